@@ -1,0 +1,1 @@
+"""The OpenNebula stand-in: Debian packages that take the place of OpenNebula's own in the lab."""

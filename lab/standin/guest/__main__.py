@@ -1,0 +1,25 @@
+"""Runs one of the programs by name: `python -m PACKAGE oned -f`."""
+
+import importlib
+import sys
+
+_PROGRAMS = {
+    "oned": ("daemon", "main"),
+    "onezone": ("onezone", "main"),
+    "onedb": ("onedb", "main"),
+    "oneuser": ("oneobjects", "oneuser"),
+    "onegroup": ("oneobjects", "onegroup"),
+    "oneacl": ("oneobjects", "oneacl"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program that the first argument names; its exit status."""
+    # Imported by need: a daemon on a small host carries no command-line tool with it.
+    module, function = _PROGRAMS[arguments[0]]
+    run = getattr(importlib.import_module(f".{module}", __package__), function)
+    return int(run(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

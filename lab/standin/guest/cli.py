@@ -1,0 +1,109 @@
+"""What the command-line tools have in common."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from .conf import read_document
+from .paths import read_one_auth
+from .wire import CallError, call
+
+FAILED = 255
+TIMEOUT_S = 30.0
+DEFAULT_ENDPOINT = "http://localhost:2633/RPC2"
+
+
+class CommandError(Exception):
+    """The command failed; the message is what the user reads."""
+
+    def __init__(self, text: str, status: int = FAILED) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def run(action: Callable[[], int | None]) -> int:
+    """Carry out a command; its exit status."""
+    try:
+        return action() or 0
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+
+
+def endpoint() -> str:
+    """The server that commands talk to."""
+    chosen = os.environ.get("ONE_XMLRPC")
+    if chosen:
+        return chosen
+    noted = Path.home() / ".one/one_endpoint"
+    return noted.read_text().strip() if noted.exists() else DEFAULT_ENDPOINT
+
+
+def ask(method: str, *params: Any, at: str | None = None, timeout: float = TIMEOUT_S) -> Any:
+    """Call a method of oned; what it answers."""
+    try:
+        answer = call(at or endpoint(), method, [read_one_auth(), *params], timeout)
+    except CallError as error:
+        cause = "Net::ReadTimeout" if "timed out" in str(error) else str(error)
+        raise CommandError(cause) from error
+    if not answer[0]:
+        raise CommandError(str(answer[1]))
+    return answer[1]
+
+
+def ask_xml(method: str, *params: Any) -> ElementTree.Element:
+    """Call a method that answers with a document."""
+    return read_document(str(ask(method, *params)))
+
+
+def show_document(root: ElementTree.Element, form: str) -> None:
+    """Print a document as XML or JSON."""
+    if form == "xml":
+        ElementTree.indent(root)
+        print(ElementTree.tostring(root, encoding="unicode"))
+    else:
+        print(json.dumps({root.tag: as_data(root)}, indent=2))
+
+
+def as_data(element: ElementTree.Element) -> Any:
+    """An element as the tools' JSON has it: strings, and a list only where a name repeats."""
+    if not len(element):
+        return element.text or {} if element.text else ("" if element.text == "" else {})
+    data: dict[str, Any] = {}
+    for child in element:
+        value = as_data(child)
+        if child.tag in data:
+            known = data[child.tag]
+            data[child.tag] = [*known, value] if isinstance(known, list) else [known, value]
+        else:
+            data[child.tag] = value
+    return data
+
+
+def table(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[str]]) -> str:
+    """Rows in columns; a negative width is flush left, as in a format string."""
+    lines = [[name for name, _ in columns], *rows]
+    return "\n".join(
+        " ".join(
+            cell[: abs(width)].ljust(-width) if width < 0 else cell[:width].rjust(width)
+            for cell, (_, width) in zip(line, columns, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def find_id(pool: ElementTree.Element, name_or_id: str, kind: str) -> int:
+    """The number of an object that is named by number or name."""
+    if name_or_id.isdigit():
+        return int(name_or_id)
+    for item in pool:
+        if item.findtext("NAME") == name_or_id:
+            return int(item.findtext("ID", "-1"))
+    raise CommandError(f"{kind} named {name_or_id} not found.")

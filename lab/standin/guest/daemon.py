@@ -1,0 +1,314 @@
+"""oned: the order in which it comes up and goes down."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from . import conf, pools, schema
+from .api import Api
+from .hooks import Hook, make_hook
+from .journal import Journal, Level
+from .logdb import LogDB, LogPolicy, WriteRefused
+from .pace import CANDIDATE_STOP_S, START_S, STOP_S, WARM_UP_S, Pace, read_pace
+from .paths import Paths, find_paths
+from .peers import XmlRpcPeers
+from .raft import RaftManager, Timing
+from .server import RpcServer
+from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+
+_USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
+_BANNER = f"OpenNebula {schema.VERSION}"
+_FAILED = 255
+
+
+class StartError(Exception):
+    """oned cannot run like this; the message is for the operator."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run oned; its exit status."""
+    options = {argument.lstrip("-")[:1] for argument in arguments}
+    if not options <= {"h", "v", "f", "i"}:
+        print(_USAGE, file=sys.stderr)
+        return _FAILED
+    if options & {"h", "v"}:
+        print(_USAGE if "h" in options else _BANNER)
+        return 0
+    paths = find_paths()
+    if "i" in options:
+        return _guarded(lambda: _Daemon(paths).initialise())
+    try:
+        os.close(os.open(paths.lock, os.O_CREAT | os.O_EXCL, 0o640))
+    except OSError:
+        print(f"Error: Cannot start oned, opening lock file {paths.lock}", file=sys.stderr)
+        return _FAILED
+    if "f" not in options and os.fork():
+        return 0
+    try:
+        return _guarded(lambda: _Daemon(paths).run())
+    finally:
+        paths.lock.unlink(missing_ok=True)
+
+
+def _guarded(action: Callable[[], None]) -> int:
+    try:
+        action()
+    except (StartError, pools.BootstrapError, WriteRefused, StorageError, OSError) as error:
+        print(error, file=sys.stderr)
+        return _FAILED
+    return 0
+
+
+class _Daemon:
+    """One run of oned."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._settings = _load_settings(paths)
+        _resolve_host_name(self._settings)
+        self._journal = _open_log(paths, self._settings)
+        federation = self._settings.vector("FEDERATION") or {}
+        self._server_id = _number(federation, "SERVER_ID", -1)
+        self._pace = read_pace(paths.pace)
+        self._stopping = threading.Event()
+
+    def initialise(self) -> None:
+        """Make the tables and nothing in them (`oned --init-db`)."""
+        storage = self._open_storage()
+        local, shared = self._check_version(storage)
+        _create(storage, schema.LOG_TABLES)
+        LogDB(storage, self._journal, solo=True, policy=LogPolicy())
+        self._bootstrap(storage, local, shared)
+
+    def run(self) -> None:
+        """Serve until a signal says stop."""
+        # Blocked before any thread starts: only the wait below sees them, and the hooks' processes
+        # inherit that they do not.
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGCHLD})
+        _load_key(self._paths)
+        raft_settings = self._settings.vector("RAFT") or {}
+        db = self._open_log_db(raft_settings)
+        all_pools = pools.open_pools(db)
+        port = int(self._settings.text("PORT", "2633"))
+        pools.fill_pools(all_pools, self._journal, self._paths.var, port)
+        zone_id = 0
+
+        def servers() -> dict[int, str]:
+            zone = all_pools.zones.get(zone_id)
+            return zone.endpoints() if zone else {}
+
+        api: Api | None = None
+
+        def on_leader() -> None:
+            if api is not None:
+                api.refresh_zone_state()
+
+        timing = _timing(raft_settings, self._pace)
+        raft = RaftManager(
+            self._server_id,
+            db,
+            servers,
+            XmlRpcPeers(self._pace.call(_number(raft_settings, "XMLRPC_TIMEOUT_MS", 1000) / 1000)),
+            timing=timing,
+            journal=self._journal,
+            leader_hook=self._hook("RAFT_LEADER_HOOK"),
+            follower_hook=self._hook("RAFT_FOLLOWER_HOOK"),
+            on_leader=on_leader,
+        )
+        api = Api(all_pools, raft, self._settings, zone_id, self._journal)
+        api.refresh_zone_state()
+        raft.start()
+        stop = self._await_signal(self._pace.wait(START_S))
+        if not stop:
+            server = self._listen(api, port)
+            _notify_ready()
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            server.server_close()
+        self._journal.info("ONE", "Stopping oned")
+        raft.stop()
+        time.sleep(self._pace.wait(STOP_S))
+        self._journal.info("ONE", "All modules finalized, exiting.\n")
+
+    def _await_signal(self, seconds: float) -> bool:
+        return signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, seconds) is not None
+
+    def _listen(self, api: Api, port: int) -> RpcServer:
+        address = (self._settings.text("LISTEN_ADDRESS", "0.0.0.0"), port)
+        try:
+            server = RpcServer(address, api, self._journal)
+        except OSError as error:
+            raise StartError(f"Cannot listen on {address[0]}:{port}: {error}") from error
+        threading.Thread(target=server.serve_forever, name="rpc", daemon=True).start()
+        self._journal.info("ReM", f"Starting XML-RPC server, port {port} ...")
+        return server
+
+    def _hook(self, name: str) -> Hook | None:
+        return make_hook(name, self._settings.vector(name), self._paths.remotes, self._journal)
+
+    # ---- database ----
+
+    def _open_storage(self) -> Storage:
+        settings = self._settings.vector("DB") or {"BACKEND": "sqlite"}
+        backend = settings.get("BACKEND", "")
+        if backend == "sqlite":
+            return SqliteStorage(self._paths.var / "one.db")
+        if backend != "mysql":
+            raise StartError("DB BACKEND must be sqlite or mysql.")
+        storage = MysqlStorage(
+            server=settings.get("SERVER", "localhost"),
+            port=_number(settings, "PORT", 0),
+            user=settings.get("USER", "oneadmin"),
+            password=settings.get("PASSWD", "oneadmin"),
+            database=settings.get("DB_NAME", "opennebula"),
+            connections=_number(settings, "CONNECTIONS", 25),
+        )
+        if self._server_id != -1:
+            storage.errors_limit = _number(settings, "ERRORS_LIMIT", 25)
+            storage.on_errors_limit = self._give_up
+        return storage
+
+    def _give_up(self) -> None:
+        """A server whose database is gone leaves the zone to the others."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._journal.error("DBM", "Too many consecutive database errors, stopping oned")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _open_log_db(self, raft: conf.Vector) -> LogDB:
+        storage = self._open_storage()
+        local, shared = self._check_version(storage)
+        solo = self._server_id == -1
+        if (local or shared) and not solo:
+            raise StartError("Database has to be bootstraped to start oned in HA")
+        if local:
+            _create(storage, schema.LOG_TABLES)
+        policy = LogPolicy(
+            retention=_number(raft, "LOG_RETENTION", 250_000),
+            limit_purge=_number(raft, "LIMIT_PURGE", 100_000),
+        )
+        db = LogDB(storage, self._journal, solo=solo, policy=policy)
+        self._bootstrap(storage, local, shared)
+        return db
+
+    def _check_version(self, storage: Storage) -> tuple[bool, bool]:
+        """Whether local and shared tables are still to be made."""
+        self._journal.info("ONE", "Checking database version.")
+        return (
+            self._is_missing(storage, "local_db_versioning"),
+            self._is_missing(storage, "db_versioning"),
+        )
+
+    def _is_missing(self, storage: Storage, table: str) -> bool:
+        try:
+            rows = storage.read(
+                f"SELECT version FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})"
+            )
+        except StatementError:
+            return True
+        if not rows:
+            return True
+        if rows[0][0] != schema.DB_VERSION:
+            self._journal.error(
+                "ONE",
+                f"Database version mismatch ( {table}). Installed {_BANNER} needs DB version"
+                f" '{schema.DB_VERSION}', and existing DB version is '{rows[0][0]}'.",
+            )
+            self._journal.error("ONE", "Use onedb to upgrade DB.")
+            raise StartError("Database version mismatch. Check oned.log.")
+        self._journal.info("ONE", f"oned is using version {schema.DB_VERSION} for {table}")
+        return False
+
+    def _bootstrap(self, storage: Storage, local: bool, shared: bool) -> None:
+        now, comment = int(time.time()), f"{_BANNER} daemon bootstrap"
+        if local:
+            self._journal.info("ONE", "Bootstrapping OpenNebula database, stage 1.")
+            _create(storage, schema.LOCAL_TABLES)
+            storage.write(
+                "INSERT INTO local_db_versioning (oid, version, timestamp, comment, is_slave)"
+                f" VALUES (0, '{schema.DB_VERSION}', {now}, '{comment}', '0')"
+            )
+        if shared:
+            self._journal.info("ONE", "Bootstrapping OpenNebula database, stage 2.")
+            _create(storage, schema.SHARED_TABLES)
+            storage.write(
+                "INSERT INTO db_versioning (oid, version, timestamp, comment)"
+                f" VALUES (0, '{schema.DB_VERSION}', {now}, '{comment}')"
+            )
+
+
+def _load_settings(paths: Paths) -> conf.Template:
+    try:
+        settings = conf.parse(paths.oned_conf.read_text())
+    except (OSError, conf.SyntaxFault) as error:
+        print(f"Error while parsing configuration file {paths.oned_conf}: {error}", file=sys.stderr)
+        raise StartError("Could not load nebula configuration file.") from error
+    paths.saved_config.write_text(settings.to_lines())
+    return settings
+
+
+def _resolve_host_name(settings: conf.Template) -> None:
+    if settings.text("HOSTNAME"):
+        return
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except socket.gaierror as error:
+        raise StartError(f"Unable to resolve hostname '{name}': {error.strerror}") from error
+
+
+def _open_log(paths: Paths, settings: conf.Template) -> Journal:
+    options = settings.vector("LOG") or {}
+    journal = Journal(paths.log / "oned.log", _number(options, "DEBUG_LEVEL", Level.DEBUG))
+    rule = "-" * 40
+    journal.info(
+        "ONE",
+        f"Starting {_BANNER}\n{rule}\n     OpenNebula Configuration File      \n{rule}\n"
+        f"{settings.to_lines()}{rule}",
+    )
+    return journal
+
+
+def _load_key(paths: Paths) -> None:
+    """Make the key for encrypted attributes where there is none."""
+    key = paths.var / ".one/one_key"
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, exist_ok=True)
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32) + "\n")
+
+
+def _create(storage: Storage, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        storage.write(statement)
+
+
+def _timing(raft: conf.Vector, pace: Pace) -> Timing:
+    return Timing(
+        warm_up=pace.wait(WARM_UP_S),
+        election=pace.election(_number(raft, "ELECTION_TIMEOUT_MS", 5000) / 1000),
+        broadcast=pace.broadcast(_number(raft, "BROADCAST_TIMEOUT_MS", 500) / 1000),
+        purge=float(_number(raft, "LOG_PURGE_TIMEOUT", 60)),
+        candidate_stop=pace.wait(CANDIDATE_STOP_S),
+    )
+
+
+def _number(vector: conf.Vector, name: str, default: int) -> int:
+    try:
+        return int(vector.get(name, ""))
+    except ValueError:
+        return default
+
+
+def _notify_ready() -> None:
+    """Tell systemd that the API answers."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.send(b"READY=1")

@@ -1,0 +1,248 @@
+"""`onedb`: version, backup, restore and a small fsck."""
+
+import argparse
+import os
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+from . import cli, conf, schema
+from .paths import Paths, find_paths
+from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+
+_NOT_BOOTSTRAPPED, _OLDER, _NEWER = 1, 2, 3
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit status."""
+    parser = argparse.ArgumentParser(prog="onedb", add_help=False)
+    parser.add_argument("--help", action="help")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--help", action="help")
+    shared.add_argument("-v", "--verbose", action="store_true")
+    shared.add_argument("-f", "--force", action="store_true")
+    shared.add_argument("-s", "--sqlite", default="")
+    shared.add_argument("-t", "--type", default="")
+    shared.add_argument("-S", "-h", "--server", default="")
+    shared.add_argument("-P", "--port", type=int)
+    shared.add_argument("-u", "--username", default="")
+    shared.add_argument("-p", "--password", default="")
+    shared.add_argument("-d", "--dbname", default="")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("version", parents=[shared], add_help=False)
+    commands.add_parser("history", parents=[shared], add_help=False)
+    backup = commands.add_parser("backup", parents=[shared], add_help=False)
+    backup.add_argument("file", nargs="?", default="")
+    commands.add_parser("restore", parents=[shared], add_help=False).add_argument("file")
+    commands.add_parser("fsck", parents=[shared], add_help=False).add_argument(
+        "--dry", action="store_true"
+    )
+    options = parser.parse_args(arguments)
+    return cli.run(lambda: _dispatch(options))
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    paths = find_paths()
+    backend = _backend(options, paths)
+    match options.command:
+        case "version":
+            return _version(backend, options.verbose)
+        case "history":
+            _history(backend)
+        case "backup":
+            target = Path(options.file) if options.file else backend.default_file(paths)
+            if target.exists() and not options.force:
+                raise cli.CommandError(
+                    f"File {target} exists, backup aborted. Use -f to overwrite."
+                )
+            backend.backup(target)
+        case "restore":
+            source = Path(options.file)
+            if not source.exists():
+                raise cli.CommandError(f"File {source} doesn't exist, backup restoration aborted.")
+            _refuse_running(paths)
+            if not options.force and _has_content(backend.open()):
+                raise cli.CommandError(f"{backend.title} exists, use -f to overwrite.")
+            backend.restore(source)
+        case "fsck":
+            if not options.dry:
+                _refuse_running(paths)
+            return _fsck(backend.open())
+    return 0
+
+
+class _Mysql:
+    """MariaDB through its own client programs, as the real onedb does it."""
+
+    def __init__(self, settings: conf.Vector, options: argparse.Namespace) -> None:
+        self._server = options.server or settings.get("SERVER", "localhost")
+        self._port = options.port if options.port is not None else int(settings.get("PORT", "0"))
+        self._user = options.username or settings.get("USER", "oneadmin")
+        self._password = (
+            options.password
+            or os.environ.get("ONE_DB_PASSWORD", "")
+            or settings.get("PASSWD", "oneadmin")
+        )
+        self._database = options.dbname or settings.get("DB_NAME", "opennebula")
+        self.title = f"MySQL database {self._database} at {self._server}"
+
+    def open(self) -> Storage:
+        return MysqlStorage(
+            server=self._server,
+            port=self._port,
+            user=self._user,
+            password=self._password,
+            database=self._database,
+        )
+
+    def default_file(self, paths: Paths) -> Path:
+        stamp = time.strftime("%Y-%-m-%-d_%-H:%-M:%-S")
+        return paths.var / f"mysql_{self._server}_{self._database}_{stamp}.sql"
+
+    def backup(self, target: Path) -> None:
+        # Without --single-transaction: the tables are locked while they are dumped. The dump
+        # names its database, so a restore ignores another name.
+        self._run(
+            "mysqldump",
+            f"--add-drop-database --databases --add-drop-table {shlex.quote(self._database)}"
+            f" > {shlex.quote(str(target))}",
+        )
+        print(f"MySQL dump stored in {target}")
+        print("Use 'onedb restore' or restore the DB using the mysql command:")
+        print("mysql -u user -h server -P port db_name < backup_file\n")
+
+    def restore(self, source: Path) -> None:
+        self._run("mysql", f"{shlex.quote(self._database)} < {shlex.quote(str(source))}")
+        print(f"MySQL DB {self._database} at {self._server} restored.")
+
+    def _run(self, program: str, rest: str) -> None:
+        login = (
+            f"-u {shlex.quote(self._user)} -p{shlex.quote(self._password)}"
+            f" -h {shlex.quote(self._server)} -P {self._port}"
+        )
+        if subprocess.run(["sh", "-c", f"{program} {login} {rest}"], check=False).returncode:
+            raise cli.CommandError(f"Unknown error running '{program}'")
+
+
+class _Sqlite:
+    """One file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.title = f"File {file}"
+
+    def open(self) -> Storage:
+        return SqliteStorage(self._file)
+
+    def default_file(self, paths: Paths) -> Path:
+        stamp = time.strftime("%Y-%-m-%-d_%-H:%-M:%-S")
+        return paths.var / f"one.db_{stamp}.bck"
+
+    def backup(self, target: Path) -> None:
+        with sqlite3.connect(self._file) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        print(f"Sqlite database backup stored in {target}")
+
+    def restore(self, source: Path) -> None:
+        shutil.copyfile(source, self._file)
+        print(f"Sqlite database backup restored in {self._file}")
+
+
+def _backend(options: argparse.Namespace, paths: Paths) -> _Mysql | _Sqlite:
+    try:
+        settings = conf.parse(paths.oned_conf.read_text()).vector("DB") or {}
+    except (OSError, conf.SyntaxFault) as error:
+        raise cli.CommandError(f"Unable to parse oned.conf: {error}") from error
+    kind = options.type or ("sqlite" if options.sqlite else settings.get("BACKEND", "sqlite"))
+    if kind == "sqlite":
+        return _Sqlite(Path(options.sqlite) if options.sqlite else paths.var / "one.db")
+    if kind == "mysql":
+        return _Mysql(settings, options)
+    raise cli.CommandError("DB BACKEND must be sqlite or mysql.")
+
+
+def _refuse_running(paths: Paths) -> None:
+    if paths.lock.exists():
+        raise cli.CommandError(f"First stop OpenNebula. Lock file found: {paths.lock}")
+    try:
+        cli.ask("one.system.version")
+    except (cli.CommandError, ValueError):
+        return
+    raise cli.CommandError(f"OpenNebula found listening on '{cli.endpoint()}'")
+
+
+def _has_content(storage: Storage) -> bool:
+    try:
+        return bool(storage.read("SELECT oid FROM user_pool WHERE oid=0"))
+    except StatementError:
+        return False
+
+
+def _read_version(storage: Storage, table: str) -> tuple[str, int, str]:
+    rows = storage.read(
+        f"SELECT version, timestamp, comment FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})"
+    )
+    return (str(rows[0][0]), int(rows[0][1]), str(rows[0][2])) if rows else ("2.0", 0, "")
+
+
+def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
+    try:
+        storage = backend.open()
+        shared = _read_version(storage, "db_versioning")
+        local = _read_version(storage, "local_db_versioning")
+    except StatementError as error:
+        raise cli.CommandError(
+            "Database is not correctly bootstraped.", _NOT_BOOTSTRAPPED
+        ) from error
+    except StorageError as error:
+        raise cli.CommandError(str(error)) from error
+    if verbose:
+        for title, (version, stamp, comment) in (("Shared", shared), ("Local", local)):
+            print(f"{title + ' tables version:':<25}{version}")
+            print(f"{'Required version:':<25}{schema.DB_VERSION}")
+            print(f"Timestamp: {time.strftime('%m/%d %H:%M:%S', time.localtime(stamp))}")
+            print(f"Comment:   {comment}\n")
+    else:
+        print(f"Shared: {shared[0]}\nLocal:  {local[0]}")
+        print(f"Required shared version: {schema.DB_VERSION}")
+        print(f"Required local version:  {schema.DB_VERSION}")
+    required = _numbers(schema.DB_VERSION)
+    if _numbers(local[0]) > required or _numbers(shared[0]) > required:
+        print("\nWARNING: Source version is lower than DB version")
+        return _NEWER
+    if _numbers(local[0]) < required or _numbers(shared[0]) < required:
+        print(
+            "\nUpdate required. Expected DB version is:\n"
+            f"Local:  {schema.DB_VERSION}\nShared: {schema.DB_VERSION}"
+        )
+        return _OLDER
+    return 0
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _history(backend: _Mysql | _Sqlite) -> None:
+    rows = backend.open().read("SELECT version, timestamp, comment FROM db_versioning")
+    for version, stamp, comment in rows:
+        print(f"Version:   {version}")
+        print(f"Timestamp: {time.strftime('%m/%d %H:%M:%S', time.localtime(int(stamp)))}")
+        print(f"Comment:   {comment}\n")
+
+
+def _fsck(storage: Storage) -> int:
+    """Look for users whose group is missing: one error of the many that the real one knows."""
+    groups = {int(row[0]) for row in storage.read("SELECT oid FROM group_pool")}
+    faults = [
+        f"User {oid} has group {gid}, but it does not exist"
+        for oid, gid in storage.read("SELECT oid, gid FROM user_pool")
+        if int(gid) not in groups
+    ]
+    for fault in faults:
+        print(f"[UNREPAIRED] {fault}")
+    print(f"Total errors found: {len(faults)}")
+    return 1 if faults else 0

@@ -1,0 +1,149 @@
+"""`oneuser`, `onegroup` and `oneacl`: as much of them as a control plane's tests need."""
+
+import argparse
+from pathlib import Path
+
+from . import cli
+
+
+def oneuser(arguments: list[str]) -> int:
+    """Run `oneuser`; its exit status."""
+    parser = argparse.ArgumentParser(prog="oneuser")
+    commands = parser.add_subparsers(dest="command", required=True)
+    create = commands.add_parser("create")
+    create.add_argument("name")
+    create.add_argument("password", nargs="?", default="")
+    create.add_argument("-r", "--read-file", dest="file", default="")
+    create.add_argument("--driver", default="")
+    create.add_argument("--group", default="1")
+    passwd = commands.add_parser("passwd")
+    passwd.add_argument("user")
+    passwd.add_argument("password", nargs="?", default="")
+    passwd.add_argument("-r", "--read-file", dest="file", default="")
+    commands.add_parser("list", parents=[_form()])
+    commands.add_parser("show", parents=[_form()]).add_argument("user", nargs="?", default="-1")
+    commands.add_parser("delete").add_argument("user")
+    options = parser.parse_args(arguments)
+    return cli.run(lambda: _oneuser(options))
+
+
+def onegroup(arguments: list[str]) -> int:
+    """Run `onegroup`; its exit status."""
+    parser = argparse.ArgumentParser(prog="onegroup")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("create").add_argument("name")
+    commands.add_parser("list", parents=[_form()])
+    options = parser.parse_args(arguments)
+    return cli.run(lambda: _onegroup(options))
+
+
+def oneacl(arguments: list[str]) -> int:
+    """Run `oneacl`; its exit status. Rules are given as their four numbers in hexadecimal."""
+    parser = argparse.ArgumentParser(prog="oneacl")
+    commands = parser.add_subparsers(dest="command", required=True)
+    create = commands.add_parser("create")
+    for part in ("user", "resource", "rights"):
+        create.add_argument(part)
+    create.add_argument("zone", nargs="?", default=f"{1 << 34:x}")
+    commands.add_parser("list", parents=[_form()])
+    commands.add_parser("delete").add_argument("rule")
+    options = parser.parse_args(arguments)
+    return cli.run(lambda: _oneacl(options))
+
+
+def _form() -> argparse.ArgumentParser:
+    form = argparse.ArgumentParser(add_help=False)
+    form.add_argument("-x", "--xml", dest="form", action="store_const", const="xml", default="")
+    form.add_argument("-j", "--json", dest="form", action="store_const", const="json")
+    return form
+
+
+def _oneuser(options: argparse.Namespace) -> int:
+    if options.command == "create":
+        number = cli.ask(
+            "one.user.allocate",
+            options.name,
+            _password(options),
+            options.driver,
+            [int(options.group)],
+        )
+        print(f"ID: {number}")
+        return 0
+    pool = cli.ask_xml("one.userpool.info")
+    if options.command == "list":
+        if options.form:
+            cli.show_document(pool, options.form)
+            return 0
+        columns = [("ID", 4), ("NAME", -20), ("ENAB", 4), ("GROUP", -10), ("AUTH", -15)]
+        rows = [
+            [
+                user.findtext("ID", ""),
+                user.findtext("NAME", ""),
+                "yes",
+                user.findtext("GNAME", ""),
+                user.findtext("AUTH_DRIVER", ""),
+            ]
+            for user in pool.findall("USER")
+        ]
+        print(cli.table(columns, rows))
+        return 0
+    own = options.user == "-1"
+    number = -1 if own else cli.find_id(pool, options.user, "USER")
+    if options.command == "delete":
+        cli.ask("one.user.delete", number)
+    elif options.command == "passwd":
+        cli.ask("one.user.passwd", number, _password(options))
+    else:
+        user = cli.ask_xml("one.user.info", number)
+        if options.form:
+            cli.show_document(user, options.form)
+            return 0
+        heading = f"USER {user.findtext('ID')} INFORMATION"
+        print(f"{heading:<80}")
+        for label, name in (("ID", "ID"), ("NAME", "NAME"), ("GROUP", "GNAME")):
+            print(f"{label:<16}: {user.findtext(name)}")
+    return 0
+
+
+def _onegroup(options: argparse.Namespace) -> int:
+    if options.command == "create":
+        print(f"ID: {cli.ask('one.group.allocate', options.name)}")
+        return 0
+    pool = cli.ask_xml("one.grouppool.info")
+    if options.form:
+        cli.show_document(pool, options.form)
+        return 0
+    rows = [
+        [
+            group.findtext("ID", ""),
+            group.findtext("NAME", ""),
+            str(len(group.findall("USERS/ID"))),
+        ]
+        for group in pool.findall("GROUP")
+    ]
+    print(cli.table([("ID", 4), ("NAME", -29), ("USERS", 5)], rows))
+    return 0
+
+
+def _oneacl(options: argparse.Namespace) -> int:
+    if options.command == "create":
+        rule = (options.user, options.resource, options.rights, options.zone)
+        print(f"ID: {cli.ask('one.acl.addrule', *rule)}")
+        return 0
+    if options.command == "delete":
+        cli.ask("one.acl.delrule", int(options.rule))
+        return 0
+    pool = cli.ask_xml("one.acl.info")
+    if options.form:
+        cli.show_document(pool, options.form)
+        return 0
+    parts = ("ID", "USER", "RESOURCE", "RIGHTS", "ZONE")
+    rows = [[rule.findtext(part, "") for part in parts] for rule in pool.findall("ACL")]
+    print(cli.table([("ID", 5), ("USER", 12), ("RESOURCE", 18), ("RIGHTS", 6), ("ZONE", 12)], rows))
+    return 0
+
+
+def _password(options: argparse.Namespace) -> str:
+    if options.file:
+        return Path(options.file).read_text().strip()
+    return str(options.password)

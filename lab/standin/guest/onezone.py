@@ -1,0 +1,199 @@
+"""`onezone`: the zone and its servers."""
+
+import argparse
+from pathlib import Path
+from xml.etree import ElementTree
+
+from . import cli
+from .conf import read_document
+
+_STATES = {"0": "solo", "1": "candidate", "2": "follower", "3": "leader"}
+_ZONE_STATES = {"0": "ENABLED", "1": "DISABLED"}
+_RAFT_VALUES = ("STATE", "TERM", "VOTEDFOR", "COMMIT", "LOG_INDEX", "FEDLOG_INDEX")
+_RAFT_TIMEOUT_S = 5.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit status."""
+    parser = argparse.ArgumentParser(prog="onezone")
+    commands = parser.add_subparsers(dest="command", required=True)
+    form = argparse.ArgumentParser(add_help=False)
+    form.add_argument("-x", "--xml", dest="form", action="store_const", const="xml", default="")
+    form.add_argument("-j", "--json", dest="form", action="store_const", const="json")
+    commands.add_parser("list", parents=[form])
+    commands.add_parser("show", parents=[form]).add_argument("zone")
+    add = commands.add_parser("server-add")
+    add.add_argument("zone")
+    add.add_argument("-n", "--name", default="")
+    add.add_argument("-r", "--rpc", default="")
+    add.add_argument("-g", "--grpc-endpoint", dest="grpc", default="")
+    for name in ("server-del", "server-reset"):
+        one = commands.add_parser(name)
+        one.add_argument("zone")
+        one.add_argument("server")
+    for name in ("enable", "disable"):
+        commands.add_parser(name).add_argument("zone")
+    update = commands.add_parser("update")
+    update.add_argument("zone")
+    update.add_argument("file")
+    update.add_argument("-a", "--append", action="store_true")
+    rename = commands.add_parser("rename")
+    rename.add_argument("zone")
+    rename.add_argument("name")
+    choose = commands.add_parser("set")
+    choose.add_argument("zone")
+    choose.add_argument("-t", "--temporary", action="store_true")
+    options = parser.parse_args(arguments)
+    return cli.run(lambda: _dispatch(options))
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    pool = cli.ask_xml("one.zonepool.info")
+    if options.command == "list":
+        _list(pool, options.form)
+        return 0
+    zone = cli.find_id(pool, options.zone, "ZONE")
+    match options.command:
+        case "show":
+            _show(zone, options.form)
+        case "server-add":
+            _add(zone, options)
+        case "server-del":
+            cli.ask("one.zone.delserver", zone, int(options.server))
+        case "server-reset":
+            cli.ask("one.zone.resetserver", zone, int(options.server))
+        case "enable" | "disable":
+            cli.ask("one.zone.enable", zone, options.command == "enable")
+        case "rename":
+            cli.ask("one.zone.rename", zone, options.name)
+        case "update":
+            text = Path(options.file).read_text()
+            cli.ask("one.zone.update", zone, text, int(options.append))
+        case "set":
+            _set(zone, options.temporary)
+    return 0
+
+
+def _list(pool: ElementTree.Element, form: str) -> None:
+    if form:
+        cli.show_document(pool, form)
+        return
+    here = cli.endpoint()
+    rows = [
+        (
+            "*" if zone.findtext("TEMPLATE/ENDPOINT") == here else "",
+            zone.findtext("ID", ""),
+            zone.findtext("NAME", ""),
+            zone.findtext("TEMPLATE/ENDPOINT", ""),
+            "-1",
+            "on" if zone.findtext("STATE") == "0" else "off",
+        )
+        for zone in pool
+    ]
+    columns = [("C", 1), ("ID", 5), ("NAME", -25), ("ENDPOINT", -45), ("FED_INDEX", -10)]
+    print(cli.table([*columns, ("STAT", -6)], rows))
+
+
+def _show(zone_id: int, form: str) -> None:
+    zone = cli.ask_xml("one.zone.info", zone_id)
+    servers = zone.findall("SERVER_POOL/SERVER")
+    for server in servers:
+        _add_raft_values(server)
+    if form:
+        cli.show_document(zone, form)
+        return
+    print(_heading(f"ZONE {zone.findtext('ID')} INFORMATION"))
+    state = _ZONE_STATES.get(zone.findtext("STATE", ""), "")
+    for name, value in (
+        ("ID", zone.findtext("ID")),
+        ("NAME", zone.findtext("NAME")),
+        ("STATE", state),
+    ):
+        print(f"{name:<18}: {value:<20}")
+    print()
+    if servers:
+        print("\n" + _heading("ZONE SERVERS"))
+        print(_columns(servers, {"ID": ("ID", 2), "NAME": ("NAME", -15)}, ("ENDPOINT", -63)))
+        print("\n" + _heading("HA & FEDERATION SYNC STATUS"))
+        print(_sync_status(servers))
+    print("\n" + _heading("ZONE TEMPLATE"))
+    for attribute in zone.find("TEMPLATE") or ():
+        print(f'{attribute.tag}="{attribute.text or ""}"')
+
+
+def _columns(
+    servers: list[ElementTree.Element],
+    first: dict[str, tuple[str, int]],
+    last: tuple[str, int],
+) -> str:
+    columns = [*first.values(), last]
+    rows = [[server.findtext(name, "") for name, _ in columns] for server in servers]
+    return cli.table(columns, rows)
+
+
+def _sync_status(servers: list[ElementTree.Element]) -> str:
+    columns = [("ID", 2), ("NAME", -15), ("STATE", -10), ("TERM", -10), ("INDEX", -10)]
+    columns += [("COMMIT", -10), ("VOTE", -5), ("FED_INDEX", -10)]
+    rows = [
+        [
+            server.findtext("ID", ""),
+            server.findtext("NAME", ""),
+            _STATES.get(server.findtext("STATE", ""), "error"),
+            server.findtext("TERM", ""),
+            server.findtext("LOG_INDEX", ""),
+            server.findtext("COMMIT", ""),
+            server.findtext("VOTEDFOR", ""),
+            server.findtext("FEDLOG_INDEX", ""),
+        ]
+        for server in servers
+    ]
+    return cli.table(columns, rows)
+
+
+def _add_raft_values(server: ElementTree.Element) -> None:
+    """Ask the server itself; one that does not answer has dashes."""
+    try:
+        status = read_document(
+            str(
+                cli.ask(
+                    "one.zone.raftstatus",
+                    at=server.findtext("ENDPOINT", ""),
+                    timeout=_RAFT_TIMEOUT_S,
+                )
+            )
+        )
+    except cli.CommandError:
+        status = ElementTree.Element("RAFT")
+    for name in _RAFT_VALUES:
+        ElementTree.SubElement(server, name).text = status.findtext(name, "-")
+
+
+def _add(zone: int, options: argparse.Namespace) -> None:
+    if not options.name or not (options.rpc or options.grpc):
+        raise cli.CommandError(
+            "To add a server set:\n\t-n <server name>\n\t-r <XML-RPC endpoint>\n"
+            "\t-g <gRPC endpoint>"
+        )
+    print(f"{options.rpc}:{options.grpc}")
+    if options.rpc and not options.rpc.startswith(("http://", "https://")):
+        raise cli.CommandError("Wrong protocol specified. Only http or https allowed!")
+    cli.ask(
+        "one.zone.addserver",
+        zone,
+        f'SERVER = [ NAME="{options.name}", ENDPOINT="{options.rpc}",'
+        f' ENDPOINT_GRPC="{options.grpc}" ]',
+    )
+
+
+def _set(zone_id: int, temporary: bool) -> None:
+    chosen = cli.ask_xml("one.zone.info", zone_id).findtext("TEMPLATE/ENDPOINT", "")
+    if temporary:
+        print(f"Type: export ONE_XMLRPC={chosen}")
+        return
+    noted = Path.home() / ".one/one_endpoint"
+    noted.write_text(chosen + "\n")
+    print(f'Endpoint changed to "{chosen}" in {noted}')
+
+
+def _heading(text: str) -> str:
+    return f"{text:<80}"

@@ -1,0 +1,75 @@
+"""Calls from server to server, over the same XML-RPC as everyone else's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .logdb import NOT_FEDERATED, Record
+from .paths import read_one_auth
+from .raft import Answer, PeerError
+from .wire import CallError, call
+
+
+class XmlRpcPeers:
+    """Other servers of the zone, logged in to with this server's own one_auth."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    def request_vote(
+        self, endpoint: str, term: int, candidate: int, last: tuple[int, int]
+    ) -> Answer:
+        """Ask for a vote."""
+        index, log_term = last
+        return self._ask(
+            endpoint,
+            "one.zone.voterequest",
+            [to_signed(term), candidate, index, to_signed(log_term)],
+        )
+
+    def replicate(
+        self, endpoint: str, term: int, leader: int, commit: int, record: Record | None
+    ) -> Answer:
+        """Hand over a record, or a heartbeat when there is none."""
+        record = record or Record(0, 0, "", 0, 0)
+        return self._ask(
+            endpoint,
+            "one.zone.replicate",
+            [
+                leader,
+                commit,
+                to_signed(term),
+                record.index,
+                to_signed(record.term),
+                record.previous_index,
+                to_signed(record.previous_term),
+                _as_signed_64(NOT_FEDERATED),
+                record.sql,
+            ],
+        )
+
+    def _ask(self, endpoint: str, method: str, params: Sequence[Any]) -> Answer:
+        try:
+            # Read for each call, as in OpenNebula: a changed one_auth needs no restart.
+            answer = call(endpoint, method, [read_one_auth(), *params], self._timeout)
+        except (CallError, ValueError) as error:
+            raise PeerError(str(error)) from error
+        if answer[0]:
+            return Answer(True, to_unsigned(int(answer[1])))
+        # A server that does not know our password answers with the term -1, which is read as
+        # 4294967295 and believed (as in OpenNebula).
+        return Answer(False, to_unsigned(int(answer[3])), str(answer[1]))
+
+
+def to_signed(number: int) -> int:
+    """A 32-bit number as XML-RPC carries it."""
+    number %= 2**32
+    return number - 2**32 if number >= 2**31 else number
+
+
+def to_unsigned(number: int) -> int:
+    """A 32-bit number as Raft counts it."""
+    return number % 2**32
+
+
+def _as_signed_64(number: int) -> int:
+    return number - 2**64 if number >= 2**63 else number

@@ -1,0 +1,180 @@
+"""Where oned keeps its tables: MariaDB, or SQLite for a solo server (and for tests of Raft).
+
+Statements are complete texts, because that is what the log replicates; `quote` makes literals.
+"""
+
+import contextlib
+import importlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+class StorageError(Exception):
+    """The database could not be asked: no connection, or it went away."""
+
+
+class StatementError(StorageError):
+    """The database was asked and refused the statement."""
+
+
+class DuplicateError(StatementError):
+    """The statement would make a second row of the same key."""
+
+
+class Storage(Protocol):
+    """What oned needs of a database."""
+
+    def read(self, sql: str) -> list[Row]:
+        """The rows that a query finds."""
+
+    def write(self, sql: str) -> int:
+        """Execute one statement durably; how many rows it touched."""
+
+    def quote(self, text: str) -> str:
+        """Text as a literal of SQL."""
+
+    def limited_delete(self, sql: str, rows: int) -> str:
+        """A DELETE that removes at most so many rows, where the backend knows that."""
+
+
+class SqliteStorage:
+    """One file, one connection, one statement at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+
+    def read(self, sql: str) -> list[Row]:
+        """The rows that a query finds."""
+        with self._lock, self._errors():
+            return self._connection.execute(sql).fetchall()
+
+    def write(self, sql: str) -> int:
+        """Execute one statement durably."""
+        with self._lock, self._errors():
+            return self._connection.execute(sql).rowcount
+
+    def quote(self, text: str) -> str:
+        """Text as a literal of SQL."""
+        return "'" + text.replace("'", "''") + "'"
+
+    def limited_delete(self, sql: str, rows: int) -> str:
+        """SQLite has no limit here: everything at once."""
+        return sql
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise DuplicateError(str(error)) from error
+        except sqlite3.OperationalError as error:
+            raise StatementError(str(error)) from error
+
+
+class MysqlStorage:
+    """MariaDB over a pool of connections that are made when they are needed."""
+
+    def __init__(
+        self,
+        *,
+        server: str,
+        port: int,
+        user: str,
+        password: str,
+        database: str,
+        connections: int = 25,
+    ) -> None:
+        self._driver: Any = importlib.import_module("pymysql")
+        self._options: dict[str, Any] = {
+            "user": user,
+            "password": password,
+            "database": database,
+            "charset": "utf8mb4",
+            "autocommit": True,
+            "connect_timeout": 10,
+        }
+        if server in ("", "localhost"):
+            self._options["unix_socket"] = "/run/mysqld/mysqld.sock"
+        else:
+            self._options |= {"host": server, "port": port or 3306}
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._slots = threading.BoundedSemaphore(connections)
+        self._failures = 0
+        self.errors_limit = -1
+        self.on_errors_limit: Callable[[], None] = lambda: None
+
+    def read(self, sql: str) -> list[Row]:
+        """The rows that a query finds."""
+        return list(self._execute(sql, lambda cursor: cursor.fetchall()))
+
+    def write(self, sql: str) -> int:
+        """Execute one statement durably."""
+        return int(self._execute(sql, lambda cursor: cursor.rowcount))
+
+    def quote(self, text: str) -> str:
+        """Text as a literal of SQL."""
+        return "'" + str(self._driver.converters.escape_string(text)) + "'"
+
+    def limited_delete(self, sql: str, rows: int) -> str:
+        """A DELETE with a limit."""
+        return f"{sql} LIMIT {rows}"
+
+    def _execute(self, sql: str, result: Callable[[Any], Any]) -> Any:
+        with self._slots, self._errors():
+            connection = self._connection()
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+                    answer = result(cursor)
+            except (self._driver.InterfaceError, self._driver.OperationalError):
+                connection.close()
+                raise
+            except Exception:
+                self._idle.put(connection)
+                raise
+            self._idle.put(connection)
+            self._failures = 0
+            return answer
+
+    def _connection(self) -> Any:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            return self._driver.connect(**self._options)
+        connection.ping(reconnect=True)
+        return connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._driver.IntegrityError as error:
+            raise DuplicateError(str(error)) from error
+        except self._driver.ProgrammingError as error:
+            raise StatementError(str(error)) from error
+        except self._driver.OperationalError as error:
+            # Two kinds share this class: no server to ask, and a server that refuses.
+            if error.args and int(error.args[0]) in _CONNECTION_LOST:
+                self._count_failure()
+                raise StorageError(str(error)) from error
+            raise StatementError(str(error)) from error
+        except self._driver.InterfaceError as error:
+            self._count_failure()
+            raise StorageError(str(error)) from error
+        except self._driver.MySQLError as error:
+            raise StatementError(str(error)) from error
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if 0 <= self.errors_limit < self._failures:
+            self.on_errors_limit()
+
+
+_CONNECTION_LOST = {0, 1040, 1044, 1045, 1049, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013}
