@@ -1,0 +1,130 @@
+"""The packages of the distribution that a front-end needs, as a repository inside the lab."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab.machines.cache import cached, digest
+from lab.machines.faults import LabFault
+from lab.machines.shell import command
+from lab.machines.sources import own_sources
+
+# What the program and a person who looks around install on a front-end.
+PACKAGES = (
+    "acl",
+    "curl",
+    "gnupg",
+    "iputils-arping",
+    "mariadb-server",
+    "nfs-common",
+    "python3",
+    "python3-pymysql",
+    "rsync",
+    "sudo",
+    "zstd",
+)
+
+
+def distribution(template: Path, opennebula: Path) -> Path:
+    """A flat apt repository; with it a template can install `PACKAGES` and all of OpenNebula's."""
+    sources = "".join(f"{source}\n" for source in own_sources())
+    indexes = sorted(opennebula.rglob("Packages"))
+    declared = [path.read_text() for path in indexes]
+
+    def make(draft: Path) -> None:
+        apt = _Apt(draft / "apt", template, sources, indexes)
+        for group in [PACKAGES, *((name,) for name in _names(declared))]:
+            apt.download(group)
+        apt.move_packages(draft, foreign=_names(declared))
+        write_index(draft)
+
+    key = digest(str(template), sources, *PACKAGES, *declared)
+    return cached("distribution", key, "the distribution's packages for the lab", make)
+
+
+def write_index(directory: Path) -> None:
+    """Write `Packages` and `Release` of a flat repository."""
+    with ThreadPoolExecutor() as pool:
+        stanzas = pool.map(_stanza, sorted(directory.glob("*.deb")))
+        index = "\n".join(stanzas)
+    (directory / "Packages").write_text(index)
+    data = index.encode()
+    entry = f"{hashlib.sha256(data).hexdigest()} {len(data)} Packages"
+    (directory / "Release").write_text(f"Origin: lab\nSuite: lab\nSHA256:\n {entry}\n")
+
+
+class _Apt:
+    """This machine's apt, told that what is installed is what the template has."""
+
+    def __init__(self, home: Path, template: Path, sources: str, indexes: list[Path]) -> None:
+        self._archives = home / "cache/archives"
+        for path in ("lists/partial", "cache/archives/partial", "parts"):
+            (home / path).mkdir(parents=True)
+        local = "".join(
+            f"deb [trusted=yes] file:{root} {rest}\n" for root, rest in _suites(indexes)
+        )
+        (home / "sources.list").write_text(sources + local)
+        self._options = [
+            f"-oDir::State::lists={home}/lists",
+            f"-oDir::State::status={template}/var/lib/dpkg/status",
+            f"-oDir::Cache={home}/cache",
+            f"-oDir::Etc::sourcelist={home}/sources.list",
+            f"-oDir::Etc::sourceparts={home}/parts",
+            f"-oDir::Etc::preferences={home}/preferences",
+            f"-oDir::Etc::preferencesparts={home}/parts",
+            "-oAPT::Sandbox::User=root",
+            "-oAPT::Update::Post-Invoke-Success::=",
+            "-oAcquire::Languages=none",
+            "-oDebug::NoLocking=1",
+        ]
+        command(["apt-get", *self._options, "-q", "update"], timeout=300)
+
+    def download(self, packages: tuple[str, ...]) -> None:
+        """Download these packages with all that they need and recommend."""
+        argv = ["apt-get", *self._options, "-q", "-y", "--download-only", "install", *packages]
+        try:
+            command(argv, timeout=900, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        except LabFault as fault:
+            if packages == PACKAGES:
+                raise
+            print(f"lab: {packages[0]} will not be installable: {fault}", file=sys.stderr)
+
+    def move_packages(self, directory: Path, foreign: Iterable[str]) -> None:
+        """Move what was downloaded, save for packages of another repository; then clear up."""
+        for file in self._archives.glob("*.deb"):
+            if file.name.partition("_")[0] not in set(foreign):
+                file.rename(directory / file.name.replace("%3a", ":"))
+        shutil.rmtree(self._archives.parents[1])
+
+
+def _suites(indexes: list[Path]) -> list[tuple[str, str]]:
+    """The repositories, as `(root, "suite component")`, that these index files belong to."""
+    found = []
+    for index in indexes:
+        match = re.fullmatch(r"(.+)/dists/(.+)/([^/]+)/binary-[^/]+/Packages", str(index))
+        if match:
+            found.append((match[1], f"{match[2]} {match[3]}"))
+    return list(dict.fromkeys(found))
+
+
+def _names(declared: list[str]) -> list[str]:
+    names = (re.findall(r"^Package: (\S+)", text, re.MULTILINE) for text in declared)
+    return sorted({name for found in names for name in found})
+
+
+def _stanza(package: Path) -> str:
+    control = subprocess.run(
+        ["dpkg-deb", "--field", str(package)], capture_output=True, text=True, check=True
+    ).stdout
+    with package.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return (
+        f"{control.rstrip()}\nFilename: ./{package.name}\n"
+        f"Size: {package.stat().st_size}\nSHA256: {checksum}\n"
+    )

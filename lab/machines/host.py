@@ -1,0 +1,287 @@
+"""One lab host: booted, spoken to from inside, and put through what servers go through."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from lab.machines.cgroup import Cgroup
+from lab.machines.faults import LabFault
+from lab.machines.network import Network, plug_in
+from lab.machines.processes import ProcessId
+from lab.machines.shell import command, in_cgroup, wait_until
+
+DISK_SIZE = 8 << 30
+
+_GUEST_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    """What is written down about a host, for every process that attaches to the lab."""
+
+    name: str
+    address: str
+    machine: str
+    layers: str
+    host_keys: list[str]
+
+
+class LabHost:
+    """A host of a lab, found by its directory in the lab's state."""
+
+    def __init__(self, directory: Path, network: Network, cgroup: Cgroup) -> None:
+        self._directory = directory
+        self._network = network
+        self._cgroup = cgroup
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self._directory.name
+
+    @property
+    def address(self) -> str:
+        """The host's own address."""
+        return self.record.address
+
+    @property
+    def record(self) -> HostRecord:
+        """What is written down about it."""
+        return HostRecord(**json.loads((self._directory / "host.json").read_text()))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is powered on."""
+        supervisor = ProcessId.load(self._supervisor_file)
+        return supervisor is not None and supervisor.is_alive
+
+    def run(self, script: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root inside, past its sshd and its network."""
+        pid = self._init_process()
+        if pid is None:
+            raise LabFault(f"{self.name} is not running; `start` it first")
+        # The script comes through a file in memory: no argument list shows what is in it.
+        memory = os.memfd_create("script", 0)
+        with os.fdopen(memory, "w") as file:
+            file.write(script)
+            file.flush()
+            file.seek(0)
+            argv = in_cgroup(
+                self._cgroup.child("visitors"),
+                [
+                    "nsenter",
+                    f"--target={pid}",
+                    *("--mount", "--uts", "--ipc", "--net", "--pid"),
+                    *("/bin/bash", f"/proc/self/fd/{memory}"),
+                ],
+            )
+            with subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=_GUEST_ENVIRONMENT,
+                cwd="/",
+                pass_fds=[memory],
+                start_new_session=True,
+            ) as process:
+                try:
+                    out, err = process.communicate(timeout=timeout)
+                except BaseException:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise
+        return subprocess.CompletedProcess([script], process.returncode, out, err)
+
+    def start(self) -> None:
+        """Power on and wait until every service is up."""
+        self.power_on()
+        self.wait_until_up()
+
+    def power_on(self) -> None:
+        """Power on without waiting."""
+        if self.is_running:
+            raise LabFault(f"{self.name} is running already")
+        record = self.record
+        # What is left of a host that powered itself off goes first.
+        self._let_go()
+        self._cgroup.create()
+        self._network.attach(self.name, IPv4Address(record.address))
+        lab = self._directory.parents[1]
+        environment = os.environ | {
+            "CGROUP": str(self._cgroup.path),
+            "HOST": self.name,
+            "MACHINE": record.machine,
+            "NAMESPACE": self._network.namespace(self.name),
+            "LINK": "\n".join(plug_in(IPv4Address(record.address))),
+            "LOWER": record.layers,
+            "IMAGE": str(self._image),
+            "SHARED": str(lab / "shared"),
+        }
+        boot = Path(__file__).with_name("boot.sh")
+        with (self._directory / "console.log").open("a") as console:
+            process = subprocess.Popen(
+                ["unshare", "--mount", "--propagation", "slave", "sh", str(boot)],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=environment,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+        ProcessId.of(process.pid).save(self._supervisor_file)
+        # It may well outlive us; if it does not, somebody has to take note of its end.
+        threading.Thread(target=process.wait, daemon=True).start()
+
+    def wait_until_up(self, timeout: float = 60, after: int | None = None) -> None:
+        """Wait until systemd says that every service runs; `after` is a boot to outlive."""
+
+        def booted() -> bool:
+            if not self.is_running:
+                raise LabFault(f"{self.name} went off while booting: {self._last_words()}")
+            return self._init_process() not in (None, after)
+
+        wait_until(booted, f"{self.name} to start its first process", timeout)
+        # Asked in the first moments, systemd does not answer yet.
+        wait_until(
+            lambda: "offline" not in self._state() and self._state() != "", self.name, timeout
+        )
+        state = self.run("systemctl is-system-running --wait", timeout).stdout.strip()
+        if state != "running":
+            failed = self.run("systemctl --failed --plain --no-legend").stdout.split("\n")
+            raise LabFault(f"{self.name} is `{state}` after its boot; failed: {' '.join(failed)}")
+
+    def kill(self) -> None:
+        """Power off in an instant: the others see nothing but silence."""
+        self._network.unplug(self.name)
+        self._let_go()
+
+    def reboot(self) -> None:
+        """Reboot in good order and wait until it is up again."""
+        before = self._init_process()
+        self.run("systemctl reboot")
+        self.wait_until_up(after=before)
+
+    def freeze(self) -> None:
+        """Stop all that runs on it where it is; its network still takes connections."""
+        self._cgroup.freeze(True)
+
+    def thaw(self) -> None:
+        """Let a frozen host go on."""
+        self._cgroup.freeze(False)
+
+    def partition(self) -> None:
+        """Cut it from every other host and from the control side; its cable stays in."""
+        self._network.partition(self.name)
+
+    def heal(self) -> None:
+        """Undo `partition` and every `cut` of this host."""
+        others = [path.name for path in self._directory.parent.iterdir() if path.name != self.name]
+        self._network.heal(self.name, others)
+
+    def fill_disk(self) -> None:
+        """Use up its whole disk: every further write fails for want of space."""
+        filler = self._disk_inside() / "filler"
+        with filler.open("ab") as file:
+            block = 1 << 30
+            while block >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, block)
+                except OSError:
+                    block //= 2
+
+    def free_disk(self) -> None:
+        """Give back what `fill_disk` took."""
+        (self._disk_inside() / "filler").unlink(missing_ok=True)
+
+    def blank(self, record: HostRecord) -> None:
+        """Note down what it is and give it an empty disk."""
+        for name in ("disk", "root"):
+            (self._directory / name).mkdir(parents=True, exist_ok=True)
+        (self._directory / "host.json").write_text(json.dumps(asdict(record)))
+        self._image.unlink(missing_ok=True)
+        with self._image.open("wb") as image:
+            image.truncate(DISK_SIZE)
+        command(
+            [
+                *("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal"),
+                *("-E", "lazy_itable_init=1,nodiscard", self._image),
+            ]
+        )
+
+    def remove(self) -> None:
+        """Power off and forget everything."""
+        self.kill()
+        shutil.rmtree(self._directory)
+
+    @property
+    def _image(self) -> Path:
+        return self._directory / "disk.img"
+
+    @property
+    def _supervisor_file(self) -> Path:
+        return self._directory / "supervisor"
+
+    def _let_go(self) -> None:
+        self._cgroup.destroy()
+        self._network.detach(self.name)
+        wait_until(lambda: not is_in_use(self._image), f"the disk of {self.name} to be free", 15)
+
+    def _disk_inside(self) -> Path:
+        supervisor = ProcessId.load(self._supervisor_file)
+        if supervisor is None or not supervisor.is_alive:
+            raise LabFault(f"{self.name} is not running; `start` it first")
+        return Path(f"/proc/{supervisor.pid}/root{self._directory}/disk")
+
+    def _state(self) -> str:
+        return self.run("systemctl is-system-running").stdout.strip()
+
+    def _init_process(self) -> int | None:
+        """The guest's first process, once it is systemd, by its id out here."""
+        for pid in self._cgroup.processes():
+            if _id_inside(pid) == 1:
+                return pid
+        return None
+
+    def _last_words(self) -> str:
+        lines = (self._directory / "console.log").read_text(errors="replace").splitlines()
+        return " / ".join(lines[-5:]) or "its console says nothing"
+
+
+def is_in_use(image: Path) -> bool:
+    """Whether a loop device still holds a disk image."""
+    return str(image) in _images_in_use()
+
+
+def _images_in_use() -> Iterator[str]:
+    for device in Path("/sys/block").glob("loop*"):
+        try:
+            yield (device / "loop/backing_file").read_text().strip()
+        except OSError:
+            continue
+
+
+def _id_inside(pid: int) -> int | None:
+    """The id that a process of a guest has in there; None if it is not systemd or is no more."""
+    try:
+        if Path(f"/proc/{pid}/comm").read_text().strip() not in ("systemd", "init"):
+            return None
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                ids = line.split()[1:]
+                return int(ids[-1]) if len(ids) > 1 else None
+    except OSError:
+        pass
+    return None

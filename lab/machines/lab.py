@@ -1,0 +1,369 @@
+"""A lab: hosts on a network of their own, with a package server, as one thing to boot and remove.
+
+Everything about a lab is on disk (its state directory) or found by its name (namespaces, control
+groups), so that any process can attach to it, and so that it can be removed without its runner.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.machines import distribution, opennebula, prerequisites, server, template
+from lab.machines.cgroup import Cgroup, lab_cgroups
+from lab.machines.faults import LabFault
+from lab.machines.host import HostRecord, LabHost, is_in_use
+from lab.machines.network import Network, address_of
+from lab.machines.processes import ProcessId
+from lab.machines.seed import write_key, write_seed
+from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, wait_until
+
+Template = Literal["blank", "mariadb"]
+
+# What the layer of the template "mariadb" has installed.
+FRONT_END_PACKAGES = (
+    "acl",
+    "curl",
+    "iputils-arping",
+    "mariadb-server",
+    "python3",
+    "python3-pymysql",
+    "rsync",
+    "zstd",
+)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a lab was booted with."""
+
+    wait_scale: float
+    # Directories as overlayfs takes them: the uppermost first, with colons between.
+    layers: str
+    blank_layers: str
+
+
+class Lab:
+    """A lab by its name, whether it is up or not."""
+
+    def __init__(self, name: str = "lab", state: Path | None = None) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,19}", name):
+            raise LabFault(
+                f"`{name}` cannot name a lab: lower-case letters, digits and `-`, at most 20"
+            )
+        self.name = name
+        self.state = (state or REPOSITORY_ROOT / ".lab" / name).absolute()
+        # Two labs may have the same name if their states are in different places.
+        place = hashlib.sha256(str(self.state).encode()).hexdigest()[:6]
+        self._tag = f"lab-{name}-{place}"
+        self._network = Network(self._tag)
+
+    @classmethod
+    @contextmanager
+    def running(  # noqa: PLR0917 - the same as `up`, which comes after it
+        cls,
+        name: str = "lab",
+        hosts: int = 3,
+        repository: str | None = None,
+        wait_scale: float = 1.0,
+        template: Template = "blank",
+        state: Path | None = None,
+    ) -> Iterator["Lab"]:
+        """Boot a lab that lasts as long as the context, or as this process if that ends first."""
+        lab = cls(name, state)
+        lab._start_reaper()
+        try:
+            lab.up(hosts, repository, wait_scale, template)
+            yield lab
+        finally:
+            lab.down()
+
+    def up(
+        self,
+        hosts: int = 3,
+        repository: str | None = None,
+        wait_scale: float = 1.0,
+        template: Template = "blank",
+    ) -> None:
+        """Boot a lab; it stays until `down`."""
+        obstacles = prerequisites.obstacles()
+        if obstacles:
+            raise LabFault("; ".join(obstacles))
+        if self.is_up:
+            raise LabFault(
+                f"the lab `{self.name}` is up already; `python -m lab --name {self.name} down` "
+                f"takes it down"
+            )
+        settings, directories = _prepare(repository, wait_scale, template)
+        # What an interrupted boot or a restart of the machine left goes first.
+        self._clear()
+        try:
+            self._build(settings, directories)
+            self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """Remove every trace of the lab; does nothing if there is none."""
+        reaper = ProcessId.load(self._reaper_file)
+        if reaper is not None and reaper.pid != os.getpid():
+            reaper.terminate()
+        self._clear()
+        if self.state.exists():
+            shutil.rmtree(self.state)
+        with suppress(OSError):
+            self.state.parent.rmdir()
+
+    def _clear(self) -> None:
+        """Remove everything but the reaper's place in the state directory."""
+        with suppress(LabFault):
+            self._cgroup.destroy()
+        with suppress(LabFault, OSError):
+            self._cgroup.path.parent.rmdir()
+        self._network.remove()
+        images = list(self.state.glob("hosts/*/disk.img"))
+        wait_until(lambda: not any(map(is_in_use, images)), "the hosts' disks to be free", 15)
+        for part in ("hosts", "ssh", "shared"):
+            shutil.rmtree(self.state / part, ignore_errors=True)
+        self._settings_file.unlink(missing_ok=True)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is there: booted and not taken down, on a machine that still runs."""
+        return self._settings_file.exists() and self._network.control_path.exists()
+
+    @property
+    def hosts(self) -> list[LabHost]:
+        """All its hosts, in the order of their numbers."""
+        files = self.state.glob("hosts/*/host.json")
+        return [self._host(file.parent.name) for file in sorted(files, key=_number)]
+
+    def host(self, name: str) -> LabHost:
+        """One host by its name."""
+        self._check_up()
+        hosts = {host.name: host for host in self.hosts}
+        if name not in hosts:
+            raise LabFault(
+                f"the lab `{self.name}` has no host `{name}`; it has {', '.join(hosts) or 'none'}"
+            )
+        return hosts[name]
+
+    def cut(self, one: str, other: str) -> None:
+        """Drop all that goes between two hosts, until one of them is healed."""
+        self._network.cut(self.host(one).name, self.host(other).name)
+
+    def add_host(self, name: str | None = None, blank: bool = True) -> LabHost:
+        """Boot one more host, with the plain template (`blank`) or with the lab's own."""
+        self._check_up()
+        name = name or f"n1a{len(self.hosts) + 1}"
+        if (self.state / "hosts" / name).exists():
+            raise LabFault(f"the lab `{self.name}` has a host `{name}` already")
+        return self._boot([name], blank)[0]
+
+    def replace(self, name: str, trust: bool = False) -> LabHost:
+        """Put a new machine in a host's place: same name and address, nothing else the same.
+
+        The operator's known_hosts keeps the old machine's keys unless `trust` is set.
+        """
+        host = self.host(name)
+        record = host.record
+        host.kill()
+        self._make(host, record.address, record.layers)
+        host.start()
+        if trust:
+            self._write_known_hosts()
+        return host
+
+    def exec(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the control namespace; options are those of `subprocess.run`."""
+        options = {"stdin": subprocess.DEVNULL} | options if "input" not in options else options
+        if "stdout" not in options and "stderr" not in options:
+            options = {"capture_output": True} | options
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            self.control_argv(argv),
+            env=self.control_environment(env),
+            timeout=timeout,
+            check=check,
+            text=True,
+            **options,
+        )
+        return done
+
+    def popen(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a command in the control namespace; options are those of `subprocess.Popen`."""
+        process: subprocess.Popen[str] = subprocess.Popen(
+            self.control_argv(argv), env=self.control_environment(env), text=True, **options
+        )
+        return process
+
+    def control_argv(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs a command in the control namespace, as part of the lab."""
+        self._check_up()
+        enter = ["nsenter", f"--net={self._network.control_path}"]
+        return in_cgroup(self._cgroup.child("control"), [*enter, *argv])
+
+    def control_environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """An environment that also tells which lab this is."""
+        lab = {"LAB_NAME": self.name, "LAB_STATE": str(self.state)}
+        return dict(os.environ if env is None else env) | lab
+
+    def ssh_argv(self, name: str, words: Sequence[str] = ()) -> list[str]:
+        """The command line (for the control namespace) that logs in to a host as the operator."""
+        address = self.host(name).address
+        return [
+            "ssh",
+            *("-F", "none", "-i", str(self.key), "-o", "IdentitiesOnly=yes"),
+            *("-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "ConnectTimeout=5"),
+            *(f"{template.USER}@{address}", *words),
+        ]
+
+    @property
+    def key(self) -> Path:
+        """The operator's private key, which every host lets in."""
+        return self.state / "ssh/id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The true host keys of all hosts, by address and by name."""
+        return self.state / "ssh/known_hosts"
+
+    def status(self) -> list[str]:
+        """One line for each host."""
+        self._check_up()
+        return [
+            f"{host.name}  {host.address}  {'running' if host.is_running else 'off'}"
+            for host in self.hosts
+        ]
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.state / "lab.json"
+
+    @property
+    def _settings(self) -> _Settings:
+        return _Settings(**json.loads(self._settings_file.read_text()))
+
+    @property
+    def _reaper_file(self) -> Path:
+        return self.state / "reaper"
+
+    @property
+    def _cgroup(self) -> Cgroup:
+        return Cgroup(lab_cgroups() / self._tag)
+
+    def _host(self, name: str) -> LabHost:
+        cgroup = Cgroup(self._cgroup.path / f"host-{name}")
+        return LabHost(self.state / "hosts" / name, self._network, cgroup)
+
+    def _check_up(self) -> None:
+        if not self.is_up:
+            raise LabFault(
+                f"no lab `{self.name}` is up; `python -m lab --name {self.name} up` boots one"
+            )
+
+    def _build(self, settings: _Settings, directories: dict[str, Path]) -> None:
+        """Make what the hosts stand on: network, package server, the operator's key."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        (self.state / "shared").mkdir()
+        self.key.parent.mkdir(mode=0o700)
+        write_key(self.key, "ed25519", "operator")
+        self._cgroup.create()
+        self._network.create()
+        self._settings_file.write_text(json.dumps(asdict(settings)))
+        words = [f"{name}={path}" for name, path in directories.items()]
+        argv = [sys.executable, "-m", "lab.machines.server", *words]
+        self._start_service(self.control_argv(argv), "server.log")
+
+    def _start_service(self, argv: Sequence[str], log: str) -> ProcessId:
+        """Start a process that outlives us, and wait for its word that it is ready."""
+        with (self.state / log).open("a") as file:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                cwd=REPOSITORY_ROOT,
+                start_new_session=True,
+            )
+        threading.Thread(target=process.wait, daemon=True).start()
+        if process.stdout is None or process.stdout.readline().strip() != "ready":
+            said = (self.state / log).read_text().strip().splitlines()[-3:]
+            raise LabFault(f"the lab's service `{log}` did not start: {' / '.join(said)}")
+        process.stdout.close()
+        return ProcessId.of(process.pid)
+
+    def _start_reaper(self) -> None:
+        runner = ProcessId.of(os.getpid())
+        self.state.mkdir(parents=True, exist_ok=True)
+        words = [self.name, str(self.state), str(runner.pid), str(runner.started)]
+        argv = [sys.executable, "-m", "lab.machines.reaper", *words]
+        self._start_service(argv, "reaper.log").save(self._reaper_file)
+
+    def _boot(self, names: Sequence[str], blank: bool = False) -> list[LabHost]:
+        settings = self._settings
+        layers = settings.blank_layers if blank else settings.layers
+        hosts = [self._host(name) for name in names]
+        first = len(self.hosts) + 1
+        with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+            for host, number in zip(hosts, range(first, first + len(hosts)), strict=True):
+                self._make(host, str(address_of(number)), layers)
+            list(pool.map(LabHost.start, hosts))
+        self._write_known_hosts()
+        return hosts
+
+    def _make(self, host: LabHost, address: str, layers: str) -> None:
+        directory = self.state / "hosts" / host.name
+        directory.mkdir(parents=True, exist_ok=True)
+        keys = write_seed(
+            directory,
+            host.name,
+            self.key.with_suffix(".pub").read_text(),
+            self._settings.wait_scale,
+            f"deb [trusted=yes] {server.URL}/distribution ./\n",
+        )
+        host.blank(HostRecord(host.name, address, f"{self._tag}-{host.name}", layers, keys))
+
+    def _write_known_hosts(self) -> None:
+        records = [host.record for host in self.hosts]
+        lines = [f"{host.address},{host.name} {key}" for host in records for key in host.host_keys]
+        self.known_hosts.write_text("\n".join(lines) + "\n")
+
+
+def _number(file: Path) -> tuple[int, str]:
+    digits = re.search(r"\d+$", file.parent.name)
+    return (int(digits[0]) if digits else 0, file.parent.name)
+
+
+def _prepare(
+    repository: str | None, wait_scale: float, kind: Template
+) -> tuple[_Settings, dict[str, Path]]:
+    """The settings of a new lab, and what its package server serves."""
+    root = template.blank()
+    packages = opennebula.opennebula(repository)
+    ours = distribution.distribution(root, packages)
+    layers = [root]
+    if kind == "mariadb":
+        layers.insert(0, template.with_packages(root, ours, FRONT_END_PACKAGES))
+    settings = _Settings(wait_scale, ":".join(map(str, layers)), str(root))
+    return settings, {"distribution": ours, "opennebula": packages}

@@ -1,0 +1,132 @@
+"""The lab's network: a bridge in the control namespace, a namespace and a cable for each host."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from lab.machines.faults import LabFault
+from lab.machines.shell import command
+
+CONTROL = IPv4Interface("10.2.50.1/24")
+FIRST_HOST = IPv4Address("10.2.50.10")
+BRIDGE = "lab0"
+NAMESPACES = Path("/run/netns")
+
+# The bridge drops what is between two hosts that are cut, and all that a partitioned host
+# sends or is sent; the cable itself stays plugged in.
+_FILTER = """
+table bridge lab {
+    set partitioned { type ifname; }
+    set cut { type ifname . ifname; }
+    chain forward {
+        type filter hook forward priority 0;
+        iifname @partitioned drop
+        oifname @partitioned drop
+        iifname . oifname @cut drop
+    }
+    chain input { type filter hook input priority 0; iifname @partitioned drop; }
+    chain output { type filter hook output priority 0; oifname @partitioned drop; }
+}
+"""
+
+
+def address_of(number: int) -> IPv4Address:
+    """The address of the host with this number; the first one is 1."""
+    return FIRST_HOST + (number - 1)
+
+
+@dataclass(frozen=True)
+class Network:
+    """All network namespaces of one lab, told apart from another lab's by their prefix."""
+
+    prefix: str
+
+    @property
+    def control(self) -> str:
+        """The name of the control namespace."""
+        return f"{self.prefix}-control"
+
+    @property
+    def control_path(self) -> Path:
+        """The control namespace as a path."""
+        return NAMESPACES / self.control
+
+    def namespace(self, host: str) -> str:
+        """The name of a host's namespace."""
+        return f"{self.prefix}-{host}"
+
+    def create(self) -> None:
+        """Make the control namespace with the bridge."""
+        command(["ip", "netns", "add", self.control])
+        self._ip(
+            self.control,
+            "link set lo up",
+            f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
+            f"address add {CONTROL} dev {BRIDGE}",
+            f"link set {BRIDGE} up",
+        )
+        self._nft(_FILTER)
+
+    def attach(self, host: str, address: IPv4Address) -> None:
+        """Make a host's namespace and plug its cable into the bridge."""
+        namespace = self.namespace(host)
+        mac = "02:00:" + ":".join(f"{byte:02x}" for byte in address.packed)
+        command(["ip", "netns", "add", namespace])
+        self._ip(
+            self.control,
+            f"link add {host} type veth peer name eth0 address {mac} netns {namespace}",
+            f"link set {host} master {BRIDGE} up",
+        )
+        self._ip(namespace, "link set lo up", *plug_in(address))
+
+    def unplug(self, host: str) -> None:
+        """Take the link down: from now on the host is silent."""
+        with suppress(LabFault):
+            self._ip(self.control, f"link set {host} down")
+
+    def detach(self, host: str) -> None:
+        """Remove a host's cable and its namespace; nothing answers at its address any more."""
+        with suppress(LabFault):
+            self._ip(self.control, f"link delete {host}")
+        if (NAMESPACES / self.namespace(host)).exists():
+            command(["ip", "netns", "delete", self.namespace(host)])
+
+    def partition(self, host: str) -> None:
+        """Drop all that the host sends or is sent."""
+        self._nft(f"add element bridge lab partitioned {{ {host} }}")
+
+    def cut(self, one: str, other: str) -> None:
+        """Drop all that goes between two hosts."""
+        self._nft(f"add element bridge lab cut {{ {one} . {other}, {other} . {one} }}")
+
+    def heal(self, host: str, others: list[str]) -> None:
+        """Let the host's packets through again, also those to hosts that it was cut from."""
+        self._nft(
+            f"add element bridge lab partitioned {{ {host} }}\n"
+            f"delete element bridge lab partitioned {{ {host} }}\n"
+        )
+        for other in others:
+            pair = f"{{ {host} . {other}, {other} . {host} }}"
+            self._nft(f"add element bridge lab cut {pair}\ndelete element bridge lab cut {pair}\n")
+
+    def remove(self) -> None:
+        """Remove every namespace of this lab."""
+        for path in NAMESPACES.glob(f"{self.prefix}-*"):
+            command(["ip", "netns", "delete", path.name])
+
+    def _ip(self, namespace: str, *lines: str) -> None:
+        command(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+    def _nft(self, rules: str) -> None:
+        command(["nsenter", f"--net={self.control_path}", "nft", "-f", "-"], stdin=rules)
+
+
+def plug_in(address: IPv4Address) -> list[str]:
+    """What `ip` does to give eth0 its own address and no other."""
+    return [
+        "link set eth0 down",
+        "address flush dev eth0",
+        f"address add {address}/{CONTROL.network.prefixlen} dev eth0",
+        "link set eth0 up",
+    ]

@@ -1,0 +1,27 @@
+"""The repository of OpenNebula's packages that a lab serves: the stand-in's or a given one."""
+
+import importlib
+from pathlib import Path
+
+from lab.machines.cache import cached, digest_of_files
+from lab.machines.faults import LabFault
+from lab.machines.shell import REPOSITORY_ROOT
+
+
+def opennebula(given: str | None) -> Path:
+    """The directory to serve; the stand-in's packages are built on first use."""
+    if given is not None:
+        directory = Path(given).expanduser().resolve()
+        if not directory.is_dir():
+            raise LabFault(
+                f"--repository: expected a directory with OpenNebula's packages "
+                f"(VERSION/Debian/12/dists/…), found none at {given}; "
+                f"mirror the repository into one first"
+            )
+        return directory
+
+    def make(draft: Path) -> None:
+        importlib.import_module("lab.standin.build").build_repository(draft)
+
+    key = digest_of_files(REPOSITORY_ROOT / "lab/standin")
+    return cached("opennebula", key, "the stand-in's packages", make)

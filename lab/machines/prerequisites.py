@@ -1,0 +1,58 @@
+"""What this machine must have to carry a lab."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.machines import cgroup
+
+
+@dataclass(frozen=True)
+class Prerequisite:
+    """A Debian package, a command that it brings, and what the lab needs it for."""
+
+    package: str
+    command: str
+    purpose: str
+
+
+PREREQUISITES = (
+    Prerequisite("e2fsprogs", "mkfs.ext4", "makes the hosts' disks"),
+    Prerequisite("iproute2", "ip", "makes the network namespaces and the cables"),
+    Prerequisite("mmdebstrap", "mmdebstrap", "makes the hosts' template"),
+    Prerequisite("nftables", "nft", "partitions the network"),
+    Prerequisite("openssh-client", "ssh-keygen", "makes the hosts' and the operator's keys"),
+    Prerequisite("systemd-container", "systemd-nspawn", "boots the hosts"),
+    Prerequisite("tar", "tar", "gives a host its identity"),
+    Prerequisite("util-linux", "nsenter", "enters namespaces"),
+)
+
+
+def missing_packages() -> list[Prerequisite]:
+    """Those that are not installed."""
+    return [
+        prerequisite
+        for prerequisite in PREREQUISITES
+        if shutil.which(prerequisite.command, path=os.defpath + ":/usr/sbin:/sbin") is None
+    ]
+
+
+def obstacles() -> list[str]:
+    """Why a lab cannot run here, one sentence each; nothing if it can."""
+    if not Path("/proc/self/ns").is_dir():
+        return ["the lab needs Linux"]
+    found = []
+    if os.geteuid() != 0:
+        found.append("the lab needs root, for network namespaces and mounts; use sudo")
+    missing = missing_packages()
+    if missing:
+        names = " ".join(prerequisite.package for prerequisite in missing)
+        found.append(f"the lab needs packages that are missing: `apt-get install {names}`")
+    if cgroup.mount_point() is None:
+        found.append("the lab needs a cgroup2 hierarchy; mount one with `mount -t cgroup2`")
+    if "\toverlay" not in Path("/proc/filesystems").read_text():
+        found.append("the lab needs overlayfs; load it with `modprobe overlay`")
+    if not Path("/dev/loop-control").exists():
+        found.append("the lab needs loop devices; load them with `modprobe loop`")
+    return found

@@ -1,0 +1,62 @@
+"""Commands on the machine that carries the lab."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lab.machines.faults import LabFault
+
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(
+    argv: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    timeout: float = 60,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Run a command to its end and return what it printed; its failure is a fault."""
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=env,
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise LabFault(f"the lab needs the command {words[0]}, which is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise LabFault(f"`{' '.join(words[:6])}` did not end within {timeout:g} s") from None
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
+        raise LabFault(
+            f"`{' '.join(words[:6])}` ended with {done.returncode} and said: "
+            + " / ".join(said[-5:])
+        )
+    return done.stdout
+
+
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout: float, interval: float = 0.02
+) -> None:
+    """Wait for a condition, or end with a fault that says what was waited for."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabFault(f"waited {timeout:g} s for {what}, in vain")
+        time.sleep(interval)
+
+
+def in_cgroup(cgroup: Path, argv: Sequence[str | Path]) -> list[str]:
+    """The command line that enters a cgroup and then becomes the given command."""
+    enter = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
+    return ["sh", "-c", enter, "sh", str(cgroup), *(str(word) for word in argv)]

@@ -1,0 +1,133 @@
+"""The disk that every lab host starts from: a plain server, and a layer with MariaDB on it."""
+
+import os
+from pathlib import Path
+
+from lab.machines.cache import cached, digest
+from lab.machines.shell import command
+from lab.machines.sources import architecture, own_sources, release
+
+USER = "ubuntu"
+USER_ID = 1000
+
+PACKAGES = (
+    "adduser",
+    "apt",
+    "ca-certificates",
+    "dbus",
+    "gnupg",
+    "init",
+    "iproute2",
+    "iputils-ping",
+    "less",
+    "libpam-systemd",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+
+# Left out of a host's disk, now and on later installations: nothing of it runs.
+_NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+
+_CUSTOMIZE = rf"""
+set -eu
+root=$1
+chroot "$root" useradd --uid {USER_ID} --create-home --shell /bin/bash {USER}
+echo '{USER} ALL=(ALL) NOPASSWD: ALL' > "$root/etc/sudoers.d/{USER}"
+chmod 0440 "$root/etc/sudoers.d/{USER}"
+install -d -m 0700 -o {USER_ID} -g {USER_ID} "$root/home/{USER}/.ssh"
+cat > "$root/etc/ssh/sshd_config.d/lab.conf" <<'END'
+LogLevel VERBOSE
+PermitRootLogin no
+PasswordAuthentication no
+END
+rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/resolv.conf
+: > "$root/etc/resolv.conf"
+rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
+rm -f "$root"/etc/hostname "$root"/etc/hosts
+printf 'path-exclude=%s\n' {" ".join(f"'{glob}'" for glob in _NOT_UNPACKED)} \
+    > "$root/etc/dpkg/dpkg.cfg.d/lab"
+echo 'Acquire::Languages "none";' > "$root/etc/apt/apt.conf.d/90lab"
+install -d -m 2755 "$root/var/log/journal"
+for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+    e2scrub_reap.service fstrim.timer console-getty.service getty.target; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
+"""
+
+
+def blank() -> Path:
+    """The root directory of a plain server; made on first use."""
+    argv = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        f"--architectures={architecture()}",
+        f"--include={','.join(PACKAGES)}",
+        *(f"--dpkgopt=path-exclude={glob}" for glob in _NOT_UNPACKED),
+    ]
+    sources = "".join(f"{source}\n" for source in own_sources())
+
+    def make(draft: Path) -> None:
+        hook = draft / "customize"
+        hook.write_text(_CUSTOMIZE)
+        command(
+            [
+                *argv,
+                *_proxies(),
+                f'--customize-hook=sh "{hook}" "$1"',
+                release()["VERSION_CODENAME"],
+                draft / "root",
+                "-",
+            ],
+            stdin=sources,
+            timeout=1200,
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        )
+
+    key = digest(*argv, sources, _CUSTOMIZE)
+    return cached("template", key, "the template of the lab's hosts", make) / "root"
+
+
+def with_packages(lower: Path, distribution: Path, packages: tuple[str, ...]) -> Path:
+    """The layer that has these packages installed above `lower`; made on first use."""
+
+    def make(draft: Path) -> None:
+        script = f"""
+set -eu
+mkdir "{draft}/work" "{draft}/merged" "{draft}/root"
+mount -t overlay overlay -o "lowerdir={lower},upperdir={draft}/root,workdir={draft}/work" \\
+    "{draft}/merged"
+cd "{draft}/merged"
+mount -t proc proc proc
+mount -t tmpfs tmpfs run
+mount -t tmpfs tmpfs tmp
+mount --rbind /dev dev
+mkdir run/distribution
+mount --bind -o ro "{distribution}" run/distribution
+printf '#!/bin/sh\\nexit 101\\n' > usr/sbin/policy-rc.d
+chmod +x usr/sbin/policy-rc.d
+echo 'deb [trusted=yes] file:/run/distribution ./' > etc/apt/sources.list
+chroot . apt-get -q update
+chroot . apt-get -q -y --no-install-recommends install {" ".join(packages)}
+rm -rf usr/sbin/policy-rc.d etc/apt/sources.list var/lib/apt/lists/* var/cache/apt/*.bin
+"""
+        command(
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script],
+            timeout=600,
+            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"},
+        )
+
+    key = digest(str(lower), str(distribution), *packages)
+    return cached("layer", key, "the layer with the packages of a front-end", make) / "root"
+
+
+def _proxies() -> list[str]:
+    lines = command(["apt-config", "dump"]).splitlines()
+    return [
+        f"--aptopt={line}" for line in lines if line.startswith("Acquire::http") and "roxy" in line
+    ]
