@@ -1,0 +1,54 @@
+"""Labs for tests: where none can run, tests skip with the reason, or fail where CI is set."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab, prerequisites
+
+MakeLab = Callable[..., Lab]
+
+
+@pytest.fixture(scope="session")
+def requires_lab() -> None:
+    """Skip, or fail under CI, where this machine cannot carry a lab."""
+    obstacles = prerequisites.obstacles()
+    if obstacles and os.environ.get("CI"):
+        pytest.fail("; ".join(obstacles))
+    if obstacles:
+        pytest.skip("; ".join(obstacles))
+
+
+@pytest.fixture(autouse=True)
+def _lab_tests_require_a_lab(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("lab"):
+        request.getfixturevalue("requires_lab")
+
+
+def _labs(state: Path) -> Iterator[MakeLab]:
+    with ExitStack() as stack:
+
+        def make(hosts: int = 3, **options: object) -> Lab:
+            name = f"test-{uuid.uuid4().hex[:10]}"
+            running = Lab.running(name, hosts, state=state / name, **options)  # type: ignore[arg-type]
+            return stack.enter_context(running)
+
+        yield make
+
+
+@pytest.fixture
+def make_lab(requires_lab: None, tmp_path: Path) -> Iterator[MakeLab]:
+    """Boots labs that last as long as the test: `make_lab(hosts, template=…, wait_scale=…)`."""
+    yield from _labs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_module_lab(
+    requires_lab: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeLab]:
+    """Boots labs that all tests of a module share."""
+    yield from _labs(tmp_path_factory.mktemp("lab"))

@@ -1,0 +1,241 @@
+"""The lab's hosts behave like servers, and a lab leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import Lab, LabFault, LabHost
+from lab.machines.cgroup import lab_cgroups
+from lab.machines.network import NAMESPACES
+from lab.machines.shell import REPOSITORY_ROOT, wait_until
+from tests.lab.conftest import MakeLab
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def lab(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Three blank hosts; each test leaves them as it found them."""
+    return make_module_lab(3, repository=str(tmp_path_factory.mktemp("packages")), wait_scale=0.5)
+
+
+def logged_in(lab: Lab, host: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return lab.exec(lab.ssh_argv(host, words), timeout=30)
+
+
+def reaches(host: LabHost, address: str) -> bool:
+    port = f"timeout 1 bash -c '< /dev/tcp/{address}/22'"
+    return host.run(port).returncode == 0
+
+
+def traces(name: str) -> list[str]:
+    """What a lab has outside of its state directory."""
+    processes = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = line.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if name in text and int(line.parent.name) != os.getpid():
+            processes.append(text)
+    found = [*NAMESPACES.glob(f"lab-{name}-*"), *lab_cgroups().glob(f"lab-{name}-*")]
+    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if name in line]
+    loops = [
+        file.read_text()
+        for file in Path("/sys/block").glob("loop*/loop/backing_file")
+        if name in file.read_text()
+    ]
+    return [*processes, *map(str, found), *mounts, *loops]
+
+
+def test_hosts_are_blank_servers(lab: Lab) -> None:
+    identities = set()
+    for host, address in zip(lab.hosts, ("10.2.50.10", "10.2.50.11", "10.2.50.12"), strict=True):
+        assert host.address == address
+        assert host.run("systemctl is-system-running").stdout.strip() == "running"
+        assert host.run("hostname").stdout.strip() == host.name
+        assert host.run("ip route").stdout.strip().startswith("10.2.50.0/24")
+        assert "default" not in host.run("ip route").stdout
+        assert host.name not in host.run("cat /etc/hosts").stdout
+        assert host.run("command -v python3 rsync mariadb").stdout == ""
+        assert host.run("cat /etc/opennebula-standin.json").stdout == '{"wait_scale": 0.5}\n'
+        identities.add(host.run("cat /etc/machine-id").stdout)
+    assert len(identities) == 3
+
+
+def test_operator_logs_in_with_sudo_to_hosts_whose_keys_are_known(lab: Lab) -> None:
+    for host in lab.hosts:
+        done = logged_in(lab, host.name, "sudo -n id -un; hostname")
+        assert done.stdout.split() == ["root", host.name], done.stderr
+    as_root = [word.replace("ubuntu@", "root@") for word in lab.ssh_argv("n1a1", ["true"])]
+    assert "Permission denied" in lab.exec(as_root).stderr
+
+
+def test_another_process_attaches_by_the_state_on_disk(lab: Lab) -> None:
+    other = Lab(lab.name, lab.state)
+    assert [host.name for host in other.hosts] == ["n1a1", "n1a2", "n1a3"]
+    assert other.host("n1a2").is_running
+    env = other.exec(["sh", "-c", "echo $LAB_NAME $LAB_STATE; ip -br address show lab0"])
+    assert env.stdout.startswith(f"{lab.name} {lab.state}\n")
+    assert "10.2.50.1/24" in env.stdout
+
+
+def test_ssh_from_host_to_host(lab: Lab) -> None:
+    key = lab.key.read_text()
+    first = lab.host("n1a1")
+    first.run(f"umask 077; cat > /run/key <<'END'\n{key}END")
+    options = "-i /run/key -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/run/known"
+    done = first.run(f"ssh {options} ubuntu@10.2.50.11 hostname")
+    assert done.stdout.strip() == "n1a2", done.stderr
+
+
+def test_power_off_keeps_the_disk_and_forgets_other_addresses(lab: Lab) -> None:
+    host, peer = lab.host("n1a3"), lab.host("n1a1")
+    host.run("echo kept > /var/lib/kept; ip address add 10.2.50.86/24 dev eth0")
+    assert reaches(peer, "10.2.50.86")
+    host.kill()
+    assert not host.is_running
+    assert not reaches(peer, host.address)
+    with pytest.raises(LabFault, match="n1a3 is not running"):
+        host.run("true")
+    host.start()
+    assert host.run("cat /var/lib/kept").stdout == "kept\n"
+    assert "10.2.50.86" not in host.run("ip address").stdout
+    assert reaches(peer, host.address)
+
+
+def test_reboot_keeps_disk_and_journal_and_forgets_other_addresses(lab: Lab) -> None:
+    host = lab.host("n1a2")
+    before = host.run("cat /proc/sys/kernel/random/boot_id; cat /etc/machine-id").stdout
+    host.run("logger marked; journalctl --sync; ip address add 10.2.50.87/24 dev eth0")
+    host.reboot()
+    assert host.run("cat /etc/machine-id").stdout.strip() in before
+    assert "marked" in host.run("journalctl --boot=-1 --identifier=root").stdout
+    assert "10.2.50.87" not in host.run("ip address").stdout
+    assert reaches(lab.host("n1a1"), host.address)
+
+
+def test_partition_and_heal(lab: Lab) -> None:
+    host, peer = lab.host("n1a1"), lab.host("n1a2")
+    host.partition()
+    assert not reaches(peer, host.address)
+    assert not reaches(host, peer.address)
+    assert logged_in(lab, "n1a1", "true").returncode != 0
+    assert reaches(peer, lab.host("n1a3").address)
+    host.heal()
+    assert reaches(peer, host.address)
+
+
+def test_cut_parts_two_hosts_only(lab: Lab) -> None:
+    one, other, third = lab.hosts
+    lab.cut("n1a1", "n1a2")
+    assert not reaches(one, other.address)
+    assert not reaches(other, one.address)
+    assert reaches(one, third.address)
+    assert reaches(third, other.address)
+    one.heal()
+    assert reaches(other, one.address)
+
+
+def test_freeze_and_thaw(lab: Lab) -> None:
+    host = lab.host("n1a2")
+    host.freeze()
+    with pytest.raises(subprocess.TimeoutExpired):
+        host.run("true", timeout=0.5)
+    host.thaw()
+    assert host.run("echo awake").stdout == "awake\n"
+
+
+def test_full_disk(lab: Lab) -> None:
+    host = lab.host("n1a3")
+    host.fill_disk()
+    assert "No space left" in host.run("head -c 100000 /dev/zero > /var/lib/some").stderr
+    host.free_disk()
+    assert host.run("head -c 100000 /dev/zero > /var/lib/some").returncode == 0
+
+
+def test_sessions_are_counted_in_the_journal(lab: Lab) -> None:
+    host = lab.host("n1a1")
+    count = (
+        "journalctl --sync; journalctl --unit=ssh --grep='Accepted publickey' | grep -c Accepted"
+    )
+    before = int(host.run(count).stdout)
+    logged_in(lab, "n1a1", "true")
+    assert int(host.run(count).stdout) == before + 1
+
+
+def test_apt_get_installs_from_the_labs_own_server(lab: Lab) -> None:
+    done = logged_in(
+        lab, "n1a1", "sudo apt-get -q update && sudo apt-get -q -y install rsync iputils-arping"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lab.host("n1a1").run("command -v rsync arping").returncode == 0
+
+
+def test_added_and_replaced_hosts(lab: Lab) -> None:
+    added = lab.add_host()
+    assert (added.name, added.address) == ("n1a4", "10.2.50.13")
+    assert logged_in(lab, "n1a4", "hostname").stdout == "n1a4\n"
+    added.run("touch /var/lib/old")
+    identity = added.run("cat /etc/machine-id").stdout
+    lab.replace("n1a4")
+    assert added.run("ls /var/lib/old").returncode != 0
+    assert added.run("cat /etc/machine-id").stdout != identity
+    assert "HOST IDENTIFICATION HAS CHANGED" in logged_in(lab, "n1a4", "true").stderr
+    lab.replace("n1a4", trust=True)
+    assert logged_in(lab, "n1a4", "hostname").stdout == "n1a4\n"
+    added.remove()
+
+
+def test_faults_of_the_user_are_one_line(lab: Lab) -> None:
+    argv = [sys.executable, "-m", "lab", "--name", lab.name, "kill", "n9"]
+    done = lab.exec(argv, cwd=REPOSITORY_ROOT)
+    assert done.returncode == 1
+    assert done.stderr == f"lab: the lab `{lab.name}` has no host `n9`; it has n1a1, n1a2, n1a3\n"
+
+
+def test_mariadb_is_ready_in_its_template(make_lab: MakeLab, tmp_path: Path) -> None:
+    host = make_lab(1, template="mariadb", repository=str(tmp_path)).host("n1a1")
+    done = host.run("mariadb --execute 'select 40+2' --batch --skip-column-names")
+    assert done.stdout == "42\n", done.stderr
+    host.kill()
+    host.start()
+    assert host.run("mariadb --execute 'show databases'").returncode == 0
+
+
+def test_two_labs_side_by_side(make_lab: MakeLab, tmp_path: Path) -> None:
+    one, other = (make_lab(1, repository=str(tmp_path)) for _ in range(2))
+    one.host("n1a1").run("touch /var/lib/one")
+    assert one.host("n1a1").address == other.host("n1a1").address
+    assert other.host("n1a1").run("ls /var/lib/one").returncode != 0
+    one.down()
+    assert logged_in(other, "n1a1", "hostname").stdout == "n1a1\n"
+
+
+def test_run_returns_the_exit_status_and_leaves_nothing(tmp_path: Path) -> None:
+    name = f"run-{os.getpid()}"
+    argv = [sys.executable, "-m", "lab", "--name", name, "run", "--hosts", "1"]
+    argv += ["--repository", str(tmp_path), "--", "sh", "-c", "echo $LAB_NAME; exit 7"]
+    done = subprocess.run(argv, cwd=REPOSITORY_ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, f"{name}\n"), done.stderr
+    assert traces(name) == []
+    assert not (REPOSITORY_ROOT / ".lab" / name).exists()
+
+
+def test_a_killed_runner_leaves_nothing(tmp_path: Path) -> None:
+    name = f"killed-{os.getpid()}"
+    argv = [sys.executable, "-m", "lab", "--name", name, "run", "--hosts", "2"]
+    argv += ["--repository", str(tmp_path), "--", "sh", "-c", f"echo up; exec sleep 600 # {name}"]
+    with subprocess.Popen(
+        argv, cwd=REPOSITORY_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == "up\n"
+        os.killpg(runner.pid, signal.SIGKILL)
+    wait_until(lambda: traces(name) == [], f"the lab {name} to be gone", timeout=20)
+    state = REPOSITORY_ROOT / ".lab" / name
+    wait_until(lambda: not state.exists(), f"{state} to be gone", timeout=5)
