@@ -232,3 +232,8 @@ def found(servers: list[Server], scale: float = 0.05, **raft: int) -> None:
             server.sqlite.write_bytes(first.sqlite.read_bytes())
     for server in servers:
         server.start()
+
+
+def wait_for_users(server: Server, *names: str) -> None:
+    """Wait until a server's own database has these users."""
+    wait_for(f"users {names} on {server.name}", lambda: set(names) <= server.users())

@@ -10,6 +10,7 @@ _PROGRAMS = {
     "oneuser": ("oneobjects", "oneuser"),
     "onegroup": ("oneobjects", "onegroup"),
     "oneacl": ("oneobjects", "oneacl"),
+    "service": ("service", "main"),
 }
 
 

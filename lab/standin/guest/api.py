@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from . import conf, pools, schema
+from . import conf, pools
 from .journal import Journal
 from .logdb import Record, WriteRefused
 from .objects import Group, PoolObject, User, Zone
@@ -15,6 +15,7 @@ from .peers import to_signed, to_unsigned
 from .pools import Pool, Pools
 from .raft import Answer, RaftManager, State
 from .storage import StorageError
+from .version import VERSION
 from .wire import CallError, call
 
 FORWARD_TIMEOUT_S = 10.0
@@ -175,7 +176,7 @@ class Api:
     # ---- system ----
 
     def _version(self, caller: Caller, params: list[Any]) -> str:
-        return schema.VERSION
+        return VERSION
 
     def _config(self, caller: Caller, params: list[Any]) -> str:
         self._admin(caller, "MANAGE SYSTEM")

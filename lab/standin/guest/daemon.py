@@ -20,9 +20,10 @@ from .peers import XmlRpcPeers
 from .raft import RaftManager, Timing
 from .server import RpcServer
 from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+from .version import DB_VERSION, VERSION
 
 _USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
-_BANNER = f"OpenNebula {schema.VERSION}"
+_BANNER = f"OpenNebula {VERSION}"
 _FAILED = 255
 
 
@@ -212,15 +213,15 @@ class _Daemon:
             return True
         if not rows:
             return True
-        if rows[0][0] != schema.DB_VERSION:
+        if rows[0][0] != DB_VERSION:
             self._journal.error(
                 "ONE",
                 f"Database version mismatch ( {table}). Installed {_BANNER} needs DB version"
-                f" '{schema.DB_VERSION}', and existing DB version is '{rows[0][0]}'.",
+                f" '{DB_VERSION}', and existing DB version is '{rows[0][0]}'.",
             )
             self._journal.error("ONE", "Use onedb to upgrade DB.")
             raise StartError("Database version mismatch. Check oned.log.")
-        self._journal.info("ONE", f"oned is using version {schema.DB_VERSION} for {table}")
+        self._journal.info("ONE", f"oned is using version {DB_VERSION} for {table}")
         return False
 
     def _bootstrap(self, storage: Storage, local: bool, shared: bool) -> None:
@@ -230,14 +231,14 @@ class _Daemon:
             _create(storage, schema.LOCAL_TABLES)
             storage.write(
                 "INSERT INTO local_db_versioning (oid, version, timestamp, comment, is_slave)"
-                f" VALUES (0, '{schema.DB_VERSION}', {now}, '{comment}', '0')"
+                f" VALUES (0, '{DB_VERSION}', {now}, '{comment}', '0')"
             )
         if shared:
             self._journal.info("ONE", "Bootstrapping OpenNebula database, stage 2.")
             _create(storage, schema.SHARED_TABLES)
             storage.write(
                 "INSERT INTO db_versioning (oid, version, timestamp, comment)"
-                f" VALUES (0, '{schema.DB_VERSION}', {now}, '{comment}')"
+                f" VALUES (0, '{DB_VERSION}', {now}, '{comment}')"
             )
 
 

@@ -9,9 +9,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import cli, conf, schema
+from . import cli, conf
 from .paths import Paths, find_paths
 from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+from .version import DB_VERSION
 
 _NOT_BOOTSTRAPPED, _OLDER, _NEWER = 1, 2, 3
 
@@ -202,21 +203,21 @@ def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
     if verbose:
         for title, (version, stamp, comment) in (("Shared", shared), ("Local", local)):
             print(f"{title + ' tables version:':<25}{version}")
-            print(f"{'Required version:':<25}{schema.DB_VERSION}")
+            print(f"{'Required version:':<25}{DB_VERSION}")
             print(f"Timestamp: {time.strftime('%m/%d %H:%M:%S', time.localtime(stamp))}")
             print(f"Comment:   {comment}\n")
     else:
         print(f"Shared: {shared[0]}\nLocal:  {local[0]}")
-        print(f"Required shared version: {schema.DB_VERSION}")
-        print(f"Required local version:  {schema.DB_VERSION}")
-    required = _numbers(schema.DB_VERSION)
+        print(f"Required shared version: {DB_VERSION}")
+        print(f"Required local version:  {DB_VERSION}")
+    required = _numbers(DB_VERSION)
     if _numbers(local[0]) > required or _numbers(shared[0]) > required:
         print("\nWARNING: Source version is lower than DB version")
         return _NEWER
     if _numbers(local[0]) < required or _numbers(shared[0]) < required:
         print(
             "\nUpdate required. Expected DB version is:\n"
-            f"Local:  {schema.DB_VERSION}\nShared: {schema.DB_VERSION}"
+            f"Local:  {DB_VERSION}\nShared: {DB_VERSION}"
         )
         return _OLDER
     return 0

@@ -1,9 +1,5 @@
 """The tables, named and shaped as OpenNebula's."""
 
-VERSION = "7.2.0"
-DB_VERSION = "7.2.0"
-"""Both may be replaced when other versions of the packages are built."""
-
 _OBJECT = (
     "(oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT, uid INTEGER, gid INTEGER,"
     " owner_u INTEGER, group_u INTEGER, other_u INTEGER"

@@ -1,0 +1,184 @@
+"""Builds the stand-in's Debian packages and a signed repository of them, without network."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SUITE = "stable"
+COMPONENT = "opennebula"
+ARCHITECTURE = "amd64"
+KEY_FILE = "repo2.key"
+KEY_OWNER = "OpenNebula stand-in (lab) <lab@localhost>"
+
+_PROGRAMS = ("oned", "onezone", "onedb", "oneuser", "onegroup", "oneacl")
+_GUEST = Path("usr/lib/one/python/one_standin")
+_SCRIPTS = ("/usr/share/one/", "/var/lib/one/remotes/hooks/")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of all packages."""
+
+    version: str
+    db_version: str
+    series: str
+    revision: str = "1"
+
+    @property
+    def package_version(self) -> str:
+        """The version as Debian writes it."""
+        return f"{self.version}-{self.revision}"
+
+
+CURRENT = Release(version="7.2.0", db_version="7.2.0", series="7.2")
+
+
+def build_repository(out: Path, releases: tuple[Release, ...] = (CURRENT,)) -> None:
+    """Write a repository like OpenNebula's own: the key, and a folder for each series.
+
+    The line for apt: `deb [signed-by=KEY] URL/SERIES/Debian/12 stable opennebula`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="standin-") as scratch:
+        signer = _Signer(Path(scratch) / "gnupg")
+        (out / KEY_FILE).write_bytes(signer.public_key())
+        for series in sorted({release.series for release in releases}):
+            folder = out / series / "Debian" / "12"
+            pool = folder / "pool" / COMPONENT
+            pool.mkdir(parents=True, exist_ok=True)
+            for release in releases:
+                if release.series == series:
+                    _build_packages(release, pool, Path(scratch))
+            _write_indices(folder, signer)
+
+
+def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
+    for package in sorted((HERE / "packages").iterdir()):
+        tree = scratch / f"{package.name}_{release.package_version}"
+        shutil.copytree(package / "root", tree)
+        shutil.copytree(package / "DEBIAN", tree / "DEBIAN")
+        if package.name == "opennebula":
+            _add_programs(tree, release)
+        for control in (tree / "DEBIAN").iterdir():
+            control.write_text(control.read_text().replace("@VERSION@", release.package_version))
+        _set_modes(tree)
+        target = pool / f"{package.name}_{release.package_version}_{ARCHITECTURE}.deb"
+        _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(target))
+
+
+def _add_programs(tree: Path, release: Release) -> None:
+    guest = tree / _GUEST
+    shutil.copytree(HERE / "guest", guest, ignore=shutil.ignore_patterns("__pycache__"))
+    (guest / "version.py").write_text(
+        '"""Which OpenNebula this stands in for."""\n\n'
+        f'VERSION = "{release.version}"\nDB_VERSION = "{release.db_version}"\n'
+    )
+    binaries = tree / "usr/bin"
+    binaries.mkdir(parents=True, exist_ok=True)
+    for program in _PROGRAMS:
+        (binaries / program).write_text(
+            "#!/usr/bin/python3\n"
+            "import sys\n\n"
+            f'sys.path.insert(0, "/{_GUEST.parent}")\n'
+            "from one_standin.__main__ import main\n\n"
+            f'sys.exit(main(["{program}", *sys.argv[1:]]))\n'
+        )
+
+
+def _set_modes(tree: Path) -> None:
+    """Give every file the mode that it has when installed, whatever the checkout's umask was."""
+    for path in tree.rglob("*"):
+        inside = f"/{path.relative_to(tree)}"
+        runs = inside.startswith(("/usr/bin/", *_SCRIPTS)) or path.name in (
+            "postinst",
+            "prerm",
+            "postrm",
+        )
+        if path.is_dir() or runs:
+            path.chmod(0o755)
+        else:
+            path.chmod(0o440 if inside.startswith("/etc/sudoers.d/") else 0o644)
+    tree.chmod(0o755)
+
+
+def _write_indices(folder: Path, signer: "_Signer") -> None:
+    suite = folder / "dists" / SUITE
+    index = suite / COMPONENT / f"binary-{ARCHITECTURE}"
+    index.mkdir(parents=True, exist_ok=True)
+    debs = sorted((folder / "pool" / COMPONENT).glob("*.deb"))
+    packages = "\n".join(_paragraph(deb, folder) for deb in debs).encode()
+    (index / "Packages").write_bytes(packages)
+    (index / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
+    release = suite / "Release"
+    release.write_text(_release(suite, [index / "Packages", index / "Packages.gz"]))
+    signer.sign(release)
+
+
+def _paragraph(deb: Path, folder: Path) -> str:
+    control = _run("dpkg-deb", "--field", str(deb)).strip()
+    content = deb.read_bytes()
+    return (
+        f"{control}\nFilename: {deb.relative_to(folder)}\nSize: {len(content)}\n"
+        f"MD5sum: {hashlib.md5(content, usedforsecurity=False).hexdigest()}\n"
+        f"SHA256: {hashlib.sha256(content).hexdigest()}\n"
+    )
+
+
+def _release(suite: Path, files: list[Path]) -> str:
+    lines = [
+        "Origin: OpenNebula stand-in",
+        "Label: OpenNebula stand-in",
+        f"Suite: {SUITE}",
+        f"Codename: {SUITE}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Architectures: {ARCHITECTURE}",
+        f"Components: {COMPONENT}",
+        "SHA256:",
+    ]
+    for file in files:
+        content = file.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        lines.append(f" {digest} {len(content):>10} {file.relative_to(suite)}")
+    return "\n".join(lines) + "\n"
+
+
+class _Signer:
+    """A key that lives as long as the build."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(mode=0o700)
+        self._home = home
+        self._gpg("--passphrase", "", "--quick-generate-key", KEY_OWNER, "rsa3072", "sign", "never")
+
+    def public_key(self) -> bytes:
+        """The public key, armored, as a repository publishes it."""
+        return self._gpg("--armor", "--export").encode()
+
+    def sign(self, release: Path) -> None:
+        """Write InRelease and Release.gpg beside a Release file."""
+        for option, name in (("--clearsign", "InRelease"), ("--detach-sign", "Release.gpg")):
+            target = release.parent / name
+            target.unlink(missing_ok=True)
+            self._gpg("--armor", option, "--output", str(target), str(release))
+
+    def _gpg(self, *arguments: str) -> str:
+        options = ("--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback")
+        environment = {**os.environ, "GNUPGHOME": str(self._home)}
+        return _run("gpg", *options, *arguments, environment=environment)
+
+
+def _run(*command: str, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"building the stand-in's repository: {command[0]} ended with {done.returncode}:"
+            f" {done.stderr.strip()}"
+        )
+    return done.stdout
