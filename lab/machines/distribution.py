@@ -1,7 +1,6 @@
 """The packages of the distribution that a front-end needs, as a repository inside the lab."""
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from lab.machines.cache import cached, digest
 from lab.machines.faults import LabFault
-from lab.machines.shell import command
+from lab.machines.shell import command, environment
 from lab.machines.sources import own_sources
 
 # What the program and a person who looks around install on a front-end.
@@ -89,7 +88,7 @@ class _Apt:
         """Download these packages with all that they need and recommend."""
         argv = ["apt-get", *self._options, "-q", "-y", "--download-only", "install", *packages]
         try:
-            command(argv, timeout=900, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+            command(argv, timeout=900, env=environment() | {"DEBIAN_FRONTEND": "noninteractive"})
         except LabFault as fault:
             if packages == PACKAGES:
                 raise

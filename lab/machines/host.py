@@ -15,7 +15,7 @@ from lab.machines.cgroup import Cgroup
 from lab.machines.faults import LabFault
 from lab.machines.network import Network, plug_in
 from lab.machines.processes import ProcessId
-from lab.machines.shell import command, in_cgroup, wait_until
+from lab.machines.shell import command, environment, in_cgroup, wait_until
 
 DISK_SIZE = 8 << 30
 
@@ -120,7 +120,7 @@ class LabHost:
         self._cgroup.create()
         self._network.attach(self.name, IPv4Address(record.address))
         lab = self._directory.parents[1]
-        environment = os.environ | {
+        variables = environment() | {
             "CGROUP": str(self._cgroup.path),
             "HOST": self.name,
             "MACHINE": record.machine,
@@ -137,7 +137,7 @@ class LabHost:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env=environment,
+                env=variables,
                 cwd=self._directory,
                 start_new_session=True,
             )

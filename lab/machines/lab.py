@@ -4,6 +4,7 @@ Everything about a lab is on disk (its state directory) or found by its name (na
 groups), so that any process can attach to it, and so that it can be removed without its runner.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from lab.machines import distribution, opennebula, prerequisites, server, templa
 from lab.machines.cgroup import Cgroup, lab_cgroups
 from lab.machines.faults import LabFault
 from lab.machines.host import HostRecord, LabHost, is_in_use
-from lab.machines.network import Network, address_of
+from lab.machines.network import MOST_HOSTS, Network, address_of, number_of
 from lab.machines.processes import ProcessId
 from lab.machines.seed import write_key, write_seed
 from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, wait_until
@@ -81,9 +82,10 @@ class Lab:
     ) -> Iterator["Lab"]:
         """Boot a lab that lasts as long as the context, or as this process if that ends first."""
         lab = cls(name, state)
-        lab._start_reaper()
+        with lab._booting():
+            lab._start_reaper()
+            lab._up(hosts, repository, wait_scale, template)
         try:
-            lab.up(hosts, repository, wait_scale, template)
             yield lab
         finally:
             lab.down()
@@ -96,23 +98,8 @@ class Lab:
         template: Template = "blank",
     ) -> None:
         """Boot a lab; it stays until `down`."""
-        obstacles = prerequisites.obstacles()
-        if obstacles:
-            raise LabFault("; ".join(obstacles))
-        if self.is_up:
-            raise LabFault(
-                f"the lab `{self.name}` is up already; `python -m lab --name {self.name} down` "
-                f"takes it down"
-            )
-        settings, directories = _prepare(repository, wait_scale, template)
-        # What an interrupted boot or a restart of the machine left goes first.
-        self._clear()
-        try:
-            self._build(settings, directories)
-            self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
-        except BaseException:
-            self.down()
-            raise
+        with self._booting():
+            self._up(hosts, repository, wait_scale, template)
 
     def down(self) -> None:
         """Remove every trace of the lab; does nothing if there is none."""
@@ -166,7 +153,7 @@ class Lab:
     def add_host(self, name: str | None = None, blank: bool = True) -> LabHost:
         """Boot one more host, with the plain template (`blank`) or with the lab's own."""
         self._check_up()
-        name = name or f"n1a{len(self.hosts) + 1}"
+        name = name or f"n1a{self._next_number()}"
         if (self.state / "hosts" / name).exists():
             raise LabFault(f"the lab `{self.name}` has a host `{name}` already")
         return self._boot([name], blank)[0]
@@ -313,6 +300,43 @@ class Lab:
         process.stdout.close()
         return ProcessId.of(process.pid)
 
+    @contextmanager
+    def _booting(self) -> Iterator[None]:
+        """Keep the lab to ourselves while it boots; a boot that fails leaves nothing."""
+        obstacles = prerequisites.obstacles()
+        if obstacles:
+            raise LabFault("; ".join(obstacles))
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "boot.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabFault(f"another process is booting the lab `{self.name}`") from None
+            if self.is_up:
+                raise LabFault(
+                    f"the lab `{self.name}` is up already; "
+                    f"`python -m lab --name {self.name} down` takes it down"
+                )
+            try:
+                yield
+            except BaseException:
+                self.down()
+                raise
+
+    def _up(
+        self, hosts: int, repository: str | None, wait_scale: float, template: Template
+    ) -> None:
+        if not 1 <= hosts <= MOST_HOSTS:
+            raise LabFault(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
+        settings, directories = _prepare(repository, wait_scale, template)
+        # What an interrupted boot or a restart of the machine left goes first.
+        self._clear()
+        self._build(settings, directories)
+        self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
+
+    def _next_number(self) -> int:
+        return 1 + max((number_of(host.address) for host in self.hosts), default=0)
+
     def _start_reaper(self) -> None:
         runner = ProcessId.of(os.getpid())
         self.state.mkdir(parents=True, exist_ok=True)
@@ -324,7 +348,7 @@ class Lab:
         settings = self._settings
         layers = settings.blank_layers if blank else settings.layers
         hosts = [self._host(name) for name in names]
-        first = len(self.hosts) + 1
+        first = self._next_number()
         with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
             for host, number in zip(hosts, range(first, first + len(hosts)), strict=True):
                 self._make(host, str(address_of(number)), layers)

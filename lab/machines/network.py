@@ -10,6 +10,7 @@ from lab.machines.shell import command
 
 CONTROL = IPv4Interface("10.2.50.1/24")
 FIRST_HOST = IPv4Address("10.2.50.10")
+MOST_HOSTS = 70
 BRIDGE = "lab0"
 NAMESPACES = Path("/run/netns")
 
@@ -34,6 +35,11 @@ table bridge lab {
 def address_of(number: int) -> IPv4Address:
     """The address of the host with this number; the first one is 1."""
     return FIRST_HOST + (number - 1)
+
+
+def number_of(address: str) -> int:
+    """The number of the host with this address."""
+    return int(IPv4Address(address)) - int(FIRST_HOST) + 1
 
 
 @dataclass(frozen=True)

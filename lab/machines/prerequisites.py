@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.machines import cgroup
+from lab.machines.shell import environment
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ PREREQUISITES = (
 
 def missing_packages() -> list[Prerequisite]:
     """Those that are not installed."""
+    path = environment()["PATH"]
     return [
         prerequisite
         for prerequisite in PREREQUISITES
-        if shutil.which(prerequisite.command, path=os.defpath + ":/usr/sbin:/sbin") is None
+        if shutil.which(prerequisite.command, path=path) is None
     ]
 
 

@@ -1,5 +1,6 @@
 """Commands on the machine that carries the lab."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,20 @@ from pathlib import Path
 from lab.machines.faults import LabFault
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+# Where the commands of an administrator are; root's PATH does not always say so.
+ADMINISTRATION = "/usr/sbin:/sbin"
+
+# Starts a command that leaves nothing behind: with us ends all that it ever started and mounted.
+BOUND_TO_US = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
+
+def environment() -> dict[str, str]:
+    """Our own environment, in which the commands of an administrator are found."""
+    return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{ADMINISTRATION}"}
 
 
 def command(
@@ -28,7 +43,7 @@ def command(
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=env,
+            env=env or environment(),
             cwd=cwd,
             check=False,
         )

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lab.machines.cache import cached, digest
-from lab.machines.shell import command
+from lab.machines.shell import ADMINISTRATION, BOUND_TO_US, command, environment
 from lab.machines.sources import architecture, own_sources, release
 
 USER = "ubuntu"
@@ -77,6 +77,7 @@ def blank() -> Path:
         hook.write_text(_CUSTOMIZE)
         command(
             [
+                *BOUND_TO_US,
                 *argv,
                 *_proxies(),
                 f'--customize-hook=sh "{hook}" "$1"',
@@ -86,7 +87,7 @@ def blank() -> Path:
             ],
             stdin=sources,
             timeout=1200,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            env=environment() | {"DEBIAN_FRONTEND": "noninteractive"},
         )
 
     key = digest(*argv, sources, _CUSTOMIZE)
@@ -117,9 +118,9 @@ chroot . apt-get -q -y --no-install-recommends install {" ".join(packages)}
 rm -rf usr/sbin/policy-rc.d etc/apt/sources.list var/lib/apt/lists/* var/cache/apt/*.bin
 """
         command(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script],
+            [*BOUND_TO_US, "unshare", "--net", "sh", "-c", script],
             timeout=600,
-            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"},
+            env={"PATH": f"{os.defpath}:{ADMINISTRATION}", "DEBIAN_FRONTEND": "noninteractive"},
         )
 
     key = digest(str(lower), str(distribution), *packages)

@@ -198,6 +198,20 @@ def test_faults_of_the_user_are_one_line(lab: Lab) -> None:
     assert done.stderr == f"lab: the lab `{lab.name}` has no host `n9`; it has n1a1, n1a2, n1a3\n"
 
 
+def test_a_lab_that_is_up_is_not_booted_again(lab: Lab) -> None:
+    with pytest.raises(LabFault, match="is up already"), Lab.running(lab.name, 1, state=lab.state):
+        pass
+    assert all(host.is_running for host in lab.hosts)
+
+
+def test_a_boot_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "labs/broken"
+    with pytest.raises(LabFault, match="expected a directory with OpenNebula's packages"):
+        Lab("broken", state).up(1, repository=str(tmp_path / "nowhere"))
+    assert traces("broken") == []
+    assert not state.exists()
+
+
 def test_mariadb_is_ready_in_its_template(make_lab: MakeLab, tmp_path: Path) -> None:
     host = make_lab(1, template="mariadb", repository=str(tmp_path)).host("n1a1")
     done = host.run("mariadb --execute 'select 40+2' --batch --skip-column-names")
