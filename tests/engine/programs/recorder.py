@@ -1,0 +1,173 @@
+"""A dynamic provider that writes down every call and keeps its things as files.
+
+It is steered by files in the project's directory: ``fail-METHOD-NAME`` makes a call fail,
+and things with ``meet: N`` wait, in a call that changes something, until N such calls run.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+CALLS = Path("calls.jsonl")
+WORLD = Path("world")
+DEADLINE_SECONDS = 20.0
+# What a change replaces the thing for, in the order in which it is looked for.
+REPLACING = ("kind",)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, pulumi.output.Unknown):
+        return "<unknown>"
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items() if key != "__provider"}
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return value
+
+
+def _record(method: str, name: str, **arguments: Any) -> None:
+    entry = {"method": method, "name": name, "arguments": _shown(arguments)}
+    with CALLS.open("a") as file:
+        file.write(json.dumps(entry, sort_keys=True) + "\n")
+
+
+def _wait_for(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {DEADLINE_SECONDS} s for {what}")
+        time.sleep(0.01)
+
+
+def _act(method: str, name: str, properties: dict[str, Any]) -> None:
+    """Do what every changing call does: meet others, hang or fail where told to."""
+    Path(f"began-{method}-{name}").touch()
+    together = int(properties.get("meet") or 0)
+    if together:
+        _wait_for(
+            lambda: len(list(Path().glob(f"began-{method}-*"))) >= together,
+            f"{together} calls of {method} side by side",
+        )
+    if Path(f"hang-{method}-{name}").exists():
+        Path("provider.pid").write_text(str(os.getpid()))
+        _wait_for(lambda: not Path(f"hang-{method}-{name}").exists(), "the end of hanging")
+    if Path(f"fail-{method}-{name}").exists():
+        raise RuntimeError(f"{method} of {name} fails as told")
+    if Path(f"after-failure-{method}-{name}").exists():
+        # Long enough under way to end after a sibling's failure was noticed.
+        _wait_for(lambda: Path("failed").exists(), "the failure of a sibling")
+
+
+def _make(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    WORLD.mkdir(exist_ok=True)
+    outputs = {key: value for key, value in properties.items() if key != "__provider"}
+    outputs["made"] = f"{name}={properties.get('value')}"
+    outputs["token"] = f"token-of-{name}"
+    (WORLD / f"{name}.json").write_text(json.dumps(outputs))
+    return outputs
+
+
+class Recorder(ResourceProvider):
+    """Stateless, so that it pickles by reference."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Record the whole config."""
+        _record("configure", "", config=dict(req.config._props))
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse what says that it is wrong."""
+        _record("check", news["name"], olds=_olds, news=news)
+        failures = [CheckFailure("value", "is wrong")] if news.get("value") == "wrong" else []
+        return CheckResult(news, failures)
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare what the program gives; replace for a new kind or an unknown one."""
+        _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
+        changed = [key for key in _news if key != "__provider" and _olds.get(key) != _news.get(key)]
+        replaces = [key for key in REPLACING if key in changed]
+        return DiffResult(
+            changes=bool(changed),
+            replaces=replaces,
+            delete_before_replace=bool(_news.get("delete_first")),
+        )
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make the thing."""
+        name = props["name"]
+        _record("create", name, props=props)
+        _act("create", name, props)
+        outputs = _make(name, props)
+        _record("created", name)
+        return CreateResult(f"id-{name}", outputs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Make the thing anew in its place."""
+        name = _news["name"]
+        _record("update", name, id=_id, olds=_olds, news=_news)
+        _act("update", name, _news)
+        outputs = _make(name, _news)
+        _record("updated", name)
+        return UpdateResult(outputs)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Look at the thing; an empty id says that it is gone."""
+        name = props["name"]
+        _record("read", name, id=id_, props=props)
+        if Path(f"fail-read-{name}").exists():
+            raise RuntimeError(f"read of {name} fails as told")
+        path = WORLD / f"{name}.json"
+        if not path.exists():
+            return ReadResult("", {})
+        found = json.loads(path.read_text())
+        inputs = {key: value for key, value in found.items() if key in ("name", "value")}
+        return ReadResult(id_, found, inputs if Path(f"inputs-{name}").exists() else None)
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Unmake the thing."""
+        name = _props["name"]
+        _record("delete", name, id=_id, props=_props)
+        _act("delete", name, _props)
+        (WORLD / f"{name}.json").unlink(missing_ok=True)
+        _record("deleted", name)
+
+
+class Thing(Resource, module="test", name="Thing"):
+    """Something that the recorder makes."""
+
+    made: pulumi.Output[str]
+    token: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, opts: pulumi.ResourceOptions | None = None, **properties: Any
+    ) -> None:
+        inputs = {"name": name, "made": None, "token": None, **properties}
+        super().__init__(Recorder(), name, inputs, opts)
+
+
+class Group(pulumi.ComponentResource):
+    """A component with one thing inside."""
+
+    def __init__(
+        self, name: str, opts: pulumi.ResourceOptions | None = None, **properties: Any
+    ) -> None:
+        super().__init__("test:Group", name, {}, opts)
+        self.thing = Thing(f"{name}-in", pulumi.ResourceOptions(parent=self), **properties)
+        self.made = self.thing.made
+        self.register_outputs({"made": self.made})

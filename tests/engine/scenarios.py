@@ -1,0 +1,485 @@
+"""What an engine must do, as scenarios that any engine can play."""
+
+import json
+from collections.abc import Callable
+
+from tests.engine.playground import Stack, crypter
+
+Scenario = Callable[[Stack], None]
+SCENARIOS: list[Scenario] = []
+
+CANARY = "canary-7f3a"
+
+
+def scenario(function: Scenario) -> Scenario:
+    SCENARIOS.append(function)
+    return function
+
+
+@scenario
+def creates_a_chain_in_order_and_then_changes_nothing(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a", value=1)
+b = Thing("b", value=a.made)
+c = Thing("c", ResourceOptions(depends_on=[b]))
+export("made", b.made)
+""")
+    preview = stack.preview()
+    assert preview.status == 0
+    assert not preview.changed()
+    assert ("check", "b", "<unknown>") in [
+        (c.method, c.name, c.arguments["news"].get("value"))
+        for c in preview.calls
+        if c.method == "check"
+    ]
+    first = stack.up()
+    assert first.status == 0
+    assert first.called("create") == [("create", "a"), ("create", "b"), ("create", "c")]
+    assert stack.resource("b")["inputs"]["value"] == "a=1.0"
+    again = stack.up()
+    assert again.status == 0
+    assert not again.changed()
+    assert not stack.preview().changed()
+    assert stack.destroy().called("delete") == [("delete", "c"), ("delete", "b"), ("delete", "a")]
+    assert not stack.state()["resources"]
+
+
+@scenario
+def creates_and_deletes_side_by_side(stack: Stack) -> None:
+    stack.program("""
+for name in "abcd":
+    Thing(name, meet=4)
+""")
+    assert stack.up().status == 0
+    stack.program("Thing('e')\n")
+    run = stack.up()
+    assert run.status == 0
+    # What left the program goes last, and what is not linked goes together.
+    assert run.called("created", "delete")[0] == ("created", "e")
+    assert {name for _, name in run.called("delete")} == set("abcd")
+    assert stack.names() == {"e"}
+
+
+@scenario
+def deletes_what_left_in_reverse_order_of_the_last_record(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+c = Thing("c", ResourceOptions(depends_on=[b]))
+""")
+    stack.up()
+    stack.program("Thing('c')\n")
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("delete") == [("delete", "b"), ("delete", "a")]
+    assert "dependencies" not in stack.resource("c")
+
+
+@scenario
+def forgets_the_link_between_two_that_left(stack: Stack) -> None:
+    """A middle that stays is recorded anew; the two around it no longer wait for each other."""
+    stack.program(
+        """
+a = Thing("a", meet=2)
+b = Thing("b", ResourceOptions(depends_on=[a]))
+c = Thing("c", ResourceOptions(depends_on=[b]), meet=1)
+""".replace("meet=2", "meet=1")
+    )
+    stack.up()
+    stack.program("Thing('b')\n")
+    run = stack.up()
+    assert run.status == 0
+    assert {name for _, name in run.called("delete")} == {"a", "c"}
+    assert stack.names() == {"b"}
+
+
+@scenario
+def updates_and_tells_dependents(stack: Stack) -> None:
+    program = """
+a = Thing("a", value=config.require("v"))
+b = Thing("b", value=a.made)
+"""
+    stack.program(program)
+    stack.config({"trial:v": "one"})
+    stack.up()
+    stack.config({"trial:v": "two"})
+    preview = stack.preview()
+    assert not preview.changed()
+    run = stack.up()
+    assert run.called("update") == [("update", "a"), ("update", "b")]
+    assert stack.resource("b")["outputs"]["made"] == "b=a=two"
+
+
+@scenario
+def replaces_creating_first(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+a = Thing("a", kind=config.require("kind"))
+b = Thing("b", value=a.made)
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    assert not stack.preview().changed()
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create", "delete") == [("create", "a"), ("delete", "a")]
+
+
+@scenario
+def replaces_deleting_first_as_the_provider_says(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+a = Thing("a", kind=config.require("kind"), delete_first=True)
+b = Thing("b", kind=a.made)
+c = Thing("c", value=b.made)
+d = Thing("d", ResourceOptions(depends_on=[a]))
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    assert not stack.preview().changed()
+    run = stack.up()
+    assert run.status == 0
+    # b is replaced for a new kind, so that it goes first; c and d can stay.
+    assert run.called("create", "delete") == [
+        ("delete", "b"),
+        ("delete", "a"),
+        ("create", "a"),
+        ("create", "b"),
+    ]
+
+
+@scenario
+def replaces_deleting_first_as_the_program_says(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    run = stack.up()
+    assert run.called("create", "delete") == [("delete", "a"), ("create", "a")]
+
+
+@scenario
+def resumes_a_replacement_whose_create_failed(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    stack.tell("fail-create-a")
+    failed = stack.up()
+    assert failed.status != 0
+    assert stack.resource("a")["pendingReplacement"]
+    stack.untell("fail-*")
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create", "delete") == [("create", "a")]
+    assert not stack.up().changed()
+
+
+@scenario
+def keeps_components_and_their_outputs(stack: Stack) -> None:
+    stack.program("""
+g = Group("g", value="1")
+h = Thing("h", ResourceOptions(depends_on=[g]))
+export("made", g.made)
+""")
+    stack.up()
+    assert stack.resource("g")["outputs"] == {"made": "g-in=1"}
+    assert stack.resource("g-in")["urn"].split("::")[2].startswith("test:Group$")
+    assert not stack.up().changed()
+    stack.program("Thing('h')\n")
+    run = stack.up()
+    assert run.called("delete") == [("delete", "g-in")]
+    assert stack.names() == {"h"}
+
+
+@scenario
+def keeps_secrets_secret(stack: Stack) -> None:
+    secure = {"secure": crypter().encrypt(CANARY)}
+    stack.config(
+        {
+            "trial:password": secure,
+            "trial:nested": {"z": 1, "a": {"pass": secure}, "list": [True, "<&>"]},
+        }
+    )
+    stack.program("""
+import json
+nested = config.require_secret_object("nested")
+a = Thing(
+    "a",
+    ResourceOptions(additional_secret_outputs=["token"]),
+    value="plain",
+    password=config.require_secret("password"),
+    nested=nested,
+    order=nested.apply(lambda n: ",".join(n)),
+)
+export("password", a.password if hasattr(a, "password") else config.require_secret("password"))
+export("token", a.token)
+""")
+    stack.preview()
+    run = stack.up()
+    assert run.status == 0
+    created = next(c for c in run.calls if c.method == "create")
+    assert created.arguments["props"]["password"] == CANARY
+    assert created.arguments["props"]["order"] == "a,list,z"
+    outputs = stack.resource("a")["outputs"]
+    assert outputs["token"] == {"secret": "token-of-a"}
+    assert outputs["password"] == {"secret": CANARY}
+    assert CANARY not in stack.raw_state()
+    assert all(CANARY not in run.text for run in stack.runs)
+    again = stack.up()
+    assert not again.changed()
+    stack.refresh()
+    assert stack.resource("a")["outputs"]["token"] == {"secret": "token-of-a"}
+    assert CANARY not in stack.raw_state()
+
+
+@scenario
+def a_failed_create_leaves_siblings_and_spares_dependents(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", meet=2)
+bad = Thing("bad", meet=2)
+after = Thing("after", ResourceOptions(depends_on=[bad]))
+export("a", a.made)
+""")
+    stack.tell("fail-create-bad")
+    failed = stack.up()
+    assert failed.status != 0
+    assert "create of bad fails as told" in failed.text
+    assert ("create", "after") not in failed.called("create")
+    assert {"a", "b"} <= stack.names()
+    assert not {"bad", "after"} & stack.names()
+    assert not stack.state()["pending"]
+    stack.untell("fail-*")
+    stack.program("""
+a = Thing("a")
+b = Thing("b", meet=2)
+bad = Thing("bad", meet=1)
+after = Thing("after", ResourceOptions(depends_on=[bad]))
+export("a", a.made)
+""")
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create") == [("create", "bad"), ("create", "after")]
+
+
+@scenario
+def a_failed_update_keeps_the_old_record(stack: Stack) -> None:
+    stack.program("a = Thing('a', value=1)\nexport('made', a.made)\n")
+    stack.up()
+    stack.program("a = Thing('a', value=2)\nexport('made', a.made)\n")
+    stack.tell("fail-update-a")
+    assert stack.up().status != 0
+    assert stack.resource("a")["inputs"]["value"] == 1
+    assert stack.resource("trial-dev")["outputs"] == {"made": "a=1.0"}
+    stack.untell("fail-*")
+    assert stack.up().called("update") == [("update", "a")]
+
+
+@scenario
+def a_failed_delete_keeps_the_record_and_what_it_depends_on(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+""")
+    stack.up()
+    stack.tell("fail-delete-b")
+    failed = stack.destroy()
+    assert failed.status != 0
+    assert stack.names() == {"a", "b"}
+    stack.untell("fail-*")
+    assert stack.destroy().called("delete") == [("delete", "b"), ("delete", "a")]
+
+
+@scenario
+def a_failed_check_stops_before_anything_changes(stack: Stack) -> None:
+    stack.program("Thing('a', value='wrong')\n")
+    preview = stack.preview()
+    assert preview.status != 0
+    assert "is wrong" in preview.text
+    assert stack.up().status != 0
+    assert not stack.names()
+
+
+@scenario
+def a_program_that_fails_keeps_what_it_made(stack: Stack) -> None:
+    stack.program("Thing('a')\n")
+    stack.up()
+    stack.program("""
+raise pulumi.RunError("first_key: expected a number\\nsecond_key: unknown")
+""")
+    failed = stack.up()
+    assert failed.status != 0
+    assert "second_key: unknown" in failed.text
+    assert "Traceback" not in failed.text
+    assert stack.names() == {"a"}
+    stack.program("1 / 0\n")
+    assert "ZeroDivisionError" in stack.preview().text
+    assert stack.names() == {"a"}
+
+
+@scenario
+def goes_on_after_a_kill_in_a_create(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+""")
+    stack.tell("hang-create-b")
+    killed = stack.killed("up", "provider.pid")
+    assert killed.called("created") == [("created", "a")]
+    assert [kind for kind, _ in stack.state()["pending"]] == ["creating"]
+    stack.recover()
+    stack.untell("hang-*")
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create") == [("create", "b")]
+    assert stack.names() == {"a", "b"}
+    # The engine never forgets an interrupted create by itself.
+    assert [kind for kind, _ in stack.state()["pending"]] == ["creating"]
+    stack.refresh("--clear-pending-creates")
+    assert not stack.state()["pending"]
+    assert not stack.up().changed()
+
+
+@scenario
+def goes_on_after_a_kill_in_a_delete(stack: Stack) -> None:
+    stack.program("Thing('a')\n")
+    stack.up()
+    stack.tell("hang-delete-a")
+    stack.killed("destroy", "provider.pid")
+    assert [kind for kind, _ in stack.state()["pending"]] == ["deleting"]
+    stack.recover()
+    stack.untell("hang-*")
+    assert stack.destroy().called("delete") == [("delete", "a")]
+    assert stack.state() == {"resources": [], "pending": []}
+
+
+@scenario
+def deletes_with_another_on_destroy_but_not_alone(stack: Stack) -> None:
+    members = """
+zone = Thing("zone")
+for name in {names}:
+    Thing(name, ResourceOptions(deleted_with=zone, depends_on=[zone]))
+"""
+    stack.program(members.format(names=["a", "b"]))
+    stack.up()
+    stack.program(members.format(names=["a"]))
+    assert stack.up().called("delete") == [("delete", "b")]
+    assert stack.destroy().called("delete") == [("delete", "zone")]
+    assert not stack.state()["resources"]
+
+
+@scenario
+def refresh_takes_in_what_drifted_and_vanished(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a", value="1")
+b = Thing("b", value="2")
+c = Thing("c", ResourceOptions(depends_on=[b]), value=b.made)
+d = Thing("d", value="4")
+""")
+    stack.up()
+    for name in "ad":
+        found = json.loads(stack.world(name).read_text())
+        stack.world(name).write_text(json.dumps({**found, "value": "drifted"}))
+    stack.world("b").unlink()
+    stack.tell("inputs-d")
+    run = stack.refresh()
+    assert run.status == 0
+    assert stack.names() == {"a", "c", "d"}
+    assert stack.resource("a")["outputs"]["value"] == "drifted"
+    assert stack.resource("a")["inputs"]["value"] == "1"
+    assert stack.resource("d")["inputs"]["value"] == "drifted"
+    assert "dependencies" not in stack.resource("c")
+    run = stack.up()
+    assert set(run.called("create", "update")) == {
+        ("update", "a"),
+        ("create", "b"),
+        ("update", "d"),
+    }
+
+
+@scenario
+def a_failed_refresh_fails_and_keeps_the_record(stack: Stack) -> None:
+    stack.program("Thing('a')\nThing('b')\n")
+    stack.up()
+    stack.tell("fail-read-a")
+    assert stack.refresh().status != 0
+    assert stack.names() == {"a", "b"}
+
+
+@scenario
+def refreshes_first_when_asked(stack: Stack) -> None:
+    stack.program("Thing('a', value='1')\nThing('b')\n")
+    stack.up()
+    stack.world("a").unlink()
+    preview = stack.preview("--refresh")
+    assert preview.status == 0
+    assert not preview.changed()
+    assert stack.names() == {"a", "b"}
+    run = stack.up("--refresh")
+    assert run.called("read", "create")[-1] == ("create", "a")
+
+
+@scenario
+def deletes_with_the_config_of_the_last_up(stack: Stack) -> None:
+    stack.program("Thing('a')\nThing('b')\n")
+    stack.config({"trial:host": "old", "trial:pass": {"secure": crypter().encrypt(CANARY)}})
+    stack.up()
+    assert CANARY not in stack.raw_state()
+    stack.config({"trial:host": "new"})
+    for run in (stack.refresh(), stack.destroy()):
+        config = next(c for c in run.calls if c.method == "configure").arguments["config"]
+        assert config == {"trial:host": "old", "trial:pass": CANARY}
+
+
+@scenario
+def deletes_in_an_up_with_the_config_of_now(stack: Stack) -> None:
+    stack.program("Thing('a')\nThing('b')\n")
+    stack.config({"trial:host": "old"})
+    stack.up()
+    stack.config({"trial:host": "new"})
+    stack.program("Thing('a')\n")
+    run = stack.up()
+    assert run.called("delete") == [("delete", "b")]
+    configs = [c.arguments["config"] for c in run.calls if c.method == "configure"]
+    assert configs == [{"trial:host": "new"}]
+
+
+@scenario
+def protects_and_ignores_changes(stack: Stack) -> None:
+    stack.program("""
+Thing("a", ResourceOptions(protect=True))
+Thing("b", ResourceOptions(ignore_changes=["value"]), value="1")
+Thing("c", ResourceOptions(retain_on_delete=True))
+""")
+    stack.up()
+    stack.program("""
+Thing("a", ResourceOptions(protect=True))
+Thing("b", ResourceOptions(ignore_changes=["value"]), value="2")
+""")
+    run = stack.up()
+    assert run.status == 0
+    assert not run.changed()
+    assert stack.names() == {"a", "b"}
+    failed = stack.destroy()
+    assert failed.status != 0
+    assert "a" in stack.names()
+    assert ("delete", "a") not in failed.called("delete")
+
+
+@scenario
+def replaces_a_resource_that_is_named(stack: Stack) -> None:
+    stack.program("a = Thing('a')\nThing('b', value=a.made)\n")
+    stack.up()
+    run = stack.up("--replace", stack.resource("a")["urn"])
+    assert run.called("create", "delete") == [("create", "a"), ("delete", "a")]
+
+
+@scenario
+def refuses_the_same_name_twice(stack: Stack) -> None:
+    stack.program("Thing('a')\nThing('a')\n")
+    assert stack.preview().status != 0
