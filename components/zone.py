@@ -1,0 +1,126 @@
+"""The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
+
+from typing import Any
+
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+
+from components.front_end import FrontEnd
+from components.urn import ZONE, urn
+from procedures.specs import Database, InstallationSpec, RepositorySource, Vip, ZoneSpec
+from providers.rollout import Rollout
+from providers.virtual_ip import VirtualIp
+from providers.zone import Zone
+from settings import Settings
+
+
+class HighAvailableZone(ComponentResource):
+    """All installations in parallel, the zone, its members one by one, the rollout, the VIP."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        super().__init__(ZONE, name, {})
+        secrets = Output.secret(settings.fingerprint())
+        below = ResourceOptions(parent=self)
+        self.front_ends = [
+            FrontEnd(spec, secrets=secrets, opts=below) for spec in installations(settings)
+        ]
+        spec = zone(settings)
+        installed: list[Resource] = [one.installation for one in self.front_ends]
+        self.zone = Zone(
+            name,
+            spec,
+            settings.hosts,
+            urn=urn([ZONE], "Zone", name),
+            opts=ResourceOptions(parent=self, depends_on=installed),
+        )
+        before: FrontEnd | None = None
+        if settings.highly_available:
+            for front_end in self.front_ends:
+                front_end.join(spec, self.zone, before)
+                before = front_end
+        members: list[Resource] = [one.member for one in self.front_ends if one.member]
+        self.rollout = Rollout(
+            name,
+            spec,
+            settings.hosts,
+            after=self._revisions(),
+            urn=urn([ZONE], "Rollout", name),
+            opts=ResourceOptions(
+                parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
+            ),
+        )
+        self.virtual_ip: VirtualIp | None = None
+        if settings.highly_available and spec.vip is not None:
+            self.virtual_ip = VirtualIp(
+                name,
+                spec,
+                leader=self.rollout.leader,
+                urn=urn([ZONE], "VirtualIp", name),
+                opts=ResourceOptions(parent=self, deleted_with=self.zone),
+            )
+        self.register_outputs({})
+
+    def outputs(self) -> dict[str, Input[Any]]:
+        """The stack's outputs."""
+        vip = self.virtual_ip
+        return {
+            "leader": self.rollout.leader,
+            "endpoint": vip.endpoint if vip else None,
+            "servers": self.rollout.servers,
+            "vip_holder": vip.holder if vip else None,
+            "backups": self.rollout.backups,
+        }
+
+    def _revisions(self) -> dict[str, Input[Any]]:
+        found: dict[str, Input[Any]] = {}
+        for one in self.front_ends:
+            found[f"{one.name} installation"] = one.installation.revision
+            if one.member is not None:
+                found[f"{one.name} server"] = one.member.server_id
+        return found
+
+
+def zone(settings: Settings) -> ZoneSpec:
+    """What the config says of the zone."""
+    vip = _vip(settings, settings.one_vip_if)
+    return ZoneSpec(
+        name=settings.zone_name,
+        endpoint=f"http://{vip.address if vip else min(settings.frontends)}:2633/RPC2",
+        highly_available=settings.highly_available,
+        database=_database(settings),
+        vip=vip,
+        keep_dumps=settings.keep_dumps,
+    )
+
+
+def installations(settings: Settings) -> list[InstallationSpec]:
+    """What the config says of each front-end, by name."""
+    gate = settings.gate_endpoint or f"http://{settings.one_vip or min(settings.frontends)}:5030"
+    names = {name: host.address for name, host in settings.hosts.items()}
+    return [
+        InstallationSpec(
+            host=host,
+            version=settings.one_version,
+            repository=RepositorySource.model_validate(settings.repository.model_dump()),
+            features=settings.feature_names,
+            database=_database(settings),
+            vip=_vip(settings, settings.frontends[name].one_vip_if or settings.one_vip_if),
+            gate_endpoint=gate,
+            names=names if settings.ensure_hosts else {},
+            oned=settings.oned,
+            purge=settings.purge,
+        )
+        for name, host in settings.hosts.items()
+    ]
+
+
+def _database(settings: Settings) -> Database:
+    return Database(backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner)
+
+
+def _vip(settings: Settings, interface: str | None) -> Vip | None:
+    if settings.one_vip is None or settings.one_vip_cidr is None:
+        return None
+    interface = interface or next(
+        one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if
+    )
+    return Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=interface)

@@ -1,0 +1,58 @@
+"""How front-ends are reached: the part of the stack's config that concerns SSH."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class HostSsh(BaseModel):
+    """What one front-end overrides of the common SSH settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str | None = None
+    port: Port | None = None
+
+
+class SshSettings(BaseModel):
+    """How the operator's machine logs in: one user, key and way for all front-ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str = "root"
+    port: Port = 22
+    private_key_file: Path | None = None
+    private_key: SecretStr | None = None
+    bastion: str | None = None
+    known_hosts_file: Path = Path("~/.ssh/known_hosts")
+    host_keys: dict[str, str] = Field(default_factory=dict)
+    accept_new_host_keys: bool = False
+
+    @field_validator("bastion")
+    @classmethod
+    def _bastion_form(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_bastion(value, "root")
+        return value
+
+
+class Host(BaseModel):
+    """A front-end's place on the network. The name is the one that the others call it by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    address: str
+    ssh: HostSsh = HostSsh()
+
+
+def parse_bastion(text: str, default_user: str) -> tuple[str, str, int]:
+    """``[user@]host[:port]`` as user, host, port. Raises ValueError for anything else."""
+    user, _, rest = text.rpartition("@")
+    name, _, port = rest.partition(":")
+    if not name or (port and not port.isdigit()):
+        raise ValueError(f"expected [user@]host[:port], saw {text!r}")
+    return user or default_user, name, int(port or 22)

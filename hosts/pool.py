@@ -1,0 +1,31 @@
+"""The connections of this process: one a host, shared by everything that works there."""
+
+import atexit
+import threading
+
+from hosts.connection import Host, SshSettings
+from hosts.session import Session
+
+
+class Pool:
+    """Opens each connection once, when somebody first needs it."""
+
+    def __init__(self, settings: SshSettings) -> None:
+        self._settings = settings
+        self._sessions: dict[Host, Session] = {}
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def session(self, host: Host) -> Session:
+        """The session for that host; it connects at its first use."""
+        with self._lock:
+            if host not in self._sessions:
+                self._sessions[host] = Session(host, self._settings)
+            return self._sessions[host]
+
+    def close(self) -> None:
+        """End all connections."""
+        with self._lock:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()

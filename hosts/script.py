@@ -1,0 +1,106 @@
+"""A script for one host: sent whole over standard input, so nothing of it shows in any argv."""
+
+import base64
+import binascii
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST_LOCK = "/run/lock/opennebula-ha-host"
+"""Held by each script that changes the host: one that lost its operator ends before the next."""
+
+_PRELUDE = f"""\
+set -Eeuo pipefail
+umask 022
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+step() {{ printf '#%s\\n' "$1"; }}
+give() {{ printf '@%s %s\\n' "$1" "$(base64 -w0)"; }}
+tell() {{ printf %s "$2" | give "$1"; }}
+refuse() {{ tell expected "$1"; tell seen "$2"; tell remedy "$3"; exit 65; }}
+put() {{ # a whole file, in one move, with the owner and mode that it had
+    [ "$(cat "$1" 2>/dev/null; echo .)" != "$2"$'\n.' ] || return 0
+    (umask 077 && printf '%s\n' "$2" >"$1.new")
+    if [ -e "$1" ]; then
+        chown --reference="$1" "$1.new"
+        chmod --reference="$1" "$1.new"
+    fi
+    mv "$1.new" "$1"
+}}
+sql() {{ "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }}
+exclusively() {{
+    exec 9>{HOST_LOCK}
+    flock -w "$1" 9 || refuse "no other run at work on this host" \\
+        "{HOST_LOCK} held for $1 s" "wait for the other run to end, then run again"
+}}
+"""
+
+_STEP = re.compile(r"#(.+)")
+_GIVEN = re.compile(r"@(\w+) ([A-Za-z0-9+/=]*)")
+
+
+@dataclass(frozen=True)
+class Script:
+    """A bash script with its variables.
+
+    ``secrets`` are variables too; their values never show in messages. A script that changes the
+    host is ``exclusive`` there.
+    """
+
+    title: str
+    body: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    exclusive: bool = True
+    timeout: float = 120.0
+
+    def text(self) -> str:
+        """What is sent. In a function, so that a connection cut half way runs nothing."""
+        assignments = "".join(
+            f"{name}={shlex.quote(value)}\n"
+            for name, value in (*self.variables.items(), *self.secrets.items())
+        )
+        lock = f"exclusively {int(self.timeout)}\n" if self.exclusive else ""
+        return f"main() {{\n{_PRELUDE}{assignments}{lock}{self.body}\n}}\nmain </dev/null\nexit\n"
+
+    def redact(self, text: str) -> str:
+        """The text without any of the secrets."""
+        for secret in self.secrets.values():
+            for line in secret.splitlines():
+                if len(line) > 3:
+                    text = text.replace(line, "********")
+        return text
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a script gave: its last step, its values by name, and everything else it printed."""
+
+    values: Mapping[str, str]
+    steps: tuple[str, ...] = ()
+    noise: str = ""
+
+
+def parse(stdout: str) -> Output:
+    """Take a script's standard output apart."""
+    values: dict[str, str] = {}
+    steps: list[str] = []
+    noise: list[str] = []
+    for line in stdout.splitlines():
+        if found := _STEP.fullmatch(line):
+            steps.append(found[1])
+        elif found := _GIVEN.fullmatch(line):
+            try:
+                values[found[1]] = base64.b64decode(found[2]).decode(errors="replace")
+            except binascii.Error:
+                noise.append(line)
+        else:
+            noise.append(line)
+    return Output(values, tuple(steps), "\n".join(noise))
+
+
+def load(path: Path) -> str:
+    """A script's body from its file."""
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,313 @@
+"""One SSH connection to one host: run scripts there, open streams to its ports."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import paramiko
+
+from hosts import host_keys
+from hosts.connection import Host, SshSettings, parse_bastion
+from hosts.errors import HostError
+from hosts.script import Output, Script, parse
+
+CONNECT_TIMEOUT = 15.0
+"""Seconds for each stage of logging in: TCP, the SSH banner, authentication."""
+
+Progress = Callable[[str], None]
+
+
+class Session:
+    """A connection that is verified, logged in and kept until the end of the operation."""
+
+    def __init__(self, host: Host, settings: SshSettings) -> None:
+        self.host = host
+        self.user = host.ssh.user or settings.user
+        self.port = host.ssh.port or settings.port
+        self._settings = settings
+        self._client: paramiko.SSHClient | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def host_key(self) -> str:
+        """The host's public key, verified, as it stands in a known_hosts file."""
+        key = self._transport().get_remote_server_key()
+        return f"{key.get_name()} {key.get_base64()}"
+
+    def run(self, script: Script, progress: Progress | None = None) -> Output:
+        """Run a script as root and give back what it gave.
+
+        Raises HostError when it fails, when it takes longer than its timeout, or when the
+        connection is lost.
+        """
+        sudo = "" if self.user == "root" else "sudo -n -- "
+        channel = self._channel(script.title)
+        try:
+            channel.exec_command(f"{sudo}bash -s")
+            return self._converse(channel, script, progress or (lambda _: None))
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(script.title, error) from None
+        finally:
+            channel.close()
+
+    @contextmanager
+    def hold(self, path: str, timeout: float) -> Iterator[None]:
+        """Hold a lock file on the host; it falls with the connection, whatever ends it."""
+        title = f"take the lock {path}"
+        sudo = "" if self.user == "root" else "sudo -n -- "
+        channel = self._channel(title)
+        try:
+            channel.exec_command(
+                f"{sudo}flock --close -w {int(timeout)} {path} -c 'echo held; exec cat >/dev/null'"
+            )
+            channel.settimeout(timeout + CONNECT_TIMEOUT)
+            try:
+                answer = channel.recv(64)
+            except (OSError, EOFError) as error:
+                raise self._lost(title, error) from None
+            if not answer.startswith(b"held"):
+                raise HostError(
+                    self.host.name,
+                    title,
+                    expected=f"the lock within {timeout:.0f} s",
+                    seen="somebody else holding it",
+                    remedy="another run is changing this zone: wait until it ends, then run again",
+                )
+            yield
+        finally:
+            channel.close()
+
+    def open_stream(self, port: int, timeout: float) -> paramiko.Channel:
+        """A stream to a port on the host's own loopback; raises OSError where nobody listens."""
+        try:
+            channel = self._transport().open_channel(
+                "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout
+            )
+        except paramiko.ChannelException as error:
+            if error.code == 1:
+                raise HostError(
+                    self.host.name,
+                    "ask oned through SSH",
+                    expected="sshd that forwards connections to 127.0.0.1",
+                    seen="administratively prohibited",
+                    remedy="set AllowTcpForwarding to local or yes in sshd_config",
+                ) from None
+            raise ConnectionRefusedError(error.text) from None
+        except (EOFError, paramiko.SSHException) as error:
+            raise OSError(str(error) or "connection lost") from None
+        channel.settimeout(timeout)
+        return channel
+
+    def close(self) -> None:
+        """End the connection."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _converse(self, channel: paramiko.Channel, script: Script, progress: Progress) -> Output:
+        deadline = time.monotonic() + script.timeout
+        channel.settimeout(script.timeout)
+        channel.sendall(script.text().encode())
+        channel.shutdown_write()
+        out, err, line = io.BytesIO(), io.BytesIO(), b""
+        channel.settimeout(1.0)
+        while True:
+            data = b""
+            # A channel that wakes nobody for a second is looked at again: the deadline holds.
+            with contextlib.suppress(TimeoutError):
+                data = channel.recv(65536)
+                if not data:
+                    break
+            out.write(data)
+            while channel.recv_stderr_ready():
+                err.write(channel.recv_stderr(65536))
+            *whole, line = (line + data).split(b"\n")
+            for text in whole:
+                if text.startswith(b"#"):
+                    progress(text[1:].decode(errors="replace"))
+            if time.monotonic() > deadline:
+                steps = parse(_text(out)).steps
+                raise HostError(
+                    self.host.name,
+                    steps[-1] if steps else script.title,
+                    expected=f"an end within {script.timeout:.0f} s",
+                    seen="still at it",
+                    remedy="look at the load and the journal of the host, then run again",
+                )
+        status = channel.recv_exit_status()
+        while data := channel.recv_stderr(65536):
+            err.write(data)
+        return self._judge(script, status, parse(script.redact(_text(out))), _text(err))
+
+    def _judge(self, script: Script, status: int, output: Output, errors: str) -> Output:
+        if status == 0:
+            return output
+        step = output.steps[-1] if output.steps else script.title
+        errors = script.redact(errors)
+        if "remedy" in output.values:
+            raise HostError(
+                self.host.name,
+                step,
+                expected=output.values["expected"],
+                seen=output.values["seen"],
+                remedy=output.values["remedy"],
+            )
+        if not output.steps and "sudo:" in errors:
+            raise HostError(
+                self.host.name,
+                "become root",
+                expected=f"sudo without a password for {self.user}",
+                seen=errors.strip().splitlines()[-1],
+                remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d,"
+                " or log in as root",
+            )
+        if status == -1:
+            raise self._lost(step, ConnectionError("the connection broke off"))
+        said = (errors.strip() or output.noise.strip()).splitlines()[-6:]
+        full = any("No space left on device" in line for line in (errors + output.noise, *said))
+        raise HostError(
+            self.host.name,
+            step,
+            expected="success",
+            seen=f"exit status {status}: "
+            + ("; ".join(line.strip() for line in said) or "silence"),
+            remedy="free some disk space there, then run again: it goes on from here"
+            if full
+            else "mend what it says on the host, then run again: it goes on from here",
+        )
+
+    def _channel(self, title: str) -> paramiko.Channel:
+        try:
+            return self._transport().open_session(timeout=CONNECT_TIMEOUT)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(title, error) from None
+
+    def _transport(self) -> paramiko.Transport:
+        with self._lock:
+            transport = self._client.get_transport() if self._client else None
+            if transport is None or not transport.is_active():
+                self._client = self._connect()
+                transport = self._client.get_transport()
+            if transport is None:
+                raise OSError("the connection closed at once")
+            return transport
+
+    def _connect(self) -> paramiko.SSHClient:
+        settings = self._settings
+        client = paramiko.SSHClient()
+        host_keys.trust(client, self.host, self.port, settings)
+        key = self._private_key()
+        try:
+            client.connect(
+                self.host.address,
+                self.port,
+                self.user,
+                pkey=key,
+                allow_agent=key is None,
+                look_for_keys=key is None,
+                timeout=CONNECT_TIMEOUT,
+                banner_timeout=CONNECT_TIMEOUT,
+                auth_timeout=CONNECT_TIMEOUT,
+                sock=self._through_bastion(),
+            )
+        except paramiko.BadHostKeyException as error:
+            client.close()
+            raise host_keys.changed(self.host, settings, error) from None
+        except paramiko.AuthenticationException:
+            client.close()
+            raise self._refused(key) from None
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            client.close()
+            raise HostError(
+                self.host.name,
+                "connect",
+                expected=f"an SSH server at {self.host.address} port {self.port}",
+                seen=_reason(error),
+                remedy="check that the host is up and that this machine reaches that port",
+            ) from None
+        except HostError:
+            client.close()
+            raise
+        transport = client.get_transport()
+        if transport is not None:
+            transport.set_keepalive(15)
+        return client
+
+    def _refused(self, key: paramiko.PKey | None) -> HostError:
+        offered = host_keys.fingerprint(key) if key is not None else "the agent's and default keys"
+        return HostError(
+            self.host.name,
+            "log in",
+            expected=f"{self.user}@{self.host.address} to accept {offered}",
+            seen="authentication refused",
+            remedy="add the public key to that user's authorized_keys, or correct"
+            " opennebula-ha:ssh user, private_key_file or private_key",
+        )
+
+    def _private_key(self) -> paramiko.PKey | None:
+        settings = self._settings
+        try:
+            if settings.private_key is not None:
+                return _key_from_text(settings.private_key.get_secret_value())
+            if settings.private_key_file is not None:
+                return paramiko.PKey.from_path(settings.private_key_file.expanduser())
+        except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+            raise HostError(
+                self.host.name,
+                "read the SSH key",
+                expected="a private key in opennebula-ha:ssh private_key or private_key_file",
+                seen=_reason(error),
+                remedy="correct the path or the key; a key with a passphrase belongs in the agent",
+            ) from None
+        return None
+
+    def _through_bastion(self) -> paramiko.Channel | None:
+        if self._settings.bastion is None:
+            return None
+        user, name, port = parse_bastion(self._settings.bastion, self.user)
+        gate = Session(
+            Host.model_validate(
+                {"name": name, "address": name, "ssh": {"user": user, "port": port}}
+            ),
+            self._settings.model_copy(update={"bastion": None}),
+        )
+        return gate._transport().open_channel(
+            "direct-tcpip",
+            (self.host.address, self.port),
+            ("127.0.0.1", 0),
+            timeout=CONNECT_TIMEOUT,
+        )
+
+    def _lost(self, step: str, error: Exception) -> HostError:
+        return HostError(
+            self.host.name,
+            step,
+            expected="the connection to last",
+            seen=_reason(error),
+            remedy="check the host and the network, then run again: it goes on from here",
+        )
+
+
+def _key_from_text(text: str) -> paramiko.PKey:
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            key: paramiko.PKey = kind.from_private_key(io.StringIO(text))
+        except paramiko.SSHException:
+            continue
+        return key
+    raise ValueError("no key of a known type")
+
+
+def _text(buffer: io.BytesIO) -> str:
+    return buffer.getvalue().decode(errors="replace")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError | socket.timeout):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""What OpenNebula is: its configuration, its zone and Raft, its packages. No Pulumi, no SSH."""

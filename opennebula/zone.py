@@ -1,0 +1,142 @@
+"""A zone: its servers, their Raft state, and what a healthy one looks like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+SOLO_ID = -1
+"""SERVER_ID of a front-end that is no zone server."""
+
+
+class State(IntEnum):
+    """Raft states as ``one.zone.raftstatus`` reports them (upstream include/RaftManager.h)."""
+
+    SOLO = 0
+    CANDIDATE = 1
+    FOLLOWER = 2
+    LEADER = 3
+
+
+@dataclass(frozen=True)
+class ServerEntry:
+    """A server in the zone's pool."""
+
+    id: int
+    name: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class RaftStatus:
+    """What one oned says of itself."""
+
+    server_id: int
+    state: State
+    term: int
+    index: int
+    commit: int
+    voted_for: int = -1
+    fed_index: int = -1
+
+
+@dataclass(frozen=True)
+class ZoneView:
+    """The zone as its endpoints see it: the leader's pool, and each server's own status.
+
+    A server that did not answer has no status.
+    """
+
+    pool: tuple[ServerEntry, ...]
+    statuses: Mapping[str, RaftStatus]
+
+    def leader(self) -> str | None:
+        """The one leader's name; None where there is none, or where two claim the same term.
+
+        A deposed leader that has not noticed yet has a lower term and does not count.
+        """
+        leaders = [
+            (status.term, name)
+            for name, status in self.statuses.items()
+            if status.state is State.LEADER
+        ]
+        top = max((term for term, _ in leaders), default=0)
+        names = [name for term, name in leaders if term == top]
+        return names[0] if len(names) == 1 else None
+
+
+def endpoint(host: str) -> str:
+    """The address of a front-end's XML-RPC API."""
+    return f"http://{host}:2633/RPC2"
+
+
+def quorum(servers: int) -> int:
+    """How many of that many servers must be up: n/2 others plus oneself."""
+    return servers // 2 + 1
+
+
+def faults(view: ZoneView, *, exactly: Sequence[str] | None = None) -> list[str]:
+    """What keeps the zone from being whole; empty where nothing does.
+
+    Whole: exactly one leader, every server of the pool its follower in the same term, each with
+    the SERVER_ID of its entry and the leader's index and commit. ``exactly`` names the servers
+    that the pool must have.
+    """
+    found: list[str] = []
+    names = [entry.name for entry in view.pool]
+    if exactly is not None and sorted(names) != sorted(exactly):
+        found.append(f"the pool lists {', '.join(sorted(names)) or 'nobody'}")
+    leader = view.leader()
+    if leader is None:
+        found.append("there is not exactly one leader")
+    for entry in view.pool:
+        status = view.statuses.get(entry.name)
+        if status is None:
+            found.append(f"{entry.name} does not answer")
+            continue
+        if status.server_id != entry.id:
+            found.append(
+                f"{entry.name} runs with SERVER_ID {status.server_id}, the pool says {entry.id}"
+            )
+        if leader is None or entry.name == leader:
+            continue
+        head = view.statuses[leader]
+        if status.state is not State.FOLLOWER:
+            found.append(f"{entry.name} is {status.state.name.lower()}, not follower")
+        if status.term != head.term:
+            found.append(f"{entry.name} is in term {status.term}, the leader in {head.term}")
+        if (status.index, status.commit) != (head.index, head.commit):
+            found.append(
+                f"{entry.name} has index {status.index} and commit {status.commit},"
+                f" the leader {head.index} and {head.commit}"
+            )
+    return found
+
+
+def render(zone_name: str, endpoint: str, view: ZoneView) -> str:
+    """The zone in the form of ``onezone show 0``."""
+    lines = [
+        "ZONE 0 INFORMATION",
+        "ID                : 0",
+        f"NAME              : {zone_name}",
+        "STATE             : ENABLED",
+        "",
+        "",
+        "ZONE SERVERS",
+        "ID NAME            ENDPOINT",
+    ]
+    lines += [f"{entry.id:>2} {entry.name:<15} {entry.endpoint}" for entry in view.pool]
+    lines += [
+        "",
+        "HA & FEDERATION SYNC STATUS",
+        "ID NAME            STATE      TERM       INDEX      COMMIT     VOTE  FED_INDEX",
+    ]
+    for entry in view.pool:
+        status = view.statuses.get(entry.name)
+        if status is None:
+            lines.append(f"{entry.id:>2} {entry.name:<15} {'error':<10} -")
+            continue
+        lines.append(
+            f"{entry.id:>2} {entry.name:<15} {status.state.name.lower():<10} {status.term:<10}"
+            f" {status.index:<10} {status.commit:<10} {status.voted_for:<5} {status.fed_index}"
+        )
+    return "\n".join([*lines, "", "ZONE TEMPLATE", f'ENDPOINT="{endpoint}"'])

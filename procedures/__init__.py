@@ -1,0 +1,1 @@
+"""The work itself, on hosts: observe, plan, act, verify."""

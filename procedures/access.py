@@ -1,0 +1,104 @@
+"""What a procedure works with: connections, secrets, and somebody to tell how far it is."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.pool import Pool
+from hosts.script import Output, Script
+from hosts.session import Session
+from opennebula.api import Api, OpenStream
+
+API_PORT = 2633
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+Report = Callable[[str], None]
+"""Is told, in a few words, what happens next."""
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of the stack's config."""
+
+    one_pass: str = field(repr=False)
+    db_password: str = field(repr=False)
+    one_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way to the hosts of one stack."""
+
+    pool: Pool
+    secrets: Secrets
+    report: Report
+
+    def session(self, host: Host) -> Session:
+        """The connection to a host."""
+        return self.pool.session(host)
+
+    def run(
+        self,
+        host: Host,
+        name: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        exclusive: bool = True,
+        timeout: float = 120.0,
+    ) -> Output:
+        """Run one of this project's scripts on a host. Raises HostError."""
+        script = Script(
+            title=name.replace("_", " "),
+            body=(_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8"),
+            variables=variables or {},
+            secrets=secrets or {},
+            exclusive=exclusive,
+            timeout=timeout,
+        )
+        return self.session(host).run(script, lambda step: self.report(f"{host.name}: {step}"))
+
+    def api(self, host: Host, timeout: float = 8.0) -> Api:
+        """The API of the oned on that host, through its SSH connection."""
+        session = self.session(host)
+        stream: OpenStream = lambda: session.open_stream(API_PORT, timeout)  # noqa: E731
+        return Api("oneadmin", self.secrets.one_pass, stream)
+
+
+class HostErrors(HostError):
+    """Several hosts failed in the same step; says each of them."""
+
+    def __init__(self, errors: list[HostError]) -> None:
+        self.errors = errors
+        first = errors[0]
+        super().__init__(
+            first.host, first.step, expected=first.expected, seen=first.seen, remedy=first.remedy
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def side_by_side(work: Mapping[K, Callable[[], T]]) -> dict[K, T]:
+    """Do all of it at once, to the end; raises HostErrors if any of it raised HostError."""
+    if not work:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(work)) as workers:
+        futures = {key: workers.submit(task) for key, task in work.items()}
+    errors = [error for future in futures.values() if (error := future.exception())]
+    known = [error for error in errors if isinstance(error, HostError)]
+    for error in errors:
+        if not isinstance(error, HostError):
+            raise error
+    if len(known) == 1:
+        raise known[0]
+    if known:
+        raise HostErrors(known)
+    return {key: future.result() for key, future in futures.items()}

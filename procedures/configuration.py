@@ -1,0 +1,72 @@
+"""The managed part of a front-end's configuration files. Pure: text in, text out."""
+
+from opennebula import conf
+from procedures.specs import Database, InstallationSpec
+
+_HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
+
+
+def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
+    """oned.conf as the stack wants it; SERVER_ID is the zone's matter and stays."""
+    text = conf.write(text, "DB", _database(spec.database, db_password))
+    text = conf.write(text, "ONEGATE_ENDPOINT", spec.gate_endpoint)
+    for hook, role in _HOOKS.items():
+        if spec.vip is None:
+            text = conf.remove(text, hook)
+            continue
+        place = f"{spec.vip.interface} {spec.vip.address}/{spec.vip.prefix}"
+        text = conf.write(text, hook, {"COMMAND": "raft/vip.sh", "ARGUMENTS": f"{role} {place}"})
+    for name, value in spec.oned.items():
+        text = conf.write(text, name, value)
+    return text
+
+
+def monitord_conf(text: str, spec: InstallationSpec) -> str:
+    """monitord.conf: the hypervisors' agents report to the VIP."""
+    address = spec.vip.address if spec.vip else "auto"
+    return conf.write(text, "NETWORK", {"MONITOR_ADDRESS": address})
+
+
+def with_server_id(text: str, server_id: int) -> str:
+    """oned.conf with that SERVER_ID."""
+    return conf.write(text, "FEDERATION", {"SERVER_ID": server_id})
+
+
+def without_hooks(text: str) -> str:
+    """oned.conf without the Raft hooks."""
+    for hook in _HOOKS:
+        text = conf.remove(text, hook)
+    return text
+
+
+def account(database: Database, password: str) -> str:
+    """SQL that makes the database and an account that may use it, and nothing else, from here."""
+    name = database.name.replace("`", "``")
+    # In a GRANT an underscore stands for any character.
+    pattern = name.replace("_", r"\_")
+    owner = f"'{_quote(database.owner)}'@'localhost'"
+    return "\n".join(
+        [
+            f"CREATE DATABASE IF NOT EXISTS `{name}`;",
+            f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
+            f"ALTER USER {owner} IDENTIFIED BY '{_quote(password)}';",
+            f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO {owner};",
+        ]
+    )
+
+
+def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
+    if not database.is_mariadb:
+        return {"BACKEND": "sqlite"}
+    return {
+        "BACKEND": "mysql",
+        "SERVER": "localhost",
+        "PORT": 0,
+        "USER": database.owner,
+        "PASSWD": password,
+        "DB_NAME": database.name,
+    }
+
+
+def _quote(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "''")

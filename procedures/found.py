@@ -1,0 +1,215 @@
+"""Found a zone with all front-ends of the stack together, or take over the one that is there."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula.api import Api, ApiError
+from opennebula.membership import (
+    Adopt,
+    Bootstrap,
+    Enlist,
+    Refusal,
+    Register,
+    Seed,
+    StartSolo,
+    StartTogether,
+    ZoneStep,
+    plan_zone,
+)
+from opennebula.zone import ServerEntry, endpoint
+from procedures import configuration, gate
+from procedures.access import Access, side_by_side
+from procedures.observe import Facts, all_facts, require_names, statuses
+from procedures.seed import seed
+from procedures.specs import ZoneSpec
+from procedures.wait import until
+
+LOCK = "/run/lock/opennebula-ha-zone"
+LOCK_WAIT = 600.0
+"""Seconds to wait for another run that changes the same zone."""
+START = 120.0
+"""Seconds for one oned to start, or to stop and start."""
+
+
+@contextmanager
+def zone_lock(access: Access, host: Host) -> Iterator[None]:
+    """Nobody else changes who is in the zone meanwhile. Held on the leader (or the founder)."""
+    with access.session(host).hold(LOCK, LOCK_WAIT):
+        yield
+
+
+def found(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+    """A zone that works, of all those hosts where there was none. Raises HostError.
+
+    ``hosts`` may be more than the zone's front-ends: those that are about to leave it.
+    """
+    with zone_lock(access, hosts[min(hosts)]):
+        _Founding(access, zone, hosts).run()
+
+
+def refused(refusal: Refusal, host: str, step: str) -> HostError:
+    """A planner's refusal as the error that the operator sees."""
+    return HostError(
+        refusal.host or host,
+        step,
+        expected=refusal.expected,
+        seen=refusal.seen,
+        remedy=refusal.remedy,
+    )
+
+
+def start(access: Access, host: Host, server_id: int | None) -> None:
+    """Start a host's oned; refuses when its configuration has another SERVER_ID."""
+    access.run(
+        host,
+        "start",
+        variables={"server_id": "" if server_id is None else str(server_id)},
+        timeout=START,
+    )
+
+
+class _Founding:
+    def __init__(self, access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+        self._access = access
+        self._zone = zone
+        self._hosts = hosts
+        self._facts: dict[str, Facts] = {}
+        self._pool: tuple[ServerEntry, ...] = ()
+
+    def run(self) -> None:
+        steps = self._plan()
+        for step in steps:
+            self._do(step)
+
+    def _plan(self) -> list[ZoneStep]:
+        self._facts = all_facts(self._access, self._hosts, self._zone.database, names=self._hosts)
+        if self._zone.highly_available:
+            require_names(self._facts.values(), self._hosts)
+        awake = {name: one.host for name, one in self._facts.items() if one.active}
+        answers = statuses(self._access, awake)
+        plan = plan_zone(
+            [one.view(answers.get(name)) for name, one in self._facts.items()],
+            highly_available=self._zone.highly_available,
+        )
+        if isinstance(plan, Refusal):
+            raise refused(plan, ", ".join(sorted(self._hosts)), "found the zone")
+        holding = [one for one in self._facts.values() if one.has_content]
+        newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
+        self._pool = newest.pool if newest else ()
+        return plan
+
+    def _do(self, step: ZoneStep) -> None:
+        match step:
+            case Bootstrap(host):
+                self._bootstrap(host)
+            case StartSolo(host):
+                start(self._access, self._hosts[host], None)
+                self._answers(host)
+            case Register(host, missing):
+                self._register(host, missing)
+            case Seed(source, targets):
+                self._seed(source, targets)
+            case Enlist(host):
+                self._enlist(host)
+            case StartTogether(hosts):
+                self._start(hosts)
+            case Adopt(leader):
+                self._access.report(f"take over the zone that {leader} leads")
+
+    def _bootstrap(self, name: str) -> None:
+        self._access.run(
+            self._hosts[name],
+            "bootstrap",
+            variables={
+                "db_name": self._zone.database.name,
+                "mariadb": "yes" if self._zone.database.is_mariadb else "no",
+            },
+            timeout=START,
+        )
+        api = self._answers(name)
+        if api.zone()[0] != self._zone.name:
+            api.rename_zone(self._zone.name)
+
+    def _answers(self, name: str) -> Api:
+        """The API of an oned that has just been started, once it answers."""
+        said = ""
+
+        def ask() -> Api | None:
+            nonlocal said
+            api = self._access.api(self._hosts[name])
+            try:
+                api.version()
+            except ApiError as error:
+                said = str(error)
+                return None
+            return api
+
+        return until(
+            ask,
+            host=name,
+            step="wait for oned",
+            expected="an answer from its API",
+            seconds=START,
+            seen=lambda: said,
+            remedy="look at /var/log/one/oned.log there; where it says that authentication failed,"
+            " opennebula-ha:one_pass is not oneadmin's password",
+        )
+
+    def _register(self, founder: str, missing: tuple[str, ...]) -> None:
+        self._access.report(f"{founder}: register {', '.join(missing)}")
+        api = self._answers(founder)
+        try:
+            # Read again: an interrupted run may have entered some.
+            listed = {entry.name for entry in api.servers()}
+            for name in missing:
+                if name not in listed:
+                    api.add_server(name, endpoint(name))
+            if self._zone.vip is not None and api.zone()[1] != self._zone.endpoint:
+                api.set_endpoint(self._zone.endpoint)
+            self._pool = api.servers()
+        except ApiError as error:
+            raise HostError(
+                founder,
+                "register the zone's servers",
+                expected="oned to take the entries",
+                seen=str(error),
+                remedy="look at /var/log/one/oned.log there, then run again",
+            ) from None
+
+    def _seed(self, source: str, targets: tuple[str, ...]) -> None:
+        seed(
+            self._access,
+            self._hosts[source],
+            [self._facts[name] for name in targets],
+            {entry.name: entry.id for entry in self._pool},
+            self._zone.database,
+            reason="before-zone",
+            keep=self._zone.keep_dumps,
+            stop=True,
+        )
+
+    def _enlist(self, name: str) -> None:
+        ids = {entry.name: entry.id for entry in self._pool}
+        seen = self._facts[name]
+        written = configuration.with_server_id(seen.oned_conf, ids[name])
+        self._access.run(
+            self._hosts[name],
+            "enlist",
+            variables={"db_name": self._zone.database.name, "zone": ""},
+            secrets={"oned_conf": written.rstrip("\n")},
+        )
+        self._facts[name] = replace(seen, oned_conf=written)
+
+    def _start(self, names: tuple[str, ...]) -> None:
+        ids = {entry.name: entry.id for entry in self._pool}
+        self._access.report(f"start {', '.join(names)} together")
+        side_by_side(
+            {
+                name: lambda name=name: start(self._access, self._hosts[name], ids[name])  # type: ignore[misc]
+                for name in names
+            }
+        )
+        gate.wait_for_leader(self._access, {name: self._hosts[name] for name in names})

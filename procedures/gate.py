@@ -1,0 +1,220 @@
+"""Is the zone whole? The check that ends every change of it.
+
+Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
+harmless write the same index and commit; the same list of servers; equal data in every replicated
+table; a call that a follower must hand on works; the VIP is on the leader and nowhere else.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula.api import ApiError
+from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
+from procedures.access import Access, side_by_side
+from procedures.observe import Dump, Facts, all_facts, zone_view
+from procedures.specs import ZoneSpec
+from procedures.wait import until
+
+ELECTION = 90.0
+"""Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
+CONVERGENCE = 60.0
+"""Seconds for every server to have the leader's last record."""
+VIP = 30.0
+"""Seconds for the Raft hooks to move the address."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One zone server as it was seen."""
+
+    entry: ServerEntry
+    status: RaftStatus
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A zone that passed."""
+
+    leader: str
+    servers: tuple[Server, ...]
+    facts: Mapping[str, Facts]
+    vip_holder: str
+    dumps: Mapping[str, tuple[Dump, ...]]
+
+
+def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+    """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
+    last = ZoneView((), {})
+
+    def look() -> ZoneView | None:
+        nonlocal last
+        last = zone_view(access, hosts)
+        return last if last.leader() and last.pool else None
+
+    access.report("wait for a leader")
+    return until(
+        look,
+        host=", ".join(sorted(hosts)),
+        step="wait for a leader",
+        expected="exactly one leader",
+        seconds=ELECTION,
+        seen=lambda: _states(last),
+        remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
+        " nobody is elected",
+    )
+
+
+def verify(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> Whole:
+    """The zone as it is, once it is whole. Raises HostError with what keeps it from that."""
+    access.report("verify the zone")
+    view = _converged(access, hosts)
+    leader = view.leader() or ""
+    known = {entry.name: hosts[entry.name] for entry in view.pool}
+    _same_answers(access, known, view)
+    seen = _equal_data(access, zone, known)
+    holder = _vip_on_leader(access, zone, known, leader, seen)
+    return Whole(
+        leader=leader,
+        servers=tuple(Server(entry, view.statuses[entry.name]) for entry in view.pool),
+        facts=seen,
+        vip_holder=holder,
+        dumps={name: one.dumps for name, one in seen.items()},
+    )
+
+
+def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
+    """The hosts that have that address on an interface."""
+    return sorted(
+        name
+        for name, one in facts.items()
+        if any(item.address == address for item in one.addresses)
+    )
+
+
+def write(access: Access, host: Host) -> None:
+    """One harmless write on the leader, which makes lagging followers catch up."""
+    try:
+        access.api(host, timeout=30).touch(datetime.now(UTC).isoformat(timespec="seconds"))
+    except ApiError as error:
+        raise HostError(
+            host.name,
+            "write through the leader",
+            expected="a write that a majority acknowledges",
+            seen=str(error),
+            remedy="bring the other zone servers up; the write may yet be committed when they are",
+        ) from None
+
+
+def _converged(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+    view = wait_for_leader(access, hosts)
+    write(access, hosts[view.leader() or ""])
+    last = view
+
+    def look() -> ZoneView | None:
+        nonlocal last
+        last = zone_view(access, hosts)
+        strangers = [entry.name for entry in last.pool if entry.name not in hosts]
+        return last if last.pool and not strangers and not faults(last) else None
+
+    return until(
+        look,
+        host=view.leader() or "",
+        step="verify the zone",
+        expected="one leader with all others its followers, at the same index",
+        seconds=CONVERGENCE,
+        seen=lambda: "; ".join(faults(last)) or _states(last),
+        remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
+    )
+
+
+def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> None:
+    def ask(host: Host) -> None:
+        api = access.api(host)
+        try:
+            pool = api.servers()
+            api.version()
+        except ApiError as error:
+            raise HostError(
+                host.name,
+                "verify the zone",
+                expected="an oned that hands calls on to the leader",
+                seen=str(error),
+                remedy="restart opennebula on that follower",
+            ) from None
+        if pool != view.pool:
+            raise HostError(
+                host.name,
+                "verify the zone",
+                expected=f"{len(view.pool)} zone servers as on the leader",
+                seen=f"{len(pool)}: {', '.join(entry.name for entry in pool)}",
+                remedy="restart opennebula on that follower; if it stays so, have it join anew",
+            )
+
+    side_by_side({name: lambda host=host: ask(host) for name, host in hosts.items()})  # type: ignore[misc]
+
+
+def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, Facts]:
+    last: dict[str, Facts] = {}
+
+    def look() -> dict[str, Facts] | None:
+        nonlocal last
+        last = all_facts(access, hosts, zone.database, checksums=True)
+        return last if len({one.checksums for one in last.values()}) == 1 else None
+
+    return until(
+        look,
+        host=", ".join(sorted(hosts)),
+        step="compare the data",
+        expected="equal checksums of every replicated table",
+        seconds=CONVERGENCE,
+        seen=lambda: _unequal(last),
+        remedy="the servers that differ from the leader must join anew: their oned must not lead",
+    )
+
+
+def _vip_on_leader(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    leader: str,
+    seen: Mapping[str, Facts],
+) -> str:
+    if zone.vip is None:
+        return ""
+    address = zone.vip.address
+    last = holders(seen, address)
+    deadline = time.monotonic() + VIP
+    while last != [leader] and time.monotonic() < deadline:
+        last = holders(all_facts(access, hosts, zone.database), address)
+    if last != [leader]:
+        raise HostError(
+            leader,
+            "verify the VIP",
+            expected=f"{address} on {leader} and nowhere else within {VIP:.0f} s",
+            seen=f"it is on {', '.join(last) or 'no host'}",
+            remedy="look for the hook's errors in /var/log/one/oned.log; remove a leftover with"
+            f" 'ip address del {address}/{zone.vip.prefix} dev {zone.vip.interface}'",
+        )
+    return leader
+
+
+def _states(view: ZoneView) -> str:
+    if not view.statuses:
+        return "no oned that answers"
+    return ", ".join(
+        f"{name} {status.state.name.lower()} in term {status.term}"
+        for name, status in sorted(view.statuses.items())
+    )
+
+
+def _unequal(facts: Mapping[str, Facts]) -> str:
+    tables: dict[str, set[str]] = {}
+    for one in facts.values():
+        for line in one.checksums.splitlines():
+            table, _, checksum = line.partition("\t")
+            tables.setdefault(table, set()).add(checksum)
+    return f"different {', '.join(sorted(t for t, sums in tables.items() if len(sums) > 1))}"

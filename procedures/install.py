@@ -1,0 +1,193 @@
+"""One front-end's packages, database, configuration and credentials. Starts no oned."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from hosts.errors import HostError
+from opennebula import packages
+from procedures import configuration
+from procedures.access import Access
+from procedures.observe import Facts, facts
+from procedures.specs import InstallationSpec, Vip
+
+INSTALL = 900.0
+"""Seconds for apt to fetch and unpack everything."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What a front-end has after its installation, or now."""
+
+    package: str
+    distribution: str
+    machine_id: str
+    host_key: str
+    drift: tuple[str, ...]
+
+
+def install(access: Access, spec: InstallationSpec, *, renew: bool = False) -> Installed:
+    """Bring the host to the spec; changes only what differs. Raises HostError.
+
+    ``renew`` writes secrets and accounts anew although nothing else differs.
+    """
+    seen = _facts(access, spec)
+    check(seen, spec)
+    lacking = drift(seen, spec, access.secrets.db_password)
+    if "package" in lacking:
+        seen = _packages(access, spec, seen)
+    if lacking or renew:
+        _configure(access, spec, seen)
+    return _installed(access, spec, _facts(access, spec) if "package" in lacking else seen, ())
+
+
+def inspect(access: Access, spec: InstallationSpec) -> Installed:
+    """What the host has now, and how it differs from the spec. Raises HostError."""
+    seen = _facts(access, spec)
+    return _installed(access, spec, seen, drift(seen, spec, access.secrets.db_password))
+
+
+def remove(access: Access, spec: InstallationSpec) -> None:
+    """Stop and disable what was installed; the data stays unless the spec says purge."""
+    seen = _facts(access, spec)
+    if not seen.package:
+        return
+    access.run(
+        spec.host,
+        "uninstall",
+        variables={
+            "features": " ".join(packages.FEATURES[name] for name in spec.features),
+            "purge": "yes" if spec.purge else "no",
+            "db_name": spec.database.name,
+            "db_owner": spec.database.owner,
+            "mariadb": "yes" if spec.database.is_mariadb else "no",
+        },
+    )
+
+
+def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
+    """What differs on the host from the spec, by name."""
+    if not _is_version(seen.package, spec.version):
+        return ("package",)
+    found: list[str] = []
+    if configuration.oned_conf(seen.oned_conf, spec, db_password) != seen.oned_conf:
+        found.append("oned.conf")
+    if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
+        found.append("monitord.conf")
+    if any(seen.resolves.get(name) != address for name, address in spec.names.items()):
+        found.append("/etc/hosts")
+    return tuple(found)
+
+
+def check(seen: Facts, spec: InstallationSpec) -> None:
+    """Raises HostError where this host cannot become the front-end that the spec asks for."""
+    if spec.vip is not None:
+        _check_interface(seen, spec.vip)
+
+
+def _check_interface(seen: Facts, vip: Vip) -> None:
+    own = [item for item in seen.addresses if item.interface == vip.interface]
+    network = vip.network
+    if any(
+        ipaddress.ip_address(item.address) in network for item in own if item.address != vip.address
+    ):
+        return
+    there = ", ".join(f"{item.interface} {item.address}/{item.prefix}" for item in seen.addresses)
+    raise HostError(
+        seen.host.name,
+        "check the VIP's interface",
+        expected=f"interface {vip.interface} with an address in {network}",
+        seen=there or "no address at all",
+        remedy=f"correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
+        f" {seen.host.name} one_vip_if for this host alone",
+    )
+
+
+def _facts(access: Access, spec: InstallationSpec) -> Facts:
+    return facts(access, spec.host, spec.database, names=spec.names)
+
+
+def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
+    token = access.secrets.one_token
+    try:
+        source = packages.repository(
+            seen.distribution,
+            seen.release,
+            spec.version,
+            url=spec.repository.url,
+            key_url=spec.repository.key_url,
+            enterprise=token is not None,
+        )
+    except packages.UnsupportedError as known:
+        raise HostError(
+            seen.host.name,
+            "choose the package repository",
+            expected=f"one of {known}",
+            seen=f"{seen.distribution} {seen.release}",
+            remedy="use a distribution that OpenNebula publishes packages for",
+        ) from None
+    output = access.run(
+        spec.host,
+        "install_debian",
+        variables={
+            "url": source.url,
+            "suite": source.suite,
+            "component": source.component,
+            "key_url": source.key_url,
+            "key": spec.repository.key or "",
+            "packages": " ".join(
+                packages.packages(spec.features, mariadb=spec.database.is_mariadb)
+            ),
+        },
+        secrets={"auth": _netrc(source.url, token) if token else ""},
+        timeout=INSTALL,
+    )
+    return Facts(
+        **{
+            **vars(seen),
+            "oned_conf": output.values["oned"],
+            "monitord_conf": output.values["monitord"],
+        }
+    )
+
+
+def _netrc(url: str, token: str) -> str:
+    user, _, password = token.partition(":")
+    return f"machine {url.split('://', 1)[-1].split('/', 1)[0]} login {user} password {password}"
+
+
+def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+    secrets = access.secrets
+    written = configuration.oned_conf(seen.oned_conf, spec, secrets.db_password)
+    access.run(
+        spec.host,
+        "configure",
+        variables={
+            "hosts_entries": "\n".join(
+                f"{address} {name}" for name, address in sorted(spec.names.items())
+            ),
+            "mariadb": "yes" if spec.database.is_mariadb else "no",
+            "features": " ".join(packages.FEATURES[name] for name in spec.features),
+            "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
+        },
+        secrets={
+            "oned_conf": written.rstrip("\n"),
+            "account": configuration.account(spec.database, secrets.db_password),
+            "one_auth": "" if seen.has_content else f"oneadmin:{secrets.one_pass}",
+        },
+    )
+
+
+def _installed(
+    access: Access, spec: InstallationSpec, seen: Facts, differs: tuple[str, ...]
+) -> Installed:
+    return Installed(
+        package=seen.package,
+        distribution=f"{seen.distribution} {seen.release}",
+        machine_id=seen.machine_id,
+        host_key=access.session(spec.host).host_key,
+        drift=differs,
+    )
+
+
+def _is_version(package: str, version: str) -> bool:
+    return package == version or package.startswith((f"{version}.", f"{version}-"))

@@ -1,0 +1,246 @@
+"""What is there: a front-end's facts in one round trip, and the zone as every endpoint sees it."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.script import Output
+from opennebula import conf
+from opennebula.api import ApiError
+from opennebula.membership import FrontEndView
+from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
+from procedures.access import Access, side_by_side
+from procedures.specs import Database
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address on an interface, as ``ip -o address`` prints it."""
+
+    interface: str
+    address: str
+    prefix: int
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A kept dump: its path on the host and its size in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One front-end as its host shows it."""
+
+    host: Host
+    distribution: str
+    release: str
+    machine_id: str
+    addresses: tuple[Address, ...]
+    resolves: Mapping[str, str]
+    package: str
+    active: bool
+    enabled: bool
+    since: int
+    """When oned was started, seconds since the epoch; 0 where it does not run."""
+    configured: int
+    """When its configuration files changed last, seconds since the epoch."""
+    oned_conf: str
+    monitord_conf: str
+    auth: str
+    keys: str
+    dumps: tuple[Dump, ...]
+    has_content: bool
+    identity: str
+    zone_body: str
+    zone_changed: int
+    log_index: int
+    log_term: int
+    checksums: str
+
+    @property
+    def server_id(self) -> int:
+        """SERVER_ID in oned.conf; solo where there is none."""
+        federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
+        if not isinstance(federation, dict):
+            return SOLO_ID
+        return int(federation.get("SERVER_ID", SOLO_ID))
+
+    @property
+    def pool(self) -> tuple[ServerEntry, ...]:
+        """The zone's servers as this host's database has them."""
+        return pool_of(self.zone_body)
+
+    def view(self, status: RaftStatus | None) -> FrontEndView:
+        """What the planners need of it."""
+        return FrontEndView(
+            name=self.host.name,
+            installed=bool(self.package),
+            running=self.active,
+            server_id=self.server_id,
+            has_content=self.has_content,
+            identity=self.identity,
+            pool=self.pool,
+            log_index=self.log_index,
+            log_term=self.log_term,
+            status=status,
+        )
+
+
+def pool_of(zone_body: str) -> tuple[ServerEntry, ...]:
+    """The servers in a zone's body (upstream: ZONE/SERVER_POOL/SERVER), by ID."""
+    if not zone_body.strip():
+        return ()
+    body = ET.fromstring(zone_body)  # noqa: S314 - written by our own oned
+    entries = [
+        ServerEntry(
+            int(server.findtext("ID", "-1")),
+            server.findtext("NAME", ""),
+            server.findtext("ENDPOINT", ""),
+        )
+        for server in body.iterfind("SERVER_POOL/SERVER")
+    ]
+    return tuple(sorted(entries, key=lambda entry: entry.id))
+
+
+def facts(
+    access: Access,
+    host: Host,
+    database: Database,
+    *,
+    checksums: bool = False,
+    names: Iterable[str] = (),
+) -> Facts:
+    """One round trip to one host; changes nothing. Raises HostError."""
+    names = sorted(names)
+    output = access.run(
+        host,
+        "observe",
+        variables={
+            "db_name": database.name,
+            "checksums": "yes" if checksums else "no",
+            "names": " ".join(names),
+        },
+        exclusive=False,
+        timeout=120,
+    )
+    return _parse(host, names, output)
+
+
+def all_facts(
+    access: Access,
+    hosts: Mapping[str, Host],
+    database: Database,
+    *,
+    checksums: bool = False,
+    names: Iterable[str] = (),
+) -> dict[str, Facts]:
+    """The facts of all those hosts, asked at once. Raises HostError if one does not answer."""
+    names = tuple(names)
+    return side_by_side(
+        {
+            name: lambda host=host: facts(  # type: ignore[misc]
+                access, host, database, checksums=checksums, names=names
+            )
+            for name, host in hosts.items()
+        }
+    )
+
+
+def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
+    """What each oned says of itself; one that does not answer is left out."""
+
+    def ask(host: Host) -> RaftStatus | None:
+        try:
+            return access.api(host).raft_status()
+        except ApiError:
+            return None
+
+    asked = side_by_side(
+        {name: lambda host=host: ask(host) for name, host in hosts.items()}  # type: ignore[misc]
+    )
+    return {name: status for name, status in asked.items() if status is not None}
+
+
+def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+    """The zone: the pool as the leader has it (empty without one), and every server's status."""
+    answered = statuses(access, hosts)
+    leader = ZoneView((), answered).leader()
+    pool: tuple[ServerEntry, ...] = ()
+    if leader is not None:
+        try:
+            pool = access.api(hosts[leader]).servers()
+        except ApiError:
+            return ZoneView((), {})
+    return ZoneView(pool, answered)
+
+
+def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
+    """Every one of them finds each of the hosts by its name, at the address that the stack has.
+
+    The facts must have been asked with these names. Raises HostError.
+    """
+    for one in seen:
+        for name, host in hosts.items():
+            address = one.resolves.get(name)
+            if address != host.address:
+                raise HostError(
+                    one.host.name,
+                    "resolve the front-ends' names",
+                    expected=f"{name} at {host.address}",
+                    seen=address or "no address",
+                    remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
+                )
+
+
+def _parse(host: Host, names: list[str], output: Output) -> Facts:
+    values = output.values
+    log = values.get("log", "").split()
+    given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
+    return Facts(
+        host=host,
+        distribution=values["distribution"],
+        release=values["release"],
+        machine_id=values["machine_id"],
+        addresses=tuple(_addresses(values["addresses"])),
+        resolves={name: address for name, address in given.items() if address},
+        package=values["package"],
+        active=values["active"] == "active",
+        enabled=values["enabled"] == "enabled",
+        since=int(values["since"]),
+        configured=int(values["configured"]),
+        oned_conf=values.get("oned", ""),
+        monitord_conf=values.get("monitord", ""),
+        auth=values["auth"],
+        keys=values["keys"],
+        dumps=tuple(_dumps(values["backups"])),
+        has_content=int(values.get("users") or 0) > 0,
+        identity=values.get("identity", ""),
+        zone_body=values.get("zone", ""),
+        zone_changed=int(values.get("zone_changed") or 0),
+        log_index=int(log[0]) if log else -1,
+        log_term=int(log[1]) if log else -1,
+        checksums=values.get("checksums", ""),
+    )
+
+
+def _variable(name: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+
+
+def _addresses(text: str) -> Iterable[Address]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] in ("inet", "inet6"):
+            address, _, prefix = words[3].partition("/")
+            yield Address(words[1], address, int(prefix or 32))
+
+
+def _dumps(text: str) -> Iterable[Dump]:
+    for line in text.splitlines():
+        size, _, path = line.partition(" ")
+        yield Dump(path, int(size))

@@ -1,0 +1,55 @@
+"""Put changed configuration into effect, one server at a time, followers first, leader last."""
+
+from collections.abc import Mapping
+
+from hosts.connection import Host
+from procedures import gate
+from procedures.access import Access
+from procedures.observe import Facts, facts
+from procedures.specs import ZoneSpec
+
+RESTART = 180.0
+"""Seconds for one oned to stop and start."""
+
+
+def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.Whole:
+    """Restart the servers that do not run the configuration that they have; the zone afterwards.
+
+    The zone is whole before, between and after the restarts. Raises HostError.
+    """
+    whole = gate.verify(access, zone, _of_zone(access, hosts))
+    names = pending(whole.facts, whole.leader)
+    for name in names:
+        access.report(f"{name}: restart with the present configuration")
+        access.run(hosts[name], "restart", timeout=RESTART)
+        whole = gate.verify(access, zone, _of_zone(access, hosts))
+    return whole
+
+
+def pending(seen: Mapping[str, Facts], leader: str) -> list[str]:
+    """The servers to restart, in their order: followers, then the leader.
+
+    A server is behind when its files changed after its start. A follower is behind, too, when the
+    leader's list of servers changed after its start: a follower reads that list only when it
+    starts, and would not find a newer server as its leader.
+    """
+    changed = seen[leader].zone_changed
+    stale = {
+        name
+        for name, one in seen.items()
+        if one.configured > one.since or (name != leader and one.since < changed)
+    }
+    return sorted(stale, key=lambda name: (name == leader, name))
+
+
+def roll_out_solo(access: Access, zone: ZoneSpec, host: Host) -> None:
+    """The same for a front-end outside any zone."""
+    seen = facts(access, host, zone.database)
+    if seen.configured > seen.since:
+        access.run(host, "restart", timeout=RESTART)
+
+
+def _of_zone(access: Access, hosts: Mapping[str, Host]) -> dict[str, Host]:
+    view = gate.wait_for_leader(access, hosts)
+    names = {entry.name for entry in view.pool}
+    return {name: host for name, host in hosts.items() if name in names}

@@ -1,0 +1,35 @@
+# Let the source write into one folder here, with one key, for a quarter of an hour.
+# Variables: login (the account), public_key, marker. Stops oned: its database is about to change.
+step "stop oned"
+systemctl disable opennebula.service 2>/dev/null || true
+systemctl stop opennebula.service 2>/dev/null || true
+
+step "allow the transfer"
+umask 077
+rm -rf /var/lib/opennebula-ha/incoming
+mkdir -p /var/lib/opennebula-ha/incoming /run/opennebula-ha
+cat >/run/opennebula-ha/receive.conf <<END
+[incoming]
+path = /var/lib/opennebula-ha/incoming
+read only = false
+write only = true
+use chroot = true
+uid = 0
+gid = 0
+log file = /dev/null
+END
+as_root=
+[ "$login" = root ] || as_root="sudo -n "
+home=$(getent passwd "$login" | cut -d: -f6)
+group=$(id -gn "$login")
+keys=$home/.ssh/authorized_keys
+install -d -o "$login" -g "$group" -m 0700 "$home/.ssh"
+others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
+command="${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
+until=$(date -d '+15 minutes' +%Y%m%d%H%M)
+{
+    [ -z "$others" ] || printf '%s\n' "$others"
+    printf 'restrict,command="%s",expiry-time="%s" %s %s\n' "$command" "$until" "$public_key" "$marker"
+} >"$keys.new"
+chown "$login:$group" "$keys.new"
+mv "$keys.new" "$keys"

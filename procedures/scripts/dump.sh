@@ -1,0 +1,18 @@
+# A dump of the whole database, compressed, without blocking a writer; the newest few are kept.
+# Variables: db_name, reason, keep, stop (yes: with oned stopped, so that nothing is missing).
+if [ "$stop" = yes ]; then
+    step "stop oned"
+    systemctl disable opennebula.service 2>/dev/null || true
+    systemctl stop opennebula.service
+fi
+step "dump the database"
+umask 077
+mkdir -p /var/backups/opennebula
+find /var/backups/opennebula -name '*.partial' -delete
+dump=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
+dumper=$(command -v mariadb-dump || command -v mysqldump)
+"$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q -f -o "$dump.partial"
+mv "$dump.partial" "$dump"
+find /var/backups/opennebula -name '*.sql.zst' | sort -r | tail -n "+$((keep + 1))" |
+    while read -r old; do rm -f "$old"; done
+tell dump "$dump"

@@ -1,0 +1,35 @@
+# Put the received database in place of this host's own, with its SERVER_ID set before that.
+# Variables: db_name, login, marker, may_replace (yes: its content belongs to this zone);
+# secret: oned_conf (the whole file, with the SERVER_ID).
+incoming=/var/lib/opennebula-ha/incoming
+
+step "end the trust for the transfer"
+keys=$(getent passwd "$login" | cut -d: -f6)/.ssh/authorized_keys
+sed -i "/ $marker\$/d" "$keys"
+rm -rf /run/opennebula-ha
+
+step "restore the database"
+users=$(sql -e "SELECT COUNT(*) FROM \`$db_name\`.user_pool" 2>/dev/null || echo 0)
+[ "$users" -eq 0 ] || [ "$may_replace" = yes ] || refuse "an empty database" \
+    "one with $users users" "if nothing in it is needed, drop the database and run again"
+dump=$(ls "$incoming"/*.sql.zst)
+scratch="${db_name}_incoming"
+sql -e "DROP DATABASE IF EXISTS \`$scratch\`; CREATE DATABASE \`$scratch\`"
+# The log of this import is of no use to anybody; without it, it takes half the time.
+zstd -dc "$dump" | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+
+step "set SERVER_ID"
+put /etc/one/oned.conf "$oned_conf"
+
+step "take over the keys"
+for folder in .one .ssh; do
+    rsync -a --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
+done
+
+step "put the database in place"
+# All tables change their place in one statement: the database is the old one, empty, or whole.
+moves=$(sql -e "SELECT CONCAT('\`$scratch\`.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
+    FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
+sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+sql -e "DROP DATABASE \`$scratch\`"
+rm -rf /var/lib/opennebula-ha

@@ -1,0 +1,12 @@
+# Start oned with the SERVER_ID that its configuration has. Variable: server_id (or nothing).
+step "start oned"
+if [ -n "$server_id" ]; then
+    grep -qE "^[^#]*SERVER_ID[[:space:]]*=[[:space:]]*\"?$server_id\"?([^0-9]|\$)" /etc/one/oned.conf ||
+        refuse "SERVER_ID $server_id in /etc/one/oned.conf before the start" \
+            "$(grep -m1 SERVER_ID /etc/one/oned.conf)" "run again: it is set first"
+fi
+systemctl reset-failed opennebula.service 2>/dev/null || true
+systemctl enable opennebula.service 2>/dev/null
+systemctl start opennebula.service || refuse "oned to start" \
+    "$(journalctl -u opennebula -n 6 --no-pager -o cat; grep -E '\[E\]' /var/log/one/oned.log 2>/dev/null | tail -n 4)" \
+    "mend what it says on the host, then run again"

@@ -1,0 +1,139 @@
+"""Give a leader's database and keys to other front-ends: straight from host to host.
+
+The dump, ``/var/lib/one/.one`` and ``.ssh`` go by rsync over SSH with a key made for this one
+transfer. The receiving side allows it for rsync into one folder, for a quarter of an hour, and
+forgets it when the dump has arrived; the sending side knows the receiver by the host key that
+this program verified itself.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from hosts.connection import Host
+from procedures import configuration
+from procedures.access import Access, side_by_side
+from procedures.observe import Facts
+from procedures.specs import Database
+
+MARKER = "opennebula-ha-transfer"
+"""Ends the line in authorized_keys; nothing else there is touched."""
+COPY = 3600.0
+"""Seconds for one of: the dump, the transfer, the restore."""
+
+
+def dump(
+    access: Access, host: Host, database: Database, *, reason: str, keep: int, stop: bool
+) -> str:
+    """Keep a dump on the host; the path. With ``stop`` its oned is stopped first."""
+    output = access.run(
+        host,
+        "dump",
+        variables={
+            "db_name": database.name,
+            "reason": reason,
+            "keep": str(keep),
+            "stop": "yes" if stop else "no",
+        },
+        timeout=COPY,
+    )
+    return output.values["dump"]
+
+
+def seed(
+    access: Access,
+    source: Host,
+    targets: Sequence[Facts],
+    server_ids: Mapping[str, int],
+    database: Database,
+    *,
+    reason: str,
+    keep: int,
+    stop: bool,
+) -> str:
+    """Dump on the source and restore on the targets, each with its SERVER_ID; the dump's path.
+
+    The targets' oneds are stopped and disabled, and stay so. Only targets whose content is known
+    to be this zone's may be given. Raises HostError.
+    """
+    private, public = _transfer_key()
+    prepared = side_by_side(
+        {
+            "": lambda: dump(access, source, database, reason=reason, keep=keep, stop=stop),
+            **{
+                target.host.name: lambda host=target.host: _allow(access, host, public)  # type: ignore[misc]
+                for target in targets
+            },
+        }
+    )
+    path = prepared[""]
+    if targets:
+        _send(access, source, [target.host for target in targets], path, private)
+        side_by_side(
+            {
+                target.host.name: lambda target=target: _restore(  # type: ignore[misc]
+                    access, target, server_ids[target.host.name], database
+                )
+                for target in targets
+            }
+        )
+    return path
+
+
+def _transfer_key() -> tuple[str, str]:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return private.rstrip("\n"), public
+
+
+def _allow(access: Access, host: Host, public_key: str) -> str:
+    access.run(
+        host,
+        "allow_transfer",
+        variables={
+            "login": access.session(host).user,
+            "public_key": public_key,
+            "marker": MARKER,
+        },
+        timeout=180,
+    )
+    return ""
+
+
+def _send(
+    access: Access, source: Host, targets: Sequence[Host], path: str, private_key: str
+) -> None:
+    lines = []
+    for host in targets:
+        session = access.session(host)
+        lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
+    access.run(
+        source,
+        "send",
+        variables={"dump": path, "targets": "\n".join(lines)},
+        secrets={"private_key": private_key},
+        timeout=COPY,
+    )
+
+
+def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:
+    written = configuration.with_server_id(target.oned_conf, server_id)
+    access.run(
+        target.host,
+        "restore",
+        variables={
+            "db_name": database.name,
+            "login": access.session(target.host).user,
+            "marker": MARKER,
+            "may_replace": "yes" if target.has_content else "no",
+        },
+        secrets={"oned_conf": written.rstrip("\n")},
+        timeout=COPY,
+    )

@@ -1,0 +1,82 @@
+"""What the operator wants, as each procedure needs it. Holds no secret."""
+
+import ipaddress
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hosts.connection import Host
+
+
+class Spec(BaseModel):
+    """Base of all: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Database(Spec):
+    """Where a front-end keeps its data."""
+
+    backend: str = "MariaDB"
+    name: str = "opennebula"
+    owner: str = "oneadmin"
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Not SQLite."""
+        return self.backend == "MariaDB"
+
+
+class Vip(Spec):
+    """The address that follows the leader, and the interface of one front-end for it."""
+
+    address: str
+    prefix: int
+    interface: str
+
+    @property
+    def network(self) -> ipaddress.IPv4Network:
+        """The subnet that the address is in."""
+        return ipaddress.IPv4Network(f"{self.address}/{self.prefix}", strict=False)
+
+
+class RepositorySource(Spec):
+    """A mirror in place of OpenNebula's own repository; empty where it is not one."""
+
+    url: str | None = None
+    key_url: str | None = None
+    key: str | None = None
+
+
+class InstallationSpec(Spec):
+    """One front-end's packages, database, configuration and credentials."""
+
+    host: Host
+    version: str
+    repository: RepositorySource = RepositorySource()
+    features: tuple[str, ...] = ()
+    database: Database = Database()
+    vip: Vip | None = None
+    gate_endpoint: str
+    names: dict[str, str] = Field(default_factory=dict)
+    """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
+    oned: dict[str, str | int | bool | dict[str, str | int | bool]] = Field(default_factory=dict)
+    purge: bool = False
+
+
+class ZoneSpec(Spec):
+    """What the zone is, whoever is in it."""
+
+    name: str
+    endpoint: str
+    """Where clients reach the zone: the VIP, or a front-end where there is none."""
+    highly_available: bool
+    database: Database = Database()
+    vip: Vip | None = None
+    keep_dumps: int = 10
+
+
+class MemberSpec(Spec):
+    """One front-end's place in the zone."""
+
+    host: Host
+    zone: ZoneSpec

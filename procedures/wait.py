@@ -1,0 +1,39 @@
+"""Wait for something to become true, with a deadline that says what was waited for."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hosts.errors import HostError
+
+T = TypeVar("T")
+
+INTERVAL = 0.25
+"""Seconds between two looks."""
+
+
+def until(
+    probe: Callable[[], T | None],
+    *,
+    host: str,
+    step: str,
+    expected: str,
+    seconds: float,
+    seen: Callable[[], str],
+    remedy: str,
+) -> T:
+    """The first value of the probe that is not None. Raises HostError after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = probe()
+        if value is not None:
+            return value
+        if time.monotonic() >= deadline:
+            raise HostError(
+                host,
+                step,
+                expected=f"{expected} within {seconds:.0f} s",
+                seen=seen(),
+                remedy=remedy,
+            )
+        time.sleep(INTERVAL)

@@ -1,0 +1,151 @@
+"""What all our dynamic providers share.
+
+Instances keep no attributes and their classes live in importable modules, so that the state
+refers to them by name. Never rename one without keeping the old name importable.
+"""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pulumi.dynamic import (
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from hosts.errors import HostError
+from procedures.access import Access
+from procedures.specs import Spec
+from providers import progress, stack
+
+S = TypeVar("S", bound=Spec)
+
+Outputs = dict[str, Any]
+
+_format_exc = traceback.format_exc
+
+
+def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
+    """An operator's error as its message alone; any other with its traceback.
+
+    The SDK's provider host answers every exception with traceback.format_exc().
+    """
+    import sys  # noqa: PLC0415 - looked up where the error is handled
+
+    error = sys.exc_info()[1]
+    return str(error) if isinstance(error, HostError) else _format_exc(limit, chain)
+
+
+class Inputs(Spec, Generic[S]):
+    """Inputs of every resource: what it is, and the URN that its progress is shown under."""
+
+    spec: S
+    urn: str = ""
+
+
+class Provider(ResourceProvider, Generic[S]):
+    """A resource whose inputs are one typed spec; its outputs are the inputs and what was seen."""
+
+    serialize_as_secret_always = False
+    spec_type: ClassVar[type[Spec]]
+    identity: ClassVar[tuple[str, ...]] = ()
+    """Fields of the spec whose change replaces the resource, as dotted paths."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the stack's config."""
+        traceback.format_exc = _clean_format_exc
+        stack.configure(req.config)
+
+    def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Inputs are made by the program from a validated config: nothing to add."""
+        return CheckResult(news, [])
+
+    def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+        """Whether the spec, a secret or what it waits for changed, or a refresh found drift."""
+        keys = {key for key in news if key not in ("urn", rpc_provider_key())}
+        changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
+        replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
+        return DiffResult(
+            changes=bool(changed or replaces or olds.get("drift")),
+            replaces=["spec"] if replaces else [],
+            delete_before_replace=True,
+        )
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Bring it about, or find that it is there."""
+        spec, access = self._taken(props)
+        identifier, seen = self.make(access, spec, props)
+        return CreateResult(identifier, {**_inputs(props), **seen})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What is there now."""
+        spec, access = self._taken(props)
+        return ReadResult(id_, {**props, **self.look(access, spec, props)})
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Bring what is there to the new spec."""
+        spec, access = self._taken(news)
+        return UpdateResult({**_inputs(news), **self.change(access, spec, _olds, news)})
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Take it away; done already, nothing happens."""
+        spec, access = self._taken(props)
+        self.unmake(access, spec, props)
+
+    def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Create: its ID and what was seen."""
+        raise NotImplementedError
+
+    def look(self, access: Access, spec: S, props: Mapping[str, Any]) -> Outputs:
+        """Read: what is seen now."""
+        raise NotImplementedError
+
+    def change(
+        self, access: Access, spec: S, olds: Mapping[str, Any], news: Mapping[str, Any]
+    ) -> Outputs:
+        """Update: what was seen."""
+        raise NotImplementedError
+
+    def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
+        """Delete."""
+
+    def _taken(self, props: Mapping[str, Any]) -> tuple[S, Access]:
+        report = progress.reporter(str(props.get("urn", "")))
+        spec: Any = self.spec_type.model_validate(props["spec"])
+        return spec, stack.current().access(report)
+
+
+def rpc_provider_key() -> str:
+    """The key under which the SDK keeps the serialized provider."""
+    return "__provider"
+
+
+def _inputs(props: Mapping[str, Any]) -> Outputs:
+    return {key: value for key, value in props.items() if key != rpc_provider_key()}
+
+
+def _normal(value: Any) -> Any:
+    """Numbers arrive as floats and tuples as lists; an unknown equals nothing."""
+    if isinstance(value, Unknown) or value == rpc.UNKNOWN:
+        return object()
+    if isinstance(value, Mapping):
+        return {key: _normal(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_normal(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _at(props: Mapping[str, Any], path: str) -> Any:
+    value: Any = props.get("spec")
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return _normal(value)

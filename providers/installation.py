@@ -1,0 +1,94 @@
+"""Packages, database, configuration and keys of one host."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from procedures.access import Access
+from procedures.install import Installed, inspect, install, remove
+from procedures.specs import InstallationSpec
+from providers.base import Outputs, Provider
+
+
+class InstallationProvider(Provider[InstallationSpec]):
+    """Installs and configures; starts nothing that the zone must start."""
+
+    spec_type = InstallationSpec
+    identity = ("host.name",)
+
+    def make(
+        self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]
+    ) -> tuple[str, Outputs]:
+        """Install, or find it installed."""
+        return spec.host.name, _outputs(install(access, spec), revision=_now())
+
+    def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
+        """What is installed, and what differs from the spec."""
+        return _outputs(inspect(access, spec), revision=props["revision"])
+
+    def change(
+        self,
+        access: Access,
+        spec: InstallationSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Bring the host to the spec. What changes takes effect with the rollout."""
+        renew = olds.get("secrets") != news.get("secrets")
+        return _outputs(install(access, spec, renew=renew), revision=_now())
+
+    def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
+        """Stop and disable the services; the data stays unless purge is set."""
+        remove(access, spec)
+
+
+class Installation(Resource, module="opennebula", name="Installation"):
+    """One host's OpenNebula, ready to take its place in the zone."""
+
+    revision: Output[str]
+    package: Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        spec: InstallationSpec,
+        *,
+        secrets: Input[str],
+        urn: str,
+        opts: ResourceOptions,
+    ) -> None:
+        """``secrets``: a fingerprint of the secrets that are written on the host."""
+        super().__init__(
+            InstallationProvider(),
+            name,
+            {
+                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "secrets": secrets,
+                "urn": urn,
+                "revision": None,
+                "package": None,
+                "distribution": None,
+                "machine_id": None,
+                "host_key": None,
+                "drift": None,
+            },
+            opts,
+        )
+
+
+def _outputs(seen: Installed, *, revision: str) -> Outputs:
+    return {
+        "package": seen.package,
+        "distribution": seen.distribution,
+        "machine_id": seen.machine_id,
+        "host_key": seen.host_key,
+        "drift": list(seen.drift),
+        "revision": revision,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,126 @@
+"""Puts pending configuration into effect without losing quorum, and says how the zone is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from hosts.connection import Host
+from procedures.access import Access
+from procedures.gate import Whole
+from procedures.observe import all_facts, zone_view
+from procedures.rollout import pending, roll_out, roll_out_solo
+from procedures.specs import ZoneSpec
+from providers import stack
+from providers.base import Outputs, Provider
+
+
+class RolloutProvider(Provider[ZoneSpec]):
+    """The last step for the servers: each runs the configuration that it has."""
+
+    spec_type = ZoneSpec
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Restart those that are behind; usually nobody."""
+        return "rollout", _roll_out(access, spec, stack.current().front_ends)
+
+    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
+        """Who leads now, and who waits for a restart.
+
+        Index and commit move with every write: they stay as they were at the last ``up``.
+        """
+        hosts = stack.current().front_ends
+        seen = all_facts(access, hosts, spec.database)
+        if not spec.highly_available:
+            waiting = [name for name, one in seen.items() if one.configured > one.since]
+            return {"drift": sorted(waiting)}
+        leader = zone_view(access, hosts).leader()
+        if leader is None:
+            return {"drift": ["no leader"]}
+        outputs: Outputs = {"drift": pending(seen, leader)}
+        return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
+
+    def change(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Rolling restart; servers that are about to leave take part while they are there."""
+        leaving = {
+            name: Host.model_validate(one) for name, one in olds.get("front_ends", {}).items()
+        }
+        return _roll_out(access, spec, {**leaving, **stack.current().front_ends})
+
+
+class Rollout(Resource, module="opennebula", name="Rollout"):
+    """The zone with everybody in it and every change in effect."""
+
+    leader: Output[str]
+    servers: Output[list[dict[str, Any]]]
+    backups: Output[dict[str, Any]]
+
+    def __init__(
+        self,
+        name: str,
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
+        *,
+        after: Mapping[str, Input[Any]],
+        urn: str,
+        opts: ResourceOptions,
+    ) -> None:
+        """``after``: outputs whose change calls for another look at the zone."""
+        super().__init__(
+            RolloutProvider(),
+            name,
+            {
+                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "front_ends": {
+                    key: host.model_dump(mode="json", exclude_none=True)
+                    for key, host in sorted(front_ends.items())
+                },
+                "after": dict(after),
+                "urn": urn,
+                "leader": None,
+                "servers": None,
+                "backups": None,
+                "drift": None,
+            },
+            opts,
+        )
+
+
+def _roll_out(access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]) -> Outputs:
+    if not spec.highly_available:
+        (host,) = hosts.values()
+        roll_out_solo(access, spec, host)
+        return {"leader": host.name, "servers": [], "backups": {}, "drift": []}
+    return {**_outputs(roll_out(access, spec, hosts), stack.current().front_ends), "drift": []}
+
+
+def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
+    """The zone as outputs. Who is about to leave is no part of it."""
+    return {
+        "leader": whole.leader,
+        "servers": [
+            {
+                "name": server.entry.name,
+                "id": server.entry.id,
+                "endpoint": server.entry.endpoint,
+                "state": server.status.state.name.lower(),
+                "term": server.status.term,
+                "index": server.status.index,
+                "commit": server.status.commit,
+            }
+            for server in whole.servers
+            if server.entry.name in staying
+        ],
+        "backups": {
+            name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
+            for name, dumps in whole.dumps.items()
+            if dumps
+        },
+    }

@@ -1,0 +1,66 @@
+"""The stack's config as the provider's process gets it: the way to the hosts, and the secrets.
+
+``configure`` gets it as it is now in ``up``, also for deletes, and as it was at the last ``up`` in
+``refresh`` and ``destroy``. So neither keys nor passwords stand in any resource.
+"""
+
+import json
+import threading
+from typing import Any
+
+from pulumi.dynamic import Config
+
+from hosts.connection import Host, SshSettings
+from hosts.pool import Pool
+from procedures.access import Access, Report, Secrets
+
+PROJECT = "opennebula-ha"
+
+
+class Stack:
+    """What this process knows of its stack."""
+
+    def __init__(self, config: Config) -> None:
+        ssh = _object(config, "ssh") or {}
+        self._pool = Pool(SshSettings.model_validate(ssh))
+        one_pass = str(config.get(f"{PROJECT}:one_pass") or "")
+        self._secrets = Secrets(
+            one_pass=one_pass,
+            db_password=str(config.get(f"{PROJECT}:db_password") or ""),
+            one_token=config.get(f"{PROJECT}:one_token"),
+        )
+        self.front_ends: dict[str, Host] = {
+            name: Host.model_validate(
+                {"name": name, **{key: one[key] for key in ("address", "ssh") if key in one}}
+            )
+            for name, one in (_object(config, "frontends") or {}).items()
+        }
+        """The front-ends that the config lists, by name."""
+
+    def access(self, report: Report) -> Access:
+        """The way to the hosts for one operation on one resource."""
+        return Access(self._pool, self._secrets, report)
+
+
+_lock = threading.Lock()
+_stack: Stack | None = None
+
+
+def configure(config: Config) -> None:
+    """Take the config; all providers of a process share the first one, and its connections."""
+    global _stack  # noqa: PLW0603 - one per process, as the SDK's provider host is
+    with _lock:
+        if _stack is None:
+            _stack = Stack(config)
+
+
+def current() -> Stack:
+    """The stack of this process."""
+    if _stack is None:
+        raise RuntimeError("the provider was not configured")
+    return _stack
+
+
+def _object(config: Config, key: str) -> Any:
+    value = config.get(f"{PROJECT}:{key}")
+    return json.loads(value) if isinstance(value, str) else value

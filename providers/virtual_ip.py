@@ -1,0 +1,84 @@
+"""The VIP: where it must be and where it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from procedures.access import Access
+from procedures.observe import zone_view
+from procedures.specs import ZoneSpec
+from procedures.virtual_ip import settle, where
+from providers import stack
+from providers.base import Outputs, Provider
+
+
+class VirtualIpProvider(Provider[ZoneSpec]):
+    """The zone's ENDPOINT, and the address on the leader alone."""
+
+    spec_type = ZoneSpec
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Set the ENDPOINT and wait until exactly the leader holds the address."""
+        return _address(spec), self._settled(access, spec)
+
+    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
+        """Which hosts hold it."""
+        hosts = stack.current().front_ends
+        found = where(access, spec, hosts)
+        leader = zone_view(access, hosts).leader()
+        well = found == [leader]
+        return {
+            "holder": ", ".join(found),
+            "drift": [] if well else [f"{_address(spec)} is on {', '.join(found) or 'no host'}"],
+        }
+
+    def change(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """The same, wherever the address was before."""
+        return self._settled(access, spec)
+
+    def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
+        holder = settle(access, spec, stack.current().front_ends)
+        return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
+
+
+class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
+    """The address that clients use."""
+
+    holder: Output[str]
+    endpoint: Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        spec: ZoneSpec,
+        *,
+        leader: Input[str],
+        urn: str,
+        opts: ResourceOptions,
+    ) -> None:
+        """``leader``: who leads, so that a new leader means another look at the address."""
+        super().__init__(
+            VirtualIpProvider(),
+            name,
+            {
+                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "leader": leader,
+                "urn": urn,
+                "holder": None,
+                "endpoint": None,
+                "drift": None,
+            },
+            opts,
+        )
+
+
+def _address(spec: ZoneSpec) -> str:
+    return spec.vip.address if spec.vip else ""

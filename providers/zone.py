@@ -1,0 +1,84 @@
+"""The zone as a whole: found, convert, adopt, take down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from hosts.connection import Host
+from procedures.access import Access
+from procedures.found import found
+from procedures.observe import statuses, zone_view
+from procedures.specs import ZoneSpec
+from procedures.take_down import take_down
+from providers.base import Outputs, Provider
+
+
+class ZoneProvider(Provider[ZoneSpec]):
+    """Brings a zone into being with all front-ends together, or takes over the one there is."""
+
+    spec_type = ZoneSpec
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Found or adopt."""
+        found(access, spec, _hosts(props))
+        return "zone-0", {"drift": []}
+
+    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
+        """Whether the zone has a leader (or its one server answers)."""
+        hosts = _hosts(props)
+        if spec.highly_available:
+            well = zone_view(access, hosts).leader() is not None
+        else:
+            well = bool(statuses(access, hosts))
+        return {"drift": [] if well else ["no leader"]}
+
+    def change(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Convert or adopt; those that leave are still there at this moment."""
+        found(access, spec, {**_hosts(olds), **_hosts(news)})
+        return {"drift": []}
+
+    def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
+        """Take the whole zone down."""
+        take_down(access, spec, _hosts(props))
+
+
+class Zone(Resource, module="opennebula", name="Zone"):
+    """Zone 0 with all front-ends of the stack."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
+        *,
+        urn: str,
+        opts: ResourceOptions,
+    ) -> None:
+        super().__init__(
+            ZoneProvider(),
+            name,
+            {
+                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "front_ends": {
+                    key: host.model_dump(mode="json", exclude_none=True)
+                    for key, host in sorted(front_ends.items())
+                },
+                "urn": urn,
+                "drift": None,
+            },
+            opts,
+        )
+
+    drift: Output[list[str]]
+
+
+def _hosts(props: Mapping[str, Any]) -> dict[str, Host]:
+    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}

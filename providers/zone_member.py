@@ -1,0 +1,80 @@
+"""One host's place in the zone: join, re-join, leave."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from hosts.connection import Host
+from opennebula.zone import endpoint
+from procedures.access import Access
+from procedures.join import join, membership
+from procedures.leave import leave
+from procedures.specs import MemberSpec
+from providers import stack
+from providers.base import Outputs, Provider
+
+
+class ZoneMemberProvider(Provider[MemberSpec]):
+    """Has one front-end in the zone."""
+
+    spec_type = MemberSpec
+    identity = ("host.name",)
+
+    def make(
+        self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
+    ) -> tuple[str, Outputs]:
+        """Find itself a server already, or join."""
+        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec)), "")
+
+    def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
+        """Its SERVER_ID, and what is wrong with it."""
+        return _outputs(spec, *membership(access, spec, _peers(spec)))
+
+    def change(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join again where it fell out."""
+        return _outputs(spec, join(access, spec, _peers(spec)), "")
+
+    def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
+        """Leave."""
+        leave(access, spec, _peers(spec))
+
+
+class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
+    """A front-end's zone server."""
+
+    server_id: Output[int]
+
+    def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
+        super().__init__(
+            ZoneMemberProvider(),
+            name,
+            {
+                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "urn": urn,
+                "server_id": None,
+                "endpoint": None,
+                "drift": None,
+            },
+            opts,
+        )
+
+
+def _peers(spec: MemberSpec) -> dict[str, Host]:
+    """Everybody that the config lists now, and this one, which may have left the list."""
+    return {**stack.current().front_ends, spec.host.name: spec.host}
+
+
+def _outputs(spec: MemberSpec, server_id: int, fault: str) -> Outputs:
+    return {
+        "server_id": server_id,
+        "endpoint": endpoint(spec.host.name),
+        "drift": [fault] if fault else [],
+    }
