@@ -347,6 +347,16 @@ class Api:
         body = self._user(caller, params[0]).to_xml()
         return body.replace("</USER>", "<DEFAULT_USER_QUOTAS></DEFAULT_USER_QUOTAS></USER>")
 
+    def _user_update(self, caller: Caller, params: list[Any]) -> int:
+        user = self._user(caller, params[0])
+        changes = self._parse(params[1])
+        appending = len(params) > 2 and int(params[2]) == 1
+        user.template = user.template if appending else conf.Template()
+        for attribute in changes.attributes:
+            user.template.put(attribute.name, attribute.value)
+        self.pools.users.update(user)
+        return user.id
+
     def _user_passwd(self, caller: Caller, params: list[Any]) -> int:
         user = self._user(caller, params[0])
         if not params[1]:
@@ -453,6 +463,7 @@ class Api:
             "one.user.allocate": Method(self._user_allocate),
             "one.user.info": read(self._user_info),
             "one.user.passwd": Method(self._user_passwd),
+            "one.user.update": Method(self._user_update),
             "one.user.chauth": Method(self._user_chauth),
             "one.user.delete": Method(self._user_delete),
             "one.userpool.info": read(self._user_pool),
