@@ -57,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=help_)
         action.add_argument("--hosts", type=int, default=3, metavar="N")
         action.add_argument(
-            "--repository", metavar="DIR", help="OpenNebula's packages, in place of the stand-in's"
+            "--repository",
+            metavar="DIR_OR_URL",
+            help="OpenNebula's packages in place of the stand-in's: a directory laid out like its "
+            "repository, or the URL of one version, which is copied: BASE/VERSION/Debian/12",
         )
         action.add_argument("--wait-scale", type=float, default=1.0, metavar="X")
         action.add_argument("--template", choices=("blank", "mariadb"), default="blank")

@@ -29,12 +29,15 @@ PACKAGES = (
     "zstd",
 )
 
+_NEEDS = re.compile(r"^(?:Package|Version|Depends|Pre-Depends|Recommends): .+", re.MULTILINE)
+
 
 def distribution(template: Path, opennebula: Path) -> Path:
     """A flat apt repository; with it a template can install `PACKAGES` and all of OpenNebula's."""
     sources = "".join(f"{source}\n" for source in own_sources())
     indexes = sorted(opennebula.rglob("Packages"))
-    declared = [path.read_text() for path in indexes]
+    # Only what packages are there and need counts, not what is in them.
+    declared = [line for path in indexes for line in _NEEDS.findall(path.read_text())]
 
     def make(draft: Path) -> None:
         apt = _Apt(draft / "apt", template, sources, indexes)
@@ -113,8 +116,9 @@ def _suites(indexes: list[Path]) -> list[tuple[str, str]]:
 
 
 def _names(declared: list[str]) -> list[str]:
-    names = (re.findall(r"^Package: (\S+)", text, re.MULTILINE) for text in declared)
-    return sorted({name for found in names for name in found})
+    return sorted(
+        {line.removeprefix("Package: ") for line in declared if line.startswith("Package: ")}
+    )
 
 
 def _stanza(package: Path) -> str:

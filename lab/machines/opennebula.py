@@ -5,18 +5,23 @@ from pathlib import Path
 
 from lab.machines.cache import cached, digest_of_files
 from lab.machines.faults import LabFault
+from lab.machines.mirror import Upstream
 from lab.machines.shell import REPOSITORY_ROOT
 
 
 def opennebula(given: str | None) -> Path:
-    """The directory to serve; the stand-in's packages are built on first use."""
+    """The directory to serve: the given one or a copy of what is at a URL, or the stand-in's.
+
+    The stand-in's packages are built on first use.
+    """
+    if given is not None and "://" in given:
+        return Upstream.at(given).copy()
     if given is not None:
         directory = Path(given).expanduser().resolve()
         if not directory.is_dir():
             raise LabFault(
                 f"--repository: expected a directory with OpenNebula's packages "
-                f"(VERSION/Debian/12/dists/…), found none at {given}; "
-                f"mirror the repository into one first"
+                f"(VERSION/Debian/12/dists/…) or a URL, found nothing at {given}"
             )
         return directory
 

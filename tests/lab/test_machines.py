@@ -4,14 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from lab import Lab, LabFault, LabHost
+from lab.machines import server
 from lab.machines.cgroup import lab_cgroups
 from lab.machines.network import NAMESPACES
+from lab.machines.opennebula import opennebula
 from lab.machines.shell import REPOSITORY_ROOT, wait_until
+from lab.standin.build import build_repository
 from tests.lab.conftest import MakeLab
 
 pytestmark = pytest.mark.lab
@@ -19,7 +25,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """Three blank hosts; each test leaves them as it found them."""
+    """Three blank hosts, with no package of OpenNebula's to be had."""
     return make_module_lab(3, repository=str(tmp_path_factory.mktemp("packages")), wait_scale=0.5)
 
 
@@ -174,6 +180,49 @@ def test_apt_get_installs_from_the_labs_own_server(lab: Lab) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert lab.host("n1a1").run("command -v rsync arping").returncode == 0
+
+
+def test_a_blank_host_installs_a_front_end(make_lab: MakeLab) -> None:
+    host = make_lab(1).host("n1a1")
+    done = host.run(
+        f"""
+        set -e
+        apt-get -q update
+        apt-get -q -y install curl gnupg
+        curl -sSf {server.URL}/opennebula/repo2.key | gpg --dearmor > /usr/share/keyrings/one.gpg
+        source='[signed-by=/usr/share/keyrings/one.gpg] {server.URL}/opennebula/7.2/Debian/12'
+        echo "deb $source stable opennebula" > /etc/apt/sources.list.d/one.list
+        apt-get -q update
+        apt-get -q -y install mariadb-server opennebula
+        """,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.run("systemctl is-active mariadb").stdout == "active\n"
+
+
+def test_a_repository_is_copied_from_its_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_repository(tmp_path / "upstream")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "upstream"))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as upstream:
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{upstream.server_port}"
+        copy = opennebula(f"{url}/7.2/Debian/12")
+        assert opennebula(f"{url}/7.2/Debian/12/") == copy
+        with pytest.raises(LabFault, match=r"cannot read .*/7.9/Debian/12/dists/stable/Release"):
+            opennebula(f"{url}/7.9/Debian/12")
+        upstream.shutdown()
+    originals = {path.relative_to(tmp_path / "upstream") for path in debs(tmp_path / "upstream")}
+    assert originals == {path.relative_to(copy) for path in debs(copy)}
+    assert (copy / "repo2.key").exists()
+    assert (copy / "7.2/Debian/12/dists/stable/InRelease").exists()
+
+
+def debs(directory: Path) -> set[Path]:
+    return set(directory.rglob("*.deb"))
 
 
 def test_added_and_replaced_hosts(lab: Lab) -> None:
