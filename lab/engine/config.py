@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,35 +154,39 @@ class StackConfig:
         self._write(None, {"encryptionsalt": salt})
 
     def _write(self, section: str | None, entry: dict[str, Any]) -> None:
+        """Put an entry at the top of the file or of one section, in place of one of its key."""
         text = self.path.read_text() if self.path.exists() else ""
         if text and not text.endswith("\n"):
             text += "\n"
         key = next(iter(entry))
-        node = yaml.compose(text, Loader=_Loader) if text else None
-        block = yaml.safe_dump(entry, default_flow_style=False, allow_unicode=True, width=10_000)
-        if section is not None:
-            found = _find(node, section)
-            if found is None or not isinstance(found[1], yaml.MappingNode):
-                node, text = None, re.sub(rf"(?m)^{section}:.*\n", "", text) + f"{section}:\n"
-            else:
-                node = found[1]
-            block = "".join(f"  {line}\n" for line in block.splitlines())
-        found = _find(node, key)
-        if found is not None:
-            start, end = found[0].start_mark.index, found[1].end_mark.index
-            start = text.rindex("\n", 0, start) + 1 if "\n" in text[:start] else 0
-            # A block value's end mark is the start of the next entry: give back what is between.
-            kept = re.search(r"\s*(?:\n[ \t]*#[^\n]*|\n\s*)*\Z", text[start:end])
-            end -= len(kept.group()) if kept else 0
-            text = text[:start] + block.rstrip("\n") + text[end:]
-        elif section is not None:
-            at = re.search(rf"(?m)^{section}:.*\n", text)
-            position = at.end() if at else len(text)
-            text = text[:position] + block + text[position:]
+        mapping = yaml.compose(text, Loader=_Loader) if text else None
+        if section is None:
+            found, indent, top = _find(mapping, key), 0, 0
         else:
-            text = block + text
+            at = _find(mapping, section)
+            if at is None or not isinstance(at[1], yaml.MappingNode) or at[1].flow_style:
+                # Nothing there yet, or all of it in one line: write the section as a whole.
+                self._document[section] = {**(self._document.get(section) or {}), **entry}
+                self._write(None, {section: self._document[section]})
+                return
+            found, indent = _find(at[1], key), at[1].start_mark.column
+            top = text.rindex("\n", 0, at[1].start_mark.index) + 1
+        block = textwrap.indent(_dump(entry), " " * indent)
+        if found is None:
+            text = text[:top] + block + text[top:]
+        else:
+            start = found[0].start_mark.index - indent
+            end = found[1].end_mark.index
+            # The end of a block is the start of what follows: comments between are not ours.
+            tail = re.search(r"(?:\n[ \t]*(?:#[^\n]*)?)*\Z", text[start:end])
+            end -= len(tail.group()) if tail else 0
+            text = text[:start] + block.rstrip("\n") + text[end:]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(text)
+
+
+def _dump(entry: dict[str, Any]) -> str:
+    return yaml.safe_dump(entry, default_flow_style=False, allow_unicode=True, width=10_000)
 
 
 def _find(node: yaml.Node | None, key: str) -> tuple[yaml.Node, yaml.Node] | None:

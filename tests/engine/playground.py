@@ -140,7 +140,7 @@ class Stack:
     def killed(self, command: str, when: str) -> Run:
         """Run a command and kill its process group when a file appears."""
         with self.started(command, "--yes") as process:
-            self.wait_for(lambda: (self.directory / when).exists(), when)
+            self.wait_for((self.directory / when).exists, when)
             os.killpg(process.pid, signal.SIGKILL)
             text = process.communicate(timeout=DEADLINE_SECONDS)[0]
         return self._finish(f"{command} killed", process.returncode, text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.playground import Stack, engines
+from tests.engine.playground import Stack, crypter, engines
 from tests.engine.scenarios import SCENARIOS, Scenario
 
 
@@ -31,7 +31,7 @@ def test_scenario(scenario: Scenario, tmp_path: Path) -> None:
 def test_each_engine_goes_on_from_the_others_state(first: str, tmp_path: Path) -> None:
     second = "stand-in" if first == "pulumi" else "pulumi"
     one = Stack(first, tmp_path / "project", tmp_path / "state")
-    one.config({"trial:password": {"secure": one_secret("s3cret")}})
+    one.config({"trial:password": {"secure": crypter().encrypt("s3cret")}})
     one.program("""
 a = Thing("a", password=config.require_secret("password"))
 b = Thing("b", value=a.made)
@@ -40,7 +40,7 @@ export("password", config.require_secret("password"))
     assert one.up().status == 0
     before = one.state()
     other = Stack(second, tmp_path / "project", tmp_path / "state")
-    other.config({"trial:password": {"secure": one_secret("s3cret")}})
+    other.config({"trial:password": {"secure": crypter().encrypt("s3cret")}})
     run = other.up()
     assert run.status == 0
     assert not run.changed()
@@ -48,9 +48,3 @@ export("password", config.require_secret("password"))
     assert other.refresh().status == 0
     assert one.up().changed() == set()
     assert other.destroy().called("delete") == [("delete", "b"), ("delete", "a")]
-
-
-def one_secret(plaintext: str) -> str:
-    from tests.engine.playground import crypter
-
-    return crypter().encrypt(plaintext)
