@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +35,19 @@ def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 30.0) 
         if time.monotonic() > deadline:
             raise AssertionError(f"not seen within {seconds} s: {what}")
         time.sleep(0.05)
+
+
+class Later:
+    """A call that is under way."""
+
+    def __init__(self, call: Callable[[], list[Any]]) -> None:
+        self._call = call
+        self.answer: list[Any] | None = None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(wire.CallError):
+            self.answer = self._call()
 
 
 @dataclass
@@ -71,7 +86,7 @@ class Server:
             f'LISTEN_ADDRESS = "127.0.0.1"\nPORT = {self.port}\nHOSTNAME = "{self.name}"\n'
             f"DB = [ {self.database} ]\n"
             f'FEDERATION = [ MODE = "STANDALONE", ZONE_ID = 0, SERVER_ID = {server_id} ]\n'
-            f"RAFT = [ LOG_PURGE_TIMEOUT = 600{settings} ]\n"
+            f"RAFT = [ LIMIT_PURGE = 100000{settings} ]\n"
         )
 
     def set_password(self, password: str) -> None:
@@ -137,6 +152,10 @@ class Server:
         with contextlib.suppress(wire.CallError):
             return bool(self.call("one.zone.raftstatus")[0])
         return False
+
+    def later(self, method: str, *params: Any) -> "Later":
+        """Call in a thread of its own, for what may hang."""
+        return Later(lambda: self.call(method, *params, timeout=60))
 
     def call(self, method: str, *params: Any, timeout: float = 20) -> list[Any]:
         session = f"oneadmin:{PASSWORD}"
@@ -216,6 +235,19 @@ def leader_of(servers: Iterable[Server], seconds: float = 30.0) -> Server:
         return leading[0] if settled else None
 
     return wait_for("one leader and nothing but followers", look, seconds)
+
+
+def found_alone(server: Server, **settings: int) -> None:
+    """A zone of one server."""
+    found([server], 0.05, **settings)
+    leader_of([server])
+
+
+def copy_database(source: Server, target: Server) -> None:
+    """A copy that is consistent while the source runs, as a dump is."""
+    target.sqlite.unlink(missing_ok=True)
+    with sqlite3.connect(source.sqlite) as here, sqlite3.connect(target.sqlite) as there:
+        here.backup(there)
 
 
 def found(servers: list[Server], scale: float = 0.05, **raft: int) -> None:

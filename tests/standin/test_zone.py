@@ -1,28 +1,18 @@
-"""A zone of several oned: elections, writes, and each failure that the program has to guard."""
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
+"""Several oned as a zone that works."""
 
 from tests.standin.servers import (
     LEADER,
     Server,
-    ended,
+    copy_database,
     found,
+    found_alone,
     leader_of,
-    sqlite_servers,
+    wait_for,
     wait_for_users,
 )
 
 
-@pytest.fixture
-def three(tmp_path: Path) -> Iterator[list[Server]]:
-    with ended(sqlite_servers(tmp_path, ["a", "b", "c"])) as servers:
-        yield servers
-
-
-def test_three_founded_together_elect_one_leader_and_share_writes(three: list[Server]) -> None:
+def test_three_founded_together_share_writes_and_outlive_their_leader(three: list[Server]) -> None:
     found(three)
     leader = leader_of(three)
     follower = next(server for server in three if server is not leader)
@@ -37,4 +27,42 @@ def test_three_founded_together_elect_one_leader_and_share_writes(three: list[Se
     rest[0].ask("one.user.allocate", "carol", "secret", "", [1])
     leader.start()
     leader_of(three)
-    wait_for_users(leader, "carol")
+    # A follower that lags catches up when something is replicated to it.
+    rest[0].ask("one.user.allocate", "dave", "secret", "", [1])
+    wait_for_users(leader, "carol", "dave")
+
+
+def test_a_joining_server_makes_writes_wait_only_from_one_to_two(three: list[Server]) -> None:
+    first, second, third = three
+    found_alone(first)
+    second.prepare(1)
+    copy_database(first, second)
+    first.add(second)
+    write = first.later("one.user.allocate", "alice", "secret", "", [1])
+    wait_for("the write in the log", lambda: first.status()["LOG_INDEX"] > first.status()["COMMIT"])
+    assert write.answer is None
+    second.start()
+    wait_for("the write is answered", lambda: write.answer)
+    assert write.answer is not None
+    assert write.answer[0]
+    third.prepare(2)
+    copy_database(first, third)
+    first.add(third)
+    first.ask("one.user.allocate", "bob", "secret", "", [1])
+    third.start()
+    first.ask("one.user.allocate", "carol", "secret", "", [1])
+    for server in three:
+        wait_for_users(server, "alice", "bob", "carol")
+
+
+def test_leaving_in_good_order_from_three_to_one(three: list[Server]) -> None:
+    found(three)
+    leader = leader_of(three)
+    term = leader.status()["TERM"]
+    for number, server in enumerate(three):
+        if server is not leader:
+            server.stop()
+            leader.ask("one.zone.delserver", 0, number)
+    leader.ask("one.user.allocate", "alice", "secret", "", [1])
+    assert leader.status()["TERM"] == term
+    assert leader.state() == LEADER

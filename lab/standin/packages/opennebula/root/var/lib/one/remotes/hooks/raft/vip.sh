@@ -13,9 +13,12 @@ flock -w 60 56
 
 pace=$(sed -n 's/.*"wait_scale"[^0-9]*\([0-9.]*\).*/\1/p' /etc/opennebula-standin.json 2>/dev/null)
 pause=${pace:-1}
+# A round takes two seconds of its own; a lab in a hurry has one.
+rounds=5
+case $pause in 0*|.*) rounds=1 ;; esac
 
 announce() {
-    for _ in 1 2 3 4 5; do
+    for _ in $(seq $rounds); do
         sudo -n arping -c 1 -U -I "$1" "$2"
         sleep "$pause"
         sudo -n arping -c 1 -A -I "$1" "$2"

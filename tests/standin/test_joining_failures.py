@@ -1,0 +1,205 @@
+"""What goes wrong when a server joins in the wrong way, as it does with OpenNebula."""
+
+import sqlite3
+
+from tests.standin.servers import (
+    CANDIDATE,
+    FOLLOWER,
+    LEADER,
+    Server,
+    copy_database,
+    found,
+    found_alone,
+    leader_of,
+    wait_for,
+    wait_for_users,
+)
+
+SPREAD_TERM = "4294967295"
+
+
+def test_a_database_of_its_own_shows_equal_indexes_and_other_data(three: list[Server]) -> None:
+    first, second, _ = three
+    first.prepare()
+    first.start()
+    first.ask("one.user.allocate", "solo", "secret", "", [1])
+    first.add(first)
+    first.stop()
+    first.prepare(0)
+    first.start()
+    leader_of([first])
+    second.prepare()
+    second.start()
+    second.stop()
+    first.add(second)
+    second.prepare(1)
+    second.start()
+    first.ask("one.group.allocate", "later")
+    keys = ("TERM", "LOG_INDEX", "COMMIT")
+    wait_for(
+        "equal indexes",
+        lambda: [first.status()[key] for key in keys] == [second.status()[key] for key in keys],
+    )
+    assert "solo" in first.users()
+    assert "solo" not in second.users()
+
+
+def test_a_copy_older_than_the_log_is_frozen_until_it_is_replaced(three: list[Server]) -> None:
+    first, second, _ = three
+    found_alone(first, LOG_RETENTION=3, LOG_PURGE_TIMEOUT=1)
+    second.prepare(1)
+    copy_database(first, second)
+    for number in range(8):
+        first.ask("one.group.allocate", f"group-{number}")
+    wait_for("record 1 is gone", lambda: not _has_record(first, 1))
+    second.start()
+    first.add(second)
+    first.later("one.group.allocate", "waits")
+    wait_for("the complaint", lambda: "Failed to load log record at index" in first.log)
+    assert second.state() == FOLLOWER
+    assert second.status()["LOG_INDEX"] == "0"
+    second.stop()
+    copy_database(first, second)
+    second.start()
+    first.later("one.zone.resetserver", 0, 1)
+    wait_for("the follower has all", lambda: _same_index(first, second))
+
+
+def test_an_idle_zone_leaves_a_follower_behind_until_the_next_write(three: list[Server]) -> None:
+    found(three)
+    leader = leader_of(three)
+    follower = next(server for server in three if server is not leader)
+    follower.stop()
+    leader.ask("one.group.allocate", "while-away")
+    beaten = leader.status()["LOG_INDEX"]
+    follower.start()
+    leader_of(three)
+    leader.ask("one.group.allocate", "wakes")
+    wait_for("the follower has all", lambda: _same_index(leader, follower))
+    assert int(beaten) < int(follower.status()["LOG_INDEX"])
+
+
+def test_a_number_that_is_not_in_the_zone_leads_a_zone_of_its_own(three: list[Server]) -> None:
+    first, second, _ = three
+    found_alone(first)
+    second.prepare(7)
+    copy_database(first, second)
+    first.freeze()
+    second.start()
+    wait_for("a second leader", lambda: second.state() == LEADER)
+    second.ask("one.user.allocate", "split", "secret", "", [1])
+    assert second.status()["SERVER_ID"] == "7"
+    assert second.servers() == {0: "a"}
+
+
+def test_another_password_spreads_the_highest_term(three: list[Server]) -> None:
+    found(three)
+    leader = leader_of(three)
+    stranger = next(server for server in three if server is not leader)
+    stranger.set_password("something else")
+    for server in three:
+        if server is not stranger:
+            server.freeze()
+    wait_for("a candidate", lambda: stranger.state() == CANDIDATE)
+    for server in three:
+        if server is not stranger:
+            server.thaw()
+    wait_for("the spread term", lambda: leader.status().get("TERM") == SPREAD_TERM)
+
+
+def test_an_endpoint_of_a_member_counts_as_a_replica(three: list[Server]) -> None:
+    first, _, _ = three
+    found_alone(first)
+    first.ask("one.zone.addserver", 0, f'SERVER=[NAME="phantom",ENDPOINT="{first.endpoint}"]')
+    first.ask("one.user.allocate", "alice", "secret", "", [1])
+    assert first.servers() == {0: "a", 1: "phantom"}
+
+
+def test_a_dead_endpoint_leaves_a_write_stuck_after_its_removal(three: list[Server]) -> None:
+    first, second, _ = three
+    found_alone(first)
+    first.add(second)
+    write = first.later("one.user.allocate", "alice", "secret", "", [1])
+    wait_for("the write in the log", lambda: first.status()["LOG_INDEX"] > first.status()["COMMIT"])
+    first.ask("one.zone.delserver", 0, 1)
+    first.ask("one.group.allocate", "works")
+    assert write.answer is None
+
+
+def test_an_older_follower_does_not_find_a_newer_leader(three: list[Server]) -> None:
+    first, second, third = three
+    found([first, second])
+    leader = leader_of([first, second])
+    older = second if leader is first else first
+    third.prepare(2)
+    copy_database(leader, third)
+    leader.add(third)
+    third.start()
+    leader.ask("one.group.allocate", "closes-the-join")
+    wait_for("the third has all", lambda: _same_index(leader, third))
+    leader.kill()
+    # Whichever stands first wins; only where the newcomer does is there something to see.
+    older.freeze()
+    wait_for("the newcomer stands", lambda: third.state() == CANDIDATE)
+    older.thaw()
+    new = leader_of([older, third])
+    if new is third:
+        refused = older.call("one.group.allocate", "forwarded")
+        assert "no leader found" in refused[1]
+
+
+def test_what_refuses_to_start(three: list[Server]) -> None:
+    first, second, third = three
+    first.prepare(0)
+    assert "Database has to be bootstraped to start oned in HA" in first.start_and_fail()
+
+    second.prepare()
+    (second.home / "var/.one/sunstone_auth").write_text("serveradmin:left over\n")
+    assert "already exists but OpenNebula is boostraping" in second.start_and_fail()
+
+    third.prepare()
+    assert third.run("oned", "-i").returncode == 0
+    third.prepare(0)
+    assert "Tried to modify DB being a follower" in third.start_and_fail()
+
+
+def test_a_database_of_another_version_is_refused(three: list[Server]) -> None:
+    first, _, _ = three
+    found_alone(first)
+    assert first.run("onedb", "version").returncode == 0
+    first.stop()
+    with sqlite3.connect(first.sqlite) as database:
+        database.execute("UPDATE db_versioning SET version = '6.10.0'")
+    assert "Database version mismatch" in first.start_and_fail()
+    assert "Use onedb to upgrade DB." in first.log
+    assert first.run("onedb", "version").returncode == 2
+    with sqlite3.connect(first.sqlite) as database:
+        database.execute("UPDATE db_versioning SET version = '9.0.0'")
+    assert first.run("onedb", "version").returncode == 3
+    first.sqlite.unlink()
+    assert first.run("onedb", "version").returncode == 1
+
+
+def _same_index(one: Server, other: Server) -> bool:
+    keys = ("LOG_INDEX", "COMMIT")
+    mine, theirs = one.status(), other.status()
+    return bool(mine) and [mine[key] for key in keys] == [theirs.get(key) for key in keys]
+
+
+def _has_record(server: Server, index: int) -> bool:
+    with sqlite3.connect(server.sqlite) as database:
+        return bool(
+            database.execute("SELECT 1 FROM logdb WHERE log_index = ?", (index,)).fetchall()
+        )
+
+
+def test_users_of_a_copy_come_along(three: list[Server]) -> None:
+    first, second, _ = three
+    first.prepare()
+    first.start()
+    first.ask("one.user.allocate", "solo", "secret", "", [1])
+    first.stop()
+    second.prepare()
+    copy_database(first, second)
+    second.start()
+    wait_for_users(second, "solo")
