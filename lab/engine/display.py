@@ -61,7 +61,7 @@ class Display:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._begun: dict[tuple[str, str], float] = {}
         self._start = time.monotonic()
 

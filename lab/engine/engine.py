@@ -152,9 +152,8 @@ class Engine:
 
     def _config(self) -> Properties:
         stack_config = StackConfig(self.config_path)
-        crypter = crypter_for(self._passphrase, stack_config.encryption_salt)
-        if stack_config.encryption_salt is None:
-            crypter = crypter_for(None, None)
+        salt = stack_config.encryption_salt
+        crypter = crypter_for(self._passphrase if salt else None, salt)
         values = effective(self.project, self.stack, stack_config.values(crypter))
         return {
             key: Secret(value.text) if value.secret else value.text for key, value in values.items()
@@ -264,7 +263,7 @@ class _Session:
 
     def refresh(self) -> None:
         """Refresh with the config of the last `up`."""
-        if self._serving is False and self.deployment.base.resources and self.host_from_state():
+        if self.host_from_state():
             self.deployment.refresh()
 
     def run_program(self, config: Properties) -> None:
@@ -274,7 +273,8 @@ class _Session:
             self.deployment, project.name, engine.stack, config, engine.parallel
         )
         if self._serving:
-            # A refresh went before; the program gets a server of its own.
+            # A refresh went before; the program gets a server and a summary of its own.
+            self.deployment.operations.clear()
             self._server.stop()
             self._server = Server.create(self._display.log)
             self._serving = False

@@ -96,7 +96,8 @@ class MissingPassphrase(Crypter):
 
     def _complain(self) -> EngineError:
         return EngineError(
-            "this stack has secrets: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+            "this stack has secrets: set PULUMI_CONFIG_PASSPHRASE or "
+            "PULUMI_CONFIG_PASSPHRASE_FILE, and keep the encryptionsalt in the stack's file"
         )
 
     def encrypt(self, plaintext: str) -> str:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lab.engine.errors import EngineError
+from lab.engine.graph import drop_dangling, layers
 from lab.engine.provider import Diff, ProviderError, ProviderHost
 from lab.engine.secrets import Crypter
 from lab.engine.state import (
@@ -343,7 +344,7 @@ class Deployment:
                 old = self._olds.get(urn)
                 if old is None:
                     step = self._create(resource)
-                elif plain(old.outputs) == plain(config):
+                elif old.outputs == config:
                     step = self._same(old, resource)
                 else:
                     step = self._update(old, resource)
@@ -451,7 +452,8 @@ class Deployment:
         replaced = {root.urn}
         dependents = {root.urn}
         found: list[Resource] = []
-        operated = set(self._current) | self._deleted_urns | self._replaced
+        # What is registered already cannot depend on what is only now being replaced.
+        operated = self._seen | self._deleted_urns
         position = self.base.resources.index(root)
         for candidate in self.base.resources[position + 1 :]:
             if candidate.urn in operated or not candidate.depends_on() & dependents:
@@ -505,7 +507,7 @@ class Deployment:
                     condemned[resource] = self._forget(resource)
                 else:
                     condemned[resource] = self._delete(resource)
-        for layer in _layers(self.base.resources, list(condemned)):
+        for layer in layers(self.base.resources, list(condemned)):
             futures = [self._submit(_Chain([condemned[resource]])) for resource in layer]
             for future in futures:
                 _settle(future)
@@ -526,7 +528,7 @@ class Deployment:
             _settle(future)
         refreshed = [results.get(resource, resource) for resource in self.base.resources]
         self.base.resources = [resource for resource in refreshed if resource is not None]
-        _drop_dangling(self.base.resources)
+        drop_dangling(self.base.resources)
         self._index()
         self._save()
 
@@ -633,42 +635,3 @@ def _with_replace_on_changes(
         changed &= set(new.replace_on_changes)
     replaces = (*diff.replaces, *sorted(changed))
     return Diff(diff.changes, replaces, diff.delete_before_replace)
-
-
-def _layers(order: list[Resource], condemned: list[Resource]) -> list[list[Resource]]:
-    """Split what is to be deleted into groups: one after the other, dependents first."""
-    position = {resource: index for index, resource in enumerate(order)}
-    remaining = set(condemned)
-    layers: list[list[Resource]] = []
-    dependencies = {r: _dependencies(order[: position[r]], r) for r in condemned}
-    while remaining:
-        free = [r for r in condemned if r in remaining and not dependencies[r] & remaining]
-        layers.insert(0, free)
-        remaining.difference_update(free)
-    return layers
-
-
-def _dependencies(earlier: list[Resource], resource: Resource) -> set[Resource]:
-    urns = resource.depends_on()
-    found = {r for r in earlier if r.urn in urns or r.urn == resource.parent}
-    # Who depends on a component depends on everything inside it.
-    components = {r.urn for r in found if not r.custom and r.urn in urns}
-    for candidate in earlier:
-        if candidate.parent in components:
-            found.add(candidate)
-            components.add(candidate.urn)
-    return found
-
-
-def _drop_dangling(resources: list[Resource]) -> None:
-    """Take out references to resources that a refresh found gone."""
-    there: set[str] = set()
-    for resource in resources:
-        resource.dependencies = [urn for urn in resource.dependencies if urn in there]
-        resource.property_dependencies = {
-            key: [urn for urn in urns if urn in there]
-            for key, urns in resource.property_dependencies.items()
-        }
-        if resource.deleted_with not in there:
-            resource.deleted_with = ""
-        there.add(resource.urn)

@@ -359,6 +359,21 @@ def goes_on_after_a_kill_in_a_delete(stack: Stack) -> None:
 
 
 @scenario
+def an_interrupt_lets_the_running_call_finish_and_begins_no_other(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+""")
+    stack.tell("hang-create-a")
+    run = stack.interrupted("up", "provider.pid")
+    assert run.status != 0
+    assert run.called("create", "created") == [("create", "a"), ("created", "a")]
+    assert stack.names() == {"a"}
+    assert not stack.state()["pending"]
+    assert stack.up().called("create") == [("create", "b")]
+
+
+@scenario
 def deletes_with_another_on_destroy_but_not_alone(stack: Stack) -> None:
     members = """
 zone = Thing("zone")
