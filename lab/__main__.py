@@ -30,6 +30,8 @@ def main(argv: list[str]) -> int:
         return _run(arguments, command)
     except LabFault as fault:
         print(f"lab: {fault}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"lab: {error}; the lab needs root, use sudo", file=sys.stderr)
     except KeyboardInterrupt:
         print("lab: interrupted", file=sys.stderr)
     return 1
@@ -77,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     cut = actions.add_parser("cut", help="cut two hosts from each other, until one is healed")
     cut.add_argument("one", metavar="A")
     cut.add_argument("other", metavar="B")
+    delay = actions.add_parser("delay", help="make all that goes to and from a host take longer")
+    delay.add_argument("host", metavar="HOST")
+    delay.add_argument("milliseconds", type=float, metavar="MS", help="each way; 0 for no delay")
     for name, help_ in _HOST_FAULTS.items():
         actions.add_parser(name, help=help_).add_argument("host", metavar="HOST")
     return parser
@@ -104,6 +109,8 @@ def _run(arguments: argparse.Namespace, command: list[str]) -> int:
             print(host.name, host.address)
         case "cut":
             lab.cut(arguments.one, arguments.other)
+        case "delay":
+            lab.host(arguments.host).delay(arguments.milliseconds)
         case "clean":
             clean()
         case fault:

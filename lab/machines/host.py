@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from lab.machines.cgroup import Cgroup
 from lab.machines.faults import LabFault
 from lab.machines.network import Network, plug_in
 from lab.machines.processes import ProcessId
-from lab.machines.shell import command, environment, in_cgroup, wait_until
+from lab.machines.shell import command, environment, in_cgroup, start_service, wait_until
 
 DISK_SIZE = 8 << 30
 
@@ -190,6 +191,22 @@ class LabHost:
         """Undo `partition` and every `cut` of this host."""
         others = [path.name for path in self._directory.parent.iterdir() if path.name != self.name]
         self._network.heal(self.name, others)
+
+    def delay(self, milliseconds: float) -> None:
+        """Let all that it sends and is sent take this much longer, until it is powered off."""
+        if not self.is_running:
+            raise LabFault(f"{self.name} is not running; `start` it first")
+        line = Cgroup(self._cgroup.path / "delay-line")
+        if line.path.exists():
+            line.destroy()
+            self._network.shorten(self.name)
+        if milliseconds <= 0:
+            return
+        line.create()
+        ends = self._network.lengthen(self.name)
+        enter = ["nsenter", f"--net={self._network.control_path}"]
+        relay = [sys.executable, "-m", "lab.machines.delay_line", *ends, str(milliseconds)]
+        start_service(in_cgroup(line.path, [*enter, *relay]), self._directory / "delay.log")
 
     def fill_disk(self) -> None:
         """Use up its whole disk: every further write fails for want of space."""

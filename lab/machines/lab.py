@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -27,7 +26,7 @@ from lab.machines.host import HostRecord, LabHost, is_in_use
 from lab.machines.network import MOST_HOSTS, Network, address_of, number_of
 from lab.machines.processes import ProcessId
 from lab.machines.seed import write_key, write_seed
-from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, wait_until
+from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, start_service, wait_until
 
 Template = Literal["blank", "mariadb"]
 
@@ -279,26 +278,7 @@ class Lab:
         self._settings_file.write_text(json.dumps(asdict(settings)))
         words = [f"{name}={path}" for name, path in directories.items()]
         argv = [sys.executable, "-m", "lab.machines.server", *words]
-        self._start_service(self.control_argv(argv), "server.log")
-
-    def _start_service(self, argv: Sequence[str], log: str) -> ProcessId:
-        """Start a process that outlives us, and wait for its word that it is ready."""
-        with (self.state / log).open("a") as file:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                text=True,
-                cwd=REPOSITORY_ROOT,
-                start_new_session=True,
-            )
-        threading.Thread(target=process.wait, daemon=True).start()
-        if process.stdout is None or process.stdout.readline().strip() != "ready":
-            said = (self.state / log).read_text().strip().splitlines()[-3:]
-            raise LabFault(f"the lab's service `{log}` did not start: {' / '.join(said)}")
-        process.stdout.close()
-        return ProcessId.of(process.pid)
+        start_service(self.control_argv(argv), self.state / "server.log")
 
     @contextmanager
     def _booting(self) -> Iterator[None]:
@@ -342,7 +322,7 @@ class Lab:
         self.state.mkdir(parents=True, exist_ok=True)
         words = [self.name, str(self.state), str(runner.pid), str(runner.started)]
         argv = [sys.executable, "-m", "lab.machines.reaper", *words]
-        self._start_service(argv, "reaper.log").save(self._reaper_file)
+        start_service(argv, self.state / "reaper.log").save(self._reaper_file)
 
     def _boot(self, names: Sequence[str], blank: bool = False) -> list[LabHost]:
         settings = self._settings

@@ -116,6 +116,30 @@ class Network:
             pair = f"{{ {host} . {other}, {other} . {host} }}"
             self._nft(f"add element bridge lab cut {pair}\ndelete element bridge lab cut {pair}\n")
 
+    def lengthen(self, host: str) -> tuple[str, str]:
+        """Cut a host's cable in two; returns the ends for a delay line to put in between."""
+        inner, outer = f"in-{host}", f"out-{host}"
+        self._ip(
+            self.control,
+            f"link set {host} down",
+            f"link set {host} nomaster name {inner}",
+            f"link add {host} type veth peer name {outer}",
+            f"link set {host} master {BRIDGE} up",
+            f"link set {inner} up promisc on",
+            f"link set {outer} up promisc on",
+        )
+        return inner, outer
+
+    def shorten(self, host: str) -> None:
+        """Plug a host's cable into the bridge again, past the delay line."""
+        self._ip(
+            self.control,
+            f"link delete {host}",
+            f"link set in-{host} down",
+            f"link set in-{host} name {host} promisc off",
+            f"link set {host} master {BRIDGE} up",
+        )
+
     def remove(self) -> None:
         """Remove every namespace of this lab."""
         for path in NAMESPACES.glob(f"{self.prefix}-*"):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,17 @@ def obstacles() -> list[str]:
         found.append(f"the lab needs packages that are missing: `apt-get install {names}`")
     if cgroup.mount_point() is None:
         found.append("the lab needs a cgroup2 hierarchy; mount one with `mount -t cgroup2`")
-    if "\toverlay" not in Path("/proc/filesystems").read_text():
-        found.append("the lab needs overlayfs; load it with `modprobe overlay`")
+    if not _has_overlayfs():
+        found.append("the lab needs overlayfs, which this kernel does not have")
     if not Path("/dev/loop-control").exists():
         found.append("the lab needs loop devices; load them with `modprobe loop`")
     return found
+
+
+def _has_overlayfs() -> bool:
+    """Whether it is there or comes by itself, as a module, with the first mount."""
+    if "\toverlay" in Path("/proc/filesystems").read_text():
+        return True
+    modprobe = shutil.which("modprobe", path=environment()["PATH"])
+    trial = [modprobe, "--dry-run", "--quiet", "overlay"] if modprobe else ["false"]
+    return subprocess.run(trial, check=False).returncode == 0

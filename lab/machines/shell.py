@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.machines.faults import LabFault
+from lab.machines.processes import ProcessId
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,3 +77,23 @@ def in_cgroup(cgroup: Path, argv: Sequence[str | Path]) -> list[str]:
     """The command line that enters a cgroup and then becomes the given command."""
     enter = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
     return ["sh", "-c", enter, "sh", str(cgroup), *(str(word) for word in argv)]
+
+
+def start_service(argv: Sequence[str], log: Path) -> ProcessId:
+    """Start a process that outlives us, and wait for its word that it is ready."""
+    with log.open("a") as file:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+            cwd=REPOSITORY_ROOT,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()
+    if process.stdout is None or process.stdout.readline().strip() != "ready":
+        said = log.read_text().strip().splitlines()[-3:]
+        raise LabFault(f"the service that logs to {log.name} did not start: {' / '.join(said)}")
+    process.stdout.close()
+    return ProcessId.of(process.pid)

@@ -156,6 +156,20 @@ def test_freeze_and_thaw(lab: Lab) -> None:
     assert host.run("echo awake").stdout == "awake\n"
 
 
+def test_delay(lab: Lab) -> None:
+    host, peer = lab.host("n1a2"), lab.host("n1a3")
+
+    def round_trip() -> float:
+        said = peer.run(f"ping -q -c 3 -i 0.2 -W 2 {host.address}").stdout
+        return float(said.rpartition(" = ")[2].split("/")[0])
+
+    host.delay(40)
+    assert 80 <= round_trip() < 150
+    assert logged_in(lab, "n1a2", "head -c 300000 /dev/zero | wc -c").stdout == "300000\n"
+    host.delay(0)
+    assert round_trip() < 40
+
+
 def test_full_disk(lab: Lab) -> None:
     host = lab.host("n1a3")
     host.fill_disk()
