@@ -1,0 +1,89 @@
+"""pyone and the command-line tools against one server."""
+
+import json
+import re
+
+import pyone
+import pytest
+
+from tests.standin.servers import PASSWORD, Server, copy_database, found_alone, leader_of
+
+
+def test_pyone_understands_every_answer(three: list[Server]) -> None:
+    first = three[0]
+    found_alone(first)
+    one = pyone.OneServer(first.endpoint, session=f"oneadmin:{PASSWORD}", timeout=5)
+    assert one.system.version() == "7.2.0"
+    assert "FEDERATION" in str(one.system.config())
+    status = one.zone.raftstatus()
+    assert (status.SERVER_ID, status.STATE, status.TERM) == (0, 3, 1)
+    assert (status.COMMIT, status.LOG_INDEX, status.FEDLOG_INDEX) == (0, 0, -1)
+    number = one.user.allocate("alice", "secret", "", [1])
+    assert number == 2
+    assert one.user.info(number).NAME == "alice"
+    assert [user.NAME for user in one.userpool.info().USER] == ["oneadmin", "serveradmin", "alice"]
+    assert one.group.allocate("staff") == 100
+    assert "staff" in [group.NAME for group in one.grouppool.info().GROUP]
+    assert len(one.acl.info().ACL) == 3
+    assert one.acl.addrule("100000002", "420000000000", "1", "400000000") == 3
+    assert one.template.allocate('NAME="small"\nCPU=1') == 0
+    assert one.templatepool.info(-2, -1, -1).VMTEMPLATE[0].NAME == "small"
+    assert one.zone.update(0, 'ENDPOINT="http://10.2.50.86:2633/RPC2"', 1) == 0
+    assert one.zone.rename(0, "Lab") == 0
+    zone = one.zone.info(0)
+    assert (zone.NAME, zone.TEMPLATE["ENDPOINT"]) == ("Lab", "http://10.2.50.86:2633/RPC2")
+    assert one.zone.addserver(0, 'SERVER=[NAME="b",ENDPOINT="http://127.0.0.1:1/RPC2"]') == 0
+    assert one.zone.delserver(0, 1) == 0
+    assert [server.NAME for server in one.zone.info(0).SERVER_POOL.SERVER] == ["a"]
+    assert one.zonepool.info().ZONE[0].NAME == "Lab"
+    with pytest.raises(pyone.OneActionException, match="SERVER not found in zone"):
+        one.zone.delserver(0, 9)
+    with pytest.raises(pyone.OneNoExistsException):
+        one.zone.info(5)
+    with pytest.raises(pyone.OneAuthenticationException):
+        pyone.OneServer(first.endpoint, session="oneadmin:wrong", timeout=5).zone.info(0)
+    assert one.user.passwd(number, "other") == number
+    assert one.user.delete(number) == number
+
+
+def test_onezone_and_oneuser(three: list[Server]) -> None:
+    first, second, _ = three
+    found_alone(first)
+    created = first.run("oneuser", "create", "alice", "secret")
+    assert (created.returncode, created.stdout) == (0, "ID: 2\n")
+    taken = first.run("oneuser", "create", "alice", "secret")
+    assert taken.returncode == 255
+    assert "NAME is already taken by USER 2." in taken.stderr
+    one_server = json.loads(first.run("onezone", "show", "0", "-j").stdout)
+    assert one_server["ZONE"]["SERVER_POOL"]["SERVER"]["STATE"] == "3"
+    added = first.run("onezone", "server-add", "0", "--name", "b", "--rpc", second.endpoint)
+    assert (added.returncode, added.stdout) == (0, f"{second.endpoint}:\n")
+    shown = first.run("onezone", "show", "0").stdout
+    assert "HA & FEDERATION SYNC STATUS" in shown
+    assert re.search(r"^ 0 a +leader +1 +4 +4 +0 +-1$", shown, re.MULTILINE), shown
+    assert re.search(r"^ 1 b +error +- +- +- +- +-$", shown, re.MULTILINE), shown
+    both = json.loads(first.run("onezone", "show", "0", "-j").stdout)
+    assert [server["NAME"] for server in both["ZONE"]["SERVER_POOL"]["SERVER"]] == ["a", "b"]
+    assert first.run("onezone", "server-del", "0", "1").returncode == 0
+
+
+def test_onedb_refuses_what_would_harm(three: list[Server]) -> None:
+    first, second, _ = three
+    found_alone(first)
+    dump = first.home / "dump"
+    assert first.run("onedb", "backup", str(dump)).returncode == 0
+    again = first.run("onedb", "backup", str(dump))
+    assert (again.returncode, "Use -f to overwrite" in again.stderr) == (255, True)
+    running = first.run("onedb", "restore", "-f", str(dump))
+    assert "First stop OpenNebula. Lock file found" in running.stderr
+    second.prepare()
+    copy_database(first, second)
+    exists = second.run("onedb", "restore", str(dump))
+    assert "use -f to overwrite" in exists.stderr
+    assert second.run("onedb", "restore", "-f", str(dump)).returncode == 0
+    # Through the virtual address even a stopped server finds one that listens.
+    second.endpoint = first.endpoint
+    listening = second.run("onedb", "restore", "-f", str(dump))
+    assert f"OpenNebula found listening on '{first.endpoint}'" in listening.stderr
+    assert first.run("onedb", "fsck", "--dry").returncode == 0
+    assert leader_of([first]) is first
