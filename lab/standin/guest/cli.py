@@ -99,11 +99,23 @@ def table(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[str]]) -> 
     )
 
 
-def find_id(pool: ElementTree.Element, name_or_id: str, kind: str) -> int:
+def take_endpoint(arguments: list[str]) -> list[str]:
+    """The arguments without `--endpoint URL`, which every command knows, and which is obeyed."""
+    left = list(arguments)
+    for place, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == "--endpoint" and (equals or place + 1 < len(arguments)):
+            os.environ["ONE_XMLRPC"] = value if equals else arguments[place + 1]
+            del left[place : place + (1 if equals else 2)]
+            break
+    return left
+
+
+def find_id(pool_method: str, name_or_id: str, kind: str) -> int:
     """The number of an object that is named by number or name."""
     if name_or_id.isdigit():
         return int(name_or_id)
-    for item in pool:
+    for item in ask_xml(pool_method):
         if item.findtext("NAME") == name_or_id:
             return int(item.findtext("ID", "-1"))
     raise CommandError(f"{kind} named {name_or_id} not found.")

@@ -23,7 +23,7 @@ def oneuser(arguments: list[str]) -> int:
     commands.add_parser("list", parents=[_form()])
     commands.add_parser("show", parents=[_form()]).add_argument("user", nargs="?", default="-1")
     commands.add_parser("delete").add_argument("user")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(cli.take_endpoint(arguments))
     return cli.run(lambda: _oneuser(options))
 
 
@@ -33,7 +33,7 @@ def onegroup(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create").add_argument("name")
     commands.add_parser("list", parents=[_form()])
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(cli.take_endpoint(arguments))
     return cli.run(lambda: _onegroup(options))
 
 
@@ -47,7 +47,7 @@ def oneacl(arguments: list[str]) -> int:
     create.add_argument("zone", nargs="?", default=f"{1 << 34:x}")
     commands.add_parser("list", parents=[_form()])
     commands.add_parser("delete").add_argument("rule")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(cli.take_endpoint(arguments))
     return cli.run(lambda: _oneacl(options))
 
 
@@ -69,8 +69,8 @@ def _oneuser(options: argparse.Namespace) -> int:
         )
         print(f"ID: {number}")
         return 0
-    pool = cli.ask_xml("one.userpool.info")
     if options.command == "list":
+        pool = cli.ask_xml("one.userpool.info")
         if options.form:
             cli.show_document(pool, options.form)
             return 0
@@ -88,7 +88,7 @@ def _oneuser(options: argparse.Namespace) -> int:
         print(cli.table(columns, rows))
         return 0
     own = options.user == "-1"
-    number = -1 if own else cli.find_id(pool, options.user, "USER")
+    number = -1 if own else cli.find_id("one.userpool.info", options.user, "USER")
     if options.command == "delete":
         cli.ask("one.user.delete", number)
     elif options.command == "passwd":

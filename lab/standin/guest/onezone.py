@@ -43,16 +43,15 @@ def main(arguments: list[str]) -> int:
     choose = commands.add_parser("set")
     choose.add_argument("zone")
     choose.add_argument("-t", "--temporary", action="store_true")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(cli.take_endpoint(arguments))
     return cli.run(lambda: _dispatch(options))
 
 
 def _dispatch(options: argparse.Namespace) -> int:
-    pool = cli.ask_xml("one.zonepool.info")
     if options.command == "list":
-        _list(pool, options.form)
+        _list(cli.ask_xml("one.zonepool.info"), options.form)
         return 0
-    zone = cli.find_id(pool, options.zone, "ZONE")
+    zone = cli.find_id("one.zonepool.info", options.zone, "ZONE")
     match options.command:
         case "show":
             _show(zone, options.form)
