@@ -140,6 +140,7 @@ class LabHost:
                 stderr=console,
                 env=variables,
                 cwd=self._directory,
+                umask=0o022,
                 start_new_session=True,
             )
         ProcessId.of(process.pid).save(self._supervisor_file)
@@ -177,10 +178,12 @@ class LabHost:
 
     def freeze(self) -> None:
         """Stop all that runs on it where it is; its network still takes connections."""
+        self._running_supervisor()
         self._cgroup.freeze(True)
 
     def thaw(self) -> None:
         """Let a frozen host go on."""
+        self._running_supervisor()
         self._cgroup.freeze(False)
 
     def partition(self) -> None:
@@ -194,8 +197,7 @@ class LabHost:
 
     def delay(self, milliseconds: float) -> None:
         """Let all that it sends and is sent take this much longer, until it is powered off."""
-        if not self.is_running:
-            raise LabFault(f"{self.name} is not running; `start` it first")
+        self._running_supervisor()
         line = Cgroup(self._cgroup.path / "delay-line")
         if line.path.exists():
             line.destroy()
@@ -229,6 +231,7 @@ class LabHost:
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         (self._directory / "host.json").write_text(json.dumps(asdict(record)))
         self._image.unlink(missing_ok=True)
+        self._image.touch(mode=0o600)
         with self._image.open("wb") as image:
             image.truncate(DISK_SIZE)
         command(
@@ -257,10 +260,14 @@ class LabHost:
         wait_until(lambda: not is_in_use(self._image), f"the disk of {self.name} to be free", 15)
 
     def _disk_inside(self) -> Path:
+        # The disk is mounted for the host alone; this is how to look past that.
+        return Path(f"/proc/{self._running_supervisor().pid}/root{self._directory}/disk")
+
+    def _running_supervisor(self) -> ProcessId:
         supervisor = ProcessId.load(self._supervisor_file)
         if supervisor is None or not supervisor.is_alive:
             raise LabFault(f"{self.name} is not running; `start` it first")
-        return Path(f"/proc/{supervisor.pid}/root{self._directory}/disk")
+        return supervisor
 
     def _state(self) -> str:
         return self.run("systemctl is-system-running").stdout.strip()

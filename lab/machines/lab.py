@@ -271,6 +271,8 @@ class Lab:
         """Make what the hosts stand on: network, package server, the operator's key."""
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "shared").mkdir()
+        # Here are the hosts' private keys and all that the program puts on their disks.
+        (self.state / "hosts").mkdir(mode=0o700)
         self.key.parent.mkdir(mode=0o700)
         write_key(self.key, "ed25519", "operator")
         self._cgroup.create()

@@ -47,6 +47,8 @@ def command(
             timeout=timeout,
             env=env or environment(),
             cwd=cwd,
+            # What becomes part of a host must not depend on the mask of who boots it.
+            umask=0o022,
             check=False,
         )
     except FileNotFoundError:

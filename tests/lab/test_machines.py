@@ -106,8 +106,9 @@ def test_power_off_keeps_the_disk_and_forgets_other_addresses(lab: Lab) -> None:
     host.kill()
     assert not host.is_running
     assert not reaches(peer, host.address)
-    with pytest.raises(LabFault, match="n1a3 is not running"):
-        host.run("true")
+    for attempt in (lambda: host.run("true"), host.reboot, host.freeze, host.fill_disk):
+        with pytest.raises(LabFault, match="n1a3 is not running"):
+            attempt()
     host.start()
     assert host.run("cat /var/lib/kept").stdout == "kept\n"
     assert "10.2.50.86" not in host.run("ip address").stdout
