@@ -33,10 +33,12 @@ def drop_dangling(resources: list[Resource]) -> None:
     there: set[str] = set()
     for resource in resources:
         resource.dependencies = [urn for urn in resource.dependencies if urn in there]
-        resource.property_dependencies = {
+        # As the CLI does, keep the keys of those properties alone that depend on something.
+        kept = {
             key: [urn for urn in urns if urn in there]
             for key, urns in resource.property_dependencies.items()
         }
+        resource.property_dependencies = {key: urns for key, urns in kept.items() if urns}
         if resource.deleted_with not in there:
             resource.deleted_with = ""
         there.add(resource.urn)

@@ -1,10 +1,12 @@
 """The engine stand-in and, where it is here, the Pulumi CLI do the same."""
 
+import difflib
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.engine.playground import Stack, crypter, engines
+from tests.engine.playground import Run, Stack, crypter, engines
 from tests.engine.scenarios import SCENARIOS, Scenario
 
 
@@ -23,7 +25,15 @@ def test_scenario(scenario: Scenario, tmp_path: Path) -> None:
         played.append(stack)
     for other in played[1:]:
         for run, expected in zip(other.runs, played[0].runs, strict=True):
-            assert run.comparable() == expected.comparable(), f"{other.engine}: {run.command}"
+            assert_same(run, expected)
+
+
+def assert_same(run: Run, expected: Run) -> None:
+    """Compare as text, so that a difference is readable."""
+    texts = [json.dumps(r.comparable(), indent=1, sort_keys=True) for r in (expected, run)]
+    if texts[0] != texts[1]:
+        lines = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=4)
+        pytest.fail(f"{run.command} differs from the CLI's:\n" + "\n".join(lines))
 
 
 @pytest.mark.skipif(len(engines()) < 2, reason="needs two engines: pulumi is not on PATH")
