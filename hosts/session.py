@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import socket
 import threading
 import time
@@ -14,6 +15,9 @@ from hosts import host_keys
 from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError
 from hosts.script import Output, Script, parse
+
+# It logs each refused connection to an oned that is not up yet; what matters reaches the operator.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT = 15.0
 """Seconds for each stage of logging in: TCP, the SSH banner, authentication."""

@@ -1,6 +1,5 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
 # Variables: db_name, checksums (yes: of every replicated table), names (to resolve).
-step "observe"
 . /etc/os-release
 tell distribution "$ID"
 tell release "${VERSION_ID:-}"
