@@ -90,8 +90,11 @@ def test_a_removed_server_turns_a_solo_one_into_a_follower_for_good(three: list[
     leader.prepare(-1)
     leader.start()
     wait_for("the solo server follows", lambda: leader.state() == FOLLOWER)
+    other.kill()
     refused = leader.call("one.zone.delserver", 0, pair.index(other))
     assert not refused[0]
+    assert leader.status()["SERVER_ID"] == "-1"
+    assert leader.state() == FOLLOWER
 
 
 def test_a_disabled_zone_refuses_changes_of_its_servers(three: list[Server]) -> None:
