@@ -1,0 +1,188 @@
+"""An operator at work in a lab: a stack of its own, and the engine that there is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.engine.secrets import Crypter
+from lab.machines import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSPHRASE = "lab"
+ONE_PASS = "canary-one-pass-5c1f"
+DB_PASSWORD = "canary-db-password-9e7a"
+VIP = "10.2.50.86"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the engine: its exit status and everything that it printed."""
+
+    status: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        """It did what it was asked."""
+        return self.status == 0
+
+
+class Operator:
+    """Runs the program for one lab, with its own config file and backend."""
+
+    def __init__(self, lab: Lab, directory: Path, *, front_ends: Sequence[str]) -> None:
+        self.lab = lab
+        self._directory = directory
+        self.backend = directory / "backend"
+        self.backend.mkdir(parents=True, exist_ok=True)
+        self.config: dict[str, Any] = {
+            "one_version": "7.2",
+            "one_vip": VIP,
+            "one_vip_cidr": 24,
+            "one_vip_if": "eth0",
+            "frontends": self.list_of(front_ends),
+            "ssh": {
+                "user": "ubuntu",
+                "private_key_file": str(lab.key),
+                "known_hosts_file": str(lab.known_hosts),
+            },
+            "repository": {"url": "http://10.2.50.1:8080/opennebula"},
+            "features": {"gui": False, "flow": False, "gate": False, "form": False},
+        }
+        self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
+
+    def list_of(self, names: Sequence[str]) -> dict[str, Any]:
+        """The config's front-ends: lab hosts by name, in that order."""
+        return {name: {"address": self.lab.host(name).address} for name in names}
+
+    def up(self, *options: str) -> Run:
+        """Make it so."""
+        return self._run("up", "--yes", *options)
+
+    def preview(self, *options: str) -> Run:
+        """Say what would change."""
+        return self._run("preview", *options)
+
+    def refresh(self) -> Run:
+        """Compare the hosts with the state."""
+        return self._run("refresh", "--yes")
+
+    def destroy(self) -> Run:
+        """Take it all down."""
+        return self._run("destroy", "--yes")
+
+    def start_up(self) -> subprocess.Popen[str]:
+        """An ``up`` in a process group of its own, to be killed whole."""
+        return self.lab.popen(
+            self._argv("up", "--yes"),
+            env=self._environment(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        if shutil.which("pulumi"):
+            argv = ["pulumi", "stack", "output", "--json"]
+        else:
+            argv = [sys.executable, "-m", "lab.engine", "stack-output", "--json"]
+        done = subprocess.run(
+            [*argv, "--stack", "lab"],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs: dict[str, Any] = json.loads(done.stdout)
+        return outputs
+
+    def state(self) -> str:
+        """Everything that the backend holds, as text."""
+        return "\n".join(
+            path.read_text(errors="replace")
+            for path in sorted(self.backend.rglob("*"))
+            if path.is_file()
+        )
+
+    def forget(self) -> None:
+        """Lose the state."""
+        shutil.rmtree(self.backend)
+        self.backend.mkdir()
+
+    def _run(self, action: str, *options: str) -> Run:
+        done = self.lab.exec(
+            self._argv(action, *options),
+            env=self._environment(),
+            timeout=600,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def _argv(self, action: str, *options: str) -> list[str]:
+        file = self._write_config()
+        if shutil.which("pulumi"):
+            self._select(file)
+            argv = ["pulumi", action, "--non-interactive"]
+            if action == "up":
+                argv.append("--skip-preview")
+        else:
+            argv = [sys.executable, "-m", "lab.engine", action]
+        return [*argv, "--stack", "lab", "--config-file", str(file), *options]
+
+    def _select(self, file: Path) -> None:
+        known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
+        if known.exists():
+            return
+        subprocess.run(
+            ["pulumi", "stack", "init", "lab", "--config-file", str(file)],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            check=True,
+        )
+        # The CLI keeps the salt of its own: the secrets must be of the same.
+        self._write_config()
+
+    def _environment(self) -> Mapping[str, str]:
+        return {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+    def _write_config(self) -> Path:
+        file = self._directory / "Pulumi.lab.yaml"
+        if file.exists():
+            crypter = Crypter(PASSPHRASE, yaml.safe_load(file.read_text())["encryptionsalt"])
+        else:
+            crypter = Crypter(PASSPHRASE)
+        values: dict[str, Any] = {
+            **self.config,
+            **{key: {"secure": crypter.encrypt(text)} for key, text in self.secrets.items()},
+        }
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "encryptionsalt": crypter.state,
+                    "config": {f"opennebula-ha:{key}": value for key, value in values.items()},
+                },
+                sort_keys=False,
+            )
+        )
+        return file

@@ -1,0 +1,101 @@
+"""Killed at any moment, the next ``up`` ends as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator
+from tests.lab.zones import assert_whole, one, servers
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("interrupted")]
+
+FOUNDING = (
+    "install packages",
+    "bootstrap the database",
+    "dump the database",
+    "send the database and the keys",
+    "put the database in place",
+    "n1a1: set SERVER_ID",
+    "start n1a1, n1a2, n1a3 together",
+    "wait for a leader",
+)
+JOINING = (
+    "n1a4: allow the transfer",
+    "n1a4: restore the database",
+    "n1a4: register with the leader",
+    "n1a4: start oned",
+    "n1a5: put the database in place",
+    "n1a5: start oned",
+)
+
+
+def test_killed_while_it_founds_and_while_it_joins(make_lab: MakeLab, tmp_path: Path) -> None:
+    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
+    killed = [moment for moment in FOUNDING if kill_at(operator, moment)]
+    assert len(killed) >= 6, f"only killed at {killed}"
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, ["n1a1", "n1a2", "n1a3"])
+    assert {server.id for server in servers(lab.host("n1a1"))} == {0, 1, 2}
+    one(lab.host("n1a1"), "oneuser create alice secret-of-alice")
+
+    lab.add_host("n1a4", blank=False)
+    lab.add_host("n1a5", blank=False)
+    names = [host.name for host in lab.hosts]
+    operator.config["frontends"] = operator.list_of(names)
+    killed = [moment for moment in JOINING if kill_at(operator, moment)]
+    assert len(killed) >= 5, f"only killed at {killed}"
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, names)
+    assert {server.id for server in servers(lab.host("n1a1"))} == {0, 1, 2, 3, 4}
+    assert_no_trust_left(lab)
+    assert "alice" in one(lab.host("n1a5"), "oneuser list")
+    assert operator.up("--expect-no-changes").ok
+
+
+def assert_no_trust_left(lab: Lab) -> None:
+    for host in lab.hosts:
+        keys = host.run("cat /home/ubuntu/.ssh/authorized_keys").stdout
+        assert len(keys.splitlines()) == 1, f"{host.name}: {keys}"
+
+
+def kill_at(operator: Operator, moment: str, seconds: float = 180) -> bool:
+    """Run ``up`` and kill all of it, without a word, when it says that; whether it came to it."""
+    process = operator.start_up()
+    assert process.stdout is not None
+    late = threading.Timer(seconds, kill_session, [process])
+    late.start()
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if moment in line:
+                kill_session(process)
+                return True
+    finally:
+        late.cancel()
+        kill_session(process)
+        process.wait()
+        process.stdout.close()
+    assert process.returncode == 0, f"failed before {moment}: {''.join(said)}"
+    return False
+
+
+def kill_session(process: "subprocess.Popen[str]") -> None:
+    """Kill every process of the session that this one leads."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == process.pid:
+                os.kill(int(entry.name), signal.SIGKILL)

@@ -1,0 +1,119 @@
+"""What a zone in a lab looks like from its hosts, past the program under test."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lab.machines import Lab, LabHost
+from tests.lab.operators import VIP
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One row of ``onezone show``."""
+
+    id: int
+    name: str
+    state: str
+    term: int
+    index: int
+    commit: int
+
+
+def wait_for(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+    """The first thing that ``look`` finds; fails after that long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.2)
+
+
+def one(host: LabHost, command: str) -> str:
+    """One of OpenNebula's commands as oneadmin; its output."""
+    done = host.run(f"runuser -u oneadmin -- {command}")
+    assert done.returncode == 0, f"{host.name}: {command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def servers(host: LabHost) -> list[Server]:
+    """The zone as that host's ``onezone show -j`` has it."""
+    zone = json.loads(one(host, "onezone show 0 -j"))["ZONE"]
+    listed = zone["SERVER_POOL"].get("SERVER", [])
+    listed = listed if isinstance(listed, list) else [listed]
+    states = {"0": "solo", "1": "candidate", "2": "follower", "3": "leader"}
+    return [
+        Server(
+            int(item["ID"]),
+            item["NAME"],
+            states.get(str(item.get("STATE")), "error"),
+            _number(item.get("TERM")),
+            _number(item.get("LOG_INDEX")),
+            _number(item.get("COMMIT")),
+        )
+        for item in listed
+    ]
+
+
+def _number(text: str | None) -> int:
+    """A server that did not answer shows a dash."""
+    return int(text) if text and text.isdigit() else -1
+
+
+def holders(lab: Lab) -> list[str]:
+    """The running hosts that have the VIP on eth0."""
+    return [
+        host.name
+        for host in lab.hosts
+        if host.is_running and f" {VIP}/" in host.run("ip -o -4 address show dev eth0").stdout
+    ]
+
+
+def data(host: LabHost) -> str:
+    """Every replicated table, whole."""
+    done = host.run(
+        "mysqldump --single-transaction --skip-comments --skip-extended-insert --order-by-primary"
+        " --ignore-table=opennebula.logdb --ignore-table=opennebula.system_attributes opennebula"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_whole(lab: Lab, names: list[str]) -> str:
+    """One leader, all others its followers, equal data, the VIP on the leader; its name."""
+    hosts = [lab.host(name) for name in names]
+
+    def settled() -> list[Server] | None:
+        seen = servers(hosts[0])
+        alike = {(server.term, server.index, server.commit) for server in seen}
+        return seen if len(alike) == 1 and len(seen) == len(names) else None
+
+    seen = wait_for(settled, f"{', '.join(names)} at one index")
+    assert sorted(server.name for server in seen) == sorted(names)
+    leaders = [server.name for server in seen if server.state == "leader"]
+    assert len(leaders) == 1
+    assert {server.state for server in seen if server.name != leaders[0]} <= {"follower"}
+    assert len({data(host) for host in hosts}) == 1, "the servers' data differ"
+    wait_for(lambda: holders(lab) == leaders or None, f"the VIP on {leaders[0]} alone")
+    for server in seen:
+        conf = lab.host(server.name).run("grep -E '^ *SERVER_ID' /etc/one/oned.conf").stdout
+        assert f"= {server.id}" in conf
+    return leaders[0]
+
+
+def connections(lab: Lab) -> int:
+    """How many logins the hosts' sshds have seen."""
+    return sum(
+        int(
+            host.run("journalctl -u ssh -o cat | grep -c 'Accepted publickey' || true")
+            .stdout.strip()
+            .splitlines()[-1]
+        )
+        for host in lab.hosts
+    )
