@@ -1,23 +1,32 @@
 """Edit oned.conf and monitord.conf without losing a comment.
 
-The grammar is that of OpenNebula's template parser (upstream src/parsers/template_parser.l):
-``NAME = value``, ``NAME = "quoted"`` or a vector ``NAME = [ KEY = value, ... ]`` over any number
-of lines, with ``#`` comments between the parts. Names may repeat (``VM_MAD``).
+The grammar is that of OpenNebula's template parser (upstream src/parsers/template_parser.l and
+template_syntax.y): ``NAME = value``, ``NAME = "quoted"``, ``NAME =`` or a vector
+``NAME = [ KEY = value, ... ]`` over any number of lines, with ``#`` comments between the parts.
+Names may repeat (``VM_MAD``); where only one counts, in the file or in a vector, it is the first.
+
+- A bare value ends at a blank, a newline or any of ``= # , [ ]``.
+- In a quoted value ``\\"`` stands for a quote, and every other backslash for itself. So none can
+  end in a backslash: it would take the closing quote with it, up to some later one.
+- A line with ``]]>`` ends the reading of the whole file, without a word.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Scalar = str | int | bool
 Vector = Mapping[str, Scalar]
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
-_NUMBER = re.compile(r"-?\d+")
+_EQUALS = re.compile(r"=[ \t]*")
+_BARE = re.compile(r"[^=# \t\n,\[\]]+")
+_QUOTED = re.compile(r'"(?:\\"|[^"])*"')
+_END_OF_READING = "]]>"
 
 
 class ConfError(ValueError):
-    """A configuration file that does not follow the grammar."""
+    """A configuration file that does not follow the grammar, or a value that it cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,13 @@ class _Value:
 
     start: int
     end: int
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
 class _Pair:
     name: str
+    start: int
     value: _Value
 
 
@@ -42,43 +53,52 @@ class _Attribute:
     value: _Value | None
     pairs: tuple[_Pair, ...] = ()
 
+    @property
+    def keys(self) -> dict[str, _Value]:
+        return {pair.name: pair.value for pair in reversed(self.pairs)}
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Put this text in the place of ``text[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+
 
 def read(text: str, name: str) -> str | dict[str, str] | None:
-    """The last attribute of that name: its value, a vector as a dict, or None where it is not set.
+    """The first attribute of that name: its value, a vector as a dict, or None where it is not set.
 
-    OpenNebula takes the last of several single attributes.
     Raises ConfError where the text does not follow the grammar.
     """
-    found = [attribute for attribute in _attributes(text) if attribute.name == name.upper()]
-    if not found:
+    found = next((one for one in _attributes(text) if one.name == name.upper()), None)
+    if found is None:
         return None
-    last = found[-1]
-    if last.value is not None:
-        return _plain(text, last.value)
-    return {pair.name: _plain(text, pair.value) for pair in last.pairs}
+    if found.value is not None:
+        return _plain(text, found.value)
+    return {name: _plain(text, value) for name, value in found.keys.items()}
 
 
 def write(text: str, name: str, value: Scalar | Vector) -> str:
     """The text with that attribute set; every other character stays as it was.
 
-    Of a vector only the given keys change. Raises ConfError for a text outside the grammar.
+    Of a vector only the given keys change. Raises ConfError for a text outside the grammar, and
+    for a value that no text in it can hold.
     """
     name = name.upper()
-    found = [attribute for attribute in _attributes(text) if attribute.name == name]
+    found = next((one for one in _attributes(text) if one.name == name), None)
+    if found is not None and isinstance(value, Mapping) and found.value is None:
+        return _merge(text, found, value)
+    if found is not None and found.value is not None and not isinstance(value, Mapping):
+        return _edited(text, _replacing(text, found.value, name, value))
     if isinstance(value, Mapping):
-        if found and found[-1].value is None:
-            return _merge(text, found[-1], value)
-        body = ",\n".join(f"    {key.upper()} = {_format(item)}" for key, item in value.items())
+        body = ",\n".join(f"    {_written(key, item)}" for key, item in value.items())
         written = f"{name} = [\n{body}\n]"
     else:
-        current = found[-1].value if found else None
-        if current is not None:
-            if _plain(text, current) == _bare(value):
-                return text
-            return text[: current.start] + _format(value) + text[current.end :]
-        written = f"{name} = {_format(value)}"
-    if found:
-        return text[: found[-1].start] + written + text[found[-1].end :]
+        written = _written(name, value)
+    if found is not None:
+        return text[: found.start] + written + text[found.end :]
     separator = "" if not text or text.endswith("\n") else "\n"
     return f"{text}{separator}{written}\n"
 
@@ -95,25 +115,51 @@ def remove(text: str, name: str) -> str:
     return text
 
 
+def expressible(value: Scalar) -> bool:
+    """Whether the grammar has a form for that value."""
+    text = _bare(value)
+    return not text.endswith("\\") and _END_OF_READING not in text
+
+
 def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
-    last_of = {pair.name: pair.value for pair in attribute.pairs}
-    edits: list[tuple[int, int, str]] = []
+    edits: list[_Edit] = []
     added: list[str] = []
     for key, item in vector.items():
-        place = last_of.get(key.upper())
+        place = attribute.keys.get(key.upper())
         if place is None:
-            added.append(f"{key.upper()} = {_format(item)}")
-        elif _plain(text, place) != _bare(item):
-            edits.append((place.start, place.end, _format(item)))
-    if added:
-        if attribute.pairs:
-            at = attribute.pairs[-1].value.end
-            edits.append((at, at, "".join(f",\n    {line}" for line in added)))
+            added.append(_written(key, item))
         else:
-            at = attribute.end - 1
-            edits.append((at, at, ",\n    ".join(added) + " "))
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
+            edits += _replacing(text, place, key, item)
+    if added:
+        edits += _adding(text, attribute, added)
+    return _edited(text, edits)
+
+
+def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edit]:
+    """Below the last pair, and below the comment that stands beside it."""
+    if not attribute.pairs:
+        at = attribute.end - 1
+        return [_Edit(at, at, " " + ", ".join(added) + " ")]
+    first, last = attribute.pairs[0], attribute.pairs[-1]
+    margin = " " * (first.start - (text.rfind("\n", 0, first.start) + 1))
+    lines = f",\n{margin}".join(added)
+    at = last.value.end
+    newline = text.find("\n", at, attribute.end)
+    beside = text[at:newline].strip() if newline >= 0 else ""
+    if beside.startswith("#"):
+        return [_Edit(at, at, ","), _Edit(newline, newline, f"\n{margin}{lines}")]
+    return [_Edit(at, at, f",\n{margin}{lines}")]
+
+
+def _replacing(text: str, place: _Value, name: str, value: Scalar) -> list[_Edit]:
+    if _plain(text, place) == _bare(value):
+        return []
+    return [_Edit(place.start, place.end, _format(name, value))]
+
+
+def _edited(text: str, edits: Sequence[_Edit]) -> str:
+    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
     return text
 
 
@@ -123,19 +169,24 @@ def _bare(value: Scalar) -> str:
     return str(value)
 
 
-def _format(value: Scalar) -> str:
+def _written(name: str, value: Scalar) -> str:
+    return f"{name.upper()} = {_format(name, value)}"
+
+
+def _format(name: str, value: Scalar) -> str:
+    if not expressible(value):
+        # The value may be a secret.
+        raise ConfError(f"{name}: expected a value without ]]> and no backslash at its end")
     bare = _bare(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return bare
-    escaped = bare.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = bare.replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _plain(text: str, value: _Value) -> str:
     raw = text[value.start : value.end]
-    if raw.startswith('"'):
-        return re.sub(r"\\(.)", r"\1", raw[1:-1], flags=re.DOTALL)
-    return raw
+    return (raw[1:-1] if value.quoted else raw).replace('\\"', '"')
 
 
 def _attributes(text: str) -> Iterator[_Attribute]:
@@ -144,34 +195,39 @@ def _attributes(text: str) -> Iterator[_Attribute]:
         name, start = _name(text, at), at
         at = _equals(text, at + len(name))
         if text.startswith("[", at):
-            pairs, at = _pairs(text, at + 1)
+            pairs, at = _pairs(text, at)
             yield _Attribute(name.upper(), start, at, None, pairs)
         else:
-            value = _value(text, at, "#\n")
+            value = _value(text, at)
             at = value.end
             yield _Attribute(name.upper(), start, at, value)
 
 
-def _pairs(text: str, at: int) -> tuple[tuple[_Pair, ...], int]:
+def _pairs(text: str, opened: int) -> tuple[tuple[_Pair, ...], int]:
     pairs: list[_Pair] = []
-    while True:
-        at = _skip(text, at, ",")
-        if at >= len(text):
-            raise ConfError("a vector is not closed with ]")
-        if text[at] == "]":
-            return tuple(pairs), at + 1
-        name = _name(text, at)
-        value = _value(text, _equals(text, at + len(name)), ",]#\n")
-        pairs.append(_Pair(name.upper(), value))
-        at = value.end
+    at = _skip(text, opened + 1)
+    while not text.startswith("]", at):
+        if pairs:
+            if at >= len(text):
+                raise _fault(text, opened, "a vector that is closed with ]")
+            if text[at] != ",":
+                raise _fault(text, at, "',' or ']'")
+            at = _skip(text, at + 1)
+        name, start = _name(text, at), at
+        value = _value(text, _equals(text, at + len(name)))
+        if value.start == value.end:
+            raise _fault(text, value.start, "a value")
+        pairs.append(_Pair(name.upper(), start, value))
+        at = _skip(text, value.end)
+    return tuple(pairs), at + 1
 
 
-def _skip(text: str, at: int, also: str = "") -> int:
+def _skip(text: str, at: int) -> int:
     while at < len(text):
         if text[at] == "#":
             newline = text.find("\n", at)
             at = len(text) if newline < 0 else newline
-        elif text[at].isspace() or text[at] in also:
+        elif text[at] in " \t\n":
             at += 1
         else:
             break
@@ -181,29 +237,34 @@ def _skip(text: str, at: int, also: str = "") -> int:
 def _name(text: str, at: int) -> str:
     found = _NAME.match(text, at)
     if not found:
-        line = text.count("\n", 0, at) + 1
-        raise ConfError(f"line {line}: expected an attribute's name, saw {text[at : at + 20]!r}")
+        raise _fault(text, at, "an attribute's name")
     return found.group()
 
 
 def _equals(text: str, at: int) -> int:
-    found = re.compile(r"[ \t]*=[ \t]*").match(text, at)
+    found = _EQUALS.match(text, _skip(text, at))
     if not found:
-        line = text.count("\n", 0, at) + 1
-        raise ConfError(f"line {line}: expected '=', saw {text[at : at + 20]!r}")
+        raise _fault(text, at, "'='")
     return found.end()
 
 
-def _value(text: str, at: int, stops: str) -> _Value:
+def _value(text: str, at: int) -> _Value:
+    line = text[at:].partition("\n")[0]
+    if _END_OF_READING in line:
+        raise _fault(text, at, f"a line without {_END_OF_READING}")
+    # As in the lexer the longer one wins: a quote with more text right behind it is no quote.
+    quoted, bare = _QUOTED.match(text, at), _BARE.match(text, at)
+    if quoted and (bare is None or quoted.end() >= bare.end()):
+        return _Value(at, quoted.end(), quoted=True)
     if text.startswith('"', at):
-        end = at + 1
-        while end < len(text) and text[end] != '"':
-            end += 2 if text[end] == "\\" else 1
-        if end >= len(text):
-            line = text.count("\n", 0, at) + 1
-            raise ConfError(f"line {line}: a quoted value is not closed")
-        return _Value(at, end + 1)
-    end = at
-    while end < len(text) and text[end] not in stops:
-        end += 1
-    return _Value(at, at + len(text[at:end].rstrip()))
+        raise _fault(text, at, "a value that ends with its closing quote")
+    if bare:
+        return _Value(at, bare.end())
+    if line:
+        raise _fault(text, at, "a value")
+    return _Value(at, at)
+
+
+def _fault(text: str, at: int, expected: str) -> ConfError:
+    seen = text[at : at + 1] or "the end of the file"
+    return ConfError(f"line {text.count(chr(10), 0, at) + 1}: expected {expected}, saw {seen!r}")
