@@ -72,7 +72,7 @@ def read(text: str, name: str) -> str | dict[str, str] | None:
 
     Raises ConfError where the text does not follow the grammar.
     """
-    found = next((one for one in _attributes(text) if one.name == name.upper()), None)
+    found = _first(text, name.upper())
     if found is None:
         return None
     if found.value is not None:
@@ -87,7 +87,7 @@ def write(text: str, name: str, value: Scalar | Vector) -> str:
     for a value that no text in it can hold.
     """
     name = name.upper()
-    found = next((one for one in _attributes(text) if one.name == name), None)
+    found = _first(text, name)
     if found is not None and isinstance(value, Mapping) and found.value is None:
         return _merge(text, found, value)
     if found is not None and found.value is not None and not isinstance(value, Mapping):
@@ -119,6 +119,11 @@ def expressible(value: Scalar) -> bool:
     """Whether the grammar has a form for that value."""
     text = _bare(value)
     return not text.endswith("\\") and _END_OF_READING not in text
+
+
+def _first(text: str, name: str) -> _Attribute | None:
+    """Reads all of the text: a fault anywhere in it is one."""
+    return next((one for one in list(_attributes(text)) if one.name == name), None)
 
 
 def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
