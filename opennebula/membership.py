@@ -17,7 +17,8 @@ When a server joins, it gets the database first, then its entry in the pool, the
 and only then is it started: until then its oned is disabled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from opennebula.zone import (
@@ -56,6 +57,16 @@ class FrontEndView:
     def is_member(self) -> bool:
         """Holds a database and a place in a zone."""
         return self.has_content and self.server_id != SOLO_ID
+
+    @property
+    def is_listed(self) -> bool:
+        """Its own database lists it as the server that it is."""
+        return any((entry.name, entry.id) == (self.name, self.server_id) for entry in self.pool)
+
+    @property
+    def log_position(self) -> tuple[int, int]:
+        """Of its last record: the higher, the newer."""
+        return self.log_term, self.log_index
 
     @property
     def leads(self) -> bool:
@@ -124,7 +135,14 @@ class Adopt:
     leader: str
 
 
-ZoneStep = Bootstrap | StartSolo | Register | Seed | Enlist | StartTogether | Adopt
+@dataclass(frozen=True)
+class Retire:
+    """Take the last server of a zone back to running solo."""
+
+    host: str
+
+
+ZoneStep = Bootstrap | StartSolo | Register | Seed | Enlist | StartTogether | Adopt | Retire
 
 
 @dataclass(frozen=True)
@@ -143,15 +161,20 @@ class JoinPlan:
 
 
 def plan_zone(
-    front_ends: Sequence[FrontEndView], *, highly_available: bool
+    front_ends: Sequence[FrontEndView], *, highly_available: bool, leaving: Sequence[str] = ()
 ) -> list[ZoneStep] | Refusal:
     """The steps from what is there to a zone of all these front-ends, or why not.
 
-    ``front_ends`` are all of the stack, every one observed; their order does not matter.
+    ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
+    that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
+    they can still be reached.
     """
+    known = {*leaving, *(host.name for host in front_ends)}
     hosts = sorted(front_ends, key=lambda host: host.name)
     solo = [host for host in hosts if host.is_solo]
     members = [host for host in hosts if host.is_member]
+    if not highly_available and (members or (solo and solo[0].pool)):
+        return _retire([*members, *solo])
     if members and any(host.leads for host in members):
         return _adopt(hosts, members)
     if len(solo) > 1:
@@ -211,6 +234,15 @@ def _convert(
             remedy="take them off the list, or drop their databases",
             host=strange[0].name,
         )
+    newer = [host for host in members if host.log_position > founder.log_position]
+    if newer:
+        return Refusal(
+            expected=f"{founder.name} outside any zone to have the newest data",
+            seen=f"{_names(newer)} went on in a zone without it",
+            remedy=f"set the SERVER_ID of {founder.name} again if it is a server of that zone, or"
+            " drop its database to have it join anew",
+            host=founder.name,
+        )
     foreign = _not_listed(founder.pool, hosts)
     if foreign:
         return foreign
@@ -220,6 +252,17 @@ def _convert(
     steps = _found(hosts, founder.name, founder.pool)
     # Only the registration needs a running oned; the seeding stops it again.
     return start + steps if isinstance(steps[0], Register) else steps
+
+
+def _retire(holding: Sequence[FrontEndView]) -> list[ZoneStep] | Refusal:
+    servers = {entry.name for host in holding for entry in host.pool}
+    if len(holding) > 1 or servers - {holding[0].name}:
+        return Refusal(
+            expected="a zone of one server, which can go back to solo",
+            seen=f"a zone of {', '.join(sorted(servers))}",
+            remedy="shrink it to one with force_ha: true first, then set force_ha: false",
+        )
+    return [Retire(holding[0].name)]
 
 
 def _resume(
@@ -232,28 +275,40 @@ def _resume(
             seen=f"{_names(members)} hold databases of different zones",
             remedy="take those of the other zone off the list",
         )
-    newest = max(members, key=lambda host: (host.log_term, host.log_index, host.name))
+    listed = [host for host in members if host.is_listed]
+    newest = max(listed or members, key=lambda host: (host.log_position, host.name))
     foreign = _not_listed(newest.pool, hosts)
     if foreign:
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
     for host in members:
-        if by_name.get(host.name) != host.server_id:
-            return Refusal(
-                expected=f"SERVER_ID {by_name.get(host.name, 'of no server')} as in the pool",
-                seen=f"SERVER_ID {host.server_id} in oned.conf",
-                remedy="never start it so; correct /etc/one/oned.conf, or drop the database to"
-                " have it join anew",
-                host=host.name,
-            )
+        # A copy that waits for its entry is left to its join, as long as it sleeps.
+        waits = host.name not in by_name and not host.running
+        if not waits and (misplaced := _misplaced(host, by_name)):
+            return misplaced
+    ready = [host for host in members if by_name.get(host.name) == host.server_id]
     needed = quorum(len(newest.pool))
-    if len(members) < needed:
+    if len(ready) < needed:
         return Refusal(
             expected=f"{needed} of {len(newest.pool)} zone servers with their database",
-            seen=f"only {_names(members)}",
+            seen=f"only {_names(ready) or 'copies that wait for their entry'}",
             remedy="bring the missing front-ends back, or restore the zone from a dump",
         )
-    return [StartTogether(tuple(host.name for host in members))]
+    # One whose own list is older than its entry gets the new list in its join, before its start.
+    sure = [host for host in ready if host.is_listed]
+    return [StartTogether(tuple(host.name for host in (sure if len(sure) >= needed else ready)))]
+
+
+def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
+    if ids.get(host.name) == host.server_id:
+        return None
+    return Refusal(
+        expected=f"SERVER_ID {ids.get(host.name, 'of no server')} as in the pool",
+        seen=f"SERVER_ID {host.server_id} in oned.conf",
+        remedy="never start it so; correct /etc/one/oned.conf, or drop the database to"
+        " have it join anew",
+        host=host.name,
+    )
 
 
 def _adopt(
@@ -271,6 +326,9 @@ def _adopt(
             seen=f"{leader.name} and {', '.join(others)} each lead a zone of their own",
             remedy="list the front-ends of one zone only",
         )
+    misplaced = _misplaced(leader, {entry.name: entry.id for entry in leader.pool})
+    if misplaced:
+        return misplaced
     return [Adopt(leader.name)]
 
 
@@ -315,6 +373,42 @@ def plan_join(
     return JoinPlan(seed=True, start=True, reasons=(reason,))
 
 
+def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:
+    """Whether those servers can leave one after the other; asked before anything is touched.
+
+    Every server that stays must be up. With ``allow_degraded`` it is enough that those that are
+    up remain a majority at each step: then one more failure meanwhile stops the zone.
+    """
+    pool = [entry.name for entry in view.pool]
+    staying = [name for name in pool if name not in leaving]
+    up = [
+        name
+        for name in staying
+        if (status := view.statuses.get(name)) and status.state in (State.FOLLOWER, State.LEADER)
+    ]
+    down = [name for name in staying if name not in up]
+    if not down:
+        return None
+    if not allow_degraded:
+        return Refusal(
+            expected="every front-end that stays up before others leave",
+            seen=f"{', '.join(down)} down",
+            remedy=f"bring {', '.join(down)} back, or name it under opennebula-ha:lost;"
+            " opennebula-ha:allow_degraded: true goes on without it, and then one more failure"
+            " stops the zone",
+            host=down[0],
+        )
+    for size in range(len(pool), len(staying), -1):
+        if len(up) < quorum(size):
+            return Refusal(
+                expected=f"{quorum(size)} of {size} servers up while one of them leaves",
+                seen=f"{len(up)} ({', '.join(up) or 'none'})",
+                remedy="bring the others back first: the zone would lose quorum",
+                host=down[0],
+            )
+    return None
+
+
 def check_leave(view: ZoneView, name: str) -> Refusal | None:
     """Whether that server can leave with quorum kept all along; the reason where it cannot.
 
@@ -326,7 +420,8 @@ def check_leave(view: ZoneView, name: str) -> Refusal | None:
         for other in others
         if (status := view.statuses.get(other)) and status.state in (State.FOLLOWER, State.LEADER)
     ]
-    needed = quorum(len(view.pool))
+    # Of two, one is enough: the leader takes the entry of the other out by itself.
+    needed = quorum(len(view.pool)) if len(others) > 1 else 1
     if not others:
         return Refusal(
             expected="another server in the zone",
@@ -334,11 +429,19 @@ def check_leave(view: ZoneView, name: str) -> Refusal | None:
             remedy="destroy the stack to take the whole zone down",
             host=name,
         )
-    if len(up) < needed and len(view.pool) > 2:
+    if len(up) < needed:
         return Refusal(
             expected=f"{needed} of {len(view.pool)} servers up without {name}",
             seen=f"{', '.join(up) or 'none'} up",
             remedy="bring the others back first: without them the zone would lose quorum",
+            host=name,
+        )
+    if len(others) == 1 and view.leader() == name:
+        return Refusal(
+            expected=f"{others[0]}, which stays, to lead",
+            seen=f"{name} as the leader",
+            remedy=f"restart opennebula on {name}, and run again once {others[0]} leads: a last"
+            " server cannot be elected alone while two are listed",
             host=name,
         )
     return None

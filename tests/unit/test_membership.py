@@ -1,0 +1,464 @@
+"""Who founds, joins and leaves: every state that an interrupted run can leave is a row."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from opennebula.membership import (
+    Adopt,
+    Bootstrap,
+    Enlist,
+    FrontEndView,
+    JoinPlan,
+    Refusal,
+    Register,
+    Seed,
+    StartSolo,
+    StartTogether,
+    ZoneStep,
+    check_leave,
+    plan_join,
+    plan_zone,
+)
+from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+
+NAMES = ("n1", "n2", "n3")
+POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))
+
+
+def blank(name: str) -> FrontEndView:
+    return FrontEndView(name)
+
+
+def solo(name: str, pool: tuple[ServerEntry, ...] = (), *, running: bool = False) -> FrontEndView:
+    """A database of its own, outside any zone."""
+    return FrontEndView(
+        name, running=running, has_content=True, identity="one", pool=pool, log_index=0, log_term=0
+    )
+
+
+def member(
+    name: str,
+    *,
+    state: State | None = None,
+    pool: tuple[ServerEntry, ...] = POOL,
+    term: int = 0,
+    index: int = 0,
+) -> FrontEndView:
+    """A zone server: asleep, or as what its oned says that it is."""
+    number = next((entry.id for entry in pool if entry.name == name), 9)
+    status = RaftStatus(number, state, term, index, index) if state is not None else None
+    return FrontEndView(
+        name,
+        running=state is not None,
+        server_id=number,
+        has_content=True,
+        identity="one",
+        pool=pool,
+        log_index=index,
+        log_term=term,
+        status=status,
+    )
+
+
+TAIL: list[ZoneStep] = [Seed("n1", ("n2", "n3")), Enlist("n1"), StartTogether(NAMES)]
+REGISTER: list[ZoneStep] = [Register("n1", NAMES)]
+
+# Every state that a killed founding leaves, in its order, and what is left to do.
+FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
+    "nothing yet": (
+        [blank("n1"), blank("n2"), blank("n3")],
+        [Bootstrap("n1"), *REGISTER, *TAIL],
+    ),
+    "an empty database that was being bootstrapped": (
+        [replace(blank("n1"), running=True), blank("n2"), blank("n3")],
+        [Bootstrap("n1"), *REGISTER, *TAIL],
+    ),
+    "bootstrapped": (
+        [solo("n1", running=True), blank("n2"), blank("n3")],
+        [*REGISTER, *TAIL],
+    ),
+    "bootstrapped, and stopped since": (
+        [solo("n1"), blank("n2"), blank("n3")],
+        [StartSolo("n1"), *REGISTER, *TAIL],
+    ),
+    "one registered": (
+        [solo("n1", POOL[:1], running=True), blank("n2"), blank("n3")],
+        [Register("n1", ("n2", "n3")), *TAIL],
+    ),
+    "one registered, and stopped since": (
+        [solo("n1", POOL[:1]), blank("n2"), blank("n3")],
+        [StartSolo("n1"), Register("n1", ("n2", "n3")), *TAIL],
+    ),
+    "all registered": ([solo("n1", POOL, running=True), blank("n2"), blank("n3")], TAIL),
+    "stopped for the dump": ([solo("n1", POOL), blank("n2"), blank("n3")], TAIL),
+    "one with its SERVER_ID, and its database being replaced": (
+        [solo("n1", POOL), replace(blank("n2"), server_id=1), blank("n3")],
+        TAIL,
+    ),
+    "one seeded": ([solo("n1", POOL), member("n2"), blank("n3")], TAIL),
+    "all seeded": ([solo("n1", POOL), member("n2"), member("n3")], TAIL),
+    "founder enlisted": (
+        [member("n1"), member("n2"), member("n3")],
+        [StartTogether(NAMES)],
+    ),
+    "one started": (
+        [member("n1", state=State.CANDIDATE, term=1), member("n2"), member("n3")],
+        [StartTogether(NAMES)],
+    ),
+    "two started, none elected": (
+        [
+            member("n1", state=State.FOLLOWER),
+            member("n2", state=State.CANDIDATE, term=2),
+            member("n3"),
+        ],
+        [StartTogether(NAMES)],
+    ),
+    "two started, one elected": (
+        [
+            member("n1", state=State.FOLLOWER, term=1),
+            member("n2", state=State.LEADER, term=1),
+            member("n3"),
+        ],
+        [Adopt("n2")],
+    ),
+    "all running": (
+        [
+            member("n1", state=State.FOLLOWER, term=1),
+            member("n2", state=State.FOLLOWER, term=1),
+            member("n3", state=State.LEADER, term=1),
+        ],
+        [Adopt("n3")],
+    ),
+}
+
+
+@pytest.mark.parametrize("state", FOUNDING)
+def test_a_founding_goes_on_from_whatever_is_observed(state: str) -> None:
+    hosts, steps = FOUNDING[state]
+    assert plan_zone(hosts, highly_available=True) == steps
+
+
+@pytest.mark.parametrize("state", FOUNDING)
+def test_the_order_of_the_front_ends_never_matters(state: str) -> None:
+    hosts, steps = FOUNDING[state]
+    for order in permutations(hosts):
+        assert plan_zone(order, highly_available=True) == steps
+
+
+OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
+    "one front-end that is to grow": (
+        [blank("n1")],
+        True,
+        [
+            Bootstrap("n1"),
+            Register("n1", ("n1",)),
+            Seed("n1", ()),
+            Enlist("n1"),
+            StartTogether(("n1",)),
+        ],
+    ),
+    "one front-end without high availability": ([blank("n1")], False, [Bootstrap("n1")]),
+    "such a one that runs": ([solo("n1", running=True)], False, []),
+    "such a one that was stopped": ([solo("n1")], False, [StartSolo("n1")]),
+    "conversion of one with content": (
+        [solo("n2", running=True), blank("n1"), blank("n3")],
+        True,
+        [
+            Register("n2", ("n2", "n1", "n3")),
+            Seed("n2", ("n1", "n3")),
+            Enlist("n2"),
+            StartTogether(NAMES),
+        ],
+    ),
+    "conversion of one alone, by force_ha": (
+        [solo("n1", running=True)],
+        True,
+        [Register("n1", ("n1",)), Seed("n1", ()), Enlist("n1"), StartTogether(("n1",))],
+    ),
+    "after a destroy": (
+        [member(name, term=3, index=70) for name in NAMES],
+        True,
+        [StartTogether(NAMES)],
+    ),
+    "after a destroy, one host replaced": (
+        [member("n1", term=3, index=70), member("n2", term=3, index=69), blank("n3")],
+        True,
+        [StartTogether(("n1", "n2"))],
+    ),
+    "after a destroy that met a join before the registration": (
+        [
+            member("n1", term=3, index=70),
+            member("n2", term=3, index=70),
+            member("n3", term=3, index=70),
+            replace(member("n4", term=3, index=69), server_id=3),
+        ],
+        True,
+        [StartTogether(NAMES)],
+    ),
+    "after a destroy that met a join between registration and start": (
+        [
+            member("n1", term=3, index=70),
+            member("n2", term=3, index=70),
+            replace(member("n3", term=3, index=69, pool=POOL[:2]), server_id=2),
+        ],
+        True,
+        [StartTogether(("n1", "n2"))],
+    ),
+    "the same from one to two servers, where both are needed": (
+        [
+            member("n1", term=3, index=70, pool=POOL[:2]),
+            replace(member("n2", term=3, index=69, pool=POOL[:1]), server_id=1),
+        ],
+        True,
+        [StartTogether(("n1", "n2"))],
+    ),
+    "a whole zone, and a blank host that will join": (
+        [
+            member("n1", state=State.LEADER, term=2, pool=POOL[:1]),
+            blank("n2"),
+            blank("n3"),
+        ],
+        True,
+        [Adopt("n1")],
+    ),
+    "a deposed leader that has not noticed": (
+        [
+            member("n1", state=State.LEADER, term=2),
+            member("n2", state=State.LEADER, term=3),
+            member("n3", state=State.FOLLOWER, term=3),
+        ],
+        True,
+        [Adopt("n2")],
+    ),
+}
+
+
+@pytest.mark.parametrize("state", OTHER)
+def test_other_beginnings(state: str) -> None:
+    hosts, highly_available, steps = OTHER[state]
+    for order in permutations(hosts):
+        assert plan_zone(order, highly_available=highly_available) == steps
+
+
+REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
+    "two with databases of their own": (
+        [solo("n1"), replace(solo("n2"), identity="two"), blank("n3")],
+        "n1, n2 each hold one",
+        "",
+    ),
+    "a server in the pool that is not in the config": (
+        [solo("n1", (*POOL, ServerEntry(3, "n4", endpoint("n4")))), blank("n2"), blank("n3")],
+        "zone server 3 n4",
+        "",
+    ),
+    "a server in the pool under another endpoint": (
+        [
+            solo("n1", (ServerEntry(0, "n1", "http://10.0.0.1:2633/RPC2"),)),
+            blank("n2"),
+            blank("n3"),
+        ],
+        "zone server 0 n1 at http://10.0.0.1:2633/RPC2",
+        "",
+    ),
+    "a zone with a leader and a server that is not in the config": (
+        [
+            member("n1", state=State.LEADER, term=1),
+            member("n2", state=State.FOLLOWER, term=1),
+        ],
+        "zone server 2 n3",
+        "",
+    ),
+    "a sleeping zone with a server that is not in the config": (
+        [member("n1"), member("n2")],
+        "zone server 2 n3",
+        "",
+    ),
+    "one outside the zone beside running servers of it": (
+        [
+            solo("n1", POOL, running=True),
+            member("n2", state=State.CANDIDATE),
+            member("n3"),
+        ],
+        "oned running on both",
+        "n1",
+    ),
+    "one outside the zone beside servers of another": (
+        [solo("n1", POOL), replace(member("n2"), identity="two"), blank("n3")],
+        "n2 hold another zone's",
+        "n2",
+    ),
+    "one outside the zone with older data than its servers": (
+        [solo("n1", POOL), member("n2", term=4, index=70), member("n3", term=4, index=70)],
+        "n2, n3 went on in a zone without it",
+        "n1",
+    ),
+    "servers of two zones": (
+        [member("n1"), replace(member("n2"), identity="two"), member("n3")],
+        "n1, n2, n3 hold databases of different zones",
+        "",
+    ),
+    "leaders of two zones": (
+        [
+            member("n1", state=State.LEADER, term=2),
+            replace(member("n2", state=State.LEADER, term=1), identity="two"),
+            blank("n3"),
+        ],
+        "n1 and n2 each lead a zone of their own",
+        "",
+    ),
+    "fewer databases than a majority": (
+        [member("n1"), blank("n2"), blank("n3")],
+        "only n1",
+        "",
+    ),
+    "a wrong SERVER_ID in the configuration": (
+        [member("n1"), replace(member("n2"), server_id=7), member("n3")],
+        "SERVER_ID 7",
+        "n2",
+    ),
+    "a leader with a SERVER_ID that the pool does not know": (
+        [replace(member("n1", state=State.LEADER, term=9), server_id=7), *map(member, NAMES[1:])],
+        "SERVER_ID 7",
+        "n1",
+    ),
+    "a running copy that the zone does not list": (
+        [
+            member("n1", pool=POOL[:1], term=2),
+            replace(member("n2", state=State.CANDIDATE, pool=POOL[:1]), server_id=1),
+        ],
+        "SERVER_ID 1",
+        "n2",
+    ),
+}
+
+
+@pytest.mark.parametrize("state", REFUSED)
+def test_what_could_lose_data_is_refused(state: str) -> None:
+    hosts, seen, host = REFUSED[state]
+    for order in permutations(hosts):
+        plan = plan_zone(order, highly_available=True)
+        assert isinstance(plan, Refusal)
+        assert seen in plan.seen
+        assert plan.host == host
+        assert plan.expected
+        assert plan.remedy
+
+
+# Joining
+
+LEADER = member("n1", state=State.LEADER, pool=POOL[:2], term=2, index=40)
+JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
+    "a blank host": (blank("n2"), POOL[:1], JoinPlan(seed=True, register=True, start=True)),
+    "seeded, not registered": (
+        replace(member("n2", pool=POOL[:2]), pool=POOL[:1]),
+        POOL[:1],
+        JoinPlan(seed=True, register=True, start=True),
+    ),
+    "seeded and registered": (member("n2"), POOL[:2], JoinPlan(start=True)),
+    "registered by hand before": (
+        blank("n2"),
+        POOL[:2],
+        JoinPlan(seed=True, start=True, reasons=("its database is empty",)),
+    ),
+    "its host replaced": (
+        replace(blank("n2"), server_id=1),
+        POOL[:2],
+        JoinPlan(seed=True, start=True, reasons=("its database is empty",)),
+    ),
+    "a copy without its SERVER_ID": (
+        solo("n2"),
+        POOL[:2],
+        JoinPlan(seed=True, start=True, reasons=("it has no valid SERVER_ID",)),
+    ),
+    "another SERVER_ID than in the pool": (
+        replace(member("n2"), server_id=4),
+        POOL[:2],
+        JoinPlan(seed=True, start=True, reasons=("it has no valid SERVER_ID",)),
+    ),
+    "running with the SERVER_ID that it had before": (
+        replace(
+            member("n2", state=State.FOLLOWER), status=RaftStatus(4, State.FOLLOWER, 2, 40, 40)
+        ),
+        POOL[:2],
+        JoinPlan(start=True),
+    ),
+    "stopped": (member("n2"), POOL[:2], JoinPlan(start=True)),
+    "a server already": (member("n2", state=State.FOLLOWER), POOL[:2], JoinPlan()),
+}
+
+
+@pytest.mark.parametrize("state", JOINING)
+def test_a_join_does_what_is_missing(
+    state: str,
+) -> None:
+    host, pool, plan = JOINING[state]
+    assert plan_join(host, LEADER, pool) == plan
+    assert plan.is_member == (state == "a server already")
+
+
+@pytest.mark.parametrize(
+    ("host", "seen"),
+    [
+        (replace(solo("n2"), identity="two"), "a database of another OpenNebula"),
+        (replace(member("n2"), identity="two"), "a database of another OpenNebula"),
+        (solo("n2", running=True), "a running oned on a copy of the zone's database"),
+    ],
+)
+def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -> None:
+    plan = plan_join(host, LEADER, POOL[:1])
+    assert isinstance(plan, Refusal)
+    assert (plan.host, plan.seen) == ("n2", seen)
+
+
+# Leaving
+
+
+def zone(*states: State | None) -> ZoneView:
+    """The zone of the first n1, n2, …; None does not answer."""
+    pool = tuple(
+        ServerEntry(number, f"n{number + 1}", endpoint(f"n{number + 1}"))
+        for number in range(len(states))
+    )
+    return ZoneView(
+        pool,
+        {
+            entry.name: RaftStatus(entry.id, state, 1, 5, 5)
+            for entry, state in zip(pool, states, strict=True)
+            if state is not None
+        },
+    )
+
+
+L, F, C = State.LEADER, State.FOLLOWER, State.CANDIDATE
+
+
+@pytest.mark.parametrize(
+    ("view", "leaving", "refusal"),
+    [
+        (zone(L, F, F), "n3", ""),
+        (zone(L, F, F), "n1", ""),
+        (zone(L, F, None), "n3", ""),
+        (zone(L, F, C), "n3", ""),
+        (zone(L, F, None), "n2", "n1 up"),
+        (zone(L, F, C), "n2", "n1 up"),
+        (zone(L, F, None), "n1", "n2 up"),
+        (zone(L, F, F, None), "n4", ""),
+        (zone(L, F, F, None), "n3", "n1, n2 up"),
+        (zone(L, F, F, F, None), "n4", ""),
+        (zone(L, F, F, None, None), "n3", "n1, n2 up"),
+        (zone(L, F), "n2", ""),
+        (zone(L, None), "n2", ""),
+        (zone(L, F), "n1", "n1 as the leader"),
+        (zone(None, C), "n2", "none up"),
+        (zone(L), "n1", "n1 alone"),
+    ],
+)
+def test_a_server_leaves_only_where_the_others_keep_quorum(
+    view: ZoneView, leaving: str, refusal: str
+) -> None:
+    found = check_leave(view, leaving)
+    assert (found.seen if found else "") == refusal
+    if found:
+        assert found.host == leaving
