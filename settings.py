@@ -120,6 +120,8 @@ class Settings(_Part):
     ds: Datastores = Datastores()
     gate_endpoint: str | None = None
     oned: dict[Identifier, Scalar | dict[Identifier, Scalar]] = Field(default_factory=dict)
+    lost: list[HostName] = Field(default_factory=list)
+    allow_degraded: bool = False
     keep_dumps: Annotated[int, Field(ge=1)] = 10
     purge: bool = False
 
@@ -288,6 +290,8 @@ def _front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
             f"{count} front-ends tolerate no more failures than {count - 1};"
             f" list {count - 1} or {count + 1}",
         )
+    for name in sorted(set(given.get("lost", [])) & set(front_ends)):
+        yield _of(f"frontends.{name}", "named under lost, too; take it off one of them")
     seen: dict[str, str] = {}
     for name, one in sorted(front_ends.items()):
         if one.address in seen:

@@ -22,6 +22,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 CONNECT_TIMEOUT = 15.0
 """Seconds for each stage of logging in: TCP, the SSH banner, authentication."""
 
+RETRY_AFTER = 5.0
+"""Seconds after which a host that could not be reached is tried again."""
+
 Progress = Callable[[str], None]
 
 
@@ -34,6 +37,7 @@ class Session:
         self.port = host.ssh.port or settings.port
         self._settings = settings
         self._client: paramiko.SSHClient | None = None
+        self._refusal: tuple[float, HostError] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -195,11 +199,21 @@ class Session:
         with self._lock:
             transport = self._client.get_transport() if self._client else None
             if transport is None or not transport.is_active():
-                self._client = self._connect()
+                self._client = self._reconnect()
                 transport = self._client.get_transport()
             if transport is None:
                 raise OSError("the connection closed at once")
             return transport
+
+    def _reconnect(self) -> paramiko.SSHClient:
+        """A host that could not be reached is not tried again for a while: waits stay waits."""
+        if self._refusal is not None and time.monotonic() < self._refusal[0]:
+            raise self._refusal[1]
+        try:
+            return self._connect()
+        except HostError as error:
+            self._refusal = (time.monotonic() + RETRY_AFTER, error)
+            raise
 
     def _connect(self) -> paramiko.SSHClient:
         settings = self._settings

@@ -176,7 +176,7 @@ def plan_zone(
     if not highly_available and (members or (solo and solo[0].pool)):
         return _retire([*members, *solo])
     if members and any(host.leads for host in members):
-        return _adopt(hosts, members)
+        return _adopt(members, known)
     if len(solo) > 1:
         return Refusal(
             expected="at most one front-end with a database of its own",
@@ -189,8 +189,8 @@ def plan_zone(
         steps: list[ZoneStep] = [Bootstrap(founder)]
         return steps + _found(hosts, founder, ()) if highly_available else steps
     if solo:
-        return _convert(hosts, solo[0], members, highly_available=highly_available)
-    return _resume(hosts, members)
+        return _convert(hosts, solo[0], members, known, highly_available=highly_available)
+    return _resume(members, known)
 
 
 def _found(
@@ -214,6 +214,7 @@ def _convert(
     hosts: Sequence[FrontEndView],
     founder: FrontEndView,
     members: Sequence[FrontEndView],
+    known: AbstractSet[str],
     *,
     highly_available: bool,
 ) -> list[ZoneStep] | Refusal:
@@ -243,7 +244,7 @@ def _convert(
             " drop its database to have it join anew",
             host=founder.name,
         )
-    foreign = _not_listed(founder.pool, hosts)
+    foreign = _not_listed(founder.pool, known)
     if foreign:
         return foreign
     start: list[ZoneStep] = [] if founder.running else [StartSolo(founder.name)]
@@ -265,9 +266,7 @@ def _retire(holding: Sequence[FrontEndView]) -> list[ZoneStep] | Refusal:
     return [Retire(holding[0].name)]
 
 
-def _resume(
-    hosts: Sequence[FrontEndView], members: Sequence[FrontEndView]
-) -> list[ZoneStep] | Refusal:
+def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
     identities = {host.identity for host in members}
     if len(identities) > 1:
         return Refusal(
@@ -277,7 +276,7 @@ def _resume(
         )
     listed = [host for host in members if host.is_listed]
     newest = max(listed or members, key=lambda host: (host.log_position, host.name))
-    foreign = _not_listed(newest.pool, hosts)
+    foreign = _not_listed(newest.pool, known)
     if foreign:
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
@@ -311,12 +310,10 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
     )
 
 
-def _adopt(
-    hosts: Sequence[FrontEndView], members: Sequence[FrontEndView]
-) -> list[ZoneStep] | Refusal:
+def _adopt(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
-    foreign = _not_listed(leader.pool, hosts)
+    foreign = _not_listed(leader.pool, known)
     if foreign:
         return foreign
     others = [host.name for host in leaders if host.identity != leader.identity]
@@ -332,10 +329,9 @@ def _adopt(
     return [Adopt(leader.name)]
 
 
-def _not_listed(pool: Sequence[ServerEntry], hosts: Sequence[FrontEndView]) -> Refusal | None:
-    listed = {host.name for host in hosts}
+def _not_listed(pool: Sequence[ServerEntry], known: AbstractSet[str]) -> Refusal | None:
     for entry in pool:
-        if entry.name not in listed or entry.endpoint != endpoint(entry.name):
+        if entry.name not in known or entry.endpoint != endpoint(entry.name):
             return Refusal(
                 expected="a zone of the front-ends in the stack's config",
                 seen=f"zone server {entry.id} {entry.name} at {entry.endpoint}",
@@ -434,14 +430,6 @@ def check_leave(view: ZoneView, name: str) -> Refusal | None:
             expected=f"{needed} of {len(view.pool)} servers up without {name}",
             seen=f"{', '.join(up) or 'none'} up",
             remedy="bring the others back first: without them the zone would lose quorum",
-            host=name,
-        )
-    if len(others) == 1 and view.leader() == name:
-        return Refusal(
-            expected=f"{others[0]}, which stays, to lead",
-            seen=f"{name} as the leader",
-            remedy=f"restart opennebula on {name}, and run again once {others[0]} leads: a last"
-            " server cannot be elected alone while two are listed",
             host=name,
         )
     return None

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula.api import Api, ApiError
+from opennebula.api import ApiError
 from opennebula.membership import (
     Adopt,
     Bootstrap,
     Enlist,
     Refusal,
     Register,
+    Retire,
     Seed,
     StartSolo,
     StartTogether,
@@ -20,18 +20,22 @@ from opennebula.membership import (
     plan_zone,
 )
 from opennebula.zone import ServerEntry, endpoint
-from procedures import configuration, gate
+from procedures import gate
 from procedures.access import Access, side_by_side
-from procedures.observe import Facts, all_facts, require_names, statuses
+from procedures.observe import (
+    Facts,
+    all_facts,
+    facts_where_possible,
+    require_names,
+    statuses,
+)
 from procedures.seed import seed
+from procedures.solo import START, answering, enlist, retire, start
 from procedures.specs import ZoneSpec
-from procedures.wait import until
 
 LOCK = "/run/lock/opennebula-ha-zone"
 LOCK_WAIT = 600.0
 """Seconds to wait for another run that changes the same zone."""
-START = 120.0
-"""Seconds for one oned to start, or to stop and start."""
 
 
 @contextmanager
@@ -41,13 +45,16 @@ def zone_lock(access: Access, host: Host) -> Iterator[None]:
         yield
 
 
-def found(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+def found(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], leaving: Mapping[str, Host]
+) -> None:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
-    ``hosts`` may be more than the zone's front-ends: those that are about to leave it.
+    Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
+    but need not be there any more.
     """
     with zone_lock(access, hosts[min(hosts)]):
-        _Founding(access, zone, hosts).run()
+        _Founding(access, zone, hosts, leaving).run()
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
@@ -61,21 +68,19 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
-def start(access: Access, host: Host, server_id: int | None) -> None:
-    """Start a host's oned; refuses when its configuration has another SERVER_ID."""
-    access.run(
-        host,
-        "start",
-        variables={"server_id": "" if server_id is None else str(server_id)},
-        timeout=START,
-    )
-
-
 class _Founding:
-    def __init__(self, access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        zone: ZoneSpec,
+        hosts: Mapping[str, Host],
+        leaving: Mapping[str, Host],
+    ) -> None:
         self._access = access
         self._zone = zone
-        self._hosts = hosts
+        self._hosts = {**leaving, **hosts}
+        self._staying = hosts
+        self._leaving = leaving
         self._facts: dict[str, Facts] = {}
         self._pool: tuple[ServerEntry, ...] = ()
 
@@ -85,14 +90,18 @@ class _Founding:
             self._do(step)
 
     def _plan(self) -> list[ZoneStep]:
-        self._facts = all_facts(self._access, self._hosts, self._zone.database, names=self._hosts)
+        self._facts = all_facts(
+            self._access, self._staying, self._zone.database, names=self._staying
+        )
         if self._zone.highly_available:
-            require_names(self._facts.values(), self._hosts)
+            require_names(self._facts.values(), self._staying)
+        self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
         awake = {name: one.host for name, one in self._facts.items() if one.active}
         answers = statuses(self._access, awake)
         plan = plan_zone(
             [one.view(answers.get(name)) for name, one in self._facts.items()],
             highly_available=self._zone.highly_available,
+            leaving=tuple(self._leaving),
         )
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), "found the zone")
@@ -107,7 +116,7 @@ class _Founding:
                 self._bootstrap(host)
             case StartSolo(host):
                 start(self._access, self._hosts[host], None)
-                self._answers(host)
+                answering(self._access, self._hosts[host])
             case Register(host, missing):
                 self._register(host, missing)
             case Seed(source, targets):
@@ -116,6 +125,8 @@ class _Founding:
                 self._enlist(host)
             case StartTogether(hosts):
                 self._start(hosts)
+            case Retire(host):
+                retire(self._access, self._zone, self._hosts[host])
             case Adopt(leader):
                 self._access.report(f"take over the zone that {leader} leads")
 
@@ -129,38 +140,13 @@ class _Founding:
             },
             timeout=START,
         )
-        api = self._answers(name)
+        api = answering(self._access, self._hosts[name])
         if api.zone()[0] != self._zone.name:
             api.rename_zone(self._zone.name)
 
-    def _answers(self, name: str) -> Api:
-        """The API of an oned that has just been started, once it answers."""
-        said = ""
-
-        def ask() -> Api | None:
-            nonlocal said
-            api = self._access.api(self._hosts[name])
-            try:
-                api.version()
-            except ApiError as error:
-                said = str(error)
-                return None
-            return api
-
-        return until(
-            ask,
-            host=name,
-            step="wait for oned",
-            expected="an answer from its API",
-            seconds=START,
-            seen=lambda: said,
-            remedy="look at /var/log/one/oned.log there; where it says that authentication failed,"
-            " opennebula-ha:one_pass is not oneadmin's password",
-        )
-
     def _register(self, founder: str, missing: tuple[str, ...]) -> None:
         self._access.report(f"{founder}: register {', '.join(missing)}")
-        api = self._answers(founder)
+        api = answering(self._access, self._hosts[founder])
         try:
             # Read again: an interrupted run may have entered some.
             listed = {entry.name for entry in api.servers()}
@@ -193,15 +179,7 @@ class _Founding:
 
     def _enlist(self, name: str) -> None:
         ids = {entry.name: entry.id for entry in self._pool}
-        seen = self._facts[name]
-        written = configuration.with_server_id(seen.oned_conf, ids[name])
-        self._access.run(
-            self._hosts[name],
-            "enlist",
-            variables={"db_name": self._zone.database.name, "zone": ""},
-            secrets={"oned_conf": written.rstrip("\n")},
-        )
-        self._facts[name] = replace(seen, oned_conf=written)
+        enlist(self._access, self._zone, self._facts[name], ids[name])
 
     def _start(self, names: tuple[str, ...]) -> None:
         ids = {entry.name: entry.id for entry in self._pool}

@@ -7,11 +7,12 @@ from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.membership import Refusal, plan_join
 from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
-from procedures import configuration, gate
+from procedures import gate
 from procedures.access import Access
-from procedures.found import refused, start, zone_lock
+from procedures.found import refused, zone_lock
 from procedures.observe import all_facts, facts, require_names, zone_view
 from procedures.seed import seed
+from procedures.solo import enlist, start
 from procedures.specs import MemberSpec
 
 _STEP = "join the zone"
@@ -144,13 +145,7 @@ class _Join:
         body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
         own = facts(self._access, self._host, self._zone.database)
         if not own.active:
-            written = configuration.with_server_id(own.oned_conf, entry.id)
-            self._access.run(
-                self._host,
-                "enlist",
-                variables={"db_name": self._zone.database.name, "zone": body},
-                secrets={"oned_conf": written.rstrip("\n")},
-            )
+            enlist(self._access, self._zone, own, entry.id, body)
         start(self._access, self._host, entry.id)
 
 

@@ -1,17 +1,19 @@
-"""Take one server out of the zone, without losing quorum."""
+"""Take servers out of the zone, without losing quorum."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hosts.connection import Host
 from opennebula.api import ApiError
-from opennebula.membership import Refusal, check_leave
+from opennebula.membership import Refusal, check_leave, check_shrink
 from opennebula.zone import ServerEntry, ZoneView
 from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
-from procedures.observe import zone_view
+from procedures.observe import facts_where_possible, statuses, zone_view
 from procedures.seed import dump
-from procedures.specs import MemberSpec
+from procedures.solo import survive
+from procedures.specs import ZoneSpec
+from procedures.switchover import switch_over
 from procedures.wait import until
 
 _STEP = "leave the zone"
@@ -19,34 +21,102 @@ STOP = 180.0
 """Seconds for oned to stop: a candidate was seen to take 84 s."""
 
 
-def leave(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> None:
+def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host]) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
-    ever, and a deleted leader goes on as a hidden one. Raises HostError.
+    ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
+    Raises HostError.
     """
-    name = spec.host.name
-    others = {other: host for other, host in hosts.items() if other != name}
-    leader = gate.wait_for_leader(access, hosts).leader() or ""
-    anchor = others.get(leader) or others[min(others)]
-    with zone_lock(access, anchor):
+    others = {name: other for name, other in hosts.items() if name != host.name}
+    with zone_lock(access, others[min(others)]):
+        if _last_two(access, zone, host, others):
+            return
         view = gate.wait_for_leader(access, hosts)
-        entry = next((item for item in view.pool if item.name == name), None)
+        entry = _entry(view, host.name)
         if entry is not None:
-            refusal = check_leave(view, name)
+            refusal = check_leave(view, host.name)
             if isinstance(refusal, Refusal):
-                raise refused(refusal, name, _STEP)
-            dump(
-                access,
-                hosts[view.leader() or ""],
-                spec.zone.database,
-                reason=f"before-leave-{name}",
-                keep=spec.zone.keep_dumps,
-                stop=False,
-            )
-        access.run(spec.host, "stop", timeout=STOP)
+                raise refused(refusal, host.name, _STEP)
+            if len(view.pool) == 2 and view.leader() == host.name:
+                # Alone among two listed nobody is elected: the one that stays leads first.
+                (staying,) = (item.name for item in view.pool if item.name != host.name)
+                switch_over(access, {name: hosts[name] for name in (host.name, staying)}, staying)
+            _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
+        access.run(host, "stop", timeout=STOP)
         if entry is not None:
             _delete(access, entry, others)
+
+
+def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
+    """Delete the entries of servers that are gone for good, without reaching them.
+
+    ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
+    ones, unless a single one of them is left: that one goes on alone.
+    """
+    lost = set(lost)
+    with zone_lock(access, hosts[min(hosts)]):
+        seen = facts_where_possible(access, hosts, zone.database)
+        holding = {name: one for name, one in seen.items() if one.has_content}
+        listed = {entry.name for one in holding.values() for entry in one.pool}
+        if not lost & listed:
+            return
+        answers = statuses(access, {name: hosts[name] for name in holding})
+        view = ZoneView((), answers)
+        if view.leader() is None and len(holding) == 1 and listed - lost == set(holding):
+            (name,) = holding
+            access.report(f"{name}: go on alone, without {', '.join(sorted(lost & listed))}")
+            survive(access, zone, hosts[name])
+            return
+        gate.wait_for_leader(access, hosts)
+        _keep_dump(access, zone, hosts, "before-forgetting")
+        for entry in zone_view(access, hosts).pool:
+            if entry.name in lost:
+                access.report(f"take out {entry.name}, which is lost")
+                _delete(access, entry, hosts)
+
+
+def require_majority(
+    access: Access,
+    staying: Mapping[str, Host],
+    leaving: Mapping[str, Host],
+    *,
+    allow_degraded: bool,
+) -> None:
+    """Refuse, before anything is touched, a shrinking that could cost the zone its quorum."""
+    view = zone_view(access, {**leaving, **staying})
+    refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
+    if refusal is not None:
+        raise refused(refusal, ", ".join(sorted(leaving)), "shrink the zone")
+
+
+def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:
+    """An interrupted leave of one of two: it is stopped, and the other cannot lead. Finish it."""
+    answers = statuses(access, others)
+    if ZoneView((), answers).leader() is not None:
+        return False
+    seen = facts_where_possible(access, {**others, host.name: host}, zone.database)
+    own = seen.get(host.name)
+    staying = [
+        name
+        for name, one in seen.items()
+        if name != host.name
+        and {entry.name for entry in one.pool} == {name, host.name}
+        and one.has_content
+    ]
+    if own is None or own.active or len(staying) != 1:
+        return False
+    survive(access, zone, others[staying[0]])
+    return True
+
+
+def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
+    leader = gate.wait_for_leader(access, hosts).leader() or ""
+    dump(access, hosts[leader], zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
+
+
+def _entry(view: ZoneView, name: str) -> ServerEntry | None:
+    return next((item for item in view.pool if item.name == name), None)
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

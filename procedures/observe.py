@@ -151,13 +151,30 @@ def all_facts(
     )
 
 
+def facts_where_possible(
+    access: Access, hosts: Mapping[str, Host], database: Database
+) -> dict[str, Facts]:
+    """The same for hosts that may be gone; those that cannot be reached are left out."""
+
+    def ask(host: Host) -> Facts | None:
+        try:
+            return facts(access, host, database)
+        except HostError:
+            return None
+
+    asked = side_by_side(
+        {name: lambda host=host: ask(host) for name, host in hosts.items()}  # type: ignore[misc]
+    )
+    return {name: one for name, one in asked.items() if one is not None}
+
+
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
-    """What each oned says of itself; one that does not answer is left out."""
+    """What each oned says of itself; one that does not answer, or its host, is left out."""
 
     def ask(host: Host) -> RaftStatus | None:
         try:
             return access.api(host).raft_status()
-        except ApiError:
+        except (ApiError, HostError):
             return None
 
     asked = side_by_side(

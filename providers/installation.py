@@ -10,6 +10,7 @@ from pulumi.dynamic import Resource
 from procedures.access import Access
 from procedures.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
+from providers import stack
 from providers.base import Outputs, Provider
 
 
@@ -42,7 +43,8 @@ class InstallationProvider(Provider[InstallationSpec]):
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
         """Stop and disable the services; the data stays unless purge is set."""
-        remove(access, spec)
+        if spec.host.name not in stack.current().lost:
+            remove(access, spec)
 
 
 class Installation(Resource, module="opennebula", name="Installation"):

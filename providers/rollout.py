@@ -50,7 +50,9 @@ class RolloutProvider(Provider[ZoneSpec]):
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
         leaving = {
-            name: Host.model_validate(one) for name, one in olds.get("front_ends", {}).items()
+            name: Host.model_validate(one)
+            for name, one in olds.get("front_ends", {}).items()
+            if name not in stack.current().lost
         }
         return _roll_out(access, spec, {**leaving, **stack.current().front_ends})
 

@@ -36,6 +36,9 @@ class Stack:
             for name, one in (_object(config, "frontends") or {}).items()
         }
         """The front-ends that the config lists, by name."""
+        self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
+        """Those that are gone for good."""
+        self.allow_degraded = bool(_object(config, "allow_degraded"))
 
     def access(self, report: Report) -> Access:
         """The way to the hosts for one operation on one resource."""

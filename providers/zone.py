@@ -9,9 +9,11 @@ from pulumi.dynamic import Resource
 from hosts.connection import Host
 from procedures.access import Access
 from procedures.found import found
+from procedures.leave import forget, require_majority
 from procedures.observe import statuses, zone_view
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
+from providers import stack
 from providers.base import Outputs, Provider
 
 
@@ -22,7 +24,7 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
-        found(access, spec, _hosts(props))
+        found(access, spec, _hosts(props), {})
         return "zone-0", {"drift": []}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
@@ -42,7 +44,18 @@ class ZoneProvider(Provider[ZoneSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Convert or adopt; those that leave are still there at this moment."""
-        found(access, spec, {**_hosts(olds), **_hosts(news)})
+        here = stack.current()
+        staying, before = _hosts(news), _hosts(olds)
+        leaving = {
+            name: host
+            for name, host in before.items()
+            if name not in staying and name not in here.lost
+        }
+        if spec.highly_available and here.lost:
+            forget(access, spec, here.lost, staying)
+        if spec.highly_available and leaving:
+            require_majority(access, staying, leaving, allow_degraded=here.allow_degraded)
+        found(access, spec, staying, leaving)
         return {"drift": []}
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:

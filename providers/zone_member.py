@@ -43,8 +43,11 @@ class ZoneMemberProvider(Provider[MemberSpec]):
         return _outputs(spec, join(access, spec, _peers(spec)), "")
 
     def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
-        """Leave."""
-        leave(access, spec, _peers(spec))
+        """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
+        here = stack.current()
+        if spec.host.name in here.lost or spec.host.name in here.front_ends:
+            return
+        leave(access, spec.zone, spec.host, _peers(spec))
 
 
 class ZoneMember(Resource, module="opennebula", name="ZoneMember"):

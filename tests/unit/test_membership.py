@@ -450,7 +450,7 @@ L, F, C = State.LEADER, State.FOLLOWER, State.CANDIDATE
         (zone(L, F, F, None, None), "n3", "n1, n2 up"),
         (zone(L, F), "n2", ""),
         (zone(L, None), "n2", ""),
-        (zone(L, F), "n1", "n1 as the leader"),
+        (zone(L, F), "n1", ""),
         (zone(None, C), "n2", "none up"),
         (zone(L), "n1", "n1 alone"),
     ],
