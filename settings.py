@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from hosts.connection import Host, HostSsh, SshSettings
+from opennebula import conf
 
 PROJECT = "opennebula-ha"
 
@@ -29,6 +30,7 @@ HostName = Annotated[
 ]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
+Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
 Scalar = str | int | bool
 
 
@@ -39,8 +41,8 @@ class _Part(BaseModel):
 class FrontEnd(_Part):
     """One entry of ``frontends``."""
 
-    address: str
-    one_vip_if: str | None = None
+    address: ipaddress.IPv4Address
+    one_vip_if: Interface | None = None
     ssh: HostSsh = HostSsh()
 
 
@@ -103,7 +105,7 @@ class Settings(_Part):
     force_ha: bool = False
     one_vip: ipaddress.IPv4Address | None = None
     one_vip_cidr: Annotated[int, Field(ge=1, le=32)] | None = None
-    one_vip_if: Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")] | None = None
+    one_vip_if: Interface | None = None
     frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
     ssh: SshSettings = SshSettings()
     ensure_keys_for: list[Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]] = (
@@ -134,7 +136,7 @@ class Settings(_Part):
     def hosts(self) -> dict[str, Host]:
         """The front-ends' places on the network, by name."""
         return {
-            name: Host(name=name, address=one.address, ssh=one.ssh)
+            name: Host(name=name, address=str(one.address), ssh=one.ssh)
             for name, one in sorted(self.frontends.items())
         }
 
@@ -207,6 +209,14 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = lambda _: T
         for key in ("one_pass", "one_token", "db_password")
         if key in own and not is_secret(f"{PROJECT}:{key}")
     ]
+    ssh: SshSettings | None = values.get("ssh")
+    if ssh is not None and ssh.private_key is not None and not is_secret(f"{PROJECT}:ssh"):
+        faults.append(
+            _of(
+                "ssh.private_key",
+                "must be a secret; pulumi config set --secret --path ssh.private_key",
+            )
+        )
     faults += _contradictions(values)
     if faults:
         raise SettingsError(faults)
@@ -244,11 +254,11 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     if ssh is not None:
         if ssh.private_key is not None and ssh.private_key_file is not None:
             yield _of("ssh", "private_key and private_key_file exclude each other")
-        for name in sorted(ssh.host_keys.keys() - front_ends.keys()):
+        for name in sorted(ssh.host_keys.keys() - front_ends.keys() if front_ends else ()):
             yield _of(f"ssh.host_keys.{name}", "no such front-end in frontends")
     for name in ("one_pass", "db_password", "one_token"):
         secret: SecretStr | None = given.get(name)
-        text = secret.get_secret_value() if secret else "set"
+        text = "set" if secret is None else secret.get_secret_value()
         if not text or "\n" in text or not text.isprintable():
             yield _of(name, "expected one line of printable characters, not empty")
     token: SecretStr | None = given.get("one_token")
@@ -259,11 +269,25 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
             call_default_factory=True
         ):
             yield _of(key, f"not done by this version yet; leave it out and {advice}")
-    for name in sorted(given.get("oned", {})):
+    password: SecretStr | None = given.get("db_password")
+    if password is not None and not conf.expressible(password.get_secret_value()):
+        yield _of("db_password", _INEXPRESSIBLE)
+    yield from _oned_faults(given.get("oned", {}))
+
+
+_INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
+
+
+def _oned_faults(oned: Mapping[str, Scalar | Mapping[str, Scalar]]) -> Iterator[str]:
+    for name, value in sorted(oned.items()):
         if name.upper() in _OWN_ATTRIBUTES:
             yield _of(
                 f"oned.{name}", "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()]
             )
+        parts = value.items() if isinstance(value, Mapping) else [("", value)]
+        for key, part in parts:
+            if not conf.expressible(part):
+                yield _of(f"oned.{name}.{key}".rstrip("."), _INEXPRESSIBLE)
 
 
 _NOT_YET = {
@@ -292,14 +316,14 @@ def _front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
         )
     for name in sorted(set(given.get("lost", [])) & set(front_ends)):
         yield _of(f"frontends.{name}", "named under lost, too; take it off one of them")
-    seen: dict[str, str] = {}
+    seen: dict[ipaddress.IPv4Address, str] = {}
     for name, one in sorted(front_ends.items()):
         if one.address in seen:
             yield _of(
                 f"frontends.{name}.address", f"{one.address} is the address of {seen[one.address]}"
             )
         seen[one.address] = name
-        if name == "localhost" or one.address.startswith("127."):
+        if name == "localhost" or one.address.is_loopback:
             yield _of(f"frontends.{name}", "expected a name and address that the others can use")
 
 
@@ -324,22 +348,15 @@ def _vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
         yield _of("one_vip", f"{vip} is the network's or broadcast address of {network}")
     for name, one in sorted(front_ends.items()):
-        address = _address(one.address)
+        address = one.address
         if address == vip:
             yield _of("one_vip", f"{vip} is the address of {name}; expected a free one")
-        elif address is not None and address not in network and one.one_vip_if is None:
+        elif address not in network and one.one_vip_if is None:
             yield _of(
                 "one_vip",
                 f"{vip}/{network.prefixlen} is not in a subnet with {name} at {address}; where the"
                 f" VIP is on another interface, say so in frontends.{name}.one_vip_if",
             )
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 def _of(key: str, text: str) -> str:
@@ -384,8 +401,9 @@ def _fault(key: str, error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         message = "not a key of this project"
     elif error["type"] == "string_pattern_mismatch":
-        pattern = error["ctx"]["pattern"]
-        message = _FORMS.get(key, f"expected text that matches {pattern}")
+        message = f"expected text that matches {error['ctx']['pattern']}"
+        if error["loc"] in ((), (place.removeprefix(f"{key}."), "[key]")):
+            message = _FORMS.get(key, message)
     return _of(place, message[:1].lower() + message[1:])
 
 

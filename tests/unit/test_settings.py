@@ -1,0 +1,343 @@
+"""A stack's config: what is right, and every fault at once, each naming its key."""
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import settings
+from settings import PROJECT, Settings, SettingsError, parse
+
+CANARY = "canary-that-nobody-may-see"
+ROOT = Path(__file__).parents[2]
+GOOD: dict[str, Any] = {
+    "one_version": "7.2",
+    "one_pass": f"{CANARY}-1",
+    "db_password": f"{CANARY}-2",
+    "one_vip": "10.2.50.86",
+    "one_vip_cidr": 24,
+    "one_vip_if": "eth0",
+    "frontends": {
+        "n1a1": {"address": "10.2.50.10"},
+        "n1a2": {"address": "10.2.50.11", "one_vip_if": "ens3"},
+        "n1a3": {"address": "10.2.50.12", "ssh": {"port": 2222}},
+    },
+}
+MISSING = object()
+
+
+def raw(config: dict[str, Any]) -> dict[str, str]:
+    """The config as Pulumi hands it over."""
+    return {
+        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+        if value is not MISSING
+    }
+
+
+def front_ends(*addresses: str) -> dict[str, Any]:
+    return {f"n{number}": {"address": address} for number, address in enumerate(addresses, 1)}
+
+
+def faults(**changes: Any) -> list[str]:
+    """The faults of the good config with these changes."""
+    with pytest.raises(SettingsError) as caught:
+        parse(raw({**GOOD, **changes}))
+    assert CANARY not in str(caught.value)
+    assert all(fault.startswith(f"{PROJECT}:") for fault in caught.value.faults)
+    return [fault.removeprefix(f"{PROJECT}:") for fault in caught.value.faults]
+
+
+def test_a_good_config_is_one_typed_object() -> None:
+    stack = parse(raw(GOOD))
+    assert stack.one_vip == ipaddress.IPv4Address("10.2.50.86")
+    assert stack.one_pass.get_secret_value() == f"{CANARY}-1"
+    assert stack.highly_available
+    assert [(host.name, host.address) for host in stack.hosts.values()] == [
+        ("n1a1", "10.2.50.10"),
+        ("n1a2", "10.2.50.11"),
+        ("n1a3", "10.2.50.12"),
+    ]
+    assert stack.hosts["n1a3"].ssh.port == 2222
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    stack = parse(
+        raw({key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")})
+    )
+    assert (stack.zone_name, stack.db_backend, stack.db_name) == (
+        "OpenNebula",
+        "MariaDB",
+        "opennebula",
+    )
+    assert (stack.ensure_hosts, stack.force_ha, stack.purge, stack.keep_dumps) == (
+        True,
+        False,
+        False,
+        10,
+    )
+    assert stack.feature_names == ("gui", "flow", "gate", "form")
+    assert (stack.one_vip, stack.one_token, stack.gate_endpoint) == (None, None, None)
+    assert (stack.ssh.user, stack.ssh.port, stack.ssh.accept_new_host_keys) == ("root", 22, False)
+
+
+def test_the_order_of_the_front_ends_never_matters() -> None:
+    turned = dict(reversed(GOOD["frontends"].items()))
+    assert list(parse(raw({**GOOD, "frontends": turned})).hosts) == list(parse(raw(GOOD)).hosts)
+
+
+def test_config_of_other_projects_is_none_of_ours() -> None:
+    assert parse({**raw(GOOD), "aws:region": "eu", "pulumi:tags": "{}"}) == parse(raw(GOOD))
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "version missing": ({"one_version": MISSING}, "one_version", "missing; such as pulumi config"),
+    "password missing": ({"one_pass": MISSING}, "one_pass", "pulumi config set --secret one_pass"),
+    "front-ends missing": ({"frontends": MISSING}, "frontends", "missing; such as pulumi config"),
+    "no front-end": ({"frontends": {}}, "frontends", "at least 1"),
+    "database password missing": (
+        {"db_password": MISSING},
+        "db_password",
+        "pulumi config set --secret db_password",
+    ),
+    "unknown key": ({"one_vipp": "x"}, "one_vipp", "did you mean one_vip?"),
+    "unknown key, like no other": ({"zzz": "x"}, "zzz", "not a key of this project"),
+    "unknown key of a front-end": (
+        {"frontends": {"n1": {"address": "10.2.50.1", "adress": "x"}}, "force_ha": True},
+        "frontends.n1.adress",
+        "not a key of this project",
+    ),
+    "unknown key of ssh": ({"ssh": {"usr": "x"}}, "ssh.usr", "not a key of this project"),
+    "unknown key of a front-end's ssh": (
+        {
+            "frontends": {"n1": {"address": "10.2.50.1", "ssh": {"key": "x"}}},
+            "force_ha": True,
+        },
+        "frontends.n1.ssh.key",
+        "not a key of this project",
+    ),
+    "unknown feature": ({"features": {"gate2": True}}, "features.gate2", "not a key"),
+    "unknown key of the repository": ({"repository": {"uri": "x"}}, "repository.uri", "not a key"),
+    "no version": ({"one_version": "latest"}, "one_version", 'such as "7.2"'),
+    "no boolean": ({"force_ha": "maybe"}, "force_ha", "expected true or false"),
+    "no number": ({"one_vip_cidr": "wide"}, "one_vip_cidr", "expected a whole number"),
+    "no object": ({"ssh": "root@gate"}, "ssh", "expected an object"),
+    "no address": ({"one_vip": "10.2.50"}, "one_vip", "not a valid IPv4 address"),
+    "a prefix too long": ({"one_vip_cidr": 33}, "one_vip_cidr", "less than or equal to 32"),
+    "a host name with capitals": (
+        {"frontends": {"N1": {"address": "10.2.50.1"}}, "force_ha": True},
+        "frontends.N1",
+        "expected a host name",
+    ),
+    "a name where a front-end's address must be": (
+        {"frontends": front_ends("n1.example.org"), "force_ha": True},
+        "frontends.n1.address",
+        "not a valid IPv4 address",
+    ),
+    "an interface with a blank": ({"one_vip_if": "eth0 1"}, "one_vip_if", "expected text"),
+    "a front-end's interface with a blank": (
+        {
+            "frontends": {"n1": {"address": "10.2.50.1", "one_vip_if": "a b"}},
+            "force_ha": True,
+        },
+        "frontends.n1.one_vip_if",
+        "expected text that matches",
+    ),
+    "a port beyond the last": ({"ssh": {"port": 70000}}, "ssh.port", "65535"),
+    "a bastion of another form": ({"ssh": {"bastion": "gate:ssh"}}, "ssh.bastion", "host[:port]"),
+    "another backend": ({"db_backend": "Postgres"}, "db_backend", "'MariaDB' or 'SQLite'"),
+    "a database name with a quote": ({"db_name": "a`b"}, "db_name", "expected text that matches"),
+    "an even number": (
+        {"frontends": front_ends("10.2.50.1", "10.2.50.2")},
+        "frontends",
+        "2 front-ends tolerate no more failures than 1; list 1 or 3",
+    ),
+    "an address twice": (
+        {"frontends": front_ends("10.2.50.1", "10.2.50.2", "10.2.50.1")},
+        "frontends.n3.address",
+        "10.2.50.1 is the address of n1",
+    ),
+    "a loopback address": (
+        {"frontends": front_ends("10.2.50.1", "10.2.50.2", "127.0.0.1"), "one_vip": MISSING}
+        | {"one_vip_cidr": MISSING, "one_vip_if": MISSING},
+        "frontends.n3",
+        "that the others can use",
+    ),
+    "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "cannot be replicated"),
+    "SQLite with force_ha": (
+        {"db_backend": "SQLite", "force_ha": True, "frontends": front_ends("10.2.50.1")},
+        "db_backend",
+        "cannot be replicated",
+    ),
+    "no interface for the VIP": ({"one_vip_if": MISSING}, "one_vip_if", "go together"),
+    "no prefix for the VIP": ({"one_vip_cidr": MISSING}, "one_vip_cidr", "go together"),
+    "no VIP beside its prefix": ({"one_vip": MISSING}, "one_vip", "go together"),
+    "the VIP is a front-end": ({"one_vip": "10.2.50.11"}, "one_vip", "the address of n1a2"),
+    "the VIP is the broadcast": ({"one_vip": "10.2.50.255"}, "one_vip", "broadcast address"),
+    "the VIP is the network": ({"one_vip": "10.2.50.0"}, "one_vip", "network's or broadcast"),
+    "the VIP for one alone": (
+        {"frontends": front_ends("10.2.50.1")},
+        "one_vip",
+        "one front-end alone has no leader",
+    ),
+    "two private keys": (
+        {"ssh": {"private_key": f"{CANARY}-3", "private_key_file": "id"}},
+        "ssh",
+        "exclude each other",
+    ),
+    "a host key of nobody": (
+        {"ssh": {"host_keys": {"n9": "ssh-ed25519 AAAA"}}},
+        "ssh.host_keys.n9",
+        "no such front-end",
+    ),
+    "an empty password": ({"one_pass": ""}, "one_pass", "one line of printable characters"),
+    "a password of two lines": (
+        {"one_pass": f"{CANARY}\nand more"},
+        "one_pass",
+        "one line of printable characters",
+    ),
+    "a password that oned.conf cannot hold": (
+        {"db_password": f"{CANARY}\\"},
+        "db_password",
+        "oned.conf cannot hold",
+    ),
+    "a token without its user": ({"one_token": CANARY}, "one_token", "user:password"),
+    "an attribute that the program sets": (
+        {"oned": {"federation": {"SERVER_ID": 1}}},
+        "oned.federation",
+        "SERVER_ID is the zone's matter",
+    ),
+    "an attribute that oned.conf cannot hold": (
+        {"oned": {"LOG": {"SYSTEM": "a]]>b"}}},
+        "oned.LOG.SYSTEM",
+        "oned.conf cannot hold",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_names_its_key_and_what_would_be_right(name: str) -> None:
+    changes, key, text = FAULTS[name]
+    found = faults(**changes)
+    assert any(fault.startswith(f"{key}: ") and text in fault for fault in found), found
+    assert len(found) == 1, found
+
+
+def test_a_vip_outside_the_subnet_is_refused_for_each_front_end() -> None:
+    found = faults(one_vip="10.9.9.9")
+    assert [fault.split(";")[0] for fault in found] == [
+        "one_vip: 10.9.9.9/24 is not in a subnet with n1a1 at 10.2.50.10",
+        "one_vip: 10.9.9.9/24 is not in a subnet with n1a3 at 10.2.50.12",
+    ]
+
+
+def test_an_interface_on_every_front_end_makes_the_common_one_needless() -> None:
+    everywhere = {name: {**one, "one_vip_if": "ens3"} for name, one in GOOD["frontends"].items()}
+    stack = parse(raw({**GOOD, "frontends": everywhere, "one_vip_if": MISSING}))
+    assert stack.one_vip_if is None
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    found = faults(
+        one_version="latest",
+        one_vip="10.2.50.10",
+        one_pass=MISSING,
+        nonsense=1,
+        db_backend="SQLite",
+        frontends={**front_ends("10.2.50.10"), "n2": {"address": "10.2.50.11", "rack": 4}},
+    )
+    assert {fault.split(":")[0] for fault in found} == {
+        "one_version",
+        "one_pass",
+        "nonsense",
+        "frontends.n2.rack",
+    }
+    found = faults(
+        one_vip="10.2.50.10",
+        db_backend="SQLite",
+        frontends=front_ends("10.2.50.10", "10.2.50.10"),
+        one_token=CANARY,
+    )
+    assert {fault.split(":")[0] for fault in found} == {
+        "one_vip",
+        "db_backend",
+        "frontends",
+        "frontends.n2.address",
+        "one_token",
+    }
+
+
+@pytest.mark.parametrize("key", ["one_pass", "db_password", "one_token"])
+def test_a_secret_in_plaintext_is_refused(key: str) -> None:
+    config = raw({**GOOD, "one_token": f"user:{CANARY}"})
+    with pytest.raises(SettingsError) as caught:
+        parse(config, is_secret=lambda name: name != f"{PROJECT}:{key}")
+    assert caught.value.faults == [
+        f"{PROJECT}:{key}: must be a secret; pulumi config set --secret {key}"
+    ]
+
+
+def test_a_private_key_in_plaintext_is_refused() -> None:
+    config = raw({**GOOD, "ssh": {"private_key": CANARY}})
+    with pytest.raises(SettingsError, match="private_key: must be a secret") as caught:
+        parse(config, is_secret=lambda name: name != f"{PROJECT}:ssh")
+    assert CANARY not in str(caught.value)
+
+
+def test_no_secret_shows_in_any_text_of_the_settings() -> None:
+    stack = parse(raw({**GOOD, "one_token": f"user:{CANARY}", "ssh": {"private_key": CANARY}}))
+    for text in (repr(stack), str(stack), stack.model_dump_json(), repr(stack.hosts)):
+        assert CANARY not in text
+    assert CANARY not in stack.fingerprint()
+
+
+@pytest.mark.parametrize("key", ["one_pass", "db_password", "one_token"])
+def test_the_fingerprint_changes_with_each_secret(key: str) -> None:
+    before = {**GOOD, "one_token": "user:a"}
+    assert (
+        parse(raw(before)).fingerprint() != parse(raw({**before, key: "other:one"})).fingerprint()
+    )
+
+
+# The project's declaration
+
+DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+
+
+def test_every_key_is_declared_and_none_besides() -> None:
+    assert set(DECLARED) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("key", Settings.model_fields)
+def test_the_declaration_agrees_with_the_field(key: str) -> None:
+    declared, field = DECLARED[key], Settings.model_fields[key]
+    kinds = {
+        "boolean": "true or false",
+        "integer": "a whole number",
+        "object": "an object",
+        "array": "a list",
+    }
+    assert kinds.get(declared["type"], "text") == settings._kind(field.annotation)
+    assert declared["description"]
+    assert ("default" not in declared) == field.is_required()
+
+
+def test_declared_defaults_stand_for_the_settings_own() -> None:
+    defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
+    needed = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
+    assert parse(raw({**defaults, **needed})) == parse(raw(needed))
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "stacks").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_the_stacks_in_the_repository_are_good(path: Path) -> None:
+    config = yaml.safe_load(path.read_text()).get("config", {})
+    given = {
+        key: "user:secret" if isinstance(value, dict) and "secure" in value else value
+        for key, value in config.items()
+    }
+    parse({key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()})
