@@ -1,5 +1,6 @@
 """How front-ends are reached: the part of the stack's config that concerns SSH."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -51,8 +52,8 @@ class Host(BaseModel):
 
 def parse_bastion(text: str, default_user: str) -> tuple[str, str, int]:
     """``[user@]host[:port]`` as user, host, port. Raises ValueError for anything else."""
-    user, _, rest = text.rpartition("@")
-    name, _, port = rest.partition(":")
-    if not name or (port and not port.isdigit()):
+    found = re.fullmatch(r"(?:([^@\s]+)@)?([^@:\s]+)(?::([0-9]{1,5}))?", text)
+    port = int(found[3] or 22) if found else 0
+    if not found or not 1 <= port <= 65535:
         raise ValueError(f"expected [user@]host[:port], saw {text!r}")
-    return user or default_user, name, int(port or 22)
+    return found[1] or default_user, found[2], port

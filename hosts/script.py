@@ -57,13 +57,14 @@ class Script:
     timeout: float = 120.0
 
     def text(self) -> str:
-        """What is sent. In a function, so that a connection cut half way runs nothing."""
+        """What is sent: one compound command; bash runs nothing of it before its end is there."""
         assignments = "".join(
             f"{name}={shlex.quote(value)}\n"
             for name, value in (*self.variables.items(), *self.secrets.items())
         )
         lock = f"exclusively {int(self.timeout)}\n" if self.exclusive else ""
-        return f"main() {{\n{_PRELUDE}{assignments}{lock}{self.body}\n}}\nmain </dev/null\nexit\n"
+        body = f"{_PRELUDE}{assignments}{lock}{self.body}"
+        return f"{{\nmain() {{\n{body}\n}}\nmain </dev/null\nexit\n}}\n"
 
     def redact(self, text: str) -> str:
         """The text without any of the secrets."""

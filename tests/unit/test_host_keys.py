@@ -1,0 +1,149 @@
+"""Whose host key is trusted, and how a bastion is written."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from hosts import host_keys
+from hosts.connection import Host, SshSettings, parse_bastion
+from hosts.errors import HostError
+
+
+def new_key() -> paramiko.PKey:
+    return paramiko.ECDSAKey.generate()
+
+
+KEY, OTHER = new_key(), new_key()
+HOST = Host(name="n1a1", address="10.2.50.10")
+
+
+def line(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def meet(settings: SshSettings, key: paramiko.PKey, port: int = 22) -> None:
+    """What the client does with a host that shows that key."""
+    client: Any = paramiko.SSHClient()
+    host_keys.trust(client, HOST, port, settings)
+    name = host_keys.record_name(HOST.address, port)
+    known = client._system_host_keys.lookup(name) or client.get_host_keys().lookup(name)
+    if known is None:
+        client._policy.missing_host_key(client, name, key)
+    elif known.get(key.get_name()) != key:
+        raise paramiko.BadHostKeyException(name, key, next(iter(known.values())))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "ssh" / "known_hosts"
+
+
+def written(file: Path, text: str) -> SshSettings:
+    file.parent.mkdir()
+    file.write_text(text)
+    return SshSettings(known_hosts_file=file)
+
+
+@pytest.mark.parametrize(("port", "name"), [(22, "10.2.50.10"), (2222, "[10.2.50.10]:2222")])
+def test_a_key_in_known_hosts_is_trusted(file: Path, port: int, name: str) -> None:
+    meet(written(file, f"{name} {line(KEY)}\n"), KEY, port)
+
+
+def test_a_pinned_key_is_trusted_without_any_file(file: Path) -> None:
+    meet(SshSettings(known_hosts_file=file, host_keys={"n1a1": line(KEY)}), KEY)
+    assert not file.exists()
+
+
+def test_a_pinned_key_counts_more_than_the_file(file: Path) -> None:
+    settings = written(file, f"10.2.50.10 {line(OTHER)}\n")
+    pinned = settings.model_copy(update={"host_keys": {"n1a1": f"{line(KEY)} a comment"}})
+    meet(pinned, KEY)
+    with pytest.raises(paramiko.BadHostKeyException):
+        meet(pinned, OTHER)
+
+
+def test_a_changed_key_is_refused_even_where_new_ones_are_accepted(file: Path) -> None:
+    settings = written(file, f"10.2.50.10 {line(KEY)}\n")
+    with pytest.raises(paramiko.BadHostKeyException) as caught:
+        meet(settings.model_copy(update={"accept_new_host_keys": True}), OTHER)
+    error = host_keys.changed(HOST, settings, caught.value)
+    assert error.host == "n1a1"
+    assert error.expected == f"{host_keys.fingerprint(KEY)} as in {file}"
+    assert error.seen == host_keys.fingerprint(OTHER)
+    assert "reinstalled" in error.remedy
+
+
+def test_a_changed_key_names_the_config_where_it_is_pinned_there() -> None:
+    settings = SshSettings(host_keys={"n1a1": line(KEY)})
+    bad = paramiko.BadHostKeyException("10.2.50.10", OTHER, KEY)
+    assert "opennebula-ha:ssh host_keys" in host_keys.changed(HOST, settings, bad).expected
+
+
+def test_an_unknown_key_is_refused_with_its_fingerprint(file: Path) -> None:
+    with pytest.raises(HostError) as caught:
+        meet(SshSettings(known_hosts_file=file), KEY)
+    assert host_keys.fingerprint(KEY) in caught.value.seen
+    assert "accept_new_host_keys" in caught.value.remedy
+    assert not file.exists()
+
+
+def test_the_first_key_is_remembered_where_that_is_asked_for(file: Path) -> None:
+    settings = SshSettings(known_hosts_file=file, accept_new_host_keys=True)
+    meet(settings, KEY)
+    assert file.read_text() == f"10.2.50.10 {line(KEY)}\n"
+    assert file.parent.stat().st_mode & 0o077 == 0
+    meet(settings, KEY)
+    with pytest.raises(paramiko.BadHostKeyException):
+        meet(settings, OTHER)
+
+
+def test_keys_that_are_remembered_at_once_stay_whole_lines(file: Path) -> None:
+    settings = SshSettings(known_hosts_file=file, accept_new_host_keys=True)
+    ports = range(3000, 3010)
+    threads = [threading.Thread(target=meet, args=(settings, KEY, port)) for port in ports]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(file.read_text().splitlines()) == [
+        f"[10.2.50.10]:{port} {line(KEY)}" for port in ports
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "ssh-ed25519", "ssh-ed25519 %%%", "ssh-none AAAA"])
+def test_a_pinned_key_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HostError) as caught:
+        meet(SshSettings(host_keys={"n1a1": text}), KEY)
+    assert "ssh_host_ed25519_key.pub" in caught.value.remedy
+
+
+def test_a_fingerprint_is_the_one_that_ssh_prints() -> None:
+    assert host_keys.fingerprint(KEY).split() == [KEY.get_name(), KEY.fingerprint]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("gate", ("root", "gate", 22)),
+        ("ops@gate.example.org", ("ops", "gate.example.org", 22)),
+        ("gate:2222", ("root", "gate", 2222)),
+        ("ops@10.0.0.1:65535", ("ops", "10.0.0.1", 65535)),
+    ],
+)
+def test_a_bastion_is_a_host_with_or_without_user_and_port(
+    text: str, place: tuple[str, str, int]
+) -> None:
+    assert parse_bastion(text, "root") == place
+    assert SshSettings(bastion=text).bastion == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ops@", "ops@:22", "gate:ssh", "gate:", "gate:0", "gate:65536", "gate:-1", "a b", "a:1:2"],
+)
+def test_a_bastion_of_any_other_form_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_bastion(text, "root")

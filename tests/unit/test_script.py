@@ -1,0 +1,96 @@
+"""What is sent to a host, and what comes back: a script runs whole or not at all."""
+
+import base64
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hosts.script import Output, Script, parse
+
+SECRET = 'canary\'that "nobody" $may `see`'
+
+
+def bash(text: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["bash", "-s"], input=text.encode(), capture_output=True, timeout=20, check=False
+    )
+
+
+def given(name: str, value: str) -> str:
+    return f"@{name} {base64.b64encode(value.encode()).decode()}"
+
+
+def test_a_script_gives_its_values_back_through_any_quoting() -> None:
+    script = Script(
+        "try",
+        'step "look"\ntell plain "$plain"\ntell secret "$secret"\necho noise',
+        {"plain": "two\nlines'"},
+        {"secret": SECRET},
+        exclusive=False,
+    )
+    done = bash(script.text())
+    assert done.returncode == 0, done.stderr
+    assert parse(done.stdout.decode()) == Output(
+        {"plain": "two\nlines'", "secret": SECRET}, ("look",), "noise"
+    )
+
+
+def test_a_script_that_is_cut_anywhere_before_its_end_runs_nothing() -> None:
+    text = Script("try", 'step "ran"', {"name": "value"}, exclusive=False).text().rstrip("\n")
+    cuts = [*range(0, len(text) - 60, 97), *range(len(text) - 60, len(text))]
+    with ThreadPoolExecutor(4) as workers:
+        for done in workers.map(lambda cut: bash(text[:cut]), cuts):
+            assert b"#ran" not in done.stdout
+    assert b"#ran" in bash(text).stdout
+
+
+def test_a_script_reads_nothing_of_what_is_sent_after_it() -> None:
+    script = Script("try", 'tell read "$(cat)"', exclusive=False)
+    done = bash(script.text() + "echo leftover\n")
+    assert parse(done.stdout.decode()) == Output({"read": ""})
+
+
+def test_a_failing_command_ends_the_script() -> None:
+    done = bash(Script("try", 'false\nstep "after"', exclusive=False).text())
+    assert done.returncode != 0
+    assert parse(done.stdout.decode()).steps == ()
+
+
+def test_a_refusal_says_what_was_expected_and_seen_and_what_to_do() -> None:
+    done = bash(Script("try", 'refuse "this" "that" "so"', exclusive=False).text())
+    assert done.returncode == 65
+    assert parse(done.stdout.decode()).values == {
+        "expected": "this",
+        "seen": "that",
+        "remedy": "so",
+    }
+
+
+def test_only_a_script_that_changes_the_host_takes_its_lock() -> None:
+    assert "\nexclusively 30\n" in Script("try", "true", timeout=30).text()
+    assert "\nexclusively 30\n" not in Script("try", "true", timeout=30, exclusive=False).text()
+
+
+def test_no_secret_shows_in_a_text_or_in_the_scripts_own() -> None:
+    script = Script("try", "true", secrets={"one": SECRET, "many": "first line\nsecond line"})
+    assert SECRET not in repr(script)
+    text = script.redact(f"it said {SECRET}: second line and first line")
+    assert text == "it said ********: ******** and ********"
+
+
+@pytest.mark.parametrize("secret", ["", "]", "a\n\nb"])
+def test_what_is_too_short_to_be_a_secret_is_left_alone(secret: str) -> None:
+    assert Script("try", "true", secrets={"one": secret}).redact("a [b] c") == "a [b] c"
+
+
+def test_the_output_is_steps_values_and_noise() -> None:
+    output = parse(
+        "\n".join(["#first", "loose", given("name", "ä\nb"), "#second", given("empty", ""), "end"])
+    )
+    assert output == Output({"name": "ä\nb", "empty": ""}, ("first", "second"), "loose\nend")
+
+
+@pytest.mark.parametrize("line", ["@name abc", "@name not base64!", "@ YQ==", "name YQ==", "#"])
+def test_what_only_looks_like_a_value_is_noise(line: str) -> None:
+    assert parse(line) == Output({}, (), line)

@@ -1,0 +1,117 @@
+"""What a healthy zone looks like, and what each fault of one is called."""
+
+from dataclasses import replace
+
+import pytest
+
+from opennebula.zone import (
+    RaftStatus,
+    ServerEntry,
+    State,
+    ZoneView,
+    endpoint,
+    faults,
+    quorum,
+    render,
+)
+
+POOL = tuple(ServerEntry(number, f"n{number}", endpoint(f"n{number}")) for number in range(3))
+WHOLE = {
+    "n0": RaftStatus(0, State.FOLLOWER, 7, 40, 40, voted_for=1),
+    "n1": RaftStatus(1, State.LEADER, 7, 40, 40, voted_for=1),
+    "n2": RaftStatus(2, State.FOLLOWER, 7, 40, 40, voted_for=-1),
+}
+
+
+def view(**changes: RaftStatus | None) -> ZoneView:
+    """The whole zone with other statuses; None does not answer."""
+    statuses = {**WHOLE, **changes}
+    return ZoneView(POOL, {name: one for name, one in statuses.items() if one is not None})
+
+
+@pytest.mark.parametrize(
+    ("servers", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4), (7, 4)]
+)
+def test_a_quorum_is_half_of_them_and_one(servers: int, needed: int) -> None:
+    assert quorum(servers) == needed
+
+
+def test_a_whole_zone_has_a_leader_and_no_faults() -> None:
+    assert view().leader() == "n1"
+    assert faults(view()) == []
+    assert faults(view(), exactly=["n2", "n1", "n0"]) == []
+
+
+def test_a_deposed_leader_of_an_older_term_does_not_count() -> None:
+    seen = view(n0=replace(WHOLE["n0"], state=State.LEADER, term=6))
+    assert seen.leader() == "n1"
+    assert "n0 is leader, not follower" in faults(seen)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        ZoneView(POOL, {}),
+        view(n1=replace(WHOLE["n1"], state=State.CANDIDATE)),
+        view(n1=None),
+        view(n0=replace(WHOLE["n0"], state=State.LEADER)),
+    ],
+)
+def test_without_exactly_one_leader_of_the_newest_term_there_is_none(seen: ZoneView) -> None:
+    assert seen.leader() is None
+    assert "there is not exactly one leader" in faults(seen)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        (None, "n2 does not answer"),
+        (replace(WHOLE["n2"], server_id=5), "n2 runs with SERVER_ID 5, the pool says 2"),
+        (replace(WHOLE["n2"], server_id=-1), "n2 runs with SERVER_ID -1, the pool says 2"),
+        (replace(WHOLE["n2"], state=State.CANDIDATE), "n2 is candidate, not follower"),
+        (replace(WHOLE["n2"], state=State.SOLO), "n2 is solo, not follower"),
+        (replace(WHOLE["n2"], term=6), "n2 is in term 6, the leader in 7"),
+        (
+            replace(WHOLE["n2"], index=39, commit=39),
+            "n2 has index 39 and commit 39, the leader 40 and 40",
+        ),
+        (
+            replace(WHOLE["n2"], commit=39),
+            "n2 has index 40 and commit 39, the leader 40 and 40",
+        ),
+    ],
+)
+def test_each_fault_of_a_server_is_named(changed: RaftStatus | None, fault: str) -> None:
+    assert faults(view(n2=changed)) == [fault]
+
+
+def test_a_pool_of_other_servers_is_a_fault() -> None:
+    assert faults(view(), exactly=["n0", "n1"]) == ["the pool lists n0, n1, n2"]
+    assert "the pool lists nobody" in faults(ZoneView((), {}), exactly=["n0"])
+
+
+def test_the_zone_is_shown_as_onezone_shows_it() -> None:
+    assert render("Main", "http://10.2.50.86:2633/RPC2", view(n2=None)) == "\n".join(
+        [
+            "ZONE 0 INFORMATION",
+            "ID                : 0",
+            "NAME              : Main",
+            "STATE             : ENABLED",
+            "",
+            "",
+            "ZONE SERVERS",
+            "ID NAME            ENDPOINT",
+            " 0 n0              http://n0:2633/RPC2",
+            " 1 n1              http://n1:2633/RPC2",
+            " 2 n2              http://n2:2633/RPC2",
+            "",
+            "HA & FEDERATION SYNC STATUS",
+            "ID NAME            STATE      TERM       INDEX      COMMIT     VOTE  FED_INDEX",
+            " 0 n0              follower   7          40         40         1     -1",
+            " 1 n1              leader     7          40         40         1     -1",
+            " 2 n2              error      -",
+            "",
+            "ZONE TEMPLATE",
+            'ENDPOINT="http://10.2.50.86:2633/RPC2"',
+        ]
+    )
