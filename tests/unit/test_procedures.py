@@ -1,0 +1,330 @@
+"""The pure parts of the procedures: what is written, what differs, who restarts in which order."""
+
+from typing import Any
+
+import pytest
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula import conf, packages
+from procedures import configuration
+from procedures.install import check, drift
+from procedures.observe import Address, Facts, pool_of, require_names
+from procedures.rollout import pending
+from procedures.specs import Database, InstallationSpec, Vip
+from tests.unit import oned_reader
+
+SHIPPED = """\
+# What the package brings
+LOG = [ SYSTEM = "file", DEBUG_LEVEL = 3 ]
+DB = [ BACKEND = "sqlite",
+       TIMEOUT = 2500 ]   # milliseconds
+FEDERATION = [
+    MODE      = "STANDALONE",
+    SERVER_ID = -1
+]
+ONEGATE_ENDPOINT = "http://frontend:5030"
+"""
+MONITORD = 'NETWORK = [\n    MONITOR_ADDRESS = "auto",\n    PORT = 4124\n]\n'
+PASSWORD = 'can\\ary\'s "word"'
+VIP = Vip(address="10.2.50.86", prefix=24, interface="eth0")
+
+
+def spec(**changes: Any) -> InstallationSpec:
+    given: dict[str, Any] = {
+        "host": Host(name="n1a1", address="10.2.50.10"),
+        "version": "7.2",
+        "gate_endpoint": "http://10.2.50.86:5030",
+        "vip": VIP,
+    }
+    return InstallationSpec(**{**given, **changes})
+
+
+def facts(name: str = "n1a1", **changes: Any) -> Facts:
+    given: dict[str, Any] = {
+        "host": Host(name=name, address="10.2.50.10"),
+        "distribution": "debian",
+        "release": "12",
+        "machine_id": "m",
+        "addresses": (Address("lo", "127.0.0.1", 8), Address("eth0", "10.2.50.10", 24)),
+        "resolves": {},
+        "package": "7.2.0-1",
+        "active": True,
+        "enabled": True,
+        "since": 100,
+        "configured": 50,
+        "oned_conf": configuration.oned_conf(SHIPPED, spec(), PASSWORD),
+        "monitord_conf": configuration.monitord_conf(MONITORD, spec()),
+        "auth": "a",
+        "keys": "k",
+        "dumps": (),
+        "has_content": True,
+        "identity": "one",
+        "zone_body": "",
+        "zone_changed": 0,
+        "log_index": 1,
+        "log_term": 1,
+        "checksums": "",
+    }
+    return Facts(**{**given, **changes})
+
+
+def read(text: str) -> dict[str, oned_reader.Value]:
+    return dict(oned_reader.read(text))
+
+
+# Configuration
+
+
+def test_oned_conf_gets_the_database_the_hooks_and_the_gate() -> None:
+    written = read(configuration.oned_conf(SHIPPED, spec(), PASSWORD))
+    assert written["DB"] == {
+        "BACKEND": "mysql",
+        "TIMEOUT": "2500",
+        "SERVER": "localhost",
+        "PORT": "0",
+        "USER": "oneadmin",
+        "PASSWD": PASSWORD,
+        "DB_NAME": "opennebula",
+    }
+    assert written["RAFT_LEADER_HOOK"] == {
+        "COMMAND": "raft/vip.sh",
+        "ARGUMENTS": "leader eth0 10.2.50.86/24",
+    }
+    assert written["RAFT_FOLLOWER_HOOK"] == {
+        "COMMAND": "raft/vip.sh",
+        "ARGUMENTS": "follower eth0 10.2.50.86/24",
+    }
+    assert written["ONEGATE_ENDPOINT"] == "http://10.2.50.86:5030"
+
+
+def test_what_the_stack_does_not_ask_for_stays() -> None:
+    written = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
+    assert read(written)["FEDERATION"] == {"MODE": "STANDALONE", "SERVER_ID": "-1"}
+    assert "# What the package brings\n" in written
+    assert "]   # milliseconds\n" in written
+
+
+def test_writing_it_again_changes_nothing() -> None:
+    once = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
+    assert configuration.oned_conf(once, spec(), PASSWORD) == once
+
+
+def test_without_a_vip_the_hooks_go() -> None:
+    before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
+    after = configuration.oned_conf(before, spec(vip=None), PASSWORD)
+    assert {"RAFT_LEADER_HOOK", "RAFT_FOLLOWER_HOOK"} & read(after).keys() == set()
+    assert configuration.without_hooks(before) == after
+    assert configuration.without_hooks(after) == after
+
+
+def test_another_vip_changes_the_hooks_alone() -> None:
+    before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
+    other = Vip(address="10.2.50.87", prefix=25, interface="ens3")
+    after = configuration.oned_conf(before, spec(vip=other), PASSWORD)
+    assert {key for key, value in read(after).items() if value != read(before)[key]} == {
+        "RAFT_LEADER_HOOK",
+        "RAFT_FOLLOWER_HOOK",
+    }
+
+
+def test_sqlite_gets_no_account() -> None:
+    written = configuration.oned_conf(SHIPPED, spec(database=Database(backend="SQLite")), PASSWORD)
+    assert read(written)["DB"] == {"BACKEND": "sqlite", "TIMEOUT": "2500"}
+    assert PASSWORD not in written
+
+
+def test_further_attributes_of_the_stack_are_written() -> None:
+    written = read(
+        configuration.oned_conf(SHIPPED, spec(oned={"LOG": {"DEBUG_LEVEL": 5}, "PORT": 2700}), "x")
+    )
+    assert written["LOG"] == {"SYSTEM": "file", "DEBUG_LEVEL": "5"}
+    assert written["PORT"] == "2700"
+
+
+def test_monitord_listens_at_the_vip_or_where_it_finds_itself() -> None:
+    assert read(configuration.monitord_conf(MONITORD, spec()))["NETWORK"] == {
+        "MONITOR_ADDRESS": "10.2.50.86",
+        "PORT": "4124",
+    }
+    assert configuration.monitord_conf(MONITORD, spec(vip=None)) == MONITORD
+
+
+@pytest.mark.parametrize("number", [-1, 0, 4])
+def test_the_server_id_is_set_in_its_place(number: int) -> None:
+    written = configuration.with_server_id(SHIPPED, number)
+    assert written == SHIPPED.replace("SERVER_ID = -1", f"SERVER_ID = {number}")
+    assert facts(oned_conf=written).server_id == number
+
+
+def test_without_a_server_id_a_front_end_is_outside_any_zone() -> None:
+    assert facts(oned_conf="").server_id == -1
+    assert facts(oned_conf="PORT = 1\n").server_id == -1
+    assert facts(oned_conf=configuration.with_server_id("PORT = 1\n", 2)).server_id == 2
+
+
+def test_the_account_may_use_its_own_database_from_the_host_itself() -> None:
+    assert configuration.account(Database(name="open_nebula", owner="one"), "a'b\\c").split(
+        "\n"
+    ) == [
+        "CREATE DATABASE IF NOT EXISTS `open_nebula`;",
+        "CREATE USER IF NOT EXISTS 'one'@'localhost' IDENTIFIED BY 'a''b\\\\c';",
+        "ALTER USER 'one'@'localhost' IDENTIFIED BY 'a''b\\\\c';",
+        "GRANT ALL PRIVILEGES ON `open\\_nebula`.* TO 'one'@'localhost';",
+    ]
+
+
+# What differs on a host
+
+
+def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
+    assert drift(facts(), spec(), PASSWORD) == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "found"),
+    [
+        (facts(package=""), spec(), ("package",)),
+        (facts(package="7.20.0-1"), spec(), ("package",)),
+        (facts(package="7.4.0-1"), spec(), ("package",)),
+        (facts(package="7.2.0-1"), spec(version="7.2.0"), ()),
+        (facts(package="7.2-1"), spec(), ()),
+        (facts(), spec(vip=None), ("oned.conf", "monitord.conf")),
+        (facts(), spec(oned={"PORT": 1}), ("oned.conf",)),
+        (facts(), spec(names={"n1a2": "10.2.50.11"}), ("/etc/hosts",)),
+        (
+            facts(resolves={"n1a2": "10.2.50.99"}),
+            spec(names={"n1a2": "10.2.50.11"}),
+            ("/etc/hosts",),
+        ),
+        (facts(resolves={"n1a2": "10.2.50.11"}), spec(names={"n1a2": "10.2.50.11"}), ()),
+    ],
+)
+def test_what_differs_is_named(
+    seen: Facts, wanted: InstallationSpec, found: tuple[str, ...]
+) -> None:
+    assert drift(seen, wanted, PASSWORD) == found
+
+
+def test_another_database_password_is_drift() -> None:
+    assert drift(facts(), spec(), "another") == ("oned.conf",)
+
+
+def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
+    seen = facts()
+    numbered = facts(oned_conf=configuration.with_server_id(seen.oned_conf, 2))
+    assert drift(numbered, spec(), PASSWORD) == ()
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        (),
+        (Address("eth1", "10.2.50.10", 24),),
+        (Address("eth0", "10.3.0.1", 24),),
+        (Address("eth0", "10.2.50.86", 24),),
+    ],
+)
+def test_the_vip_needs_an_interface_in_its_subnet(addresses: tuple[Address, ...]) -> None:
+    with pytest.raises(HostError, match=r"interface eth0 with an address in 10\.2\.50\.0/24"):
+        check(facts(addresses=addresses), spec())
+    check(facts(addresses=addresses), spec(vip=None))
+    check(facts(), spec())
+
+
+def test_every_front_end_must_find_every_other_by_its_name() -> None:
+    hosts = {name: Host(name=name, address=f"10.2.50.{n}") for n, name in enumerate(["a", "b"])}
+    right = {"a": "10.2.50.0", "b": "10.2.50.1"}
+    require_names([facts("a", resolves=right), facts("b", resolves=right)], hosts)
+    with pytest.raises(HostError, match=r"b: .* expected a at 10\.2\.50\.0, saw 127\.0\.1\.1"):
+        require_names(
+            [facts("a", resolves=right), facts("b", resolves={**right, "a": "127.0.1.1"})], hosts
+        )
+
+
+def test_the_pool_is_read_from_the_zones_body() -> None:
+    body = (
+        "<ZONE><SERVER_POOL>"
+        "<SERVER><ID>1</ID><NAME><![CDATA[b]]></NAME><ENDPOINT>http://b</ENDPOINT></SERVER>"
+        "<SERVER><ID>0</ID><NAME>a</NAME><ENDPOINT>http://a</ENDPOINT></SERVER>"
+        "</SERVER_POOL></ZONE>"
+    )
+    assert [(entry.id, entry.name, entry.endpoint) for entry in pool_of(body)] == [
+        (0, "a", "http://a"),
+        (1, "b", "http://b"),
+    ]
+    assert pool_of("") == pool_of("<ZONE><SERVER_POOL/></ZONE>") == ()
+
+
+# Who restarts
+
+
+@pytest.mark.parametrize(
+    ("seen", "order"),
+    [
+        ({"a": {}, "b": {}, "c": {}}, []),
+        ({"a": {"configured": 101}, "b": {}, "c": {}}, ["a"]),
+        ({"a": {"configured": 101}, "b": {"configured": 101}, "c": {}}, ["a", "b"]),
+        (
+            {"a": {"configured": 101}, "b": {"configured": 101}, "c": {"configured": 101}},
+            ["a", "c", "b"],
+        ),
+        # The leader's list of servers is newer than two of the servers, the leader among them.
+        ({"a": {}, "b": {"zone_changed": 105}, "c": {"since": 110}}, ["a"]),
+        ({"a": {}, "b": {"zone_changed": 95}, "c": {}}, []),
+        ({"a": {"zone_changed": 999}, "b": {}, "c": {}}, []),
+    ],
+)
+def test_servers_behind_their_configuration_restart_followers_first(
+    seen: dict[str, dict[str, int]], order: list[str]
+) -> None:
+    assert pending({name: facts(name, **one) for name, one in seen.items()}, "b") == order
+
+
+# Packages
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "path"),
+    [
+        ("debian", "12", "7.2/Debian/12"),
+        ("ubuntu", "24.04", "7.2/Ubuntu/24.04"),
+    ],
+)
+def test_the_repository_follows_version_and_distribution(
+    distribution: str, release: str, path: str
+) -> None:
+    community = packages.repository(distribution, release, "7.2")
+    assert community.url == f"https://downloads.opennebula.io/repo/{path}"
+    assert community.key_url == "https://downloads.opennebula.io/repo/repo2.key"
+    enterprise = packages.repository(distribution, release, "7.2", enterprise=True)
+    assert enterprise.url == f"https://enterprise.opennebula.io/repo/{path}"
+    assert enterprise.key_url == community.key_url
+    mirror = packages.repository(distribution, release, "7.2", url="http://m/x/", enterprise=True)
+    assert (mirror.url, mirror.key_url) == (f"http://m/x/{path}", "http://m/x/repo2.key")
+    other = packages.repository(distribution, release, "7.2", url="http://m", key_url="http://k")
+    assert other.key_url == "http://k"
+
+
+@pytest.mark.parametrize(("distribution", "release"), [("debian", "10"), ("fedora", "42")])
+def test_a_distribution_without_packages_is_refused_with_those_that_have_some(
+    distribution: str, release: str
+) -> None:
+    with pytest.raises(packages.UnsupportedError, match=r"Debian .*12.*; Ubuntu .*24\.04"):
+        packages.repository(distribution, release, "7.2")
+
+
+def test_packages_are_those_of_the_features_and_of_our_own_tools() -> None:
+    assert packages.packages((), mariadb=False)[0] == "opennebula"
+    assert "mariadb-server" not in packages.packages((), mariadb=False)
+    assert "mariadb-server" in packages.packages((), mariadb=True)
+    everything = packages.packages(tuple(packages.FEATURES), mariadb=True)
+    assert set(packages.FEATURES.values()) < set(everything)
+    assert {"rsync", "zstd", "iputils-arping"} < set(everything)
+
+
+def test_the_whole_path_of_a_password_ends_as_it_began() -> None:
+    """From the config through oned.conf to oned: the same as MariaDB's account has."""
+    written = conf.read(configuration.oned_conf(SHIPPED, spec(), PASSWORD), "DB")
+    assert isinstance(written, dict)
+    assert written["PASSWD"] == PASSWORD

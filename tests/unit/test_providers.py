@@ -1,0 +1,157 @@
+"""When a resource changes, when it is replaced, and what the state keeps of it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import dill
+import pytest
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from procedures.specs import MemberSpec, Spec, ZoneSpec
+from providers.base import Provider, _clean_format_exc
+from providers.installation import InstallationProvider
+from providers.rollout import RolloutProvider
+from providers.virtual_ip import VirtualIpProvider
+from providers.zone import ZoneProvider
+from providers.zone_member import ZoneMemberProvider
+
+PROVIDERS = [
+    InstallationProvider,
+    ZoneProvider,
+    ZoneMemberProvider,
+    RolloutProvider,
+    VirtualIpProvider,
+]
+
+
+class Probe(Provider[MemberSpec]):
+    spec_type: ClassVar[type[Spec]] = MemberSpec
+    identity = ("host.name",)
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+    spec = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=zone)
+    given = {
+        "spec": spec.model_dump(mode="json", exclude_none=True),
+        "after": {"n1": 0, "n2": 24},
+        "names": ["a", "b"],
+        "urn": "urn:1",
+        "__provider": "code",
+    }
+    return {**given, **changes}
+
+
+def renamed() -> dict[str, Any]:
+    changed = inputs()
+    changed["spec"]["host"]["name"] = "n2"
+    return changed
+
+
+def moved() -> dict[str, Any]:
+    changed = inputs()
+    changed["spec"]["host"]["address"] = "10.0.0.2"
+    return changed
+
+
+UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
+SEEN: dict[str, Any] = {"drift": [], "server_id": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("olds", "news", "changes", "replaces"),
+    [
+        (inputs(), inputs(), False, []),
+        (inputs(after={"n1": 0.0, "n2": 24.0}), inputs(), False, []),
+        (inputs(names=("a", "b")), inputs(), False, []),
+        (inputs(after={"n1": 0, "n2": 24, "n3": None}), inputs(), False, []),
+        (inputs(urn="urn:2", __provider="other code"), inputs(), False, []),
+        (inputs(after={"n1": 0.5, "n2": 24}), inputs(), True, []),
+        (inputs(after={"n1": False, "n2": 24}), inputs(after={"n1": True, "n2": 24}), True, []),
+        (inputs(names=["b", "a"]), inputs(), True, []),
+        (inputs(), inputs(after=UNKNOWN), True, []),
+        (inputs(), inputs(after={"n1": rpc.UNKNOWN, "n2": 24}), True, []),
+        (inputs(after=rpc.UNKNOWN), inputs(after=rpc.UNKNOWN), True, []),
+        ({**inputs(), "drift": ["oned.conf"]}, inputs(), True, []),
+        (inputs(), inputs(secrets="new"), True, []),
+        (inputs(), moved(), True, []),
+        (inputs(), renamed(), True, ["spec"]),
+    ],
+)
+def test_only_what_matters_is_a_change(
+    olds: dict[str, Any], news: dict[str, Any], changes: bool, replaces: list[str]
+) -> None:
+    found = Probe().diff("id", {**SEEN, **olds}, news)
+    assert (found.changes, found.replaces) == (changes, replaces)
+    assert found.delete_before_replace
+
+
+def test_the_engine_is_always_answered_yes_or_no() -> None:
+    for olds in (inputs(), moved()):
+        assert Probe().diff("id", olds, inputs()).changes in (True, False)
+
+
+def test_inputs_pass_unchanged() -> None:
+    result = Probe().check({}, inputs())
+    assert (result.inputs, result.failures) == (inputs(), [])
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider[Any]]) -> None:
+    provider = kind()
+    assert vars(provider) == {}
+    assert not provider.serialize_as_secret_always
+    pickled = dill.dumps(provider, protocol=4)
+    assert len(pickled) < 150
+    assert kind.__name__.encode() in pickled
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_identity_is_a_path_in_the_spec(kind: type[Provider[Any]]) -> None:
+    for path in kind.identity:
+        model: Any = kind.spec_type
+        for name in path.split("."):
+            model = model.model_fields[name].annotation
+
+
+def raising(error: Exception) -> str:
+    try:
+        raise error
+    except type(error):
+        return _clean_format_exc()
+
+
+def test_an_operators_error_is_its_message_alone() -> None:
+    error = HostError("n1", "connect", expected="this", seen="that", remedy="do so")
+    assert raising(error) == "n1: connect: expected this, saw that\n  what to do: do so"
+
+
+def test_any_other_error_keeps_its_traceback() -> None:
+    assert "Traceback" in raising(KeyError("x"))
+
+
+def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Done(Probe):
+        def change(self, *_: Any) -> dict[str, Any]:
+            return {"server_id": 3, "drift": []}
+
+        def look(self, *_: Any) -> Mapping[str, Any]:  # type: ignore[override]
+            return {"drift": ["it is candidate"]}
+
+        def _taken(self, props: Mapping[str, Any]) -> tuple[Any, Any]:
+            return None, None
+
+    outs = Done().update("id", inputs(), moved()).outs
+    assert outs is not None
+    assert outs == {
+        **{key: value for key, value in moved().items() if key != "__provider"},
+        "server_id": 3,
+        "drift": [],
+    }
+    read = Done().read("id", {**outs, "__provider": "code"})
+    assert read.outs is not None
+    assert read.outs["drift"] == ["it is candidate"]
+    assert read.outs["server_id"] == 3
