@@ -18,6 +18,21 @@ class HostError(Exception):
 
     def __str__(self) -> str:
         return (
-            f"{self.host}: {self.step}: expected {self.expected}, saw {self.seen.strip()}\n"
+            f"{self.host}: {self.step}: expected {self.expected}, saw {_one_line(self.seen)}\n"
             f"  what to do: {self.remedy}"
         )
+
+
+def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
+    """The error of a step that failed on a host whose disk is full there."""
+    return HostError(
+        host,
+        step,
+        expected=f"free space on {full}",
+        seen=f"none, and so: {seen}",
+        remedy=f"free some space on {full} of {host}, then run again: it goes on from here",
+    )
+
+
+def _one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

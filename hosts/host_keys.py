@@ -18,7 +18,7 @@ _append = threading.Lock()
 def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> None:
     """Tell the client which keys it may meet; any other ends the connection.
 
-    Raises HostError for a pinned key that is none.
+    Raises HostError for a pinned key that is none, and for a file that cannot be read.
     """
     pinned = settings.host_keys.get(host.name)
     known_hosts = settings.known_hosts_file.expanduser()
@@ -26,7 +26,7 @@ def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettin
         key = _parse(host.name, pinned)
         client.get_host_keys().add(record_name(host.address, port), key.get_name(), key)
     elif known_hosts.exists():
-        client.load_system_host_keys(str(known_hosts))
+        _load(client, host.name, known_hosts)
     client.set_missing_host_key_policy(_Unknown(host.name, settings))
 
 
@@ -76,7 +76,29 @@ class _Unknown(paramiko.MissingHostKeyPolicy):
                 " ssh-keyscan or pin it in opennebula-ha:ssh host_keys; accept_new_host_keys:"
                 " true trusts each host's first key",
             )
-        _remember(path.expanduser(), hostname, key)
+        try:
+            _remember(path.expanduser(), hostname, key)
+        except OSError as error:
+            raise HostError(
+                self._host,
+                _STEP,
+                expected=f"to note down the host's key in {path}",
+                seen=error.strerror or str(error),
+                remedy="correct opennebula-ha:ssh known_hosts_file, or make it writable",
+            ) from None
+
+
+def _load(client: paramiko.SSHClient, host: str, path: Path) -> None:
+    try:
+        client.load_system_host_keys(str(path))
+    except (OSError, ValueError, paramiko.SSHException) as error:
+        raise HostError(
+            host,
+            _STEP,
+            expected=f"host keys in {path}",
+            seen=getattr(error, "strerror", None) or str(error) or type(error).__name__,
+            remedy="correct opennebula-ha:ssh known_hosts_file, or mend that file",
+        ) from None
 
 
 def _remember(path: Path, name: str, key: paramiko.PKey) -> None:

@@ -13,14 +13,28 @@ import paramiko
 
 from hosts import host_keys
 from hosts.connection import Host, SshSettings, parse_bastion
-from hosts.errors import HostError
+from hosts.errors import HostError, no_room
 from hosts.script import Output, Script, parse
 
 # It logs each refused connection to an oned that is not up yet; what matters reaches the operator.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT = 15.0
-"""Seconds for each stage of logging in: TCP, the SSH banner, authentication."""
+"""Seconds for each stage of logging in: the SSH banner, authentication."""
+
+TCP_TIMEOUT = 10.0
+"""Seconds for the TCP connection: three of its packets may be lost."""
+
+KEEPALIVE = 15
+"""Seconds between two signs of life on an idle connection."""
+SILENCE = 45
+"""Seconds without an answer to one, after which the connection is lost."""
+
+LEAST_ROOM = 16 << 20
+"""Bytes: a disk with less is full, as far as our work is concerned."""
+
+_WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/apt,lib,lib/mysql,lib/one,log}"
+"""Where our work writes: each may be a disk of its own."""
 
 RETRY_AFTER = 5.0
 """Seconds after which a host that could not be reached is tried again."""
@@ -69,13 +83,12 @@ class Session:
         sudo = "" if self.user == "root" else "sudo -n -- "
         channel = self._channel(title)
         try:
-            channel.exec_command(
-                f"{sudo}flock --close -w {int(timeout)} {path} -c 'echo held; exec cat >/dev/null'"
-            )
             channel.settimeout(timeout + CONNECT_TIMEOUT)
+            command = f"flock --close -w {int(timeout)} {path} -c 'echo held; exec cat >/dev/null'"
             try:
+                channel.exec_command(f"{sudo}{command}")
                 answer = channel.recv(64)
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(title, error) from None
             if not answer.startswith(b"held"):
                 raise HostError(
@@ -110,6 +123,21 @@ class Session:
         channel.settimeout(timeout)
         return channel
 
+    def full_disks(self) -> str:
+        """Where the host has no room left, in words; empty where it has, or cannot tell."""
+        try:
+            channel = self._transport().open_session(timeout=CONNECT_TIMEOUT)
+            with contextlib.closing(channel):
+                channel.settimeout(CONNECT_TIMEOUT)
+                channel.exec_command(f"bash -c 'df -Pk {_WRITTEN}' 2>/dev/null")
+                table = channel.makefile("r").read()
+        except (HostError, OSError, EOFError, paramiko.SSHException):
+            return ""
+        # Mount points by what is available, in KiB: the sixth and the fourth column.
+        rows = [line.split(None, 5) for line in table.decode(errors="replace").splitlines()]
+        room = {row[5]: int(row[3]) << 10 for row in rows if len(row) > 5 and row[3].isdigit()}
+        return ", ".join(sorted(place for place, size in room.items() if size < LEAST_ROOM))
+
     def close(self) -> None:
         """End the connection."""
         with self._lock:
@@ -120,8 +148,10 @@ class Session:
     def _converse(self, channel: paramiko.Channel, script: Script, progress: Progress) -> Output:
         deadline = time.monotonic() + script.timeout
         channel.settimeout(script.timeout)
-        channel.sendall(script.text().encode())
-        channel.shutdown_write()
+        # A far end that hangs up before it has read all says why: in its output, or by its silence.
+        with contextlib.suppress(OSError):
+            channel.sendall(script.text().encode())
+            channel.shutdown_write()
         out, err, line = io.BytesIO(), io.BytesIO(), b""
         channel.settimeout(1.0)
         while True:
@@ -140,8 +170,7 @@ class Session:
                     progress(text[1:].decode(errors="replace"))
             if time.monotonic() > deadline:
                 steps = parse(_text(out)).steps
-                raise HostError(
-                    self.host.name,
+                raise self._failed(
                     steps[-1] if steps else script.title,
                     expected=f"an end within {script.timeout:.0f} s",
                     seen="still at it",
@@ -158,8 +187,7 @@ class Session:
         step = output.steps[-1] if output.steps else script.title
         errors = script.redact(errors)
         if "remedy" in output.values:
-            raise HostError(
-                self.host.name,
+            raise self._failed(
                 step,
                 expected=output.values["expected"],
                 seen=output.values["seen"],
@@ -177,17 +205,19 @@ class Session:
         if status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
         said = (errors.strip() or output.noise.strip()).splitlines()[-6:]
-        full = any("No space left on device" in line for line in (errors + output.noise, *said))
-        raise HostError(
-            self.host.name,
+        raise self._failed(
             step,
             expected="success",
-            seen=f"exit status {status}: "
-            + ("; ".join(line.strip() for line in said) or "silence"),
-            remedy="free some disk space there, then run again: it goes on from here"
-            if full
-            else "mend what it says on the host, then run again: it goes on from here",
+            seen=f"exit status {status}: " + ("\n".join(said) or "silence"),
+            remedy="mend what it says on the host, then run again: it goes on from here",
         )
+
+    def _failed(self, step: str, *, expected: str, seen: str, remedy: str) -> HostError:
+        """The error of a step. A full disk hides behind many symptoms: it is looked for."""
+        full = self.full_disks()
+        if full:
+            return no_room(self.host.name, step, full, seen=seen)
+        return HostError(self.host.name, step, expected=expected, seen=seen, remedy=remedy)
 
     def _channel(self, title: str) -> paramiko.Channel:
         try:
@@ -228,7 +258,7 @@ class Session:
                 pkey=key,
                 allow_agent=key is None,
                 look_for_keys=key is None,
-                timeout=CONNECT_TIMEOUT,
+                timeout=TCP_TIMEOUT,
                 banner_timeout=CONNECT_TIMEOUT,
                 auth_timeout=CONNECT_TIMEOUT,
                 sock=self._through_bastion(),
@@ -253,7 +283,8 @@ class Session:
             raise
         transport = client.get_transport()
         if transport is not None:
-            transport.set_keepalive(15)
+            transport.set_keepalive(KEEPALIVE)
+            _give_up_on_silence(transport.sock)
         return client
 
     def _refused(self, key: paramiko.PKey | None) -> HostError:
@@ -269,20 +300,29 @@ class Session:
 
     def _private_key(self) -> paramiko.PKey | None:
         settings = self._settings
+        if settings.private_key is not None:
+            place, key = "opennebula-ha:ssh private_key", "key"
+        elif settings.private_key_file is not None:
+            place, key = str(settings.private_key_file.expanduser()), "path"
+        else:
+            return None
         try:
             if settings.private_key is not None:
                 return _key_from_text(settings.private_key.get_secret_value())
-            if settings.private_key_file is not None:
-                return paramiko.PKey.from_path(settings.private_key_file.expanduser())
-        except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-            raise HostError(
-                self.host.name,
-                "read the SSH key",
-                expected="a private key in opennebula-ha:ssh private_key or private_key_file",
-                seen=_reason(error),
-                remedy="correct the path or the key; a key with a passphrase belongs in the agent",
-            ) from None
-        return None
+            return paramiko.PKey.from_path(place)
+        except OSError as error:
+            seen = _reason(error)
+        except (paramiko.PasswordRequiredException, TypeError):
+            seen = "a key with a passphrase"
+        except (ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
+            seen = "something that is none"
+        raise HostError(
+            self.host.name,
+            "read the SSH key",
+            expected=f"a private key in {place}",
+            seen=seen,
+            remedy=f"correct that {key}; a key with a passphrase belongs in the agent",
+        )
 
     def _through_bastion(self) -> paramiko.Channel | None:
         if self._settings.bastion is None:
@@ -326,6 +366,16 @@ def _text(buffer: io.BytesIO) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError | socket.timeout):
+    if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return ", ".join(sorted({_reason(one) for one in error.errors.values()}))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
     return str(error) or type(error).__name__
+
+
+def _give_up_on_silence(sock: object) -> None:
+    """Have the kernel end a connection whose far end acknowledges nothing any more."""
+    if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE * 1000)

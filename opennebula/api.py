@@ -32,6 +32,10 @@ class ApiError(Exception):
     """oned refused a call, or did not answer it."""
 
 
+class NotAuthenticatedError(ApiError):
+    """oned does not know that user with that password."""
+
+
 class _Connection(http.client.HTTPConnection):
     def __init__(self, open_stream: OpenStream) -> None:
         super().__init__("localhost")
@@ -76,6 +80,8 @@ class Api:
     def _call(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
+        except pyone.OneAuthenticationException as error:
+            raise NotAuthenticatedError(str(error)) from None
         except pyone.OneException as error:
             raise ApiError(str(error)) from None
         except (OSError, EOFError, http.client.HTTPException, xmlrpc.client.Error) as error:

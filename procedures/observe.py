@@ -8,7 +8,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from hosts.script import Output
 from opennebula import conf
-from opennebula.api import ApiError
+from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.membership import FrontEndView
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
 from procedures.access import Access, side_by_side
@@ -169,18 +169,33 @@ def facts_where_possible(
 
 
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
-    """What each oned says of itself; one that does not answer, or its host, is left out."""
+    """What each oned says of itself; one that does not answer, or its host, is left out.
 
-    def ask(host: Host) -> RaftStatus | None:
+    Raises HostError where oned refuses the stack's password: nothing else would work either.
+    """
+
+    def ask(host: Host) -> RaftStatus | NotAuthenticatedError | None:
         try:
             return access.api(host).raft_status()
+        except NotAuthenticatedError as error:
+            return error
         except (ApiError, HostError):
             return None
 
     asked = side_by_side(
         {name: lambda host=host: ask(host) for name, host in hosts.items()}  # type: ignore[misc]
     )
-    return {name: status for name, status in asked.items() if status is not None}
+    refusals = {n: error for n, error in asked.items() if isinstance(error, NotAuthenticatedError)}
+    if refusals:
+        raise HostError(
+            ", ".join(sorted(refusals)),
+            "log in to oned",
+            expected="opennebula-ha:one_pass to be oneadmin's password",
+            seen=str(refusals[min(refusals)]),
+            remedy="set opennebula-ha:one_pass to the password that the zone has: see"
+            f" /var/lib/one/.one/one_auth on {min(refusals)}",
+        )
+    return {name: one for name, one in asked.items() if isinstance(one, RaftStatus)}
 
 
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:

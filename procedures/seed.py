@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hosts.connection import Host
+from hosts.errors import HostError, no_room
 from procedures import configuration
 from procedures.access import Access, side_by_side
 from procedures.observe import Facts
@@ -114,13 +115,19 @@ def _send(
     for host in targets:
         session = access.session(host)
         lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
-    access.run(
-        source,
-        "send",
-        variables={"dump": path, "targets": "\n".join(lines)},
-        secrets={"private_key": private_key},
-        timeout=COPY,
-    )
+    try:
+        access.run(
+            source,
+            "send",
+            variables={"dump": path, "targets": "\n".join(lines)},
+            secrets={"private_key": private_key},
+            timeout=COPY,
+        )
+    except HostError as error:
+        for host in targets:
+            if full := access.session(host).full_disks():
+                raise no_room(host.name, error.step, full, seen=error.seen) from None
+        raise
 
 
 def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:

@@ -4,41 +4,51 @@ keyring=/etc/apt/keyrings/opennebula.asc
 sources=/etc/apt/sources.list.d/opennebula.sources
 
 step "add the package repository"
-install -d -m 0755 /etc/apt/keyrings
+# What apt has now stays as it is until the new repository is seen to be good.
+trial=$(mktemp -d /run/opennebula-ha-trial.XXXXXX)
+trap 'rm -rf "$trial"' EXIT
+reasons() { grep '^[EW]:' <<<"$said" | grep -v ': Some index files\|: Download Failed' || printf %s "$said"; }
+chmod 0755 "$trial"
 if [ -n "$key" ]; then
-    printf '%s\n' "$key" >"$keyring.new"
+    printf '%s\n' "$key" >"$trial/key.asc"
 elif ! said=$(/usr/lib/apt/apt-helper -o Acquire::Retries=2 -o Acquire::http::Timeout=15 \
-    download-file "$key_url" "$keyring.new" 2>&1); then
-    rm -f "$keyring.new"
-    refuse "the repository's key at $key_url" "$said" \
-        "correct opennebula-ha:one_version or opennebula-ha:repository url or key_url, or give the key itself"
+    -o APT::Sandbox::User=root download-file "$key_url" "$trial/key.asc" 2>&1); then
+    refuse "the repository's key at $key_url" "$(reasons)" \
+        "correct opennebula-ha:repository url or key_url, or give the key itself; where the address is right, see that this host reaches it"
 fi
-if ! grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$keyring.new"; then
-    rm -f "$keyring.new"
+grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$trial/key.asc" ||
     refuse "an armored OpenPGP public key" "something else at ${key_url:-opennebula-ha:repository key}" \
         "correct opennebula-ha:repository key_url or key"
-fi
-chmod 0644 "$keyring.new"
-mv "$keyring.new" "$keyring"
 if [ -n "$auth" ]; then
     (umask 077 && printf '%s\n' "$auth" >/etc/apt/auth.conf.d/opennebula.conf)
 else
     rm -f /etc/apt/auth.conf.d/opennebula.conf
 fi
-cat >"$sources" <<END
+source_signed_by() {
+    cat <<END
 # Written by opennebula-ha.
 Types: deb
 URIs: $url
 Suites: $suite
 Components: $component
-Signed-By: $keyring
+Signed-By: $1
 END
+}
+source_signed_by "$trial/key.asc" >"$trial/opennebula.sources"
 apt() { apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"; }
-if ! said=$(apt update -o Dir::Etc::sourcelist="$sources" -o Dir::Etc::sourceparts=- \
-    -o APT::Get::List-Cleanup=0 2>&1) || grep -q '^[EW]:' <<<"$said"; then
-    refuse "a signed package repository at $url" "$said" \
-        "correct opennebula-ha:one_version, opennebula-ha:repository url or the token"
+if ! said=$(apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
+    -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 2>&1) || grep -q '^[EW]:' <<<"$said"; then
+    case $said in
+        *"not signed"* | *NO_PUBKEY* | *BADSIG*) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
+        *"401 "* | *"403 "*) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
+        *"does not have a Release"* | *"404 "*) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: nothing is published there" ;;
+        *) remedy="see that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
+    esac
+    refuse "a signed package repository at $url" "$(reasons)" "$remedy"
 fi
+install -d -m 0755 /etc/apt/keyrings
+install -m 0644 "$trial/key.asc" "$keyring"
+source_signed_by "$keyring" >"$sources"
 apt update >/dev/null || true
 
 step "install packages"
@@ -52,7 +62,6 @@ dpkg --configure -a >&2
 if ! said=$(apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     $packages 2>&1); then
     case $said in
-        *"No space left"*) remedy="free some disk space there, then run again: it goes on from here" ;;
         *"Unable to locate"*) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
         *) remedy="mend what apt says on the host, then run again: it goes on from here" ;;
     esac

@@ -1,0 +1,390 @@
+"""What goes wrong before and while a zone is founded: one clear message each, and a way on.
+
+The tests share one lab and come in the order of a day on which everything goes wrong: each makes
+one mistake, sees what ``up`` says of it, and takes it back. At the end the same stack, with all
+that the failed runs left on its hosts, becomes a whole zone.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, Operator, Run
+from tests.lab.zones import assert_whole, connections, one
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("mistakes")]
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+REPOSITORY = "http://10.2.50.1:8080/opennebula"
+SOURCES = "/etc/apt/sources.list.d/opennebula.sources"
+Site = tuple[Lab, Operator]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the operator reads it."""
+
+    host: str
+    step: str
+    expected: str
+    seen: str
+    remedy: str
+
+
+_MESSAGE = re.compile(
+    r"error: (?P<host>[^:\n]+): (?P<step>[^\n]+?): expected (?P<expected>.+?), saw (?P<seen>.+?)"
+    r"\n +what to do: (?P<remedy>[^\n]+)",
+    re.DOTALL,
+)
+
+
+def messages(run: Run) -> dict[str, Message]:
+    """What a failed run said, by host: nothing but such messages, at most one a host."""
+    print(run.output)
+    assert run.status != 0
+    for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
+        assert unwanted not in run.output
+    found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(run.output)]
+    errors = [line for line in run.output.splitlines() if line.lstrip().startswith("error:")]
+    assert len(found) == len([line for line in errors if "update failed" not in line])
+    by_host = {message.host: message for message in found}
+    assert len(by_host) == len(found) > 0
+    return by_host
+
+
+def only(run: Run, host: str) -> Message:
+    """The one message of a failed run, about that host."""
+    found = messages(run)
+    assert list(found) == [host]
+    return found[host]
+
+
+def any_of(run: Run) -> Message:
+    """The message that is the same for all hosts but for their names: the mistake is the config's.
+
+    How many of them come to say it is the engine's matter: it begins nothing after a failure.
+    """
+    found = messages(run)
+    assert found.keys() <= set(NAMES)
+    assert len({message.step for message in found.values()}) == 1
+    return next(iter(found.values()))
+
+
+@contextmanager
+def config(operator: Operator, **changes: Any) -> Iterator[None]:
+    """The stack's config with other values for a while; those of ``ssh`` are merged into it."""
+    before = dict(operator.config)
+    ssh: Mapping[str, Any] = changes.pop("ssh", {})
+    operator.config = {**before, **changes, "ssh": {**before["ssh"], **ssh}}
+    try:
+        yield
+    finally:
+        operator.config = before
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+
+
+def test_a_preview_lists_every_fault_of_the_config_and_connects_to_nobody(site: Site) -> None:
+    lab, operator = site
+    faulty = {
+        "one_version": "seven",
+        "one_vip_cidr": 0,
+        "frontends": operator.list_of(NAMES[:2]),
+        "db_backend": "SQLite",
+        "one_vipp": "10.2.50.86",
+    }
+    before = connections(lab)
+    with config(operator, **faulty):
+        run = operator.preview()
+    print(run.output)
+    assert run.status != 0
+    assert "Traceback" not in run.output
+    for key in ("one_version", "one_vip_cidr", "frontends", "db_backend", "one_vipp"):
+        assert f"opennebula-ha:{key}: " in run.output
+    assert "did you mean one_vip?" in run.output
+    assert connections(lab) == before
+
+
+def test_a_private_key_that_no_host_accepts(site: Site, tmp_path: Path) -> None:
+    _, operator = site
+    key = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    with config(operator, ssh={"private_key_file": str(key)}):
+        message = any_of(operator.up())
+    assert message.step == "log in"
+    assert message.expected.startswith("ubuntu@10.2.50.1")
+    assert " to accept ssh-ed25519 SHA256:" in message.expected
+    assert message.seen == "authentication refused"
+    assert "authorized_keys" in message.remedy
+
+
+def test_a_private_key_file_that_is_not_there(site: Site) -> None:
+    _, operator = site
+    with config(operator, ssh={"private_key_file": "/nowhere/id_ed25519"}):
+        message = any_of(operator.up())
+    assert message.step == "read the SSH key"
+    assert "/nowhere/id_ed25519" in message.expected + message.seen
+    assert "No such file" in message.seen
+
+
+def test_a_private_key_file_that_holds_no_key(site: Site, tmp_path: Path) -> None:
+    _, operator = site
+    (tmp_path / "notes").write_text("not a key\n")
+    with config(operator, ssh={"private_key_file": str(tmp_path / "notes")}):
+        message = any_of(operator.up())
+    assert message.step == "read the SSH key"
+    assert str(tmp_path / "notes") in message.expected
+
+
+def test_host_keys_that_nobody_vouches_for(site: Site, tmp_path: Path) -> None:
+    _, operator = site
+    (tmp_path / "known_hosts").touch()
+    with config(operator, ssh={"known_hosts_file": str(tmp_path / "known_hosts")}):
+        message = any_of(operator.up())
+    assert message.step == "verify the host key"
+    assert "known_hosts" in message.expected
+    assert "SHA256:" in message.seen
+    assert "accept_new_host_keys" in message.remedy
+
+
+def test_a_known_hosts_file_that_cannot_be_read(site: Site, tmp_path: Path) -> None:
+    _, operator = site
+    with config(operator, ssh={"known_hosts_file": str(tmp_path)}):
+        message = any_of(operator.up())
+    assert message.step == "verify the host key"
+    assert str(tmp_path) in message.expected
+    assert "known_hosts_file" in message.remedy
+
+
+def test_first_keys_are_taken_where_the_config_says_so_but_no_interface_that_is_not_there(
+    site: Site, tmp_path: Path
+) -> None:
+    _, operator = site
+    known_hosts = tmp_path / "new" / "known_hosts"
+    ssh = {"known_hosts_file": str(known_hosts), "accept_new_host_keys": True}
+    with config(operator, one_vip_if="eth9", ssh=ssh):
+        message = any_of(operator.up())
+    assert "10.2.50.1" in known_hosts.read_text()
+    assert message.step == "check the VIP's interface"
+    assert "eth9" in message.expected
+    assert "eth0 10.2.50.1" in message.seen
+    assert "one_vip_if" in message.remedy
+
+
+@dataclass(frozen=True)
+class WrongRepository:
+    """What the config says of the package repository, and parts of what comes of it."""
+
+    repository: dict[str, str]
+    expected: str
+    seen: str
+    remedy: str
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        WrongRepository(
+            {"url": f"{REPOSITORY}-of-none"},
+            f"the repository's key at {REPOSITORY}-of-none/repo2.key",
+            "404  File not found",
+            "repository url or key_url",
+        ),
+        WrongRepository(
+            {"url": REPOSITORY, "key_url": f"{REPOSITORY}/none.key"},
+            f"the repository's key at {REPOSITORY}/none.key",
+            "404  File not found",
+            "repository url or key_url",
+        ),
+        WrongRepository(
+            {"url": f"{REPOSITORY}/7.2", "key_url": f"{REPOSITORY}/repo2.key"},
+            f"a signed package repository at {REPOSITORY}/7.2/7.2/Debian/12",
+            "does not have a Release file",
+            "nothing is published there",
+        ),
+        WrongRepository(
+            {"url": "http://10.2.50.1:9", "key_url": f"{REPOSITORY}/repo2.key"},
+            "a signed package repository at http://10.2.50.1:9/7.2/Debian/12",
+            "Connection refused",
+            "this host reaches that address",
+        ),
+        WrongRepository(
+            {"url": REPOSITORY, "key": "another's"},
+            f"a signed package repository at {REPOSITORY}/7.2/Debian/12",
+            "is not signed",
+            "give the key of that repository",
+        ),
+    ],
+    ids=["url", "key_url", "url beside a key", "nobody at the url", "key"],
+)
+def test_a_wrong_package_repository(site: Site, another_key: str, wrong: WrongRepository) -> None:
+    lab, operator = site
+    repository = wrong.repository
+    if "key" in repository:
+        repository = {**repository, "key": another_key}
+    with config(operator, repository=repository):
+        message = any_of(operator.up())
+    assert message.step == "add the package repository"
+    assert message.expected == wrong.expected
+    assert wrong.seen in message.seen
+    assert wrong.remedy in message.remedy
+    for name in NAMES:
+        assert lab.host(name).run(f"test -e {SOURCES}").returncode != 0
+
+
+@pytest.fixture(scope="module")
+def another_key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An OpenPGP public key that signed nothing."""
+    home = tmp_path_factory.mktemp("gnupg")
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+    made = [*gpg, "--passphrase", "", "--quick-generate-key", "somebody@localhost", "ed25519"]
+    subprocess.run(made, check=True, capture_output=True)
+    shown = subprocess.run(
+        [*gpg, "--armor", "--export"], check=True, capture_output=True, text=True
+    )
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    return shown.stdout
+
+
+def test_a_host_that_is_off_does_not_keep_the_others_from_their_installation(site: Site) -> None:
+    lab, operator = site
+    lab.host("n1a2").kill()
+    message = only(operator.up(), "n1a2")
+    lab.host("n1a2").start()
+    assert message.step == "connect"
+    assert message.expected == "an SSH server at 10.2.50.11 port 22"
+    assert "No route to host" in message.seen or message.seen == "no answer in time"
+    assert "host is up" in message.remedy
+    for name in ("n1a1", "n1a3"):
+        assert lab.host(name).run("dpkg-query -W opennebula").returncode == 0
+
+
+def test_a_host_that_is_cut_off(site: Site) -> None:
+    lab, operator = site
+    lab.host("n1a2").partition()
+    message = only(operator.up(), "n1a2")
+    lab.host("n1a2").heal()
+    assert message.step == "connect"
+    assert "10.2.50.11" in message.expected
+
+
+def test_a_host_without_an_ssh_server(site: Site) -> None:
+    lab, operator = site
+    lab.host("n1a2").run("systemctl stop ssh.socket ssh.service")
+    message = only(operator.up(), "n1a2")
+    lab.host("n1a2").run("systemctl start ssh.service")
+    assert message.step == "connect"
+    assert "refused" in message.seen
+
+
+def test_a_host_in_the_place_of_the_one_that_was_known(site: Site) -> None:
+    lab, operator = site
+    lab.replace("n1a2")
+    message = only(operator.up(), "n1a2")
+    assert message.step == "verify the host key"
+    assert "SHA256:" in message.expected
+    assert "SHA256:" in message.seen
+    assert str(lab.known_hosts) in message.remedy
+    # The operator checked it on the console, and pins it.
+    operator.config["ssh"]["host_keys"] = {"n1a2": lab.host("n1a2").record.host_keys[0]}
+
+
+def test_a_login_that_may_not_become_root(site: Site) -> None:
+    lab, operator = site
+    lab.host("n1a2").run("sed -i 's/NOPASSWD: //' /etc/sudoers.d/ubuntu")
+    message = only(operator.up(), "n1a2")
+    lab.host("n1a2").run("sed -i 's/ALL$/NOPASSWD: ALL/' /etc/sudoers.d/ubuntu")
+    assert message.step == "become root"
+    assert "sudo without a password for ubuntu" in message.expected
+    assert "password is required" in message.seen
+    assert "NOPASSWD" in message.remedy
+
+
+def test_a_full_disk_before_the_installation(site: Site) -> None:
+    lab, operator = site
+    lab.host("n1a2").fill_disk()
+    message = only(operator.up(), "n1a2")
+    lab.host("n1a2").free_disk()
+    assert "space" in message.expected + message.seen
+    assert "/" in message.seen
+    assert "free" in message.remedy
+
+
+def test_a_version_that_the_repository_does_not_have(site: Site) -> None:
+    lab, operator = site
+    with config(operator, one_version="9.9"):
+        message = any_of(operator.up())
+    assert message.step == "add the package repository"
+    assert f"{REPOSITORY}/9.9/Debian/12" in message.expected
+    assert "one_version" in message.remedy
+    assert "/7.2/" in lab.host("n1a1").run(f"cat {SOURCES}").stdout
+
+
+@pytest.mark.parametrize(
+    "moment", ["n1a1: send the database and the keys", "n1a2: restore the database"]
+)
+def test_a_disk_that_fills_up_while_the_zone_is_founded(site: Site, moment: str) -> None:
+    lab, operator = site
+    process = operator.start_up()
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if moment in line:
+            lab.host("n1a2").fill_disk()
+    message = only(Run(process.wait(), "".join(said)), "n1a2")
+    lab.host("n1a2").free_disk()
+    assert "space" in message.expected + message.seen
+    assert "free" in message.remedy
+
+
+def test_all_of_it_taken_back_the_same_stack_becomes_a_zone(site: Site) -> None:
+    lab, operator = site
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_another_password_than_that_of_the_zone_that_is_there(site: Site) -> None:
+    lab, operator = site
+    before = [_footprint(lab, name) for name in NAMES]
+    operator.forget()
+    operator.secrets["one_pass"] = "canary-another-pass-77aa"
+    run = operator.up()
+    operator.secrets["one_pass"] = ONE_PASS
+    message = only(run, ", ".join(NAMES))
+    assert message.step == "log in to oned"
+    assert "opennebula-ha:one_pass" in message.remedy
+    assert "canary-another-pass-77aa" not in run.output
+    assert [_footprint(lab, name) for name in NAMES] == before
+
+    run = operator.up()
+    assert run.ok, run.output
+    assert [_footprint(lab, name) for name in NAMES] == before
+    assert_whole(lab, NAMES)
+    assert "oneadmin" in one(lab.host("n1a1"), "oneuser list")
+
+
+def _footprint(lab: Lab, name: str) -> str:
+    """The configuration, the credentials and when oned was started."""
+    return (
+        lab.host(name)
+        .run(
+            "find /etc /var/lib/one -type f -exec sha256sum {} + | sort -k2;"
+            " systemctl show -p ActiveEnterTimestamp opennebula mariadb"
+        )
+        .stdout
+    )
