@@ -1,39 +1,42 @@
 # The commands of the README. Each does the set-up that it needs.
 STACK ?= lab
-HOSTS ?= 3
 PY := .venv/bin/python
 CODE := __main__.py settings.py components providers procedures opennebula hosts lab tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-down preview up refresh destroy test lint unit lab-test clean
+.PHONY: help setup lab-setup demo demo-down preview up refresh destroy test lint unit lab-test clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: Debian packages, the Python environment, Pulumi
+setup: ## Make the Python environment, and install Pulumi where it is missing
 	@scripts/setup
 
-demo: setup ## Boot three blank hosts and make them a highly available zone (REPOSITORY=dir for other packages)
-	@$(PY) -m lab.demo $(if $(REPOSITORY),--repository $(REPOSITORY))
+lab-setup:
+	@scripts/setup lab
+
+demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: other packages)
+	@$(PY) -m lab.demo $(if $(REPOSITORY),--repository '$(REPOSITORY)')
 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down; fi
 
 preview up refresh destroy: setup ## Run Pulumi on a stack (STACK=lab unless set)
-	@scripts/engine $@ $(STACK) $(OPTIONS)
+	@scripts/engine $@ '$(STACK)' $(OPTIONS)
 
-test: setup lint unit lab-test ## Run every check
+test: lab-setup lint unit lab-test ## Run every check
 
-lint: setup
-	@$(PY) -m ruff format --check $(CODE)
-	@$(PY) -m ruff check $(CODE)
-	@$(PY) -m mypy
-	@.venv/bin/lint-imports
+lint: setup ## Check format, style, types and the direction of imports
+	@$(PY) -m ruff format --quiet --diff $(CODE)
+	@$(PY) -m ruff check --quiet $(CODE)
+	@$(PY) -m mypy --no-error-summary
+	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
+	@echo "format, style, types and imports are in order"
 
-unit: setup
+unit: lab-setup ## Run the tests of the program's parts, of the engine and of the stand-ins
 	@$(PY) -m pytest -q -n 2 tests/unit tests/engine tests/standin
 
-lab-test: setup
+lab-test: lab-setup ## Run the tests on lab hosts
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/lab
 
 clean: demo-down ## Remove the demo and everything that the set-up prepared

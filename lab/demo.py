@@ -1,7 +1,7 @@
 """The demo: three blank hosts become a highly available zone, and stay up to look around."""
 
 import argparse
-import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +11,8 @@ from lab.machines import Lab, LabFault
 
 _ROOT = Path(__file__).resolve().parent.parent
 _ENGINE = str(_ROOT / "scripts" / "engine")
+_LAB = ".venv/bin/python -m lab"
+_VIP = "10.2.50.86"
 HOSTS = 3
 
 
@@ -19,54 +21,61 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
     parser.add_argument("--repository", metavar="DIR_OR_URL", help="OpenNebula's packages")
     arguments = parser.parse_args(argv)
-    lab = Lab()
     try:
-        if not lab.is_up:
-            _say(f"booting {HOSTS} blank hosts")
-            lab.up(HOSTS, arguments.repository)
-        _say("building the zone with stack lab: make up STACK=lab")
-        begin = time.monotonic()
-        done = subprocess.run([_ENGINE, "up", "lab"], check=False)
-        seconds = time.monotonic() - begin
-        if done.returncode:
-            _say("the lab stays up; 'make up' goes on, 'make demo-down' removes it")
-            return done.returncode
-        _show(lab, seconds)
+        return _demonstrate(Lab(), arguments.repository)
     except LabFault as fault:
         print(f"demo: {fault}", file=sys.stderr)
-        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted; 'make demo' goes on, 'make demo-down' removes what is there")
+    return 1
+
+
+def _demonstrate(lab: Lab, repository: str | None) -> int:
+    blank = not lab.is_up
+    if blank:
+        _say(f"booting {HOSTS} blank hosts")
+        lab.up(HOSTS, repository)
+    elif repository:
+        raise LabFault(
+            "a lab is up already, with the packages that it was booted with;"
+            " 'make demo-down' first for those of another repository"
+        )
+    else:
+        _say("the lab is up already; 'make demo-down' first for blank hosts")
+    _say("building the zone: make up STACK=lab")
+    begin = time.monotonic()
+    done = subprocess.run([_ENGINE, "up", "lab"], check=False)
+    seconds = time.monotonic() - begin
+    if done.returncode:
+        _say("the lab stays up; 'make up' goes on, 'make demo-down' removes it")
+        return done.returncode
+    _show(lab, f"It took {seconds:.0f} s{' from blank hosts' if blank else ''}.")
     return 0
 
 
-def _show(lab: Lab, seconds: float) -> None:
-    outputs = _outputs()
-    leader = outputs["leader"]
-    print(lab.host(leader).run("runuser -u oneadmin -- onezone show 0").stdout.rstrip())
-    addresses = {
-        host.name: host.run("ip -o -4 address show dev eth0").stdout for host in lab.hosts
-    }
-    vip = outputs["endpoint"].split("//")[1].split(":")[0]
-    holders = [name for name, text in addresses.items() if f" {vip}/" in text]
-    print(
-        f"\nThe VIP {vip} is on {', '.join(holders) or 'no host'}; the leader is {leader}.\n"
-        f"It took {seconds:.0f} s from blank hosts.\n\n"
-        "Look around:\n"
-        f"  .venv/bin/python -m lab ssh {leader}      log in to a host (sudo needs no password)\n"
-        "  make preview                         nothing to change, and no host is asked\n"
-        "  make refresh                         compare the hosts with the stack\n"
-        f"  .venv/bin/python -m lab kill {leader}     power the leader off, see the VIP move\n"
-        f"  .venv/bin/python -m lab start {leader}    power it on again\n"
-        "  make destroy                         take the zone down\n"
-        "  make demo-down                       remove every trace of the lab"
-    )
-
-
-def _outputs() -> dict[str, str]:
-    said = subprocess.run(
-        [_ENGINE, "outputs", "lab"], check=True, capture_output=True, text=True
-    ).stdout
-    outputs: dict[str, str] = json.loads(said)
-    return outputs
+def _show(lab: Lab, duration: str) -> None:
+    """The zone and the VIP as the hosts have them, not as the state does."""
+    awake = [host for host in lab.hosts if host.is_running]
+    shown = awake[0].run("runuser -u oneadmin -- onezone show 0")
+    if shown.returncode:
+        raise LabFault(f"onezone show on {awake[0].name}: {(shown.stderr or shown.stdout).strip()}")
+    addresses = {host.name: host.run("ip -o -4 address show dev eth0").stdout for host in awake}
+    holders = [name for name, text in addresses.items() if f" {_VIP}/" in text]
+    found = re.search(r"^ *\d+ (\S+) +leader ", shown.stdout, re.MULTILINE)
+    leader = found[1] if found else awake[0].name
+    print("\n".join(line.rstrip() for line in shown.stdout.splitlines()))
+    print(f"\nThe VIP {_VIP} is on {', '.join(holders) or 'no host'}; the leader is {leader}.")
+    print(f"{duration}\n\nLook around:")
+    for command, meaning in (
+        (f"{_LAB} ssh {leader}", "log in to the leader (sudo needs no password)"),
+        ("make preview", "nothing to change, and no host is asked"),
+        ("make refresh", "compare the hosts with the stack"),
+        (f"{_LAB} kill {leader}", "power the leader off, see the VIP move"),
+        (f"{_LAB} start {leader}", "power it on again"),
+        ("make destroy", "take the zone down; 'make up' brings it back"),
+        ("make demo-down", "remove every trace of the lab"),
+    ):
+        print(f"  {command:<36}{meaning}")
 
 
 def _say(text: str) -> None:
