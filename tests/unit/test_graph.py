@@ -1,0 +1,301 @@
+"""What the program asks the engine for: resources, their order, and no secret in plaintext."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, rpc
+
+from components.urn import FRONT_END, ZONE
+from components.zone import HighAvailableZone, installations, zone
+from settings import Settings, parse
+from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
+
+DYNAMIC = "pulumi-python:dynamic/opennebula:"
+TOKEN = f"user:{CANARY}-4"
+SEEN: dict[str, dict[str, Any]] = {
+    "Installation": {"revision": "r1", "package": "7.2.0"},
+    "Zone": {"drift": []},
+    "ZoneMember": {"server_id": 0},
+    "Rollout": {"leader": "n1a2", "servers": [], "backups": {}},
+    "VirtualIp": {"holder": "n1a2", "endpoint": "http://10.2.50.86:2633/RPC2"},
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the engine was asked for it."""
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    inputs: dict[str, Any]
+    wire: str
+    dependencies: frozenset[str]
+    deleted_with: str
+
+    @property
+    def key(self) -> str:
+        """``Kind name``."""
+        return f"{self.type.rsplit(':', 1)[1]} {self.name}"
+
+
+class _Mocks(mocks.Mocks):
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        return f"{args.name}-id", {**args.inputs, **SEEN.get(args.typ.rsplit(":", 1)[1], {})}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        raise AssertionError("the program calls no function of a provider")
+
+
+class _Monitor(mocks.MockMonitor):
+    """Keeps the requests, which the mocks do not see."""
+
+    def __init__(self) -> None:
+        super().__init__(_Mocks())
+        self.requests: list[Registered] = []
+
+    def RegisterResource(self, request: Any) -> Any:
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        self.requests.append(
+            Registered(
+                request.type,
+                request.name,
+                response.urn,
+                request.parent,
+                rpc.deserialize_properties(request.object),
+                str(request),
+                frozenset(request.dependencies),
+                request.deletedWith,
+            )
+        )
+        return response
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All that one run of the program asked for."""
+
+    resources: dict[str, Registered]
+    outputs: dict[str, Any]
+
+    def kinds(self) -> list[str]:
+        return sorted(one.key for one in self.resources.values())
+
+    def __getitem__(self, key: str) -> Registered:
+        return next(one for one in self.resources.values() if one.key == key)
+
+    def waits_for(self, key: str) -> set[str]:
+        """The resources that it waits for by itself, and what those wait for, and so on."""
+        found: set[str] = set()
+        todo = set(self[key].dependencies)
+        while todo:
+            urn = todo.pop()
+            one = self.resources.get(urn)
+            if one is not None and one.key not in found:
+                found.add(one.key)
+                todo |= one.dependencies
+        return found
+
+    def directly(self, key: str) -> set[str]:
+        return {self.resources[urn].key for urn in self[key].dependencies if urn in self.resources}
+
+
+def build(**changes: Any) -> Graph:
+    """The program's graph for the good config with these changes."""
+    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, **changes}))
+    monitor = _Monitor()
+    mocks.set_mocks(_Mocks(), project="opennebula-ha", stack="lab", preview=False, monitor=monitor)
+    found: dict[str, Any] = {}
+
+    @mocks.test  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
+    def run() -> pulumi.Output[None]:
+        outputs = HighAvailableZone("zone", stack).outputs()
+        return pulumi.Output.all(**outputs).apply(found.update)
+
+    run()
+    resources = {one.urn: one for one in monitor.requests if one.type != "pulumi:pulumi:Stack"}
+    return Graph(resources, found)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return build()
+
+
+ALONE = {
+    "frontends": {"n1": {"address": "10.2.50.10"}},
+    "one_vip": MISSING,
+    "one_vip_cidr": MISSING,
+    "one_vip_if": MISSING,
+}
+
+
+def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
+    names = ("n1a1", "n1a2", "n1a3")
+    assert graph.kinds() == sorted(
+        [
+            "HighAvailableZone zone",
+            *(f"FrontEnd {name}" for name in names),
+            *(f"Installation {name}" for name in names),
+            *(f"ZoneMember {name}" for name in names),
+            "Zone zone",
+            "Rollout zone",
+            "VirtualIp zone",
+        ]
+    )
+
+
+def test_types_are_ours(graph: Graph) -> None:
+    assert graph["HighAvailableZone zone"].type == ZONE
+    assert graph["FrontEnd n1a1"].type == FRONT_END
+    for kind in SEEN:
+        one = next(one for one in graph.resources.values() if one.key.startswith(f"{kind} "))
+        assert one.type == f"{DYNAMIC}{kind}"
+
+
+def test_what_belongs_to_a_front_end_is_below_it(graph: Graph) -> None:
+    zone_urn = graph["HighAvailableZone zone"].urn
+    for name in ("n1a1", "n1a2", "n1a3"):
+        assert graph[f"FrontEnd {name}"].parent == zone_urn
+        for kind in ("Installation", "ZoneMember"):
+            assert graph[f"{kind} {name}"].parent == graph[f"FrontEnd {name}"].urn
+    for key in ("Zone zone", "Rollout zone", "VirtualIp zone"):
+        assert graph[key].parent == zone_urn
+
+
+def test_each_resource_knows_the_urn_that_its_progress_is_shown_under(graph: Graph) -> None:
+    for one in graph.resources.values():
+        if one.type.startswith(DYNAMIC):
+            types = [one.type]
+            above = graph.resources.get(one.parent)
+            while above is not None:
+                types.insert(0, above.type)
+                above = graph.resources.get(above.parent)
+            expected = f"urn:pulumi:lab::opennebula-ha::{'$'.join(types)}::{one.name}"
+            assert one.inputs["urn"] == expected
+
+
+def test_all_installations_go_side_by_side(graph: Graph) -> None:
+    for name in ("n1a1", "n1a2", "n1a3"):
+        assert graph.directly(f"Installation {name}") == set()
+
+
+def test_the_zone_waits_for_every_installation(graph: Graph) -> None:
+    assert graph.directly("Zone zone") == {
+        "Installation n1a1",
+        "Installation n1a2",
+        "Installation n1a3",
+    }
+
+
+def test_members_go_one_by_one_each_after_its_own_installation(graph: Graph) -> None:
+    assert graph.directly("ZoneMember n1a1") == {"Zone zone", "Installation n1a1"}
+    assert graph.directly("ZoneMember n1a2") == {
+        "Zone zone",
+        "Installation n1a2",
+        "ZoneMember n1a1",
+    }
+    assert graph.directly("ZoneMember n1a3") == {
+        "Zone zone",
+        "Installation n1a3",
+        "ZoneMember n1a2",
+    }
+
+
+def test_the_rollout_comes_after_everybody_and_the_vip_last(graph: Graph) -> None:
+    members = {f"ZoneMember n1a{number}" for number in (1, 2, 3)}
+    installed = {f"Installation n1a{number}" for number in (1, 2, 3)}
+    assert graph.waits_for("Rollout zone") == {"Zone zone"} | members | installed
+    assert graph.directly("VirtualIp zone") >= {"Rollout zone"}
+    assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | members
+
+
+def test_what_goes_with_the_zone_is_not_deleted_one_by_one(graph: Graph) -> None:
+    with_zone = {
+        one.key for one in graph.resources.values() if one.deleted_with == graph["Zone zone"].urn
+    }
+    assert with_zone == {
+        "ZoneMember n1a1",
+        "ZoneMember n1a2",
+        "ZoneMember n1a3",
+        "Rollout zone",
+        "VirtualIp zone",
+    }
+
+
+def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
+    for one in graph.resources.values():
+        assert CANARY not in one.wire
+
+
+def test_only_the_fingerprint_of_the_secrets_is_an_input_and_it_is_secret(graph: Graph) -> None:
+    fingerprint = parse(raw({**GOOD, "one_token": TOKEN})).fingerprint()
+    for one in graph.resources.values():
+        assert (fingerprint in one.wire) == (one.key.startswith("Installation "))
+        if fingerprint in one.wire:
+            assert rpc.is_rpc_secret(one.inputs["secrets"])
+            rest = {key: value for key, value in one.inputs.items() if key != "secrets"}
+            assert fingerprint not in json.dumps(rest)
+
+
+def test_the_outputs_say_who_leads_and_where_clients_go(graph: Graph) -> None:
+    assert graph.outputs == {
+        "leader": "n1a2",
+        "endpoint": "http://10.2.50.86:2633/RPC2",
+        "servers": [],
+        "vip_holder": "n1a2",
+        "backups": {},
+    }
+
+
+def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -> None:
+    turned = build(frontends=dict(reversed(GOOD["frontends"].items())))
+    for urn, one in graph.resources.items():
+        other = turned.resources[urn]
+        assert (one.inputs, one.dependencies) == (other.inputs, other.dependencies)
+    assert turned.resources.keys() == graph.resources.keys()
+
+
+def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
+    assert build(**ALONE).kinds() == [
+        "FrontEnd n1",
+        "HighAvailableZone zone",
+        "Installation n1",
+        "Rollout zone",
+        "Zone zone",
+    ]
+
+
+def test_one_front_end_that_is_to_grow_is_a_member() -> None:
+    kinds = build(**ALONE, force_ha=True).kinds()
+    assert "ZoneMember n1" in kinds
+    assert "VirtualIp zone" not in kinds
+
+
+def test_a_front_end_more_changes_no_other_installation_but_their_host_names() -> None:
+    more = {
+        **GOOD["frontends"],
+        "n1a4": {"address": "10.2.50.13"},
+        "n1a5": {"address": "10.2.50.14"},
+    }
+    before = {one.host.name: one for one in installations(parse(raw(GOOD)))}
+    after = {one.host.name: one for one in installations(parse(raw({**GOOD, "frontends": more})))}
+    for name, one in before.items():
+        assert after[name].model_copy(update={"names": one.names}) == one
+    assert zone(parse(raw({**GOOD, "frontends": more}))) == zone(parse(raw(GOOD)))
+
+
+def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
+    interfaces = {
+        one.host.name: one.vip.interface for one in installations(parse(raw(GOOD))) if one.vip
+    }
+    assert interfaces == {"n1a1": "eth0", "n1a2": "ens3", "n1a3": "eth0"}
+
+
+def test_without_a_vip_clients_go_to_a_front_end() -> None:
+    spec = zone(parse(raw({**GOOD, **ALONE, "force_ha": True})))
+    assert (spec.vip, spec.endpoint) == (None, "http://n1:2633/RPC2")
