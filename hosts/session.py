@@ -102,11 +102,16 @@ class Session:
         finally:
             channel.close()
 
-    def open_stream(self, port: int, timeout: float) -> paramiko.Channel:
-        """A stream to a port on the host's own loopback; raises OSError where nobody listens."""
+    def open_stream(
+        self, port: int, timeout: float, address: str = "127.0.0.1"
+    ) -> paramiko.Channel:
+        """A stream from the host to a port of its own loopback, or of another host.
+
+        Raises OSError where nobody listens.
+        """
         try:
             channel = self._transport().open_channel(
-                "direct-tcpip", ("127.0.0.1", port), ("127.0.0.1", 0), timeout=timeout
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout
             )
         except paramiko.ChannelException as error:
             if error.code == 1:

@@ -129,6 +129,10 @@ class Api:
         """Take a server out of the pool. Its oned must have been stopped before."""
         self._call(lambda: self._server.zone.delserver(0, server_id))
 
+    def reset_server(self, server_id: int) -> None:
+        """Have the leader look anew where that follower's log ends."""
+        self._call(lambda: self._server.zone.resetserver(0, server_id))
+
     def set_endpoint(self, endpoint: str) -> None:
         """Set the ENDPOINT in the zone's template; the other attributes stay."""
         self._call(lambda: self._server.zone.update(0, f'ENDPOINT = "{endpoint}"', 1))

@@ -65,10 +65,10 @@ class Access:
         )
         return self.session(host).run(script, lambda step: self.report(f"{host.name}: {step}"))
 
-    def api(self, host: Host, timeout: float = 8.0) -> Api:
-        """The API of the oned on that host, through its SSH connection."""
+    def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
+        """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
         session = self.session(host)
-        stream: OpenStream = lambda: session.open_stream(API_PORT, timeout)  # noqa: E731
+        stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api("oneadmin", self.secrets.one_pass, stream)
 
 

@@ -15,7 +15,7 @@ from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures.access import Access, side_by_side
-from procedures.observe import Dump, Facts, all_facts, zone_view
+from procedures.observe import Dump, Facts, all_facts, way_in, zone_view
 from procedures.specs import ZoneSpec
 from procedures.wait import until
 
@@ -73,7 +73,7 @@ def verify(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> Whole:
     access.report("verify the zone")
     view = _converged(access, hosts)
     leader = view.leader() or ""
-    known = {entry.name: hosts[entry.name] for entry in view.pool}
+    known = {entry.name: hosts[entry.name] for entry in view.pool if entry.name in hosts}
     _same_answers(access, known, view)
     seen = _equal_data(access, zone, known)
     holder = _vip_on_leader(access, zone, known, leader, seen)
@@ -111,14 +111,13 @@ def write(access: Access, host: Host) -> None:
 
 def _converged(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     view = wait_for_leader(access, hosts)
-    write(access, hosts[view.leader() or ""])
+    write(access, way_in(view, hosts))
     last = view
 
     def look() -> ZoneView | None:
         nonlocal last
         last = zone_view(access, hosts)
-        strangers = [entry.name for entry in last.pool if entry.name not in hosts]
-        return last if last.pool and not strangers and not faults(last) else None
+        return last if last.pool and not faults(last) else None
 
     return until(
         look,

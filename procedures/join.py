@@ -1,5 +1,6 @@
 """Make one front-end a server of a zone that works."""
 
+import time
 from collections.abc import Mapping
 
 from hosts.connection import Host
@@ -10,12 +11,17 @@ from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
 from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
-from procedures.observe import all_facts, facts, require_names, zone_view
+from procedures.observe import Facts, all_facts, facts, require_names, way_in, zone_view
 from procedures.seed import seed
 from procedures.solo import enlist, start
 from procedures.specs import MemberSpec
+from procedures.wait import INTERVAL
 
 _STEP = "join the zone"
+
+
+CATCH_UP = 20.0
+"""Seconds for a server that lags to have the leader's last record, or to count as fallen behind."""
 
 
 def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> tuple[int, str]:
@@ -24,12 +30,17 @@ def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> t
     Asks only the oneds. An ID of -1: it is not in the zone's pool.
     """
     view = zone_view(access, hosts)
+    leader = view.leader()
+    if leader is not None and _lag(view, spec.host.name):
+        # Where nobody writes a sound follower lags, too, until the next record has to reach it.
+        gate.write(access, way_in(view, hosts))
+        view = _caught_up(access, spec.host.name, hosts)
     entry = _entry(view, spec.host.name)
     if not view.leader():
         return -1, "there is no leader"
     if entry is None:
         return -1, "it is not in the zone"
-    return entry.id, "; ".join(_own_faults(view, entry))
+    return entry.id, "; ".join(filter(None, [*_own_faults(view, entry), _lag(view, entry.name)]))
 
 
 def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
@@ -71,24 +82,50 @@ class _Join:
             require_names(seen.values(), pair)
             # The ID that the pool will give; it is set right before the start in any case.
             expected = entry.id if entry else max(item.id for item in view.pool) + 1
-            seed(
-                self._access,
-                self._hosts[leader],
-                [seen[name]],
-                {name: expected},
-                self._zone.database,
-                reason=f"before-join-{name}",
-                keep=self._zone.keep_dumps,
-                stop=False,
-            )
+            self._seed(leader, seen[name], expected)
         if plan.register:
             entry = self._register()
         if entry is None:
             raise AssertionError("a plan that neither registers nor finds an entry")
         if plan.start:
             self._start(entry)
+        if not plan.seed and self._fell_behind(leader):
+            self._access.report(f"{name}: fell out of the log, seed it anew")
+            self._seed(leader, facts(self._access, self._host, self._zone.database), entry.id)
+            self._start(entry)
+            self._reset(entry)
         gate.verify(self._access, self._zone, self._present(entry))
         return entry.id
+
+    def _seed(self, leader: str, target: Facts, server_id: int) -> None:
+        seed(
+            self._access,
+            self._hosts[leader],
+            [target],
+            {target.host.name: server_id},
+            self._zone.database,
+            reason=f"before-join-{target.host.name}",
+            keep=self._zone.keep_dumps,
+            stop=False,
+        )
+
+    def _fell_behind(self, leader: str) -> bool:
+        gate.write(self._access, self._hosts[leader])
+        return bool(_lag(_caught_up(self._access, self._host.name, self._hosts), self._host.name))
+
+    def _reset(self, entry: ServerEntry) -> None:
+        """Have the leader replicate to it from where its new data end."""
+        leader = _leader(self._access, self._hosts)
+        try:
+            self._access.api(self._hosts[leader]).reset_server(entry.id)
+        except ApiError as error:
+            raise HostError(
+                leader,
+                "reset the server in the leader's log",
+                expected="success",
+                seen=str(error),
+                remedy=f"onezone server-reset 0 {entry.id} on the leader",
+            ) from None
 
     def _ready(self) -> ZoneView:
         """The zone, whole but for this host. One change at a time: nobody else is missing."""
@@ -150,11 +187,40 @@ class _Join:
 
 
 def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
-    return gate.wait_for_leader(access, hosts).leader() or ""
+    leader = gate.wait_for_leader(access, hosts).leader() or ""
+    if leader not in hosts:
+        raise HostError(
+            leader,
+            _STEP,
+            expected="one of the front-ends in the stack's config to lead",
+            seen=f"{leader}, which is not in it",
+            remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
+        )
+    return leader
 
 
 def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((entry for entry in view.pool if entry.name == name), None)
+
+
+def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> ZoneView:
+    """The zone once that server has the leader's last record, or as it is after CATCH_UP."""
+    deadline = time.monotonic() + CATCH_UP
+    while True:
+        view = zone_view(access, hosts)
+        caught_up = view.leader() is not None and name in view.statuses and not _lag(view, name)
+        if caught_up or time.monotonic() > deadline:
+            return view
+        time.sleep(INTERVAL)
+
+
+def _lag(view: ZoneView, name: str) -> str:
+    """How far that server's log ends before the leader's; empty where it does not."""
+    leader = view.leader()
+    own = view.statuses.get(name)
+    if leader is None or own is None or own.index >= view.statuses[leader].index:
+        return ""
+    return f"its log ends at {own.index}, the leader's at {view.statuses[leader].index}"
 
 
 def _own_faults(view: ZoneView, entry: ServerEntry) -> list[str]:

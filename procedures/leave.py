@@ -9,7 +9,7 @@ from opennebula.zone import ServerEntry, ZoneView
 from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
-from procedures.observe import facts_where_possible, statuses, zone_view
+from procedures.observe import facts_where_possible, statuses, way_in, zone_view
 from procedures.seed import dump
 from procedures.solo import survive
 from procedures.specs import ZoneSpec
@@ -41,7 +41,7 @@ def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host])
             if len(view.pool) == 2 and view.leader() == host.name:
                 # Alone among two listed nobody is elected: the one that stays leads first.
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
-                switch_over(access, {name: hosts[name] for name in (host.name, staying)}, staying)
+                switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
             _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
         access.run(host, "stop", timeout=STOP)
         if entry is not None:
@@ -76,18 +76,27 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
                 _delete(access, entry, hosts)
 
 
-def require_majority(
+def prepare(
     access: Access,
     staying: Mapping[str, Host],
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
 ) -> None:
-    """Refuse, before anything is touched, a shrinking that could cost the zone its quorum."""
-    view = zone_view(access, {**leaving, **staying})
+    """Before the first of them leaves: refuse what could cost the zone its quorum, and have one
+    that stays lead.
+
+    Raises HostError before anything is touched.
+    """
+    everybody = {**leaving, **staying}
+    view = zone_view(access, everybody)
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), "shrink the zone")
+    heirs = {entry.name for entry in view.pool} & staying.keys()
+    if view.leader() in leaving and heirs:
+        with zone_lock(access, staying[min(staying)]):
+            switch_over(access, everybody, heirs)
 
 
 def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:
@@ -111,8 +120,8 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
-    leader = gate.wait_for_leader(access, hosts).leader() or ""
-    dump(access, hosts[leader], zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
+    host = way_in(gate.wait_for_leader(access, hosts), hosts)
+    dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
 
 
 def _entry(view: ZoneView, name: str) -> ServerEntry | None:
@@ -120,7 +129,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
-    leader = gate.wait_for_leader(access, others).leader() or ""
+    host = way_in(gate.wait_for_leader(access, others), others)
     failure = ""
 
     def gone() -> ZoneView | None:
@@ -130,17 +139,17 @@ def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> N
 
     try:
         if gone() is None:
-            access.api(others[leader], timeout=30).delete_server(entry.id)
+            access.api(host, timeout=30).delete_server(entry.id)
     except ApiError as error:
         # It may have been taken all the same: the pool decides.
         failure = str(error)
     until(
         gone,
-        host=leader,
+        host=host.name,
         step=_STEP,
         expected=f"the zone without server {entry.id} {entry.name}",
         seconds=30,
         seen=lambda: failure or "its entry",
         remedy="look at /var/log/one/oned.log on the leader, then run again",
     )
-    gate.write(access, others[leader])
+    gate.write(access, host)

@@ -1,5 +1,6 @@
 """What is there: a front-end's facts in one round trip, and the zone as every endpoint sees it."""
 
+import contextlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -199,16 +200,38 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 
 
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone: the pool as the leader has it (empty without one), and every server's status."""
+    """The zone: its pool (empty without a leader), and every server's status.
+
+    A zone server that is none of ``hosts`` (it left the config) is asked from one of them.
+    """
     answered = statuses(access, hosts)
-    leader = ZoneView((), answered).leader()
-    pool: tuple[ServerEntry, ...] = ()
-    if leader is not None:
-        try:
-            pool = access.api(hosts[leader]).servers()
-        except ApiError:
-            return ZoneView((), {})
-    return ZoneView(pool, answered)
+    known = ZoneView((), answered).leader() or min(answered, default=None)
+    if known is None:
+        return ZoneView((), {})
+    try:
+        pool = access.api(hosts[known]).servers()
+    except ApiError:
+        return ZoneView((), {})
+    for entry in pool:
+        if entry.name not in hosts:
+            with contextlib.suppress(ApiError, HostError):
+                answered[entry.name] = access.api(hosts[known], of=entry.name).raft_status()
+    view = ZoneView(pool, answered)
+    return view if view.leader() else ZoneView((), answered)
+
+
+def way_in(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
+    """The host to ask for something of the whole zone: the leader's, or of one that follows it.
+
+    A leader that left the config is none of ``hosts``; its followers hand calls on to it.
+    """
+    leader = view.leader() or ""
+    if leader in hosts:
+        return hosts[leader]
+    term = view.statuses[leader].term if leader else 0
+    return hosts[
+        min(n for n, status in view.statuses.items() if n in hosts and status.term == term)
+    ]
 
 
 def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:

@@ -1,6 +1,6 @@
 """Hand the leader's part over to another server on purpose."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -11,8 +11,8 @@ RESTART = 180.0
 """Seconds for one oned to stop and start."""
 
 
-def switch_over(access: Access, hosts: Mapping[str, Host], to: str) -> None:
-    """Have that server lead. Raises HostError.
+def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) -> None:
+    """Have one of those servers lead. Raises HostError.
 
     A leader that restarts is a follower for its first 15 s, in which one of the others is
     elected: any one of them, so it may take a few turns, each with an election's pause.
@@ -20,15 +20,15 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: str) -> None:
     turns = 4 * len(hosts)
     for _ in range(turns):
         leader = gate.wait_for_leader(access, hosts).leader() or ""
-        if leader == to:
-            gate.write(access, hosts[to])
+        if leader in to:
+            gate.write(access, hosts[leader])
             return
         access.report(f"{leader}: restart, so that another one leads")
         access.run(hosts[leader], "restart", timeout=RESTART)
     raise HostError(
-        to,
+        ", ".join(sorted(to)),
         "switch over",
-        expected=f"{to} elected within {turns} turns",
+        expected=f"its election within {turns} turns",
         seen=f"{gate.wait_for_leader(access, hosts).leader()} as the leader",
-        remedy=f"look at /var/log/one/oned.log on {to}: does it lag, or do the others not reach it?",
+        remedy="look at /var/log/one/oned.log there: does it lag, or is it cut off?",
     )

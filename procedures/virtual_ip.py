@@ -6,8 +6,8 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from procedures import gate
-from procedures.access import Access
-from procedures.observe import all_facts
+from procedures.access import Access, side_by_side
+from procedures.observe import all_facts, way_in
 from procedures.specs import ZoneSpec
 from procedures.wait import until
 
@@ -16,7 +16,7 @@ def settle(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> str:
     """Set the zone's ENDPOINT to the VIP and wait until exactly the leader holds it; its name."""
     view = gate.wait_for_leader(access, hosts)
     leader = view.leader() or ""
-    api = access.api(hosts[leader], timeout=30)
+    api = access.api(way_in(view, hosts), timeout=30)
     try:
         if api.zone()[1] != zone.endpoint:
             api.set_endpoint(zone.endpoint)
@@ -45,6 +45,16 @@ def settle(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> str:
         seconds=gate.VIP,
         seen=lambda: f"it is on {', '.join(last) or 'no host'}",
         remedy="look for the hook's errors in /var/log/one/oned.log on the leader",
+    )
+
+
+def drop(access: Access, address: str, hosts: Mapping[str, Host]) -> None:
+    """Remove an address that is no VIP any more from every host that still has it."""
+    side_by_side(
+        {
+            name: lambda host=host: access.run(host, "drop_address", variables={"address": address})  # type: ignore[misc]
+            for name, host in hosts.items()
+        }
     )
 
 

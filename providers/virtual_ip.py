@@ -9,7 +9,7 @@ from pulumi.dynamic import Resource
 from procedures.access import Access
 from procedures.observe import zone_view
 from procedures.specs import ZoneSpec
-from procedures.virtual_ip import settle, where
+from procedures.virtual_ip import drop, settle, where
 from providers import stack
 from providers.base import Outputs, Provider
 
@@ -42,7 +42,15 @@ class VirtualIpProvider(Provider[ZoneSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """The same, wherever the address was before."""
+        before = ZoneSpec.model_validate(olds["spec"])
+        if before.vip and spec.vip and before.vip.address != spec.vip.address:
+            drop(access, before.vip.address, stack.current().front_ends)
         return self._settled(access, spec)
+
+    def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
+        """Nobody holds it any more. The hooks went with the configuration."""
+        if spec.vip:
+            drop(access, spec.vip.address, stack.current().front_ends)
 
     def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
         holder = settle(access, spec, stack.current().front_ends)

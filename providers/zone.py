@@ -9,7 +9,7 @@ from pulumi.dynamic import Resource
 from hosts.connection import Host
 from procedures.access import Access
 from procedures.found import found
-from procedures.leave import forget, require_majority
+from procedures.leave import forget, prepare
 from procedures.observe import statuses, zone_view
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
@@ -54,7 +54,7 @@ class ZoneProvider(Provider[ZoneSpec]):
         if spec.highly_available and here.lost:
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
-            require_majority(access, staying, leaving, allow_degraded=here.allow_degraded)
+            prepare(access, staying, leaving, allow_degraded=here.allow_degraded)
         found(access, spec, staying, leaving)
         return {"drift": []}
 

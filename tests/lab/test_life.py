@@ -1,0 +1,223 @@
+"""The life of a zone: it grows, shrinks, loses and replaces servers while somebody writes."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.zones import assert_whole, connections, one, servers, wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("life")]
+
+
+@dataclass
+class Writer:
+    """Makes users through the VIP, one after the other, and remembers what was acknowledged."""
+
+    lab: Lab
+    acknowledged: list[str] = field(default_factory=list)
+    longest_pause: float = 0.0
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "Writer":
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        last = time.monotonic()
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            name = f"user{number}"
+            # Whoever runs: the call goes to the VIP.
+            host = next(host for host in self.lab.hosts if host.is_running)
+            done = host.run(
+                f"runuser -u oneadmin -- env ONE_XMLRPC=http://{VIP}:2633/RPC2"
+                f" timeout 20 oneuser create {name} password-of-{name}"
+            )
+            now = time.monotonic()
+            if done.returncode == 0:
+                self.acknowledged.append(name)
+                self.longest_pause = max(self.longest_pause, now - last)
+                last = now
+            self._over.wait(0.3)
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
+
+
+def change(operator: Operator, names: list[str], **keys: object) -> None:
+    operator.config["frontends"] = operator.list_of(names)
+    operator.config.update(keys)
+    run = operator.up()
+    assert run.ok, run.output
+
+
+def test_a_solo_front_end_with_content_becomes_a_zone_of_one(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    vip = {key: operator.config.pop(key) for key in ("one_vip", "one_vip_cidr", "one_vip_if")}
+    change(operator, ["n1a1"])
+    assert servers(lab.host("n1a1")) == []
+    one(lab.host("n1a1"), "oneuser create from-solo-times secret-of-that")
+    change(operator, ["n1a1"], force_ha=True, **vip)
+    assert assert_whole(lab, ["n1a1"]) == "n1a1"
+    assert "from-solo-times" in one(lab.host("n1a1"), "oneuser list")
+
+
+def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    with Writer(lab) as writer:
+        wait_for(lambda: len(writer.acknowledged) > 2 or None, "the first writes")
+        change(operator, ["n1a1", "n1a2", "n1a3"])
+        assert_known_everywhere(lab, ["n1a1", "n1a2", "n1a3"])
+        change(operator, ["n1a5", "n1a3", "n1a1", "n1a4", "n1a2"])
+        assert_known_everywhere(lab, ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"])
+        leader = next(s.name for s in servers(lab.host("n1a1")) if s.state == "leader")
+        # The leader and the first of the list leave; one of them may be both.
+        gone = {leader, "n1a1"} if leader != "n1a1" else {"n1a1", "n1a2"}
+        staying = [name for name in ("n1a1", "n1a2", "n1a3", "n1a4", "n1a5") if name not in gone]
+        change(operator, staying)
+        last = staying[0]
+        change(operator, [last])
+    assert_whole(lab, [last])
+    users = one(lab.host(last), "oneuser list")
+    lost = [name for name in writer.acknowledged if f" {name} " not in users]
+    assert lost == []
+    assert len(writer.acknowledged) > 20
+    print(f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s")
+    for host in lab.hosts:
+        if host.name != last:
+            assert host.run("systemctl is-active opennebula").stdout.strip() != "active"
+
+
+def test_a_grown_zone_survives_the_first_server_at_once(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    (first,) = operator.config["frontends"]
+    names = sorted([first, *[host.name for host in lab.hosts if host.name != first][:2]])
+    change(operator, names)
+    lab.host(first).kill()
+    others = [lab.host(name) for name in names if name != first]
+    new = wait_for(
+        lambda: next((s.name for s in servers(others[0]) if s.state == "leader"), None), "a leader"
+    )
+    assert {s.name for s in servers(others[1]) if s.state == "leader"} == {new}
+    one(others[0], "oneuser create after-the-fall secret-of-that")
+    lab.host(first).start()
+    assert_whole(lab, names)
+
+
+def test_a_host_that_is_lost_for_good_leaves_without_being_reached(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    names = sorted(operator.config["frontends"])
+    lost, spare = names[0], next(h.name for h in lab.hosts if h.name not in names)
+    lab.host(lost).kill()
+    staying = names[1:]
+
+    operator.config["frontends"] = operator.list_of([*staying, spare])
+    refused = operator.up()
+    assert not refused.ok
+    assert f"{lost}" in refused.output
+    assert "Traceback" not in refused.output
+    assert {s.name for s in servers(lab.host(staying[0]))} >= {lost}, "removed silently"
+
+    change(operator, [*staying, spare], lost=[lost])
+    assert_whole(lab, [*staying, spare])
+    operator.config["lost"] = []
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_a_host_that_comes_back_blank_joins_anew(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    names = sorted(operator.config["frontends"])
+    replaced = next(
+        s.name for s in servers(lab.host(names[0])) if s.state == "follower" and s.name != names[0]
+    )
+    lab.host(replaced).kill()
+    lab.replace(replaced, trust=True)
+    run = operator.refresh()
+    assert run.ok, run.output
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, names)
+
+
+def test_a_follower_that_fell_out_of_the_log_is_seeded_anew(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    names = sorted(operator.config["frontends"])
+    leader = assert_whole(lab, names)
+    behind = next(name for name in names if name != leader)
+    lab.host(behind).run("systemctl stop opennebula")
+    for number in range(3):
+        one(lab.host(leader), f"oneuser create meanwhile{number} secret-of-that")
+    # What LOG_RETENTION does in time: the records that it would need are gone everywhere.
+    last = next(s.index for s in servers(lab.host(leader)) if s.name == leader)
+    for name in names:
+        if name != behind:
+            purge = f"DELETE FROM logdb WHERE log_index < {last}"  # noqa: S608
+            lab.host(name).run(f"mysql opennebula -e '{purge}'")
+    lab.host(behind).run("systemctl start opennebula")
+    run = operator.refresh()
+    assert run.ok, run.output
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, names)
+
+
+def test_two_operators_at_once_leave_the_zone_whole(
+    zone: tuple[Lab, Operator], tmp_path: Path
+) -> None:
+    lab, operator = zone
+    names = sorted(operator.config["frontends"])
+    other = Operator(lab, tmp_path, front_ends=names)
+    other.config.update(operator.config)
+    first, second = operator.start_up(), other.start_up()
+    said = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert_whole(lab, names)
+
+
+def test_the_order_of_the_list_is_nothing(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    before = connections(lab)
+    operator.config["frontends"] = operator.list_of(sorted(operator.config["frontends"])[::-1])
+    assert operator.up("--expect-no-changes").ok
+    assert connections(lab) == before
+
+
+def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    last = sorted(operator.config["frontends"])[-1]
+    change(operator, [last])
+    assert_whole(lab, [last])
+    for key in ("one_vip", "one_vip_cidr", "one_vip_if"):
+        operator.config.pop(key)
+    users = one(lab.host(last), "oneuser list")
+    change(operator, [last], force_ha=False)
+    assert servers(lab.host(last)) == []
+    assert one(lab.host(last), "oneuser list") == users
+    assert f" {VIP}/" not in lab.host(last).run("ip -o address").stdout
+    one(lab.host(last), "oneuser create solo-again secret-of-that")
+
+
+def assert_known_everywhere(lab: Lab, names: list[str]) -> None:
+    """Whatever is written meanwhile, every server lists every server."""
+    for name in names:
+        assert sorted(s.name for s in servers(lab.host(name))) == sorted(names)
