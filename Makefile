@@ -19,7 +19,7 @@ demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: 
 	@$(PY) -m lab.demo $(if $(REPOSITORY),--repository '$(REPOSITORY)')
 
 demo-down: ## Remove every trace of the demo
-	@if [ -x $(PY) ]; then $(PY) -m lab down; fi
+	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
 
 preview up refresh destroy: setup ## Run Pulumi on a stack (STACK=lab unless set)
 	@scripts/engine $@ '$(STACK)' $(OPTIONS)
