@@ -185,12 +185,25 @@ def plan_zone(
             " database, or take them off the list",
         )
     if not solo and not members:
-        founder = hosts[0].name
-        steps: list[ZoneStep] = [Bootstrap(founder)]
-        return steps + _found(hosts, founder, ()) if highly_available else steps
+        return _begin(hosts, highly_available=highly_available)
     if solo:
         return _convert(hosts, solo[0], members, known, highly_available=highly_available)
     return _resume(members, known)
+
+
+def _begin(hosts: Sequence[FrontEndView], *, highly_available: bool) -> list[ZoneStep] | Refusal:
+    servers = [host for host in hosts if host.server_id != SOLO_ID]
+    if servers:
+        return Refusal(
+            expected="a database on the zone's servers",
+            seen=f"none anywhere, beside a SERVER_ID on {_names(servers)}",
+            remedy="start MariaDB where it is down, and correct opennebula-ha:db_name if it"
+            " changed; if the data is to be lost, set SERVER_ID to -1 in /etc/one/oned.conf",
+            host=servers[0].name,
+        )
+    founder = hosts[0].name
+    steps: list[ZoneStep] = [Bootstrap(founder)]
+    return steps + _found(hosts, founder, ()) if highly_available else steps
 
 
 def _found(

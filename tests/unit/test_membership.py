@@ -13,11 +13,13 @@ from opennebula.membership import (
     JoinPlan,
     Refusal,
     Register,
+    Retire,
     Seed,
     StartSolo,
     StartTogether,
     ZoneStep,
     check_leave,
+    check_shrink,
     plan_join,
     plan_zone,
 )
@@ -308,6 +310,11 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "n1 and n2 each lead a zone of their own",
         "",
     ),
+    "servers whose databases are out of reach": (
+        [replace(blank("n1"), server_id=0), replace(blank("n2"), server_id=1), blank("n3")],
+        "none anywhere, beside a SERVER_ID on n1, n2",
+        "n1",
+    ),
     "fewer databases than a majority": (
         [member("n1"), blank("n2"), blank("n3")],
         "only n1",
@@ -412,6 +419,35 @@ def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -
     assert (plan.host, plan.seen) == ("n2", seen)
 
 
+# Back to solo, and front-ends that are about to leave
+
+
+def test_a_zone_of_one_server_can_go_back_to_solo() -> None:
+    for host in (member("n1", pool=POOL[:1], state=State.LEADER), solo("n1", POOL[:1])):
+        assert plan_zone([host], highly_available=False) == [Retire("n1")]
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [member("n1", pool=POOL[:2], state=State.LEADER)],
+        [member("n1", pool=POOL[:1]), member("n2", pool=POOL[:2])],
+    ],
+)
+def test_a_larger_zone_must_shrink_before_that(hosts: list[FrontEndView]) -> None:
+    plan = plan_zone(hosts, highly_available=False)
+    assert isinstance(plan, Refusal)
+    assert plan.seen == "a zone of n1, n2"
+
+
+def test_a_server_that_is_about_to_leave_is_no_stranger() -> None:
+    hosts = [member("n1", state=State.LEADER, term=1), member("n2", state=State.FOLLOWER, term=1)]
+    assert isinstance(plan_zone(hosts, highly_available=True), Refusal)
+    assert plan_zone(hosts, highly_available=True, leaving=["n3"]) == [Adopt("n1")]
+    asleep = [member("n1"), member("n2")]
+    assert plan_zone(asleep, highly_available=True, leaving=["n3"]) == [StartTogether(("n1", "n2"))]
+
+
 # Leaving
 
 
@@ -462,3 +498,23 @@ def test_a_server_leaves_only_where_the_others_keep_quorum(
     assert (found.seen if found else "") == refusal
     if found:
         assert found.host == leaving
+
+
+@pytest.mark.parametrize(
+    ("view", "leaving", "degraded", "refusal"),
+    [
+        (zone(L, F, F), ["n3"], False, ""),
+        (zone(L, F, None), ["n3"], False, ""),
+        (zone(L, F, F, F, F), ["n4", "n5"], False, ""),
+        (zone(L, F, None, F, F), ["n4", "n5"], False, "n3 down"),
+        (zone(L, C, F), ["n3"], False, "n2 down"),
+        (zone(L, F, F, F, None), ["n4"], True, ""),
+        (zone(L, F, None, F, F), ["n4", "n5"], True, "2 (n1, n2)"),
+        (zone(None, None, L), ["n3"], True, "0 (none)"),
+    ],
+)
+def test_a_zone_shrinks_only_where_those_that_stay_are_enough(
+    view: ZoneView, leaving: list[str], degraded: bool, refusal: str
+) -> None:
+    found = check_shrink(view, leaving, allow_degraded=degraded)
+    assert (found.seen if found else "") == refusal
