@@ -29,6 +29,7 @@ class HighAvailableZone(ComponentResource):
             name,
             spec,
             settings.hosts,
+            lost=settings.lost,
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=installed),
         )

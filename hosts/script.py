@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 HOST_LOCK = "/run/lock/opennebula-ha-host"
 """Held by each script that changes the host: one that lost its operator ends before the next."""
@@ -29,7 +28,6 @@ put() {{ # a whole file, in one move, with the owner and mode that it had
     fi
     mv "$1.new" "$1"
 }}
-sql() {{ "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }}
 exclusively() {{
     exec 9>{HOST_LOCK}
     flock -w "$1" 9 || refuse "no other run at work on this host" \\
@@ -53,6 +51,8 @@ class Script:
     body: str
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Whatever else must not show in a message."""
     exclusive: bool = True
     timeout: float = 120.0
 
@@ -68,7 +68,7 @@ class Script:
 
     def redact(self, text: str) -> str:
         """The text without any of the secrets."""
-        for secret in self.secrets.values():
+        for secret in (*self.hidden, *self.secrets.values()):
             for line in secret.splitlines():
                 if len(line) > 3:
                     text = text.replace(line, "********")
@@ -100,8 +100,3 @@ def parse(stdout: str) -> Output:
         else:
             noise.append(line)
     return Output(values, tuple(steps), "\n".join(noise))
-
-
-def load(path: Path) -> str:
-    """A script's body from its file."""
-    return path.read_text(encoding="utf-8")

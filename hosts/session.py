@@ -184,19 +184,20 @@ class Session:
         status = channel.recv_exit_status()
         while data := channel.recv_stderr(65536):
             err.write(data)
-        return self._judge(script, status, parse(script.redact(_text(out))), _text(err))
+        return self._judge(script, status, parse(_text(out)), _text(err))
 
     def _judge(self, script: Script, status: int, output: Output, errors: str) -> Output:
         if status == 0:
             return output
         step = output.steps[-1] if output.steps else script.title
         errors = script.redact(errors)
-        if "remedy" in output.values:
+        values = {name: script.redact(value) for name, value in output.values.items()}
+        if "remedy" in values:
             raise self._failed(
                 step,
-                expected=output.values["expected"],
-                seen=output.values["seen"],
-                remedy=output.values["remedy"],
+                expected=values["expected"],
+                seen=values["seen"],
+                remedy=values["remedy"],
             )
         if not output.steps and "sudo:" in errors:
             raise HostError(
@@ -209,7 +210,7 @@ class Session:
             )
         if status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
-        said = (errors.strip() or output.noise.strip()).splitlines()[-6:]
+        said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
         raise self._failed(
             step,
             expected="success",

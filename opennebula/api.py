@@ -37,12 +37,29 @@ class NotAuthenticatedError(ApiError):
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, open_stream: OpenStream) -> None:
+    """An HTTP connection over a stream. It is closed by whoever opened it, when all is read.
+
+    Where the server ends the connection http.client closes the socket before it reads the body: a
+    real socket lives on in the file that was made of it, an SSH channel does not.
+    """
+
+    def __init__(self, stream: Stream) -> None:
         super().__init__("localhost")
-        self._open_stream = open_stream
+        self._stream = stream
 
     def connect(self) -> None:
-        self.sock: Any = self._open_stream()
+        self.sock: Any = _Open(self._stream)
+
+
+class _Open:
+    """A stream that stays open."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.sendall = stream.sendall
+        self.makefile = stream.makefile
+
+    def close(self) -> None:
+        """Not yet."""
 
 
 class _Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
@@ -53,7 +70,8 @@ class _Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
         self._open_stream = open_stream
 
     def _do_request(self, method: str, params: tuple[Any, ...]) -> Any:
-        connection = _Connection(self._open_stream)
+        stream = self._open_stream()
+        connection = _Connection(stream)
         try:
             body = xmlrpc.client.dumps(params, method, allow_none=True).encode()
             connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
@@ -64,7 +82,7 @@ class _Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
             values, _ = xmlrpc.client.loads(payload)
             return values[0]
         finally:
-            connection.close()
+            stream.close()
 
 
 class Api:

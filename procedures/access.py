@@ -31,6 +31,10 @@ class Secrets:
     db_password: str = field(repr=False)
     one_token: str | None = field(default=None, repr=False)
 
+    def texts(self) -> tuple[str, ...]:
+        """All of them, to be kept out of messages."""
+        return tuple(filter(None, (self.one_pass, self.db_password, self.one_token)))
+
 
 @dataclass(frozen=True)
 class Access:
@@ -57,9 +61,10 @@ class Access:
         """Run one of this project's scripts on a host. Raises HostError."""
         script = Script(
             title=name.replace("_", " "),
-            body=(_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8"),
+            body=_text("database") + _text(name),
             variables=variables or {},
             secrets=secrets or {},
+            hidden=self.secrets.texts(),
             exclusive=exclusive,
             timeout=timeout,
         )
@@ -70,6 +75,10 @@ class Access:
         session = self.session(host)
         stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api("oneadmin", self.secrets.one_pass, stream)
+
+
+def _text(name: str) -> str:
+    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
 
 
 class HostErrors(HostError):

@@ -19,8 +19,8 @@ from opennebula.membership import (
     ZoneStep,
     plan_zone,
 )
-from opennebula.zone import ServerEntry, endpoint
-from procedures import gate
+from opennebula.zone import SOLO_ID, ServerEntry, endpoint
+from procedures import configuration, gate
 from procedures.access import Access, side_by_side
 from procedures.observe import (
     Facts,
@@ -137,6 +137,11 @@ class _Founding:
             variables={
                 "db_name": self._zone.database.name,
                 "mariadb": "yes" if self._zone.database.is_mariadb else "no",
+            },
+            secrets={
+                "oned_conf": configuration.with_server_id(
+                    self._facts[name].oned_conf, SOLO_ID
+                ).rstrip("\n")
             },
             timeout=START,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from hosts.connection import Host
+from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.membership import Refusal, check_leave, check_shrink
 from opennebula.zone import ServerEntry, ZoneView
@@ -78,6 +79,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
 
 def prepare(
     access: Access,
+    zone: ZoneSpec,
     staying: Mapping[str, Host],
     leaving: Mapping[str, Host],
     *,
@@ -93,6 +95,22 @@ def prepare(
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), "shrink the zone")
+    silent = {
+        entry.name: leaving[entry.name]
+        for entry in view.pool
+        if entry.name in leaving and entry.name not in view.statuses
+    }
+    gone = silent.keys() - facts_where_possible(access, silent, zone.database).keys()
+    if gone:
+        names = ", ".join(sorted(gone))
+        raise HostError(
+            names,
+            "shrink the zone",
+            expected="a host that can be reached, to stop its oned before it leaves",
+            seen="no answer",
+            remedy=f"bring it back; or, where it is gone for good, name {names} under"
+            " opennebula-ha:lost: it must never come back as it was",
+        )
     heirs = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and heirs:
         with zone_lock(access, staying[min(staying)]):

@@ -254,6 +254,8 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
 
 def _parse(host: Host, names: list[str], output: Output) -> Facts:
     values = output.values
+    for name in ("oned", "monitord"):
+        _check_conf(host, name, values.get(name, ""))
     log = values.get("log", "").split()
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
@@ -281,6 +283,23 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         log_term=int(log[1]) if log else -1,
         checksums=values.get("checksums", ""),
     )
+
+
+def _check_conf(host: Host, name: str, text: str) -> None:
+    """What somebody broke by hand is said here, once, for all who read the file later."""
+    try:
+        federation = conf.read(text, "FEDERATION")
+        server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
+        if not server_id.lstrip("-").isdigit():
+            raise conf.ConfError(f"SERVER_ID is {server_id!r}")
+    except conf.ConfError as error:
+        raise HostError(
+            host.name,
+            f"read /etc/one/{name}.conf",
+            expected="the grammar of OpenNebula's configuration files",
+            seen=str(error),
+            remedy="mend that line on the host, then run again",
+        ) from None
 
 
 def _variable(name: str) -> str:

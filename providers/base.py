@@ -21,6 +21,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from hosts.errors import HostError
+from opennebula.api import ApiError
 from procedures.access import Access
 from procedures.specs import Spec
 from providers import progress, stack
@@ -40,6 +41,8 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     import sys  # noqa: PLC0415 - looked up where the error is handled
 
     error = sys.exc_info()[1]
+    if isinstance(error, ApiError):
+        return f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
     return str(error) if isinstance(error, HostError) else _format_exc(limit, chain)
 
 

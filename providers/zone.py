@@ -1,6 +1,6 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi import Output, ResourceOptions
@@ -54,7 +54,7 @@ class ZoneProvider(Provider[ZoneSpec]):
         if spec.highly_available and here.lost:
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
-            prepare(access, staying, leaving, allow_degraded=here.allow_degraded)
+            prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
         found(access, spec, staying, leaving)
         return {"drift": []}
 
@@ -72,9 +72,11 @@ class Zone(Resource, module="opennebula", name="Zone"):
         spec: ZoneSpec,
         front_ends: Mapping[str, Host],
         *,
+        lost: Sequence[str],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
+        """``lost``: former front-ends that are gone for good."""
         super().__init__(
             ZoneProvider(),
             name,
@@ -84,6 +86,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
                     key: host.model_dump(mode="json", exclude_none=True)
                     for key, host in sorted(front_ends.items())
                 },
+                "lost": sorted(lost),
                 "urn": urn,
                 "drift": None,
             },

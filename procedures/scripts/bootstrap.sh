@@ -1,12 +1,18 @@
-# Start the first server alone with an empty database. Variables: db_name, mariadb.
+# Start the first server alone with an empty database. Variables: db_name, mariadb; secret:
+# oned_conf (the whole file, with SERVER_ID -1).
 step "bootstrap the database"
+if [ "$mariadb" = yes ]; then
+    await_database
+    users=$(count_users)
+    [ "$users" -eq 0 ] || refuse "an empty database" "one with $users users" "run again"
+    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`"
+elif [ -s /var/lib/one/one.db ]; then
+    refuse "no SQLite database" "/var/lib/one/one.db" "run again"
+fi
+# What an earlier life left: a founder starts outside any zone.
+[ -z "$oned_conf" ] || put /etc/one/oned.conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
-if [ "$mariadb" = yes ]; then
-    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`"
-else
-    rm -f /var/lib/one/one.db
-fi
 systemctl reset-failed opennebula.service 2>/dev/null || true
 systemctl enable opennebula.service 2>/dev/null
 systemctl restart opennebula.service || refuse "oned to start with an empty database" \

@@ -34,8 +34,8 @@ tell backups "$(find /var/backups/opennebula -name '*.sql.zst' -printf '%s %p\n'
     sort -k2)"
 
 query() { sql "$db_name" -e "$1"; }
-has_table() { [ -n "$(query "SHOW TABLES LIKE '$1'")" ]; }
-if sql "$db_name" -e "DO 0" 2>/dev/null; then
+if has_mariadb; then
+    await_database
     if has_table zone_pool && has_table user_pool && has_table db_versioning; then
         tell users "$(query 'SELECT COUNT(*) FROM user_pool')"
         tell identity "$(query 'SELECT version, timestamp, comment FROM db_versioning ORDER BY oid' |
@@ -46,14 +46,15 @@ if sql "$db_name" -e "DO 0" 2>/dev/null; then
             WHERE table_schema = '$db_name' AND table_name = 'zone_pool'")"
         tell log "$(query 'SELECT log_index, term FROM logdb ORDER BY log_index DESC LIMIT 1')"
     fi
-    if [ "$checksums" = yes ]; then
+    if [ "$checksums" = yes ] && has_table zone_pool; then
         # What each server keeps for itself differs by design: the log, its Raft state, versions.
         tables=$(query 'SHOW TABLES' |
             grep -vxE 'logdb|system_attributes|(local_)?db_versioning' | sed 's/.*/`&`/' |
             paste -sd,)
         tell checksums "$(query "CHECKSUM TABLE $tables" | sort)"
     fi
-elif [ -s /var/lib/one/one.db ]; then
+fi
+if [ -s /var/lib/one/one.db ]; then
     tell users 1
     tell identity sqlite
 fi

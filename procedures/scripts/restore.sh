@@ -9,7 +9,8 @@ sed -i "/ $marker\$/d" "$keys"
 rm -rf /run/opennebula-ha
 
 step "restore the database"
-users=$(sql -e "SELECT COUNT(*) FROM \`$db_name\`.user_pool" 2>/dev/null || echo 0)
+await_database
+users=$(count_users)
 [ "$users" -eq 0 ] || [ "$may_replace" = yes ] || refuse "an empty database" \
     "one with $users users" "if nothing in it is needed, drop the database and run again"
 dump=$(ls "$incoming"/*.sql.zst)

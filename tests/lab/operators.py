@@ -135,7 +135,7 @@ class Operator:
     def _argv(self, action: str, *options: str) -> list[str]:
         file = self._write_config()
         if shutil.which("pulumi"):
-            self._select(file)
+            self._select()
             argv = ["pulumi", action, "--non-interactive"]
             if action == "up":
                 argv.append("--skip-preview")
@@ -143,19 +143,17 @@ class Operator:
             argv = [sys.executable, "-m", "lab.engine", action]
         return [*argv, "--stack", "lab", "--config-file", str(file), *options]
 
-    def _select(self, file: Path) -> None:
+    def _select(self) -> None:
         known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         if known.exists():
             return
         subprocess.run(
-            ["pulumi", "stack", "init", "lab", "--config-file", str(file)],
+            ["pulumi", "stack", "init", "lab"],
             cwd=ROOT,
             env=self._environment(),
             capture_output=True,
             check=True,
         )
-        # The CLI keeps the salt of its own: the secrets must be of the same.
-        self._write_config()
 
     def _environment(self) -> Mapping[str, str]:
         return {
