@@ -35,4 +35,6 @@ def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
 
 
 def _one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    """The text's lines in a row, without those that only rule off others."""
+    lines = (line.strip() for line in text.splitlines())
+    return "; ".join(line for line in lines if line.strip("-=* ")) or text.strip()

@@ -147,9 +147,11 @@ class Operator:
         known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         if known.exists():
             return
+        # It writes beside the project file that it finds: not beside the repository's own.
+        (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
         subprocess.run(
             ["pulumi", "stack", "init", "lab"],
-            cwd=ROOT,
+            cwd=self._directory,
             env=self._environment(),
             capture_output=True,
             check=True,

@@ -40,9 +40,9 @@ class Message:
 
 
 _MESSAGE = re.compile(
-    r"error: (?P<host>[^:\n]+): (?P<step>[^\n]+?): expected (?P<expected>.+?), saw (?P<seen>.+?)"
-    r"\n +what to do: (?P<remedy>[^\n]+)",
-    re.DOTALL,
+    r"^ +error: (?P<host>[^:\n]+): (?P<step>.+?): expected (?P<expected>.+?), saw (?P<seen>.+)"
+    r"\n +what to do: (?P<remedy>.+)$",
+    re.MULTILINE,
 )
 
 
@@ -52,9 +52,12 @@ def messages(run: Run) -> dict[str, Message]:
     assert run.status != 0
     for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
         assert unwanted not in run.output
-    found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(run.output)]
-    errors = [line for line in run.output.splitlines() if line.lstrip().startswith("error:")]
-    assert len(found) == len([line for line in errors if "update failed" not in line])
+    diagnostics = run.output.partition("\nDiagnostics:")[2]
+    found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
+    # The CLI adds one of its own about the stack.
+    rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
+    assert "error:" not in rest
+    assert "what to do:" not in rest
     by_host = {message.host: message for message in found}
     assert len(by_host) == len(found) > 0
     return by_host
