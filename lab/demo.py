@@ -44,13 +44,23 @@ def _demonstrate(lab: Lab, repository: str | None) -> int:
         _say("the lab is up already; 'make demo-down' first for blank hosts")
     _say("building the zone: make up STACK=lab")
     begin = time.monotonic()
-    done = subprocess.run([_ENGINE, "up", "lab"], check=False)
+    status = _up()
     seconds = time.monotonic() - begin
-    if done.returncode:
+    if status:
         _say("the lab stays up; 'make up' goes on, 'make demo-down' removes it")
-        return done.returncode
+        return status
     _show(lab, f"It took {seconds:.0f} s{' from blank hosts' if blank else ''}.")
     return 0
+
+
+def _up() -> int:
+    with subprocess.Popen([_ENGINE, "up", "lab"]) as engine:
+        while True:
+            try:
+                return engine.wait()
+            except KeyboardInterrupt:
+                # The engine was interrupted, too, and ends in its own way.
+                continue
 
 
 def _show(lab: Lab, duration: str) -> None:
