@@ -340,12 +340,22 @@ class Session:
             ),
             self._settings.model_copy(update={"bastion": None}),
         )
-        return gate._transport().open_channel(
-            "direct-tcpip",
-            (self.host.address, self.port),
-            ("127.0.0.1", 0),
-            timeout=CONNECT_TIMEOUT,
-        )
+        try:
+            return gate._transport().open_channel(
+                "direct-tcpip",
+                (self.host.address, self.port),
+                ("127.0.0.1", 0),
+                timeout=CONNECT_TIMEOUT,
+            )
+        except paramiko.ChannelException as error:
+            raise HostError(
+                self.host.name,
+                "connect",
+                expected=f"the bastion {name} to reach {self.host.address} port {self.port}",
+                seen=error.text.lower(),
+                remedy="check that the host is up and that the bastion reaches that port; its sshd"
+                " must allow TCP forwarding",
+            ) from None
 
     def _lost(self, step: str, error: Exception) -> HostError:
         return HostError(

@@ -283,13 +283,20 @@ def test_a_host_that_is_cut_off(site: Site) -> None:
     assert "10.2.50.11" in message.expected
 
 
-def test_a_host_without_an_ssh_server(site: Site) -> None:
+@pytest.mark.parametrize("bastion", [None, "ubuntu@10.2.50.10"])
+def test_a_host_without_an_ssh_server(site: Site, bastion: str | None) -> None:
     lab, operator = site
     lab.host("n1a2").run("systemctl stop ssh.socket ssh.service")
-    message = only(operator.up(), "n1a2")
+    with config(operator, ssh={"bastion": bastion} if bastion else {}):
+        message = only(operator.up(), "n1a2")
     lab.host("n1a2").run("systemctl start ssh.service")
     assert message.step == "connect"
-    assert "refused" in message.seen
+    assert "10.2.50.11 port 22" in message.expected
+    if bastion:
+        assert "the bastion 10.2.50.10" in message.expected
+        assert message.seen == "connect failed"
+    else:
+        assert message.seen == "Connection refused"
 
 
 def test_a_host_in_the_place_of_the_one_that_was_known(site: Site) -> None:
@@ -304,10 +311,12 @@ def test_a_host_in_the_place_of_the_one_that_was_known(site: Site) -> None:
     operator.config["ssh"]["host_keys"] = {"n1a2": lab.host("n1a2").record.host_keys[0]}
 
 
-def test_a_login_that_may_not_become_root(site: Site) -> None:
+@pytest.mark.parametrize("bastion", [None, "ubuntu@10.2.50.10"])
+def test_a_login_that_may_not_become_root(site: Site, bastion: str | None) -> None:
     lab, operator = site
     lab.host("n1a2").run("sed -i 's/NOPASSWD: //' /etc/sudoers.d/ubuntu")
-    message = only(operator.up(), "n1a2")
+    with config(operator, ssh={"bastion": bastion} if bastion else {}):
+        message = only(operator.up(), "n1a2")
     lab.host("n1a2").run("sed -i 's/ALL$/NOPASSWD: ALL/' /etc/sudoers.d/ubuntu")
     assert message.step == "become root"
     assert "sudo without a password for ubuntu" in message.expected
