@@ -41,6 +41,14 @@ def test_types_are_those_that_pulumi_knows() -> None:
             assert kind == TYPES[declared[key]["type"]], key
 
 
+def test_files_that_are_named_are_there() -> None:
+    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+        for path in re.findall(
+            r"`((?!stacks/)(?:[a-z_]+/)+[\w.]*)`", page.read_text(encoding="utf-8")
+        ):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
