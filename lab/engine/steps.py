@@ -176,7 +176,11 @@ class Deployment:
             step()
 
     def _submit(self, chain: _Chain) -> "Future[None]":
-        return self._pool.submit(self._run, chain)
+        try:
+            return self._pool.submit(self._run, chain)
+        except RuntimeError:
+            # The run has ended, as after a failure: this resource comes too late for it.
+            raise Cancelled from None
 
     def _step(
         self,
