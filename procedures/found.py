@@ -39,9 +39,13 @@ LOCK_WAIT = 600.0
 
 
 @contextmanager
-def zone_lock(access: Access, host: Host) -> Iterator[None]:
-    """Nobody else changes who is in the zone meanwhile. Held on the leader (or the founder)."""
-    with access.session(host).hold(LOCK, LOCK_WAIT):
+def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
+    """Nobody else changes who is in the zone meanwhile.
+
+    Held on the first, by name, of the front-ends that stay: every run finds the same one, whoever
+    leads at the moment.
+    """
+    with access.session(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
         yield
 
 
@@ -53,7 +57,7 @@ def found(
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more.
     """
-    with zone_lock(access, hosts[min(hosts)]):
+    with zone_lock(access, hosts):
         _Founding(access, zone, hosts, leaving).run()
 
 

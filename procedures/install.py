@@ -34,10 +34,14 @@ def install(access: Access, spec: InstallationSpec, *, renew: bool = False) -> I
     check(seen, spec)
     lacking = drift(seen, spec, access.secrets.db_password)
     if "package" in lacking:
+        _refuse_upgrade(seen, spec)
         seen = _packages(access, spec, seen)
     if lacking or renew:
         _configure(access, spec, seen)
-    return _installed(access, spec, _facts(access, spec) if "package" in lacking else seen, ())
+    if "package" in lacking:
+        seen = _facts(access, spec)
+        _require_version(seen, spec)
+    return _installed(access, spec, seen, ())
 
 
 def inspect(access: Access, spec: InstallationSpec) -> Installed:
@@ -148,6 +152,31 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
             "monitord_conf": output.values["monitord"],
         }
     )
+
+
+def _refuse_upgrade(seen: Facts, spec: InstallationSpec) -> None:
+    if seen.package and seen.has_content:
+        raise HostError(
+            seen.host.name,
+            "compare the version",
+            expected=f"OpenNebula {spec.version} as in opennebula-ha:one_version",
+            seen=f"{seen.package} with data",
+            remedy="another version under a living zone is no rolling change, and this program"
+            " does not make it yet: set one_version to what is installed, or upgrade by hand as"
+            " OpenNebula's documentation says",
+        )
+
+
+def _require_version(seen: Facts, spec: InstallationSpec) -> None:
+    if not _is_version(seen.package, spec.version):
+        raise HostError(
+            seen.host.name,
+            "compare the version",
+            expected=f"a package of OpenNebula {spec.version} from its repository",
+            seen=seen.package or "no package",
+            remedy="correct opennebula-ha:one_version, or the mirror that"
+            " opennebula-ha:repository names",
+        )
 
 
 def _netrc(url: str, token: str) -> str:

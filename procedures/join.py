@@ -52,8 +52,7 @@ def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     server_id, fault = membership(access, spec, hosts)
     if server_id >= 0 and not fault:
         return server_id
-    leader = _leader(access, hosts)
-    with zone_lock(access, hosts[leader]):
+    with zone_lock(access, hosts):
         return _Join(access, spec, hosts).run()
 
 

@@ -30,7 +30,7 @@ def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host])
     Raises HostError.
     """
     others = {name: other for name, other in hosts.items() if name != host.name}
-    with zone_lock(access, others[min(others)]):
+    with zone_lock(access, others):
         if _last_two(access, zone, host, others):
             return
         view = gate.wait_for_leader(access, hosts)
@@ -56,7 +56,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     ones, unless a single one of them is left: that one goes on alone.
     """
     lost = set(lost)
-    with zone_lock(access, hosts[min(hosts)]):
+    with zone_lock(access, hosts):
         seen = facts_where_possible(access, hosts, zone.database)
         holding = {name: one for name, one in seen.items() if one.has_content}
         listed = {entry.name for one in holding.values() for entry in one.pool}
@@ -113,7 +113,7 @@ def prepare(
         )
     heirs = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and heirs:
-        with zone_lock(access, staying[min(staying)]):
+        with zone_lock(access, staying):
             switch_over(access, everybody, heirs)
 
 

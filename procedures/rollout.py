@@ -18,8 +18,11 @@ def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.
     The zone is whole before, between and after the restarts. Raises HostError.
     """
     whole = gate.verify(access, zone, _of_zone(access, hosts))
-    names = pending(whole.facts, whole.leader)
-    for name in names:
+    # Who leads may change meanwhile: the next one is chosen anew each time, each once.
+    done: set[str] = set()
+    while names := [n for n in pending(whole.facts, whole.leader) if n not in done]:
+        name = names[0]
+        done.add(name)
         access.report(f"{name}: restart with the present configuration")
         access.run(hosts[name], "restart", timeout=RESTART)
         whole = gate.verify(access, zone, _of_zone(access, hosts))

@@ -20,7 +20,7 @@ def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None
 
     Each server keeps its SERVER_ID, so that none of them can come up alone on a copy of the data.
     """
-    with zone_lock(access, hosts[min(hosts)]):
+    with zone_lock(access, hosts):
         seen = all_facts(access, hosts, zone.database)
         awake = {name: host for name, host in hosts.items() if seen[name].active}
         leader = ZoneView((), statuses(access, awake)).leader()

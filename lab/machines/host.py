@@ -70,9 +70,11 @@ class LabHost:
 
     def run(self, script: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root inside, past its sshd and its network."""
-        pid = self._init_process()
-        if pid is None:
+        if not self.is_running:
             raise LabFault(f"{self.name} is not running; `start` it first")
+        # While systemd moves to a group of its own it is in none for a moment.
+        wait_until(lambda: self._init_process() is not None, f"the first process of {self.name}", 5)
+        pid = self._init_process()
         # The script comes through a file in memory: no argument list shows what is in it.
         memory = os.memfd_create("script", 0)
         with os.fdopen(memory, "w") as file:

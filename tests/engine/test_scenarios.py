@@ -32,7 +32,7 @@ def assert_same(run: Run, expected: Run) -> None:
     """Compare as text, so that a difference is readable."""
     texts = [json.dumps(r.comparable(), indent=1, sort_keys=True) for r in (expected, run)]
     if texts[0] != texts[1]:
-        lines = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=4)
+        lines = difflib.unified_diff(texts[0].splitlines(), texts[1].splitlines(), lineterm="", n=4)
         pytest.fail(f"{run.command} differs from the CLI's:\n" + "\n".join(lines))
 
 
