@@ -37,7 +37,6 @@ class FrontEndView:
     """One front-end as observed: its oned, its database and what the database says."""
 
     name: str
-    installed: bool = True
     running: bool = False
     server_id: int = SOLO_ID
     has_content: bool = False

@@ -110,33 +110,3 @@ def faults(view: ZoneView, *, exactly: Sequence[str] | None = None) -> list[str]
                 f" the leader {head.index} and {head.commit}"
             )
     return found
-
-
-def render(zone_name: str, endpoint: str, view: ZoneView) -> str:
-    """The zone in the form of ``onezone show 0``."""
-    lines = [
-        "ZONE 0 INFORMATION",
-        "ID                : 0",
-        f"NAME              : {zone_name}",
-        "STATE             : ENABLED",
-        "",
-        "",
-        "ZONE SERVERS",
-        "ID NAME            ENDPOINT",
-    ]
-    lines += [f"{entry.id:>2} {entry.name:<15} {entry.endpoint}" for entry in view.pool]
-    lines += [
-        "",
-        "HA & FEDERATION SYNC STATUS",
-        "ID NAME            STATE      TERM       INDEX      COMMIT     VOTE  FED_INDEX",
-    ]
-    for entry in view.pool:
-        status = view.statuses.get(entry.name)
-        if status is None:
-            lines.append(f"{entry.id:>2} {entry.name:<15} {'error':<10} -")
-            continue
-        lines.append(
-            f"{entry.id:>2} {entry.name:<15} {status.state.name.lower():<10} {status.term:<10}"
-            f" {status.index:<10} {status.commit:<10} {status.voted_for:<5} {status.fed_index}"
-        )
-    return "\n".join([*lines, "", "ZONE TEMPLATE", f'ENDPOINT="{endpoint}"'])

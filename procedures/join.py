@@ -77,6 +77,8 @@ class _Join:
         if isinstance(plan, Refusal):
             raise refused(plan, name, _STEP)
         entry = _entry(view, name)
+        for reason in plan.reasons:
+            self._access.report(f"{name}: join anew: {reason}")
         if plan.seed:
             require_names(seen.values(), pair)
             # The ID that the pool will give; it is set right before the start in any case.

@@ -45,15 +45,12 @@ class Facts:
     resolves: Mapping[str, str]
     package: str
     active: bool
-    enabled: bool
     since: int
     """When oned was started, seconds since the epoch; 0 where it does not run."""
     configured: int
     """When its configuration files changed last, seconds since the epoch."""
     oned_conf: str
     monitord_conf: str
-    auth: str
-    keys: str
     dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
@@ -80,7 +77,6 @@ class Facts:
         """What the planners need of it."""
         return FrontEndView(
             name=self.host.name,
-            installed=bool(self.package),
             running=self.active,
             server_id=self.server_id,
             has_content=self.has_content,
@@ -267,13 +263,10 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         resolves={name: address for name, address in given.items() if address},
         package=values["package"],
         active=values["active"] == "active",
-        enabled=values["enabled"] == "enabled",
         since=int(values["since"]),
         configured=int(values["configured"]),
         oned_conf=values.get("oned", ""),
         monitord_conf=values.get("monitord", ""),
-        auth=values["auth"],
-        keys=values["keys"],
         dumps=tuple(_dumps(values["backups"])),
         has_content=int(values.get("users") or 0) > 0,
         identity=values.get("identity", ""),

@@ -46,13 +46,6 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     return str(error) if isinstance(error, HostError) else _format_exc(limit, chain)
 
 
-class Inputs(Spec, Generic[S]):
-    """Inputs of every resource: what it is, and the URN that its progress is shown under."""
-
-    spec: S
-    urn: str = ""
-
-
 class Provider(ResourceProvider, Generic[S]):
     """A resource whose inputs are one typed spec; its outputs are the inputs and what was seen."""
 

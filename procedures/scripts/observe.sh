@@ -4,7 +4,6 @@
 tell distribution "$ID"
 tell release "${VERSION_ID:-}"
 tell machine_id "$(cat /etc/machine-id)"
-tell hostname "$(hostname)"
 tell addresses "$(ip -o address show)"
 tell package "$(dpkg-query -W -f '${Status} ${Version}' opennebula 2>/dev/null |
     sed -n 's/^install ok installed //p')"
@@ -14,7 +13,6 @@ done
 
 unit() { systemctl show -p "$1" --value opennebula.service; }
 tell active "$(unit ActiveState)"
-tell enabled "$(unit UnitFileState)"
 since=$(unit ActiveEnterTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 newest=0
@@ -25,11 +23,6 @@ for file in /etc/one/oned.conf /etc/one/monitord.conf; do
     [ "$changed" -le "$newest" ] || newest=$changed
 done
 tell configured "$newest"
-digest() { cat "$@" 2>/dev/null | sha256sum | cut -c1-64; }
-tell auth "$(digest /var/lib/one/.one/one_auth)"
-cd /
-tell keys "$(find /var/lib/one/.one /var/lib/one/.ssh -type f ! -name 'known_hosts*' \
-    -exec sha256sum {} + 2>/dev/null | sort -k2 | sha256sum | cut -c1-64)"
 tell backups "$(find /var/backups/opennebula -name '*.sql.zst' -printf '%s %p\n' 2>/dev/null |
     sort -k2)"
 

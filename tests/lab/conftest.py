@@ -34,6 +34,8 @@ def _labs(state: Path) -> Iterator[MakeLab]:
 
         def make(hosts: int = 3, **options: object) -> Lab:
             name = f"test-{uuid.uuid4().hex[:10]}"
+            # OpenNebula's own packages in place of the stand-in's, where somebody has them.
+            options.setdefault("repository", os.environ.get("LAB_REPOSITORY"))
             running = Lab.running(name, hosts, state=state / name, **options)  # type: ignore[arg-type]
             return stack.enter_context(running)
 

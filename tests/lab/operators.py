@@ -44,7 +44,7 @@ class Operator:
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True, exist_ok=True)
         self.config: dict[str, Any] = {
-            "one_version": "7.2",
+            "one_version": os.environ.get("LAB_ONE_VERSION", "7.2"),
             "one_vip": VIP,
             "one_vip_cidr": 24,
             "one_vip_if": "eth0",

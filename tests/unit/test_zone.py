@@ -12,7 +12,6 @@ from opennebula.zone import (
     endpoint,
     faults,
     quorum,
-    render,
 )
 
 POOL = tuple(ServerEntry(number, f"n{number}", endpoint(f"n{number}")) for number in range(3))
@@ -88,30 +87,3 @@ def test_each_fault_of_a_server_is_named(changed: RaftStatus | None, fault: str)
 def test_a_pool_of_other_servers_is_a_fault() -> None:
     assert faults(view(), exactly=["n0", "n1"]) == ["the pool lists n0, n1, n2"]
     assert "the pool lists nobody" in faults(ZoneView((), {}), exactly=["n0"])
-
-
-def test_the_zone_is_shown_as_onezone_shows_it() -> None:
-    assert render("Main", "http://10.2.50.86:2633/RPC2", view(n2=None)) == "\n".join(
-        [
-            "ZONE 0 INFORMATION",
-            "ID                : 0",
-            "NAME              : Main",
-            "STATE             : ENABLED",
-            "",
-            "",
-            "ZONE SERVERS",
-            "ID NAME            ENDPOINT",
-            " 0 n0              http://n0:2633/RPC2",
-            " 1 n1              http://n1:2633/RPC2",
-            " 2 n2              http://n2:2633/RPC2",
-            "",
-            "HA & FEDERATION SYNC STATUS",
-            "ID NAME            STATE      TERM       INDEX      COMMIT     VOTE  FED_INDEX",
-            " 0 n0              follower   7          40         40         1     -1",
-            " 1 n1              leader     7          40         40         1     -1",
-            " 2 n2              error      -",
-            "",
-            "ZONE TEMPLATE",
-            'ENDPOINT="http://10.2.50.86:2633/RPC2"',
-        ]
-    )
