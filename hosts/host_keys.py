@@ -104,7 +104,9 @@ def _load(client: paramiko.SSHClient, host: str, path: Path) -> None:
 def _remember(path: Path, name: str, key: paramiko.PKey) -> None:
     with _append:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cut_off = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size
         with path.open("a", encoding="ascii") as known_hosts:
+            known_hosts.write("\n" if cut_off else "")
             known_hosts.write(f"{name} {key.get_name()} {key.get_base64()}\n")
 
 

@@ -10,6 +10,8 @@ from procedures.access import Access
 from procedures.observe import Facts, facts
 from procedures.specs import InstallationSpec, Vip
 
+STOP = 240.0
+"""Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
 """Seconds for apt to fetch and unpack everything."""
 
@@ -33,12 +35,13 @@ def install(access: Access, spec: InstallationSpec, *, renew: bool = False) -> I
     seen = _facts(access, spec)
     check(seen, spec)
     lacking = drift(seen, spec, access.secrets.db_password)
-    if "package" in lacking:
+    fetched = "package" in lacking or "packages" in lacking
+    if fetched:
         _refuse_upgrade(seen, spec)
         seen = _packages(access, spec, seen)
     if lacking or renew:
         _configure(access, spec, seen)
-    if "package" in lacking:
+    if fetched:
         seen = _facts(access, spec)
         _require_version(seen, spec)
     return _installed(access, spec, seen, ())
@@ -65,6 +68,7 @@ def remove(access: Access, spec: InstallationSpec) -> None:
             "db_owner": spec.database.owner,
             "mariadb": "yes" if spec.database.is_mariadb else "no",
         },
+        timeout=STOP,
     )
 
 
@@ -72,6 +76,8 @@ def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, .
     """What differs on the host from the spec, by name."""
     if not _is_version(seen.package, spec.version):
         return ("package",)
+    if not seen.packages.issuperset(_wanted(spec)):
+        return ("packages",)
     found: list[str] = []
     if configuration.oned_conf(seen.oned_conf, spec, db_password) != seen.oned_conf:
         found.append("oned.conf")
@@ -138,9 +144,7 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
             "component": source.component,
             "key_url": source.key_url,
             "key": spec.repository.key or "",
-            "packages": " ".join(
-                packages.packages(spec.features, mariadb=spec.database.is_mariadb)
-            ),
+            "packages": " ".join(_wanted(spec)),
         },
         secrets={"auth": _netrc(source.url, token) if token else ""},
         timeout=INSTALL,
@@ -155,7 +159,7 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
 
 
 def _refuse_upgrade(seen: Facts, spec: InstallationSpec) -> None:
-    if seen.package and seen.has_content:
+    if seen.package and seen.has_content and not _is_version(seen.package, spec.version):
         raise HostError(
             seen.host.name,
             "compare the version",
@@ -177,6 +181,10 @@ def _require_version(seen: Facts, spec: InstallationSpec) -> None:
             remedy="correct opennebula-ha:one_version, or the mirror that"
             " opennebula-ha:repository names",
         )
+
+
+def _wanted(spec: InstallationSpec) -> tuple[str, ...]:
+    return packages.packages(spec.features, mariadb=spec.database.is_mariadb)
 
 
 def _netrc(url: str, token: str) -> str:

@@ -44,6 +44,9 @@ class Facts:
     addresses: tuple[Address, ...]
     resolves: Mapping[str, str]
     package: str
+    """Version of the package opennebula; empty where it is not installed."""
+    packages: frozenset[str]
+    """Names of all that is installed."""
     active: bool
     since: int
     """When oned was started, seconds since the epoch; 0 where it does not run."""
@@ -262,6 +265,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in given.items() if address},
         package=values["package"],
+        packages=frozenset(values["packages"].split()),
         active=values["active"] == "active",
         since=int(values["since"]),
         configured=int(values["configured"]),

@@ -7,6 +7,7 @@ tell machine_id "$(cat /etc/machine-id)"
 tell addresses "$(ip -o address show)"
 tell package "$(dpkg-query -W -f '${Status} ${Version}' opennebula 2>/dev/null |
     sed -n 's/^install ok installed //p')"
+tell packages "$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')"
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '{print $1; exit}')"
 done
