@@ -1,5 +1,6 @@
 """Control groups (version 2): what holds a host's processes together."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,9 +45,10 @@ class Cgroup:
 
     def processes(self) -> Iterator[int]:
         """The ids of all processes in it and below it."""
-        for directory in [self.path, *self.path.rglob("*/")]:
+        # Groups come and go meanwhile; a walk passes over those that are gone.
+        for directory, _, _ in os.walk(self.path):
             with suppress(OSError):
-                yield from map(int, (directory / "cgroup.procs").read_text().split())
+                yield from map(int, Path(directory, "cgroup.procs").read_text().split())
 
     @property
     def is_populated(self) -> bool:

@@ -13,7 +13,7 @@ from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator
 from tests.lab.zones import assert_whole, one, servers
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("interrupted")]
+pytestmark = pytest.mark.lab
 
 FOUNDING = (
     "install packages",

@@ -13,7 +13,7 @@ from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
 from tests.lab.zones import assert_whole, one, servers, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("life")]
+pytestmark = pytest.mark.lab
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tests.lab.conftest import MakeLab
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator
 from tests.lab.zones import assert_whole, connections, data, holders, one, servers, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("main job")]
+pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
 

@@ -20,7 +20,7 @@ from tests.lab.conftest import MakeLab
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, Operator, Run
 from tests.lab.zones import assert_whole, connections, one
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("mistakes")]
+pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
 REPOSITORY = "http://10.2.50.1:8080/opennebula"
