@@ -34,7 +34,7 @@ lint: setup ## Check format, style, types and the direction of imports
 	@echo "format, style, types and imports are in order"
 
 unit: lab-setup ## Run the tests of the program's parts, of the engine and of the stand-ins
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit tests/engine tests/standin
+	@$(PY) -m pytest -q -n 2 tests/unit tests/engine tests/standin
 
 lab-test: lab-setup ## Run the tests on lab hosts
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab
