@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,7 +62,7 @@ class Access:
         """Run one of this project's scripts on a host. Raises HostError."""
         script = Script(
             title=name.replace("_", " "),
-            body=_text("database") + _text(name),
+            body=_text("common") + _text(name),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),
@@ -93,6 +94,11 @@ class HostErrors(HostError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def on_each(hosts: Mapping[str, Host], work: Callable[[Host], T]) -> dict[str, T]:
+    """Do that on all those hosts at once, to the end; raises as ``side_by_side`` does."""
+    return side_by_side({name: partial(work, host) for name, host in hosts.items()})
 
 
 def side_by_side(work: Mapping[K, Callable[[], T]]) -> dict[K, T]:

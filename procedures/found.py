@@ -21,7 +21,7 @@ from opennebula.membership import (
 )
 from opennebula.zone import SOLO_ID, ServerEntry, endpoint
 from procedures import configuration, gate
-from procedures.access import Access, side_by_side
+from procedures.access import Access, on_each
 from procedures.observe import (
     Facts,
     all_facts,
@@ -29,8 +29,9 @@ from procedures.observe import (
     require_names,
     statuses,
 )
+from procedures.oned import START, answering, enlist, start
 from procedures.seed import seed
-from procedures.solo import START, answering, enlist, retire, start
+from procedures.solo import retire
 from procedures.specs import ZoneSpec
 
 LOCK = "/run/lock/opennebula-ha-zone"
@@ -193,10 +194,6 @@ class _Founding:
     def _start(self, names: tuple[str, ...]) -> None:
         ids = {entry.name: entry.id for entry in self._pool}
         self._access.report(f"start {', '.join(names)} together")
-        side_by_side(
-            {
-                name: lambda name=name: start(self._access, self._hosts[name], ids[name])  # type: ignore[misc]
-                for name in names
-            }
-        )
-        gate.wait_for_leader(self._access, {name: self._hosts[name] for name in names})
+        hosts = {name: self._hosts[name] for name in names}
+        on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
+        gate.wait_for_leader(self._access, hosts)

@@ -14,7 +14,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
-from procedures.access import Access, side_by_side
+from procedures.access import Access, on_each
 from procedures.observe import Dump, Facts, all_facts, way_in, zone_view
 from procedures.specs import ZoneSpec
 from procedures.wait import until
@@ -153,7 +153,7 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
                 remedy="restart opennebula on that follower; if it stays so, have it join anew",
             )
 
-    side_by_side({name: lambda host=host: ask(host) for name, host in hosts.items()})  # type: ignore[misc]
+    on_each(hosts, ask)
 
 
 def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, Facts]:

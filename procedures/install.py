@@ -1,7 +1,7 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from opennebula import packages
@@ -149,13 +149,7 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
         secrets={"auth": _netrc(source.url, token) if token else ""},
         timeout=INSTALL,
     )
-    return Facts(
-        **{
-            **vars(seen),
-            "oned_conf": output.values["oned"],
-            "monitord_conf": output.values["monitord"],
-        }
-    )
+    return replace(seen, oned_conf=output.values["oned"], monitord_conf=output.values["monitord"])
 
 
 def _refuse_upgrade(seen: Facts, spec: InstallationSpec) -> None:

@@ -12,14 +12,12 @@ from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
 from procedures.observe import Facts, all_facts, facts, require_names, way_in, zone_view
+from procedures.oned import enlist, start
 from procedures.seed import seed
-from procedures.solo import enlist, start
 from procedures.specs import MemberSpec
 from procedures.wait import INTERVAL
 
 _STEP = "join the zone"
-
-
 CATCH_UP = 20.0
 """Seconds for a server that lags to have the leader's last record, or to count as fallen behind."""
 
@@ -95,7 +93,7 @@ class _Join:
             self._seed(leader, facts(self._access, self._host, self._zone.database), entry.id)
             self._start(entry)
             self._reset(entry)
-        gate.verify(self._access, self._zone, self._present(entry))
+        gate.verify(self._access, self._zone, self._hosts)
         return entry.id
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
@@ -148,11 +146,6 @@ class _Join:
 
     def _others(self) -> dict[str, Host]:
         return {name: host for name, host in self._hosts.items() if name != self._host.name}
-
-    def _present(self, entry: ServerEntry) -> dict[str, Host]:
-        view = zone_view(self._access, self._hosts)
-        names = {item.name for item in view.pool} | {entry.name}
-        return {name: host for name, host in self._hosts.items() if name in names}
 
     def _register(self) -> ServerEntry:
         name = self._host.name

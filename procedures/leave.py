@@ -11,6 +11,7 @@ from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
 from procedures.observe import facts_where_possible, statuses, way_in, zone_view
+from procedures.oned import stop
 from procedures.seed import dump
 from procedures.solo import survive
 from procedures.specs import ZoneSpec
@@ -18,8 +19,6 @@ from procedures.switchover import switch_over
 from procedures.wait import until
 
 _STEP = "leave the zone"
-STOP = 180.0
-"""Seconds for oned to stop: a candidate was seen to take 84 s."""
 
 
 def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host]) -> None:
@@ -44,7 +43,7 @@ def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host])
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
                 switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
             _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
-        access.run(host, "stop", timeout=STOP)
+        stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
 

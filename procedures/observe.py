@@ -12,7 +12,7 @@ from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.membership import FrontEndView
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
-from procedures.access import Access, side_by_side
+from procedures.access import Access, on_each
 from procedures.specs import Database
 
 
@@ -141,13 +141,8 @@ def all_facts(
 ) -> dict[str, Facts]:
     """The facts of all those hosts, asked at once. Raises HostError if one does not answer."""
     names = tuple(names)
-    return side_by_side(
-        {
-            name: lambda host=host: facts(  # type: ignore[misc]
-                access, host, database, checksums=checksums, names=names
-            )
-            for name, host in hosts.items()
-        }
+    return on_each(
+        hosts, lambda host: facts(access, host, database, checksums=checksums, names=names)
     )
 
 
@@ -162,9 +157,7 @@ def facts_where_possible(
         except HostError:
             return None
 
-    asked = side_by_side(
-        {name: lambda host=host: ask(host) for name, host in hosts.items()}  # type: ignore[misc]
-    )
+    asked = on_each(hosts, ask)
     return {name: one for name, one in asked.items() if one is not None}
 
 
@@ -182,9 +175,7 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
         except (ApiError, HostError):
             return None
 
-    asked = side_by_side(
-        {name: lambda host=host: ask(host) for name, host in hosts.items()}  # type: ignore[misc]
-    )
+    asked = on_each(hosts, ask)
     refusals = {n: error for n, error in asked.items() if isinstance(error, NotAuthenticatedError)}
     if refusals:
         raise HostError(

@@ -6,10 +6,8 @@ from hosts.connection import Host
 from procedures import gate
 from procedures.access import Access
 from procedures.observe import Facts, facts
+from procedures.oned import restart
 from procedures.specs import ZoneSpec
-
-RESTART = 180.0
-"""Seconds for one oned to stop and start."""
 
 
 def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.Whole:
@@ -17,15 +15,15 @@ def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.
 
     The zone is whole before, between and after the restarts. Raises HostError.
     """
-    whole = gate.verify(access, zone, _of_zone(access, hosts))
+    whole = gate.verify(access, zone, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.
     done: set[str] = set()
     while names := [n for n in pending(whole.facts, whole.leader) if n not in done]:
         name = names[0]
         done.add(name)
         access.report(f"{name}: restart with the present configuration")
-        access.run(hosts[name], "restart", timeout=RESTART)
-        whole = gate.verify(access, zone, _of_zone(access, hosts))
+        restart(access, hosts[name])
+        whole = gate.verify(access, zone, hosts)
     return whole
 
 
@@ -49,10 +47,4 @@ def roll_out_solo(access: Access, zone: ZoneSpec, host: Host) -> None:
     """The same for a front-end outside any zone."""
     seen = facts(access, host, zone.database)
     if seen.configured > seen.since:
-        access.run(host, "restart", timeout=RESTART)
-
-
-def _of_zone(access: Access, hosts: Mapping[str, Host]) -> dict[str, Host]:
-    view = gate.wait_for_leader(access, hosts)
-    names = {entry.name for entry in view.pool}
-    return {name: host for name, host in hosts.items() if name in names}
+        restart(access, host)

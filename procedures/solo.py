@@ -1,69 +1,17 @@
-"""One oned outside any zone: start it, go back to it, and the way out for a last survivor."""
+"""One oned outside any zone: go back to it, and the way out for a last survivor."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula.api import Api, ApiError
+from opennebula.api import ApiError
 from opennebula.zone import SOLO_ID
-from procedures import configuration, gate
+from procedures import gate
 from procedures.access import Access
 from procedures.observe import Facts, facts
+from procedures.oned import answering, enlist, start, stop
 from procedures.seed import dump
 from procedures.specs import ZoneSpec
-from procedures.wait import until
-
-START = 120.0
-"""Seconds for one oned to start, or to stop and start."""
-
-
-def start(access: Access, host: Host, server_id: int | None) -> None:
-    """Start a host's oned; refuses when its configuration has another SERVER_ID."""
-    access.run(
-        host,
-        "start",
-        variables={"server_id": "" if server_id is None else str(server_id)},
-        timeout=START,
-    )
-
-
-def enlist(access: Access, zone: ZoneSpec, seen: Facts, server_id: int, body: str = "") -> Facts:
-    """Give a stopped oned its SERVER_ID and, where given, the zone's present list of servers."""
-    written = configuration.with_server_id(seen.oned_conf, server_id)
-    access.run(
-        seen.host,
-        "enlist",
-        variables={"db_name": zone.database.name, "zone": body},
-        secrets={"oned_conf": written.rstrip("\n")},
-    )
-    return replace(seen, oned_conf=written)
-
-
-def answering(access: Access, host: Host) -> Api:
-    """The API of an oned that has just been started, once it answers. Raises HostError."""
-    said = ""
-
-    def ask() -> Api | None:
-        nonlocal said
-        api = access.api(host)
-        try:
-            api.version()
-        except ApiError as error:
-            said = str(error)
-            return None
-        return api
-
-    return until(
-        ask,
-        host=host.name,
-        step="wait for oned",
-        expected="an answer from its API",
-        seconds=START,
-        seen=lambda: said,
-        remedy="look at /var/log/one/oned.log there; where it says that authentication failed,"
-        " opennebula-ha:one_pass is not oneadmin's password",
-    )
 
 
 def retire(access: Access, zone: ZoneSpec, host: Host) -> None:
@@ -79,7 +27,7 @@ def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
     """
     seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")
     (entry,) = (item for item in facts(access, host, zone.database).pool if item.name == host.name)
-    access.run(host, "stop", timeout=START)
+    stop(access, host)
     enlist(access, zone, seen, entry.id)
     start(access, host, entry.id)
     gate.wait_for_leader(access, {host.name: host})

@@ -6,9 +6,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from procedures import gate
 from procedures.access import Access
-
-RESTART = 180.0
-"""Seconds for one oned to stop and start."""
+from procedures.oned import restart
 
 
 def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) -> None:
@@ -24,7 +22,7 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
             gate.write(access, hosts[leader])
             return
         access.report(f"{leader}: restart, so that another one leads")
-        access.run(hosts[leader], "restart", timeout=RESTART)
+        restart(access, hosts[leader])
     raise HostError(
         ", ".join(sorted(to)),
         "switch over",

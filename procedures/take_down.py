@@ -8,11 +8,9 @@ from procedures import configuration
 from procedures.access import Access, side_by_side
 from procedures.found import zone_lock
 from procedures.observe import Facts, all_facts, statuses
+from procedures.oned import STOP
 from procedures.seed import MARKER
 from procedures.specs import ZoneSpec
-
-STOP = 180.0
-"""Seconds for oned to stop: a candidate was seen to take 84 s."""
 
 
 def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:

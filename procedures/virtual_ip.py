@@ -6,7 +6,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from procedures import gate
-from procedures.access import Access, side_by_side
+from procedures.access import Access, on_each
 from procedures.observe import all_facts, way_in
 from procedures.specs import ZoneSpec
 from procedures.wait import until
@@ -50,12 +50,7 @@ def settle(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> str:
 
 def drop(access: Access, address: str, hosts: Mapping[str, Host]) -> None:
     """Remove an address that is no VIP any more from every host that still has it."""
-    side_by_side(
-        {
-            name: lambda host=host: access.run(host, "drop_address", variables={"address": address})  # type: ignore[misc]
-            for name, host in hosts.items()
-        }
-    )
+    on_each(hosts, lambda host: access.run(host, "drop_address", variables={"address": address}))
 
 
 def where(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> list[str]:

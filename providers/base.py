@@ -4,6 +4,7 @@ Instances keep no attributes and their classes live in importable modules, so th
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
+import sys
 import traceback
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,7 +20,9 @@ from pulumi.dynamic import (
 )
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
+from pydantic import BaseModel
 
+from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from procedures.access import Access
@@ -30,6 +33,9 @@ S = TypeVar("S", bound=Spec)
 
 Outputs = dict[str, Any]
 
+PROVIDER_KEY = "__provider"
+"""The SDK's own key for the serialized provider, among a resource's properties."""
+
 _format_exc = traceback.format_exc
 
 
@@ -38,8 +44,6 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
 
     The SDK's provider host answers every exception with traceback.format_exc().
     """
-    import sys  # noqa: PLC0415 - looked up where the error is handled
-
     error = sys.exc_info()[1]
     if isinstance(error, ApiError):
         return f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
@@ -65,7 +69,7 @@ class Provider(ResourceProvider, Generic[S]):
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether the spec, a secret or what it waits for changed, or a refresh found drift."""
-        keys = {key for key in news if key not in ("urn", rpc_provider_key())}
+        keys = {key for key in news if key not in ("urn", PROVIDER_KEY)}
         changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
         replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
         return DiffResult(
@@ -85,10 +89,10 @@ class Provider(ResourceProvider, Generic[S]):
         spec, access = self._taken(props)
         return ReadResult(id_, {**props, **self.look(access, spec, props)})
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
         spec, access = self._taken(news)
-        return UpdateResult({**_inputs(news), **self.change(access, spec, _olds, news)})
+        return UpdateResult({**_inputs(news), **self.change(access, spec, olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
@@ -118,13 +122,23 @@ class Provider(ResourceProvider, Generic[S]):
         return spec, stack.current().access(report)
 
 
-def rpc_provider_key() -> str:
-    """The key under which the SDK keeps the serialized provider."""
-    return "__provider"
+def as_input(model: BaseModel) -> dict[str, Any]:
+    """A model as an input of a resource."""
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
+    """Front-ends as an input of a resource; their order is nothing."""
+    return {name: as_input(host) for name, host in sorted(hosts.items())}
+
+
+def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
+    """The front-ends that a resource was given so."""
+    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
 
 
 def _inputs(props: Mapping[str, Any]) -> Outputs:
-    return {key: value for key, value in props.items() if key != rpc_provider_key()}
+    return {key: value for key, value in props.items() if key != PROVIDER_KEY}
 
 
 def _normal(value: Any) -> Any:

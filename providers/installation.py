@@ -11,7 +11,7 @@ from procedures.access import Access
 from procedures.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
 from providers import stack
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Provider, as_input
 
 
 class InstallationProvider(Provider[InstallationSpec]):
@@ -67,7 +67,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
             InstallationProvider(),
             name,
             {
-                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "spec": as_input(spec),
                 "secrets": secrets,
                 "urn": urn,
                 "revision": None,

@@ -13,7 +13,7 @@ from procedures.observe import all_facts, zone_view
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
 
 class RolloutProvider(Provider[ZoneSpec]):
@@ -50,9 +50,7 @@ class RolloutProvider(Provider[ZoneSpec]):
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
         leaving = {
-            name: Host.model_validate(one)
-            for name, one in olds.get("front_ends", {}).items()
-            if name not in stack.current().lost
+            name: host for name, host in hosts_of(olds).items() if name not in stack.current().lost
         }
         return _roll_out(access, spec, {**leaving, **stack.current().front_ends})
 
@@ -79,11 +77,8 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
             RolloutProvider(),
             name,
             {
-                "spec": spec.model_dump(mode="json", exclude_none=True),
-                "front_ends": {
-                    key: host.model_dump(mode="json", exclude_none=True)
-                    for key, host in sorted(front_ends.items())
-                },
+                "spec": as_input(spec),
+                "front_ends": hosts_input(front_ends),
                 "after": dict(after),
                 "urn": urn,
                 "leader": None,

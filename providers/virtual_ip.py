@@ -11,7 +11,7 @@ from procedures.observe import zone_view
 from procedures.specs import ZoneSpec
 from procedures.virtual_ip import drop, settle, where
 from providers import stack
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Provider, as_input
 
 
 class VirtualIpProvider(Provider[ZoneSpec]):
@@ -77,7 +77,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
             VirtualIpProvider(),
             name,
             {
-                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "spec": as_input(spec),
                 "leader": leader,
                 "urn": urn,
                 "holder": None,

@@ -14,7 +14,7 @@ from procedures.observe import statuses, zone_view
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
 from providers import stack
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
 
 class ZoneProvider(Provider[ZoneSpec]):
@@ -24,12 +24,12 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
-        found(access, spec, _hosts(props), {})
+        found(access, spec, hosts_of(props), {})
         return "zone-0", {"drift": []}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Whether the zone has a leader (or its one server answers)."""
-        hosts = _hosts(props)
+        hosts = hosts_of(props)
         if spec.highly_available:
             well = zone_view(access, hosts).leader() is not None
         else:
@@ -45,7 +45,7 @@ class ZoneProvider(Provider[ZoneSpec]):
     ) -> Outputs:
         """Convert or adopt; those that leave are still there at this moment."""
         here = stack.current()
-        staying, before = _hosts(news), _hosts(olds)
+        staying, before = hosts_of(news), hosts_of(olds)
         leaving = {
             name: host
             for name, host in before.items()
@@ -60,7 +60,7 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
         """Take the whole zone down."""
-        take_down(access, spec, _hosts(props))
+        take_down(access, spec, hosts_of(props))
 
 
 class Zone(Resource, module="opennebula", name="Zone"):
@@ -81,11 +81,8 @@ class Zone(Resource, module="opennebula", name="Zone"):
             ZoneProvider(),
             name,
             {
-                "spec": spec.model_dump(mode="json", exclude_none=True),
-                "front_ends": {
-                    key: host.model_dump(mode="json", exclude_none=True)
-                    for key, host in sorted(front_ends.items())
-                },
+                "spec": as_input(spec),
+                "front_ends": hosts_input(front_ends),
                 "lost": sorted(lost),
                 "urn": urn,
                 "drift": None,
@@ -94,7 +91,3 @@ class Zone(Resource, module="opennebula", name="Zone"):
         )
 
     drift: Output[list[str]]
-
-
-def _hosts(props: Mapping[str, Any]) -> dict[str, Host]:
-    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}

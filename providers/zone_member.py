@@ -13,7 +13,7 @@ from procedures.join import join, membership
 from procedures.leave import leave
 from procedures.specs import MemberSpec
 from providers import stack
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Provider, as_input
 
 
 class ZoneMemberProvider(Provider[MemberSpec]):
@@ -60,7 +60,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
             ZoneMemberProvider(),
             name,
             {
-                "spec": spec.model_dump(mode="json", exclude_none=True),
+                "spec": as_input(spec),
                 "urn": urn,
                 "server_id": None,
                 "endpoint": None,

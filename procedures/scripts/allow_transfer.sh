@@ -1,8 +1,6 @@
 # Let the source write into one folder here, with one key, for a quarter of an hour.
 # Variables: login (the account), public_key, marker. Stops oned: its database is about to change.
-step "stop oned"
-systemctl disable opennebula.service 2>/dev/null || true
-systemctl stop opennebula.service 2>/dev/null || true
+stop_oned
 
 step "allow the transfer"
 umask 077
@@ -20,10 +18,9 @@ log file = /dev/null
 END
 as_root=
 [ "$login" = root ] || as_root="sudo -n "
-home=$(getent passwd "$login" | cut -d: -f6)
 group=$(id -gn "$login")
-keys=$home/.ssh/authorized_keys
-install -d -o "$login" -g "$group" -m 0700 "$home/.ssh"
+keys=$(authorized_keys)
+install -d -o "$login" -g "$group" -m 0700 "$(dirname "$keys")"
 others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
 command="${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
 until=$(date -d '+15 minutes' +%Y%m%d%H%M)

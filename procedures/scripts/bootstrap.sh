@@ -13,8 +13,6 @@ fi
 [ -z "$oned_conf" ] || put /etc/one/oned.conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
-systemctl reset-failed opennebula.service 2>/dev/null || true
 systemctl enable opennebula.service 2>/dev/null
-systemctl restart opennebula.service || refuse "oned to start with an empty database" \
-    "$(journalctl -u opennebula -n 6 --no-pager -o cat; grep -E '\[E\]' /var/log/one/oned.log 2>/dev/null | tail -n 4)" \
+run_oned restart "oned to start with an empty database" \
     "mend what it says on the host, then run again"

@@ -1,10 +1,6 @@
 # A dump of the whole database, compressed, without blocking a writer; the newest few are kept.
 # Variables: db_name, reason, keep, stop (yes: with oned stopped, so that nothing is missing).
-if [ "$stop" = yes ]; then
-    step "stop oned"
-    systemctl disable opennebula.service 2>/dev/null || true
-    systemctl stop opennebula.service
-fi
+[ "$stop" != yes ] || stop_oned
 step "dump the database"
 umask 077
 mkdir -p /var/backups/opennebula

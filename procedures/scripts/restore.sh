@@ -4,9 +4,7 @@
 incoming=/var/lib/opennebula-ha/incoming
 
 step "end the trust for the transfer"
-keys=$(getent passwd "$login" | cut -d: -f6)/.ssh/authorized_keys
-sed -i "/ $marker\$/d" "$keys"
-rm -rf /run/opennebula-ha
+end_trust
 
 step "restore the database"
 await_database

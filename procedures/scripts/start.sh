@@ -5,11 +5,8 @@ if [ -n "$server_id" ]; then
         refuse "SERVER_ID $server_id in /etc/one/oned.conf before the start" \
             "$(grep -m1 SERVER_ID /etc/one/oned.conf)" "run again: it is set first"
 fi
-systemctl reset-failed opennebula.service 2>/dev/null || true
 systemctl enable opennebula.service 2>/dev/null
-systemctl start opennebula.service || refuse "oned to start" \
-    "$(journalctl -u opennebula -n 6 --no-pager -o cat; grep -E '\[E\]' /var/log/one/oned.log 2>/dev/null | tail -n 4)" \
-    "mend what it says on the host, then run again"
+run_oned start "oned to start" "mend what it says on the host, then run again"
 # Every front-end serves the GUI, with the key and the credentials that have arrived by now. Flow,
 # gate and form are the leader's alone: the Raft hook starts them.
 if systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null; then

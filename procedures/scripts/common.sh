@@ -1,0 +1,58 @@
+# What several scripts do alike. Variables, where used: db_name; login and marker.
+
+# Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
+stop_oned() {
+    step "stop oned"
+    systemctl disable opennebula.service 2>/dev/null || true
+    systemctl stop opennebula.service 2>/dev/null || true
+    local state
+    state=$(systemctl show -p ActiveState --value opennebula.service)
+    case $state in
+        inactive | failed) ;;
+        *) refuse "oned to stop" "it is $state" \
+            "look at journalctl -u opennebula on the host, then run again" ;;
+    esac
+}
+# Start or restart oned ($1); $2 and $3: what was expected, and what to do where it is not so.
+run_oned() {
+    systemctl reset-failed opennebula.service 2>/dev/null || true
+    systemctl "$1" opennebula.service || refuse "$2" \
+        "$(journalctl -u opennebula -n 6 --no-pager -o cat
+            grep -E '\[E\]' /var/log/one/oned.log 2>/dev/null | tail -n 4)" "$3"
+}
+drop_address() {
+    ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |
+        while read -r device found; do ip address del "$found" dev "$device"; done
+}
+authorized_keys() { printf '%s/.ssh/authorized_keys' "$(getent passwd "$login" | cut -d: -f6)"; }
+end_trust() {
+    [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
+    rm -rf /run/opennebula-ha
+}
+
+sql() { "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }
+has_table() {
+    [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
+        WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
+}
+# A database that does not answer must never pass for an empty one.
+await_database() {
+    local seconds
+    for seconds in $(seq 60); do
+        ! sql -e "DO 0" 2>/dev/null || return 0
+        sleep 0.5
+    done
+    refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
+        "start MariaDB (systemctl start mariadb) and look at its journal, then run again"
+}
+# Whether there is a database server that may hold something of ours.
+has_mariadb() {
+    [ -d "/var/lib/mysql/$db_name" ] || systemctl -q is-enabled mariadb.service 2>/dev/null
+}
+count_users() {
+    if has_table user_pool; then
+        sql -e "SELECT COUNT(*) FROM \`$db_name\`.user_pool"
+    else
+        echo 0
+    fi
+}
