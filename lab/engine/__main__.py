@@ -39,11 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--show-secrets", action="store_true")
     commands.add_parser("stack-export", parents=[common])
     config = commands.add_parser("config", parents=[common])
-    config.add_argument("action", choices=["set"])
-    config.add_argument("key")
+    config.add_argument("action", nargs="?", choices=["set", "rm"], help="show all if left out")
+    config.add_argument("key", nargs="?")
     config.add_argument("value", nargs="?", help="read from standard input where left out")
     config.add_argument("--secret", action="store_true")
     config.add_argument("--path", action="store_true", help="the key is a path into an object")
+    config.add_argument("--show-secrets", action="store_true")
     return parser
 
 
@@ -74,8 +75,7 @@ def _run(options: argparse.Namespace) -> int:
             print(json.dumps(engine.export(), indent=4))
             return 0
         case "config":
-            value = sys.stdin.read().rstrip("\n") if options.value is None else options.value
-            engine.set_config(options.key, value, secret=options.secret, path=options.path)
+            _configure(engine, options)
             return 0
     if not getattr(options, "yes", True):
         raise EngineError(f"{options.command} changes things: --yes is needed")
@@ -86,6 +86,21 @@ def _run(options: argparse.Namespace) -> int:
         print("error: no changes were expected but changes occurred", file=sys.stderr)
         return 1
     return result.exit_status
+
+
+def _configure(engine: Engine, options: argparse.Namespace) -> None:
+    if options.action is None:
+        if not (options.json and options.show_secrets):
+            raise EngineError("config shows all of it, as --json --show-secrets, or not at all")
+        print(json.dumps(engine.config_to_json(), indent=2))
+        return
+    if options.key is None:
+        raise EngineError(f"config {options.action} needs a key")
+    if options.action == "rm":
+        engine.remove_config(options.key)
+        return
+    value = sys.stdin.read().rstrip("\n") if options.value is None else options.value
+    engine.set_config(options.key, value, secret=options.secret, path=options.path)
 
 
 def _operate(engine: Engine, options: argparse.Namespace) -> Result:

@@ -148,6 +148,26 @@ class StackConfig:
         self._raw[key] = raw
         self._write("config", {key: raw})
 
+    def remove(self, key: str) -> None:
+        """Take a key out, with the comment beside its value; without it, nothing changes."""
+        if self._raw.pop(key, None) is None:
+            return
+        lines = self.path.read_text().splitlines(keepends=True)
+        section = _find(yaml.compose("".join(lines), Loader=_Loader), "config")
+        found = _find(section[1], key) if section else None
+        if section is None or found is None or getattr(section[1], "flow_style", False):
+            self._document["config"] = self._raw
+            self._write(None, {"config": self._raw})
+            return
+        start, end = found[0].start_mark.line, found[1].end_mark
+        last = end.line
+        if last < len(lines) and lines[last][: end.column].strip():
+            last += 1
+        # The end of a block is the start of what follows: comments between are not ours.
+        while last - 1 > start and lines[last - 1].lstrip()[:1] in ("", "#"):
+            last -= 1
+        self.path.write_text("".join(lines[:start] + lines[last:]))
+
     def set_encryption_salt(self, salt: str) -> None:
         """Store the salt that belongs to the secrets of this file."""
         self.encryption_salt = salt

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from lab.engine.config import Project, StackConfig, effective, parse_path
+from lab.engine.config import ConfigValue, Project, StackConfig, effective, parse_path
 from lab.engine.display import Diagnostic, Display, count
 from lab.engine.errors import EngineError
 from lab.engine.monitor import MonitorService, Server
@@ -121,9 +121,7 @@ class Engine:
     def set_config(self, key: str, text: str, *, secret: bool = False, path: bool = False) -> None:
         """Store a config value in the stack's file."""
         steps: list[str | int] = parse_path(key) if path else [key]
-        name = str(steps[0])
-        if ":" not in name:
-            name = f"{self.project.name}:{name}"
+        name = self._full_name(str(steps[0]))
         config = StackConfig(self.config_path)
         raw: Any = text
         if secret:
@@ -134,6 +132,19 @@ class Engine:
         elif path:
             raw = _typed(text)
         config.set(name, raw, steps=steps[1:])
+
+    def remove_config(self, key: str) -> None:
+        """Take a key out of the stack's file; one that is not there is no fault."""
+        StackConfig(self.config_path).remove(self._full_name(key))
+
+    def config_to_json(self) -> dict[str, dict[str, Any]]:
+        """Return the whole config, decrypted, as `pulumi config --json` prints it."""
+        found = {}
+        for key, value in sorted(self._values().items()):
+            found[key] = {"value": value.text, "secret": value.secret}
+            if value.structured:
+                found[key]["objectValue"] = json.loads(value.text)
+        return found
 
     @property
     def store(self) -> Store:
@@ -150,13 +161,19 @@ class Engine:
         salt = StackConfig(self.config_path).encryption_salt
         return self.store.crypter(self._passphrase, salt)
 
-    def _config(self) -> Properties:
+    def _full_name(self, key: str) -> str:
+        return key if ":" in key else f"{self.project.name}:{key}"
+
+    def _values(self) -> dict[str, ConfigValue]:
         stack_config = StackConfig(self.config_path)
         salt = stack_config.encryption_salt
         crypter = crypter_for(self._passphrase if salt else None, salt)
-        values = effective(self.project, self.stack, stack_config.values(crypter))
+        return effective(self.project, self.stack, stack_config.values(crypter))
+
+    def _config(self) -> Properties:
         return {
-            key: Secret(value.text) if value.secret else value.text for key, value in values.items()
+            key: Secret(value.text) if value.secret else value.text
+            for key, value in self._values().items()
         }
 
     def _run_program(self, *, dry_run: bool, refresh: bool, replace: tuple[str, ...]) -> Result:

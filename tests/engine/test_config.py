@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from lab.engine.config import ConfigValue, Project, StackConfig, effective, parse_path
+from lab.engine.engine import Engine
 from lab.engine.errors import EngineError
 from lab.engine.secrets import MissingPassphrase
 
@@ -113,6 +114,29 @@ def test_an_edit_keeps_comments_and_neighbours(tmp_path: Path) -> None:
             "trial:three": "x",
             "trial:four": {"secure": "v1:a:b"},
         },
+    }
+
+
+def test_a_key_goes_and_leaves_comments_and_neighbours(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(STACK)
+    for key in ("trial:two", "trial:none"):
+        StackConfig(path).remove(key)
+    assert path.read_text() == STACK.replace("  trial:two:\n    a: {b: c}\n    list: [1, 2]\n", "")
+    StackConfig(path).remove("trial:one")
+    StackConfig(path).remove("trial:three")
+    assert not yaml.safe_load(path.read_text())["config"]
+
+
+def test_the_whole_config_is_shown_as_the_cli_shows_it(tmp_path: Path) -> None:
+    project(tmp_path, {"size": {"type": "integer", "default": 3}})
+    engine = Engine(tmp_path, "dev", passphrase="x")
+    engine.set_config("word", "hidden", secret=True)
+    engine.set_config("tags.one", "1", path=True)
+    assert engine.config_to_json() == {
+        "trial:size": {"value": "3", "secret": False},
+        "trial:tags": {"value": '{"one":1}', "secret": False, "objectValue": {"one": 1}},
+        "trial:word": {"value": "hidden", "secret": True},
     }
 
 

@@ -1,0 +1,60 @@
+"""A stack as a command gets it: `pulumi config --json --show-secrets` on standard input."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from components.zone import zone
+from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.pool import Pool
+from procedures.access import Access, Secrets
+from procedures.specs import ZoneSpec
+from settings import Settings, SettingsError, parse
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The zone that the config describes, and the way to its front-ends."""
+
+    zone: ZoneSpec
+    hosts: Mapping[str, Host]
+    access: Access
+
+
+def run(command: Callable[[Stack], None]) -> int:
+    """Run it for the stack on standard input; the exit status. Faults are printed, one message."""
+    try:
+        command(_stack(_settings(sys.stdin)))
+    except (HostError, SettingsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def say(text: str) -> None:
+    """A line for the operator."""
+    print(text, flush=True)
+
+
+def _settings(source: TextIO) -> Settings:
+    try:
+        values = json.load(source)
+    except json.JSONDecodeError:
+        # The CLI has said why on standard error.
+        raise SettingsError(["pulumi config gave none"]) from None
+    return parse(
+        {key: one["value"] for key, one in values.items()},
+        is_secret=lambda key: bool(values[key].get("secret")),
+    )
+
+
+def _stack(settings: Settings) -> Stack:
+    secrets = Secrets(
+        one_pass=settings.one_pass.get_secret_value(),
+        db_password=settings.db_password.get_secret_value() if settings.db_password else "",
+        one_token=settings.one_token.get_secret_value() if settings.one_token else None,
+    )
+    return Stack(zone(settings), settings.hosts, Access(Pool(settings.ssh), secrets, report=say))

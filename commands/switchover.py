@@ -1,0 +1,38 @@
+"""`make switchover STACK=… TO=NAME`: have another front-end lead, before maintenance say."""
+
+import sys
+import time
+
+from commands import stack
+from hosts.errors import HostError
+from procedures import gate
+from procedures.found import zone_lock
+from procedures.switchover import switch_over
+
+
+def switchover(here: stack.Stack, to: str) -> None:
+    """Have that front-end lead, and see the zone whole before and afterwards. Raises HostError."""
+    if not here.zone.highly_available or to not in here.hosts:
+        raise HostError(
+            to or "TO",
+            "switch over",
+            expected=f"one of {', '.join(here.hosts)}"
+            if here.zone.highly_available
+            else "a zone of several front-ends",
+            seen=f"TO={to}",
+            remedy="name a front-end of the stack: make switchover STACK=… TO=NAME",
+        )
+    with zone_lock(here.access, here.hosts):
+        before = gate.verify(here.access, here.zone, here.hosts).leader
+        if before == to:
+            stack.say(f"{to} leads already")
+            return
+        started = time.monotonic()
+        switch_over(here.access, here.hosts, {to})
+        took = time.monotonic() - started
+        gate.verify(here.access, here.zone, here.hosts)
+    stack.say(f"{to} leads in place of {before}, after {took:.0f} s; the zone is whole")
+
+
+if __name__ == "__main__":
+    sys.exit(stack.run(lambda here: switchover(here, *sys.argv[1:2])))
