@@ -124,6 +124,7 @@ class Settings(_Part):
     oned: dict[Identifier, Scalar | dict[Identifier, Scalar]] = Field(default_factory=dict)
     lost: list[HostName] = Field(default_factory=list)
     allow_degraded: bool = False
+    restore_from: str | None = None
     keep_dumps: Annotated[int, Field(ge=1)] = 10
     purge: bool = False
 
@@ -231,6 +232,7 @@ _UNSET = {
     "one_vip_if": ("",),
     "db_password": ("",),
     "gate_endpoint": ("",),
+    "restore_from": ("",),
 }
 
 _HOW_TO_SET = {
@@ -264,6 +266,8 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     token: SecretStr | None = given.get("one_token")
     if token is not None and ":" not in token.get_secret_value():
         yield _of("one_token", "expected user:password as in the customer's e-mail")
+    if not str(given.get("restore_from") or "/").startswith("/"):
+        yield _of("restore_from", "expected the whole path of a dump, from / on")
     for key, advice in _NOT_YET.items():
         if key in given and given[key] != Settings.model_fields[key].get_default(
             call_default_factory=True

@@ -30,6 +30,7 @@ class HighAvailableZone(ComponentResource):
             spec,
             settings.hosts,
             lost=settings.lost,
+            restore_from=settings.restore_from,
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=installed),
         )

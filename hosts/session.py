@@ -3,11 +3,13 @@
 import contextlib
 import io
 import logging
+import shlex
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import paramiko
 
@@ -75,6 +77,41 @@ class Session:
             raise self._lost(script.title, error) from None
         finally:
             channel.close()
+
+    def send(self, file: Path, folder: str, timeout: float) -> None:
+        """Copy a file of this machine into a folder there that is root's alone.
+
+        Raises HostError where it does not arrive whole within that many seconds.
+        """
+        title = f"send {file.name}"
+        sudo = "" if self.user == "root" else "sudo -n -- "
+        place = shlex.quote(f"{folder}/{file.name}")
+        steps = f"umask 077 && mkdir -p {shlex.quote(folder)} && cat >{place}.partial"
+        command = f"{steps} && mv {place}.partial {place}"
+        channel = self._channel(title)
+        deadline = time.monotonic() + timeout
+        try:
+            channel.exec_command(f"{sudo}sh -c {shlex.quote(command)}")
+            channel.settimeout(SILENCE)
+            with file.open("rb") as source:
+                while (data := source.read(1 << 20)) and time.monotonic() < deadline:
+                    channel.sendall(data)
+            if data:
+                raise TimeoutError
+            channel.shutdown_write()
+            said = channel.makefile_stderr("r").read().decode(errors="replace")
+            status = channel.recv_exit_status()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(title, error) from None
+        finally:
+            channel.close()
+        if status:
+            raise self._failed(
+                title,
+                expected=f"room for it in {folder}",
+                seen=said.strip() or f"exit status {status}",
+                remedy="mend what it says on the host, then run again",
+            )
 
     @contextmanager
     def hold(self, path: str, timeout: float) -> Iterator[None]:

@@ -91,6 +91,13 @@ class Bootstrap:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """Put a kept dump in the place of the first server's empty database and start it alone."""
+
+    host: str
+
+
+@dataclass(frozen=True)
 class StartSolo:
     """Start a server that is alone in its database."""
 
@@ -141,7 +148,9 @@ class Retire:
     host: str
 
 
-ZoneStep = Bootstrap | StartSolo | Register | Seed | Enlist | StartTogether | Adopt | Retire
+ZoneStep = (
+    Bootstrap | Restore | StartSolo | Register | Seed | Enlist | StartTogether | Adopt | Retire
+)
 
 
 @dataclass(frozen=True)
@@ -160,13 +169,17 @@ class JoinPlan:
 
 
 def plan_zone(
-    front_ends: Sequence[FrontEndView], *, highly_available: bool, leaving: Sequence[str] = ()
+    front_ends: Sequence[FrontEndView],
+    *,
+    highly_available: bool,
+    leaving: Sequence[str] = (),
+    restoring: bool = False,
 ) -> list[ZoneStep] | Refusal:
     """The steps from what is there to a zone of all these front-ends, or why not.
 
     ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
     that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
-    they can still be reached.
+    they can still be reached. ``restoring``: where nobody holds a database, there is a dump.
     """
     known = {*leaving, *(host.name for host in front_ends)}
     hosts = sorted(front_ends, key=lambda host: host.name)
@@ -184,24 +197,27 @@ def plan_zone(
             " database, or take them off the list",
         )
     if not solo and not members:
-        return _begin(hosts, highly_available=highly_available)
+        return _begin(hosts, highly_available=highly_available, restoring=restoring)
     if solo:
         return _convert(hosts, solo[0], members, known, highly_available=highly_available)
     return _resume(members, known)
 
 
-def _begin(hosts: Sequence[FrontEndView], *, highly_available: bool) -> list[ZoneStep] | Refusal:
+def _begin(
+    hosts: Sequence[FrontEndView], *, highly_available: bool, restoring: bool
+) -> list[ZoneStep] | Refusal:
     servers = [host for host in hosts if host.server_id != SOLO_ID]
-    if servers:
+    if servers and not restoring:
         return Refusal(
             expected="a database on the zone's servers",
             seen=f"none anywhere, beside a SERVER_ID on {_names(servers)}",
             remedy="start MariaDB where it is down, and correct opennebula-ha:db_name if it"
-            " changed; if the data is to be lost, set SERVER_ID to -1 in /etc/one/oned.conf",
+            " changed; if the data are lost, restore them from a dump (make restore), or set"
+            " SERVER_ID to -1 in /etc/one/oned.conf to begin without any",
             host=servers[0].name,
         )
     founder = hosts[0].name
-    steps: list[ZoneStep] = [Bootstrap(founder)]
+    steps: list[ZoneStep] = [Restore(founder) if restoring else Bootstrap(founder)]
     return steps + _found(hosts, founder, ()) if highly_available else steps
 
 
@@ -303,7 +319,8 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         return Refusal(
             expected=f"{needed} of {len(newest.pool)} zone servers with their database",
             seen=f"only {_names(ready) or 'copies that wait for their entry'}",
-            remedy="bring the missing front-ends back, or restore the zone from a dump",
+            remedy="bring the missing front-ends back; where they are lost, name them under"
+            " opennebula-ha:lost",
         )
     # One whose own list is older than its entry gets the new list in its join, before its start.
     sure = [host for host in ready if host.is_listed]

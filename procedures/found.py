@@ -12,6 +12,7 @@ from opennebula.membership import (
     Enlist,
     Refusal,
     Register,
+    Restore,
     Retire,
     Seed,
     StartSolo,
@@ -30,6 +31,7 @@ from procedures.observe import (
     statuses,
 )
 from procedures.oned import START, answering, enlist, start
+from procedures.restore import KeptDump, restore
 from procedures.seed import seed
 from procedures.solo import retire
 from procedures.specs import ZoneSpec
@@ -51,15 +53,21 @@ def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
 
 
 def found(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], leaving: Mapping[str, Host]
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    leaving: Mapping[str, Host],
+    *,
+    restore_from: str | None,
 ) -> None:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
-    but need not be there any more.
+    but need not be there any more. Where none of them holds a database, the zone begins with the
+    dump ``restore_from`` on this machine, or empty.
     """
     with zone_lock(access, hosts):
-        _Founding(access, zone, hosts, leaving).run()
+        _Founding(access, zone, hosts, leaving, restore_from).run()
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
@@ -80,12 +88,14 @@ class _Founding:
         zone: ZoneSpec,
         hosts: Mapping[str, Host],
         leaving: Mapping[str, Host],
+        restore_from: str | None,
     ) -> None:
         self._access = access
         self._zone = zone
         self._hosts = {**leaving, **hosts}
         self._staying = hosts
         self._leaving = leaving
+        self._restore_from = restore_from
         self._facts: dict[str, Facts] = {}
         self._pool: tuple[ServerEntry, ...] = ()
 
@@ -107,6 +117,7 @@ class _Founding:
             [one.view(answers.get(name)) for name, one in self._facts.items()],
             highly_available=self._zone.highly_available,
             leaving=tuple(self._leaving),
+            restoring=self._restore_from is not None,
         )
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), "found the zone")
@@ -119,6 +130,8 @@ class _Founding:
         match step:
             case Bootstrap(host):
                 self._bootstrap(host)
+            case Restore(host):
+                self._restore(host)
             case StartSolo(host):
                 start(self._access, self._hosts[host], None)
                 answering(self._access, self._hosts[host])
@@ -153,6 +166,12 @@ class _Founding:
         api = answering(self._access, self._hosts[name])
         if api.zone()[0] != self._zone.name:
             api.rename_zone(self._zone.name)
+
+    def _restore(self, name: str) -> None:
+        kept = KeptDump.at(self._restore_from or "")
+        restore(self._access, self._facts[name], kept, self._zone.database)
+        start(self._access, self._hosts[name], None)
+        answering(self._access, self._hosts[name])
 
     def _register(self, founder: str, missing: tuple[str, ...]) -> None:
         self._access.report(f"{founder}: register {', '.join(missing)}")

@@ -23,6 +23,8 @@ from procedures.access import Access, side_by_side
 from procedures.observe import Facts
 from procedures.specs import Database
 
+INCOMING = "/var/lib/opennebula-ha/incoming"
+"""Where a host receives a database and its keys."""
 MARKER = "opennebula-ha-transfer"
 """Ends the line in authorized_keys; nothing else there is touched."""
 COPY = 3600.0
@@ -140,6 +142,7 @@ def _restore(access: Access, target: Facts, server_id: int, database: Database) 
             "login": access.session(target.host).user,
             "marker": MARKER,
             "may_replace": "yes" if target.has_content else "no",
+            "alone": "no",
         },
         secrets={"oned_conf": written.rstrip("\n")},
         timeout=COPY,

@@ -24,7 +24,7 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
-        found(access, spec, hosts_of(props), {})
+        found(access, spec, hosts_of(props), {}, restore_from=props.get("restore_from"))
         return "zone-0", {"drift": []}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
@@ -55,7 +55,7 @@ class ZoneProvider(Provider[ZoneSpec]):
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
-        found(access, spec, staying, leaving)
+        found(access, spec, staying, leaving, restore_from=news.get("restore_from"))
         return {"drift": []}
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
@@ -73,10 +73,11 @@ class Zone(Resource, module="opennebula", name="Zone"):
         front_ends: Mapping[str, Host],
         *,
         lost: Sequence[str],
+        restore_from: str | None,
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``lost``: former front-ends that are gone for good."""
+        """``lost``: former front-ends that are gone for good; ``restore_from``: a dump's path."""
         super().__init__(
             ZoneProvider(),
             name,
@@ -84,6 +85,8 @@ class Zone(Resource, module="opennebula", name="Zone"):
                 "spec": as_input(spec),
                 "front_ends": hosts_input(front_ends),
                 "lost": sorted(lost),
+                # Only where it is set: to take it back is no change.
+                **({"restore_from": restore_from} if restore_from else {}),
                 "urn": urn,
                 "drift": None,
             },

@@ -1,4 +1,5 @@
-# A dump of the whole database, compressed, without blocking a writer; the newest few are kept.
+# A dump of the whole database, compressed, without blocking a writer, and the keys without which
+# it is of no use; the newest few are kept.
 # Variables: db_name, reason, keep, stop (yes: with oned stopped, so that nothing is missing).
 [ "$stop" != yes ] || stop_oned
 step "dump the database"
@@ -7,8 +8,11 @@ mkdir -p /var/backups/opennebula
 find /var/backups/opennebula -name '*.partial' -delete
 dump=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
 dumper=$(command -v mariadb-dump || command -v mysqldump)
+keys=${dump%.sql.zst}.keys.tar.zst
+(cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q -f -o "$keys.partial"
+mv "$keys.partial" "$keys"
 "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q -f -o "$dump.partial"
 mv "$dump.partial" "$dump"
 find /var/backups/opennebula -name '*.sql.zst' | sort -r | tail -n "+$((keep + 1))" |
-    while read -r old; do rm -f "$old"; done
+    while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 tell dump "$dump"

@@ -1,6 +1,7 @@
 # Put the received database in place of this host's own, with its SERVER_ID set before that.
-# Variables: db_name, login, marker, may_replace (yes: its content belongs to this zone);
-# secret: oned_conf (the whole file, with the SERVER_ID).
+# Variables: db_name, login, marker, may_replace (yes: its content belongs to this zone), alone
+# (yes: from a kept dump, for the first server of a new zone); secret: oned_conf (the whole file,
+# with the SERVER_ID).
 incoming=/var/lib/opennebula-ha/incoming
 
 step "end the trust for the transfer"
@@ -16,12 +17,19 @@ scratch="${db_name}_incoming"
 sql -e "DROP DATABASE IF EXISTS \`$scratch\`; CREATE DATABASE \`$scratch\`"
 # The log of this import is of no use to anybody; without it, it takes half the time.
 zstd -dc "$dump" | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+if [ "$alone" = yes ]; then
+    tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
+    # The servers of then are gone.
+    sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,
+        '(?s)<SERVER_POOL>.*</SERVER_POOL>', '<SERVER_POOL></SERVER_POOL>') WHERE oid = 0"
+fi
 
 step "set SERVER_ID"
 put /etc/one/oned.conf "$oned_conf"
 
 step "take over the keys"
 for folder in .one .ssh; do
+    [ -d "$incoming/$folder" ] || continue
     rsync -a --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
 done
 

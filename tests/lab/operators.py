@@ -41,6 +41,7 @@ class Operator:
     def __init__(self, lab: Lab, directory: Path, *, front_ends: Sequence[str]) -> None:
         self.lab = lab
         self._directory = directory
+        self._file = directory / "Pulumi.lab.yaml"
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True, exist_ok=True)
         self.config: dict[str, Any] = {
@@ -91,21 +92,23 @@ class Operator:
             start_new_session=True,
         )
 
+    def switch_over(self, to: str) -> Run:
+        """What ``make switchover TO=…`` does."""
+        config = self._ask("config", "--json", "--show-secrets", "--config-file", str(self._file))
+        done = self.lab.exec(
+            [sys.executable, "-m", "commands.switchover", to],
+            timeout=600,
+            cwd=ROOT,
+            input=config,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return Run(done.returncode, done.stdout)
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        if shutil.which("pulumi"):
-            argv = ["pulumi", "stack", "output", "--json"]
-        else:
-            argv = [sys.executable, "-m", "lab.engine", "stack-output", "--json"]
-        done = subprocess.run(
-            [*argv, "--stack", "lab"],
-            cwd=ROOT,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        outputs: dict[str, Any] = json.loads(done.stdout)
+        name = ("stack", "output") if shutil.which("pulumi") else ("stack-output",)
+        outputs: dict[str, Any] = json.loads(self._ask(*name, "--json"))
         return outputs
 
     def state(self) -> str:
@@ -120,6 +123,18 @@ class Operator:
         """Lose the state."""
         shutil.rmtree(self.backend)
         self.backend.mkdir()
+
+    def _ask(self, *argv: str) -> str:
+        engine = ["pulumi"] if shutil.which("pulumi") else [sys.executable, "-m", "lab.engine"]
+        done = subprocess.run(
+            [*engine, *argv, "--stack", "lab"],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
 
     def _run(self, action: str, *options: str) -> Run:
         done = self.lab.exec(
@@ -167,7 +182,7 @@ class Operator:
         }
 
     def _write_config(self) -> Path:
-        file = self._directory / "Pulumi.lab.yaml"
+        file = self._file
         if file.exists():
             crypter = Crypter(PASSPHRASE, yaml.safe_load(file.read_text())["encryptionsalt"])
         else:

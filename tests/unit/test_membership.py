@@ -13,6 +13,7 @@ from opennebula.membership import (
     JoinPlan,
     Refusal,
     Register,
+    Restore,
     Retire,
     Seed,
     StartSolo,
@@ -518,3 +519,24 @@ def test_a_zone_shrinks_only_where_those_that_stay_are_enough(
 ) -> None:
     found = check_shrink(view, leaving, allow_degraded=degraded)
     assert (found.seen if found else "") == refusal
+
+
+@pytest.mark.parametrize(
+    "front_ends",
+    [
+        [blank("n1"), blank("n2"), blank("n3")],
+        [replace(blank(name), server_id=number) for number, name in enumerate(NAMES)],
+    ],
+    ids=["blank hosts", "zone servers without a database"],
+)
+def test_where_no_data_are_left_a_dump_begins_the_zone(front_ends: list[FrontEndView]) -> None:
+    plan = plan_zone(front_ends, highly_available=True, restoring=True)
+    assert plan == [Restore("n1"), *REGISTER, *TAIL]
+    assert plan_zone([blank("n1")], highly_available=False, restoring=True) == [Restore("n1")]
+
+
+@pytest.mark.parametrize("before", FOUNDING)
+def test_where_there_are_data_a_dump_means_nothing(before: str) -> None:
+    front_ends, steps = FOUNDING[before]
+    if any(one.has_content for one in front_ends):
+        assert plan_zone(front_ends, highly_available=True, restoring=True) == steps

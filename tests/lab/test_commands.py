@@ -1,0 +1,98 @@
+"""What an operator does by hand: hand the lead over, and begin again from a kept dump."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator
+from tests.lab.zones import assert_whole, one, servers
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    """A zone of three that has grown from one with content."""
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES[:1])
+    operator.config["force_ha"] = True
+    assert operator.up().ok
+    one(lab.host("n1a1"), "oneuser create alice secret-of-alice")
+    operator.config["frontends"] = operator.list_of(NAMES)
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def term(lab: Lab) -> int:
+    return max(server.term for server in servers(lab.host("n1a1")))
+
+
+def test_the_lead_goes_where_the_operator_wants_it(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    for to in [name for name in NAMES if name != leader]:
+        before = term(lab)
+        run = operator.switch_over(to)
+        print(run.output)
+        assert run.ok
+        assert f"{to} leads in place of {leader}" in run.output
+        assert term(lab) > before
+        assert assert_whole(lab, NAMES) == to
+        leader = to
+    before = term(lab)
+    assert f"{leader} leads already" in operator.switch_over(leader).output
+    assert term(lab) == before
+
+
+def test_the_lead_goes_to_a_front_end_of_the_stack_only(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    before = term(lab)
+    run = operator.switch_over("n1a9")
+    assert not run.ok
+    assert "error: n1a9: switch over: expected one of n1a1, n1a2, n1a3" in run.output
+    assert "Traceback" not in run.output
+    assert term(lab) == before
+
+
+def test_a_kept_dump_makes_a_zone_of_blank_hosts(
+    zone: tuple[Lab, Operator], tmp_path: Path
+) -> None:
+    lab, operator = zone
+    ((keeper, kept),) = operator.outputs()["backups"].items()
+    path = kept[-1]["path"]
+    keys = path.replace(".sql.zst", ".keys.tar.zst")
+    for file in (path, keys):
+        text = lab.host(keeper).run(f"base64 -w0 {file}").stdout
+        (tmp_path / Path(file).name).write_bytes(base64.b64decode(text))
+    one_key = lab.host(keeper).run("cat /var/lib/one/.one/one_key").stdout
+    for name in NAMES:
+        lab.replace(name, trust=True)
+
+    operator.config["restore_from"] = str(tmp_path / "20260101T000000Z-gone.sql.zst")
+    run = operator.up("--refresh")
+    assert not run.ok
+    assert "this machine: read the dump: expected" in run.output
+    assert "Traceback" not in run.output
+
+    operator.config["restore_from"] = str(tmp_path / Path(path).name)
+    run = operator.up("--refresh")
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert [server.id for server in servers(lab.host("n1a1"))] == [0, 1, 2]
+    for name in NAMES:
+        assert " alice " in one(lab.host(name), "oneuser list")
+        assert lab.host(name).run("cat /var/lib/one/.one/one_key").stdout == one_key
+        assert lab.host(name).run("ls -d /var/lib/opennebula-ha").stdout == ""
+    del operator.config["restore_from"]
+    assert operator.up("--expect-no-changes").ok
