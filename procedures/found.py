@@ -101,6 +101,8 @@ class _Founding:
 
     def run(self) -> None:
         steps = self._plan()
+        if self._restore_from and not any(isinstance(step, Restore) for step in steps):
+            self._access.report("the front-ends hold data: the dump is not used")
         for step in steps:
             self._do(step)
 

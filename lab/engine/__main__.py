@@ -39,9 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--show-secrets", action="store_true")
     commands.add_parser("stack-export", parents=[common])
     config = commands.add_parser("config", parents=[common])
-    config.add_argument("action", nargs="?", choices=["set", "rm"], help="show all if left out")
-    config.add_argument("key", nargs="?")
-    config.add_argument("value", nargs="?", help="read from standard input where left out")
+    config.add_argument("what", nargs="*", help="set KEY [VALUE], rm KEY, or nothing: show all")
     config.add_argument("--secret", action="store_true")
     config.add_argument("--path", action="store_true", help="the key is a path into an object")
     config.add_argument("--show-secrets", action="store_true")
@@ -50,7 +48,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if options.command == "config" and not any(word.startswith("-") for word in more):
+        # The CLI takes options before, between and after them.
+        options.what += more
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     notice()
     try:
         return _run(options)
@@ -89,18 +93,16 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _configure(engine: Engine, options: argparse.Namespace) -> None:
-    if options.action is None:
-        if not (options.json and options.show_secrets):
-            raise EngineError("config shows all of it, as --json --show-secrets, or not at all")
-        print(json.dumps(engine.config_to_json(), indent=2))
-        return
-    if options.key is None:
-        raise EngineError(f"config {options.action} needs a key")
-    if options.action == "rm":
-        engine.remove_config(options.key)
-        return
-    value = sys.stdin.read().rstrip("\n") if options.value is None else options.value
-    engine.set_config(options.key, value, secret=options.secret, path=options.path)
+    match options.what:
+        case [] if options.json and options.show_secrets:
+            print(json.dumps(engine.config_to_json(), indent=2))
+        case ["rm", key]:
+            engine.remove_config(key)
+        case ["set", key, *given] if len(given) < 2:
+            value = given[0] if given else sys.stdin.read().rstrip("\n")
+            engine.set_config(key, value, secret=options.secret, path=options.path)
+        case _:
+            raise EngineError("config: set KEY [VALUE], rm KEY, or --json --show-secrets")
 
 
 def _operate(engine: Engine, options: argparse.Namespace) -> Result:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.engine.__main__ import main
 from lab.engine.config import ConfigValue, Project, StackConfig, effective, parse_path
 from lab.engine.engine import Engine
 from lab.engine.errors import EngineError
@@ -126,6 +127,17 @@ def test_a_key_goes_and_leaves_comments_and_neighbours(tmp_path: Path) -> None:
     StackConfig(path).remove("trial:one")
     StackConfig(path).remove("trial:three")
     assert not yaml.safe_load(path.read_text())["config"]
+
+
+def test_the_command_line_sets_and_removes_keys(tmp_path: Path) -> None:
+    project(tmp_path, {})
+    common = ["config", "--stack", "dev", "--cwd", str(tmp_path)]
+    assert main([*common, "set", "--path", "tags.one", "1"]) == 0
+    assert main(["config", "set", *common[1:], "word", "x"]) == 0
+    assert main([*common, "rm", "word"]) == 0
+    path = tmp_path / "Pulumi.dev.yaml"
+    assert yaml.safe_load(path.read_text())["config"] == {"trial:tags": {"one": 1}}
+    assert main([*common, "rm"]) == 255
 
 
 def test_the_whole_config_is_shown_as_the_cli_shows_it(tmp_path: Path) -> None:
