@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,13 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
 from hosts.connection import Host, HostSsh, SshSettings
 from opennebula import conf
+from opennebula.attributes import REMOVE
 
 PROJECT = "opennebula-ha"
 
@@ -31,7 +35,24 @@ HostName = Annotated[
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
-Scalar = str | int | bool
+Scalar = str | int | float | bool
+
+
+def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(
+            "expected a value, null, an object of values, or a list of values or objects, none of"
+            " them empty"
+        ) from None
+
+
+Vector = Annotated[dict[Identifier, Scalar | None], Field(min_length=1)]
+Attribute = Annotated[
+    Scalar | Vector | Annotated[list[Scalar | Vector], Field(min_length=1)] | None,
+    WrapValidator(_attribute_of_oned),
+]
 
 
 class _Part(BaseModel):
@@ -121,7 +142,7 @@ class Settings(_Part):
     fstab: list[Mount] = Field(default_factory=list)
     ds: Datastores = Datastores()
     gate_endpoint: str | None = None
-    oned: dict[Identifier, Scalar | dict[Identifier, Scalar]] = Field(default_factory=dict)
+    oned: dict[Identifier, Attribute] = Field(default_factory=dict)
     lost: list[HostName] = Field(default_factory=list)
     allow_degraded: bool = False
     restore_from: str | None = None
@@ -282,17 +303,49 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
 
 
-def _oned_faults(oned: Mapping[str, Scalar | Mapping[str, Scalar]]) -> Iterator[str]:
+def _oned_faults(oned: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
     for name, value in sorted(oned.items()):
+        key = f"oned.{name}"
         if name.upper() in _OWN_ATTRIBUTES:
-            yield _of(
-                f"oned.{name}", "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()]
-            )
-        parts = value.items() if isinstance(value, Mapping) else [("", value)]
-        for key, part in parts:
-            if not conf.expressible(part):
-                yield _of(f"oned.{name}.{key}".rstrip("."), _INEXPRESSIBLE)
+            yield _of(key, "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()])
+        if name.upper() in seen:
+            yield _of(key, "given twice: upper and lower case are the same")
+        seen.add(name.upper())
+        if isinstance(value, list):
+            yield from _entries_faults(key, value)
+        elif _REPEATED.search(name.upper()) and value is not None and not _name_in(value):
+            yield _of(key, "there are several: expected a list, or an object with its NAME")
+        for entry in value if isinstance(value, list) else [value]:
+            for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
+                if item is not None and not conf.expressible(item):
+                    yield _of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
 
+
+def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    values = key.upper().endswith("_ATTR")
+    for entry in entries:
+        removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
+        if not removed and _REPEATED.search(key.upper()) and values == isinstance(entry, Mapping):
+            yield _of(key, f"expected a list of {'values' if values else 'objects'}")
+            continue
+        known_by = entry[REMOVE] if removed else entry
+        known_by = _name_in(known_by) if isinstance(known_by, Mapping) else str(known_by or "")
+        if not known_by:
+            yield _of(key, "expected a NAME in each object of the list, or remove: NAME")
+        elif known_by in seen:
+            yield _of(key, f"{known_by} is there twice")
+        seen.add(known_by)
+
+
+def _name_in(value: Any) -> str:
+    names = value.items() if isinstance(value, Mapping) else ()
+    return next((str(item or "") for key, item in names if key.upper() == "NAME"), "")
+
+
+_REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
+"""Attributes that oned.conf has many of: the first is not the one that somebody means."""
 
 _NOT_YET = {
     "ensure_keys_for": "nothing is missing: each transfer between front-ends has a key of its own",

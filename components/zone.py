@@ -108,11 +108,22 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             vip=_vip(settings, settings.frontends[name].one_vip_if or settings.one_vip_if),
             gate_endpoint=gate,
             names=names if settings.ensure_hosts else {},
-            oned=settings.oned,
+            oned={name: _wish(value) for name, value in settings.oned.items()},
             purge=settings.purge,
         )
         for name, host in settings.hosts.items()
     ]
+
+
+def _wish(value: Any) -> Any:
+    """A state keeps no null, and reads each number that is whole as an integer."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return {key: _wish(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_wish(item) for item in value]
+    return str(value) if isinstance(value, float) else value
 
 
 def _database(settings: Settings) -> Database:

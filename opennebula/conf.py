@@ -67,27 +67,83 @@ class _Edit:
     text: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """An attribute of a file, or one key of a vector.
+
+    ``which`` says which of several is meant, by its NAME or, where it is no vector, its value;
+    without it the first is.
+    """
+
+    name: str
+    which: str | None = None
+    key: str | None = None
+
+    @property
+    def whole(self) -> "Place":
+        """The attribute that the key is in."""
+        return Place(self.name, self.which)
+
+    def __str__(self) -> str:
+        which = "" if self.which is None else f"[{self.which}]"
+        return f"{self.name.upper()}{which}" + (f"/{self.key.upper()}" if self.key else "")
+
+
+def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
+    """All attributes in their order: name and value, a vector as a dict.
+
+    Raises ConfError where the text does not follow the grammar.
+    """
+    return [(one.name, _content(text, one)) for one in _attributes(text)]
+
+
 def read(text: str, name: str) -> str | dict[str, str] | None:
     """The first attribute of that name: its value, a vector as a dict, or None where it is not set.
 
     Raises ConfError where the text does not follow the grammar.
     """
-    found = _first(text, name.upper())
+    found = _first(text, Place(name))
+    return None if found is None else _content(text, found)
+
+
+def source(text: str, place: Place) -> str | None:
+    """What stands at that place, as it is written there; of a key its value. None: nothing."""
+    found = _first(text, place.whole)
+    if found is None or place.key is None:
+        return None if found is None else text[found.start : found.end]
+    value = found.keys.get(place.key.upper())
+    return None if value is None else text[value.start : value.end]
+
+
+def replace(text: str, place: Place, source: str) -> str:
+    """The text with that source in the place of what stands there; a comment begins its line.
+
+    A key that the vector lacks is added; an attribute that is not there stays so.
+    """
+    found = _first(text, place.whole)
     if found is None:
-        return None
-    if found.value is not None:
-        return _plain(text, found.value)
-    return {name: _plain(text, value) for name, value in found.keys.items()}
+        return text
+    if place.key is not None:
+        value = found.keys.get(place.key.upper())
+        if value is not None:
+            return text[: value.start] + source + text[value.end :]
+        if found.value is not None:
+            return text
+        return _edited(text, _adding(text, found, [f"{place.key.upper()} = {source}"]))
+    if source.startswith("#") and text[: found.start].rpartition("\n")[2].strip():
+        source = f"\n{source}"
+    return text[: found.start] + source + text[found.end :]
 
 
-def write(text: str, name: str, value: Scalar | Vector) -> str:
+def write(text: str, place: str | Place, value: Scalar | Vector) -> str:
     """The text with that attribute set; every other character stays as it was.
 
     Of a vector only the given keys change. Raises ConfError for a text outside the grammar, and
     for a value that no text in it can hold.
     """
-    name = name.upper()
-    found = _first(text, name)
+    place = place if isinstance(place, Place) else Place(place)
+    name = place.name.upper()
+    found = _first(text, place)
     if found is not None and isinstance(value, Mapping) and found.value is None:
         return _merge(text, found, value)
     if found is not None and found.value is not None and not isinstance(value, Mapping):
@@ -103,27 +159,54 @@ def write(text: str, name: str, value: Scalar | Vector) -> str:
     return f"{text}{separator}{written}\n"
 
 
-def remove(text: str, name: str) -> str:
-    """The text without any attribute of that name."""
-    for attribute in reversed(list(_attributes(text))):
-        if attribute.name == name.upper():
-            end = attribute.end
-            while end < len(text) and text[end] in " \t":
-                end += 1
-            end += text.startswith("\n", end)
-            text = text[: attribute.start] + text[end:]
+def remove(text: str, place: str | Place) -> str:
+    """The text without any attribute of that place, or without that key in the first one."""
+    place = place if isinstance(place, Place) else Place(place)
+    if place.key is not None:
+        found = _first(text, place.whole)
+        return text if found is None else _without_key(text, found, place.key.upper())
+    for attribute in reversed(_all(text, place)):
+        end = attribute.end
+        while end < len(text) and text[end] in " \t":
+            end += 1
+        end += text.startswith("\n", end)
+        text = text[: attribute.start] + text[end:]
     return text
+
+
+def plain(value: Scalar) -> str:
+    """That value as it is read back."""
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    return str(value)
 
 
 def expressible(value: Scalar) -> bool:
     """Whether the grammar has a form for that value."""
-    text = _bare(value)
+    text = plain(value)
     return not text.endswith("\\") and _END_OF_READING not in text
 
 
-def _first(text: str, name: str) -> _Attribute | None:
+def _all(text: str, place: Place) -> list[_Attribute]:
     """Reads all of the text: a fault anywhere in it is one."""
-    return next((one for one in list(_attributes(text)) if one.name == name), None)
+    named = [one for one in list(_attributes(text)) if one.name == place.name.upper()]
+    if place.which is None:
+        return named
+    return [one for one in named if _known_by(_content(text, one)) == place.which]
+
+
+def _first(text: str, place: Place) -> _Attribute | None:
+    return next(iter(_all(text, place)), None)
+
+
+def _known_by(content: str | Mapping[str, str]) -> str | None:
+    return content if isinstance(content, str) else content.get("NAME")
+
+
+def _content(text: str, attribute: _Attribute) -> str | dict[str, str]:
+    if attribute.value is not None:
+        return _plain(text, attribute.value)
+    return {name: _plain(text, value) for name, value in attribute.keys.items()}
 
 
 def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
@@ -156,8 +239,30 @@ def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edi
     return [_Edit(at, at, f",\n{margin}{lines}")]
 
 
+def _without_key(text: str, attribute: _Attribute, key: str) -> str:
+    """Without every pair of that key, each with one comma; comments stay."""
+    pairs = attribute.pairs
+    for index in reversed([at for at, pair in enumerate(pairs) if pair.name == key]):
+        start, end = pairs[index].start, pairs[index].value.end
+        if index > 0:
+            comma = _skip(text, pairs[index - 1].value.end)
+            gap = text[comma + 1 : start].rstrip()
+            # What follows on the line must not become part of a comment that ends here.
+            follows = text[end:].partition("\n")[0].strip()
+            text = text[:comma] + gap + ("\n" if gap and follows else "") + text[end:]
+        elif len(pairs) > 1:
+            comma = _skip(text, end)
+            after = _skip(text, comma + 1)
+            gap = text[end:comma] + text[comma + 1 : after]
+            text = text[:start] + (gap if "#" in gap else "") + text[after:]
+        else:
+            text = text[:start] + text[end:]
+        pairs = pairs[:index] + pairs[index + 1 :]
+    return text
+
+
 def _replacing(text: str, place: _Value, name: str, value: Scalar) -> list[_Edit]:
-    if _plain(text, place) == _bare(value):
+    if _plain(text, place) == plain(value):
         return []
     return [_Edit(place.start, place.end, _format(name, value))]
 
@@ -168,12 +273,6 @@ def _edited(text: str, edits: Sequence[_Edit]) -> str:
     return text
 
 
-def _bare(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "YES" if value else "NO"
-    return str(value)
-
-
 def _written(name: str, value: Scalar) -> str:
     return f"{name.upper()} = {_format(name, value)}"
 
@@ -182,7 +281,7 @@ def _format(name: str, value: Scalar) -> str:
     if not expressible(value):
         # The value may be a secret.
         raise ConfError(f"{name}: expected a value without ]]> and no backslash at its end")
-    bare = _bare(value)
+    bare = plain(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return bare
     escaped = bare.replace('"', '\\"')

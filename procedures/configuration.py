@@ -1,6 +1,6 @@
 """The managed part of a front-end's configuration files. Pure: text in, text out."""
 
-from opennebula import conf
+from opennebula import attributes, conf
 from procedures.specs import Database, InstallationSpec
 
 _HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
@@ -16,9 +16,12 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
             continue
         place = f"{spec.vip.interface} {spec.vip.address}/{spec.vip.prefix}"
         text = conf.write(text, hook, {"COMMAND": "raft/vip.sh", "ARGUMENTS": f"{role} {place}"})
-    for name, value in spec.oned.items():
-        text = conf.write(text, name, value)
-    return text
+    return attributes.settle(text, spec.oned)
+
+
+def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
+    """The attributes of oned.conf that are not as the stack wants them, without their values."""
+    return attributes.differences(text, oned_conf(text, spec, db_password))
 
 
 def monitord_conf(text: str, spec: InstallationSpec) -> str:

@@ -79,8 +79,8 @@ def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, .
     if not seen.packages.issuperset(_wanted(spec)):
         return ("packages",)
     found: list[str] = []
-    if configuration.oned_conf(seen.oned_conf, spec, db_password) != seen.oned_conf:
-        found.append("oned.conf")
+    named = configuration.differences(seen.oned_conf, spec, db_password)
+    found += [f"oned.conf: {name}" for name in named]
     if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
         found.append("monitord.conf")
     if any(seen.resolves.get(name) != address for name, address in spec.names.items()):

@@ -5,6 +5,7 @@ import ipaddress
 from pydantic import BaseModel, ConfigDict, Field
 
 from hosts.connection import Host
+from opennebula.attributes import Wish
 
 
 class Spec(BaseModel):
@@ -59,7 +60,9 @@ class InstallationSpec(Spec):
     gate_endpoint: str
     names: dict[str, str] = Field(default_factory=dict)
     """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
-    oned: dict[str, str | int | bool | dict[str, str | int | bool]] = Field(default_factory=dict)
+    oned: dict[str, Wish] = Field(default_factory=dict)
+    """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
+    no null."""
     purge: bool = False
 
 

@@ -10,7 +10,7 @@ Value = str | dict[str, str]
 Token = tuple[str, str]
 
 _START = [
-    ("", re.compile(r"[ \t]*#.*\n")),
+    ("comment", re.compile(r"[ \t]*#.*\n")),
     ("", re.compile(r"[ \t\n]+")),
     ("name", re.compile(r"[A-Za-z0-9_]+")),
     ("=", re.compile(r"[ \t]*=[ \t]*")),
@@ -42,7 +42,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 def read(text: str) -> list[tuple[str, Value]]:
     """All attributes in their order; fails the test where the text is outside the grammar."""
-    tokens = iter([*_tokens(text), ("", "")])
+    tokens = iter([*(token for token in _tokens(text) if token[0] != "comment"), ("", "")])
     found: list[tuple[str, Value]] = []
     kind, name = next(tokens)
     while kind:
@@ -50,6 +50,11 @@ def read(text: str) -> list[tuple[str, Value]]:
         found.append((name.upper(), _value(tokens)))
         kind, name = next(tokens)
     return found
+
+
+def comments(text: str) -> list[str]:
+    """All comments in their order."""
+    return [token.strip() for kind, token in _tokens(text) if kind == "comment"]
 
 
 def _value(tokens: Iterator[Token]) -> Value:

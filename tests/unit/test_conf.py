@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from opennebula import conf
 from tests.unit import oned_reader
+from tests.unit.oned_files import FILES, files
 
 SAMPLE = """\
 # The daemon's own log, and who may see it
@@ -295,3 +296,79 @@ def test_writing_twice_changes_nothing_more(name: str, value: conf.Scalar | conf
 @given(NAMES.filter(lambda name: conf.read(SAMPLE, name) is None), VALUES)
 def test_removing_undoes_writing(name: str, value: conf.Scalar | conf.Vector) -> None:
     assert conf.remove(conf.write(SAMPLE, name, value), name) == SAMPLE
+
+
+# Of any file: what OpenNebula reads there we read, and what is not asked for stays
+
+
+def replaced(text: str, name: str) -> dict[str, list[oned_reader.Value]]:
+    """Everything but the first attribute of that name, as the independent reader finds it."""
+    found: dict[str, list[oned_reader.Value]] = {}
+    for other, value in oned_reader.read(text):
+        found.setdefault(other, []).append(value)
+    found[name] = found.get(name, [""])[1:]
+    return found
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_every_attribute_of_a_file_is_read_as_opennebula_reads_it(text: str) -> None:
+    assert conf.attributes(text) == oned_reader.read(text)
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_what_a_file_has_already_is_written_without_a_change(text: str) -> None:
+    for name, value in reversed(conf.attributes(text)):
+        which = value.get("NAME") if isinstance(value, dict) else value
+        assert conf.write(text, conf.Place(name, which), value) == text
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_each_value_of_a_file_can_be_changed_in_its_own_line(text: str) -> None:
+    for name, value in conf.attributes(text):
+        keys = value if isinstance(value, dict) else {"": value}
+        which = keys.get("NAME") if isinstance(value, dict) else value
+        for key, was in keys.items():
+            wanted: conf.Scalar | conf.Vector = {key: "new"} if key else "new"
+            lines = changed(text, conf.write(text, conf.Place(name, which), wanted))
+            height = was.count("\n") + 1
+            assert [line[0] for line in lines] == ["-"] * height + ["+"], (name, key, lines)
+
+
+def test_lines_that_end_as_on_windows_are_refused_as_opennebula_does_not_read_them() -> None:
+    with pytest.raises(conf.ConfError, match="line 1: expected a value that ends with its closing"):
+        conf.read('A = "x"\r\nB = 1\r\n', "B")
+
+
+@given(files())
+def test_any_file_is_read_as_opennebula_reads_it(text: str) -> None:
+    assert conf.attributes(text) == oned_reader.read(text)
+
+
+@given(files(), st.sampled_from(["A", "v", "B_ATTR"]) | NAMES, VALUES)
+def test_any_file_is_written_in_that_one_attribute_alone(
+    text: str, name: str, value: conf.Scalar | conf.Vector
+) -> None:
+    written = conf.write(text, name, value)
+    assert replaced(written, name.upper()) == replaced(text, name.upper())
+    assert conf.read(written, name) == dict(reversed(oned_reader.read(written)))[name.upper()]
+    if isinstance(conf.read(text, name), dict) == isinstance(value, dict):
+        assert oned_reader.comments(written) == oned_reader.comments(text)
+
+
+@given(files(), st.sampled_from(["K", "NAME", "M", "NONE"]))
+def test_a_key_goes_from_any_vector_and_no_comment_with_it(text: str, key: str) -> None:
+    for name in {name for name, _ in conf.attributes(text)}:
+        before = conf.read(text, name)
+        after = conf.remove(text, conf.Place(name, key=key))
+        assert replaced(after, name) == replaced(text, name)
+        if isinstance(before, dict):
+            assert conf.read(after, name) == {k: v for k, v in before.items() if k != key}
+        assert oned_reader.comments(after) == oned_reader.comments(text)
+
+
+@given(files(), st.sampled_from(["K", "NEW"]), TEXTS)
+def test_a_key_that_was_added_goes_without_a_trace(text: str, key: str, value: str) -> None:
+    for name in {name for name, _ in conf.attributes(text)}:
+        place, content = conf.Place(name, key=key), conf.read(text, name)
+        if isinstance(content, dict) and content and key not in content:
+            assert conf.remove(conf.write(text, name, {key: value}), place) == text

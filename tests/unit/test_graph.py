@@ -10,6 +10,7 @@ from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
 from components.zone import HighAvailableZone, installations, zone
+from procedures.specs import InstallationSpec
 from settings import Settings, parse
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
@@ -299,3 +300,25 @@ def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
 def test_without_a_vip_clients_go_to_a_front_end() -> None:
     spec = zone(parse(raw({**GOOD, **ALONE, "force_ha": True})))
     assert (spec.vip, spec.endpoint) == (None, "http://n1:2633/RPC2")
+
+
+def test_attributes_of_oned_conf_live_through_a_state() -> None:
+    """Which keeps no null, and numbers as floats."""
+    given = {
+        "LOG": {"DEBUG_LEVEL": 4, "SYSTEM": None},
+        "COST": {"CPU": 0.5},
+        "HELD": True,
+        "GONE": None,
+        "VM_MAD": [{"NAME": "kvm", "TYPE": None}, {"remove": "lxc"}],
+        "VM_RESTRICTED_ATTR": ["NIC/MAC", {"remove": "RAW"}],
+    }
+    spec = build(oned=given)["Installation n1a1"].inputs["spec"]
+    kept = json.loads(json.dumps(spec), parse_int=float)
+    assert InstallationSpec.model_validate(kept).oned == {
+        "LOG": {"DEBUG_LEVEL": 4, "SYSTEM": []},
+        "COST": {"CPU": "0.5"},
+        "HELD": True,
+        "GONE": [],
+        "VM_MAD": [{"NAME": "kvm", "TYPE": []}, {"remove": "lxc"}],
+        "VM_RESTRICTED_ATTR": ["NIC/MAC", {"remove": "RAW"}],
+    }

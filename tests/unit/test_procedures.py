@@ -140,6 +140,28 @@ def test_further_attributes_of_the_stack_are_written() -> None:
     assert written["PORT"] == "2700"
 
 
+def test_an_attribute_that_the_stack_no_longer_sets_is_what_it_was_before() -> None:
+    before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
+    wishes = {"LOG": {"DEBUG_LEVEL": 5}, "DB_HOST": "x", "PORT": []}
+    written = configuration.oned_conf(SHIPPED, spec(oned=wishes), PASSWORD)
+    assert written != before
+    numbered = configuration.with_server_id(written, 2)
+    after = configuration.oned_conf(numbered, spec(), PASSWORD)
+    assert after == configuration.with_server_id(before, 2)
+
+
+def test_an_attribute_edited_by_hand_differs_by_its_name() -> None:
+    wanted = spec(oned={"LOG": {"DEBUG_LEVEL": 5}})
+    written = configuration.oned_conf(SHIPPED, wanted, PASSWORD)
+    assert configuration.differences(written, wanted, PASSWORD) == ()
+    by_hand = written.replace("DEBUG_LEVEL = 5", "DEBUG_LEVEL = 0").replace('"mysql"', '"sqlite"')
+    assert configuration.differences(by_hand, wanted, PASSWORD) == ("DB/BACKEND", "LOG/DEBUG_LEVEL")
+    assert drift(facts(oned_conf=by_hand), wanted, PASSWORD) == (
+        "oned.conf: DB/BACKEND",
+        "oned.conf: LOG/DEBUG_LEVEL",
+    )
+
+
 def test_monitord_listens_at_the_vip_or_where_it_finds_itself() -> None:
     assert read(configuration.monitord_conf(MONITORD, spec()))["NETWORK"] == {
         "MONITOR_ADDRESS": "10.2.50.86",
@@ -188,8 +210,12 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         (facts(packages=frozenset({"opennebula"})), spec(), ("packages",)),
         (facts(package="7.2.0-1"), spec(version="7.2.0"), ()),
         (facts(package="7.2-1"), spec(), ()),
-        (facts(), spec(vip=None), ("oned.conf", "monitord.conf")),
-        (facts(), spec(oned={"PORT": 1}), ("oned.conf",)),
+        (
+            facts(),
+            spec(vip=None),
+            ("oned.conf: RAFT_FOLLOWER_HOOK", "oned.conf: RAFT_LEADER_HOOK", "monitord.conf"),
+        ),
+        (facts(), spec(oned={"PORT": 1}), ("oned.conf: PORT",)),
         (facts(), spec(names={"n1a2": "10.2.50.11"}), ("/etc/hosts",)),
         (
             facts(resolves={"n1a2": "10.2.50.99"}),
@@ -206,7 +232,7 @@ def test_what_differs_is_named(
 
 
 def test_another_database_password_is_drift() -> None:
-    assert drift(facts(), spec(), "another") == ("oned.conf",)
+    assert drift(facts(), spec(), "another") == ("oned.conf: DB/PASSWD",)
 
 
 def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:

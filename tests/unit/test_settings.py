@@ -210,6 +210,43 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "oned.federation",
         "SERVER_ID is the zone's matter",
     ),
+    "an attribute given twice": ({"oned": {"PORT": 1, "port": 1}}, "oned.port", "given twice"),
+    "an attribute of no kind": (
+        {"oned": {"LOG": {"LEVELS": [1]}}},
+        "oned.LOG",
+        "expected a value, null, an object of values, or a list",
+    ),
+    "an empty list of attributes": ({"oned": {"HOOK": []}}, "oned.HOOK", "none of them empty"),
+    "one of several attributes, of no name": (
+        {"oned": {"VM_MAD": {"ARGUMENTS": "-t 15"}}},
+        "oned.VM_MAD",
+        "expected a list, or an object with its NAME",
+    ),
+    "one of several attributes in place of the first": (
+        {"oned": {"VM_RESTRICTED_ATTR": "NIC/MAC"}},
+        "oned.VM_RESTRICTED_ATTR",
+        "expected a list",
+    ),
+    "an entry without a name": (
+        {"oned": {"DRIVER": [{"NAME": "kvm"}, {"KEEP": "yes"}]}},
+        "oned.DRIVER",
+        "expected a NAME in each object",
+    ),
+    "an entry of the other kind": (
+        {"oned": {"VM_MAD": ["kvm"]}},
+        "oned.VM_MAD",
+        "expected a list of objects",
+    ),
+    "an entry that is set and removed": (
+        {"oned": {"VM_MAD": [{"NAME": "kvm", "TYPE": "kvm"}, {"remove": "kvm"}]}},
+        "oned.VM_MAD",
+        "kvm is there twice",
+    ),
+    "an entry that oned.conf cannot hold": (
+        {"oned": {"VM_MAD": [{"NAME": "kvm", "TYPE": "a]]>b"}]}},
+        "oned.VM_MAD.TYPE",
+        "oned.conf cannot hold",
+    ),
     "an attribute that oned.conf cannot hold": (
         {"oned": {"LOG": {"SYSTEM": "a]]>b"}}},
         "oned.LOG.SYSTEM",

@@ -1,0 +1,158 @@
+"""Set attributes of oned.conf, and take that back when they are no longer wanted. Pure.
+
+What was there before stands in the file itself, in a comment above the attribute that says whether
+it was added, changed or removed. So whoever reads the file sees it, nothing else must be kept, and
+an attribute that nobody asked for stays as it is: it has no such comment.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opennebula import conf
+from opennebula.conf import Place, Scalar
+
+Key = Scalar | list[Any]
+"""Of a vector: its value, or an empty list, which means that it is not to be there."""
+Entry = Scalar | dict[str, Key]
+"""One of several attributes of a name: a value, or a vector that is known by its NAME, or
+``{"remove": X}`` for the one whose NAME, or value, is not to be there."""
+Wish = Scalar | dict[str, Key] | list[Entry]
+"""An attribute: a value, keys of a vector, or entries; an empty list: none of it is to be there."""
+
+REMOVE = "remove"
+
+_NOTE = re.compile(r"^[ \t]*(# opennebula-ha (added|changed|removed): (\{.*\})\n)", re.MULTILINE)
+
+
+def settle(text: str, wishes: Mapping[str, Wish]) -> str:
+    """The text with those attributes as wished, and all others as they were before any wish.
+
+    The same text where that is so already; else one that ends in a newline. Raises conf.ConfError.
+    """
+    settled = _taken_back(text if text.endswith("\n") else f"{text}\n")
+    for name, wish in wishes.items():
+        for place, value in places(name, wish):
+            settled = _settled(settled, place, value)
+    return settled if differences(text, settled) else text
+
+
+def places(name: str, wish: Wish) -> Iterator[tuple[Place, Wish]]:
+    """Where that wish goes: one place, or one for each entry of a list."""
+    named = isinstance(wish, Mapping) and any(key.upper() == "NAME" for key in wish)
+    if not (named or isinstance(wish, list)) or wish == []:
+        yield Place(name), wish
+        return
+    for entry in wish if isinstance(wish, list) else [wish]:
+        if not isinstance(entry, Mapping):
+            yield Place(name, conf.plain(entry)), entry
+        elif list(entry) == [REMOVE]:
+            yield Place(name, _plain(entry[REMOVE])), []
+        else:
+            which = next((item for key, item in entry.items() if key.upper() == "NAME"), "")
+            yield Place(name, _plain(which)), entry
+
+
+def differences(before: str, after: str) -> tuple[str, ...]:
+    """The attributes and keys in which two texts differ, and no value of theirs."""
+    one, other = _contents(before), _contents(after)
+    found: list[str] = []
+    for name in sorted({*one, *other}):
+        if name not in one or name not in other:
+            found.append(name)
+            continue
+        keys = sorted(
+            key for key in {*one[name], *other[name]} if one[name].get(key) != other[name].get(key)
+        )
+        found += [f"{name}/{key}" if key else name for key in keys]
+    if found:
+        return tuple(found)
+    noted, others = (
+        {(note[1], str(place)) for note, place, _ in _notes(t)} for t in (before, after)
+    )
+    return tuple(sorted({name for _, name in noted ^ others}))
+
+
+def _settled(text: str, place: Place, wish: Wish) -> str:
+    was = conf.source(text, place)
+    if wish == []:
+        if place.key is not None:
+            return text if was is None else conf.remove(_noted(text, "removed", place, was), place)
+        while (was := conf.source(text, place)) is not None:
+            text = conf.replace(text, place, _note("removed", place, was))
+        return text
+    if isinstance(wish, Mapping) and was is not None and _is_vector(was):
+        for key, item in wish.items():
+            text = _settled(text, Place(place.name, place.which, key), item)
+        return text
+    if isinstance(wish, Mapping):
+        value: Any = {key: item for key, item in wish.items() if item != []}
+        if not value:
+            return text
+    else:
+        value = wish if place.key is None else {place.key: wish}
+    written = conf.write(text, place.whole, value)
+    if written == text:
+        return text
+    return _noted(written, "added" if was is None else "changed", place, was)
+
+
+def _noted(text: str, verb: str, place: Place, was: str | None) -> str:
+    """With that note above the attribute."""
+    attribute = conf.source(text, place.whole) or ""
+    return conf.replace(text, place.whole, _note(verb, place, was) + attribute)
+
+
+def _note(verb: str, place: Place, was: str | None) -> str:
+    said = {"attribute": place.name.upper(), "which": place.which, "key": place.key, "was": was}
+    given = {name: item for name, item in said.items() if item is not None}
+    return f"# opennebula-ha {verb}: {json.dumps(given, ensure_ascii=False)}\n"
+
+
+def _notes(text: str) -> Iterator[tuple[re.Match[str], Place, str]]:
+    for found in _NOTE.finditer(text):
+        try:
+            said = json.loads(found[3])
+            place = Place(said["attribute"], said.get("which"), said.get("key"))
+            yield found, place, said.get("was", "")
+        except (ValueError, KeyError):
+            continue
+
+
+def _taken_back(text: str) -> str:
+    """The last first: one that is put back may end the line that the next note began."""
+    while notes := list(_notes(text)):
+        found, place, was = notes[-1]
+        before, after = text[: found.start(1)], text[found.end(1) :]
+        text = before + after
+        if found[2] == "added":
+            text = conf.remove(text, place)
+        elif place.key is not None or (
+            found[2] == "changed" and conf.source(text, place) is not None
+        ):
+            text = conf.replace(text, place, was)
+        else:
+            text = before + was + after
+    return text
+
+
+def _contents(text: str) -> dict[str, dict[str, list[str]]]:
+    """By attribute and key, all that stands there."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, content in conf.attributes(text):
+        if isinstance(content, str):
+            found.setdefault(name, {}).setdefault("", []).append(content)
+            continue
+        keys = found.setdefault(str(Place(name, content.get("NAME"))), {})
+        for key, item in content.items():
+            keys.setdefault(key, []).append(item)
+    return found
+
+
+def _is_vector(source: str) -> bool:
+    return isinstance(conf.attributes(source)[0][1], dict)
+
+
+def _plain(value: Key) -> str:
+    return "" if isinstance(value, list) else conf.plain(value)

@@ -1,0 +1,252 @@
+"""The config's key ``oned``: attributes are set, and taken back when they go from it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opennebula import attributes, conf
+from opennebula.attributes import Wish
+from tests.unit import oned_reader
+from tests.unit.oned_files import files
+from tests.unit.test_conf import changed
+
+SAMPLE = """\
+# What is logged, and how much
+LOG = [
+  SYSTEM      = "file",
+  DEBUG_LEVEL = 3   # 0 is least
+]
+PORT = 2633   # of the API
+
+DRIVER = [
+    NAME      = "kvm",
+    ARGUMENTS = "-t 15"
+]
+DRIVER = [ NAME = "lxc", ARGUMENTS = "-t 15", KEEP = "no" ]
+
+FORBIDDEN_ATTR = "NIC/MAC"
+FORBIDDEN_ATTR = "DISK/SIZE"   # too large
+"""
+
+WISHES: list[tuple[dict[str, Wish], list[str]]] = [
+    (
+        {"PORT": 2700},
+        ["-PORT = 2633   # of the API", "+PORT = 2700   # of the API"],
+    ),
+    (
+        {"LOG": {"DEBUG_LEVEL": 5}},
+        ["-  DEBUG_LEVEL = 3   # 0 is least", "+  DEBUG_LEVEL = 5   # 0 is least"],
+    ),
+    (
+        {"log": {"Debug_Level": []}},
+        [
+            '-  SYSTEM      = "file",',
+            "-  DEBUG_LEVEL = 3   # 0 is least",
+            '+  SYSTEM      = "file"   # 0 is least',
+        ],
+    ),
+    ({"SESSIONS": 5}, ["+SESSIONS = 5"]),
+    ({"COST": {"CPU": 1, "DISK": []}}, ["+COST = [", "+    CPU = 1", "+]"]),
+    ({"PORT": []}, ["-PORT = 2633   # of the API", "+   # of the API"]),
+    (
+        {"DRIVER": [{"NAME": "lxc", "KEEP": "yes"}]},
+        [
+            '-DRIVER = [ NAME = "lxc", ARGUMENTS = "-t 15", KEEP = "no" ]',
+            '+DRIVER = [ NAME = "lxc", ARGUMENTS = "-t 15", KEEP = "yes" ]',
+        ],
+    ),
+    (
+        {"DRIVER": {"name": "lxc", "KEEP": []}},
+        [
+            '-DRIVER = [ NAME = "lxc", ARGUMENTS = "-t 15", KEEP = "no" ]',
+            '+DRIVER = [ NAME = "lxc", ARGUMENTS = "-t 15" ]',
+        ],
+    ),
+    (
+        {"DRIVER": [{"NAME": "vz", "KEEP": "no"}]},
+        ["+DRIVER = [", '+    NAME = "vz",', '+    KEEP = "no"', "+]"],
+    ),
+    (
+        {"DRIVER": [{"remove": "kvm"}]},
+        [
+            "-DRIVER = [",
+            '-    NAME      = "kvm",',
+            '-    ARGUMENTS = "-t 15"',
+            "-]",
+            "+",
+        ],
+    ),
+    ({"FORBIDDEN_ATTR": ["RAW"]}, ['+FORBIDDEN_ATTR = "RAW"']),
+    ({"FORBIDDEN_ATTR": ["NIC/MAC"]}, []),
+    (
+        {"FORBIDDEN_ATTR": [{"remove": "DISK/SIZE"}, {"remove": "NONE"}]},
+        ['-FORBIDDEN_ATTR = "DISK/SIZE"   # too large', "+   # too large"],
+    ),
+    (
+        {"FORBIDDEN_ATTR": []},
+        [
+            '-FORBIDDEN_ATTR = "NIC/MAC"',
+            '-FORBIDDEN_ATTR = "DISK/SIZE"   # too large',
+            "+",
+            "+   # too large",
+        ],
+    ),
+    (
+        {"PORT": {"API": 1}},
+        ["-PORT = 2633   # of the API", "+PORT = [", "+    API = 1", "+]   # of the API"],
+    ),
+    ({"LOG": {"DEBUG_LEVEL": 3}, "NONE": [], "PORT": 2633}, []),
+]
+
+
+def without_notes(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("+# opennebula-ha ")]
+
+
+@pytest.mark.parametrize(("wishes", "lines"), WISHES)
+def test_only_what_is_wished_changes(wishes: dict[str, Wish], lines: list[str]) -> None:
+    assert without_notes(changed(SAMPLE, attributes.settle(SAMPLE, wishes))) == lines
+
+
+@pytest.mark.parametrize(("wishes", "lines"), WISHES)
+def test_what_is_no_longer_wished_is_as_it_was(wishes: dict[str, Wish], lines: list[str]) -> None:
+    back = attributes.settle(attributes.settle(SAMPLE, wishes), {})
+    assert meaning(back) == meaning(SAMPLE)
+    if "Debug_Level" not in str(wishes) and "KEEP': []" not in str(wishes):
+        assert back == SAMPLE
+
+
+@pytest.mark.parametrize(("earlier", "_"), WISHES)
+@pytest.mark.parametrize(("wishes", "lines"), WISHES)
+def test_what_was_wished_earlier_leaves_nothing_behind(
+    earlier: dict[str, Wish], wishes: dict[str, Wish], lines: list[str], _: list[str]
+) -> None:
+    direct = attributes.settle(SAMPLE, wishes)
+    assert meaning(attributes.settle(attributes.settle(SAMPLE, earlier), wishes)) == meaning(direct)
+
+
+def test_the_file_says_what_was_there_before() -> None:
+    written = attributes.settle(SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1})
+    assert [line for line in written.splitlines() if "opennebula-ha" in line] == [
+        '# opennebula-ha changed: {"attribute": "PORT", "was": "PORT = 2633"}',
+        '# opennebula-ha removed: {"attribute": "DRIVER", "which": "lxc", "was": "DRIVER = ['
+        ' NAME = \\"lxc\\", ARGUMENTS = \\"-t 15\\", KEEP = \\"no\\" ]"}',
+        '# opennebula-ha added: {"attribute": "NEW"}',
+    ]
+
+
+def test_what_is_edited_by_hand_beside_it_stays() -> None:
+    wishes: dict[str, Wish] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
+    by_hand = attributes.settle(SAMPLE, wishes).replace('"file"', '"syslog"') + "MINE = 1\n"
+    assert attributes.settle(by_hand, wishes) == by_hand
+    assert attributes.settle(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
+
+
+def test_what_had_the_wished_value_already_keeps_it() -> None:
+    written = attributes.settle(SAMPLE, {"PORT": 2633})
+    assert attributes.settle(written, {}) == SAMPLE
+
+
+def test_what_is_wished_and_edited_by_hand_is_set_again_and_then_goes_back_to_the_first() -> None:
+    by_hand = attributes.settle(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
+    again = attributes.settle(by_hand, {"PORT": 2700})
+    assert conf.read(again, "PORT") == "2700"
+    assert attributes.settle(again, {}) == SAMPLE
+
+
+def test_what_is_wished_and_deleted_by_hand_comes_back() -> None:
+    wishes: dict[str, Wish] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
+    by_hand = conf.remove(conf.remove(attributes.settle(SAMPLE, wishes), "PORT"), "LOG")
+    again = attributes.settle(by_hand, wishes)
+    assert (conf.read(again, "PORT"), conf.read(again, "LOG")) == ("2700", {"DEBUG_LEVEL": "5"})
+    assert conf.read(attributes.settle(again, {}), "PORT") == "2633"
+
+
+def test_a_note_that_is_none_is_a_comment() -> None:
+    text = "# opennebula-ha changed: {PORT}\n# opennebula-ha added: {}\nPORT = 1\n"
+    assert attributes.settle(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names"),
+    [
+        ("A = 1\n", "# one\nA = 1\n", ()),
+        ("A = 1\n", 'A = "1"', ()),
+        ("A = 1\n", "A = 2\n", ("A",)),
+        ("A = 1\nA = 2\n", "A = 1\n", ("A",)),
+        ("V = [ K = 1, L = 2 ]\n", "V = [ K = 2 ]\n", ("V/K", "V/L")),
+        ("V = [ K = 1 ]\n", "", ("V",)),
+        ("V = [ K = 1 ]\n", "V = 1\n", ("V", "V/K")),
+        ("V = [ NAME = a, K = 1 ]\nV = [ NAME = b ]\n", "V = [ NAME = a ]\n", ("V[a]/K", "V[b]")),
+    ],
+)
+def test_what_differs_is_named_and_not_shown(
+    before: str, after: str, names: tuple[str, ...]
+) -> None:
+    assert attributes.differences(before, after) == names
+    assert attributes.differences(after, before) == names
+    assert attributes.differences(before, before) == ()
+
+
+def test_a_wish_that_is_gone_from_the_config_differs_by_name() -> None:
+    written = attributes.settle(SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}})
+    assert attributes.differences(written, attributes.settle(written, {})) == (
+        "DRIVER[lxc]",
+        "LOG/SYSTEM",
+    )
+
+
+# Of any file and any wishes
+
+
+def known_by(entry: Any) -> str:
+    """No two entries of a list may be about the same one."""
+    if isinstance(entry, dict):
+        entry = entry.get("NAME", entry.get("remove"))
+    return str(entry)
+
+
+NAMES = st.sampled_from(["A", "B_ATTR", "V", "NEW", "w"])
+VALUES = st.sampled_from(["x", "", "y z", 'a "b"', "#", "two\nlines"]) | st.integers(0, 9)
+KEYS: Any = st.dictionaries(st.sampled_from(["K", "L", "m"]), VALUES | st.just([]), min_size=1)
+ENTRIES = (
+    VALUES
+    | KEYS.map(lambda keys: {"NAME": "x", **keys})
+    | VALUES.map(lambda value: {"remove": value})
+)
+ANY_WISHES: Any = st.dictionaries(
+    NAMES,
+    VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=known_by),
+    max_size=3,
+)
+
+
+def meaning(text: str) -> dict[str, list[Any]]:
+    """What the independent reader finds, in the order that counts: that within a name."""
+    found: dict[str, list[Any]] = {}
+    for name, value in oned_reader.read(text):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@given(files(), ANY_WISHES)
+def test_settling_twice_changes_nothing_more(text: str, wishes: dict[str, Wish]) -> None:
+    once = attributes.settle(text, wishes)
+    assert attributes.settle(once, wishes) == once
+
+
+@given(files(), ANY_WISHES)
+def test_no_wish_leaves_a_trace(text: str, wishes: dict[str, Wish]) -> None:
+    back = attributes.settle(attributes.settle(text, wishes), {})
+    assert meaning(back) == meaning(text)
+    assert "opennebula-ha" not in back
+
+
+@given(files(), ANY_WISHES, ANY_WISHES)
+def test_only_the_last_wishes_count(
+    text: str, earlier: dict[str, Wish], wishes: dict[str, Wish]
+) -> None:
+    settled = attributes.settle(attributes.settle(text, earlier), wishes)
+    assert meaning(settled) == meaning(attributes.settle(text, wishes))
