@@ -24,8 +24,7 @@ from pydantic import (
 )
 
 from hosts.connection import Host, HostSsh, SshSettings
-from opennebula import conf
-from opennebula.attributes import REMOVE
+from opennebula import attributes, conf
 
 PROJECT = "opennebula-ha"
 
@@ -312,9 +311,9 @@ def _oned_faults(oned: Mapping[str, Any]) -> Iterator[str]:
         if name.upper() in seen:
             yield _of(key, "given twice: upper and lower case are the same")
         seen.add(name.upper())
-        if isinstance(value, list):
-            yield from _entries_faults(key, value)
-        elif _REPEATED.search(name.upper()) and value is not None and not _name_in(value):
+        if (entries := attributes.entries(value)) is not None:
+            yield from _entries_faults(key, entries)
+        elif _REPEATED.search(key.upper()) and value is not None:
             yield _of(key, "there are several: expected a list, or an object with its NAME")
         for entry in value if isinstance(value, list) else [value]:
             for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
@@ -326,22 +325,16 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
     seen: set[str] = set()
     values = key.upper().endswith("_ATTR")
     for entry in entries:
-        removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
+        removed = isinstance(entry, Mapping) and list(entry) == [attributes.REMOVE]
         if not removed and _REPEATED.search(key.upper()) and values == isinstance(entry, Mapping):
             yield _of(key, f"expected a list of {'values' if values else 'objects'}")
             continue
-        known_by = entry[REMOVE] if removed else entry
-        known_by = _name_in(known_by) if isinstance(known_by, Mapping) else str(known_by or "")
+        known_by = attributes.known_by(entry)
         if not known_by:
             yield _of(key, "expected a NAME in each object of the list, or remove: NAME")
         elif known_by in seen:
             yield _of(key, f"{known_by} is there twice")
         seen.add(known_by)
-
-
-def _name_in(value: Any) -> str:
-    names = value.items() if isinstance(value, Mapping) else ()
-    return next((str(item or "") for key, item in names if key.upper() == "NAME"), "")
 
 
 _REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")

@@ -40,18 +40,29 @@ def settle(text: str, wishes: Mapping[str, Wish]) -> str:
 
 def places(name: str, wish: Wish) -> Iterator[tuple[Place, Wish]]:
     """Where that wish goes: one place, or one for each entry of a list."""
-    named = isinstance(wish, Mapping) and any(key.upper() == "NAME" for key in wish)
-    if not (named or isinstance(wish, list)) or wish == []:
+    if wish == [] or (listed := entries(wish)) is None:
         yield Place(name), wish
         return
-    for entry in wish if isinstance(wish, list) else [wish]:
-        if not isinstance(entry, Mapping):
-            yield Place(name, conf.plain(entry)), entry
-        elif list(entry) == [REMOVE]:
-            yield Place(name, _plain(entry[REMOVE])), []
-        else:
-            which = next((item for key, item in entry.items() if key.upper() == "NAME"), "")
-            yield Place(name, _plain(which)), entry
+    for entry in listed:
+        removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
+        yield Place(name, known_by(entry)), [] if removed else entry
+
+
+def entries(wish: Any) -> list[Any] | None:
+    """The entries of a list; of a vector that says which it is, that one. None: no such wish."""
+    if isinstance(wish, Mapping):
+        return [wish] if any(key.upper() in ("NAME", REMOVE.upper()) for key in wish) else None
+    return wish if isinstance(wish, list) else None
+
+
+def known_by(entry: Any) -> str:
+    """The NAME, or the value, of an entry; empty where it says none."""
+    if isinstance(entry, Mapping):
+        ways = (
+            [REMOVE] if list(entry) == [REMOVE] else [key for key in entry if key.upper() == "NAME"]
+        )
+        entry = entry[ways[0]] if ways else None
+    return "" if entry is None or entry == [] else conf.plain(entry)
 
 
 def differences(before: str, after: str) -> tuple[str, ...]:
@@ -152,7 +163,3 @@ def _contents(text: str) -> dict[str, dict[str, list[str]]]:
 
 def _is_vector(source: str) -> bool:
     return isinstance(conf.attributes(source)[0][1], dict)
-
-
-def _plain(value: Key) -> str:
-    return "" if isinstance(value, list) else conf.plain(value)

@@ -232,6 +232,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "oned.DRIVER",
         "expected a NAME in each object",
     ),
+    "an entry whose name is null": (
+        {"oned": {"DRIVER": {"NAME": None, "KEEP": "yes"}}},
+        "oned.DRIVER",
+        "expected a NAME in each object",
+    ),
+    "a removal of nothing": ({"oned": {"DRIVER": {"remove": None}}}, "oned.DRIVER", "remove: NAME"),
     "an entry of the other kind": (
         {"oned": {"VM_MAD": ["kvm"]}},
         "oned.VM_MAD",
