@@ -188,7 +188,7 @@ def plan_zone(
     if not highly_available and (members or (solo and solo[0].pool)):
         return _retire([*members, *solo])
     if members and any(host.leads for host in members):
-        return _adopt(members, known)
+        return _adopt(members, known, leaving)
     if len(solo) > 1:
         return Refusal(
             expected="at most one front-end with a database of its own",
@@ -339,7 +339,9 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
     )
 
 
-def _adopt(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
+def _adopt(
+    members: Sequence[FrontEndView], known: AbstractSet[str], leaving: Sequence[str]
+) -> list[ZoneStep] | Refusal:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
     foreign = _not_listed(leader.pool, known)
@@ -352,10 +354,21 @@ def _adopt(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zon
             seen=f"{leader.name} and {', '.join(others)} each lead a zone of their own",
             remedy="list the front-ends of one zone only",
         )
-    misplaced = _misplaced(leader, {entry.name: entry.id for entry in leader.pool})
+    by_name = {entry.name: entry.id for entry in leader.pool}
+    misplaced = _misplaced(leader, by_name)
     if misplaced:
         return misplaced
-    return [Adopt(leader.name)]
+    # A founding that was killed after a majority of its starts: a join waits for all others.
+    asleep = tuple(
+        host.name
+        for host in members
+        if not host.running
+        and host.name not in leaving
+        and host.identity == leader.identity
+        and host.is_listed
+        and by_name.get(host.name) == host.server_id
+    )
+    return [Adopt(leader.name), *([StartTogether(asleep)] if asleep else [])]
 
 
 def _not_listed(pool: Sequence[ServerEntry], known: AbstractSet[str]) -> Refusal | None:

@@ -1,6 +1,7 @@
 """A zone: its servers, their Raft state, and what a healthy one looks like."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -74,12 +75,17 @@ def quorum(servers: int) -> int:
     return servers // 2 + 1
 
 
-def faults(view: ZoneView, *, exactly: Sequence[str] | None = None) -> list[str]:
+def faults(
+    view: ZoneView,
+    *,
+    exactly: Sequence[str] | None = None,
+    without: AbstractSet[str] = frozenset(),
+) -> list[str]:
     """What keeps the zone from being whole; empty where nothing does.
 
     Whole: exactly one leader, every server of the pool its follower in the same term, each with
     the SERVER_ID of its entry and the leader's index and commit. ``exactly`` names the servers
-    that the pool must have.
+    that the pool must have, ``without`` those that are left out of account.
     """
     found: list[str] = []
     names = [entry.name for entry in view.pool]
@@ -89,6 +95,8 @@ def faults(view: ZoneView, *, exactly: Sequence[str] | None = None) -> list[str]
     if leader is None:
         found.append("there is not exactly one leader")
     for entry in view.pool:
+        if entry.name in without:
+            continue
         status = view.statuses.get(entry.name)
         if status is None:
             found.append(f"{entry.name} does not answer")

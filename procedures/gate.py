@@ -7,6 +7,7 @@ table; a call that a follower must hand on works; the VIP is on the leader and n
 
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -68,18 +69,35 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     )
 
 
-def verify(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> Whole:
-    """The zone as it is, once it is whole. Raises HostError with what keeps it from that."""
+def verify(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    *,
+    without: AbstractSet[str] = frozenset(),
+) -> Whole:
+    """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
+
+    Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
+    """
     access.report("verify the zone")
-    view = _converged(access, hosts)
+    view = _converged(access, hosts, without)
     leader = view.leader() or ""
-    known = {entry.name: hosts[entry.name] for entry in view.pool if entry.name in hosts}
+    known = {
+        entry.name: hosts[entry.name]
+        for entry in view.pool
+        if entry.name in hosts and entry.name not in without
+    }
     _same_answers(access, known, view)
     seen = _equal_data(access, zone, known)
     holder = _vip_on_leader(access, zone, known, leader, seen)
     return Whole(
         leader=leader,
-        servers=tuple(Server(entry, view.statuses[entry.name]) for entry in view.pool),
+        servers=tuple(
+            Server(entry, view.statuses[entry.name])
+            for entry in view.pool
+            if entry.name not in without
+        ),
         facts=seen,
         vip_holder=holder,
         dumps={name: one.dumps for name, one in seen.items()},
@@ -109,7 +127,7 @@ def write(access: Access, host: Host) -> None:
         ) from None
 
 
-def _converged(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
     view = wait_for_leader(access, hosts)
     write(access, way_in(view, hosts))
     last = view
@@ -117,7 +135,7 @@ def _converged(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     def look() -> ZoneView | None:
         nonlocal last
         last = zone_view(access, hosts)
-        return last if last.pool and not faults(last) else None
+        return last if last.pool and not faults(last, without=without) else None
 
     return until(
         look,
@@ -125,7 +143,7 @@ def _converged(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
         step="verify the zone",
         expected="one leader with all others its followers, at the same index",
         seconds=CONVERGENCE,
-        seen=lambda: "; ".join(faults(last)) or _states(last),
+        seen=lambda: "; ".join(faults(last, without=without)) or _states(last),
         remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
     )
 

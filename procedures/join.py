@@ -60,6 +60,7 @@ class _Join:
         self._zone = spec.zone
         self._host = spec.host
         self._hosts = hosts
+        self._missing: frozenset[str] = frozenset()
 
     def run(self) -> int:
         name = self._host.name
@@ -93,7 +94,7 @@ class _Join:
             self._seed(leader, facts(self._access, self._host, self._zone.database), entry.id)
             self._start(entry)
             self._reset(entry)
-        gate.verify(self._access, self._zone, self._hosts)
+        gate.verify(self._access, self._zone, self._hosts, without=self._missing)
         return entry.id
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
@@ -127,13 +128,22 @@ class _Join:
             ) from None
 
     def _ready(self) -> ZoneView:
-        """The zone, whole but for this host. One change at a time: nobody else is missing."""
+        """The zone, whole but for this host. One change at a time: nobody else is missing.
+
+        A server that only comes back changes nothing: it need not wait for others that are down,
+        or of two such ones each would wait for the other.
+        """
         gate.wait_for_leader(self._access, self._others())
         view = zone_view(self._access, self._hosts)
-        others = ZoneView(
-            tuple(entry for entry in view.pool if entry.name != self._host.name), view.statuses
-        )
-        found = [fault for fault in faults(others) if " has index " not in fault]
+        name = self._host.name
+        if _entry(view, name) is not None and name not in view.statuses:
+            self._missing = frozenset(
+                entry.name
+                for entry in view.pool
+                if entry.name != name and entry.name not in view.statuses
+            )
+        absent = self._missing | {name}
+        found = [fault for fault in faults(view, without=absent) if " has index " not in fault]
         if found:
             raise HostError(
                 self._host.name,

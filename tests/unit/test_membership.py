@@ -124,7 +124,7 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
             member("n2", state=State.LEADER, term=1),
             member("n3"),
         ],
-        [Adopt("n2")],
+        [Adopt("n2"), StartTogether(("n3",))],
     ),
     "all running": (
         [
