@@ -128,6 +128,13 @@ class Enlist:
 
 
 @dataclass(frozen=True)
+class Relist:
+    """Give these servers, which sleep, the zone's newest list of servers."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StartTogether:
     """Start these zone servers at once and wait for a leader."""
 
@@ -149,7 +156,16 @@ class Retire:
 
 
 ZoneStep = (
-    Bootstrap | Restore | StartSolo | Register | Seed | Enlist | StartTogether | Adopt | Retire
+    Bootstrap
+    | Restore
+    | StartSolo
+    | Register
+    | Seed
+    | Enlist
+    | Relist
+    | StartTogether
+    | Adopt
+    | Retire
 )
 
 
@@ -185,8 +201,9 @@ def plan_zone(
     hosts = sorted(front_ends, key=lambda host: host.name)
     solo = [host for host in hosts if host.is_solo]
     members = [host for host in hosts if host.is_member]
-    if not highly_available and (members or (solo and solo[0].pool)):
-        return _retire([*members, *solo])
+    elsewhere = len(solo) == 1 and solo[0].name in leaving
+    if not highly_available and (members or elsewhere or (solo and solo[0].pool)):
+        return _retire([*members, *solo], leaving)
     if members and any(host.leads for host in members):
         return _adopt(members, known, leaving)
     if len(solo) > 1:
@@ -197,15 +214,28 @@ def plan_zone(
             " database, or take them off the list",
         )
     if not solo and not members:
-        return _begin(hosts, highly_available=highly_available, restoring=restoring)
+        return _begin(hosts, leaving, highly_available=highly_available, restoring=restoring)
     if solo:
         return _convert(hosts, solo[0], members, known, highly_available=highly_available)
     return _resume(members, known)
 
 
 def _begin(
-    hosts: Sequence[FrontEndView], *, highly_available: bool, restoring: bool
+    hosts: Sequence[FrontEndView],
+    leaving: Sequence[str],
+    *,
+    highly_available: bool,
+    restoring: bool,
 ) -> list[ZoneStep] | Refusal:
+    unseen = ", ".join(sorted({*leaving} - {host.name for host in hosts}))
+    if unseen:
+        return Refusal(
+            expected=f"{unseen} within reach: the zone's database may be there",
+            seen="no answer, and no database on the others",
+            remedy=f"bring it back; or, where it is gone for good, name {unseen} under"
+            " opennebula-ha:lost to begin with an empty database",
+            host=unseen,
+        )
     servers = [host for host in hosts if host.server_id != SOLO_ID]
     if servers and not restoring:
         return Refusal(
@@ -283,7 +313,7 @@ def _convert(
     return start + steps if isinstance(steps[0], Register) else steps
 
 
-def _retire(holding: Sequence[FrontEndView]) -> list[ZoneStep] | Refusal:
+def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[ZoneStep] | Refusal:
     servers = {entry.name for host in holding for entry in host.pool}
     if len(holding) > 1 or servers - {holding[0].name}:
         return Refusal(
@@ -291,7 +321,15 @@ def _retire(holding: Sequence[FrontEndView]) -> list[ZoneStep] | Refusal:
             seen=f"a zone of {', '.join(sorted(servers))}",
             remedy="shrink it to one with force_ha: true first, then set force_ha: false",
         )
-    return [Retire(holding[0].name)]
+    name = holding[0].name
+    if name in leaving:
+        return Refusal(
+            expected="the database on the front-end that stays",
+            seen=f"it is on {name}, which leaves",
+            remedy=f"go over three front-ends, {name} among them, and shrink to another one",
+            host=name,
+        )
+    return [Retire(name)]
 
 
 def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
@@ -322,9 +360,14 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
             remedy="bring the missing front-ends back; where they are lost, name them under"
             " opennebula-ha:lost",
         )
-    # One whose own list is older than its entry gets the new list in its join, before its start.
+    # One whose own list is older than its entry gets the new list before its start: in its join,
+    # or here where it is needed. By its own list it could elect itself alone.
     sure = [host for host in ready if host.is_listed]
-    return [StartTogether(tuple(host.name for host in (sure if len(sure) >= needed else ready)))]
+    if len(sure) >= needed:
+        return [StartTogether(tuple(host.name for host in sure))]
+    asleep = tuple(host.name for host in ready if not host.is_listed and not host.running)
+    together = StartTogether(tuple(host.name for host in ready))
+    return [Relist(asleep), together] if asleep else [together]
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:

@@ -12,6 +12,7 @@ from opennebula.membership import (
     Enlist,
     Refusal,
     Register,
+    Relist,
     Restore,
     Retire,
     Seed,
@@ -98,6 +99,7 @@ class _Founding:
         self._restore_from = restore_from
         self._facts: dict[str, Facts] = {}
         self._pool: tuple[ServerEntry, ...] = ()
+        self._body = ""
 
     def run(self) -> None:
         steps = self._plan()
@@ -126,6 +128,7 @@ class _Founding:
         holding = [one for one in self._facts.values() if one.has_content]
         newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
         self._pool = newest.pool if newest else ()
+        self._body = newest.zone_body if newest else ""
         return plan
 
     def _do(self, step: ZoneStep) -> None:
@@ -143,6 +146,9 @@ class _Founding:
                 self._seed(source, targets)
             case Enlist(host):
                 self._enlist(host)
+            case Relist(hosts):
+                for host in hosts:
+                    self._enlist(host, self._body)
             case StartTogether(hosts):
                 self._start(hosts)
             case Retire(host):
@@ -208,9 +214,9 @@ class _Founding:
             stop=True,
         )
 
-    def _enlist(self, name: str) -> None:
+    def _enlist(self, name: str, body: str = "") -> None:
         ids = {entry.name: entry.id for entry in self._pool}
-        enlist(self._access, self._zone, self._facts[name], ids[name])
+        enlist(self._access, self._zone, self._facts[name], ids[name], body)
 
     def _start(self, names: tuple[str, ...]) -> None:
         ids = {entry.name: entry.id for entry in self._pool}

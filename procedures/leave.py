@@ -84,10 +84,11 @@ def prepare(
     *,
     allow_degraded: bool,
 ) -> None:
-    """Before the first of them leaves: refuse what could cost the zone its quorum, and have one
-    that stays lead.
+    """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
+    that are down already, and have one that stays lead.
 
-    Raises HostError before anything is touched.
+    One that is down counts against the quorum, and neither a join nor a rollout is done beside
+    it. Raises HostError before anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -110,6 +111,8 @@ def prepare(
             remedy=f"bring it back; or, where it is gone for good, name {names} under"
             " opennebula-ha:lost: it must never come back as it was",
         )
+    for host in silent.values():
+        leave(access, zone, host, everybody)
     heirs = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and heirs:
         with zone_lock(access, staying):

@@ -19,8 +19,9 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
     turns = 4 * len(hosts)
     for _ in range(turns):
         leader = gate.wait_for_leader(access, hosts).leader() or ""
+        # Without a record to replicate one that lags stays behind, and is never elected.
+        gate.write(access, hosts[leader])
         if leader in to:
-            gate.write(access, hosts[leader])
             return
         access.report(f"{leader}: restart, so that another one leads")
         restart(access, hosts[leader])

@@ -149,6 +149,30 @@ def test_an_older_follower_does_not_find_a_newer_leader(three: list[Server]) -> 
     wait_for("forwarding", lambda: older.call("one.group.allocate", "after-restart")[0])
 
 
+def test_a_copy_without_the_newest_servers_leads_alone_on_old_data(three: list[Server]) -> None:
+    first, second, third = three
+    found_alone(first)
+    # The third is made from the same dump as the second: it lists the first server alone.
+    second.prepare(1, ELECTION_TIMEOUT_MS=600_000)
+    third.prepare(2)
+    copy_database(first, second)
+    copy_database(first, third)
+    first.add(second)
+    second.start()
+    first.ask("one.group.allocate", "closes-the-join")
+    first.add(third)
+    first.ask("one.user.allocate", "alice", "secret", "", [1])
+    wait_for_users(second, "alice")
+    # Before the log brings it the newest list: by its own it needs no vote at all.
+    first.kill()
+    third.start()
+    wait_for("the third leads", lambda: third.state() == LEADER)
+    third.ask("one.user.allocate", "bob", "secret", "", [1])
+    assert third.servers() == {0: "a"}
+    assert "alice" not in third.users()
+    assert "bob" not in second.users()
+
+
 def test_what_refuses_to_start(three: list[Server]) -> None:
     first, second, third = three
     first.prepare(0)

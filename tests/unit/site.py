@@ -24,6 +24,7 @@ from opennebula.membership import (
     FrontEndView,
     Refusal,
     Register,
+    Relist,
     Retire,
     Seed,
     StartSolo,
@@ -116,6 +117,10 @@ class Refused(Stopped):
     """A planner says no."""
 
 
+class StrangeLeader(Stopped):
+    """One that is about to leave leads, and the operator is asked to restart its oned."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What the operator asks for."""
@@ -143,13 +148,15 @@ class Site:
     newest: Pool = ()
     """The list of servers as it was changed last."""
     acknowledged: set[str] = field(default_factory=set)
+    led: list[str] = field(default_factory=list)
+    """Who was elected, the last one last."""
     zone: Config | None = None
     drift: bool = False
     """A refresh found the zone without a leader; it stays noted until an ``up`` has mended it."""
+    rolled_out: Config | None = None
     members: set[str] = field(default_factory=set)
     _pool: Pool = ()
     _worked: bool = False
-    _eager: list[str] = field(default_factory=list)
     _serial: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -197,13 +204,16 @@ class Site:
         for _ in range(20):
             self._beat()
             silent = [name for name in self._servers() if not self._heard(name)]
-            order = sorted(silent, key=lambda name: (name in self._eager, name), reverse=True)
-            if not any(self._stand(name) for name in order):
+            if not any(self._stand(name) for name in sorted(silent, key=self._patience)):
                 break
         else:
             raise AssertionError("the servers depose each other for ever")
         self._beat()
         self.check()
+
+    def _patience(self, name: str) -> tuple[int, str]:
+        """Who led last stands last: a leader that restarts waits longest, and each has its turn."""
+        return max((turn for turn, one in enumerate(self.led) if one == name), default=-1), name
 
     def _servers(self) -> list[str]:
         return [name for name, one in self.hosts.items() if one.is_server and one.database]
@@ -246,6 +256,7 @@ class Site:
             granted += theirs.position <= own.position
         won = granted >= len(own.pool) // 2
         host.state = State.LEADER if won else State.CANDIDATE
+        self.led += [name] if won else []
         return won
 
     def leader(self) -> str | None:
@@ -314,6 +325,11 @@ class Site:
     def stop_oned(self, name: str) -> None:
         """Somebody stops it by hand."""
         self.hosts[name].running = False
+        self._happened()
+
+    def blank(self, name: str) -> None:
+        """Another machine takes its place: nothing is on it."""
+        self.hosts[name] = HostModel()
         self._happened()
 
     def _happened(self) -> None:
@@ -403,7 +419,7 @@ class Site:
         for step in plan:
             self.do(step)
 
-    def do(self, step: ZoneStep) -> None:
+    def do(self, step: ZoneStep) -> None:  # noqa: PLR0912 - one for each step
         match step:
             case Bootstrap(host):
                 self.bootstrap(host)
@@ -422,6 +438,9 @@ class Site:
                     self.receive(dump, name, self._number(name))
             case Enlist(host):
                 self.enlist(host)
+            case Relist(names):
+                for name in names:
+                    self.relist(name, self._pool)
             case StartTogether(names):
                 for name in names:
                     self.start(name, self._number(name))
@@ -480,6 +499,12 @@ class Site:
         self.hosts[founder].server_id = self._number(founder)
         self.effect()
 
+    def relist(self, name: str, newest: Pool) -> None:
+        assert not self.hosts[name].running, "its database is changed under a running oned"
+        if self.writes_newest_list:
+            self.database(name).pool = newest
+            self.effect()
+
     def start(self, name: str, number: int) -> None:
         host = self.hosts[name]
         if not host.up:
@@ -500,7 +525,7 @@ class Site:
     def restart(self, name: str) -> None:
         if not self.hosts[name].up:
             raise Stopped(f"{name} does not answer")
-        self._eager = [name]
+        self.led.append(name)
         self.hosts[name].running = False
         self._run(name)
         self.effect()
@@ -518,8 +543,12 @@ class Site:
         found = [
             fault for fault in faults(view, without=missing | {name}) if " index " not in fault
         ]
-        if leader not in names or not self.hosts[name].up or found:
-            raise Stopped("; ".join(found) or "cannot change the zone now")
+        if found:
+            raise Stopped("; ".join(found))
+        if leader not in names:
+            raise StrangeLeader(leader)
+        if not self.hosts[name].up:
+            raise Stopped(f"{name} does not answer")
         plan = plan_join(self.view(name), self.view(leader), view.pool)
         if isinstance(plan, Refusal):
             raise Refused(str(plan))
@@ -536,9 +565,7 @@ class Site:
             if not host.running:
                 host.server_id = number
                 self.effect()
-                if self.writes_newest_list:
-                    self.database(name).pool = newest
-                    self.effect()
+                self.relist(name, newest)
             self.start(name, number)
         self.verify(names, missing)
 
@@ -559,8 +586,11 @@ class Site:
         if refusal is not None:
             raise Refused(str(refusal))
         listed = {entry.name for entry in view.pool}
-        if any(not self.hosts[name].up for name in listed & set(leaving)):
+        silent = sorted((listed & set(leaving)) - view.statuses.keys())
+        if any(not self.hosts[name].up for name in silent):
             raise Refused("one that leaves does not answer")
+        for name in silent:
+            self.leave(name, everybody)
         heirs = listed & set(staying)
         if view.leader() in leaving and heirs:
             self.switch_over(everybody, heirs)
@@ -568,8 +598,8 @@ class Site:
     def switch_over(self, names: Collection[str], to: Collection[str]) -> None:
         for _ in range(4 * len(names)):
             leader = self.wait_for_leader(names).leader() or ""
+            self.touch(names)
             if leader in to:
-                self.touch(names)
                 return
             self.restart(leader)
         raise Stopped("nobody of those is elected")
@@ -663,7 +693,11 @@ class Site:
             for name in names:
                 self.join(name, names)
                 self.members.add(name)
-            self.verify(names)
+            if self.rolled_out != config:
+                before = self.rolled_out.front_ends if self.rolled_out else frozenset()
+                leaving = before - config.front_ends - config.lost
+                self.verify(leaving | config.front_ends)
+                self.rolled_out = config
         for name in sorted(self.members - config.front_ends):
             if name not in config.lost:
                 self.leave(name, names)
@@ -676,7 +710,7 @@ class Site:
         before = self.zone.front_ends if self.zone else frozenset()
         leaving = sorted(before - config.front_ends - config.lost)
         names = sorted(config.front_ends)
-        if config.highly_available and config.lost:
+        if self.zone and config.highly_available and config.lost:
             self.forget(config.lost, names)
         if config.highly_available and leaving:
             self.prepare(names, leaving)

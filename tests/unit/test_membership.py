@@ -13,6 +13,7 @@ from opennebula.membership import (
     JoinPlan,
     Refusal,
     Register,
+    Relist,
     Restore,
     Retire,
     Seed,
@@ -215,7 +216,7 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
             replace(member("n2", term=3, index=69, pool=POOL[:1]), server_id=1),
         ],
         True,
-        [StartTogether(("n1", "n2"))],
+        [Relist(("n2",)), StartTogether(("n1", "n2"))],
     ),
     "a whole zone, and a blank host that will join": (
         [
@@ -352,6 +353,38 @@ def test_what_could_lose_data_is_refused(state: str) -> None:
         assert plan.host == host
         assert plan.expected
         assert plan.remedy
+
+
+def test_nothing_is_begun_while_one_that_leaves_may_hold_the_database() -> None:
+    for ha in (True, False):
+        plan = plan_zone([blank("n2")], highly_available=ha, leaving=["n1"])
+        assert isinstance(plan, Refusal)
+        assert plan.host == "n1"
+    assert plan_zone([blank("n2")], highly_available=False) == [Bootstrap("n2")]
+
+
+@pytest.mark.parametrize("holder", [solo("n1"), member("n1", pool=POOL[:1])])
+def test_without_high_availability_the_database_is_where_it_stays(holder: FrontEndView) -> None:
+    plan = plan_zone([holder, blank("n2")], highly_available=False, leaving=["n1"])
+    assert isinstance(plan, Refusal)
+    assert plan.host == "n1"
+
+
+def test_servers_that_sleep_beside_a_leader_start_together_unless_they_leave() -> None:
+    five = tuple(ServerEntry(number, f"n{number}", "") for number in range(5))
+    pool = tuple(replace(entry, endpoint=endpoint(entry.name)) for entry in five)
+    leader = member("n0", state=State.LEADER, pool=pool, term=1)
+    awake = [member(name, state=State.FOLLOWER, pool=pool, term=1) for name in ("n1", "n2")]
+    asleep = [member("n3", pool=pool), member("n4", pool=pool)]
+    whole = [leader, *awake, *asleep]
+    assert plan_zone(whole, highly_available=True) == [
+        Adopt("n0"),
+        StartTogether(("n3", "n4")),
+    ]
+    assert plan_zone(whole, highly_available=True, leaving=["n3"]) == [
+        Adopt("n0"),
+        StartTogether(("n4",)),
+    ]
 
 
 # Joining
