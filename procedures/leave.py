@@ -112,7 +112,7 @@ def prepare(
             " opennebula-ha:lost: it must never come back as it was",
         )
     for host in silent.values():
-        leave(access, zone, host, everybody)
+        leave(access, zone, host, {**staying, host.name: host})
     heirs = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and heirs:
         with zone_lock(access, staying):

@@ -590,7 +590,7 @@ class Site:
         if any(not self.hosts[name].up for name in silent):
             raise Refused("one that leaves does not answer")
         for name in silent:
-            self.leave(name, everybody)
+            self.leave(name, staying)
         heirs = listed & set(staying)
         if view.leader() in leaving and heirs:
             self.switch_over(everybody, heirs)
