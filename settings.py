@@ -166,9 +166,10 @@ class Settings(_Part):
         """The features that are on."""
         return tuple(name for name, on in self.features if on)
 
-    def fingerprint(self) -> str:
-        """Of the secrets that are written on the hosts; itself a secret."""
-        values = [self.one_pass, self.db_password, self.one_token]
+    def fingerprint(self, *keys: str) -> str:
+        """Of these secrets, or of all that are written on the hosts; itself a secret."""
+        keys = keys or ("one_pass", "db_password", "one_token")
+        values: list[SecretStr | None] = [getattr(self, key) for key in keys]
         text = json.dumps([value.get_secret_value() if value else None for value in values])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -283,6 +284,9 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
         text = "set" if secret is None else secret.get_secret_value()
         if not text or "\n" in text or not text.isprintable():
             yield _of(name, "expected one line of printable characters, not empty")
+    one_pass: SecretStr | None = given.get("one_pass")
+    if one_pass is not None and not _is_password(one_pass.get_secret_value()):
+        yield _of("one_pass", "OpenNebula takes no space in a password, and at most 256 bytes")
     token: SecretStr | None = given.get("one_token")
     if token is not None and ":" not in token.get_secret_value():
         yield _of("one_token", "expected user:password as in the customer's e-mail")
@@ -297,6 +301,10 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield _of("db_password", _INEXPRESSIBLE)
     yield from _oned_faults(given.get("oned", {}))
+
+
+def _is_password(text: str) -> bool:
+    return len(text.encode()) <= 256 and " " not in text
 
 
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"

@@ -29,6 +29,7 @@ class HighAvailableZone(ComponentResource):
             name,
             spec,
             settings.hosts,
+            one_pass=Output.secret(settings.fingerprint("one_pass")),
             lost=settings.lost,
             restore_from=settings.restore_from,
             urn=urn([ZONE], "Zone", name),

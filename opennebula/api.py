@@ -1,5 +1,7 @@
 """OpenNebula's XML-RPC API through pyone, over any connection that the caller opens."""
 
+import contextlib
+import hashlib
 import http.client
 import socket
 import xmlrpc.client
@@ -85,6 +87,12 @@ class _Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
             stream.close()
 
 
+USER = "oneadmin"
+"""Who logs in: front-ends do it, too, when they talk to each other."""
+UNFIT = frozenset("<>&")
+"""What a login token must not have: the next write of its user would make it unreadable."""
+
+
 class Api:
     """The calls that this project makes, on one oned.
 
@@ -92,8 +100,8 @@ class Api:
     ApiError with oned's own words, or with the reason why there was no answer.
     """
 
-    def __init__(self, user: str, password: str, open_stream: OpenStream) -> None:
-        self._server = _Server(f"{user}:{password}", open_stream)
+    def __init__(self, password: str, open_stream: OpenStream) -> None:
+        self._server = _Server(f"{USER}:{password}", open_stream)
 
     def _call(self, call: Callable[[], Any]) -> Any:
         try:
@@ -165,6 +173,37 @@ class Api:
         A lagging follower catches up only when a new record has to reach it.
         """
         self._call(lambda: self._server.user.update(0, f'HA_CHECKED = "{mark}"', 1))
+
+    def admit(self, password: str) -> bool:
+        """Let oneadmin log in with that one, too, until the password changes; whether it may.
+
+        It is a login token without an end. OpenNebula puts its text into XML as it is: it must not
+        have any of UNFIT.
+        """
+        if self._call(lambda: self._server.user.info(0)).AUTH_DRIVER != "core":
+            return False
+        self._call(lambda: self._server.user.login(USER, password, -1, -1))
+        tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
+        if any((one.TOKEN, int(one.EXPIRATION_TIME)) == (password, -1) for one in tokens):
+            return True
+        with contextlib.suppress(ApiError):
+            self._call(lambda: self._server.user.login(USER, password, 0, -1))
+        return False
+
+    def has_password(self, password: str) -> bool:
+        """Whether that is oneadmin's password, and no token that stands for one.
+
+        Where not OpenNebula but another driver knows the password, there is no other.
+        """
+        user = self._call(lambda: self._server.user.info(0))
+        return (
+            user.AUTH_DRIVER != "core"
+            or str(user.PASSWORD) == hashlib.sha256(password.encode()).hexdigest()
+        )
+
+    def set_password(self, password: str) -> None:
+        """Make it oneadmin's only one: the password before and all login tokens are void."""
+        self._call(lambda: self._server.user.passwd(0, password))
 
     def version(self) -> str:
         """A call that a follower hands on to the leader: proof that it knows the leader."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +45,10 @@ class Access:
     secrets: Secrets
     report: Report
 
+    def logging_in_with(self, one_pass: str) -> "Access":
+        """The same with another password of oneadmin."""
+        return replace(self, secrets=replace(self.secrets, one_pass=one_pass))
+
     def session(self, host: Host) -> Session:
         """The connection to a host."""
         return self.pool.session(host)
@@ -75,7 +79,7 @@ class Access:
         """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
         session = self.session(host)
         stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
-        return Api("oneadmin", self.secrets.one_pass, stream)
+        return Api(self.secrets.one_pass, stream)
 
 
 def _text(name: str) -> str:

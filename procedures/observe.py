@@ -184,7 +184,8 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
             expected="opennebula-ha:one_pass to be oneadmin's password",
             seen=str(refusals[min(refusals)]),
             remedy="set opennebula-ha:one_pass to the password that the zone has: see"
-            f" /var/lib/one/.one/one_auth on {min(refusals)}",
+            f" /var/lib/one/.one/one_auth on {min(refusals)}; after an up with that one,"
+            " another one_pass changes it",
         )
     return {name: one for name, one in asked.items() if isinstance(one, RaftStatus)}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from hosts.connection import Host
@@ -11,6 +11,7 @@ from procedures.access import Access
 from procedures.found import found
 from procedures.leave import forget, prepare
 from procedures.observe import statuses, zone_view
+from procedures.password import set_password
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
 from providers import stack
@@ -24,6 +25,7 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
+        set_password(access, spec, hosts_of(props), {}, changed=False)
         found(access, spec, hosts_of(props), {}, restore_from=props.get("restore_from"))
         return "zone-0", {"drift": []}
 
@@ -51,6 +53,8 @@ class ZoneProvider(Provider[ZoneSpec]):
             for name, host in before.items()
             if name not in staying and name not in here.lost
         }
+        changed = olds.get("one_pass") != news.get("one_pass")
+        set_password(access, spec, staying, leaving, changed=changed)
         if spec.highly_available and here.lost:
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
@@ -72,18 +76,22 @@ class Zone(Resource, module="opennebula", name="Zone"):
         spec: ZoneSpec,
         front_ends: Mapping[str, Host],
         *,
+        one_pass: Input[str],
         lost: Sequence[str],
         restore_from: str | None,
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``lost``: former front-ends that are gone for good; ``restore_from``: a dump's path."""
+        """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
+        ``restore_from``: a dump's path.
+        """
         super().__init__(
             ZoneProvider(),
             name,
             {
                 "spec": as_input(spec),
                 "front_ends": hosts_input(front_ends),
+                "one_pass": one_pass,
                 "lost": sorted(lost),
                 # Only where it is set: to take it back is no change.
                 **({"restore_from": restore_from} if restore_from else {}),

@@ -158,13 +158,18 @@ class Server:
         return Later(lambda: self.call(method, *params, timeout=60))
 
     def call(self, method: str, *params: Any, timeout: float = 20) -> list[Any]:
-        session = f"oneadmin:{PASSWORD}"
+        session = f"oneadmin:{self.password}"
         return list(wire.call(self.endpoint, method, [session, *params], timeout))
 
     def ask(self, method: str, *params: Any) -> Any:
         answer = self.call(method, *params)
         assert answer[0], answer
         return answer[1]
+
+    def admits(self, password: str) -> bool:
+        """Whether oneadmin can log in here with that one."""
+        answer = wire.call(self.endpoint, "one.zone.info", [f"oneadmin:{password}", 0], 20)
+        return bool(answer[0])
 
     def status(self) -> dict[str, str]:
         """raftstatus, or nothing where the server does not answer."""

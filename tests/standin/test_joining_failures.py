@@ -107,6 +107,17 @@ def test_another_password_spreads_the_highest_term(three: list[Server]) -> None:
     wait_for("the spread term", lambda: leader.status().get("TERM") == SPREAD_TERM)
 
 
+def test_a_password_that_changes_before_the_files_spreads_the_highest_term(
+    three: list[Server],
+) -> None:
+    found(three)
+    leader = leader_of(three)
+    leader.ask("one.user.passwd", 0, "something else")
+    for server in three:
+        server.password = "something else"
+    wait_for("the spread term", lambda: leader.status().get("TERM") == SPREAD_TERM)
+
+
 def test_an_endpoint_of_a_member_counts_as_a_replica(three: list[Server]) -> None:
     first, _, _ = three
     found_alone(first)

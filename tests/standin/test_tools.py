@@ -42,7 +42,13 @@ def test_pyone_understands_every_answer(three: list[Server]) -> None:
         one.zone.info(5)
     with pytest.raises(pyone.OneAuthenticationException):
         pyone.OneServer(first.endpoint, session="oneadmin:wrong", timeout=5).zone.info(0)
+    assert one.user.login("alice", "a-token", -1, -1) == "a-token"
+    assert one.user.login("alice", "another", 60, -1) == "another"
+    tokens = one.user.info(number).LOGIN_TOKEN
+    assert [token.TOKEN for token in tokens] == ["a-token", "another"]
+    assert int(tokens[0].EXPIRATION_TIME) == -1 < int(tokens[1].EXPIRATION_TIME)
     assert one.user.passwd(number, "other") == number
+    assert one.user.info(number).LOGIN_TOKEN == []
     assert one.user.delete(number) == number
 
 

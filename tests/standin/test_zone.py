@@ -1,7 +1,10 @@
 """Several oned as a zone that works."""
 
+from functools import partial
+
 from tests.standin.servers import (
     LEADER,
+    PASSWORD,
     Server,
     copy_database,
     found,
@@ -66,3 +69,28 @@ def test_leaving_in_good_order_from_three_to_one(three: list[Server]) -> None:
     leader.ask("one.user.allocate", "alice", "secret", "", [1])
     assert leader.status()["TERM"] == term
     assert leader.state() == LEADER
+
+
+def only_by_password(server: Server) -> bool:
+    return not server.admits(PASSWORD)
+
+
+def test_a_login_token_stands_for_the_next_password_until_it_is_set(three: list[Server]) -> None:
+    found(three)
+    leader = leader_of(three)
+    term = leader.status()["TERM"]
+    leader.ask("one.user.login", "oneadmin", "a-token", -1, -1)
+    for server in three:
+        wait_for("the token", partial(server.admits, "a-token"))
+        assert server.admits(PASSWORD)
+    for server in three:
+        server.password = "a-token"
+        server.set_password(server.password)
+    leader.ask("one.user.passwd", 0, "a-token")
+    for server in three:
+        wait_for("the end of the token", partial(only_by_password, server))
+        assert server.admits("a-token")
+    leader.ask("one.user.allocate", "alice", "secret", "", [1])
+    for server in three:
+        wait_for_users(server, "alice")
+        assert server.status()["TERM"] == term

@@ -233,13 +233,18 @@ def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
         assert CANARY not in one.wire
 
 
-def test_only_the_fingerprint_of_the_secrets_is_an_input_and_it_is_secret(graph: Graph) -> None:
-    fingerprint = parse(raw({**GOOD, "one_token": TOKEN})).fingerprint()
+@pytest.mark.parametrize(
+    ("kind", "name", "keys"), [("Installation", "secrets", ()), ("Zone", "one_pass", ("one_pass",))]
+)
+def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
+    graph: Graph, kind: str, name: str, keys: tuple[str, ...]
+) -> None:
+    fingerprint = parse(raw({**GOOD, "one_token": TOKEN})).fingerprint(*keys)
     for one in graph.resources.values():
-        assert (fingerprint in one.wire) == (one.key.startswith("Installation "))
+        assert (fingerprint in one.wire) == one.key.startswith(f"{kind} ")
         if fingerprint in one.wire:
-            assert rpc.is_rpc_secret(one.inputs["secrets"])
-            rest = {key: value for key, value in one.inputs.items() if key != "secrets"}
+            assert rpc.is_rpc_secret(one.inputs[name])
+            rest = {key: value for key, value in one.inputs.items() if key != name}
             assert fingerprint not in json.dumps(rest)
 
 

@@ -199,6 +199,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "one_pass",
         "one line of printable characters",
     ),
+    "a password with a space": ({"one_pass": f"{CANARY} x"}, "one_pass", "no space in a password"),
     "a password that oned.conf cannot hold": (
         {"db_password": f"{CANARY}\\"},
         "db_password",

@@ -2,15 +2,17 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from secrets import token_hex
 from typing import Any
 
 from . import conf, pools
 from .journal import Journal
 from .logdb import Record, WriteRefused
-from .objects import Group, PoolObject, User, Zone
+from .objects import Group, LoginToken, PoolObject, User, Zone
 from .peers import to_signed, to_unsigned
 from .pools import Pool, Pools
 from .raft import Answer, RaftManager, State
@@ -20,7 +22,13 @@ from .wire import CallError, call
 
 FORWARD_TIMEOUT_S = 10.0
 _DISABLED = 1
-_SECRET_METHODS = {"one.user.allocate", "one.user.passwd", "one.zone.replicate"}
+_SECRET_METHODS = {
+    "one.user.allocate",
+    "one.user.login",
+    "one.user.passwd",
+    "one.zone.replicate",
+}
+_MAX_TOKENS = 10
 _UNLOGGED_METHODS = {"one.zone.replicate"}
 
 
@@ -363,8 +371,39 @@ class Api:
             raise Refusal(Code.INTERNAL, "Invalid password, it cannot be empty")
         secret = str(params[1])
         user.password = pools.digest(secret) if user.driver == "core" else secret
+        user.tokens = []
         self.pools.users.update(user)
         return user.id
+
+    def _user_login(self, caller: Caller, params: list[Any]) -> str:
+        user = self.pools.users.by_name(str(params[0]))
+        if user is None:
+            raise Refusal(Code.NO_EXISTS, f"Error getting user [{params[0]}].")
+        user = self._user(caller, user.id)
+        token, valid = str(params[1]) or token_hex(32), int(params[2])
+        longest = self._longest_token(user.driver)
+        if longest == 0:
+            raise Refusal(Code.ACTION, f"Login tokens are disabled for driver {user.driver}")
+        if longest > 0 and (valid > longest or valid == -1):
+            valid = longest
+        known = [one.text for one in user.tokens]
+        now = int(time.time())
+        if valid == 0:
+            if token not in known:
+                raise Refusal(Code.XML_RPC_API, f"Could not find token: {token}")
+            user.tokens = [one for one in user.tokens if one.text != token]
+        elif len(known) >= _MAX_TOKENS:
+            raise Refusal(Code.XML_RPC_API, "Max number of tokens limit reached.")
+        elif token not in known:
+            user.tokens.append(LoginToken(token, -1 if valid == -1 else now + valid))
+        self.pools.users.update(user)
+        return token
+
+    def _longest_token(self, driver: str) -> int:
+        for settings in self.configuration.vectors("AUTH_MAD_CONF"):
+            if settings.get("NAME") == driver:
+                return int(settings.get("MAX_TOKEN_TIME", "-1"))
+        return -1
 
     def _user_chauth(self, caller: Caller, params: list[Any]) -> int:
         self._admin(caller, f"ADMIN USER [{params[0]}]")
@@ -373,6 +412,7 @@ class Api:
         if len(params) > 2 and params[2]:
             secret = str(params[2])
             user.password = pools.digest(secret) if user.driver == "core" else secret
+            user.tokens = []
         self.pools.users.update(user)
         return user.id
 
@@ -463,6 +503,7 @@ class Api:
             "one.user.allocate": Method(self._user_allocate),
             "one.user.info": read(self._user_info),
             "one.user.passwd": Method(self._user_passwd),
+            "one.user.login": Method(self._user_login),
             "one.user.update": Method(self._user_update),
             "one.user.chauth": Method(self._user_chauth),
             "one.user.delete": Method(self._user_delete),

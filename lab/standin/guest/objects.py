@@ -57,6 +57,21 @@ class Zone:
         )
 
 
+@dataclass(frozen=True)
+class LoginToken:
+    """What stands for a password until a moment, or for good (-1)."""
+
+    text: str
+    expires: int
+
+    def to_xml(self) -> str:
+        """As it stands in the user's row: the text is not escaped (as in OpenNebula)."""
+        return (
+            f"<LOGIN_TOKEN><TOKEN>{self.text}</TOKEN>"
+            f"<EXPIRATION_TIME>{self.expires}</EXPIRATION_TIME><EGID>-1</EGID></LOGIN_TOKEN>"
+        )
+
+
 @dataclass
 class User:
     """Someone who may log in."""
@@ -68,6 +83,7 @@ class User:
     password: str
     driver: str = "core"
     groups: list[int] = field(default_factory=list)
+    tokens: list[LoginToken] = field(default_factory=list)
     template: Template = field(default_factory=Template)
 
     @property
@@ -83,6 +99,7 @@ class User:
             f"<GNAME>{escape(self.group_name)}</GNAME><NAME>{escape(self.name)}</NAME>"
             f"<PASSWORD>{escape(self.password)}</PASSWORD>"
             f"<AUTH_DRIVER>{escape(self.driver)}</AUTH_DRIVER><ENABLED>1</ENABLED>"
+            f"{''.join(token.to_xml() for token in self.tokens)}"
             f"{self.template.to_xml('TEMPLATE')}</USER>"
         )
 
@@ -165,6 +182,10 @@ def user_from_xml(body: str) -> User:
         password=root.findtext("PASSWORD", ""),
         driver=root.findtext("AUTH_DRIVER", "core"),
         groups=_ids(root, "GROUPS"),
+        tokens=[
+            LoginToken(token.findtext("TOKEN", ""), int(token.findtext("EXPIRATION_TIME", "0")))
+            for token in root.findall("LOGIN_TOKEN")
+        ],
         template=template_from_xml(_child(root, "TEMPLATE")),
     )
 

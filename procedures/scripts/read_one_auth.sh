@@ -1,0 +1,2 @@
+# The line with which OpenNebula's own parts log in here, for the change of its password.
+tell one_auth "$(head -n 1 /var/lib/one/.one/one_auth 2>/dev/null || true)"
