@@ -43,19 +43,48 @@ def without_hooks(text: str) -> str:
 
 
 def account(database: Database, password: str) -> str:
-    """SQL that makes the database and an account that may use it, and nothing else, from here."""
+    """SQL that makes the database and an account that may use it, and nothing else, from here.
+
+    An account that is there keeps its password: see ``identify``.
+    """
     name = database.name.replace("`", "``")
     # In a GRANT an underscore stands for any character.
     pattern = name.replace("_", r"\_")
-    owner = f"'{_quote(database.owner)}'@'localhost'"
+    owner = _account(database.owner)
     return "\n".join(
         [
             f"CREATE DATABASE IF NOT EXISTS `{name}`;",
             f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
-            f"ALTER USER {owner} IDENTIFIED BY '{_quote(password)}';",
             f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO {owner};",
         ]
     )
+
+
+def identify(database: Database, password: str, *, beside: str = "") -> str:
+    """SQL that gives the account this password; ``beside`` it another one, while an oned has it."""
+    one = f"BY '{_quote(password)}'"
+    if beside and beside != password:
+        one = "VIA " + " OR ".join(
+            f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, beside)
+        )
+    return f"ALTER USER {_account(database.owner)} IDENTIFIED {one};"
+
+
+def in_use(text: str, database: Database) -> str:
+    """The account's password in oned.conf; nothing where oned logs in to another account."""
+    found = conf.read(text, "DB") if text else None
+    if not isinstance(found, dict) or found.get("USER") != database.owner:
+        return ""
+    return str(found.get("PASSWD", ""))
+
+
+def drop_account(owner: str) -> str:
+    """SQL that removes an account."""
+    return f"DROP USER IF EXISTS {_account(owner)};"
+
+
+def _account(owner: str) -> str:
+    return f"'{_quote(owner)}'@'localhost'"
 
 
 def _database(database: Database, password: str) -> dict[str, conf.Scalar]:

@@ -189,6 +189,8 @@ def _netrc(url: str, token: str) -> str:
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
     written = configuration.oned_conf(seen.oned_conf, spec, secrets.db_password)
+    # An oned that runs may open further connections until the rollout restarts it.
+    beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
@@ -197,12 +199,15 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 f"{address} {name}" for name, address in sorted(spec.names.items())
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
+            "db_owner": spec.database.owner,
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
             "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
         },
         secrets={
             "oned_conf": written.rstrip("\n"),
             "account": configuration.account(spec.database, secrets.db_password),
+            "identify": configuration.identify(spec.database, secrets.db_password, beside=beside),
+            "db_password": secrets.db_password,
             "one_auth": "" if seen.has_content else f"oneadmin:{secrets.one_pass}",
         },
     )

@@ -8,6 +8,7 @@ from pulumi.dynamic import Resource
 
 from hosts.connection import Host
 from procedures.access import Access
+from procedures.account import settle
 from procedures.gate import Whole
 from procedures.observe import all_facts, zone_view
 from procedures.rollout import pending, roll_out, roll_out_solo
@@ -23,7 +24,7 @@ class RolloutProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Restart those that are behind; usually nobody."""
-        return "rollout", _roll_out(access, spec, stack.current().front_ends)
+        return "rollout", _roll_out(access, spec, stack.current().front_ends, spec.database.owner)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Who leads now, and who waits for a restart.
@@ -52,7 +53,8 @@ class RolloutProvider(Provider[ZoneSpec]):
         leaving = {
             name: host for name, host in hosts_of(olds).items() if name not in stack.current().lost
         }
-        return _roll_out(access, spec, {**leaving, **stack.current().front_ends})
+        former = ZoneSpec.model_validate(olds["spec"]).database.owner
+        return _roll_out(access, spec, {**leaving, **stack.current().front_ends}, former)
 
 
 class Rollout(Resource, module="opennebula", name="Rollout"):
@@ -90,7 +92,15 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         )
 
 
-def _roll_out(access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]) -> Outputs:
+def _roll_out(
+    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host], former_owner: str
+) -> Outputs:
+    outputs = _rolled_out(access, spec, hosts)
+    settle(access, spec.database, stack.current().front_ends, former=former_owner)
+    return outputs
+
+
+def _rolled_out(access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]) -> Outputs:
     if not spec.highly_available:
         (host,) = hosts.values()
         roll_out_solo(access, spec, host)

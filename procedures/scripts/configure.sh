@@ -1,5 +1,6 @@
 # The database, the configuration files and the credentials of one front-end. Restarts nothing.
-# Variables: hosts_entries, mariadb (yes), features (units); secrets: account (SQL), one_auth
+# Variables: hosts_entries, mariadb (yes), db_owner, features (units); secrets: db_password, account
+# and identify (SQL: the latter where the account does not have that password), one_auth
 # (where this host has no database yet), oned_conf and monitord_conf (whole files, or nothing).
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
@@ -15,6 +16,9 @@ if [ "$mariadb" = yes ]; then
     step "make the database and its account"
     systemctl enable --now mariadb.service 2>/dev/null
     sql <<<"$account"
+    # It may have this password already, and the one that a running oned logs in with beside it.
+    MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
+        --user="$db_owner" --execute="DO 0" 2>/dev/null || sql <<<"$identify"
 fi
 
 step "write the configuration"

@@ -189,9 +189,27 @@ def test_the_account_may_use_its_own_database_from_the_host_itself() -> None:
     ) == [
         "CREATE DATABASE IF NOT EXISTS `open_nebula`;",
         "CREATE USER IF NOT EXISTS 'one'@'localhost' IDENTIFIED BY 'a''b\\\\c';",
-        "ALTER USER 'one'@'localhost' IDENTIFIED BY 'a''b\\\\c';",
         "GRANT ALL PRIVILEGES ON `open\\_nebula`.* TO 'one'@'localhost';",
     ]
+
+
+def test_an_account_has_two_passwords_while_an_oned_still_logs_in_with_the_old_one() -> None:
+    database = Database(owner="one")
+    assert configuration.identify(database, "new") == (
+        "ALTER USER 'one'@'localhost' IDENTIFIED BY 'new';"
+    )
+    assert configuration.identify(database, "new", beside="o'ld") == (
+        "ALTER USER 'one'@'localhost' IDENTIFIED VIA mysql_native_password USING PASSWORD('new')"
+        " OR mysql_native_password USING PASSWORD('o''ld');"
+    )
+    assert configuration.identify(database, "new", beside="new").endswith("BY 'new';")
+
+
+def test_the_password_in_use_is_that_of_the_same_account() -> None:
+    text = 'DB = [ BACKEND = "mysql", USER = "one", PASSWD = "old" ]\n'
+    assert configuration.in_use(text, Database(owner="one")) == "old"
+    assert configuration.in_use(text, Database(owner="two")) == ""
+    assert configuration.in_use("", Database(owner="one")) == ""
 
 
 # What differs on a host

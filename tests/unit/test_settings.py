@@ -195,7 +195,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "an empty password": ({"one_pass": ""}, "one_pass", "one line of printable characters"),
     "a password of two lines": (
-        {"one_pass": f"{CANARY}\nand more"},
+        {"one_pass": f"{CANARY}\nmore"},
         "one_pass",
         "one line of printable characters",
     ),
