@@ -279,14 +279,7 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
             yield _of("ssh", "private_key and private_key_file exclude each other")
         for name in sorted(ssh.host_keys.keys() - front_ends.keys() if front_ends else ()):
             yield _of(f"ssh.host_keys.{name}", "no such front-end in frontends")
-    for name in ("one_pass", "db_password", "one_token"):
-        secret: SecretStr | None = given.get(name)
-        text = "set" if secret is None else secret.get_secret_value()
-        if not text or "\n" in text or not text.isprintable():
-            yield _of(name, "expected one line of printable characters, not empty")
-    one_pass: SecretStr | None = given.get("one_pass")
-    if one_pass is not None and not _is_password(one_pass.get_secret_value()):
-        yield _of("one_pass", "OpenNebula takes no space in a password, and at most 256 bytes")
+    yield from _secret_faults(given)
     token: SecretStr | None = given.get("one_token")
     if token is not None and ":" not in token.get_secret_value():
         yield _of("one_token", "expected user:password as in the customer's e-mail")
@@ -303,8 +296,14 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _oned_faults(given.get("oned", {}))
 
 
-def _is_password(text: str) -> bool:
-    return len(text.encode()) <= 256 and " " not in text
+def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("one_pass", "db_password", "one_token"):
+        secret: SecretStr | None = given.get(name)
+        text = "set" if secret is None else secret.get_secret_value()
+        if not text or "\n" in text or not text.isprintable():
+            yield _of(name, "expected one line of printable characters, not empty")
+        if name == "one_pass" and (" " in text or len(text.encode()) > 256):
+            yield _of(name, "OpenNebula takes no space in a password, and at most 256 bytes")
 
 
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
