@@ -64,6 +64,7 @@ def set_password(
             {name: members[name] for name in behind},
             lambda host: access.run(host, "write_one_auth", secrets={"one_auth": _line(new)}),
         )
+        on_each(members, lambda host: access.run(host, "hide_tokens"))
         _as_only_one(access, members, new)
 
 

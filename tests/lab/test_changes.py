@@ -58,6 +58,9 @@ def test_another_password_of_oneadmin_locks_nobody_out(zone: Zone) -> None:
         file = "/var/lib/one/.one/one_auth"
         there = lab.host(name).run(f"stat -c '%U %a' {file}; cat {file}").stdout
         assert there == f"oneadmin 600\noneadmin:{new}\n"
+    logs = "".join(lab.host(name).run("cat /var/log/one/*.log").stdout for name in NAMES)
+    assert "one.user.login result SUCCESS, ***" in logs
+    assert new[:20] not in logs
     # A refused login between servers would have been a new term, the highest there is.
     assert {server.term for server in servers(lab.host("n1a1"))} == {term}
     assert new not in said + operator.state()

@@ -117,6 +117,9 @@ class Api:
             answer = [False, text, int(refusal.code), refusal.number, -1]
         if logged:
             outcome = "SUCCESS" if answer[0] else f"FAILURE {answer[1]}"
+            if answer[0] and name == "one.user.login":
+                # What was hidden of the call shows in the answer, as in OpenNebula.
+                outcome += f', "{answer[1][:20]}", 0'
             level = self.journal.debug if answer[0] else self.journal.error
             level("ReM", f"Req:{number} {name} result {outcome}")
         return answer
