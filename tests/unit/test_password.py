@@ -1,8 +1,9 @@
 """Another password for oneadmin: interrupted at any step nobody is locked out, and it goes on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,8 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from hosts.script import Output
 from opennebula.api import NotAuthenticatedError
-from procedures import password
+from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures import gate, password
 from procedures.access import Access
 from procedures.password import set_password
 from procedures.specs import ZoneSpec
@@ -104,9 +106,25 @@ def _no_lock(*_: Any) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All three are up; the first leads."""
+    show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
-    monkeypatch.setattr(password, "_whole", lambda way, zone, hosts, awake: hosts)
-    monkeypatch.setattr(password, "_head", lambda access, members: members["n1"])
+    monkeypatch.setattr(gate, "wait_for_leader", lambda access, hosts: None)
+    monkeypatch.setattr(password, "way_in", lambda view, hosts: hosts["n1"])
+
+
+def show(
+    monkeypatch: pytest.MonkeyPatch, names: Iterable[str], state: State = State.FOLLOWER
+) -> None:
+    """Have those be the servers that there are."""
+    servers = tuple(
+        gate.Server(ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1))
+        for number, name in enumerate(sorted(names))
+    )
+    statuses = {server.entry.name: server.status for server in servers}
+    whole = SimpleNamespace(servers=servers)
+    monkeypatch.setattr(password, "zone_view", lambda access, hosts: ZoneView((), statuses))
+    monkeypatch.setattr(gate, "verify", lambda access, zone, hosts: whole)
 
 
 def run(site: Site, *, new: str = NEW, changed: bool = True) -> None:
@@ -144,6 +162,29 @@ def test_a_lost_state_is_no_reason_to_leave_it_half_done(steps: int) -> None:
 def test_a_zone_that_is_taken_over_keeps_its_password() -> None:
     site = Site()
     run(site, changed=False)
+    assert (site.writes, site.password) == (0, OLD)
+
+
+def test_a_solo_front_end_needs_no_leader_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_leader(*_: Any) -> None:
+        raise AssertionError("a solo oned is nobody's leader")
+
+    show(monkeypatch, ["n1"], State.SOLO)
+    monkeypatch.setattr(gate, "verify", no_leader)
+    monkeypatch.setattr(gate, "wait_for_leader", no_leader)
+    site = Site(files={"n1": f"oneadmin:{OLD}"})
+    set_password(cast(Access, Way(site, NEW)), ZONE, {"n1": HOSTS["n1"]}, {}, changed=True)
+    assert (site.password, site.tokens) == (NEW, set())
+    assert site.files == {"n1": f"oneadmin:{NEW}"}
+
+
+def test_a_server_whose_file_cannot_be_written_keeps_the_password_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    show(monkeypatch, [*HOSTS, "n4"])
+    site = Site()
+    with pytest.raises(HostError, match="n4: change oneadmin's password"):
+        run(site)
     assert (site.writes, site.password) == (0, OLD)
 
 
