@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
 OTHER_VIP = "10.2.50.87"
-ELECTION = 10.0
+ELECTION = 5.0
 """Seconds without any VIP that a leader's restart may take, on a machine with much to do."""
 Zone = tuple[Lab, Operator]
 
