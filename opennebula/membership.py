@@ -45,6 +45,8 @@ class FrontEndView:
     pool: tuple[ServerEntry, ...] = ()
     log_index: int = -1
     log_term: int = -1
+    log_begins: int = -1
+    """Index of the first record that it still has."""
     status: RaftStatus | None = None
 
     @property
@@ -354,11 +356,12 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
     ready = [host for host in members if by_name.get(host.name) == host.server_id]
     needed = quorum(len(newest.pool))
     if len(ready) < needed:
+        missing = ", ".join(sorted(by_name.keys() - {host.name for host in ready}))
         return Refusal(
             expected=f"{needed} of {len(newest.pool)} zone servers with their database",
             seen=f"only {_names(ready) or 'copies that wait for their entry'}",
-            remedy="bring the missing front-ends back; where they are lost, name them under"
-            " opennebula-ha:lost",
+            remedy=f"bring {missing} back; what is gone for good, name under opennebula-ha:lost",
+            host=missing,
         )
     # One whose own list is older than its entry gets the new list before its start: in its join,
     # or here where it is needed. By its own list it could elect itself alone.
@@ -448,6 +451,10 @@ def plan_join(
             )
         return JoinPlan(seed=True, register=True, start=True)
     if host.is_member and host.server_id == entry.id:
+        if max(host.log_index, 1) < leader.log_begins:
+            # The leader gives a record out only with the one before it.
+            reason = f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}"
+            return JoinPlan(seed=True, start=True, reasons=(reason,))
         fits = host.status is not None and host.status.server_id == entry.id
         return JoinPlan(start=not (host.running and fits))
     reason = "its database is empty" if not host.has_content else "it has no valid SERVER_ID"

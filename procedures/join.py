@@ -19,7 +19,7 @@ from procedures.wait import INTERVAL
 
 _STEP = "join the zone"
 CATCH_UP = 20.0
-"""Seconds for a server that lags to have the leader's last record, or to count as fallen behind."""
+"""Seconds for a server that lags to have the leader's last record, or to be told of."""
 
 
 def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> tuple[int, str]:
@@ -28,17 +28,11 @@ def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> t
     Asks only the oneds. An ID of -1: it is not in the zone's pool.
     """
     view = zone_view(access, hosts)
-    leader = view.leader()
-    if leader is not None and _lag(view, spec.host.name):
+    if view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
         gate.write(access, way_in(view, hosts))
         view = _caught_up(access, spec.host.name, hosts)
-    entry = _entry(view, spec.host.name)
-    if not view.leader():
-        return -1, "there is no leader"
-    if entry is None:
-        return -1, "it is not in the zone"
-    return entry.id, "; ".join(filter(None, [*_own_faults(view, entry), _lag(view, entry.name)]))
+    return _place(view, spec.host.name)
 
 
 def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
@@ -47,7 +41,7 @@ def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     ``hosts`` are all that the zone may have, this one and those about to leave included.
     Raises HostError.
     """
-    server_id, fault = membership(access, spec, hosts)
+    server_id, fault = _place(zone_view(access, hosts), spec.host.name)
     if server_id >= 0 and not fault:
         return server_id
     with zone_lock(access, hosts):
@@ -89,10 +83,7 @@ class _Join:
             raise AssertionError("a plan that neither registers nor finds an entry")
         if plan.start:
             self._start(entry)
-        if not plan.seed and self._fell_behind(leader):
-            self._access.report(f"{name}: fell out of the log, seed it anew")
-            self._seed(leader, facts(self._access, self._host, self._zone.database), entry.id)
-            self._start(entry)
+        if plan.seed and not plan.register:
             self._reset(entry)
         gate.verify(self._access, self._zone, self._hosts, without=self._missing)
         return entry.id
@@ -108,10 +99,6 @@ class _Join:
             keep=self._zone.keep_dumps,
             stop=False,
         )
-
-    def _fell_behind(self, leader: str) -> bool:
-        gate.write(self._access, self._hosts[leader])
-        return bool(_lag(_caught_up(self._access, self._host.name, self._hosts), self._host.name))
 
     def _reset(self, entry: ServerEntry) -> None:
         """Have the leader replicate to it from where its new data end."""
@@ -216,6 +203,15 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> ZoneView
         if caught_up or time.monotonic() > deadline:
             return view
         time.sleep(INTERVAL)
+
+
+def _place(view: ZoneView, name: str) -> tuple[int, str]:
+    entry = _entry(view, name)
+    if not view.leader():
+        return -1, "there is no leader"
+    if entry is None:
+        return -1, "it is not in the zone"
+    return entry.id, "; ".join(filter(None, [*_own_faults(view, entry), _lag(view, name)]))
 
 
 def _lag(view: ZoneView, name: str) -> str:

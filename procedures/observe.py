@@ -61,6 +61,7 @@ class Facts:
     zone_changed: int
     log_index: int
     log_term: int
+    log_begins: int
     checksums: str
 
     @property
@@ -87,6 +88,7 @@ class Facts:
             pool=self.pool,
             log_index=self.log_index,
             log_term=self.log_term,
+            log_begins=self.log_begins,
             status=status,
         )
 
@@ -270,6 +272,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         zone_changed=int(values.get("zone_changed") or 0),
         log_index=int(log[0]) if log else -1,
         log_term=int(log[1]) if log else -1,
+        log_begins=int(log[2]) if log else -1,
         checksums=values.get("checksums", ""),
     )
 

@@ -38,7 +38,9 @@ if has_mariadb; then
         tell zone_changed "$(query "SELECT COALESCE(UNIX_TIMESTAMP(update_time), 0)
             FROM information_schema.tables
             WHERE table_schema = '$db_name' AND table_name = 'zone_pool'")"
-        tell log "$(query 'SELECT log_index, term FROM logdb ORDER BY log_index DESC LIMIT 1')"
+        # Record 0 is made anew at every start: where the log begins, the others say.
+        tell log "$(query 'SELECT log_index, term, (SELECT COALESCE(MIN(log_index), 0) FROM logdb
+            WHERE log_index > 0) FROM logdb ORDER BY log_index DESC LIMIT 1')"
     fi
     if [ "$checksums" = yes ] && has_table zone_pool; then
         # What each server keeps for itself differs by design: the log, its Raft state, versions.

@@ -320,7 +320,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
     "fewer databases than a majority": (
         [member("n1"), blank("n2"), blank("n3")],
         "only n1",
-        "",
+        "n2, n3",
     ),
     "a wrong SERVER_ID in the configuration": (
         [member("n1"), replace(member("n2"), server_id=7), member("n3")],
@@ -437,6 +437,22 @@ def test_a_join_does_what_is_missing(
     host, pool, plan = JOINING[state]
     assert plan_join(host, LEADER, pool) == plan
     assert plan.is_member == (state == "a server already")
+
+
+@pytest.mark.parametrize(
+    ("index", "begins", "seeds"), [(29, 30, True), (30, 30, False), (0, 1, False), (0, 2, True)]
+)
+def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
+    index: int, begins: int, seeds: bool
+) -> None:
+    """The leader hands a record out only while it has the one before it, too."""
+    host = member("n2", state=State.FOLLOWER, index=index)
+    plan = plan_join(host, replace(LEADER, log_begins=begins), POOL[:2])
+    assert isinstance(plan, JoinPlan)
+    assert plan == JoinPlan(seed=seeds, start=seeds, reasons=plan.reasons)
+    assert "".join(plan.reasons) == (
+        f"its log ends at {index}, the leader's begins at {begins}" if seeds else ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
         "zone_changed": 0,
         "log_index": 1,
         "log_term": 1,
+        "log_begins": 1,
         "checksums": "",
     }
     return Facts(**{**given, **changes})
