@@ -6,7 +6,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.membership import Refusal, check_leave, check_shrink
-from opennebula.zone import ServerEntry, ZoneView
+from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
 from procedures import gate
 from procedures.access import Access
 from procedures.found import refused, zone_lock
@@ -74,6 +74,35 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
             if entry.name in lost:
                 access.report(f"take out {entry.name}, which is lost")
                 _delete(access, entry, hosts)
+
+
+def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Host]) -> None:
+    """No oned answers where the lost servers were: ``lost`` has their addresses by name.
+
+    One that runs again knows nothing of its deletion. It stands for election for ever, and each
+    time the leader gives up its place. Asked from one of ``hosts``. Raises HostError.
+    """
+    answering = statuses(access, hosts) if lost else {}
+    if not answering:
+        return
+    way = hosts[min(answering)]
+    for name, address in sorted(lost.items()):
+        try:
+            back = access.api(way, timeout=5, of=address).raft_status()
+        except (ApiError, HostError):
+            continue
+        if back.server_id == SOLO_ID:
+            continue
+        raise HostError(
+            name,
+            "see that what is lost stays away",
+            expected=f"no oned at {address}, since opennebula-ha:lost names {name}",
+            seen=f"server {back.server_id}, a {back.state.name.lower()} in term {back.term}: out of"
+            " the zone it stands for election again and again, and deposes the leader each time",
+            remedy=f"on {name}: systemctl disable --now opennebula (a candidate takes a minute or"
+            " two to stop), or power it off; if it is to be a front-end again, then drop its"
+            " database, take it off lost and put it in frontends",
+        )
 
 
 def prepare(

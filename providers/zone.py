@@ -9,7 +9,7 @@ from pulumi.dynamic import Resource
 from hosts.connection import Host
 from procedures.access import Access
 from procedures.found import found
-from procedures.leave import forget, prepare
+from procedures.leave import forget, prepare, require_gone
 from procedures.observe import statuses, zone_view
 from procedures.password import set_password
 from procedures.specs import ZoneSpec
@@ -30,8 +30,9 @@ class ZoneProvider(Provider[ZoneSpec]):
         return "zone-0", {"drift": []}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
-        """Whether the zone has a leader (or its one server answers)."""
+        """Whether the zone has a leader (or its one server answers), and the lost stay away."""
         hosts = hosts_of(props)
+        require_gone(access, props.get("lost_at") or {}, hosts)
         if spec.highly_available:
             well = zone_view(access, hosts).leader() is not None
         else:
@@ -55,12 +56,14 @@ class ZoneProvider(Provider[ZoneSpec]):
         }
         changed = olds.get("one_pass") != news.get("one_pass")
         set_password(access, spec, staying, leaving, changed=changed)
+        lost_at = _lost_at(olds, news)
+        require_gone(access, lost_at, staying)
         if spec.highly_available and here.lost:
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
         found(access, spec, staying, leaving, restore_from=news.get("restore_from"))
-        return {"drift": []}
+        return {"drift": [], "lost_at": lost_at}
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
         """Take the whole zone down."""
@@ -97,8 +100,20 @@ class Zone(Resource, module="opennebula", name="Zone"):
                 **({"restore_from": restore_from} if restore_from else {}),
                 "urn": urn,
                 "drift": None,
+                "lost_at": None,
             },
             opts,
         )
 
     drift: Output[list[str]]
+
+
+def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
+    """Where those were that are named under ``lost``, as long as nobody else is there."""
+    before = {name: host.address for name, host in hosts_of(olds).items()}
+    taken = {host.address for host in hosts_of(news).values()}
+    return {
+        name: address
+        for name, address in {**(olds.get("lost_at") or {}), **before}.items()
+        if name in news["lost"] and address not in taken
+    }
