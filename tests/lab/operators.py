@@ -68,6 +68,13 @@ class Operator:
         """Make it so."""
         return self._run("up", "--yes", *options)
 
+    def change(self, names: Sequence[str], **keys: object) -> None:
+        """Make it so with these front-ends and these keys from now on; it must go well."""
+        self.config["frontends"] = self.list_of(names)
+        self.config.update(keys)
+        run = self.up()
+        assert run.ok, run.output
+
     def preview(self, *options: str) -> Run:
         """Say what would change."""
         return self._run("preview", *options)

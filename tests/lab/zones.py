@@ -85,6 +85,62 @@ def data(host: LabHost) -> str:
     return done.stdout
 
 
+def call(host: LabHost, method: str, *parameters: object) -> str:
+    """What an XML-RPC call answers at that host's own endpoint, as oneadmin."""
+    done = host.run(
+        f"""python3 - <<'END'
+import json, xmlrpc.client
+session = open("/var/lib/one/.one/one_auth").read().strip()
+oned = xmlrpc.client.ServerProxy("http://127.0.0.1:2633/RPC2")
+answer = getattr(oned, {method!r})(session, *json.loads({json.dumps(parameters)!r}))
+print(answer[1])
+raise SystemExit(not answer[0])
+END"""
+    )
+    assert done.returncode == 0, f"{host.name}: {method}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def leader_seen_by(host: LabHost, *, other_than: str = "") -> str:
+    """The server that leads as that host sees it, once there is one."""
+    return wait_for(
+        lambda: next(
+            (s.name for s in servers(host) if s.state == "leader" and s.name != other_than), None
+        ),
+        f"a leader seen by {host.name}",
+    )
+
+
+def assert_survives(lab: Lab, names: list[str], fallen: str) -> str:
+    """With that host off at once the others have one leader, the VIP, equal data, and take writes.
+
+    The new leader's name. The host stays off.
+    """
+    lab.host(fallen).kill()
+    others = [lab.host(name) for name in names if name != fallen]
+    leader = leader_seen_by(others[0], other_than=fallen)
+    wait_for(lambda: holders(lab) == [leader] or None, f"the VIP on {leader} alone")
+    one(others[0], f"oneuser create after-the-fall-of-{fallen} secret-of-that")
+    for host in others:
+        states = {server.name: server.state for server in servers(host)}
+        assert states.pop(leader) == "leader"
+        assert states.pop(fallen) == "error"
+        assert set(states.values()) == {"follower"}
+    wait_for(
+        lambda: len({data(host) for host in others}) == 1 or None, "equal data on those that stay"
+    )
+    assert f"after-the-fall-of-{fallen}" in data(others[0])
+    return leader
+
+
+def footprint(host: LabHost) -> str:
+    """The configuration, the credentials and when oned was started."""
+    return host.run(
+        "find /etc /var/lib/one -type f -exec sha256sum {} + | sort -k2;"
+        " systemctl show -p ActiveEnterTimestamp opennebula mariadb"
+    ).stdout
+
+
 def assert_whole(lab: Lab, names: list[str]) -> str:
     """One leader, all others its followers, equal data, the VIP on the leader; its name."""
     hosts = [lab.host(name) for name in names]
