@@ -270,7 +270,11 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     available = given.get("force_ha") or len(front_ends) > 1
     if given.get("db_backend") == "SQLite" and available:
-        yield _of("db_backend", "SQLite cannot be replicated; high availability needs MariaDB")
+        yield _of(
+            "db_backend",
+            "SQLite cannot be replicated; move the data with onedb sqlite2mysql and set MariaDB,"
+            " or stay with one front-end without force_ha",
+        )
     if given.get("db_backend") == "MariaDB" and given.get("db_password", 0) is None:
         yield _of("db_password", "missing; pulumi config set --secret db_password")
     ssh: SshSettings | None = given.get("ssh")

@@ -166,11 +166,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "frontends.n3",
         "that the others can use",
     ),
-    "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "cannot be replicated"),
+    "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "onedb sqlite2mysql"),
     "SQLite with force_ha": (
         {"db_backend": "SQLite", "force_ha": True, "frontends": front_ends("10.2.50.1")},
         "db_backend",
-        "cannot be replicated",
+        "or stay with one front-end without force_ha",
     ),
     "no interface for the VIP": ({"one_vip_if": MISSING}, "one_vip_if", "go together"),
     "no prefix for the VIP": ({"one_vip_cidr": MISSING}, "one_vip_cidr", "go together"),
