@@ -1,13 +1,15 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import packages
 from procedures import configuration
 from procedures.access import Access
-from procedures.observe import Facts, facts
+from procedures.observe import Facts, facts, facts_where_possible, statuses
 from procedures.specs import InstallationSpec, Vip
 
 STOP = 240.0
@@ -27,14 +29,23 @@ class Installed:
     drift: tuple[str, ...]
 
 
-def install(access: Access, spec: InstallationSpec, *, renew: bool = False) -> Installed:
+def install(
+    access: Access,
+    spec: InstallationSpec,
+    *,
+    peers: Mapping[str, Host] | None = None,
+    renew: bool = False,
+) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
-    ``renew`` writes secrets and accounts anew although nothing else differs.
+    ``peers`` are front-ends whose data, if any, must be copies of this one's. ``renew`` writes
+    secrets and accounts anew although nothing else differs.
     """
     seen = _facts(access, spec)
     check(seen, spec)
     lacking = drift(seen, spec, access.secrets.db_password)
+    if seen.has_content and (lacking or renew):
+        _require_own(access, spec, seen, peers or {})
     fetched = "package" in lacking or "packages" in lacking
     if fetched:
         _refuse_upgrade(seen, spec)
@@ -92,6 +103,32 @@ def check(seen: Facts, spec: InstallationSpec) -> None:
     """Raises HostError where this host cannot become the front-end that the spec asks for."""
     if spec.vip is not None:
         _check_interface(seen, spec.vip)
+
+
+def _require_own(
+    access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
+) -> None:
+    """An OpenNebula that is there is this stack's, before its configuration is touched.
+
+    With this stack's VIP in its Raft hook, another zone's leader would take that address.
+    """
+    if seen.active:
+        statuses(access, {spec.host.name: spec.host})
+    others = {name: host for name, host in peers.items() if name != spec.host.name}
+    strange = [
+        name
+        for name, one in sorted(facts_where_possible(access, others, spec.database).items())
+        if one.has_content and one.identity != seen.identity
+    ]
+    if strange:
+        raise HostError(
+            spec.host.name,
+            "see whose OpenNebula is there",
+            expected=f"no data, or a copy of those on {', '.join(strange)}",
+            seen="data of another OpenNebula",
+            remedy=f"take {spec.host.name} off opennebula-ha:frontends; if nothing on it is needed,"
+            " stop opennebula there and drop the database",
+        )
 
 
 def _check_interface(seen: Facts, vip: Vip) -> None:

@@ -24,7 +24,8 @@ class InstallationProvider(Provider[InstallationSpec]):
         self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Install, or find it installed."""
-        return spec.host.name, _outputs(install(access, spec), revision=_now())
+        peers = stack.current().front_ends
+        return spec.host.name, _outputs(install(access, spec, peers=peers), revision=_now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
