@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,15 @@ class Operator:
             )
         )
         return file
+
+
+@contextmanager
+def config(operator: Operator, **changes: Any) -> Iterator[None]:
+    """The stack's config with other values for a while; those of ``ssh`` are merged into it."""
+    before = dict(operator.config)
+    ssh: Mapping[str, Any] = changes.pop("ssh", {})
+    operator.config = {**before, **changes, "ssh": {**before["ssh"], **ssh}}
+    try:
+        yield
+    finally:
+        operator.config = before

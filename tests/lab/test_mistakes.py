@@ -5,20 +5,18 @@ one mistake, sees what ``up`` says of it, and takes it back. At the end the same
 that the failed runs left on its hosts, becomes a whole zone.
 """
 
-import re
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import DB_PASSWORD, ONE_PASS, Operator, Run
-from tests.lab.zones import assert_whole, connections, one
+from tests.lab.messages import Message, messages, only
+from tests.lab.operators import ONE_PASS, Operator, Run, config
+from tests.lab.zones import assert_whole, connections, footprint, one
 
 pytestmark = pytest.mark.lab
 
@@ -26,48 +24,6 @@ NAMES = ["n1a1", "n1a2", "n1a3"]
 REPOSITORY = "http://10.2.50.1:8080/opennebula"
 SOURCES = "/etc/apt/sources.list.d/opennebula.sources"
 Site = tuple[Lab, Operator]
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message as the operator reads it."""
-
-    host: str
-    step: str
-    expected: str
-    seen: str
-    remedy: str
-
-
-_MESSAGE = re.compile(
-    r"^ +error: (?P<host>[^:\n]+): (?P<step>.+?): expected (?P<expected>.+?), saw (?P<seen>.+)"
-    r"\n +what to do: (?P<remedy>.+)$",
-    re.MULTILINE,
-)
-
-
-def messages(run: Run) -> dict[str, Message]:
-    """What a failed run said, by host: nothing but such messages, at most one a host."""
-    print(run.output)
-    assert run.status != 0
-    for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
-        assert unwanted not in run.output
-    diagnostics = run.output.partition("\nDiagnostics:")[2]
-    found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
-    # The CLI adds one of its own about the stack.
-    rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
-    assert "error:" not in rest
-    assert "what to do:" not in rest
-    by_host = {message.host: message for message in found}
-    assert len(by_host) == len(found) > 0
-    return by_host
-
-
-def only(run: Run, host: str) -> Message:
-    """The one message of a failed run, about that host."""
-    found = messages(run)
-    assert list(found) == [host]
-    return found[host]
 
 
 def any_of(run: Run) -> Message:
@@ -79,18 +35,6 @@ def any_of(run: Run) -> Message:
     assert found.keys() <= set(NAMES)
     assert len({message.step for message in found.values()}) == 1
     return next(iter(found.values()))
-
-
-@contextmanager
-def config(operator: Operator, **changes: Any) -> Iterator[None]:
-    """The stack's config with other values for a while; those of ``ssh`` are merged into it."""
-    before = dict(operator.config)
-    ssh: Mapping[str, Any] = changes.pop("ssh", {})
-    operator.config = {**before, **changes, "ssh": {**before["ssh"], **ssh}}
-    try:
-        yield
-    finally:
-        operator.config = before
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +316,7 @@ def test_all_of_it_taken_back_the_same_stack_becomes_a_zone(site: Site) -> None:
 
 def test_another_password_than_that_of_the_zone_that_is_there(site: Site) -> None:
     lab, operator = site
-    before = [_footprint(lab, name) for name in NAMES]
+    before = [footprint(lab.host(name)) for name in NAMES]
     operator.forget()
     operator.secrets["one_pass"] = "canary-another-pass-77aa"
     run = operator.up()
@@ -381,22 +325,10 @@ def test_another_password_than_that_of_the_zone_that_is_there(site: Site) -> Non
     assert message.step == "log in to oned"
     assert "opennebula-ha:one_pass" in message.remedy
     assert "canary-another-pass-77aa" not in run.output
-    assert [_footprint(lab, name) for name in NAMES] == before
+    assert [footprint(lab.host(name)) for name in NAMES] == before
 
     run = operator.up()
     assert run.ok, run.output
-    assert [_footprint(lab, name) for name in NAMES] == before
+    assert [footprint(lab.host(name)) for name in NAMES] == before
     assert_whole(lab, NAMES)
     assert "oneadmin" in one(lab.host("n1a1"), "oneuser list")
-
-
-def _footprint(lab: Lab, name: str) -> str:
-    """The configuration, the credentials and when oned was started."""
-    return (
-        lab.host(name)
-        .run(
-            "find /etc /var/lib/one -type f -exec sha256sum {} + | sort -k2;"
-            " systemctl show -p ActiveEnterTimestamp opennebula mariadb"
-        )
-        .stdout
-    )

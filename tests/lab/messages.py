@@ -1,0 +1,48 @@
+"""What a failed run says, as the operator reads it."""
+
+import re
+from dataclasses import dataclass
+
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, Run
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the operator reads it."""
+
+    host: str
+    step: str
+    expected: str
+    seen: str
+    remedy: str
+
+
+_MESSAGE = re.compile(
+    r"^ +error: (?P<host>[^:\n]+): (?P<step>.+?): expected (?P<expected>.+?), saw (?P<seen>.+)"
+    r"\n +what to do: (?P<remedy>.+)$",
+    re.MULTILINE,
+)
+
+
+def messages(run: Run) -> dict[str, Message]:
+    """What a failed run said, by host: nothing but such messages, at most one a host."""
+    print(run.output)
+    assert run.status != 0
+    for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
+        assert unwanted not in run.output
+    diagnostics = run.output.partition("\nDiagnostics:")[2]
+    found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
+    # The CLI adds one of its own about the stack.
+    rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
+    assert "error:" not in rest
+    assert "what to do:" not in rest
+    by_host = {message.host: message for message in found}
+    assert len(by_host) == len(found) > 0
+    return by_host
+
+
+def only(run: Run, host: str) -> Message:
+    """The one message of a failed run, about that host."""
+    found = messages(run)
+    assert list(found) == [host]
+    return found[host]

@@ -1,0 +1,129 @@
+"""What is refused where OpenNebula runs: reason, host, way out, and nothing is changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
+from tests.lab.operators import Operator, config
+from tests.lab.zones import assert_whole, footprint, one, servers
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+
+
+def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site) -> None:
+    lab, operator = site
+    lab.cut("n1a1", "n1a2")
+    message = only(operator.up(), "n1a1")
+    assert message.step == "send the database and the keys"
+    assert message.expected == "rsync to n1a2"
+    assert "n1a2: " in message.seen
+    assert "reaches port 22 of n1a2" in message.remedy
+    for name in NAMES:
+        assert lab.host(name).run("pgrep -f '/usr/bin/oned'").returncode != 0
+    lab.host("n1a1").heal()
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+
+
+def test_another_zones_front_end(site: Site, tmp_path: Path) -> None:
+    lab, operator = site
+    stranger = Operator(lab, tmp_path / "stranger", front_ends=["n1a4"])
+    stranger.config |= {"force_ha": True, "one_vip": "10.2.50.87"}
+    run = stranger.up()
+    assert run.ok, run.output
+    before = trace(lab, [*NAMES, "n1a4"])
+
+    with config(operator, frontends=operator.list_of([host.name for host in lab.hosts])):
+        message = only(operator.up(), "n1a4")
+    assert message.expected == "no data, or a copy of those on n1a1, n1a2, n1a3"
+    assert message.seen == "data of another OpenNebula"
+    assert "take n1a4 off opennebula-ha:frontends" in message.remedy
+    assert trace(lab, [*NAMES, "n1a4"]) == before
+    assert stranger.up("--expect-no-changes").ok
+
+
+def test_a_password_that_an_opennebula_that_is_there_does_not_know(
+    site: Site, tmp_path: Path
+) -> None:
+    lab, _ = site
+    before = trace(lab, ["n1a4"])
+    careless = Operator(lab, tmp_path / "careless", front_ends=["n1a4"])
+    careless.config["force_ha"] = True
+    careless.secrets = {"one_pass": "canary-other-pass-19d0", "db_password": "canary-other-db-5b77"}
+    message = only(careless.up(), "n1a4")
+    assert message.step == "log in to oned"
+    assert "opennebula-ha:one_pass" in message.remedy
+    assert trace(lab, ["n1a4"]) == before
+
+
+def test_a_server_that_the_config_never_listed(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    one(first, "onezone server-add 0 --name ghost --rpc http://ghost:2633/RPC2")
+    before = trace(lab, NAMES)
+    operator.forget()
+    message = only(operator.up(), ", ".join(NAMES))
+    assert message.step == "found the zone"
+    assert message.seen == "zone server 3 ghost at http://ghost:2633/RPC2"
+    assert "add ghost to opennebula-ha:frontends" in message.remedy
+    assert "take it out of the zone" in message.remedy
+    assert trace(lab, NAMES) == before
+    one(first, "onezone server-del 0 3")
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+
+
+def test_a_shrink_while_one_that_stays_is_down(site: Site) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES)
+    staying = next(name for name in NAMES if name != leader)
+    lab.host(staying).run("systemctl stop opennebula")
+    up = [name for name in NAMES if name != staying]
+    before = trace(lab, up)
+    wanted = {"frontends": operator.list_of([staying]), "force_ha": True}
+    with config(operator, **wanted):
+        message = only(operator.up(), staying)
+    assert message.step == "shrink the zone"
+    assert message.seen == f"{staying} down"
+    for way_out in (f"bring {staying} back", "opennebula-ha:lost", "opennebula-ha:allow_degraded"):
+        assert way_out in message.remedy
+    assert trace(lab, up) == before
+
+    with config(operator, **wanted, allow_degraded=True):
+        message = only(operator.up(), staying)
+    assert message.expected == "2 of 3 servers up while one of them leaves"
+    assert message.seen == "0 (none)"
+    assert "would lose quorum" in message.remedy
+    assert trace(lab, up) == before
+
+    lab.host(staying).run("systemctl start opennebula")
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+
+
+def trace(lab: Lab, names: list[str]) -> list[tuple[str, ...]]:
+    """What a change would leave on those hosts; in /etc/hosts a name more is none."""
+    return [
+        (
+            name,
+            *(line for line in footprint(lab.host(name)).splitlines() if "/etc/hosts" not in line),
+            *(f"{server.id} {server.name} {server.state}" for server in servers(lab.host(name))),
+        )
+        for name in names
+    ]
