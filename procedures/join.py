@@ -82,9 +82,10 @@ class _Join:
         if entry is None:
             raise AssertionError("a plan that neither registers nor finds an entry")
         if plan.start:
+            if not plan.register:
+                # Before the start: whatever ends this run, the next one does both.
+                self._reset(entry)
             self._start(entry)
-        if plan.seed and not plan.register:
-            self._reset(entry)
         gate.verify(self._access, self._zone, self._hosts, without=self._missing)
         return entry.id
 
@@ -101,7 +102,10 @@ class _Join:
         )
 
     def _reset(self, entry: ServerEntry) -> None:
-        """Have the leader replicate to it from where its new data end."""
+        """Have the leader begin anew with it, from the end of its own log backwards.
+
+        It may have a fresh copy: without this the leader goes on to look for what it purged.
+        """
         leader = _leader(self._access, self._hosts)
         try:
             self._access.api(self._hosts[leader]).reset_server(entry.id)

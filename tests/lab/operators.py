@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -221,3 +223,37 @@ def config(operator: Operator, **changes: Any) -> Iterator[None]:
         yield
     finally:
         operator.config = before
+
+
+def kill_at(operator: Operator, moment: str, seconds: float = 180) -> bool:
+    """Run ``up`` and kill all of it, without a word, when it says that; whether it came to it."""
+    process = operator.start_up()
+    assert process.stdout is not None
+    late = threading.Timer(seconds, kill_session, [process])
+    late.start()
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if moment in line:
+                kill_session(process)
+                return True
+    finally:
+        late.cancel()
+        kill_session(process)
+        process.wait()
+        process.stdout.close()
+    assert process.returncode == 0, f"failed before {moment}: {''.join(said)}"
+    return False
+
+
+def kill_session(process: "subprocess.Popen[str]") -> None:
+    """Kill every process of the session that this one leads."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == process.pid:
+                os.kill(int(entry.name), signal.SIGKILL)

@@ -1,16 +1,12 @@
 """Killed at any moment, the next ``up`` ends as if nothing had happened."""
 
-import os
-import signal
-import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import Operator
+from tests.lab.operators import Operator, kill_at
 from tests.lab.zones import assert_whole, one, servers
 
 pytestmark = pytest.mark.lab
@@ -65,37 +61,3 @@ def assert_no_trust_left(lab: Lab) -> None:
     for host in lab.hosts:
         keys = host.run("cat /home/ubuntu/.ssh/authorized_keys").stdout
         assert len(keys.splitlines()) == 1, f"{host.name}: {keys}"
-
-
-def kill_at(operator: Operator, moment: str, seconds: float = 180) -> bool:
-    """Run ``up`` and kill all of it, without a word, when it says that; whether it came to it."""
-    process = operator.start_up()
-    assert process.stdout is not None
-    late = threading.Timer(seconds, kill_session, [process])
-    late.start()
-    said = []
-    try:
-        for line in process.stdout:
-            said.append(line)
-            if moment in line:
-                kill_session(process)
-                return True
-    finally:
-        late.cancel()
-        kill_session(process)
-        process.wait()
-        process.stdout.close()
-    assert process.returncode == 0, f"failed before {moment}: {''.join(said)}"
-    return False
-
-
-def kill_session(process: "subprocess.Popen[str]") -> None:
-    """Kill every process of the session that this one leads."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == process.pid:
-                os.kill(int(entry.name), signal.SIGKILL)

@@ -120,7 +120,7 @@ def assert_survives(lab: Lab, names: list[str], fallen: str) -> str:
     others = [lab.host(name) for name in names if name != fallen]
     leader = leader_seen_by(others[0], other_than=fallen)
     wait_for(lambda: holders(lab) == [leader] or None, f"the VIP on {leader} alone")
-    one(others[0], f"oneuser create after-the-fall-of-{fallen} secret-of-that")
+    one(lab.host(leader), f"oneuser create after-the-fall-of-{fallen} secret-of-that")
     for host in others:
         states = {server.name: server.state for server in servers(host)}
         assert states.pop(leader) == "leader"
