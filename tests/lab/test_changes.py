@@ -12,8 +12,7 @@ import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator
-from tests.lab.test_interrupted import kill_at
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, kill_at
 from tests.lab.zones import assert_whole, one, servers
 
 pytestmark = pytest.mark.lab
