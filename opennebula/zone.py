@@ -80,12 +80,15 @@ def faults(
     *,
     exactly: Sequence[str] | None = None,
     without: AbstractSet[str] = frozenset(),
+    record: int | None = None,
 ) -> list[str]:
     """What keeps the zone from being whole; empty where nothing does.
 
     Whole: exactly one leader, every server of the pool its follower in the same term, each with
     the SERVER_ID of its entry and the leader's index and commit. ``exactly`` names the servers
-    that the pool must have, ``without`` those that are left out of account.
+    that the pool must have, ``without`` those that are left out of account. Where somebody writes
+    all the time the leader is ahead at any moment: with ``record``, the index of one of its
+    records, to have that one is enough.
     """
     found: list[str] = []
     names = [entry.name for entry in view.pool]
@@ -112,7 +115,11 @@ def faults(
             found.append(f"{entry.name} is {status.state.name.lower()}, not follower")
         if status.term != head.term:
             found.append(f"{entry.name} is in term {status.term}, the leader in {head.term}")
-        if (status.index, status.commit) != (head.index, head.commit):
+        if record is None:
+            behind = (status.index, status.commit) != (head.index, head.commit)
+        else:
+            behind = min(status.index, status.commit) < record
+        if behind:
             found.append(
                 f"{entry.name} has index {status.index} and commit {status.commit},"
                 f" the leader {head.index} and {head.commit}"

@@ -8,7 +8,7 @@ _HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
 def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
     """oned.conf as the stack wants it; SERVER_ID is the zone's matter and stays."""
-    text = conf.write(text, "DB", _database(spec.database, db_password))
+    text = with_database(text, spec.database, db_password)
     text = conf.write(text, "ONEGATE_ENDPOINT", spec.gate_endpoint)
     for hook, role in _HOOKS.items():
         if spec.vip is None:
@@ -28,6 +28,11 @@ def monitord_conf(text: str, spec: InstallationSpec) -> str:
     """monitord.conf: the hypervisors' agents report to the VIP."""
     address = spec.vip.address if spec.vip else "auto"
     return conf.write(text, "NETWORK", {"MONITOR_ADDRESS": address})
+
+
+def with_database(text: str, database: Database, password: str) -> str:
+    """oned.conf with these settings of the database."""
+    return conf.write(text, "DB", _database(database, password))
 
 
 def with_server_id(text: str, server_id: int) -> str:

@@ -166,7 +166,7 @@ class _Founding:
             },
             secrets={
                 "oned_conf": configuration.with_server_id(
-                    self._facts[name].oned_conf, SOLO_ID
+                    self._facts[name].newest_conf, SOLO_ID
                 ).rstrip("\n")
             },
             timeout=START,

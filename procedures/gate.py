@@ -1,12 +1,13 @@
 """Is the zone whole? The check that ends every change of it.
 
 Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
-harmless write the same index and commit; the same list of servers; equal data in every replicated
-table; a call that a follower must hand on works; the VIP is on the leader and nowhere else.
+harmless write everybody has it; the same list of servers; equal data in every replicated table; a
+call that a follower must hand on works; the VIP is on the leader and nowhere else. All of it holds
+while somebody writes, too.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,7 +44,6 @@ class Whole:
     leader: str
     servers: tuple[Server, ...]
     facts: Mapping[str, Facts]
-    vip_holder: str
     dumps: Mapping[str, tuple[Dump, ...]]
 
 
@@ -90,8 +90,7 @@ def verify(
     }
     _same_answers(access, known, view)
     seen = _equal_data(access, zone, known)
-    holder = _vip_on_leader(access, zone, known, leader, seen)
-    return Whole(
+    whole = Whole(
         leader=leader,
         servers=tuple(
             Server(entry, view.statuses[entry.name])
@@ -99,9 +98,31 @@ def verify(
             if entry.name not in without
         ),
         facts=seen,
-        vip_holder=holder,
         dumps={name: one.dumps for name, one in seen.items()},
     )
+    verify_vip(access, zone, hosts, whole)
+    return whole
+
+
+def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> None:
+    """See that the leader holds the VIP, and nobody else. Raises HostError."""
+    if zone.vip is None:
+        return
+    known = {name: hosts[name] for name in whole.facts}
+    address, leader = zone.vip.address, whole.leader
+    last = holders(whole.facts, address)
+    deadline = time.monotonic() + VIP
+    while last != [leader] and time.monotonic() < deadline:
+        last = holders(all_facts(access, known, zone.database), address)
+    if last != [leader]:
+        raise HostError(
+            leader,
+            "verify the VIP",
+            expected=f"{address} on {leader} and nowhere else within {VIP:.0f} s",
+            seen=f"it is on {', '.join(last) or 'no host'}",
+            remedy="look for the hook's errors in /var/log/one/oned.log; remove a leftover with"
+            f" 'ip address del {address}/{zone.vip.prefix} dev {zone.vip.interface}'",
+        )
 
 
 def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
@@ -111,6 +132,25 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
         for name, one in facts.items()
         if any(item.address == address for item in one.addresses)
     )
+
+
+def unequal(looks: Sequence[Mapping[str, Facts]]) -> list[str]:
+    """The replicated tables that two servers were never seen to have alike.
+
+    While somebody writes, servers that are asked at once differ by the last records. The log takes
+    all of them through the same contents: to have had one of these in common is enough.
+    """
+    had = {
+        name: {line for seen in looks for line in seen[name].checksums.splitlines()}
+        for name in looks[-1]
+    }
+    all_tables = _tables(set().union(*had.values()))
+    first = had[min(had)]
+    return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
+
+
+def _tables(checksums: set[str]) -> set[str]:
+    return {line.partition("\t")[0] for line in checksums}
 
 
 def write(access: Access, host: Host) -> None:
@@ -131,19 +171,29 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
     view = wait_for_leader(access, hosts)
     write(access, way_in(view, hosts))
     last = view
+    records: dict[tuple[str, int], int] = {}
+
+    def lacking() -> list[str]:
+        leader = last.leader()
+        if leader is None:
+            return faults(last, without=without)
+        head = last.statuses[leader]
+        # What the leader had when it was first asked, that write among it.
+        record = records.setdefault((leader, head.term), head.index)
+        return faults(last, without=without, record=record)
 
     def look() -> ZoneView | None:
         nonlocal last
         last = zone_view(access, hosts)
-        return last if last.pool and not faults(last, without=without) else None
+        return last if last.pool and not lacking() else None
 
     return until(
         look,
         host=view.leader() or "",
         step="verify the zone",
-        expected="one leader with all others its followers, at the same index",
+        expected="one leader with all others its followers, none of them behind",
         seconds=CONVERGENCE,
-        seen=lambda: "; ".join(faults(last, without=without)) or _states(last),
+        seen=lambda: "; ".join(lacking()) or _states(last),
         remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
     )
 
@@ -175,12 +225,11 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
 
 
 def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, Facts]:
-    last: dict[str, Facts] = {}
+    looks: list[dict[str, Facts]] = []
 
     def look() -> dict[str, Facts] | None:
-        nonlocal last
-        last = all_facts(access, hosts, zone.database, checksums=True)
-        return last if len({one.checksums for one in last.values()}) == 1 else None
+        looks.append(all_facts(access, hosts, zone.database, checksums=True))
+        return looks[-1] if not unequal(looks) else None
 
     return until(
         look,
@@ -188,35 +237,9 @@ def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> di
         step="compare the data",
         expected="equal checksums of every replicated table",
         seconds=CONVERGENCE,
-        seen=lambda: _unequal(last),
+        seen=lambda: f"different {', '.join(unequal(looks))}",
         remedy="the servers that differ from the leader must join anew: their oned must not lead",
     )
-
-
-def _vip_on_leader(
-    access: Access,
-    zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    leader: str,
-    seen: Mapping[str, Facts],
-) -> str:
-    if zone.vip is None:
-        return ""
-    address = zone.vip.address
-    last = holders(seen, address)
-    deadline = time.monotonic() + VIP
-    while last != [leader] and time.monotonic() < deadline:
-        last = holders(all_facts(access, hosts, zone.database), address)
-    if last != [leader]:
-        raise HostError(
-            leader,
-            "verify the VIP",
-            expected=f"{address} on {leader} and nowhere else within {VIP:.0f} s",
-            seen=f"it is on {', '.join(last) or 'no host'}",
-            remedy="look for the hook's errors in /var/log/one/oned.log; remove a leftover with"
-            f" 'ip address del {address}/{zone.vip.prefix} dev {zone.vip.interface}'",
-        )
-    return leader
 
 
 def _states(view: ZoneView) -> str:
@@ -226,12 +249,3 @@ def _states(view: ZoneView) -> str:
         f"{name} {status.state.name.lower()} in term {status.term}"
         for name, status in sorted(view.statuses.items())
     )
-
-
-def _unequal(facts: Mapping[str, Facts]) -> str:
-    tables: dict[str, set[str]] = {}
-    for one in facts.values():
-        for line in one.checksums.splitlines():
-            table, _, checksum = line.partition("\t")
-            tables.setdefault(table, set()).add(checksum)
-    return f"different {', '.join(sorted(t for t, sums in tables.items() if len(sums) > 1))}"

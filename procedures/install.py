@@ -90,13 +90,25 @@ def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, .
     if not seen.packages.issuperset(_wanted(spec)):
         return ("packages",)
     found: list[str] = []
-    named = configuration.differences(seen.oned_conf, spec, db_password)
+    named = configuration.differences(seen.newest_conf, spec, db_password)
     found += [f"oned.conf: {name}" for name in named]
     if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
         found.append("monitord.conf")
     if any(seen.resolves.get(name) != address for name, address in spec.names.items()):
         found.append("/etc/hosts")
     return tuple(found)
+
+
+def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:
+    """oned.conf for the next start, and the one that waits for the rollout or nothing.
+
+    Under a running oned only what the database asks for changes at once: its account changes now.
+    """
+    wanted = configuration.oned_conf(seen.oned_conf, spec, db_password)
+    if not seen.active:
+        return wanted, ""
+    kept = configuration.with_database(seen.oned_conf, spec.database, db_password)
+    return kept, wanted if wanted != kept else ""
 
 
 def check(seen: Facts, spec: InstallationSpec) -> None:
@@ -225,7 +237,7 @@ def _netrc(url: str, token: str) -> str:
 
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
-    written = configuration.oned_conf(seen.oned_conf, spec, secrets.db_password)
+    first, then = confs(seen, spec, secrets.db_password)
     # An oned that runs may open further connections until the rollout restarts it.
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
@@ -241,7 +253,8 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
         },
         secrets={
-            "oned_conf": written.rstrip("\n"),
+            "oned_conf": first.rstrip("\n"),
+            "next_conf": then.rstrip("\n"),
             "account": configuration.account(spec.database, secrets.db_password),
             "identify": configuration.identify(spec.database, secrets.db_password, beside=beside),
             "db_password": secrets.db_password,

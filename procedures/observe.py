@@ -49,10 +49,12 @@ class Facts:
     """Names of all that is installed."""
     active: bool
     since: int
-    """When oned was started, seconds since the epoch; 0 where it does not run."""
+    """When oned was started last, seconds since the epoch; 0 where it never was."""
     configured: int
     """When its configuration files changed last, seconds since the epoch."""
     oned_conf: str
+    next_conf: str
+    """The oned.conf that waits for the rollout, beside the one that oned runs with; or nothing."""
     monitord_conf: str
     dumps: tuple[Dump, ...]
     has_content: bool
@@ -71,6 +73,16 @@ class Facts:
         if not isinstance(federation, dict):
             return SOLO_ID
         return int(federation.get("SERVER_ID", SOLO_ID))
+
+    @property
+    def newest_conf(self) -> str:
+        """The oned.conf that this host is to have, in effect or not."""
+        return self.next_conf or self.oned_conf
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether oned runs with less than its newest configuration."""
+        return bool(self.next_conf) or self.configured > self.since
 
     @property
     def pool(self) -> tuple[ServerEntry, ...]:
@@ -264,6 +276,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         since=int(values["since"]),
         configured=int(values["configured"]),
         oned_conf=values.get("oned", ""),
+        next_conf=values.get("next", ""),
         monitord_conf=values.get("monitord", ""),
         dumps=tuple(_dumps(values["backups"])),
         has_content=int(values.get("users") or 0) > 0,

@@ -14,8 +14,8 @@ START = 120.0
 """Seconds for one oned to start, or to stop and start with an empty database."""
 STOP = 180.0
 """Seconds for oned to stop: a candidate was seen to take 84 s."""
-RESTART = 180.0
-"""Seconds for one oned to stop and start."""
+RESTART = 400.0
+"""Seconds for one oned to stop and start, and once more where it refuses its configuration."""
 
 
 def start(access: Access, host: Host, server_id: int | None) -> None:
@@ -33,21 +33,33 @@ def stop(access: Access, host: Host) -> None:
     access.run(host, "stop", timeout=STOP)
 
 
-def restart(access: Access, host: Host) -> None:
-    """Restart a host's oned and wait until it is ready."""
-    access.run(host, "restart", timeout=RESTART)
+def restart(access: Access, host: Host, oned_conf: str = "") -> None:
+    """Restart a host's oned, with that oned.conf where one is given, and wait until it is ready.
+
+    Raises HostError where it does not start; with its former oned.conf it is up again then.
+    """
+    access.run(host, "restart", secrets={"oned_conf": oned_conf.rstrip("\n")}, timeout=RESTART)
+
+
+def renew(access: Access, seen: Facts) -> None:
+    """Restart a host's oned with its newest configuration, as ``restart`` does."""
+    written = ""
+    if seen.next_conf:
+        # It may have another SERVER_ID than when this was written.
+        written = configuration.with_server_id(seen.next_conf, seen.server_id)
+    restart(access, seen.host, written)
 
 
 def enlist(access: Access, zone: ZoneSpec, seen: Facts, server_id: int, body: str = "") -> Facts:
     """Give a stopped oned its SERVER_ID and, where given, the zone's present list of servers."""
-    written = configuration.with_server_id(seen.oned_conf, server_id)
+    written = configuration.with_server_id(seen.newest_conf, server_id)
     access.run(
         seen.host,
         "enlist",
         variables={"db_name": zone.database.name, "zone": body},
         secrets={"oned_conf": written.rstrip("\n")},
     )
-    return replace(seen, oned_conf=written)
+    return replace(seen, oned_conf=written, next_conf="")
 
 
 def answering(access: Access, host: Host) -> Api:

@@ -59,6 +59,6 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
             "may_replace": "no",
             "alone": "yes",
         },
-        secrets={"oned_conf": configuration.with_server_id(seen.oned_conf, SOLO_ID).rstrip("\n")},
+        secrets={"oned_conf": configuration.with_server_id(seen.newest_conf, SOLO_ID).rstrip("\n")},
         timeout=COPY,
     )

@@ -6,14 +6,15 @@ from hosts.connection import Host
 from procedures import gate
 from procedures.access import Access
 from procedures.observe import Facts, facts
-from procedures.oned import restart
+from procedures.oned import renew
 from procedures.specs import ZoneSpec
 
 
 def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.Whole:
     """Restart the servers that do not run the configuration that they have; the zone afterwards.
 
-    The zone is whole before, between and after the restarts. Raises HostError.
+    The zone is whole before, between and after the restarts. A server that does not start with
+    its new configuration has its old one back, and is the last that was touched. Raises HostError.
     """
     # It may be the VIP that changes: its place is looked at in the end.
     meanwhile = zone.model_copy(update={"vip": None})
@@ -23,24 +24,23 @@ def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.
     while names := [n for n in pending(whole.facts, whole.leader) if n not in done]:
         name = names[0]
         done.add(name)
-        access.report(f"{name}: restart with the present configuration")
-        restart(access, hosts[name])
+        renew(access, whole.facts[name])
         whole = gate.verify(access, meanwhile, hosts)
-    return gate.verify(access, zone, hosts)
+    gate.verify_vip(access, zone, hosts, whole)
+    return whole
 
 
 def pending(seen: Mapping[str, Facts], leader: str) -> list[str]:
     """The servers to restart, in their order: followers, then the leader.
 
-    A server is behind when its files changed after its start. A follower is behind, too, when the
-    leader's list of servers changed after its start: a follower reads that list only when it
-    starts, and would not find a newer server as its leader.
+    A follower is behind, too, when the leader's list of servers changed after its start: it reads
+    that list only when it starts, and would not find a newer server as its leader.
     """
     changed = seen[leader].zone_changed
     stale = {
         name
         for name, one in seen.items()
-        if one.configured > one.since or (name != leader and one.since < changed)
+        if one.is_behind or (name != leader and one.since < changed)
     }
     return sorted(stale, key=lambda name: (name == leader, name))
 
@@ -48,5 +48,5 @@ def pending(seen: Mapping[str, Facts], leader: str) -> list[str]:
 def roll_out_solo(access: Access, zone: ZoneSpec, host: Host) -> None:
     """The same for a front-end outside any zone."""
     seen = facts(access, host, zone.database)
-    if seen.configured > seen.since:
-        restart(access, host)
+    if seen.is_behind:
+        renew(access, seen)

@@ -133,7 +133,7 @@ def _send(
 
 
 def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:
-    written = configuration.with_server_id(target.oned_conf, server_id)
+    written = configuration.with_server_id(target.newest_conf, server_id)
     access.run(
         target.host,
         "restore",

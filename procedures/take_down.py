@@ -31,7 +31,7 @@ def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None
 
 
 def _stop(access: Access, zone: ZoneSpec, seen: Facts) -> None:
-    written = configuration.without_hooks(seen.oned_conf) if seen.oned_conf else ""
+    written = configuration.without_hooks(seen.newest_conf) if seen.newest_conf else ""
     access.report(f"{seen.host.name}: take it out of service")
     access.run(
         seen.host,

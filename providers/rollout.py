@@ -34,7 +34,7 @@ class RolloutProvider(Provider[ZoneSpec]):
         hosts = stack.current().front_ends
         seen = all_facts(access, hosts, spec.database)
         if not spec.highly_available:
-            waiting = [name for name, one in seen.items() if one.configured > one.since]
+            waiting = [name for name, one in seen.items() if one.is_behind]
             return {"drift": sorted(waiting)}
         leader = zone_view(access, hosts).leader()
         if leader is None:

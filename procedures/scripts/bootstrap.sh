@@ -10,7 +10,7 @@ elif [ -s /var/lib/one/one.db ]; then
     refuse "no SQLite database" "/var/lib/one/one.db" "run again"
 fi
 # What an earlier life left: a founder starts outside any zone.
-[ -z "$oned_conf" ] || put /etc/one/oned.conf "$oned_conf"
+[ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
 systemctl enable opennebula.service 2>/dev/null

@@ -13,12 +13,26 @@ stop_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
-# Start or restart oned ($1); $2 and $3: what was expected, and what to do where it is not so.
-run_oned() {
+# Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
+# The unit allows 3 starts in 60 s: systemd counts from here.
+try_oned() {
+    local log=/var/log/one/oned.log begun size
+    begun=$(date +%s)
+    size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula.service 2>/dev/null || true
-    systemctl "$1" opennebula.service || refuse "$2" \
-        "$(journalctl -u opennebula -n 6 --no-pager -o cat
-            grep -E '\[E\]' /var/log/one/oned.log 2>/dev/null | tail -n 4)" "$3"
+    ! systemctl "$1" opennebula.service || return 0
+    journalctl --sync 2>/dev/null || true
+    why=$(journalctl -u opennebula --since "@$begun" --no-pager -o cat | tail -n 6
+        tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -E '\[E\]' | tail -n 4)
+    return 1
+}
+# The same; $2 and $3: what was expected, and what to do where it is not so.
+run_oned() { try_oned "$1" || refuse "$2" "$why" "$3"; }
+# All of oned.conf, for the next start: none waits for a rollout then.
+conf=/etc/one/oned.conf
+put_conf() {
+    put "$conf" "$1"
+    rm -f "$conf.next" "$conf.before"
 }
 drop_address() {
     ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |

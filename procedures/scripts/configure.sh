@@ -1,7 +1,9 @@
 # The database, the configuration files and the credentials of one front-end. Restarts nothing.
 # Variables: hosts_entries, mariadb (yes), db_owner, features (units); secrets: db_password, account
 # and identify (SQL: the latter where the account does not have that password), one_auth
-# (where this host has no database yet), oned_conf and monitord_conf (whole files, or nothing).
+# (where this host has no database yet), oned_conf and monitord_conf (whole files, or nothing),
+# next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must not have
+# oned start with what no oned has started with yet).
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     begin="# opennebula-ha begin" end="# opennebula-ha end"
@@ -22,7 +24,8 @@ if [ "$mariadb" = yes ]; then
 fi
 
 step "write the configuration"
-[ -z "$oned_conf" ] || put /etc/one/oned.conf "$oned_conf"
+[ -z "$oned_conf" ] || put_conf "$oned_conf"
+[ -z "$next_conf" ] || put "$conf.next" "$next_conf"
 [ -z "$monitord_conf" ] || put /etc/one/monitord.conf "$monitord_conf"
 if [ -n "$one_auth" ]; then
     install -d -o oneadmin -g oneadmin -m 0700 /var/lib/one/.one

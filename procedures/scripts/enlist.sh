@@ -2,7 +2,7 @@
 # Variables: db_name, zone (the zone's body as the leader has it, or nothing); secret: oned_conf.
 step "set SERVER_ID"
 ! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
-put /etc/one/oned.conf "$oned_conf"
+put_conf "$oned_conf"
 if [ -n "$zone" ]; then
     # Until the log has brought it the newest servers it would count votes by an older list.
     hex=$(printf %s "$zone" | od -An -v -tx1 | tr -d ' \n')

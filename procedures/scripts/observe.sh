@@ -14,8 +14,10 @@ done
 
 unit() { systemctl show -p "$1" --value opennebula.service; }
 tell active "$(unit ActiveState)"
-since=$(unit ActiveEnterTimestamp)
+# It reads its configuration as it starts, some seconds before it counts as active.
+since=$(unit ExecMainStartTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
+[ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
 newest=0
 for file in /etc/one/oned.conf /etc/one/monitord.conf; do
     [ -e "$file" ] || continue
@@ -43,10 +45,11 @@ if has_mariadb; then
             WHERE log_index > 0) FROM logdb ORDER BY log_index DESC LIMIT 1')"
     fi
     if [ "$checksums" = yes ] && has_table zone_pool; then
-        # What each server keeps for itself differs by design: the log, its Raft state, versions.
+        # What each server keeps for itself differs by design: the log, its Raft state, versions,
+        # and what monitord writes past the log.
         tables=$(query 'SHOW TABLES' |
-            grep -vxE 'logdb|system_attributes|(local_)?db_versioning' | sed 's/.*/`&`/' |
-            paste -sd,)
+            grep -vxE 'logdb|system_attributes|(local_)?db_versioning|(host|vm)_monitoring' |
+            sed 's/.*/`&`/' | paste -sd,)
         tell checksums "$(query "CHECKSUM TABLE $tables" | sort)"
     fi
 fi

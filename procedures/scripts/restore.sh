@@ -25,7 +25,7 @@ if [ "$alone" = yes ]; then
 fi
 
 step "set SERVER_ID"
-put /etc/one/oned.conf "$oned_conf"
+put_conf "$oned_conf"
 
 step "take over the keys"
 for folder in .one .ssh; do

@@ -3,7 +3,7 @@
 stop_oned
 step "remove the hooks and the VIP"
 if [ -n "$oned_conf" ] && [ -e /etc/one/oned.conf ]; then
-    put /etc/one/oned.conf "$oned_conf"
+    put_conf "$oned_conf"
     rm -f /var/lib/one/config
 fi
 [ -z "$vip" ] || drop_address "$vip"

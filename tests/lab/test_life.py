@@ -1,9 +1,6 @@
 """The life of a zone: it grows, shrinks, loses and replaces servers while somebody writes."""
 
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,47 +8,10 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
+from tests.lab.traffic import Writer
 from tests.lab.zones import assert_survives, assert_whole, one, servers, wait_for
 
 pytestmark = pytest.mark.lab
-
-
-@dataclass
-class Writer:
-    """Makes users through the VIP, one after the other, and remembers what was acknowledged."""
-
-    lab: Lab
-    acknowledged: list[str] = field(default_factory=list)
-    longest_pause: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "Writer":
-        self._thread = threading.Thread(target=self._write)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _write(self) -> None:
-        last = time.monotonic()
-        number = 0
-        while not self._over.is_set():
-            number += 1
-            name = f"user{number}"
-            # Whoever runs: the call goes to the VIP.
-            host = next(host for host in self.lab.hosts if host.is_running)
-            done = host.run(
-                f"runuser -u oneadmin -- env ONE_XMLRPC=http://{VIP}:2633/RPC2"
-                f" timeout 20 oneuser create {name} password-of-{name}"
-            )
-            now = time.monotonic()
-            if done.returncode == 0:
-                self.acknowledged.append(name)
-                self.longest_pause = max(self.longest_pause, now - last)
-                last = now
-            self._over.wait(0.3)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +49,7 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         last = staying[0]
         operator.change([last])
     assert_whole(lab, [last])
-    users = one(lab.host(last), "oneuser list")
-    lost = [name for name in writer.acknowledged if f" {name} " not in users]
-    assert lost == []
+    assert writer.lost(one(lab.host(last), "oneuser list")) == []
     assert len(writer.acknowledged) > 20
     print(f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s")
     for host in lab.hosts:

@@ -8,7 +8,8 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import conf, packages
 from procedures import configuration
-from procedures.install import check, drift
+from procedures.gate import unequal
+from procedures.install import check, confs, drift
 from procedures.observe import Address, Facts, pool_of, require_names
 from procedures.rollout import pending
 from procedures.specs import Database, InstallationSpec, Vip
@@ -54,6 +55,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
         "since": 100,
         "configured": 50,
         "oned_conf": configuration.oned_conf(SHIPPED, spec(), PASSWORD),
+        "next_conf": "",
         "monitord_conf": configuration.monitord_conf(MONITORD, spec()),
         "dumps": (),
         "has_content": True,
@@ -300,6 +302,44 @@ def test_the_pool_is_read_from_the_zones_body() -> None:
     assert pool_of("") == pool_of("<ZONE><SERVER_POOL/></ZONE>") == ()
 
 
+# What waits for the rollout
+
+
+def test_under_a_running_oned_the_configuration_waits_beside_the_one_that_it_has() -> None:
+    seen = facts(oned_conf=configuration.with_server_id(facts().oned_conf, 2))
+    first, then = confs(seen, spec(oned={"PORT": 2700}), PASSWORD)
+    assert first == seen.oned_conf
+    assert read(then) == {**read(seen.oned_conf), "PORT": "2700"}
+
+
+def test_what_waits_is_no_drift_until_the_stack_wants_something_else() -> None:
+    wanted = spec(oned={"PORT": 2700})
+    _, then = confs(facts(), wanted, PASSWORD)
+    waiting = facts(next_conf=then)
+    assert drift(waiting, wanted, PASSWORD) == ()
+    assert drift(waiting, spec(oned={"PORT": 2701}), PASSWORD) == ("oned.conf: PORT",)
+    # Taken back before it was in effect, it leaves nothing.
+    assert drift(waiting, spec(), PASSWORD) == ("oned.conf: PORT",)
+    assert confs(waiting, spec(), PASSWORD) == (waiting.oned_conf, "")
+
+
+def test_what_the_database_asks_for_does_not_wait_for_the_rollout() -> None:
+    first, then = confs(facts(), spec(oned={"PORT": 2700}), "another")
+    assert read(first) == {
+        **read(facts().oned_conf),
+        "DB": read(configuration.oned_conf(SHIPPED, spec(), "another"))["DB"],
+    }
+    assert read(then) == {**read(first), "PORT": "2700"}
+    assert confs(facts(), spec(), "another") == (first, "")
+
+
+def test_where_oned_does_not_run_nothing_waits() -> None:
+    first, then = confs(facts(active=False), spec(oned={"PORT": 2700}), PASSWORD)
+    assert (read(first)["PORT"], then) == ("2700", "")
+    waiting = facts(active=False, next_conf=first)
+    assert confs(waiting, spec(oned={"PORT": 2700}), PASSWORD) == (first, "")
+
+
 # Who restarts
 
 
@@ -308,6 +348,7 @@ def test_the_pool_is_read_from_the_zones_body() -> None:
     [
         ({"a": {}, "b": {}, "c": {}}, []),
         ({"a": {"configured": 101}, "b": {}, "c": {}}, ["a"]),
+        ({"a": {}, "b": {"next_conf": "PORT = 1"}, "c": {"next_conf": "PORT = 1"}}, ["c", "b"]),
         ({"a": {"configured": 101}, "b": {"configured": 101}, "c": {}}, ["a", "b"]),
         (
             {"a": {"configured": 101}, "b": {"configured": 101}, "c": {"configured": 101}},
@@ -323,6 +364,32 @@ def test_servers_behind_their_configuration_restart_followers_first(
     seen: dict[str, dict[str, int]], order: list[str]
 ) -> None:
     assert pending({name: facts(name, **one) for name, one in seen.items()}, "b") == order
+
+
+# Equal data
+
+
+def test_data_that_were_never_seen_alike_are_named() -> None:
+    looks = [
+        {"a": facts(checksums="users\t1\nzones\t7"), "b": facts(checksums="users\t1\nzones\t8")},
+        {"a": facts(checksums="users\t2\nzones\t7"), "b": facts(checksums="users\t2\nzones\t8")},
+    ]
+    assert unequal(looks) == ["zones"]
+
+
+def test_a_server_that_follows_under_writes_has_what_another_one_had() -> None:
+    looks = [
+        {"a": facts(checksums="users\t2"), "b": facts(checksums="users\t1")},
+        {"a": facts(checksums="users\t3"), "b": facts(checksums="users\t2")},
+    ]
+    assert unequal(looks[:1]) == ["users"]
+    assert unequal(looks) == []
+
+
+def test_a_server_that_lacks_a_table_or_all_of_them_differs() -> None:
+    two = facts(checksums="users\t1\nzones\t7")
+    assert unequal([{"a": two, "b": facts(checksums="users\t1")}]) == ["zones"]
+    assert unequal([{"a": two, "b": facts(checksums="")}]) == ["users", "zones"]
 
 
 # Packages

@@ -84,6 +84,19 @@ def test_each_fault_of_a_server_is_named(changed: RaftStatus | None, fault: str)
     assert faults(view(n2=changed)) == [fault]
 
 
+def test_while_somebody_writes_it_is_enough_to_have_one_of_the_leaders_records() -> None:
+    ahead = {**WHOLE, "n1": replace(WHOLE["n1"], index=43, commit=42)}
+    assert faults(view(**ahead), record=40) == []
+    assert faults(view(**ahead), record=41) == [
+        "n0 has index 40 and commit 40, the leader 43 and 42",
+        "n2 has index 40 and commit 40, the leader 43 and 42",
+    ]
+    behind = {**ahead, "n2": replace(WHOLE["n2"], index=42, commit=39)}
+    assert faults(view(**behind), record=40) == [
+        "n2 has index 42 and commit 39, the leader 43 and 42"
+    ]
+
+
 def test_a_pool_of_other_servers_is_a_fault() -> None:
     assert faults(view(), exactly=["n0", "n1"]) == ["the pool lists n0, n1, n2"]
     assert "the pool lists nobody" in faults(ZoneView((), {}), exactly=["n0"])

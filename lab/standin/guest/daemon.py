@@ -142,8 +142,12 @@ class _Daemon:
         address = (self._settings.text("LISTEN_ADDRESS", "0.0.0.0"), port)
         try:
             server = RpcServer(address, api, self._journal)
+        except socket.gaierror as error:
+            self._journal.error("ReM", f"Cannot open server socket: {error.strerror}")
+            raise StartError("Could not start the Request Manager (XML-RPC)") from error
         except OSError as error:
-            raise StartError(f"Cannot listen on {address[0]}:{port}: {error}") from error
+            self._journal.error("ReM", f"Cannot bind to {address[0]}:{port} : {error.strerror}")
+            raise StartError("Could not start the Request Manager (XML-RPC)") from error
         threading.Thread(target=server.serve_forever, name="rpc", daemon=True).start()
         self._journal.info("ReM", f"Starting XML-RPC server, port {port} ...")
         return server

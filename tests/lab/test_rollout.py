@@ -1,0 +1,156 @@
+"""Changed configuration takes effect one server at a time, and only where oned starts with it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab
+from opennebula.zone import quorum
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator, Run
+from tests.lab.test_interrupted import kill_at
+from tests.lab.test_mistakes import only
+from tests.lab.traffic import Watch, Writer
+from tests.lab.zones import assert_whole, holders, one, servers, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
+ALL = "0.0.0.0"  # noqa: S104 - what the package brings
+Zone = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
+    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def test_changed_configuration_takes_effect_while_somebody_writes(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    before = starts(lab)
+    operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
+    with Writer(lab, rate=5) as writer, Watch(lab) as watch:
+        wait_for_writes(writer)
+        run = operator.up()
+        wait_for_writes(writer)
+    assert run.ok, run.output
+    new = assert_whole(lab, NAMES)
+    assert writer.lost(one(lab.host(new), "oneuser list")) == []
+    assert watch.fewest >= quorum(len(NAMES))
+    assert watch.leaders == [leader, new]
+    after = starts(lab)
+    assert {name: count for name, (count, _) in after.items()} == {
+        name: count + 1 for name, (count, _) in before.items()
+    }
+    assert max(NAMES, key=lambda name: after[name][1]) == leader, "the leader was not the last"
+    assert in_effect(lab, "DEBUG_LEVEL=4") == NAMES
+    assert operator.up("--expect-no-changes").ok
+    print(
+        f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s;",
+        ", ".join(f"{name} away for {watch.away(name):.1f} s" for name in NAMES),
+    )
+
+
+def test_the_zone_goes_on_after_its_leader_is_lost(zone: Zone) -> None:
+    lab, _ = zone
+    leader = assert_whole(lab, NAMES)
+    with Writer(lab, rate=5) as writer:
+        wait_for_writes(writer)
+        lab.host(leader).kill()
+        witness = next(lab.host(name) for name in NAMES if name != leader)
+        new = wait_for(
+            lambda: next(
+                (s.name for s in servers(witness) if s.state == "leader" and s.name != leader), None
+            ),
+            "a new leader",
+        )
+        wait_for(lambda: holders(lab) == [new] or None, f"the VIP on {new} alone")
+        wait_for_writes(writer)
+    lab.host(leader).start()
+    wait_for(lambda: leader in up(lab) or None, f"oned on {leader}")
+    one(lab.host(new), "oneuser create one-more secret-of-that")
+    assert assert_whole(lab, NAMES) == new
+    assert writer.lost(one(lab.host(leader), "oneuser list")) == []
+
+
+def test_a_configuration_that_oned_does_not_start_with_stops_at_the_first(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    first, *others = sorted(NAMES, key=lambda name: (name == leader, name))
+    before = starts(lab)
+    operator.config["oned"] = {"LISTEN_ADDRESS": "not-an-address"}
+    with Watch(lab) as watch:
+        assert_refused(operator.up(), first)
+    assert watch.leaders == [leader]
+    assert watch.fewest >= len(NAMES) - 1
+    assert assert_whole(lab, NAMES) == leader
+
+    # Every server has what oned starts with, so that a crash does not matter.
+    lab.host(others[0]).run("systemctl kill --signal=KILL opennebula")
+    wait_for(lambda: others[0] not in up(lab) or None, f"the crash on {others[0]}")
+    wait_for(lambda: up(lab) == NAMES or None, f"oned on {others[0]} again")
+
+    assert_refused(operator.up(), first)
+    assert assert_whole(lab, NAMES) == leader
+    after = starts(lab)
+    assert [name for name in NAMES if after[name] != before[name]] == sorted([first, others[0]])
+
+
+def test_killed_in_the_middle_of_a_rollout_the_next_up_ends_it(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    done, last, *_ = sorted(NAMES, key=lambda name: (name == leader, name))
+    operator.config["oned"] = {"LISTEN_ADDRESS": ALL, "LOG": {"DEBUG_LEVEL": 2}}
+    assert kill_at(operator, f"{last}: restart oned")
+    halfway = starts(lab)
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert in_effect(lab, "DEBUG_LEVEL=2") == NAMES
+    assert starts(lab)[done] == halfway[done], "restarted once more"
+    for host in lab.hosts:
+        assert host.run("ls /etc/one/oned.conf?*").stdout == ""
+    assert operator.up("--expect-no-changes").ok
+
+
+def assert_refused(run: Run, name: str) -> None:
+    """That host's oned did not start with the new configuration, and its log says why."""
+    message = only(run, name)
+    assert message.step == "restart oned with its new configuration"
+    assert "Could not start the Request Manager" in message.seen
+    assert "Cannot open server socket" in message.seen
+    assert "opennebula-ha:oned" in message.remedy
+
+
+def wait_for_writes(writer: Writer) -> None:
+    """Some more writes are acknowledged."""
+    enough = len(writer.acknowledged) + 5
+    wait_for(lambda: len(writer.acknowledged) >= enough or None, "more writes")
+
+
+def starts(lab: Lab) -> dict[str, tuple[int, int]]:
+    """Of each host: how often its oned was started, and when last by the clock of all hosts."""
+    found = {}
+    for host in lab.hosts:
+        said = host.run(
+            "journalctl -u opennebula -o cat | grep -c '^Starting';"
+            " systemctl show -p ExecMainStartTimestampMonotonic --value opennebula"
+        )
+        often, when = said.stdout.split()
+        found[host.name] = int(often), int(when)
+    return found
+
+
+def up(lab: Lab) -> list[str]:
+    """The hosts whose oned is up."""
+    return [h.name for h in lab.hosts if h.run("systemctl is-active opennebula").returncode == 0]
+
+
+def in_effect(lab: Lab, setting: str) -> list[str]:
+    """The hosts whose oned noted that setting as it started."""
+    return [h.name for h in lab.hosts if h.run(f"grep {setting} /var/lib/one/config").stdout]

@@ -1,0 +1,181 @@
+"""What goes on in a zone meanwhile: somebody writes through the VIP, somebody asks every oned.
+
+Each is a process of its own beside the operator, in the lab's network, that says a line of JSON
+for all that it saw.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from itertools import count, groupby
+from subprocess import PIPE
+from typing import Any
+from xml.etree import ElementTree
+
+from lab.machines import Lab
+from tests.lab.operators import ONE_PASS, ROOT, VIP
+
+ANSWER = 5.0
+"""Seconds after which a write counts as not acknowledged."""
+LEADER = 3
+
+
+class _Meanwhile:
+    """Runs this module as a process for as long as the context lasts; notes what it says."""
+
+    def __init__(self, lab: Lab, *words: str) -> None:
+        self._lab = lab
+        self._argv = [sys.executable, "-m", "tests.lab.traffic", *words]
+
+    def __enter__(self) -> Any:
+        self._process = self._lab.popen(self._argv, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._reader.join()
+        assert self._process.wait() == 0
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self.note(json.loads(line))
+
+    def note(self, seen: Any) -> None:
+        """One line of what it said."""
+        raise NotImplementedError
+
+
+class Writer(_Meanwhile):
+    """Makes users through the VIP, one after the other, and remembers what was acknowledged."""
+
+    def __init__(self, lab: Lab, rate: float = 2.0) -> None:
+        """``rate``: users a second."""
+        super().__init__(lab, "write", str(rate))
+        self.acknowledged: list[str] = []
+        self.longest_pause = 0.0
+        self._last = 0.0
+
+    def note(self, seen: tuple[str, float]) -> None:
+        """One user that was acknowledged, and when."""
+        name, now = seen
+        self.longest_pause = max(self.longest_pause, now - (self._last or now))
+        self._last = now
+        self.acknowledged.append(name)
+
+    def lost(self, users: str) -> list[str]:
+        """Those that were acknowledged and are not in that ``oneuser list``."""
+        return [name for name in self.acknowledged if f" {name} " not in users]
+
+
+class Watch(_Meanwhile):
+    """Asks every oned, some times a second, what it is."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab, "watch", *(f"{host.name}={host.address}" for host in lab.hosts))
+        self.seen: list[tuple[float, dict[str, tuple[int, int]]]] = []
+        """When, and the state and term of each that answered."""
+
+    def note(self, seen: tuple[float, dict[str, tuple[int, int]]]) -> None:
+        """One look at all of them."""
+        self.seen.append(seen)
+
+    @property
+    def fewest(self) -> int:
+        """How many oneds answered when the fewest did."""
+        return min(len(answers) for _, answers in self.seen)
+
+    @property
+    def leaders(self) -> list[str]:
+        """Who led, one after the other."""
+        heads = [
+            max((term, name) for name, (state, term) in answers.items() if state == LEADER)[1]
+            for _, answers in self.seen
+            if any(state == LEADER for state, _ in answers.values())
+        ]
+        return [name for name, _ in groupby(heads)]
+
+    def away(self, name: str) -> float:
+        """For how long, in all, that one did not answer."""
+        looks = zip(self.seen, self.seen[1:], strict=False)
+        return sum(then - now for (now, answers), (then, _) in looks if name not in answers)
+
+
+def write(rate: float) -> Iterator[Any]:
+    """Make users for ever; each that was acknowledged, and when."""
+    for number in count(1):
+        begun, name = time.monotonic(), f"user-{os.getpid()}-{number}"
+        if call(VIP, ANSWER, "one.user.allocate", name, f"password-of-{name}", "", []) is not None:
+            yield name, time.monotonic()
+        time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
+
+
+def watch(addresses: Mapping[str, str]) -> Iterator[Any]:
+    """Look for ever; when, and the state and term of each that answered within a second."""
+
+    def ask(address: str) -> tuple[int, int] | None:
+        said = call(address, 1.0, "one.zone.raftstatus")
+        raft = ElementTree.fromstring(said) if said else None  # noqa: S314 - a lab's own oned
+        return None if raft is None else (_number(raft, "STATE"), _number(raft, "TERM"))
+
+    with ThreadPoolExecutor(len(addresses)) as workers:
+        while True:
+            begun = time.monotonic()
+            answers = dict(zip(addresses, workers.map(ask, addresses.values()), strict=True))
+            yield begun, {name: one for name, one in answers.items() if one is not None}
+            time.sleep(0.2)
+
+
+def call(address: str, seconds: float, method: str, *parameters: object) -> str | None:
+    """What that oned answers as oneadmin; None where it refuses, or does not answer in time."""
+    oned = xmlrpc.client.ServerProxy(f"http://{address}:2633/RPC2", _Transport(seconds))
+    ask: Callable[..., Any] = getattr(oned, method)
+    try:
+        done, said, *_ = ask(f"oneadmin:{ONE_PASS}", *parameters)
+    except (OSError, xmlrpc.client.Error, EOFError):
+        return None
+    return str(said) if done else None
+
+
+class _Transport(xmlrpc.client.Transport):
+    """A connection that does not wait longer than that."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        connection = super().make_connection(host)
+        connection.timeout = self._seconds
+        return connection
+
+
+def _number(raft: ElementTree.Element, name: str) -> int:
+    return int(raft.findtext(name, "-1"))
+
+
+def _end_with_the_context() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+def main(kind: str, *words: str) -> None:
+    """Say what is seen, until standard input ends."""
+    threading.Thread(target=_end_with_the_context, daemon=True).start()
+    addresses = dict(word.split("=") for word in words if "=" in word)
+    for seen in write(float(words[0])) if kind == "write" else watch(addresses):
+        print(json.dumps(seen), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
