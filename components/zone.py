@@ -78,7 +78,7 @@ class HighAvailableZone(ComponentResource):
         for one in self.front_ends:
             found[f"{one.name} installation"] = one.installation.revision
             if one.member is not None:
-                found[f"{one.name} server"] = one.member.server_id
+                found[f"{one.name} server"] = one.member.revision
         return found
 
 

@@ -430,9 +430,16 @@ def _not_listed(pool: Sequence[ServerEntry], known: AbstractSet[str]) -> Refusal
 
 
 def plan_join(
-    host: FrontEndView, leader: FrontEndView, pool: Sequence[ServerEntry]
+    host: FrontEndView,
+    leader: FrontEndView,
+    pool: Sequence[ServerEntry],
+    *,
+    anew: Sequence[str] = (),
 ) -> JoinPlan | Refusal:
-    """What this front-end lacks to be a server of the zone that ``leader`` leads."""
+    """What this front-end lacks to be a server of the zone that ``leader`` leads.
+
+    ``anew`` says why a server that is one is to get the leader's data and keys once more.
+    """
     entry = next((entry for entry in pool if entry.name == host.name), None)
     if host.has_content and host.identity != leader.identity:
         return Refusal(
@@ -450,6 +457,8 @@ def plan_join(
                 host=host.name,
             )
         return JoinPlan(seed=True, register=True, start=True)
+    if host.has_content and anew:
+        return JoinPlan(seed=True, start=True, reasons=tuple(anew))
     if host.is_member and host.server_id == entry.id:
         if max(host.log_index, 1) < leader.log_begins:
             # The leader gives a record out only with the one before it.

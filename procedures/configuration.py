@@ -1,8 +1,11 @@
 """The managed part of a front-end's configuration files. Pure: text in, text out."""
 
+from collections.abc import Sequence
+
 from opennebula import attributes, conf
 from procedures.specs import Database, InstallationSpec
 
+TOO_MUCH = "rights on every database"
 _HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
 
@@ -47,20 +50,40 @@ def without_hooks(text: str) -> str:
     return text
 
 
+def account_name(database: Database) -> str:
+    """The account as SQL has it."""
+    return _account(database.owner)
+
+
+def without_global_rights(database: Database) -> str:
+    """SQL that leaves the account the rights on its own database."""
+    owner = account_name(database)
+    return f"REVOKE ALL PRIVILEGES ON *.* FROM {owner};\nREVOKE GRANT OPTION ON *.* FROM {owner};"
+
+
+def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
+    """What the account lacks, and what it has too much, from its SHOW GRANTS."""
+    if not grants:
+        return ["missing"]
+    own = f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
+    found = [] if any(line.startswith(own) for line in grants) else ["no right to its database"]
+    if any(" ON *.* " in line and not line.startswith("GRANT USAGE ") for line in grants):
+        found.append(TOO_MUCH)
+    return found
+
+
 def account(database: Database, password: str) -> str:
     """SQL that makes the database and an account that may use it, and nothing else, from here.
 
     An account that is there keeps its password: see ``identify``.
     """
     name = database.name.replace("`", "``")
-    # In a GRANT an underscore stands for any character.
-    pattern = name.replace("_", r"\_")
-    owner = _account(database.owner)
+    owner = account_name(database)
     return "\n".join(
         [
             f"CREATE DATABASE IF NOT EXISTS `{name}`;",
             f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
-            f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO {owner};",
+            f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO {owner};",
         ]
     )
 
@@ -103,6 +126,11 @@ def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
         "PASSWD": password,
         "DB_NAME": database.name,
     }
+
+
+def _pattern(database: Database) -> str:
+    # In a GRANT an underscore stands for any character.
+    return database.name.replace("`", "``").replace("_", r"\_")
 
 
 def _quote(text: str) -> str:

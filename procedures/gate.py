@@ -7,26 +7,27 @@ while somebody writes, too.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula.api import ApiError
+from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures.access import Access, on_each
+from procedures.address import to_leader
 from procedures.observe import Dump, Facts, all_facts, way_in, zone_view
 from procedures.specs import ZoneSpec
-from procedures.wait import until
+from procedures.wait import INTERVAL, until
 
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
+WRITE = 30.0
+"""Seconds for one write, an election meanwhile included."""
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
-VIP = 30.0
-"""Seconds for the Raft hooks to move the address."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,13 @@ def verify(
     hosts: Mapping[str, Host],
     *,
     without: AbstractSet[str] = frozenset(),
+    differing: Collection[str] = (),
 ) -> Whole:
     """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
 
     Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
+    So is that of those known to be ``differing``: in their data, or in the SERVER_ID that they
+    would start with.
     """
     access.report("verify the zone")
     view = _converged(access, hosts, without)
@@ -89,7 +93,8 @@ def verify(
         if entry.name in hosts and entry.name not in without
     }
     _same_answers(access, known, view)
-    seen = _equal_data(access, zone, known)
+    seen = _equal_data(access, zone, known, differing)
+    _ready_to_restart(view, {n: one for n, one in seen.items() if n not in differing})
     whole = Whole(
         leader=leader,
         servers=tuple(
@@ -109,29 +114,7 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
     if zone.vip is None:
         return
     known = {name: hosts[name] for name in whole.facts}
-    address, leader = zone.vip.address, whole.leader
-    last = holders(whole.facts, address)
-    deadline = time.monotonic() + VIP
-    while last != [leader] and time.monotonic() < deadline:
-        last = holders(all_facts(access, known, zone.database), address)
-    if last != [leader]:
-        raise HostError(
-            leader,
-            "verify the VIP",
-            expected=f"{address} on {leader} and nowhere else within {VIP:.0f} s",
-            seen=f"it is on {', '.join(last) or 'no host'}",
-            remedy="look for the hook's errors in /var/log/one/oned.log; remove a leftover with"
-            f" 'ip address del {address}/{zone.vip.prefix} dev {zone.vip.interface}'",
-        )
-
-
-def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
-    """The hosts that have that address on an interface."""
-    return sorted(
-        name
-        for name, one in facts.items()
-        if any(item.address == address for item in one.addresses)
-    )
+    to_leader(access, zone, known, whole.leader, whole.facts)
 
 
 def unequal(looks: Sequence[Mapping[str, Facts]]) -> list[str]:
@@ -144,6 +127,8 @@ def unequal(looks: Sequence[Mapping[str, Facts]]) -> list[str]:
         name: {line for seen in looks for line in seen[name].checksums.splitlines()}
         for name in looks[-1]
     }
+    if not had:
+        return []
     all_tables = _tables(set().union(*had.values()))
     first = had[min(had)]
     return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
@@ -154,17 +139,28 @@ def _tables(checksums: set[str]) -> set[str]:
 
 
 def write(access: Access, host: Host) -> None:
-    """One harmless write on the leader, which makes lagging followers catch up."""
-    try:
-        access.api(host, timeout=30).touch(datetime.now(UTC).isoformat(timespec="seconds"))
-    except ApiError as error:
-        raise HostError(
-            host.name,
-            "write through the leader",
-            expected="a write that a majority acknowledges",
-            seen=str(error),
-            remedy="bring the other zone servers up; the write may yet be committed when they are",
-        ) from None
+    """One harmless write, which makes lagging followers catch up.
+
+    A leader that has just been deposed refuses it, and hands it on as soon as it knows another.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            access.api(host, timeout=WRITE).touch(datetime.now(UTC).isoformat(timespec="seconds"))
+        except ApiError as error:
+            if time.monotonic() - begun < WRITE and not isinstance(error, NotAuthenticatedError):
+                time.sleep(INTERVAL)
+                continue
+            raise HostError(
+                host.name,
+                "write through the leader",
+                expected="a write that a majority acknowledges",
+                seen=str(error),
+                remedy="bring the other zone servers up; the write may yet be committed when they"
+                " are",
+            ) from None
+        else:
+            return
 
 
 def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
@@ -224,12 +220,17 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
     on_each(hosts, ask)
 
 
-def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, Facts]:
+def _equal_data(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], differing: Collection[str]
+) -> dict[str, Facts]:
     looks: list[dict[str, Facts]] = []
+
+    def different() -> list[str]:
+        return unequal([{n: one for n, one in x.items() if n not in differing} for x in looks])
 
     def look() -> dict[str, Facts] | None:
         looks.append(all_facts(access, hosts, zone.database, checksums=True))
-        return looks[-1] if not unequal(looks) else None
+        return looks[-1] if not different() else None
 
     return until(
         look,
@@ -237,9 +238,23 @@ def _equal_data(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> di
         step="compare the data",
         expected="equal checksums of every replicated table",
         seconds=CONVERGENCE,
-        seen=lambda: f"different {', '.join(unequal(looks))}",
-        remedy="the servers that differ from the leader must join anew: their oned must not lead",
+        seen=lambda: f"different {', '.join(different())}",
+        remedy="the servers that differ from the leader must join anew, and must not lead until"
+        " then: pulumi refresh names them, pulumi up has them join",
     )
+
+
+def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
+    ids = {entry.name: entry.id for entry in view.pool}
+    for name, one in seen.items():
+        if one.server_id != ids[name]:
+            raise HostError(
+                name,
+                "verify the zone",
+                expected=f"SERVER_ID {ids[name]} in /etc/one/oned.conf, as it runs",
+                seen=f"SERVER_ID {one.server_id}",
+                remedy="do not restart it; pulumi refresh, then pulumi up: it joins anew",
+            )
 
 
 def _states(view: ZoneView) -> str:

@@ -1,7 +1,7 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hosts.connection import Host
@@ -16,6 +16,9 @@ STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
 """Seconds for apt to fetch and unpack everything."""
+_ONE_AUTH = "/var/lib/one/.one/one_auth"
+_NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
+"""Of the keys those that others may read; FireEdge writes its own so, in a closed folder."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,13 @@ def install(
     lacking = drift(seen, spec, access.secrets.db_password)
     if seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers or {})
-    fetched = "package" in lacking or "packages" in lacking
+    fetched = _to_fetch(seen, spec)
     if fetched:
         _refuse_upgrade(seen, spec)
-        seen = _packages(access, spec, seen)
+    if held := [name for name in _wanted(spec) if _is_held(seen, name)]:
+        access.run(spec.host, "unhold", variables={"packages": " ".join(held)})
+    if fetched:
+        seen = _packages(access, spec, seen, fetched)
     if lacking or renew:
         _configure(access, spec, seen)
     if fetched:
@@ -58,9 +64,8 @@ def install(
     return _installed(access, spec, seen, ())
 
 
-def inspect(access: Access, spec: InstallationSpec) -> Installed:
-    """What the host has now, and how it differs from the spec. Raises HostError."""
-    seen = _facts(access, spec)
+def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
+    """What the host has now, and how it differs from the spec."""
     return _installed(access, spec, seen, drift(seen, spec, access.secrets.db_password))
 
 
@@ -85,17 +90,30 @@ def remove(access: Access, spec: InstallationSpec) -> None:
 
 def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
     """What differs on the host from the spec, by name."""
-    if not _is_version(seen.package, spec.version):
-        return ("package",)
-    if not seen.packages.issuperset(_wanted(spec)):
-        return ("packages",)
-    found: list[str] = []
+    found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
+    if not seen.package:
+        return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, db_password)
     found += [f"oned.conf: {name}" for name in named]
     if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
         found.append("monitord.conf")
-    if any(seen.resolves.get(name) != address for name, address in spec.names.items()):
-        found.append("/etc/hosts")
+    found += [
+        f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
+        for name, address in sorted(spec.names.items())
+        if seen.resolves.get(name) != address
+    ]
+    found += [f"{unit}.service: {fault}" for unit, fault in faulty_units(seen, spec).items()]
+    found += [
+        f"{path}: mode {seen.keys[path].mode:o}, owner {seen.keys[path].owner}"
+        for path in open_keys(seen)
+    ]
+    if spec.database.is_mariadb and not seen.silent:
+        found += [
+            f"database account {spec.database.owner}: {fault}"
+            for fault in configuration.account_faults(spec.database, seen.grants)
+        ]
+    if seen.has_content and _ONE_AUTH not in seen.keys:
+        found.append(f"{_ONE_AUTH}: missing")
     return tuple(found)
 
 
@@ -109,6 +127,61 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
         return wanted, ""
     kept = configuration.with_database(seen.oned_conf, spec.database, db_password)
     return kept, wanted if wanted != kept else ""
+
+
+def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
+    """The packages to be mended, and what is wrong with each."""
+    found: dict[str, str] = {}
+    for name in _wanted(spec):
+        package = seen.packages.get(name)
+        if package is None:
+            found[name] = "not installed"
+        elif name.startswith("opennebula") and not _is_version(package.version, spec.version):
+            found[name] = f"version {package.version}"
+        elif package.held:
+            found[name] = "held back"
+    return found
+
+
+def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
+    """The units that would not start at boot, or do not run where they have to."""
+    found: dict[str, str] = {}
+    for name, has_to_run in _managed_units(seen, spec).items():
+        unit = seen.units.get(name)
+        if unit is not None and not unit.starts_at_boot:
+            found[name] = unit.enabled
+        elif unit is not None and has_to_run and not unit.runs:
+            found[name] = "stopped"
+    return found
+
+
+def _managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
+    """The units of this stack, and whether each has to run at this moment.
+
+    Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
+    Raft hook starts them when it has moved the VIP.
+    """
+    vip = spec.vip.address if spec.vip else ""
+    leads = not vip or any(one.address == vip for one in seen.addresses)
+    beside_leader = seen.active and leads and not seen.hook_runs
+    found = {
+        packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
+        for feature in spec.features
+    }
+    if spec.database.is_mariadb:
+        found["mariadb"] = True
+    if seen.active:
+        found["opennebula"] = True
+    return found
+
+
+def open_keys(seen: Facts) -> list[str]:
+    """The files with secrets that are not oneadmin's, or that others can read."""
+    return [
+        path
+        for path, key in sorted(seen.keys.items())
+        if key.owner != "oneadmin:oneadmin" or (key.mode & 0o027 and not path.endswith(_NO_SECRET))
+    ]
 
 
 def check(seen: Facts, spec: InstallationSpec) -> None:
@@ -162,10 +235,10 @@ def _check_interface(seen: Facts, vip: Vip) -> None:
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:
-    return facts(access, spec.host, spec.database, names=spec.names)
+    return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
-def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
+def _packages(access: Access, spec: InstallationSpec, seen: Facts, wanted: Sequence[str]) -> Facts:
     token = access.secrets.one_token
     try:
         source = packages.repository(
@@ -193,7 +266,7 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
             "component": source.component,
             "key_url": source.key_url,
             "key": spec.repository.key or "",
-            "packages": " ".join(_wanted(spec)),
+            "packages": " ".join(wanted),
         },
         secrets={"auth": _netrc(source.url, token) if token else ""},
         timeout=INSTALL,
@@ -230,6 +303,20 @@ def _wanted(spec: InstallationSpec) -> tuple[str, ...]:
     return packages.packages(spec.features, mariadb=spec.database.is_mariadb)
 
 
+def _to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
+    """As apt wants them: what goes with an OpenNebula that is there has the version of that."""
+    there = _is_version(seen.package, spec.version)
+    return [
+        f"{name}={seen.package}" if there and name in packages.FEATURES.values() else name
+        for name, fault in differing_packages(seen, spec).items()
+        if fault != "held back"
+    ]
+
+
+def _is_held(seen: Facts, name: str) -> bool:
+    return name in seen.packages and seen.packages[name].held
+
+
 def _netrc(url: str, token: str) -> str:
     user, _, password = token.partition(":")
     return f"machine {url.split('://', 1)[-1].split('/', 1)[0]} login {user} password {password}"
@@ -250,17 +337,35 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
+            "stopped": " ".join(
+                name
+                for name, has_to_run in _managed_units(seen, spec).items()
+                if has_to_run and name in seen.units and not seen.units[name].runs
+            ),
+            "open_keys": "\n".join(open_keys(seen)),
             "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
         },
         secrets={
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
-            "account": configuration.account(spec.database, secrets.db_password),
+            "account": _account(seen, spec, secrets.db_password),
             "identify": configuration.identify(spec.database, secrets.db_password, beside=beside),
             "db_password": secrets.db_password,
-            "one_auth": "" if seen.has_content else f"oneadmin:{secrets.one_pass}",
+            "one_auth": f"oneadmin:{secrets.one_pass}" if _writes_auth(seen) else "",
         },
     )
+
+
+def _account(seen: Facts, spec: InstallationSpec, password: str) -> str:
+    statements = configuration.account(spec.database, password)
+    if configuration.TOO_MUCH in configuration.account_faults(spec.database, seen.grants):
+        statements += "\n" + configuration.without_global_rights(spec.database)
+    return statements
+
+
+def _writes_auth(seen: Facts) -> bool:
+    """Beside a database one_auth is the zone's: it is written only where it is gone."""
+    return not seen.has_content or _ONE_AUTH not in seen.keys
 
 
 def _installed(

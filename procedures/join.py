@@ -1,7 +1,8 @@
 """Make one front-end a server of a zone that works."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -10,19 +11,68 @@ from opennebula.membership import Refusal, plan_join
 from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
 from procedures import gate
 from procedures.access import Access
+from procedures.differences import lasting, tables, unlike
 from procedures.found import refused, zone_lock
-from procedures.observe import Facts, all_facts, facts, require_names, way_in, zone_view
-from procedures.oned import enlist, start
-from procedures.seed import seed
+from procedures.observe import (
+    Facts,
+    all_facts,
+    facts,
+    require_names,
+    way_in,
+    zone_view,
+)
+from procedures.oned import enlist, start, stop
+from procedures.seed import dump, seed
 from procedures.specs import MemberSpec
+from procedures.survey import Survey
 from procedures.wait import INTERVAL
 
 _STEP = "join the zone"
+SECOND_LOOK = 3.0
+"""Seconds in which every server that follows has and applies what the leader had before."""
 CATCH_UP = 20.0
 """Seconds for a server that lags to have the leader's last record, or to be told of."""
 
 
-def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> tuple[int, str]:
+@dataclass(frozen=True)
+class Place:
+    """A front-end's place in the zone, and what keeps it from being a sound server of it."""
+
+    server_id: int
+    """-1: it is not in the zone's pool."""
+    faults: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
+    """Those of the faults that only the leader's data and keys mend."""
+
+
+def place(access: Access, spec: MemberSpec, survey: Survey) -> Place:
+    """The host's place, by what its oned says and by what it holds in comparison to the leader."""
+    hosts, name = survey.hosts, spec.host.name
+    server_id, faults = membership(access, spec, hosts)
+    known = survey.known_facts()
+    view = survey.view()
+    leader, entry = view.leader(), _entry(view, name)
+    if entry is None or name not in known or leader not in known:
+        return Place(server_id, tuple(faults))
+    own, head = known[name], known[leader]
+    if not own.active:
+        faults = ["its oned is stopped"]
+    status = view.statuses.get(name)
+    anew = unlike(own, head, entry, runs_as=status.server_id if status else None)
+    if own.identity != head.identity:
+        faults.append("its database is empty, or another OpenNebula's")
+    elif tables(own, head):
+        time.sleep(SECOND_LOOK)
+        pair = {name: spec.host, leader: hosts[leader]}
+        later = all_facts(access, pair, survey.database, checksums=True)
+        if differing := lasting((own, head), (later[name], later[leader])):
+            anew.append(f"its data differ from the leader's: {', '.join(differing)}")
+    return Place(server_id, tuple(dict.fromkeys([*faults, *anew])), tuple(anew))
+
+
+def membership(
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host]
+) -> tuple[int, list[str]]:
     """The host's SERVER_ID, and what keeps it from being a sound server of the zone, if anything.
 
     Asks only the oneds. An ID of -1: it is not in the zone's pool.
@@ -32,7 +82,7 @@ def membership(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> t
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
         gate.write(access, way_in(view, hosts))
         view = _caught_up(access, spec.host.name, hosts)
-    return _place(view, spec.host.name)
+    return _by_status(view, spec.host.name)
 
 
 def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
@@ -41,15 +91,61 @@ def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     ``hosts`` are all that the zone may have, this one and those about to leave included.
     Raises HostError.
     """
-    server_id, fault = _place(zone_view(access, hosts), spec.host.name)
-    if server_id >= 0 and not fault:
+    server_id, faults = _by_status(zone_view(access, hosts), spec.host.name)
+    if server_id >= 0 and not faults:
         return server_id
     with zone_lock(access, hosts):
         return _Join(access, spec, hosts).run()
 
 
+def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
+    """Have the host in the zone as a server that differs in nothing; its SERVER_ID.
+
+    Raises HostError.
+    """
+    survey = Survey(access, hosts, spec.zone.database)
+    found = place(access, spec, survey)
+    if found.server_id >= 0 and not found.faults:
+        return found.server_id
+    differing, asleep = _others(survey, spec.host.name)
+    with zone_lock(access, hosts):
+        return _Join(access, spec, hosts, anew=found.anew, differing=differing, asleep=asleep).run()
+
+
+def _others(survey: Survey, name: str) -> tuple[set[str], list[Facts]]:
+    """Who else differs, and who else is merely stopped.
+
+    The turn of those that differ comes; until then they keep nobody else from being mended.
+    """
+    view, known = survey.view(), survey.known_facts()
+    head = known.get(view.leader() or "")
+    differing: set[str] = set()
+    asleep: list[Facts] = []
+    for entry in view.pool:
+        own = known.get(entry.name)
+        if own is None or head is None or entry.name == name:
+            continue
+        if unlike(own, head, entry) or tables(own, head):
+            differing.add(entry.name)
+        if not own.active and (own.server_id, own.identity) == (entry.id, head.identity):
+            asleep.append(own)
+    return differing, asleep
+
+
 class _Join:
-    def __init__(self, access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        hosts: Mapping[str, Host],
+        *,
+        anew: Sequence[str] = (),
+        differing: Collection[str] = (),
+        asleep: Sequence[Facts] = (),
+    ) -> None:
+        self._anew = anew
+        self._differing = differing
+        self._asleep = asleep
         self._access = access
         self._zone = spec.zone
         self._host = spec.host
@@ -59,19 +155,33 @@ class _Join:
     def run(self) -> int:
         name = self._host.name
         leader = _leader(self._access, self._hosts)
+        self._wake(leader)
         view = self._ready()
+        if leader == name and self._anew:
+            leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),
             view.pool,
+            anew=self._anew,
         )
         if isinstance(plan, Refusal):
             raise refused(plan, name, _STEP)
         entry = _entry(view, name)
         for reason in plan.reasons:
             self._access.report(f"{name}: join anew: {reason}")
+        if plan.seed and self._anew:
+            # What it holds may be what somebody wants to look at: nothing of it is lost.
+            dump(
+                self._access,
+                self._host,
+                self._zone.database,
+                reason=f"differing-{name}",
+                keep=self._zone.keep_dumps,
+                stop=True,
+            )
         if plan.seed:
             require_names(seen.values(), pair)
             # The ID that the pool will give; it is set right before the start in any case.
@@ -86,8 +196,40 @@ class _Join:
                 # Before the start: whatever ends this run, the next one does both.
                 self._reset(entry)
             self._start(entry)
-        gate.verify(self._access, self._zone, self._hosts, without=self._missing)
+        gate.verify(
+            self._access,
+            self._zone,
+            self._hosts,
+            without=self._missing,
+            differing=self._differing,
+        )
         return entry.id
+
+    def _wake(self, leader: str) -> None:
+        """Start those that are merely stopped: one change at a time needs all the others."""
+        for own in self._asleep:
+            self._access.report(f"{own.host.name}: start it first")
+            body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
+            enlist(self._access, self._zone, own, own.server_id, body)
+            start(self._access, own.host, own.server_id)
+            gate.write(self._access, self._hosts[leader])
+            _caught_up(self._access, own.host.name, self._hosts)
+
+    def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
+        """Stop the leader's own oned: its configuration is not one to start again with."""
+        name = self._host.name
+        if len(view.pool) == 1:
+            raise HostError(
+                name,
+                _STEP,
+                expected="another zone server to lead meanwhile",
+                seen=f"{name} alone; {'; '.join(self._anew)}",
+                remedy="correct it on the host, then run again",
+            )
+        gate.write(self._access, self._host)
+        stop(self._access, self._host)
+        leader = _leader(self._access, self._others())
+        return leader, zone_view(self._access, self._hosts)
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
         seed(
@@ -209,13 +351,13 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> ZoneView
         time.sleep(INTERVAL)
 
 
-def _place(view: ZoneView, name: str) -> tuple[int, str]:
+def _by_status(view: ZoneView, name: str) -> tuple[int, list[str]]:
     entry = _entry(view, name)
     if not view.leader():
-        return -1, "there is no leader"
+        return -1, ["there is no leader"]
     if entry is None:
-        return -1, "it is not in the zone"
-    return entry.id, "; ".join(filter(None, [*_own_faults(view, entry), _lag(view, name)]))
+        return -1, ["it is not in the zone"]
+    return entry.id, [*_own_faults(view, entry), *filter(None, [_lag(view, name)])]
 
 
 def _lag(view: ZoneView, name: str) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -11,8 +11,10 @@ from hosts.script import Output
 from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.membership import FrontEndView
+from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
 from procedures.access import Access, on_each
+from procedures.configuration import account_name
 from procedures.specs import Database
 
 
@@ -34,6 +36,41 @@ class Dump:
 
 
 @dataclass(frozen=True)
+class Package:
+    """An installed package."""
+
+    version: str
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit: whether it starts at boot, and whether it runs; in systemd's words."""
+
+    enabled: str
+    active: str
+
+    @property
+    def starts_at_boot(self) -> bool:
+        """Nobody disabled or masked it."""
+        return self.enabled.removesuffix("-runtime") not in ("disabled", "masked")
+
+    @property
+    def runs(self) -> bool:
+        """It does, or is on its way."""
+        return self.active not in ("inactive", "failed")
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """A file with a secret of oneadmin's, by what may be told of it."""
+
+    mode: int
+    owner: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """One front-end as its host shows it."""
 
@@ -43,10 +80,9 @@ class Facts:
     machine_id: str
     addresses: tuple[Address, ...]
     resolves: Mapping[str, str]
-    package: str
-    """Version of the package opennebula; empty where it is not installed."""
-    packages: frozenset[str]
-    """Names of all that is installed."""
+    """The names that were asked for, each with its addresses, the one that is taken first."""
+    packages: Mapping[str, Package]
+    """All that is installed."""
     active: bool
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
@@ -65,6 +101,24 @@ class Facts:
     log_term: int
     log_begins: int
     checksums: str
+    """Of every replicated table, where asked for."""
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    """MariaDB and OpenNebula's, by name without ``.service``."""
+    hook_runs: bool = False
+    """A Raft hook is at work: it moves the VIP and the services that go with it."""
+    keys: Mapping[str, KeyFile] = field(default_factory=dict)
+    """By path."""
+    remotes: Mapping[str, str] = field(default_factory=dict)
+    """Checksum of each folder of the remotes, by path, where asked for."""
+    grants: tuple[str, ...] = ()
+    """What the database's account may do."""
+    silent: str = ""
+    """What the database says where it does not answer; then nothing is known of its content."""
+
+    @property
+    def package(self) -> str:
+        """Version of the package opennebula; empty where it is not installed."""
+        return self.packages["opennebula"].version if "opennebula" in self.packages else ""
 
     @property
     def server_id(self) -> int:
@@ -128,8 +182,12 @@ def facts(
     *,
     checksums: bool = False,
     names: Iterable[str] = (),
+    even_silent: bool = False,
 ) -> Facts:
-    """One round trip to one host; changes nothing. Raises HostError."""
+    """One round trip to one host; changes nothing. Raises HostError.
+
+    Also where its database does not answer, unless it may be ``even_silent``.
+    """
     names = sorted(names)
     output = access.run(
         host,
@@ -138,11 +196,24 @@ def facts(
             "db_name": database.name,
             "checksums": "yes" if checksums else "no",
             "names": " ".join(names),
+            "account": account_name(database),
+            "units": " ".join(f"{unit}.service" for unit in _UNITS),
         },
         exclusive=False,
-        timeout=120,
+        # Of a large database each checksum is a whole reading.
+        timeout=600 if checksums else 120,
     )
-    return _parse(host, names, output)
+    found = _parse(host, names, output)
+    if found.silent and not even_silent:
+        raise HostError(
+            host.name,
+            "observe",
+            expected="MariaDB to answer root on its socket",
+            seen=found.silent,
+            remedy="start MariaDB (systemctl start mariadb) and look at its journal,"
+            " then run again",
+        )
+    return found
 
 
 def all_facts(
@@ -246,7 +317,7 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
     """
     for one in seen:
         for name, host in hosts.items():
-            address = one.resolves.get(name)
+            address, *_ = one.resolves.get(name, "").split() or [""]
             if address != host.address:
                 raise HostError(
                     one.host.name,
@@ -255,6 +326,9 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                     seen=address or "no address",
                     remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
                 )
+
+
+_UNITS = ("opennebula", "mariadb", *FEATURES.values())
 
 
 def _parse(host: Host, names: list[str], output: Output) -> Facts:
@@ -270,8 +344,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         machine_id=values["machine_id"],
         addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in given.items() if address},
-        package=values["package"],
-        packages=frozenset(values["packages"].split()),
+        packages=dict(_packages(values["packages"])),
         active=values["active"] == "active",
         since=int(values["since"]),
         configured=int(values["configured"]),
@@ -279,7 +352,8 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         next_conf=values.get("next", ""),
         monitord_conf=values.get("monitord", ""),
         dumps=tuple(_dumps(values["backups"])),
-        has_content=int(values.get("users") or 0) > 0,
+        # Of a database that does not answer nobody may think that it is empty.
+        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")),
         identity=values.get("identity", ""),
         zone_body=values.get("zone", ""),
         zone_changed=int(values.get("zone_changed") or 0),
@@ -287,6 +361,12 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         log_term=int(log[1]) if log else -1,
         log_begins=int(log[2]) if log else -1,
         checksums=values.get("checksums", ""),
+        units=dict(_units(values["units"])),
+        hook_runs=bool(values["hook"]),
+        keys=dict(_keys(values["keys"], values["key_digests"])),
+        remotes=_digests(values.get("remotes", "")),
+        grants=tuple(values.get("grants", "").splitlines()),
+        silent=values.get("silent", ""),
     )
 
 
@@ -317,6 +397,32 @@ def _addresses(text: str) -> Iterable[Address]:
         if len(words) > 3 and words[2] in ("inet", "inet6"):
             address, _, prefix = words[3].partition("/")
             yield Address(words[1], address, int(prefix or 32))
+
+
+def _packages(text: str) -> Iterable[tuple[str, Package]]:
+    for line in text.splitlines():
+        want, name, version = line.split(" ", 2)
+        yield name, Package(version, held=want == "hold")
+
+
+def _units(text: str) -> Iterable[tuple[str, Unit]]:
+    for block in text.split("\n\n"):
+        shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        name = shown.get("Id", "").removesuffix(".service")
+        yield name, Unit(shown.get("UnitFileState", ""), shown.get("ActiveState", ""))
+
+
+def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:
+    digest = _digests(digests)
+    for line in text.splitlines():
+        mode, owner, path = line.split(" ", 2)
+        yield path, KeyFile(int(mode, 8), owner, digest.get(path, ""))
+
+
+def _digests(text: str) -> dict[str, str]:
+    """By path, as sha256sum prints them."""
+    found = (line.split("  ", 1) for line in text.splitlines())
+    return {path: digest for digest, path in found}
 
 
 def _dumps(text: str) -> Iterable[Dump]:

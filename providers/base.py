@@ -7,6 +7,7 @@ refers to them by name. Never rename one without keeping the old name importable
 import sys
 import traceback
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pulumi.dynamic import (
@@ -80,23 +81,26 @@ class Provider(ResourceProvider, Generic[S]):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Bring it about, or find that it is there."""
-        spec, access = self._taken(props)
+        spec, access = self._about_to_change(props)
         identifier, seen = self.make(access, spec, props)
         return CreateResult(identifier, {**_inputs(props), **seen})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is there now."""
         spec, access = self._taken(props)
-        return ReadResult(id_, {**props, **self.look(access, spec, props)})
+        seen = self.look(access, spec, props)
+        for difference in seen.get("drift", ()):
+            progress.warn(str(props.get("urn", "")), f"drift: {difference}")
+        return ReadResult(id_, {**props, **seen})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        spec, access = self._taken(news)
+        spec, access = self._about_to_change(news)
         return UpdateResult({**_inputs(news), **self.change(access, spec, olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
-        spec, access = self._taken(props)
+        spec, access = self._about_to_change(props)
         self.unmake(access, spec, props)
 
     def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> tuple[str, Outputs]:
@@ -116,10 +120,19 @@ class Provider(ResourceProvider, Generic[S]):
     def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
         """Delete."""
 
+    def _about_to_change(self, props: Mapping[str, Any]) -> tuple[S, Access]:
+        stack.forget_survey()
+        return self._taken(props)
+
     def _taken(self, props: Mapping[str, Any]) -> tuple[S, Access]:
         report = progress.reporter(str(props.get("urn", "")))
         spec: Any = self.spec_type.model_validate(props["spec"])
         return spec, stack.current().access(report)
+
+
+def now() -> str:
+    """When something was changed, for those that wait for it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def as_input(model: BaseModel) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Packages, database, configuration and keys of one host."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pulumi import Input, Output, ResourceOptions
@@ -11,7 +10,7 @@ from procedures.access import Access
 from procedures.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
 from providers import stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Provider, as_input, now
 
 
 class InstallationProvider(Provider[InstallationSpec]):
@@ -25,11 +24,13 @@ class InstallationProvider(Provider[InstallationSpec]):
     ) -> tuple[str, Outputs]:
         """Install, or find it installed."""
         peers = stack.current().front_ends
-        return spec.host.name, _outputs(install(access, spec, peers=peers), revision=_now())
+        return spec.host.name, _outputs(install(access, spec, peers=peers), revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
-        return _outputs(inspect(access, spec), revision=props["revision"])
+        survey = stack.current().survey(access, spec.database)
+        seen = survey.facts_of(spec.host)
+        return _outputs(inspect(access, spec, seen), revision=props["revision"])
 
     def change(
         self,
@@ -40,7 +41,7 @@ class InstallationProvider(Provider[InstallationSpec]):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         renew = olds.get("secrets") != news.get("secrets")
-        return _outputs(install(access, spec, renew=renew), revision=_now())
+        return _outputs(install(access, spec, renew=renew), revision=now())
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
         """Stop and disable the services; the data stays unless purge is set."""
@@ -91,7 +92,3 @@ def _outputs(seen: Installed, *, revision: str) -> Outputs:
         "drift": list(seen.drift),
         "revision": revision,
     }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

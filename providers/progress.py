@@ -13,26 +13,33 @@ _channels: dict[str, grpc.Channel] = {}
 
 
 def reporter(urn: str) -> Callable[[str], None]:
-    """Tells the engine how far the resource with that URN is.
+    """Tells the engine how far the resource with that URN is."""
+    return lambda message: _log(urn, message)
 
-    The engine's address is the provider host's last argument. An engine that does not take the
-    message does not stop the work.
+
+def warn(urn: str, message: str) -> None:
+    """Have the engine show it among the diagnostics of that resource."""
+    _log(urn, message, lasting=True)
+
+
+def _log(urn: str, message: str, *, lasting: bool = False) -> None:
+    """An engine that does not take the message does not stop the work.
+
+    Its address is the provider host's last argument.
     """
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
     if ":" not in address or not urn:
-        return lambda _: None
+        return
     with _lock:
         channel = _channels.get(address) or grpc.insecure_channel(address)
         _channels[address] = channel
-    engine = engine_pb2_grpc.EngineStub(channel)
-
-    def report(message: str) -> None:
-        with contextlib.suppress(grpc.RpcError):
-            engine.Log(
-                engine_pb2.LogRequest(
-                    severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True
-                ),
-                timeout=5,
-            )
-
-    return report
+    with contextlib.suppress(grpc.RpcError):
+        engine_pb2_grpc.EngineStub(channel).Log(
+            engine_pb2.LogRequest(
+                severity=engine_pb2.WARNING if lasting else engine_pb2.INFO,
+                message=message,
+                urn=urn,
+                ephemeral=not lasting,
+            ),
+            timeout=5,
+        )

@@ -1,6 +1,6 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi import Input, Output, ResourceOptions
@@ -10,7 +10,6 @@ from hosts.connection import Host
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
-from procedures.observe import all_facts, zone_view
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
@@ -31,15 +30,15 @@ class RolloutProvider(Provider[ZoneSpec]):
 
         Index and commit move with every write: they stay as they were at the last ``up``.
         """
-        hosts = stack.current().front_ends
-        seen = all_facts(access, hosts, spec.database)
+        survey = stack.current().survey(access, spec.database)
+        seen = survey.all_facts()
         if not spec.highly_available:
             waiting = [name for name, one in seen.items() if one.is_behind]
-            return {"drift": sorted(waiting)}
-        leader = zone_view(access, hosts).leader()
+            return {"drift": _waiting(waiting)}
+        leader = survey.view().leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        outputs: Outputs = {"drift": pending(seen, leader)}
+        outputs: Outputs = {"drift": _waiting(pending(seen, leader))}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def change(
@@ -90,6 +89,10 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
             },
             opts,
         )
+
+
+def _waiting(names: Sequence[str]) -> list[str]:
+    return [f"{name} waits for a restart" for name in sorted(names)]
 
 
 def _roll_out(

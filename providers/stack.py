@@ -13,6 +13,8 @@ from pulumi.dynamic import Config
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from procedures.access import Access, Report, Secrets
+from procedures.specs import Database
+from procedures.survey import Survey
 
 PROJECT = "opennebula-ha"
 
@@ -22,6 +24,7 @@ class Stack:
 
     def __init__(self, config: Config) -> None:
         ssh = _object(config, "ssh") or {}
+        self._survey: Survey | None = None
         self._pool = Pool(SshSettings.model_validate(ssh))
         one_pass = str(config.get(f"{PROJECT}:one_pass") or "")
         self._secrets = Secrets(
@@ -40,6 +43,13 @@ class Stack:
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
 
+    def survey(self, access: Access, database: Database) -> Survey:
+        """The front-ends as a refresh sees them: asked once for all resources."""
+        with _lock:
+            if self._survey is None or self._survey.database != database:
+                self._survey = Survey(access, self.front_ends, database)
+            return self._survey
+
     def access(self, report: Report) -> Access:
         """The way to the hosts for one operation on one resource."""
         return Access(self._pool, self._secrets, report)
@@ -55,6 +65,13 @@ def configure(config: Config) -> None:
     with _lock:
         if _stack is None:
             _stack = Stack(config)
+
+
+def forget_survey() -> None:
+    """Something changes: who looks after that looks anew."""
+    with _lock:
+        if _stack is not None:
+            _stack._survey = None
 
 
 def current() -> Stack:

@@ -7,9 +7,9 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from procedures.access import Access
-from procedures.observe import zone_view
+from procedures.address import drop, faults, holders
 from procedures.specs import ZoneSpec
-from procedures.virtual_ip import drop, settle, where
+from procedures.virtual_ip import settle
 from providers import stack
 from providers.base import Outputs, Provider, as_input
 
@@ -25,13 +25,11 @@ class VirtualIpProvider(Provider[ZoneSpec]):
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Which hosts hold it."""
-        hosts = stack.current().front_ends
-        found = where(access, spec, hosts)
-        leader = zone_view(access, hosts).leader()
-        well = found == [leader]
+        survey = stack.current().survey(access, spec.database)
+        seen = survey.all_facts()
         return {
-            "holder": ", ".join(found),
-            "drift": [] if well else [f"{_address(spec)} is on {', '.join(found) or 'no host'}"],
+            "holder": ", ".join(holders(seen, _address(spec))),
+            "drift": faults(seen, _address(spec), survey.view().leader()),
         }
 
     def change(

@@ -10,7 +10,7 @@ from hosts.connection import Host
 from procedures.access import Access
 from procedures.found import found
 from procedures.leave import forget, prepare, require_gone
-from procedures.observe import statuses, zone_view
+from procedures.observe import statuses
 from procedures.password import set_password
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
@@ -31,12 +31,12 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Whether the zone has a leader (or its one server answers), and the lost stay away."""
-        hosts = hosts_of(props)
-        require_gone(access, props.get("lost_at") or {}, hosts)
+        require_gone(access, props.get("lost_at") or {}, hosts_of(props))
         if spec.highly_available:
-            well = zone_view(access, hosts).leader() is not None
+            survey = stack.current().survey(access, spec.database)
+            well = survey.view().leader() is not None
         else:
-            well = bool(statuses(access, hosts))
+            well = bool(statuses(access, hosts_of(props)))
         return {"drift": [] if well else ["no leader"]}
 
     def change(

@@ -1,6 +1,6 @@
 """One host's place in the zone: join, re-join, leave."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi import Output, ResourceOptions
@@ -9,11 +9,11 @@ from pulumi.dynamic import Resource
 from hosts.connection import Host
 from opennebula.zone import endpoint
 from procedures.access import Access
-from procedures.join import join, membership
+from procedures.join import join, mend, place
 from procedures.leave import leave
 from procedures.specs import MemberSpec
 from providers import stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Provider, as_input, now
 
 
 class ZoneMemberProvider(Provider[MemberSpec]):
@@ -26,11 +26,13 @@ class ZoneMemberProvider(Provider[MemberSpec]):
         self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Find itself a server already, or join."""
-        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec)), "")
+        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec)))
 
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""
-        return _outputs(spec, *membership(access, spec, _peers(spec)))
+        survey = stack.current().survey(access, spec.zone.database)
+        found = place(access, spec, survey)
+        return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
     def change(
         self,
@@ -39,8 +41,9 @@ class ZoneMemberProvider(Provider[MemberSpec]):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Join again where it fell out."""
-        return _outputs(spec, join(access, spec, _peers(spec)), "")
+        """Join again where it fell out, or differs from the others."""
+        mended = mend if olds.get("drift") else join
+        return _outputs(spec, mended(access, spec, _peers(spec)))
 
     def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
         """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
@@ -54,6 +57,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
     """A front-end's zone server."""
 
     server_id: Output[int]
+    revision: Output[str]
 
     def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
         super().__init__(
@@ -63,6 +67,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
                 "spec": as_input(spec),
                 "urn": urn,
                 "server_id": None,
+                "revision": None,
                 "endpoint": None,
                 "drift": None,
             },
@@ -75,9 +80,12 @@ def _peers(spec: MemberSpec) -> dict[str, Host]:
     return {**stack.current().front_ends, spec.host.name: spec.host}
 
 
-def _outputs(spec: MemberSpec, server_id: int, fault: str) -> Outputs:
+def _outputs(
+    spec: MemberSpec, server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
+) -> Outputs:
     return {
         "server_id": server_id,
         "endpoint": endpoint(spec.host.name),
-        "drift": [fault] if fault else [],
+        "drift": list(faults),
+        "revision": revision or now(),
     }

@@ -49,14 +49,23 @@ has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
 }
-# A database that does not answer must never pass for an empty one.
-await_database() {
+# Waits for one that is on its way up, not for one that was stopped.
+database_answers() {
     local seconds
     for seconds in $(seq 60); do
         ! sql -e "DO 0" 2>/dev/null || return 0
+        case $(systemctl show -p ActiveState --value mariadb.service) in
+            inactive | failed)
+                [ -n "$(systemctl list-jobs --no-legend mariadb.service 2>/dev/null)" ] || return 1
+                ;;
+        esac
         sleep 0.5
     done
-    refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
+    return 1
+}
+# A database that does not answer must never pass for an empty one.
+await_database() {
+    database_answers || refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
         "start MariaDB (systemctl start mariadb) and look at its journal, then run again"
 }
 # Whether there is a database server that may hold something of ours.

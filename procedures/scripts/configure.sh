@@ -1,5 +1,6 @@
 # The database, the configuration files and the credentials of one front-end. Restarts nothing.
-# Variables: hosts_entries, mariadb (yes), db_owner, features (units); secrets: db_password, account
+# Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
+# that have to run and do not), open_keys (files that others can read); secrets: db_password, account
 # and identify (SQL: the latter where the account does not have that password), one_auth
 # (where this host has no database yet), oned_conf and monitord_conf (whole files, or nothing),
 # next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must not have
@@ -7,7 +8,21 @@
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     begin="# opennebula-ha begin" end="# opennebula-ha end"
-    kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/hosts)
+    # A line of somebody else's that has one of the names at another address goes without it.
+    kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/hosts | awk -v entries="$hosts_entries" '
+        BEGIN {
+            count = split(entries, words, /[ \n]/)
+            for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
+        }
+        {
+            line = $1
+            wrong = 0
+            for (i = 2; i <= NF && $i !~ /^#/; i++)
+                if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
+                else line = line " " $i
+            if (!wrong) print
+            else if (line != $1) print line
+        }')
     put /etc/hosts "$kept
 $begin
 $hosts_entries
@@ -16,6 +31,7 @@ fi
 
 if [ "$mariadb" = yes ]; then
     step "make the database and its account"
+    systemctl unmask mariadb.service 2>/dev/null
     systemctl enable --now mariadb.service 2>/dev/null
     sql <<<"$account"
     # It may have this password already, and the one that a running oned logs in with beside it.
@@ -33,6 +49,21 @@ if [ -n "$one_auth" ]; then
     chown oneadmin:oneadmin /var/lib/one/.one/one_auth
     chmod 0600 /var/lib/one/.one/one_auth
 fi
+while read -r path; do
+    [ -n "$path" ] || continue
+    chown -h oneadmin:oneadmin "$path"
+    chmod 0600 "$path"
+done <<<"$open_keys"
+
 for unit in $features; do
+    systemctl unmask "$unit.service" 2>/dev/null
     systemctl enable "$unit.service" 2>/dev/null
+done
+if systemctl -q is-active opennebula.service; then
+    # What runs is to run after a boot, too.
+    systemctl unmask opennebula.service 2>/dev/null
+    systemctl enable opennebula.service 2>/dev/null
+fi
+for unit in $stopped; do
+    systemctl start --no-block "$unit.service"
 done

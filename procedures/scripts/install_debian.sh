@@ -54,12 +54,12 @@ apt update >/dev/null || true
 step "install packages"
 # The zone decides when oned starts; the package's own scripts must not.
 fresh=
-if ! dpkg-query -W -f '${Status}' opennebula 2>/dev/null | grep -q 'install ok installed'; then
+if ! dpkg-query -W -f '${Status}' opennebula 2>/dev/null | grep -q ' installed$'; then
     fresh=yes
     systemctl mask opennebula.service 2>/dev/null
 fi
 dpkg --configure -a >&2
-if ! said=$(apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+if ! said=$(apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     $packages 2>&1); then
     case $said in
         *"Unable to locate"*) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;

@@ -1,15 +1,18 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
-# Variables: db_name, checksums (yes: of every replicated table), names (to resolve).
+# Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
+# resolve), units, account (of the database, as SQL has it).
 . /etc/os-release
 tell distribution "$ID"
 tell release "${VERSION_ID:-}"
 tell machine_id "$(cat /etc/machine-id)"
 tell addresses "$(ip -o address show)"
-tell package "$(dpkg-query -W -f '${Status} ${Version}' opennebula 2>/dev/null |
-    sed -n 's/^install ok installed //p')"
-tell packages "$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')"
+tell packages "$(dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
+    sed -n 's/^installed //p')"
+tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
+tell hook "$(pgrep -f /hooks/raft/ || true)"
 for name in $names; do
-    tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '{print $1; exit}')"
+    tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
+        paste -sd' ')"
 done
 
 unit() { systemctl show -p "$1" --value opennebula.service; }
@@ -26,12 +29,22 @@ for file in /etc/one/oned.conf /etc/one/monitord.conf; do
     [ "$changed" -le "$newest" ] || newest=$changed
 done
 tell configured "$newest"
+keys() {
+    find /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \
+        \( -name '*_auth' -o -name '*_key' -o -name 'id_*' -o -name authorized_keys \) \
+        "$@" 2>/dev/null || true
+}
+tell keys "$(keys -printf '%m %u:%g %p\n')"
+tell key_digests "$(keys -exec sha256sum {} +)"
 tell backups "$(find /var/backups/opennebula -name '*.sql.zst' -printf '%s %p\n' 2>/dev/null |
     sort -k2)"
 
 query() { sql "$db_name" -e "$1"; }
-if has_mariadb; then
-    await_database
+if has_mariadb && ! database_answers; then
+    said=$(sql -e "DO 0" 2>&1 || true)
+    tell silent "${said:-no answer}"
+elif has_mariadb; then
+    tell grants "$(sql -e "SHOW GRANTS FOR $account" 2>/dev/null | sed 's/ IDENTIFIED .*//' || true)"
     if has_table zone_pool && has_table user_pool && has_table db_versioning; then
         tell users "$(query 'SELECT COUNT(*) FROM user_pool')"
         tell identity "$(query 'SELECT version, timestamp, comment FROM db_versioning ORDER BY oid' |
@@ -52,6 +65,15 @@ if has_mariadb; then
             sed 's/.*/`&`/' | paste -sd,)
         tell checksums "$(query "CHECKSUM TABLE $tables" | sort)"
     fi
+fi
+if [ "$checksums" = yes ]; then
+    tell remotes "$(for part in /var/lib/one/remotes/*; do
+        ours=(-type f -not -name '*.pyc')
+        {
+            find "$part" "${ours[@]}" -printf '%m %P\n' | sort
+            find "$part" "${ours[@]}" -print0 | sort -z | xargs -0r cat
+        } | sha256sum | sed "s|-\$|$part|"
+    done)"
 fi
 if [ -s /var/lib/one/one.db ]; then
     tell users 1

@@ -27,11 +27,15 @@ fi
 step "set SERVER_ID"
 put_conf "$oned_conf"
 
-step "take over the keys"
+step "take over the keys and the remotes"
+# Two that were made in the same second, of one size, are not the same file.
 for folder in .one .ssh; do
     [ -d "$incoming/$folder" ] || continue
-    rsync -a --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
+    rsync -a --checksum --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
 done
+if [ -d "$incoming/remotes" ]; then
+    rsync -a --checksum --delete --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
+fi
 
 step "put the database in place"
 # All tables change their place in one statement: the database is the old one, empty, or whole.

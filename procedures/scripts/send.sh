@@ -1,4 +1,4 @@
-# Send the dump, .one and .ssh straight to the other front-ends, all at once.
+# Send the dump, .one, .ssh and the remotes straight to the other front-ends, all at once.
 # Variables: dump, targets (lines: name login address port host-key); secret: private_key.
 step "send the database and the keys"
 umask 077
@@ -19,7 +19,7 @@ send() { # name login address port key-type key
         -e "ssh -F none -i $work/key -l $2 -p $4 -o IdentitiesOnly=yes -o IdentityAgent=none \
             -o BatchMode=yes -o ConnectTimeout=15 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=none \
             -o UserKnownHostsFile=$work/known.$1" \
-        "$dump" /var/lib/one/.one /var/lib/one/.ssh "$2@$3::incoming/" >"$work/said.$1" 2>&1
+        "$dump" /var/lib/one/.one /var/lib/one/.ssh /var/lib/one/remotes "$2@$3::incoming/" >"$work/said.$1" 2>&1
 }
 declare -A jobs=()
 while read -r name rest; do

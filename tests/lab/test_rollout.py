@@ -7,8 +7,8 @@ import pytest
 from lab.machines import Lab
 from opennebula.zone import quorum
 from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
 from tests.lab.operators import Operator, Run, kill_at
-from tests.lab.test_mistakes import only
 from tests.lab.traffic import Watch, Writer
 from tests.lab.zones import assert_whole, holders, one, servers, wait_for
 

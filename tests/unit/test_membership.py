@@ -456,6 +456,20 @@ def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
 
 
 @pytest.mark.parametrize(
+    "host", [member("n2"), member("n2", state=State.FOLLOWER), solo("n2", POOL)]
+)
+def test_a_server_that_differs_joins_anew_whether_it_runs_or_not(host: FrontEndView) -> None:
+    assert plan_join(host, LEADER, POOL, anew=("why",)) == JoinPlan(
+        seed=True, start=True, reasons=("why",)
+    )
+
+
+@pytest.mark.parametrize("host", [replace(solo("n2"), identity="two"), blank("n2")])
+def test_a_difference_is_no_way_around_the_other_rules(host: FrontEndView) -> None:
+    assert plan_join(host, LEADER, POOL, anew=("why",)) == plan_join(host, LEADER, POOL)
+
+
+@pytest.mark.parametrize(
     ("host", "seen"),
     [
         (replace(solo("n2"), identity="two"), "a database of another OpenNebula"),

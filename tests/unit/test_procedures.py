@@ -10,7 +10,7 @@ from opennebula import conf, packages
 from procedures import configuration
 from procedures.gate import unequal
 from procedures.install import check, confs, drift
-from procedures.observe import Address, Facts, pool_of, require_names
+from procedures.observe import Address, Facts, KeyFile, Package, Unit, pool_of, require_names
 from procedures.rollout import pending
 from procedures.specs import Database, InstallationSpec, Vip
 from tests.unit import oned_reader
@@ -41,6 +41,24 @@ def spec(**changes: Any) -> InstallationSpec:
     return InstallationSpec(**{**given, **changes})
 
 
+GRANTS = (
+    "GRANT USAGE ON *.* TO `oneadmin`@`localhost`",
+    "GRANT ALL PRIVILEGES ON `opennebula`.* TO `oneadmin`@`localhost`",
+)
+
+
+def installed(**changes: Package | None) -> dict[str, Package]:
+    """All packages with every feature, but for these (None: not installed)."""
+    names = packages.packages(tuple(packages.FEATURES), mariadb=True)
+    given = {**{name: Package("7.2.0-1") for name in names}, **changes}
+    return {name: one for name, one in given.items() if one is not None}
+
+
+def units(**changes: Unit) -> dict[str, Unit]:
+    names = ("opennebula", "mariadb", *packages.FEATURES.values())
+    return {**{name: Unit("enabled", "active") for name in names}, **changes}
+
+
 def facts(name: str = "n1a1", **changes: Any) -> Facts:
     given: dict[str, Any] = {
         "host": Host(name=name, address="10.2.50.10"),
@@ -49,8 +67,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
         "machine_id": "m",
         "addresses": (Address("lo", "127.0.0.1", 8), Address("eth0", "10.2.50.10", 24)),
         "resolves": {},
-        "package": "7.2.0-1",
-        "packages": frozenset(packages.packages(tuple(packages.FEATURES), mariadb=True)),
+        "packages": installed(),
         "active": True,
         "since": 100,
         "configured": 50,
@@ -66,6 +83,9 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
         "log_term": 1,
         "log_begins": 1,
         "checksums": "",
+        "units": units(),
+        "grants": GRANTS,
+        "keys": {"/var/lib/one/.one/one_auth": KeyFile(0o600, "oneadmin:oneadmin", "a")},
     }
     return Facts(**{**given, **changes})
 
@@ -217,6 +237,15 @@ def test_the_password_in_use_is_that_of_the_same_account() -> None:
 
 # What differs on a host
 
+AUTH = "/var/lib/one/.one/one_auth"
+FLOW, FIREEDGE = packages.FEATURES["flow"], packages.FEATURES["gui"]
+STOPPED = Unit("enabled", "inactive")
+LEADERS = (Address("eth0", "10.2.50.10", 24), Address("eth0", VIP.address, 24))
+
+
+def version(text: str) -> dict[str, Package]:
+    return installed(opennebula=Package(text))
+
 
 def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
     assert drift(facts(), spec(), PASSWORD) == ()
@@ -225,25 +254,124 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
 @pytest.mark.parametrize(
     ("seen", "wanted", "found"),
     [
-        (facts(package=""), spec(), ("package",)),
-        (facts(package="7.20.0-1"), spec(), ("package",)),
-        (facts(package="7.4.0-1"), spec(), ("package",)),
-        (facts(packages=frozenset({"opennebula"})), spec(), ("packages",)),
-        (facts(package="7.2.0-1"), spec(version="7.2.0"), ()),
-        (facts(package="7.2-1"), spec(), ()),
+        (
+            facts(packages=installed(opennebula=None)),
+            spec(oned={"PORT": 1}),
+            ("package opennebula: not installed",),
+        ),
+        (facts(packages=version("7.20.0-1")), spec(), ("package opennebula: version 7.20.0-1",)),
+        (facts(packages=version("7.4.0-1")), spec(), ("package opennebula: version 7.4.0-1",)),
+        (facts(packages=installed(rsync=None)), spec(), ("package rsync: not installed",)),
+        (
+            facts(packages=installed(opennebula=Package("7.2.0-1", held=True))),
+            spec(),
+            ("package opennebula: held back",),
+        ),
+        (
+            facts(packages=installed(**{FLOW: Package("7.0.0-1", held=True)})),
+            spec(features=("flow",)),
+            ("package opennebula-flow: version 7.0.0-1",),
+        ),
+        (facts(packages=installed(**{FLOW: None})), spec(), ()),
+        (facts(packages=installed()), spec(version="7.2.0"), ()),
+        (facts(packages=version("7.2-1")), spec(), ()),
         (
             facts(),
             spec(vip=None),
             ("oned.conf: RAFT_FOLLOWER_HOOK", "oned.conf: RAFT_LEADER_HOOK", "monitord.conf"),
         ),
         (facts(), spec(oned={"PORT": 1}), ("oned.conf: PORT",)),
-        (facts(), spec(names={"n1a2": "10.2.50.11"}), ("/etc/hosts",)),
+        (
+            facts(),
+            spec(names={"n1a2": "10.2.50.11"}),
+            ("/etc/hosts: n1a2 at no address",),
+        ),
         (
             facts(resolves={"n1a2": "10.2.50.99"}),
             spec(names={"n1a2": "10.2.50.11"}),
-            ("/etc/hosts",),
+            ("/etc/hosts: n1a2 at 10.2.50.99",),
+        ),
+        (
+            facts(resolves={"n1a2": "10.2.50.11 10.2.50.99"}),
+            spec(names={"n1a2": "10.2.50.11"}),
+            ("/etc/hosts: n1a2 at 10.2.50.11 10.2.50.99",),
         ),
         (facts(resolves={"n1a2": "10.2.50.11"}), spec(names={"n1a2": "10.2.50.11"}), ()),
+        (
+            facts(units=units(opennebula=Unit("disabled", "active"))),
+            spec(),
+            ("opennebula.service: disabled",),
+        ),
+        # What starts a stopped oned, and enables it, is its zone.
+        (facts(active=False, units=units(opennebula=Unit("disabled", "inactive"))), spec(), ()),
+        (
+            facts(units=units(mariadb=Unit("disabled", "inactive"))),
+            spec(),
+            ("mariadb.service: disabled",),
+        ),
+        (
+            facts(units=units(mariadb=Unit("enabled", "inactive"))),
+            spec(),
+            ("mariadb.service: stopped",),
+        ),
+        (
+            facts(units=units(**{FLOW: Unit("masked", "active")})),
+            spec(features=("flow",)),
+            ("opennebula-flow.service: masked",),
+        ),
+        (facts(units=units(**{FLOW: Unit("masked", "active")})), spec(), ()),
+        # Flow runs beside the leader, FireEdge beside every oned that runs.
+        (facts(units=units(**{FLOW: STOPPED})), spec(features=("flow",)), ()),
+        (
+            facts(units=units(**{FLOW: STOPPED}), addresses=LEADERS),
+            spec(features=("flow",)),
+            ("opennebula-flow.service: stopped",),
+        ),
+        (
+            facts(units=units(**{FLOW: STOPPED}), addresses=LEADERS, hook_runs=True),
+            spec(features=("flow",)),
+            (),
+        ),
+        (
+            facts(units=units(**{FIREEDGE: STOPPED})),
+            spec(features=("gui",)),
+            ("opennebula-fireedge.service: stopped",),
+        ),
+        (facts(units=units(**{FIREEDGE: STOPPED}), active=False), spec(features=("gui",)), ()),
+        (
+            facts(keys={AUTH: KeyFile(0o644, "oneadmin:oneadmin", "a")}),
+            spec(),
+            (f"{AUTH}: mode 644, owner oneadmin:oneadmin",),
+        ),
+        (
+            facts(keys={AUTH: KeyFile(0o600, "root:root", "a")}),
+            spec(),
+            (f"{AUTH}: mode 600, owner root:root",),
+        ),
+        (facts(grants=()), spec(), ("database account oneadmin: missing",)),
+        (
+            facts(grants=GRANTS[:1]),
+            spec(),
+            ("database account oneadmin: no right to its database",),
+        ),
+        (
+            facts(grants=("GRANT SELECT ON *.* TO `oneadmin`@`localhost`", GRANTS[1])),
+            spec(),
+            ("database account oneadmin: rights on every database",),
+        ),
+        (facts(grants=(), silent="no answer"), spec(), ()),
+        (facts(keys={}), spec(), (f"{AUTH}: missing",)),
+        (facts(keys={}, has_content=False), spec(), ()),
+        (
+            facts(
+                keys={
+                    AUTH: KeyFile(0o600, "oneadmin:oneadmin", "a"),
+                    "/var/lib/one/.ssh/id_rsa.pub": KeyFile(0o644, "oneadmin:oneadmin", "b"),
+                }
+            ),
+            spec(),
+            (),
+        ),
     ],
 )
 def test_what_differs_is_named(

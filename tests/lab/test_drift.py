@@ -1,0 +1,199 @@
+"""What somebody changed by hand is shown by a refresh, and mended by the next up; no more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.zones import assert_whole, holders, one
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+KEYS, REMOTES = "/var/lib/one/.one", "/var/lib/one/remotes"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What somebody does on a host, and under which name a refresh shows it there."""
+
+    host: str
+    by_hand: str
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["features"] = {"gui": True, "flow": True, "gate": False, "form": False}
+    run = operator.up()
+    assert run.ok, run.output
+    for host in lab.hosts:
+        # What no stack manages.
+        host.run("echo '# ours' >>/etc/one/oned.conf; touch -d @1 /etc/one/oned.conf")
+        host.run("echo ours >/etc/motd; touch /var/lib/one/.one/ours")
+    yield lab, operator
+
+
+def test_what_differs_on_a_host_is_mended_in_place(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    files = {name: configuration(lab, name) for name in NAMES}
+    started = {name: starts(lab, name) for name in (leader, far)}
+    drift = [
+        Drift(near, edit("oned.conf", f"{VIP}:5030", f"{VIP}:5999"), "oned.conf"),
+        Drift(near, edit("monitord.conf", f'"{VIP}"', '"auto"'), "monitord.conf"),
+        Drift(near, "systemctl disable opennebula", "opennebula.service: disabled"),
+        Drift(near, "systemctl disable mariadb", "mariadb.service: disabled"),
+        Drift(near, "systemctl stop opennebula-fireedge", "opennebula-fireedge.service: stopped"),
+        Drift(near, "apt-mark hold opennebula", "package opennebula: held back"),
+        Drift(
+            near,
+            "mysql -e \"GRANT SELECT ON *.* TO 'oneadmin'@'localhost'\"",
+            "database account oneadmin: rights on every database",
+        ),
+        Drift(far, "dpkg --remove opennebula-flow", "package opennebula-flow: not installed"),
+        Drift(far, "systemctl mask opennebula-fireedge", "opennebula-fireedge.service: masked"),
+        Drift(
+            far,
+            "sed -i '1i 10.2.50.99 n1a1 mine' /etc/hosts",
+            "/etc/hosts: n1a1 at 10.2.50.10 10.2.50.99",
+        ),
+        Drift(far, f"chown root {KEYS}/one_auth", "one_auth: mode 600, owner root:oneadmin"),
+        Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}"),
+        Drift(leader, f"chmod 644 {KEYS}/one_auth", "one_auth: mode 644, owner oneadmin:oneadmin"),
+    ]
+    mend(lab, operator, drift)
+    for name in NAMES:
+        expected = files[name] if name != far else files[name] | {"10.2.50.99 mine"}
+        assert configuration(lab, name) == expected
+    assert {name: starts(lab, name) for name in (leader, far)} == started
+    assert lab.host(near).run("systemctl is-enabled opennebula mariadb").returncode == 0
+    assert lab.host(near).run("systemctl is-active opennebula-fireedge").returncode == 0
+    assert lab.host(near).run("apt-mark showhold").stdout == ""
+    assert lab.host(far).run("systemctl is-enabled opennebula-flow").returncode == 0
+    assert lab.host(far).run("getent ahostsv4 n1a1").stdout.startswith("10.2.50.10 ")
+
+
+def test_a_stopped_server_starts_and_one_with_other_data_gets_the_leaders(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    started = starts(lab, leader)
+    drift = [
+        Drift(
+            near,
+            "mysql opennebula -e \"DELETE FROM user_pool WHERE name = 'serveradmin'\"",
+            "its data differ from the leader's: user_pool",
+        ),
+        Drift(far, "systemctl disable --now opennebula", "its oned is stopped"),
+        Drift(leader, f"ip address del {VIP}/24 dev eth0", f"{VIP} missing on the leader"),
+    ]
+    mend(lab, operator, drift)
+    assert starts(lab, leader) == started
+    assert "serveradmin" in one(lab.host(near), "oneuser list")
+    assert "differing" in lab.host(near).run("ls /var/backups/opennebula").stdout
+
+
+def test_servers_with_other_keys_remotes_or_ids_join_anew(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    started = starts(lab, leader)
+    drift = [
+        Drift(far, f"echo other >{KEYS}/one_key", f"{KEYS}/one_key: not as on the leader"),
+        Drift(far, "echo other >>/var/lib/one/.ssh/id_rsa", ".ssh/id_rsa: not as on the leader"),
+        Drift(far, f"echo '#' >>{REMOTES}/hooks/raft/vip.sh", f"{REMOTES}/hooks: not as on the"),
+        Drift(near, edit("oned.conf", "SERVER_ID *= *[0-9]*", "SERVER_ID = 7"), "SERVER_ID 7 in"),
+    ]
+    mend(lab, operator, drift)
+    assert starts(lab, leader) == started
+
+
+def test_a_leader_that_must_not_restart_hands_over_first(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    drift = [
+        Drift(leader, edit("oned.conf", "SERVER_ID *= *[0-9]*", "SERVER_ID = -1"), "SERVER_ID -1"),
+        Drift(near, "systemctl disable --now mariadb", "mariadb.service: disabled"),
+    ]
+    mend(lab, operator, drift)
+    assert roles(lab)[0] in (near, far)
+    for name in NAMES:
+        assert "# ours" in lab.host(name).run("cat /etc/one/oned.conf").stdout
+        assert lab.host(name).run("cat /etc/motd; ls /var/lib/one/.one/ours").stdout
+
+
+def test_a_refresh_asks_each_host_once(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    before = [asked(lab, name) for name in NAMES]
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert "14 unchanged" in run.output
+    assert [asked(lab, name) for name in NAMES] == [number + 1 for number in before]
+
+
+def asked(lab: Lab, name: str) -> int:
+    """How many commands the program has run on that host."""
+    done = lab.host(name).run("journalctl -t sudo -o cat | grep -c ' ubuntu .*COMMAND'")
+    return int(done.stdout)
+
+
+def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> None:
+    """Change that by hand, see it shown, have it mended, and see nothing shown any more."""
+    for one_of_them in drift:
+        done = lab.host(one_of_them.host).run(one_of_them.by_hand)
+        assert done.returncode == 0, f"{one_of_them}: {done.stderr}"
+    shown = operator.refresh()
+    assert shown.ok, shown.output
+    for one_of_them in drift:
+        assert any(one_of_them.shown in line for line in said_of(shown.output, one_of_them.host)), (
+            f"{one_of_them} is not shown:\n{shown.output}"
+        )
+    mended = operator.up()
+    assert mended.ok, mended.output
+    again = operator.refresh()
+    assert again.ok, again.output
+    assert "drift:" not in again.output
+    assert operator.preview("--expect-no-changes").ok
+    leader = assert_whole(lab, NAMES)
+    assert holders(lab) == [leader]
+
+
+def said_of(output: str, host: str) -> list[str]:
+    """The drift that a run shows under that host's resources, or the VIP's."""
+    found: list[str] = []
+    of = ""
+    for line in output.splitlines():
+        if line.endswith("):"):
+            of = line.rsplit("(", 1)[1].removesuffix("):")
+        elif "drift:" in line and of in (host, "zone"):
+            found.append(line)
+    return found
+
+
+def roles(lab: Lab) -> tuple[str, str, str]:
+    """The leader and its two followers."""
+    leader = assert_whole(lab, NAMES)
+    near, far = (name for name in NAMES if name != leader)
+    return leader, near, far
+
+
+def edit(file: str, what: str, into: str) -> str:
+    return f"grep -q '{what}' /etc/one/{file} && sed -i 's/{what}/{into}/' /etc/one/{file}"
+
+
+def starts(lab: Lab, name: str) -> str:
+    return lab.host(name).run("systemctl show -p ActiveEnterTimestamp opennebula mariadb").stdout
+
+
+def configuration(lab: Lab, name: str) -> set[str]:
+    """The files of /etc by their sums, and /etc/hosts line by line."""
+    command = "find /etc -type f -not -path /etc/hosts -exec sha256sum {} +; cat /etc/hosts"
+    return set(lab.host(name).run(command).stdout.splitlines())
