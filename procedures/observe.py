@@ -249,7 +249,7 @@ def facts_where_possible(
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
     """What each oned says of itself; one that does not answer, or its host, is left out.
 
-    Raises HostError where oned refuses the stack's password: nothing else would work either.
+    Raises HostError where all refuse the stack's password: nothing else would work either.
     """
 
     def ask(host: Host) -> RaftStatus | NotAuthenticatedError | None:
@@ -262,7 +262,9 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 
     asked = on_each(hosts, ask)
     refusals = {n: error for n, error in asked.items() if isinstance(error, NotAuthenticatedError)}
-    if refusals:
+    answers = {name: one for name, one in asked.items() if isinstance(one, RaftStatus)}
+    # An oned that has lost its database knows no user: where others know it, it is no answer.
+    if refusals and not answers:
         raise HostError(
             ", ".join(sorted(refusals)),
             "log in to oned",
@@ -272,7 +274,7 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
             f" /var/lib/one/.one/one_auth on {min(refusals)}; after an up with that one,"
             " another one_pass changes it",
         )
-    return {name: one for name, one in asked.items() if isinstance(one, RaftStatus)}
+    return answers
 
 
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:

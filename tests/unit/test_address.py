@@ -1,0 +1,31 @@
+"""Where the VIP is, and where it must not be."""
+
+import pytest
+
+from procedures.address import faults, holders
+from procedures.observe import Address
+from tests.unit.test_procedures import facts
+
+VIP = "10.2.50.86"
+
+
+@pytest.mark.parametrize(
+    ("held_by", "leader", "found"),
+    [
+        ("b", "b", []),
+        ("ab", "b", [f"{VIP} left over on a"]),
+        ("a", "b", [f"{VIP} left over on a", f"{VIP} missing on the leader b"]),
+        ("", "b", [f"{VIP} missing on the leader b"]),
+        ("", None, []),
+        ("a", None, [f"{VIP} left over on a"]),
+    ],
+)
+def test_the_vip_is_on_the_leader_and_nowhere_else(
+    held_by: str, leader: str | None, found: list[str]
+) -> None:
+    seen = {
+        name: facts(name, addresses=(Address("eth0", VIP, 24),) if name in held_by else ())
+        for name in "abc"
+    }
+    assert holders(seen, VIP) == sorted(held_by)
+    assert faults(seen, VIP, leader) == found
