@@ -459,15 +459,22 @@ def plan_join(
         return JoinPlan(seed=True, register=True, start=True)
     if host.has_content and anew:
         return JoinPlan(seed=True, start=True, reasons=tuple(anew))
-    if host.is_member and host.server_id == entry.id:
-        if max(host.log_index, 1) < leader.log_begins:
-            # The leader gives a record out only with the one before it.
-            reason = f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}"
-            return JoinPlan(seed=True, start=True, reasons=(reason,))
-        fits = host.status is not None and host.status.server_id == entry.id
-        return JoinPlan(start=not (host.running and fits))
-    reason = "its database is empty" if not host.has_content else "it has no valid SERVER_ID"
-    return JoinPlan(seed=True, start=True, reasons=(reason,))
+    reasons = _why_anew(host, leader, entry)
+    if reasons:
+        return JoinPlan(seed=True, start=True, reasons=reasons)
+    fits = host.status is not None and host.status.server_id == entry.id
+    return JoinPlan(start=not (host.running and fits))
+
+
+def _why_anew(host: FrontEndView, leader: FrontEndView, entry: ServerEntry) -> tuple[str, ...]:
+    if not host.has_content:
+        return ("its database is empty",)
+    if host.server_id != entry.id:
+        return ("it has no valid SERVER_ID",)
+    # The leader gives a record out only with the one before it.
+    if max(host.log_index, 1) < leader.log_begins:
+        return (f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}",)
+    return ()
 
 
 def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:
