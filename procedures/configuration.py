@@ -106,6 +106,15 @@ def in_use(text: str, database: Database) -> str:
     return str(found.get("PASSWD", ""))
 
 
+def other_database(text: str, database: Database) -> str:
+    """The database that oned.conf names, where that is another one in MariaDB."""
+    found = conf.read(text, "DB") if text else None
+    if not isinstance(found, dict) or str(found.get("BACKEND", "")).lower() != "mysql":
+        return ""
+    name = str(found.get("DB_NAME", database.name))
+    return "" if name == database.name else name
+
+
 def drop_account(owner: str) -> str:
     """SQL that removes an account."""
     return f"DROP USER IF EXISTS {_account(owner)};"

@@ -186,6 +186,15 @@ def open_keys(seen: Facts) -> list[str]:
 
 def check(seen: Facts, spec: InstallationSpec) -> None:
     """Raises HostError where this host cannot become the front-end that the spec asks for."""
+    other = configuration.other_database(seen.oned_conf, spec.database)
+    if seen.active and other:
+        raise HostError(
+            seen.host.name,
+            "see which database is in use",
+            expected=f"{spec.database.name} as in opennebula-ha:db_name",
+            seen=f"{other}, in which a running oned has its data",
+            remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
+        )
     if spec.vip is not None:
         _check_interface(seen, spec.vip)
 

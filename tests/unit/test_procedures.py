@@ -406,6 +406,15 @@ def test_the_vip_needs_an_interface_in_its_subnet(addresses: tuple[Address, ...]
     check(facts(), spec())
 
 
+def test_a_database_that_is_in_use_keeps_its_name() -> None:
+    text = configuration.oned_conf(SHIPPED, spec(vip=None), "pw")
+    other = spec(vip=None, database=Database(name="another"))
+    with pytest.raises(HostError, match="opennebula, in which a running oned has its data"):
+        check(facts(active=True, oned_conf=text), other)
+    check(facts(active=False, oned_conf=text), other)
+    check(facts(active=True, oned_conf=text), spec(vip=None))
+
+
 def test_every_front_end_must_find_every_other_by_its_name() -> None:
     hosts = {name: Host(name=name, address=f"10.2.50.{n}") for n, name in enumerate(["a", "b"])}
     right = {"a": "10.2.50.0", "b": "10.2.50.1"}
