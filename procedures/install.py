@@ -41,14 +41,14 @@ def install(
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
-    ``peers`` are front-ends whose data, if any, must be copies of this one's. ``renew`` writes
-    secrets and accounts anew although nothing else differs.
+    ``peers``, for a host that is new to the stack, are front-ends whose data, if any, must be
+    copies of this one's. ``renew`` writes secrets and accounts anew although nothing else differs.
     """
     seen = _facts(access, spec)
     check(seen, spec)
     lacking = drift(seen, spec, access.secrets.db_password)
-    if seen.has_content and (lacking or renew):
-        _require_own(access, spec, seen, peers or {})
+    if peers is not None and seen.has_content and (lacking or renew):
+        _require_own(access, spec, seen, peers)
     fetched = _to_fetch(seen, spec)
     if fetched:
         _refuse_upgrade(seen, spec)

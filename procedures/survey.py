@@ -1,15 +1,20 @@
 """One look at the whole zone for all who want to know: each host is asked once."""
 
 import threading
+import time
 from collections.abc import Mapping
 from functools import cached_property
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula.zone import ZoneView
+from opennebula.zone import State, ZoneView
 from procedures.access import Access, on_each
 from procedures.observe import Facts, facts, zone_view
 from procedures.specs import Database
+from procedures.wait import INTERVAL
+
+ELECTION = 12.0
+"""Seconds without a leader that are nothing but an election: 5 s of silence, and a split vote."""
 
 
 class Survey:
@@ -52,7 +57,13 @@ class Survey:
 
     @cached_property
     def _view(self) -> ZoneView:
-        return zone_view(self._access, self.hosts)
+        deadline = time.monotonic() + ELECTION
+        while True:
+            view = zone_view(self._access, self.hosts)
+            electing = any(one.state is not State.SOLO for one in view.statuses.values())
+            if view.leader() or not electing or time.monotonic() > deadline:
+                return view
+            time.sleep(INTERVAL)
 
     def _ask(self, host: Host) -> Facts | HostError:
         try:
