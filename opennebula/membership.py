@@ -192,12 +192,14 @@ def plan_zone(
     highly_available: bool,
     leaving: Sequence[str] = (),
     restoring: bool = False,
+    existed: bool = False,
 ) -> list[ZoneStep] | Refusal:
     """The steps from what is there to a zone of all these front-ends, or why not.
 
     ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
     that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
     they can still be reached. ``restoring``: where nobody holds a database, there is a dump.
+    ``existed``: the stack knows of a zone; it is not begun a second time without its data.
     """
     known = {*leaving, *(host.name for host in front_ends)}
     hosts = sorted(front_ends, key=lambda host: host.name)
@@ -216,7 +218,13 @@ def plan_zone(
             " database, or take them off the list",
         )
     if not solo and not members:
-        return _begin(hosts, leaving, highly_available=highly_available, restoring=restoring)
+        return _begin(
+            hosts,
+            leaving,
+            highly_available=highly_available,
+            restoring=restoring,
+            existed=existed,
+        )
     if solo:
         return _convert(hosts, solo[0], members, known, highly_available=highly_available)
     return _resume(members, known)
@@ -228,6 +236,7 @@ def _begin(
     *,
     highly_available: bool,
     restoring: bool,
+    existed: bool,
 ) -> list[ZoneStep] | Refusal:
     unseen = ", ".join(sorted({*leaving} - {host.name for host in hosts}))
     if unseen:
@@ -235,7 +244,7 @@ def _begin(
             expected=f"{unseen} within reach: the zone's database may be there",
             seen="no answer, and no database on the others",
             remedy=f"bring it back; or, where it is gone for good, name {unseen} under"
-            " opennebula-ha:lost to begin with an empty database",
+            " opennebula-ha:lost and restore the zone from a dump (make restore)",
             host=unseen,
         )
     servers = [host for host in hosts if host.server_id != SOLO_ID]
@@ -247,6 +256,13 @@ def _begin(
             " changed; if the data are lost, restore them from a dump (make restore), or set"
             " SERVER_ID to -1 in /etc/one/oned.conf to begin without any",
             host=servers[0].name,
+        )
+    if existed and not restoring:
+        return Refusal(
+            expected="the data of the zone that this stack has",
+            seen=f"no database on {_names(hosts)}",
+            remedy="bring back the host that holds it; where the data are lost, restore them from a"
+            " dump (make restore), or destroy the stack first to begin without any",
         )
     founder = hosts[0].name
     steps: list[ZoneStep] = [Restore(founder) if restoring else Bootstrap(founder)]

@@ -60,15 +60,16 @@ def found(
     leaving: Mapping[str, Host],
     *,
     restore_from: str | None,
+    existed: bool = False,
 ) -> None:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
-    dump ``restore_from`` on this machine, or empty.
+    dump ``restore_from`` on this machine, or empty unless it ``existed`` before.
     """
     with zone_lock(access, hosts):
-        _Founding(access, zone, hosts, leaving, restore_from).run()
+        _Founding(access, zone, hosts, leaving, restore_from, existed=existed).run()
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
@@ -90,7 +91,10 @@ class _Founding:
         hosts: Mapping[str, Host],
         leaving: Mapping[str, Host],
         restore_from: str | None,
+        *,
+        existed: bool,
     ) -> None:
+        self._existed = existed
         self._access = access
         self._zone = zone
         self._hosts = {**leaving, **hosts}
@@ -122,6 +126,7 @@ class _Founding:
             highly_available=self._zone.highly_available,
             leaving=tuple(self._leaving),
             restoring=self._restore_from is not None,
+            existed=self._existed,
         )
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), "found the zone")

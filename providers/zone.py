@@ -62,7 +62,14 @@ class ZoneProvider(Provider[ZoneSpec]):
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
-        found(access, spec, staying, leaving, restore_from=news.get("restore_from"))
+        found(
+            access,
+            spec,
+            staying,
+            leaving,
+            restore_from=news.get("restore_from"),
+            existed=True,
+        )
         return {"drift": [], "lost_at": lost_at}
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:

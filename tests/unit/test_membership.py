@@ -603,3 +603,13 @@ def test_where_there_are_data_a_dump_means_nothing(before: str) -> None:
     front_ends, steps = FOUNDING[before]
     if any(one.has_content for one in front_ends):
         assert plan_zone(front_ends, highly_available=True, restoring=True) == steps
+
+
+def test_a_zone_that_the_stack_knows_is_not_begun_a_second_time_without_its_data() -> None:
+    for hosts, ha in (([blank("n1")], False), ([blank(name) for name in NAMES], True)):
+        plan = plan_zone(hosts, highly_available=ha, existed=True)
+        assert isinstance(plan, Refusal)
+        assert "make restore" in plan.remedy
+        again = plan_zone(hosts, highly_available=ha, existed=True, restoring=True)
+        assert isinstance(again, list)
+        assert again[0] == Restore("n1")
