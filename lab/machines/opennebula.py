@@ -26,7 +26,8 @@ def opennebula(given: str | None) -> Path:
         return directory
 
     def make(draft: Path) -> None:
-        importlib.import_module("lab.standin.build").build_repository(draft)
+        standin = importlib.import_module("lab.standin.build")
+        standin.build_repository(draft, standin.RELEASES)
 
     key = digest_of_files(REPOSITORY_ROOT / "lab/standin")
     return cached("opennebula", key, "the stand-in's packages", make)

@@ -29,6 +29,9 @@ class Release:
     version: str
     db_version: str
     series: str
+    """Its folder in the repository: a series, or the release itself."""
+    flaw: str = ""
+    """Python that its programs run first."""
     revision: str = "1"
 
     @property
@@ -38,6 +41,15 @@ class Release:
 
 
 CURRENT = Release(version="7.2.0", db_version="7.2.0", series="7.2")
+PATCH = Release(version="7.2.1", db_version="7.2.0", series="7.2.1")
+BROKEN = Release(
+    version="7.2.2",
+    db_version="7.2.0",
+    series="7.2.2",
+    flaw='raise SystemExit("oned: cannot open shared object file")',
+)
+NEXT = Release(version="7.4.0", db_version="7.4.0", series="7.4")
+RELEASES = (CURRENT, PATCH, BROKEN, NEXT)
 
 
 def build_repository(out: Path, releases: tuple[Release, ...] = (CURRENT,)) -> None:
@@ -78,7 +90,14 @@ def _add_programs(tree: Path, release: Release) -> None:
     shutil.copytree(HERE / "guest", guest, ignore=shutil.ignore_patterns("__pycache__"))
     (guest / "version.py").write_text(
         '"""Which OpenNebula this stands in for."""\n\n'
-        f'VERSION = "{release.version}"\nDB_VERSION = "{release.db_version}"\n'
+        f'VERSION = "{release.version}"\nDB_VERSION = "{release.db_version}"\n{release.flaw}\n'
+    )
+    # Where onedb has it in the original, for those who look into a package before they install it.
+    schema = tree / "usr/lib/one/ruby/onedb/database_schema.rb"
+    schema.parent.mkdir(parents=True, exist_ok=True)
+    schema.write_text(
+        f"    LATEST_DB_VERSION = '{release.db_version}'\n"
+        f"    LATEST_LOCAL_DB_VERSION = '{release.db_version}'\n"
     )
     binaries = tree / "usr/bin"
     binaries.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 
 import pyone
 import pytest
@@ -93,3 +94,28 @@ def test_onedb_refuses_what_would_harm(three: list[Server]) -> None:
     assert f"OpenNebula found listening on '{first.endpoint}'" in listening.stderr
     assert first.run("onedb", "fsck", "--dry").returncode == 0
     assert leader_of([first]) is first
+
+
+def test_onedb_brings_a_database_to_the_version_that_the_packages_need(
+    three: list[Server],
+) -> None:
+    first = three[0]
+    found_alone(first)
+    running = first.run("onedb", "upgrade", "--no-backup")
+    assert "First stop OpenNebula. Lock file found" in running.stderr
+    first.stop()
+    current = first.run("onedb", "upgrade", "--no-backup")
+    assert (current.returncode, current.stdout) == (0, "Database schema is up to date.\n")
+    with sqlite3.connect(first.sqlite) as database:
+        for table in ("db_versioning", "local_db_versioning"):
+            database.execute(f"UPDATE {table} SET version = '7.0.0'")
+    assert first.run("onedb", "version").returncode == 2
+    done = first.run("onedb", "upgrade", "--no-backup")
+    assert done.returncode == 0, done.stderr
+    assert ">>> Running migrators for local tables" in done.stdout
+    assert "Database migrated from 7.0.0 to 7.2.0 (7.2.0) by onedb command." in done.stdout
+    assert first.run("onedb", "version").returncode == 0
+    with sqlite3.connect(first.sqlite) as database:
+        database.execute("UPDATE db_versioning SET version = '7.4.0' WHERE oid = 1")
+    assert first.run("onedb", "version").returncode == 3
+    assert first.run("onedb", "upgrade", "--no-backup").returncode == 255

@@ -233,6 +233,7 @@ class _Daemon:
         if local:
             self._journal.info("ONE", "Bootstrapping OpenNebula database, stage 1.")
             _create(storage, schema.LOCAL_TABLES)
+            _create(storage, schema.migrations("0", DB_VERSION))
             storage.write(
                 "INSERT INTO local_db_versioning (oid, version, timestamp, comment, is_slave)"
                 f" VALUES (0, '{DB_VERSION}', {now}, '{comment}', '0')"

@@ -1,4 +1,4 @@
-"""`onedb`: version, backup, restore and a small fsck."""
+"""`onedb`: version, backup, restore, upgrade and a small fsck."""
 
 import argparse
 import os
@@ -6,13 +6,14 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from . import cli, conf
+from . import cli, conf, schema
 from .paths import Paths, find_paths
 from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
-from .version import DB_VERSION
+from .version import DB_VERSION, VERSION
 
 _NOT_BOOTSTRAPPED, _OLDER, _NEWER = 1, 2, 3
 
@@ -38,6 +39,9 @@ def main(arguments: list[str]) -> int:
     backup = commands.add_parser("backup", parents=[shared], add_help=False)
     backup.add_argument("file", nargs="?", default="")
     commands.add_parser("restore", parents=[shared], add_help=False).add_argument("file")
+    upgrade = commands.add_parser("upgrade", parents=[shared], add_help=False)
+    upgrade.add_argument("-b", "--backup", default="")
+    upgrade.add_argument("--no-backup", action="store_true")
     commands.add_parser("fsck", parents=[shared], add_help=False).add_argument(
         "--dry", action="store_true"
     )
@@ -68,6 +72,8 @@ def _dispatch(options: argparse.Namespace) -> int:
             if not options.force and _has_content(backend.open()):
                 raise cli.CommandError(f"{backend.title} exists, use -f to overwrite.")
             backend.restore(source)
+        case "upgrade":
+            return _upgrade(backend, paths, options)
         case "fsck":
             if not options.dry:
                 _refuse_running(paths)
@@ -210,11 +216,12 @@ def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
         print(f"Shared: {shared[0]}\nLocal:  {local[0]}")
         print(f"Required shared version: {DB_VERSION}")
         print(f"Required local version:  {DB_VERSION}")
-    required = _numbers(DB_VERSION)
-    if _numbers(local[0]) > required or _numbers(shared[0]) > required:
+    required = schema.numbers(DB_VERSION)
+    present = [schema.numbers(version) for version, _, _ in (shared, local)]
+    if max(present) > required:
         print("\nWARNING: Source version is lower than DB version")
         return _NEWER
-    if _numbers(local[0]) < required or _numbers(shared[0]) < required:
+    if min(present) < required:
         print(
             "\nUpdate required. Expected DB version is:\n"
             f"Local:  {DB_VERSION}\nShared: {DB_VERSION}"
@@ -223,8 +230,49 @@ def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
     return 0
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+def _upgrade(backend: _Mysql | _Sqlite, paths: Paths, options: argparse.Namespace) -> int:
+    """From whatever version the database has; back to an older one there is no way."""
+    _refuse_running(paths)
+    storage = backend.open()
+    before = {
+        "shared": _read_version(storage, "db_versioning")[0],
+        "local": _read_version(storage, "local_db_versioning")[0],
+    }
+    if set(before.values()) == {DB_VERSION}:
+        print("Database schema is up to date.")
+        return 0
+    target = Path(options.backup) if options.backup else backend.default_file(paths)
+    if not options.no_backup:
+        backend.backup(target)
+    for kind, version in before.items():
+        print(f"\n>>> Running migrators for {kind} tables")
+        if schema.numbers(version) >= schema.numbers(DB_VERSION):
+            print(f"Database already uses version {version}")
+            continue
+        if kind == "local":
+            for statement in schema.migrations(version, DB_VERSION):
+                storage.write(statement)
+        _note_version(storage, kind, version)
+    if max(schema.numbers(version) for version in before.values()) > schema.numbers(DB_VERSION):
+        print("ERROR: Database upgrade to the latest versions wasn't successful", file=sys.stderr)
+        if not options.no_backup:
+            print("The database will be restored")
+            backend.restore(target)
+        return cli.FAILED
+    return 0
+
+
+def _note_version(storage: Storage, kind: str, before: str) -> None:
+    table, last, slave = "db_versioning", "", ""
+    if kind == "local":
+        table, last, slave = "local_db_versioning", ", is_slave", ", '0'"
+    ((number,),) = storage.read(f"SELECT MAX(oid) FROM {table}")
+    comment = f"Database migrated from {before} to {DB_VERSION} ({VERSION}) by onedb command."
+    storage.write(
+        f"INSERT INTO {table} (oid, version, timestamp, comment{last})"
+        f" VALUES ({number + 1}, '{DB_VERSION}', {int(time.time())}, '{comment}'{slave})"
+    )
+    print(comment)
 
 
 def _history(backend: _Mysql | _Sqlite) -> None:

@@ -30,3 +30,25 @@ SHARED_TABLES = (
     "CREATE TABLE IF NOT EXISTS db_versioning (oid INTEGER PRIMARY KEY, version VARCHAR(256),"
     " timestamp INTEGER, comment VARCHAR(256))",
 )
+
+MIGRATIONS = {
+    "7.4.0": (
+        "CREATE TABLE IF NOT EXISTS group_vlans (group_oid INTEGER PRIMARY KEY, body MEDIUMTEXT)",
+    ),
+}
+"""What each version of the database has more than the one before it."""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version, to be compared."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def migrations(since: str, until: str) -> tuple[str, ...]:
+    """The statements from a database of one version to another."""
+    return tuple(
+        statement
+        for version, statements in sorted(MIGRATIONS.items(), key=lambda item: numbers(item[0]))
+        if numbers(since) < numbers(version) <= numbers(until)
+        for statement in statements
+    )
