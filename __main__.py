@@ -17,6 +17,12 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 signal.signal(signal.SIGINT, _leave)
 
-zone = HighAvailableZone("zone", settings.load())
+stack = settings.load()
+if stack.upgrade_database:
+    pulumi.log.warn(
+        f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs another"
+        " version of the database, nobody can use the zone for some minutes while that is changed"
+    )
+zone = HighAvailableZone("zone", stack)
 for name, value in zone.outputs().items():
     pulumi.export(name, value)

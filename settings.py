@@ -145,6 +145,7 @@ class Settings(_Part):
     lost: list[HostName] = Field(default_factory=list)
     allow_degraded: bool = False
     restore_from: str | None = None
+    upgrade_database: Version | None = None
     keep_dumps: Annotated[int, Field(ge=1)] = 10
     purge: bool = False
 
@@ -254,6 +255,7 @@ _UNSET = {
     "db_password": ("",),
     "gate_endpoint": ("",),
     "restore_from": ("",),
+    "upgrade_database": ("",),
 }
 
 _HOW_TO_SET = {
@@ -470,6 +472,7 @@ def _fault(key: str, error: Mapping[str, Any]) -> str:
 
 _FORMS = {
     "one_version": 'expected a version in quotes, such as "7.2"',
+    "upgrade_database": 'expected a version in quotes, such as "7.4"',
     "frontends": "expected a host name: lower-case letters, digits and hyphens",
 }
 

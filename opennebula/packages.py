@@ -61,6 +61,11 @@ def repository(
     )
 
 
+def is_version(package: str, version: str) -> bool:
+    """Whether a package's version is that one, or one of that series."""
+    return package == version or package.startswith((f"{version}.", f"{version}-"))
+
+
 def packages(features: tuple[str, ...], *, mariadb: bool) -> tuple[str, ...]:
     """What to install on a front-end: OpenNebula and what our own procedures use."""
     return (

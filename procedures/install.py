@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import packages
-from procedures import configuration
+from opennebula.packages import is_version
+from procedures import configuration, upgrade
 from procedures.access import Access
 from procedures.observe import Facts, facts, facts_where_possible, statuses
 from procedures.specs import InstallationSpec, Vip
@@ -37,23 +38,30 @@ def install(
     spec: InstallationSpec,
     *,
     peers: Mapping[str, Host] | None = None,
+    agreed: str | None = None,
     renew: bool = False,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
-    ``peers``, for a host that is new to the stack, are front-ends whose data, if any, must be
-    copies of this one's. ``renew`` writes secrets and accounts anew although nothing else differs.
+    Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
+    version for which the database may be changed. ``peers``, for a host that is new to the stack,
+    are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
+    accounts anew although nothing else differs.
     """
     seen = _facts(access, spec)
     check(seen, spec)
+    upgrade.check(seen, spec.version)
     lacking = drift(seen, spec, access.secrets.db_password)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
-    fetched = _to_fetch(seen, spec)
-    if fetched:
-        _refuse_upgrade(seen, spec)
+    rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
+    fetched = [] if rolls else _to_fetch(seen, spec)
     if held := [name for name in _wanted(spec) if _is_held(seen, name)]:
         access.run(spec.host, "unhold", variables={"packages": " ".join(held)})
+    if seen.staged and not rolls:
+        access.run(spec.host, "unstage")
+    if rolls and not seen.upgrading:
+        _stage(access, spec, seen, agreed)
     if fetched:
         seen = _packages(access, spec, seen, fetched)
     if lacking or renew:
@@ -114,6 +122,8 @@ def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, .
         ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
+    if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
+        found.append("packages that wait")
     return tuple(found)
 
 
@@ -136,7 +146,7 @@ def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
         package = seen.packages.get(name)
         if package is None:
             found[name] = "not installed"
-        elif name.startswith("opennebula") and not _is_version(package.version, spec.version):
+        elif name.startswith("opennebula") and not is_version(package.version, spec.version):
             found[name] = f"version {package.version}"
         elif package.held:
             found[name] = "held back"
@@ -247,7 +257,26 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
     return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
-def _packages(access: Access, spec: InstallationSpec, seen: Facts, wanted: Sequence[str]) -> Facts:
+def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
+    if not is_version(seen.staged, spec.version):
+        _packages(access, spec, seen, _wanted(spec), stage=True)
+    # Here the database must answer: its version decides.
+    seen = facts(access, spec.host, spec.database)
+    try:
+        upgrade.agree(seen, spec.database, upgrade.Release(spec.version, agreed))
+    except HostError:
+        access.run(spec.host, "unstage")
+        raise
+
+
+def _packages(
+    access: Access,
+    spec: InstallationSpec,
+    seen: Facts,
+    wanted: Sequence[str],
+    *,
+    stage: bool = False,
+) -> Facts:
     token = access.secrets.one_token
     try:
         source = packages.repository(
@@ -276,28 +305,18 @@ def _packages(access: Access, spec: InstallationSpec, seen: Facts, wanted: Seque
             "key_url": source.key_url,
             "key": spec.repository.key or "",
             "packages": " ".join(wanted),
+            "stage": spec.version if stage else "",
         },
         secrets={"auth": _netrc(source.url, token) if token else ""},
         timeout=INSTALL,
     )
+    if stage:
+        return seen
     return replace(seen, oned_conf=output.values["oned"], monitord_conf=output.values["monitord"])
 
 
-def _refuse_upgrade(seen: Facts, spec: InstallationSpec) -> None:
-    if seen.package and seen.has_content and not _is_version(seen.package, spec.version):
-        raise HostError(
-            seen.host.name,
-            "compare the version",
-            expected=f"OpenNebula {spec.version} as in opennebula-ha:one_version",
-            seen=f"{seen.package} with data",
-            remedy="another version under a living zone is no rolling change, and this program"
-            " does not make it yet: set one_version to what is installed, or upgrade by hand as"
-            " OpenNebula's documentation says",
-        )
-
-
 def _require_version(seen: Facts, spec: InstallationSpec) -> None:
-    if not _is_version(seen.package, spec.version):
+    if not is_version(seen.package, spec.version):
         raise HostError(
             seen.host.name,
             "compare the version",
@@ -314,7 +333,7 @@ def _wanted(spec: InstallationSpec) -> tuple[str, ...]:
 
 def _to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
     """As apt wants them: what goes with an OpenNebula that is there has the version of that."""
-    there = _is_version(seen.package, spec.version)
+    there = is_version(seen.package, spec.version)
     return [
         f"{name}={seen.package}" if there and name in packages.FEATURES.values() else name
         for name, fault in differing_packages(seen, spec).items()
@@ -387,7 +406,3 @@ def _installed(
         host_key=access.session(spec.host).host_key,
         drift=differs,
     )
-
-
-def _is_version(package: str, version: str) -> bool:
-    return package == version or package.startswith((f"{version}.", f"{version}-"))

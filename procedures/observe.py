@@ -114,6 +114,18 @@ class Facts:
     """What the database's account may do."""
     silent: str = ""
     """What the database says where it does not answer; then nothing is known of its content."""
+    schema: str = ""
+    """Version of the database."""
+    staged: str = ""
+    """Version of the packages that wait on the host for their turn; or nothing."""
+    staged_schema: str = ""
+    """Version of the database that those need."""
+    replaced: str = ""
+    """Version that was there when they were fetched."""
+    upgrading: str = ""
+    """A change of the database's version that is under way: see procedures/upgrade.py."""
+    migrating: str = ""
+    """Path of the dump from before an ``onedb upgrade`` that has not ended; or nothing."""
 
     @property
     def package(self) -> str:
@@ -338,6 +350,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
     for name in ("oned", "monitord"):
         _check_conf(host, name, values.get(name, ""))
     log = values.get("log", "").split()
+    staged = [*values.get("staged", "").split(), "", "", ""]
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
@@ -369,6 +382,12 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         remotes=_digests(values.get("remotes", "")),
         grants=tuple(values.get("grants", "").splitlines()),
         silent=values.get("silent", ""),
+        schema=values.get("schema", ""),
+        staged=staged[0],
+        staged_schema=staged[1],
+        replaced=staged[2],
+        upgrading=values.get("upgrading", "").strip(),
+        migrating=values.get("migrating", "").strip(),
     )
 
 

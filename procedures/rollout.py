@@ -3,50 +3,75 @@
 from collections.abc import Mapping
 
 from hosts.connection import Host
-from procedures import gate
+from procedures import gate, upgrade
 from procedures.access import Access
 from procedures.observe import Facts, facts
 from procedures.oned import renew
 from procedures.specs import ZoneSpec
+from procedures.upgrade import Release
 
 
-def roll_out(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> gate.Whole:
+def roll_out(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release
+) -> gate.Whole:
     """Restart the servers that do not run the configuration that they have; the zone afterwards.
 
-    The zone is whole before, between and after the restarts. A server that does not start with
-    its new configuration has its old one back, and is the last that was touched. Raises HostError.
+    Those on which packages of the stack's version wait get them. The zone is whole before, between
+    and after the restarts, unless its database changes its version. A server that does not start
+    with what is new has its old configuration or packages back, and is the last that was touched.
+    Raises HostError.
     """
     # It may be the VIP that changes: its place is looked at in the end.
     meanwhile = zone.model_copy(update={"vip": None})
+    upgrade.take_up(access, zone, hosts)
+    upgrade.go_back(access, zone, hosts, release)
     whole = gate.verify(access, meanwhile, hosts)
+    if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
+        whole = gate.verify(access, meanwhile, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.
-    done: set[str] = set()
-    while names := [n for n in pending(whole.facts, whole.leader) if n not in done]:
-        name = names[0]
-        done.add(name)
-        renew(access, whole.facts[name])
+    done: set[tuple[str, bool]] = set()
+
+    def due() -> list[tuple[str, bool]]:
+        names = pending(whole.facts, whole.leader, release.version)
+        turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
+        return [turn for turn in turns if turn not in done]
+
+    while turns := due():
+        name, has_packages = turns[0]
+        done.add(turns[0])
+        if has_packages:
+            upgrade.swap(access, hosts[name])
+        else:
+            renew(access, whole.facts[name])
         whole = gate.verify(access, meanwhile, hosts)
     gate.verify_vip(access, zone, hosts, whole)
     return whole
 
 
-def pending(seen: Mapping[str, Facts], leader: str) -> list[str]:
+def pending(seen: Mapping[str, Facts], leader: str, version: str) -> list[str]:
     """The servers to restart, in their order: followers, then the leader.
 
     A follower is behind, too, when the leader's list of servers changed after its start: it reads
-    that list only when it starts, and would not find a newer server as its leader.
+    that list only when it starts, and would not find a newer server as its leader. So is a server
+    on which packages of that version wait.
     """
     changed = seen[leader].zone_changed
     stale = {
         name
         for name, one in seen.items()
-        if one.is_behind or (name != leader and one.since < changed)
+        if upgrade.is_due(one, version) or one.is_behind or (name != leader and one.since < changed)
     }
     return sorted(stale, key=lambda name: (name == leader, name))
 
 
-def roll_out_solo(access: Access, zone: ZoneSpec, host: Host) -> None:
+def roll_out_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> None:
     """The same for a front-end outside any zone."""
+    upgrade.take_up(access, zone, {host.name: host})
     seen = facts(access, host, zone.database)
+    if upgrade.change_database(access, zone, host.name, {host.name: seen}, release):
+        return
+    if upgrade.is_due(seen, release.version):
+        upgrade.swap(access, host)
+        seen = facts(access, host, zone.database)
     if seen.is_behind:
         renew(access, seen)

@@ -23,8 +23,9 @@ class InstallationProvider(Provider[InstallationSpec]):
         self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Install, or find it installed."""
-        peers = stack.current().front_ends
-        return spec.host.name, _outputs(install(access, spec, peers=peers), revision=now())
+        here = stack.current()
+        done = install(access, spec, peers=here.front_ends, agreed=here.release.agreed)
+        return spec.host.name, _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
@@ -41,7 +42,9 @@ class InstallationProvider(Provider[InstallationSpec]):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         renew = olds.get("secrets") != news.get("secrets")
-        return _outputs(install(access, spec, renew=renew), revision=now())
+        agreed = stack.current().release.agreed
+        done = install(access, spec, agreed=agreed, renew=renew)
+        return _outputs(done, revision=now())
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
         """Stop and disable the services; the data stays unless purge is set."""

@@ -38,7 +38,8 @@ class RolloutProvider(Provider[ZoneSpec]):
         leader = survey.view().leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        outputs: Outputs = {"drift": _waiting(pending(seen, leader))}
+        waiting = pending(seen, leader, stack.current().release.version)
+        outputs: Outputs = {"drift": _waiting(waiting)}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def change(
@@ -104,11 +105,13 @@ def _roll_out(
 
 
 def _rolled_out(access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]) -> Outputs:
+    here = stack.current()
     if not spec.highly_available:
         (host,) = hosts.values()
-        roll_out_solo(access, spec, host)
+        roll_out_solo(access, spec, host, here.release)
         return {"leader": host.name, "servers": [], "backups": {}, "drift": []}
-    return {**_outputs(roll_out(access, spec, hosts), stack.current().front_ends), "drift": []}
+    whole = roll_out(access, spec, hosts, here.release)
+    return {**_outputs(whole, here.front_ends), "drift": []}
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:

@@ -15,6 +15,7 @@ from hosts.pool import Pool
 from procedures.access import Access, Report, Secrets
 from procedures.specs import Database
 from procedures.survey import Survey
+from procedures.upgrade import Release
 
 PROJECT = "opennebula-ha"
 
@@ -42,6 +43,11 @@ class Stack:
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
+        self.release = Release(
+            version=str(config.get(f"{PROJECT}:one_version") or ""),
+            agreed=config.get(f"{PROJECT}:upgrade_database") or None,
+        )
+        """The version that is wanted, and the one for which the database may be changed."""
 
     def survey(self, access: Access, database: Database) -> Survey:
         """The front-ends as a refresh sees them: asked once for all resources."""

@@ -14,6 +14,7 @@ from procedures.observe import statuses
 from procedures.password import set_password
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
+from procedures.upgrade import take_up
 from providers import stack
 from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
@@ -25,6 +26,7 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
+        take_up(access, spec, hosts_of(props))
         set_password(access, spec, hosts_of(props), {}, changed=False)
         found(access, spec, hosts_of(props), {}, restore_from=props.get("restore_from"))
         return "zone-0", {"drift": []}
@@ -54,6 +56,7 @@ class ZoneProvider(Provider[ZoneSpec]):
             for name, host in before.items()
             if name not in staying and name not in here.lost
         }
+        take_up(access, spec, staying)
         changed = olds.get("one_pass") != news.get("one_pass")
         set_password(access, spec, staying, leaving, changed=changed)
         lost_at = _lost_at(olds, news)

@@ -13,6 +13,42 @@ stop_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
+# Packages that wait for their turn: new/ and, for the way back, old/, the repository, and what they are.
+staged=/var/lib/opennebula-ha/staged
+# Says that the zone's database changes its version: LEADER PACKAGE DATABASE. No oned starts meanwhile.
+upgrading=/var/lib/opennebula-ha/upgrading
+# The dump that the database was upgraded from, while that is not done.
+migrating=/var/lib/opennebula-ha/migrating
+installed() {
+    { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
+        sed -n 's/^installed //p'
+}
+# The version of the database that onedb's own file on standard input names.
+schema_in() { sed -n "s/.*LATEST_\(LOCAL_\)\?DB_VERSION *= *'\([0-9.]*\)'.*/\2/p" | sort -u | paste -sd/; }
+onedb_schema=/usr/lib/one/ruby/onedb/database_schema.rb
+install_debs() { # folder, below $staged: in the place of those that are there
+    local folder=$staged/$1 said units
+    step "install OpenNebula $(cat "$folder/version")"
+    units=$({ systemctl list-unit-files --no-legend opennebula.service \
+        opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
+    # Nothing half installed may run: neither by a package's own script, nor after a crash.
+    systemctl mask $units 2>/dev/null
+    dpkg --configure -a >&2 || true
+    if ! said=$(apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold --allow-downgrades install "$folder"/*.deb 2>&1); then
+        refuse "apt-get to install what waits in $folder" "$(tail -n 8 <<<"$said")" \
+            "mend what apt says on the host, then run again: it goes on from here"
+    fi
+    systemctl unmask $units 2>/dev/null
+}
+# What was staged is in effect: from here on its repository is the one of this host.
+end_stage() {
+    [ -e "$staged/new/version" ] || return 0
+    install -d -m 0755 /etc/apt/keyrings
+    install -m 0644 "$staged/key.asc" /etc/apt/keyrings/opennebula.asc
+    install -m 0644 "$staged/opennebula.sources" /etc/apt/sources.list.d/opennebula.sources
+    rm -rf "$staged"
+}
 # Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
 # The unit allows 3 starts in 60 s: systemd counts from here.
 try_oned() {
@@ -26,8 +62,18 @@ try_oned() {
         tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -E '\[E\]' | tail -n 4)
     return 1
 }
-# The same; $2 and $3: what was expected, and what to do where it is not so.
-run_oned() { try_oned "$1" || refuse "$2" "$why" "$3"; }
+# Every front-end serves the GUI, with the key and the credentials that have arrived by now. Flow,
+# gate and form are the leader's alone: the Raft hook starts them.
+restart_gui() {
+    ! systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null ||
+        systemctl restart --no-block opennebula-fireedge.service
+}
+# The same as try_oned; $2 and $3: what was expected, and what to do where it is not so.
+run_oned() {
+    [ ! -e "$upgrading" ] || refuse "no change of the database's version under way" "$upgrading" \
+        "run pulumi up: it goes on with that; without it, no oned of this zone may start"
+    try_oned "$1" || refuse "$2" "$why" "$3"
+}
 # All of oned.conf, for the next start: none waits for a rollout then.
 conf=/etc/one/oned.conf
 put_conf() {
@@ -71,6 +117,26 @@ await_database() {
 # Whether there is a database server that may hold something of ours.
 has_mariadb() {
     [ -d "/var/lib/mysql/$db_name" ] || systemctl -q is-enabled mariadb.service 2>/dev/null
+}
+# The version of a database.
+schema_of() {
+    sql "$1" -e "(SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1)
+        UNION (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)" | sort -u | paste -sd/
+}
+# Import a dump beside the database, in ${db_name}_incoming.
+import_dump() {
+    scratch="${db_name}_incoming"
+    sql -e "DROP DATABASE IF EXISTS \`$scratch\`; CREATE DATABASE \`$scratch\`"
+    # The log of this import is of no use to anybody; without it, it takes half the time.
+    zstd -dc "$1" | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+}
+# All tables change their place in one statement: the database is the old one, empty, or whole.
+put_in_place() {
+    local moves
+    moves=$(sql -e "SELECT CONCAT('\`$scratch\`.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
+        FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
+    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+    sql -e "DROP DATABASE \`$scratch\`"
 }
 count_users() {
     if has_table user_pool; then

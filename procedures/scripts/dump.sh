@@ -13,6 +13,7 @@ keys=${dump%.sql.zst}.keys.tar.zst
 mv "$keys.partial" "$keys"
 "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q -f -o "$dump.partial"
 mv "$dump.partial" "$dump"
-find /var/backups/opennebula -name '*.sql.zst' | sort -r | tail -n "+$((keep + 1))" |
+# Those of another version of the database stay: they are the only way back.
+find /var/backups/opennebula -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
     while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 tell dump "$dump"

@@ -1,7 +1,77 @@
 # OpenNebula's repository and packages. Starts no oned.
-# Variables: url, suite, component, key_url, key, packages; secret: auth (a netrc line, or nothing).
+# Variables: url, suite, component, key_url, key, packages, stage (the version that is only to be
+# fetched, for the rollout; or nothing); secret: auth (a netrc line, or nothing).
 keyring=/etc/apt/keyrings/opennebula.asc
 sources=/etc/apt/sources.list.d/opennebula.sources
+
+# Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the
+# packages that are there now. What apt has stays as it is.
+stage_packages() {
+    local draft=$staged.partial name version file
+    local -A newest=()
+    local wanted=() present=()
+    step "fetch OpenNebula $stage for the rollout"
+    while read -r name version; do
+        if [ -z "${newest[$name]:-}" ] || dpkg --compare-versions "$version" gt "${newest[$name]}"; then
+            newest[$name]=$version
+        fi
+    done < <(apt indextargets -o Dir::Etc::sourcelist="$trial/opennebula.sources" -o Dir::Etc::sourceparts=- \
+        --format '$(FILENAME)' 'Identifier: Packages' | xargs -r /usr/lib/apt/apt-helper cat-file |
+        awk '$1 == "Package:" {name = $2} $1 == "Version:" {print name, $2}')
+    case ${newest[opennebula]:-none} in
+        "$stage" | "$stage".* | "$stage"-*) ;;
+        *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
+            "correct opennebula-ha:one_version, or the mirror that opennebula-ha:repository names" ;;
+    esac
+    # All that is theirs changes together, up or down; nothing else, but what is missing.
+    for name in "${!newest[@]}"; do
+        version=$(installed "$name")
+        if [ -n "$version" ]; then
+            wanted+=("$name=${newest[$name]}")
+            present+=("$name=$version")
+        elif [ "$name" = opennebula-migration ] || [[ " $packages " == *" $name "* ]]; then
+            # opennebula-migration: what onedb upgrade runs.
+            wanted+=("$name=${newest[$name]}")
+        fi
+    done
+    for name in $packages; do
+        [ -n "$(installed "$name")" ] || [ -n "${newest[$name]:-}" ] || wanted+=("$name")
+    done
+    rm -rf "$staged" "$draft"
+    mkdir -p "$draft/new/partial" "$draft/old/partial" "$trial/parts"
+    find /etc/apt/sources.list.d -maxdepth 1 -type f ! -name opennebula.sources -exec cp -t "$trial/parts" {} +
+    cp "$trial/opennebula.sources" "$trial/parts"
+    fetch() { # folder options packages
+        apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$draft/$1" "${@:2}"
+    }
+    if ! said=$(fetch new -o Dir::Etc::sourceparts="$trial/parts" "${wanted[@]}" 2>&1); then
+        refuse "apt-get to fetch OpenNebula $stage" "$(reasons)" "mend what apt says on the host, then run again"
+    fi
+    for name in "${present[@]}"; do
+        file=${name/=/_}
+        cp -l /var/cache/apt/archives/"${file/:/%3a}"_*.deb "$draft/old" 2>/dev/null || true
+    done
+    fetch old --reinstall "${present[@]}" >&2 || true
+    for name in "${present[@]}"; do
+        file=${name/=/_}
+        if ! compgen -G "$draft/old/${file/:/%3a}_*.deb" >/dev/null; then
+            step "no way back is kept: $name is not to be had any more"
+            rm -f "$draft/old"/*.deb
+            break
+        fi
+    done
+    for file in "$draft"/new/opennebula_*.deb "$draft"/new/opennebula-*.deb; do
+        [ -s "$draft/schema" ] || [ ! -e "$file" ] || dpkg-deb --fsys-tarfile "$file" |
+            tar -xO ".$onedb_schema" 2>/dev/null | schema_in >"$draft/schema" || true
+    done
+    [ -s "$draft/schema" ] || refuse "packages that say which version of the database they need" "none" \
+        "upgrade by hand, as OpenNebula's documentation says"
+    echo "${newest[opennebula]}" >"$draft/new/version"
+    installed opennebula >"$draft/old/version"
+    cp "$trial/key.asc" "$draft"
+    source_signed_by "$keyring" >"$draft/opennebula.sources"
+    mv "$draft" "$staged"
+}
 
 step "add the package repository"
 # What apt has now stays as it is until the new repository is seen to be good.
@@ -45,6 +115,10 @@ if ! said=$(apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
         *) remedy="see that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
     esac
     refuse "a signed package repository at $url" "$(reasons)" "$remedy"
+fi
+if [ -n "$stage" ]; then
+    stage_packages
+    exit
 fi
 install -d -m 0755 /etc/apt/keyrings
 install -m 0644 "$trial/key.asc" "$keyring"

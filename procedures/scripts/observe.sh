@@ -15,6 +15,12 @@ for name in $names; do
         paste -sd' ')"
 done
 
+for file in "$upgrading" "$migrating"; do
+    [ ! -e "$file" ] || give "$(basename "$file")" <"$file"
+done
+if [ -e "$staged/new/version" ]; then
+    tell staged "$(cat "$staged"/{new/version,schema,old/version})"
+fi
 unit() { systemctl show -p "$1" --value opennebula.service; }
 tell active "$(unit ActiveState)"
 # It reads its configuration as it starts, some seconds before it counts as active.
@@ -46,6 +52,7 @@ if has_mariadb && ! database_answers; then
 elif has_mariadb; then
     tell grants "$(sql -e "SHOW GRANTS FOR $account" 2>/dev/null | sed 's/ IDENTIFIED .*//' || true)"
     if has_table zone_pool && has_table user_pool && has_table db_versioning; then
+        tell schema "$(schema_of "$db_name")"
         tell users "$(query 'SELECT COUNT(*) FROM user_pool')"
         tell identity "$(query 'SELECT version, timestamp, comment FROM db_versioning ORDER BY oid' |
             head -n 1 | sha256sum | cut -c1-64)"
@@ -78,4 +85,5 @@ fi
 if [ -s /var/lib/one/one.db ]; then
     tell users 1
     tell identity sqlite
+    tell schema "$(schema_in <"$onedb_schema" || true)"
 fi

@@ -13,10 +13,7 @@ users=$(count_users)
 [ "$users" -eq 0 ] || [ "$may_replace" = yes ] || refuse "an empty database" \
     "one with $users users" "if nothing in it is needed, drop the database and run again"
 dump=$(ls "$incoming"/*.sql.zst)
-scratch="${db_name}_incoming"
-sql -e "DROP DATABASE IF EXISTS \`$scratch\`; CREATE DATABASE \`$scratch\`"
-# The log of this import is of no use to anybody; without it, it takes half the time.
-zstd -dc "$dump" | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+import_dump "$dump"
 if [ "$alone" = yes ]; then
     tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
     # The servers of then are gone.
@@ -38,9 +35,5 @@ if [ -d "$incoming/remotes" ]; then
 fi
 
 step "put the database in place"
-# All tables change their place in one statement: the database is the old one, empty, or whole.
-moves=$(sql -e "SELECT CONCAT('\`$scratch\`.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
-    FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
-sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
-sql -e "DROP DATABASE \`$scratch\`"
-rm -rf /var/lib/opennebula-ha
+put_in_place
+rm -rf "$incoming" "$migrating"

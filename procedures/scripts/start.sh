@@ -8,8 +8,4 @@ fi
 systemctl unmask opennebula.service 2>/dev/null
 systemctl enable opennebula.service 2>/dev/null
 run_oned start "oned to start" "mend what it says on the host, then run again"
-# Every front-end serves the GUI, with the key and the credentials that have arrived by now. Flow,
-# gate and form are the leader's alone: the Raft hook starts them.
-if systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null; then
-    systemctl restart --no-block opennebula-fireedge.service
-fi
+restart_gui

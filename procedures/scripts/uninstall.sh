@@ -12,6 +12,6 @@ if [ "$purge" = yes ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`; DROP USER IF EXISTS '$db_owner'@'localhost'"
     fi
     apt-get -qq -y purge 'opennebula*' >&2
-    rm -rf /var/lib/one /etc/one /etc/apt/sources.list.d/opennebula.sources \
+    rm -rf /var/lib/one /var/lib/opennebula-ha /etc/one /etc/apt/sources.list.d/opennebula.sources \
         /etc/apt/keyrings/opennebula.asc /etc/apt/auth.conf.d/opennebula.conf
 fi

@@ -107,8 +107,8 @@ def test_onedb_brings_a_database_to_the_version_that_the_packages_need(
     current = first.run("onedb", "upgrade", "--no-backup")
     assert (current.returncode, current.stdout) == (0, "Database schema is up to date.\n")
     with sqlite3.connect(first.sqlite) as database:
-        for table in ("db_versioning", "local_db_versioning"):
-            database.execute(f"UPDATE {table} SET version = '7.0.0'")
+        database.execute("UPDATE db_versioning SET version = '7.0.0'")
+        database.execute("UPDATE local_db_versioning SET version = '7.0.0'")
     assert first.run("onedb", "version").returncode == 2
     done = first.run("onedb", "upgrade", "--no-backup")
     assert done.returncode == 0, done.stderr

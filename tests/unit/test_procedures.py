@@ -486,6 +486,8 @@ def test_where_oned_does_not_run_nothing_waits() -> None:
         ({"a": {}, "b": {}, "c": {}}, []),
         ({"a": {"configured": 101}, "b": {}, "c": {}}, ["a"]),
         ({"a": {}, "b": {"next_conf": "PORT = 1"}, "c": {"next_conf": "PORT = 1"}}, ["c", "b"]),
+        ({"a": {"staged": "7.2.1-1"}, "b": {"staged": "7.2.1-1"}, "c": {}}, ["a", "b"]),
+        ({"a": {"staged": "7.4.0-1"}, "b": {}, "c": {}}, []),
         ({"a": {"configured": 101}, "b": {"configured": 101}, "c": {}}, ["a", "b"]),
         (
             {"a": {"configured": 101}, "b": {"configured": 101}, "c": {"configured": 101}},
@@ -500,7 +502,7 @@ def test_where_oned_does_not_run_nothing_waits() -> None:
 def test_servers_behind_their_configuration_restart_followers_first(
     seen: dict[str, dict[str, int]], order: list[str]
 ) -> None:
-    assert pending({name: facts(name, **one) for name, one in seen.items()}, "b") == order
+    assert pending({name: facts(name, **one) for name, one in seen.items()}, "b", "7.2") == order
 
 
 # Equal data

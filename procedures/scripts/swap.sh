@@ -1,0 +1,31 @@
+# Put packages that wait in the place of those that are there. Variables: folder (new, or old: the
+# former ones back), start (yes: and start oned; where it does not start with the new ones, the
+# former packages come back).
+# An earlier run may have ended it.
+[ -e "$staged/new/version" ] || exit 0
+compgen -G "$staged/$folder/*.deb" >/dev/null || refuse "packages in $staged/$folder" "none" \
+    "set opennebula-ha:one_version to the version that is to be there"
+stop_oned
+install_debs "$folder"
+[ "$start" = yes ] || exit 0
+step "start oned"
+new=$(cat "$staged/new/version") old=$(cat "$staged/old/version")
+systemctl enable opennebula.service 2>/dev/null
+if try_oned start; then
+    end_stage
+    restart_gui
+    exit
+fi
+refused=$why
+# systemd would go on trying.
+systemctl stop opennebula.service || true
+compgen -G "$staged/old/*.deb" >/dev/null || refuse "oned to start with $new" "$refused" \
+    "mend what it says on the host; the packages of $old are not to be had any more"
+install_debs old
+systemctl enable opennebula.service 2>/dev/null
+run_oned start "oned to start again with $old" \
+    "mend what it says on the host; before that $new did not start: $refused"
+restart_gui
+step "go on with $old"
+refuse "oned to start with $new" "$refused" \
+    "set opennebula-ha:one_version to another version, or back; oned runs on with $old"

@@ -1,0 +1,41 @@
+# Bring a stopped oned's database to the version that the installed packages need. Variables: db_name,
+# dump (of what is there now), instead (a kept dump to go back to, or nothing), servers (of the zone
+# now, lines: ID NAME).
+! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
+servers_of_then() {
+    local entry id name
+    sql "$scratch" -e "SELECT body FROM zone_pool WHERE oid = 0" | tr -d '\n' |
+        sed 's/<!\[CDATA\[//g; s/]]>//g' | grep -oP '<SERVER>.*?</SERVER>' |
+        while read -r entry; do
+            id=${entry#*<ID>} name=${entry#*<NAME>}
+            echo "${id%%<*} ${name%%<*}"
+        done | LC_ALL=C sort
+}
+if [ -n "$instead" ]; then
+    step "put the database of then in place"
+    import_dump "$instead"
+    [ "$(servers_of_then)" = "$servers" ] ||
+        refuse "the zone's servers of now in $instead" "$(servers_of_then)" \
+            "have the same front-ends in the zone as then, then run again"
+    tar -C /var/lib/one --zstd -xf "${instead%.sql.zst}.keys.tar.zst"
+    put_in_place
+else
+    if [ -e "$migrating" ]; then
+        step "put the database back as it was before an upgrade that did not end"
+        import_dump "$(cat "$migrating")"
+        put_in_place
+    fi
+    step "upgrade the database"
+    put "$migrating" "$dump"
+    if ! said=$(runuser -u oneadmin -- onedb upgrade -v --no-backup 2>&1); then
+        import_dump "$dump"
+        put_in_place
+        rm -f "$migrating"
+        refuse "onedb upgrade to succeed" "$(tail -n 8 <<<"$said")" \
+            "mend what it says, or set opennebula-ha:one_version back"
+    fi
+    rm -f "$migrating"
+fi
+there=$(schema_of "$db_name") needed=$(schema_in <"$onedb_schema")
+[ "$there" = "$needed" ] || refuse "a database of version $needed" "$there" \
+    "set opennebula-ha:one_version back; the dump from before is $dump"

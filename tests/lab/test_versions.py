@@ -1,0 +1,164 @@
+"""Other versions of OpenNebula on a zone that lives: one by one, or all at once, and back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab
+from opennebula.zone import quorum
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
+from tests.lab.operators import Operator, kill_at
+from tests.lab.test_mistakes import any_of
+from tests.lab.traffic import Watch, Writer
+from tests.lab.zones import assert_whole, one, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+BACKUPS = "/var/backups/opennebula"
+Zone = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def test_a_patch_rolls_while_somebody_writes(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    operator.config["one_version"] = "7.2.1"
+    with Writer(lab, rate=5) as writer, Watch(lab) as watch:
+        wait_for(lambda: len(writer.acknowledged) > 5 or None, "the first writes")
+        assert kill_at(operator, "install OpenNebula 7.2.1-1")
+        run = operator.up()
+    assert run.ok, run.output
+    new = assert_whole(lab, NAMES)
+    assert writer.lost(one(lab.host(new), "oneuser list")) == []
+    assert watch.fewest >= quorum(len(NAMES))
+    assert watch.leaders == [leader, new], "the leader was not the last"
+    assert versions(lab) == {"7.2.1-1"}
+    assert_settled(lab, "7.2.1")
+    print(f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s")
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_a_patch_that_does_not_start_is_put_back(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    first = min(name for name in NAMES if name != leader)
+    operator.config["one_version"] = "7.2.2"
+    message = only(operator.up(), first)
+    assert message.expected == "oned to start with 7.2.2-1"
+    assert "cannot open shared object file" in message.seen
+    assert "oned runs on with 7.2.1-1" in message.remedy
+    assert assert_whole(lab, NAMES) == leader
+    assert versions(lab) == {"7.2.1-1"}
+    operator.config["one_version"] = "7.2.1"
+    run = operator.up()
+    assert run.ok, run.output
+    assert_settled(lab, "7.2.1")
+    assert assert_whole(lab, NAMES) == leader
+
+
+def test_another_version_of_the_database_is_agreed_to_first(zone: Zone) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    operator.config["one_version"] = "7.4"
+    message = any_of(operator.up())
+    assert message.seen == "its database is version 7.2.0, OpenNebula 7.4.0-1 needs 7.4.0"
+    assert 'opennebula-ha:upgrade_database: "7.4"' in message.remedy
+    assert assert_whole(lab, NAMES) == leader
+    assert_settled(lab, "7.2.1")
+
+
+def test_an_upgrade_of_the_database_that_fails_leaves_the_zone_as_it_was(zone: Zone) -> None:
+    lab, operator = zone
+    one(lab.host("n1a1"), "oneuser create before-that secret-of-that")
+    operator.config["upgrade_database"] = "7.4"
+    preview = operator.preview()
+    assert "nobody can use the zone for some minutes" in preview.output
+    leader = assert_whole(lab, NAMES)
+    refusing = "#!/bin/sh\\necho missing migration descriptors\\nexit 255\\n"
+    onedb = lab.host(leader).run(
+        "dpkg-divert --rename --add /usr/bin/onedb"
+        f" && printf '{refusing}' >/usr/bin/onedb && chmod +x /usr/bin/onedb"
+    )
+    assert onedb.returncode == 0, onedb.stderr
+    message = only(operator.up(), leader)
+    assert message.step == "upgrade the database"
+    assert message.expected == "onedb upgrade to succeed"
+    assert message.seen == "missing migration descriptors"
+    lab.host(leader).run("rm /usr/bin/onedb; dpkg-divert --rename --remove /usr/bin/onedb")
+    assert_whole(lab, NAMES)
+    assert versions(lab) == {"7.2.1-1"}
+    assert databases(lab) == {"7.2.0"}
+
+
+def test_the_database_is_upgraded_whatever_happens_meanwhile(zone: Zone) -> None:
+    lab, operator = zone
+    for moment in ("dump the database", "upgrade the database", "send the database"):
+        assert kill_at(operator, moment)
+        assert len(databases(lab, active=True)) <= 1, "old and new side by side"
+    # With what a refresh has seen, it is the zone that goes on.
+    assert operator.refresh().ok
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert versions(lab) == {"7.4.0-1"}
+    assert databases(lab) == {"7.4.0"}
+    assert "before-that" in one(lab.host("n1a1"), "oneuser list")
+    assert_settled(lab, "7.4")
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_the_dump_from_before_is_the_way_back(zone: Zone) -> None:
+    lab, operator = zone
+    one(lab.host("n1a1"), "oneuser create after-that secret-of-that")
+    operator.config["one_version"] = "7.2"
+    message = any_of(operator.up())
+    assert "WHAT WAS WRITTEN SINCE IS LOST" in message.remedy
+    operator.config["upgrade_database"] = "7.2"
+    # As if nothing of the new version ran.
+    for host in lab.hosts:
+        host.run("systemctl stop opennebula")
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert versions(lab) == {"7.2.0-1"}
+    assert databases(lab) == {"7.2.0"}
+    users = one(lab.host("n1a2"), "oneuser list")
+    assert "before-that" in users
+    assert "after-that" not in users
+    kept = "".join(host.run(f"ls {BACKUPS}").stdout for host in lab.hosts)
+    assert "-of-7.4.0-before-7.2.0.sql.zst" in kept
+    assert_settled(lab, "7.2")
+
+
+def versions(lab: Lab) -> set[str]:
+    """The packages' versions on all hosts."""
+    return {host.run("dpkg-query -W -f '${Version}' opennebula").stdout for host in lab.hosts}
+
+
+def databases(lab: Lab, *, active: bool = False) -> set[str]:
+    """The databases' versions on all hosts, or on those alone where oned is up."""
+    last = "SELECT version FROM opennebula.local_db_versioning ORDER BY oid DESC LIMIT 1"
+    return {
+        host.run(f"mysql -N -e '{last}'").stdout.strip()
+        for host in lab.hosts
+        if not active or host.run("systemctl is-active opennebula").returncode == 0
+    }
+
+
+def assert_settled(lab: Lab, version: str) -> None:
+    """Nothing waits, nothing is held back, and apt looks for that version."""
+    for host in lab.hosts:
+        assert host.run("ls /var/lib/opennebula-ha").stdout == ""
+        assert host.run("systemctl is-enabled opennebula").stdout == "enabled\n"
+        sources = host.run("cat /etc/apt/sources.list.d/opennebula.sources").stdout
+        assert f"/{version}/Debian/12\n" in sources
