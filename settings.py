@@ -6,6 +6,7 @@ import json
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -34,6 +36,13 @@ HostName = Annotated[
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[^\s#]\S*$")]
+Folder = Annotated[str, StringConstraints(pattern=r"^(/[^\s/]+)+$")]
+Owner = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$"),
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+]
 Scalar = str | int | float | bool
 
 
@@ -78,12 +87,12 @@ class Features(_Part):
 class Mount(_Part):
     """One entry of ``fstab``."""
 
-    src: str
-    path: str
-    fstype: str
-    opts: str = "rw,relatime"
-    owner: int | str = 9869
-    group: int | str = 9869
+    src: Word
+    path: Folder
+    fstype: Word
+    opts: Word = "rw,relatime"
+    owner: Owner = "9869"
+    group: Owner = "9869"
     mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0750"
 
 
@@ -91,7 +100,7 @@ class DatastoreMount(_Part):
     """A datastore's folder on a shared file system."""
 
     type: Literal["image", "system", "file"]
-    path: str
+    path: Folder
 
 
 class DatastoreConfig(_Part):
@@ -105,6 +114,15 @@ class Datastores(_Part):
 
     mode: Literal["ssh", "shared"] = "ssh"
     config: DatastoreConfig = DatastoreConfig()
+
+    @property
+    def links(self) -> dict[str, str]:
+        """ID of a datastore to the folder that a front-end's is a link to.
+
+        A system datastore is the hypervisors' matter: a front-end has no use for it.
+        """
+        ids = {"image": "1", "file": "2"}
+        return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
 
 
 class Repository(_Part):
@@ -291,14 +309,16 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
         yield _of("one_token", "expected user:password as in the customer's e-mail")
     if not str(given.get("restore_from") or "/").startswith("/"):
         yield _of("restore_from", "expected the whole path of a dump, from / on")
-    for key, advice in _NOT_YET.items():
-        if key in given and given[key] != Settings.model_fields[key].get_default(
-            call_default_factory=True
-        ):
-            yield _of(key, f"not done by this version yet; leave it out and {advice}")
     password: SecretStr | None = given.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield _of("db_password", _INEXPRESSIBLE)
+    if given.get("ensure_keys_for"):
+        yield _of(
+            "ensure_keys_for",
+            "not done by this version yet; leave it out and nothing is missing: each transfer"
+            " between front-ends has a key of its own",
+        )
+    yield from _storage_faults(given)
     yield from _oned_faults(given.get("oned", {}))
 
 
@@ -310,6 +330,24 @@ def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
             yield _of(name, "expected one line of printable characters, not empty")
         if name == "one_pass" and (" " in text or len(text.encode()) > 256):
             yield _of(name, "OpenNebula takes no space in a password, and at most 256 bytes")
+
+
+def _storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    fstab: list[Mount] = given.get("fstab", [])
+    for path, times in Counter(one.path for one in fstab).items():
+        if times > 1:
+            yield _of("fstab", f"{path} is there {times} times; expected one entry a path")
+    mounts: list[DatastoreMount] = given["ds"].config.mounts if "ds" in given else []
+    for kind, times in Counter(one.type for one in mounts).items():
+        if times > 1:
+            yield _of("ds.config.mounts", f"{kind} is there {times} times; expected it once")
+    for one in mounts:
+        if f"{one.path}/".startswith("/var/lib/one/datastores/"):
+            yield _of(
+                "ds.config.mounts",
+                f"{one.path} is where the datastores themselves are: mount the share there with"
+                " fstab, and leave this entry out",
+            )
 
 
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
@@ -352,12 +390,6 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
 
 _REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
 """Attributes that oned.conf has many of: the first is not the one that somebody means."""
-
-_NOT_YET = {
-    "ensure_keys_for": "nothing is missing: each transfer between front-ends has a key of its own",
-    "fstab": "mount the shares on every front-end before the first up",
-    "ds": "set up the datastores with onedatastore on the leader",
-}
 
 _OWN_ATTRIBUTES = {
     "DB": "use the db_… keys",

@@ -6,7 +6,14 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 from components.front_end import FrontEnd
 from components.urn import ZONE, urn
-from procedures.specs import Database, InstallationSpec, RepositorySource, Vip, ZoneSpec
+from procedures.specs import (
+    Database,
+    InstallationSpec,
+    Mount,
+    RepositorySource,
+    Vip,
+    ZoneSpec,
+)
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
@@ -32,6 +39,7 @@ class HighAvailableZone(ComponentResource):
             one_pass=Output.secret(settings.fingerprint("one_pass")),
             lost=settings.lost,
             restore_from=settings.restore_from,
+            mounts=[one.line for one in _mounts(settings)],
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=installed),
         )
@@ -110,6 +118,8 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             gate_endpoint=gate,
             names=names if settings.ensure_hosts else {},
             oned={name: _wish(value) for name, value in settings.oned.items()},
+            mounts=_mounts(settings),
+            links=settings.ds.links,
             purge=settings.purge,
         )
         for name, host in settings.hosts.items()
@@ -125,6 +135,12 @@ def _wish(value: Any) -> Any:
     if isinstance(value, list):
         return [_wish(item) for item in value]
     return str(value) if isinstance(value, float) else value
+
+
+def _mounts(settings: Settings) -> tuple[Mount, ...]:
+    """Their order is nothing."""
+    given = (Mount.model_validate(one.model_dump()) for one in settings.fstab)
+    return tuple(sorted(given, key=lambda one: one.path))
 
 
 def _database(settings: Settings) -> Database:

@@ -22,7 +22,7 @@ from opennebula.membership import (
     plan_zone,
 )
 from opennebula.zone import SOLO_ID, ServerEntry, endpoint
-from procedures import configuration, gate
+from procedures import configuration, gate, storage
 from procedures.access import Access, on_each
 from procedures.observe import (
     Facts,
@@ -116,6 +116,7 @@ class _Founding:
         self._facts = all_facts(
             self._access, self._staying, self._zone.database, names=self._staying
         )
+        storage.require_same({name: one.storage for name, one in self._facts.items()})
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)

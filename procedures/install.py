@@ -8,7 +8,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import packages
 from opennebula.packages import is_version
-from procedures import configuration, upgrade
+from procedures import configuration, storage, upgrade
 from procedures.access import Access
 from procedures.observe import Facts, facts, facts_where_possible, statuses
 from procedures.specs import InstallationSpec, Vip
@@ -66,6 +66,7 @@ def install(
         seen = _packages(access, spec, seen, fetched)
     if lacking or renew:
         _configure(access, spec, seen)
+        storage.settle(access, spec, seen.storage)
     if fetched:
         seen = _facts(access, spec)
         _require_version(seen, spec)
@@ -124,6 +125,7 @@ def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, .
         found.append(f"{_ONE_AUTH}: missing")
     if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
         found.append("packages that wait")
+    found += storage.differences(seen.storage, spec)
     return tuple(found)
 
 
@@ -328,7 +330,10 @@ def _require_version(seen: Facts, spec: InstallationSpec) -> None:
 
 
 def _wanted(spec: InstallationSpec) -> tuple[str, ...]:
-    return packages.packages(spec.features, mariadb=spec.database.is_mariadb)
+    return (
+        *packages.packages(spec.features, mariadb=spec.database.is_mariadb),
+        *storage.wanted_packages(spec),
+    )
 
 
 def _to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:

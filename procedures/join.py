@@ -9,7 +9,7 @@ from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.membership import Refusal, plan_join
 from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
-from procedures import gate
+from procedures import gate, storage
 from procedures.access import Access
 from procedures.differences import lasting, tables, unlike
 from procedures.found import refused, zone_lock
@@ -161,6 +161,7 @@ class _Join:
             leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
+        storage.require_same({name: one.storage for name, one in seen.items()})
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),

@@ -13,9 +13,11 @@ from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
+from procedures import storage
 from procedures.access import Access, on_each
 from procedures.configuration import account_name
 from procedures.specs import Database
+from procedures.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Facts:
     """A change of the database's version that is under way: see procedures/upgrade.py."""
     migrating: str = ""
     """Path of the dump from before an ``onedb upgrade`` that has not ended; or nothing."""
+    storage: Storage = field(default_factory=Storage)
 
     @property
     def package(self) -> str:
@@ -388,6 +391,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         replaced=staged[2],
         upgrading=values.get("upgrading", "").strip(),
         migrating=values.get("migrating", "").strip(),
+        storage=storage.parse(values),
     )
 
 

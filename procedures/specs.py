@@ -48,6 +48,28 @@ class RepositorySource(Spec):
     key: str | None = None
 
 
+class Mount(Spec):
+    """A file system of the front-ends, as a line of /etc/fstab, and who owns its top folder."""
+
+    src: str
+    path: str
+    fstype: str
+    opts: str
+    owner: str
+    group: str
+    mode: str
+
+    @property
+    def line(self) -> str:
+        """Of /etc/fstab."""
+        return f"{self.src} {self.path} {self.fstype} {self.opts} 0 0"
+
+    @property
+    def is_writable(self) -> bool:
+        """Not mounted read-only."""
+        return "ro" not in self.opts.split(",")
+
+
 class InstallationSpec(Spec):
     """One front-end's packages, database, configuration and credentials."""
 
@@ -63,6 +85,9 @@ class InstallationSpec(Spec):
     oned: dict[str, Wish] = Field(default_factory=dict)
     """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
     no null."""
+    mounts: tuple[Mount, ...] = ()
+    links: dict[str, str] = Field(default_factory=dict)
+    """ID of a datastore to the folder that its own folder is a link to."""
     purge: bool = False
 
 

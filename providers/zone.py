@@ -92,11 +92,13 @@ class Zone(Resource, module="opennebula", name="Zone"):
         one_pass: Input[str],
         lost: Sequence[str],
         restore_from: str | None,
+        mounts: Sequence[str],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
         """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
-        ``restore_from``: a dump's path.
+        ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
+        front-ends' shares are compared anew.
         """
         super().__init__(
             ZoneProvider(),
@@ -108,6 +110,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
                 "lost": sorted(lost),
                 # Only where it is set: to take it back is no change.
                 **({"restore_from": restore_from} if restore_from else {}),
+                **({"mounts": list(mounts)} if mounts else {}),
                 "urn": urn,
                 "drift": None,
                 "lost_at": None,

@@ -84,7 +84,8 @@ drop_address() {
     ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |
         while read -r device found; do ip address del "$found" dev "$device"; done
 }
-authorized_keys() { printf '%s/.ssh/authorized_keys' "$(getent passwd "$login" | cut -d: -f6)"; }
+ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
+authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
 end_trust() {
     [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
     rm -rf /run/opennebula-ha
@@ -143,5 +144,48 @@ count_users() {
         sql -e "SELECT COUNT(*) FROM \`$db_name\`.user_pool"
     else
         echo 0
+    fi
+}
+
+# Our part of a file that others write in, too.
+begin="# opennebula-ha begin" end="# opennebula-ha end"
+block_of() { sed -n "/^$begin\$/,/^$end\$/{//!p}" "$1" 2>/dev/null || true; }
+remove_block() { sed -i "/^$begin\$/,/^$end\$/d" "$1"; }
+
+# Shares. A server that is gone keeps whoever asks for its files waiting for ever.
+datastores=/var/lib/one/datastores
+record=/var/lib/opennebula-ha/links
+stamps=.opennebula-ha
+is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
+about() { timeout -s KILL 10 stat -c '%u %U %g %G %a' "$1"; }
+# Do that as the owner of a share: root is nobody on many a server.
+on_share() (
+    cd "$(dirname "$1")"
+    setpriv --reuid "$2" --regid "$3" --clear-groups -- timeout -s KILL 10 "${@:4}"
+)
+stamps_on() { # NAME=STAMP of each front-end that mounted it
+    local uid gid
+    read -r uid _ gid _ <<<"$(about "$1")"
+    on_share "$1" "$uid" "$gid" grep -rs . "$(basename "$1")/$stamps" |
+        sed 's,.*/\([^/:]*\):,\1=,' | sort | paste -sd' ' || true
+}
+unmount() {
+    local said
+    step "unmount $1"
+    is_mounted "$1" || return 0
+    said=$(umount "$1" 2>&1) || refuse "nobody to use $1" \
+        "$said$(users_of "$1" | sed '1s/^/; used by /')" \
+        "end what uses it there, or take the entry back into opennebula-ha:fstab; then run again"
+}
+users_of() {
+    { find /proc/[0-9]*/{cwd,root,fd} \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null || true; } |
+        cut -d/ -f3 | sort -u | while read -r pid; do
+        echo "$(cat "/proc/$pid/comm" 2>/dev/null) ($pid)"
+    done | paste -sd' '
+}
+unlink_datastore() {
+    if [ "$(readlink "$datastores/$1")" = "$2" ]; then
+        step "remove the link of datastore $1"
+        rm "$datastores/$1"
     fi
 }

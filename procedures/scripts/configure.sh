@@ -7,7 +7,6 @@
 # oned start with what no oned has started with yet).
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
-    begin="# opennebula-ha begin" end="# opennebula-ha end"
     # A line of somebody else's that has one of the names at another address goes without it.
     kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/hosts | awk -v entries="$hosts_entries" '
         BEGIN {

@@ -14,6 +14,12 @@ for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
 done
+tell fstab "$(block_of /etc/fstab)"
+tell mounted "$(for path in $(block_of /etc/fstab | awk '{print $2}'); do
+    ! is_mounted "$path" || echo "$path $(about "$path") $(stamps_on "$path")"
+done)"
+tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
+tell own_links "$(cat "$record" 2>/dev/null)"
 
 for file in "$upgrading" "$migrating"; do
     [ ! -e "$file" ] || give "$(basename "$file")" <"$file"

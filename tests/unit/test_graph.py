@@ -327,3 +327,16 @@ def test_attributes_of_oned_conf_live_through_a_state() -> None:
         "VM_MAD": [{"NAME": "kvm", "TYPE": []}, {"remove": "lxc"}],
         "VM_RESTRICTED_ATTR": ["NIC/MAC", {"remove": "RAW"}],
     }
+
+
+def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
+    share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
+    disk = {"src": "/dev/vdb", "path": "/mnt/disk", "fstype": "ext4"}
+    built = build(fstab=[share, disk])
+    assert built["Zone zone"].inputs["mounts"] == [
+        "/dev/vdb /mnt/disk ext4 rw,relatime 0 0",
+        "10.2.50.1:/nfs /mnt/one nfs rw,relatime 0 0",
+    ]
+    assert "mounts" not in build()["Zone zone"].inputs
+    turned = build(fstab=[disk, share])
+    assert turned["Installation n1a1"].inputs == built["Installation n1a1"].inputs

@@ -385,3 +385,23 @@ def test_the_stacks_in_the_repository_are_good(path: Path) -> None:
         for key, value in config.items()
     }
     parse({key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()})
+
+
+def test_shares_and_links_are_typed() -> None:
+    share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs", "owner": 1000}
+    mounts = [{"type": "image", "path": "/mnt/one"}, {"type": "system", "path": "/mnt/s"}]
+    stack = parse(raw({**GOOD, "fstab": [share], "ds": {"config": {"mounts": mounts}}}))
+    assert (stack.fstab[0].owner, stack.fstab[0].group) == ("1000", "9869")
+    assert stack.ds.links == {"1": "/mnt/one"}
+
+
+def test_shares_and_links_that_cannot_be_are_refused() -> None:
+    share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
+    twice = {"type": "image", "path": "/mnt/one"}
+    inside = {"type": "file", "path": "/var/lib/one/datastores/2"}
+    assert faults(fstab=[share, share])[0].startswith("fstab: /mnt/one is there 2 times")
+    assert faults(fstab=[{**share, "path": "mnt"}])[0].startswith("fstab.0.path: expected text")
+    assert faults(fstab=[{**share, "src": "a b"}])[0].startswith("fstab.0.src: expected text")
+    found = faults(ds={"config": {"mounts": [twice, twice, inside]}})
+    assert found[0].startswith("ds.config.mounts: image is there 2 times")
+    assert found[1].startswith("ds.config.mounts: /var/lib/one/datastores/2 is where")

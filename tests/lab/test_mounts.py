@@ -1,0 +1,163 @@
+"""What front-ends share: folders, and the keys of accounts.
+
+A folder that all hosts have stands in for a file server.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator
+from tests.lab.zones import assert_whole, connections
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+BY_HAND = "# a line of somebody else"
+IMAGES = "/var/lib/one/datastores/1"
+
+
+def share(path: str, **changes: Any) -> dict[str, Any]:
+    return {"src": "/srv/one", "path": path, "fstype": "none", "opts": "bind", **changes}
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab.host("n1a1").run("mkdir /srv/shared/one")
+    for host in lab.hosts:
+        host.run(f"ln -s /srv/shared/one /srv/one; echo '{BY_HAND}' >>/etc/fstab")
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+
+
+def everywhere(lab: Lab, command: str) -> set[str]:
+    """What that command prints on the hosts."""
+    return {host.run(command).stdout.strip() for host in lab.hosts}
+
+
+def up(operator: Operator, **keys: Any) -> str:
+    operator.config.update(keys)
+    run = operator.up()
+    print(run.output)
+    assert run.ok
+    return run.output
+
+
+def refused(operator: Operator, **keys: Any) -> str:
+    operator.config.update(keys)
+    run = operator.up()
+    print(run.output)
+    assert not run.ok
+    return run.output
+
+
+def test_a_front_end_with_another_share_is_refused_before_the_zone_is_founded(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    other = lab.host("n1a3")
+    other.run("rm /srv/one; mkdir /srv/one")
+    said = refused(operator, fstab=[share("/mnt/one")])
+    assert "n1a3: compare /mnt/one: expected the share that n1a1, n1a2 mounted there" in said
+    assert everywhere(lab, "test -e /var/lib/one/.one/one_key || echo none") == {"none"}
+    assert "active" not in everywhere(lab, "systemctl is-active opennebula")
+    other.run("umount /mnt/one; rm -r /srv/one; ln -s /srv/shared/one /srv/one; mount /mnt/one")
+
+
+def test_shares_are_mounted_and_datastores_are_links_to_them(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    links = [{"type": "image", "path": "/mnt/one"}, {"type": "system", "path": "/mnt/system"}]
+    up(operator, ds={"mode": "shared", "config": {"mounts": links}})
+    assert_whole(lab, NAMES)
+    assert everywhere(lab, "stat -c '%U %G %a' /mnt/one") == {"oneadmin oneadmin 750"}
+    assert everywhere(lab, f"readlink {IMAGES}") == {"/mnt/one"}
+    written = lab.host("n1a1").run(f"runuser -u oneadmin -- touch {IMAGES}/image")
+    assert written.returncode == 0, written.stderr
+    assert everywhere(lab, f"ls {IMAGES}") == {"image"}
+    assert everywhere(lab, f"grep -c '{BY_HAND}' /etc/fstab") == {"1"}
+    assert everywhere(lab, "ls -d /var/lib/one/datastores/0 2>/dev/null") == {""}
+
+
+def test_an_up_without_a_change_connects_to_nobody(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    before = connections(lab)
+    up(operator)
+    assert connections(lab) == before
+
+
+def test_what_is_not_mounted_any_more_is_named_and_mounted_again(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    lab.host("n1a2").run(f"umount /mnt/one; rm {IMAGES}; mkdir {IMAGES}")
+    lab.host("n1a3").run("chmod 0700 /mnt/one")
+    assert operator.refresh().ok
+    assert "mount /mnt/one" in operator.state()
+    assert "datastore 1" in operator.state()
+    up(operator)
+    assert everywhere(lab, f"ls {IMAGES}") == {"image"}
+    assert everywhere(lab, "stat -c %a /mnt/one") == {"750"}
+
+
+def test_a_mount_that_fails_is_an_error_that_names_it(zone: tuple[Lab, Operator]) -> None:
+    _, operator = zone
+    nothing = share("/mnt/none", src="/srv/none")
+    said = refused(operator, fstab=[share("/mnt/one"), nothing])
+    assert "n1a1: mount /mnt/none: expected /mnt/none to be mounted" in said
+    assert "/srv/none" in said
+
+
+def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    lab.host("n1a2").run("mkdir -p /mnt/two && touch /mnt/two/old")
+    said = refused(operator, fstab=[share("/mnt/two")], ds={})
+    assert "n1a2: mount /mnt/two: expected an empty folder to mount on, saw /mnt/two/old" in said
+    lab.host("n1a2").run("rm /mnt/two/old")
+
+
+def test_another_path_takes_the_place_of_the_one_before(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    up(operator, ds={"config": {"mounts": [{"type": "image", "path": "/mnt/two"}]}})
+    assert everywhere(lab, f"readlink {IMAGES}; ls {IMAGES}") == {"/mnt/two\nimage"}
+    assert everywhere(lab, "mountpoint /mnt/one") == {"/mnt/one is not a mountpoint"}
+    assert everywhere(lab, "grep -c /mnt/ /etc/fstab") == {"1"}
+
+
+def test_a_share_that_is_in_use_is_not_taken_away(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    user = lab.host("n1a3")
+    user.run("systemd-run -u user --working-directory=/mnt/two sleep infinity")
+    said = refused(operator, fstab=[], ds={})
+    assert "n1a3: unmount /mnt/two: expected nobody to use /mnt/two" in said
+    assert "used by sleep (" in said
+    user.run("systemctl stop user")
+    up(operator)
+    assert everywhere(lab, "mountpoint /mnt/two") == {"/mnt/two is not a mountpoint"}
+    assert everywhere(lab, f"ls -d {IMAGES} 2>/dev/null") == {""}
+    assert everywhere(lab, "tail -n 1 /etc/fstab") == {BY_HAND}
+    assert_whole(lab, NAMES)
+
+
+def test_a_line_of_somebody_else_for_the_same_path_is_refused(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    host = lab.host("n1a1")
+    host.run(f"echo '/srv/one {IMAGES} none bind 0 0' >>/etc/fstab")
+    said = refused(operator, fstab=[share(IMAGES)])
+    assert f"expected no line of anybody else for {IMAGES}, saw /srv/one {IMAGES}" in said
+    host.run("sed -i '$d' /etc/fstab")
+
+
+def test_not_even_a_purge_deletes_what_is_on_a_share(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    up(operator, purge=True)
+    assert everywhere(lab, f"ls {IMAGES}") == {"image"}
+    run = operator.destroy()
+    assert run.ok, run.output
+    assert everywhere(lab, "ls -d /var/lib/one 2>/dev/null") == {""}
+    assert everywhere(lab, "ls /srv/one/image") == {"/srv/one/image"}
+    assert everywhere(lab, "tail -n 1 /etc/fstab") == {BY_HAND}
