@@ -312,12 +312,7 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     password: SecretStr | None = given.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield _of("db_password", _INEXPRESSIBLE)
-    if given.get("ensure_keys_for"):
-        yield _of(
-            "ensure_keys_for",
-            "not done by this version yet; leave it out and nothing is missing: each transfer"
-            " between front-ends has a key of its own",
-        )
+    yield from _keys_faults(given)
     yield from _storage_faults(given)
     yield from _oned_faults(given.get("oned", {}))
 
@@ -330,6 +325,11 @@ def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
             yield _of(name, "expected one line of printable characters, not empty")
         if name == "one_pass" and (" " in text or len(text.encode()) > 256):
             yield _of(name, "OpenNebula takes no space in a password, and at most 256 bytes")
+
+
+def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    if "oneadmin" in given.get("ensure_keys_for", ()):
+        yield _of("ensure_keys_for", "oneadmin's keys are the zone's own: leave it out")
 
 
 def _storage_faults(given: Mapping[str, Any]) -> Iterator[str]:

@@ -9,11 +9,13 @@ from components.urn import ZONE, urn
 from procedures.specs import (
     Database,
     InstallationSpec,
+    LoginKeysSpec,
     Mount,
     RepositorySource,
     Vip,
     ZoneSpec,
 )
+from providers.login_keys import LoginKeys
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
@@ -67,6 +69,17 @@ class HighAvailableZone(ComponentResource):
                 leader=self.rollout.leader,
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
+            )
+        if settings.ensure_keys_for:
+            LoginKeys(
+                name,
+                LoginKeysSpec(
+                    users=tuple(sorted(set(settings.ensure_keys_for))), hosts=settings.hosts
+                ),
+                after={one.name: one.installation.host_key for one in self.front_ends},
+                urn=urn([ZONE], "LoginKeys", name),
+                # What it writes, a transfer between front-ends writes, too.
+                opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
         self.register_outputs({})
 

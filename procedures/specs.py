@@ -108,3 +108,10 @@ class MemberSpec(Spec):
 
     host: Host
     zone: ZoneSpec
+
+
+class LoginKeysSpec(Spec):
+    """Accounts that log in from each of those front-ends to all others."""
+
+    users: tuple[str, ...]
+    hosts: dict[str, Host]

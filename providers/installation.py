@@ -57,6 +57,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
 
     revision: Output[str]
     package: Output[str]
+    host_key: Output[str]
 
     def __init__(
         self,

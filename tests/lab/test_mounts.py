@@ -143,6 +143,51 @@ def test_a_share_that_is_in_use_is_not_taken_away(zone: tuple[Lab, Operator]) ->
     assert_whole(lab, NAMES)
 
 
+def strangers(lab: Lab, user: str) -> list[str]:
+    """Who cannot log in as that account from which front-end to which other one."""
+    command = "ssh -o BatchMode=yes -o ConnectTimeout=5 {} true"
+    return [
+        f"{one.name} to {other.name}"
+        for one in lab.hosts
+        for other in lab.hosts
+        if one.name != other.name
+        and one.run(f"runuser -u {user} -- {command.format(other.name)}").returncode != 0
+    ]
+
+
+def test_accounts_log_in_from_each_front_end_to_all_others(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    assert len(strangers(lab, "ubuntu")) == 6
+    up(operator, ensure_keys_for=["ubuntu"])
+    assert strangers(lab, "ubuntu") == []
+    before = connections(lab)
+    up(operator)
+    assert connections(lab) == before
+
+
+def test_keys_that_somebody_took_away_are_named_and_come_back(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    keys = everywhere(lab, "cat ~ubuntu/.ssh/id_ed25519.pub")
+    lab.host("n1a2").run("sed -i '/opennebula-ha/,$d' ~ubuntu/.ssh/authorized_keys")
+    assert operator.refresh().ok
+    assert "n1a2: keys of ubuntu" in operator.state()
+    up(operator)
+    assert strangers(lab, "ubuntu") == []
+    assert everywhere(lab, "cat ~ubuntu/.ssh/id_ed25519.pub") == keys
+
+
+def test_who_is_no_longer_named_is_no_longer_let_in(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    said = refused(operator, ensure_keys_for=["other"])
+    assert "expected an account other, saw none" in said
+    everywhere(lab, "useradd --create-home other")
+    up(operator)
+    assert strangers(lab, "other") == []
+    assert len(strangers(lab, "ubuntu")) == 6
+    up(operator, ensure_keys_for=[])
+    assert len(strangers(lab, "other")) == 6
+
+
 def test_a_line_of_somebody_else_for_the_same_path_is_refused(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     host = lab.host("n1a1")

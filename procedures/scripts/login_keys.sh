@@ -1,0 +1,25 @@
+# The SSH keys of some accounts, and what of ours is in their files.
+# Variables: users, name (of this front-end), make (yes: a key where there is none).
+n=0
+for user in $users; do
+    folder=$(ssh_folder "$user")
+    key=
+    for kind in ed25519 ecdsa rsa; do
+        [ -n "$key" ] || [ ! -s "$folder/id_$kind" ] || key=$folder/id_$kind
+    done
+    if [ -z "$key" ] && [ "$make" = yes ]; then
+        [ -n "$folder" ] || refuse "an account $user" "none" \
+            "make it there, or take it out of opennebula-ha:ensure_keys_for; then run again"
+        step "make a key for $user"
+        key=$folder/id_ed25519
+        install -d -o "$user" -g "$(id -gn "$user")" -m 0700 "$folder"
+        runuser -u "$user" -- ssh-keygen -q -t ed25519 -N '' -C "$user@$name" -f "$key"
+    fi
+    if [ -n "$key" ]; then
+        tell "public_$n" "$({ cat "$key.pub" 2>/dev/null || ssh-keygen -y -P '' -f "$key"; } |
+            cut -d' ' -f1,2)"
+    fi
+    tell "authorized_$n" "$(block_of "$folder/authorized_keys")"
+    tell "known_$n" "$(block_of "$folder/known_hosts")"
+    n=$((n + 1))
+done
