@@ -213,7 +213,7 @@ class Engine:
 
 
 class _Session:
-    """One run: its server, its provider hosts, its program."""
+    """One run: its servers, its provider hosts, its program."""
 
     def __init__(
         self,
@@ -227,8 +227,9 @@ class _Session:
     ) -> None:
         self._engine = engine
         self._display = display
-        self._server = Server.create(display.log)
+        self._servers = [Server.start(display.log)]
         self._hosts: list[ProviderHost] = []
+        self._configured: Properties | None = None
         self._program: subprocess.Popen[str] | None = None
         self._closed = False
         self.deployment = Deployment(
@@ -250,30 +251,29 @@ class _Session:
                     "`refresh --clear-pending-creates` forgets the interrupted ones.",
                 )
             )
-        self._serving = False
 
-    def _serve(self, monitor: MonitorService | None = None) -> None:
-        if not self._serving:
-            self._serving = True
-            self._server.serve(monitor)
-
-    def _spawn_host(self) -> ProviderHost:
-        host = ProviderHost(self._engine.project, self._server.address, self._display.output_of)
-        self._hosts.append(host)
-        self.deployment.provider = host
-        return host
+    def _spawn_host(self, config: Properties) -> None:
+        """Start a host for a config; one that has that config already goes on serving."""
+        if self._configured != config:
+            address = self._servers[0].address
+            host = ProviderHost(self._engine.project, address, self._display.output_of)
+            self._hosts.append(host)
+            self.deployment.provider = host
+            self._configured = None
 
     def _configure(self, config: Properties) -> None:
-        self._hosts[-1].configure(config)
+        if self._configured != config:
+            self._hosts[-1].configure(config)
+            self._configured = config
 
     def host_from_state(self) -> bool:
         """Start a provider host with the config of the last `up`, if there was one."""
         resources = self.deployment.base.resources
-        self._serve()
         provider = next((r for r in resources if r.is_provider), None)
         if provider is not None:
             try:
-                self._spawn_host().configure(provider.inputs)
+                self._spawn_host(provider.inputs)
+                self._configure(provider.inputs)
             except ProviderError as error:
                 self.deployment.fail(provider.urn, str(error))
         return bool(resources) and not self.deployment.failed
@@ -286,22 +286,19 @@ class _Session:
     def run_program(self, config: Properties) -> None:
         """Run the program to its end, then delete what it no longer names."""
         engine, project = self._engine, self._engine.project
-        self._monitor = MonitorService(
+        # A refresh that went before has its own summary.
+        self.deployment.operations.clear()
+        monitor = MonitorService(
             self.deployment, project.name, engine.stack, config, engine.parallel
         )
-        if self._serving:
-            # A refresh went before; the program gets a server and a summary of its own.
-            self.deployment.operations.clear()
-            self._server.stop()
-            self._server = Server.create(self._display.log)
-            self._serving = False
-        self._serve(self._monitor)
-        self._spawn_host()
+        server = Server.start(self._display.log, monitor)
+        self._servers.append(server)
+        self._spawn_host(config)
         task = {
             "main": str(project.main),
             "root": str(project.root),
-            "monitor": self._server.address,
-            "engine": self._server.address,
+            "monitor": server.address,
+            "engine": server.address,
             "project": project.name,
             "stack": engine.stack,
             "parallel": engine.parallel,
@@ -379,7 +376,8 @@ class _Session:
         self.deployment.close()
         for host in self._hosts:
             host.close()
-        self._server.stop()
+        for server in self._servers:
+            server.stop()
 
     def result(self) -> Result:
         """Close the run and say what it did."""

@@ -249,24 +249,23 @@ def _refuse_unknown(request: resource_pb2.RegisterResourceRequest) -> None:
 
 @dataclass
 class Server:
-    """The gRPC server of one run."""
+    """A gRPC server: for provider hosts, and with a monitor for a program."""
 
     grpc_server: grpc.Server
     address: str
 
     @classmethod
-    def create(cls, on_log: Callable[[LogMessage], None]) -> "Server":
-        """Bind a server on a free port of the loopback."""
+    def start(
+        cls, on_log: Callable[[LogMessage], None], monitor: MonitorService | None = None
+    ) -> "Server":
+        """Answer on a free port of the loopback."""
         server = grpc.server(ThreadPoolExecutor(max_workers=SERVER_THREADS), options=GRPC_OPTIONS)
         engine_pb2_grpc.add_EngineServicer_to_server(EngineService(on_log), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        return cls(server, f"127.0.0.1:{port}")
-
-    def serve(self, monitor: MonitorService | None = None) -> None:
-        """Start answering."""
         if monitor is not None:
-            resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, self.grpc_server)
-        self.grpc_server.start()
+            resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        return cls(server, f"127.0.0.1:{port}")
 
     def stop(self) -> None:
         """Stop answering."""

@@ -62,6 +62,7 @@ class Run:
     text: str
     calls: list[Call]
     state: dict[str, Any]
+    config: dict[str, Any]
 
     def called(self, *methods: str) -> list[tuple[str, str]]:
         return [(c.method, c.name) for c in self.calls if c.method in methods]
@@ -76,6 +77,7 @@ class Run:
             "ok": self.status == 0,
             "calls": calls,
             "state": self.state,
+            "config": self.config,
         }
 
 
@@ -92,17 +94,22 @@ class Stack:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.backend.mkdir(parents=True, exist_ok=True)
         shutil.copy(RECORDER, self.directory)
-        project = {
-            "name": "trial",
-            "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}},
-        }
-        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        self.declare({})
         self.config({})
 
     # ---- what a scenario sets up ----
 
     def program(self, text: str) -> None:
         (self.directory / "__main__.py").write_text(PREAMBLE + text)
+
+    def declare(self, keys: dict[str, Any]) -> None:
+        """Write the project's file, with what it says of the config."""
+        project = {
+            "name": "trial",
+            "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}},
+            "config": keys,
+        }
+        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
 
     def config(self, values: dict[str, Any]) -> None:
         document = {"config": values, "encryptionsalt": salt()}
@@ -131,6 +138,10 @@ class Stack:
 
     def destroy(self, *options: str) -> Run:
         return self.run("destroy", "--yes", *options)
+
+    def configure(self, *words: str) -> Run:
+        """Edit or show the config; the words may hold options anywhere, as users write them."""
+        return self.run("config", *words)
 
     def run(self, command: str, *options: str) -> Run:
         with self.started(command, *options) as process:
@@ -199,7 +210,7 @@ class Stack:
         if self.engine == "pulumi":
             self._make_sure_of_stack()
             arguments += ["--non-interactive"]
-            arguments += [] if command == "preview" else ["--skip-preview"]
+            arguments += [] if command in ("preview", "config") else ["--skip-preview"]
             words, cwd = ["pulumi", command, *arguments], self.directory
         else:
             words = [sys.executable, "-m", "lab.engine", command, "--cwd", str(self.directory)]
@@ -241,7 +252,7 @@ class Stack:
         log = self.directory / "calls.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []
         calls = [Call(**json.loads(line)) for line in lines]
-        run = Run(command, status, text, calls, self.state())
+        run = Run(command, status, text, calls, self.state(), self.settings())
         self.runs.append(run)
         return run
 
@@ -261,6 +272,11 @@ class Stack:
             "resources": sorted(resources, key=lambda r: (r["urn"], bool(r.get("delete")))),
             "pending": sorted([p["type"], p["resource"]["urn"]] for p in pending),
         }
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the stack's file says, decrypted."""
+        document = yaml.safe_load((self.directory / "Pulumi.dev.yaml").read_text())
+        return {key: _decrypted_config(value) for key, value in document["config"].items()}
 
     def resource(self, name: str) -> dict[str, Any]:
         found = [r for r in self.state()["resources"] if r["urn"].endswith(f"::{name}")]
@@ -290,6 +306,14 @@ def _decrypted(value: Any) -> Any:
     if value.get(SIGNATURE) == SECRET_SIGNATURE:
         return {"secret": json.loads(crypter().decrypt(value["ciphertext"]))}
     return {key: _decrypted(item) for key, item in value.items()}
+
+
+def _decrypted_config(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        return {"secret": crypter().decrypt(value["secure"])}
+    if isinstance(value, dict):
+        return {key: _decrypted_config(item) for key, item in value.items()}
+    return value
 
 
 def engines() -> list[str]:

@@ -438,6 +438,20 @@ def refreshes_first_when_asked(stack: Stack) -> None:
 
 
 @scenario
+def refreshes_first_with_the_config_of_the_last_up(stack: Stack) -> None:
+    """One provider process where the config is the same: what it keeps in mind is kept."""
+    stack.program("Thing('a')\n")
+    stack.config({"trial:host": "old"})
+    stack.up()
+    for host, used in (("old", ["old"]), ("new", ["old", "new"])):
+        stack.config({"trial:host": host})
+        run = stack.up("--refresh")
+        assert run.status == 0
+        configs = [c.arguments["config"] for c in run.calls if c.method == "configure"]
+        assert configs == [{"trial:host": name} for name in used]
+
+
+@scenario
 def deletes_with_the_config_of_the_last_up(stack: Stack) -> None:
     stack.program("Thing('a')\nThing('b')\n")
     stack.config({"trial:host": "old", "trial:pass": {"secure": crypter().encrypt(CANARY)}})
@@ -496,3 +510,61 @@ def replaces_a_resource_that_is_named(stack: Stack) -> None:
 def refuses_the_same_name_twice(stack: Stack) -> None:
     stack.program("Thing('a')\nThing('a')\n")
     assert stack.preview().status != 0
+
+
+@scenario
+def shows_the_config_whole(stack: Stack) -> None:
+    """What the commands get: the project's defaults too, objects as text, secrets in plaintext."""
+    secure = {"secure": crypter().encrypt(CANARY)}
+    stack.declare({"size": {"type": "integer", "default": 3}, "tags": {"default": ["<&>"]}})
+    stack.config(
+        {
+            "trial:word": "x",
+            "trial:number": 7.2,
+            "trial:password": secure,
+            "trial:nested": {"z": 1, "a": {"pass": secure, "yes": True}},
+        }
+    )
+    shown = stack.configure("--json", "--show-secrets").text
+    nested = {"a": {"pass": CANARY, "yes": True}, "z": 1}
+    assert json.loads(shown[shown.index("{") :]) == {
+        "trial:nested": {
+            "value": json.dumps(nested, separators=(",", ":")),
+            "objectValue": nested,
+            "secret": True,
+        },
+        "trial:number": {"value": "7.2", "secret": False},
+        "trial:password": {"value": CANARY, "secret": True},
+        "trial:size": {"value": "3", "secret": False},
+        "trial:tags": {
+            "value": '["\\u003c\\u0026\\u003e"]',
+            "objectValue": ["<&>"],
+            "secret": False,
+        },
+        "trial:word": {"value": "x", "secret": False},
+    }
+
+
+@scenario
+def edits_the_config_wherever_the_options_stand(stack: Stack) -> None:
+    stack.config({"trial:word": "x", "trial:other": "y"})
+    edits = (
+        ("set", "word", "one", "--secret"),
+        ("set", "--secret", "password", CANARY),
+        ("set", "tags.one", "1", "--path"),
+        ("set", "--path", "tags.two[0]", "true"),
+        ("set", "--path", "tags.three", "01"),
+        ("set", "number", "1"),
+        ("set", "word", "two"),
+        ("rm", "other"),
+        ("rm", "other"),
+    )
+    for words in edits:
+        assert stack.configure(*words).status == 0, words
+    assert stack.settings() == {
+        "trial:number": "1",
+        "trial:password": {"secret": CANARY},
+        "trial:tags": {"one": 1, "two": [True], "three": "01"},
+        "trial:word": "two",
+    }
+    assert stack.configure("rm").status != 0
