@@ -294,8 +294,11 @@ class Stack:
 
 def _normal(entry: dict[str, Any]) -> dict[str, Any]:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", json.dumps(entry))
-    normal = {k: v for k, v in json.loads(text).items() if k not in IGNORED}
-    return {k: _decrypted(v) for k, v in normal.items()}
+    normal = {k: _decrypted(v) for k, v in json.loads(text).items() if k not in IGNORED}
+    if "dependencies" in normal:
+        # The SDK names them in any order.
+        normal["dependencies"].sort()
+    return normal
 
 
 def _decrypted(value: Any) -> Any:

@@ -294,6 +294,24 @@ b = Thing("b", ResourceOptions(depends_on=[a]))
 
 
 @scenario
+def a_failed_delete_comes_after_everything_else_and_is_tried_again(stack: Stack) -> None:
+    stack.program("""
+Thing("a", value=1)
+b = Thing("b")
+Thing("c", ResourceOptions(depends_on=[b]))
+""")
+    stack.up()
+    stack.program("Thing('a', value=2)\nThing('d')\n")
+    stack.tell("fail-delete-c")
+    failed = stack.up()
+    assert failed.status != 0
+    assert failed.changed() == {("update", "a"), ("create", "d"), ("delete", "c")}
+    assert stack.names() == {"a", "b", "c", "d"}
+    stack.untell("fail-*")
+    assert stack.up().called("create", "update", "delete") == [("delete", "c"), ("delete", "b")]
+
+
+@scenario
 def a_failed_check_stops_before_anything_changes(stack: Stack) -> None:
     stack.program("Thing('a', value='wrong')\n")
     preview = stack.preview()
@@ -387,6 +405,38 @@ for name in {names}:
 
 
 @scenario
+def what_is_deleted_with_another_goes_with_it_in_an_up_too(stack: Stack) -> None:
+    stack.program("""
+zone = Thing("zone")
+host = Thing("host")
+a = Thing("a", ResourceOptions(deleted_with=zone, depends_on=[zone, host]))
+b = Thing("b", ResourceOptions(deleted_with=zone, depends_on=[zone, a]))
+""")
+    stack.up()
+    stack.program("Thing('host')\n")
+    assert stack.up().called("delete") == [("delete", "zone")]
+    assert stack.names() == {"host"}
+
+
+@scenario
+def what_is_deleted_with_another_is_made_anew_with_it(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+zone = Thing("zone", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
+Thing("a", ResourceOptions(deleted_with=zone, depends_on=[zone]))
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    assert not stack.preview().changed()
+    run = stack.up()
+    assert run.called("create", "delete") == [
+        ("delete", "zone"),
+        ("create", "zone"),
+        ("create", "a"),
+    ]
+
+
+@scenario
 def refresh_takes_in_what_drifted_and_vanished(stack: Stack) -> None:
     stack.program("""
 a = Thing("a", value="1")
@@ -422,6 +472,32 @@ def a_failed_refresh_fails_and_keeps_the_record(stack: Stack) -> None:
     stack.tell("fail-read-a")
     assert stack.refresh().status != 0
     assert stack.names() == {"a", "b"}
+
+
+@scenario
+def an_up_whose_refresh_fails_changes_nothing(stack: Stack) -> None:
+    stack.program("Thing('a')\n")
+    stack.up()
+    stack.program("Thing('a')\nThing('b')\n")
+    stack.tell("fail-read-a")
+    run = stack.up("--refresh")
+    assert run.status != 0
+    assert not run.changed()
+    assert stack.names() == {"a"}
+
+
+@scenario
+def says_whether_changes_were_expected(stack: Stack) -> None:
+    """What is done is done all the same."""
+    stack.program("Thing('a', value='1')\n")
+    assert stack.preview("--expect-no-changes").status != 0
+    assert stack.up("--expect-no-changes").status != 0
+    assert stack.up("--refresh", "--expect-no-changes").status == 0
+    assert stack.refresh("--expect-no-changes").status == 0
+    found = json.loads(stack.world("a").read_text())
+    stack.world("a").write_text(json.dumps({**found, "value": "drifted"}))
+    assert stack.preview("--refresh", "--expect-no-changes").status != 0
+    assert stack.up("--refresh").called("update") == [("update", "a")]
 
 
 @scenario
