@@ -162,7 +162,7 @@ class Operator:
         if shutil.which("pulumi"):
             self._select()
             argv = ["pulumi", action, "--non-interactive"]
-            if action == "up":
+            if action != "preview":
                 argv.append("--skip-preview")
         else:
             argv = [sys.executable, "-m", "lab.engine", action]
