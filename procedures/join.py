@@ -81,7 +81,7 @@ def membership(
     if view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
         gate.write(access, way_in(view, hosts))
-        view = _caught_up(access, spec.host.name, hosts)
+        return _by_status(*_caught_up(access, spec.host.name, hosts))
     return _by_status(view, spec.host.name)
 
 
@@ -341,31 +341,43 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((entry for entry in view.pool if entry.name == name), None)
 
 
-def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone once that server has the leader's last record, or as it is after CATCH_UP."""
+def _caught_up(
+    access: Access, name: str, hosts: Mapping[str, Host]
+) -> tuple[ZoneView, str, int | None]:
+    """The zone once that server has what the leader has now, or as it is after CATCH_UP.
+
+    With the name and the record for ``_by_status``: where somebody writes all the time, the
+    leader's last one is always another.
+    """
     deadline = time.monotonic() + CATCH_UP
+    record: int | None = None
     while True:
         view = zone_view(access, hosts)
-        caught_up = view.leader() is not None and name in view.statuses and not _lag(view, name)
+        leader = view.leader()
+        if leader is not None:
+            record = view.statuses[leader].index if record is None else record
+        caught_up = leader is not None and name in view.statuses and not _lag(view, name, record)
         if caught_up or time.monotonic() > deadline:
-            return view
+            return view, name, record
         time.sleep(INTERVAL)
 
 
-def _by_status(view: ZoneView, name: str) -> tuple[int, list[str]]:
+def _by_status(view: ZoneView, name: str, record: int | None = None) -> tuple[int, list[str]]:
     entry = _entry(view, name)
     if not view.leader():
         return -1, ["there is no leader"]
     if entry is None:
         return -1, ["it is not in the zone"]
-    return entry.id, [*_own_faults(view, entry), *filter(None, [_lag(view, name)])]
+    return entry.id, [*_own_faults(view, entry), *filter(None, [_lag(view, name, record)])]
 
 
-def _lag(view: ZoneView, name: str) -> str:
-    """How far that server's log ends before the leader's; empty where it does not."""
+def _lag(view: ZoneView, name: str, record: int | None = None) -> str:
+    """How far that server's log ends before the leader's, or that record; empty: it does not."""
     leader = view.leader()
     own = view.statuses.get(name)
-    if leader is None or own is None or own.index >= view.statuses[leader].index:
+    if leader is None or own is None:
+        return ""
+    if own.index >= (view.statuses[leader].index if record is None else record):
         return ""
     return f"its log ends at {own.index}, the leader's at {view.statuses[leader].index}"
 
