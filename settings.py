@@ -214,7 +214,15 @@ def load() -> Settings:
         raise pulumi.RunError(str(error)) from None
 
 
-def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = lambda _: True) -> Settings:
+_SECRET = ("one_pass", "one_token", "db_password")
+"""What only providers get, and no resource; ``ssh`` may have a secret in it, too."""
+
+
+def _kept_as_secret(key: str) -> bool:
+    return key.removeprefix(f"{PROJECT}:") in (*_SECRET, "ssh")
+
+
+def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_secret) -> Settings:
     """Settings from the config as Pulumi hands it over: ``project:key`` to text or JSON.
 
     ``is_secret`` says of a key whether the stack keeps it encrypted. Raises SettingsError with
@@ -247,8 +255,13 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = lambda _: T
             faults.append(f"{PROJECT}:{key}: expected {_kind(field.annotation)}")
     faults += [
         _of(key, f"must be a secret; pulumi config set --secret {key}")
-        for key in ("one_pass", "one_token", "db_password")
+        for key in _SECRET
         if key in own and not is_secret(f"{PROJECT}:{key}")
+    ]
+    faults += [
+        _of(key, "holds a secret, but its values can be read in the stack's state; set it in plain")
+        for key in sorted(own.keys() & Settings.model_fields.keys())
+        if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
     ]
     ssh: SshSettings | None = values.get("ssh")
     if ssh is not None and ssh.private_key is not None and not is_secret(f"{PROJECT}:ssh"):

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -314,11 +315,22 @@ def test_all_faults_are_reported_at_once() -> None:
     }
 
 
+def kept(*keys: str) -> Callable[[str], bool]:
+    return lambda name: name.removeprefix(f"{PROJECT}:") in keys
+
+
+def test_a_secret_where_everybody_could_read_it_in_the_state_is_refused() -> None:
+    config = raw({**GOOD, "oned": {"SCHED": {"TOKEN": CANARY}}})
+    with pytest.raises(SettingsError, match="oned: holds a secret, but") as caught:
+        parse(config, is_secret=kept("one_pass", "db_password", "oned"))
+    assert CANARY not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["one_pass", "db_password", "one_token"])
 def test_a_secret_in_plaintext_is_refused(key: str) -> None:
     config = raw({**GOOD, "one_token": f"user:{CANARY}"})
     with pytest.raises(SettingsError) as caught:
-        parse(config, is_secret=lambda name: name != f"{PROJECT}:{key}")
+        parse(config, is_secret=kept(*{"one_pass", "db_password", "one_token"} - {key}))
     assert caught.value.faults == [
         f"{PROJECT}:{key}: must be a secret; pulumi config set --secret {key}"
     ]
@@ -327,7 +339,7 @@ def test_a_secret_in_plaintext_is_refused(key: str) -> None:
 def test_a_private_key_in_plaintext_is_refused() -> None:
     config = raw({**GOOD, "ssh": {"private_key": CANARY}})
     with pytest.raises(SettingsError, match="private_key: must be a secret") as caught:
-        parse(config, is_secret=lambda name: name != f"{PROJECT}:ssh")
+        parse(config, is_secret=kept("one_pass", "db_password"))
     assert CANARY not in str(caught.value)
 
 
