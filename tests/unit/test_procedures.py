@@ -8,8 +8,9 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import conf, packages
 from procedures import configuration
+from procedures.drift import check, drift
 from procedures.gate import unequal
-from procedures.install import check, confs, drift
+from procedures.install import confs
 from procedures.observe import Address, Facts, KeyFile, Package, Unit, pool_of, require_names
 from procedures.rollout import pending
 from procedures.specs import Database, InstallationSpec, Vip

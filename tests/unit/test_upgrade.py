@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hosts.errors import HostError
-from procedures.install import drift
+from procedures.drift import drift
 from procedures.observe import Dump, Facts, Package
 from procedures.specs import Database
 from procedures.upgrade import Change, Release, agree, check, is_due, kept_dump, rolls
