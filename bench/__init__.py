@@ -1,0 +1,1 @@
+"""Honest timings: what must be done, done by a plain script, beside what the program takes."""

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# floor.sh USER KEY KNOWN_HOSTS REPOSITORY VERSION VIP/PREFIX INTERFACE NAME=ADDRESS…
+# Blank hosts to a zone by nothing but what must be done, as early and as parallel as can be. No
+# checks, no drift, no second try: the time that is left when all of that is gone. Passwords come
+# through ONE_PASS and DB_PASSWORD.
+set -euo pipefail
+user=$1 key=$2 known=$3 repository=$4 version=$5 vip=$6 interface=$7
+shift 7
+work=$(mktemp -d)
+trap 'for s in "$work"/*.socket; do ssh -o ControlPath="$s" -O exit - 2>/dev/null || true; done; rm -rf "$work"' EXIT
+declare -A address=()
+names=()
+for pair in "$@"; do
+    names+=("${pair%%=*}")
+    address[${pair%%=*}]=${pair#*=}
+done
+founder=${names[0]}
+on() { # HOST: run standard input there, as root
+    ssh -T -F none -i "$key" -o UserKnownHostsFile="$known" -o BatchMode=yes -o ControlMaster=auto \
+        -o ControlPersist=60 -o ControlPath="$work/$1.socket" "$user@${address[$1]}" "${2:-sudo bash -euo pipefail -s}"
+}
+each() { # FUNCTION HOST…: all at once
+    local work=$1 name pids=()
+    shift
+    for name in "$@"; do "$work" "$name" & pids+=($!); done
+    for name in "${pids[@]}"; do wait "$name"; done
+}
+hosts=$(for name in "${names[@]}"; do echo "${address[$name]} $name"; done)
+
+install_one() {
+    on "$1" <<END
+export DEBIAN_FRONTEND=noninteractive
+cat >>/etc/hosts <<<'$hosts'
+/usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file $repository/repo2.key /etc/apt/keyrings/one.asc >/dev/null
+echo 'deb [signed-by=/etc/apt/keyrings/one.asc] $repository/$version/Debian/12 stable opennebula' >/etc/apt/sources.list.d/one.list
+apt-get -qq update
+systemctl mask opennebula.service 2>/dev/null
+apt-get -qq install -y opennebula mariadb-server zstd iputils-arping >/dev/null 2>&1
+systemctl unmask opennebula.service 2>/dev/null
+mysql -e "CREATE DATABASE opennebula; CREATE USER oneadmin@localhost IDENTIFIED BY '$DB_PASSWORD'; GRANT ALL ON opennebula.* TO oneadmin@localhost"
+perl -0pi -e 's/^DB = \[.*?\]/DB = [ BACKEND = "mysql", SERVER = "localhost", PORT = 0, USER = "oneadmin", PASSWD = "$DB_PASSWORD", DB_NAME = "opennebula" ]/ms' /etc/one/oned.conf
+cat >>/etc/one/oned.conf <<'CONF'
+RAFT_LEADER_HOOK = [ COMMAND = "raft/vip.sh", ARGUMENTS = "leader $interface $vip" ]
+RAFT_FOLLOWER_HOOK = [ COMMAND = "raft/vip.sh", ARGUMENTS = "follower $interface $vip" ]
+CONF
+END
+}
+receive() { # HOST: the dump and the keys, from standard input of the whole
+    on "$1" "sudo sh -c 'zstd -dc | mysql opennebula'" <"$work/dump"
+    on "$1" "sudo tar -C /var/lib/one -xf -" <"$work/keys"
+}
+start() {
+    on "$1" <<END
+id=\$(mysql -N opennebula -e "SELECT body FROM zone_pool WHERE oid = 0" | grep -oP '<SERVER><ID>[0-9]+</ID><NAME>(<!\[CDATA\[)?$1(?=[]<])' | grep -oP '<ID>\K[0-9]+')
+sed -i "s/SERVER_ID *= *-1/SERVER_ID = \$id/" /etc/one/oned.conf
+systemctl enable -q --now opennebula
+END
+}
+
+each install_one "${names[@]}"
+on "$founder" <<END
+echo 'oneadmin:$ONE_PASS' >/var/lib/one/.one/one_auth
+chown oneadmin: /var/lib/one/.one/one_auth
+chmod 600 /var/lib/one/.one/one_auth
+systemctl start opennebula
+for name in ${names[*]}; do
+    runuser -u oneadmin -- onezone server-add 0 --name \$name --rpc http://\$name:2633/RPC2 >/dev/null
+done
+systemctl stop opennebula
+END
+on "$founder" 'sudo sh -c "mysqldump --single-transaction opennebula | zstd"' </dev/null >"$work/dump" &
+on "$founder" "sudo tar -C /var/lib/one -cf - .one .ssh" </dev/null >"$work/keys"
+wait
+each receive "${names[@]:1}"
+each start "${names[@]}"
+on "$founder" <<END
+for _ in \$(seq 600); do
+    ! timeout 2 runuser -u oneadmin -- onezone show 0 | grep -q ' leader ' || exit 0
+    sleep 0.1
+done
+exit 1
+END
