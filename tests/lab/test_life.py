@@ -27,10 +27,10 @@ def test_a_solo_front_end_with_content_becomes_a_zone_of_one(zone: tuple[Lab, Op
     vip = {key: operator.config.pop(key) for key in ("one_vip", "one_vip_cidr", "one_vip_if")}
     operator.change(["n1a1"])
     assert servers(lab.host("n1a1")) == []
-    one(lab.host("n1a1"), "oneuser create from-solo-times secret-of-that")
+    one(lab.host("n1a1"), "oneuser create from-solo secret-of-that")
     operator.change(["n1a1"], force_ha=True, **vip)
     assert assert_whole(lab, ["n1a1"]) == "n1a1"
-    assert "from-solo-times" in one(lab.host("n1a1"), "oneuser list")
+    assert "from-solo" in one(lab.host("n1a1"), "oneuser list")
 
 
 def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) -> None:
