@@ -58,7 +58,9 @@ try_oned() {
     systemctl reset-failed opennebula.service 2>/dev/null || true
     ! systemctl "$1" opennebula.service || return 0
     journalctl --sync 2>/dev/null || true
-    why=$(journalctl -u opennebula --since "@$begun" --no-pager -o cat | tail -n 6
+    # What sudo says of the hooks is not it.
+    why=$(journalctl -u opennebula --since "@$begun" --no-pager -o cat |
+        grep -vE "pam_unix|COMMAND=" | tail -n 6
         tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -E '\[E\]' | tail -n 4)
     return 1
 }

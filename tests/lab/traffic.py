@@ -114,7 +114,8 @@ class Watch(_Meanwhile):
 def write(rate: float) -> Iterator[Any]:
     """Make users for ever; each that was acknowledged, and when."""
     for number in count(1):
-        begun, name = time.monotonic(), f"user-{os.getpid()}-{number}"
+        # OpenNebula's own list cuts names off after ten letters.
+        begun, name = time.monotonic(), f"w{os.getpid() % 1000}-{number}"
         if call(VIP, ANSWER, "one.user.allocate", name, f"password-of-{name}", "", []) is not None:
             yield name, time.monotonic()
         time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
