@@ -88,6 +88,11 @@ drop_address() {
 }
 ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
 authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
+# What arrived goes, and the folder with it unless something waits in it for its turn.
+drop_incoming() {
+    rm -rf /var/lib/opennebula-ha/incoming
+    rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
+}
 end_trust() {
     [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
     rm -rf /run/opennebula-ha

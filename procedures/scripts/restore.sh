@@ -36,4 +36,5 @@ fi
 
 step "put the database in place"
 put_in_place
-rm -rf "$incoming" "$migrating"
+rm -f "$migrating"
+drop_incoming

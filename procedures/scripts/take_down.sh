@@ -8,4 +8,4 @@ if [ -n "$oned_conf" ] && [ -e /etc/one/oned.conf ]; then
 fi
 [ -z "$vip" ] || drop_address "$vip"
 end_trust
-rm -rf /var/lib/opennebula-ha/incoming
+drop_incoming
