@@ -7,6 +7,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import packages
 from opennebula.packages import is_version
+from opennebula.zone import SOLO_ID
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
@@ -49,6 +50,7 @@ def install(
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
+    A zone server at work that is new to the stack is taken over as it is: what differs is told.
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
@@ -60,6 +62,8 @@ def install(
     lacking = drift(seen, spec, access.secrets.db_password)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
+    if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
+        return _installed(access, spec, seen, lacking)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if held := [name for name in wanted(spec) if is_held(seen, name)]:

@@ -171,6 +171,9 @@ class Operator:
     def _select(self) -> None:
         known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         if known.exists():
+            # What was killed before left its lock.
+            if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
+                self._ask("cancel", "--yes")
             return
         # It writes beside the project file that it finds: not beside the repository's own.
         (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")

@@ -126,6 +126,28 @@ def test_a_front_end_lost_to_the_state_is_adopted_unchanged(
     assert_whole(lab, NAMES)
 
 
+def test_a_zone_that_differs_is_taken_over_as_it_is_and_the_next_preview_says_how(
+    built: tuple[Lab, Operator, list[str]],
+) -> None:
+    lab, operator, _ = built
+    started = [_start_time(lab, name) for name in NAMES]
+    files = [_files(lab, name) for name in NAMES]
+    operator.forget()
+    operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 2}}
+    run = operator.up()
+    assert run.ok, run.output
+    assert [_start_time(lab, name) for name in NAMES] == started
+    assert [_files(lab, name) for name in NAMES] == files
+    assert "oned.conf: LOG/DEBUG_LEVEL" in operator.state()
+    assert not operator.preview("--expect-no-changes").ok
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    for name in NAMES:
+        assert "DEBUG_LEVEL = 2" in lab.host(name).run("cat /etc/one/oned.conf").stdout
+    assert operator.up("--expect-no-changes").ok
+
+
 def test_a_user_made_through_the_vip_survives_the_leader(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
