@@ -19,7 +19,7 @@ and only then is it started: until then its oned is disabled.
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opennebula.zone import (
     SOLO_ID,
@@ -178,12 +178,7 @@ class JoinPlan:
     seed: bool = False
     register: bool = False
     start: bool = False
-    reasons: tuple[str, ...] = field(default=())
-
-    @property
-    def is_member(self) -> bool:
-        """Nothing is left but to verify."""
-        return not (self.seed or self.register or self.start)
+    reasons: tuple[str, ...] = ()
 
 
 def plan_zone(

@@ -1,6 +1,6 @@
 """A zone: its servers, their Raft state, and what a healthy one looks like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import IntEnum
@@ -78,22 +78,17 @@ def quorum(servers: int) -> int:
 def faults(
     view: ZoneView,
     *,
-    exactly: Sequence[str] | None = None,
     without: AbstractSet[str] = frozenset(),
     record: int | None = None,
 ) -> list[str]:
     """What keeps the zone from being whole; empty where nothing does.
 
     Whole: exactly one leader, every server of the pool its follower in the same term, each with
-    the SERVER_ID of its entry and the leader's index and commit. ``exactly`` names the servers
-    that the pool must have, ``without`` those that are left out of account. Where somebody writes
-    all the time the leader is ahead at any moment: with ``record``, the index of one of its
-    records, to have that one is enough.
+    the SERVER_ID of its entry and the leader's index and commit. Servers ``without`` which it is
+    taken on are left out of account. Where somebody writes all the time the leader is ahead at any
+    moment: with ``record``, the index of one of its records, to have that one is enough.
     """
     found: list[str] = []
-    names = [entry.name for entry in view.pool]
-    if exactly is not None and sorted(names) != sorted(exactly):
-        found.append(f"the pool lists {', '.join(sorted(names)) or 'nobody'}")
     leader = view.leader()
     if leader is None:
         found.append("there is not exactly one leader")
