@@ -29,10 +29,11 @@ _NOTE = re.compile(r"^[ \t]*(# opennebula-ha (added|changed|removed): (\{.*\})\n
 def settle(text: str, wishes: Mapping[str, Wish]) -> str:
     """The text with those attributes as wished, and all others as they were before any wish.
 
-    The same text where that is so already; else one that ends in a newline. Raises conf.ConfError.
+    The order of the wishes is nothing: on their way through Pulumi they lose it. The same text
+    where that is so already; else one that ends in a newline. Raises conf.ConfError.
     """
     settled = _taken_back(text if text.endswith("\n") else f"{text}\n")
-    for name, wish in wishes.items():
+    for name, wish in sorted(wishes.items()):
         for place, value in places(name, wish):
             settled = _settled(settled, place, value)
     return settled if differences(text, settled) else text
@@ -94,11 +95,11 @@ def _settled(text: str, place: Place, wish: Wish) -> str:
             text = conf.replace(text, place, _note("removed", place, was))
         return text
     if isinstance(wish, Mapping) and was is not None and _is_vector(was):
-        for key, item in wish.items():
+        for key, item in _in_order(wish):
             text = _settled(text, Place(place.name, place.which, key), item)
         return text
     if isinstance(wish, Mapping):
-        value: Any = {key: item for key, item in wish.items() if item != []}
+        value: Any = {key: item for key, item in _in_order(wish) if item != []}
         if not value:
             return text
     else:
@@ -107,6 +108,10 @@ def _settled(text: str, place: Place, wish: Wish) -> str:
     if written == text:
         return text
     return _noted(written, "added" if was is None else "changed", place, was)
+
+
+def _in_order(vector: Mapping[str, Key]) -> list[tuple[str, Key]]:
+    return sorted(vector.items(), key=lambda one: (one[0].upper() != "NAME", one))
 
 
 def _noted(text: str, verb: str, place: Place, was: str | None) -> str:

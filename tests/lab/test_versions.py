@@ -41,7 +41,9 @@ def test_a_patch_rolls_while_somebody_writes(zone: Zone) -> None:
     new = assert_whole(lab, NAMES)
     assert writer.lost(one(lab.host(new), "oneuser list")) == []
     assert watch.fewest >= quorum(len(NAMES))
-    assert watch.leaders == [leader, new], "the leader was not the last"
+    # One change: an election may take two goes, where two stand at once.
+    assert (watch.leaders[0], watch.leaders[-1]) == (leader, new)
+    assert leader not in watch.leaders[1:], "the leader was not the last"
     assert versions(lab) == {"7.2.1-1"}
     assert_settled(lab, "7.2.1")
     print(f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s")

@@ -128,6 +128,20 @@ def test_what_was_wished_earlier_leaves_nothing_behind(
     assert meaning(attributes.settle(attributes.settle(SAMPLE, earlier), wishes)) == meaning(direct)
 
 
+def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
+    one: dict[str, Wish] = {
+        "PORT": 1,
+        "ADDED": {"NAME": "x", "B": 2, "A": 1},
+        "LOG": {"SYSTEM": "std", "X": 1},
+    }
+    other: dict[str, Wish] = {
+        "LOG": {"X": 1, "SYSTEM": "std"},
+        "ADDED": {"A": 1, "B": 2, "NAME": "x"},
+        "PORT": 1,
+    }
+    assert attributes.settle(SAMPLE, one) == attributes.settle(SAMPLE, other)
+
+
 def test_the_file_says_what_was_there_before() -> None:
     written = attributes.settle(SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1})
     assert [line for line in written.splitlines() if "opennebula-ha" in line] == [
