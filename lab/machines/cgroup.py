@@ -27,6 +27,15 @@ def lab_cgroups() -> Path:
     return root / "labhosts"
 
 
+def _make(path: Path) -> None:
+    """The directory with its parents; the last lab to end removes the one that all have in common."""
+    for _ in range(1000):
+        with suppress(FileNotFoundError, FileExistsError):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+    raise LabFault(f"{path} cannot be made: its parent is gone again and again")
+
+
 @dataclass(frozen=True)
 class Cgroup:
     """One control group with all that is below it."""
@@ -35,12 +44,12 @@ class Cgroup:
 
     def create(self) -> None:
         """Make it, with its parents."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        _make(self.path)
 
     def child(self, name: str) -> Path:
         """The path of a group below it, made if need be."""
         path = self.path / name
-        path.mkdir(parents=True, exist_ok=True)
+        _make(path)
         return path
 
     def processes(self) -> Iterator[int]:
