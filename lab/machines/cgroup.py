@@ -28,7 +28,7 @@ def lab_cgroups() -> Path:
 
 
 def _make(path: Path) -> None:
-    """The directory with its parents; the last lab to end removes the one that all have in common."""
+    """That directory, though the last lab to end removes the one that all have in common."""
     for _ in range(1000):
         with suppress(FileNotFoundError, FileExistsError):
             path.mkdir(parents=True, exist_ok=True)
