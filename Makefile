@@ -1,10 +1,10 @@
 # The commands of the README. Each does the set-up that it needs.
 STACK ?= lab
 PY := .venv/bin/python
-CODE := __main__.py settings.py commands components providers procedures opennebula hosts lab bench tests
+CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lab-setup demo demo-down preview up refresh destroy switchover restore bench test lint unit lab-test clean
+.PHONY: help setup lab-setup demo demo-down preview up refresh destroy switchover restore bench docs test lint unit lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STA
 
 bench: lab-setup ## Time the program beside a plain script that does only what must be done
 	@$(PY) -m bench
+
+docs: setup ## Write the table of the config's keys anew, from their definitions
+	@$(PY) -m settings.table
 
 test: lab-setup lint unit lab-test ## Run every check
 
