@@ -163,33 +163,53 @@ def write(access: Access, host: Host) -> None:
             return
 
 
-def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
-    view = wait_for_leader(access, hosts)
-    write(access, way_in(view, hosts))
-    last = view
-    records: dict[tuple[str, int], int] = {}
+class Records:
+    """Of each leader the last record that it had after a harmless write of ours.
 
-    def lacking() -> list[str]:
-        leader = last.leader()
-        if leader is None:
-            return faults(last, without=without)
-        head = last.statuses[leader]
-        # What the leader had when it was first asked, that write among it.
-        record = records.setdefault((leader, head.term), head.index)
-        return faults(last, without=without, record=record)
+    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
+    that leader's next write, and not before.
+    """
+
+    def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
+        self._access = access
+        self._hosts = hosts
+        self._of: dict[tuple[str, int], int] = {}
+
+    def look(self) -> tuple[ZoneView, int | None]:
+        """The zone now, and the record that every server is going to have. Raises HostError."""
+        view = zone_view(self._access, self._hosts)
+        head = _head(view)
+        if head is not None and head not in self._of:
+            write(self._access, way_in(view, self._hosts))
+            view = zone_view(self._access, self._hosts)
+            if head == _head(view):
+                self._of[head] = view.statuses[head[0]].index
+        return view, self._of.get(head) if head else None
+
+
+def _head(view: ZoneView) -> tuple[str, int] | None:
+    leader = view.leader()
+    return (leader, view.statuses[leader].term) if leader else None
+
+
+def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
+    first = last = wait_for_leader(access, hosts)
+    records = Records(access, hosts)
+    lacking: list[str] = []
 
     def look() -> ZoneView | None:
-        nonlocal last
-        last = zone_view(access, hosts)
-        return last if last.pool and not lacking() else None
+        nonlocal last, lacking
+        last, record = records.look()
+        lacking = faults(last, without=without, record=record)
+        return last if last.pool and not lacking else None
 
     return until(
         look,
-        host=view.leader() or "",
+        host=first.leader() or "",
         step="verify the zone",
         expected="one leader with all others its followers, none of them behind",
         seconds=CONVERGENCE,
-        seen=lambda: "; ".join(lacking()) or _states(last),
+        seen=lambda: "; ".join(lacking) or _states(last),
         remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
     )
 
