@@ -21,8 +21,8 @@ demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
 
-preview up refresh destroy: setup ## Run Pulumi on a stack (STACK=lab unless set)
-	@scripts/engine $@ '$(STACK)' $(OPTIONS)
+preview up refresh destroy: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: and say where the time went)
+	@TIMES='$(TIMES)' scripts/engine $@ '$(STACK)' $(OPTIONS)
 
 switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
 	@scripts/engine switchover '$(STACK)' '$(TO)'
