@@ -55,6 +55,7 @@ class Session:
         self._client: paramiko.SSHClient | None = None
         self._refusal: tuple[float, HostError] | None = None
         self._lock = threading.Lock()
+        self._held: set[tuple[str, int]] = set()
 
     @property
     def host_key(self) -> str:
@@ -115,8 +116,15 @@ class Session:
 
     @contextmanager
     def hold(self, path: str, timeout: float) -> Iterator[None]:
-        """Hold a lock file on the host; it falls with the connection, whatever ends it."""
+        """Hold a lock file on the host; it falls with the connection, whatever ends it.
+
+        Who holds it already goes on: a thread does not wait for itself.
+        """
         title = f"take the lock {path}"
+        holder = (path, threading.get_ident())
+        if holder in self._held:
+            yield
+            return
         sudo = "" if self.user == "root" else "sudo -n -- "
         channel = self._channel(title)
         try:
@@ -135,8 +143,10 @@ class Session:
                     seen="somebody else holding it",
                     remedy="another run is changing this zone: wait until it ends, then run again",
                 )
+            self._held.add(holder)
             yield
         finally:
+            self._held.discard(holder)
             channel.close()
 
     def open_stream(
