@@ -30,8 +30,8 @@ switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
 restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STACK=…, FROM=dump)
 	@scripts/engine restore '$(STACK)' '$(FROM)'
 
-bench: lab-setup ## Time the program beside a plain script that does only what must be done
-	@$(PY) -m bench
+bench: lab-setup ## Measure what the program takes beside what it may take (ARGS="cold --rounds 3": a part)
+	@$(PY) -m bench $(ARGS)
 
 docs: setup ## Write the table of the config's keys anew, from their definitions
 	@$(PY) -m settings.table
