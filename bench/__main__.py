@@ -1,6 +1,7 @@
 """`make bench`: what the program takes beside what it may take, measured in one run."""
 
 import argparse
+import json
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often what begins blank is done")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="leave what was measured there")
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all unless named")
     options = parser.parse_args(arguments)
     found: list[Figure] = []
@@ -36,6 +38,9 @@ def main(arguments: list[str]) -> int:
             found.append(figure)
     text = "\n".join(table(found))
     print(f"\n{text}")
+    if options.json:
+        measured = {figure.what: figure.measured for figure in found}
+        options.json.write_text(json.dumps(measured), encoding="utf-8")
     if options.write:
         write(text)
     return int(not all(figure.is_met for figure in found))
