@@ -15,7 +15,9 @@ class HostSsh(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     user: str | None = None
+    """User to log in as, where it is another one on this host."""
     port: Port | None = None
+    """Port of its SSH server, where it is another one."""
 
 
 class SshSettings(BaseModel):
@@ -24,13 +26,21 @@ class SshSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     user: str = "root"
+    """User to log in as. Any other than root needs sudo without a password."""
     port: Port = 22
+    """Port of the SSH servers."""
     private_key_file: Path | None = None
+    """Private key to log in with. Without a key the agent and the default keys are tried."""
     private_key: SecretStr | None = None
+    """The same as text, in place of the file."""
     bastion: str | None = None
+    """`user@host:port` to go through."""
     known_hosts_file: Path = Path("~/.ssh/known_hosts")
+    """Where the hosts' keys are looked up."""
     host_keys: dict[str, str] = Field(default_factory=dict)
+    """Front-end's name to its public key: takes the place of the file for this host."""
     accept_new_host_keys: bool = False
+    """Trust a host that is in neither at first sight, and add its key to the file."""
 
     @field_validator("bastion")
     @classmethod

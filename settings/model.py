@@ -1,0 +1,275 @@
+"""The keys of a stack's config: their types, defaults and meanings.
+
+The docstring of each key is its meaning in docs/config.md and in Pulumi.yaml: see table.py.
+"""
+
+import hashlib
+import ipaddress
+import json
+import types
+import typing
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from hosts.connection import Host, HostSsh, SshSettings
+
+PROJECT = "opennebula-ha"
+
+HostName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]+)*$")
+]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
+Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[^\s#]\S*$")]
+Folder = Annotated[str, StringConstraints(pattern=r"^(/[^\s/]+)+$")]
+Owner = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$"),
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+]
+Scalar = str | int | float | bool
+
+
+def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(
+            "expected a value, null, an object of values, or a list of values or objects, none of"
+            " them empty"
+        ) from None
+
+
+Vector = Annotated[dict[Identifier, Scalar | None], Field(min_length=1)]
+Attribute = Annotated[
+    Scalar | Vector | Annotated[list[Scalar | Vector], Field(min_length=1)] | None,
+    WrapValidator(_attribute_of_oned),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FrontEnd(_Part):
+    """One entry of ``frontends``."""
+
+    address: ipaddress.IPv4Address
+    """Address at which it is reached by SSH and by the others."""
+    one_vip_if: Interface | None = None
+    """Interface for the VIP, where it is another one on this host."""
+    ssh: HostSsh = HostSsh()
+    """What differs for this host from `ssh`."""
+
+
+class Features(_Part):
+    """What runs beside oned."""
+
+    gui: bool = True
+    """FireEdge with Sunstone, on every front-end."""
+    flow: bool = True
+    """OneFlow, on the leader."""
+    gate: bool = True
+    """OneGate, on the leader."""
+    form: bool = True
+    """OneForm, on the leader."""
+
+
+class Mount(_Part):
+    """One entry of ``fstab``."""
+
+    src: Word
+    """What to mount, such as `10.2.50.1:/nfs/one`."""
+    path: Folder
+    """Where to mount it: a path without blanks."""
+    fstype: Word
+    """Its type, such as `nfs`."""
+    opts: Word = "rw,relatime"
+    """Options of the mount."""
+    owner: Owner = "9869"
+    """Owner of the mounted folder; 9869 is oneadmin."""
+    group: Owner = "9869"
+    """Its group."""
+    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0750"
+    """Its mode. In quotes: `"0750"`."""
+
+
+class DatastoreMount(_Part):
+    """A datastore's folder on a shared file system."""
+
+    type: Literal["image", "system", "file"]
+    """`image`, `file` or `system`: each at most once."""
+    path: Folder
+    """Folder for that datastore, outside `/var/lib/one/datastores`."""
+
+
+class DatastoreConfig(_Part):
+    """Of ``ds``."""
+
+    mounts: list[DatastoreMount] = Field(default_factory=list)
+
+
+class Datastores(_Part):
+    """How the default datastores are kept."""
+
+    mode: Literal["ssh", "shared"] = "ssh"
+    """`ssh` or `shared`: what the datastores are. On the front-ends the same is done for both."""
+    config: DatastoreConfig = DatastoreConfig()
+    """What is mounted where."""
+
+    @property
+    def links(self) -> dict[str, str]:
+        """ID of a datastore to the folder that a front-end's is a link to.
+
+        A system datastore is the hypervisors' matter: a front-end has no use for it.
+        """
+        ids = {"image": "1", "file": "2"}
+        return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
+
+
+class Repository(_Part):
+    """A mirror in place of OpenNebula's own package repository."""
+
+    url: str | None = None
+    """Its base: what stands before `/VERSION/Debian/12`."""
+    key_url: str | None = None
+    """Where its signing key is; `URL/repo2.key` unless set."""
+    key: str | None = None
+    """The signing key itself, armored, in place of an address."""
+
+
+class Settings(_Part):
+    """The whole config of a stack. Field names are the config's keys."""
+
+    one_version: Version
+    """Version of OpenNebula as its repository is called. In quotes: `"7.2"`, or `"7.2.1"` for one
+    release.
+    """
+    one_pass: SecretStr
+    """Password of oneadmin, without spaces; another one changes it in a zone that is there, and
+    must have none of `<`, `>` and `&` then.
+    """
+    one_token: SecretStr | None = None
+    """`user:password` of the enterprise repository. Without it the community's is used."""
+    zone_name: Annotated[str, StringConstraints(pattern=r"^[^\s\"].*$")] = "OpenNebula"
+    """Name of the zone."""
+    force_ha: bool = False
+    """Make a zone even of one front-end, ready to grow."""
+    one_vip: ipaddress.IPv4Address | None = None
+    """Address that follows the leader. Free, not a front-end's, in the subnet of the front-ends."""
+    one_vip_cidr: Annotated[int, Field(ge=1, le=32)] | None = None
+    """Length of its subnet prefix, such as `24`."""
+    one_vip_if: Interface | None = None
+    """Interface for it. The three `one_vip` keys go together; none of them: a zone without a VIP.
+    """
+    frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
+    """The front-ends: name to what follows. The name is the host's name to the others. The order is
+    irrelevant; more than one must be an odd number.
+    """
+    ssh: SshSettings = SshSettings()
+    """How to log in."""
+    ensure_keys_for: list[Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]] = (
+        Field(default_factory=list)
+    )
+    """Accounts, such as `[ubuntu, root]`, that are to log in by SSH from each front-end to all
+    others: see [below](#keys-of-accounts).
+    """
+    ensure_hosts: bool = True
+    """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
+    db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
+    """`MariaDB`, or `SQLite` for one front-end without high availability."""
+    db_name: Identifier = "opennebula"
+    """Name of the database."""
+    db_owner: Identifier = "oneadmin"
+    """Account in MariaDB. It may use that database, from the host itself, and nothing else."""
+    db_password: SecretStr | None = None
+    """Password of that account. Needed for MariaDB."""
+    repository: Repository = Repository()
+    """A mirror in place of OpenNebula's own package repository."""
+    features: Features = Features()
+    """What runs beside oned."""
+    fstab: list[Mount] = Field(default_factory=list)
+    """File systems to mount on every front-end: see [below](#shared-folders)."""
+    ds: Datastores = Datastores()
+    """Where the default datastores' folders are: see [below](#shared-folders)."""
+    gate_endpoint: str | None = None
+    """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
+    set.
+    """
+    oned: dict[Identifier, Attribute] = Field(default_factory=dict)
+    """Any further attribute of `oned.conf`, such as `{LOG: {DEBUG_LEVEL: 4}}`: see
+    [below](#attributes-of-onedconf). Not DB, FEDERATION, the Raft hooks or ONEGATE_ENDPOINT:
+    those have keys of their own.
+    """
+    lost: list[HostName] = Field(default_factory=list)
+    """Front-ends that are gone for good. They leave the zone without being reached; as long as they
+    stand here, `pulumi refresh` looks whether they stay away.
+    """
+    allow_degraded: bool = False
+    """Let front-ends leave while one that stays is down; one more failure then stops the zone."""
+    restore_from: str | None = None
+    """Path on your machine of a dump that this program kept, with its keys beside it. Where no
+    front-end holds a database the zone begins with it; anywhere else it means nothing. `make
+    restore` sets it and takes it back.
+    """
+    upgrade_database: Version | None = None
+    """The version, as in `one_version`, for which the database may be changed while the whole zone
+    is down for some minutes. Without it such a version is refused.
+    """
+    keep_dumps: Annotated[int, Field(ge=1)] = 10
+    """How many dumps of the database to keep on a front-end."""
+    purge: bool = False
+    """On destroy, or when a front-end leaves, remove OpenNebula's packages and its data there too.
+    """
+
+    @property
+    def highly_available(self) -> bool:
+        """Several front-ends, or one that is to become several."""
+        return self.force_ha or len(self.frontends) > 1
+
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """The front-ends' places on the network, by name."""
+        return {
+            name: Host(name=name, address=str(one.address), ssh=one.ssh)
+            for name, one in sorted(self.frontends.items())
+        }
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features that are on."""
+        return tuple(name for name, on in self.features if on)
+
+    def fingerprint(self, *keys: str) -> str:
+        """Of these secrets, or of all; itself a secret."""
+        values: list[SecretStr | None] = [getattr(self, key) for key in keys or SECRETS]
+        text = json.dumps([value.get_secret_value() if value else None for value in values])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def base(annotation: Any) -> Any:
+    """``T`` of ``T | None`` and of ``Annotated[T, …]``."""
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+        return base(kinds[0])
+    if typing.get_origin(annotation) is Annotated:
+        return base(typing.get_args(annotation)[0])
+    return annotation
+
+
+SECRETS = tuple(
+    key for key, field in Settings.model_fields.items() if base(field.annotation) is SecretStr
+)
+"""What only providers get, and no resource. ``ssh`` may have a secret in it, too."""

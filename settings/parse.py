@@ -1,0 +1,160 @@
+"""From the config as Pulumi hands it over to the settings."""
+
+import json
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from hosts.connection import SshSettings
+from settings.model import PROJECT, SECRETS, Settings, base
+from settings.rules import contradictions, of
+
+
+class SettingsError(ValueError):
+    """Everything that is wrong with a stack's config, one fault a line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__(
+            "the stack's config has faults:\n" + "\n".join(f"  - {fault}" for fault in faults)
+        )
+
+
+def load() -> Settings:
+    """The settings of the stack that runs. Raises pulumi.RunError, which prints its text alone."""
+    try:
+        return parse(
+            {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()},
+            is_secret=runtime_config.is_config_secret,
+        )
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _kept_as_secret(key: str) -> bool:
+    return key.removeprefix(f"{PROJECT}:") in (*SECRETS, "ssh")
+
+
+def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_secret) -> Settings:
+    """Settings from the config as Pulumi hands it over: ``project:key`` to text or JSON.
+
+    ``is_secret`` says of a key whether the stack keeps it encrypted. Raises SettingsError with
+    all faults.
+    """
+    own = {
+        key.removeprefix(f"{PROJECT}:"): value
+        for key, value in raw.items()
+        if key.startswith(f"{PROJECT}:") and value != _UNSET.get(key.split(":", 1)[1])
+    }
+    faults = [
+        f"{PROJECT}:{key}: not a key of this project{_alike(key)}"
+        for key in sorted(own)
+        if key not in Settings.model_fields
+    ]
+    values: dict[str, Any] = {}
+    for key, field in Settings.model_fields.items():
+        if key not in own:
+            if field.is_required():
+                faults.append(f"{PROJECT}:{key}: missing; {_HOW_TO_SET[key]}")
+            else:
+                values[key] = field.get_default(call_default_factory=True)
+            continue
+        try:
+            annotated: Any = Annotated[field.annotation, field]
+            values[key] = TypeAdapter(annotated).validate_python(_value(own[key], field.annotation))
+        except ValidationError as error:
+            faults += [_fault(key, dict(item)) for item in error.errors(include_input=True)]
+        except json.JSONDecodeError:
+            faults.append(f"{PROJECT}:{key}: expected {_kind(field.annotation)}")
+    faults += [
+        of(key, f"must be a secret; pulumi config set --secret {key}")
+        for key in SECRETS
+        if key in own and not is_secret(f"{PROJECT}:{key}")
+    ]
+    faults += [
+        of(key, "holds a secret, but its values can be read in the stack's state; set it in plain")
+        for key in sorted(own.keys() & Settings.model_fields.keys())
+        if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
+    ]
+    ssh: SshSettings | None = values.get("ssh")
+    if ssh is not None and ssh.private_key is not None and not is_secret(f"{PROJECT}:ssh"):
+        faults.append(
+            of(
+                "ssh.private_key",
+                "must be a secret; pulumi config set --secret --path ssh.private_key",
+            )
+        )
+    faults += contradictions(values)
+    if faults:
+        raise SettingsError(faults)
+    return Settings.model_validate(values)
+
+
+def _stands_for_nothing(annotation: Any) -> str:
+    """Pulumi wants a default for each declared key that may be left out."""
+    return "0" if base(annotation) is int else ""
+
+
+_UNSET = {
+    key: _stands_for_nothing(field.annotation)
+    for key, field in Settings.model_fields.items()
+    if field.default is None
+}
+
+_HOW_TO_SET = {
+    "one_version": "such as pulumi config set one_version 7.2",
+    "one_pass": "oneadmin's password: pulumi config set --secret one_pass",
+    "frontends": "such as pulumi config set --path frontends.n1a1.address 10.2.50.10",
+}
+
+
+def _value(text: str, annotation: Any) -> Any:
+    """Text stays text where the key is one; everything else is JSON."""
+    if annotation in (bool, int) or _is_structure(annotation) or base(annotation) is int:
+        return json.loads(text)
+    return text
+
+
+def _is_structure(annotation: Any) -> bool:
+    kind = base(annotation)
+    return typing.get_origin(kind) in (dict, list) or (
+        isinstance(kind, type) and issubclass(kind, BaseModel)
+    )
+
+
+def _kind(annotation: Any) -> str:
+    if typing.get_origin(base(annotation)) is list:
+        return "a list"
+    if _is_structure(annotation):
+        return "an object"
+    return {bool: "true or false", int: "a whole number"}.get(base(annotation), "text")
+
+
+def _fault(key: str, error: Mapping[str, Any]) -> str:
+    place = ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "not a key of this project"
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"expected text that matches {error['ctx']['pattern']}"
+        if error["loc"] in ((), (place.removeprefix(f"{key}."), "[key]")):
+            message = _FORMS.get(key, message)
+    return of(place, message[:1].lower() + message[1:])
+
+
+_FORMS = {
+    "one_version": 'expected a version in quotes, such as "7.2"',
+    "upgrade_database": 'expected a version in quotes, such as "7.4"',
+    "frontends": "expected a host name: lower-case letters, digits and hyphens",
+}
+
+
+def _alike(key: str) -> str:
+    import difflib  # noqa: PLC0415 - only where something is wrong
+
+    close = difflib.get_close_matches(key, list(Settings.model_fields), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,189 @@
+"""What must hold between the keys of a stack's config. Pure: values in, faults out."""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from hosts.connection import SshSettings
+from opennebula import attributes, conf
+from settings.model import PROJECT, DatastoreMount, FrontEnd, Mount
+
+
+def of(key: str, text: str) -> str:
+    """A fault of that key."""
+    return f"{PROJECT}:{key}: {text}"
+
+
+def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
+    """Faults between keys, of those that are right in themselves."""
+    yield from _front_end_faults(given)
+    yield from _vip_faults(given)
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    available = given.get("force_ha") or len(front_ends) > 1
+    if given.get("db_backend") == "SQLite" and available:
+        yield of(
+            "db_backend",
+            "SQLite cannot be replicated; move the data with onedb sqlite2mysql and set MariaDB,"
+            " or stay with one front-end without force_ha",
+        )
+    if given.get("db_backend") == "MariaDB" and given.get("db_password", 0) is None:
+        yield of("db_password", "missing; pulumi config set --secret db_password")
+    ssh: SshSettings | None = given.get("ssh")
+    if ssh is not None:
+        if ssh.private_key is not None and ssh.private_key_file is not None:
+            yield of("ssh", "private_key and private_key_file exclude each other")
+        for name in sorted(ssh.host_keys.keys() - front_ends.keys() if front_ends else ()):
+            yield of(f"ssh.host_keys.{name}", "no such front-end in frontends")
+    yield from _secret_faults(given)
+    token: SecretStr | None = given.get("one_token")
+    if token is not None and ":" not in token.get_secret_value():
+        yield of("one_token", "expected user:password as in the customer's e-mail")
+    if not str(given.get("restore_from") or "/").startswith("/"):
+        yield of("restore_from", "expected the whole path of a dump, from / on")
+    password: SecretStr | None = given.get("db_password")
+    if password is not None and not conf.expressible(password.get_secret_value()):
+        yield of("db_password", _INEXPRESSIBLE)
+    yield from _keys_faults(given)
+    yield from _storage_faults(given)
+    yield from _oned_faults(given.get("oned", {}))
+
+
+def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("one_pass", "db_password", "one_token"):
+        secret: SecretStr | None = given.get(name)
+        text = "set" if secret is None else secret.get_secret_value()
+        if not text or "\n" in text or not text.isprintable():
+            yield of(name, "expected one line of printable characters, not empty")
+        if name == "one_pass" and (" " in text or len(text.encode()) > 256):
+            yield of(name, "OpenNebula takes no space in a password, and at most 256 bytes")
+
+
+def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    if "oneadmin" in given.get("ensure_keys_for", ()):
+        yield of("ensure_keys_for", "oneadmin's keys are the zone's own: leave it out")
+
+
+def _storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    fstab: list[Mount] = given.get("fstab", [])
+    for path, times in Counter(one.path for one in fstab).items():
+        if times > 1:
+            yield of("fstab", f"{path} is there {times} times; expected one entry a path")
+    mounts: list[DatastoreMount] = given["ds"].config.mounts if "ds" in given else []
+    for kind, times in Counter(one.type for one in mounts).items():
+        if times > 1:
+            yield of("ds.config.mounts", f"{kind} is there {times} times; expected it once")
+    for one in mounts:
+        if f"{one.path}/".startswith("/var/lib/one/datastores/"):
+            yield of(
+                "ds.config.mounts",
+                f"{one.path} is where the datastores themselves are: mount the share there with"
+                " fstab, and leave this entry out",
+            )
+
+
+_INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
+
+
+def _oned_faults(oned: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name, value in sorted(oned.items()):
+        key = f"oned.{name}"
+        if name.upper() in _OWN_ATTRIBUTES:
+            yield of(key, "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()])
+        if name.upper() in seen:
+            yield of(key, "given twice: upper and lower case are the same")
+        seen.add(name.upper())
+        if (entries := attributes.entries(value)) is not None:
+            yield from _entries_faults(key, entries)
+        elif _REPEATED.search(key.upper()) and value is not None:
+            yield of(key, "there are several: expected a list, or an object with its NAME")
+        for entry in value if isinstance(value, list) else [value]:
+            for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
+                if item is not None and not conf.expressible(item):
+                    yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
+
+
+def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    values = key.upper().endswith("_ATTR")
+    for entry in entries:
+        removed = isinstance(entry, Mapping) and list(entry) == [attributes.REMOVE]
+        if not removed and _REPEATED.search(key.upper()) and values == isinstance(entry, Mapping):
+            yield of(key, f"expected a list of {'values' if values else 'objects'}")
+            continue
+        known_by = attributes.known_by(entry)
+        if not known_by:
+            yield of(key, "expected a NAME in each object of the list, or remove: NAME")
+        elif known_by in seen:
+            yield of(key, f"{known_by} is there twice")
+        seen.add(known_by)
+
+
+_REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
+"""Attributes that oned.conf has many of: the first is not the one that somebody means."""
+
+_OWN_ATTRIBUTES = {
+    "DB": "use the db_… keys",
+    "FEDERATION": "SERVER_ID is the zone's matter",
+    "RAFT_LEADER_HOOK": "use the one_vip… keys",
+    "RAFT_FOLLOWER_HOOK": "use the one_vip… keys",
+    "ONEGATE_ENDPOINT": "use gate_endpoint",
+}
+
+
+def _front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    count = len(front_ends)
+    if count > 1 and count % 2 == 0:
+        yield of(
+            "frontends",
+            f"{count} front-ends tolerate no more failures than {count - 1};"
+            f" list {count - 1} or {count + 1}",
+        )
+    for name in sorted(set(given.get("lost", [])) & set(front_ends)):
+        yield of(f"frontends.{name}", "named under lost, too; take it off one of them")
+    seen: dict[ipaddress.IPv4Address, str] = {}
+    for name, one in sorted(front_ends.items()):
+        if one.address in seen:
+            yield of(
+                f"frontends.{name}.address", f"{one.address} is the address of {seen[one.address]}"
+            )
+        seen[one.address] = name
+        if name == "localhost" or one.address.is_loopback:
+            yield of(f"frontends.{name}", "expected a name and address that the others can use")
+
+
+def _vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    names = ("one_vip", "one_vip_cidr", "one_vip_if")
+    if any(name not in given for name in names):
+        return
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    missing = [name for name in names if given[name] is None]
+    everywhere = front_ends and all(one.one_vip_if for one in front_ends.values())
+    if missing == ["one_vip_if"] and everywhere:
+        missing = []
+    if 0 < len(missing) < len(names):
+        for name in missing:
+            yield of(name, "missing; one_vip, one_vip_cidr and one_vip_if go together")
+    if given["one_vip"] is None or given["one_vip_cidr"] is None:
+        return
+    vip: ipaddress.IPv4Address = given["one_vip"]
+    if front_ends and not (given.get("force_ha") or len(front_ends) > 1):
+        yield of("one_vip", "one front-end alone has no leader; set force_ha: true, or remove it")
+    network = ipaddress.IPv4Network(f"{vip}/{given['one_vip_cidr']}", strict=False)
+    if network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
+        yield of("one_vip", f"{vip} is the network's or broadcast address of {network}")
+    for name, one in sorted(front_ends.items()):
+        address = one.address
+        if address == vip:
+            yield of("one_vip", f"{vip} is the address of {name}; expected a free one")
+        elif address not in network and one.one_vip_if is None:
+            yield of(
+                "one_vip",
+                f"{vip}/{network.prefixlen} is not in a subnet with {name} at {address}; where the"
+                f" VIP is on another interface, say so in frontends.{name}.one_vip_if",
+            )
