@@ -2,12 +2,7 @@
 # Variables: dump, targets (lines: name login address port host-key); secret: private_key.
 step "send the database and the keys"
 umask 077
-# FireEdge makes a key of its own where it finds none; all front-ends must have the same.
-key=/var/lib/one/.one/fireedge_key
-if [ ! -s "$key" ] && systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null; then
-    tr -d '\n-' </proc/sys/kernel/random/uuid | tr a-f A-F >"$key"
-    chown oneadmin:oneadmin "$key"
-fi
+make_gui_key
 work=$(mktemp -d /run/opennebula-ha-send.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 printf '%s\n' "$private_key" >"$work/key"

@@ -23,6 +23,7 @@ BESIDE_LEADER = {
     "opennebula-form": Page(13013, "/api/v1/provisions", BASIC),
 }
 """Each asks its oned before it answers."""
+OTHER_VIP = "10.2.50.87"
 KEY = "/var/lib/one/.one/fireedge_key"
 
 
@@ -77,6 +78,16 @@ def test_a_gui_that_comes_later_has_one_key_too(zone: tuple[Lab, Operator]) -> N
     assert_one_key(lab)
     assert operator.refresh().ok
     assert operator.up("--expect-no-changes").ok
+
+
+def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    for name in NAMES:
+        # From its first login on it asks oned at the VIP of then.
+        log_in(lab, name)
+    operator.change(NAMES, one_vip=OTHER_VIP)
+    for name in NAMES:
+        log_in(lab, name)
 
 
 def listen_on_the_vip(lab: Lab, leader: str) -> None:
