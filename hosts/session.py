@@ -13,7 +13,7 @@ from pathlib import Path
 
 import paramiko
 
-from hosts import host_keys
+from hosts import agent, host_keys
 from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError, no_room
 from hosts.script import Output, Script, parse
@@ -62,21 +62,24 @@ class Session:
         key = self._transport().get_remote_server_key()
         return f"{key.get_name()} {key.get_base64()}"
 
-    def run(self, script: Script, progress: Progress | None = None) -> Output:
+    def run(
+        self, script: Script, progress: Progress | None = None, *, lend_agent: bool = False
+    ) -> Output:
         """Run a script as root and give back what it gave.
 
-        Raises HostError when it fails, when it takes longer than its timeout, or when the
+        With ``lend_agent`` it may use the operator's agent, if the settings allow that and there
+        is one. Raises HostError when it fails, when it takes longer than its timeout, or when the
         connection is lost.
         """
-        sudo = "" if self.user == "root" else "sudo -n -- "
-        channel = self._channel(script.title)
-        try:
-            channel.exec_command(f"{sudo}bash -s")
-            return self._converse(channel, script, progress or (lambda _: None))
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(script.title, error) from None
-        finally:
-            channel.close()
+        progress = progress or (lambda _: None)
+        if not (lend_agent and self._settings.forward_agent and agent.has_keys()):
+            return self._execute(self._channel(script.title), "bash -s", script, progress)
+        # sshd offers what is forwarded to all that runs on a connection: this has one of its own.
+        with contextlib.closing(self._connect()) as client:
+            channel = self._channel(script.title, client.get_transport())
+            with agent.lent(channel):
+                command = f'env {agent.SOCKET}="$SSH_AUTH_SOCK" bash -s'
+                return self._execute(channel, command, script, progress)
 
     def send(self, file: Path, folder: str, timeout: float) -> None:
         """Copy a file of this machine into a folder there that is root's alone.
@@ -187,6 +190,18 @@ class Session:
                 self._client.close()
                 self._client = None
 
+    def _execute(
+        self, channel: paramiko.Channel, command: str, script: Script, progress: Progress
+    ) -> Output:
+        sudo = "" if self.user == "root" else "sudo -n -- "
+        try:
+            channel.exec_command(f"{sudo}{command}")
+            return self._converse(channel, script, progress)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(script.title, error) from None
+        finally:
+            channel.close()
+
     def _converse(self, channel: paramiko.Channel, script: Script, progress: Progress) -> Output:
         deadline = time.monotonic() + script.timeout
         channel.settimeout(script.timeout)
@@ -262,9 +277,9 @@ class Session:
             return no_room(self.host.name, step, full, seen=seen)
         return HostError(self.host.name, step, expected=expected, seen=seen, remedy=remedy)
 
-    def _channel(self, title: str) -> paramiko.Channel:
+    def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
         try:
-            return self._transport().open_session(timeout=CONNECT_TIMEOUT)
+            return (transport or self._transport()).open_session(timeout=CONNECT_TIMEOUT)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(title, error) from None
 
