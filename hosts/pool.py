@@ -2,9 +2,12 @@
 
 import atexit
 import threading
+from typing import TYPE_CHECKING
 
 from hosts.connection import Host, SshSettings
-from hosts.session import Session
+
+if TYPE_CHECKING:
+    from hosts.session import Session
 
 
 class Pool:
@@ -16,8 +19,11 @@ class Pool:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def session(self, host: Host) -> Session:
+    def session(self, host: Host) -> "Session":
         """The session for that host; it connects at its first use."""
+        # A preview and an up without a change connect to nobody: they need not wait for paramiko.
+        from hosts.session import Session  # noqa: PLC0415
+
         with self._lock:
             if host not in self._sessions:
                 self._sessions[host] = Session(host, self._settings)

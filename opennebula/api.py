@@ -2,14 +2,8 @@
 
 import contextlib
 import hashlib
-import http.client
-import socket
-import xmlrpc.client
 from collections.abc import Callable
 from typing import Any, Protocol
-
-import pyone
-from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.zone import RaftStatus, ServerEntry, State
 
@@ -38,55 +32,6 @@ class NotAuthenticatedError(ApiError):
     """oned does not know that user with that password."""
 
 
-class _Connection(http.client.HTTPConnection):
-    """An HTTP connection over a stream. It is closed by whoever opened it, when all is read.
-
-    Where the server ends the connection http.client closes the socket before it reads the body: a
-    real socket lives on in the file that was made of it, an SSH channel does not.
-    """
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__("localhost")
-        self._stream = stream
-
-    def connect(self) -> None:
-        self.sock: Any = _Open(self._stream)
-
-
-class _Open:
-    """A stream that stays open."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.sendall = stream.sendall
-        self.makefile = stream.makefile
-
-    def close(self) -> None:
-        """Not yet."""
-
-
-class _Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
-    """pyone's server with its HTTP request on the caller's connection."""
-
-    def __init__(self, session: str, open_stream: OpenStream) -> None:
-        super().__init__("http://localhost/RPC2", session)
-        self._open_stream = open_stream
-
-    def _do_request(self, method: str, params: tuple[Any, ...]) -> Any:
-        stream = self._open_stream()
-        connection = _Connection(stream)
-        try:
-            body = xmlrpc.client.dumps(params, method, allow_none=True).encode()
-            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
-            response = connection.getresponse()
-            payload = response.read()
-            if response.status != http.HTTPStatus.OK:
-                raise ApiError(f"{method}: HTTP status {response.status}")
-            values, _ = xmlrpc.client.loads(payload)
-            return values[0]
-        finally:
-            stream.close()
-
-
 USER = "oneadmin"
 """Who logs in: front-ends do it, too, when they talk to each other."""
 UNFIT = frozenset("<>&")
@@ -101,18 +46,13 @@ class Api:
     """
 
     def __init__(self, password: str, open_stream: OpenStream) -> None:
-        self._server = _Server(f"{USER}:{password}", open_stream)
+        # A preview and an up without a change call nothing: they need not wait for pyone.
+        from opennebula.wire import Server  # noqa: PLC0415
+
+        self._server = Server(f"{USER}:{password}", open_stream)
 
     def _call(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except pyone.OneAuthenticationException as error:
-            raise NotAuthenticatedError(str(error)) from None
-        except pyone.OneException as error:
-            raise ApiError(str(error)) from None
-        except (OSError, EOFError, http.client.HTTPException, xmlrpc.client.Error) as error:
-            reason = "timed out" if isinstance(error, socket.timeout) else str(error)
-            raise ApiError(f"no answer: {reason or type(error).__name__}") from None
+        return self._server.ask(call)
 
     def raft_status(self) -> RaftStatus:
         """What this oned says of itself."""

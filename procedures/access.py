@@ -5,14 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hosts.connection import Host
 from hosts.errors import HostError
 from hosts.pool import Pool
 from hosts.script import Output, Script
-from hosts.session import Session
 from opennebula.api import Api, OpenStream
+
+if TYPE_CHECKING:
+    from hosts.session import Session
 
 API_PORT = 2633
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -49,7 +51,7 @@ class Access:
         """The same with another password of oneadmin."""
         return replace(self, secrets=replace(self.secrets, one_pass=one_pass))
 
-    def session(self, host: Host) -> Session:
+    def session(self, host: Host) -> "Session":
         """The connection to a host."""
         return self.pool.session(host)
 

@@ -77,8 +77,12 @@ def verify(
     *,
     without: AbstractSet[str] = frozenset(),
     differing: Collection[str] = (),
+    seen: Mapping[str, Facts] | None = None,
 ) -> Whole:
     """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
+
+    ``seen`` are facts with checksums of a moment ago, where somebody has them: data that were equal
+    then, and whose log all follow, need no second look.
 
     Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
     So is that of those known to be ``differing``: in their data, or in the SERVER_ID that they
@@ -93,8 +97,9 @@ def verify(
         if entry.name in hosts and entry.name not in without
     }
     _same_answers(access, known, view)
-    seen = _equal_data(access, zone, known, differing)
-    _ready_to_restart(view, {n: one for n, one in seen.items() if n not in differing})
+    looks = [{name: seen[name] for name in known}] if seen and known.keys() <= seen.keys() else []
+    found = _equal_data(access, zone, known, differing, looks)
+    _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
     whole = Whole(
         leader=leader,
         servers=tuple(
@@ -102,8 +107,8 @@ def verify(
             for entry in view.pool
             if entry.name not in without
         ),
-        facts=seen,
-        dumps={name: one.dumps for name, one in seen.items()},
+        facts=found,
+        dumps={name: one.dumps for name, one in found.items()},
     )
     verify_vip(access, zone, hosts, whole)
     return whole
@@ -163,33 +168,53 @@ def write(access: Access, host: Host) -> None:
             return
 
 
-def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
-    view = wait_for_leader(access, hosts)
-    write(access, way_in(view, hosts))
-    last = view
-    records: dict[tuple[str, int], int] = {}
+class Records:
+    """Of each leader the last record that it had after a harmless write of ours.
 
-    def lacking() -> list[str]:
-        leader = last.leader()
-        if leader is None:
-            return faults(last, without=without)
-        head = last.statuses[leader]
-        # What the leader had when it was first asked, that write among it.
-        record = records.setdefault((leader, head.term), head.index)
-        return faults(last, without=without, record=record)
+    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
+    that leader's next write, and not before.
+    """
+
+    def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
+        self._access = access
+        self._hosts = hosts
+        self._of: dict[tuple[str, int], int] = {}
+
+    def look(self) -> tuple[ZoneView, int | None]:
+        """The zone now, and the record that every server is going to have. Raises HostError."""
+        view = zone_view(self._access, self._hosts)
+        head = _head(view)
+        if head is not None and head not in self._of:
+            write(self._access, way_in(view, self._hosts))
+            view = zone_view(self._access, self._hosts)
+            if head == _head(view):
+                self._of[head] = view.statuses[head[0]].index
+        return view, self._of.get(head) if head else None
+
+
+def _head(view: ZoneView) -> tuple[str, int] | None:
+    leader = view.leader()
+    return (leader, view.statuses[leader].term) if leader else None
+
+
+def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
+    first = last = wait_for_leader(access, hosts)
+    records = Records(access, hosts)
+    lacking: list[str] = []
 
     def look() -> ZoneView | None:
-        nonlocal last
-        last = zone_view(access, hosts)
-        return last if last.pool and not lacking() else None
+        nonlocal last, lacking
+        last, record = records.look()
+        lacking = faults(last, without=without, record=record)
+        return last if last.pool and not lacking else None
 
     return until(
         look,
-        host=view.leader() or "",
+        host=first.leader() or "",
         step="verify the zone",
         expected="one leader with all others its followers, none of them behind",
         seconds=CONVERGENCE,
-        seen=lambda: "; ".join(lacking()) or _states(last),
+        seen=lambda: "; ".join(lacking) or _states(last),
         remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
     )
 
@@ -221,9 +246,12 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
 
 
 def _equal_data(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], differing: Collection[str]
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    differing: Collection[str],
+    looks: list[dict[str, Facts]],
 ) -> dict[str, Facts]:
-    looks: list[dict[str, Facts]] = []
 
     def different() -> list[str]:
         return unequal([{n: one for n, one in x.items() if n not in differing} for x in looks])
@@ -232,6 +260,8 @@ def _equal_data(
         looks.append(all_facts(access, hosts, zone.database, checksums=True))
         return looks[-1] if not different() else None
 
+    if looks and not different():
+        return looks[-1]
     return until(
         look,
         host=", ".join(sorted(hosts)),

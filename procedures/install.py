@@ -20,7 +20,7 @@ from procedures.drift import (
     wanted,
     writes_auth,
 )
-from procedures.observe import Facts, facts, facts_where_possible, statuses
+from procedures.observe import Facts, Package, facts, facts_where_possible, statuses
 from procedures.specs import InstallationSpec
 
 STOP = 240.0
@@ -74,12 +74,10 @@ def install(
         _stage(access, spec, seen, agreed)
     if fetched:
         seen = _packages(access, spec, seen, fetched)
+        _require_version(seen, spec)
     if lacking or renew:
         _configure(access, spec, seen)
         storage.settle(access, spec, seen.storage)
-    if fetched:
-        seen = _facts(access, spec)
-        _require_version(seen, spec)
     return _installed(access, spec, seen, ())
 
 
@@ -192,7 +190,12 @@ def _packages(
     )
     if stage:
         return seen
-    return replace(seen, oned_conf=output.values["oned"], monitord_conf=output.values["monitord"])
+    return replace(
+        seen,
+        packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
+        oned_conf=output.values["oned"],
+        monitord_conf=output.values["monitord"],
+    )
 
 
 def _require_version(seen: Facts, spec: InstallationSpec) -> None:

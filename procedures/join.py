@@ -18,7 +18,6 @@ from procedures.observe import (
     all_facts,
     facts,
     require_names,
-    way_in,
     zone_view,
 )
 from procedures.oned import enlist, start, stop
@@ -80,7 +79,6 @@ def membership(
     view = zone_view(access, hosts)
     if view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
-        gate.write(access, way_in(view, hosts))
         return _by_status(*_caught_up(access, spec.host.name, hosts))
     return _by_status(view, spec.host.name)
 
@@ -213,7 +211,6 @@ class _Join:
             body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
             enlist(self._access, self._zone, own, own.server_id, body)
             start(self._access, own.host, own.server_id)
-            gate.write(self._access, self._hosts[leader])
             _caught_up(self._access, own.host.name, self._hosts)
 
     def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
@@ -350,13 +347,10 @@ def _caught_up(
     leader's last one is always another.
     """
     deadline = time.monotonic() + CATCH_UP
-    record: int | None = None
+    records = gate.Records(access, hosts)
     while True:
-        view = zone_view(access, hosts)
-        leader = view.leader()
-        if leader is not None:
-            record = view.statuses[leader].index if record is None else record
-        caught_up = leader is not None and name in view.statuses and not _lag(view, name, record)
+        view, record = records.look()
+        caught_up = record is not None and name in view.statuses and not _lag(view, name, record)
         if caught_up or time.monotonic() > deadline:
             return view, name, record
         time.sleep(INTERVAL)

@@ -6,7 +6,8 @@ refers to them by name. Never rename one without keeping the old name importable
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -81,27 +82,27 @@ class Provider(ResourceProvider, Generic[S]):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Bring it about, or find that it is there."""
-        spec, access = self._about_to_change(props)
-        identifier, seen = self.make(access, spec, props)
+        with self._changing(props, "create") as (spec, access):
+            identifier, seen = self.make(access, spec, props)
         return CreateResult(identifier, {**_inputs(props), **seen})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is there now."""
-        spec, access = self._taken(props)
-        seen = self.look(access, spec, props)
+        with self._at_work(props, "read") as (spec, access):
+            seen = self.look(access, spec, props)
         for difference in seen.get("drift", ()):
             progress.warn(str(props.get("urn", "")), f"drift: {difference}")
         return ReadResult(id_, {**props, **seen})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        spec, access = self._about_to_change(news)
-        return UpdateResult({**_inputs(news), **self.change(access, spec, olds, news)})
+        with self._changing(news, "update") as (spec, access):
+            return UpdateResult({**_inputs(news), **self.change(access, spec, olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
-        spec, access = self._about_to_change(props)
-        self.unmake(access, spec, props)
+        with self._changing(props, "delete") as (spec, access):
+            self.unmake(access, spec, props)
 
     def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Create: its ID and what was seen."""
@@ -120,14 +121,18 @@ class Provider(ResourceProvider, Generic[S]):
     def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
         """Delete."""
 
-    def _about_to_change(self, props: Mapping[str, Any]) -> tuple[S, Access]:
+    @contextmanager
+    def _changing(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:
         stack.forget_survey()
-        return self._taken(props)
+        with self._at_work(props, what) as work:
+            yield work
 
-    def _taken(self, props: Mapping[str, Any]) -> tuple[S, Access]:
-        report = progress.reporter(str(props.get("urn", "")))
+    @contextmanager
+    def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:
+        urn = str(props.get("urn", ""))
         spec: Any = self.spec_type.model_validate(props["spec"])
-        return spec, stack.current().access(report)
+        with progress.operation(urn, what):
+            yield spec, stack.current().access(progress.reporter(urn))
 
 
 def now() -> str:

@@ -1,12 +1,18 @@
-"""Progress on a resource's own row, through the engine's Log call."""
+"""Progress on a resource's own row, through the engine's Log call, and when it was made."""
 
 import contextlib
+import json
+import os
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+TIMES = "OPENNEBULA_HA_TIMES"
+"""In the environment, the file that is told of each step: what commands/times.py reads."""
 
 _lock = threading.Lock()
 _channels: dict[str, grpc.Channel] = {}
@@ -14,12 +20,36 @@ _channels: dict[str, grpc.Channel] = {}
 
 def reporter(urn: str) -> Callable[[str], None]:
     """Tells the engine how far the resource with that URN is."""
-    return lambda message: _log(urn, message)
+
+    def report(message: str) -> None:
+        _note(urn, message)
+        _log(urn, message)
+
+    return report
+
+
+@contextlib.contextmanager
+def operation(urn: str, what: str) -> Iterator[None]:
+    """What the resource with that URN is at meanwhile."""
+    _note(urn, what, "begin")
+    try:
+        yield
+    finally:
+        _note(urn, what, "end")
 
 
 def warn(urn: str, message: str) -> None:
     """Have the engine show it among the diagnostics of that resource."""
     _log(urn, message, lasting=True)
+
+
+def _note(urn: str, what: str, kind: str = "step") -> None:
+    if file := os.environ.get(TIMES):
+        kind_of, name = urn.split("::")[-2:] if "::" in urn else ("", urn)
+        resource = f"{kind_of.rpartition(':')[2]} {name}"
+        line = {"at": time.time(), "resource": resource, "kind": kind, "what": what}
+        with _lock, open(file, "a", encoding="utf-8") as out:  # noqa: PTH123 - a name of the user's
+            out.write(json.dumps(line) + "\n")
 
 
 def _log(urn: str, message: str, *, lasting: bool = False) -> None:

@@ -148,3 +148,4 @@ fi
 for file in /etc/one/oned.conf /etc/one/monitord.conf; do
     give "$(basename "$file" .conf)" <"$file"
 done
+tell package "$(installed opennebula)"

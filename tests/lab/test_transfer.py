@@ -90,9 +90,10 @@ def assert_no_trust_left(lab: Lab) -> None:
 
 
 def trust(host: LabHost) -> str:
+    """What a transfer may leave: who is let in, where it goes, and the key."""
     return host.run(
-        "grep -h opennebula-ha-transfer /home/ubuntu/.ssh/authorized_keys /root/.ssh/authorized_keys"
-        " 2>/dev/null; ls -d /run/opennebula-ha* /var/lib/opennebula-ha 2>/dev/null;"
+        "grep -hs opennebula-ha-transfer {/home/ubuntu,/root}/.ssh/authorized_keys;"
+        " ls -d /run/opennebula-ha* /var/lib/opennebula-ha 2>/dev/null;"
         " grep -rlsF 'PRIVATE KEY' /run"
     ).stdout
 
@@ -173,9 +174,8 @@ def up(operator: Operator) -> Run:
 def test_where_another_host_answers_in_the_receivers_place_nothing_is_sent(site: Site) -> None:
     lab, operator = site
     # A key that nobody lets in is none that helps.
-    lab.host("n1a1").run(
-        "runuser -u ubuntu -- ssh-keygen -q -t ed25519 -N '' -f ~ubuntu/.ssh/id_ed25519"
-    )
+    stray = "runuser -u ubuntu -- ssh-keygen -q -t ed25519 -N '' -f /home/ubuntu/.ssh/id_ed25519"
+    lab.host("n1a1").run(stray)
     with another_in_the_place_of(lab, "n1a2", seen_by="n1a1"):
         message = only(operator.up(), "n1a1")
     assert message.step == "send the database and the keys"

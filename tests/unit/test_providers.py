@@ -1,6 +1,7 @@
 """When a resource changes, when it is replaced, and what the state keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import dill
@@ -141,8 +142,9 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
         def look(self, *_: Any) -> Mapping[str, Any]:  # type: ignore[override]
             return {"drift": ["it is candidate"]}
 
-        def _taken(self, props: Mapping[str, Any]) -> tuple[Any, Any]:
-            return None, None
+        @contextmanager
+        def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[Any, Any]]:
+            yield None, None
 
     outs = Done().update("id", inputs(), moved()).outs
     assert outs is not None

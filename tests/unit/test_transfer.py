@@ -6,7 +6,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
 from hosts.script import Output, Script, parse
 from hosts.session import Session
+from hosts.shell import Ended
 from procedures import seed as transfers
 from procedures.specs import Database
 from tests.unit.test_procedures import facts
@@ -313,7 +314,7 @@ class Connection:
     """A client and its transport, as far as a session uses them."""
 
     def __init__(self) -> None:
-        self.channels: list[Channel] = []
+        self.prefixes: list[str] = []
         self.is_closed = False
 
     def get_transport(self) -> "Connection":
@@ -322,37 +323,23 @@ class Connection:
     def is_active(self) -> bool:
         return not self.is_closed
 
-    def open_session(self, timeout: float) -> "Channel":
-        self.channels.append(Channel())
-        return self.channels[-1]
+    def open_session(self, timeout: float) -> "Connection":
+        return self
 
     def close(self) -> None:
         self.is_closed = True
 
 
-class Channel:
-    """Takes a command and ends well."""
+class Shell:
+    """Notes what makes it root's; whatever it is to run ends well."""
 
-    def __init__(self) -> None:
-        self.command = ""
+    is_usable = True
 
-    def exec_command(self, command: str) -> None:
-        self.command = command
+    def __init__(self, channel: Connection, prefix: str) -> None:
+        channel.prefixes.append(prefix)
 
-    def recv(self, size: int) -> bytes:
-        return b""
-
-    def recv_stderr(self, size: int) -> bytes:
-        return b""
-
-    def recv_stderr_ready(self) -> bool:
-        return False
-
-    def recv_exit_status(self) -> int:
-        return 0
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
+    def run(self, *_: object) -> Ended:
+        return Ended(0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -385,6 +372,7 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
         yield
 
     monkeypatch.setattr(Session, "_connect", connect)
+    monkeypatch.setattr(sessions, "Shell", Shell)
     monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
     monkeypatch.setattr(agent, "lent", lend)
     session = Session(Host(name="n1a1", address="10.2.50.10"), settings)
@@ -394,16 +382,15 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
     sudo = "" if settings.user == "root" else "sudo -n -- "
     common = made[0]
     assert not common.is_closed
+    assert common.prefixes == [sudo]
     if lends:
         (own,) = made[1:]
-        assert own.channels == lent
-        assert own.channels[0].command == f'{sudo}env OPERATOR_AGENT="$SSH_AUTH_SOCK" bash -s'
+        assert lent == [own]
+        assert own.prefixes == [f'{sudo}env OPERATOR_AGENT="$SSH_AUTH_SOCK" ']
         assert own.is_closed
-        assert [one.command for one in common.channels] == [f"{sudo}bash -s"] * 2
     else:
         assert made == [common]
         assert lent == []
-        assert [one.command for one in common.channels] == [f"{sudo}bash -s"] * 3
 
 
 def answering(path: Path, answer: bytes) -> None:

@@ -1,0 +1,96 @@
+"""`make up TIMES=1`: where the time of a run went, from the steps that its resources told of."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SHORTEST = 0.1
+"""Seconds: shorter steps are left out."""
+WIDTH = 30
+"""Characters that the whole run takes in the drawing."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that took time: seconds since the epoch."""
+
+    what: str
+    begin: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+        return self.end - self.begin
+
+
+@dataclass(frozen=True)
+class Operation(Span):
+    """A resource's create, read, update or delete, with the steps that it told of."""
+
+    steps: tuple[Span, ...] = ()
+
+
+@dataclass
+class _Open:
+    what: str
+    begin: float
+    steps: list[tuple[float, str]] = field(default_factory=list)
+
+    def closed(self, end: float) -> Operation:
+        return Operation(self.what, self.begin, end, tuple(self._spans(end)))
+
+    def _spans(self, end: float) -> Iterator[Span]:
+        # Hosts are at work side by side: a step ends where the next one of the same host begins.
+        for number, (begin, what) in enumerate(self.steps):
+            host = _host(what)
+            later = (at for at, other in self.steps[number + 1 :] if _host(other) in (host, ""))
+            yield Span(what, begin, next(later, end))
+
+
+def operations(lines: Iterable[str]) -> list[Operation]:
+    """What a run did, by when it began; what did not end has no time."""
+    running: dict[str, _Open] = {}
+    found: list[Operation] = []
+    for line in lines:
+        said = json.loads(line)
+        resource, at, what = said["resource"], float(said["at"]), said["what"]
+        if said["kind"] == "begin":
+            running[resource] = _Open(f"{resource} {what}", at)
+        elif said["kind"] == "end":
+            found.append(running.pop(resource).closed(at))
+        elif resource in running:
+            running[resource].steps.append((at, what))
+    return sorted(found, key=lambda one: one.begin)
+
+
+def table(found: list[Operation]) -> Iterator[str]:
+    """The operations and their steps with their seconds, and a drawing of when."""
+    if not found:
+        return
+    begin, end = found[0].begin, max(one.end for one in found)
+    yield f"{'seconds':>7}  {'when':<{WIDTH}}  what"
+    for one in found:
+        for indent, span in ((0, one), *((1, step) for step in one.steps)):
+            if span.seconds >= SHORTEST:
+                drawn = _bar(span, begin, end)
+                yield f"{span.seconds:>7.1f}  {drawn:<{WIDTH}}  {'  ' * indent}{span.what}"
+    yield f"{end - begin:>7.1f}  {'-' * WIDTH}  from the first to the last"
+
+
+def _bar(span: Span, begin: float, end: float) -> str:
+    scale = WIDTH / max(end - begin, SHORTEST)
+    before = min(int((span.begin - begin) * scale), WIDTH - 1)
+    return " " * before + "=" * max(1, round(span.seconds * scale))
+
+
+def _host(what: str) -> str:
+    name, colon, _ = what.partition(": ")
+    return name if colon and " " not in name else ""
+
+
+if __name__ == "__main__":
+    with Path(sys.argv[1]).open(encoding="utf-8") as source:
+        print("\n".join(table(operations(source))))

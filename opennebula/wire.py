@@ -1,0 +1,73 @@
+"""pyone's calls over a connection that the caller opens, with errors of our own."""
+
+import http.client
+import socket
+import xmlrpc.client
+from collections.abc import Callable
+from typing import Any
+
+import pyone
+from pyone.server_xrpc import OneServerXRPC
+
+from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection over a stream. It is closed by whoever opened it, when all is read.
+
+    Where the server ends the connection http.client closes the socket before it reads the body: a
+    real socket lives on in the file that was made of it, an SSH channel does not.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__("localhost")
+        self._stream = stream
+
+    def connect(self) -> None:
+        self.sock: Any = _Open(self._stream)
+
+
+class _Open:
+    """A stream that stays open."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.sendall = stream.sendall
+        self.makefile = stream.makefile
+
+    def close(self) -> None:
+        """Not yet."""
+
+
+class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
+    """pyone's server with its HTTP request on the caller's connection."""
+
+    def __init__(self, session: str, open_stream: OpenStream) -> None:
+        super().__init__("http://localhost/RPC2", session)
+        self._open_stream = open_stream
+
+    def _do_request(self, method: str, params: tuple[Any, ...]) -> Any:
+        stream = self._open_stream()
+        connection = _Connection(stream)
+        try:
+            body = xmlrpc.client.dumps(params, method, allow_none=True).encode()
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+            response = connection.getresponse()
+            payload = response.read()
+            if response.status != http.HTTPStatus.OK:
+                raise ApiError(f"{method}: HTTP status {response.status}")
+            values, _ = xmlrpc.client.loads(payload)
+            return values[0]
+        finally:
+            stream.close()
+
+    def ask(self, call: Callable[[], Any]) -> Any:
+        """What a call of this server answers. Raises ApiError."""
+        try:
+            return call()
+        except pyone.OneAuthenticationException as error:
+            raise NotAuthenticatedError(str(error)) from None
+        except pyone.OneException as error:
+            raise ApiError(str(error)) from None
+        except (OSError, EOFError, http.client.HTTPException, xmlrpc.client.Error) as error:
+            reason = "timed out" if isinstance(error, socket.timeout) else str(error)
+            raise ApiError(f"no answer: {reason or type(error).__name__}") from None
