@@ -1,6 +1,6 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
@@ -21,6 +21,9 @@ from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
 from settings import Settings
 
+if TYPE_CHECKING:
+    from components.commands import Commands
+
 
 class HighAvailableZone(ComponentResource):
     """All installations in parallel, the zone, its members one by one, the rollout, the VIP."""
@@ -29,8 +32,10 @@ class HighAvailableZone(ComponentResource):
         super().__init__(ZONE, name, {})
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
+        commands = self._commands(settings)
         self.front_ends = [
-            FrontEnd(spec, secrets=secrets, opts=below) for spec in installations(settings)
+            FrontEnd(spec, secrets=secrets, commands=commands, opts=below)
+            for spec in installations(settings)
         ]
         spec = zone(settings)
         prepared: list[Resource] = [one.installation for one in self.front_ends]
@@ -82,7 +87,16 @@ class HighAvailableZone(ComponentResource):
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
             )
+        for front_end in self.front_ends:
+            front_end.settle_in(self.zone)
         self.register_outputs({})
+
+    def _commands(self, settings: Settings) -> "Commands | None":
+        if not settings.commands:
+            return None
+        from components.commands import Commands  # noqa: PLC0415
+
+        return Commands(settings.commands, settings.ssh, self)
 
     def outputs(self) -> dict[str, Input[Any]]:
         """The stack's outputs."""

@@ -38,7 +38,15 @@ ONE_DEPLOY = {
 """one-deploy's names where they are other ones."""
 
 _OURS: tuple[str, ...] = (
-    *("frontends.NAME.one_vip_if", "frontends.NAME.ssh", "ssh", "repository", "oned", "lost"),
+    *(
+        "frontends.NAME.one_vip_if",
+        "frontends.NAME.ssh",
+        "ssh",
+        "repository",
+        "oned",
+        "lost",
+        "commands",
+    ),
     *("allow_degraded", "restore_from", "upgrade_database", "keep_dumps", "purge"),
 )
 """Keys that one-deploy has nothing like, with all that is below them."""
