@@ -38,7 +38,19 @@ class HighAvailableZone(ComponentResource):
             for spec in installations(settings)
         ]
         spec = zone(settings)
-        installed: list[Resource] = [one.installation for one in self.front_ends]
+        prepared: list[Resource] = [one.installation for one in self.front_ends]
+        if settings.ensure_keys_for:
+            # Before the zone: whoever founds it, or joins, may be sent its database with them.
+            keys = LoginKeys(
+                name,
+                LoginKeysSpec(
+                    users=tuple(sorted(set(settings.ensure_keys_for))), hosts=settings.hosts
+                ),
+                after={one.name: one.installation.host_key for one in self.front_ends},
+                urn=urn([ZONE], "LoginKeys", name),
+                opts=ResourceOptions(parent=self, depends_on=prepared),
+            )
+            prepared = [*prepared, keys]
         self.zone = Zone(
             name,
             spec,
@@ -48,7 +60,7 @@ class HighAvailableZone(ComponentResource):
             restore_from=settings.restore_from,
             mounts=[one.line for one in _mounts(settings)],
             urn=urn([ZONE], "Zone", name),
-            opts=ResourceOptions(parent=self, depends_on=installed),
+            opts=ResourceOptions(parent=self, depends_on=prepared),
         )
         before: FrontEnd | None = None
         if settings.highly_available:
@@ -74,17 +86,6 @@ class HighAvailableZone(ComponentResource):
                 leader=self.rollout.leader,
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
-            )
-        if settings.ensure_keys_for:
-            LoginKeys(
-                name,
-                LoginKeysSpec(
-                    users=tuple(sorted(set(settings.ensure_keys_for))), hosts=settings.hosts
-                ),
-                after={one.name: one.installation.host_key for one in self.front_ends},
-                urn=urn([ZONE], "LoginKeys", name),
-                # What it writes, a transfer between front-ends writes, too.
-                opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
         for front_end in self.front_ends:
             front_end.settle_in(self.zone)

@@ -1,4 +1,7 @@
-# What several scripts do alike. Variables, where used: db_name; login and marker.
+# What several scripts do alike. Variable, where used: db_name.
+
+# The account that this program logs in as.
+login=${SUDO_USER:-root}
 
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
@@ -88,13 +91,15 @@ drop_address() {
 }
 ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
 authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
+# Ends the line of a transfer's key there.
+marker=opennebula-ha-transfer
 # What arrived goes, and the folder with it unless something waits in it for its turn.
 drop_incoming() {
     rm -rf /var/lib/opennebula-ha/incoming
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }
 end_trust() {
-    [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
+    ! grep -qs " $marker\$" "$(authorized_keys)" || sed -i "/ $marker\$/d" "$(authorized_keys)"
     rm -rf /run/opennebula-ha
 }
 

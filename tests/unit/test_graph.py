@@ -342,8 +342,9 @@ def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     assert turned["Installation n1a1"].inputs == built["Installation n1a1"].inputs
 
 
-def test_keys_of_accounts_come_last_and_only_where_they_are_asked_for() -> None:
+def test_keys_of_accounts_are_there_before_the_zone_is_made_with_them() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
-    assert built.directly("LoginKeys zone") >= {"Rollout zone"}
+    assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
+    assert built.directly("Zone zone") >= {"LoginKeys zone"}
     assert built["LoginKeys zone"].inputs["spec"]["users"] == ["root", "ubuntu"]
     assert set(built["LoginKeys zone"].inputs["spec"]["hosts"]) == {"n1a1", "n1a2", "n1a3"}
