@@ -2,12 +2,7 @@
 # Variables: dump, targets (lines: name login address port host-key); secret: private_key, made for
 # this transfer. Environment: OPERATOR_AGENT, where the operator's agent is lent to us.
 umask 077
-# FireEdge makes a key of its own where it finds none; all front-ends must have the same.
-key=/var/lib/one/.one/fireedge_key
-if [ ! -s "$key" ] && systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null; then
-    tr -d '\n-' </proc/sys/kernel/random/uuid | tr a-f A-F >"$key"
-    chown oneadmin:oneadmin "$key"
-fi
+make_gui_key
 
 nameless() { # TEXT: a file without a name in $file; whatever ends this script, nothing of it stays
     local name fd
