@@ -1,4 +1,12 @@
-# What several scripts do alike. Variables, where used: db_name; login and marker.
+# What several scripts do alike. Variables, where used: db_name; login and marker; files.
+
+# Each of the files that is there: MODE OWNER PATH TEXT.
+give_files() {
+    local file
+    tell files "$(for file in $files; do
+        [ ! -f "$file" ] || echo "$(stat -L -c '%a %U:%G' "$file") $file $(base64 -w0 <"$file")"
+    done)"
+}
 
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
