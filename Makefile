@@ -4,7 +4,7 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lab-setup demo demo-down preview up refresh destroy switchover restore bench docs test lint unit lab-test clean
+.PHONY: help setup lab-setup demo demo-down preview up refresh destroy switchover restore bench bench-compare docs test lint unit lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
 restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STACK=…, FROM=dump)
 	@scripts/engine restore '$(STACK)' '$(FROM)'
 
-bench: lab-setup ## Time the program beside a plain script that does only what must be done
-	@$(PY) -m bench
+bench: lab-setup ## Measure what the program takes beside what it may take (ARGS="cold --rounds 3": a part)
+	@$(PY) -m bench $(ARGS)
+
+bench-compare: lab-setup ## The same beside another version in turn; fails where this one is slower (BASE=rev)
+	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
 docs: setup ## Write the table of the config's keys anew, from their definitions
 	@$(PY) -m settings.table

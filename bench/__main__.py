@@ -1,88 +1,69 @@
-"""`make bench`: the program beside the floor, each on blank hosts of its own, in one run."""
+"""`make bench`: what the program takes beside what it may take, measured in one run."""
 
 import argparse
-import os
+import json
+import platform
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from os import cpu_count
 from pathlib import Path
 
-from lab.machines import Lab
-from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator
+from bench import cold, living, start
+from bench.figures import Figure, table
 
-FLOOR = Path(__file__).with_name("floor.sh")
-REPOSITORY = "http://10.2.50.1:8080/opennebula"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+BEGIN, END = "<!-- make bench: begin -->\n", "<!-- make bench: end -->\n"
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured time beside the one that it is judged by."""
-
-    what: str
-    seconds: float
-    reference: float
-    allowed: float
-
-    def __str__(self) -> str:
-        ratio = self.seconds / self.reference
-        verdict = "" if ratio <= self.allowed else "  MISSED"
-        return (
-            f"{self.what:<44}{self.seconds:>7.1f} s{self.reference:>8.1f} s"
-            f"{ratio:>7.2f}{self.allowed:>8.2f}{verdict}"
-        )
+PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
+    "start": lambda _: start.figures(),
+    "cold": cold.figures,
+    "living": lambda _: living.figures(),
+    "one-to-three": lambda _: living.from_one_to_three(),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print; 1 where a figure misses its bound."""
+    """Measure and print; 1 where a figure misses what is required."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1, help="the least of each counts")
-    rounds = parser.parse_args(arguments).rounds
-    floor = least(rounds, 3, by_hand)
-    three = least(rounds, 3, by_program)
-    five = least(rounds, 5, by_program)
-    figures = [
-        Figure("cold up of three, against the floor", three, floor, 1.15),
-        Figure("cold up of five, against three", five, three, 1.2),
-    ]
-    print(f"{'':<44}{'measured':>9}{'beside':>10}{'ratio':>7}{'allowed':>8}")
-    for figure in figures:
-        print(figure)
-    return int(any(one.seconds > one.allowed * one.reference for one in figures))
+    parser.add_argument("--rounds", type=int, default=1, help="how often what begins blank is done")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="leave what was measured there")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all unless named")
+    options = parser.parse_args(arguments)
+    found: list[Figure] = []
+    for part in options.parts or PARTS:
+        for figure in PARTS[part](options.rounds):
+            print(f"bench: {' | '.join(figure.cells())}", flush=True)
+            found.append(figure)
+    text = "\n".join(table(found))
+    print(f"\n{text}")
+    if options.json:
+        measured = {figure.what: figure.measured for figure in found}
+        options.json.write_text(json.dumps(measured), encoding="utf-8")
+    if options.write:
+        write(text)
+    return int(not all(figure.is_met for figure in found))
 
 
-def least(rounds: int, hosts: int, build: Callable[[Lab], None]) -> float:
-    """The shortest of that many times, each from blank hosts and with OpenNebula's own waits."""
-    times = []
-    for number in range(rounds):
-        with (
-            tempfile.TemporaryDirectory(prefix="bench-") as folder,
-            Lab.running(f"bench-{os.getpid()}-{number}", hosts, state=Path(folder)) as lab,
-        ):
-            begun = time.monotonic()
-            build(lab)
-            times.append(time.monotonic() - begun)
-        print(f"bench: {build.__name__.replace('_', ' ')}, {hosts} hosts: {times[-1]:.1f} s")
-    return min(times)
+def write(text: str) -> None:
+    """Put the table into its place in the documents, with the machine that it came from."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    machine = (
+        f"On {datetime.now(UTC):%Y-%m-%d}, {cpu_count()} cores ({processor()}),"
+        f" Python {platform.python_version()}.\n"
+    )
+    PAGE.write_text(f"{before}{BEGIN}\n{machine}\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def by_hand(lab: Lab) -> None:
-    """The floor."""
-    pairs = [f"{host.name}={host.address}" for host in lab.hosts]
-    files = [str(lab.key), str(lab.known_hosts)]
-    argv = [str(FLOOR), "ubuntu", *files, REPOSITORY, "7.2", f"{VIP}/24", "eth0", *pairs]
-    environment = {**os.environ, "ONE_PASS": ONE_PASS, "DB_PASSWORD": DB_PASSWORD}
-    lab.exec(argv, env=environment, check=True)
-
-
-def by_program(lab: Lab) -> None:
-    """Preview and up."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        operator = Operator(lab, Path(folder), front_ends=[host.name for host in lab.hosts])
-        for run in (operator.preview(), operator.up()):
-            if not run.ok:
-                raise SystemExit(run.output)
+def processor() -> str:
+    """Its name."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 if __name__ == "__main__":

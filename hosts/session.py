@@ -7,7 +7,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hosts import host_keys
 from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError, no_room
 from hosts.script import Output, Script, parse
+from hosts.shell import Ended, OverdueError, Progress, Shell
 
 # It logs each refused connection to an oned that is not up yet; what matters reaches the operator.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -41,8 +42,6 @@ _WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/apt,lib,lib/mysql,lib/one,
 RETRY_AFTER = 5.0
 """Seconds after which a host that could not be reached is tried again."""
 
-Progress = Callable[[str], None]
-
 
 class Session:
     """A connection that is verified, logged in and kept until the end of the operation."""
@@ -55,6 +54,8 @@ class Session:
         self._client: paramiko.SSHClient | None = None
         self._refusal: tuple[float, HostError] | None = None
         self._lock = threading.Lock()
+        self._held: set[tuple[str, int]] = set()
+        self._idle: list[Shell] = []
 
     @property
     def host_key(self) -> str:
@@ -68,15 +69,27 @@ class Session:
         Raises HostError when it fails, when it takes longer than its timeout, or when the
         connection is lost.
         """
-        sudo = "" if self.user == "root" else "sudo -n -- "
-        channel = self._channel(script.title)
+        shell: Shell | None = None
         try:
-            channel.exec_command(f"{sudo}bash -s")
-            return self._converse(channel, script, progress or (lambda _: None))
+            shell = self._idle_shell() or Shell(self._channel(script.title), self._as_root)
+            ended = shell.run(script.text(), progress or (lambda _: None), script.timeout)
+        except OverdueError as error:
+            steps = parse(error.stdout).steps
+            raise self._failed(
+                steps[-1] if steps else script.title,
+                expected=f"an end within {script.timeout:.0f} s",
+                seen="still at it",
+                remedy="look at the load and the journal of the host, then run again",
+            ) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(script.title, error) from None
+        else:
+            self._idle.append(shell)
+            shell = None
         finally:
-            channel.close()
+            if shell is not None:
+                shell.close()
+        return self._judge(script, ended)
 
     def send(self, file: Path, folder: str, timeout: float) -> None:
         """Copy a file of this machine into a folder there that is root's alone.
@@ -84,14 +97,13 @@ class Session:
         Raises HostError where it does not arrive whole within that many seconds.
         """
         title = f"send {file.name}"
-        sudo = "" if self.user == "root" else "sudo -n -- "
         place = shlex.quote(f"{folder}/{file.name}")
         steps = f"umask 077 && mkdir -p {shlex.quote(folder)} && cat >{place}.partial"
         command = f"{steps} && mv {place}.partial {place}"
         channel = self._channel(title)
         deadline = time.monotonic() + timeout
         try:
-            channel.exec_command(f"{sudo}sh -c {shlex.quote(command)}")
+            channel.exec_command(f"{self._as_root}sh -c {shlex.quote(command)}")
             channel.settimeout(SILENCE)
             with file.open("rb") as source:
                 while (data := source.read(1 << 20)) and time.monotonic() < deadline:
@@ -115,15 +127,21 @@ class Session:
 
     @contextmanager
     def hold(self, path: str, timeout: float) -> Iterator[None]:
-        """Hold a lock file on the host; it falls with the connection, whatever ends it."""
+        """Hold a lock file on the host; it falls with the connection, whatever ends it.
+
+        Who holds it already goes on: a thread does not wait for itself.
+        """
         title = f"take the lock {path}"
-        sudo = "" if self.user == "root" else "sudo -n -- "
+        holder = (path, threading.get_ident())
+        if holder in self._held:
+            yield
+            return
         channel = self._channel(title)
         try:
             channel.settimeout(timeout + CONNECT_TIMEOUT)
             command = f"flock --close -w {int(timeout)} {path} -c 'echo held; exec cat >/dev/null'"
             try:
-                channel.exec_command(f"{sudo}{command}")
+                channel.exec_command(f"{self._as_root}{command}")
                 answer = channel.recv(64)
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(title, error) from None
@@ -135,8 +153,10 @@ class Session:
                     seen="somebody else holding it",
                     remedy="another run is changing this zone: wait until it ends, then run again",
                 )
+            self._held.add(holder)
             yield
         finally:
+            self._held.discard(holder)
             channel.close()
 
     def open_stream(
@@ -187,47 +207,24 @@ class Session:
                 self._client.close()
                 self._client = None
 
-    def _converse(self, channel: paramiko.Channel, script: Script, progress: Progress) -> Output:
-        deadline = time.monotonic() + script.timeout
-        channel.settimeout(script.timeout)
-        # A far end that hangs up before it has read all says why: in its output, or by its silence.
-        with contextlib.suppress(OSError):
-            channel.sendall(script.text().encode())
-            channel.shutdown_write()
-        out, err, line = io.BytesIO(), io.BytesIO(), b""
-        channel.settimeout(1.0)
-        while True:
-            data = b""
-            # A channel that wakes nobody for a second is looked at again: the deadline holds.
-            with contextlib.suppress(TimeoutError):
-                data = channel.recv(65536)
-                if not data:
-                    break
-            out.write(data)
-            while channel.recv_stderr_ready():
-                err.write(channel.recv_stderr(65536))
-            *whole, line = (line + data).split(b"\n")
-            for text in whole:
-                if text.startswith(b"#"):
-                    progress(text[1:].decode(errors="replace"))
-            if time.monotonic() > deadline:
-                steps = parse(_text(out)).steps
-                raise self._failed(
-                    steps[-1] if steps else script.title,
-                    expected=f"an end within {script.timeout:.0f} s",
-                    seen="still at it",
-                    remedy="look at the load and the journal of the host, then run again",
-                )
-        status = channel.recv_exit_status()
-        while data := channel.recv_stderr(65536):
-            err.write(data)
-        return self._judge(script, status, parse(_text(out)), _text(err))
+    @property
+    def _as_root(self) -> str:
+        return "" if self.user == "root" else "sudo -n -- "
 
-    def _judge(self, script: Script, status: int, output: Output, errors: str) -> Output:
-        if status == 0:
+    def _idle_shell(self) -> Shell | None:
+        with contextlib.suppress(IndexError):
+            while True:
+                shell = self._idle.pop()
+                if shell.is_usable:
+                    return shell
+        return None
+
+    def _judge(self, script: Script, ended: Ended) -> Output:
+        output = parse(ended.stdout)
+        if ended.status == 0:
             return output
         step = output.steps[-1] if output.steps else script.title
-        errors = script.redact(errors)
+        errors = script.redact(ended.stderr)
         values = {name: script.redact(value) for name, value in output.values.items()}
         if "remedy" in values:
             raise self._failed(
@@ -245,13 +242,13 @@ class Session:
                 remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d,"
                 " or log in as root",
             )
-        if status == -1:
+        if ended.status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
         said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
         raise self._failed(
             step,
             expected="success",
-            seen=f"exit status {status}: " + ("\n".join(said) or "silence"),
+            seen=f"exit status {ended.status}: " + ("\n".join(said) or "silence"),
             remedy="mend what it says on the host, then run again: it goes on from here",
         )
 
@@ -412,10 +409,6 @@ def _key_from_text(text: str) -> paramiko.PKey:
             continue
         return key
     raise ValueError("no key of a known type")
-
-
-def _text(buffer: io.BytesIO) -> str:
-    return buffer.getvalue().decode(errors="replace")
 
 
 def _reason(error: Exception) -> str:

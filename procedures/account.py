@@ -5,16 +5,27 @@ from collections.abc import Mapping
 from hosts.connection import Host
 from procedures import configuration
 from procedures.access import Access, on_each
+from procedures.observe import Facts
 from procedures.specs import Database
 
 
-def settle(access: Access, database: Database, hosts: Mapping[str, Host], *, former: str) -> None:
+def settle(
+    access: Access,
+    database: Database,
+    hosts: Mapping[str, Host],
+    seen: Mapping[str, Facts],
+    *,
+    former: str,
+) -> None:
     """The stack's password is the account's only one; a ``former`` account of ours goes.
 
-    Only where every oned there runs with its present configuration. Raises HostError.
+    Only where every oned there runs with its present configuration: ``seen`` are facts of that
+    moment. Raises HostError.
     """
     if not database.is_mariadb:
         return
+    if former == database.owner:
+        hosts = {n: host for n, host in hosts.items() if n not in seen or seen[n].two_passwords}
     statements = configuration.identify(database, access.secrets.db_password)
     if former != database.owner:
         statements += "\n" + configuration.drop_account(former)

@@ -61,15 +61,17 @@ def found(
     *,
     restore_from: str | None,
     existed: bool = False,
+    seen: Mapping[str, Facts] | None = None,
 ) -> None:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
-    dump ``restore_from`` on this machine, or empty unless it ``existed`` before.
+    dump ``restore_from`` on this machine, or empty unless it ``existed`` before. ``seen``: the
+    present facts of the hosts, by somebody who holds the zone's lock since before that.
     """
     with zone_lock(access, hosts):
-        _Founding(access, zone, hosts, leaving, restore_from, existed=existed).run()
+        _Founding(access, zone, hosts, leaving, restore_from, existed=existed, seen=seen).run()
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
@@ -93,8 +95,10 @@ class _Founding:
         restore_from: str | None,
         *,
         existed: bool,
+        seen: Mapping[str, Facts] | None,
     ) -> None:
         self._existed = existed
+        self._seen = seen or {}
         self._access = access
         self._zone = zone
         self._hosts = {**leaving, **hosts}
@@ -113,9 +117,12 @@ class _Founding:
             self._do(step)
 
     def _plan(self) -> list[ZoneStep]:
-        self._facts = all_facts(
-            self._access, self._staying, self._zone.database, names=self._staying
-        )
+        if self._staying.keys() <= self._seen.keys():
+            self._facts = {name: self._seen[name] for name in self._staying}
+        else:
+            self._facts = all_facts(
+                self._access, self._staying, self._zone.database, names=self._staying
+            )
         storage.require_same({name: one.storage for name, one in self._facts.items()})
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)

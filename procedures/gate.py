@@ -77,8 +77,12 @@ def verify(
     *,
     without: AbstractSet[str] = frozenset(),
     differing: Collection[str] = (),
+    seen: Mapping[str, Facts] | None = None,
 ) -> Whole:
     """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
+
+    ``seen`` are facts with checksums of a moment ago, where somebody has them: data that were equal
+    then, and whose log all follow, need no second look.
 
     Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
     So is that of those known to be ``differing``: in their data, or in the SERVER_ID that they
@@ -93,8 +97,9 @@ def verify(
         if entry.name in hosts and entry.name not in without
     }
     _same_answers(access, known, view)
-    seen = _equal_data(access, zone, known, differing)
-    _ready_to_restart(view, {n: one for n, one in seen.items() if n not in differing})
+    looks = [{name: seen[name] for name in known}] if seen and known.keys() <= seen.keys() else []
+    found = _equal_data(access, zone, known, differing, looks)
+    _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
     whole = Whole(
         leader=leader,
         servers=tuple(
@@ -102,8 +107,8 @@ def verify(
             for entry in view.pool
             if entry.name not in without
         ),
-        facts=seen,
-        dumps={name: one.dumps for name, one in seen.items()},
+        facts=found,
+        dumps={name: one.dumps for name, one in found.items()},
     )
     verify_vip(access, zone, hosts, whole)
     return whole
@@ -241,9 +246,12 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
 
 
 def _equal_data(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], differing: Collection[str]
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    differing: Collection[str],
+    looks: list[dict[str, Facts]],
 ) -> dict[str, Facts]:
-    looks: list[dict[str, Facts]] = []
 
     def different() -> list[str]:
         return unequal([{n: one for n, one in x.items() if n not in differing} for x in looks])
@@ -252,6 +260,8 @@ def _equal_data(
         looks.append(all_facts(access, hosts, zone.database, checksums=True))
         return looks[-1] if not different() else None
 
+    if looks and not different():
+        return looks[-1]
     return until(
         look,
         host=", ".join(sorted(hosts)),

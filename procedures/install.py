@@ -24,7 +24,7 @@ from procedures.drift import (
 )
 from procedures.files import collect
 from procedures.files.paths import PATHS
-from procedures.observe import Facts, facts, facts_where_possible, files, statuses
+from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.specs import InstallationSpec
 
 STOP = 240.0
@@ -81,12 +81,10 @@ def install(
         _stage(access, spec, seen, agreed)
     if fetched:
         seen = _packages(access, spec, seen, fetched)
+        _require_version(seen, spec)
     if lacking or renew:
         _configure(access, spec, seen)
         storage.settle(access, spec, seen.storage)
-    if fetched:
-        seen = _facts(access, spec)
-        _require_version(seen, spec)
     return _installed(access, spec, seen, ())
 
 
@@ -200,7 +198,12 @@ def _packages(
     )
     if stage:
         return seen
-    return replace(seen, oned_conf=output.values["oned"], files=files(output.values))
+    return replace(
+        seen,
+        packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
+        oned_conf=output.values["oned"],
+        files=files(output.values),
+    )
 
 
 def _require_version(seen: Facts, spec: InstallationSpec) -> None:

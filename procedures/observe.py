@@ -129,6 +129,8 @@ class Facts:
     """Checksum of each folder of the remotes, by path, where asked for."""
     grants: tuple[str, ...] = ()
     """What the database's account may do."""
+    two_passwords: bool = False
+    """That account is let in with another password, too, while an oned still has that one."""
     silent: str = ""
     """What the database says where it does not answer; then nothing is known of its content."""
     schema: str = ""
@@ -263,13 +265,19 @@ def all_facts(
 
 
 def facts_where_possible(
-    access: Access, hosts: Mapping[str, Host], database: Database
+    access: Access,
+    hosts: Mapping[str, Host],
+    database: Database,
+    *,
+    checksums: bool = False,
+    names: Iterable[str] = (),
 ) -> dict[str, Facts]:
     """The same for hosts that may be gone; those that cannot be reached are left out."""
+    names = tuple(names)
 
     def ask(host: Host) -> Facts | None:
         try:
-            return facts(access, host, database)
+            return facts(access, host, database, checksums=checksums, names=names)
         except HostError:
             return None
 
@@ -401,6 +409,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
         grants=tuple(values.get("grants", "").splitlines()),
+        two_passwords=bool(values.get("two_passwords")),
         silent=values.get("silent", ""),
         schema=values.get("schema", ""),
         staged=staged[0],

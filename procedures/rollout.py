@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hosts.connection import Host
 from procedures import gate, upgrade
 from procedures.access import Access
-from procedures.observe import Facts, facts
+from procedures.observe import Facts, facts, facts_where_possible
 from procedures.oned import renew
 from procedures.specs import ZoneSpec
 from procedures.upgrade import Release
@@ -23,9 +23,12 @@ def roll_out(
     """
     # It may be the VIP that changes: its place is looked at in the end.
     meanwhile = zone.model_copy(update={"vip": None})
-    upgrade.take_up(access, zone, hosts)
-    upgrade.go_back(access, zone, hosts, release)
-    whole = gate.verify(access, meanwhile, hosts)
+    seen = facts_where_possible(access, hosts, zone.database, checksums=True)
+    if upgrade.take_up(access, zone, hosts, seen):
+        seen = {}
+    if upgrade.go_back(access, zone, hosts, release):
+        seen = {}
+    whole = gate.verify(access, meanwhile, hosts, seen=seen)
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = gate.verify(access, meanwhile, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.
@@ -64,14 +67,16 @@ def pending(seen: Mapping[str, Facts], leader: str, version: str) -> list[str]:
     return sorted(stale, key=lambda name: (name == leader, name))
 
 
-def roll_out_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> None:
-    """The same for a front-end outside any zone."""
-    upgrade.take_up(access, zone, {host.name: host})
+def roll_out_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
+    """The same for a front-end outside any zone; its facts."""
     seen = facts(access, host, zone.database)
+    if upgrade.take_up(access, zone, {host.name: host}, {host.name: seen}):
+        seen = facts(access, host, zone.database)
     if upgrade.change_database(access, zone, host.name, {host.name: seen}, release):
-        return
+        return facts(access, host, zone.database)
     if upgrade.is_due(seen, release.version):
         upgrade.swap(access, host)
         seen = facts(access, host, zone.database)
     if seen.is_behind:
         renew(access, seen)
+    return seen

@@ -17,7 +17,7 @@ from hosts.errors import HostError
 from opennebula.packages import is_version
 from procedures import gate
 from procedures.access import Access, HostErrors, on_each
-from procedures.observe import Facts, all_facts, facts_where_possible, zone_view
+from procedures.observe import Facts, all_facts, zone_view
 from procedures.oned import RESTART, answering, stop
 from procedures.seed import COPY, dump, seed
 from procedures.specs import Database, ZoneSpec
@@ -127,42 +127,45 @@ def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True)
     )
 
 
-def take_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
-    """Go on with what an interrupted run left: usually nothing. Raises HostError.
+def take_up(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
+) -> bool:
+    """Go on with what an interrupted run left, usually nothing; whether there was something.
 
-    A server that serves nobody gets the packages that wait for it at once: it may be those that it
-    has that are at fault, and the zone has nothing to lose by it.
+    ``seen`` are the present facts of those that answer. A server that serves nobody gets the
+    packages that wait for it at once: it may be those that it has that are at fault, and the zone
+    has nothing to lose by it. Raises HostError.
     """
-    seen = facts_where_possible(access, hosts, zone.database)
     begun = sorted({one.upgrading for one in seen.values() if one.upgrading})
     if begun:
         # With the zone's other servers alone it must not go on.
         everybody = all_facts(access, hosts, zone.database)
         _Changing(access, zone, everybody, Change.parse(begun[0])).run()
-        return
+        return True
     waiting = [n for n, one in seen.items() if one.staged and one.staged_schema == one.schema]
-    if waiting:
-        view = zone_view(access, hosts)
-        leader = view.statuses.get(view.leader() or "")
-        for name in waiting:
-            status = view.statuses.get(name)
-            if status is None or (leader is not None and status.term != leader.term):
-                swap(access, hosts[name])
+    if not waiting:
+        return False
+    view = zone_view(access, hosts)
+    leader = view.statuses.get(view.leader() or "")
+    for name in waiting:
+        status = view.statuses.get(name)
+        if status is None or (leader is not None and status.term != leader.term):
+            swap(access, hosts[name])
+    return True
 
 
-def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release) -> None:
+def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release) -> bool:
     """Where the waiting packages need an older database: bring all there. Raises HostError.
 
     The zone need not be whole for that: its new version may be what is wrong with it.
     """
     if release.agreed is None:
-        return
+        return False
     seen = all_facts(access, hosts, zone.database)
-    if any(
+    return any(
         is_due(one, release.version) and _goes_back(one.schema, one.staged_schema)
         for one in seen.values()
-    ):
-        change_database(access, zone, min(seen), seen, release)
+    ) and change_database(access, zone, min(seen), seen, release)
 
 
 def change_database(

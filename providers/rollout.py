@@ -10,6 +10,7 @@ from hosts.connection import Host
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
+from procedures.observe import Facts
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
@@ -99,19 +100,18 @@ def _waiting(names: Sequence[str]) -> list[str]:
 def _roll_out(
     access: Access, spec: ZoneSpec, hosts: Mapping[str, Host], former_owner: str
 ) -> Outputs:
-    outputs = _rolled_out(access, spec, hosts)
-    settle(access, spec.database, stack.current().front_ends, former=former_owner)
-    return outputs
-
-
-def _rolled_out(access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]) -> Outputs:
     here = stack.current()
-    if not spec.highly_available:
+    seen: Mapping[str, Facts]
+    if spec.highly_available:
+        whole = roll_out(access, spec, hosts, here.release)
+        outputs, seen = _outputs(whole, here.front_ends), whole.facts
+        here.rolled_out = whole
+    else:
         (host,) = hosts.values()
-        roll_out_solo(access, spec, host, here.release)
-        return {"leader": host.name, "servers": [], "backups": {}, "drift": []}
-    whole = roll_out(access, spec, hosts, here.release)
-    return {**_outputs(whole, here.front_ends), "drift": []}
+        seen = {host.name: roll_out_solo(access, spec, host, here.release)}
+        outputs = {"leader": host.name, "servers": [], "backups": {}}
+    settle(access, spec.database, here.front_ends, seen, former=former_owner)
+    return {**outputs, "drift": []}
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:

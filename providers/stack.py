@@ -15,6 +15,7 @@ from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from procedures.access import Access, Report, Secrets
+from procedures.gate import Whole
 from procedures.specs import Database
 from procedures.survey import Survey
 from procedures.upgrade import Release
@@ -51,6 +52,8 @@ class Stack:
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
         """The version that is wanted, and the one for which the database may be changed."""
+        self.rolled_out: Whole | None = None
+        """The zone as this run's rollout has just left it, for who comes next and looks once."""
 
     def survey(self, access: Access, database: Database) -> Survey:
         """The front-ends as a refresh sees them: asked once for all resources."""

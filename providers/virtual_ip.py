@@ -51,7 +51,9 @@ class VirtualIpProvider(Provider[ZoneSpec]):
             drop(access, spec.vip.address, stack.current().front_ends)
 
     def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
-        holder = settle(access, spec, stack.current().front_ends)
+        here = stack.current()
+        seen, here.rolled_out = here.rolled_out, None
+        holder = settle(access, spec, here.front_ends, seen)
         return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
 
 

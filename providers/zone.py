@@ -8,9 +8,9 @@ from pulumi.dynamic import Resource
 
 from hosts.connection import Host
 from procedures.access import Access
-from procedures.found import found
+from procedures.found import found, zone_lock
 from procedures.leave import forget, prepare, require_gone
-from procedures.observe import statuses
+from procedures.observe import Facts, facts_where_possible, statuses
 from procedures.password import set_password
 from procedures.specs import ZoneSpec
 from procedures.take_down import take_down
@@ -26,9 +26,11 @@ class ZoneProvider(Provider[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Found or adopt."""
-        take_up(access, spec, hosts_of(props))
-        set_password(access, spec, hosts_of(props), {}, changed=False)
-        found(access, spec, hosts_of(props), {}, restore_from=props.get("restore_from"))
+        hosts, dump = hosts_of(props), props.get("restore_from")
+        with zone_lock(access, hosts):
+            seen = _look_and_take_up(access, spec, hosts)
+            set_password(access, spec, hosts, {}, changed=False)
+            found(access, spec, hosts, {}, restore_from=dump, seen=seen)
         return "zone-0", {"drift": []}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
@@ -56,7 +58,8 @@ class ZoneProvider(Provider[ZoneSpec]):
             for name, host in before.items()
             if name not in staying and name not in here.lost
         }
-        take_up(access, spec, staying)
+        with zone_lock(access, staying):
+            _look_and_take_up(access, spec, staying)
         changed = olds.get("one_pass") != news.get("one_pass")
         set_password(access, spec, staying, leaving, changed=changed)
         lost_at = _lost_at(olds, news)
@@ -119,6 +122,14 @@ class Zone(Resource, module="opennebula", name="Zone"):
         )
 
     drift: Output[list[str]]
+
+
+def _look_and_take_up(
+    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]
+) -> Mapping[str, Facts]:
+    """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
+    seen = facts_where_possible(access, hosts, spec.database, names=hosts)
+    return {} if take_up(access, spec, hosts, seen) else seen
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:

@@ -147,3 +147,4 @@ if [ -n "$fresh" ]; then
 fi
 give oned </etc/one/oned.conf
 give_files
+tell package "$(installed opennebula)"

@@ -54,6 +54,7 @@ if has_mariadb && ! database_answers; then
     tell silent "${said:-no answer}"
 elif has_mariadb; then
     tell grants "$(sql -e "SHOW GRANTS FOR $account" 2>/dev/null | sed 's/ IDENTIFIED .*//' || true)"
+    tell two_passwords "$(sql -e "SHOW CREATE USER $account" 2>/dev/null | grep -o ' OR ' || true)"
     if has_table zone_pool && has_table user_pool && has_table db_versioning; then
         tell schema "$(schema_of "$db_name")"
         tell users "$(query 'SELECT COUNT(*) FROM user_pool')"

@@ -1,0 +1,53 @@
+"""What was measured beside what is required."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value and the most that it may be, both of one run."""
+
+    what: str
+    measured: float
+    required: float
+    of: str
+    """Where what is required comes from."""
+    unit: str = "s"
+
+    @property
+    def ratio(self) -> float:
+        """Of what was measured to what is required: at most 1 is well."""
+        if self.required:
+            return self.measured / self.required
+        return 1.0 if not self.measured else float("inf")
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is what is required."""
+        return self.measured <= self.required
+
+    def cells(self) -> tuple[str, ...]:
+        """Of a row of the table."""
+        places = 0 if self.unit != "s" else 2 if self.required < 2 else 1
+        return (
+            self.what,
+            f"{self.measured:.{places}f} {self.unit}",
+            f"{self.required:.{places}f} {self.unit}",
+            f"{self.ratio:.2f}{'' if self.is_met else ' MISSED'}",
+            self.of,
+        )
+
+
+HEAD = ("what", "measured", "required", "ratio", "required is")
+
+
+def table(figures: Iterable[Figure]) -> Iterator[str]:
+    """As Markdown, in columns."""
+    rows = [HEAD, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for number, row in enumerate(rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"

@@ -1,0 +1,171 @@
+"""The life of one zone: nothing to change, growth, and a rollout."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Figure
+from bench.zones import Zone, blank_lab, say, zone_of
+from tests.lab.operators import PASSPHRASE
+from tests.lab.zones import call, servers, wait_for
+
+TRIVIAL = Path(__file__).with_name("trivial")
+REPEATS = 5
+"""Of what takes seconds."""
+
+
+def figures() -> Iterator[Figure]:
+    """The lines of the table that begin with a zone of three, which becomes one of five."""
+    with blank_lab(3) as lab, zone_of(lab) as zone:
+        zone.preview()
+        yield most_executions("remote executions a host, preview", zone.executions(), 0)
+        zone.up()
+        before = zone.executions()
+        yield most_executions("remote executions a host, cold up", before, 8)
+        yield from unchanged(zone)
+        yield most_executions("remote executions a host, up unchanged", since(zone, before), 0)
+        before = zone.executions()
+        zone.refresh()
+        yield most_executions("remote executions a host, refresh", since(zone, before), 1)
+        yield from growth(zone)
+        yield rollout(zone)
+
+
+def growth(zone: Zone) -> Iterator[Figure]:
+    """Two more at once."""
+    names = [host.name for host in zone.lab.hosts]
+    new = [zone.lab.add_host().name for _ in range(2)]
+    zone.operator.config["frontends"] = zone.operator.list_of([*names, *new])
+    say(f"three to five: {zone.up():.1f} s")
+    executions = {name: count for name, count in zone.executions().items() if name in new}
+    yield most_executions("remote executions a host that joins", executions, 8)
+    for one in zone.operations():
+        if one.what in {f"ZoneMember {name} create" for name in new}:
+            yield Figure(
+                f"join of {one.what.split()[1]}, after its installation", one.seconds, 15, ""
+            )
+
+
+def from_one_to_three() -> Iterator[Figure]:
+    """A front-end with ``force_ha`` and two more."""
+    with blank_lab(3) as lab, zone_of(lab, [lab.hosts[0].name]) as zone:
+        zone.operator.config["force_ha"] = True
+        zone.up()
+        zone.operator.config["frontends"] = zone.operator.list_of([h.name for h in lab.hosts])
+        yield Figure("one front-end with force_ha to three", zone.up(), 60, "")
+
+
+def unchanged(zone: Zone) -> Iterator[Figure]:
+    """With as many resources that are nothing beside it, in turn."""
+    count = zone.operator.state().count('"type": "pulumi-python:dynamic/')
+    with Trivial(count) as run:
+        for what, ours in (("up", zone.up), ("preview", zone.preview)):
+            pairs = [(ours(), run(what)) for _ in range(REPEATS)]
+            yield Figure(
+                f"{what} with nothing to change",
+                median(pair[0] for pair in pairs),
+                1.2 * median(pair[1] for pair in pairs),
+                f"1.2 times that of {count} resources with nothing in them",
+            )
+
+
+def rollout(zone: Zone) -> Figure:
+    """A changed attribute on all servers, beside restarting each of them and seeing it back."""
+    alone = sum(restart_by_hand(zone))
+    zone.operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
+    zone.up()
+    (taken,) = [one.seconds for one in zone.operations() if one.what.startswith("Rollout ")]
+    return Figure("rollout of five servers", taken, 1.1 * alone, "1.1 of their restarts one by one")
+
+
+def restart_by_hand(zone: Zone) -> Iterator[float]:
+    """The seconds that each server takes to restart and to be back, the leader last."""
+    hosts = {host.name: host for host in zone.lab.hosts}
+    by_role = sorted(servers(zone.lab.hosts[0]), key=lambda one: (one.state == "leader", one.name))
+    for server in by_role:
+        host = hosts[server.name]
+        others = [other for other in zone.lab.hosts if other is not host]
+        begun = time.monotonic()
+        done = host.run("systemctl reset-failed opennebula; systemctl restart opennebula")
+        if done.returncode:
+            raise SystemExit(done.stderr)
+
+        def led(view: "Zone" = zone, name: str = server.name) -> bool | None:
+            seen = servers(view.lab.host(name))
+            return True if any(one.state == "leader" for one in seen) else None
+
+        wait_for(led, f"a leader seen by {server.name}")
+        call(others[0], "one.user.update", 0, 'HA_CHECKED = "bench"', 1)
+
+        def back(name: str = server.name) -> bool | None:
+            seen = {(one.term, one.index, one.commit) for one in servers(hosts[name])}
+            return True if len(seen) == 1 else None
+
+        wait_for(back, f"{server.name} with what the others have")
+        seconds = time.monotonic() - begun
+        say(f"restart of {server.name} ({server.state}): {seconds:.1f} s")
+        yield seconds
+
+
+def most_executions(what: str, counted: dict[str, int], allowed: int) -> Figure:
+    """Of the host with the most of them."""
+    return Figure(what, max(counted.values()), allowed, "", unit="")
+
+
+def since(zone: Zone, before: dict[str, int]) -> dict[str, int]:
+    """How many more there are."""
+    return {name: count - before[name] for name, count in zone.executions().items()}
+
+
+class Trivial:
+    """Runs the program of resources with nothing in them."""
+
+    def __init__(self, count: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+        folder = Path(self._folder.name)
+        (folder / "backend").mkdir()
+        self._file = folder / "Pulumi.bench.yaml"
+        self._file.write_text(f"config:\n  trivial:resources: {count}\n", encoding="utf-8")
+        self._environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+    def __enter__(self) -> Callable[[str], float]:
+        if shutil.which("pulumi"):
+            self._do("pulumi", "stack", "init", "bench")
+        self._run("up")
+        return self._run
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def _run(self, action: str) -> float:
+        if shutil.which("pulumi"):
+            engine = ["pulumi", action, "--non-interactive"]
+            agreed = ["--skip-preview", "--yes"]
+        else:
+            engine = [sys.executable, "-m", "lab.engine", action, "--cwd", str(TRIVIAL)]
+            agreed = ["--yes"]
+        begun = time.monotonic()
+        more = agreed if action == "up" else []
+        self._do(*engine, "--stack", "bench", "--config-file", str(self._file), *more)
+        return time.monotonic() - begun
+
+    def _do(self, *argv: str) -> None:
+        root = Path(__file__).resolve().parents[1]
+        cwd = TRIVIAL if argv[0] == "pulumi" else root
+        done = subprocess.run(
+            argv, cwd=cwd, env=self._environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(done.stdout + done.stderr)

@@ -1,0 +1,91 @@
+"""Zones to measure: blank hosts with OpenNebula's own waits, and the program at work on them."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from commands.times import Operation, operations
+from lab.machines import Lab
+from providers.progress import TIMES
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, Run
+
+FLOOR = Path(__file__).with_name("floor.sh")
+REPOSITORY = "http://10.2.50.1:8080/opennebula"
+
+
+class Zone:
+    """A lab with an operator, whose runs are timed."""
+
+    def __init__(self, lab: Lab, folder: Path, names: Sequence[str]) -> None:
+        self.lab = lab
+        self.operator = Operator(lab, folder, front_ends=names)
+        self._trace = folder / "times"
+
+    def up(self) -> float:
+        """Make it so; the seconds that it took."""
+        return self._timed(self.operator.up)
+
+    def preview(self) -> float:
+        """Say what would change; the seconds that it took."""
+        return self._timed(self.operator.preview)
+
+    def refresh(self) -> float:
+        """Look at the hosts; the seconds that it took."""
+        return self._timed(self.operator.refresh)
+
+    def operations(self) -> list[Operation]:
+        """What the last run did, step by step."""
+        return operations(self._trace.read_text(encoding="utf-8").splitlines())
+
+    def executions(self) -> dict[str, int]:
+        """How many commands each host's sshd has begun for somebody."""
+        count = "journalctl -t sshd -o cat | grep -c '^Starting session: command' || true"
+        return {host.name: int(host.run(count).stdout) for host in self.lab.hosts}
+
+    def _timed(self, run: Callable[[], Run]) -> float:
+        self._trace.unlink(missing_ok=True)
+        os.environ[TIMES] = str(self._trace)
+        begun = time.monotonic()
+        done = run()
+        seconds = time.monotonic() - begun
+        if not done.ok:
+            raise SystemExit(done.output)
+        return seconds
+
+
+@contextmanager
+def blank_lab(hosts: int, *, delay: int = 0) -> Iterator[Lab]:
+    """A lab of blank hosts, each that many milliseconds of round trip away."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        Lab.running(f"bench-{os.getpid()}", hosts, state=Path(folder)) as lab,
+    ):
+        for host in lab.hosts:
+            host.delay(delay / 2)
+        yield lab
+
+
+@contextmanager
+def zone_of(lab: Lab, names: Sequence[str] = ()) -> Iterator[Zone]:
+    """An operator with a stack of those hosts of the lab, or of all."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        yield Zone(lab, Path(folder), names or [host.name for host in lab.hosts])
+
+
+def by_hand(lab: Lab) -> float:
+    """The floor: a plain script that does only what must be done; the seconds that it took."""
+    pairs = [f"{host.name}={host.address}" for host in lab.hosts]
+    files = [str(lab.key), str(lab.known_hosts)]
+    argv = [str(FLOOR), "ubuntu", *files, REPOSITORY, "7.2", f"{VIP}/24", "eth0", *pairs]
+    environment = {**os.environ, "ONE_PASS": ONE_PASS, "DB_PASSWORD": DB_PASSWORD}
+    begun = time.monotonic()
+    lab.exec(argv, env=environment, check=True)
+    return time.monotonic() - begun
+
+
+def say(text: str) -> None:
+    """How far it is."""
+    print(f"bench: {text}", flush=True)
