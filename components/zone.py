@@ -24,6 +24,7 @@ from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
 from settings import Settings
+from settings.model import NONE
 
 
 class HighAvailableZone(ComponentResource):
@@ -46,6 +47,7 @@ class HighAvailableZone(ComponentResource):
             lost=settings.lost,
             restore_from=settings.restore_from,
             mounts=[one.line for one in _mounts(settings)],
+            admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=installed),
         )

@@ -17,7 +17,7 @@ def with_word(text: str, variable: str, word: str, *, wanted: bool) -> str:
     if not found:
         return _with_line(text, variable, shlex.quote(word)) if wanted else text
     last = found[-1]
-    words = shlex.split(last["value"])
+    words = " ".join(shlex.split(last["value"])).split()
     if (word in words) == wanted:
         return text
     left = [*words, word] if wanted else [one for one in words if one != word]

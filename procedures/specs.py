@@ -1,9 +1,9 @@
 """What the operator wants, as each procedure needs it. Holds no secret."""
 
 import ipaddress
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hosts.connection import Host
 from opennebula.attributes import Wish
@@ -71,12 +71,25 @@ class Mount(Spec):
         return "ro" not in self.opts.split(",")
 
 
+def _whole(value: Any) -> Any:
+    """A state has all numbers as floats."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Plain = Annotated[Any, BeforeValidator(_whole)]
+"""What JSON has, as the config has it."""
+
+
 class Drivers(Spec):
     """What the drivers do on the hypervisors."""
 
     unsafe_migrations: bool = True
     keep_empty_bridge: bool = True
-    tproxy: tuple[dict[str, Any], ...] = ()
+    tproxy: tuple[dict[str, Plain], ...] = ()
     """Proxies for the network's machines; none: as the file has it."""
 
 
@@ -84,7 +97,7 @@ class Schedulers(Spec):
     """What differs from the schedulers' own settings: of each attribute, or section and key."""
 
     rank: dict[str, Wish] = Field(default_factory=dict)
-    drs: dict[str, Any] = Field(default_factory=dict)
+    drs: dict[str, Plain] = Field(default_factory=dict)
 
 
 class Ldap(Spec):
@@ -92,8 +105,8 @@ class Ldap(Spec):
 
     is_default: bool = False
     """Users that OpenNebula does not know are asked for there."""
-    servers: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    choice: dict[str, Any] = Field(default_factory=dict)
+    servers: dict[str, dict[str, Plain]] = Field(default_factory=dict)
+    choice: dict[str, Plain] = Field(default_factory=dict)
     """Which server is asked: ``:order`` or ``:match_user_regex``."""
     mappings: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By name of the file: a group there to the ID of one here."""

@@ -27,8 +27,8 @@ from hosts.connection import Host, HostSsh, SshSettings
 from opennebula.ldap_auth import CHOICES, PASSWORD
 
 PROJECT = "opennebula-ha"
-LEADER, NONE = "leader", "none"
-"""Words in the place of a public key."""
+NONE = "none"
+"""In the place of a public key."""
 
 HostName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]+)*$")
@@ -191,7 +191,7 @@ class Ldap(_Part):
 
 
 def _hidden(key: str, value: Any) -> Any:
-    return SecretStr(value) if key == PASSWORD and isinstance(value, str) else value
+    return SecretStr(str(value)) if key == PASSWORD and value is not None else value
 
 
 class Auth(_Part):
@@ -300,7 +300,7 @@ class Settings(_Part):
     """Address at which OneFlow listens."""
     form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
     """Address at which OneForm listens."""
-    admin_pubkey: Annotated[str, StringConstraints(pattern=r"^[^\"\\]*$")] = LEADER
+    admin_pubkey: Annotated[str, StringConstraints(pattern=r"^[^\"\\]+$")] = "leader"
     """oneadmin's SSH_PUBLIC_KEY, with which it logs in to virtual machines: keys, a line each;
     `leader`: the one that it has on the front-ends; `none` (there `null`): leave it as it is.
     """
@@ -313,9 +313,11 @@ class Settings(_Part):
     [below](#what-the-hypervisors-get).
     """
     sched_rank: dict[Identifier, Attribute] = Field(default_factory=dict)
-    """Attributes of the rank scheduler (`schedulers/rank.conf`), written as those of `oned`."""
+    """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), written as those of
+    `oned`.
+    """
     sched_drs: dict[Identifier, Scalar | dict[Identifier, Any]] = Field(default_factory=dict)
-    """Keys of the distributed resource scheduler (`schedulers/one_drs.conf`), such as
+    """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
     `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
     """
     auth: Auth = Auth()

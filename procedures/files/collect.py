@@ -28,8 +28,6 @@ class Change:
     mode: str = ""
     restarts: str = ""
     """The unit that takes it up when it restarts."""
-    package: str = ""
-    """What brings it."""
     is_secret: bool = False
 
     @property
@@ -76,8 +74,8 @@ def writing(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Writing:
                 f"edit {change.path}",
                 expected="the file that its package brings",
                 seen="none",
-                remedy="have it back with apt-get install --reinstall"
-                f" -o Dpkg::Options::=--force-confmiss {change.package}, then run again",
+                remedy="have its package put it back (apt-get install --reinstall"
+                " -o Dpkg::Options::=--force-confmiss, or dnf reinstall), then run again",
             )
     texts = {f"text_{n}": change.text.rstrip("\n") for n, change in enumerate(found)}
     hidden = {f"text_{n}" for n, change in enumerate(found) if change.is_secret}
@@ -137,6 +135,5 @@ def _change(seen: Facts, file: ManagedFile) -> Change | None:
         owner=file.owner,
         mode=file.mode,
         restarts=file.restarts if before != after else "",
-        package=file.package,
         is_secret=file.is_secret,
     )

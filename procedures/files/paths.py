@@ -3,7 +3,10 @@
 from procedures import configuration
 from procedures.files import clock, drivers, ldap, schedulers, services
 
+PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
+"""oneadmin's, which is only read."""
 PATHS = (
+    PUBLIC_KEY,
     configuration.MONITORD,
     *services.PATHS,
     *drivers.PATHS,

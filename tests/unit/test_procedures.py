@@ -10,7 +10,7 @@ from opennebula import conf, packages
 from procedures import configuration
 from procedures.access import Secrets
 from procedures.drift import check, drift
-from procedures.files import drivers
+from procedures.files import drivers, services
 from procedures.gate import unequal
 from procedures.install import confs
 from procedures.observe import Address, Facts, File, KeyFile, Package, Unit, pool_of, require_names
@@ -82,6 +82,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
                 configuration.monitord_conf(spec()).edit(MONITORD), 0o640, "root:oneadmin"
             ),
             drivers.KVM: File("MIGRATE_OPTIONS=--unsafe\n", 0o644, "oneadmin:oneadmin"),
+            services.FLOW: File(":host: 0.0.0.0\n", 0o640, "root:oneadmin"),
             drivers.NETWORK: File(":keep_empty_bridge: true\n", 0o644, "oneadmin:oneadmin"),
         },
         "dumps": (),
