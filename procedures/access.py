@@ -33,10 +33,13 @@ class Secrets:
     one_pass: str = field(repr=False)
     db_password: str = field(repr=False)
     one_token: str | None = field(default=None, repr=False)
+    ldap_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By server."""
 
     def texts(self) -> tuple[str, ...]:
         """All of them, to be kept out of messages."""
-        return tuple(filter(None, (self.one_pass, self.db_password, self.one_token)))
+        given = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
+        return tuple(filter(None, given))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,15 @@
-# What several scripts do alike. Variable, where used: db_name.
+# What several scripts do alike. Variables, where used: db_name; files.
 
 # The account that this program logs in as.
 login=${SUDO_USER:-root}
+
+# Each of the files that is there: MODE OWNER PATH TEXT.
+give_files() {
+    local file
+    tell files "$(for file in $files; do
+        [ ! -f "$file" ] || echo "$(stat -L -c '%a %U:%G' "$file") $file $(base64 -w0 <"$file")"
+    done)"
+}
 
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
