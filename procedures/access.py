@@ -58,17 +58,16 @@ class Access:
     def run(
         self,
         host: Host,
-        name: str,
-        *,
+        *names: str,
         variables: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         exclusive: bool = True,
         timeout: float = 120.0,
     ) -> Output:
-        """Run one of this project's scripts on a host. Raises HostError."""
+        """Run one of this project's scripts on a host, or several as one. Raises HostError."""
         script = Script(
-            title=name.replace("_", " "),
-            body=_text("common") + _text(name),
+            title=names[0].replace("_", " "),
+            body="".join(_text(name) for name in ("common", *names)),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),

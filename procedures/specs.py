@@ -115,3 +115,16 @@ class LoginKeysSpec(Spec):
 
     users: tuple[str, ...]
     hosts: dict[str, Host]
+
+
+class PreflightSpec(Spec):
+    """What the front-ends must be fit for."""
+
+    hosts: dict[str, Host]
+    version: str
+    database: Database = Database()
+    features: tuple[str, ...] = ()
+    vips: dict[str, Vip] = Field(default_factory=dict)
+    """By front-end; empty where there is none."""
+    ensure_hosts: bool = True
+    """The front-ends' names come into /etc/hosts."""
