@@ -1,5 +1,6 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
@@ -14,12 +15,14 @@ from procedures.specs import (
     Ldap,
     LoginKeysSpec,
     Mount,
+    PreflightSpec,
     RepositorySource,
     Schedulers,
     Vip,
     ZoneSpec,
 )
 from providers.login_keys import LoginKeys
+from providers.preflight import Preflight
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
@@ -31,16 +34,36 @@ if TYPE_CHECKING:
 
 
 class HighAvailableZone(ComponentResource):
-    """All installations in parallel, the zone, its members one by one, the rollout, the VIP."""
+    """Checks beforehand, all installations in parallel, the zone, its members one by one, the
+    rollout, the VIP.
+    """
 
     def __init__(self, name: str, settings: Settings) -> None:
         super().__init__(ZONE, name, {})
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
         commands = self._commands(settings)
+        specs = installations(settings)
+        # The operator's own steps may be what makes the hosts fit for the checks.
+        own = {
+            one.host.name: commands.before_installation(one.host) if commands else []
+            for one in specs
+        }
+        checked = Preflight(
+            name,
+            preflight(settings),
+            urn=urn([ZONE], "Preflight", name),
+            opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
+        )
         self.front_ends = [
-            FrontEnd(spec, secrets=secrets, commands=commands, opts=below)
-            for spec in installations(settings)
+            FrontEnd(
+                one,
+                secrets=secrets,
+                before=[checked, *own[one.host.name]],
+                commands=commands,
+                opts=below,
+            )
+            for one in specs
         ]
         spec = zone(settings)
         prepared: list[Resource] = [one.installation for one in self.front_ends]
@@ -136,6 +159,22 @@ def zone(settings: Settings) -> ZoneSpec:
         database=_database(settings),
         vip=vip,
         keep_dumps=settings.keep_dumps,
+    )
+
+
+def preflight(settings: Settings) -> PreflightSpec:
+    """What the front-ends must be fit for."""
+    vips = {
+        name: _vip(settings, one.one_vip_if or settings.one_vip_if)
+        for name, one in settings.frontends.items()
+    }
+    return PreflightSpec(
+        hosts=settings.hosts,
+        version=settings.one_version,
+        database=_database(settings),
+        features=settings.feature_names,
+        vips={name: vip for name, vip in sorted(vips.items()) if vip},
+        ensure_hosts=settings.ensure_hosts,
     )
 
 

@@ -57,6 +57,10 @@ class Session:
         self._held: set[tuple[str, int]] = set()
         self._idle: list[Shell] = []
 
+    def connect(self) -> None:
+        """Connect and log in, where that is not done yet. Raises HostError."""
+        self._transport()
+
     @property
     def host_key(self) -> str:
         """The host's public key, verified, as it stands in a known_hosts file."""

@@ -61,21 +61,20 @@ class Access:
     def run(
         self,
         host: Host,
-        name: str,
-        *,
+        *names: str,
         variables: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         exclusive: bool = True,
         timeout: float = 120.0,
         lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host. Raises HostError.
+        """Run one of this project's scripts on a host, or several as one. Raises HostError.
 
         With ``lend_agent`` it may use the operator's agent, if the stack allows that.
         """
         script = Script(
-            title=name.replace("_", " "),
-            body=_text("common") + _text(name),
+            title=names[0].replace("_", " "),
+            body="".join(_text(name) for name in ("common", *names)),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),

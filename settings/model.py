@@ -358,6 +358,22 @@ class Settings(_Part):
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down; one more failure then stops the zone."""
+    skip_checks: list[
+        Literal[
+            "clock",
+            "disk",
+            "interface",
+            "listeners",
+            "memory",
+            "names",
+            "ports",
+            "service_ports",
+            "vip",
+        ]
+    ] = Field(default_factory=list)
+    """Checks beforehand to leave out, such as `[memory]`: see
+    [their list](safety.md#beforehand-procedurespreflightpy).
+    """
     restore_from: str | None = None
     """Path on your machine of a dump that this program kept, with its keys beside it. Where no
     front-end holds a database the zone begins with it; anywhere else it means nothing. `make

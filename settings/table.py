@@ -47,7 +47,7 @@ _OURS: tuple[str, ...] = (
         "lost",
         "commands",
     ),
-    *("allow_degraded", "restore_from", "upgrade_database", "keep_dumps", "purge"),
+    *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
 )
 """Keys that one-deploy has nothing like, with all that is below them."""
 

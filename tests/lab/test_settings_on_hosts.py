@@ -4,6 +4,7 @@ One zone of three: an `up` with all of those keys, and one with another value of
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,6 +142,11 @@ def everywhere(lab: Lab, command: str) -> set[str]:
     return {host.run(command).stdout.strip() for host in lab.hosts}
 
 
+def serves(host: LabHost, port: int, place: str) -> bool | None:
+    """Whether somebody listens there, and nowhere else at that port."""
+    return listening(host, port) == [place] or None
+
+
 def listening(host: LabHost, port: int) -> list[str]:
     return host.run(f"ss -Hltn sport = {port} | awk '{{print $4}}'").stdout.split()
 
@@ -178,7 +184,7 @@ def test_each_key_is_set_on_all_hosts(zone: tuple[Lab, Operator]) -> None:
     assert fireedge["oneform_server"].startswith(f"http://{VIP}:13013")
     for port in (5030, 2474, 13013):
         wait_for(
-            lambda port=port: listening(leader, port) == [f"{VIP}:{port}"] or None,
+            partial(serves, leader, port, f"{VIP}:{port}"),
             f"port {port} of the VIP",
         )
 
@@ -239,9 +245,7 @@ def test_each_key_is_changed_on_all_hosts_without_an_outage(zone: tuple[Lab, Ope
     assert fireedge["oneform_server"].startswith("http://127.0.0.1:13013")
     for port, address in ((5030, "0.0.0.0"), (2474, "0.0.0.0"), (13013, "127.0.0.1")):
         wait_for(
-            lambda port=port, address=address: (
-                listening(leader, port) == [f"{address}:{port}"] or None
-            ),
+            partial(serves, leader, port, f"{address}:{port}"),
             f"port {port} at {address}",
         )
     assert everywhere(lab, "systemctl show -p ActiveEnterTimestamp opennebula-flow") != started
