@@ -10,6 +10,7 @@ from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
+from procedures.checks.host import unsupported
 from procedures.drift import (
     check,
     drift,
@@ -18,15 +19,22 @@ from procedures.drift import (
     open_keys,
     to_fetch,
     wanted,
+    wanted_hostname,
+    wanted_timezone,
     writes_auth,
 )
-from procedures.observe import Facts, Package, facts, facts_where_possible, statuses
+from procedures.files import collect
+from procedures.files.paths import PATHS
+from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.specs import InstallationSpec
 
 STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
 """Seconds for apt to fetch and unpack everything."""
+
+CONFIGURE = 300.0
+"""Seconds to write everything, and for the services beside oned to restart with it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ def install(
     peers: Mapping[str, Host] | None = None,
     agreed: str | None = None,
     renew: bool = False,
+    seen: Facts | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
@@ -54,12 +63,13 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs.
+    accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
+    just asked for them.
     """
-    seen = _facts(access, spec)
+    seen = seen or _facts(access, spec)
     check(seen, spec)
     upgrade.check(seen, spec.version)
-    lacking = drift(seen, spec, access.secrets.db_password)
+    lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
@@ -83,7 +93,7 @@ def install(
 
 def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
     """What the host has now, and how it differs from the spec."""
-    return _installed(access, spec, seen, drift(seen, spec, access.secrets.db_password))
+    return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
 def remove(access: Access, spec: InstallationSpec) -> None:
@@ -166,13 +176,7 @@ def _packages(
             enterprise=token is not None,
         )
     except packages.UnsupportedError as known:
-        raise HostError(
-            seen.host.name,
-            "choose the package repository",
-            expected=f"one of {known}",
-            seen=f"{seen.distribution} {seen.release}",
-            remedy="use a distribution that OpenNebula publishes packages for",
-        ) from None
+        raise unsupported(seen.host.name, seen.distribution, seen.release, str(known)) from None
     output = access.run(
         spec.host,
         "install_debian",
@@ -183,6 +187,7 @@ def _packages(
             "key_url": source.key_url,
             "key": spec.repository.key or "",
             "packages": " ".join(names),
+            "files": " ".join(PATHS),
             "stage": spec.version if stage else "",
         },
         secrets={"auth": _netrc(source.url, token) if token else ""},
@@ -194,7 +199,7 @@ def _packages(
         seen,
         packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
         oned_conf=output.values["oned"],
-        monitord_conf=output.values["monitord"],
+        files=files(output.values),
     )
 
 
@@ -230,6 +235,7 @@ def _netrc(url: str, token: str) -> str:
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
+    written = collect.writing(seen, spec, secrets)
     # An oned that runs may open further connections until the rollout restarts it.
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
@@ -248,9 +254,12 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 if has_to_run and name in seen.units and not seen.units[name].runs
             ),
             "open_keys": "\n".join(open_keys(seen)),
-            "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
+            "hostname": wanted_hostname(seen, spec),
+            "timezone": wanted_timezone(seen, spec),
+            **written.variables,
         },
         secrets={
+            **written.secrets,
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
@@ -258,6 +267,7 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "db_password": secrets.db_password,
             "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
         },
+        timeout=CONFIGURE,
     )
 
 

@@ -1,4 +1,15 @@
-# What several scripts do alike. Variables, where used: db_name; login and marker.
+# What several scripts do alike. Variables, where used: db_name; files.
+
+# The account that this program logs in as.
+login=${SUDO_USER:-root}
+
+# Each of the files that is there: MODE OWNER PATH TEXT.
+give_files() {
+    local file
+    tell files "$(for file in $files; do
+        [ ! -f "$file" ] || echo "$(stat -L -c '%a %U:%G' "$file") $file $(base64 -w0 <"$file")"
+    done)"
+}
 
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
@@ -97,13 +108,15 @@ drop_address() {
 }
 ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
 authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
+# Ends the line of a transfer's key there.
+marker=opennebula-ha-transfer
 # What arrived goes, and the folder with it unless something waits in it for its turn.
 drop_incoming() {
     rm -rf /var/lib/opennebula-ha/incoming
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }
 end_trust() {
-    [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
+    ! grep -qs " $marker\$" "$(authorized_keys)" || sed -i "/ $marker\$/d" "$(authorized_keys)"
     rm -rf /run/opennebula-ha
 }
 
