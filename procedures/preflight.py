@@ -49,7 +49,7 @@ def preflight(
         if one.weight is Weight.WARNING:
             warn(str(one.error))
         elif one.weight is Weight.NOTE:
-            access.report(f"{one.error.host}: {one.error.seen}")
+            access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
     wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
