@@ -48,4 +48,5 @@ def clock(site: Site) -> Iterator[Finding]:
 
 
 def _offset(name: str, one: Clock, usual: float) -> str:
-    return f"{name} {one.ahead - usual:+.1f} s (give or take {one.doubt:.1f} s)"
+    offset = round(one.ahead - usual, 1) or 0.0
+    return f"{name} {offset:+.1f} s (give or take {one.doubt:.1f} s)"

@@ -163,7 +163,9 @@ def listeners(site: Site) -> Iterator[Finding]:
         wanted[MARIADB_PORT] = "mariadb-server"
     for name in site.fresh:
         seen = site.seen[name]
-        there = seen.facts.packages if seen.facts else {}
+        if seen.facts is None:
+            continue
+        there = seen.facts.packages
         taken = {
             port: listener.process
             for port, listener in sorted(seen.ground.listening.items())

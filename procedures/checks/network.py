@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
 from procedures.checks.site import Finding, Site, Weight
-from procedures.observe import wrong_names
+from procedures.observe import NO_ADDRESS, wrong_names
 
 OPEN = "open"
 REFUSED = "Connection refused"
@@ -19,14 +19,15 @@ def names(site: Site) -> Iterator[Finding]:
     if len(site.spec.hosts) < 2:
         return
     for name, seen in site.seen.items():
-        if seen.facts is None or (
-            site.spec.ensure_hosts and _hosts_file_wins(seen.ground.name_sources)
-        ):
+        if seen.facts is None:
             continue
         asked = {
             other: host for other, host in site.spec.hosts.items() if site.fresh & {name, other}
         }
-        if wrong := wrong_names(seen.facts, asked):
+        wrong = wrong_names(seen.facts, asked)
+        if site.spec.ensure_hosts:
+            wrong = _past_the_hosts_file(wrong, seen.ground.name_sources)
+        if wrong:
             yield Finding(
                 HostError(
                     name,
@@ -41,10 +42,13 @@ def names(site: Site) -> Iterator[Finding]:
             )
 
 
-def _hosts_file_wins(sources: tuple[str, ...]) -> bool:
-    """Whether a name is what /etc/hosts says. resolved reads that, too."""
-    before = sources[: sources.index("files")] if "files" in sources else sources
-    return "files" in sources and set(before) <= {"resolve", "mymachines"}
+def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
+    """Of those the ones that are wrong still when /etc/hosts has them. resolved reads that, too."""
+    if "files" not in sources:
+        return wrong
+    if set(sources[: sources.index("files")]) <= {"resolve", "mymachines"}:
+        return {}
+    return {name: at for name, at in wrong.items() if at != NO_ADDRESS}
 
 
 def ports(site: Site) -> Iterator[Finding]:

@@ -396,9 +396,6 @@ def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
     assert only(findings(site(answers))).host == "n1a3"
 
 
-NOT_FIRST = ("dns", "files")
-
-
 @pytest.mark.parametrize(
     ("ensure_hosts", "sources", "resolves", "remedy"),
     [
@@ -413,6 +410,7 @@ NOT_FIRST = ("dns", "files")
         (True, ("resolve", "files"), {"n1a3": "10.2.50.99"}, None),
         (True, ("mymachines", "resolve", "files", "dns"), {"n1a3": "10.2.50.99"}, None),
         (True, ("dns", "files"), {}, None),
+        (True, ("dns", "files"), {"n1a3": ""}, None),
     ],
 )
 def test_names_resolve_everywhere_to_what_the_config_says(
