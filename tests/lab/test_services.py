@@ -44,7 +44,6 @@ def test_the_services_are_where_the_leader_is_also_after_its_host_fell(
 ) -> None:
     lab, _ = zone
     leader = assert_whole(lab, NAMES)
-    listen_on_the_vip(lab, leader)
     assert_served_by(lab, leader)
     followers = [name for name in NAMES if name != leader]
     assert_idle(lab, followers)
@@ -88,17 +87,6 @@ def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
     operator.change(NAMES, one_vip=OTHER_VIP)
     for name in NAMES:
         log_in(lab, name)
-
-
-def listen_on_the_vip(lab: Lab, leader: str) -> None:
-    """Have the three listen on every address, as whoever serves machines through the VIP has."""
-    for name in NAMES:
-        done = lab.host(name).run(
-            r"sed -i -E 's/^( *:(host|bind): ).*/\10.0.0.0/' /etc/one/one*-server.conf"
-        )
-        assert done.returncode == 0, done.stderr
-    done = lab.host(leader).run(f"systemctl restart {' '.join(BESIDE_LEADER)}")
-    assert done.returncode == 0, done.stderr
 
 
 def assert_served_by(lab: Lab, leader: str) -> None:
