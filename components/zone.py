@@ -1,6 +1,7 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
@@ -14,31 +15,72 @@ from procedures.specs import (
     Ldap,
     LoginKeysSpec,
     Mount,
+    PreflightSpec,
     RepositorySource,
     Schedulers,
     Vip,
     ZoneSpec,
 )
 from providers.login_keys import LoginKeys
+from providers.preflight import Preflight
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
 from settings import Settings
 from settings.model import NONE
 
+if TYPE_CHECKING:
+    from components.commands import Commands
+
 
 class HighAvailableZone(ComponentResource):
-    """All installations in parallel, the zone, its members one by one, the rollout, the VIP."""
+    """Checks beforehand, all installations in parallel, the zone, its members one by one, the
+    rollout, the VIP.
+    """
 
     def __init__(self, name: str, settings: Settings) -> None:
         super().__init__(ZONE, name, {})
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
+        commands = self._commands(settings)
+        specs = installations(settings)
+        # The operator's own steps may be what makes the hosts fit for the checks.
+        own = {
+            one.host.name: commands.before_installation(one.host) if commands else []
+            for one in specs
+        }
+        checked = Preflight(
+            name,
+            preflight(settings),
+            urn=urn([ZONE], "Preflight", name),
+            opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
+        )
         self.front_ends = [
-            FrontEnd(spec, secrets=secrets, opts=below) for spec in installations(settings)
+            FrontEnd(
+                one,
+                secrets=secrets,
+                before=[checked, *own[one.host.name]],
+                commands=commands,
+                opts=below,
+            )
+            for one in specs
         ]
         spec = zone(settings)
-        installed: list[Resource] = [one.installation for one in self.front_ends]
+        prepared: list[Resource] = [one.installation for one in self.front_ends]
+        if settings.ensure_keys_for:
+            # Before the zone: whoever founds it, or joins, may be sent its database with them.
+            keys = LoginKeys(
+                name,
+                LoginKeysSpec(
+                    users=tuple(sorted(set(settings.ensure_keys_for))),
+                    hosts=settings.hosts,
+                    rsa_key_size=settings.rsa_key_size,
+                ),
+                after={one.name: one.installation.host_key for one in self.front_ends},
+                urn=urn([ZONE], "LoginKeys", name),
+                opts=ResourceOptions(parent=self, depends_on=prepared),
+            )
+            prepared = [*prepared, keys]
         self.zone = Zone(
             name,
             spec,
@@ -49,7 +91,7 @@ class HighAvailableZone(ComponentResource):
             mounts=[one.line for one in _mounts(settings)],
             admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
             urn=urn([ZONE], "Zone", name),
-            opts=ResourceOptions(parent=self, depends_on=installed),
+            opts=ResourceOptions(parent=self, depends_on=prepared),
         )
         before: FrontEnd | None = None
         if settings.highly_available:
@@ -76,20 +118,16 @@ class HighAvailableZone(ComponentResource):
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
             )
-        if settings.ensure_keys_for:
-            LoginKeys(
-                name,
-                LoginKeysSpec(
-                    users=tuple(sorted(set(settings.ensure_keys_for))),
-                    hosts=settings.hosts,
-                    rsa_key_size=settings.rsa_key_size,
-                ),
-                after={one.name: one.installation.host_key for one in self.front_ends},
-                urn=urn([ZONE], "LoginKeys", name),
-                # What it writes, a transfer between front-ends writes, too.
-                opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
-            )
+        for front_end in self.front_ends:
+            front_end.settle_in(self.zone)
         self.register_outputs({})
+
+    def _commands(self, settings: Settings) -> "Commands | None":
+        if not settings.commands:
+            return None
+        from components.commands import Commands  # noqa: PLC0415
+
+        return Commands(settings.commands, settings.ssh, self)
 
     def outputs(self) -> dict[str, Input[Any]]:
         """The stack's outputs."""
@@ -121,6 +159,22 @@ def zone(settings: Settings) -> ZoneSpec:
         database=_database(settings),
         vip=vip,
         keep_dumps=settings.keep_dumps,
+    )
+
+
+def preflight(settings: Settings) -> PreflightSpec:
+    """What the front-ends must be fit for."""
+    vips = {
+        name: _vip(settings, one.one_vip_if or settings.one_vip_if)
+        for name, one in settings.frontends.items()
+    }
+    return PreflightSpec(
+        hosts=settings.hosts,
+        version=settings.one_version,
+        database=_database(settings),
+        features=settings.feature_names,
+        vips={name: vip for name, vip in sorted(vips.items()) if vip},
+        ensure_hosts=settings.ensure_hosts,
     )
 
 

@@ -41,6 +41,11 @@ class SshSettings(BaseModel):
     """Front-end's name to its public key: takes the place of the file for this host."""
     accept_new_host_keys: bool = False
     """Trust a host that is in neither at first sight, and add its key to the file."""
+    forward_agent: bool = False
+    """Lend your agent to the leader while it sends the database to other front-ends, to log in
+    there. Meanwhile root on the leader can use it: see
+    [safety](safety.md#from-host-to-host-proceduresseedpy).
+    """
 
     @field_validator("bastion")
     @classmethod

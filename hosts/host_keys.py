@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
@@ -26,8 +27,25 @@ def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettin
         key = _parse(host.name, pinned)
         client.get_host_keys().add(record_name(host.address, port), key.get_name(), key)
     elif known_hosts.exists():
-        _load(client, host.name, known_hosts)
+        _load(client.load_system_host_keys, host.name, known_hosts)
     client.set_missing_host_key_policy(_Unknown(host.name, settings))
+
+
+def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
+    """The host's key on record, as it stands in a known_hosts file; asks nobody.
+
+    Of several, Ed25519 first. Raises HostError for a record that cannot be read.
+    """
+    if host.name in settings.host_keys:
+        key = _parse(host.name, settings.host_keys[host.name])
+        return f"{key.get_name()} {key.get_base64()}"
+    known = paramiko.HostKeys()
+    file = settings.known_hosts_file.expanduser()
+    if file.exists():
+        _load(known.load, host.name, file)
+    found = known.lookup(record_name(host.address, port))
+    kinds = sorted(found or (), key=lambda kind: kind != "ssh-ed25519")
+    return f"{kinds[0]} {found[kinds[0]].get_base64()}" if found and kinds else None
 
 
 def changed(host: Host, settings: SshSettings, error: paramiko.BadHostKeyException) -> HostError:
@@ -88,9 +106,9 @@ class _Unknown(paramiko.MissingHostKeyPolicy):
             ) from None
 
 
-def _load(client: paramiko.SSHClient, host: str, path: Path) -> None:
+def _load(load: Callable[[str], None], host: str, path: Path) -> None:
     try:
-        client.load_system_host_keys(str(path))
+        load(str(path))
     except (OSError, ValueError, paramiko.SSHException) as error:
         raise HostError(
             host,

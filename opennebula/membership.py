@@ -17,7 +17,7 @@ When a server joins, it gets the database first, then its entry in the pool, the
 and only then is it started: until then its oned is disabled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -524,11 +524,22 @@ def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool
     return None
 
 
-def check_leave(view: ZoneView, name: str) -> Refusal | None:
+def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusal | None:
     """Whether that server can leave with quorum kept all along; the reason where it cannot.
 
-    Between its stop and its deletion the others must be a majority of the pool with it.
+    Between its stop and its deletion the others must be a majority of the pool with it. Of these
+    none may be ``dead``, its host without an answer: each leave of a living one would bring the
+    zone nearer to its end. One that is merely stopped is about to leave, too, or to be started.
     """
+    if dead:
+        names = ", ".join(sorted(dead))
+        return Refusal(
+            expected=f"every other server's host up while {name} leaves",
+            seen=f"no answer from {names}",
+            remedy=f"bring {names} back, or name it under opennebula-ha:lost where it is gone for"
+            " good; opennebula-ha:allow_degraded: true goes on without it",
+            host=name,
+        )
     others = [entry.name for entry in view.pool if entry.name != name]
     up = [
         other

@@ -61,24 +61,29 @@ class Access:
     def run(
         self,
         host: Host,
-        name: str,
-        *,
+        *names: str,
         variables: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         exclusive: bool = True,
         timeout: float = 120.0,
+        lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host. Raises HostError."""
+        """Run one of this project's scripts on a host, or several as one. Raises HostError.
+
+        With ``lend_agent`` it may use the operator's agent, if the stack allows that.
+        """
         script = Script(
-            title=name.replace("_", " "),
-            body=_text("common") + _text(name),
+            title=names[0].replace("_", " "),
+            body="".join(_text(name) for name in ("common", *names)),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),
             exclusive=exclusive,
             timeout=timeout,
         )
-        return self.session(host).run(script, lambda step: self.report(f"{host.name}: {step}"))
+        return self.session(host).run(
+            script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
+        )
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
         """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""

@@ -1,7 +1,5 @@
 """How one host differs from what the stack asks of it. Pure: facts in, names and reasons out."""
 
-import ipaddress
-
 from hosts.errors import HostError
 from opennebula import packages
 from opennebula.packages import is_version
@@ -9,7 +7,7 @@ from procedures import configuration, storage, upgrade
 from procedures.access import Secrets
 from procedures.files import clock, collect
 from procedures.observe import Facts
-from procedures.specs import InstallationSpec, Vip
+from procedures.specs import InstallationSpec
 
 _ONE_AUTH = "/var/lib/one/.one/one_auth"
 _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
@@ -62,8 +60,6 @@ def check(seen: Facts, spec: InstallationSpec) -> None:
             seen=f"{other}, in which a running oned has its data",
             remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
         )
-    if spec.vip is not None:
-        _check_interface(seen, spec.vip)
     if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
         there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
         raise HostError(
@@ -84,24 +80,6 @@ def wanted_hostname(seen: Facts, spec: InstallationSpec) -> str:
 def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
     """Its time zone, where it has another one."""
     return spec.clock.timezone if spec.clock.timezone != seen.timezone else ""
-
-
-def _check_interface(seen: Facts, vip: Vip) -> None:
-    own = [item for item in seen.addresses if item.interface == vip.interface]
-    network = vip.network
-    if any(
-        ipaddress.ip_address(item.address) in network for item in own if item.address != vip.address
-    ):
-        return
-    there = ", ".join(f"{item.interface} {item.address}/{item.prefix}" for item in seen.addresses)
-    raise HostError(
-        seen.host.name,
-        "check the VIP's interface",
-        expected=f"interface {vip.interface} with an address in {network}",
-        seen=there or "no address at all",
-        remedy=f"correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
-        f" {seen.host.name} one_vip_if for this host alone",
-    )
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:

@@ -10,6 +10,7 @@ from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
+from procedures.checks.host import unsupported
 from procedures.drift import (
     check,
     drift,
@@ -54,6 +55,7 @@ def install(
     peers: Mapping[str, Host] | None = None,
     agreed: str | None = None,
     renew: bool = False,
+    seen: Facts | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
@@ -61,9 +63,10 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs.
+    accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
+    just asked for them.
     """
-    seen = _facts(access, spec)
+    seen = seen or _facts(access, spec)
     check(seen, spec)
     upgrade.check(seen, spec.version)
     lacking = drift(seen, spec, access.secrets)
@@ -173,13 +176,7 @@ def _packages(
             enterprise=token is not None,
         )
     except packages.UnsupportedError as known:
-        raise HostError(
-            seen.host.name,
-            "choose the package repository",
-            expected=f"one of {known}",
-            seen=f"{seen.distribution} {seen.release}",
-            remedy="use a distribution that OpenNebula publishes packages for",
-        ) from None
+        raise unsupported(seen.host.name, seen.distribution, seen.release, str(known)) from None
     output = access.run(
         spec.host,
         "install_debian",

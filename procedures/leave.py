@@ -1,6 +1,7 @@
 """Take servers out of the zone, without losing quorum."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -8,7 +9,7 @@ from opennebula.api import ApiError
 from opennebula.membership import Refusal, check_leave, check_shrink
 from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
 from procedures import gate
-from procedures.access import Access
+from procedures.access import Access, side_by_side
 from procedures.found import refused, zone_lock
 from procedures.observe import facts_where_possible, statuses, way_in, zone_view
 from procedures.oned import stop
@@ -19,9 +20,20 @@ from procedures.switchover import switch_over
 from procedures.wait import until
 
 _STEP = "leave the zone"
+SSH_PORT = 22
+"""Where a host answers, be it with a refusal."""
+PROBE = 10.0
+"""Seconds for that."""
 
 
-def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host]) -> None:
+def leave(
+    access: Access,
+    zone: ZoneSpec,
+    host: Host,
+    hosts: Mapping[str, Host],
+    *,
+    allow_degraded: bool,
+) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
@@ -35,7 +47,8 @@ def leave(access: Access, zone: ZoneSpec, host: Host, hosts: Mapping[str, Host])
         view = gate.wait_for_leader(access, hosts)
         entry = _entry(view, host.name)
         if entry is not None:
-            refusal = check_leave(view, host.name)
+            dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
+            refusal = check_leave(view, host.name, dead)
             if isinstance(refusal, Refusal):
                 raise refused(refusal, host.name, _STEP)
             if len(view.pool) == 2 and view.leader() == host.name:
@@ -141,7 +154,8 @@ def prepare(
             " opennebula-ha:lost: it must never come back as it was",
         )
     for host in silent.values():
-        leave(access, zone, host, {**staying, host.name: host})
+        peers = {**staying, host.name: host}
+        leave(access, zone, host, peers, allow_degraded=allow_degraded)
     heirs = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and heirs:
         with zone_lock(access, staying):
@@ -166,6 +180,23 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
         return False
     survive(access, zone, others[staying[0]])
     return True
+
+
+def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
+    """The other servers whose oned is silent, and whose host does not answer either."""
+    silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
+    session = access.session(way_in(view, hosts))
+
+    def is_dead(address: str) -> bool:
+        try:
+            session.open_stream(SSH_PORT, PROBE, address).close()
+        except OSError as error:
+            # Whoever refuses a connection is there.
+            return "refused" not in str(error).lower()
+        return False
+
+    found = side_by_side({other: partial(is_dead, other) for other in silent})
+    return sorted(n for n, dead in found.items() if dead)
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:

@@ -220,23 +220,16 @@ def facts(
 
     Also where its database does not answer, unless it may be ``even_silent``.
     """
-    names = sorted(names)
+    names = tuple(names)
     output = access.run(
         host,
         "observe",
-        variables={
-            "db_name": database.name,
-            "checksums": "yes" if checksums else "no",
-            "names": " ".join(names),
-            "account": account_name(database),
-            "units": " ".join(f"{unit}.service" for unit in _UNITS),
-            "files": " ".join(PATHS),
-        },
+        variables=question(database, names, checksums=checksums),
         exclusive=False,
         # Of a large database each checksum is a whole reading.
         timeout=600 if checksums else 120,
     )
-    found = _parse(host, names, output)
+    found = read(host, names, output)
     if found.silent and not even_silent:
         raise HostError(
             host.name,
@@ -247,6 +240,20 @@ def facts(
             " then run again",
         )
     return found
+
+
+def question(
+    database: Database, names: Iterable[str], *, checksums: bool = False
+) -> dict[str, str]:
+    """The variables of observe.sh."""
+    return {
+        "db_name": database.name,
+        "checksums": "yes" if checksums else "no",
+        "names": " ".join(sorted(names)),
+        "account": account_name(database),
+        "units": " ".join(f"{unit}.service" for unit in _UNITS),
+        "files": " ".join(PATHS),
+    }
 
 
 def all_facts(
@@ -357,22 +364,30 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
     The facts must have been asked with these names. Raises HostError.
     """
     for one in seen:
-        for name, host in hosts.items():
-            address, *_ = one.resolves.get(name, "").split() or [""]
-            if address != host.address:
-                raise HostError(
-                    one.host.name,
-                    "resolve the front-ends' names",
-                    expected=f"{name} at {host.address}",
-                    seen=address or "no address",
-                    remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
-                )
+        for name, seen_at in wrong_names(one, hosts).items():
+            raise HostError(
+                one.host.name,
+                "resolve the front-ends' names",
+                expected=f"{name} at {hosts[name].address}",
+                seen=seen_at,
+                remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
+            )
+
+
+NO_ADDRESS = "no address"
+
+
+def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
+    """The names with which that one does not find such a host, and the address that it finds."""
+    first = {name: (one.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
+    return {name: at for name, at in first.items() if at != hosts[name].address}
 
 
 _UNITS = ("opennebula", "mariadb", *FEATURES.values(), *clock.UNITS)
 
 
-def _parse(host: Host, names: list[str], output: Output) -> Facts:
+def read(host: Host, names: Iterable[str], output: Output) -> Facts:
+    """The facts that observe.sh told, asked for these names."""
     values = output.values
     _check_conf(host, values.get("oned", ""))
     log = values.get("log", "").split()

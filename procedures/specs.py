@@ -175,3 +175,16 @@ class LoginKeysSpec(Spec):
     hosts: dict[str, Host]
     rsa_key_size: int | None = None
     """Of a key that is made, in bits; none: it is an Ed25519 key."""
+
+
+class PreflightSpec(Spec):
+    """What the front-ends must be fit for."""
+
+    hosts: dict[str, Host]
+    version: str
+    database: Database = Database()
+    features: tuple[str, ...] = ()
+    vips: dict[str, Vip] = Field(default_factory=dict)
+    """By front-end; empty where there is none."""
+    ensure_hosts: bool = True
+    """The front-ends' names come into /etc/hosts."""

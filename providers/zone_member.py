@@ -50,7 +50,8 @@ class ZoneMemberProvider(Provider[MemberSpec]):
         here = stack.current()
         if spec.host.name in here.lost or spec.host.name in here.front_ends:
             return
-        leave(access, spec.zone, spec.host, _peers(spec))
+        peers = _peers(spec)
+        leave(access, spec.zone, spec.host, peers, allow_degraded=here.allow_degraded)
 
 
 class ZoneMember(Resource, module="opennebula", name="ZoneMember"):

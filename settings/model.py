@@ -227,6 +227,27 @@ class Repository(_Part):
     """The signing key itself, armored, in place of an address."""
 
 
+class Command(_Part):
+    """One entry of ``commands``: a step of the operator's own."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    """Its name; each once."""
+    hosts: list[HostName] = Field(default_factory=list)
+    """On which front-ends; all of them unless set."""
+    when: Literal["before-installation", "after-join"]
+    """`before-installation`: before anything is done on the host; `after-join`: once it is in the
+    zone.
+    """
+    create: str
+    """What is run, by the user who logs in: write `sudo` where it needs that."""
+    update: str | None = None
+    """What is run where one of these keys has changed; `create` unless set."""
+    delete: str | None = None
+    """What is run where the command, or the front-end, leaves the stack."""
+    triggers: list[str] = Field(default_factory=list)
+    """Texts whose change has it run anew, as if it were new."""
+
+
 class Settings(_Part):
     """The whole config of a stack. Field names are the config's keys."""
 
@@ -329,12 +350,30 @@ class Settings(_Part):
     [below](#attributes-of-onedconf). Not DB, FEDERATION, the Raft hooks or ONEGATE_ENDPOINT:
     those have keys of their own.
     """
+    commands: list[Command] = Field(default_factory=list)
+    """Steps of your own on the front-ends: see [below](#steps-of-your-own)."""
     lost: list[HostName] = Field(default_factory=list)
     """Front-ends that are gone for good. They leave the zone without being reached; as long as they
     stand here, `pulumi refresh` looks whether they stay away.
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down; one more failure then stops the zone."""
+    skip_checks: list[
+        Literal[
+            "clock",
+            "disk",
+            "interface",
+            "listeners",
+            "memory",
+            "names",
+            "ports",
+            "service_ports",
+            "vip",
+        ]
+    ] = Field(default_factory=list)
+    """Checks beforehand to leave out, such as `[memory]`: see
+    [their list](safety.md#beforehand-procedurespreflightpy).
+    """
     restore_from: str | None = None
     """Path on your machine of a dump that this program kept, with its keys beside it. Where no
     front-end holds a database the zone begins with it; anywhere else it means nothing. `make

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from hosts.connection import SshSettings
 from opennebula import attributes, conf
 from opennebula.ldap_auth import CHOICES
-from settings.model import PROJECT, Auth, DatastoreMount, FrontEnd, Mount
+from settings.model import PROJECT, Auth, Command, DatastoreMount, FrontEnd, Mount
 
 
 def of(key: str, text: str) -> str:
@@ -49,6 +49,7 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield of("db_password", _INEXPRESSIBLE)
     yield from _keys_faults(given)
+    yield from _command_faults(given)
     yield from _storage_faults(given)
     for key in ("oned", "sched_rank"):
         yield from _attributes_faults(key, given.get(key, {}))
@@ -74,6 +75,17 @@ def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
 def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if "oneadmin" in given.get("ensure_keys_for", ()):
         yield of("ensure_keys_for", "oneadmin's keys are the zone's own: leave it out")
+
+
+def _command_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    commands: list[Command] = given.get("commands", [])
+    for name, times in Counter(one.name for one in commands).items():
+        if times > 1:
+            yield of("commands", f"{name} is there {times} times; expected each name once")
+    front_ends = given.get("frontends")
+    for one in commands:
+        for host in sorted(set(one.hosts) - set(front_ends)) if front_ends else ():
+            yield of("commands", f"{one.name} names {host}, which is not in frontends")
 
 
 def _storage_faults(given: Mapping[str, Any]) -> Iterator[str]:

@@ -38,8 +38,16 @@ ONE_DEPLOY = {
 """one-deploy's names where they are other ones."""
 
 _OURS: tuple[str, ...] = (
-    *("frontends.NAME.one_vip_if", "frontends.NAME.ssh", "ssh", "repository", "oned", "lost"),
-    *("allow_degraded", "restore_from", "upgrade_database", "keep_dumps", "purge"),
+    *(
+        "frontends.NAME.one_vip_if",
+        "frontends.NAME.ssh",
+        "ssh",
+        "repository",
+        "oned",
+        "lost",
+        "commands",
+    ),
+    *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
 )
 """Keys that one-deploy has nothing like, with all that is below them."""
 

@@ -93,6 +93,7 @@ for unit in $features; do
     systemctl unmask "$unit.service" 2>/dev/null
     systemctl enable "$unit.service" 2>/dev/null
 done
+make_gui_key
 if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.
     systemctl unmask opennebula.service 2>/dev/null

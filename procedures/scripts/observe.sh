@@ -10,8 +10,9 @@ tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
 tell addresses "$(ip -o address show)"
 tell packages "$(dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
     sed -n 's/^installed //p')"
-tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
+# After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
+tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"

@@ -612,7 +612,8 @@ class Site:
         view = self.wait_for_leader(names)
         listed = name in {entry.name for entry in view.pool}
         if listed:
-            refusal = check_leave(view, name)
+            dead = [e.name for e in view.pool if e.name != name and not self.hosts[e.name].up]
+            refusal = check_leave(view, name, dead)
             if refusal is not None:
                 raise Refused(str(refusal))
             if len(view.pool) == 2 and view.leader() == name:

@@ -563,6 +563,12 @@ def test_a_server_leaves_only_where_the_others_keep_quorum(
         assert found.host == leaving
 
 
+def test_no_server_leaves_while_the_host_of_another_one_is_dead() -> None:
+    found = check_leave(zone(L, F, F, F, None), "n4", ["n5"])
+    assert found is not None
+    assert found.seen == "no answer from n5"
+
+
 @pytest.mark.parametrize(
     ("view", "leaving", "degraded", "refusal"),
     [

@@ -405,22 +405,6 @@ def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
     assert drift(numbered, spec(), SECRETS) == ()
 
 
-@pytest.mark.parametrize(
-    "addresses",
-    [
-        (),
-        (Address("eth1", "10.2.50.10", 24),),
-        (Address("eth0", "10.3.0.1", 24),),
-        (Address("eth0", "10.2.50.86", 24),),
-    ],
-)
-def test_the_vip_needs_an_interface_in_its_subnet(addresses: tuple[Address, ...]) -> None:
-    with pytest.raises(HostError, match=r"interface eth0 with an address in 10\.2\.50\.0/24"):
-        check(facts(addresses=addresses), spec())
-    check(facts(addresses=addresses), spec(vip=None))
-    check(facts(), spec())
-
-
 def test_a_database_that_is_in_use_keeps_its_name() -> None:
     text = configuration.oned_conf(SHIPPED, spec(vip=None), "pw")
     other = spec(vip=None, database=Database(name="another"))
