@@ -71,9 +71,9 @@ while read -r n owner mode path; do
     own "$path"
 done <<<"$files"
 for unit in $restarts; do
-    step "restart $unit where it runs"
-    systemctl reset-failed "$unit.service" 2>/dev/null || true
-    systemctl try-restart "$unit.service" || refuse "$unit to start with its configuration" \
+    systemctl -q is-active "$unit.service" || continue
+    step "restart $unit"
+    systemctl restart "$unit.service" || refuse "$unit to start with its configuration" \
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
         "correct what opennebula-ha sets of it, then run again"
 done
