@@ -12,7 +12,7 @@ from opennebula.attributes import Wish
 class Spec(BaseModel):
     """Base of all: frozen, and strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Database(Spec):
