@@ -4,6 +4,8 @@ from hosts.errors import HostError
 from opennebula import packages
 from opennebula.packages import is_version
 from procedures import configuration, storage, upgrade
+from procedures.access import Secrets
+from procedures.files import clock, collect
 from procedures.observe import Facts
 from procedures.specs import InstallationSpec
 
@@ -12,15 +14,18 @@ _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
 """Of the keys those that others may read; FireEdge writes its own so, in a closed folder."""
 
 
-def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
+def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, ...]:
     """What differs on the host from the spec, by name."""
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
     if not seen.package:
         return tuple(found)
-    named = configuration.differences(seen.newest_conf, spec, db_password)
+    named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     found += [f"oned.conf: {name}" for name in named]
-    if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
-        found.append("monitord.conf")
+    found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
+    if wanted_hostname(seen, spec):
+        found.append(f"hostname: {seen.hostname}")
+    if wanted_timezone(seen, spec):
+        found.append(f"time zone: {seen.timezone}")
     found += [
         f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
         for name, address in sorted(spec.names.items())
@@ -55,6 +60,26 @@ def check(seen: Facts, spec: InstallationSpec) -> None:
             seen=f"{other}, in which a running oned has its data",
             remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
         )
+    if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
+        there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
+        raise HostError(
+            seen.host.name,
+            "see what keeps the time",
+            expected="one service that does, enabled: chrony or systemd-timesyncd",
+            seen=" and ".join(there) or "none",
+            remedy="install one of them there, or take pool and server out of opennebula-ha:ntp",
+        )
+
+
+def wanted_hostname(seen: Facts, spec: InstallationSpec) -> str:
+    """The name that the host is to call itself by, where it does not."""
+    name = spec.host.name
+    return name if spec.ensure_hostname and seen.hostname != f"{name} {name}" else ""
+
+
+def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
+    """Its time zone, where it has another one."""
+    return spec.clock.timezone if spec.clock.timezone != seen.timezone else ""
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:

@@ -19,15 +19,22 @@ from procedures.drift import (
     open_keys,
     to_fetch,
     wanted,
+    wanted_hostname,
+    wanted_timezone,
     writes_auth,
 )
-from procedures.observe import Facts, Package, facts, facts_where_possible, statuses
+from procedures.files import collect
+from procedures.files.paths import PATHS
+from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.specs import InstallationSpec
 
 STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
 """Seconds for apt to fetch and unpack everything."""
+
+CONFIGURE = 300.0
+"""Seconds to write everything, and for the services beside oned to restart with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def install(
     seen = seen or _facts(access, spec)
     check(seen, spec)
     upgrade.check(seen, spec.version)
-    lacking = drift(seen, spec, access.secrets.db_password)
+    lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
@@ -86,7 +93,7 @@ def install(
 
 def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
     """What the host has now, and how it differs from the spec."""
-    return _installed(access, spec, seen, drift(seen, spec, access.secrets.db_password))
+    return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
 def remove(access: Access, spec: InstallationSpec) -> None:
@@ -180,6 +187,7 @@ def _packages(
             "key_url": source.key_url,
             "key": spec.repository.key or "",
             "packages": " ".join(names),
+            "files": " ".join(PATHS),
             "stage": spec.version if stage else "",
         },
         secrets={"auth": _netrc(source.url, token) if token else ""},
@@ -191,7 +199,7 @@ def _packages(
         seen,
         packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
         oned_conf=output.values["oned"],
-        monitord_conf=output.values["monitord"],
+        files=files(output.values),
     )
 
 
@@ -227,6 +235,7 @@ def _netrc(url: str, token: str) -> str:
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
+    written = collect.writing(seen, spec, secrets)
     # An oned that runs may open further connections until the rollout restarts it.
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
@@ -245,9 +254,12 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 if has_to_run and name in seen.units and not seen.units[name].runs
             ),
             "open_keys": "\n".join(open_keys(seen)),
-            "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
+            "hostname": wanted_hostname(seen, spec),
+            "timezone": wanted_timezone(seen, spec),
+            **written.variables,
         },
         secrets={
+            **written.secrets,
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
@@ -255,6 +267,7 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "db_password": secrets.db_password,
             "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
         },
+        timeout=CONFIGURE,
     )
 
 

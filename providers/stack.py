@@ -13,6 +13,7 @@ from pulumi.dynamic import Config
 
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
+from opennebula.ldap_auth import PASSWORD
 from procedures.access import Access, Report, Secrets
 from procedures.gate import Whole
 from procedures.observe import Facts
@@ -35,6 +36,7 @@ class Stack:
             one_pass=one_pass,
             db_password=str(config.get(f"{PROJECT}:db_password") or ""),
             one_token=config.get(f"{PROJECT}:one_token"),
+            ldap_passwords=_ldap_passwords(_object(config, "auth") or {}),
         )
         self.front_ends: dict[str, Host] = {
             name: Host.model_validate(
@@ -104,6 +106,15 @@ def current() -> Stack:
     if _stack is None:
         raise RuntimeError("the provider was not configured")
     return _stack
+
+
+def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
+    servers: Mapping[str, Any] = auth.get("ldap", {}).get("config", {})
+    return {
+        name: str(one[PASSWORD])
+        for name, one in servers.items()
+        if isinstance(one, dict) and PASSWORD in one
+    }
 
 
 def _object(config: Config, key: str) -> Any:

@@ -1,6 +1,6 @@
 # OpenNebula's repository and packages. Starts no oned.
-# Variables: url, suite, component, key_url, key, packages, stage (the version that is only to be
-# fetched, for the rollout; or nothing); secret: auth (a netrc line, or nothing).
+# Variables: url, suite, component, key_url, key, packages, files (to tell of), stage (the version
+# that is only to be fetched, for the rollout; or nothing); secret: auth (a netrc line, or nothing).
 keyring=/etc/apt/keyrings/opennebula.asc
 sources=/etc/apt/sources.list.d/opennebula.sources
 
@@ -145,7 +145,6 @@ if [ -n "$fresh" ]; then
     systemctl unmask opennebula.service 2>/dev/null
     systemctl disable opennebula.service 2>/dev/null
 fi
-for file in /etc/one/oned.conf /etc/one/monitord.conf; do
-    give "$(basename "$file" .conf)" <"$file"
-done
+give oned </etc/one/oned.conf
+give_files
 tell package "$(installed opennebula)"

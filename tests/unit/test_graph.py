@@ -16,6 +16,7 @@ from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
 TOKEN = f"user:{CANARY}-4"
+AUTH = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": f"{CANARY}-5"}}}}
 SEEN: dict[str, dict[str, Any]] = {
     "Preflight": {},
     "Installation": {"revision": "r1", "package": "7.2.0"},
@@ -108,7 +109,7 @@ class Graph:
 
 def build(**changes: Any) -> Graph:
     """The program's graph for the good config with these changes."""
-    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, **changes}))
+    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH, **changes}))
     monitor = _Monitor()
     mocks.set_mocks(_Mocks(), project="opennebula-ha", stack="lab", preview=False, monitor=monitor)
     found: dict[str, Any] = {}
@@ -266,7 +267,7 @@ def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
 def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
     graph: Graph, kind: str, name: str, keys: tuple[str, ...]
 ) -> None:
-    fingerprint = parse(raw({**GOOD, "one_token": TOKEN})).fingerprint(*keys)
+    fingerprint = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH})).fingerprint(*keys)
     for one in graph.resources.values():
         assert (fingerprint in one.wire) == one.key.startswith(f"{kind} ")
         if fingerprint in one.wire:
@@ -357,6 +358,35 @@ def test_attributes_of_oned_conf_live_through_a_state() -> None:
     }
 
 
+def test_what_is_set_in_other_files_lives_through_a_state() -> None:
+    """Which has all numbers as floats."""
+    tproxy = [{":service_port": 5030, ":networks": [0, "vnet"]}]
+    drs = {"PREDICTIVE": 0.3, "PLACE": {"WEIGHTS": {"CPU": 1, "MEM": 0.5}}, "DIFFERENT": True}
+    built = build(
+        gate_tproxy=tproxy,
+        sched_drs=drs,
+        sched_rank={"MAX_HOST": 3},
+        flow_bind_addr="10.2.50.86",
+        ntp=[{"pool": "a"}, {"timezone": "UTC"}, {"locale": "C.UTF-8"}, {"server": "b"}],
+    )
+    kept = json.loads(json.dumps(built["Installation n1a1"].inputs["spec"]), parse_int=float)
+    spec = InstallationSpec.model_validate(kept)
+    assert json.dumps(spec.drivers.tproxy, sort_keys=True) == json.dumps(tproxy, sort_keys=True)
+    assert json.dumps(spec.schedulers.drs, sort_keys=True) == json.dumps(drs, sort_keys=True)
+    assert spec.schedulers.rank == {"MAX_HOST": 3}
+    assert spec.bind == {"gate": "0.0.0.0", "flow": "10.2.50.86", "form": "0.0.0.0"}
+    assert (spec.clock.pools, spec.clock.servers) == (("a",), ("b",))
+    assert (spec.clock.timezone, spec.clock.locale) == ("UTC", {"LANG": "C.UTF-8"})
+    assert spec.ldap.servers == {"a": {":host": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh A", "ssh A")]
+)
+def test_the_zone_is_given_the_key_of_oneadmin(given: str, key: str | None) -> None:
+    assert build(admin_pubkey=given)["Zone zone"].inputs.get("admin_pubkey") == key
+
+
 def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
     disk = {"src": "/dev/vdb", "path": "/mnt/disk", "fstype": "ext4"}
@@ -370,8 +400,9 @@ def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     assert turned["Installation n1a1"].inputs == built["Installation n1a1"].inputs
 
 
-def test_keys_of_accounts_come_last_and_only_where_they_are_asked_for() -> None:
+def test_keys_of_accounts_are_there_before_the_zone_is_made_with_them() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
-    assert built.directly("LoginKeys zone") >= {"Rollout zone"}
+    assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
+    assert built.directly("Zone zone") >= {"LoginKeys zone"}
     assert built["LoginKeys zone"].inputs["spec"]["users"] == ["root", "ubuntu"]
     assert set(built["LoginKeys zone"].inputs["spec"]["hosts"]) == {"n1a1", "n1a2", "n1a3"}

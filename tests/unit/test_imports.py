@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("library", ["paramiko", "pyone", "requests", "urllib3"])
+@pytest.mark.parametrize("library", ["paramiko", "pyone", "requests", "cryptography"])
 def test_the_program_and_its_providers_start_without_what_only_a_connection_needs(
     library: str,
 ) -> None:

@@ -22,7 +22,7 @@ from tests.unit.test_procedures import facts
 NAMES = ("n1a1", "n1a2", "n1a3")
 VIP = "10.2.50.86"
 STRANGER = "02:00:00:00:00:99"
-ANY = "0.0.0.0"  # noqa: S104 - nobody is bound to it here
+ANY = "0.0.0.0"
 SSHD = Listener("sshd", (ANY, "[::]"))
 FEATURES = ("gui", "flow")
 PORTS = (22, 2633, 2616, 2474)
