@@ -374,9 +374,12 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
             )
 
 
+NO_ADDRESS = "no address"
+
+
 def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     """The names with which that one does not find such a host, and the address that it finds."""
-    first = {name: (one.resolves.get(name, "").split() or ["no address"])[0] for name in hosts}
+    first = {name: (one.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
     return {name: at for name, at in first.items() if at != hosts[name].address}
 
 

@@ -12,7 +12,7 @@ from opennebula.attributes import Wish
 class Spec(BaseModel):
     """Base of all: frozen, and strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Database(Spec):
@@ -184,7 +184,11 @@ class PreflightSpec(Spec):
     version: str
     database: Database = Database()
     features: tuple[str, ...] = ()
+    reachable: tuple[str, ...] = ()
+    """Of the features, those that listen for other hosts, too."""
     vips: dict[str, Vip] = Field(default_factory=dict)
     """By front-end; empty where there is none."""
     ensure_hosts: bool = True
     """The front-ends' names come into /etc/hosts."""
+    sets_clocks: bool = False
+    """The hosts are told whom to ask for the time."""

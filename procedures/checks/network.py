@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
 from procedures.checks.site import Finding, Site, Weight
-from procedures.observe import wrong_names
+from procedures.observe import NO_ADDRESS, wrong_names
 
 OPEN = "open"
 REFUSED = "Connection refused"
@@ -19,14 +19,15 @@ def names(site: Site) -> Iterator[Finding]:
     if len(site.spec.hosts) < 2:
         return
     for name, seen in site.seen.items():
-        if seen.facts is None or (
-            site.spec.ensure_hosts and _hosts_file_wins(seen.ground.name_sources)
-        ):
+        if seen.facts is None:
             continue
         asked = {
             other: host for other, host in site.spec.hosts.items() if site.fresh & {name, other}
         }
-        if wrong := wrong_names(seen.facts, asked):
+        wrong = wrong_names(seen.facts, asked)
+        if site.spec.ensure_hosts:
+            wrong = _past_the_hosts_file(wrong, seen.ground.name_sources)
+        if wrong:
             yield Finding(
                 HostError(
                     name,
@@ -41,10 +42,13 @@ def names(site: Site) -> Iterator[Finding]:
             )
 
 
-def _hosts_file_wins(sources: tuple[str, ...]) -> bool:
-    """Whether a name is what /etc/hosts says. resolved reads that, too."""
-    before = sources[: sources.index("files")] if "files" in sources else sources
-    return "files" in sources and set(before) <= {"resolve", "mymachines"}
+def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
+    """Of those the ones that are wrong still when /etc/hosts has them. resolved reads that, too."""
+    if "files" not in sources:
+        return wrong
+    if set(sources[: sources.index("files")]) <= {"resolve", "mymachines"}:
+        return {}
+    return {name: at for name, at in wrong.items() if at != NO_ADDRESS}
 
 
 def ports(site: Site) -> Iterator[Finding]:
@@ -59,7 +63,7 @@ def ports(site: Site) -> Iterator[Finding]:
 
 def service_ports(site: Site) -> Iterator[Finding]:
     """What runs beside oned; where nothing gets through at all, that is said already."""
-    features = site.spec.features if site.change.new else site.change.added
+    features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
         sources = [
@@ -83,7 +87,8 @@ def _unreached(
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
     # Where nobody listens yet, it is the host itself that refuses: the way is free.
-    kept = [port for port, one in there.listening.items() if not one.is_local]
+    kept = {port for port, one in there.listening.items() if one.answers_at(address)}
+    kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in sorted(sources):
         for port, what in wanted.items():

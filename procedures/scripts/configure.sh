@@ -1,4 +1,5 @@
-# The database, the configuration files and the credentials of one front-end. Restarts nothing.
+# The database, the configuration files and the credentials of one front-end. Of what runs it
+# restarts what is beside oned, and only where its own file changes.
 # Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
 # that have to run and do not), open_keys (files that others can read); secrets: db_password, account
 # and identify (SQL: the latter where the account does not have that password), one_auth
@@ -71,9 +72,9 @@ while read -r n owner mode path; do
     own "$path"
 done <<<"$files"
 for unit in $restarts; do
-    step "restart $unit where it runs"
-    systemctl reset-failed "$unit.service" 2>/dev/null || true
-    systemctl try-restart "$unit.service" || refuse "$unit to start with its configuration" \
+    systemctl -q is-active "$unit.service" || continue
+    step "restart $unit"
+    systemctl restart "$unit.service" || refuse "$unit to start with its configuration" \
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
         "correct what opennebula-ha sets of it, then run again"
 done

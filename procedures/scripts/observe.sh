@@ -6,7 +6,7 @@ tell distribution "$ID"
 tell release "${VERSION_ID:-}"
 tell machine_id "$(cat /etc/machine-id)"
 tell hostname "$(cat /proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
-tell timezone "$(readlink -f /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
+tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
 tell addresses "$(ip -o address show)"
 tell packages "$(dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
     sed -n 's/^installed //p')"

@@ -217,6 +217,59 @@ def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> 
     assert "stands in between" in sent.output.values["remedy"]
 
 
+FAKE_DUMPER = """
+mariadb-dump() { echo "$*"; [ "$last" != half ]; }
+zstd() { cat >"${@: -1}"; [ "$last" != full ]; }
+"""
+
+
+def dump(home: Path, last: str) -> Sent:
+    """Run the script of the dump below a folder; ``last`` is what becomes of it."""
+    (home / "one" / ".one").mkdir(parents=True)
+    body = (SCRIPTS / "dump.sh").read_text()
+    for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one", "one")):
+        body = body.replace(there, str(home / here))
+    script = Script(
+        "dump",
+        (SCRIPTS / "common.sh").read_text() + FAKE_DUMPER + body,
+        {"db_name": "opennebula", "reason": "before-join-n1a2", "keep": "2", "stop": "no"}
+        | {"last": last},
+        exclusive=False,
+    )
+    done = subprocess.run(
+        ["bash", "-s"], input=script.text(), capture_output=True, text=True, timeout=20, check=False
+    )
+    return Sent(done.returncode, parse(done.stdout), [])
+
+
+@pytest.mark.parametrize("last", ["half", "full"])
+def test_a_dump_that_fails_takes_no_room(tmp_path: Path, last: str) -> None:
+    assert dump(tmp_path, last).status != 0
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_the_newest_dumps_stay_each_with_its_keys_and_nothing_of_one_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    of_upgrade = "20190101T000000Z-of-7.2.0-before-7.4.0"
+    for name in ("20200101T000000Z-a", "20200201T000000Z-b", of_upgrade):
+        for end in (".sql.zst", ".keys.tar.zst"):
+            (kept / f"{name}{end}").touch()
+    (kept / "20200301T000000Z-c.sql.zst.partial").touch()
+    done = dump(tmp_path, "well")
+    assert done.status == 0
+    new = Path(done.output.values["dump"])
+    assert new.read_text() == "--single-transaction --quick --hex-blob opennebula\n"
+    assert {path.name.partition(".sql")[0].partition(".keys")[0] for path in kept.iterdir()} == {
+        "20200201T000000Z-b",
+        of_upgrade,
+        new.name.removesuffix(".sql.zst"),
+    }
+    assert len(list(kept.iterdir())) == 6
+
+
 @dataclass
 class Asked:
     """An access that only notes what is asked of which host."""
