@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from opennebula import yaml_file
+from opennebula import ports, yaml_file
 from opennebula.packages import FEATURES
 from procedures.files.managed import ManagedFile
 from procedures.specs import InstallationSpec
@@ -18,8 +18,8 @@ FIREEDGE = "/etc/one/fireedge-server.conf"
 SUNSTONE = "/etc/one/fireedge/sunstone/sunstone-server.conf"
 PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE)
 
-_FLOW_URL = "http://localhost:2474"
-_FORM_URL = "http://localhost:13013/api/v1"
+_FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
+_FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
 _ANY = "0.0.0.0"  # noqa: S104 - one-deploy's default, too: clients come to the VIP
 
 

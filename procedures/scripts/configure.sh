@@ -74,6 +74,8 @@ done <<<"$files"
 for unit in $restarts; do
     systemctl -q is-active "$unit.service" || continue
     step "restart $unit"
+    # Its unit may allow few starts in a while.
+    systemctl reset-failed "$unit.service" 2>/dev/null || true
     systemctl restart "$unit.service" || refuse "$unit to start with its configuration" \
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
         "correct what opennebula-ha sets of it, then run again"
