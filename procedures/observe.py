@@ -10,6 +10,7 @@ from hosts.errors import HostError
 from hosts.script import Output
 from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.families import FAMILIES
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
@@ -85,6 +86,10 @@ class Facts:
     """The names that were asked for, each with its addresses, the one that is taken first."""
     packages: Mapping[str, Package]
     """All that is installed."""
+    pin: str
+    """The version of OpenNebula that a plain upgrade of the host keeps; * is any that is there."""
+    proxy: str
+    """What of ours the host has for a proxy for packages."""
     active: bool
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
@@ -353,7 +358,10 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                 )
 
 
-_UNITS = ("opennebula", "mariadb", *FEATURES.values())
+_UNITS = (
+    *("opennebula", *FEATURES.values()),
+    *sorted({family.database_service for family in FAMILIES}),
+)
 
 
 def _parse(host: Host, names: list[str], output: Output) -> Facts:
@@ -371,6 +379,8 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in given.items() if address},
         packages=dict(_packages(values["packages"])),
+        pin=values["pin"],
+        proxy=values["proxy"],
         active=values["active"] == "active",
         since=int(values["since"]),
         configured=int(values["configured"]),

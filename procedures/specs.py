@@ -46,6 +46,8 @@ class RepositorySource(Spec):
     url: str | None = None
     key_url: str | None = None
     key: str | None = None
+    pre_enable: bool = True
+    """Have what OpenNebula's packages need of other repositories enabled."""
 
 
 class Mount(Spec):
@@ -85,6 +87,12 @@ class InstallationSpec(Spec):
     oned: dict[str, Wish] = Field(default_factory=dict)
     """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
     no null."""
+    pkg_cache_proxy: str | None = None
+    """URL of a proxy for packages."""
+    unattend_disable: bool = False
+    """Nothing on the host installs upgrades by itself."""
+    update_pkg_cache: bool = False
+    """The lists of all repositories are fresh before anything is installed."""
     mounts: tuple[Mount, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
     """ID of a datastore to the folder that its own folder is a link to."""

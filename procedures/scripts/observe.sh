@@ -1,13 +1,13 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
 # Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
 # resolve), units, account (of the database, as SQL has it).
-. /etc/os-release
 tell distribution "$ID"
-tell release "${VERSION_ID:-}"
+tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
 tell addresses "$(ip -o address show)"
-tell packages "$(dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
-    sed -n 's/^installed //p')"
+tell packages "$(installed_packages)"
+tell pin "$(pinned)"
+tell proxy "$(proxy_in_use)"
 tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
 tell hook "$(pgrep -f /hooks/raft/ || true)"
 for name in $names; do
@@ -35,9 +35,10 @@ tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
 newest=0
 for file in /etc/one/oned.conf /etc/one/monitord.conf; do
-    [ -e "$file" ] || continue
-    give "$(basename "$file" .conf)" <"$file"
-    changed=$(stat -c %Y "$file")
+    now=$(as_it_was "$file")
+    [ -e "$now" ] || continue
+    give "$(basename "$file" .conf)" <"$now"
+    changed=$(stat -c %Y "$now")
     [ "$changed" -le "$newest" ] || newest=$changed
 done
 tell configured "$newest"

@@ -1,0 +1,43 @@
+"""The text of a script: what several scripts do alike, the functions of the host's family, its own.
+
+Which family that is, the host itself says: it is asked before anything is known of it.
+"""
+
+import shlex
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from opennebula.families import FAMILIES, Family
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+_ASK = """\
+ID= ID_LIKE= VERSION_ID=
+[ ! -r /etc/os-release ] || . /etc/os-release
+"""
+
+
+@cache
+def script_text(name: str) -> str:
+    """All of one of this project's scripts but its variables."""
+    return _file("common") + _families() + _file(name)
+
+
+@cache
+def _families() -> str:
+    unknown = replace(FAMILIES[0], like=(), scripts=("unknown",))
+    branches = "".join(map(_branch, (*FAMILIES, unknown)))
+    return f'{_ASK}case " $ID $ID_LIKE " in\n{branches}esac\n'
+
+
+def _branch(family: Family) -> str:
+    words = " | ".join(f'*" {word} "*' for word in family.like) or "*"
+    named = {**family.constants, "database_service": f"{family.database_service}.service"}
+    constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
+    functions = "".join(_file(f"families/{name}") for name in family.scripts)
+    return f"{words})\n{constants}{functions};;\n"
+
+
+def _file(name: str) -> str:
+    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
