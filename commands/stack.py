@@ -56,5 +56,6 @@ def _stack(settings: Settings) -> Stack:
         one_pass=settings.one_pass.get_secret_value(),
         db_password=settings.db_password.get_secret_value() if settings.db_password else "",
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
+        ldap_passwords=settings.auth.ldap.passwords,
     )
     return Stack(zone(settings), settings.hosts, Access(Pool(settings.ssh), secrets, report=say))

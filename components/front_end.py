@@ -1,5 +1,6 @@
 """One host: its installation and its place in the zone."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -23,22 +24,22 @@ class FrontEnd(ComponentResource):
         spec: InstallationSpec,
         *,
         secrets: Input[str],
+        before: Sequence[pulumi.Resource],
         commands: "Commands | None",
         opts: ResourceOptions,
     ) -> None:
-        """``commands``: the operator's own steps, if any."""
+        """``before``: what its installation waits for; ``commands``: the operator's own steps."""
         name = spec.host.name
         super().__init__(FRONT_END, name, {}, opts)
         self.name = name
         self._host = spec.host
         self._commands = commands
-        before = commands.before_installation(spec.host) if commands else []
         self.installation = Installation(
             name,
             spec,
             secrets=secrets,
             urn=urn([ZONE, FRONT_END], "Installation", name),
-            opts=ResourceOptions(parent=self, depends_on=before),
+            opts=ResourceOptions(parent=self, depends_on=[*before]),
         )
         self.member: ZoneMember | None = None
 

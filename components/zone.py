@@ -1,5 +1,6 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
@@ -7,38 +8,79 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from components.front_end import FrontEnd
 from components.urn import ZONE, urn
 from procedures.specs import (
+    Clock,
     Database,
+    Drivers,
     InstallationSpec,
+    Ldap,
     LoginKeysSpec,
     Mount,
+    PreflightSpec,
     RepositorySource,
+    Schedulers,
     Vip,
     ZoneSpec,
 )
 from providers.login_keys import LoginKeys
+from providers.preflight import Preflight
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.zone import Zone
 from settings import Settings
+from settings.model import NONE
 
 if TYPE_CHECKING:
     from components.commands import Commands
 
 
 class HighAvailableZone(ComponentResource):
-    """All installations in parallel, the zone, its members one by one, the rollout, the VIP."""
+    """Checks beforehand, all installations in parallel, the zone, its members one by one, the
+    rollout, the VIP.
+    """
 
     def __init__(self, name: str, settings: Settings) -> None:
         super().__init__(ZONE, name, {})
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
         commands = self._commands(settings)
+        specs = installations(settings)
+        # The operator's own steps may be what makes the hosts fit for the checks.
+        own = {
+            one.host.name: commands.before_installation(one.host) if commands else []
+            for one in specs
+        }
+        checked = Preflight(
+            name,
+            preflight(settings),
+            urn=urn([ZONE], "Preflight", name),
+            opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
+        )
         self.front_ends = [
-            FrontEnd(spec, secrets=secrets, commands=commands, opts=below)
-            for spec in installations(settings)
+            FrontEnd(
+                one,
+                secrets=secrets,
+                before=[checked, *own[one.host.name]],
+                commands=commands,
+                opts=below,
+            )
+            for one in specs
         ]
         spec = zone(settings)
-        installed: list[Resource] = [one.installation for one in self.front_ends]
+        prepared: list[Resource] = [one.installation for one in self.front_ends]
+        if settings.ensure_keys_for:
+            # Before the zone: whoever founds it, or joins, may be sent its database with them.
+            keys = LoginKeys(
+                name,
+                LoginKeysSpec(
+                    users=tuple(sorted(set(settings.ensure_keys_for))),
+                    hosts=settings.hosts,
+                    rsa_key_size=settings.rsa_key_size,
+                ),
+                after={one.name: one.installation.host_key for one in self.front_ends},
+                urn=urn([ZONE], "LoginKeys", name),
+                opts=ResourceOptions(parent=self, depends_on=prepared),
+            )
+            prepared = [*prepared, keys]
         self.zone = Zone(
             name,
             spec,
@@ -47,8 +89,9 @@ class HighAvailableZone(ComponentResource):
             lost=settings.lost,
             restore_from=settings.restore_from,
             mounts=[one.line for one in _mounts(settings)],
+            admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
             urn=urn([ZONE], "Zone", name),
-            opts=ResourceOptions(parent=self, depends_on=installed),
+            opts=ResourceOptions(parent=self, depends_on=prepared),
         )
         before: FrontEnd | None = None
         if settings.highly_available:
@@ -74,17 +117,6 @@ class HighAvailableZone(ComponentResource):
                 leader=self.rollout.leader,
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
-            )
-        if settings.ensure_keys_for:
-            LoginKeys(
-                name,
-                LoginKeysSpec(
-                    users=tuple(sorted(set(settings.ensure_keys_for))), hosts=settings.hosts
-                ),
-                after={one.name: one.installation.host_key for one in self.front_ends},
-                urn=urn([ZONE], "LoginKeys", name),
-                # What it writes, a transfer between front-ends writes, too.
-                opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
         for front_end in self.front_ends:
             front_end.settle_in(self.zone)
@@ -130,6 +162,22 @@ def zone(settings: Settings) -> ZoneSpec:
     )
 
 
+def preflight(settings: Settings) -> PreflightSpec:
+    """What the front-ends must be fit for."""
+    vips = {
+        name: _vip(settings, one.one_vip_if or settings.one_vip_if)
+        for name, one in settings.frontends.items()
+    }
+    return PreflightSpec(
+        hosts=settings.hosts,
+        version=settings.one_version,
+        database=_database(settings),
+        features=settings.feature_names,
+        vips={name: vip for name, vip in sorted(vips.items()) if vip},
+        ensure_hosts=settings.ensure_hosts,
+    )
+
+
 def installations(settings: Settings) -> list[InstallationSpec]:
     """What the config says of each front-end, by name."""
     gate = settings.gate_endpoint or f"http://{settings.one_vip or min(settings.frontends)}:5030"
@@ -143,14 +191,60 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             database=_database(settings),
             vip=_vip(settings, settings.frontends[name].one_vip_if or settings.one_vip_if),
             gate_endpoint=gate,
+            bind=_bind(settings),
             names=names if settings.ensure_hosts else {},
             oned={name: _wish(value) for name, value in settings.oned.items()},
+            drivers=Drivers(
+                unsafe_migrations=settings.unsafe_migrations,
+                keep_empty_bridge=settings.keep_empty_bridge,
+                tproxy=tuple(settings.gate_tproxy),
+            ),
+            schedulers=Schedulers(
+                rank={name: _wish(value) for name, value in settings.sched_rank.items()},
+                drs=settings.sched_drs,
+            ),
+            ldap=_ldap(settings),
+            clock=_clock(settings),
+            ensure_hostname=settings.ensure_hostname,
             mounts=_mounts(settings),
             links=settings.ds.links,
             purge=settings.purge,
         )
         for name, host in settings.hosts.items()
     ]
+
+
+def _bind(settings: Settings) -> dict[str, str]:
+    addresses = {
+        "gate": settings.gate_bind_addr,
+        "flow": settings.flow_bind_addr,
+        "form": settings.form_bind_addr,
+    }
+    return {name: addresses[name] for name in settings.feature_names if name in addresses}
+
+
+def _ldap(settings: Settings) -> Ldap:
+    ldap = settings.auth.ldap
+    return Ldap(
+        is_default=settings.auth.default == "ldap",
+        servers=ldap.servers,
+        choice=ldap.choice,
+        mappings={
+            ldap.servers[name][":mapping_filename"]: groups for name, groups in ldap.mapping.items()
+        },
+    )
+
+
+def _clock(settings: Settings) -> Clock:
+    locale = [one.locale for one in settings.ntp if one.locale]
+    pairs = (text.rpartition("=") for text in locale)
+    return Clock(
+        pools=tuple(one.pool for one in settings.ntp if one.pool),
+        servers=tuple(one.server for one in settings.ntp if one.server),
+        # As there: of several the last one.
+        timezone=next((one.timezone for one in reversed(settings.ntp) if one.timezone), ""),
+        locale={name or "LANG": value for name, _, value in pairs},
+    )
 
 
 def _wish(value: Any) -> Any:

@@ -12,7 +12,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class HostSsh(BaseModel):
     """What one front-end overrides of the common SSH settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     user: str | None = None
     """User to log in as, where it is another one on this host."""
@@ -23,7 +23,7 @@ class HostSsh(BaseModel):
 class SshSettings(BaseModel):
     """How the operator's machine logs in: one user, key and way for all front-ends."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     user: str = "root"
     """User to log in as. Any other than root needs sudo without a password."""
@@ -41,6 +41,11 @@ class SshSettings(BaseModel):
     """Front-end's name to its public key: takes the place of the file for this host."""
     accept_new_host_keys: bool = False
     """Trust a host that is in neither at first sight, and add its key to the file."""
+    forward_agent: bool = False
+    """Lend your agent to the leader while it sends the database to other front-ends, to log in
+    there. Meanwhile root on the leader can use it: see
+    [safety](safety.md#from-host-to-host-proceduresseedpy).
+    """
 
     @field_validator("bastion")
     @classmethod
@@ -53,7 +58,7 @@ class SshSettings(BaseModel):
 class Host(BaseModel):
     """A front-end's place on the network. The name is the one that the others call it by."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str
     address: str

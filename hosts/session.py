@@ -13,7 +13,7 @@ from pathlib import Path
 
 import paramiko
 
-from hosts import host_keys
+from hosts import agent, host_keys
 from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError, no_room
 from hosts.script import Output, Script, parse
@@ -57,22 +57,28 @@ class Session:
         self._held: set[tuple[str, int]] = set()
         self._idle: list[Shell] = []
 
+    def connect(self) -> None:
+        """Connect and log in, where that is not done yet. Raises HostError."""
+        self._transport()
+
     @property
     def host_key(self) -> str:
         """The host's public key, verified, as it stands in a known_hosts file."""
         key = self._transport().get_remote_server_key()
         return f"{key.get_name()} {key.get_base64()}"
 
-    def run(self, script: Script, progress: Progress | None = None) -> Output:
+    def run(
+        self, script: Script, progress: Progress | None = None, *, lend_agent: bool = False
+    ) -> Output:
         """Run a script as root and give back what it gave.
 
-        Raises HostError when it fails, when it takes longer than its timeout, or when the
+        With ``lend_agent`` it may use the operator's agent, if the settings allow that and there
+        is one. Raises HostError when it fails, when it takes longer than its timeout, or when the
         connection is lost.
         """
-        shell: Shell | None = None
         try:
-            shell = self._idle_shell() or Shell(self._channel(script.title), self._as_root)
-            ended = shell.run(script.text(), progress or (lambda _: None), script.timeout)
+            with self._shell(script.title, lend_agent=lend_agent) as shell:
+                ended = shell.run(script.text(), progress or (lambda _: None), script.timeout)
         except OverdueError as error:
             steps = parse(error.stdout).steps
             raise self._failed(
@@ -83,12 +89,6 @@ class Session:
             ) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(script.title, error) from None
-        else:
-            self._idle.append(shell)
-            shell = None
-        finally:
-            if shell is not None:
-                shell.close()
         return self._judge(script, ended)
 
     def send(self, file: Path, folder: str, timeout: float) -> None:
@@ -211,6 +211,24 @@ class Session:
     def _as_root(self) -> str:
         return "" if self.user == "root" else "sudo -n -- "
 
+    @contextmanager
+    def _shell(self, title: str, *, lend_agent: bool) -> Iterator[Shell]:
+        """For one script. It is kept for the next, unless it came to grief or has the agent."""
+        if lend_agent and self._settings.forward_agent and agent.has_keys():
+            # sshd offers what is forwarded to all that runs on a connection: this is its own.
+            with contextlib.closing(self._connect()) as client:
+                channel = self._channel(title, client.get_transport())
+                with agent.lent(channel):
+                    yield Shell(channel, f'{self._as_root}env {agent.SOCKET}="$SSH_AUTH_SOCK" ')
+            return
+        shell = self._idle_shell() or Shell(self._channel(title), self._as_root)
+        try:
+            yield shell
+        except BaseException:
+            shell.close()
+            raise
+        self._idle.append(shell)
+
     def _idle_shell(self) -> Shell | None:
         with contextlib.suppress(IndexError):
             while True:
@@ -259,9 +277,9 @@ class Session:
             return no_room(self.host.name, step, full, seen=seen)
         return HostError(self.host.name, step, expected=expected, seen=seen, remedy=remedy)
 
-    def _channel(self, title: str) -> paramiko.Channel:
+    def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
         try:
-            return self._transport().open_session(timeout=CONNECT_TIMEOUT)
+            return (transport or self._transport()).open_session(timeout=CONNECT_TIMEOUT)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(title, error) from None
 

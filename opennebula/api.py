@@ -114,6 +114,15 @@ class Api:
         """
         self._call(lambda: self._server.user.update(0, f'HA_CHECKED = "{mark}"', 1))
 
+    def public_key(self) -> str:
+        """oneadmin's SSH_PUBLIC_KEY, as this server knows it."""
+        user = self._call(lambda: self._server.user.info(0))
+        return str((user.TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
+
+    def set_public_key(self, text: str) -> None:
+        """Set it; the other attributes of oneadmin stay. The text has no quotes in it."""
+        self._call(lambda: self._server.user.update(0, f'SSH_PUBLIC_KEY = "{text}"', 1))
+
     def admit(self, password: str) -> bool:
         """Let oneadmin log in with that one, too, until the password changes; whether it may.
 

@@ -32,10 +32,13 @@ class Secrets:
     one_pass: str = field(repr=False)
     db_password: str = field(repr=False)
     one_token: str | None = field(default=None, repr=False)
+    ldap_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By server."""
 
     def texts(self) -> tuple[str, ...]:
         """All of them, to be kept out of messages."""
-        return tuple(filter(None, (self.one_pass, self.db_password, self.one_token)))
+        given = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
+        return tuple(filter(None, given))
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,29 @@ class Access:
     def run(
         self,
         host: Host,
-        name: str,
-        *,
+        *names: str,
         variables: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         exclusive: bool = True,
         timeout: float = 120.0,
+        lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host. Raises HostError."""
+        """Run one of this project's scripts on a host, or several as one. Raises HostError.
+
+        With ``lend_agent`` it may use the operator's agent, if the stack allows that.
+        """
         script = Script(
-            title=name.replace("_", " "),
-            body=script_text(name),
+            title=names[0].replace("_", " "),
+            body=script_text(*names),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),
             exclusive=exclusive,
             timeout=timeout,
         )
-        return self.session(host).run(script, lambda step: self.report(f"{host.name}: {step}"))
+        return self.session(host).run(
+            script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
+        )
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
         """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from opennebula import attributes, conf
+from procedures.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
 
+MONITORD = "/etc/one/monitord.conf"
 TOO_MUCH = "rights on every database"
 _HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
@@ -19,7 +21,19 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
             continue
         place = f"{spec.vip.interface} {spec.vip.address}/{spec.vip.prefix}"
         text = conf.write(text, hook, {"COMMAND": "raft/vip.sh", "ARGUMENTS": f"{role} {place}"})
-    return attributes.settle(text, spec.oned)
+    if not spec.ldap.is_default:
+        return attributes.settle(text, spec.oned)
+    return attributes.settle(_with_driver(text, "ldap"), {**spec.oned, "DEFAULT_AUTH": "ldap"})
+
+
+def _with_driver(text: str, name: str) -> str:
+    """oned.conf with that driver among those that users may log in with."""
+    found = conf.read(text, "AUTH_MAD")
+    listed = found.get("AUTHN", "") if isinstance(found, dict) else ""
+    # Where none are listed, all are.
+    if not listed or name in listed.split(","):
+        return text
+    return conf.write(text, "AUTH_MAD", {"AUTHN": f"{listed},{name}"})
 
 
 def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
@@ -27,10 +41,14 @@ def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[st
     return attributes.differences(text, oned_conf(text, spec, db_password))
 
 
-def monitord_conf(text: str, spec: InstallationSpec) -> str:
+def monitord_conf(spec: InstallationSpec) -> ManagedFile:
     """monitord.conf: the hypervisors' agents report to the VIP."""
     address = spec.vip.address if spec.vip else "auto"
-    return conf.write(text, "NETWORK", {"MONITOR_ADDRESS": address})
+    return ManagedFile(
+        MONITORD,
+        lambda text: conf.write(text, "NETWORK", {"MONITOR_ADDRESS": address}),
+        attributes.differences,
+    )
 
 
 def with_database(text: str, database: Database, password: str) -> str:

@@ -1,29 +1,32 @@
 """How one host differs from what the stack asks of it. Pure: facts in, names and reasons out."""
 
-import ipaddress
-
 from hosts.errors import HostError
 from opennebula import packages
 from procedures import configuration, storage, upgrade
+from procedures.access import Secrets
+from procedures.files import clock, collect
 from procedures.observe import Facts
 from procedures.packaging import differing_packages, features, platform, unsettled
-from procedures.specs import InstallationSpec, Vip
+from procedures.specs import InstallationSpec
 
 _ONE_AUTH = "/var/lib/one/.one/one_auth"
 _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
 """Of the keys those that others may read; FireEdge writes its own so, in a closed folder."""
 
 
-def drift(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
+def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, ...]:
     """What differs on the host from the spec, by name."""
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
     found += unsettled(seen, spec)
     if not seen.package:
         return tuple(found)
-    named = configuration.differences(seen.newest_conf, spec, db_password)
+    named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     found += [f"oned.conf: {name}" for name in named]
-    if configuration.monitord_conf(seen.monitord_conf, spec) != seen.monitord_conf:
-        found.append("monitord.conf")
+    found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
+    if wanted_hostname(seen, spec):
+        found.append(f"hostname: {seen.hostname}")
+    if wanted_timezone(seen, spec):
+        found.append(f"time zone: {seen.timezone}")
     found += [
         f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
         for name, address in sorted(spec.names.items())
@@ -59,26 +62,26 @@ def check(seen: Facts, spec: InstallationSpec) -> None:
             seen=f"{other}, in which a running oned has its data",
             remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
         )
-    if spec.vip is not None:
-        _check_interface(seen, spec.vip)
+    if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
+        there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
+        raise HostError(
+            seen.host.name,
+            "see what keeps the time",
+            expected="one service that does, enabled: chrony or systemd-timesyncd",
+            seen=" and ".join(there) or "none",
+            remedy="install one of them there, or take pool and server out of opennebula-ha:ntp",
+        )
 
 
-def _check_interface(seen: Facts, vip: Vip) -> None:
-    own = [item for item in seen.addresses if item.interface == vip.interface]
-    network = vip.network
-    if any(
-        ipaddress.ip_address(item.address) in network for item in own if item.address != vip.address
-    ):
-        return
-    there = ", ".join(f"{item.interface} {item.address}/{item.prefix}" for item in seen.addresses)
-    raise HostError(
-        seen.host.name,
-        "check the VIP's interface",
-        expected=f"interface {vip.interface} with an address in {network}",
-        seen=there or "no address at all",
-        remedy=f"correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
-        f" {seen.host.name} one_vip_if for this host alone",
-    )
+def wanted_hostname(seen: Facts, spec: InstallationSpec) -> str:
+    """The name that the host is to call itself by, where it does not."""
+    name = spec.host.name
+    return name if spec.ensure_hostname and seen.hostname != f"{name} {name}" else ""
+
+
+def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
+    """Its time zone, where it has another one."""
+    return spec.clock.timezone if spec.clock.timezone != seen.timezone else ""
 
 
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:

@@ -10,8 +10,18 @@ from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
-from procedures.drift import check, drift, managed_units, open_keys, writes_auth
-from procedures.observe import Facts, Package, facts, facts_where_possible, statuses
+from procedures.drift import (
+    check,
+    drift,
+    managed_units,
+    open_keys,
+    wanted_hostname,
+    wanted_timezone,
+    writes_auth,
+)
+from procedures.files import collect
+from procedures.files.paths import PATHS
+from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.packaging import features, held, platform, to_fetch, unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec
 
@@ -19,6 +29,9 @@ STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
 """Seconds to fetch and unpack all packages."""
+
+CONFIGURE = 300.0
+"""Seconds to write everything, and for the services beside oned to restart with it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ def install(
     peers: Mapping[str, Host] | None = None,
     agreed: str | None = None,
     renew: bool = False,
+    seen: Facts | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
@@ -46,12 +60,13 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs.
+    accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
+    just asked for them.
     """
-    seen = _facts(access, spec)
+    seen = seen or _facts(access, spec)
     check(seen, spec)
     upgrade.check(seen, spec.version)
-    lacking = drift(seen, spec, access.secrets.db_password)
+    lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
@@ -77,7 +92,7 @@ def install(
 
 def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
     """What the host has now, and how it differs from the spec."""
-    return _installed(access, spec, seen, drift(seen, spec, access.secrets.db_password))
+    return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
 def remove(access: Access, spec: InstallationSpec) -> None:
@@ -180,6 +195,7 @@ def _packages(
             "key": spec.repository.key or "",
             "needs": "\n".join(there.release.needs if spec.repository.pre_enable else ()),
             "packages": " ".join(names),
+            "files": " ".join(PATHS),
             "stage": spec.version if stage else "",
             "refresh": "yes" if spec.update_pkg_cache else "no",
             "proxy": spec.pkg_cache_proxy or "",
@@ -193,7 +209,7 @@ def _packages(
         seen,
         packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
         oned_conf=output.values["oned"],
-        monitord_conf=output.values["monitord"],
+        files=files(output.values),
     )
 
 
@@ -224,6 +240,7 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
+    written = collect.writing(seen, spec, secrets)
     # An oned that runs may open further connections until the rollout restarts it.
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
@@ -242,9 +259,12 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 if has_to_run and name in seen.units and not seen.units[name].runs
             ),
             "open_keys": "\n".join(open_keys(seen)),
-            "monitord_conf": configuration.monitord_conf(seen.monitord_conf, spec).rstrip("\n"),
+            "hostname": wanted_hostname(seen, spec),
+            "timezone": wanted_timezone(seen, spec),
+            **written.variables,
         },
         secrets={
+            **written.secrets,
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
@@ -252,6 +272,7 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "db_password": secrets.db_password,
             "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
         },
+        timeout=CONFIGURE,
     )
 
 

@@ -99,6 +99,7 @@ def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
                 "users": " ".join(spec.users),
                 "name": host.name,
                 "make": "yes" if make else "no",
+                "rsa_key_size": str(spec.rsa_key_size or ""),
             },
             exclusive=make,
         )

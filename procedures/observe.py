@@ -1,5 +1,6 @@
 """What is there: a front-end's facts in one round trip, and the zone as every endpoint sees it."""
 
+import base64
 import contextlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
 from procedures import storage
 from procedures.access import Access, on_each
 from procedures.configuration import account_name
+from procedures.files import clock
+from procedures.files.paths import PATHS
 from procedures.specs import Database
 from procedures.storage import Storage
 
@@ -74,6 +77,15 @@ class KeyFile:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file as it is there."""
+
+    text: str = field(repr=False)
+    mode: int
+    owner: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """One front-end as its host shows it."""
 
@@ -98,7 +110,6 @@ class Facts:
     oned_conf: str
     next_conf: str
     """The oned.conf that waits for the rollout, beside the one that oned runs with; or nothing."""
-    monitord_conf: str
     dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
@@ -109,8 +120,12 @@ class Facts:
     log_begins: int
     checksums: str
     """Of every replicated table, where asked for."""
+    files: Mapping[str, File] = field(default_factory=dict)
+    """Those in which this program sets something, by path, as far as they are there."""
+    hostname: str = ""
+    timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
-    """MariaDB and OpenNebula's, by name without ``.service``."""
+    """MariaDB, OpenNebula's and those that keep the time, by name without ``.service``."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
@@ -210,22 +225,16 @@ def facts(
 
     Also where its database does not answer, unless it may be ``even_silent``.
     """
-    names = sorted(names)
+    names = tuple(names)
     output = access.run(
         host,
         "observe",
-        variables={
-            "db_name": database.name,
-            "checksums": "yes" if checksums else "no",
-            "names": " ".join(names),
-            "account": account_name(database),
-            "units": " ".join(f"{unit}.service" for unit in _UNITS),
-        },
+        variables=question(database, names, checksums=checksums),
         exclusive=False,
         # Of a large database each checksum is a whole reading.
         timeout=600 if checksums else 120,
     )
-    found = _parse(host, names, output)
+    found = read(host, names, output)
     if found.silent and not even_silent:
         raise HostError(
             host.name,
@@ -236,6 +245,20 @@ def facts(
             " then run again",
         )
     return found
+
+
+def question(
+    database: Database, names: Iterable[str], *, checksums: bool = False
+) -> dict[str, str]:
+    """The variables of observe.sh."""
+    return {
+        "db_name": database.name,
+        "checksums": "yes" if checksums else "no",
+        "names": " ".join(sorted(names)),
+        "account": account_name(database),
+        "units": " ".join(f"{unit}.service" for unit in _UNITS),
+        "files": " ".join(PATHS),
+    }
 
 
 def all_facts(
@@ -346,28 +369,36 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
     The facts must have been asked with these names. Raises HostError.
     """
     for one in seen:
-        for name, host in hosts.items():
-            address, *_ = one.resolves.get(name, "").split() or [""]
-            if address != host.address:
-                raise HostError(
-                    one.host.name,
-                    "resolve the front-ends' names",
-                    expected=f"{name} at {host.address}",
-                    seen=address or "no address",
-                    remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
-                )
+        for name, seen_at in wrong_names(one, hosts).items():
+            raise HostError(
+                one.host.name,
+                "resolve the front-ends' names",
+                expected=f"{name} at {hosts[name].address}",
+                seen=seen_at,
+                remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
+            )
+
+
+NO_ADDRESS = "no address"
+
+
+def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
+    """The names with which that one does not find such a host, and the address that it finds."""
+    first = {name: (one.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
+    return {name: at for name, at in first.items() if at != hosts[name].address}
 
 
 _UNITS = (
     *("opennebula", *FEATURES.values()),
     *sorted({family.database_service for family in FAMILIES}),
+    *clock.UNITS,
 )
 
 
-def _parse(host: Host, names: list[str], output: Output) -> Facts:
+def read(host: Host, names: Iterable[str], output: Output) -> Facts:
+    """The facts that observe.sh told, asked for these names."""
     values = output.values
-    for name in ("oned", "monitord"):
-        _check_conf(host, name, values.get(name, ""))
+    _check_conf(host, values.get("oned", ""))
     log = values.get("log", "").split()
     staged = [*values.get("staged", "").split(), "", "", ""]
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
@@ -383,10 +414,9 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         proxy=values["proxy"],
         active=values["active"] == "active",
         since=int(values["since"]),
-        configured=int(values["configured"]),
+        configured=int(values["configured"] or 0),
         oned_conf=values.get("oned", ""),
         next_conf=values.get("next", ""),
-        monitord_conf=values.get("monitord", ""),
         dumps=tuple(_dumps(values["backups"])),
         # Of a database that does not answer nobody may think that it is empty.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")),
@@ -397,6 +427,9 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
         log_term=int(log[1]) if log else -1,
         log_begins=int(log[2]) if log else -1,
         checksums=values.get("checksums", ""),
+        files=files(values),
+        hostname=values.get("hostname", ""),
+        timezone=values.get("timezone", ""),
         units=dict(_units(values["units"])),
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
@@ -414,7 +447,7 @@ def _parse(host: Host, names: list[str], output: Output) -> Facts:
     )
 
 
-def _check_conf(host: Host, name: str, text: str) -> None:
+def _check_conf(host: Host, text: str) -> None:
     """What somebody broke by hand is said here, once, for all who read the file later."""
     try:
         federation = conf.read(text, "FEDERATION")
@@ -424,11 +457,21 @@ def _check_conf(host: Host, name: str, text: str) -> None:
     except conf.ConfError as error:
         raise HostError(
             host.name,
-            f"read /etc/one/{name}.conf",
+            "read /etc/one/oned.conf",
             expected="the grammar of OpenNebula's configuration files",
             seen=str(error),
             remedy="mend that line on the host, then run again",
         ) from None
+
+
+def files(values: Mapping[str, str]) -> dict[str, File]:
+    """By path, as ``give_files`` of common.sh tells them."""
+    found = {}
+    for line in values.get("files", "").splitlines():
+        mode, owner, path, *text = line.split(" ", 3)
+        content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
+        found[path] = File(content, int(mode, 8), owner)
+    return found
 
 
 def _variable(name: str) -> str:

@@ -15,14 +15,19 @@ _ANY = "*"
 
 def platform(seen: Facts, spec: InstallationSpec) -> Platform:
     """What the host runs. Raises HostError where OpenNebula has no packages for that."""
+    return supported(seen.host.name, seen.distribution, seen.release, spec.version)
+
+
+def supported(host: str, distribution: str, release: str, version: str) -> Platform:
+    """The same of a host that there are no facts of."""
     try:
-        return families.platform(seen.distribution, seen.release, spec.version)
+        return families.platform(distribution, release, version)
     except families.UnsupportedError as known:
         raise HostError(
-            seen.host.name,
-            "see which distribution is there",
-            expected=f"one that OpenNebula {spec.version} has packages for: {known}",
-            seen=f"{seen.distribution} {seen.release}".strip(),
+            host,
+            "choose the package repository",
+            expected=f"one that OpenNebula {version} has packages for: {known}",
+            seen=f"{distribution} {release}".strip() or "a system without /etc/os-release",
             remedy="use one of those, or set opennebula-ha:one_version to a version that has"
             " packages for this one",
         ) from None

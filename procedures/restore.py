@@ -9,7 +9,7 @@ from procedures import configuration
 from procedures.access import Access
 from procedures.observe import Facts
 from procedures.oned import STOP
-from procedures.seed import COPY, INCOMING, MARKER
+from procedures.seed import COPY, INCOMING
 from procedures.specs import Database
 
 _DUMP, _KEYS = ".sql.zst", ".keys.tar.zst"
@@ -54,8 +54,6 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
         "restore",
         variables={
             "db_name": database.name,
-            "login": session.user,
-            "marker": MARKER,
             "may_replace": "no",
             "alone": "yes",
         },

@@ -19,21 +19,25 @@ ID= ID_LIKE= VERSION_ID=
 
 
 @cache
-def script_text(name: str) -> str:
-    """All of one of this project's scripts but its variables."""
-    return _file("common") + _families() + _file(name)
+def script_text(*names: str) -> str:
+    """All of one of this project's scripts but its variables, or of several as one."""
+    return _file("common") + _families() + "".join(map(_file, names))
 
 
 @cache
 def _families() -> str:
-    unknown = replace(FAMILIES[0], like=(), scripts=("unknown",))
+    unknown = replace(FAMILIES[0], name="", like=(), scripts=("unknown",))
     branches = "".join(map(_branch, (*FAMILIES, unknown)))
     return f'{_ASK}case " $ID $ID_LIKE " in\n{branches}esac\n'
 
 
 def _branch(family: Family) -> str:
     words = " | ".join(f'*" {word} "*' for word in family.like) or "*"
-    named = {**family.constants, "database_service": f"{family.database_service}.service"}
+    named = {
+        "family": family.name,
+        "database_service": f"{family.database_service}.service",
+        **family.constants,
+    }
     constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
     functions = "".join(_file(f"families/{name}") for name in family.scripts)
     return f"{words})\n{constants}{functions};;\n"

@@ -1,9 +1,10 @@
 """Give a leader's database and keys to other front-ends: straight from host to host.
 
-The dump, ``/var/lib/one/.one`` and ``.ssh`` go by rsync over SSH with a key made for this one
-transfer. The receiving side allows it for rsync into one folder, for a quarter of an hour, and
-forgets it when the dump has arrived; the sending side knows the receiver by the host key that
-this program verified itself.
+The dump, ``/var/lib/one/.one`` and ``.ssh`` go by rsync over SSH. The sending side logs in with
+the operator's agent where that is lent to it, or with keys that it has already, or else with one
+made for this transfer. The receiving side allows that key beforehand, which spares a round trip:
+for rsync into one folder, for a while, until the dump has arrived. That is less than the others
+may do. The sending side knows the receiver by the host key that this program verified itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,10 @@ from procedures.specs import Database
 
 INCOMING = "/var/lib/opennebula-ha/incoming"
 """Where a host receives a database and its keys."""
-MARKER = "opennebula-ha-transfer"
-"""Ends the line in authorized_keys; nothing else there is touched."""
 COPY = 3600.0
 """Seconds for one of: the dump, the transfer, the restore."""
+TRUST = COPY + 900.0
+"""Seconds after which nobody logs in with a transfer's key any more: the dump comes before that."""
 
 
 def dump(
@@ -88,11 +89,7 @@ def _allow(access: Access, host: Host, public_key: str) -> str:
     access.run(
         host,
         "allow_transfer",
-        variables={
-            "login": access.session(host).user,
-            "public_key": public_key,
-            "marker": MARKER,
-        },
+        variables={"public_key": public_key, "seconds": str(int(TRUST))},
         timeout=180,
     )
     return ""
@@ -112,6 +109,7 @@ def _send(
             variables={"dump": path, "targets": "\n".join(lines)},
             secrets={"private_key": private_key},
             timeout=COPY,
+            lend_agent=True,
         )
     except HostError as error:
         for host in targets:
@@ -127,8 +125,6 @@ def _restore(access: Access, target: Facts, server_id: int, database: Database) 
         "restore",
         variables={
             "db_name": database.name,
-            "login": access.session(target.host).user,
-            "marker": MARKER,
             "may_replace": "yes" if target.has_content else "no",
             "alone": "no",
         },

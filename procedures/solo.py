@@ -43,6 +43,8 @@ def _alone(
     start(access, host, None)
     api = answering(access, host)
     try:
+        if api.zone()[1] != zone.endpoint:
+            api.set_endpoint(zone.endpoint)
         for entry in api.servers():
             if goes(entry.name):
                 api.delete_server(entry.id)

@@ -1,8 +1,9 @@
 """What the operator wants, as each procedure needs it. Holds no secret."""
 
 import ipaddress
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hosts.connection import Host
 from opennebula.attributes import Wish
@@ -11,7 +12,7 @@ from opennebula.attributes import Wish
 class Spec(BaseModel):
     """Base of all: frozen, and strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Database(Spec):
@@ -72,6 +73,56 @@ class Mount(Spec):
         return "ro" not in self.opts.split(",")
 
 
+def _whole(value: Any) -> Any:
+    """A state has all numbers as floats."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Plain = Annotated[Any, BeforeValidator(_whole)]
+"""What JSON has, as the config has it."""
+
+
+class Drivers(Spec):
+    """What the drivers do on the hypervisors."""
+
+    unsafe_migrations: bool = True
+    keep_empty_bridge: bool = True
+    tproxy: tuple[dict[str, Plain], ...] = ()
+    """Proxies for the network's machines; none: as the file has it."""
+
+
+class Schedulers(Spec):
+    """What differs from the schedulers' own settings: of each attribute, or section and key."""
+
+    rank: dict[str, Wish] = Field(default_factory=dict)
+    drs: dict[str, Plain] = Field(default_factory=dict)
+
+
+class Ldap(Spec):
+    """How users log in with LDAP. The servers' passwords are no part of it."""
+
+    is_default: bool = False
+    """Users that OpenNebula does not know are asked for there."""
+    servers: dict[str, dict[str, Plain]] = Field(default_factory=dict)
+    choice: dict[str, Plain] = Field(default_factory=dict)
+    """Which server is asked: ``:order`` or ``:match_user_regex``."""
+    mappings: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By name of the file: a group there to the ID of one here."""
+
+
+class Clock(Spec):
+    """Whom the time is asked for, and how it is shown."""
+
+    pools: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    timezone: str = ""
+    locale: dict[str, str] = Field(default_factory=dict)
+
+
 class InstallationSpec(Spec):
     """One front-end's packages, database, configuration and credentials."""
 
@@ -82,6 +133,8 @@ class InstallationSpec(Spec):
     database: Database = Database()
     vip: Vip | None = None
     gate_endpoint: str
+    bind: dict[str, str] = Field(default_factory=dict)
+    """Feature to the address that it listens at."""
     names: dict[str, str] = Field(default_factory=dict)
     """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
     oned: dict[str, Wish] = Field(default_factory=dict)
@@ -93,6 +146,11 @@ class InstallationSpec(Spec):
     """Nothing on the host installs upgrades by itself."""
     update_pkg_cache: bool = False
     """The lists of all repositories are fresh before anything is installed."""
+    drivers: Drivers = Drivers()
+    schedulers: Schedulers = Schedulers()
+    ldap: Ldap = Ldap()
+    clock: Clock = Clock()
+    ensure_hostname: bool = False
     mounts: tuple[Mount, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
     """ID of a datastore to the folder that its own folder is a link to."""
@@ -123,3 +181,18 @@ class LoginKeysSpec(Spec):
 
     users: tuple[str, ...]
     hosts: dict[str, Host]
+    rsa_key_size: int | None = None
+    """Of a key that is made, in bits; none: it is an Ed25519 key."""
+
+
+class PreflightSpec(Spec):
+    """What the front-ends must be fit for."""
+
+    hosts: dict[str, Host]
+    version: str
+    database: Database = Database()
+    features: tuple[str, ...] = ()
+    vips: dict[str, Vip] = Field(default_factory=dict)
+    """By front-end; empty where there is none."""
+    ensure_hosts: bool = True
+    """The front-ends' names come into /etc/hosts."""

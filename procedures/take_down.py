@@ -9,7 +9,6 @@ from procedures.access import Access, side_by_side
 from procedures.found import zone_lock
 from procedures.observe import Facts, all_facts, statuses
 from procedures.oned import STOP
-from procedures.seed import MARKER
 from procedures.specs import ZoneSpec
 
 
@@ -36,11 +35,7 @@ def _stop(access: Access, zone: ZoneSpec, seen: Facts) -> None:
     access.run(
         seen.host,
         "take_down",
-        variables={
-            "vip": zone.vip.address if zone.vip else "",
-            "login": access.session(seen.host).user,
-            "marker": MARKER,
-        },
+        variables={"vip": zone.vip.address if zone.vip else ""},
         secrets={"oned_conf": written.rstrip("\n")},
         timeout=STOP,
     )

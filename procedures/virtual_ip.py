@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
+from opennebula.packages import FEATURES
 from procedures import gate
-from procedures.access import Access
+from procedures.access import Access, on_each
 from procedures.address import to_leader
 from procedures.gate import Whole
-from procedures.observe import all_facts, way_in
+from procedures.observe import Facts, all_facts, way_in
 from procedures.specs import ZoneSpec
+
+_GUI = FEATURES["gui"]
 
 
 def settle(
@@ -22,9 +25,19 @@ def settle(
     """
     view = gate.wait_for_leader(access, hosts)
     leader = view.leader() or ""
+    if whole is not None and whole.leader == leader and hosts.keys() <= whole.facts.keys():
+        seen = {name: whole.facts[name] for name in hosts}
+    else:
+        seen = all_facts(access, hosts, zone.database)
     api = access.api(way_in(view, hosts), timeout=30)
+    guis = _guis(seen)
+    idle = {name for name in guis if not seen[name].units[_GUI].runs}
     try:
         if api.zone()[1] != zone.endpoint:
+            # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
+            # before and started after it, none has the former answer wherever this is interrupted.
+            running, idle = guis.keys() - idle, set(guis)
+            _gui(access, {name: guis[name] for name in running}, "stop")
             api.set_endpoint(zone.endpoint)
     except ApiError as error:
         raise HostError(
@@ -34,9 +47,20 @@ def settle(
             seen=str(error),
             remedy="look at /var/log/one/oned.log on the leader, then run again",
         ) from None
+    finally:
+        _gui(access, {name: guis[name] for name in idle}, "start")
     access.report(f"wait until {leader} alone holds the VIP")
-    if whole is not None and whole.leader == leader and hosts.keys() <= whole.facts.keys():
-        seen = {name: whole.facts[name] for name in hosts}
-    else:
-        seen = all_facts(access, hosts, zone.database)
     return to_leader(access, zone, hosts, leader, seen)
+
+
+def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
+    """The front-ends on which FireEdge is to run."""
+    return {
+        name: one.host
+        for name, one in seen.items()
+        if _GUI in one.units and one.units[_GUI].enabled.startswith("enabled")
+    }
+
+
+def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:
+    on_each(hosts, lambda host: access.run(host, "gui", variables={"action": action}))

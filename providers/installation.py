@@ -24,7 +24,13 @@ class InstallationProvider(Provider[InstallationSpec]):
     ) -> tuple[str, Outputs]:
         """Install, or find it installed."""
         here = stack.current()
-        done = install(access, spec, peers=here.front_ends, agreed=here.release.agreed)
+        done = install(
+            access,
+            spec,
+            peers=here.front_ends,
+            agreed=here.release.agreed,
+            seen=here.take(spec.host),
+        )
         return spec.host.name, _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
@@ -42,8 +48,10 @@ class InstallationProvider(Provider[InstallationSpec]):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         renew = olds.get("secrets") != news.get("secrets")
-        agreed = stack.current().release.agreed
-        done = install(access, spec, agreed=agreed, renew=renew)
+        here = stack.current()
+        done = install(
+            access, spec, agreed=here.release.agreed, renew=renew, seen=here.take(spec.host)
+        )
         return _outputs(done, revision=now())
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:

@@ -6,14 +6,17 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi.dynamic import Config
 
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
+from opennebula.ldap_auth import PASSWORD
 from procedures.access import Access, Report, Secrets
 from procedures.gate import Whole
+from procedures.observe import Facts
 from procedures.specs import Database
 from procedures.survey import Survey
 from procedures.upgrade import Release
@@ -33,6 +36,7 @@ class Stack:
             one_pass=one_pass,
             db_password=str(config.get(f"{PROJECT}:db_password") or ""),
             one_token=config.get(f"{PROJECT}:one_token"),
+            ldap_passwords=_ldap_passwords(_object(config, "auth") or {}),
         )
         self.front_ends: dict[str, Host] = {
             name: Host.model_validate(
@@ -49,8 +53,11 @@ class Stack:
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
         """The version that is wanted, and the one for which the database may be changed."""
+        self.skip_checks: tuple[str, ...] = tuple(_object(config, "skip_checks") or ())
+        """The checks beforehand that are left out."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
+        self._checked: dict[str, Facts] = {}
 
     def survey(self, access: Access, database: Database) -> Survey:
         """The front-ends as a refresh sees them: asked once for all resources."""
@@ -58,6 +65,17 @@ class Stack:
             if self._survey is None or self._survey.database != database:
                 self._survey = Survey(access, self.front_ends, database)
             return self._survey
+
+    def keep(self, checked: Mapping[str, Facts]) -> None:
+        """What the checks beforehand have just seen, for who changes those hosts next."""
+        with _lock:
+            self._checked = dict(checked)
+
+    def take(self, host: Host) -> Facts | None:
+        """The facts of that host as they were kept, once: they are about to change."""
+        with _lock:
+            seen = self._checked.pop(host.name, None)
+        return seen if seen is not None and seen.host == host else None
 
     def access(self, report: Report) -> Access:
         """The way to the hosts for one operation on one resource."""
@@ -88,6 +106,15 @@ def current() -> Stack:
     if _stack is None:
         raise RuntimeError("the provider was not configured")
     return _stack
+
+
+def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
+    servers: Mapping[str, Any] = auth.get("ldap", {}).get("config", {})
+    return {
+        name: str(one[PASSWORD])
+        for name, one in servers.items()
+        if isinstance(one, dict) and PASSWORD in one
+    }
 
 
 def _object(config: Config, key: str) -> Any:

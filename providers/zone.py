@@ -7,6 +7,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from hosts.connection import Host
+from procedures import admin_key
 from procedures.access import Access
 from procedures.found import found, zone_lock
 from procedures.leave import forget, prepare, require_gone
@@ -17,6 +18,8 @@ from procedures.take_down import take_down
 from procedures.upgrade import take_up
 from providers import stack
 from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+
+_KEY = "oneadmin's SSH_PUBLIC_KEY"
 
 
 class ZoneProvider(Provider[ZoneSpec]):
@@ -31,17 +34,24 @@ class ZoneProvider(Provider[ZoneSpec]):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
             found(access, spec, hosts, {}, restore_from=dump, seen=seen)
-        return "zone-0", {"drift": []}
+        return "zone-0", {"drift": _settle_key(access, spec, props, replace=False)}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
-        """Whether the zone has a leader (or its one server answers), and the lost stay away."""
+        """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
+        and whether the lost stay away.
+        """
         require_gone(access, props.get("lost_at") or {}, hosts_of(props))
+        survey = stack.current().survey(access, spec.database)
         if spec.highly_available:
-            survey = stack.current().survey(access, spec.database)
-            well = survey.view().leader() is not None
+            head = survey.view().leader()
         else:
-            well = bool(statuses(access, hosts_of(props)))
-        return {"drift": [] if well else ["no leader"]}
+            head = next(iter(statuses(access, hosts_of(props))), None)
+        if head is None:
+            return {"drift": ["no leader"]}
+        wanted, seen = props.get("admin_pubkey"), survey.known_facts().get(head)
+        if wanted and seen and admin_key.differs(access, seen, wanted):
+            return {"drift": [_KEY]}
+        return {"drift": []}
 
     def change(
         self,
@@ -76,7 +86,7 @@ class ZoneProvider(Provider[ZoneSpec]):
             restore_from=news.get("restore_from"),
             existed=True,
         )
-        return {"drift": [], "lost_at": lost_at}
+        return {"drift": _settle_key(access, spec, news, replace=True), "lost_at": lost_at}
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
         """Take the whole zone down."""
@@ -96,12 +106,13 @@ class Zone(Resource, module="opennebula", name="Zone"):
         lost: Sequence[str],
         restore_from: str | None,
         mounts: Sequence[str],
+        admin_pubkey: str | None,
         urn: str,
         opts: ResourceOptions,
     ) -> None:
         """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
         ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
-        front-ends' shares are compared anew.
+        front-ends' shares are compared anew; ``admin_pubkey``: see procedures/admin_key.py.
         """
         super().__init__(
             ZoneProvider(),
@@ -114,6 +125,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
                 # Only where it is set: to take it back is no change.
                 **({"restore_from": restore_from} if restore_from else {}),
                 **({"mounts": list(mounts)} if mounts else {}),
+                **({"admin_pubkey": admin_pubkey} if admin_pubkey else {}),
                 "urn": urn,
                 "drift": None,
                 "lost_at": None,
@@ -130,6 +142,15 @@ def _look_and_take_up(
     """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
     seen = facts_where_possible(access, hosts, spec.database, names=hosts)
     return {} if take_up(access, spec, hosts, seen) else seen
+
+
+def _settle_key(
+    access: Access, spec: ZoneSpec, props: Mapping[str, Any], *, replace: bool
+) -> list[str]:
+    wanted = props.get("admin_pubkey")
+    if not wanted or admin_key.settle(access, spec, hosts_of(props), wanted, replace=replace):
+        return []
+    return [_KEY]
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:

@@ -20,11 +20,15 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
 )
 
 from hosts.connection import Host, HostSsh, SshSettings
+from opennebula.ldap_auth import CHOICES, PASSWORD
 
 PROJECT = "opennebula-ha"
+NONE = "none"
+"""In the place of a public key."""
 
 HostName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]+)*$")
@@ -40,6 +44,7 @@ Owner = Annotated[
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
 ]
 Scalar = str | int | float | bool
+Listening = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
 
 
 def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -60,7 +65,7 @@ Attribute = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class FrontEnd(_Part):
@@ -139,6 +144,78 @@ class Datastores(_Part):
         return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
 
 
+class Ldap(_Part):
+    """Of ``auth``."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Servers, and `:order` or `:match_user_regex`, as in `ldap_auth.conf`. A server's `:password`
+    is a secret.
+    """
+    mapping: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Server to its groups: the name that a group has there to its ID in OpenNebula. The server has
+    a `:mapping_filename`, which ends in `.yaml`.
+    """
+
+    @field_validator("config")
+    @classmethod
+    def _with_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: {key: _hidden(key, item) for key, item in one.items()}
+            if isinstance(one, dict)
+            else one
+            for name, one in value.items()
+        }
+
+    @property
+    def servers(self) -> dict[str, dict[str, Any]]:
+        """Without their passwords."""
+        return {
+            name: {key: item for key, item in one.items() if key != PASSWORD}
+            for name, one in self.config.items()
+            if name not in CHOICES
+        }
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Which server is asked."""
+        return {name: value for name, value in self.config.items() if name in CHOICES}
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """By server."""
+        return {
+            name: one[PASSWORD].get_secret_value()
+            for name, one in self.config.items()
+            if isinstance(one, dict) and isinstance(one.get(PASSWORD), SecretStr)
+        }
+
+
+def _hidden(key: str, value: Any) -> Any:
+    return SecretStr(str(value)) if key == PASSWORD and value is not None else value
+
+
+class Auth(_Part):
+    """Who knows the users."""
+
+    default: Literal["ldap"] | None = None
+    """`ldap`: who is no user yet is asked for there."""
+    ldap: Ldap = Ldap()
+    """LDAP's servers."""
+
+
+class Ntp(_Part):
+    """One entry of ``ntp``: one of these."""
+
+    timezone: Word | None = None
+    """The hosts' time zone, such as `UTC`."""
+    locale: Annotated[str, StringConstraints(pattern=r"^([A-Z_]+=)?[^\s=#]+$")] | None = None
+    """A variable of the hosts' locale, such as `LC_TIME=C.UTF-8`."""
+    pool: Word | None = None
+    """A pool of servers, such as `pool.ntp.org`."""
+    server: Word | None = None
+    """A server."""
+
+
 class Repository(_Part):
     """A mirror in place of OpenNebula's own package repository."""
 
@@ -207,6 +284,10 @@ class Settings(_Part):
     """Accounts, such as `[ubuntu, root]`, that are to log in by SSH from each front-end to all
     others: see [below](#keys-of-accounts).
     """
+    rsa_key_size: Annotated[int, Field(ge=1024, le=16384)] | None = None
+    """Length of those keys in bits, which are RSA then; otherwise they are Ed25519."""
+    ensure_hostname: bool = False
+    """Have each front-end's own hostname be its name in `frontends`."""
     ensure_hosts: bool = True
     """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
@@ -229,6 +310,41 @@ class Settings(_Part):
     """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
     set.
     """
+    gate_bind_addr: Listening = "0.0.0.0"  # noqa: S104 - one-deploy's
+    """Address at which OneGate listens."""
+    gate_tproxy: list[dict[str, Any]] = Field(default_factory=list)
+    """Proxies on the hypervisors for the machines, each as in `OpenNebulaNetwork.conf`, such as
+    `{":service_port": 5030, ":remote_addr": 10.2.50.86, ":remote_port": 5030}`: see
+    [below](#what-the-hypervisors-get).
+    """
+    flow_bind_addr: Listening = "0.0.0.0"  # noqa: S104
+    """Address at which OneFlow listens."""
+    form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
+    """Address at which OneForm listens."""
+    admin_pubkey: Annotated[str, StringConstraints(pattern=r"^[^\"\\]+$")] = "leader"
+    """oneadmin's SSH_PUBLIC_KEY, with which it logs in to virtual machines: keys, a line each;
+    `leader`: the one that it has on the front-ends; `none` (there `null`): leave it as it is.
+    """
+    unsafe_migrations: bool = True
+    """Let machines migrate although libvirt does not see their disks to be shared (`--unsafe` among
+    the `MIGRATE_OPTIONS` of `kvmrc`): see [below](#what-the-hypervisors-get).
+    """
+    keep_empty_bridge: bool = True
+    """Keep the hypervisors' bridges when no machine is left on them: see
+    [below](#what-the-hypervisors-get).
+    """
+    sched_rank: dict[Identifier, Attribute] = Field(default_factory=dict)
+    """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), written as those of
+    `oned`.
+    """
+    sched_drs: dict[Identifier, Scalar | dict[Identifier, Any]] = Field(default_factory=dict)
+    """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
+    `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
+    """
+    auth: Auth = Auth()
+    """Who knows the users: see [below](#ldap)."""
+    ntp: list[Ntp] = Field(default_factory=list)
+    """How the hosts keep the time: see [below](#time)."""
     oned: dict[Identifier, Attribute] = Field(default_factory=dict)
     """Any further attribute of `oned.conf`, such as `{LOG: {DEBUG_LEVEL: 4}}`: see
     [below](#attributes-of-onedconf). Not DB, FEDERATION, the Raft hooks or ONEGATE_ENDPOINT:
@@ -242,6 +358,22 @@ class Settings(_Part):
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down; one more failure then stops the zone."""
+    skip_checks: list[
+        Literal[
+            "clock",
+            "disk",
+            "interface",
+            "listeners",
+            "memory",
+            "names",
+            "ports",
+            "service_ports",
+            "vip",
+        ]
+    ] = Field(default_factory=list)
+    """Checks beforehand to leave out, such as `[memory]`: see
+    [their list](safety.md#beforehand-procedurespreflightpy).
+    """
     restore_from: str | None = None
     """Path on your machine of a dump that this program kept, with its keys beside it. Where no
     front-end holds a database the zone begins with it; anywhere else it means nothing. `make
@@ -278,7 +410,10 @@ class Settings(_Part):
     def fingerprint(self, *keys: str) -> str:
         """Of these secrets, or of all; itself a secret."""
         values: list[SecretStr | None] = [getattr(self, key) for key in keys or SECRETS]
-        text = json.dumps([value.get_secret_value() if value else None for value in values])
+        texts: list[Any] = [value.get_secret_value() if value else None for value in values]
+        if not keys and self.auth.ldap.passwords:
+            texts.append(self.auth.ldap.passwords)
+        text = json.dumps(texts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -295,4 +430,4 @@ def base(annotation: Any) -> Any:
 SECRETS = tuple(
     key for key, field in Settings.model_fields.items() if base(field.annotation) is SecretStr
 )
-"""What only providers get, and no resource. ``ssh`` may have a secret in it, too."""
+"""What only providers get, and no resource. ``ssh`` and ``auth`` may have one in them, too."""

@@ -10,7 +10,7 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hosts.connection import SshSettings
-from settings.model import PROJECT, SECRETS, Settings, base
+from settings.model import PROJECT, SECRETS, Auth, Settings, base
 from settings.rules import contradictions, of
 
 
@@ -36,7 +36,7 @@ def load() -> Settings:
 
 
 def _kept_as_secret(key: str) -> bool:
-    return key.removeprefix(f"{PROJECT}:") in (*SECRETS, "ssh")
+    return key.removeprefix(f"{PROJECT}:") in (*SECRETS, "ssh", "auth")
 
 
 def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_secret) -> Settings:
@@ -88,6 +88,16 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
                 "must be a secret; pulumi config set --secret --path ssh.private_key",
             )
         )
+    auth: Auth | None = values.get("auth")
+    if auth is not None and auth.ldap.passwords and not is_secret(f"{PROJECT}:auth"):
+        faults += [
+            of(
+                f"auth.ldap.config.{server}.:password",
+                "must be a secret; pulumi config set --secret --path"
+                f' \'auth.ldap.config["{server}"][":password"]\'',
+            )
+            for server in sorted(auth.ldap.passwords)
+        ]
     faults += contradictions(values)
     if faults:
         raise SettingsError(faults)
@@ -150,6 +160,11 @@ _FORMS = {
     "one_version": 'expected a version in quotes, such as "7.2"',
     "upgrade_database": 'expected a version in quotes, such as "7.4"',
     "frontends": "expected a host name: lower-case letters, digits and hyphens",
+    "admin_pubkey": "expected public keys as in authorized_keys, without quotes and backslashes",
+    **{
+        f"{feature}_bind_addr": "expected an IPv4 address, such as 0.0.0.0"
+        for feature in ("gate", "flow", "form")
+    },
 }
 
 

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from hosts.connection import SshSettings
 from opennebula import attributes, conf
-from settings.model import PROJECT, Command, DatastoreMount, FrontEnd, Mount
+from opennebula.ldap_auth import CHOICES
+from settings.model import PROJECT, Auth, Command, DatastoreMount, FrontEnd, Mount
 
 
 def of(key: str, text: str) -> str:
@@ -50,7 +51,15 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _keys_faults(given)
     yield from _command_faults(given)
     yield from _storage_faults(given)
-    yield from _oned_faults(given.get("oned", {}))
+    for key in ("oned", "sched_rank"):
+        yield from _attributes_faults(key, given.get(key, {}))
+    yield from _scheduler_faults(given)
+    yield from _service_faults(given)
+    if "auth" in given:
+        yield from _auth_faults(given["auth"], given.get("oned", {}))
+    for entry in given.get("ntp", []):
+        if not any(value for _, value in entry):
+            yield of("ntp", "expected timezone, locale, pool or server in each entry")
 
 
 def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -100,11 +109,11 @@ def _storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
 
 
-def _oned_faults(oned: Mapping[str, Any]) -> Iterator[str]:
+def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
-    for name, value in sorted(oned.items()):
-        key = f"oned.{name}"
-        if name.upper() in _OWN_ATTRIBUTES:
+    for name, value in sorted(given.items()):
+        key = f"{of_file}.{name}"
+        if of_file == "oned" and name.upper() in _OWN_ATTRIBUTES:
             yield of(key, "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()])
         if name.upper() in seen:
             yield of(key, "given twice: upper and lower case are the same")
@@ -117,6 +126,68 @@ def _oned_faults(oned: Mapping[str, Any]) -> Iterator[str]:
             for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
                 if item is not None and not conf.expressible(item):
                     yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
+
+
+def _scheduler_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(given.get("sched_drs", {}).items()):
+        if _has_null(value):
+            yield of(f"sched_drs.{name}", "expected a value, not null: leave it out")
+
+
+def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    for feature in ("gate", "flow", "form"):
+        key = f"{feature}_bind_addr"
+        address = given.get(key, "0.0.0.0")  # noqa: S104
+        if any(int(part) > 255 for part in address.split(".")):
+            yield of(key, f"{address} is no IPv4 address")
+    for entry in given.get("gate_tproxy", []):
+        if not all(name.startswith(":") for name in entry) or _has_null(entry):
+            yield of("gate_tproxy", "expected keys such as :service_port, each with a value")
+
+
+def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
+    servers, choice = auth.ldap.servers, auth.ldap.choice
+    for name, server in sorted(servers.items()):
+        place = f"auth.ldap.config.{name}"
+        if not server or not all(key.startswith(":") for key in server) or _has_null(server):
+            yield of(place, "expected keys such as :host and :base, each with a value")
+    if auth.default == "ldap" and not servers:
+        yield of("auth.ldap.config", "missing; auth.default is ldap: expected a server")
+    if servers and len(choice) != 1:
+        yield of("auth.ldap.config", f"expected one of {' and '.join(CHOICES)} beside the servers")
+    for name in sorted(set(_words(choice)) - set(servers) if servers else ()):
+        yield of(f"auth.ldap.config.{next(iter(choice))}", f"{name}: no such server there")
+    files = [str(server.get(":mapping_filename", "")) for server in servers.values()]
+    for name in sorted(auth.ldap.mapping):
+        file = str(servers.get(name, {}).get(":mapping_filename", ""))
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+\.yaml", file) or files.count(file) != 1:
+            yield of(
+                f"auth.ldap.mapping.{name}",
+                "expected a server of that name with a :mapping_filename of its own, such as"
+                f" {name}.yaml",
+            )
+    for name, value in oned.items():
+        if auth.default == "ldap" and name.upper() == "DEFAULT_AUTH":
+            yield of(f"oned.{name}", "set by auth.default, too; take one of them out")
+        listed = value.get("AUTHN", "ldap") if isinstance(value, Mapping) else "ldap"
+        if auth.default == "ldap" and name.upper() == "AUTH_MAD" and "ldap" not in str(listed):
+            yield of(f"oned.{name}.AUTHN", "expected ldap among them: auth.default is ldap")
+
+
+def _words(choice: Mapping[str, Any]) -> Iterator[str]:
+    """The servers that a choice names, however deep."""
+    for value in choice.values():
+        listed = list(value.values()) if isinstance(value, Mapping) else value
+        for entry in listed if isinstance(listed, list) else [listed]:
+            yield from (str(name) for name in (entry if isinstance(entry, list) else [entry]))
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_null(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_null(item) for item in value)
+    return value is None
 
 
 def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:

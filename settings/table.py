@@ -47,7 +47,7 @@ _OURS: tuple[str, ...] = (
         "lost",
         "commands",
     ),
-    *("allow_degraded", "restore_from", "upgrade_database", "keep_dumps", "purge"),
+    *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
 )
 """Keys that one-deploy has nothing like, with all that is below them."""
 
@@ -128,7 +128,7 @@ def _declared(row: Row) -> dict[str, Any]:
     declared: dict[str, Any] = {"type": names.get(row.kind, "string")}
     if row.kind == "list":
         of_each = typing.get_args(base(field.annotation))[0]
-        declared["items"] = {"type": "object" if _is_model(of_each) else "string"}
+        declared["items"] = {"type": names.get(kind(of_each), "string")}
     # Pulumi takes no default for a key that it knows to be secret: that those are secret that may
     # be left out, the settings see to.
     if row.kind == "secret" and field.is_required():

@@ -17,6 +17,7 @@ from lab.machines.sources import own_sources
 # What the program and a person who looks around install on a front-end.
 PACKAGES = (
     "acl",
+    "chrony",
     "curl",
     "gnupg",
     "iputils-arping",
@@ -26,6 +27,7 @@ PACKAGES = (
     "python3-pymysql",
     "rsync",
     "sudo",
+    "tzdata",
     "zstd",
 )
 

@@ -197,6 +197,11 @@ class LabHost:
         others = [path.name for path in self._directory.parent.iterdir() if path.name != self.name]
         self._network.heal(self.name, others)
 
+    def firewall(self, rules: str) -> None:
+        """Take these nftables rules on; they last until it is powered off."""
+        self._running_supervisor()
+        self._network.filter(self.name, rules)
+
     def delay(self, milliseconds: float) -> None:
         """Let all that it sends and is sent take this much longer, until it is powered off."""
         self._running_supervisor()

@@ -116,6 +116,10 @@ class Network:
             pair = f"{{ {host} . {other}, {other} . {host} }}"
             self._nft(f"add element bridge lab cut {pair}\ndelete element bridge lab cut {pair}\n")
 
+    def filter(self, host: str, rules: str) -> None:
+        """Load nftables rules of a host's own."""
+        self._nft(rules, NAMESPACES / self.namespace(host))
+
     def lengthen(self, host: str) -> tuple[str, str]:
         """Cut a host's cable in two; returns the ends for a delay line to put in between."""
         inner, outer = f"in-{host}", f"out-{host}"
@@ -148,8 +152,9 @@ class Network:
     def _ip(self, namespace: str, *lines: str) -> None:
         command(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n")
 
-    def _nft(self, rules: str) -> None:
-        command(["nsenter", f"--net={self.control_path}", "nft", "-f", "-"], stdin=rules)
+    def _nft(self, rules: str, namespace: Path | None = None) -> None:
+        enter = f"--net={namespace or self.control_path}"
+        command(["nsenter", enter, "nft", "-f", "-"], stdin=rules)
 
 
 def plug_in(address: IPv4Address) -> list[str]:

@@ -74,7 +74,10 @@ def build_repository(out: Path, releases: tuple[Release, ...] = (CURRENT,)) -> N
 def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
     for package in sorted((HERE / "packages").iterdir()):
         tree = scratch / f"{package.name}_{release.package_version}"
-        shutil.copytree(package / "root", tree)
+        # What a series has otherwise lies beside what all have.
+        for root in (package / "root", package / f"root-{release.series}"):
+            if root.is_dir():
+                shutil.copytree(root, tree, dirs_exist_ok=True)
         shutil.copytree(package / "DEBIAN", tree / "DEBIAN")
         if package.name == "opennebula":
             _add_programs(tree, release)

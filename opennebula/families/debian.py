@@ -28,6 +28,7 @@ DEBIAN = Family(
     database_service="mariadb",
     shares={"nfs": "nfs-common", "nfs4": "nfs-common"},
     unattended=("unattended-upgrades",),
+    locale_file="/etc/default/locale",
     constants={
         "manager": "apt-get",
         "extension": "deb",

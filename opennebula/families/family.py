@@ -59,6 +59,8 @@ class Family:
     """Packages that mount a type of file system, where the distribution alone does not."""
     unattended: tuple[str, ...]
     """Packages that install upgrades by themselves."""
+    locale_file: str
+    """Where the language of its services stands."""
     constants: Mapping[str, str]
     """Paths and other names, by the variables that scripts know them by."""
     lacks: tuple[str, ...] = ()

@@ -82,6 +82,7 @@ REDHAT = Family(
     database_service="mariadb",
     shares={"nfs": "nfs-utils", "nfs4": "nfs-utils"},
     unattended=("dnf-automatic",),
+    locale_file="/etc/locale.conf",
     constants={
         "manager": "dnf",
         "extension": "rpm",

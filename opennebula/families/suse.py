@@ -44,6 +44,7 @@ SUSE = Family(
     database_service="mariadb",
     shares={"nfs": "nfs-client", "nfs4": "nfs-client"},
     unattended=("os-update", "yast2-online-update-configuration"),
+    locale_file="/etc/locale.conf",
     constants={
         "manager": "zypper",
         "extension": "rpm",

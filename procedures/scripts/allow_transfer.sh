@@ -1,5 +1,5 @@
-# Let the source write into one folder here, with one key, for a quarter of an hour.
-# Variables: login (the account), public_key, marker. Stops oned: its database is about to change.
+# Let the source write into one folder here, with one key, for a while.
+# Variables: public_key, seconds. Stops oned: its database is about to change.
 stop_oned
 
 step "allow the transfer"
@@ -23,7 +23,7 @@ keys=$(authorized_keys)
 install -d -o "$login" -g "$group" -m 0700 "$(dirname "$keys")"
 others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
 command="${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
-until=$(date -d '+15 minutes' +%Y%m%d%H%M)
+until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
 {
     [ -z "$others" ] || printf '%s\n' "$others"
     printf 'restrict,command="%s",expiry-time="%s" %s %s\n' "$command" "$until" "$public_key" "$marker"

@@ -1,4 +1,16 @@
-# What several scripts do alike. Variables, where used: db_name; login and marker.
+# What several scripts do alike. Variables, where used: db_name; files.
+
+# The account that this program logs in as.
+login=${SUDO_USER:-root}
+
+# Each of the files that is there: MODE OWNER PATH TEXT.
+give_files() {
+    local file now
+    tell files "$(for file in $files; do
+        as_it_was "$file"
+        [ ! -f "$now" ] || echo "$(stat -L -c '%a %U:%G' "$now") $file $(base64 -w0 <"$now")"
+    done)"
+}
 
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
@@ -21,7 +33,10 @@ upgrading=/var/lib/opennebula-ha/upgrading
 migrating=/var/lib/opennebula-ha/migrating
 # Configuration files as they were; there only while packages are replaced.
 kept=/var/lib/opennebula-ha/configuration
-as_it_was() { if [ -e "$kept$1" ]; then echo "$kept$1"; else echo "$1"; fi; }
+as_it_was() { # sets now, to the path
+    now=$kept$1
+    [ -e "$now" ] || now=$1
+}
 # The version of the database that onedb's own file on standard input names.
 schema_in() { sed -n "s/.*LATEST_\(LOCAL_\)\?DB_VERSION *= *'\([0-9.]*\)'.*/\2/p" | sort -u | paste -sd/; }
 onedb_schema=/usr/lib/one/ruby/onedb/database_schema.rb
@@ -60,6 +75,15 @@ try_oned() {
         tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -E '\[E\]' | tail -n 4)
     return 1
 }
+# FireEdge makes a key of its own where it finds none, and all front-ends must have the same: each
+# makes it of the zone's key, which they have in common.
+make_gui_key() {
+    local key=/var/lib/one/.one/fireedge_key zone=/var/lib/one/.one/one_key
+    [ ! -s "$key" ] && [ -s "$zone" ] || return 0
+    systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null || return 0
+    (umask 077 && { echo fireedge_key && cat "$zone"; } | sha256sum | head -c 32 | tr a-f A-F >"$key")
+    chown oneadmin:oneadmin "$key"
+}
 # Every front-end serves the GUI, with the key and the credentials that have arrived by now. Flow,
 # gate and form are the leader's alone: the Raft hook starts them.
 restart_gui() {
@@ -84,13 +108,15 @@ drop_address() {
 }
 ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
 authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
+# Ends the line of a transfer's key there.
+marker=opennebula-ha-transfer
 # What arrived goes, and the folder with it unless something waits in it for its turn.
 drop_incoming() {
     rm -rf /var/lib/opennebula-ha/incoming
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }
 end_trust() {
-    [ ! -e "$(authorized_keys)" ] || sed -i "/ $marker\$/d" "$(authorized_keys)"
+    ! grep -qs " $marker\$" "$(authorized_keys)" || sed -i "/ $marker\$/d" "$(authorized_keys)"
     rm -rf /run/opennebula-ha
 }
 

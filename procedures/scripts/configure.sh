@@ -2,9 +2,21 @@
 # Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
 # that have to run and do not), open_keys (files that others can read); secrets: db_password, account
 # and identify (SQL: the latter where the account does not have that password), one_auth
-# (where this host has no database yet), oned_conf and monitord_conf (whole files, or nothing),
-# next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must not have
-# oned start with what no oned has started with yet).
+# (where this host has no database yet), oned_conf (the whole file, or nothing), next_conf (an
+# oned.conf that waits for the rollout, or nothing: a crash until then must not have oned start with
+# what no oned has started with yet).
+# And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
+# text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing).
+if [ -n "$hostname" ]; then
+    step "set the hostname"
+    said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
+        "set it there by hand, then run again"
+fi
+if [ -n "$timezone" ]; then
+    step "set the time zone"
+    said=$(timedatectl set-timezone "$timezone" 2>&1) || refuse "the time zone $timezone" "$said" \
+        "correct the timezone of opennebula-ha:ntp, or install tzdata there; then run again"
+fi
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     # A line of somebody else's that has one of the names at another address goes without it.
@@ -41,7 +53,30 @@ fi
 step "write the configuration"
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 [ -z "$next_conf" ] || put "$conf.next" "$next_conf"
-[ -z "$monitord_conf" ] || put /etc/one/monitord.conf "$monitord_conf"
+own() { # path
+    [ "$owner" = - ] || chown "$owner" "$1"
+    [ "$mode" = - ] || chmod "$mode" "$1"
+}
+while read -r n owner mode path; do
+    [ -n "$path" ] || continue
+    text=text_$n path=$(readlink -m "$path")
+    if [ -z "${!text}" ]; then
+        rm -f "$path"
+        continue
+    fi
+    # Before the text is in it, too: it may be a secret.
+    [ ! -e "$path" ] || own "$path"
+    mkdir -p "$(dirname "$path")"
+    put "$path" "${!text}"
+    own "$path"
+done <<<"$files"
+for unit in $restarts; do
+    systemctl -q is-active "$unit.service" || continue
+    step "restart $unit"
+    systemctl restart "$unit.service" || refuse "$unit to start with its configuration" \
+        "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
+        "correct what opennebula-ha sets of it, then run again"
+done
 if [ -n "$one_auth" ]; then
     install -d -o oneadmin -g oneadmin -m 0700 /var/lib/one/.one
     put /var/lib/one/.one/one_auth "$one_auth"
@@ -58,6 +93,7 @@ for unit in $features; do
     systemctl unmask "$unit.service" 2>/dev/null
     systemctl enable "$unit.service" 2>/dev/null
 done
+make_gui_key
 if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.
     systemctl unmask opennebula.service 2>/dev/null

@@ -9,9 +9,11 @@ find /var/backups/opennebula -name '*.partial' -delete
 dump=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
 dumper=$(command -v mariadb-dump || command -v mysqldump)
 keys=${dump%.sql.zst}.keys.tar.zst
+# A disk that is full of half a dump would stop the database itself.
+trap 'rm -f "$keys.partial" "$dump.partial"' EXIT
 (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q -f -o "$keys.partial"
-mv "$keys.partial" "$keys"
 "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q -f -o "$dump.partial"
+mv "$keys.partial" "$keys"
 mv "$dump.partial" "$dump"
 # Those of another version of the database stay: they are the only way back.
 find /var/backups/opennebula -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |

@@ -1,7 +1,7 @@
 # OpenNebula's repository and packages, the way of the host's family. Starts no oned.
 # Variables: url, key_url, key, needs (what is to be there before them, lines: WORD WHAT…), packages,
-# stage (the version that is only to be fetched, for the rollout; or nothing), refresh (yes: the lists
-# of all repositories, too), proxy; secret: token (or nothing).
+# files (to tell of), stage (the version that is only to be fetched, for the rollout; or nothing),
+# refresh (yes: the lists of all repositories, too), proxy; secret: token (or nothing).
 
 # Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the
 # packages that are there now. What the host has stays as it is.
@@ -113,7 +113,6 @@ if [ -n "$fresh" ]; then
     systemctl unmask opennebula.service 2>/dev/null
     systemctl disable opennebula.service 2>/dev/null
 fi
-for file in /etc/one/oned.conf /etc/one/monitord.conf; do
-    give "$(basename "$file" .conf)" <"$file"
-done
+give oned </etc/one/oned.conf
+give_files
 tell package "$(installed opennebula)"

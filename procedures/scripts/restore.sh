@@ -1,7 +1,6 @@
 # Put the received database in place of this host's own, with its SERVER_ID set before that.
-# Variables: db_name, login, marker, may_replace (yes: its content belongs to this zone), alone
-# (yes: from a kept dump, for the first server of a new zone); secret: oned_conf (the whole file,
-# with the SERVER_ID).
+# Variables: db_name, may_replace (yes: its content belongs to this zone), alone (yes: from a kept
+# dump, for the first server of a new zone); secret: oned_conf (the whole file, with the SERVER_ID).
 incoming=/var/lib/opennebula-ha/incoming
 
 step "end the trust for the transfer"

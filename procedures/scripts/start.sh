@@ -1,5 +1,8 @@
 # Start oned with the SERVER_ID that its configuration has. Variable: server_id (or nothing).
 step "start oned"
+# Of a transfer that was cut off, and that the database did not need after all.
+end_trust
+drop_incoming
 if [ -n "$server_id" ]; then
     grep -qE "^[^#]*SERVER_ID[[:space:]]*=[[:space:]]*\"?$server_id\"?([^0-9]|\$)" /etc/one/oned.conf ||
         refuse "SERVER_ID $server_id in /etc/one/oned.conf before the start" \

@@ -1,5 +1,5 @@
 # One front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
-# Variables: vip (or nothing), login, marker; secret: oned_conf (without hooks).
+# Variable: vip (or nothing); secret: oned_conf (without hooks).
 stop_oned
 step "remove the hooks and the VIP"
 if [ -n "$oned_conf" ] && [ -e /etc/one/oned.conf ]; then

@@ -5,6 +5,8 @@ step "stop and disable the services"
 for unit in opennebula $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
 done
+end_trust
+drop_incoming
 remove_block /etc/hosts
 # Before anything is deleted: what is on the shares is not this host's alone.
 while read -r id target; do

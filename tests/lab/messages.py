@@ -18,24 +18,39 @@ class Message:
 
 
 _MESSAGE = re.compile(
-    r"^ +error: (?P<host>[^:\n]+): (?P<step>.+?): expected (?P<expected>.+?), saw (?P<seen>.+)"
+    r"^ +(?:error: )?(?!warning:)(?P<host>[^:\n]+): (?P<step>.+?): expected (?P<expected>.+?)"
+    r", saw (?P<seen>.+)"
     r"\n +what to do: (?P<remedy>.+)$",
     re.MULTILINE,
 )
 
 
-def messages(run: Run) -> dict[str, Message]:
-    """What a failed run said, by host: nothing but such messages, at most one a host."""
+_WARNING = re.compile(r"^ +warning: (.+)(?:\n +what to do: .+)?$", re.MULTILINE)
+
+
+def all_messages(run: Run) -> list[Message]:
+    """What a failed run said: nothing but such messages, and warnings before."""
     print(run.output)
     assert run.status != 0
     for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
         assert unwanted not in run.output
-    diagnostics = run.output.partition("\nDiagnostics:")[2]
+    diagnostics = _WARNING.sub("", run.output.partition("\nDiagnostics:")[2])
     found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
     # The CLI adds one of its own about the stack.
     rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
     assert "error:" not in rest
     assert "what to do:" not in rest
+    return found
+
+
+def warnings(run: Run) -> list[str]:
+    """The first lines of what a run warned of."""
+    return _WARNING.findall(run.output.partition("\nDiagnostics:")[2])
+
+
+def messages(run: Run) -> dict[str, Message]:
+    """The same by host, at most one a host."""
+    found = all_messages(run)
     by_host = {message.host: message for message in found}
     assert len(by_host) == len(found) > 0
     return by_host

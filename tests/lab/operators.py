@@ -38,6 +38,18 @@ class Run:
         return self.status == 0
 
 
+class Secret(str):
+    """Text that the stack's file has encrypted, wherever in the config it stands."""
+
+
+def _encrypted(value: Any, crypter: Crypter) -> Any:
+    if isinstance(value, Secret):
+        return {"secure": crypter.encrypt(str(value))}
+    if isinstance(value, dict):
+        return {key: _encrypted(item, crypter) for key, item in value.items()}
+    return [_encrypted(item, crypter) for item in value] if isinstance(value, list) else value
+
+
 class Operator:
     """Runs the program for one lab, with its own config file and backend."""
 
@@ -201,7 +213,7 @@ class Operator:
         else:
             crypter = Crypter(PASSPHRASE)
         values: dict[str, Any] = {
-            **self.config,
+            **_encrypted(self.config, crypter),
             **{key: {"secure": crypter.encrypt(text)} for key, text in self.secrets.items()},
         }
         file.write_text(

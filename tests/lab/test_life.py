@@ -138,6 +138,7 @@ def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
     assert servers(lab.host(last)) == []
     assert one(lab.host(last), "oneuser list") == users
     assert f" {VIP}/" not in lab.host(last).run("ip -o address").stdout
+    assert VIP not in one(lab.host(last), "onezone show 0")
     one(lab.host(last), "oneuser create solo-again secret-of-that")
 
 

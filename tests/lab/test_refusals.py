@@ -30,7 +30,7 @@ def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site
     assert message.step == "send the database and the keys"
     assert message.expected == "rsync to n1a2"
     assert "n1a2: " in message.seen
-    assert "reaches port 22 of n1a2" in message.remedy
+    assert "reaches the SSH port of n1a2" in message.remedy
     for name in NAMES:
         assert lab.host(name).run("pgrep -f '/usr/bin/oned'").returncode != 0
     lab.host("n1a1").heal()

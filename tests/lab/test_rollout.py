@@ -15,7 +15,7 @@ from tests.lab.zones import assert_whole, holders, one, servers, wait_for
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
-ALL = "0.0.0.0"  # noqa: S104 - what the package brings
+ALL = "0.0.0.0"
 Zone = tuple[Lab, Operator]
 
 

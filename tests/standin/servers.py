@@ -97,7 +97,7 @@ class Server:
         return subprocess.run(
             [self.interpreter, "-m", "lab.standin.guest", program, *arguments],
             cwd=ROOT,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -108,7 +108,7 @@ class Server:
         self.process = subprocess.Popen(
             [self.interpreter, "-m", "lab.standin.guest", "oned", "-f"],
             cwd=ROOT,
-            env=self._environment(),
+            env=self.environment(),
             stderr=(self.home / "var/stderr").open("wb"),
         )
         wait_for(f"{self.name} answers", lambda: self.exited() or self.answers())
@@ -199,7 +199,8 @@ class Server:
             for server in root.findall("SERVER_POOL/SERVER")
         }
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """As its programs find its folder."""
         return {
             **os.environ,
             "ONE_LOCATION": str(self.home),

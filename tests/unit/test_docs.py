@@ -5,6 +5,17 @@ import re
 from settings import table
 from settings.table import ROOT
 
+# Its variables that concern front-ends.
+ONE_DEPLOY = {
+    *("one_version", "one_token", "one_pass", "one_vip", "one_vip_cidr", "one_vip_if", "force_ha"),
+    *("leader_hook", "follower_hook", "zone_name", "db_backend", "db_name", "db_owner"),
+    *("db_password", "gate_endpoint", "features", "features.gui", "features.flow"),
+    *("features.gate", "features.form", "ensure_keys_for", "rsa_key_size", "ensure_hosts"),
+    *("ensure_hostname", "unattend_disable", "update_pkg_cache", "pkg_cache_proxy", "ds", "fstab"),
+    *("one_fqdn", "ssl", "opennebula_repo_url", "opennebula_repo_key_url", "admin_pubkey"),
+    *("unsafe_migrations", "keep_empty_bridge", "auth", "sched_drs", "sched_rank", "ntp"),
+}
+
 
 def test_the_table_and_the_declarations_of_the_config_are_the_model_s() -> None:
     for file, made in ((table.PAGE, table.page), (table.PROJECT_FILE, table.project_file)):
@@ -25,6 +36,13 @@ def test_the_table_says_type_default_meaning_and_one_deploys_name_of_each_key() 
     assert rows["fstab.opts"].default == "rw,relatime"
     assert rows["lost"].one_deploy == ""
     assert all(row.meaning.endswith((".", ")")) for row in rows.values())
+
+
+def test_what_one_deploy_has_is_a_key_here_or_said_not_to_be() -> None:
+    names = {row.one_deploy for row in table.rows()}
+    page = table.PAGE.read_text(encoding="utf-8").partition("## What one-deploy has besides")[2]
+    lacking = set(re.findall(r"`([a-z_]+)`", page.partition("\n## ")[0]))
+    assert ONE_DEPLOY - names == lacking
 
 
 def test_files_that_are_named_are_there() -> None:

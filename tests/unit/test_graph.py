@@ -9,14 +9,16 @@ import pytest
 from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
-from components.zone import HighAvailableZone, installations, zone
-from procedures.specs import InstallationSpec
+from components.zone import HighAvailableZone, installations, preflight, zone
+from procedures.specs import InstallationSpec, PreflightSpec
 from settings import Settings, parse
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
 TOKEN = f"user:{CANARY}-4"
+AUTH = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": f"{CANARY}-5"}}}}
 SEEN: dict[str, dict[str, Any]] = {
+    "Preflight": {},
     "Installation": {"revision": "r1", "package": "7.2.0"},
     "Zone": {"drift": []},
     "ZoneMember": {"server_id": 0},
@@ -107,7 +109,7 @@ class Graph:
 
 def build(**changes: Any) -> Graph:
     """The program's graph for the good config with these changes."""
-    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, **changes}))
+    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH, **changes}))
     monitor = _Monitor()
     mocks.set_mocks(_Mocks(), project="opennebula-ha", stack="lab", preview=False, monitor=monitor)
     found: dict[str, Any] = {}
@@ -143,6 +145,7 @@ def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
             *(f"FrontEnd {name}" for name in names),
             *(f"Installation {name}" for name in names),
             *(f"ZoneMember {name}" for name in names),
+            "Preflight zone",
             "Zone zone",
             "Rollout zone",
             "VirtualIp zone",
@@ -164,7 +167,7 @@ def test_what_belongs_to_a_front_end_is_below_it(graph: Graph) -> None:
         assert graph[f"FrontEnd {name}"].parent == zone_urn
         for kind in ("Installation", "ZoneMember"):
             assert graph[f"{kind} {name}"].parent == graph[f"FrontEnd {name}"].urn
-    for key in ("Zone zone", "Rollout zone", "VirtualIp zone"):
+    for key in ("Preflight zone", "Zone zone", "Rollout zone", "VirtualIp zone"):
         assert graph[key].parent == zone_urn
 
 
@@ -180,9 +183,32 @@ def test_each_resource_knows_the_urn_that_its_progress_is_shown_under(graph: Gra
             assert one.inputs["urn"] == expected
 
 
-def test_all_installations_go_side_by_side(graph: Graph) -> None:
+def test_all_installations_go_side_by_side_once_everything_is_checked(graph: Graph) -> None:
+    assert graph.directly("Preflight zone") == set()
     for name in ("n1a1", "n1a2", "n1a3"):
-        assert graph.directly(f"Installation {name}") == set()
+        assert graph.directly(f"Installation {name}") == {"Preflight zone"}
+
+
+def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> None:
+    spec = PreflightSpec.model_validate(graph["Preflight zone"].inputs["spec"])
+    assert spec.hosts.keys() == {"n1a1", "n1a2", "n1a3"}
+    assert {name: vip.interface for name, vip in spec.vips.items()} == {
+        "n1a1": "eth0",
+        "n1a2": "ens3",
+        "n1a3": "eth0",
+    }
+    assert (spec.version, spec.ensure_hosts) == ("7.2", True)
+    assert preflight(parse(raw({**GOOD, "ensure_hosts": False}))).ensure_hosts is False
+    assert preflight(parse(raw({**GOOD, **ALONE}))).vips == {}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"skip_checks": ["memory"]}, {"one_pass": "another"}, {"oned": {"LOG": {"A": 1}}}]
+)
+def test_what_the_checks_do_not_look_at_does_not_call_for_them(
+    graph: Graph, changes: dict[str, Any]
+) -> None:
+    assert build(**changes)["Preflight zone"].inputs == graph["Preflight zone"].inputs
 
 
 def test_the_zone_waits_for_every_installation(graph: Graph) -> None:
@@ -210,7 +236,9 @@ def test_members_go_one_by_one_each_after_its_own_installation(graph: Graph) -> 
 def test_the_rollout_comes_after_everybody_and_the_vip_last(graph: Graph) -> None:
     members = {f"ZoneMember n1a{number}" for number in (1, 2, 3)}
     installed = {f"Installation n1a{number}" for number in (1, 2, 3)}
-    assert graph.waits_for("Rollout zone") == {"Zone zone"} | members | installed
+    assert graph.waits_for("Rollout zone") == (
+        {"Preflight zone", "Zone zone"} | members | installed
+    )
     assert graph.directly("VirtualIp zone") >= {"Rollout zone"}
     assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | members
 
@@ -239,7 +267,7 @@ def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
 def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
     graph: Graph, kind: str, name: str, keys: tuple[str, ...]
 ) -> None:
-    fingerprint = parse(raw({**GOOD, "one_token": TOKEN})).fingerprint(*keys)
+    fingerprint = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH})).fingerprint(*keys)
     for one in graph.resources.values():
         assert (fingerprint in one.wire) == one.key.startswith(f"{kind} ")
         if fingerprint in one.wire:
@@ -271,6 +299,7 @@ def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
         "FrontEnd n1",
         "HighAvailableZone zone",
         "Installation n1",
+        "Preflight zone",
         "Rollout zone",
         "Zone zone",
     ]
@@ -329,6 +358,35 @@ def test_attributes_of_oned_conf_live_through_a_state() -> None:
     }
 
 
+def test_what_is_set_in_other_files_lives_through_a_state() -> None:
+    """Which has all numbers as floats."""
+    tproxy = [{":service_port": 5030, ":networks": [0, "vnet"]}]
+    drs = {"PREDICTIVE": 0.3, "PLACE": {"WEIGHTS": {"CPU": 1, "MEM": 0.5}}, "DIFFERENT": True}
+    built = build(
+        gate_tproxy=tproxy,
+        sched_drs=drs,
+        sched_rank={"MAX_HOST": 3},
+        flow_bind_addr="10.2.50.86",
+        ntp=[{"pool": "a"}, {"timezone": "UTC"}, {"locale": "C.UTF-8"}, {"server": "b"}],
+    )
+    kept = json.loads(json.dumps(built["Installation n1a1"].inputs["spec"]), parse_int=float)
+    spec = InstallationSpec.model_validate(kept)
+    assert json.dumps(spec.drivers.tproxy, sort_keys=True) == json.dumps(tproxy, sort_keys=True)
+    assert json.dumps(spec.schedulers.drs, sort_keys=True) == json.dumps(drs, sort_keys=True)
+    assert spec.schedulers.rank == {"MAX_HOST": 3}
+    assert spec.bind == {"gate": "0.0.0.0", "flow": "10.2.50.86", "form": "0.0.0.0"}
+    assert (spec.clock.pools, spec.clock.servers) == (("a",), ("b",))
+    assert (spec.clock.timezone, spec.clock.locale) == ("UTC", {"LANG": "C.UTF-8"})
+    assert spec.ldap.servers == {"a": {":host": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh A", "ssh A")]
+)
+def test_the_zone_is_given_the_key_of_oneadmin(given: str, key: str | None) -> None:
+    assert build(admin_pubkey=given)["Zone zone"].inputs.get("admin_pubkey") == key
+
+
 def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
     disk = {"src": "/dev/vdb", "path": "/mnt/disk", "fstype": "ext4"}
@@ -342,8 +400,9 @@ def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     assert turned["Installation n1a1"].inputs == built["Installation n1a1"].inputs
 
 
-def test_keys_of_accounts_come_last_and_only_where_they_are_asked_for() -> None:
+def test_keys_of_accounts_are_there_before_the_zone_is_made_with_them() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
-    assert built.directly("LoginKeys zone") >= {"Rollout zone"}
+    assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
+    assert built.directly("Zone zone") >= {"LoginKeys zone"}
     assert built["LoginKeys zone"].inputs["spec"]["users"] == ["root", "ubuntu"]
     assert set(built["LoginKeys zone"].inputs["spec"]["hosts"]) == {"n1a1", "n1a2", "n1a3"}

@@ -6,20 +6,27 @@ from typing import Any, ClassVar
 
 import dill
 import pytest
+from pulumi.dynamic import Config
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from procedures.specs import MemberSpec, Spec, ZoneSpec
+from procedures.install import Installed
+from procedures.specs import MemberSpec, PreflightSpec, Spec, ZoneSpec
+from providers import stack
 from providers.base import Provider, _clean_format_exc
 from providers.installation import InstallationProvider
+from providers.preflight import PreflightProvider
 from providers.rollout import RolloutProvider
 from providers.virtual_ip import VirtualIpProvider
 from providers.zone import ZoneProvider
 from providers.zone_member import ZoneMemberProvider
+from tests.unit.test_procedures import facts
+from tests.unit.test_procedures import spec as installation_spec
 
 PROVIDERS = [
+    PreflightProvider,
     InstallationProvider,
     ZoneProvider,
     ZoneMemberProvider,
@@ -157,3 +164,29 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
+
+
+def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Any] = []
+    seen = facts()
+    spec = installation_spec()
+    checked = PreflightSpec(hosts={"n1a1": spec.host}, version="7.2")
+
+    def installed(*_: Any, seen: Any, **__: Any) -> Installed:
+        given.append(seen)
+        return Installed("7.2.0", "debian 12", "m", "key", ())
+
+    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr("providers.preflight.preflight", lambda *_, **__: {"n1a1": seen})
+    monkeypatch.setattr("providers.installation.install", installed)
+    stack.configure(Config({}, "opennebula-ha"))
+    installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
+    moved = spec.model_copy(update={"host": spec.host.model_copy(update={"address": "10.9.9.9"})})
+    PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
+    InstallationProvider().create(installation)
+    InstallationProvider().update("n1a1", installation, installation)
+    PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
+    InstallationProvider().create({**installation, "spec": moved.model_dump(mode="json")})
+    assert given == [seen, None, None]

@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
     },
 }
 MISSING = object()
+LDAP = {"default": "ldap", "ldap": {"config": {":order": ["a"], "a": {":host": "b"}}}}
 
 
 def raw(config: dict[str, Any]) -> dict[str, str]:
@@ -254,6 +255,73 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "oned.VM_MAD.TYPE",
         "oned.conf cannot hold",
     ),
+    "an attribute of the scheduler that it cannot hold": (
+        {"sched_rank": {"LOG": {"SYSTEM": "a]]>b"}}},
+        "sched_rank.LOG.SYSTEM",
+        "cannot hold",
+    ),
+    "a null of the other scheduler": (
+        {"sched_drs": {"PLACE": {"WEIGHTS": {"CPU": None}}}},
+        "sched_drs.PLACE",
+        "not null",
+    ),
+    "a name in the place of an address": (
+        {"flow_bind_addr": "localhost"},
+        "flow_bind_addr",
+        "expected an IPv4 address",
+    ),
+    "an address that is none": ({"gate_bind_addr": "10.0.0.256"}, "gate_bind_addr", "no IPv4"),
+    "a proxy without colons": (
+        {"gate_tproxy": [{"service_port": 5030}]},
+        "gate_tproxy",
+        "keys such as :service_port",
+    ),
+    "a public key with a quote": ({"admin_pubkey": 'ssh-rsa A "x"'}, "admin_pubkey", "public keys"),
+    "a short key": ({"rsa_key_size": 512}, "rsa_key_size", "greater than or equal to 1024"),
+    "an entry of ntp with nothing": ({"ntp": [{}]}, "ntp", "expected timezone, locale, pool"),
+    "an entry of ntp of another kind": ({"ntp": [{"peer": "a"}]}, "ntp.0.peer", "not a key"),
+    "LDAP without a server": (
+        {"auth": {"default": "ldap"}},
+        "auth.ldap.config",
+        "expected a server",
+    ),
+    "a server without colons": (
+        {"auth": {"ldap": {"config": {":order": ["a"], "a": {"host": "b"}}}}},
+        "auth.ldap.config.a",
+        "expected keys such as :host",
+    ),
+    "servers of which none is asked": (
+        {"auth": {"ldap": {"config": {"a": {":host": "b"}}}}},
+        "auth.ldap.config",
+        "expected one of :order and :match_user_regex",
+    ),
+    "a server that nobody described": (
+        {"auth": {"ldap": {"config": {":order": [["a", "z"]], "a": {":host": "b"}}}}},
+        "auth.ldap.config.:order",
+        "z: no such server",
+    ),
+    "a mapping without a file": (
+        {
+            "auth": {
+                "ldap": {
+                    "config": {":order": ["a"], "a": {":host": "b"}},
+                    "mapping": {"a": {"cn=x": 1}},
+                }
+            }
+        },
+        "auth.ldap.mapping.a",
+        "a :mapping_filename of its own, such as a.yaml",
+    ),
+    "a default that is set in two places": (
+        {"auth": LDAP, "oned": {"DEFAULT_AUTH": "x509"}},
+        "oned.DEFAULT_AUTH",
+        "set by auth.default, too",
+    ),
+    "a default that nobody may use": (
+        {"auth": LDAP, "oned": {"AUTH_MAD": {"AUTHN": "ssh"}}},
+        "oned.AUTH_MAD.AUTHN",
+        "expected ldap among them",
+    ),
     "an attribute that oned.conf cannot hold": (
         {"oned": {"LOG": {"SYSTEM": "a]]>b"}}},
         "oned.LOG.SYSTEM",
@@ -340,6 +408,30 @@ def test_a_private_key_in_plaintext_is_refused() -> None:
     with pytest.raises(SettingsError, match="private_key: must be a secret") as caught:
         parse(config, is_secret=kept("one_pass", "db_password"))
     assert CANARY not in str(caught.value)
+
+
+WITH_PASSWORD = {
+    "ldap": {
+        "config": {":order": ["a"], "a": {":host": "b", ":password": f"{CANARY}-5"}},
+        "mapping": {},
+    }
+}
+
+
+def test_a_password_of_ldap_in_plaintext_is_refused() -> None:
+    config = raw({**GOOD, "auth": WITH_PASSWORD})
+    with pytest.raises(
+        SettingsError, match=r"auth\.ldap\.config\.a\.:password: must be a"
+    ) as caught:
+        parse(config, is_secret=kept("one_pass", "db_password"))
+    assert CANARY not in str(caught.value)
+    stack = parse(config)
+    assert stack.auth.ldap.passwords == {"a": f"{CANARY}-5"}
+    assert stack.auth.ldap.servers == {"a": {":host": "b"}}
+    number = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": 123}}}}
+    assert parse(raw({**GOOD, "auth": number})).auth.ldap.passwords == {"a": "123"}
+    assert CANARY not in repr(stack) + stack.fingerprint()
+    assert stack.fingerprint() != parse(raw(GOOD)).fingerprint()
 
 
 def test_no_secret_shows_in_any_text_of_the_settings() -> None:

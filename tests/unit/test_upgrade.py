@@ -9,7 +9,7 @@ from procedures.drift import drift
 from procedures.observe import Dump, Facts, Package
 from procedures.specs import Database
 from procedures.upgrade import Change, Release, agree, check, is_due, kept_dump, rolls
-from tests.unit.test_procedures import PASSWORD, facts, installed, spec
+from tests.unit.test_procedures import SECRETS, facts, installed, spec
 
 MARIADB = Database()
 
@@ -123,8 +123,8 @@ def test_the_newest_dump_of_that_database_is_the_way_back() -> None:
 
 
 def test_what_waits_and_is_not_wanted_is_drift() -> None:
-    assert drift(facts(), spec(), PASSWORD) == ()
-    assert drift(facts(staged="7.2.1-1"), spec(), PASSWORD) == ("packages that wait",)
-    wanted = drift(facts(staged="7.2.1-1"), spec(version="7.2.1"), PASSWORD)
+    assert drift(facts(), spec(), SECRETS) == ()
+    assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("packages that wait",)
+    wanted = drift(facts(staged="7.2.1-1"), spec(version="7.2.1"), SECRETS)
     assert "packages that wait" not in wanted
     assert "package opennebula: version 7.2.0-1" in wanted

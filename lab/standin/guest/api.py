@@ -485,6 +485,9 @@ class Api:
     def _template_pool(self, caller: Caller, params: list[Any]) -> str:
         return self.pools.templates.to_xml("VMTEMPLATE_POOL")
 
+    def _document_pool(self, caller: Caller, params: list[Any]) -> str:
+        return "<DOCUMENT_POOL></DOCUMENT_POOL>"
+
     def _table(self) -> dict[str, Method]:
         def read(handler: Handler) -> Method:
             return Method(handler, leader_only=False, when_disabled=True)
@@ -520,4 +523,5 @@ class Api:
             "one.template.delete": Method(self._template_delete),
             "one.template.info": read(self._template_info),
             "one.templatepool.info": read(self._template_pool),
+            "one.documentpool.info": read(self._document_pool),
         }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
+from .cipher import target_of
 from .conf import Template
 from .journal import Journal
 from .logdb import LogDB, WriteRefused
@@ -282,6 +283,9 @@ def authenticate(pools: Pools, session: str) -> User | None:
     if not colon:
         return None
     user = pools.users.by_name(name)
+    if user is not None and user.driver == "server_cipher":
+        target = target_of(user.name, user.password, password)
+        return pools.users.by_name(target) if target else None
     if user is None or user.driver != "core":
         return None
     now = time.time()

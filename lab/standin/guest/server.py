@@ -1,34 +1,23 @@
 """oned's HTTP side: one thread a connection."""
 
 import http.server
-import socketserver
 from typing import Any
 
 from .api import Api
 from .journal import Journal
+from .web import Listener
 from .wire import UNKNOWN_METHOD, decode_request, encode_fault, encode_response
 
 
-class RpcServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
+class RpcServer(Listener):
     """Listens on one address and hands every call to the API."""
 
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
     request_queue_size = 15
 
     def __init__(self, address: tuple[str, int], api: Api, journal: Journal) -> None:
         self.api = api
         self.journal = journal
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host's name, which may hang."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

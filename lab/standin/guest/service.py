@@ -1,54 +1,47 @@
-"""FireEdge, Flow, Gate and Form as far as a control plane sees them: a process and a port."""
+"""The way into Gate, Flow, Form and FireEdge, and oned as they ask it."""
 
-import http.server
-import re
-import secrets
-from pathlib import Path
+import importlib
+import sys
 from typing import Any
 
-from .paths import find_paths
+from .wire import CallError, call
 
-_CONF = {
-    "fireedge": "fireedge-server.conf",
-    "flow": "oneflow-server.conf",
-    "gate": "onegate-server.conf",
-    "form": "oneform-server.conf",
-}
+TIMEOUT_S = 30.0
+OWN = -1
+"""The number of the user who asks."""
+
+_FAILED = 1
+
+
+class ServiceError(Exception):
+    """The service cannot start like this; the message is for the operator."""
+
+
+class OnedError(Exception):
+    """oned does not do it."""
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        """As oned gives it; None where it was not reached."""
+
+
+def ask(endpoint: str, session: str, method: str, *params: Any) -> str:
+    """What oned answers there; OnedError where it refuses, or cannot be asked."""
+    try:
+        answer = call(endpoint, method, [session, *params], TIMEOUT_S)
+    except CallError as error:
+        raise OnedError(f"{endpoint}: {error}") from error
+    if not answer[0]:
+        raise OnedError(str(answer[1]), int(answer[2]))
+    return str(answer[1])
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until the process is ended."""
+    """Run the service of that name until the process is ended."""
     name = arguments[0]
-    paths = find_paths()
-    text = (paths.etc / _CONF[name]).read_text()
-    if name == "fireedge":
-        _make_key(paths.var / ".one/fireedge_key")
-    address = (_setting(text, "host"), int(_setting(text, "port")))
-    http.server.ThreadingHTTPServer(address, _Handler).serve_forever()
-    return 0
-
-
-def _setting(text: str, name: str) -> str:
-    found = re.search(rf"^:?{name}:\s*['\"]?([^'\"\s]+)", text, re.MULTILINE)
-    if not found:
-        raise ValueError(f"no {name} in the configuration")
-    return found[1]
-
-
-def _make_key(path: Path) -> None:
-    """FireEdge makes its key at its first start; all front-ends need the same one."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32) + "\n")
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b"stand-in\n"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+    try:
+        importlib.import_module(f".{name}", __package__).run()
+    except (ServiceError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    return _FAILED

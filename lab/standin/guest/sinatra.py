@@ -1,0 +1,115 @@
+"""What Gate, Flow and Form have in common: configuration, log, credentials, logins."""
+
+import base64
+import binascii
+import logging
+from typing import Any
+
+from . import conf, yaml
+from .cipher import read_server_auth
+from .paths import find_paths
+from .service import OWN, OnedError, ServiceError, ask
+from .web import Refused, Reply, Request, serve
+
+Settings = dict[str, Any]
+
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+class SinatraService:
+    """One of the three; configuration and credentials are those of its start."""
+
+    unit: str
+    name: str
+    auth: str
+    """The file with the credentials that it logs in with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.log = _open_log(self.name, settings.get(":log") or {})
+        if settings.get(":core_auth", "cipher") != "cipher":
+            raise ServiceError("the stand-in knows no :core_auth but cipher")
+        try:
+            self._credentials = read_server_auth(find_paths().var / ".one" / self.auth)
+        except (OSError, ValueError) as error:
+            text = f"Error initializing authentication system: {error}"
+            self.log.error(text)
+            raise ServiceError(text) from error
+        self._endpoint = str(settings.get(":one_xmlrpc", ""))
+        self._seconds = int(settings.get(":expire_delta", 1800))
+        self.start()
+
+    @staticmethod
+    def address(settings: Settings) -> tuple[str, int]:
+        """Where it listens."""
+        try:
+            return str(settings[":host"]), int(settings[":port"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ServiceError("no :host and :port in the configuration") from error
+
+    def start(self) -> None:
+        """Do what comes before it listens; ServiceError where it cannot run."""
+
+    def answer(self, request: Request) -> Reply:
+        """The answer to a request; Refused with what to say instead."""
+        raise NotImplementedError
+
+    def note(self, refusal: Refused) -> None:
+        """Log why a request was refused."""
+        self.log.error(str(refusal))
+
+    def ask_for(self, target: str, method: str, *params: Any) -> str:
+        """Ask oned in a user's name, by its own credentials; its own name is the empty one."""
+        session = self._credentials.session(target, seconds=self._seconds)
+        return ask(self._endpoint, session, method, *params)
+
+    def user_of(self, request: Request) -> str:
+        """Who asks, where oned knows the password; Refused otherwise."""
+        scheme, _, word = (request.headers.get("Authorization") or "").partition(" ")
+        if scheme.lower() != "basic":
+            text = "A username and password must be provided"
+            raise Refused(Reply(401, text), text)
+        try:
+            session = base64.b64decode(word).decode()
+            user = conf.read_document(ask(self._endpoint, session, "one.user.info", OWN))
+        except (OnedError, binascii.Error, UnicodeDecodeError) as error:
+            raise Refused(Reply(401, "Invalid credentials"), str(error)) from error
+        return user.findtext("NAME", "")
+
+    def documents(self, user: str, kind: int) -> str:
+        """That user's documents of one kind; Refused where oned does not give them."""
+        try:
+            return self.ask_for(user, "one.documentpool.info", -2, -1, -1, kind)
+        except OnedError as error:
+            raise Refused(Reply(_http_status(error), str(error)), str(error)) from error
+
+
+def run(kind: type[SinatraService], file: str) -> None:
+    """Serve with that configuration until the process is ended."""
+    path = find_paths().etc / file
+    try:
+        settings = yaml.parse(path.read_text())
+    except (OSError, conf.SyntaxFault) as error:
+        raise ServiceError(f"Error parsing config file {path}: {error}") from error
+    address = kind.address(settings)
+    service = kind(settings)
+    service.log.info("Starting server")
+    serve(service, address)
+
+
+def _http_status(error: OnedError) -> int:
+    return {0x0100: 403, 0x0200: 401, 0x0400: 404}.get(error.code or 0, 500)
+
+
+def _open_log(name: str, settings: Settings) -> logging.Logger:
+    log = logging.getLogger(name)
+    handler = (
+        logging.StreamHandler()
+        if settings.get(":system") == "syslog"
+        else logging.FileHandler(find_paths().log / f"{name}.log")
+    )
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s [%(levelname).1s]: %(message)s", "%a %b %d %H:%M:%S %Y")
+    )
+    log.addHandler(handler)
+    log.setLevel(_LEVELS[int(settings.get(":level", 2))])
+    return log

@@ -1,0 +1,122 @@
+"""HTTP for oned and the services: one thread a connection."""
+
+import http.client
+import http.server
+import json
+import socket
+import socketserver
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """Listens on one address."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def server_bind(self) -> None:
+        """Bind without the base class's look-up of the host's name, which may hang."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks."""
+
+    method: str
+    path: str
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What it is answered."""
+
+    status: int
+    body: str = ""
+    kind: str = "text/plain"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_reply(status: int, data: Any, **headers: str) -> Reply:
+    """A reply in JSON."""
+    return Reply(status, json.dumps(data), "application/json", headers)
+
+
+class Refused(Exception):
+    """A request that is not done: what the client is told, and the reason."""
+
+    def __init__(self, reply: Reply, reason: str) -> None:
+        super().__init__(reason)
+        self.reply = reply
+
+
+class Service(Protocol):
+    """Something that answers requests."""
+
+    unit: str
+
+    def answer(self, request: Request) -> Reply:
+        """The answer; Refused with what to say instead."""
+
+    def note(self, refusal: Refused) -> None:
+        """Log why a request was refused."""
+
+
+def serve(service: Service, address: tuple[str, int]) -> None:
+    """Answer until the process is ended; OSError where the address is not to be had."""
+    _Site(service, address).serve_forever()
+
+
+class _Site(Listener):
+    def __init__(self, service: Service, address: tuple[str, int]) -> None:
+        self.service = service
+        super().__init__(address, _Handler)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    timeout = 60
+    server: _Site
+    headers: http.client.HTTPMessage
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def version_string(self) -> str:
+        """Every answer names the service and the host."""
+        return f"{self.server.service.unit} ({socket.gethostname()})"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """A service logs what it refuses."""
+
+    def _serve(self) -> None:
+        service = self.server.service
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, self.path.partition("?")[0], self.headers, body)
+        try:
+            self._send(service.answer(request))
+        except Refused as refusal:
+            service.note(refusal)
+            # The originals tell most reasons to their log alone.
+            self._send(refusal.reply, {"X-Reason": " ".join(str(refusal).split())})
+
+    def _send(self, reply: Reply, more: Mapping[str, str] | None = None) -> None:
+        body = reply.body.encode()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", f"{reply.kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in {**reply.headers, **(more or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)

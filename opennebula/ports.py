@@ -1,0 +1,5 @@
+"""Where OpenNebula listens, as its documentation has it ("Firewall Configuration")."""
+
+ONED = 2633
+FEATURES = {"gui": 2616, "flow": 2474, "gate": 5030, "form": 13013}
+"""Of what runs beside oned."""

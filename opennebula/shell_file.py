@@ -1,0 +1,42 @@
+"""Edit a file of shell variables, such as kvmrc, and keep the rest of it. Pure."""
+
+import re
+import shlex
+
+
+def with_word(text: str, variable: str, word: str, *, wanted: bool) -> str:
+    """The text with that word among those of a variable, or not among them; other words stay.
+
+    Where the variable is not set, it is set below the comment that shows how, or at the end.
+    """
+    assigned = re.compile(
+        rf"^(?P<name>[ \t]*(?:export[ \t]+)?{variable}=)(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s#;]*)",
+        re.MULTILINE,
+    )
+    found = list(assigned.finditer(text))
+    if not found:
+        return _with_line(text, variable, shlex.quote(word)) if wanted else text
+    last = found[-1]
+    words = " ".join(shlex.split(last["value"])).split()
+    if (word in words) == wanted:
+        return text
+    left = [*words, word] if wanted else [one for one in words if one != word]
+    value = shlex.quote(" ".join(left)) if left else ""
+    return text[: last.start("value")] + value + text[last.end("value") :]
+
+
+def _with_line(text: str, variable: str, value: str) -> str:
+    text = text if text.endswith("\n") or not text else f"{text}\n"
+    shown = re.search(rf"^#[ \t]*(?:export[ \t]+)?{variable}=.*\n", text, re.MULTILINE)
+    at = shown.end() if shown else len(text)
+    return f"{text[:at]}{variable}={value}\n{text[at:]}"
+
+
+def with_value(text: str, variable: str, value: str) -> str:
+    """The text with that variable set; the last line that sets it is the one that counts."""
+    found = list(re.finditer(rf"^{variable}=(.*)$", text, re.MULTILINE))
+    if not found:
+        return _with_line(text, variable, shlex.quote(value))
+    if "".join(shlex.split(found[-1][1])) == value:
+        return text
+    return text[: found[-1].start(1)] + shlex.quote(value) + text[found[-1].end(1) :]

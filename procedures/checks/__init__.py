@@ -1,0 +1,63 @@
+"""What is found beforehand to be wrong with the front-ends.
+
+Pure: what was seen goes in, findings come out.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from hosts.errors import HostError
+from procedures.checks.clock import clock
+from procedures.checks.host import (
+    disk,
+    distribution,
+    listeners,
+    mandatory_access,
+    memory,
+    systemd,
+)
+from procedures.checks.network import interface, names, ports, service_ports, vip
+from procedures.checks.site import Finding, Site, Weight
+
+Rule = Callable[[Site], Iterator[Finding]]
+
+SKIPPABLE: Mapping[str, Rule] = {
+    "clock": clock,
+    "disk": disk,
+    "interface": interface,
+    "listeners": listeners,
+    "memory": memory,
+    "names": names,
+    "ports": ports,
+    "service_ports": service_ports,
+    "vip": vip,
+}
+"""By the name that the config skips them with."""
+
+_ALWAYS: tuple[Rule, ...] = (distribution, systemd, mandatory_access)
+
+
+def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
+    """All of them, by host. Whom the zone knows already need not answer: its own turn comes."""
+    found = [Finding(error) for name, error in site.silent.items() if name not in site.known]
+    for rule in _ALWAYS:
+        found += rule(site)
+    for name, rule in SKIPPABLE.items():
+        if name not in skip:
+            found += (_with_way_past(one, name) for one in rule(site))
+    return sorted(found, key=lambda one: (one.error.host, one.error.step))
+
+
+def _with_way_past(one: Finding, name: str) -> Finding:
+    if one.weight is not Weight.REFUSAL:
+        return one
+    error = one.error
+    way_past = f"; to go on all the same, set opennebula-ha:skip_checks: [{name}]"
+    return Finding(
+        HostError(
+            error.host,
+            error.step,
+            expected=error.expected,
+            seen=error.seen,
+            remedy=error.remedy + way_past,
+        )
+    )

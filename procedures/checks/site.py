@@ -1,0 +1,125 @@
+"""What a stack is about to change, and what its hosts look like.
+
+A host is *new* where the stack did not have it at that address, and *fresh* where it holds no data
+of OpenNebula's besides: that one is checked fully. Of all others only what this change needs of
+them counts: a zone that is half broken must stay open to repair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from hosts.errors import HostError
+from procedures.ground import Ground
+from procedures.observe import Facts
+from procedures.specs import PreflightSpec, Vip
+
+
+class Weight(Enum):
+    """What a finding is to the operator."""
+
+    NOTE = 0
+    WARNING = 1
+    REFUSAL = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be."""
+
+    error: HostError
+    weight: Weight = Weight.REFUSAL
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A host that answered. There are no facts where none can be had: without systemd."""
+
+    ground: Ground
+    facts: Facts | None
+
+    @property
+    def holds_data(self) -> bool:
+        """Of OpenNebula's."""
+        return self.facts is not None and self.facts.has_content
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a stack is to be, and what it was at its last ``up``, if there was one."""
+
+    spec: PreflightSpec
+    before: PreflightSpec | None
+
+    @cached_property
+    def new(self) -> frozenset[str]:
+        """The hosts that the stack did not have."""
+        old = self.before.hosts if self.before else {}
+        return frozenset(
+            name
+            for name, host in self.spec.hosts.items()
+            if name not in old or old[name].address != host.address
+        )
+
+    @property
+    def is_upgrade(self) -> bool:
+        """To another version."""
+        return self.before is not None and self.before.version != self.spec.version
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Features that were off."""
+        old = self.before.features if self.before else ()
+        return tuple(name for name in self.spec.features if name not in old)
+
+    @property
+    def address(self) -> str:
+        """A VIP that nobody of ours can have yet; or nothing."""
+        old = self.before.vips.values() if self.before else ()
+        known = {vip.address for vip in old}
+        return next((v.address for v in self.spec.vips.values() if v.address not in known), "")
+
+    def vip_of(self, name: str) -> Vip | None:
+        """The VIP, where it, or its interface, is another one for that host."""
+        vip = self.spec.vips.get(name)
+        known = self.before is not None and name not in self.new
+        return None if known and self.before and self.before.vips.get(name) == vip else vip
+
+    @cached_property
+    def concerned(self) -> frozenset[str]:
+        """The hosts that have to be looked at; nobody where nothing of the change is theirs."""
+        if self.new or self.is_upgrade or self.added:
+            return frozenset(self.spec.hosts)
+        return frozenset(name for name in self.spec.hosts if self.vip_of(name))
+
+
+@dataclass(frozen=True)
+class Site:
+    """The change, and its hosts."""
+
+    change: Change
+    seen: Mapping[str, Seen]
+    silent: Mapping[str, HostError]
+    """Those that did not let us in, and why."""
+    ssh: Mapping[str, int]
+    """The port of each one's sshd."""
+
+    @property
+    def spec(self) -> PreflightSpec:
+        """What the stack is to be."""
+        return self.change.spec
+
+    @cached_property
+    def fresh(self) -> frozenset[str]:
+        """The hosts to be checked fully."""
+        return frozenset(
+            name for name in self.change.new & self.seen.keys() if not self.seen[name].holds_data
+        )
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The hosts that are the zone's already, whether they are up or not."""
+        pools = (one.facts.pool for one in self.seen.values() if one.facts)
+        listed = {entry.name for pool in pools for entry in pool}
+        return (frozenset(self.spec.hosts) - self.change.new) | listed

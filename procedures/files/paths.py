@@ -1,0 +1,16 @@
+"""The files that a host is asked for: all that a stack's config may have something to say of."""
+
+from procedures import configuration
+from procedures.files import clock, drivers, ldap, schedulers, services
+
+PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
+"""oneadmin's, which is only read."""
+PATHS = (
+    PUBLIC_KEY,
+    configuration.MONITORD,
+    *services.PATHS,
+    *drivers.PATHS,
+    *schedulers.PATHS,
+    *ldap.PATHS,
+    *clock.PATHS,
+)

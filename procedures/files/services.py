@@ -1,0 +1,96 @@
+"""Gate, Flow, Form and FireEdge: where they listen, and where they find each other."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import yaml
+
+from opennebula import yaml_file
+from opennebula.packages import FEATURES
+from procedures.files.managed import ManagedFile
+from procedures.specs import InstallationSpec
+
+GATE = "/etc/one/onegate-server.conf"
+FLOW = "/etc/one/oneflow-server.conf"
+FORM = "/etc/one/oneform-server.conf"
+FIREEDGE = "/etc/one/fireedge-server.conf"
+SUNSTONE = "/etc/one/fireedge/sunstone/sunstone-server.conf"
+PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE)
+
+_FLOW_URL = "http://localhost:2474"
+_FORM_URL = "http://localhost:13013/api/v1"
+_ANY = "0.0.0.0"  # noqa: S104 - one-deploy's default, too: clients come to the VIP
+
+
+def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
+    """Of the features that are on."""
+    edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
+        "gate": [(GATE, partial(_gate, spec=spec))],
+        "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY)))],
+        "form": [(FORM, partial(_listening, address=spec.bind.get("form", _ANY)))],
+        "gui": [(FIREEDGE, partial(_fireedge, spec=spec))],
+    }
+    for feature in spec.features:
+        unit = FEATURES[feature]
+        for path, edit in edits[feature]:
+            yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
+    if "gui" in spec.features:
+        token: dict[yaml_file.KeyPath, Any] = {}
+        if one_token:
+            token[("token_remote_support",)] = one_token
+        yield ManagedFile(
+            SUNSTONE,
+            lambda text: yaml_file.settle(text, token),
+            yaml_file.differences,
+            package=FEATURES["gui"],
+            restarts=FEATURES["gui"],
+            owner="root:oneadmin" if one_token else "",
+            mode="640" if one_token else "",
+            is_secret=True,
+        )
+
+
+def _gate(text: str, spec: InstallationSpec) -> str:
+    # From 7.3.80 on the address is the server's :bind, before that the file's :host.
+    path = (":server", ":bind") if _read(text, ":server") is not None else (":host",)
+    wishes: dict[yaml_file.KeyPath, Any] = {path: spec.bind.get("gate", _ANY)}
+    if "flow" in spec.features:
+        wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
+    return yaml_file.settle(text, wishes)
+
+
+def _listening(text: str, address: str) -> str:
+    return yaml_file.settle(text, {(":host",): address})
+
+
+def _fireedge(text: str, spec: InstallationSpec) -> str:
+    wishes: dict[yaml_file.KeyPath, Any] = {}
+    if "flow" in spec.features:
+        wishes[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
+    if "form" in spec.features:
+        wishes[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
+    return yaml_file.settle(text, wishes)
+
+
+def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:
+    """The URL that stands there, or would, with the host at which that feature is to be found.
+
+    It runs beside the leader alone, while FireEdge runs everywhere.
+    """
+    address = spec.bind.get(feature, _ANY)
+    if address == _ANY:
+        address = spec.vip.address if spec.vip else "localhost"
+    scheme, _, rest = str(_read(text, key) or shipped).partition("://")
+    place, slash, path = rest.partition("/")
+    port = place.rpartition(":")[2]
+    return f"{scheme}://{address}:{port}{slash}{path}"
+
+
+def _read(text: str, key: str) -> Any:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        # Whoever edits it says what is wrong with it.
+        return None
+    return content.get(key) if isinstance(content, dict) else None

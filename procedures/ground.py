@@ -1,0 +1,129 @@
+"""What a host shows beside its facts, before anything of ours is on it: see preflight.sh."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Clock:
+    """By how many seconds a host's clock is ahead of this machine's: between the two."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def compared(cls, sent: float, begun: float, ended: float, received: float) -> "Clock":
+        """By the clock there at the begin and the end of a script, and by the one here around it.
+
+        What is between is the script's own time, and no doubt about the clock.
+        """
+        return cls(*sorted((ended - received, begun - sent)))
+
+    @property
+    def ahead(self) -> float:
+        """Most probably."""
+        return (self.least + self.most) / 2
+
+    @property
+    def doubt(self) -> float:
+        """By how much that may be wrong."""
+        return (self.most - self.least) / 2
+
+
+@dataclass(frozen=True)
+class Room:
+    """The free bytes of a file system, by where it is mounted."""
+
+    mount: str
+    free: int
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who listens at a port, and at which addresses."""
+
+    process: str
+    addresses: tuple[str, ...]
+
+    @property
+    def is_local(self) -> bool:
+        """For the host itself alone."""
+        return all(one.startswith(("127.", "[::1]")) for one in self.addresses)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One host."""
+
+    distribution: str
+    release: str
+    clock: Clock
+    has_systemd: bool = True
+    memory: int = 0
+    """In bytes."""
+    room: Mapping[str, Room] = field(default_factory=dict)
+    """By the path that was asked for."""
+    macs: frozenset[str] = frozenset()
+    neighbours: Mapping[str, str] = field(default_factory=dict)
+    """Address to the MAC that answered for it on the link."""
+    listening: Mapping[int, Listener] = field(default_factory=dict)
+    """By port."""
+    reached: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Address and port to what came of it: ``open``, or why not in the system's words."""
+    name_sources: tuple[str, ...] = ("files", "dns")
+    """Where names are looked up, in that order: of nsswitch.conf."""
+    is_enforcing: bool = False
+    """SELinux does more than to note."""
+    has_apparmor: bool = False
+
+
+def ground(values: Mapping[str, str], sent: float, received: float) -> Ground:
+    """From what preflight.sh told, and when it was sent and its answer was here."""
+    return Ground(
+        distribution=values["distribution"],
+        release=values["release"],
+        clock=Clock.compared(sent, float(values["begun"]), float(values["ended"]), received),
+        has_systemd=bool(values["systemd"]),
+        memory=int(values["memory"]) << 10,
+        room=dict(_room(values["room"])),
+        macs=frozenset(re.findall(r"link/ether (\S+)", values["macs"])),
+        neighbours=dict(re.findall(r"^(\S+) .*\blladdr (\S+)", values["neighbours"], re.MULTILINE)),
+        listening=_listening(values["listening"]),
+        reached=dict(_reached(values["reached"])),
+        name_sources=_name_sources(values["nsswitch"]),
+        is_enforcing=values["selinux"] == "1",
+        has_apparmor=values["apparmor"] == "Y",
+    )
+
+
+def _room(text: str) -> Iterable[tuple[str, Room]]:
+    for line in text.splitlines():
+        path, free, mount = line.split(" ", 2)
+        yield path, Room(mount, int(free) << 10)
+
+
+def _reached(text: str) -> Iterable[tuple[tuple[str, int], str]]:
+    for line in text.splitlines():
+        address, port, said = line.split(" ", 2)
+        yield (address, int(port)), said
+
+
+def _listening(text: str) -> dict[int, Listener]:
+    found: dict[int, Listener] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 4:
+            continue
+        address, _, port = words[3].rpartition(":")
+        process = re.search(r'\(\("([^"]+)"', line)
+        number = int(port)
+        known = found[number].addresses if number in found else ()
+        found[number] = Listener(process[1] if process else "somebody", (*known, address))
+    return found
+
+
+def _name_sources(line: str) -> tuple[str, ...]:
+    """Without what is to be done with their answers."""
+    text = line.partition("#")[0].removeprefix("hosts:")
+    return tuple(re.sub(r"\[[^]]*\]", " ", text).split())

@@ -1,0 +1,94 @@
+"""Beforehand: all front-ends are checked at once, before anything on any of them changes."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula import ports
+from procedures.access import Access, HostErrors, on_each
+from procedures.checks import findings
+from procedures.checks.host import PATHS
+from procedures.checks.site import Change, Seen, Site, Weight
+from procedures.ground import ground
+from procedures.observe import Facts, question, read
+from procedures.specs import PreflightSpec
+
+SECONDS = 120.0
+"""For a host's answer: most of it is what a host gives itself to look up a name."""
+
+
+def preflight(
+    access: Access,
+    spec: PreflightSpec,
+    before: PreflightSpec | None,
+    *,
+    skip: Collection[str],
+    warn: Callable[[str], None],
+) -> dict[str, Facts]:
+    """Check the hosts that the change concerns; raises HostError with all that is wrong with any.
+
+    ``before``: what the stack was at its last ``up``, if there was one. The facts of the hosts are
+    for whoever changes them next.
+    """
+    change = Change(spec, before)
+    hosts = {name: spec.hosts[name] for name in change.concerned}
+    if not hosts:
+        return {}
+    access.report(f"check {', '.join(sorted(hosts))} before anything changes")
+    ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
+    answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
+    site = Site(
+        change,
+        seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
+        silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
+        ssh=ssh,
+    )
+    found = findings(site, skip)
+    for one in found:
+        if one.weight is Weight.WARNING:
+            warn(str(one.error))
+        elif one.weight is Weight.NOTE:
+            access.report(f"{one.error.host}: {one.error.seen}")
+    wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
+    if wrong:
+        raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
+    return {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+
+
+def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) -> Seen | HostError:
+    try:
+        # What that takes is no part of the answer's time, by which the clock is compared.
+        access.session(host).connect()
+        sent, begun = time.time(), time.monotonic()
+        output = access.run(
+            host,
+            "preflight",
+            "observe",
+            variables={
+                **question(change.spec.database, change.spec.hosts),
+                "vip": change.address,
+                "targets": "\n".join(_targets(change, host.name, ssh)),
+                "paths": " ".join(PATHS),
+            },
+            exclusive=False,
+            timeout=SECONDS,
+        )
+        received = sent + time.monotonic() - begun
+        known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
+        return Seen(ground(output.values, sent, received), known)
+    except HostError as error:
+        return error
+
+
+def _targets(change: Change, source: str, ssh: Mapping[str, int]) -> list[str]:
+    """Address and port of all that the host is to knock at."""
+    found = []
+    for target, host in sorted(change.spec.hosts.items()):
+        is_new = bool(change.new & {source, target})
+        core = (ssh[target], ports.ONED) if is_new else ()
+        features = change.spec.features if is_new else change.added
+        knocked = (*core, *(ports.FEATURES[name] for name in features))
+        if target != source:
+            found += [f"{host.address} {port}" for port in knocked]
+    return found

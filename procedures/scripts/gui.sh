@@ -1,0 +1,3 @@
+# Variable: action (stop or start).
+step "$action FireEdge"
+systemctl "$action" opennebula-fireedge.service

@@ -1,0 +1,252 @@
+"""The checks beforehand: a lab set up to fail each of them, all said at once, nothing changed.
+
+Two things cannot be had in a lab: a clock of a host's own, and another amount of memory. The clock
+is the ``date`` that comes first in the PATH of our scripts; the memory, a file that is mounted over
+``/proc/meminfo``. A system without systemd is one whose systemd has lost its mark.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab, LabHost
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import all_messages, only, warnings
+from tests.lab.operators import VIP, Operator, config
+from tests.lab.zones import assert_whole, connections, footprint
+
+pytestmark = pytest.mark.lab
+
+NAMES = [f"n1a{number}" for number in range(1, 6)]
+STRANGER = "n1a6"
+FOUND_IT = "n1a1, n1a2, n1a3"
+REACH = "see that the front-ends reach each other"
+Site = tuple[Lab, Operator]
+
+FIREWALL = """
+table inet filter {
+    chain input {
+        type filter hook input priority 0
+        ip saddr 10.2.50.11 tcp dport 2633 drop
+        ip saddr 10.2.50.12 tcp dport { 2616, 2474 } reject with icmp type admin-prohibited
+    }
+}
+"""
+SILENT = """
+table inet filter {
+    chain input {
+        type filter hook input priority 0
+        ip daddr 10.2.50.86 drop
+    }
+}
+"""
+NO_FIREWALL = "delete table inet filter"
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(6, template="mariadb", wait_scale=0.2)
+    names = "".join(f"{lab.host(name).address} {name}\n" for name in NAMES)
+    for name in NAMES:
+        do(lab.host(name), f"cp /etc/hosts /root/hosts; echo '{names}' >>/etc/hosts")
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+
+
+def do(host: LabHost, script: str) -> None:
+    done = host.run(f"set -e\n{script}")
+    assert done.returncode == 0, done.stderr
+
+
+def break_everything(lab: Lab) -> None:
+    """Each host has something of its own."""
+    lab.host("n1a1").firewall(FIREWALL)
+    do(lab.host("n1a1"), "sed -i '/n1a3$/s/.*/10.2.50.99 n1a3/' /etc/hosts")
+    pretend_memory(lab.host("n1a1"), 1500)
+    do(lab.host("n1a2"), "systemd-run --unit=squatter python3 -m http.server 2633")
+    pretend_memory(lab.host("n1a2"), 300)
+    lab.host("n1a2").fill_disk()
+    do(
+        lab.host("n1a3"),
+        "sed -i 's/^ID=.*/ID=slackware/' /etc/os-release\n"
+        """printf '#!/bin/sh\\nexec /bin/date -d "+45 seconds" "$@"\\n' >/usr/local/bin/date\n"""
+        "chmod +x /usr/local/bin/date\n"
+        "mv /run/systemd/system /run/systemd/away",
+    )
+    do(lab.host("n1a4"), "sed -i 's/NOPASSWD: //' /etc/sudoers.d/ubuntu")
+    lab.host("n1a5").kill()
+    do(lab.host(STRANGER), f"ip address add {VIP}/24 dev eth0")
+    lab.host(STRANGER).firewall(SILENT)
+
+
+def mend_everything(lab: Lab) -> None:
+    lab.host("n1a1").firewall(NO_FIREWALL)
+    do(lab.host("n1a1"), "sed -i 's/10.2.50.99/10.2.50.12/' /etc/hosts; umount /proc/meminfo")
+    lab.host("n1a2").free_disk()
+    do(lab.host("n1a2"), "umount /proc/meminfo; systemctl stop squatter")
+    do(
+        lab.host("n1a3"),
+        "sed -i 's/^ID=.*/ID=debian/' /etc/os-release; rm /usr/local/bin/date\n"
+        "mv /run/systemd/away /run/systemd/system",
+    )
+    do(lab.host("n1a4"), "sed -i 's/ALL$/NOPASSWD: ALL/' /etc/sudoers.d/ubuntu")
+    lab.host("n1a5").start()
+    do(lab.host(STRANGER), f"ip address del {VIP}/24 dev eth0")
+    lab.host(STRANGER).firewall(NO_FIREWALL)
+
+
+def deaf_to(name: str) -> str:
+    """A firewall that lets no SSH from that host in."""
+    return f"""
+table inet filter {{
+    chain input {{
+        type filter hook input priority 0
+        ip saddr 10.2.50.{9 + int(name[-1])} tcp dport 22 drop
+    }}
+}}
+"""
+
+
+def pretend_memory(host: LabHost, mebibytes: int) -> None:
+    do(
+        host,
+        f"sed 's/^MemTotal:.*/MemTotal: {mebibytes << 10} kB/' /proc/meminfo >/run/meminfo\n"
+        "mount --bind /run/meminfo /proc/meminfo",
+    )
+
+
+def everything(lab: Lab) -> set[str]:
+    """What a change would leave on the hosts that are up: files, packages, units, addresses."""
+    look = (
+        "find /etc /root /run/lock /var/backups /var/cache /var/lib -type f"
+        " -not -path '*/systemd/*' -exec sha256sum {} + | sort -k2; dpkg -l;"
+        " systemctl list-unit-files --no-legend; ip -o address;"
+        " ls -a /run /tmp /var/lib | grep -v motd"
+    )
+    return {
+        f"{host.name}: {line}"
+        for host in lab.hosts
+        if host.is_running
+        for line in (footprint(host) + host.run(look).stdout).splitlines()
+    }
+
+
+FEATURES = {"gui": True, "flow": True, "gate": False, "form": False}
+
+
+def test_every_check_fails_all_is_said_at_once_and_nothing_is_changed(site: Site) -> None:
+    lab, operator = site
+    break_everything(lab)
+    front_ends = operator.list_of(NAMES)
+    front_ends["n1a2"] |= {"one_vip_if": "eth9"}
+    before = everything(lab)
+    with config(operator, frontends=front_ends, ensure_hosts=False, features=FEATURES):
+        run = operator.up()
+    found = all_messages(run)
+    assert everything(lab) == before
+    assert "Installation" not in run.output
+    mend_everything(lab)
+
+    said = {(one.host, one.step, one.expected, one.seen) for one in found}
+    assert {(host, step) for host, step, *_ in said} == {
+        ("n1a1", "resolve the front-ends' names"),
+        ("n1a1", REACH),
+        (FOUND_IT, "see that the VIP is free"),
+        ("n1a2", "check the VIP's interface"),
+        ("n1a2", "check the free space"),
+        ("n1a2", "check the memory"),
+        ("n1a2", "look for the ports of its services"),
+        ("n1a3", "choose the package repository"),
+        ("n1a3", "compare the clocks"),
+        ("n1a3", "look for systemd"),
+        ("n1a4", "become root"),
+        ("n1a5", "connect"),
+    }
+    seen = {(host, step): text for host, step, _, text in said if step != REACH}
+    assert {text for _, step, _, text in said if step == REACH} == {
+        "from n1a2 to n1a1 port 2633 (oned): no answer",
+        "from n1a3 to n1a1 port 2616 (opennebula-fireedge), 2474 (opennebula-flow): No route to"
+        " host",
+    }
+    assert seen["n1a1", "resolve the front-ends' names"] == "n1a3 at 10.2.50.99"
+    assert seen[FOUND_IT, "see that the VIP is free"].startswith("02:00:0a:02:32:0f does")
+    assert seen["n1a2", "check the VIP's interface"].count("eth0 10.2.50.11/24") == 1
+    assert seen["n1a2", "check the free space"] == "0 MiB"
+    assert seen["n1a2", "check the memory"] == "300 MiB"
+    assert seen["n1a2", "look for the ports of its services"] == "python3 at 2633"
+    assert seen["n1a3", "choose the package repository"] == "slackware 12"
+    assert "n1a3 +4" in seen["n1a3", "compare the clocks"]
+    assert "password is required" in seen["n1a4", "become root"]
+    assert warnings(run) == [
+        "n1a1: check the memory: expected 2.0 GiB for a front-end, saw 1.5 GiB"
+    ]
+
+
+def test_all_of_it_mended_the_same_hosts_become_a_zone(site: Site) -> None:
+    lab, operator = site
+    operator.change(NAMES[:3])
+    assert_whole(lab, NAMES[:3])
+    before = connections(lab)
+    assert operator.up("--expect-no-changes").ok
+    assert connections(lab) == before
+
+
+def test_what_keeps_a_new_host_out_does_not_keep_a_zone_at_work_from_being_taken_over(
+    site: Site,
+) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES[:3])
+    follower, off = (name for name in NAMES[:3] if name != leader)
+    lab.host(off).kill()
+    lab.host(follower).firewall(deaf_to(leader))
+    pretend_memory(lab.host(follower), 300)
+    before = trace(lab)
+    operator.forget()
+    run = operator.up()
+    lab.host(follower).firewall(NO_FIREWALL)
+    do(lab.host(follower), "umount /proc/meminfo")
+    assert only(run, off).step == "connect"
+    assert "Preflight zone created" in run.output
+    assert trace(lab) == before
+    lab.host(off).start()
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES[:3])
+
+
+def test_a_new_host_that_is_not_fit_stops_the_growth_before_anything_changes(site: Site) -> None:
+    lab, operator = site
+    present = assert_whole(lab, NAMES[:3])
+    off = next(name for name in NAMES[:3] if name != present)
+    lab.host(off).kill()
+    do(lab.host("n1a4"), "systemd-run --unit=squatter python3 -m http.server 2633")
+    lab.host("n1a5").firewall(deaf_to(present))
+    before = everything(lab)
+    with config(operator, frontends=operator.list_of(NAMES)):
+        found = all_messages(operator.up())
+    assert {(one.host, one.step, one.seen) for one in found} == {
+        ("n1a4", "look for the ports of its services", "python3 at 2633"),
+        ("n1a5", REACH, f"from {present} to n1a5 port 22 (sshd): no answer"),
+    }
+    assert everything(lab) == before
+    do(lab.host("n1a4"), "systemctl stop squatter")
+    lab.host("n1a5").firewall(NO_FIREWALL)
+    lab.host(off).start()
+    operator.change(NAMES)
+    assert_whole(lab, NAMES)
+
+
+def test_a_vip_that_somebody_else_has_is_not_taken(site: Site) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES)
+    before = trace(lab)
+    with config(operator, one_vip=lab.host(STRANGER).address):
+        message = only(operator.up(), ", ".join(NAMES))
+    assert message.step == "see that the VIP is free"
+    assert message.expected == f"nobody who answers for {lab.host(STRANGER).address}"
+    assert trace(lab) == before
+    assert assert_whole(lab, NAMES) == leader
+    assert operator.up("--expect-no-changes").ok
+
+
+def trace(lab: Lab) -> dict[str, str]:
+    return {host.name: footprint(host) for host in lab.hosts if host.is_running}

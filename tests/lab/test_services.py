@@ -1,0 +1,142 @@
+"""What runs beside oned: Gate, Flow and Form where the leader is, FireEdge on every front-end."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import ONE_PASS, VIP, Operator
+from tests.lab.web import Answer, Page
+from tests.lab.zones import assert_survives, assert_whole, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+EVERYTHING = {"gui": True, "flow": True, "gate": True, "form": True}
+BASIC = {"Authorization": f"Basic {base64.b64encode(f'oneadmin:{ONE_PASS}'.encode()).decode()}"}
+BESIDE_LEADER = {
+    "opennebula-gate": Page(5030, "/"),
+    "opennebula-flow": Page(2474, "/service", BASIC),
+    "opennebula-form": Page(13013, "/api/v1/provisions", BASIC),
+}
+"""Each asks its oned before it answers."""
+OTHER_VIP = "10.2.50.87"
+KEY = "/var/lib/one/.one/fireedge_key"
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["features"] = EVERYTHING
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def test_the_services_are_where_the_leader_is_also_after_its_host_fell(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, _ = zone
+    leader = assert_whole(lab, NAMES)
+    assert_served_by(lab, leader)
+    followers = [name for name in NAMES if name != leader]
+    assert_idle(lab, followers)
+
+    heir = assert_survives(lab, NAMES, leader)
+    assert_served_by(lab, heir)
+    assert_idle(lab, [name for name in followers if name != heir])
+    for name in followers:
+        log_in(lab, name)
+
+    lab.host(leader).start()
+    assert_served_by(lab, assert_whole(lab, NAMES))
+    assert_idle(lab, [leader])
+    log_in(lab, leader)
+
+
+def test_a_token_of_one_fireedge_is_good_on_all(zone: tuple[Lab, Operator]) -> None:
+    lab, _ = zone
+    assert_one_key(lab)
+
+
+def test_a_gui_that_comes_later_has_one_key_too(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    operator.change(NAMES, features={**EVERYTHING, "gui": False})
+    for name in NAMES:
+        done = lab.host(name).run(
+            f"systemctl stop opennebula-fireedge && dpkg --purge opennebula-fireedge && rm {KEY}"
+        )
+        assert done.returncode == 0, done.stderr
+    operator.change(NAMES, features=EVERYTHING)
+    assert_one_key(lab)
+    assert operator.refresh().ok
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    for name in NAMES:
+        # From its first login on it asks oned at the VIP of then.
+        log_in(lab, name)
+    operator.change(NAMES, one_vip=OTHER_VIP)
+    for name in NAMES:
+        log_in(lab, name)
+
+
+def assert_served_by(lab: Lab, leader: str) -> None:
+    """Each of the three answers at the VIP, from that host, as one whom its oned lets in."""
+
+    def strangers() -> dict[str, Answer]:
+        answers = {unit: page.of(lab, VIP) for unit, page in BESIDE_LEADER.items()}
+        return {
+            unit: answer
+            for unit, answer in answers.items()
+            if (answer.status, answer.server) != (200, f"{unit} ({leader})")
+        }
+
+    wait_for(lambda: not strangers() or None, f"Gate, Flow and Form of {leader} at the VIP")
+
+
+def assert_idle(lab: Lab, names: list[str]) -> None:
+    """None of the three runs there."""
+
+    def running() -> set[str]:
+        asked = f"systemctl is-active {' '.join(BESIDE_LEADER)}"
+        return {said for name in names for said in lab.host(name).run(asked).stdout.split()}
+
+    wait_for(lambda: running() == {"inactive"} or None, f"nothing but FireEdge on {names}")
+
+
+def log_in(lab: Lab, name: str) -> Answer:
+    """What FireEdge on that host, once it answers, says to oneadmin."""
+    page = Page(
+        2616, "/fireedge/api/auth", body=json.dumps({"user": "oneadmin", "token": ONE_PASS})
+    )
+
+    def said() -> Answer | None:
+        answer = page.of(lab, lab.host(name).address)
+        return answer if answer.status else None
+
+    answer = wait_for(said, f"FireEdge on {name}")
+    assert (answer.status, answer.server) == (200, f"opennebula-fireedge ({name})"), answer
+    return answer
+
+
+def assert_one_key(lab: Lab) -> None:
+    """Each FireEdge lets in, and takes the tokens of all others for signed by itself."""
+    for origin in NAMES:
+        cookie = log_in(lab, origin).headers["Set-Cookie"].partition(";")[0]
+        page = Page(2616, "/fireedge/api/user/info", {"Cookie": cookie})
+        answers = {name: page.of(lab, lab.host(name).address) for name in NAMES}
+        assert answers[origin].data["data"]["USER"]["NAME"] == "oneadmin"
+        for name, answer in answers.items():
+            # A session is known where it began, or where the same user logged in within the same
+            # second; with another key it would be "Unauthorized".
+            signed = answer.status == 200 or answer.data == {"data": "expired"}
+            assert signed, f"{name} does not take a token of {origin}: {answer}"

@@ -1,0 +1,315 @@
+"""From the leader to other front-ends, by each way to log in, and no trust left after it.
+
+The tests share a zone that grows: each way is how somebody founds it or joins. Which key let in is
+what the hosts' own sshds say.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.machines import Lab, LabHost
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
+from tests.lab.operators import Operator, Run, config, kill_session
+from tests.lab.zones import assert_whole, one, wait_for
+
+pytestmark = pytest.mark.lab
+
+THREE = ["n1a1", "n1a2", "n1a3"]
+ALL = [*THREE, "n1a4", "n1a5"]
+MADE, OWN, AGENT = "a key for this alone", "keys of ubuntu here", "the operator's agent"
+BLOB = "/var/lib/one/.one/blob"
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=THREE)
+
+
+@pytest.fixture
+def agent(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The operator has an agent with the key that all hosts let in; its fingerprint."""
+    lab, _ = site
+    socket = tmp_path / "agent"
+    with subprocess.Popen(
+        ["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE
+    ) as running:
+        try:
+            wait_for(lambda: socket.exists() or None, "the agent")
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            subprocess.run(["ssh-add", "-q", str(lab.key)], check=True, capture_output=True)
+            yield operators_key(lab)
+        finally:
+            running.terminate()
+
+
+def operators_key(lab: Lab) -> str:
+    shown = ["ssh-keygen", "-lf", str(lab.key)]
+    return subprocess.run(shown, check=True, capture_output=True, text=True).stdout.split()[1]
+
+
+def own_key(host: LabHost) -> str:
+    """The fingerprint of ubuntu's own key there."""
+    return host.run("ssh-keygen -lf /home/ubuntu/.ssh/id_ed25519").stdout.split()[1]
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A transfer as the progress tells of it."""
+
+    source: str
+    target: str
+    way: str
+
+
+def sendings(output: str) -> list[Sending]:
+    said = r"(\w+): send the database and the keys to (\w+), with (.+)"
+    return [Sending(*found) for found in re.findall(said, output)]
+
+
+def logins(lab: Lab, source: str, target: str, verb: str = "Accepted") -> list[str]:
+    """The fingerprints with which one front-end logged in to another, as that one's sshd saw it."""
+    address = re.escape(lab.host(source).address)
+    journal = lab.host(target).run("journalctl -u ssh -o cat").stdout
+    pattern = rf"{verb} publickey for ubuntu from {address} port \d+ ssh2: ED25519 (\S+)"
+    return re.findall(pattern, journal)
+
+
+def assert_no_trust_left(lab: Lab) -> None:
+    for host in lab.hosts:
+        assert trust(host) == "", host.name
+        assert reachable_agents(host) == "", host.name
+
+
+def trust(host: LabHost) -> str:
+    """What a transfer may leave: who is let in, where it goes, and the key."""
+    return host.run(
+        "grep -hs opennebula-ha-transfer {/home/ubuntu,/root}/.ssh/authorized_keys;"
+        " ls -d /run/opennebula-ha* /var/lib/opennebula-ha 2>/dev/null;"
+        " grep -rlsF 'PRIVATE KEY' /run"
+    ).stdout
+
+
+def reachable_agents(host: LabHost) -> str:
+    """The keys of all agents that root can ask on a host."""
+    return host.run(
+        "find / -xdev -type s -name 'agent*' 2>/dev/null; find /tmp /run -type s -name 'agent*'"
+        " | while read -r socket; do SSH_AUTH_SOCK=$socket timeout 5 ssh-add -l; done"
+    ).stdout
+
+
+@contextmanager
+def another_in_the_place_of(lab: Lab, name: str, operator: Operator) -> Iterator[Run]:
+    """An ``up`` that knows that host already when its sshd begins to show other keys."""
+    host = lab.host(name)
+    process = operator.start_up()
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if f"{name}: write the configuration" in line:
+            host.run(
+                "mkdir /root/true; mv /etc/ssh/ssh_host_* /root/true; ssh-keygen -qA;"
+                " systemctl restart ssh"
+            )
+    try:
+        yield Run(process.wait(), "".join(said))
+    finally:
+        host.run(
+            "mv -f /root/true/* /etc/ssh; rm -f /etc/ssh/ssh_host_rsa_key*; rmdir /root/true;"
+            " systemctl restart ssh"
+        )
+
+
+@contextmanager
+def in_the_middle_of(
+    operator: Operator, source: str, target: str, way: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """An ``up`` whose transfer to that host has begun and stands still; it goes on afterwards."""
+    lab = operator.lab
+    lab.host(source).run(f"head -c 200M /dev/urandom >{BLOB}")
+    process = operator.start_up()
+    assert process.stdout is not None
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if Sending(source, target, way) in sendings(line):
+                lab.host(target).freeze()
+                break
+        else:
+            pytest.fail("".join(said))
+        assert lab.host(source).run("pgrep -x rsync").returncode == 0, "it was over before"
+        try:
+            yield process
+        finally:
+            lab.host(target).thaw()
+    finally:
+        kill_session(process)
+        process.wait()
+        process.stdout.close()
+        lab.host(source).run(f"rm -f {BLOB}")
+
+
+def replace(lab: Lab, operator: Operator, name: str) -> str:
+    """Another machine, blank, is in that host's place, and the state knows; who leads."""
+    lab.replace(name, trust=True)
+    run = operator.refresh()
+    assert run.ok, run.output
+    others = [other for other in ALL if other != name]
+    leads = [
+        other
+        for other in others
+        if re.search(rf"{other} +leader", one(lab.host(others[0]), "onezone show 0"))
+    ]
+    assert len(leads) == 1
+    return leads[0]
+
+
+def up(operator: Operator) -> Run:
+    run = operator.up()
+    print(run.output)
+    assert run.ok
+    return run
+
+
+def test_where_another_host_answers_in_the_receivers_place_nothing_is_sent(site: Site) -> None:
+    lab, operator = site
+    # A key that nobody lets in is none that helps.
+    stray = "runuser -u ubuntu -- ssh-keygen -q -t ed25519 -N '' -f /home/ubuntu/.ssh/id_ed25519"
+    lab.host("n1a1").run(stray)
+    with another_in_the_place_of(lab, "n1a2", operator) as run:
+        message = only(run, "n1a1")
+    assert message.step == "send the database and the keys"
+    assert message.expected == "the host key that this program saw itself, of n1a2"
+    assert "Host key verification failed" in message.seen
+    assert "stands in between" in message.remedy
+    assert logins(lab, "n1a1", "n1a2") == []
+    assert lab.host("n1a2").run("ls -A /var/lib/opennebula-ha/incoming").stdout == ""
+
+
+def test_a_zone_is_founded_with_keys_for_that_alone(site: Site) -> None:
+    lab, operator = site
+    run = up(operator)
+    assert_whole(lab, THREE)
+    assert sorted(sendings(run.output), key=str) == [
+        Sending("n1a1", "n1a2", MADE),
+        Sending("n1a1", "n1a3", MADE),
+    ]
+    stray = own_key(lab.host("n1a1"))
+    (made,) = logins(lab, "n1a1", "n1a2")
+    before, again = logins(lab, "n1a1", "n1a3")
+    assert made == again != before
+    assert not {made, before} & {stray, operators_key(lab)}
+    assert stray in logins(lab, "n1a1", "n1a2", "Failed")
+    assert_no_trust_left(lab)
+
+
+def test_front_ends_join_with_keys_that_are_there(site: Site) -> None:
+    lab, operator = site
+    operator.config |= {"frontends": operator.list_of(ALL), "ensure_keys_for": ["ubuntu"]}
+    run = up(operator)
+    assert_whole(lab, ALL)
+    sent = sendings(run.output)
+    assert [(one.target, one.way) for one in sent] == [("n1a4", OWN), ("n1a5", OWN)]
+    for transfer in sent:
+        used = logins(lab, transfer.source, transfer.target)
+        assert set(used) == {own_key(lab.host(transfer.source))}
+    assert_no_trust_left(lab)
+
+
+def test_a_front_end_joins_with_the_operators_agent_which_is_gone_after_it(
+    site: Site, agent: str
+) -> None:
+    lab, operator = site
+    operator.config["ssh"] |= {"forward_agent": True}
+    name = replace(lab, operator, "n1a5")
+    leader = lab.host(name)
+
+    # Killed in the middle, and the agent is lent no longer.
+    with in_the_middle_of(operator, name, "n1a5", AGENT) as process:
+        assert agent in reachable_agents(leader)
+        assert "PRIVATE KEY" not in trust(leader)
+        kill_session(process)
+        wait_for(lambda: not reachable_agents(leader) or None, "the end of the agent's loan")
+
+    process = operator.start_up()
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "n1a5: restore the database" in line:
+            # The same run is still at work on the leader: on another connection.
+            assert reachable_agents(leader) == ""
+    assert process.wait() == 0, "".join(said)
+    assert sendings("".join(said)) == [Sending(name, "n1a5", AGENT)]
+    assert set(logins(lab, name, "n1a5")) == {agent}
+    assert_whole(lab, ALL)
+    assert_no_trust_left(lab)
+
+    # What was lent is not what everybody after it gets.
+    before = logins(lab, name, "n1a5")
+    with config(operator, ssh={"forward_agent": False}):
+        lab.host("n1a5").run("systemctl stop opennebula; mysql -e 'DROP DATABASE opennebula'")
+        assert operator.refresh().ok
+        run = up(operator)
+    assert [one.way for one in sendings(run.output)] == [OWN]
+    assert agent not in logins(lab, name, "n1a5")[len(before) :]
+
+
+def test_not_even_the_agent_is_used_where_another_host_answers(site: Site, agent: str) -> None:
+    lab, operator = site
+    leader = replace(lab, operator, "n1a4")
+    with another_in_the_place_of(lab, "n1a4", operator) as run:
+        message = only(run, leader)
+    assert message.expected.endswith("saw itself, of n1a4")
+    assert logins(lab, leader, "n1a4") == []
+    run = up(operator)
+    assert sendings(run.output) == [Sending(leader, "n1a4", AGENT)]
+    operator.config["ssh"] |= {"forward_agent": False}
+    operator.config["ensure_keys_for"] = []
+    up(operator)
+    assert_no_trust_left(lab)
+
+
+def test_a_script_that_is_killed_on_the_leader_leaves_no_key_and_the_next_up_goes_on(
+    site: Site,
+) -> None:
+    lab, operator = site
+    name = replace(lab, operator, "n1a4")
+    leader, joining = lab.host(name), lab.host("n1a4")
+    with in_the_middle_of(operator, name, "n1a4", MADE):
+        assert "PRIVATE KEY" not in trust(leader)
+        leader.run("kill -KILL $(pgrep -f 'bash -s$')")
+        assert trust(leader) == ""
+    assert "opennebula-ha-transfer" in trust(joining)
+    run = up(operator)
+    assert sendings(run.output) == [Sending(name, "n1a4", MADE)]
+    assert_whole(lab, ALL)
+    assert_no_trust_left(lab)
+
+
+def test_what_a_transfer_left_that_was_not_needed_after_all_goes_with_the_next_start(
+    site: Site,
+) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, ALL)
+    name = next(name for name in ALL if name != leader)
+    lab.host(name).run(
+        "systemctl stop opennebula; mkdir -p /run/opennebula-ha /var/lib/opennebula-ha/incoming;"
+        " echo 'restrict ssh-ed25519 AAAA opennebula-ha-transfer' >>~ubuntu/.ssh/authorized_keys"
+    )
+    assert operator.refresh().ok
+    assert sendings(up(operator).output) == []
+    assert_whole(lab, ALL)
+    assert_no_trust_left(lab)
+    assert lab.host(name).run("wc -l <~ubuntu/.ssh/authorized_keys").stdout == "1\n"
+    assert operator.up("--expect-no-changes").ok

@@ -1,0 +1,89 @@
+"""oneadmin's public key: set where there is none, replaced only where the stack changes it."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.script import Output
+from opennebula.api import ApiError
+from procedures import admin_key
+from procedures.access import Access
+from procedures.files.paths import PUBLIC_KEY
+from procedures.observe import File
+from procedures.specs import ZoneSpec
+from tests.unit.test_procedures import facts
+
+ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=False)
+HOST = Host(name="n1", address="10.0.0.1")
+OWN, OTHER = "ssh-rsa AAAA oneadmin@n1", "ssh-ed25519 BBBB somebody"
+
+
+@dataclass
+class Way:
+    """One oned, and what procedures need of an Access to it."""
+
+    key: str
+    writes: list[str] = field(default_factory=list)
+    refuses: bool = False
+
+    def report(self, _: str) -> None:
+        """Nobody listens."""
+
+    def run(self, host: Host, name: str, **given: Any) -> Output:
+        assert (host, name, given["variables"]) == (HOST, "read_file", {"file": PUBLIC_KEY})
+        return Output({"text": f"{OWN}\n"})
+
+    def api(self, host: Host) -> "Way":
+        return self
+
+    def public_key(self) -> str:
+        if self.refuses:
+            raise ApiError("no answer")
+        return self.key
+
+    def set_public_key(self, text: str) -> None:
+        self.key = text
+        self.writes.append(text)
+
+
+def settle(way: Way, wanted: str, *, replace: bool) -> bool:
+    return admin_key.settle(cast(Access, way), ZONE, {"n1": HOST}, wanted, replace=replace)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "replace", "done", "written"),
+    [
+        ("", "leader", False, True, [OWN]),
+        ("", OTHER, False, True, [OTHER]),
+        (OWN, "leader", False, True, []),
+        (OTHER, "leader", False, False, []),
+        (OTHER, "leader", True, True, [OWN]),
+        ("", f"{OTHER}\n  {OWN} \n\n{OTHER}\n", True, True, [f"{OTHER}\n{OWN}"]),
+    ],
+)
+def test_it_is_set_where_there_is_none_and_replaced_only_where_that_is_said(
+    there: str, wanted: str, replace: bool, done: bool, written: list[str]
+) -> None:
+    way = Way(there)
+    assert settle(way, wanted, replace=replace) is done
+    assert way.writes == written
+    assert settle(way, wanted, replace=replace) is done
+    assert way.writes == written
+
+
+def test_an_oned_that_refuses_is_an_error_that_names_the_host() -> None:
+    with pytest.raises(HostError, match=r"n1: set oneadmin's public key: .* no answer"):
+        settle(Way("", refuses=True), OTHER, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "differs"),
+    [(OWN, "leader", False), (OTHER, "leader", True), (OTHER, OTHER, False), ("", OTHER, True)],
+)
+def test_another_one_differs(there: str, wanted: str, differs: bool) -> None:
+    seen = facts(files={PUBLIC_KEY: File(f"{OWN}\n", 0o644, "oneadmin:oneadmin")})
+    assert admin_key.differs(cast(Access, Way(there)), seen, wanted) is differs
+    assert not admin_key.differs(cast(Access, Way(there, refuses=True)), seen, wanted)

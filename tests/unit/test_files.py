@@ -1,0 +1,325 @@
+"""What this program sets in files beside oned.conf, of each subject."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hosts.errors import HostError
+from opennebula import packages
+from procedures.access import Secrets
+from procedures.files import clock, collect, drivers, ldap, schedulers, services
+from procedures.files.managed import HEADER
+from procedures.files.paths import PATHS
+from procedures.observe import Facts, File, Unit
+from procedures.specs import Clock, Drivers, InstallationSpec, Ldap, Schedulers
+from tests.unit.test_procedures import VIP, facts, read, spec, units
+
+SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
+CANARY = "canary-that-nobody-may-see"
+SECRETS = Secrets("one", "database")
+TEXTS = {
+    services.GATE: ":server:\n  :bind: 127.0.0.1\n:oneflow_server: http://localhost:2475\n",
+    services.FLOW: ":host: 127.0.0.1\n:port: 2474\n",
+    services.FORM: ":host: 127.0.0.1\n",
+    services.FIREEDGE: "host: '0.0.0.0'\noneform_server: 'http://localhost:13013/api/v1'\n",
+    services.SUNSTONE: "#token_remote_support: ''\nlangs:\n  en: 'English'\n",
+    **{
+        path: (SHIPPED / path.lstrip("/")).read_text()
+        for path in (drivers.KVM, drivers.NETWORK, schedulers.RANK, schedulers.DRS, ldap.SERVERS)
+    },
+}
+FEATURES = tuple(packages.FEATURES)
+
+
+def host(changes: dict[str, str | None] | None = None, **others: Any) -> Facts:
+    """One with these files, as their packages bring them, but for those changes (None: gone)."""
+    given: dict[str, str | None] = {**TEXTS, **(changes or {})}
+    files = {
+        **facts().files,
+        **{path: File(text or "", 0o644, "root:root") for path, text in given.items()},
+    }
+    gone = {path for path, text in given.items() if text is None}
+    return facts(files={path: one for path, one in files.items() if path not in gone}, **others)
+
+
+def written(
+    wanted: InstallationSpec, seen: Facts | None = None, secrets: Secrets = SECRETS
+) -> dict[str, str]:
+    """What is written, by path; once more, nothing is."""
+    seen = seen or host()
+    changes = collect.changes(seen, wanted, secrets)
+    after = dict(seen.files)
+    for change in changes:
+        there = after.pop(change.path, None)
+        owner = change.owner or (there.owner if there else "root:root")
+        mode = int(change.mode, 8) if change.mode else there.mode if there else 0o600
+        if change.text:
+            after[change.path] = File(change.text, mode, owner)
+    again = collect.changes(facts(files=after, units=seen.units), wanted, secrets)
+    assert again == []
+    return {change.path: change.text for change in changes}
+
+
+def loaded(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+# The mechanism
+
+
+def test_every_file_is_among_those_that_hosts_are_asked_for() -> None:
+    seen = host(units=units(chrony=Unit("enabled", "active")))
+    wanted = spec(
+        features=FEATURES,
+        clock=Clock(servers=("a",), locale={"LANG": "C"}),
+        ldap=Ldap(servers={"a": {":host": "b"}}, mappings={"a.yaml": {"g": 1}}),
+    )
+    paths = {file.path for file in collect.managed(seen, wanted, SECRETS)}
+    assert {path for path in paths if not path.startswith(ldap.MAPPINGS)} <= set(PATHS)
+    assert f"{ldap.MAPPINGS}*.yaml" in PATHS
+
+
+def test_a_file_that_somebody_broke_is_an_error_that_names_it() -> None:
+    with pytest.raises(HostError, match=r"read /etc/one/oneflow-server.conf: .* line 3: "):
+        written(spec(features=("flow",)), host({services.FLOW: "a: 1\nb: [\n"}))
+
+
+def test_a_file_that_its_package_brings_is_not_made_up() -> None:
+    seen = host({drivers.KVM: None})
+    assert [name for change in collect.changes(seen, spec(), SECRETS) for name in change.shown] == [
+        f"{drivers.KVM}: missing",
+        f"{drivers.NETWORK}: :keep_empty_bridge",
+    ]
+    with pytest.raises(HostError, match=r"(?s)edit /var/lib/one/.*/kvmrc.*--reinstall"):
+        collect.writing(seen, spec(), SECRETS)
+
+
+def test_a_file_of_which_nothing_is_asked_may_be_missing() -> None:
+    seen = host({services.SUNSTONE: None, ldap.SERVERS: None, schedulers.DRS: None})
+    paths = {change.path for change in collect.changes(seen, spec(features=("gui",)), SECRETS)}
+    assert paths.isdisjoint({services.SUNSTONE, ldap.SERVERS, schedulers.DRS})
+
+
+def test_what_restarts_is_said_once_and_only_of_what_changes() -> None:
+    given = collect.writing(host(), spec(features=("flow", "gui", "gate")), SECRETS)
+    restarts = given.variables["restarts"].split()
+    assert sorted(restarts) == ["opennebula-fireedge", "opennebula-flow", "opennebula-gate"]
+    seen = host({services.FLOW: ":host: 0.0.0.0\n"})
+    given = collect.writing(seen, spec(features=("flow",)), SECRETS)
+    assert given.variables["restarts"] == ""
+
+
+def test_a_text_with_secrets_is_among_the_secrets() -> None:
+    wanted = spec(features=("gui",), ldap=Ldap(servers={"a": {":host": "b"}}))
+    secrets = Secrets("one", "two", one_token=f"user:{CANARY}", ldap_passwords={"a": CANARY})
+    given = collect.writing(host(), wanted, secrets)
+    assert CANARY not in str(given.variables)
+    assert sum(CANARY in text for text in given.secrets.values()) == 2
+
+
+def test_a_file_with_a_secret_that_others_can_read_is_closed() -> None:
+    servers = Ldap(servers={"a": {":host": "b"}}, choice={":order": ["a"]})
+    secrets = Secrets("one", "two", ldap_passwords={"a": CANARY})
+    text = written(spec(ldap=servers), None, secrets)[ldap.SERVERS]
+    (change,) = (
+        change
+        for change in collect.changes(host({ldap.SERVERS: text}), spec(ldap=servers), secrets)
+        if change.path == ldap.SERVERS
+    )
+    assert change.shown == ("auth/ldap_auth.conf: mode 644, owner root:root",)
+    assert (change.owner, change.mode, change.restarts) == ("root:oneadmin", "640", "")
+
+
+# Gate, Flow, Form, FireEdge
+
+
+def test_services_listen_where_the_stack_says_and_find_each_other_at_the_vip() -> None:
+    given = written(spec(features=FEATURES, bind={"gate": "10.2.50.86"}))
+    gate, flow = loaded(given[services.GATE]), loaded(given[services.FLOW])
+    assert gate == {
+        ":server": {":bind": "10.2.50.86"},
+        ":oneflow_server": f"http://{VIP.address}:2475",
+    }
+    assert flow == {":host": "0.0.0.0", ":port": 2474}
+    assert loaded(given[services.FORM]) == {":host": "0.0.0.0"}
+    assert loaded(given[services.FIREEDGE]) == {
+        "host": "0.0.0.0",
+        "oneflow_server": f"http://{VIP.address}:2474",
+        "oneform_server": f"http://{VIP.address}:13013/api/v1",
+    }
+    assert services.SUNSTONE not in given
+
+
+def test_without_a_vip_they_are_on_the_same_host() -> None:
+    given = written(spec(features=("flow", "gui"), vip=None))
+    assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://localhost:2474"
+
+
+def test_a_service_at_one_address_alone_is_asked_there() -> None:
+    bind = {"flow": "127.0.0.1", "form": "10.2.50.86"}
+    given = loaded(written(spec(features=FEATURES, bind=bind))[services.FIREEDGE])
+    assert given["oneflow_server"] == "http://127.0.0.1:2474"
+    assert given["oneform_server"] == "http://10.2.50.86:13013/api/v1"
+
+
+def test_a_gate_of_an_older_release_has_its_address_in_another_place() -> None:
+    seen = host({services.GATE: ":host: 127.0.0.1\n:port: 5030\n"})
+    text = written(spec(features=("gate",), bind={"gate": "10.2.50.86"}), seen)[services.GATE]
+    assert loaded(text) == {":host": "10.2.50.86", ":port": 5030}
+
+
+def test_a_feature_that_is_off_is_left_alone() -> None:
+    assert services.FLOW not in written(spec(features=("gui",)))
+    assert "oneflow_server" not in str(written(spec(features=("gui",))))
+
+
+def test_sunstone_gets_the_token_and_loses_it() -> None:
+    secrets = Secrets("one", "two", one_token=f"user:{CANARY}")
+    given = written(spec(features=("gui",)), None, secrets)[services.SUNSTONE]
+    assert loaded(given) == {"langs": {"en": "English"}, "token_remote_support": f"user:{CANARY}"}
+    after = written(spec(features=("gui",)), host({services.SUNSTONE: given}))
+    assert after[services.SUNSTONE] == TEXTS[services.SUNSTONE]
+
+
+# Drivers
+
+
+def test_the_hypervisors_get_what_the_stack_says() -> None:
+    given = written(spec(drivers=Drivers(tproxy=({":service_port": 5030, ":remote_port": 5030},))))
+    assert given[drivers.KVM].replace("\nMIGRATE_OPTIONS=--unsafe\n", "\n") == TEXTS[drivers.KVM]
+    network = loaded(given[drivers.NETWORK])
+    assert network[":keep_empty_bridge"] is True
+    assert network[":tproxy"] == [{":service_port": 5030, ":remote_port": 5030}]
+    before = host({drivers.KVM: given[drivers.KVM], drivers.NETWORK: given[drivers.NETWORK]})
+    after = written(spec(drivers=Drivers(unsafe_migrations=False, keep_empty_bridge=False)), before)
+    assert "\nMIGRATE_OPTIONS=\n" in after[drivers.KVM]
+    assert after[drivers.NETWORK] == TEXTS[drivers.NETWORK]
+
+
+# Schedulers
+
+
+def test_schedulers_get_their_settings_and_get_rid_of_them() -> None:
+    rank = {"MAX_HOST": 3, "DEFAULT_SCHED": {"POLICY": 3, "RANK": "- (RUNNING_VMS * 50)"}}
+    drs = {"PLACE": {"WEIGHTS": {"MEMORY": 0.5}}, "DIFFERENT_VNETS": False}
+    given = written(spec(schedulers=Schedulers(rank=rank, drs=drs)))
+    text = read(given[schedulers.RANK])
+    assert text["DEFAULT_SCHED"] == {"POLICY": "3", "RANK": "- (RUNNING_VMS * 50)"}
+    assert (text["MAX_HOST"], text["DIFFERENT_VNETS"]) == ("3", "YES")
+    content = loaded(given[schedulers.DRS])
+    assert content["PLACE"] == {"POLICY": "BALANCE", "WEIGHTS": {"MEMORY": 0.5}}
+    assert content["OPTIMIZE"] == loaded(TEXTS[schedulers.DRS])["OPTIMIZE"]
+    after = written(spec(), host(dict(given)))
+    assert after[schedulers.RANK] == TEXTS[schedulers.RANK]
+    assert after[schedulers.DRS] == f"{TEXTS[schedulers.DRS]}\n"
+
+
+# LDAP
+
+SERVERS = {
+    "dir": {":host": "10.3.10.1", ":encryption": ":simple_tls", ":mapping_filename": "d.yaml"}
+}
+
+
+def test_ldap_gets_its_servers_and_which_is_asked() -> None:
+    wanted = Ldap(servers=SERVERS, choice={":match_user_regex": {"^(.*)@a$": "dir"}})
+    secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
+    content = loaded(written(spec(ldap=wanted), None, secrets)[ldap.SERVERS])
+    assert content["dir"] == {**SERVERS["dir"], ":password": CANARY}
+    assert content[":match_user_regex"] == {"^(.*)@a$": "dir"}
+    assert ":order" not in content
+    assert content["server 1"] == loaded(TEXTS[ldap.SERVERS])["server 1"]
+
+
+def test_without_servers_ldap_is_as_it_came() -> None:
+    wanted = Ldap(servers=SERVERS, choice={":order": ["dir"]})
+    secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
+    text = written(spec(ldap=wanted), None, secrets)[ldap.SERVERS]
+    assert CANARY in text
+    assert written(spec(), host({ldap.SERVERS: text}))[ldap.SERVERS] == TEXTS[ldap.SERVERS]
+
+
+def test_mappings_are_files_of_ours_which_go_when_nobody_asks_for_them() -> None:
+    theirs = {f"{ldap.MAPPINGS}server1.yaml": "cn=a: 1\n"}
+    wanted = spec(ldap=Ldap(servers=SERVERS, mappings={"d.yaml": {"cn=users,dc=a": 100}}))
+    given = written(wanted, host(dict(theirs)))
+    path = f"{ldap.MAPPINGS}d.yaml"
+    assert given[path] == f"{HEADER}cn=users,dc=a: 100\n"
+    assert not given.keys() & theirs.keys()
+    after = written(spec(), host({**theirs, path: given[path]}))
+    assert after[path] == ""
+    assert not after.keys() & theirs.keys()
+
+
+# Time
+
+CHRONYD = (
+    "# Debian's\npool 2.debian.pool.ntp.org iburst\nsourcedir /etc/chrony/sources.d\nmakestep 1 3\n"
+)
+RED_HAT = "server a\nmakestep 1 3\n"
+TIMESYNCD = "[Time]\n#NTP=\nNTP=a b\nFallbackNTP=c\nRootDistanceMaxSec=5\n"
+ASKED = Clock(pools=("pool.ntp.org",), servers=("ntp.example.org",))
+
+
+def keeps_time(name: str) -> dict[str, Unit]:
+    return units(**{name: Unit("enabled", "active")})
+
+
+def test_chrony_asks_the_stacks_servers_alone() -> None:
+    seen = host({clock.CHRONY[0]: CHRONYD}, units=keeps_time("chrony"))
+    given = written(spec(clock=ASKED), seen)
+    assert given[clock.SOURCES] == (
+        f"{HEADER}pool pool.ntp.org iburst\nserver ntp.example.org iburst\n"
+    )
+    assert given[clock.CHRONY[0]] == CHRONYD.replace("pool 2", "# opennebula-ha off: pool 2")
+    restarts = collect.writing(seen, spec(clock=ASKED), SECRETS).variables["restarts"]
+    assert restarts == "chrony"
+    after = written(spec(), host(dict(given), units=keeps_time("chrony")))
+    assert (after[clock.SOURCES], after[clock.CHRONY[0]]) == ("", CHRONYD)
+
+
+def test_a_chrony_that_knows_no_folder_of_sources_is_told_of_it() -> None:
+    seen = host({clock.CHRONY[1]: RED_HAT}, units=keeps_time("chronyd"))
+    given = written(spec(clock=ASKED), seen)
+    assert "\nsourcedir /etc/chrony/sources.d\n" in given[clock.CHRONY[1]]
+    after = written(spec(), host(dict(given), units=keeps_time("chronyd")))
+    assert after[clock.CHRONY[1]] == RED_HAT
+
+
+def test_timesyncd_asks_the_stacks_servers_alone() -> None:
+    unit = "systemd-timesyncd"
+    given = written(spec(clock=ASKED), host({clock.TIMESYNCD: TIMESYNCD}, units=keeps_time(unit)))
+    assert given[clock.TIMESYNCD_PART] == f"{HEADER}[Time]\nNTP=pool.ntp.org ntp.example.org\n"
+    lines = [line for line in given[clock.TIMESYNCD].splitlines() if not line.startswith("#")]
+    assert lines == ["[Time]", "RootDistanceMaxSec=5"]
+    after = written(spec(), host(dict(given), units=keeps_time(unit)))
+    assert (after[clock.TIMESYNCD_PART], after[clock.TIMESYNCD]) == ("", TIMESYNCD)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "service"),
+    [
+        ((), ""),
+        (("chrony",), "chrony"),
+        (("systemd-timesyncd",), "systemd-timesyncd"),
+        (("chronyd", "systemd-timesyncd"), ""),
+    ],
+)
+def test_one_service_keeps_the_time(enabled: tuple[str, ...], service: str) -> None:
+    states = {name: Unit("enabled" if name in enabled else "", "inactive") for name in clock.UNITS}
+    assert collect.time_service(facts(units=units(**states))) == service
+
+
+def test_the_locale_is_a_file_of_the_distributions() -> None:
+    wanted = spec(clock=Clock(locale={"LC_TIME": "C.UTF-8"}))
+    assert written(wanted)["/etc/default/locale"] == "LC_TIME=C.UTF-8\n"
+    (change,) = (
+        change
+        for change in collect.changes(
+            host(distribution="almalinux", release="9.4"), wanted, SECRETS
+        )
+        if "locale" in change.path
+    )
+    assert (change.path, change.mode) == ("/etc/locale.conf", "644")

@@ -1,0 +1,817 @@
+"""The checks beforehand: facts in, faults out; and who is looked at, when and how."""
+
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import pytest
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.script import Output
+from opennebula import families
+from procedures.access import Access, HostErrors, Secrets
+from procedures.checks import SKIPPABLE, findings
+from procedures.checks.host import GIB, MIB, PATHS
+from procedures.checks.site import Change, Finding, Seen, Site, Weight
+from procedures.ground import Clock, Ground, Listener, Room, ground
+from procedures.observe import Address, Dump, Facts, Package
+from procedures.preflight import preflight
+from procedures.specs import Database, PreflightSpec, Vip
+from settings.model import Settings
+from tests.unit.test_procedures import facts
+
+NAMES = ("n1a1", "n1a2", "n1a3")
+VIP = "10.2.50.86"
+STRANGER = "02:00:00:00:00:99"
+ANY = "0.0.0.0"
+SSHD = Listener("sshd", (ANY, "[::]"))
+FEATURES = ("gui", "flow")
+PORTS = (22, 2633, 2616, 2474)
+POOL = "".join(
+    f"<SERVER><ID>{number}</ID><NAME>{name}</NAME><ENDPOINT/></SERVER>"
+    for number, name in enumerate(NAMES)
+)
+
+
+def address(name: str) -> str:
+    return f"10.2.50.{9 + int(name[-1])}"
+
+
+def mac(name: str) -> str:
+    return f"02:00:00:00:00:0{name[-1]}"
+
+
+def spec(*names: str, **changes: Any) -> PreflightSpec:
+    names = names or NAMES
+    given: dict[str, Any] = {
+        "hosts": {name: Host(name=name, address=address(name)) for name in names},
+        "version": "7.2",
+        "features": FEATURES,
+        "vips": {name: Vip(address=VIP, prefix=24, interface="eth0") for name in names},
+    }
+    return PreflightSpec(**{**given, **changes})
+
+
+def with_vip(at: str = VIP, interface: str = "eth0") -> dict[str, Vip]:
+    return {name: Vip(address=at, prefix=24, interface=interface) for name in NAMES}
+
+
+def bare(name: str = "n1a1", **changes: Any) -> Ground:
+    """A blank host on which all is well."""
+    given: dict[str, Any] = {
+        "distribution": "debian",
+        "release": "12",
+        "clock": Clock(-0.1, 0.1),
+        "memory": 8 * GIB,
+        "room": {path: Room("/", 20 * GIB) for path in PATHS},
+        "macs": frozenset({mac(name)}),
+        "listening": {22: SSHD},
+        "reached": {
+            (address(other), port): "open" if port == 22 else "Connection refused"
+            for other in NAMES
+            if other != name
+            for port in PORTS
+        },
+    }
+    return Ground(**{**given, **changes})
+
+
+def blank(name: str = "n1a1", **changes: Any) -> Facts:
+    given: dict[str, Any] = {
+        "addresses": (Address("lo", "127.0.0.1", 8), Address("eth0", address(name), 24)),
+        "resolves": {other: address(other) for other in NAMES},
+        "packages": {},
+        "active": False,
+        "has_content": False,
+        "oned_conf": "",
+        **changes,
+    }
+    return facts(name, **given)
+
+
+def settled(name: str = "n1a1", **changes: Any) -> Facts:
+    """Of a server at work."""
+    body = f"<ZONE><SERVER_POOL>{POOL}</SERVER_POOL></ZONE>"
+    return blank(name, **{"has_content": True, "active": True, "zone_body": body, **changes})
+
+
+Looks = Mapping[str, Seen | HostError]
+
+
+def looks(at_work: bool = False, **changes: Seen | HostError | None) -> dict[str, Seen | HostError]:
+    """All hosts well, but for these; None: one that is not asked."""
+    known = settled if at_work else blank
+    well: dict[str, Seen | HostError | None] = {
+        name: Seen(bare(name), known(name)) for name in NAMES
+    }
+    return {name: one for name, one in {**well, **changes}.items() if one is not None}
+
+
+def seen(name: str, **changes: Any) -> Seen:
+    """A blank host with another ground."""
+    return Seen(bare(name, **changes), blank(name))
+
+
+def site(
+    answers: Looks, wanted: PreflightSpec | None = None, before: PreflightSpec | None = None
+) -> Site:
+    return Site(
+        Change(wanted or spec(), before),
+        seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
+        silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
+        ssh=dict.fromkeys(NAMES, 22),
+    )
+
+
+def unreachable(name: str) -> HostError:
+    return HostError(name, "connect", expected="an SSH server", seen="silence", remedy="look")
+
+
+def only(found: list[Finding]) -> HostError:
+    assert len(found) == 1, [str(one.error) for one in found]
+    assert found[0].weight is Weight.REFUSAL
+    return found[0].error
+
+
+def test_where_all_is_well_nothing_is_found() -> None:
+    assert findings(site(looks())) == []
+
+
+# Each check by itself: what is wrong on which host, and what the message says of it.
+
+
+@pytest.mark.parametrize(
+    ("answers", "host", "step", "expected", "said"),
+    [
+        (
+            looks(n1a2=unreachable("n1a2")),
+            "n1a2",
+            "connect",
+            "an SSH server",
+            "silence",
+        ),
+        (
+            looks(n1a2=seen("n1a2", distribution="slackware", release="15.0")),
+            "n1a2",
+            "choose the package repository",
+            f"one that OpenNebula 7.2 has packages for: {families.supported('7.2')}",
+            "slackware 15.0",
+        ),
+        (
+            looks(n1a2=Seen(bare("n1a2", distribution="", release=""), None)),
+            "n1a2",
+            "choose the package repository",
+            f"one that OpenNebula 7.2 has packages for: {families.supported('7.2')}",
+            "a system without /etc/os-release",
+        ),
+        (
+            looks(n1a2=Seen(bare("n1a2", has_systemd=False), None)),
+            "n1a2",
+            "look for systemd",
+            "a system that was booted with systemd",
+            "no /run/systemd/system",
+        ),
+        (
+            looks(n1a2=seen("n1a2", memory=400 * MIB)),
+            "n1a2",
+            "check the memory",
+            "512 MiB for a front-end",
+            "400 MiB",
+        ),
+        (
+            looks(n1a2=seen("n1a2", room={path: Room("/", 3 * GIB) for path in PATHS})),
+            "n1a2",
+            "check the free space",
+            "3.5 GiB of free space on / (1.5 GiB in /usr: packages, 512 MiB in /var/cache:"
+            " what is fetched, 1.0 GiB in /var/lib/mysql: the database, 512 MiB in /var/backups:"
+            " dumps)",
+            "3.0 GiB",
+        ),
+        (
+            looks(
+                n1a2=seen(
+                    "n1a2",
+                    room={
+                        **bare().room,
+                        "/var/lib/mysql": Room("/data", 100 * MIB),
+                        "/var/backups": Room("/data", 100 * MIB),
+                    },
+                )
+            ),
+            "n1a2",
+            "check the free space",
+            "1.5 GiB of free space on /data (1.0 GiB in /var/lib/mysql: the database, 512 MiB in"
+            " /var/backups: dumps)",
+            "100 MiB",
+        ),
+        (
+            looks(n1a3=seen("n1a3", clock=Clock(44.8, 45.4))),
+            "n1a3",
+            "compare the clocks",
+            "at most 30 s between the front-ends",
+            "n1a1 +0.0 s (give or take 0.1 s), n1a2 +0.0 s (give or take 0.1 s), n1a3 +45.1 s"
+            " (give or take 0.3 s)",
+        ),
+        (
+            looks(n1a1=seen("n1a1", clock=Clock(-70, -69))),
+            "n1a1",
+            "compare the clocks",
+            "at most 30 s between the front-ends",
+            "n1a1 -69.5 s (give or take 0.5 s), n1a2 +0.0 s (give or take 0.1 s), n1a3 +0.0 s"
+            " (give or take 0.1 s)",
+        ),
+        (
+            looks(
+                n1a2=seen(
+                    "n1a2", listening={22: SSHD, 2633: Listener("nginx", ("127.0.0.1",)), 80: SSHD}
+                )
+            ),
+            "n1a2",
+            "look for the ports of its services",
+            "2633 free for opennebula",
+            "nginx at 2633",
+        ),
+        (
+            looks(
+                n1a2=seen("n1a2", listening={22: SSHD, 3306: Listener("mysqld", ("127.0.0.1",))})
+            ),
+            "n1a2",
+            "look for the ports of its services",
+            "3306 free for MariaDB",
+            "mysqld at 3306",
+        ),
+        (
+            looks(
+                n1a1=seen(
+                    "n1a1", reached={**bare("n1a1").reached, (address("n1a2"), 2633): "no answer"}
+                )
+            ),
+            "n1a2",
+            "see that the front-ends reach each other",
+            "an answer at 10.2.50.11 to n1a1",
+            "from n1a1 to n1a2 port 2633 (oned): no answer",
+        ),
+        (
+            looks(
+                n1a1=seen(
+                    "n1a1",
+                    reached={
+                        **bare("n1a1").reached,
+                        (address("n1a2"), 2616): "No route to host",
+                        (address("n1a2"), 2474): "No route to host",
+                    },
+                )
+            ),
+            "n1a2",
+            "see that the front-ends reach each other",
+            "an answer at 10.2.50.11 to n1a1",
+            "from n1a1 to n1a2 port 2616 (opennebula-fireedge), 2474 (opennebula-flow): No route"
+            " to host",
+        ),
+        (
+            # Where sshd listens, it is not the host that refuses.
+            looks(
+                n1a1=seen(
+                    "n1a1",
+                    reached={**bare("n1a1").reached, (address("n1a2"), 22): "Connection refused"},
+                )
+            ),
+            "n1a2",
+            "see that the front-ends reach each other",
+            "an answer at 10.2.50.11 to n1a1",
+            "from n1a1 to n1a2 port 22 (sshd): Connection refused",
+        ),
+        (
+            # Nothing gets through: that is said once, not again of each service.
+            looks(
+                n1a1=seen(
+                    "n1a1",
+                    reached={
+                        (address(other), port): "no answer" if other == "n1a2" else "open"
+                        for other in NAMES[1:]
+                        for port in PORTS
+                    },
+                )
+            ),
+            "n1a2",
+            "see that the front-ends reach each other",
+            "an answer at 10.2.50.11 to n1a1",
+            "from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
+        ),
+        (
+            looks(
+                n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),)))
+            ),
+            "n1a2",
+            "check the VIP's interface",
+            "interface eth0 with an address in 10.2.50.0/24",
+            "ens3 9.9.9.9/8",
+        ),
+        (
+            looks(n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=()))),
+            "n1a2",
+            "check the VIP's interface",
+            "interface eth0 with an address in 10.2.50.0/24",
+            "no address at all",
+        ),
+        (
+            looks(n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=(Address("eth0", VIP, 24),)))),
+            "n1a2",
+            "check the VIP's interface",
+            "interface eth0 with an address in 10.2.50.0/24",
+            f"eth0 {VIP}/24",
+        ),
+        (
+            looks(
+                n1a1=seen("n1a1", neighbours={VIP: STRANGER}),
+                n1a3=seen("n1a3", neighbours={VIP: STRANGER}),
+            ),
+            "n1a1, n1a3",
+            "see that the VIP is free",
+            f"nobody who answers for {VIP}",
+            f"{STRANGER} does, which is none of the front-ends",
+        ),
+    ],
+)
+def test_a_check_finds_what_is_wrong(
+    answers: Looks, host: str, step: str, expected: str, said: str
+) -> None:
+    error = only(findings(site(answers)))
+    assert (error.host, error.step, error.expected, error.seen) == (host, step, expected, said)
+    assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("answers", "weight", "said"),
+    [
+        (looks(n1a2=seen("n1a2", memory=1700 * MIB)), Weight.WARNING, "1.7 GiB"),
+        (looks(n1a2=seen("n1a2", is_enforcing=True)), Weight.WARNING, "SELinux enforcing"),
+        (looks(n1a2=seen("n1a2", has_apparmor=True)), Weight.NOTE, "AppArmor"),
+        (looks(n1a2=seen("n1a2", clock=Clock(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
+    ],
+)
+def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said: str) -> None:
+    (found,) = findings(site(answers))
+    assert (found.error.host, found.weight) == ("n1a2", weight)
+    assert said in found.error.seen
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        # A machine of 2 GiB counts a little less.
+        looks(n1a2=seen("n1a2", memory=1900 * MIB)),
+        # Whoever answers late may be as much apart as the others.
+        looks(n1a2=seen("n1a2", clock=Clock(-1.0, 60.0))),
+        looks(n1a2=seen("n1a2", clock=Clock(2.0, 2.2))),
+        # A file system that hangs.
+        looks(n1a2=seen("n1a2", room={})),
+        # Something of the host's own, where a service of ours is not.
+        looks(n1a2=seen("n1a2", listening={22: SSHD, 8080: Listener("java", ("*",))})),
+        # OpenNebula's own, of a run that was interrupted.
+        looks(
+            n1a2=Seen(
+                bare("n1a2", listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))}),
+                blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
+            )
+        ),
+        # It listens for the host alone: others are refused by the host itself.
+        looks(
+            n1a2=Seen(
+                bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))}),
+                blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
+            )
+        ),
+        # A front-end has it.
+        looks(n1a1=seen("n1a1", neighbours={VIP: mac("n1a3")})),
+    ],
+)
+def test_what_is_no_fault_is_not_found(answers: Looks) -> None:
+    assert findings(site(answers)) == []
+
+
+def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
+    answers = looks(
+        n1a1=seen("n1a1", clock=Clock(100, 100.2)), n1a2=seen("n1a2", clock=Clock(100, 100.2))
+    )
+    assert only(findings(site(answers))).host == "n1a3"
+
+
+@pytest.mark.parametrize(
+    ("ensure_hosts", "sources", "resolves", "remedy"),
+    [
+        # The names are looked up: each must be right.
+        (False, ("files", "dns"), {"n1a3": "10.2.50.99 10.2.50.12"}, "ensure_hosts: true"),
+        (False, ("files", "dns"), {"n1a3": ""}, "ensure_hosts: true"),
+        # They come into /etc/hosts: only what is asked before it can be in their way.
+        (True, ("dns", "files"), {"n1a3": "10.2.50.99"}, "/etc/nsswitch.conf"),
+        (True, ("dns",), {"n1a3": ""}, "/etc/nsswitch.conf"),
+        (True, ("myhostname", "files"), {"n1a3": "10.2.50.99"}, "/etc/nsswitch.conf"),
+        (True, ("files", "dns"), {"n1a3": "10.2.50.99"}, None),
+        (True, ("resolve", "files"), {"n1a3": "10.2.50.99"}, None),
+        (True, ("mymachines", "resolve", "files", "dns"), {"n1a3": "10.2.50.99"}, None),
+        (True, ("dns", "files"), {}, None),
+        (True, ("dns", "files"), {"n1a3": ""}, None),
+    ],
+)
+def test_names_resolve_everywhere_to_what_the_config_says(
+    ensure_hosts: bool, sources: tuple[str, ...], resolves: dict[str, str], remedy: str | None
+) -> None:
+    known = {name: at for name, at in {**blank().resolves, **resolves}.items() if at}
+    answers = looks(n1a2=Seen(bare("n1a2", name_sources=sources), blank("n1a2", resolves=known)))
+    found = findings(site(answers, spec(ensure_hosts=ensure_hosts)))
+    if remedy is None:
+        assert found == []
+    else:
+        error = only(found)
+        assert (error.host, error.expected) == ("n1a2", "n1a3 at 10.2.50.12")
+        assert error.seen == f"n1a3 at {resolves['n1a3'].split(' ')[0] or 'no address'}"
+        assert remedy in error.remedy
+
+
+def test_all_faults_of_all_hosts_are_found_at_once() -> None:
+    wrong = looks(
+        n1a1=Seen(
+            bare("n1a1", memory=100 * MIB, neighbours={VIP: STRANGER}),
+            blank("n1a1", addresses=(), resolves={}),
+        ),
+        n1a2=seen("n1a2", distribution="slackware", clock=Clock(-100, -99)),
+        n1a3=unreachable("n1a3"),
+    )
+    found = findings(site(wrong, spec(ensure_hosts=False)))
+    assert [(one.error.host, one.error.step) for one in found] == [
+        ("n1a1", "check the VIP's interface"),
+        ("n1a1", "check the memory"),
+        ("n1a1", "resolve the front-ends' names"),
+        ("n1a1", "see that the VIP is free"),
+        ("n1a1, n1a2", "compare the clocks"),
+        ("n1a2", "choose the package repository"),
+        ("n1a3", "connect"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "answers", "wanted"),
+    [
+        ("clock", looks(n1a3=seen("n1a3", clock=Clock(45, 45.1))), spec()),
+        ("disk", looks(n1a3=seen("n1a3", room={"/usr": Room("/", 0)})), spec()),
+        ("interface", looks(n1a3=Seen(bare("n1a3"), blank("n1a3", addresses=()))), spec()),
+        (
+            "listeners",
+            looks(n1a3=seen("n1a3", listening={2633: Listener("nginx", ("127.0.0.1",))})),
+            spec(),
+        ),
+        ("memory", looks(n1a3=seen("n1a3", memory=MIB)), spec()),
+        (
+            "names",
+            looks(n1a3=Seen(bare("n1a3"), blank("n1a3", resolves={}))),
+            spec(ensure_hosts=False),
+        ),
+        (
+            "ports",
+            looks(n1a3=seen("n1a3", reached={(address("n1a1"), 2633): "no answer"})),
+            spec(),
+        ),
+        (
+            "service_ports",
+            looks(
+                n1a3=seen(
+                    "n1a3", reached={**bare("n1a3").reached, (address("n1a1"), 2616): "no answer"}
+                )
+            ),
+            spec(),
+        ),
+        ("vip", looks(n1a3=seen("n1a3", neighbours={VIP: STRANGER})), spec()),
+    ],
+)
+def test_a_check_can_be_left_out_and_its_message_says_how(
+    check: str, answers: Looks, wanted: PreflightSpec
+) -> None:
+    error = only(findings(site(answers, wanted)))
+    assert error.remedy.endswith(f"opennebula-ha:skip_checks: [{check}]")
+    assert findings(site(answers, wanted), skip=[check]) == []
+
+
+def test_the_config_knows_the_checks_by_name() -> None:
+    (names,) = get_args(Settings.model_fields["skip_checks"].annotation)
+    assert get_args(names) == tuple(sorted(SKIPPABLE))
+
+
+# A zone at work
+
+
+def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
+    poor: dict[str, Any] = {
+        "distribution": "slackware",
+        "memory": 100 * MIB,
+        "room": {path: Room("/", 0) for path in PATHS},
+        "listening": {port: Listener("oned", (ANY,)) for port in (*PORTS, 3306)},
+        "reached": {(address(other), port): "no answer" for other in NAMES for port in PORTS},
+        "is_enforcing": True,
+    }
+    answers = looks(
+        at_work=True,
+        n1a1=Seen(bare("n1a1", **poor, neighbours={VIP: mac("n1a2")}), settled("n1a1")),
+        n1a2=Seen(bare("n1a2", **poor), settled("n1a2", resolves={})),
+        n1a3=unreachable("n1a3"),
+    )
+    assert findings(site(answers, spec(ensure_hosts=False))) == []
+
+
+def test_clocks_of_servers_at_work_are_a_warning() -> None:
+    answers = looks(at_work=True, n1a3=Seen(bare("n1a3", clock=Clock(80.0, 80.1)), settled("n1a3")))
+    (found,) = findings(site(answers))
+    assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
+
+
+def test_a_silent_host_of_the_zone_may_hold_the_vip() -> None:
+    answers = looks(
+        at_work=True,
+        n1a1=Seen(bare("n1a1", neighbours={VIP: STRANGER}), settled("n1a1")),
+        n1a3=unreachable("n1a3"),
+    )
+    (found,) = findings(site(answers))
+    assert found.weight is Weight.WARNING
+    its_own = {VIP: STRANGER, address("n1a3"): STRANGER}
+    answers["n1a1"] = Seen(bare("n1a1", neighbours=its_own), settled("n1a1"))
+    assert findings(site(answers)) == []
+
+
+def test_a_host_that_nobody_knows_must_answer_beside_a_zone_at_work() -> None:
+    lone = f"<ZONE><SERVER_POOL>{POOL.replace('n1a3', 'n1a9')}</SERVER_POOL></ZONE>"
+    answers = looks(
+        n1a1=Seen(bare("n1a1"), settled("n1a1", zone_body=lone)),
+        n1a2=Seen(bare("n1a2"), settled("n1a2", zone_body=lone)),
+        n1a3=unreachable("n1a3"),
+    )
+    assert only(findings(site(answers))).host == "n1a3"
+
+
+# What a change of the stack asks for
+
+
+def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
+    before = spec("n1a1", "n1a2")
+    poor = {
+        "memory": 100 * MIB,
+        "room": {path: Room("/", 0) for path in PATHS},
+        "neighbours": {VIP: STRANGER},
+        "reached": {
+            **{(address("n1a2"), port): "no answer" for port in PORTS},
+            (address("n1a3"), 2633): "no answer",
+        },
+    }
+    answers = looks(
+        n1a1=Seen(bare("n1a1", **poor), settled("n1a1", addresses=(), resolves={})),
+        n1a2=unreachable("n1a2"),
+        n1a3=seen("n1a3", memory=100 * MIB, reached={(address("n1a1"), 22): "no answer"}),
+    )
+    found = findings(site(answers, spec(ensure_hosts=False), before))
+    assert {(one.error.host, one.error.step, one.error.seen) for one in found} == {
+        ("n1a3", "check the memory", "100 MiB"),
+        (
+            "n1a3",
+            "see that the front-ends reach each other",
+            "from n1a1 to n1a3 port 2633 (oned): no answer",
+        ),
+        (
+            "n1a1",
+            "see that the front-ends reach each other",
+            "from n1a3 to n1a1 port 22 (sshd): no answer",
+        ),
+        ("n1a1", "resolve the front-ends' names", "n1a3 at no address"),
+    }
+
+
+def test_a_new_host_with_data_is_one_that_comes_back() -> None:
+    answers = looks(
+        at_work=True,
+        n1a3=Seen(bare("n1a3", memory=MIB, clock=Clock(99, 99)), settled("n1a3")),
+    )
+    (found,) = findings(site(answers, before=spec("n1a1", "n1a2")))
+    assert found.weight is Weight.WARNING
+
+
+@pytest.mark.parametrize(
+    ("before", "concerned", "vip"),
+    [
+        (None, NAMES, VIP),
+        (spec(), (), ""),
+        (spec(database=Database(name="another")), (), ""),
+        (spec(ensure_hosts=False), (), ""),
+        (spec("n1a1", "n1a2", "n1a3", "n1a4", "n1a5"), (), ""),
+        (spec(vips=with_vip(interface="ens3")), NAMES, ""),
+        (spec(vips={**with_vip(), "n1a2": with_vip(interface="ens3")["n1a2"]}), ("n1a2",), ""),
+        (spec(vips=with_vip("10.2.50.87")), NAMES, VIP),
+        (spec(vips={}), NAMES, VIP),
+        (spec(version="7.4"), NAMES, ""),
+        (spec(features=("gui",)), NAMES, ""),
+        (spec(features=(*FEATURES, "gate")), (), ""),
+        (spec("n1a1"), NAMES, ""),
+        (
+            spec(hosts={**spec().hosts, "n1a2": Host(name="n1a2", address="10.2.50.99")}),
+            NAMES,
+            "",
+        ),
+    ],
+)
+def test_only_whom_the_change_concerns_is_asked(
+    before: PreflightSpec | None, concerned: tuple[str, ...], vip: str
+) -> None:
+    change = Change(spec(), before)
+    assert change.concerned == set(concerned)
+    assert change.address == vip
+
+
+def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
+    moved = spec(vips=with_vip("10.2.50.87", "ens3"))
+    stranger = {"10.2.50.87": STRANGER}
+    answers = looks(at_work=True, n1a1=Seen(bare("n1a1", neighbours=stranger), settled("n1a1")))
+    found = findings(site(answers, moved, spec()))
+    assert sorted((one.error.host, one.error.step) for one in found) == [
+        *((name, "check the VIP's interface") for name in NAMES[:1]),
+        ("n1a1", "see that the VIP is free"),
+        *((name, "check the VIP's interface") for name in NAMES[1:]),
+    ]
+
+
+def test_another_version_needs_room_beside_the_present_one() -> None:
+    tight = {path: Room("/", 1600 * MIB) for path in PATHS}
+    answers = looks(at_work=True, n1a1=Seen(bare("n1a1", room=tight), settled("n1a1")))
+    assert findings(site(answers, spec(version="7.2.1"), spec())) == []
+    dumps = (Dump("/var/backups/opennebula/a", 200 * MIB),)
+    answers["n1a1"] = Seen(bare("n1a1", room=tight), settled("n1a1", dumps=dumps))
+    error = only(findings(site(answers, spec(version="7.2.1"), spec())))
+    assert error.expected.startswith("1.7 GiB of free space on / (")
+    assert "200 MiB in /var/backups: one more dump" in error.expected
+
+
+def test_a_feature_that_is_turned_on_needs_its_port() -> None:
+    answers = looks(
+        at_work=True,
+        n1a1=Seen(
+            bare(
+                "n1a1",
+                reached={(address("n1a2"), 2474): "no answer", (address("n1a3"), 2474): "open"},
+            ),
+            settled("n1a1"),
+        ),
+    )
+    error = only(findings(site(answers, before=spec(features=("gui",)))))
+    assert error.seen == "from n1a1 to n1a2 port 2474 (opennebula-flow): no answer"
+
+
+# Asking
+
+
+def values(name: str, **changes: str) -> dict[str, str]:
+    """What a blank host's scripts tell."""
+    empty = ("pin", "proxy", "units", "hook", "keys", "key_digests", "backups")
+    return {
+        **dict.fromkeys(empty, ""),
+        "packages": "install mariadb-server 1:10.11.6-0+deb12u1",
+        "begun": "1000.25",
+        "ended": "1001.75",
+        "distribution": "debian",
+        "release": "12",
+        "systemd": "yes",
+        "memory": str(8 << 20),
+        "room": "".join(f"{path} {20 << 20} /\n" for path in PATHS),
+        "macs": f"1: lo: <LOOPBACK,UP> link/loopback 00:00:00:00:00:00\n2: eth0@if5: <UP> mtu 1500"
+        f"\\    link/ether {mac(name)} brd ff:ff:ff:ff:ff:ff",
+        "neighbours": f"{VIP} dev eth0 FAILED \n10.2.50.1 dev eth0 lladdr {STRANGER} REACHABLE",
+        "listening": 'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=53,fd=3))\n'
+        'LISTEN 0 80 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=49,fd=17))\n'
+        'LISTEN 0 128 [::]:22 [::]:* users:(("sshd",pid=53,fd=4))',
+        "reached": "10.2.50.11 22 open\n10.2.50.12 22 No route to host",
+        "nsswitch": "hosts:   files  mymachines [NOTFOUND=return] dns # as ever",
+        "selinux": "",
+        "apparmor": "N",
+        "machine_id": name,
+        "addresses": f"2: eth0    inet {address(name)}/24 brd 10.2.50.255 scope global eth0",
+        "active": "inactive",
+        "since": "0",
+        "configured": "0",
+        **changes,
+    }
+
+
+def test_what_the_script_tells() -> None:
+    assert ground(values("n1a1"), sent=1001.0, received=1003.5) == Ground(
+        distribution="debian",
+        release="12",
+        clock=Clock(-1.75, -0.75),
+        has_systemd=True,
+        memory=8 * GIB,
+        room={path: Room("/", 20 * GIB) for path in PATHS},
+        macs=frozenset({mac("n1a1")}),
+        neighbours={"10.2.50.1": STRANGER},
+        listening={22: SSHD, 3306: Listener("mariadbd", ("127.0.0.1",))},
+        reached={("10.2.50.11", 22): "open", ("10.2.50.12", 22): "No route to host"},
+        name_sources=("files", "mymachines", "dns"),
+    )
+
+
+def test_a_clock_is_known_as_well_as_the_way_there_is_short() -> None:
+    # It says 1045 in the middle of a script that took a second, begun 0.1 s after it was sent.
+    clock = Clock.compared(sent=1000.0, begun=1045.1, ended=1046.1, received=1001.4)
+    assert (round(clock.ahead, 3), round(clock.doubt, 3)) == (44.9, 0.2)
+    # One that was set back meanwhile is doubtful, not wrong.
+    jumped = Clock.compared(sent=1000.0, begun=1000.5, ended=1100.0, received=1001.0)
+    assert jumped == Clock(0.5, 99.0)
+
+
+class Connection:
+    port = 22
+
+    def __init__(self, refusal: HostError | None) -> None:
+        self._refusal = refusal
+
+    def connect(self) -> None:
+        if self._refusal:
+            raise self._refusal
+
+
+class Hosts:
+    """Answers in the place of hosts; who is not there cannot be reached."""
+
+    secrets = Secrets(one_pass="", db_password="")
+
+    def __init__(self, **told: dict[str, str]) -> None:
+        self.told = told
+        self.asked: dict[str, dict[str, str]] = {}
+        self.reports: list[str] = []
+
+    def report(self, message: str) -> None:
+        self.reports.append(message)
+
+    def session(self, host: Host) -> Connection:
+        there = host.name in self.told
+        return Connection(None if there else unreachable(host.name))
+
+    def run(self, host: Host, *names: str, variables: dict[str, str], **_: Any) -> Output:
+        assert names == ("preflight", "observe")
+        assert host.name not in self.asked, "asked twice"
+        self.asked[host.name] = variables
+        return Output(self.told[host.name])
+
+
+def check(hosts: Hosts, wanted: PreflightSpec, before: PreflightSpec | None = None) -> Any:
+    said: list[str] = []
+    known = preflight(cast(Access, hosts), wanted, before, skip=(), warn=said.append)
+    return known, said
+
+
+def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
+    hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
+    known, said = check(hosts, spec())
+    assert {name: one.machine_id for name, one in known.items()} == {n: n for n in NAMES}
+    assert said == []
+    assert hosts.asked["n1a2"]["vip"] == VIP
+    assert hosts.asked["n1a2"]["names"] == "n1a1 n1a2 n1a3"
+    assert hosts.asked["n1a2"]["targets"].splitlines() == [
+        f"{address(name)} {port}" for name in ("n1a1", "n1a3") for port in PORTS
+    ]
+
+
+def test_nobody_is_asked_where_nothing_is_new() -> None:
+    hosts = Hosts()
+    assert check(hosts, spec("n1a1", "n1a2"), spec()) == ({}, [])
+    assert hosts.reports == []
+
+
+def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> None:
+    hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
+    check(hosts, spec(), spec("n1a1", "n1a2"))
+    assert [one["vip"] for one in hosts.asked.values()] == ["", "", ""]
+    assert hosts.asked["n1a1"]["targets"].splitlines() == [f"10.2.50.12 {port}" for port in PORTS]
+    assert len(hosts.asked["n1a3"]["targets"].splitlines()) == 2 * len(PORTS)
+
+
+def test_all_that_is_wrong_is_one_error() -> None:
+    hosts = Hosts(
+        n1a1=values("n1a1", memory="1024", selinux="1", apparmor="Y", reached=""),
+        n1a3=values("n1a3", reached="10.2.50.10 2633 no answer"),
+    )
+    said: list[str] = []
+    with pytest.raises(HostErrors) as caught:
+        preflight(cast(Access, hosts), spec(), None, skip=(), warn=said.append)
+    assert [line for line in str(caught.value).splitlines() if not line.startswith("  ")] == [
+        "n1a1: check the memory: expected 512 MiB for a front-end, saw 1 MiB",
+        "n1a1: see that the front-ends reach each other: expected an answer at 10.2.50.10 to n1a3,"
+        " saw from n1a3 to n1a1 port 2633 (oned): no answer",
+        "n1a2: connect: expected an SSH server, saw silence",
+    ]
+    assert [line.split(", saw ")[1].splitlines()[0] for line in said] == ["SELinux enforcing"]
+    assert "n1a1: AppArmor" in hosts.reports
+
+
+def test_without_facts_the_ground_is_judged_alone() -> None:
+    without = {key: text for key, text in values("n1a2").items() if key != "machine_id"}
+    hosts = Hosts(
+        n1a1=values("n1a1", reached=""),
+        n1a2={**without, "systemd": "", "reached": ""},
+        n1a3=values("n1a3", reached=""),
+    )
+    with pytest.raises(HostError, match="n1a2: look for systemd"):
+        check(hosts, spec())

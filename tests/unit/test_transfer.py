@@ -1,0 +1,480 @@
+"""From host to host: which ways to log in are tried, with what, and what is asked of which host."""
+
+import os
+import re
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import paramiko
+import pytest
+
+from hosts import agent
+from hosts import session as sessions
+from hosts.connection import Host, SshSettings
+from hosts.errors import HostError
+from hosts.script import Output, Script, parse
+from hosts.session import Session
+from hosts.shell import Ended
+from procedures import seed as transfers
+from procedures.specs import Database
+from tests.unit.test_procedures import facts
+
+SCRIPTS = Path(transfers.__file__).parent / "scripts"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----"
+AGENT = "/run/agent.1"
+
+# What would change this machine, or needs root; rsync notes what it is given, and what is in the
+# files without names that ssh is given. It gets in with whatever $lets_in matches.
+FAKES = r"""
+systemctl() { return 1; }
+mktemp() { command mktemp; }
+ssh_folder() { echo "$home/.ssh"; }
+rsync() {
+    local file text="$*"
+    for file in $(grep -o '/proc/[0-9]*/fd/[0-9]*' <<<"$*"); do
+        text=${text//$file/<$(cat "$file")>}
+    done
+    printf '%s\0' "$text" >>"$home/calls"
+    [[ "$text" =~ $lets_in ]] && return
+    echo "$refusal" >&2
+    return 255
+}
+"""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one run of the script gave, and how it called rsync."""
+
+    status: int
+    output: Output
+    calls: list[str]
+
+
+def send(
+    home: Path,
+    *,
+    lets_in: str,
+    targets: str = "n1a2 ubuntu 10.2.50.11 22 ssh-ed25519 AAAA2",
+    own: tuple[str, ...] = (),
+    lent: bool = False,
+    refusal: str = "Permission denied (publickey).",
+) -> Sent:
+    """Run the script as on a leader whose ``login`` has those keys of its own."""
+    (home / ".ssh").mkdir()
+    for name in own:
+        (home / ".ssh" / name).write_text("a key\n")
+    script = Script(
+        "send",
+        (SCRIPTS / "common.sh").read_text() + FAKES + (SCRIPTS / "send.sh").read_text(),
+        {
+            "home": str(home),
+            "lets_in": lets_in,
+            "refusal": refusal,
+            "dump": "/d.sql.zst",
+            "targets": targets,
+        },
+        {"private_key": KEY},
+        exclusive=False,
+    )
+    environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    done = subprocess.run(
+        ["bash", "-s"],
+        # In /run only root may make files.
+        input=script.text().replace("mktemp /run/opennebula-ha-send.XXXXXX", "mktemp"),
+        env={
+            **environment,
+            "SUDO_USER": "ubuntu",
+            "SSH_AUTH_SOCK": "/of/somebody/else",
+            **({agent.SOCKET: AGENT} if lent else {}),
+        },
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    calls = home / "calls"
+    return Sent(
+        done.returncode,
+        parse(done.stdout),
+        calls.read_text().split("\0")[:-1] if calls.exists() else [],
+    )
+
+
+WITH_AGENT = rf"-o IdentityFile=none -o IdentityAgent={AGENT} "
+WITH_OWN = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i \S+/\.ssh/id_ed25519 "
+WITH_MADE = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i <-----BEGIN [^>]*KEY-----> "
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a leader has, what the receiver lets in, and so what is tried."""
+
+    tried: tuple[str, ...]
+    said: str
+    own: tuple[str, ...] = ()
+    lent: bool = False
+    lets_in: str = "."
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case((WITH_MADE,), "a key for this alone"),
+        Case((WITH_OWN, WITH_OWN), "keys of ubuntu here", own=("id_ed25519",)),
+        Case((WITH_AGENT, WITH_AGENT), "the operator's agent", own=("id_ed25519",), lent=True),
+        Case(
+            (WITH_OWN, WITH_MADE),
+            "a key for this alone",
+            own=("id_ed25519",),
+            lets_in="BEGIN",
+        ),
+        Case((WITH_AGENT, WITH_MADE), "a key for this alone", lent=True, lets_in="BEGIN"),
+        Case(
+            (WITH_AGENT, WITH_OWN, WITH_OWN),
+            "keys of ubuntu here",
+            own=("id_ed25519",),
+            lent=True,
+            lets_in="id_ed25519",
+        ),
+    ],
+)
+def test_the_first_way_that_leads_there_is_taken(tmp_path: Path, case: Case) -> None:
+    sent = send(tmp_path, lets_in=case.lets_in, own=case.own, lent=case.lent)
+    assert sent.status == 0
+    assert sent.output.steps == (f"send the database and the keys to n1a2, with {case.said}",)
+    assert len(sent.calls) == len(case.tried)
+    for call, way in zip(sent.calls, case.tried, strict=True):
+        assert re.search(way, call), call
+    folders = " /d.sql.zst /var/lib/one/.one /var/lib/one/.ssh /var/lib/one/remotes "
+    assert sent.calls[-1].endswith(f"{folders}10.2.50.11::incoming/")
+    # The others only ask what would be received: nothing is sent before a way is taken.
+    assert all(call.endswith(" 10.2.50.11::") for call in sent.calls[:-1])
+
+
+def test_each_way_knows_the_receiver_by_its_verified_key_alone(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in="BEGIN", own=("id_rsa",), lent=True)
+    assert len(sent.calls) == 3
+    for call in sent.calls:
+        assert " -o StrictHostKeyChecking=yes " in call
+        assert " -o GlobalKnownHostsFile=none " in call
+        assert " -o UserKnownHostsFile=<10.2.50.11 ssh-ed25519 AAAA2> " in call
+        assert "ssh -F none -o BatchMode=yes " in call
+        assert "/of/somebody/else" not in call
+
+
+def test_all_keys_of_the_account_are_offered_at_once(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in=".", own=("id_rsa", "id_ed25519", "id_dsa"))
+    for call in sent.calls:
+        assert re.findall(r"-i \S+/(\w+)", call) == ["id_ed25519", "id_rsa"]
+
+
+@pytest.mark.parametrize(("user", "sudo"), [("root", ""), ("admin", "sudo -n ")])
+def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
+    tmp_path: Path, user: str, sudo: str
+) -> None:
+    sent = send(tmp_path, lets_in=".", targets=f"n1a2 {user} 10.2.50.11 2222 ssh-rsa AAAA2")
+    (call,) = sent.calls
+    assert f" --rsync-path={sudo}rsync --config=/run/opennebula-ha/receive.conf " in call
+    assert f" -l {user} -p 2222 " in call
+    assert "<[10.2.50.11]:2222 ssh-rsa AAAA2>" in call
+
+
+def test_several_receivers_each_take_the_way_that_leads_there(tmp_path: Path) -> None:
+    targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
+    sent = send(
+        tmp_path, targets=targets, own=("id_ed25519",), lets_in=r"id_ed25519.*50\.12::|BEGIN"
+    )
+    assert sent.status == 0
+    assert sorted(sent.output.steps) == [
+        "send the database and the keys to n1a2, with keys of ubuntu here",
+        "send the database and the keys to n1a3, with a key for this alone",
+    ]
+
+
+def test_a_failure_names_the_receiver_and_what_was_said_there(tmp_path: Path) -> None:
+    targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
+    sent = send(tmp_path, targets=targets, lets_in=r"50\.12::")
+    assert sent.status == 65
+    assert sent.output.values["expected"] == "rsync to n1a3"
+    assert sent.output.values["seen"] == "n1a3: Permission denied (publickey).; "
+    # The step is nobody's in particular.
+    assert sent.output.steps[-1] == "send the database and the keys"
+
+
+def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in="nothing", refusal="Host key verification failed.")
+    assert sent.status == 65
+    assert sent.output.values["expected"].endswith("saw itself, of n1a2")
+    assert "stands in between" in sent.output.values["remedy"]
+
+
+FAKE_DUMPER = """
+mariadb-dump() { echo "$*"; [ "$last" != half ]; }
+zstd() { cat >"${@: -1}"; [ "$last" != full ]; }
+"""
+
+
+def dump(home: Path, last: str) -> Sent:
+    """Run the script of the dump below a folder; ``last`` is what becomes of it."""
+    (home / "one" / ".one").mkdir(parents=True)
+    body = (SCRIPTS / "dump.sh").read_text()
+    for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one", "one")):
+        body = body.replace(there, str(home / here))
+    script = Script(
+        "dump",
+        (SCRIPTS / "common.sh").read_text() + FAKE_DUMPER + body,
+        {"db_name": "opennebula", "reason": "before-join-n1a2", "keep": "2", "stop": "no"}
+        | {"last": last},
+        exclusive=False,
+    )
+    done = subprocess.run(
+        ["bash", "-s"], input=script.text(), capture_output=True, text=True, timeout=20, check=False
+    )
+    return Sent(done.returncode, parse(done.stdout), [])
+
+
+@pytest.mark.parametrize("last", ["half", "full"])
+def test_a_dump_that_fails_takes_no_room(tmp_path: Path, last: str) -> None:
+    assert dump(tmp_path, last).status != 0
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_the_newest_dumps_stay_each_with_its_keys_and_nothing_of_one_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    of_upgrade = "20190101T000000Z-of-7.2.0-before-7.4.0"
+    for name in ("20200101T000000Z-a", "20200201T000000Z-b", of_upgrade):
+        for end in (".sql.zst", ".keys.tar.zst"):
+            (kept / f"{name}{end}").touch()
+    (kept / "20200301T000000Z-c.sql.zst.partial").touch()
+    done = dump(tmp_path, "well")
+    assert done.status == 0
+    new = Path(done.output.values["dump"])
+    assert new.read_text() == "--single-transaction --quick --hex-blob opennebula\n"
+    assert {path.name.partition(".sql")[0].partition(".keys")[0] for path in kept.iterdir()} == {
+        "20200201T000000Z-b",
+        of_upgrade,
+        new.name.removesuffix(".sql.zst"),
+    }
+    assert len(list(kept.iterdir())) == 6
+
+
+@dataclass
+class Asked:
+    """An access that only notes what is asked of which host."""
+
+    calls: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    failing: str = ""
+
+    def session(self, host: Host) -> Any:
+        return SimpleNamespace(
+            user="ubuntu",
+            port=22,
+            host_key=f"ssh-ed25519 KEY-OF-{host.name}",
+            full_disks=lambda: "/var" if host.name == "n1a3" else "",
+        )
+
+    def run(self, host: Host, name: str, **options: Any) -> Output:
+        self.calls.append((host.name, name, options))
+        if name == self.failing:
+            raise HostError(host.name, name, expected="this", seen="that", remedy="so")
+        return Output({"dump": "/d.sql.zst"})
+
+    def of(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+        return [(host, options) for host, what, options in self.calls if what == name]
+
+
+def seed(asked: Asked) -> str:
+    access: Any = asked
+    return transfers.seed(
+        access,
+        Host(name="n1a1", address="10.2.50.10"),
+        [facts("n1a2"), facts("n1a3")],
+        {"n1a2": 1, "n1a3": 2},
+        Database(),
+        reason="before-zone",
+        keep=3,
+        stop=True,
+    )
+
+
+def test_a_transfer_is_one_execution_on_the_source_and_two_on_each_receiver_after_the_dump() -> (
+    None
+):
+    asked = Asked()
+    assert seed(asked) == "/d.sql.zst"
+    did = [(host, name) for host, name, _ in asked.calls]
+    assert set(did[:3]) == {
+        ("n1a1", "dump"),
+        ("n1a2", "allow_transfer"),
+        ("n1a3", "allow_transfer"),
+    }
+    assert did[3] == ("n1a1", "send")
+    assert set(did[4:]) == {("n1a2", "restore"), ("n1a3", "restore")}
+    assert len(did) == 6
+
+
+def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transfer_alone() -> None:
+    used = []
+    for _ in range(2):
+        asked = Asked()
+        seed(asked)
+        ((_, sending),) = asked.of("send")
+        key = sessions._key_from_text(sending["secrets"]["private_key"] + "\n")
+        public = f"{key.get_name()} {key.get_base64()}"
+        for _, allowing in asked.of("allow_transfer"):
+            assert allowing["variables"]["public_key"] == public
+            # The dump may take its whole time before anybody logs in.
+            assert int(allowing["variables"]["seconds"]) > transfers.COPY
+        used.append(public)
+    assert used[0] != used[1]
+
+
+def test_receivers_are_known_by_the_keys_that_this_program_saw_itself() -> None:
+    asked = Asked()
+    seed(asked)
+    ((_, sending),) = asked.of("send")
+    assert sending["variables"]["targets"].splitlines() == [
+        "n1a2 ubuntu 10.2.50.10 22 ssh-ed25519 KEY-OF-n1a2",
+        "n1a3 ubuntu 10.2.50.10 22 ssh-ed25519 KEY-OF-n1a3",
+    ]
+
+
+def test_the_agent_is_lent_to_the_sending_and_to_nothing_else() -> None:
+    asked = Asked()
+    seed(asked)
+    assert [name for _, name, options in asked.calls if options.get("lend_agent")] == ["send"]
+
+
+def test_a_full_disk_of_a_receiver_is_named() -> None:
+    with pytest.raises(HostError) as caught:
+        seed(Asked(failing="send"))
+    assert (caught.value.host, caught.value.expected) == ("n1a3", "free space on /var")
+
+
+class Connection:
+    """A client and its transport, as far as a session uses them."""
+
+    def __init__(self) -> None:
+        self.prefixes: list[str] = []
+        self.is_closed = False
+
+    def get_transport(self) -> "Connection":
+        return self
+
+    def is_active(self) -> bool:
+        return not self.is_closed
+
+    def open_session(self, timeout: float) -> "Connection":
+        return self
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Shell:
+    """Notes what makes it root's; whatever it is to run ends well."""
+
+    is_usable = True
+
+    def __init__(self, channel: Connection, prefix: str) -> None:
+        channel.prefixes.append(prefix)
+
+    def run(self, *_: object) -> Ended:
+        return Ended(0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_keys", "asked_for", "lends"),
+    [
+        (SshSettings(), True, True, False),
+        (SshSettings(forward_agent=True), False, True, False),
+        (SshSettings(forward_agent=True), True, False, False),
+        (SshSettings(forward_agent=True), True, True, True),
+        (SshSettings(forward_agent=True, user="ubuntu"), True, True, True),
+    ],
+)
+def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: SshSettings,
+    has_keys: bool,
+    asked_for: bool,
+    lends: bool,
+) -> None:
+    made: list[Connection] = []
+    lent: list[Any] = []
+
+    def connect(_: Session) -> Connection:
+        made.append(Connection())
+        return made[-1]
+
+    @contextmanager
+    def lend(channel: Any) -> Iterator[None]:
+        lent.append(channel)
+        yield
+
+    monkeypatch.setattr(Session, "_connect", connect)
+    monkeypatch.setattr(sessions, "Shell", Shell)
+    monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
+    monkeypatch.setattr(agent, "lent", lend)
+    session = Session(Host(name="n1a1", address="10.2.50.10"), settings)
+    session.run(Script("before", "true"))
+    session.run(Script("send", "true"), lend_agent=asked_for)
+    session.run(Script("after", "true"))
+    sudo = "" if settings.user == "root" else "sudo -n -- "
+    common = made[0]
+    assert not common.is_closed
+    assert common.prefixes == [sudo]
+    if lends:
+        (own,) = made[1:]
+        assert lent == [own]
+        assert own.prefixes == [f'{sudo}env OPERATOR_AGENT="$SSH_AUTH_SOCK" ']
+        assert own.is_closed
+    else:
+        assert made == [common]
+        assert lent == []
+
+
+def answering(path: Path, answer: bytes) -> None:
+    """An agent that says this to the first who asks for its keys."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(1)
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as asking:
+            asking.recv(5)
+            asking.sendall(struct.pack(">I", len(answer)) + answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def test_an_agent_is_there_where_it_has_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    assert not agent.has_keys()
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
+    assert not agent.has_keys()
+
+    key = paramiko.ECDSAKey.generate().asbytes()
+    one_key = struct.pack(">BII", 12, 1, len(key)) + key + struct.pack(">I", 0)
+    for name, answer, has in (
+        ("empty", struct.pack(">BI", 12, 0), False),
+        ("failing", b"\x05", False),
+        ("full", one_key, True),
+    ):
+        answering(tmp_path / name, answer)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / name))
+        assert agent.has_keys() is has, name
