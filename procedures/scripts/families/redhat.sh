@@ -2,6 +2,7 @@
 locked_names() { sed -nE 's/^!?([^# ].*)-[0-9]+:.*/\1/p' "$lock_file" 2>/dev/null || true; }
 prepare() {
     local kind what from on
+    [ -n "$needs" ] || return 0
     on=" $(dnf -q repolist --enabled 2>/dev/null | awk '{print $1}' | paste -sd' ') "
     while read -r kind what from; do
         what=${what//\$basearch/$(uname -m)}
