@@ -90,8 +90,7 @@ class Features(_Part):
     gate: bool = True
     """OneGate, on the leader."""
     form: bool = True
-    """OneForm, on the leader. OpenNebula has it from 7.2 on, and not for SUSE: it is left out there.
-    """
+    """OneForm, on the leader. From OpenNebula 7.2 on, and not on SUSE: there it is left out."""
 
 
 class Mount(_Part):
