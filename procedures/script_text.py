@@ -1,6 +1,15 @@
 """The text of a script: what several scripts do alike, the functions of the host's family, its own.
 
-Which family that is, the host itself says: it is asked before anything is known of it.
+Which family that is, the host itself says: it is asked before anything is known of it. What each
+of them brings, so that no other script knows a package manager:
+
+- of what is there: installed_packages, installed, pinned, proxy_in_use;
+- of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
+- of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
+- of those that wait: download, download_again, has, packaged_schema, install_files.
+
+What fails leaves in ``said`` what was said, of which reasons is the part that matters, and in
+``fault`` what it means, where that is known: absent, denied, unreachable, unsigned.
 """
 
 import shlex

@@ -24,4 +24,5 @@ if [ "$purge" = yes ]; then
     remove_packages 'opennebula*'
     rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
     forget_source
+    use_proxy ""
 fi

@@ -1,4 +1,4 @@
-"""How a host gets packages: by a proxy, not by itself, and no other OpenNebula with a plain upgrade."""
+"""How a host gets packages: by a proxy, not by itself; no other OpenNebula with an upgrade."""
 
 from collections.abc import Iterator
 

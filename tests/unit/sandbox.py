@@ -87,7 +87,14 @@ class Sandbox:
         """Run that script; its error is in what it told."""
         secrets = {"token": token}
         body = script_text(name)
-        script = Script(name, body, variables, secrets, exclusive=exclusive, timeout=5)
+        return self._run(Script(name, body, variables, secrets, exclusive=exclusive, timeout=5))
+
+    def functions(self) -> set[str]:
+        """All that a script may call here."""
+        output = self._run(Script("x", f"{script_text()}declare -F", exclusive=False))
+        return {line.split()[-1] for line in output.noise.splitlines()}
+
+    def _run(self, script: Script) -> Output:
         text = re.sub(
             r"(?<![\w.$}/*])/(?=(?:etc|run|var)/)", f"{self.root}/", script.text()
         ).replace("/usr/lib/apt/apt-helper", "apt-helper")

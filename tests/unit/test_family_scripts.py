@@ -1,11 +1,14 @@
 """What is run on a host of each family: exact commands, and the files that are written."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from procedures import script_text as script_text_module
 from tests.unit.sandbox import Sandbox
 
+SCRIPTS = Path(script_text_module.__file__).parent / "scripts"
 URL = "http://m/7.2"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
@@ -107,6 +110,28 @@ def variables(**changes: str) -> dict[str, str]:
     }
     empty = ("key", "needs", "files", "stage", "proxy")
     return {**dict.fromkeys(empty, ""), **given, **changes}
+
+
+# What each of them brings
+
+FUNCTIONS = re.findall(
+    r"\b[a-z_]+\b",
+    " ".join(re.findall(r"^- [^:]*: (.*?)[;.]$", str(script_text_module.__doc__), re.M | re.S)),
+)
+
+
+@pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
+def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> None:
+    one = host(tmp_path, os_release)
+    assert len(FUNCTIONS) > 20
+    assert one.functions() >= {*FUNCTIONS, "reasons"}
+
+
+def test_scripts_know_no_package_manager() -> None:
+    known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
+    for file in SCRIPTS.glob("*.sh"):
+        text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
+        assert not known.search(text), file.name
 
 
 # Installing
