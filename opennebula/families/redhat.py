@@ -11,6 +11,8 @@ from opennebula.families.family import Distribution, Family, Release
 _EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
 # The default one of 8 is MariaDB 10.3, which knows no account with two passwords.
 _MARIADB = "module mariadb:10.5"
+# What enables a repository.
+_CONFIG_MANAGER = "package dnf-plugins-core"
 
 
 def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Release:
@@ -21,6 +23,7 @@ def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Relea
         until,
         (
             *needs,
+            _CONFIG_MANAGER,
             "package epel-release",
             *(f"repository {one}" for one in ("epel", crb, availability)),
         ),
@@ -34,6 +37,7 @@ def _red_hat(name: str, *needs: str, since: str = "0", until: str = "") -> Relea
         until,
         (
             *needs,
+            _CONFIG_MANAGER,
             f"subscription codeready-builder-for-rhel-{name}-$basearch-rpms",
             f"subscription rhel-{name}-for-$basearch-highavailability-rpms",
             f"package epel-release {_EPEL.format(name)}",

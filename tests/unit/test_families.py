@@ -149,6 +149,7 @@ def test_what_a_distribution_needs_beforehand_is_in_its_table() -> None:
 
     assert needs("debian", "12") == needs("ubuntu", "24.04") == ()
     assert needs("almalinux", "9.4") == (
+        "package dnf-plugins-core",
         "package epel-release",
         "repository epel",
         "repository crb",
@@ -156,12 +157,14 @@ def test_what_a_distribution_needs_beforehand_is_in_its_table() -> None:
     )
     assert needs("almalinux", "8.10", "7.0") == (
         "module mariadb:10.5",
+        "package dnf-plugins-core",
         "package epel-release",
         "repository epel",
         "repository powertools",
         "repository ha",
     )
     assert needs("rhel", "9.4") == (
+        "package dnf-plugins-core",
         "subscription codeready-builder-for-rhel-9-$basearch-rpms",
         "subscription rhel-9-for-$basearch-highavailability-rpms",
         "package epel-release"

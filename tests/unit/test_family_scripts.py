@@ -427,7 +427,8 @@ PUBLISHED = {
     DEBIAN: "Package: opennebula\nVersion: 7.2.1-1\nPackage: opennebula-flow\nVersion: 7.2.1-1\n"
     "Package: opennebula-node-kvm\nVersion: 7.2.1-1\nPackage: opennebula-migration\n"
     "Version: 7.2.1-1\n",
-    ALMA: "opennebula 7.2.1-1.el9\n\nopennebula-flow 7.2.1-1.el9\n\n"
+    ALMA: "Updating Subscription Management repositories.\n"
+    "opennebula 7.2.1-1.el9\n\nopennebula-flow 7.2.1-1.el9\n\n"
     "opennebula-node-kvm 7.2.1-1.el9\n\nopennebula-migration 7.2.1-1.el9\n",
     LEAP: "".join(
         f'<solvable status="not-installed" name="{name}" kind="package" edition="{edition}"'

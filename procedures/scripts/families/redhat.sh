@@ -55,7 +55,7 @@ probe() {
 }
 published() {
     dnf_on_trial --disablerepo='*' --enablerepo=opennebula repoquery --latest-limit=1 --qf '%{name} %{evr}\n' |
-        awk NF
+        awk 'NF == 2 && $2 ~ /^[0-9]/'
 }
 download() {
     local names=("${@:2}")
