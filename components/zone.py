@@ -168,13 +168,18 @@ def preflight(settings: Settings) -> PreflightSpec:
         name: _vip(settings, one.one_vip_if or settings.one_vip_if)
         for name, one in settings.frontends.items()
     }
+    bind = _bind(settings)
     return PreflightSpec(
         hosts=settings.hosts,
         version=settings.one_version,
         database=_database(settings),
         features=settings.feature_names,
+        reachable=tuple(
+            name for name in settings.feature_names if not bind.get(name, "").startswith("127.")
+        ),
         vips={name: vip for name, vip in sorted(vips.items()) if vip},
         ensure_hosts=settings.ensure_hosts,
+        sets_clocks=any(one.pool or one.server for one in settings.ntp),
     )
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+_EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -46,10 +48,9 @@ class Listener:
     process: str
     addresses: tuple[str, ...]
 
-    @property
-    def is_local(self) -> bool:
-        """For the host itself alone."""
-        return all(one.startswith(("127.", "[::1]")) for one in self.addresses)
+    def answers_at(self, address: str) -> bool:
+        """Whether it is there for others who ask at that address."""
+        return any(one in (*_EVERYWHERE, address) for one in self.addresses)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def preflight(
         if one.weight is Weight.WARNING:
             warn(str(one.error))
         elif one.weight is Weight.NOTE:
-            access.report(f"{one.error.host}: {one.error.seen}")
+            access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
     wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
@@ -87,7 +87,7 @@ def _targets(change: Change, source: str, ssh: Mapping[str, int]) -> list[str]:
     for target, host in sorted(change.spec.hosts.items()):
         is_new = bool(change.new & {source, target})
         core = (ssh[target], ports.ONED) if is_new else ()
-        features = change.spec.features if is_new else change.added
+        features = change.spec.reachable if is_new else change.added
         knocked = (*core, *(ports.FEATURES[name] for name in features))
         if target != source:
             found += [f"{host.address} {port}" for port in knocked]

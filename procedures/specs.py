@@ -192,7 +192,11 @@ class PreflightSpec(Spec):
     version: str
     database: Database = Database()
     features: tuple[str, ...] = ()
+    reachable: tuple[str, ...] = ()
+    """Of the features, those that listen for other hosts, too."""
     vips: dict[str, Vip] = Field(default_factory=dict)
     """By front-end; empty where there is none."""
     ensure_hosts: bool = True
     """The front-ends' names come into /etc/hosts."""
+    sets_clocks: bool = False
+    """The hosts are told whom to ask for the time."""

@@ -44,7 +44,9 @@ def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
     for name, rule in SKIPPABLE.items():
         if name not in skip:
             found += (_with_way_past(one, name) for one in rule(site))
-    return sorted(found, key=lambda one: (one.error.host, one.error.step))
+    # A bastion that is down is that once, however many are behind it.
+    by_text = {str(one.error): one for one in found}
+    return sorted(by_text.values(), key=lambda one: (one.error.host, one.error.step))
 
 
 def _with_way_past(one: Finding, name: str) -> Finding:

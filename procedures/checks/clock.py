@@ -31,7 +31,8 @@ def clock(site: Site) -> Iterator[Finding]:
     if apart <= CLOSE:
         return
     usual = median_low(one.ahead for one in clocks.values())
-    hinders = apart > APART and bool(site.fresh & {first, last})
+    # What is in the config of the time is about to mend it.
+    hinders = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
     wrong = max((first, last), key=lambda name: abs(clocks[name].ahead - usual))
     yield Finding(
         HostError(
@@ -40,8 +41,8 @@ def clock(site: Site) -> Iterator[Finding]:
             "compare the clocks",
             expected=f"at most {APART if hinders else CLOSE:.0f} s between the front-ends",
             seen=", ".join(_offset(name, one, usual) for name, one in sorted(clocks.items())),
-            remedy="have all front-ends ask the same time servers, with chrony or"
-            " systemd-timesyncd; timedatectl says whether they do",
+            remedy="have all front-ends ask the same time servers: timedatectl says whether they"
+            " do, and opennebula-ha:ntp tells chrony or systemd-timesyncd whom to ask",
         ),
         Weight.REFUSAL if hinders else Weight.WARNING,
     )

@@ -80,7 +80,7 @@ def mandatory_access(site: Site) -> Iterator[Finding]:
         if ground.is_enforcing:
             yield Finding(_access(name, "SELinux enforcing", "ausearch -m avc"), Weight.WARNING)
         if ground.has_apparmor:
-            yield Finding(_access(name, "AppArmor", "journalctl -k -g apparmor"), Weight.NOTE)
+            yield Finding(_access(name, "AppArmor on", "journalctl -k -g apparmor"), Weight.NOTE)
 
 
 def _access(name: str, what: str, how: str) -> HostError:
@@ -89,7 +89,7 @@ def _access(name: str, what: str, how: str) -> HostError:
         "look for mandatory access control",
         expected="none that denies OpenNebula its files",
         seen=what,
-        remedy=f"nothing, unless a service is denied something: {how} shows it",
+        remedy=f"where a service is denied something, {how} shows it",
     )
 
 

@@ -63,7 +63,7 @@ def ports(site: Site) -> Iterator[Finding]:
 
 def service_ports(site: Site) -> Iterator[Finding]:
     """What runs beside oned; where nothing gets through at all, that is said already."""
-    features = site.spec.features if site.change.new else site.change.added
+    features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
         sources = [
@@ -87,7 +87,8 @@ def _unreached(
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
     # Where nobody listens yet, it is the host itself that refuses: the way is free.
-    kept = [port for port, one in there.listening.items() if not one.is_local]
+    kept = {port for port, one in there.listening.items() if one.answers_at(address)}
+    kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in sorted(sources):
         for port, what in wanted.items():

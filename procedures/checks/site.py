@@ -69,9 +69,9 @@ class Change:
 
     @property
     def added(self) -> tuple[str, ...]:
-        """Features that were off."""
-        old = self.before.features if self.before else ()
-        return tuple(name for name in self.spec.features if name not in old)
+        """Features that others could not reach."""
+        old = self.before.reachable if self.before else ()
+        return tuple(name for name in self.spec.reachable if name not in old)
 
     @property
     def address(self) -> str:

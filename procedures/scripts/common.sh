@@ -87,8 +87,10 @@ make_gui_key() {
 # Every front-end serves the GUI, with the key and the credentials that have arrived by now. Flow,
 # gate and form are the leader's alone: the Raft hook starts them.
 restart_gui() {
-    ! systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null ||
-        systemctl restart --no-block opennebula-fireedge.service
+    systemctl -q is-enabled opennebula-fireedge.service 2>/dev/null || return 0
+    # Its unit, too, allows 3 starts in 60 s.
+    systemctl reset-failed opennebula-fireedge.service 2>/dev/null || true
+    systemctl restart --no-block opennebula-fireedge.service
 }
 # The same as try_oned; $2 and $3: what was expected, and what to do where it is not so.
 run_oned() {

@@ -1,4 +1,5 @@
-# The database, the configuration files and the credentials of one front-end. Restarts nothing.
+# The database, the configuration files and the credentials of one front-end. Of what runs it
+# restarts what is beside oned, and only where its own file changes.
 # Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
 # that have to run and do not), open_keys (files that others can read); secrets: db_password, account
 # and identify (SQL: the latter where the account does not have that password), one_auth

@@ -7,7 +7,7 @@ import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.messages import only
+from tests.lab.messages import messages, only
 from tests.lab.operators import Operator, config
 from tests.lab.zones import assert_whole, footprint, one, servers
 
@@ -26,7 +26,16 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site) -> None:
     lab, operator = site
     lab.cut("n1a1", "n1a2")
-    message = only(operator.up(), "n1a1")
+    found = messages(operator.up())
+    assert found.keys() == {"n1a1", "n1a2"}
+    assert found["n1a2"].step == "see that the front-ends reach each other"
+    assert found["n1a2"].seen == "from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer"
+    assert "from 10.2.50.10 to these ports of 10.2.50.11" in found["n1a2"].remedy
+    for name in NAMES:
+        assert lab.host(name).run("dpkg-query -W opennebula").returncode != 0
+
+    with config(operator, skip_checks=["ports"]):
+        message = only(operator.up(), "n1a1")
     assert message.step == "send the database and the keys"
     assert message.expected == "rsync to n1a2"
     assert "n1a2: " in message.seen
@@ -62,7 +71,7 @@ def test_a_password_that_an_opennebula_that_is_there_does_not_know(
     lab, _ = site
     before = trace(lab, ["n1a4"])
     careless = Operator(lab, tmp_path / "careless", front_ends=["n1a4"])
-    careless.config["force_ha"] = True
+    careless.config |= {"force_ha": True, "one_vip": "10.2.50.87"}
     careless.secrets = {"one_pass": "canary-other-pass-19d0", "db_password": "canary-other-db-5b77"}
     message = only(careless.up(), "n1a4")
     assert message.step == "log in to oned"

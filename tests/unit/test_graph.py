@@ -200,6 +200,12 @@ def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> Non
     assert (spec.version, spec.ensure_hosts) == ("7.2", True)
     assert preflight(parse(raw({**GOOD, "ensure_hosts": False}))).ensure_hosts is False
     assert preflight(parse(raw({**GOOD, **ALONE}))).vips == {}
+    assert spec.reachable == spec.features == ("gui", "flow", "gate", "form")
+    local = preflight(parse(raw({**GOOD, "flow_bind_addr": "127.0.0.1"})))
+    assert (local.features, local.reachable) == (spec.features, ("gui", "gate", "form"))
+    assert not spec.sets_clocks
+    assert preflight(parse(raw({**GOOD, "ntp": [{"pool": "pool.ntp.org"}]}))).sets_clocks
+    assert not preflight(parse(raw({**GOOD, "ntp": [{"timezone": "UTC"}]}))).sets_clocks
 
 
 @pytest.mark.parametrize(

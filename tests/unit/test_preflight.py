@@ -47,6 +47,7 @@ def spec(*names: str, **changes: Any) -> PreflightSpec:
         "hosts": {name: Host(name=name, address=address(name)) for name in names},
         "version": "7.2",
         "features": FEATURES,
+        "reachable": FEATURES,
         "vips": {name: Vip(address=VIP, prefix=24, interface="eth0") for name in names},
     }
     return PreflightSpec(**{**given, **changes})
@@ -269,12 +270,29 @@ def test_where_all_is_well_nothing_is_found() -> None:
             " to host",
         ),
         (
-            # Where sshd listens, it is not the host that refuses.
+            # Somebody listens there: it is not the host that refuses.
+            looks(
+                n1a2=Seen(
+                    bare("n1a2", listening={22: SSHD, 2616: Listener("node", (ANY,))}),
+                    blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
+                ),
+                n1a3=seen(
+                    "n1a3", reached={**bare("n1a3").reached, (address("n1a2"), 2616): "open"}
+                ),
+            ),
+            "n1a2",
+            "see that the front-ends reach each other",
+            "an answer at 10.2.50.11 to n1a1",
+            "from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
+        ),
+        (
+            # sshd must be there by now.
             looks(
                 n1a1=seen(
                     "n1a1",
                     reached={**bare("n1a1").reached, (address("n1a2"), 22): "Connection refused"},
-                )
+                ),
+                n1a2=seen("n1a2", listening={22: Listener("sshd", ("10.9.0.2",))}),
             ),
             "n1a2",
             "see that the front-ends reach each other",
@@ -346,7 +364,7 @@ def test_a_check_finds_what_is_wrong(
     [
         (looks(n1a2=seen("n1a2", memory=1700 * MIB)), Weight.WARNING, "1.7 GiB"),
         (looks(n1a2=seen("n1a2", is_enforcing=True)), Weight.WARNING, "SELinux enforcing"),
-        (looks(n1a2=seen("n1a2", has_apparmor=True)), Weight.NOTE, "AppArmor"),
+        (looks(n1a2=seen("n1a2", has_apparmor=True)), Weight.NOTE, "AppArmor on"),
         (looks(n1a2=seen("n1a2", clock=Clock(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
     ],
 )
@@ -379,6 +397,13 @@ def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said:
         looks(
             n1a2=Seen(
                 bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))}),
+                blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
+            )
+        ),
+        # So it is where it listens at the VIP alone.
+        looks(
+            n1a2=Seen(
+                bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", (VIP,))}),
                 blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
             )
         ),
@@ -450,6 +475,11 @@ def test_all_faults_of_all_hosts_are_found_at_once() -> None:
     ]
 
 
+def test_a_bastion_that_is_down_is_so_once() -> None:
+    gate = unreachable("gate")
+    assert only(findings(site(looks(n1a1=gate, n1a2=gate, n1a3=gate)))).host == "gate"
+
+
 @pytest.mark.parametrize(
     ("check", "answers", "wanted"),
     [
@@ -516,6 +546,12 @@ def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
         n1a3=unreachable("n1a3"),
     )
     assert findings(site(answers, spec(ensure_hosts=False))) == []
+
+
+def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
+    answers = looks(n1a3=seen("n1a3", clock=Clock(80.0, 80.1)))
+    (found,) = findings(site(answers, spec(sets_clocks=True)))
+    assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
 
 
 def test_clocks_of_servers_at_work_are_a_warning() -> None:
@@ -605,8 +641,8 @@ def test_a_new_host_with_data_is_one_that_comes_back() -> None:
         (spec(vips=with_vip("10.2.50.87")), NAMES, VIP),
         (spec(vips={}), NAMES, VIP),
         (spec(version="7.4"), NAMES, ""),
-        (spec(features=("gui",)), NAMES, ""),
-        (spec(features=(*FEATURES, "gate")), (), ""),
+        (spec(reachable=("gui",)), NAMES, ""),
+        (spec(reachable=(*FEATURES, "gate")), (), ""),
         (spec("n1a1"), NAMES, ""),
         (
             spec(hosts={**spec().hosts, "n1a2": Host(name="n1a2", address="10.2.50.99")}),
@@ -657,7 +693,7 @@ def test_a_feature_that_is_turned_on_needs_its_port() -> None:
             settled("n1a1"),
         ),
     )
-    error = only(findings(site(answers, before=spec(features=("gui",)))))
+    error = only(findings(site(answers, before=spec(reachable=("gui",)))))
     assert error.seen == "from n1a1 to n1a2 port 2474 (opennebula-flow): no answer"
 
 
@@ -786,6 +822,10 @@ def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> Non
     assert [one["vip"] for one in hosts.asked.values()] == ["", "", ""]
     assert hosts.asked["n1a1"]["targets"].splitlines() == [f"10.2.50.12 {port}" for port in PORTS]
     assert len(hosts.asked["n1a3"]["targets"].splitlines()) == 2 * len(PORTS)
+    local = Hosts(**{name: values(name, reached="") for name in NAMES})
+    check(local, spec(reachable=("gui",)), spec("n1a1", "n1a2", reachable=("gui",)))
+    asked = [line.split()[1] for line in local.asked["n1a1"]["targets"].splitlines()]
+    assert asked == ["22", "2633", "2616"]
 
 
 def test_all_that_is_wrong_is_one_error() -> None:
@@ -803,7 +843,7 @@ def test_all_that_is_wrong_is_one_error() -> None:
         "n1a2: connect: expected an SSH server, saw silence",
     ]
     assert [line.split(", saw ")[1].splitlines()[0] for line in said] == ["SELinux enforcing"]
-    assert "n1a1: AppArmor" in hosts.reports
+    assert any(line.startswith("n1a1: AppArmor on: ") for line in hosts.reports)
 
 
 def test_without_facts_the_ground_is_judged_alone() -> None:
