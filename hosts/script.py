@@ -14,17 +14,19 @@ _PRELUDE = f"""\
 set -Eeuo pipefail
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+exclusive=
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 step() {{ printf '#%s\\n' "$1"; }}
 give() {{ printf '@%s %s\\n' "$1" "$(base64 -w0)"; }}
 tell() {{ printf %s "$2" | give "$1"; }}
 refuse() {{ tell expected "$1"; tell seen "$2"; tell remedy "$3"; exit 65; }}
-put() {{ # a whole file, in one move, with the owner and mode that it had
+put() {{ # a whole file, in one move, with the owner, mode and label that it had
     [ "$(cat "$1" 2>/dev/null; echo .)" != "$2"$'\n.' ] || return 0
     (umask 077 && printf '%s\n' "$2" >"$1.new")
     if [ -e "$1" ]; then
         chown --reference="$1" "$1.new"
         chmod --reference="$1" "$1.new"
+        chcon --reference="$1" "$1.new" 2>/dev/null || true
     fi
     mv "$1.new" "$1"
 }}
@@ -32,6 +34,7 @@ exclusively() {{
     exec 9>{HOST_LOCK}
     flock -w "$1" 9 || refuse "no other run at work on this host" \\
         "{HOST_LOCK} held for $1 s" "wait for the other run to end, then run again"
+    exclusive=yes
 }}
 """
 

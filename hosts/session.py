@@ -36,7 +36,7 @@ SILENCE = 45
 LEAST_ROOM = 16 << 20
 """Bytes: a disk with less is full, as far as our work is concerned."""
 
-_WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/apt,lib,lib/mysql,lib/one,log}"
+_WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/{apt,dnf,zypp},lib,lib/mysql,lib/one,log}"
 """Where our work writes: each may be a disk of its own."""
 
 RETRY_AFTER = 5.0

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import paramiko
 
 # Of each script it is told the length first. It says on both of its outputs when one has ended.
+# From a pipe bash would read a script byte by byte.
 _LOOP = r"""while read -r size; do
-    head -c "$size" | bash -s
+    (eval "$(head -c "$size")")
     printf "\n%s %d\n" "$0" "$?"
     printf "\n%s\n" "$0" >&2
 done"""

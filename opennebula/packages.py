@@ -1,17 +1,13 @@
-"""Where OpenNebula's packages come from and what they are called.
+"""Where OpenNebula's packages come from and what they are called, the same for all families."""
 
-Repository layout and package names: OpenNebula's documentation, "OpenNebula Repositories", and
-one-deploy's roles/repository.
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from opennebula.families import Platform, series
 
 COMMUNITY = "https://downloads.opennebula.io/repo"
 ENTERPRISE = "https://enterprise.opennebula.io/repo"
 KEY = "repo2.key"
-
-_SUPPORTED = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04")}
-_NAMES = {"debian": "Debian", "ubuntu": "Ubuntu"}
 
 FEATURES = {
     "gui": "opennebula-fireedge",
@@ -20,43 +16,30 @@ FEATURES = {
     "form": "opennebula-form",
 }
 """Package and systemd unit of each feature; they have the same name."""
-
-
-class UnsupportedError(ValueError):
-    """A distribution that there is no repository for."""
+_SINCE = {"form": "7.2"}
 
 
 @dataclass(frozen=True)
 class Repository:
-    """An apt repository: its URL, suite and component, and the URL of its key."""
+    """A package repository: its URL, and the URL of its key."""
 
     url: str
     key_url: str
-    suite: str = "stable"
-    component: str = "opennebula"
 
 
 def repository(
-    distribution: str,
-    release: str,
+    platform: Platform,
     version: str,
     *,
     url: str | None = None,
     key_url: str | None = None,
     enterprise: bool = False,
 ) -> Repository:
-    """OpenNebula's repository for a distribution, named as in os-release (ID and VERSION_ID).
-
-    ``url`` is a mirror's base in place of OpenNebula's own. Raises UnsupportedError.
-    """
-    releases = _SUPPORTED.get(distribution, ())
-    if release not in releases:
-        known = "; ".join(f"{_NAMES[name]} {', '.join(of)}" for name, of in _SUPPORTED.items())
-        raise UnsupportedError(known)
+    """OpenNebula's repository for what a host runs; ``url`` is a mirror's base in its place."""
     base = (url or (ENTERPRISE if enterprise else COMMUNITY)).rstrip("/")
     key_base = (url or COMMUNITY).rstrip("/")
     return Repository(
-        url=f"{base}/{version}/{_NAMES[distribution]}/{release}",
+        url=f"{base}/{version}/{platform.distribution.folder}/{platform.release.name}",
         key_url=key_url or f"{key_base}/{KEY}",
     )
 
@@ -66,14 +49,24 @@ def is_version(package: str, version: str) -> bool:
     return package == version or package.startswith((f"{version}.", f"{version}-"))
 
 
-def packages(features: tuple[str, ...], *, mariadb: bool) -> tuple[str, ...]:
+def packages(
+    platform: Platform, features: Iterable[str], *, mariadb: bool, fstypes: Iterable[str] = ()
+) -> tuple[str, ...]:
     """What to install on a front-end: OpenNebula and what our own procedures use."""
+    family = platform.family
     return (
         "opennebula",
         *(FEATURES[name] for name in sorted(features)),
-        *(("mariadb-server",) if mariadb else ()),
-        "rsync",
-        "zstd",
-        "openssh-client",
-        "iputils-arping",
+        *((family.database,) if mariadb else ()),
+        *family.tools,
+        *sorted({family.shares[one] for one in fstypes if one in family.shares}),
+    )
+
+
+def available(platform: Platform, features: Iterable[str], version: str) -> tuple[str, ...]:
+    """Those of the features that this version of OpenNebula has packages of."""
+    return tuple(
+        name
+        for name in features
+        if name not in platform.family.lacks and series(version) >= series(_SINCE.get(name, "0"))
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hosts.connection import Host
@@ -12,12 +11,12 @@ from hosts.errors import HostError
 from hosts.pool import Pool
 from hosts.script import Output, Script
 from opennebula.api import Api, OpenStream
+from procedures.script_text import script_text
 
 if TYPE_CHECKING:
     from hosts.session import Session
 
 API_PORT = 2633
-_SCRIPTS = Path(__file__).parent / "scripts"
 
 Report = Callable[[str], None]
 """Is told, in a few words, what happens next."""
@@ -74,7 +73,7 @@ class Access:
         """
         script = Script(
             title=names[0].replace("_", " "),
-            body="".join(_text(name) for name in ("common", *names)),
+            body=script_text(*names),
             variables=variables or {},
             secrets=secrets or {},
             hidden=self.secrets.texts(),
@@ -90,10 +89,6 @@ class Access:
         session = self.session(host)
         stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api(self.secrets.one_pass, stream)
-
-
-def _text(name: str) -> str:
-    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
 
 
 class HostErrors(HostError):

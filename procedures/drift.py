@@ -2,11 +2,11 @@
 
 from hosts.errors import HostError
 from opennebula import packages
-from opennebula.packages import is_version
 from procedures import configuration, storage, upgrade
 from procedures.access import Secrets
 from procedures.files import clock, collect
 from procedures.observe import Facts
+from procedures.packaging import differing_packages, features, platform, unsettled
 from procedures.specs import InstallationSpec
 
 _ONE_AUTH = "/var/lib/one/.one/one_auth"
@@ -17,6 +17,7 @@ _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
 def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, ...]:
     """What differs on the host from the spec, by name."""
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
+    found += unsettled(seen, spec)
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
@@ -51,6 +52,7 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
 
 def check(seen: Facts, spec: InstallationSpec) -> None:
     """Raises HostError where this host cannot become the front-end that the spec asks for."""
+    platform(seen, spec)
     other = configuration.other_database(seen.oned_conf, spec.database)
     if seen.active and other:
         raise HostError(
@@ -82,20 +84,6 @@ def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
     return spec.clock.timezone if spec.clock.timezone != seen.timezone else ""
 
 
-def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The packages to be mended, and what is wrong with each."""
-    found: dict[str, str] = {}
-    for name in wanted(spec):
-        package = seen.packages.get(name)
-        if package is None:
-            found[name] = "not installed"
-        elif name.startswith("opennebula") and not is_version(package.version, spec.version):
-            found[name] = f"version {package.version}"
-        elif package.held:
-            found[name] = "held back"
-    return found
-
-
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
     """The units that would not start at boot, or do not run where they have to."""
     found: dict[str, str] = {}
@@ -119,10 +107,10 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     beside_leader = seen.active and leads and not seen.hook_runs
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
-        for feature in spec.features
+        for feature in features(seen, spec)
     }
     if spec.database.is_mariadb:
-        found["mariadb"] = True
+        found[platform(seen, spec).family.database_service] = True
     if seen.active:
         found["opennebula"] = True
     return found
@@ -135,29 +123,6 @@ def open_keys(seen: Facts) -> list[str]:
         for path, key in sorted(seen.keys.items())
         if key.owner != "oneadmin:oneadmin" or (key.mode & 0o027 and not path.endswith(_NO_SECRET))
     ]
-
-
-def wanted(spec: InstallationSpec) -> tuple[str, ...]:
-    """The packages that the host is to have."""
-    return (
-        *packages.packages(spec.features, mariadb=spec.database.is_mariadb),
-        *storage.wanted_packages(spec),
-    )
-
-
-def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
-    """As apt wants them: what goes with an OpenNebula that is there has the version of that."""
-    there = is_version(seen.package, spec.version)
-    return [
-        f"{name}={seen.package}" if there and name in packages.FEATURES.values() else name
-        for name, fault in differing_packages(seen, spec).items()
-        if fault != "held back"
-    ]
-
-
-def is_held(seen: Facts, name: str) -> bool:
-    """Whether apt is told to leave that package alone."""
-    return name in seen.packages and seen.packages[name].held
 
 
 def writes_auth(seen: Facts) -> bool:

@@ -10,15 +10,11 @@ from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
-from procedures.checks.host import unsupported
 from procedures.drift import (
     check,
     drift,
-    is_held,
     managed_units,
     open_keys,
-    to_fetch,
-    wanted,
     wanted_hostname,
     wanted_timezone,
     writes_auth,
@@ -26,12 +22,13 @@ from procedures.drift import (
 from procedures.files import collect
 from procedures.files.paths import PATHS
 from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
+from procedures.packaging import features, held, platform, to_fetch, unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec
 
 STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0
-"""Seconds for apt to fetch and unpack everything."""
+"""Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
 """Seconds to write everything, and for the services beside oned to restart with it."""
@@ -76,8 +73,10 @@ def install(
         return _installed(access, spec, seen, lacking)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
-    if held := [name for name in wanted(spec) if is_held(seen, name)]:
-        access.run(spec.host, "unhold", variables={"packages": " ".join(held)})
+    if unsettled(seen, spec):
+        _settle_packages(access, spec, seen)
+    if let_go := held(seen, wanted(seen, spec)):
+        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
     if seen.staged and not rolls:
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
@@ -145,9 +144,22 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
     return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
+def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+    access.run(
+        spec.host,
+        "packages",
+        variables={
+            "proxy": spec.pkg_cache_proxy or "",
+            "unattended": " ".join(unwanted(seen, spec)),
+            "pinned": "yes" if seen.package else "no",
+        },
+        timeout=INSTALL,
+    )
+
+
 def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
     if not is_version(seen.staged, spec.version):
-        _packages(access, spec, seen, wanted(spec), stage=True)
+        _packages(access, spec, seen, wanted(seen, spec), stage=True)
     # Here the database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
@@ -166,31 +178,29 @@ def _packages(
     stage: bool = False,
 ) -> Facts:
     token = access.secrets.one_token
-    try:
-        source = packages.repository(
-            seen.distribution,
-            seen.release,
-            spec.version,
-            url=spec.repository.url,
-            key_url=spec.repository.key_url,
-            enterprise=token is not None,
-        )
-    except packages.UnsupportedError as known:
-        raise unsupported(seen.host.name, seen.distribution, seen.release, str(known)) from None
+    there = platform(seen, spec)
+    source = packages.repository(
+        there,
+        spec.version,
+        url=spec.repository.url,
+        key_url=spec.repository.key_url,
+        enterprise=token is not None,
+    )
     output = access.run(
         spec.host,
-        "install_debian",
+        "install",
         variables={
             "url": source.url,
-            "suite": source.suite,
-            "component": source.component,
             "key_url": source.key_url,
             "key": spec.repository.key or "",
+            "needs": "\n".join(there.release.needs if spec.repository.pre_enable else ()),
             "packages": " ".join(names),
             "files": " ".join(PATHS),
             "stage": spec.version if stage else "",
+            "refresh": "yes" if spec.update_pkg_cache else "no",
+            "proxy": spec.pkg_cache_proxy or "",
         },
-        secrets={"auth": _netrc(source.url, token) if token else ""},
+        secrets={"token": token or ""},
         timeout=INSTALL,
     )
     if stage:
@@ -227,11 +237,6 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
     return kept, wanted if wanted != kept else ""
 
 
-def _netrc(url: str, token: str) -> str:
-    user, _, password = token.partition(":")
-    return f"machine {url.split('://', 1)[-1].split('/', 1)[0]} login {user} password {password}"
-
-
 def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
@@ -247,7 +252,7 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
-            "features": " ".join(packages.FEATURES[name] for name in spec.features),
+            "features": " ".join(packages.FEATURES[name] for name in features(seen, spec)),
             "stopped": " ".join(
                 name
                 for name, has_to_run in managed_units(seen, spec).items()

@@ -11,6 +11,7 @@ from hosts.errors import HostError
 from hosts.script import Output
 from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.families import FAMILIES
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
@@ -97,6 +98,10 @@ class Facts:
     """The names that were asked for, each with its addresses, the one that is taken first."""
     packages: Mapping[str, Package]
     """All that is installed."""
+    pin: str
+    """The version of OpenNebula that a plain upgrade of the host keeps; * is any that is there."""
+    proxy: str
+    """What of ours the host has for a proxy for packages."""
     active: bool
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
@@ -383,7 +388,11 @@ def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     return {name: at for name, at in first.items() if at != hosts[name].address}
 
 
-_UNITS = ("opennebula", "mariadb", *FEATURES.values(), *clock.UNITS)
+_UNITS = (
+    *("opennebula", *FEATURES.values()),
+    *sorted({family.database_service for family in FAMILIES}),
+    *clock.UNITS,
+)
 
 
 def read(host: Host, names: Iterable[str], output: Output) -> Facts:
@@ -401,6 +410,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in given.items() if address},
         packages=dict(_packages(values["packages"])),
+        pin=values["pin"],
+        proxy=values["proxy"],
         active=values["active"] == "active",
         since=int(values["since"]),
         configured=int(values["configured"] or 0),

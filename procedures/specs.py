@@ -47,6 +47,8 @@ class RepositorySource(Spec):
     url: str | None = None
     key_url: str | None = None
     key: str | None = None
+    pre_enable: bool = True
+    """Have what OpenNebula's packages need of other repositories enabled."""
 
 
 class Mount(Spec):
@@ -138,6 +140,12 @@ class InstallationSpec(Spec):
     oned: dict[str, Wish] = Field(default_factory=dict)
     """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
     no null."""
+    pkg_cache_proxy: str | None = None
+    """URL of a proxy for packages."""
+    unattend_disable: bool = False
+    """Nothing on the host installs upgrades by itself."""
+    update_pkg_cache: bool = False
+    """The lists of all repositories are fresh before anything is installed."""
     drivers: Drivers = Drivers()
     schedulers: Schedulers = Schedulers()
     ldap: Ldap = Ldap()

@@ -13,8 +13,6 @@ from hosts.errors import HostError
 from procedures.access import Access
 from procedures.specs import InstallationSpec, Mount
 
-PACKAGES = {"nfs": "nfs-common", "nfs4": "nfs-common"}
-"""What mounts a type of file system, where the distribution alone does not."""
 _DEVICES = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 MOUNT = 300.0
 """Seconds for all mounts of a host."""
@@ -52,11 +50,6 @@ def parse(values: Mapping[str, str]) -> Storage:
         _pairs(values.get("links", "")),
         _pairs(values.get("own_links", "")),
     )
-
-
-def wanted_packages(spec: InstallationSpec) -> tuple[str, ...]:
-    """Without which the spec's mounts cannot be mounted."""
-    return tuple(sorted({PACKAGES[one.fstype] for one in spec.mounts if one.fstype in PACKAGES}))
 
 
 def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Another version of OpenNebula on a zone that lives.
 
-Its packages are fetched beforehand and wait on each host (``install_debian.sh``). Where they need
+Its packages are fetched beforehand and wait on each host (``install.sh``). Where they need
 the same database, they take the place of the present ones one server at a time, in a rollout.
 Where they need another one, the whole zone stops, the database is changed on one server and copied
 to the others, and all start together: nobody runs on the old database beside the new one. A file
@@ -23,7 +23,7 @@ from procedures.seed import COPY, dump, seed
 from procedures.specs import Database, ZoneSpec
 
 INSTALL = 900.0
-"""Seconds for apt to put packages in the place of others."""
+"""Seconds to put packages in the place of others."""
 
 
 @dataclass(frozen=True)

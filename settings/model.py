@@ -43,6 +43,7 @@ Owner = Annotated[
     StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$"),
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
 ]
+Proxy = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+/?$")]
 Scalar = str | int | float | bool
 Listening = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
 
@@ -89,7 +90,7 @@ class Features(_Part):
     gate: bool = True
     """OneGate, on the leader."""
     form: bool = True
-    """OneForm, on the leader."""
+    """OneForm, on the leader. From OpenNebula 7.2 on, and not on SUSE: there it is left out."""
 
 
 class Mount(_Part):
@@ -220,11 +221,15 @@ class Repository(_Part):
     """A mirror in place of OpenNebula's own package repository."""
 
     url: str | None = None
-    """Its base: what stands before `/VERSION/Debian/12`."""
+    """Its base: what stands before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
     key_url: str | None = None
     """Where its signing key is; `URL/repo2.key` unless set."""
     key: str | None = None
     """The signing key itself, armored, in place of an address."""
+    pre_enable: bool = True
+    """Enable what OpenNebula's packages need beside it: see [below](#distributions). `false` where
+    repositories of yours take its place.
+    """
 
 
 class Command(_Part):
@@ -300,6 +305,14 @@ class Settings(_Part):
     """Password of that account. Needed for MariaDB."""
     repository: Repository = Repository()
     """A mirror in place of OpenNebula's own package repository."""
+    pkg_cache_proxy: Proxy | None = None
+    """Proxy for packages, such as `http://10.2.11.1:3142`: see [below](#packages)."""
+    unattend_disable: bool = False
+    """Remove what installs upgrades by itself: see [below](#packages)."""
+    update_pkg_cache: bool = False
+    """Read the lists of all package repositories anew before anything is installed; one that cannot
+    be read is an error then.
+    """
     features: Features = Features()
     """What runs beside oned."""
     fstab: list[Mount] = Field(default_factory=list)

@@ -159,6 +159,7 @@ def _fault(key: str, error: Mapping[str, Any]) -> str:
 _FORMS = {
     "one_version": 'expected a version in quotes, such as "7.2"',
     "upgrade_database": 'expected a version in quotes, such as "7.4"',
+    "pkg_cache_proxy": "expected a URL without a user, such as http://10.2.11.1:3142",
     "frontends": "expected a host name: lower-case letters, digits and hyphens",
     "admin_pubkey": "expected public keys as in authorized_keys, without quotes and backslashes",
     **{

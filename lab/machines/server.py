@@ -1,9 +1,13 @@
-"""The lab's package server: what it is given directories for, on one address, read only."""
+"""The lab's package server: what it is given directories for, on one address, read only.
+
+Asked as a proxy, it takes itself for whatever server is meant.
+"""
 
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lab.machines.network import CONTROL
 
@@ -20,7 +24,7 @@ class _Packages(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """The file behind `/NAME/…`; the parent class takes care of `..` and escapes."""
-        inside = Path(super().translate_path(path)).relative_to(self.directory)
+        inside = Path(super().translate_path(urlsplit(path).path)).relative_to(self.directory)
         name, *rest = inside.parts or ("",)
         directory = self._directories.get(name)
         return str(directory.joinpath(*rest)) if directory else "/nonexistent"

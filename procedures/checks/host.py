@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
+from opennebula.families import FAMILIES
 from procedures.checks.site import Finding, Seen, Site, Weight
+from procedures.packaging import supported
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -43,6 +45,7 @@ LEAST_DUMP = 64 * MIB
 PATHS = sorted({one.path for one in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
 
 MARIADB_PORT = 3306
+_DATABASES = {family.database for family in FAMILIES}
 
 
 def distribution(site: Site) -> Iterator[Finding]:
@@ -50,20 +53,9 @@ def distribution(site: Site) -> Iterator[Finding]:
     for name in site.fresh:
         ground = site.seen[name].ground
         try:
-            packages.repository(ground.distribution, ground.release, site.spec.version)
-        except packages.UnsupportedError as known:
-            yield Finding(unsupported(name, ground.distribution, ground.release, str(known)))
-
-
-def unsupported(host: str, distribution: str, release: str, known: str) -> HostError:
-    """The error of a distribution that OpenNebula has no packages for."""
-    return HostError(
-        host,
-        "choose the package repository",
-        expected=f"one of {known}",
-        seen=f"{distribution} {release}".strip() or "a system without /etc/os-release",
-        remedy="use a distribution that OpenNebula publishes packages for",
-    )
+            supported(name, ground.distribution, ground.release, site.spec.version)
+        except HostError as error:
+            yield Finding(error)
 
 
 def systemd(site: Site) -> Iterator[Finding]:
@@ -160,12 +152,14 @@ def listeners(site: Site) -> Iterator[Finding]:
     wanted = {at.ONED: "opennebula"}
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:
-        wanted[MARIADB_PORT] = "mariadb-server"
+        wanted[MARIADB_PORT] = "MariaDB"
     for name in site.fresh:
         seen = site.seen[name]
         if seen.facts is None:
             continue
-        there = seen.facts.packages
+        there = {*seen.facts.packages}
+        if there & _DATABASES:
+            there.add("MariaDB")
         taken = {
             port: listener.process
             for port, listener in sorted(seen.ground.listening.items())

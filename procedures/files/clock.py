@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from opennebula import shell_file
+from opennebula.families import FAMILIES
 from procedures.files.managed import ManagedFile, ours
 from procedures.specs import Clock
 
@@ -12,8 +13,10 @@ SOURCES = "/etc/chrony/sources.d/99-ntp.sources"
 CHRONY = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 TIMESYNCD = "/etc/systemd/timesyncd.conf"
 TIMESYNCD_PART = f"{TIMESYNCD}.d/99-ntp.conf"
-LOCALE = {"debian": "/etc/default/locale", "ubuntu": "/etc/default/locale", "": "/etc/locale.conf"}
-PATHS = (SOURCES, *CHRONY, TIMESYNCD, TIMESYNCD_PART, *sorted(set(LOCALE.values())))
+PATHS = (
+    *(SOURCES, *CHRONY, TIMESYNCD, TIMESYNCD_PART),
+    *sorted({family.locale_file for family in FAMILIES}),
+)
 UNITS = ("chrony", "chronyd", "systemd-timesyncd")
 
 _OFF = "# opennebula-ha off: "
@@ -22,7 +25,7 @@ _ADDED = "# opennebula-ha added the next line\n"
 
 
 def files(
-    spec: Clock, unit: str, distribution: str, texts: Mapping[str, str]
+    spec: Clock, unit: str, locale_file: str, texts: Mapping[str, str]
 ) -> Iterator[ManagedFile]:
     """Of the service that keeps the time here, which is that unit; and the locale."""
     asks = bool(spec.pools or spec.servers)
@@ -41,7 +44,7 @@ def files(
         yield ManagedFile(path, partial(_chrony, wanted=asks), restarts=unit)
     if spec.locale:
         yield ManagedFile(
-            LOCALE.get(distribution, LOCALE[""]),
+            locale_file,
             partial(_locale, wanted=spec.locale),
             package="",
             owner="root:root",

@@ -11,6 +11,7 @@ from procedures.access import Secrets
 from procedures.files import clock, drivers, ldap, schedulers, services
 from procedures.files.managed import ManagedFile
 from procedures.observe import Facts
+from procedures.packaging import platform
 from procedures.specs import InstallationSpec
 
 _MISSING = ("missing",)
@@ -40,13 +41,14 @@ class Change:
 def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[ManagedFile]:
     """All of them."""
     yield configuration.monitord_conf(spec)
+    locale_file = platform(seen, spec).family.locale_file
     texts = {path: file.text for path, file in seen.files.items()}
     yield from chain(
         services.files(spec, secrets.one_token),
         drivers.files(spec.drivers),
         schedulers.files(spec.schedulers),
         ldap.files(spec.ldap, secrets.ldap_passwords, texts),
-        clock.files(spec.clock, time_service(seen), seen.distribution, texts),
+        clock.files(spec.clock, time_service(seen), locale_file, texts),
     )
 
 
@@ -75,7 +77,8 @@ def writing(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Writing:
                 expected="the file that its package brings",
                 seen="none",
                 remedy="have its package put it back (apt-get install --reinstall"
-                " -o Dpkg::Options::=--force-confmiss, or dnf reinstall), then run again",
+                " -o Dpkg::Options::=--force-confmiss, dnf reinstall, or zypper install --force),"
+                " then run again",
             )
     texts = {f"text_{n}": change.text.rstrip("\n") for n, change in enumerate(found)}
     hidden = {f"text_{n}" for n, change in enumerate(found) if change.is_secret}

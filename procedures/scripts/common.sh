@@ -5,9 +5,10 @@ login=${SUDO_USER:-root}
 
 # Each of the files that is there: MODE OWNER PATH TEXT.
 give_files() {
-    local file
+    local file now
     tell files "$(for file in $files; do
-        [ ! -f "$file" ] || echo "$(stat -L -c '%a %U:%G' "$file") $file $(base64 -w0 <"$file")"
+        as_it_was "$file"
+        [ ! -f "$now" ] || echo "$(stat -L -c '%a %U:%G' "$now") $file $(base64 -w0 <"$now")"
     done)"
 }
 
@@ -30,34 +31,33 @@ staged=/var/lib/opennebula-ha/staged
 upgrading=/var/lib/opennebula-ha/upgrading
 # The dump that the database was upgraded from, while that is not done.
 migrating=/var/lib/opennebula-ha/migrating
-installed() {
-    { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
-        sed -n 's/^installed //p'
+# Configuration files as they were; there only while packages are replaced.
+kept=/var/lib/opennebula-ha/configuration
+as_it_was() { # sets now, to the path
+    now=$kept$1
+    [ -e "$now" ] || now=$1
 }
 # The version of the database that onedb's own file on standard input names.
 schema_in() { sed -n "s/.*LATEST_\(LOCAL_\)\?DB_VERSION *= *'\([0-9.]*\)'.*/\2/p" | sort -u | paste -sd/; }
 onedb_schema=/usr/lib/one/ruby/onedb/database_schema.rb
-install_debs() { # folder, below $staged: in the place of those that are there
-    local folder=$staged/$1 said units
+# Packages of a folder below $staged in the place of those that are there.
+swap_packages() {
+    local folder=$staged/$1 units
     step "install OpenNebula $(cat "$folder/version")"
     units=$({ systemctl list-unit-files --no-legend opennebula.service \
         opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
     # Nothing half installed may run: neither by a package's own script, nor after a crash.
     systemctl mask $units 2>/dev/null
-    dpkg --configure -a >&2 || true
-    if ! said=$(apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold --allow-downgrades install "$folder"/*.deb 2>&1); then
-        refuse "apt-get to install what waits in $folder" "$(tail -n 8 <<<"$said")" \
-            "mend what apt says on the host, then run again: it goes on from here"
-    fi
+    install_files "$folder" || refuse "$manager to install what waits in $folder" "$(tail -n 8 <<<"$said")" \
+        "mend what it says on the host, then run again: it goes on from here"
+    pin
     systemctl unmask $units 2>/dev/null
 }
+has_packages() { compgen -G "$staged/$1/*.$extension" >/dev/null; }
 # What was staged is in effect: from here on its repository is the one of this host.
 end_stage() {
     [ -e "$staged/new/version" ] || return 0
-    install -d -m 0755 /etc/apt/keyrings
-    install -m 0644 "$staged/key.asc" /etc/apt/keyrings/opennebula.asc
-    install -m 0644 "$staged/opennebula.sources" /etc/apt/sources.list.d/opennebula.sources
+    use_source "$staged"
     rm -rf "$staged"
 }
 # Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
@@ -132,9 +132,9 @@ database_answers() {
     local seconds
     for seconds in $(seq 60); do
         ! sql -e "DO 0" 2>/dev/null || return 0
-        case $(systemctl show -p ActiveState --value mariadb.service) in
+        case $(systemctl show -p ActiveState --value $database_service) in
             inactive | failed)
-                [ -n "$(systemctl list-jobs --no-legend mariadb.service 2>/dev/null)" ] || return 1
+                [ -n "$(systemctl list-jobs --no-legend $database_service 2>/dev/null)" ] || return 1
                 ;;
         esac
         sleep 0.5
@@ -144,11 +144,11 @@ database_answers() {
 # A database that does not answer must never pass for an empty one.
 await_database() {
     database_answers || refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
-        "start MariaDB (systemctl start mariadb) and look at its journal, then run again"
+        "start MariaDB (systemctl start $database_service) and look at its journal, then run again"
 }
 # Whether there is a database server that may hold something of ours.
 has_mariadb() {
-    [ -d "/var/lib/mysql/$db_name" ] || systemctl -q is-enabled mariadb.service 2>/dev/null
+    [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null
 }
 # The version of a database.
 schema_of() {

@@ -43,8 +43,8 @@ fi
 
 if [ "$mariadb" = yes ]; then
     step "make the database and its account"
-    systemctl unmask mariadb.service 2>/dev/null
-    systemctl enable --now mariadb.service 2>/dev/null
+    systemctl unmask $database_service 2>/dev/null
+    systemctl enable --now $database_service 2>/dev/null
     sql <<<"$account"
     # It may have this password already, and the one that a running oned logs in with beside it.
     MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \

@@ -1,15 +1,15 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
 # Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
 # resolve), units, account (of the database, as SQL has it), files (paths).
-. /etc/os-release
 tell distribution "$ID"
-tell release "${VERSION_ID:-}"
+tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
 tell hostname "$(cat /proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
 tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
 tell addresses "$(ip -o address show)"
-tell packages "$(dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
-    sed -n 's/^installed //p')"
+tell packages "$(installed_packages)"
+tell pin "$(pinned)"
+tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
 tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
@@ -36,8 +36,11 @@ tell active "$(unit ActiveState)"
 since=$(unit ExecMainStartTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
-[ ! -e /etc/one/oned.conf ] || give oned </etc/one/oned.conf
-tell configured "$(stat -c %Y /etc/one/oned.conf /etc/one/monitord.conf 2>/dev/null | sort -n | tail -n 1)"
+as_it_was /etc/one/monitord.conf
+monitord=$now
+as_it_was /etc/one/oned.conf
+[ ! -e "$now" ] || give oned <"$now"
+tell configured "$(stat -c %Y "$now" "$monitord" 2>/dev/null | sort -n | tail -n 1)"
 give_files
 keys() {
     find /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \

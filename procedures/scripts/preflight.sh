@@ -35,11 +35,8 @@ tell reached "$(while read -r address port; do
     [ -z "$port" ] || knock "$address" "$port" &
 done < <(printf '%s\n' "$targets"); wait)"
 
-if [ -r /etc/os-release ]; then
-    . /etc/os-release
-fi
-tell distribution "${ID:-}"
-tell release "${VERSION_ID:-}"
+tell distribution "$ID"
+tell release "$VERSION_ID"
 tell systemd "$([ ! -d /run/systemd/system ] || echo yes)"
 tell memory "$(awk '$1 == "MemTotal:" {print $2}' /proc/meminfo)"
 tell room "$(for path in $paths; do
@@ -52,4 +49,4 @@ tell listening "$(ss -Hltnp 2>/dev/null || true)"
 tell nsswitch "$(grep '^hosts:' /etc/nsswitch.conf 2>/dev/null || true)"
 tell selinux "$(cat /sys/fs/selinux/enforce 2>/dev/null || true)"
 tell apparmor "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true)"
-[ -d /run/systemd/system ] && command -v dpkg-query >/dev/null || exit 0
+[ -d /run/systemd/system ] && [ -n "$family" ] || exit 0

@@ -9,7 +9,7 @@ nameless() { # TEXT: a file without a name in $file; whatever ends this script, 
     name=$(mktemp /run/opennebula-ha-send.XXXXXX)
     exec {fd}<>"$name"
     rm "$name"
-    file=/proc/$$/fd/$fd
+    file=/proc/$BASHPID/fd/$fd
     printf %s "$1" >"$file"
 }
 known=

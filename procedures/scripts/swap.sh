@@ -3,10 +3,10 @@
 # former packages come back).
 # An earlier run may have ended it.
 [ -e "$staged/new/version" ] || exit 0
-compgen -G "$staged/$folder/*.deb" >/dev/null || refuse "packages in $staged/$folder" "none" \
+has_packages "$folder" || refuse "packages in $staged/$folder" "none" \
     "set opennebula-ha:one_version to the version that is to be there"
 stop_oned
-install_debs "$folder"
+swap_packages "$folder"
 [ "$start" = yes ] || exit 0
 step "start oned"
 new=$(cat "$staged/new/version") old=$(cat "$staged/old/version")
@@ -19,9 +19,9 @@ fi
 refused=$why
 # systemd would go on trying.
 systemctl stop opennebula.service || true
-compgen -G "$staged/old/*.deb" >/dev/null || refuse "oned to start with $new" "$refused" \
+has_packages old || refuse "oned to start with $new" "$refused" \
     "mend what it says on the host; the packages of $old are not to be had any more"
-install_debs old
+swap_packages old
 systemctl enable opennebula.service 2>/dev/null
 run_oned start "oned to start again with $old" \
     "mend what it says on the host; before that $new did not start: $refused"

@@ -1,3 +1,3 @@
-# Let apt change packages again that somebody held back. Variable: packages.
+# Let packages change again that somebody held back. Variable: packages.
 step "release the packages that are held back"
-apt-mark unhold $packages >&2
+release $packages

@@ -21,8 +21,8 @@ if [ "$purge" = yes ]; then
     if [ "$mariadb" = yes ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`; DROP USER IF EXISTS '$db_owner'@'localhost'"
     fi
-    apt-get -qq -y purge 'opennebula*' >&2
-    rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one \
-        /etc/apt/sources.list.d/opennebula.sources \
-        /etc/apt/keyrings/opennebula.asc /etc/apt/auth.conf.d/opennebula.conf
+    remove_packages 'opennebula*'
+    rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
+    forget_source
+    use_proxy ""
 fi

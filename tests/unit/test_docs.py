@@ -2,6 +2,7 @@
 
 import re
 
+from opennebula.families import supported
 from settings import table
 from settings.table import ROOT
 
@@ -43,6 +44,12 @@ def test_what_one_deploy_has_is_a_key_here_or_said_not_to_be() -> None:
     page = table.PAGE.read_text(encoding="utf-8").partition("## What one-deploy has besides")[2]
     lacking = set(re.findall(r"`([a-z_]+)`", page.partition("\n## ")[0]))
     assert ONE_DEPLOY - names == lacking
+
+
+def test_the_distributions_are_those_of_the_families_tables() -> None:
+    page = table.PAGE.read_text(encoding="utf-8")
+    for version in ("7.0", "7.2", "7.4"):
+        assert f"| {version} | {supported(version)} |\n" in page
 
 
 def test_files_that_are_named_are_there() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula import conf, packages
+from opennebula.families import platform
 from procedures import configuration
 from procedures.access import Secrets
 from procedures.drift import check, drift
@@ -30,6 +31,7 @@ FEDERATION = [
 ONEGATE_ENDPOINT = "http://frontend:5030"
 """
 MONITORD = 'NETWORK = [\n    MONITOR_ADDRESS = "auto",\n    PORT = 4124\n]\n'
+DEBIAN_12 = platform("debian", "12", "7.2")
 PASSWORD = 'can\\ary\'s "word"'
 SECRETS = Secrets("one", PASSWORD)
 VIP = Vip(address="10.2.50.86", prefix=24, interface="eth0")
@@ -53,7 +55,7 @@ GRANTS = (
 
 def installed(**changes: Package | None) -> dict[str, Package]:
     """All packages with every feature, but for these (None: not installed)."""
-    names = packages.packages(tuple(packages.FEATURES), mariadb=True)
+    names = packages.packages(DEBIAN_12, tuple(packages.FEATURES), mariadb=True)
     given = {**{name: Package("7.2.0-1") for name in names}, **changes}
     return {name: one for name, one in given.items() if one is not None}
 
@@ -72,6 +74,8 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
         "addresses": (Address("lo", "127.0.0.1", 8), Address("eth0", "10.2.50.10", 24)),
         "resolves": {},
         "packages": installed(),
+        "pin": "*",
+        "proxy": "",
         "active": True,
         "since": 100,
         "configured": 50,
@@ -249,6 +253,8 @@ def test_the_password_in_use_is_that_of_the_same_account() -> None:
 # What differs on a host
 
 AUTH = "/var/lib/one/.one/one_auth"
+UNATTENDED = {"unattended-upgrades": Package("2.9.1")}
+PROXY = "http://10.2.50.1:3142"
 FLOW, FIREEDGE = packages.FEATURES["flow"], packages.FEATURES["gui"]
 STOPPED = Unit("enabled", "inactive")
 LEADERS = (Address("eth0", "10.2.50.10", 24), Address("eth0", VIP.address, 24))
@@ -285,6 +291,18 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         ),
         (facts(packages=installed(**{FLOW: None})), spec(), ()),
         (facts(packages=installed()), spec(version="7.2.0"), ()),
+        (facts(pin="7.2.0-1"), spec(), ()),
+        (facts(pin=""), spec(), ("packages of OpenNebula: not kept from a plain upgrade",)),
+        (facts(pin="7.2.1-1"), spec(), ("packages of OpenNebula: not kept from a plain upgrade",)),
+        (facts(proxy="http://x:1"), spec(), ("proxy for packages: http://x:1",)),
+        (facts(), spec(pkg_cache_proxy=PROXY), ("proxy for packages: none",)),
+        (facts(proxy=PROXY), spec(pkg_cache_proxy=PROXY), ()),
+        (facts(packages=installed(**UNATTENDED)), spec(), ()),
+        (
+            facts(packages=installed(**UNATTENDED)),
+            spec(unattend_disable=True),
+            ("package unattended-upgrades: installs upgrades by itself",),
+        ),
         (facts(packages=version("7.2-1")), spec(), ()),
         (
             facts(),
@@ -528,48 +546,6 @@ def test_a_server_that_lacks_a_table_or_all_of_them_differs() -> None:
     two = facts(checksums="users\t1\nzones\t7")
     assert unequal([{"a": two, "b": facts(checksums="users\t1")}]) == ["zones"]
     assert unequal([{"a": two, "b": facts(checksums="")}]) == ["users", "zones"]
-
-
-# Packages
-
-
-@pytest.mark.parametrize(
-    ("distribution", "release", "path"),
-    [
-        ("debian", "12", "7.2/Debian/12"),
-        ("ubuntu", "24.04", "7.2/Ubuntu/24.04"),
-    ],
-)
-def test_the_repository_follows_version_and_distribution(
-    distribution: str, release: str, path: str
-) -> None:
-    community = packages.repository(distribution, release, "7.2")
-    assert community.url == f"https://downloads.opennebula.io/repo/{path}"
-    assert community.key_url == "https://downloads.opennebula.io/repo/repo2.key"
-    enterprise = packages.repository(distribution, release, "7.2", enterprise=True)
-    assert enterprise.url == f"https://enterprise.opennebula.io/repo/{path}"
-    assert enterprise.key_url == community.key_url
-    mirror = packages.repository(distribution, release, "7.2", url="http://m/x/", enterprise=True)
-    assert (mirror.url, mirror.key_url) == (f"http://m/x/{path}", "http://m/x/repo2.key")
-    other = packages.repository(distribution, release, "7.2", url="http://m", key_url="http://k")
-    assert other.key_url == "http://k"
-
-
-@pytest.mark.parametrize(("distribution", "release"), [("debian", "10"), ("fedora", "42")])
-def test_a_distribution_without_packages_is_refused_with_those_that_have_some(
-    distribution: str, release: str
-) -> None:
-    with pytest.raises(packages.UnsupportedError, match=r"Debian .*12.*; Ubuntu .*24\.04"):
-        packages.repository(distribution, release, "7.2")
-
-
-def test_packages_are_those_of_the_features_and_of_our_own_tools() -> None:
-    assert packages.packages((), mariadb=False)[0] == "opennebula"
-    assert "mariadb-server" not in packages.packages((), mariadb=False)
-    assert "mariadb-server" in packages.packages((), mariadb=True)
-    everything = packages.packages(tuple(packages.FEATURES), mariadb=True)
-    assert set(packages.FEATURES.values()) < set(everything)
-    assert {"rsync", "zstd", "iputils-arping"} < set(everything)
 
 
 def test_the_whole_path_of_a_password_ends_as_it_began() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hosts.connection import Host
 from hosts.errors import HostError
 from procedures.specs import InstallationSpec, Mount
-from procedures.storage import Mounted, Storage, differences, parse, require_same, wanted_packages
+from procedures.storage import Mounted, Storage, differences, parse, require_same
 
 PATH = "/var/lib/one/datastores/1"
 LINE = f"10.2.50.1:/nfs/one {PATH} nfs rw,relatime 0 0"
@@ -101,12 +101,6 @@ def test_what_differs_is_named(
 def test_what_is_mounted_read_only_needs_no_stamp() -> None:
     one = mount(opts="ro,relatime")
     assert differences(Storage((one.line,), mounted(stamps={})), spec(one)) == ()
-
-
-def test_a_type_brings_the_package_that_mounts_it() -> None:
-    others = [mount(fstype="none", path="/a"), mount(fstype="nfs4", path="/b")]
-    assert wanted_packages(spec(mount(), *others)) == ("nfs-common",)
-    assert wanted_packages(spec(others[0])) == ()
 
 
 def shared(line: str = LINE, **changes: Any) -> Storage:

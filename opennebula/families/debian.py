@@ -1,0 +1,47 @@
+"""Debian and Ubuntu.
+
+Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor asks nothing of a front-end.
+"""
+
+from opennebula.families.family import Distribution, Family, Release
+
+DEBIAN = Family(
+    name="debian",
+    like=("debian", "ubuntu"),
+    scripts=("debian",),
+    distributions=(
+        Distribution(
+            id="debian",
+            name="Debian",
+            folder="Debian",
+            releases=(Release("11", until="7.0"), Release("12"), Release("13", since="7.0")),
+        ),
+        Distribution(
+            id="ubuntu",
+            name="Ubuntu",
+            folder="Ubuntu",
+            releases=(Release("22.04"), Release("24.04")),
+        ),
+    ),
+    tools=("rsync", "zstd", "openssh-client", "iputils-arping"),
+    database="mariadb-server",
+    database_service="mariadb",
+    shares={"nfs": "nfs-common", "nfs4": "nfs-common"},
+    unattended=("unattended-upgrades",),
+    locale_file="/etc/default/locale",
+    constants={
+        "manager": "apt-get",
+        "extension": "deb",
+        "database_folder": "/var/lib/mysql",
+        "source_file": "/etc/apt/sources.list.d/opennebula.sources",
+        # What one-deploy and OpenNebula's documentation write for the same repository.
+        "former_source_file": "/etc/apt/sources.list.d/opennebula.list",
+        "key_file": "/etc/apt/keyrings/opennebula.asc",
+        "token_file": "/etc/apt/auth.conf.d/opennebula.conf",
+        "pin_file": "/etc/apt/preferences.d/opennebula",
+        "proxy_file": "/etc/apt/apt.conf.d/99opennebula-ha",
+        # All that OpenNebula's repository has under the version of OpenNebula.
+        "theirs": "opennebula* libopennebula* python3-pyone docker-machine-opennebula",
+        "clashes": "",
+    },
+)

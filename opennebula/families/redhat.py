@@ -1,0 +1,103 @@
+"""RHEL, and what is built from its sources.
+
+Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4; what they need beforehand: OpenNebula's
+documentation and one-deploy's roles/repository. SELinux may stay enforcing: OpenNebula's services
+run unconfined, and neither the documentation nor one-deploy changes anything of it for a
+front-end without a web server in front of it. What we write keeps or gets the label of its place.
+"""
+
+from opennebula.families.family import Distribution, Family, Release
+
+_EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
+# The default one of 8 is MariaDB 10.3, which knows no account with two passwords.
+_MARIADB = "module mariadb:10.5"
+# What enables a repository.
+_CONFIG_MANAGER = "package dnf-plugins-core"
+
+
+def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Release:
+    crb, availability = ("powertools", "ha") if name == "8" else ("crb", "highavailability")
+    return Release(
+        name,
+        since,
+        until,
+        (
+            *needs,
+            _CONFIG_MANAGER,
+            "package epel-release",
+            *(f"repository {one}" for one in ("epel", crb, availability)),
+        ),
+    )
+
+
+def _red_hat(name: str, *needs: str, since: str = "0", until: str = "") -> Release:
+    return Release(
+        name,
+        since,
+        until,
+        (
+            *needs,
+            _CONFIG_MANAGER,
+            f"subscription codeready-builder-for-rhel-{name}-$basearch-rpms",
+            f"subscription rhel-{name}-for-$basearch-highavailability-rpms",
+            f"package epel-release {_EPEL.format(name)}",
+            "repository epel",
+        ),
+    )
+
+
+REDHAT = Family(
+    name="redhat",
+    like=("rhel", "centos", "fedora"),
+    scripts=("rpm", "redhat"),
+    distributions=(
+        Distribution(
+            id="almalinux",
+            name="AlmaLinux",
+            folder="AlmaLinux",
+            releases=(
+                _rebuilt("8", _MARIADB, until="7.0"),
+                _rebuilt("9"),
+                _rebuilt("10", since="7.0"),
+            ),
+            by_major=True,
+        ),
+        Distribution(
+            id="rhel",
+            name="RHEL",
+            folder="RedHat",
+            releases=(
+                _red_hat("8", _MARIADB, until="7.0"),
+                _red_hat("9"),
+                _red_hat("10", since="7.0"),
+            ),
+            by_major=True,
+        ),
+        Distribution(
+            id="rocky",
+            name="Rocky Linux",
+            folder="RedHat",
+            releases=(_rebuilt("9", since="7.4"), _rebuilt("10", since="7.4")),
+            by_major=True,
+        ),
+    ),
+    tools=("rsync", "zstd", "openssh-clients", "iputils", "cpio"),
+    database="mariadb-server",
+    database_service="mariadb",
+    shares={"nfs": "nfs-utils", "nfs4": "nfs-utils"},
+    unattended=("dnf-automatic",),
+    locale_file="/etc/locale.conf",
+    constants={
+        "manager": "dnf",
+        "extension": "rpm",
+        "database_folder": "/var/lib/mysql",
+        "source_file": "/etc/yum.repos.d/opennebula.repo",
+        "key_file": "/etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2",
+        "proxy_file": "/etc/dnf/dnf.conf",
+        "lock_file": "/etc/dnf/plugins/versionlock.list",
+        "theirs": "opennebula* python3-pyone docker-machine-opennebula",
+        # Parts of the distribution's Node.js that are in the way of the one in OpenNebula's
+        # repository from 7.2 on.
+        "clashes": "nodejs-docs nodejs-full-i18n nodejs-libs npm",
+    },
+)

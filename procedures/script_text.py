@@ -1,0 +1,56 @@
+"""The text of a script: what several scripts do alike, the functions of the host's family, its own.
+
+Which family that is, the host itself says: it is asked before anything is known of it. What each
+of them brings, so that no other script knows a package manager:
+
+- of what is there: installed_packages, installed, pinned, proxy_in_use;
+- of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
+- of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
+- of those that wait: download, download_again, has, packaged_schema, install_files.
+
+What fails leaves in ``said`` what was said, of which reasons is the part that matters, and in
+``fault`` what it means, where that is known: absent, denied, unreachable, unsigned.
+"""
+
+import shlex
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from opennebula.families import FAMILIES, Family
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+_ASK = """\
+ID= ID_LIKE= VERSION_ID=
+[ ! -r /etc/os-release ] || . /etc/os-release
+"""
+
+
+@cache
+def script_text(*names: str) -> str:
+    """All of one of this project's scripts but its variables, or of several as one."""
+    return _file("common") + _families() + "".join(map(_file, names))
+
+
+@cache
+def _families() -> str:
+    unknown = replace(FAMILIES[0], name="", like=(), scripts=("unknown",))
+    branches = "".join(map(_branch, (*FAMILIES, unknown)))
+    return f'{_ASK}case " $ID $ID_LIKE " in\n{branches}esac\n'
+
+
+def _branch(family: Family) -> str:
+    words = " | ".join(f'*" {word} "*' for word in family.like) or "*"
+    named = {
+        "family": family.name,
+        "database_service": f"{family.database_service}.service",
+        **family.constants,
+    }
+    constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
+    functions = "".join(_file(f"families/{name}") for name in family.scripts)
+    return f"{words})\n{constants}{functions};;\n"
+
+
+def _file(name: str) -> str:
+    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")

@@ -1,0 +1,821 @@
+"""What is run on a host of each family: exact commands, and the files that are written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from procedures import script_text as script_text_module
+from tests.unit.sandbox import Sandbox
+
+SCRIPTS = Path(script_text_module.__file__).parent / "scripts"
+URL = "http://m/7.2"
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+
+DEBIAN = 'ID=debian\nVERSION_ID="12"\n'
+UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n'
+ALMA = 'ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n'
+RHEL = 'ID="rhel"\nID_LIKE="fedora"\nVERSION_ID="9.4"\n'
+ROCKY = 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.5"\n'
+SLES = 'ID="sles"\nID_LIKE="suse"\nVERSION_ID="15.7"\n'
+LEAP = 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="16.0"\n'
+
+EVERYWHERE = r"""
+"curl "*" -o "*) echo "KEY" >"${asked##* -o }"; file=${asked##* -o }; echo "KEY" >"${file%% *}" ;;
+"uname -m") echo x86_64 ;;
+*ActiveState*) echo inactive ;;
+"systemctl is-"*) exit 1 ;;
+""".replace("KEY", KEY)
+APT = (
+    EVERYWHERE
+    + r"""
+"apt-helper "*download-file*) echo "KEY" >"${@: -1}" ;;
+"apt-helper cat-file"*) cat "$HOME/published" ;;
+"apt-get "*indextargets*) echo Packages ;;
+"dpkg-query "*" "[a-z]*) version=$(there "${@: -1}"); echo "installed $version" | grep ' [0-9]' ;;
+"apt-get "*--download-only*)
+    folder=${asked#*archives=}
+    for one in "$@"; do
+        [[ $one != [a-z]*=[0-9]* ]] || touch "${folder%% *}/${one/=/_}_amd64.deb"
+    done ;;
+"apt-get "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
+"dpkg-deb "*) mkdir -p usr/lib/one/ruby/onedb; echo " LATEST_DB_VERSION = '7.2.0'" \
+    >"$HOME/schema"; tar -cf - --transform 's,.*,./usr/lib/one/ruby/onedb/database_schema.rb,' \
+    -C "$HOME" schema ;;
+""".replace("KEY", KEY)
+)
+RPM = (
+    EVERYWHERE
+    + r"""
+"rpm -q "*) version=$(there "$4"); [ -n "$version" ] && echo "$version" ;;
+"rpm -qa "*) cat "$HOME/installed" ;;
+"rpm -qac "*) echo /ROOT/etc/one/oned.conf ;;
+"rpm -qp "*) for one in "${@:5}"; do file=${one##*/}; echo "${file%%-7.*}"; done ;;
+"rpm2cpio "*) ;;
+"cpio "*) echo " LATEST_DB_VERSION = '7.2.0'" ;;
+"""
+)
+DNF = (
+    RPM
+    + r"""
+"dnf "*repolist*) printf 'repo id  name\nbaseos  BaseOS\nepel  EPEL\n' ;;
+"dnf "*repoquery*) cat "$HOME/published" ;;
+"dnf "*--downloadonly*)
+    folder=${asked#*destdir=}
+    for one in "$@"; do [[ $one != [a-z]*-7.* ]] || touch "${folder%% *}/$one.noarch.rpm"; done ;;
+"dnf "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
+"""
+)
+ZYPPER = (
+    RPM
+    + r"""
+"SUSEConnect --status") echo '[{"identifier":"PackageHub","status":"Registered"}]' ;;
+"zypper "*" repos science"*) exit 6 ;;
+"zypper "*" search "*) cat "$HOME/published" ;;
+"zypper "*--download-only*)
+    folder=${asked#*pkg-cache-dir }
+    mkdir -p "${folder%% *}/opennebula/noarch"
+    for one in "$@"; do
+        [[ $one != [a-z]*=7.* ]] || touch "${folder%% *}/opennebula/noarch/${one/=/-}.noarch.rpm"
+    done ;;
+"zypper "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
+"""
+)
+
+
+def host(root: Path, os_release: str) -> Sandbox:
+    answers = APT if "debian" in os_release else ZYPPER if "suse" in os_release else DNF
+    made = Sandbox(
+        root / "host",
+        os_release,
+        answers,
+        new="7.2.0-1" if "debian" in os_release else "7.2.0-1.el9",
+    )
+    made.file("etc/one/oned.conf", "# as the package has it\n")
+    made.file("published", "")
+    for folder in ("apt/sources.list.d", "apt/preferences.d", "apt/auth.conf.d", "apt/apt.conf.d"):
+        (made.root / "etc" / folder).mkdir(parents=True)
+    made.file("etc/yum.repos.d/baseos.repo", "[baseos]\n")
+    made.file("etc/zypp/repos.d/oss.repo", "[oss]\n")
+    made.file("etc/dnf/dnf.conf", "[main]\nbest=True\n")
+    return made
+
+
+def variables(**changes: str) -> dict[str, str]:
+    given = {
+        "url": f"{URL}/X/9",
+        "key_url": "http://m/repo2.key",
+        "packages": "opennebula rsync",
+        "refresh": "no",
+    }
+    empty = ("key", "needs", "files", "stage", "proxy")
+    return {**dict.fromkeys(empty, ""), **given, **changes}
+
+
+# What each of them brings
+
+FUNCTIONS = re.findall(
+    r"\b[a-z_]+\b",
+    " ".join(re.findall(r"^- [^:]*: (.*?)[;.]$", str(script_text_module.__doc__), re.M | re.S)),
+)
+
+
+@pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
+def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> None:
+    one = host(tmp_path, os_release)
+    assert len(FUNCTIONS) > 20
+    assert one.functions() >= {*FUNCTIONS, "reasons"}
+
+
+def test_scripts_know_no_package_manager() -> None:
+    known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
+    for file in SCRIPTS.glob("*.sh"):
+        text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
+        assert not known.search(text), file.name
+
+
+# Installing
+
+APT_GET = (
+    "apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
+)
+CURL = "curl -fsSL --retry 2 --connect-timeout 15"
+ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
+ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
+ZYPP = "zypper --non-interactive --quiet"
+
+
+def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
+    for number, os_release in enumerate((DEBIAN, UBUNTU)):
+        one = host(tmp_path / str(number), os_release)
+        output = one.run("install", variables())
+        assert output.steps == ("add the package repository", "install packages")
+        assert output.values["package"] == "7.2.0-1"
+        assert one.asked() == [
+            "apt-helper -o Acquire::Retries=2 -o Acquire::http::Timeout=15"
+            " -o APT::Sandbox::User=root download-file http://m/repo2.key /run/TRIAL/key.asc",
+            f"{APT_GET} update -o Dir::Etc::sourcelist=/run/TRIAL/opennebula.sources"
+            " -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0",
+            ASK_DEB,
+            "systemctl mask opennebula.service",
+            f"{APT_GET} update",
+            "dpkg --configure -a",
+            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
+            " -o Dpkg::Options::=--force-confold opennebula rsync",
+            ASK_DEB,
+            "systemctl unmask opennebula.service",
+            "systemctl disable opennebula.service",
+            ASK_DEB,
+        ]
+        assert one.file("etc/apt/sources.list.d/opennebula.sources") == (
+            "# Written by opennebula-ha.\nTypes: deb\nURIs: http://m/7.2/X/9\nSuites: stable\n"
+            "Components: opennebula\nSigned-By: /etc/apt/keyrings/opennebula.asc\n"
+        )
+        assert KEY in one.file("etc/apt/keyrings/opennebula.asc")
+
+
+def test_el_uses_dnf(tmp_path: Path) -> None:
+    for number, os_release in enumerate((ALMA, RHEL, ROCKY)):
+        one = host(tmp_path / str(number), os_release)
+        assert one.run("install", variables()).values["package"] == "7.2.0-1.el9"
+        assert one.asked() == [
+            f"{CURL} -o /run/TRIAL/key.asc http://m/repo2.key",
+            "dnf -y --setopt=reposdir=/run/TRIAL/only --setopt=cachedir=/run/TRIAL/cache"
+            " --setopt=opennebula.skip_if_unavailable=0 makecache",
+            ASK_RPM,
+            "systemctl mask opennebula.service",
+            "rpm -qac opennebula*",
+            "dnf -q -y --setopt=reposdir=/run/TRIAL/parts install opennebula rsync",
+            "systemctl unmask opennebula.service",
+            "systemctl disable opennebula.service",
+            ASK_RPM,
+        ]
+        assert one.file("etc/yum.repos.d/opennebula.repo") == (
+            "# Written by opennebula-ha.\n[opennebula]\nname=OpenNebula\n"
+            "baseurl=http://m/7.2/X/9/$basearch\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\n"
+            "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2\n"
+            "excludepkgs=opennebula* python3-pyone docker-machine-opennebula\n"
+        )
+
+
+def test_suse_uses_zypper(tmp_path: Path) -> None:
+    for number, os_release in enumerate((SLES, LEAP)):
+        one = host(tmp_path / str(number), os_release)
+        assert one.run("install", variables()).values["package"] == "7.2.0-1.el9"
+        assert one.asked() == [
+            f"{CURL} -o /run/TRIAL/key.asc http://m/repo2.key",
+            "rpm --import /run/TRIAL/key.asc",
+            f"{ZYPP} --reposd-dir /run/TRIAL/only --cache-dir /run/TRIAL/cache"
+            " refresh --force opennebula",
+            ASK_RPM,
+            "systemctl mask opennebula.service",
+            "rpm -qac opennebula*",
+            f"{ZYPP} --reposd-dir /run/TRIAL/parts refresh --force opennebula-trial",
+            f"{ZYPP} --reposd-dir /run/TRIAL/parts install --oldpackage"
+            " --auto-agree-with-licenses opennebula rsync",
+            "systemctl unmask opennebula.service",
+            "systemctl disable opennebula.service",
+            ASK_RPM,
+        ]
+        assert one.file("etc/zypp/repos.d/opennebula.repo") == (
+            "# Written by opennebula-ha.\n[opennebula]\nname=OpenNebula\n"
+            "baseurl=http://m/7.2/X/9/$basearch\nenabled=0\nautorefresh=1\ngpgcheck=1\n"
+            "repo_gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2\n"
+        )
+
+
+def test_the_key_may_come_with_the_config(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.run("install", variables(key=KEY))
+    assert one.asked("curl") == []
+    assert one.file("etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2") == f"{KEY}\n"
+
+
+def test_a_missing_part_gets_the_version_that_is_there(tmp_path: Path) -> None:
+    for number, (os_release, word) in enumerate(
+        ((DEBIAN, "flow=7.2.0-1"), (ALMA, "flow-7.2.0-1"), (LEAP, "flow=7.2.0-1"))
+    ):
+        one = host(tmp_path / str(number), os_release)
+        one.install(opennebula="7.2.0-1")
+        one.run("install", variables(packages="opennebula-flow=7.2.0-1"))
+        (asked,) = (line for line in one.asked("apt-get", "dnf", "zypper") if " install " in line)
+        assert asked.endswith(f" opennebula-{word}")
+        assert one.asked("systemctl") == []
+
+
+TOKENS = [
+    (DEBIAN, "etc/apt/auth.conf.d/opennebula.conf", "machine m login user password pa:ss$\n"),
+    (ALMA, "etc/yum.repos.d/opennebula.repo", "username=user\npassword=pa:ss$\n"),
+    (LEAP, "etc/zypp/credentials.d/opennebula.conf", "username=user\npassword=pa:ss$\n"),
+]
+
+
+@pytest.mark.parametrize(("os_release", "file", "text"), TOKENS)
+def test_a_token_is_for_root_alone(tmp_path: Path, os_release: str, file: str, text: str) -> None:
+    one = host(tmp_path, os_release)
+    one.run("install", variables(), token="user:pa:ss$")
+    assert text in one.file(file)
+    assert not any("pa:ss" in line for line in one.asked())
+    holders = [path for path in one.root.rglob("*") if path.is_file() and "pa:ss" in read(path)]
+    assert [str(path.relative_to(one.root)) for path in holders] == [file]
+    assert holders[0].stat().st_mode & 0o077 == 0
+    one.run("install", variables())
+    assert "pa:ss" not in one.file(file)
+
+
+def test_zypper_is_told_where_the_token_is(tmp_path: Path) -> None:
+    one = host(tmp_path, LEAP)
+    one.run("install", variables(), token="user:password")
+    source = one.file("etc/zypp/repos.d/opennebula.repo")
+    assert "baseurl=http://m/7.2/X/9/$basearch?credentials=opennebula.conf\n" in source
+
+
+# What has to be there before
+
+EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-9.noarch.rpm"
+NEEDS = [
+    (
+        ALMA,
+        "module mariadb:10.5\npackage epel-release\nrepository epel\nrepository crb",
+        [
+            "dnf -q -y module enable mariadb:10.5",
+            "dnf -q -y install epel-release",
+            "dnf -q config-manager --set-enabled crb",
+        ],
+    ),
+    (
+        RHEL,
+        f"subscription codeready-$basearch-rpms\npackage epel-release {EPEL}\nrepository epel",
+        [
+            "subscription-manager repos --enable codeready-x86_64-rpms",
+            f"dnf -q -y install {EPEL}",
+        ],
+    ),
+    (
+        SLES,
+        "product PackageHub\nproduct sle-module-public-cloud",
+        [
+            "SUSEConnect --status",
+            "SUSEConnect --status",
+            "SUSEConnect --product sle-module-public-cloud/15.7/x86_64",
+        ],
+    ),
+    (
+        LEAP,
+        "repository science https://d/openSUSE_Leap_$release/",
+        [
+            f"{ZYPP} repos science",
+            f"{ZYPP} addrepo --refresh https://d/openSUSE_Leap_16.0/ science",
+            f"{ZYPP} --gpg-auto-import-keys refresh science",
+        ],
+    ),
+    (LEAP, "repository oss https://d/", [f"{ZYPP} repos oss"]),
+    (DEBIAN, "", []),
+]
+
+
+@pytest.mark.parametrize(("os_release", "needs", "commands"), NEEDS)
+def test_what_is_needed_beforehand_is_enabled_where_it_is_not(
+    tmp_path: Path, os_release: str, needs: str, commands: list[str]
+) -> None:
+    one = host(tmp_path, os_release)
+    one.run("install", variables(needs=needs))
+    asked = one.asked("dnf", "subscription-manager", "SUSEConnect", "zypper")
+    ours = ("TRIAL", "repolist")
+    assert [line for line in asked if not any(word in line for word in ours)] == commands
+
+
+def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.install(epel_release="9-7", mariadb_server="3:10.11-1")
+    one.run("install", variables(needs="module mariadb:10.5\npackage epel-release"))
+    assert [line for line in one.asked("dnf") if "TRIAL" not in line] == [
+        "dnf -q repolist --enabled"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [
+        (DEBIAN, f"{APT_GET} update"),
+        (ALMA, "dnf -q makecache --refresh"),
+        (LEAP, f"{ZYPP} refresh"),
+    ],
+)
+def test_all_lists_are_read_anew_where_that_is_asked_for(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    output = one.run("install", variables(refresh="yes"))
+    assert "refresh the lists of all package repositories" in output.steps
+    assert command in one.asked()
+
+
+# What may be wrong
+
+DNF_SAYS = "Errors during downloading metadata for repository 'opennebula':\n  - "
+FAULTS = [
+    (DEBIAN, "apt-get *update*sourcelist*", "E: x 404  Not Found", "one_version or opennebula-ha"),
+    (DEBIAN, "apt-get *update*sourcelist*", "E: x 401  Unauthorized", "one_token"),
+    (DEBIAN, "apt-get *update*sourcelist*", "W: GPG error: NO_PUBKEY 1", "repository key or"),
+    (DEBIAN, "apt-get *update*sourcelist*", "E: Could not resolve 'm'", "reaches that address"),
+    (
+        ALMA,
+        "dnf *makecache",
+        f"{DNF_SAYS}Status code: 404 for http",
+        "one_version or opennebula-ha",
+    ),
+    (ALMA, "dnf *makecache", f"{DNF_SAYS}Status code: 401 for http", "one_token"),
+    (ALMA, "dnf *makecache", "Error: repomd.xml GPG signature verification", "repository key or"),
+    (ALMA, "dnf *makecache", f"{DNF_SAYS}Curl error (6): Couldn't resolve", "reaches that address"),
+    (LEAP, "zypper *refresh*", "Repository type can't be determined.", "one_version or opennebula"),
+    (LEAP, "zypper *refresh*", "The requested URL returned error: 401", "one_token"),
+    (LEAP, "zypper *refresh*", "is signed with an unknown key 'F'", "repository key or key_url"),
+    (LEAP, "zypper *refresh*", "Error code: Connection failed", "reaches that address"),
+]
+
+
+@pytest.mark.parametrize(("os_release", "command", "said", "remedy"), FAULTS)
+def test_a_repository_that_is_no_good_changes_nothing_and_says_why(
+    tmp_path: Path, os_release: str, command: str, said: str, remedy: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.fail(command, said)
+    told = one.run("install", variables()).values
+    assert told["expected"] == "a signed package repository at http://m/7.2/X/9"
+    assert said.splitlines()[-1].strip() in told["seen"]
+    assert remedy in told["remedy"]
+    for file in (
+        "etc/apt/sources.list.d/opennebula.sources",
+        "etc/yum.repos.d/opennebula.repo",
+        "etc/zypp/repos.d/opennebula.repo",
+    ):
+        assert one.file(file) == ""
+    assert one.asked("systemctl") == []
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command", "said"),
+    [
+        (DEBIAN, "apt-get *install*", "E: Unable to locate package opennebula"),
+        (ALMA, "dnf *install*", "Error: Unable to find a match: opennebula"),
+        (LEAP, "zypper *install*", "Package 'opennebula' not found."),
+    ],
+)
+def test_a_package_that_is_not_published_is_a_wrong_version(
+    tmp_path: Path, os_release: str, command: str, said: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.fail(command, said)
+    told = one.run("install", variables()).values
+    assert told["expected"].endswith(" to install opennebula rsync")
+    assert told["seen"] == said
+    assert "opennebula-ha:one_version" in told["remedy"]
+
+
+def test_what_cannot_be_enabled_may_be_left_to_the_operator(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.fail("dnf *config-manager*", "Error: No matching repo to modify: crb.")
+    told = one.run("install", variables(needs="repository crb")).values
+    assert told["seen"] == "Error: No matching repo to modify: crb."
+    assert "repository pre_enable: false" in told["remedy"]
+
+
+# Another version
+
+PUBLISHED = {
+    DEBIAN: "Package: opennebula\nVersion: 7.2.1-1\nPackage: opennebula-flow\nVersion: 7.2.1-1\n"
+    "Package: opennebula-node-kvm\nVersion: 7.2.1-1\nPackage: opennebula-migration\n"
+    "Version: 7.2.1-1\n",
+    ALMA: "Updating Subscription Management repositories.\n"
+    "opennebula 7.2.1-1.el9\n\nopennebula-flow 7.2.1-1.el9\n\n"
+    "opennebula-node-kvm 7.2.1-1.el9\n\nopennebula-migration 7.2.1-1.el9\n",
+    LEAP: "".join(
+        f'<solvable status="not-installed" name="{name}" kind="package" edition="{edition}"'
+        ' arch="noarch" repository="OpenNebula"/>\n'
+        for name in ("opennebula", "opennebula-flow", "opennebula-node-kvm", "opennebula-migration")
+        for edition in ("7.2.0-1.el9", "7.2.1-1.el9")
+    ),
+}
+
+
+def staged(root: Path, os_release: str) -> Sandbox:
+    """A host with 7.2.0 that 7.2.1 waits on."""
+    one = host(root, os_release)
+    old = "7.2.0-1" if os_release == DEBIAN else "7.2.0-1.el9"
+    one.install(opennebula=old, opennebula_flow=old, rsync="3-1")
+    one.file("published", PUBLISHED[os_release])
+    output = one.run("install", variables(stage="7.2.1", packages="opennebula rsync zstd"))
+    assert output.steps == ("add the package repository", "fetch OpenNebula 7.2.1 for the rollout")
+    return one
+
+
+@pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
+def test_another_version_is_fetched_with_the_way_back(tmp_path: Path, os_release: str) -> None:
+    one = staged(tmp_path, os_release)
+    release, end = ("", "_amd64.deb") if os_release == DEBIAN else (".el9", ".noarch.rpm")
+    between = "_" if os_release == DEBIAN else "-"
+
+    def files(version: str, *names: str) -> set[str]:
+        return {f"{name}{between}{version}-1{release}{end}" for name in names} | {"version"}
+
+    where = one.root / "var/lib/opennebula-ha/staged"
+    new = {path.name for path in (where / "new").iterdir() if path.is_file()}
+    old = {path.name for path in (where / "old").iterdir() if path.is_file()}
+    assert new == files("7.2.1", "opennebula", "opennebula-flow", "opennebula-migration")
+    assert old == files("7.2.0", "opennebula", "opennebula-flow")
+    assert one.file(f"{where.relative_to(one.root)}/schema") == "7.2.0\n"
+    assert one.file(f"{where.relative_to(one.root)}/old/version") == f"7.2.0-1{release}\n"
+    assert not one.file("etc/apt/sources.list.d/opennebula.sources")
+    assert one.asked("systemctl") == []
+
+
+def test_what_is_fetched_and_from_where(tmp_path: Path) -> None:
+    deb = staged(tmp_path / "deb", DEBIAN)
+    fetched = [line for line in deb.asked("apt-get") if "--download-only" in line]
+    assert fetched[0].startswith(
+        f"{APT_GET} install -y --download-only --allow-downgrades"
+        " -o Dir::Cache::archives=/var/lib/opennebula-ha/staged.partial/new"
+        " -o Dir::Etc::sourceparts=/run/TRIAL/parts"
+        " -o Dir::Etc::preferencesparts=/run/TRIAL/preferences "
+    )
+    assert set(fetched[0].split("preferences ")[1].split()) == {
+        "opennebula=7.2.1-1",
+        "opennebula-flow=7.2.1-1",
+        "opennebula-migration=7.2.1-1",
+        "zstd",
+    }
+    assert "--reinstall" in fetched[1]
+    assert "parts" not in fetched[1], "the former ones come from where they came from"
+    alma = staged(tmp_path / "alma", ALMA)
+    fetched = [line for line in alma.asked("dnf") if "--downloadonly" in line]
+    assert fetched[0].startswith(
+        "dnf -q -y --setopt=reposdir=/run/TRIAL/parts --allowerasing --downloadonly"
+        " --destdir=/var/lib/opennebula-ha/staged.partial/new install "
+    )
+    assert "opennebula-7.2.1-1.el9" in fetched[0]
+    assert fetched[1].startswith(
+        "dnf -q -y --disableexcludepkgs=opennebula --downloadonly"
+        " --destdir=/var/lib/opennebula-ha/staged.partial/old reinstall "
+    )
+    leap = staged(tmp_path / "leap", LEAP)
+    fetched = [line for line in leap.asked("zypper") if "--download-only" in line]
+    assert fetched[0].startswith(
+        f"{ZYPP} --reposd-dir /run/TRIAL/parts"
+        " --pkg-cache-dir /var/lib/opennebula-ha/staged.partial/new install --download-only"
+        " --oldpackage --auto-agree-with-licenses "
+    )
+    assert fetched[1].startswith(
+        f"{ZYPP} --reposd-dir /run/TRIAL/present"
+        " --pkg-cache-dir /var/lib/opennebula-ha/staged.partial/old install --download-only"
+        " --oldpackage --auto-agree-with-licenses --force "
+    )
+
+
+def test_a_package_that_is_gone_leaves_no_way_back(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.install(opennebula="7.2.0-1.el9")
+    one.file("published", PUBLISHED[ALMA])
+    one.fail("dnf *reinstall*", "Installed package opennebula-7.2.0-1.el9 not available.")
+    output = one.run("install", variables(stage="7.2.1"))
+    assert output.steps[-1].startswith("no way back is kept: opennebula=7.2.0-1.el9 is not")
+    old = one.root / "var/lib/opennebula-ha/staged/old"
+    assert [path.name for path in old.iterdir()] == ["version"]
+
+
+def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
+    for number, os_release in enumerate((DEBIAN, ALMA, LEAP)):
+        one = host(tmp_path / str(number), os_release)
+        one.install(opennebula="7.2.0-1")
+        one.file("published", PUBLISHED[os_release])
+        told = one.run("install", variables(stage="7.4")).values
+        assert told["expected"] == "a package of OpenNebula 7.4 at http://m/7.2/X/9"
+        assert told["seen"].startswith("7.2.1-1")
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [
+        (
+            DEBIAN,
+            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
+            " -o Dpkg::Options::=--force-confold"
+            " /var/lib/opennebula-ha/staged/new/opennebula-flow_7.2.1-1_amd64.deb"
+            " /var/lib/opennebula-ha/staged/new/opennebula-migration_7.2.1-1_amd64.deb"
+            " /var/lib/opennebula-ha/staged/new/opennebula_7.2.1-1_amd64.deb",
+        ),
+        *(
+            (
+                os_release,
+                "rpm -U --oldpackage --replacepkgs"
+                " /var/lib/opennebula-ha/staged/new/opennebula-7.2.1-1.el9.noarch.rpm"
+                " /var/lib/opennebula-ha/staged/new/opennebula-flow-7.2.1-1.el9.noarch.rpm"
+                " /var/lib/opennebula-ha/staged/new/opennebula-migration-7.2.1-1.el9.noarch.rpm",
+            )
+            for os_release in (ALMA, LEAP)
+        ),
+    ],
+)
+def test_what_waits_takes_its_place(tmp_path: Path, os_release: str, command: str) -> None:
+    one = staged(tmp_path, os_release)
+    one.asked()
+    output = one.run("swap", {"folder": "new", "start": "no"})
+    assert output.values == {}
+    asked = one.asked()
+    (place,) = (number for number, line in enumerate(asked) if line == command)
+    masks = [number for number, line in enumerate(asked) if "systemctl mask" in line]
+    unmasks = [number for number, line in enumerate(asked) if "systemctl unmask" in line]
+    assert masks[0] < place < unmasks[-1]
+
+
+def test_what_came_with_the_new_one_goes_with_it(tmp_path: Path) -> None:
+    one = staged(tmp_path, ALMA)
+    one.install(opennebula_migration="7.2.1-1.el9")
+    one.asked()
+    one.run("swap", {"folder": "old", "start": "no"})
+    changed = [line for line in one.asked("rpm") if line.startswith(("rpm -e", "rpm -U"))]
+    assert changed == [
+        "rpm -e --nodeps opennebula-migration",
+        "rpm -U --oldpackage --replacepkgs"
+        " /var/lib/opennebula-ha/staged/old/opennebula-7.2.0-1.el9.noarch.rpm"
+        " /var/lib/opennebula-ha/staged/old/opennebula-flow-7.2.0-1.el9.noarch.rpm",
+    ]
+
+
+def test_the_distributions_node_js_makes_room_and_comes_back(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.install(opennebula="7.0.0-1.el9", nodejs="1:16.1-1", npm="8-1", nodejs_libs="1:16.1-1")
+    one.file("published", "opennebula 7.2.0-1.el9\nnodejs 2:20.1-1nodesource\n")
+    one.run("install", variables(stage="7.2"))
+    again = next(line for line in one.asked("dnf") if " reinstall " in line)
+    assert {"npm-8-1", "nodejs-libs-1:16.1-1", "nodejs-1:16.1-1"} <= set(again.split())
+    for folder, name in (("new", "nodejs-20.1-1nodesource.x86_64.rpm"), ("old", "npm-8-1.rpm")):
+        one.file(f"var/lib/opennebula-ha/staged/{folder}/{name}", "")
+    one.file("var/lib/opennebula-ha/staged/new/opennebula-7.2.0-1.el9.noarch.rpm", "")
+    one.run("swap", {"folder": "new", "start": "no"})
+    assert [line for line in one.asked("rpm") if line.startswith("rpm -e")] == [
+        "rpm -e --nodeps nodejs-libs",
+        "rpm -e --nodeps npm",
+    ]
+
+
+# A package's own configuration files
+
+REPLACES = r"""
+mv /ROOT/etc/one/oned.conf /ROOT/etc/one/oned.conf.rpmsave
+echo "# as the new package has it" >/ROOT/etc/one/oned.conf
+"""
+
+
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_changed_configuration_stays_when_packages_are_replaced(
+    tmp_path: Path, os_release: str
+) -> None:
+    one = staged(tmp_path, os_release)
+    one.file("etc/one/oned.conf", "# changed\n")
+    one.answer("rpm -U *", REPLACES)
+    one.run("swap", {"folder": "new", "start": "no"})
+    assert one.file("etc/one/oned.conf") == "# changed\n"
+    assert one.file("etc/one/oned.conf.rpmnew") == "# as the new package has it\n"
+    assert not (one.root / "var/lib/opennebula-ha/configuration").exists()
+
+
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_a_crash_between_does_not_change_that(tmp_path: Path, os_release: str) -> None:
+    one = staged(tmp_path, os_release)
+    one.file("etc/one/oned.conf", "# changed\n")
+    one.answer("rpm -U *", f"{REPLACES}\nkill -9 $PPID $(ps -o ppid= $PPID)")
+    with pytest.raises(AssertionError):
+        one.run("swap", {"folder": "new", "start": "no"})
+    assert one.file("etc/one/oned.conf") == "# as the new package has it\n"
+    seen = one.run("observe", OBSERVE, exclusive=False)
+    assert seen.values["oned"] == "# changed\n"
+    one.run("unstage", {})
+    assert one.file("etc/one/oned.conf") == "# changed\n"
+
+
+# Looking
+
+OBSERVE = {
+    **dict.fromkeys(("names", "files", "account"), ""),
+    "db_name": "opennebula",
+    "checksums": "no",
+    "units": "opennebula.service",
+}
+
+
+@pytest.mark.parametrize(
+    ("os_release", "distribution", "release"),
+    [
+        (DEBIAN, "debian", "12"),
+        (UBUNTU, "ubuntu", "24.04"),
+        (ALMA, "almalinux", "9.4"),
+        (SLES, "sles", "15.7"),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\n', "linuxmint", "22"),
+        ("ID=arch\n", "arch", ""),
+    ],
+)
+def test_a_host_says_which_distribution_it_is(
+    tmp_path: Path, os_release: str, distribution: str, release: str
+) -> None:
+    told = host(tmp_path, os_release).run("observe", OBSERVE, exclusive=False).values
+    assert (told["distribution"], told["release"]) == (distribution, release)
+
+
+def test_packages_and_who_holds_them_back(tmp_path: Path) -> None:
+    deb = host(tmp_path / "deb", DEBIAN)
+    deb.answer(
+        "dpkg-query *Want*",
+        "printf 'installed install rsync 3-1\\ninstalled hold opennebula 7.2.0-1\\n"
+        "config-files deinstall old 1\\n'",
+    )
+    told = deb.run("observe", OBSERVE, exclusive=False).values
+    assert told["packages"] == "install rsync 3-1\nhold opennebula 7.2.0-1"
+    alma = host(tmp_path / "alma", ALMA)
+    locks = "# Added lock\nopennebula-0:7.2.0-1.el9.*\n!opennebula-gate-0:7.2.0-1.el9.*\n"
+    alma.file("etc/dnf/plugins/versionlock.list", locks)
+    leap = host(tmp_path / "leap", LEAP)
+    leap.file("etc/zypp/locks", "\ntype: package\nmatch_type: glob\nsolvable_name: opennebula\n")
+    for one in (alma, leap):
+        one.install(opennebula="7.2.0-1.el9", opennebula_flow="7.2.0-1.el9")
+        told = one.run("observe", OBSERVE, exclusive=False).values
+        assert told["packages"] == (
+            "hold opennebula 7.2.0-1.el9\ninstall opennebula-flow 7.2.0-1.el9"
+        )
+
+
+@pytest.mark.parametrize(("os_release", "pin"), [(DEBIAN, "7.2.0-1"), (ALMA, "*"), (SLES, "*")])
+def test_what_is_installed_is_kept_from_a_plain_upgrade(
+    tmp_path: Path, os_release: str, pin: str
+) -> None:
+    one = host(tmp_path, os_release)
+    assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == ""
+    one.run("install", variables())
+    assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == pin
+
+
+def test_a_pin_that_somebody_took_out_comes_back(tmp_path: Path) -> None:
+    settings = {"proxy": "", "unattended": "", "pinned": "yes"}
+    alma = host(tmp_path / "alma", ALMA)
+    alma.file("etc/yum.repos.d/opennebula.repo", "[opennebula]\nname=x\nenabled=1\n")
+    alma.run("packages", settings)
+    assert alma.file("etc/yum.repos.d/opennebula.repo") == (
+        "[opennebula]\nexcludepkgs=opennebula* python3-pyone docker-machine-opennebula\n"
+        "name=x\nenabled=1\n"
+    )
+    leap = host(tmp_path / "leap", LEAP)
+    leap.file("etc/zypp/repos.d/opennebula.repo", "[opennebula]\nenabled=1\n")
+    leap.run("packages", settings)
+    assert leap.file("etc/zypp/repos.d/opennebula.repo") == "[opennebula]\nenabled=0\n"
+    deb = host(tmp_path / "deb", DEBIAN)
+    deb.install(opennebula="7.2.0-1")
+    deb.run("packages", settings)
+    assert deb.file("etc/apt/preferences.d/opennebula").splitlines()[1:] == [
+        "Package: opennebula* libopennebula* python3-pyone docker-machine-opennebula",
+        "Pin: version 7.2.0-1",
+        "Pin-Priority: 999",
+    ]
+    for file in ("apt/preferences.d/opennebula",):
+        assert (deb.root / "etc" / file).stat().st_mode & 0o777 == 0o644
+
+
+# How packages come
+
+PROXY = "http://10.2.50.1:3142"
+
+
+def test_apt_has_the_proxy_in_a_file_of_its_own(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no"})
+    assert one.file("etc/apt/apt.conf.d/99opennebula-ha") == (
+        "# Written by opennebula-ha.\n"
+        f'Acquire::http::Proxy "{PROXY}";\nAcquire::https::Proxy "DIRECT";\n'
+    )
+    assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == PROXY
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    assert one.file("etc/apt/apt.conf.d/99opennebula-ha") == ""
+
+
+def test_dnf_has_the_proxy_among_its_settings(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    one.file("etc/dnf/dnf.conf", "[main]\nproxy = http://theirs:1\nbest=True\n")
+    assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == ""
+    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no"})
+    assert one.file("etc/dnf/dnf.conf") == (
+        f"[main]\n# Written by opennebula-ha:\nproxy={PROXY}\nbest=True\n"
+    )
+    assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == PROXY
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    assert one.file("etc/dnf/dnf.conf") == "[main]\nbest=True\n"
+
+
+def test_a_proxy_of_somebody_else_s_stays(tmp_path: Path) -> None:
+    one = host(tmp_path, ALMA)
+    text = "[main]\nproxy=http://theirs:1\n"
+    one.file("etc/dnf/dnf.conf", text)
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    assert one.file("etc/dnf/dnf.conf") == text
+
+
+def test_zypper_and_curl_are_given_the_proxy_when_they_run(tmp_path: Path) -> None:
+    one = host(tmp_path, LEAP)
+    one.answer("zypper *", 'echo "$http_proxy $https_proxy" >>"$HOME/proxies"')
+    one.run("install", variables(proxy=PROXY))
+    assert set(one.file("proxies").splitlines()) == {f"{PROXY} {PROXY}"}
+    assert one.asked("curl") == [f"{CURL} --proxy {PROXY} -o /run/TRIAL/key.asc http://m/repo2.key"]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [
+        (DEBIAN, f"{APT_GET} -y purge unattended-upgrades"),
+        (ALMA, "dnf -q -y --noautoremove remove unattended-upgrades"),
+        (LEAP, f"{ZYPP} remove unattended-upgrades"),
+    ],
+)
+def test_what_installs_upgrades_by_itself_is_removed(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.run("packages", {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no"})
+    assert command in one.asked()
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [
+        (DEBIAN, "apt-mark unhold opennebula rsync"),
+        (ALMA, "dnf -q versionlock delete opennebula rsync"),
+        (LEAP, f"{ZYPP} removelock opennebula rsync"),
+    ],
+)
+def test_a_hold_is_released(tmp_path: Path, os_release: str, command: str) -> None:
+    one = host(tmp_path, os_release)
+    one.run("unhold", {"packages": "opennebula rsync"})
+    assert command in one.asked()
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [
+        (DEBIAN, f"{APT_GET} -y purge opennebula*"),
+        (ALMA, "dnf -q -y --noautoremove remove opennebula*"),
+        (LEAP, f"{ZYPP} remove opennebula*"),
+    ],
+)
+def test_a_purge_takes_packages_and_the_repository(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.run("install", variables())
+    one.file("etc/hosts", "")
+    one.asked()
+    given = {"features": "", "purge": "yes", "db_name": "opennebula", "db_owner": "o"}
+    one.run("uninstall", {**given, "mariadb": "no"})
+    assert command in one.asked()
+    names = [path.name for path in (one.root / "etc").rglob("*opennebula*")]
+    assert names == []
+
+
+def read(path: Path) -> str:
+    return path.read_text(errors="replace")
