@@ -19,12 +19,14 @@ from procedures.specs import (
     RepositorySource,
     Schedulers,
     Vip,
+    WebSpec,
     ZoneSpec,
 )
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
+from providers.web_server import WebServer
 from providers.zone import Zone
 from settings import Settings
 from settings.model import NONE
@@ -118,6 +120,15 @@ class HighAvailableZone(ComponentResource):
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
             )
+        if settings.ssl.is_on:
+            WebServer(
+                name,
+                web_server(settings),
+                after={one.name: one.installation.machine_id for one in self.front_ends},
+                urn=urn([ZONE], "WebServer", name),
+                # Its keys are sealed with what the zone's servers have from each other.
+                opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
+            )
         for front_end in self.front_ends:
             front_end.settle_in(self.zone)
         self.register_outputs({})
@@ -159,6 +170,23 @@ def zone(settings: Settings) -> ZoneSpec:
         database=_database(settings),
         vip=vip,
         keep_dumps=settings.keep_dumps,
+    )
+
+
+def web_server(settings: Settings) -> WebSpec:
+    """What the config says of TLS in front of FireEdge."""
+    addresses = [host.address for host in settings.hosts.values()]
+    key, certchain = settings.ssl.paths
+    return WebSpec(
+        hosts=settings.hosts,
+        server=settings.ssl.web_server or "apache",
+        names=(
+            *([settings.one_fqdn] if settings.one_fqdn else []),
+            *([str(settings.one_vip)] if settings.one_vip else addresses),
+        ),
+        key=key,
+        certchain=certchain,
+        generate=settings.ssl.generate_cert,
     )
 
 

@@ -13,7 +13,7 @@ What fails leaves in ``said`` what was said, of which reasons is the part that m
 """
 
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +46,11 @@ def _branch(family: Family) -> str:
         "family": family.name,
         "database_service": f"{family.database_service}.service",
         **family.constants,
+        **{
+            f"{server}_{key}": value
+            for server, one in family.web.items()
+            for key, value in asdict(one).items()
+        },
     }
     constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
     functions = "".join(_file(f"families/{name}") for name in family.scripts)

@@ -176,6 +176,32 @@ class MemberSpec(Spec):
     zone: ZoneSpec
 
 
+class WebSpec(Spec):
+    """The web server with TLS in front of FireEdge, on each of those front-ends."""
+
+    hosts: dict[str, Host]
+    server: str
+    names: tuple[str, ...]
+    """By which clients know it: a name, an address."""
+    key: str
+    certchain: str
+    generate: bool = False
+    """The certificate is made on one front-end and sent to the others."""
+
+    @property
+    def alternative_names(self) -> str:
+        """As openssl has them."""
+        return ",".join(f"{_kind_of(name)}:{name}" for name in self.names)
+
+
+def _kind_of(name: str) -> str:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "DNS"
+    return "IP"
+
+
 class LoginKeysSpec(Spec):
     """Accounts that log in from each of those front-ends to all others."""
 

@@ -65,6 +65,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
 
     revision: Output[str]
     package: Output[str]
+    machine_id: Output[str]
     host_key: Output[str]
 
     def __init__(

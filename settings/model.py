@@ -217,6 +217,39 @@ class Ntp(_Part):
     """A server."""
 
 
+class Ssl(_Part):
+    """TLS in front of FireEdge. Nothing of it: there is no web server."""
+
+    web_server: Literal["apache", "nginx"] | None = None
+    """`apache` (which it is unless set, where anything else of `ssl` is) or `nginx`."""
+    key: Folder | None = None
+    """Path of the private key on every front-end; `/etc/ssl/private/opennebula-key.pem` unless set,
+    or `/etc/one/fireedge-pki/key/server.key` where it is made there.
+    """
+    certchain: Folder | None = None
+    """Path of its certificate, and those that lead to its authority;
+    `/etc/ssl/certs/opennebula-certchain.pem` unless set, or
+    `/etc/one/fireedge-pki/crt/certchain.crt` where it is made there.
+    """
+    generate_cert: bool = False
+    """Make an authority, a key and a certificate on one front-end, and have them on all."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is to be a web server."""
+        return self != Ssl()
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """Of the key and of the certificate."""
+        key, certchain = _GENERATED if self.generate_cert else _OWN
+        return self.key or key, self.certchain or certchain
+
+
+_OWN = ("/etc/ssl/private/opennebula-key.pem", "/etc/ssl/certs/opennebula-certchain.pem")
+_GENERATED = ("/etc/one/fireedge-pki/key/server.key", "/etc/one/fireedge-pki/crt/certchain.crt")
+
+
 class Repository(_Part):
     """A mirror in place of OpenNebula's own package repository."""
 
@@ -356,6 +389,10 @@ class Settings(_Part):
     """
     auth: Auth = Auth()
     """Who knows the users: see [below](#ldap)."""
+    one_fqdn: HostName | None = None
+    """Name by which clients know FireEdge, for its certificate; besides it they may use the VIP."""
+    ssl: Ssl = Ssl()
+    """TLS in front of FireEdge: see [below](#tls)."""
     ntp: list[Ntp] = Field(default_factory=list)
     """How the hosts keep the time: see [below](#time)."""
     oned: dict[Identifier, Attribute] = Field(default_factory=dict)

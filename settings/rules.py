@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from hosts.connection import SshSettings
 from opennebula import attributes, conf
 from opennebula.ldap_auth import CHOICES
-from settings.model import PROJECT, Auth, Command, DatastoreMount, FrontEnd, Mount
+from settings.model import PROJECT, Auth, Command, DatastoreMount, Features, FrontEnd, Mount
 
 
 def of(key: str, text: str) -> str:
@@ -57,9 +57,6 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _service_faults(given)
     if "auth" in given:
         yield from _auth_faults(given["auth"], given.get("oned", {}))
-    for entry in given.get("ntp", []):
-        if not any(value for _, value in entry):
-            yield of("ntp", "expected timezone, locale, pool or server in each entry")
 
 
 def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -135,6 +132,12 @@ def _scheduler_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    features: Features | None = given.get("features")
+    if "ssl" in given and given["ssl"].is_on and features is not None and not features.gui:
+        yield of("ssl", "there is no FireEdge to serve: set features.gui: true, or leave ssl out")
+    for entry in given.get("ntp", []):
+        if not any(value for _, value in entry):
+            yield of("ntp", "expected timezone, locale, pool or server in each entry")
     for feature in ("gate", "flow", "form"):
         key = f"{feature}_bind_addr"
         address = given.get(key, "0.0.0.0")  # noqa: S104

@@ -17,12 +17,15 @@ from lab.machines.sources import own_sources
 # What the program and a person who looks around install on a front-end.
 PACKAGES = (
     "acl",
+    "apache2",
     "chrony",
     "curl",
     "gnupg",
     "iputils-arping",
     "mariadb-server",
     "nfs-common",
+    "nginx",
+    "openssl",
     "python3",
     "python3-pymysql",
     "rsync",

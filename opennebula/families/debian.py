@@ -3,7 +3,7 @@
 Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor asks nothing of a front-end.
 """
 
-from opennebula.families.family import Distribution, Family, Release
+from opennebula.families.family import Distribution, Family, Release, WebServer
 
 DEBIAN = Family(
     name="debian",
@@ -29,6 +29,23 @@ DEBIAN = Family(
     shares={"nfs": "nfs-common", "nfs4": "nfs-common"},
     unattended=("unattended-upgrades",),
     locale_file="/etc/default/locale",
+    web={
+        "apache": WebServer(
+            packages="apache2",
+            unit="apache2.service",
+            site="/etc/apache2/sites-available/opennebula-ssl.conf",
+            link="/etc/apache2/sites-enabled/opennebula-ssl.conf",
+            check="apache2ctl configtest",
+            modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
+        ),
+        "nginx": WebServer(
+            packages="nginx",
+            unit="nginx.service",
+            site="/etc/nginx/sites-available/opennebula-ssl.conf",
+            link="/etc/nginx/sites-enabled/opennebula-ssl.conf",
+            check="nginx -t",
+        ),
+    },
     constants={
         "manager": "apt-get",
         "extension": "deb",

@@ -40,6 +40,22 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class WebServer:
+    """A web server, as a family packages it."""
+
+    packages: str
+    unit: str
+    site: str
+    """File for a site of ours."""
+    check: str
+    """Command that reads its configuration, and says what is wrong with it."""
+    link: str = ""
+    """Link to that file, where it counts only with one."""
+    modules: str = ""
+    """What has to be switched on for it."""
+
+
+@dataclass(frozen=True)
 class Family:
     """Distributions whose packages have the same names, formats and tools."""
 
@@ -61,6 +77,8 @@ class Family:
     """Packages that install upgrades by themselves."""
     locale_file: str
     """Where the language of its services stands."""
+    web: Mapping[str, WebServer]
+    """By the name that the config has for it."""
     constants: Mapping[str, str]
     """Paths and other names, by the variables that scripts know them by."""
     lacks: tuple[str, ...] = ()

@@ -3,10 +3,11 @@
 Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4; what they need beforehand: OpenNebula's
 documentation and one-deploy's roles/repository. SELinux may stay enforcing: OpenNebula's services
 run unconfined, and neither the documentation nor one-deploy changes anything of it for a
-front-end without a web server in front of it. What we write keeps or gets the label of its place.
+front-end without a web server in front of it (with one: see web_server.sh). What we write keeps or
+gets the label of its place.
 """
 
-from opennebula.families.family import Distribution, Family, Release
+from opennebula.families.family import Distribution, Family, Release, WebServer
 
 _EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
 # The default one of 8 is MariaDB 10.3, which knows no account with two passwords.
@@ -87,6 +88,20 @@ REDHAT = Family(
     shares={"nfs": "nfs-utils", "nfs4": "nfs-utils"},
     unattended=("dnf-automatic",),
     locale_file="/etc/locale.conf",
+    web={
+        "apache": WebServer(
+            packages="httpd mod_ssl",
+            unit="httpd.service",
+            site="/etc/httpd/conf.d/opennebula-ssl.conf",
+            check="apachectl configtest",
+        ),
+        "nginx": WebServer(
+            packages="nginx",
+            unit="nginx.service",
+            site="/etc/nginx/conf.d/opennebula-ssl.conf",
+            check="nginx -t",
+        ),
+    },
     constants={
         "manager": "dnf",
         "extension": "rpm",

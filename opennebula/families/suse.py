@@ -5,7 +5,7 @@ Releases: OpenNebula's platform notes for 7.2 and 7.4, its repository has neithe
 roles/repository. SELinux and AppArmor: see redhat.py and debian.py.
 """
 
-from opennebula.families.family import Distribution, Family, Release
+from opennebula.families.family import Distribution, Family, Release, WebServer
 
 _SCIENCE = "https://download.opensuse.org/repositories/science/openSUSE_Leap_$release/"
 
@@ -45,6 +45,21 @@ SUSE = Family(
     shares={"nfs": "nfs-client", "nfs4": "nfs-client"},
     unattended=("os-update", "yast2-online-update-configuration"),
     locale_file="/etc/locale.conf",
+    web={
+        "apache": WebServer(
+            packages="apache2",
+            unit="apache2.service",
+            site="/etc/apache2/conf.d/opennebula-ssl.conf",
+            check="apachectl configtest",
+            modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
+        ),
+        "nginx": WebServer(
+            packages="nginx",
+            unit="nginx.service",
+            site="/etc/nginx/conf.d/opennebula-ssl.conf",
+            check="nginx -t",
+        ),
+    },
     constants={
         "manager": "zypper",
         "extension": "rpm",

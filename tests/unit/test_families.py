@@ -179,6 +179,7 @@ def test_what_a_distribution_needs_beforehand_is_in_its_table() -> None:
 def test_each_family_names_what_the_scripts_use(family: families.Family) -> None:
     names = {"manager", "extension", "source_file", "key_file", "database_folder", "clashes"}
     assert names <= family.constants.keys()
+    assert family.web.keys() == {"apache", "nginx"}
     for distribution in family.distributions:
         assert distribution.releases
 

@@ -386,6 +386,43 @@ def test_what_is_set_in_other_files_lives_through_a_state() -> None:
     assert spec.ldap.servers == {"a": {":host": "b"}}
 
 
+NAMES = ("one.example.org", "10.2.50.86")
+
+
+@pytest.mark.parametrize(
+    ("ssl", "expected"),
+    [
+        (
+            {"web_server": "nginx"},
+            {
+                "server": "nginx",
+                "key": "/etc/ssl/private/opennebula-key.pem",
+                "certchain": "/etc/ssl/certs/opennebula-certchain.pem",
+                "generate": False,
+            },
+        ),
+        (
+            {"generate_cert": True, "key": "/etc/k.pem"},
+            {
+                "server": "apache",
+                "key": "/etc/k.pem",
+                "certchain": "/etc/one/fireedge-pki/crt/certchain.crt",
+                "generate": True,
+            },
+        ),
+    ],
+)
+def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
+    ssl: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    built = build(ssl=ssl, one_fqdn=NAMES[0])
+    spec = built["WebServer zone"].inputs["spec"]
+    assert {key: spec[key] for key in expected} == expected
+    assert tuple(spec["names"]) == NAMES
+    assert "Rollout zone" in built.waits_for("WebServer zone")
+    assert "WebServer zone" not in build(ssl={}).kinds()
+
+
 @pytest.mark.parametrize(
     ("given", "key"), [("leader", "leader"), ("none", None), ("ssh A", "ssh A")]
 )

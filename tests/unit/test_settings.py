@@ -280,6 +280,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a short key": ({"rsa_key_size": 512}, "rsa_key_size", "greater than or equal to 1024"),
     "an entry of ntp with nothing": ({"ntp": [{}]}, "ntp", "expected timezone, locale, pool"),
     "an entry of ntp of another kind": ({"ntp": [{"peer": "a"}]}, "ntp.0.peer", "not a key"),
+    "TLS in front of nothing": (
+        {"ssl": {"web_server": "nginx"}, "features": {"gui": False}},
+        "ssl",
+        "set features.gui: true",
+    ),
+    "another web server": ({"ssl": {"web_server": "caddy"}}, "ssl.web_server", "'apache' or 'ngi"),
+    "a key without its whole path": ({"ssl": {"key": "k.pem"}}, "ssl.key", "expected text"),
     "LDAP without a server": (
         {"auth": {"default": "ldap"}},
         "auth.ldap.config",

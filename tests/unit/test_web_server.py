@@ -1,0 +1,159 @@
+"""TLS in front of FireEdge: who makes the certificate, who gets it, what else differs."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from hosts.connection import Host
+from hosts.script import Output
+from procedures.access import Access
+from procedures.sites import site
+from procedures.specs import WebSpec
+from procedures.web_server import ensure, inspect
+
+HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1:]}") for name in ("n1", "n2", "n3")}
+NONE = "no private key in /k"
+
+
+def spec(**changes: Any) -> WebSpec:
+    given: dict[str, Any] = {
+        "hosts": HOSTS,
+        "server": "apache",
+        "names": ("one.example.org", "10.2.50.86"),
+        "key": "/k",
+        "certchain": "/c",
+        "generate": True,
+    }
+    return WebSpec(**{**given, **changes})
+
+
+@dataclass
+class Site:
+    """Front-ends with web servers; a bundle is the name of who made it, and for which names."""
+
+    wanted: WebSpec
+    bundles: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    sites: dict[str, str] = field(default_factory=dict)
+    off: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+
+    def report(self, _: str) -> None:
+        """Nobody listens."""
+
+    def run(self, host: Host, _: str, **given: Any) -> Output:
+        name, action = host.name, given["variables"]["action"]
+        if action == "look":
+            known = name in self.bundles
+            return Output(
+                {
+                    "fault": self.faults.get(name, "" if known else NONE),
+                    "bundle": self.bundles.get(name, ""),
+                    "site": self.sites.get(name, ""),
+                    "linked": "yes",
+                    "enabled": "enabled" if name in self.sites else "",
+                    "active": "inactive" if name in self.off else "active",
+                }
+            )
+        self.done.append(f"{name} {action}")
+        if action == "make":
+            if name not in self.bundles or self.faults.pop(name, ""):
+                self.bundles[name] = f"by {name} {len(self.done)}"
+            return Output({"sealed": f"sealed {self.bundles[name]}"})
+        if action == "receive":
+            self.bundles[name] = given["secrets"]["sealed"].removeprefix("sealed ")
+            self.faults.pop(name, None)
+        elif action == "settle":
+            assert name in self.bundles
+            self.sites[name] = given["variables"]["text"]
+            self.off.discard(name)
+        return Output({})
+
+    def ensure(self) -> list[str]:
+        """What is done; once more, nothing is."""
+        ensure(cast(Access, self), self.wanted)
+        done, self.done = sorted(self.done), []
+        assert len(set(self.bundles.values())) == 1
+        assert inspect(cast(Access, self), self.wanted) == ()
+        ensure(cast(Access, self), self.wanted)
+        assert self.done == []
+        return done
+
+
+def served(**changes: Any) -> Site:
+    """One where all is well, but for those changes."""
+    wanted = spec()
+    there = Site(wanted, dict.fromkeys(HOSTS, "one"), sites=dict.fromkeys(HOSTS, site(wanted)))
+    for name, value in changes.items():
+        getattr(there, name).update(value)
+    return there
+
+
+SETTLED = ["n1 settle", "n2 settle", "n3 settle"]
+
+
+def test_the_first_one_makes_it_and_the_others_get_it() -> None:
+    assert Site(spec()).ensure() == [
+        "n1 make",
+        "n1 settle",
+        "n2 receive",
+        "n2 settle",
+        "n3 receive",
+        "n3 settle",
+    ]
+
+
+def test_nothing_is_done_where_all_is_well() -> None:
+    there = served()
+    ensure(cast(Access, there), there.wanted)
+    assert there.done == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs", "done"),
+    [
+        (
+            {"bundles": {"n1": "other"}},
+            ("n1: another certificate than on n2",),
+            ["n1 receive", "n1 settle", "n2 make"],
+        ),
+        (
+            {"bundles": {"n3": ""}, "faults": {"n3": NONE}},
+            (f"n3: {NONE}",),
+            ["n1 make", "n3 receive", "n3 settle"],
+        ),
+        (
+            {"faults": dict.fromkeys(HOSTS, "ends within a month")},
+            tuple(f"{name}: ends within a month" for name in HOSTS),
+            ["n1 make", *SETTLED[:1], "n2 receive", "n2 settle", "n3 receive", "n3 settle"],
+        ),
+        ({"sites": {"n2": "by hand"}}, ("n2: another site",), ["n2 settle"]),
+        ({"off": {"n2"}}, ("n2: stopped",), ["n2 settle"]),
+    ],
+)
+def test_what_differs_is_named_and_mended_from_those_that_are_well(
+    changes: dict[str, Any], differs: tuple[str, ...], done: list[str]
+) -> None:
+    there = served(**changes)
+    assert inspect(cast(Access, there), there.wanted) == differs
+    assert there.ensure() == sorted(done)
+
+
+def test_certificates_of_the_operators_own_are_nobodys_to_send() -> None:
+    there = Site(spec(generate=False), {"n1": "a", "n2": "b", "n3": "c"})
+    ensure(cast(Access, there), there.wanted)
+    assert sorted(there.done) == SETTLED
+
+
+def test_the_names_are_those_of_a_certificate() -> None:
+    assert spec().alternative_names == "DNS:one.example.org,IP:10.2.50.86"
+
+
+@pytest.mark.parametrize("server", ["apache", "nginx"])
+def test_a_site_has_its_names_its_certificate_and_fireedge_behind_it(server: str) -> None:
+    text = site(spec(server=server))
+    for part in ("one.example.org", "10.2.50.86", " /k", " /c", "127.0.0.1:2616", "/fireedge"):
+        assert part in text
+    assert text.count("{") == text.count("}")
+    assert "{{" not in text
