@@ -14,7 +14,7 @@ from procedures.files.managed import HEADER
 from procedures.files.paths import PATHS
 from procedures.observe import Facts, File, Unit
 from procedures.specs import Clock, Drivers, InstallationSpec, Ldap, Schedulers
-from tests.unit.test_procedures import VIP, facts, read, spec, units
+from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
 CANARY = "canary-that-nobody-may-see"
@@ -153,8 +153,25 @@ def test_services_listen_where_the_stack_says_and_find_each_other_at_the_vip() -
 
 
 def test_without_a_vip_they_are_on_the_same_host() -> None:
-    given = written(spec(features=("flow", "gui"), vip=None))
+    given = written(spec(features=("flow", "gui"), vips=(), entrance=""))
     assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://localhost:2474"
+
+
+def test_behind_a_balancer_they_find_each_other_there() -> None:
+    given = written(spec(features=("flow", "gui"), vips=(), entrance="one.example.org"))
+    assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://one.example.org:2474"
+
+
+def test_with_a_vip_of_ipv6_they_listen_and_are_asked_there() -> None:
+    bind = {"flow": "::", "form": "::", "gate": "::"}
+    vips = (VIP6, VIP)
+    given = written(spec(features=FEATURES, bind=bind, vips=vips, entrance=VIP6.address))
+    assert loaded(given[services.FLOW])[":host"] == "::"
+    assert loaded(given[services.FIREEDGE]) == {
+        "host": "::",
+        "oneflow_server": "http://[fd00:2:50::86]:2474",
+        "oneform_server": "http://[fd00:2:50::86]:13013/api/v1",
+    }
 
 
 def test_a_service_at_one_address_alone_is_asked_there() -> None:
