@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula import packages
+from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
@@ -268,6 +268,9 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 and name != leader.SOCKET_UNIT
                 and name in seen.units
                 and not seen.units[name].runs
+            ),
+            "hooks": " ".join(
+                sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
             ),
             "leader_check": leader.SOCKET_UNIT if leader.has_check(spec) else "",
             "open_keys": "\n".join(open_keys(seen)),

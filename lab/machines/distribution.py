@@ -20,6 +20,7 @@ PACKAGES = (
     "chrony",
     "curl",
     "gnupg",
+    "haproxy",
     "iputils-arping",
     "mariadb-server",
     "nfs-common",

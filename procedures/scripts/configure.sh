@@ -8,7 +8,7 @@
 # what no oned has started with yet).
 # And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
 # text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
-# leader_check (the unit that answers load balancers, or nothing).
+# leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
 if [ -n "$hostname" ]; then
     step "set the hostname"
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
@@ -74,6 +74,12 @@ while read -r n owner mode path; do
     put "$path" "${!text}"
     own "$path"
 done <<<"$files"
+for program in $hooks; do
+    step "see that there is $program"
+    runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \
+        "$(stat -c '%A %U:%G' "$program" 2>&1)" \
+        "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"
+done
 for unit in $restarts; do
     systemctl -q is-active "$unit.service" || continue
     step "restart $unit"

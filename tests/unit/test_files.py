@@ -9,11 +9,11 @@ import yaml
 from hosts.errors import HostError
 from opennebula import packages
 from procedures.access import Secrets
-from procedures.files import clock, collect, drivers, ldap, schedulers, services
+from procedures.files import clock, collect, drivers, ldap, leader, schedulers, services
 from procedures.files.managed import HEADER
 from procedures.files.paths import PATHS
 from procedures.observe import Facts, File, Unit
-from procedures.specs import Clock, Drivers, InstallationSpec, Ldap, Schedulers
+from procedures.specs import Clock, Drivers, Hooks, InstallationSpec, Ldap, Schedulers
 from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
@@ -338,3 +338,48 @@ def test_the_locale_is_a_file_of_the_distributions() -> None:
         if "locale" in change.path
     )
     assert (change.path, change.mode) == ("/etc/locale.conf", "644")
+
+
+# What goes by who leads
+
+
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        ({}, ()),
+        ({"vips": (VIP, VIP6)}, (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS)),
+        (
+            {"hooks": Hooks(follower="raft/vips.sh")},
+            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
+        ),
+        # The operator's own may call it.
+        (
+            {"vips": (VIP6,), "hooks": Hooks(leader="/srv/a", follower="/srv/b")},
+            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
+        ),
+        ({"leader_check": 2636}, (leader.LEADS, leader.SOCKET, leader.SERVICE)),
+        ({"leader_check": 2636, "hooks": None, "vips": (VIP6,)}, ()),
+    ],
+)
+def test_our_hook_and_the_check_are_there_where_they_are_wanted(
+    changes: dict[str, Any], there: tuple[str, ...]
+) -> None:
+    files = {file.path: file.edit("") for file in leader.files(spec(**changes), {})}
+    assert {path for path, text in files.items() if text} == set(there)
+    for path in set(there) - {leader.SUDOERS, leader.SOCKET, leader.SERVICE}:
+        first, second, *_ = files[path].splitlines()
+        assert (first[:2], second) == ("#!", "# Written by opennebula-ha.")
+    if leader.SOCKET in there:
+        assert "ListenStream=10.2.50.10:2636\n" in files[leader.SOCKET]
+
+
+def test_our_hook_stays_for_those_who_run_it_still_and_nobody_else_s_is_touched() -> None:
+    (hook, announce, *_) = leader.files(spec(vips=(VIP, VIP6)), {})
+    present = {file.path: file.edit("") for file in (hook, announce)}
+    after = {file.path: file for file in leader.files(spec(), present)}
+    assert after[hook.path].edit(present[hook.path]) == present[hook.path]
+    assert after[announce.path].edit(present[announce.path]) == ""
+    somebodys = {hook.path: "#!/bin/bash\n# mine\n", announce.path: "mine\n"}
+    for file in leader.files(spec(), somebodys):
+        text = somebodys.get(file.path, "")
+        assert (file.edit(text), file.owner, file.mode) == (text, "", "")

@@ -202,6 +202,7 @@ def test_each_role_has_the_hook_that_can_do_it_with_all_vips(
     written = read(configuration.oned_conf(SHIPPED, given, PASSWORD))
     for name, line in (("LEADER", leader), ("FOLLOWER", follower)):
         hook = written[f"RAFT_{name}_HOOK"]
+        assert isinstance(hook, dict)
         assert f"{hook['COMMAND']} {hook['ARGUMENTS']}" == line
 
 

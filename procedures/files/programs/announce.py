@@ -14,12 +14,11 @@ import struct
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 AGAIN = (1, 1, 2, 4, 8)
 """Seconds before each further time."""
-SILENT = 0x8 | 0x80
-"""Flags of an interface that has no neighbours: a loopback, or one without ARP."""
+ETHERNET, LOOPBACK, TUNNEL = 1, 772, 65534
+"""Kinds of an interface; the last two have no neighbours."""
 
 
 def main() -> None:
@@ -54,13 +53,17 @@ def announce(interface: str, address: str) -> str:
     try:
         if not is_held(interface, address):
             return f"{address} is not on {interface}"
-        if int(about(interface, "flags"), 16) & SILENT:
-            return ""
-        mac = bytes.fromhex(about(interface, "address").replace(":", ""))
-        if ":" in address:
-            advertise(interface, mac, address)
-        else:
-            tell_by_arp(interface, mac, address)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind((interface, 0))
+            kind, mac = wire.getsockname()[3:5]
+            if kind in (LOOPBACK, TUNNEL):
+                return ""
+            if kind != ETHERNET:
+                return f"{interface} is no Ethernet: its neighbours cannot be told of {address}"
+            if ":" in address:
+                advertise(interface, mac, address)
+            else:
+                tell_by_arp(wire, mac, address)
     except OSError as error:
         return f"{address} on {interface}: {error}"
     return ""
@@ -72,20 +75,13 @@ def is_held(interface: str, address: str) -> bool:
     return bool(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)
 
 
-def about(interface: str, what: str) -> str:
-    """What the kernel says of an interface."""
-    return Path("/sys/class/net", interface, what).read_text().strip()
-
-
-def tell_by_arp(interface: str, mac: bytes, address: str) -> None:
+def tell_by_arp(wire: socket.socket, mac: bytes, address: str) -> None:
     """As a request and as an answer: some heed the one, some the other."""
     everybody, nobody = b"\xff" * 6, b"\0" * 6
     own = socket.inet_aton(address)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-        wire.bind((interface, 0))
-        for operation, target in ((1, nobody), (2, mac)):
-            head = struct.pack("!6s6sHHHBBH", everybody, mac, 0x806, 1, 0x800, 6, 4, operation)
-            wire.send(head + mac + own + target + own)
+    for operation, target in ((1, nobody), (2, mac)):
+        head = struct.pack("!6s6sHHHBBH", everybody, mac, 0x806, 1, 0x800, 6, 4, operation)
+        wire.send(head + mac + own + target + own)
 
 
 def advertise(interface: str, mac: bytes, address: str) -> None:
