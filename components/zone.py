@@ -2,15 +2,18 @@
 
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 from components.front_end import FrontEnd
 from components.urn import ZONE, urn
+from opennebula.zone import endpoint, in_url
 from procedures.specs import (
     Clock,
     Database,
     Drivers,
+    Hooks,
     InstallationSpec,
     Ldap,
     LoginKeysSpec,
@@ -111,8 +114,9 @@ class HighAvailableZone(ComponentResource):
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
             ),
         )
+        self._has_vips = bool(spec.vips)
         self.virtual_ip: VirtualIp | None = None
-        if settings.highly_available and spec.vip is not None:
+        if settings.highly_available and spec.has_entrance:
             self.virtual_ip = VirtualIp(
                 name,
                 spec,
@@ -147,7 +151,7 @@ class HighAvailableZone(ComponentResource):
             "leader": self.rollout.leader,
             "endpoint": vip.endpoint if vip else None,
             "servers": self.rollout.servers,
-            "vip_holder": vip.holder if vip else None,
+            "vip_holder": vip.holder if vip and self._has_vips else None,
             "backups": self.rollout.backups,
         }
 
@@ -162,13 +166,14 @@ class HighAvailableZone(ComponentResource):
 
 def zone(settings: Settings) -> ZoneSpec:
     """What the config says of the zone."""
-    vip = _vip(settings, settings.one_vip_if)
+    entrance = _entrance(settings)
     return ZoneSpec(
         name=settings.zone_name,
-        endpoint=f"http://{vip.address if vip else min(settings.frontends)}:2633/RPC2",
+        endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
+        has_entrance=bool(entrance),
         highly_available=settings.highly_available,
         database=_database(settings),
-        vip=vip,
+        vips=_vips(settings, None),
         keep_dumps=settings.keep_dumps,
     )
 
@@ -192,10 +197,7 @@ def web_server(settings: Settings) -> WebSpec:
 
 def preflight(settings: Settings) -> PreflightSpec:
     """What the front-ends must be fit for."""
-    vips = {
-        name: _vip(settings, one.one_vip_if or settings.one_vip_if)
-        for name, one in settings.frontends.items()
-    }
+    of_each = {name: _vips(settings, name) for name in sorted(settings.frontends)}
     bind = _bind(settings)
     return PreflightSpec(
         hosts=settings.hosts,
@@ -203,9 +205,11 @@ def preflight(settings: Settings) -> PreflightSpec:
         database=_database(settings),
         features=settings.feature_names,
         reachable=tuple(
-            name for name in settings.feature_names if not bind.get(name, "").startswith("127.")
+            name
+            for name in settings.feature_names
+            if not bind.get(name, "").startswith(("127.", "::1"))
         ),
-        vips={name: vip for name, vip in sorted(vips.items()) if vip},
+        vips={name: vips for name, vips in of_each.items() if vips},
         ensure_hosts=settings.ensure_hosts,
         sets_clocks=any(one.pool or one.server for one in settings.ntp),
     )
@@ -213,7 +217,9 @@ def preflight(settings: Settings) -> PreflightSpec:
 
 def installations(settings: Settings) -> list[InstallationSpec]:
     """What the config says of each front-end, by name."""
-    gate = settings.gate_endpoint or f"http://{settings.one_vip or min(settings.frontends)}:5030"
+    entrance = _entrance(settings)
+    gate = f"http://{in_url(entrance or min(settings.frontends))}:5030"
+    hooks = Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
     names = {name: host.address for name, host in settings.hosts.items()}
     return [
         InstallationSpec(
@@ -225,8 +231,11 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             update_pkg_cache=settings.update_pkg_cache,
             features=settings.feature_names,
             database=_database(settings),
-            vip=_vip(settings, settings.frontends[name].one_vip_if or settings.one_vip_if),
-            gate_endpoint=gate,
+            vips=_vips(settings, name),
+            hooks=hooks if settings.highly_available else None,
+            entrance=entrance,
+            leader_check=settings.leader_check.port,
+            gate_endpoint=settings.gate_endpoint or gate,
             bind=_bind(settings),
             names=names if settings.ensure_hosts else {},
             oned={name: _wish(value) for name, value in settings.oned.items()},
@@ -256,6 +265,9 @@ def _bind(settings: Settings) -> dict[str, str]:
         "flow": settings.flow_bind_addr,
         "form": settings.form_bind_addr,
     }
+    everywhere = "0.0.0.0"  # noqa: S104 - one-deploy's
+    if any(vip.is_ipv6 for vip in _vips(settings, None)):
+        addresses = {name: "::" if at == everywhere else at for name, at in addresses.items()}
     return {name: addresses[name] for name in settings.feature_names if name in addresses}
 
 
@@ -304,10 +316,30 @@ def _database(settings: Settings) -> Database:
     return Database(backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner)
 
 
-def _vip(settings: Settings, interface: str | None) -> Vip | None:
+def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
+    """All VIPs, with the interfaces of that front-end for them, or with the usual ones."""
     if settings.one_vip is None or settings.one_vip_cidr is None:
-        return None
-    interface = interface or next(
-        one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if
+        return ()
+    own = settings.frontends[name].one_vip_if if name is not None else None
+    usual = (
+        own
+        or settings.one_vip_if
+        or next(one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if)
     )
-    return Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=interface)
+    first = Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
+    further = (
+        Vip(
+            address=str(one.address),
+            prefix=one.cidr,
+            interface=one.interfaces.get(name or "", one.interface or usual),
+        )
+        for one in settings.one_vips
+    )
+    return (first, *further)
+
+
+def _entrance(settings: Settings) -> str:
+    """Where whoever leads is to be reached: the first VIP, or what a balancer is called."""
+    if settings.one_vip is not None:
+        return str(settings.one_vip)
+    return urlsplit(settings.zone_endpoint or "").hostname or ""

@@ -67,7 +67,12 @@ class ZoneView:
 
 def endpoint(host: str) -> str:
     """The address of a front-end's XML-RPC API."""
-    return f"http://{host}:2633/RPC2"
+    return f"http://{in_url(host)}:2633/RPC2"
+
+
+def in_url(host: str) -> str:
+    """A name or an address as a URL has it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def quorum(servers: int) -> int:

@@ -1,21 +1,22 @@
-"""The VIP as an address on interfaces: who holds it, and how it gets to the leader alone."""
+"""The VIPs as addresses on interfaces: who holds them, and how they get to the leader alone."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula import conf
+from opennebula import conf, raft_hook
 from opennebula.api import ApiError
 from opennebula.zone import State
 from procedures.access import Access, on_each
+from procedures.configuration import LEADER_HOOK
 from procedures.observe import Facts, all_facts
-from procedures.specs import ZoneSpec
+from procedures.specs import Vip, ZoneSpec
 
 SECONDS = 30.0
-"""Seconds for the Raft hooks to move the address."""
+"""Seconds for the Raft hooks to move the addresses."""
 PATIENCE = 6.0
-"""Of those, the seconds in which the leader's own hook has taken it, if it runs at all."""
+"""Of those, the seconds in which the leader's own hook has taken them, if it runs at all."""
 
 
 def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
@@ -27,12 +28,14 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
     )
 
 
-def faults(facts: Mapping[str, Facts], address: str, leader: str | None) -> list[str]:
-    """Where the address is and must not be, and where it is missing."""
-    found = holders(facts, address)
-    wrong = [f"{address} left over on {name}" for name in found if name != leader]
-    if leader is not None and leader not in found:
-        wrong.append(f"{address} missing on the leader {leader}")
+def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
+    """Where addresses are and must not be, and where they are missing."""
+    wrong = []
+    for vip in vips:
+        found = holders(facts, vip.address)
+        wrong += [f"{vip.address} left over on {name}" for name in found if name != leader]
+        if leader is not None and leader not in found:
+            wrong.append(f"{vip.address} missing on the leader {leader}")
     return wrong
 
 
@@ -43,41 +46,53 @@ def to_leader(
     leader: str,
     seen: Mapping[str, Facts],
 ) -> str:
-    """Have the VIP on that leader and nowhere else; its name. Raises HostError.
+    """Have all VIPs on that leader and nowhere else; its name. Raises HostError.
 
-    What a hook left behind is removed, and where none has brought the leader the address, its
-    hook's script is run once more.
+    What a hook left behind is removed, and where none has brought the leader an address, its
+    hook's program is run once more.
     """
-    if zone.vip is None:
+    if not zone.vips:
         return ""
-    address = zone.vip.address
     begun = time.monotonic()
     taken = False
-    while (found := holders(seen, address)) != [leader]:
+    while wrong := faults(seen, zone.vips, leader):
         waited = time.monotonic() - begun
         if waited > SECONDS:
+            lines = [
+                f"'ip address del {x.address}/{x.prefix} dev {x.interface}'" for x in zone.vips
+            ]
+            addresses = " and ".join(vip.address for vip in zone.vips)
             raise HostError(
                 leader,
                 "verify the VIP",
-                expected=f"{address} on {leader} and nowhere else within {SECONDS:.0f} s",
-                seen=f"it is on {', '.join(found) or 'no host'}",
+                expected=f"{addresses} on {leader} and nowhere else within {SECONDS:.0f} s",
+                seen="; ".join(wrong),
                 remedy="look for the hook's errors in /var/log/one/oned.log; remove a leftover"
-                f" with 'ip address del {address}/{zone.vip.prefix} dev {zone.vip.interface}'",
+                f" with {' or '.join(lines)}",
             )
-        _drop_leftovers(access, address, {n: hosts[n] for n in found if n != leader and n in hosts})
-        if leader in hosts and leader not in found and waited > PATIENCE and not taken:
+        found = {name for vip in zone.vips for name in holders(seen, vip.address)}
+        _drop_leftovers(
+            access, zone.vips, {n: hosts[n] for n in found if n != leader and n in hosts}
+        )
+        missing = any(leader not in holders(seen, vip.address) for vip in zone.vips)
+        if leader in hosts and missing and waited > PATIENCE and not taken:
             _take(access, seen[leader])
             taken = True
         seen = all_facts(access, hosts, zone.database)
     return leader
 
 
-def drop(access: Access, address: str, hosts: Mapping[str, Host]) -> None:
-    """Remove the address from every one of these hosts that has it."""
-    on_each(hosts, lambda host: access.run(host, "drop_address", variables={"address": address}))
+def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None:
+    """Remove these addresses from every one of those hosts that has any."""
+    if not vips:
+        return
+    addresses = " ".join(vip.address for vip in vips)
+    on_each(
+        hosts, lambda host: access.run(host, "drop_addresses", variables={"addresses": addresses})
+    )
 
 
-def _drop_leftovers(access: Access, address: str, hosts: Mapping[str, Host]) -> None:
+def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None:
     def leads(host: Host) -> bool:
         try:
             return access.api(host).raft_status().state is State.LEADER
@@ -86,11 +101,17 @@ def _drop_leftovers(access: Access, address: str, hosts: Mapping[str, Host]) -> 
 
     # Who leads may have changed since it was looked.
     leading = on_each(hosts, leads)
-    drop(access, address, {name: host for name, host in hosts.items() if not leading[name]})
+    drop(access, vips, {name: host for name, host in hosts.items() if not leading[name]})
 
 
 def _take(access: Access, leader: Facts) -> None:
-    hook = conf.read(leader.oned_conf, "RAFT_LEADER_HOOK")
-    arguments = hook.get("ARGUMENTS", "") if isinstance(hook, dict) else ""
-    if arguments:
-        access.run(leader.host, "take_address", variables={"arguments": arguments})
+    hook = conf.read(leader.oned_conf, LEADER_HOOK)
+    if isinstance(hook, dict) and hook.get("COMMAND"):
+        access.run(
+            leader.host,
+            "take_addresses",
+            variables={
+                "program": raft_hook.path(hook["COMMAND"]),
+                "arguments": hook.get("ARGUMENTS", ""),
+            },
+        )

@@ -2,28 +2,51 @@
 
 from collections.abc import Sequence
 
-from opennebula import attributes, conf
+from opennebula import attributes, conf, raft_hook
+from opennebula.attributes import Wish
 from procedures.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
 
 MONITORD = "/etc/one/monitord.conf"
 TOO_MUCH = "rights on every database"
-_HOOKS = {"RAFT_LEADER_HOOK": "leader", "RAFT_FOLLOWER_HOOK": "follower"}
+LEADER_HOOK = "RAFT_LEADER_HOOK"
+_HOOKS = {LEADER_HOOK: "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
 
 def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
     """oned.conf as the stack wants it; SERVER_ID is the zone's matter and stays."""
     text = with_database(text, spec.database, db_password)
     text = conf.write(text, "ONEGATE_ENDPOINT", spec.gate_endpoint)
+    hooks = hook_commands(spec)
+    places = [f"{vip.interface} {vip.address}/{vip.prefix}" for vip in spec.vips]
     for hook, role in _HOOKS.items():
-        if spec.vip is None:
+        if role not in hooks:
             text = conf.remove(text, hook)
             continue
-        place = f"{spec.vip.interface} {spec.vip.address}/{spec.vip.prefix}"
-        text = conf.write(text, hook, {"COMMAND": "raft/vip.sh", "ARGUMENTS": f"{role} {place}"})
-    if not spec.ldap.is_default:
-        return attributes.settle(text, spec.oned)
-    return attributes.settle(_with_driver(text, "ldap"), {**spec.oned, "DEFAULT_AUTH": "ldap"})
+        # Without a VIP, too: it starts and stops what runs beside the leader.
+        arguments = " ".join([role, *places])
+        text = conf.write(text, hook, {"COMMAND": hooks[role], "ARGUMENTS": arguments})
+    wishes: dict[str, Wish] = {}
+    if any(vip.is_ipv6 for vip in spec.vips):
+        # That of IPv4, too; by itself oned listens there alone.
+        wishes["LISTEN_ADDRESS"] = "::"
+    if spec.ldap.is_default:
+        text = _with_driver(text, "ldap")
+        wishes["DEFAULT_AUTH"] = "ldap"
+    named = {name.upper() for name in spec.oned}
+    wishes = {name: wish for name, wish in wishes.items() if name not in named}
+    return attributes.settle(text, {**spec.oned, **wishes})
+
+
+def hook_commands(spec: InstallationSpec) -> dict[str, str]:
+    """The program of each role's hook; of a front-end in no zone there are none."""
+    if spec.hooks is None:
+        return {}
+    addresses = [vip.address for vip in spec.vips]
+    return {
+        "leader": raft_hook.fit(spec.hooks.leader, addresses),
+        "follower": raft_hook.fit(spec.hooks.follower, addresses),
+    }
 
 
 def _with_driver(text: str, name: str) -> str:
@@ -42,8 +65,8 @@ def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[st
 
 
 def monitord_conf(spec: InstallationSpec) -> ManagedFile:
-    """monitord.conf: the hypervisors' agents report to the VIP."""
-    address = spec.vip.address if spec.vip else "auto"
+    """monitord.conf: the hypervisors' agents report to whoever leads."""
+    address = spec.entrance or "auto"
     return ManagedFile(
         MONITORD,
         lambda text: conf.write(text, "NETWORK", {"MONITOR_ADDRESS": address}),

@@ -4,8 +4,8 @@ from hosts.errors import HostError
 from opennebula import packages
 from procedures import configuration, storage, upgrade
 from procedures.access import Secrets
-from procedures.files import clock, collect
-from procedures.observe import Facts
+from procedures.files import clock, collect, leader
+from procedures.observe import Facts, full_name
 from procedures.packaging import differing_packages, features, platform, unsettled
 from procedures.specs import InstallationSpec
 
@@ -32,7 +32,7 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         for name, address in sorted(spec.names.items())
         if seen.resolves.get(name) != address
     ]
-    found += [f"{unit}.service: {fault}" for unit, fault in faulty_units(seen, spec).items()]
+    found += [f"{full_name(unit)}: {fault}" for unit, fault in faulty_units(seen, spec).items()]
     found += [
         f"{path}: mode {seen.keys[path].mode:o}, owner {seen.keys[path].owner}"
         for path in open_keys(seen)
@@ -100,11 +100,9 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     """The units of this stack, and whether each has to run at this moment.
 
     Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
-    Raft hook starts them when it has moved the VIP.
+    Raft hook starts them when it has moved the VIPs.
     """
-    vip = spec.vip.address if spec.vip else ""
-    leads = not vip or any(one.address == vip for one in seen.addresses)
-    beside_leader = seen.active and leads and not seen.hook_runs
+    beside_leader = seen.active and _leads(seen, spec) and not seen.hook_runs
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
         for feature in features(seen, spec)
@@ -113,7 +111,17 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
         found[platform(seen, spec).family.database_service] = True
     if seen.active:
         found["opennebula"] = True
+    if leader.has_check(spec):
+        found[leader.SOCKET_UNIT] = True
     return found
+
+
+def _leads(seen: Facts, spec: InstallationSpec) -> bool:
+    if spec.hooks is None:
+        return True
+    if not spec.vips:
+        return seen.leads
+    return any(one.address == vip.address for one in seen.addresses for vip in spec.vips)
 
 
 def open_keys(seen: Facts) -> list[str]:

@@ -203,7 +203,7 @@ class _Founding:
             for name in missing:
                 if name not in listed:
                     api.add_server(name, endpoint(name))
-            if self._zone.vip is not None and api.zone()[1] != self._zone.endpoint:
+            if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
                 api.set_endpoint(self._zone.endpoint)
             self._pool = api.servers()
         except ApiError as error:

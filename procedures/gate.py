@@ -2,8 +2,8 @@
 
 Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
 harmless write everybody has it; the same list of servers; equal data in every replicated table; a
-call that a follower must hand on works; the VIP is on the leader and nowhere else. All of it holds
-while somebody writes, too.
+call that a follower must hand on works; the VIPs are on the leader and nowhere else. All of it
+holds while somebody writes, too.
 """
 
 import time
@@ -115,8 +115,8 @@ def verify(
 
 
 def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> None:
-    """See that the leader holds the VIP, and nobody else. Raises HostError."""
-    if zone.vip is None:
+    """See that the leader holds every VIP, and nobody else any. Raises HostError."""
+    if not zone.vips:
         return
     known = {name: hosts[name] for name in whole.facts}
     to_leader(access, zone, known, whole.leader, whole.facts)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula import packages
+from opennebula import packages, raft_hook
+from opennebula.api import ApiError
 from opennebula.packages import is_version
-from opennebula.zone import SOLO_ID
+from opennebula.zone import SOLO_ID, State
 from procedures import configuration, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
@@ -19,7 +20,7 @@ from procedures.drift import (
     wanted_timezone,
     writes_auth,
 )
-from procedures.files import collect
+from procedures.files import collect, leader
 from procedures.files.paths import PATHS
 from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.packaging import features, held, platform, to_fetch, unsettled, unwanted, wanted
@@ -64,6 +65,7 @@ def install(
     just asked for them.
     """
     seen = seen or _facts(access, spec)
+    seen = _with_lead(access, spec, seen)
     check(seen, spec)
     upgrade.check(seen, spec.version)
     lacking = drift(seen, spec, access.secrets)
@@ -92,6 +94,7 @@ def install(
 
 def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
     """What the host has now, and how it differs from the spec."""
+    seen = _with_lead(access, spec, seen)
     return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
@@ -155,6 +158,16 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> Non
         },
         timeout=INSTALL,
     )
+
+
+def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
+    """The same with whether its oned leads, where no VIP shows that and something depends on it."""
+    if spec.hooks is None or spec.vips or not seen.active or not spec.features:
+        return seen
+    try:
+        return replace(seen, leads=access.api(spec.host).raft_status().state is State.LEADER)
+    except (ApiError, HostError):
+        return seen
 
 
 def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
@@ -256,8 +269,15 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "stopped": " ".join(
                 name
                 for name, has_to_run in managed_units(seen, spec).items()
-                if has_to_run and name in seen.units and not seen.units[name].runs
+                if has_to_run
+                and name != leader.SOCKET_UNIT
+                and name in seen.units
+                and not seen.units[name].runs
             ),
+            "hooks": " ".join(
+                sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
+            ),
+            "leader_check": leader.SOCKET_UNIT if leader.has_check(spec) else "",
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
             "timezone": wanted_timezone(seen, spec),

@@ -19,6 +19,7 @@ from procedures import storage
 from procedures.access import Access, on_each
 from procedures.configuration import account_name
 from procedures.files import clock
+from procedures.files.leader import SOCKET_UNIT
 from procedures.files.paths import PATHS
 from procedures.specs import Database
 from procedures.storage import Storage
@@ -125,9 +126,11 @@ class Facts:
     hostname: str = ""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
-    """MariaDB, OpenNebula's and those that keep the time, by name without ``.service``."""
+    """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
+    leads: bool = False
+    """Its oned says so, where that was asked: see procedures/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
     """By path."""
     remotes: Mapping[str, str] = field(default_factory=dict)
@@ -256,7 +259,7 @@ def question(
         "checksums": "yes" if checksums else "no",
         "names": " ".join(sorted(names)),
         "account": account_name(database),
-        "units": " ".join(f"{unit}.service" for unit in _UNITS),
+        "units": " ".join(full_name(unit) for unit in _UNITS),
         "files": " ".join(PATHS),
     }
 
@@ -392,7 +395,13 @@ _UNITS = (
     *("opennebula", *FEATURES.values()),
     *sorted({family.database_service for family in FAMILIES}),
     *clock.UNITS,
+    SOCKET_UNIT,
 )
+
+
+def full_name(unit: str) -> str:
+    """As systemd has it: most of them are services."""
+    return unit if "." in unit else f"{unit}.service"
 
 
 def read(host: Host, names: Iterable[str], output: Output) -> Facts:

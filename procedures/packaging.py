@@ -6,6 +6,7 @@ from hosts.errors import HostError
 from opennebula import families, packages
 from opennebula.families import Platform
 from opennebula.packages import is_version
+from procedures.files import leader
 from procedures.observe import Facts
 from procedures.specs import InstallationSpec
 
@@ -40,11 +41,14 @@ def features(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """The packages that the host is to have."""
-    return packages.packages(
-        platform(seen, spec),
-        features(seen, spec),
-        mariadb=spec.database.is_mariadb,
-        fstypes=[one.fstype for one in spec.mounts],
+    return (
+        *packages.packages(
+            platform(seen, spec),
+            features(seen, spec),
+            mariadb=spec.database.is_mariadb,
+            fstypes=[one.fstype for one in spec.mounts],
+        ),
+        *leader.wanted_packages(spec),
     )
 
 

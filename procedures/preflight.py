@@ -67,7 +67,7 @@ def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) ->
             "observe",
             variables={
                 **question(change.spec.database, change.spec.hosts),
-                "vip": change.address,
+                "vips": " ".join(change.addresses),
                 "targets": "\n".join(_targets(change, host.name, ssh)),
                 "paths": " ".join(PATHS),
             },

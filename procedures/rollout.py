@@ -21,8 +21,8 @@ def roll_out(
     with what is new has its old configuration or packages back, and is the last that was touched.
     Raises HostError.
     """
-    # It may be the VIP that changes: its place is looked at in the end.
-    meanwhile = zone.model_copy(update={"vip": None})
+    # It may be the VIPs that change: their place is looked at in the end.
+    meanwhile = zone.model_copy(update={"vips": ()})
     seen = facts_where_possible(access, hosts, zone.database, checksums=True)
     if upgrade.take_up(access, zone, hosts, seen):
         seen = {}

@@ -3,9 +3,10 @@
 import ipaddress
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hosts.connection import Host
+from opennebula import raft_hook
 from opennebula.attributes import Wish
 
 
@@ -29,16 +30,48 @@ class Database(Spec):
 
 
 class Vip(Spec):
-    """The address that follows the leader, and the interface of one front-end for it."""
+    """An address that follows the leader, and the interface of one front-end for it."""
 
     address: str
     prefix: int
     interface: str
 
     @property
-    def network(self) -> ipaddress.IPv4Network:
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         """The subnet that the address is in."""
-        return ipaddress.IPv4Network(f"{self.address}/{self.prefix}", strict=False)
+        return ipaddress.ip_network(f"{self.address}/{self.prefix}", strict=False)
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Not IPv4."""
+        return ":" in self.address
+
+
+class _WithVips(Spec):
+    """What has VIPs. States of former versions have one at most, by another name."""
+
+    vips: tuple[Vip, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "vip" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "vip"}
+        return {**rest, "vips": [given["vip"]] if given["vip"] else []}
+
+
+VipsOfHost = Annotated[
+    tuple[Vip, ...], BeforeValidator(lambda one: [one] if isinstance(one, dict) else one)
+]
+"""Of one front-end; the same."""
+
+
+class Hooks(Spec):
+    """What is run on who begins to lead, and on who follows or stops."""
+
+    leader: str = raft_hook.PACKAGED
+    follower: str = raft_hook.PACKAGED
 
 
 class RepositorySource(Spec):
@@ -123,7 +156,7 @@ class Clock(Spec):
     locale: dict[str, str] = Field(default_factory=dict)
 
 
-class InstallationSpec(Spec):
+class InstallationSpec(_WithVips):
     """One front-end's packages, database, configuration and credentials."""
 
     host: Host
@@ -131,7 +164,13 @@ class InstallationSpec(Spec):
     repository: RepositorySource = RepositorySource()
     features: tuple[str, ...] = ()
     database: Database = Database()
-    vip: Vip | None = None
+    hooks: Hooks | None = None
+    """Raft's; none of a front-end that is in no zone."""
+    entrance: str = ""
+    """Where the leader is to be reached, whoever it is: an address, or a balancer's name; or
+    nothing."""
+    leader_check: int | None = None
+    """Port at which it says whether it leads."""
     gate_endpoint: str
     bind: dict[str, str] = Field(default_factory=dict)
     """Feature to the address that it listens at."""
@@ -157,15 +196,16 @@ class InstallationSpec(Spec):
     purge: bool = False
 
 
-class ZoneSpec(Spec):
+class ZoneSpec(_WithVips):
     """What the zone is, whoever is in it."""
 
     name: str
     endpoint: str
-    """Where clients reach the zone: the VIP, or a front-end where there is none."""
+    """Where clients reach the zone: the first VIP, or a front-end where there is none."""
+    has_entrance: bool = False
+    """The endpoint leads to the leader, whoever it is."""
     highly_available: bool
     database: Database = Database()
-    vip: Vip | None = None
     keep_dumps: int = 10
 
 
@@ -220,7 +260,7 @@ class PreflightSpec(Spec):
     features: tuple[str, ...] = ()
     reachable: tuple[str, ...] = ()
     """Of the features, those that listen for other hosts, too."""
-    vips: dict[str, Vip] = Field(default_factory=dict)
+    vips: dict[str, VipsOfHost] = Field(default_factory=dict)
     """By front-end; empty where there is none."""
     ensure_hosts: bool = True
     """The front-ends' names come into /etc/hosts."""

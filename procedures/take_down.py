@@ -13,7 +13,7 @@ from procedures.specs import ZoneSpec
 
 
 def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
-    """Stop every oned, remove the hooks, the VIP and any trust left. Raises HostError.
+    """Stop every oned, remove the hooks, the VIPs and any trust left. Raises HostError.
 
     Each server keeps its SERVER_ID, so that none of them can come up alone on a copy of the data.
     """
@@ -35,7 +35,7 @@ def _stop(access: Access, zone: ZoneSpec, seen: Facts) -> None:
     access.run(
         seen.host,
         "take_down",
-        variables={"vip": zone.vip.address if zone.vip else ""},
+        variables={"vips": " ".join(vip.address for vip in zone.vips)},
         secrets={"oned_conf": written.rstrip("\n")},
         timeout=STOP,
     )

@@ -1,4 +1,4 @@
-"""The VIP: the zone's ENDPOINT, and an address that the leader holds and nobody else."""
+"""The zone's ENDPOINT, and the addresses that the leader holds and nobody else."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ _GUI = FEATURES["gui"]
 def settle(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole | None = None
 ) -> str:
-    """Set the zone's ENDPOINT to the VIP and wait until exactly the leader holds it; its name.
+    """Set the zone's ENDPOINT and wait until exactly the leader holds the VIPs; its name, if any.
 
     ``whole`` is the zone of a moment ago, where somebody has seen it.
     """
@@ -49,7 +49,8 @@ def settle(
         ) from None
     finally:
         _gui(access, {name: guis[name] for name in idle}, "start")
-    access.report(f"wait until {leader} alone holds the VIP")
+    if zone.vips:
+        access.report(f"wait until {leader} alone holds the VIP")
     return to_leader(access, zone, hosts, leader, seen)
 
 

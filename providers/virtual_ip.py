@@ -1,4 +1,4 @@
-"""The VIP: where it must be and where it is."""
+"""Where clients reach the leader: the zone's ENDPOINT, and the VIPs, where there are any."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
+from opennebula.zone import endpoint
 from procedures.access import Access
 from procedures.address import drop, faults, holders
+from procedures.observe import zone_view
 from procedures.specs import ZoneSpec
 from procedures.virtual_ip import settle
 from providers import stack
@@ -15,21 +17,24 @@ from providers.base import Outputs, Provider, as_input
 
 
 class VirtualIpProvider(Provider[ZoneSpec]):
-    """The zone's ENDPOINT, and the address on the leader alone."""
+    """The zone's ENDPOINT, and the addresses on the leader alone."""
 
     spec_type = ZoneSpec
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Set the ENDPOINT and wait until exactly the leader holds the address."""
-        return _address(spec), self._settled(access, spec)
+        """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
+        return spec.endpoint, self._settled(access, spec)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
-        """Which hosts hold it."""
+        """Which hosts hold any of them."""
+        if not spec.vips:
+            return {"holder": "", "drift": []}
         survey = stack.current().survey(access, spec.database)
         seen = survey.all_facts()
+        holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
         return {
-            "holder": ", ".join(holders(seen, _address(spec))),
-            "drift": faults(seen, _address(spec), survey.view().leader()),
+            "holder": ", ".join(sorted(holding)),
+            "drift": faults(seen, spec.vips, survey.view().leader()),
         }
 
     def change(
@@ -39,16 +44,23 @@ class VirtualIpProvider(Provider[ZoneSpec]):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """The same, wherever the address was before."""
+        """The same, wherever the addresses were before."""
         before = ZoneSpec.model_validate(olds["spec"])
-        if before.vip and spec.vip and before.vip.address != spec.vip.address:
-            drop(access, before.vip.address, stack.current().front_ends)
+        kept = {vip.address for vip in spec.vips}
+        gone = [vip for vip in before.vips if vip.address not in kept]
+        drop(access, gone, stack.current().front_ends)
         return self._settled(access, spec)
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
-        """Nobody holds it any more. The hooks went with the configuration."""
-        if spec.vip:
-            drop(access, spec.vip.address, stack.current().front_ends)
+        """Nobody holds them any more, and each asks its own oned. The hooks have changed."""
+        hosts = stack.current().front_ends
+        drop(access, spec.vips, hosts)
+        if hosts and zone_view(access, hosts).leader():
+            settle(
+                access,
+                spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
+                hosts,
+            )
 
     def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
         here = stack.current()
@@ -58,7 +70,7 @@ class VirtualIpProvider(Provider[ZoneSpec]):
 
 
 class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
-    """The address that clients use."""
+    """The way in that clients use."""
 
     holder: Output[str]
     endpoint: Output[str]
@@ -72,7 +84,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``leader``: who leads, so that a new leader means another look at the address."""
+        """``leader``: who leads, so that a new leader means another look at the VIPs."""
         super().__init__(
             VirtualIpProvider(),
             name,
@@ -86,7 +98,3 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
             },
             opts,
         )
-
-
-def _address(spec: ZoneSpec) -> str:
-    return spec.vip.address if spec.vip else ""

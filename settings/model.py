@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -24,6 +25,7 @@ from pydantic import (
 )
 
 from hosts.connection import Host, HostSsh, SshSettings
+from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
 
 PROJECT = "opennebula-ha"
@@ -37,6 +39,9 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\s#]\S*$")]
+Program = Annotated[str, StringConstraints(pattern=r"^[^\s\"\\]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"/]+(/[^\s\"]*)?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Folder = Annotated[str, StringConstraints(pattern=r"^(/[^\s/]+)+$")]
 Owner = Annotated[
     str,
@@ -45,7 +50,7 @@ Owner = Annotated[
 ]
 Proxy = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+/?$")]
 Scalar = str | int | float | bool
-Listening = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
+Listening = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]+$")]
 
 
 def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -75,9 +80,29 @@ class FrontEnd(_Part):
     address: ipaddress.IPv4Address
     """Address at which it is reached by SSH and by the others."""
     one_vip_if: Interface | None = None
-    """Interface for the VIP, where it is another one on this host."""
+    """Interface for the VIPs, where it is another one on this host."""
     ssh: HostSsh = HostSsh()
     """What differs for this host from `ssh`."""
+
+
+class FurtherVip(_Part):
+    """One entry of ``one_vips``."""
+
+    address: IPvAnyAddress
+    """The address, of IPv4 or IPv6."""
+    cidr: Annotated[int, Field(ge=1, le=128)]
+    """Length of its subnet prefix."""
+    interface: Interface | None = None
+    """Interface for it; the one of `one_vip` unless set."""
+    interfaces: dict[HostName, Interface] = Field(default_factory=dict)
+    """Front-end's name to the interface, where it is another one there."""
+
+
+class LeaderCheck(_Part):
+    """Of ``leader_check``."""
+
+    port: Port | None = None
+    """Port at which each front-end says whether it leads, such as `2636`; off unless set."""
 
 
 class Features(_Part):
@@ -303,13 +328,30 @@ class Settings(_Part):
     """Name of the zone."""
     force_ha: bool = False
     """Make a zone even of one front-end, ready to grow."""
-    one_vip: ipaddress.IPv4Address | None = None
-    """Address that follows the leader. Free, not a front-end's, in the subnet of the front-ends."""
-    one_vip_cidr: Annotated[int, Field(ge=1, le=32)] | None = None
+    one_vip: IPvAnyAddress | None = None
+    """Address that follows the leader, of IPv4 or IPv6. Free, not a front-end's, in the subnet of
+    the front-ends.
+    """
+    one_vip_cidr: Annotated[int, Field(ge=1, le=128)] | None = None
     """Length of its subnet prefix, such as `24`."""
     one_vip_if: Interface | None = None
-    """Interface for it. The three `one_vip` keys go together; none of them: a zone without a VIP.
+    """Interface for it. The three `one_vip` keys go together; none of them: a zone without a VIP,
+    see [below](#without-a-vip).
     """
+    one_vips: list[FurtherVip] = Field(default_factory=list)
+    """Further addresses that follow the leader: see [below](#several-vips)."""
+    leader_hook: Program = raft_hook.PACKAGED
+    """What the front-end that begins to lead runs: a path, or one below
+    `/var/lib/one/remotes/hooks`; see [below](#hooks-of-your-own).
+    """
+    follower_hook: Program = raft_hook.PACKAGED
+    """The same for one that ceases to lead, or starts, or stops."""
+    zone_endpoint: Url | None = None
+    """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
+    balancer; that of the first VIP (or of the first front-end) unless set.
+    """
+    leader_check: LeaderCheck = LeaderCheck()
+    """For load balancers: see [below](#without-a-vip)."""
     frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
     """The front-ends: name to what follows. The name is the host's name to the others. The order is
     irrelevant; more than one must be an odd number.

@@ -163,7 +163,7 @@ _FORMS = {
     "frontends": "expected a host name: lower-case letters, digits and hyphens",
     "admin_pubkey": "expected public keys as in authorized_keys, without quotes and backslashes",
     **{
-        f"{feature}_bind_addr": "expected an IPv4 address, such as 0.0.0.0"
+        f"{feature}_bind_addr": "expected an address, such as 0.0.0.0"
         for feature in ("gate", "flow", "form")
     },
 }

@@ -3,15 +3,27 @@
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
 from hosts.connection import SshSettings
-from opennebula import attributes, conf
+from opennebula import attributes, conf, ports
 from opennebula.ldap_auth import CHOICES
-from settings.model import PROJECT, Auth, Command, DatastoreMount, Features, FrontEnd, Mount
+from settings.model import (
+    PROJECT,
+    Auth,
+    Command,
+    DatastoreMount,
+    Features,
+    FrontEnd,
+    FurtherVip,
+    LeaderCheck,
+    Mount,
+)
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def of(key: str, text: str) -> str:
@@ -23,6 +35,7 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     """Faults between keys, of those that are right in themselves."""
     yield from _front_end_faults(given)
     yield from _vip_faults(given)
+    yield from _leader_faults(given)
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     available = given.get("force_ha") or len(front_ends) > 1
     if given.get("db_backend") == "SQLite" and available:
@@ -141,8 +154,10 @@ def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for feature in ("gate", "flow", "form"):
         key = f"{feature}_bind_addr"
         address = given.get(key, "0.0.0.0")  # noqa: S104
-        if any(int(part) > 255 for part in address.split(".")):
-            yield of(key, f"{address} is no IPv4 address")
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            yield of(key, f"{address} is no address")
     for entry in given.get("gate_tproxy", []):
         if not all(name.startswith(":") for name in entry) or _has_null(entry):
             yield of("gate_tproxy", "expected keys such as :service_port, each with a value")
@@ -215,8 +230,8 @@ _REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
 _OWN_ATTRIBUTES = {
     "DB": "use the db_… keys",
     "FEDERATION": "SERVER_ID is the zone's matter",
-    "RAFT_LEADER_HOOK": "use the one_vip… keys",
-    "RAFT_FOLLOWER_HOOK": "use the one_vip… keys",
+    "RAFT_LEADER_HOOK": "use leader_hook, and the one_vip… keys",
+    "RAFT_FOLLOWER_HOOK": "use follower_hook, and the one_vip… keys",
     "ONEGATE_ENDPOINT": "use gate_endpoint",
 }
 
@@ -248,28 +263,83 @@ def _vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if any(name not in given for name in names):
         return
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    of_their_own = {name for name, one in front_ends.items() if one.one_vip_if}
     missing = [name for name in names if given[name] is None]
-    everywhere = front_ends and all(one.one_vip_if for one in front_ends.values())
-    if missing == ["one_vip_if"] and everywhere:
+    if missing == ["one_vip_if"] and front_ends and len(of_their_own) == len(front_ends):
         missing = []
     if 0 < len(missing) < len(names):
         for name in missing:
             yield of(name, "missing; one_vip, one_vip_cidr and one_vip_if go together")
-    if given["one_vip"] is None or given["one_vip_cidr"] is None:
+    first, prefix = given["one_vip"], given["one_vip_cidr"]
+    if first is not None and prefix is not None:
+        yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
+    further: list[FurtherVip] = given.get("one_vips", [])
+    if further and first is None:
+        yield of("one_vips", "expected the first of them as one_vip")
+    seen = {first}
+    for one in further:
+        if one.address in seen:
+            yield of("one_vips", f"{one.address} is there twice")
+        seen.add(one.address)
+        for name in sorted(one.interfaces.keys() - front_ends.keys() if front_ends else ()):
+            yield of("one_vips", f"{one.address} has an interface of {name}, not in frontends")
+        elsewhere = set(front_ends) if one.interface else of_their_own | set(one.interfaces)
+        yield from _address_faults("one_vips", one.address, one.cidr, front_ends, elsewhere)
+
+
+def _leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Of what is about who leads, where nobody does."""
+    front_ends = given.get("frontends")
+    check: LeaderCheck = given.get("leader_check", LeaderCheck())
+    if check.port in ports.TAKEN:
+        yield of("leader_check.port", f"{check.port} is a port of OpenNebula's own")
+    if not front_ends or given.get("force_ha") or len(front_ends) > 1:
         return
-    vip: ipaddress.IPv4Address = given["one_vip"]
-    if front_ends and not (given.get("force_ha") or len(front_ends) > 1):
-        yield of("one_vip", "one front-end alone has no leader; set force_ha: true, or remove it")
-    network = ipaddress.IPv4Network(f"{vip}/{given['one_vip_cidr']}", strict=False)
-    if network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
-        yield of("one_vip", f"{vip} is the network's or broadcast address of {network}")
+    wanted = {
+        "one_vip": given.get("one_vip"),
+        "zone_endpoint": given.get("zone_endpoint"),
+        "leader_check": check.port,
+    }
+    for key, value in wanted.items():
+        if value is not None:
+            yield of(key, "one front-end alone has no leader; set force_ha: true, or remove it")
+
+
+def _address_faults(
+    key: str,
+    vip: IPAddress,
+    prefix: int,
+    front_ends: Mapping[str, FrontEnd],
+    elsewhere: Collection[str],
+) -> Iterator[str]:
+    """Of one VIP; ``elsewhere``: the front-ends that have it on an interface of its own."""
+    if prefix > vip.max_prefixlen:
+        length = "one_vip_cidr" if key == "one_vip" else key
+        yield of(length, f"{prefix} is no prefix of {vip}: expected at most {vip.max_prefixlen}")
+        return
+    if (
+        vip.is_link_local
+        or vip.is_loopback
+        or vip.is_multicast
+        or vip.is_unspecified
+        or (isinstance(vip, ipaddress.IPv6Address) and vip.ipv4_mapped)
+    ):
+        yield of(key, f"expected an address that clients can use, not {vip}")
+        return
+    network = ipaddress.ip_network(f"{vip}/{prefix}", strict=False)
+    if (
+        vip.version == 4
+        and prefix < 31
+        and vip in (network.network_address, network.broadcast_address)
+    ):
+        yield of(key, f"{vip} is the network's or broadcast address of {network}")
     for name, one in sorted(front_ends.items()):
-        address = one.address
-        if address == vip:
-            yield of("one_vip", f"{vip} is the address of {name}; expected a free one")
-        elif address not in network and one.one_vip_if is None:
+        if one.address == vip:
+            yield of(key, f"{vip} is the address of {name}; expected a free one")
+        elif vip.version == 4 and one.address not in network and name not in elsewhere:
+            place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
-                "one_vip",
-                f"{vip}/{network.prefixlen} is not in a subnet with {name} at {address}; where the"
-                f" VIP is on another interface, say so in frontends.{name}.one_vip_if",
+                key,
+                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; where the VIP is"
+                f" on another interface, say so in {place}",
             )

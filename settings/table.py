@@ -40,6 +40,9 @@ ONE_DEPLOY = {
 _OURS: tuple[str, ...] = (
     *(
         "frontends.NAME.one_vip_if",
+        "one_vips",
+        "zone_endpoint",
+        "leader_check",
         "frontends.NAME.ssh",
         "ssh",
         "repository",

@@ -21,6 +21,7 @@ PACKAGES = (
     "chrony",
     "curl",
     "gnupg",
+    "haproxy",
     "iputils-arping",
     "mariadb-server",
     "nfs-common",

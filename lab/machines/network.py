@@ -1,8 +1,11 @@
-"""The lab's network: a bridge in the control namespace, a namespace and a cable for each host."""
+"""The lab's network: a bridge in the control namespace, a namespace and a cable for each host.
+
+A host with 10.2.50.N has fd00:2:50::N, too; the control namespace is number 1 in both.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
 from pathlib import Path
 
 from lab.machines.faults import LabFault
@@ -11,6 +14,7 @@ from lab.machines.shell import command
 CONTROL = IPv4Interface("10.2.50.1/24")
 FIRST_HOST = IPv4Address("10.2.50.10")
 MOST_HOSTS = 70
+IPV6 = IPv6Network("fd00:2:50::/64")
 BRIDGE = "lab0"
 NAMESPACES = Path("/run/netns")
 
@@ -35,6 +39,11 @@ table bridge lab {
 def address_of(number: int) -> IPv4Address:
     """The address of the host with this number; the first one is 1."""
     return FIRST_HOST + (number - 1)
+
+
+def ipv6_of(address: IPv4Address) -> IPv6Interface:
+    """The other address of who has this one."""
+    return IPv6Interface(f"{IPV6.network_address}{address.packed[-1]}/{IPV6.prefixlen}")
 
 
 def number_of(address: str) -> int:
@@ -70,6 +79,7 @@ class Network:
             "link set lo up",
             f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
             f"address add {CONTROL} dev {BRIDGE}",
+            f"address add {ipv6_of(CONTROL.ip)} dev {BRIDGE} nodad",
             f"link set {BRIDGE} up",
         )
         self._nft(_FILTER)
@@ -158,10 +168,11 @@ class Network:
 
 
 def plug_in(address: IPv4Address) -> list[str]:
-    """What `ip` does to give eth0 its own address and no other."""
+    """What `ip` does to give eth0 its own addresses and no other."""
     return [
         "link set eth0 down",
         "address flush dev eth0",
         f"address add {address}/{CONTROL.network.prefixlen} dev eth0",
         "link set eth0 up",
+        f"address add {ipv6_of(address)} dev eth0 nodad",
     ]

@@ -114,44 +114,47 @@ def _unreached(
 
 
 def interface(site: Site) -> Iterator[Finding]:
-    """The VIP's own, with an address of the front-end's in the VIP's subnet."""
+    """Each VIP's own, with an address of the front-end's in the VIP's subnet."""
     for name, seen in site.seen.items():
-        vip = site.change.vip_of(name)
-        if vip is None or seen.facts is None:
+        if seen.facts is None:
             continue
-        if any(
-            one.interface == vip.interface
-            and one.address != vip.address
-            and ipaddress.ip_address(one.address) in vip.network
-            for one in seen.facts.addresses
-        ):
-            continue
-        there = [f"{one.interface} {one.address}/{one.prefix}" for one in seen.facts.addresses]
-        yield Finding(
-            HostError(
-                name,
-                "check the VIP's interface",
-                expected=f"interface {vip.interface} with an address in {vip.network}",
-                seen=", ".join(there) or "no address at all",
-                remedy="correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
-                f" {name} one_vip_if for this host alone",
+        addresses = seen.facts.addresses
+        vips = {vip.address for vip in site.spec.vips.get(name, ())}
+        for vip in site.change.vips_of(name):
+            if any(
+                one.interface == vip.interface
+                and one.address not in vips
+                and ipaddress.ip_address(one.address) in vip.network
+                for one in addresses
+            ):
+                continue
+            there = [f"{one.interface} {one.address}/{one.prefix}" for one in addresses]
+            yield Finding(
+                HostError(
+                    name,
+                    "check the VIP's interface",
+                    expected=f"interface {vip.interface} with an address in {vip.network}",
+                    seen=", ".join(there) or "no address at all",
+                    remedy="correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
+                    f" {name} one_vip_if for this host alone; of a further VIP its interface in"
+                    " opennebula-ha:one_vips",
+                )
             )
-        )
 
 
 def vip(site: Site) -> Iterator[Finding]:
-    """Nobody but the front-ends answers for it."""
-    address = site.change.address
+    """Nobody but the front-ends answers for any of them."""
     grounds = [one.ground for one in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
     own = {mac for one in grounds for mac in one.macs}
     own |= {mac for one in grounds for of, mac in one.neighbours.items() if of in addresses}
-    strange: dict[str, list[str]] = defaultdict(list)
+    strange: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, seen in sorted(site.seen.items()):
-        mac = seen.ground.neighbours.get(address, "")
-        if mac and mac not in own:
-            strange[mac].append(name)
-    for mac, told in strange.items():
+        for address in site.change.addresses:
+            mac = seen.ground.neighbours.get(address, "")
+            if mac and mac not in own:
+                strange[address, mac].append(name)
+    for (address, mac), told in strange.items():
         yield Finding(
             HostError(
                 ", ".join(told),

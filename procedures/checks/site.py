@@ -74,24 +74,24 @@ class Change:
         return tuple(name for name in self.spec.reachable if name not in old)
 
     @property
-    def address(self) -> str:
-        """A VIP that nobody of ours can have yet; or nothing."""
+    def addresses(self) -> list[str]:
+        """The VIPs that nobody of ours can have yet."""
         old = self.before.vips.values() if self.before else ()
-        known = {vip.address for vip in old}
-        return next((v.address for v in self.spec.vips.values() if v.address not in known), "")
+        known = {vip.address for vips in old for vip in vips}
+        wanted = dict.fromkeys(v.address for vips in self.spec.vips.values() for v in vips)
+        return [address for address in wanted if address not in known]
 
-    def vip_of(self, name: str) -> Vip | None:
-        """The VIP, where it, or its interface, is another one for that host."""
-        vip = self.spec.vips.get(name)
-        known = self.before is not None and name not in self.new
-        return None if known and self.before and self.before.vips.get(name) == vip else vip
+    def vips_of(self, name: str) -> list[Vip]:
+        """The VIPs that are others for that host, or whose interface is."""
+        old = self.before.vips.get(name, ()) if self.before and name not in self.new else ()
+        return [vip for vip in self.spec.vips.get(name, ()) if vip not in old]
 
     @cached_property
     def concerned(self) -> frozenset[str]:
         """The hosts that have to be looked at; nobody where nothing of the change is theirs."""
         if self.new or self.is_upgrade or self.added:
             return frozenset(self.spec.hosts)
-        return frozenset(name for name in self.spec.hosts if self.vip_of(name))
+        return frozenset(name for name in self.spec.hosts if self.vips_of(name))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from opennebula.conf import ConfError
 from procedures import configuration
 from procedures.access import Secrets
-from procedures.files import clock, drivers, ldap, schedulers, services
+from procedures.files import clock, drivers, ldap, leader, schedulers, services
 from procedures.files.managed import ManagedFile
 from procedures.observe import Facts
 from procedures.packaging import platform
@@ -49,6 +49,7 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
         schedulers.files(spec.schedulers),
         ldap.files(spec.ldap, secrets.ldap_passwords, texts),
         clock.files(spec.clock, time_service(seen), locale_file, texts),
+        leader.files(spec, texts),
     )
 
 

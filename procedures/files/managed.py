@@ -31,11 +31,17 @@ class ManagedFile:
 
 
 HEADER = "# Written by opennebula-ha.\n"
-"""Begins a file that is ours as a whole."""
+"""Begins a file that is ours as a whole, after what makes it a program."""
 
 
 def ours(text: str, wanted: str) -> str:
     """A whole file of ours; without anything wanted none, but somebody else's stays."""
     if wanted:
-        return HEADER + wanted
-    return "" if text.startswith(HEADER) else text
+        head, rest = _program_head(wanted)
+        return head + HEADER + rest
+    return "" if _program_head(text)[1].startswith(HEADER) else text
+
+
+def _program_head(text: str) -> tuple[str, str]:
+    head, newline, rest = text.partition("\n")
+    return (head + newline, rest) if head.startswith("#!") else ("", text)

@@ -1,7 +1,7 @@
 """The files that a host is asked for: all that a stack's config may have something to say of."""
 
 from procedures import configuration
-from procedures.files import clock, drivers, ldap, schedulers, services
+from procedures.files import clock, drivers, ldap, leader, schedulers, services
 
 PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
 """oneadmin's, which is only read."""
@@ -13,4 +13,5 @@ PATHS = (
     *schedulers.PATHS,
     *ldap.PATHS,
     *clock.PATHS,
+    *leader.PATHS,
 )

@@ -8,6 +8,7 @@ import yaml
 
 from opennebula import ports, yaml_file
 from opennebula.packages import FEATURES
+from opennebula.zone import in_url
 from procedures.files.managed import ManagedFile
 from procedures.specs import InstallationSpec
 
@@ -20,15 +21,16 @@ PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE)
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
-_ANY = "0.0.0.0"  # noqa: S104 - one-deploy's default, too: clients come to the VIP
+# One-deploy's default, too: clients come to the VIP.
+_ANY = ("0.0.0.0", "::")  # noqa: S104
 
 
 def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
     """Of the features that are on."""
     edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
         "gate": [(GATE, partial(_gate, spec=spec))],
-        "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY)))],
-        "form": [(FORM, partial(_listening, address=spec.bind.get("form", _ANY)))],
+        "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0])))],
+        "form": [(FORM, partial(_listening, address=spec.bind.get("form", _ANY[0])))],
         "gui": [(FIREEDGE, partial(_fireedge, spec=spec))],
     }
     for feature in spec.features:
@@ -54,7 +56,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
 def _gate(text: str, spec: InstallationSpec) -> str:
     # From 7.3.80 on the address is the server's :bind, before that the file's :host.
     path = (":server", ":bind") if _read(text, ":server") is not None else (":host",)
-    wishes: dict[yaml_file.KeyPath, Any] = {path: spec.bind.get("gate", _ANY)}
+    wishes: dict[yaml_file.KeyPath, Any] = {path: spec.bind.get("gate", _ANY[0])}
     if "flow" in spec.features:
         wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
     return yaml_file.settle(text, wishes)
@@ -66,6 +68,8 @@ def _listening(text: str, address: str) -> str:
 
 def _fireedge(text: str, spec: InstallationSpec) -> str:
     wishes: dict[yaml_file.KeyPath, Any] = {}
+    if any(vip.is_ipv6 for vip in spec.vips):
+        wishes[("host",)] = "::"
     if "flow" in spec.features:
         wishes[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
     if "form" in spec.features:
@@ -78,13 +82,13 @@ def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str)
 
     It runs beside the leader alone, while FireEdge runs everywhere.
     """
-    address = spec.bind.get(feature, _ANY)
-    if address == _ANY:
-        address = spec.vip.address if spec.vip else "localhost"
+    address = spec.bind.get(feature, _ANY[0])
+    if address in _ANY:
+        address = spec.entrance or "localhost"
     scheme, _, rest = str(_read(text, key) or shipped).partition("://")
     place, slash, path = rest.partition("/")
     port = place.rpartition(":")[2]
-    return f"{scheme}://{address}:{port}{slash}{path}"
+    return f"{scheme}://{in_url(address)}:{port}{slash}{path}"
 
 
 def _read(text: str, key: str) -> Any:

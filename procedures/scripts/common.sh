@@ -104,6 +104,14 @@ put_conf() {
     put "$conf" "$1"
     rm -f "$conf.next" "$conf.before"
 }
+# What this program puts on a host beside OpenNebula's own files.
+leader_socket=opennebula-ha-leader.socket
+drop_programs() {
+    systemctl disable --now "$leader_socket" 2>/dev/null || true
+    rm -f "/etc/systemd/system/$leader_socket" /etc/systemd/system/opennebula-ha-leader@.service \
+        /etc/sudoers.d/opennebula-ha /var/lib/one/remotes/hooks/raft/vips.sh
+    rm -rf /usr/local/lib/opennebula-ha
+}
 drop_address() {
     ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |
         while read -r device found; do ip address del "$found" dev "$device"; done

@@ -7,7 +7,8 @@
 # oned.conf that waits for the rollout, or nothing: a crash until then must not have oned start with
 # what no oned has started with yet).
 # And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
-# text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing).
+# text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
+# leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
 if [ -n "$hostname" ]; then
     step "set the hostname"
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
@@ -58,6 +59,8 @@ own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"
     [ "$mode" = - ] || chmod "$mode" "$1"
 }
+# As long as its file is there.
+[ -n "$leader_check" ] || systemctl disable --now "$leader_socket" 2>/dev/null || true
 while read -r n owner mode path; do
     [ -n "$path" ] || continue
     text=text_$n path=$(readlink -m "$path")
@@ -71,6 +74,12 @@ while read -r n owner mode path; do
     put "$path" "${!text}"
     own "$path"
 done <<<"$files"
+for program in $hooks; do
+    step "see that there is $program"
+    runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \
+        "$(stat -c '%A %U:%G' "$program" 2>&1)" \
+        "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"
+done
 for unit in $restarts; do
     systemctl -q is-active "$unit.service" || continue
     step "restart $unit"
@@ -80,6 +89,14 @@ for unit in $restarts; do
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
         "correct what opennebula-ha sets of it, then run again"
 done
+if [ -n "$leader_check" ]; then
+    step "answer load balancers whether it leads"
+    systemctl daemon-reload
+    systemctl enable "$leader_check" 2>/dev/null
+    systemctl restart "$leader_check" || refuse "$leader_check to listen" \
+        "$(journalctl -u "$leader_check" --no-pager -o cat -n 3)" \
+        "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
+fi
 if [ -n "$one_auth" ]; then
     install -d -o oneadmin -g oneadmin -m 0700 /var/lib/one/.one
     put /var/lib/one/.one/one_auth "$one_auth"

@@ -1,21 +1,25 @@
 # What has to be right on a host before anything changes there; observe.sh follows, if it can run
 # here at all. Changes nothing.
-# Variables: vip (an address that nobody else is to have, or nothing), targets (lines: address port),
-# paths (where there is to be room).
+# Variables: vips (addresses that nobody else is to have), targets (lines: address port), paths
+# (where there is to be room).
 now() { date +%s.%N; }
 tell begun "$(now)"
 
 # Whoever has an address answers for it on the link, whatever its firewall drops. What the kernel
 # knew of it may be long past: that is forgotten, and makes it ask anew.
 neighbours() {
-    [ -n "$vip" ] || return 0
-    for _ in 1 2 3; do
-        ip neigh flush to "$vip" 2>/dev/null || true
-        (echo >"/dev/udp/$vip/9") 2>/dev/null || true
-        sleep 0.2
-        ! ip -4 neigh show to "$vip" | grep -q lladdr || break
+    local vip
+    [ -n "$vips" ] || return 0
+    for vip in $vips; do
+        for _ in 1 2 3; do
+            ip neigh flush to "$vip" 2>/dev/null || true
+            (echo >"/dev/udp/$vip/9") 2>/dev/null || true
+            sleep 0.2
+            ! ip neigh show to "$vip" | grep -q lladdr || break
+        done &
     done
-    ip -4 neigh show
+    wait
+    ip neigh show
 }
 exec {answers}< <(neighbours)
 # Last of all: that took its time, while the rest went on.

@@ -5,6 +5,7 @@ step "stop and disable the services"
 for unit in opennebula $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
 done
+drop_programs
 end_trust
 drop_incoming
 remove_block /etc/hosts

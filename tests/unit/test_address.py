@@ -4,9 +4,14 @@ import pytest
 
 from procedures.address import faults, holders
 from procedures.observe import Address
+from procedures.specs import Vip
 from tests.unit.test_procedures import facts
 
 VIP = "10.2.50.86"
+VIPS = [
+    Vip(address=VIP, prefix=24, interface="eth0"),
+    Vip(address="fd00:2:50::86", prefix=64, interface="eth0"),
+]
 
 
 @pytest.mark.parametrize(
@@ -28,4 +33,14 @@ def test_the_vip_is_on_the_leader_and_nowhere_else(
         for name in "abc"
     }
     assert holders(seen, VIP) == sorted(held_by)
-    assert faults(seen, VIP, leader) == found
+    assert faults(seen, VIPS[:1], leader) == found
+
+
+def test_of_several_vips_each_is_on_the_leader() -> None:
+    first, second = (Address(vip.interface, vip.address, vip.prefix) for vip in VIPS)
+    seen = {"a": facts("a", addresses=(first,)), "b": facts("b", addresses=(second,))}
+    assert faults(seen, VIPS, "a") == [
+        "fd00:2:50::86 left over on b",
+        "fd00:2:50::86 missing on the leader a",
+    ]
+    assert faults({"a": facts("a", addresses=(first, second))}, VIPS, "a") == []

@@ -9,12 +9,12 @@ import yaml
 from hosts.errors import HostError
 from opennebula import packages
 from procedures.access import Secrets
-from procedures.files import clock, collect, drivers, ldap, schedulers, services
+from procedures.files import clock, collect, drivers, ldap, leader, schedulers, services
 from procedures.files.managed import HEADER
 from procedures.files.paths import PATHS
 from procedures.observe import Facts, File, Unit
-from procedures.specs import Clock, Drivers, InstallationSpec, Ldap, Schedulers
-from tests.unit.test_procedures import VIP, facts, read, spec, units
+from procedures.specs import Clock, Drivers, Hooks, InstallationSpec, Ldap, Schedulers
+from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
 CANARY = "canary-that-nobody-may-see"
@@ -153,8 +153,25 @@ def test_services_listen_where_the_stack_says_and_find_each_other_at_the_vip() -
 
 
 def test_without_a_vip_they_are_on_the_same_host() -> None:
-    given = written(spec(features=("flow", "gui"), vip=None))
+    given = written(spec(features=("flow", "gui"), vips=(), entrance=""))
     assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://localhost:2474"
+
+
+def test_behind_a_balancer_they_find_each_other_there() -> None:
+    given = written(spec(features=("flow", "gui"), vips=(), entrance="one.example.org"))
+    assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://one.example.org:2474"
+
+
+def test_with_a_vip_of_ipv6_they_listen_and_are_asked_there() -> None:
+    bind = {"flow": "::", "form": "::", "gate": "::"}
+    vips = (VIP6, VIP)
+    given = written(spec(features=FEATURES, bind=bind, vips=vips, entrance=VIP6.address))
+    assert loaded(given[services.FLOW])[":host"] == "::"
+    assert loaded(given[services.FIREEDGE]) == {
+        "host": "::",
+        "oneflow_server": "http://[fd00:2:50::86]:2474",
+        "oneform_server": "http://[fd00:2:50::86]:13013/api/v1",
+    }
 
 
 def test_a_service_at_one_address_alone_is_asked_there() -> None:
@@ -323,3 +340,48 @@ def test_the_locale_is_a_file_of_the_distributions() -> None:
         if "locale" in change.path
     )
     assert (change.path, change.mode) == ("/etc/locale.conf", "644")
+
+
+# What goes by who leads
+
+
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        ({}, ()),
+        ({"vips": (VIP, VIP6)}, (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS)),
+        (
+            {"hooks": Hooks(follower="raft/vips.sh")},
+            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
+        ),
+        # The operator's own may call it.
+        (
+            {"vips": (VIP6,), "hooks": Hooks(leader="/srv/a", follower="/srv/b")},
+            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
+        ),
+        ({"leader_check": 2636}, (leader.LEADS, leader.SOCKET, leader.SERVICE)),
+        ({"leader_check": 2636, "hooks": None, "vips": (VIP6,)}, ()),
+    ],
+)
+def test_our_hook_and_the_check_are_there_where_they_are_wanted(
+    changes: dict[str, Any], there: tuple[str, ...]
+) -> None:
+    files = {file.path: file.edit("") for file in leader.files(spec(**changes), {})}
+    assert {path for path, text in files.items() if text} == set(there)
+    for path in set(there) - {leader.SUDOERS, leader.SOCKET, leader.SERVICE}:
+        first, second, *_ = files[path].splitlines()
+        assert (first[:2], second) == ("#!", "# Written by opennebula-ha.")
+    if leader.SOCKET in there:
+        assert "ListenStream=10.2.50.10:2636\n" in files[leader.SOCKET]
+
+
+def test_our_hook_stays_for_those_who_run_it_still_and_nobody_else_s_is_touched() -> None:
+    (hook, announce, *_) = leader.files(spec(vips=(VIP, VIP6)), {})
+    present = {file.path: file.edit("") for file in (hook, announce)}
+    after = {file.path: file for file in leader.files(spec(), present)}
+    assert after[hook.path].edit(present[hook.path]) == present[hook.path]
+    assert after[announce.path].edit(present[announce.path]) == ""
+    somebodys = {hook.path: "#!/bin/bash\n# mine\n", announce.path: "mine\n"}
+    for file in leader.files(spec(), somebodys):
+        text = somebodys.get(file.path, "")
+        assert (file.edit(text), file.owner, file.mode) == (text, "", "")

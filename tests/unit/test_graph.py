@@ -10,7 +10,7 @@ from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
 from components.zone import HighAvailableZone, installations, preflight, zone
-from procedures.specs import InstallationSpec, PreflightSpec
+from procedures.specs import Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from settings import Settings, parse
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
@@ -192,10 +192,10 @@ def test_all_installations_go_side_by_side_once_everything_is_checked(graph: Gra
 def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> None:
     spec = PreflightSpec.model_validate(graph["Preflight zone"].inputs["spec"])
     assert spec.hosts.keys() == {"n1a1", "n1a2", "n1a3"}
-    assert {name: vip.interface for name, vip in spec.vips.items()} == {
-        "n1a1": "eth0",
-        "n1a2": "ens3",
-        "n1a3": "eth0",
+    assert {name: [vip.interface for vip in vips] for name, vips in spec.vips.items()} == {
+        "n1a1": ["eth0"],
+        "n1a2": ["ens3"],
+        "n1a3": ["eth0"],
     }
     assert (spec.version, spec.ensure_hosts) == ("7.2", True)
     assert preflight(parse(raw({**GOOD, "ensure_hosts": False}))).ensure_hosts is False
@@ -331,15 +331,70 @@ def test_a_front_end_more_changes_no_other_installation_but_their_host_names() -
 
 
 def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
-    interfaces = {
-        one.host.name: one.vip.interface for one in installations(parse(raw(GOOD))) if one.vip
+    further = [
+        {"address": "FD00:2:50::0086", "cidr": 64},
+        {"address": "192.0.2.9", "cidr": 24, "interface": "eth1", "interfaces": {"n1a3": "ens4"}},
+    ]
+    settings = parse(raw({**GOOD, "one_vips": further}))
+    places = {
+        one.host.name: [f"{vip.interface} {vip.address}/{vip.prefix}" for vip in one.vips]
+        for one in installations(settings)
     }
-    assert interfaces == {"n1a1": "eth0", "n1a2": "ens3", "n1a3": "eth0"}
+    assert places == {
+        "n1a1": ["eth0 10.2.50.86/24", "eth0 fd00:2:50::86/64", "eth1 192.0.2.9/24"],
+        "n1a2": ["ens3 10.2.50.86/24", "ens3 fd00:2:50::86/64", "eth1 192.0.2.9/24"],
+        "n1a3": ["eth0 10.2.50.86/24", "eth0 fd00:2:50::86/64", "ens4 192.0.2.9/24"],
+    }
+    assert preflight(settings).vips == {one.host.name: one.vips for one in installations(settings)}
+
+
+IPV6 = {"one_vip": "fd00:2:50::86", "one_vip_cidr": 64}
+
+
+def test_the_first_vip_is_the_way_in() -> None:
+    settings = parse(raw({**GOOD, **IPV6, "one_vips": [{"address": "10.2.50.86", "cidr": 24}]}))
+    spec, one = zone(settings), installations(settings)[0]
+    assert (spec.endpoint, spec.has_entrance) == ("http://[fd00:2:50::86]:2633/RPC2", True)
+    assert (one.gate_endpoint, one.entrance) == ("http://[fd00:2:50::86]:5030", "fd00:2:50::86")
+    assert one.bind == {"flow": "::", "gate": "::", "form": "::"}
+    assert preflight(settings).reachable == ("gui", "flow", "gate", "form")
+
+
+NO_VIP = {"one_vip": MISSING, "one_vip_cidr": MISSING, "one_vip_if": MISSING}
 
 
 def test_without_a_vip_clients_go_to_a_front_end() -> None:
-    spec = zone(parse(raw({**GOOD, **ALONE, "force_ha": True})))
-    assert (spec.vip, spec.endpoint) == (None, "http://n1:2633/RPC2")
+    settings = parse(raw({**GOOD, **ALONE, "force_ha": True}))
+    spec, one = zone(settings), installations(settings)[0]
+    assert (spec.vips, spec.endpoint, spec.has_entrance) == ((), "http://n1:2633/RPC2", False)
+    assert (one.hooks, one.entrance) == (Hooks(), "")
+    assert installations(parse(raw({**GOOD, **ALONE})))[0].hooks is None
+
+
+def test_behind_a_load_balancer_clients_go_to_that() -> None:
+    behind = {
+        "zone_endpoint": "http://[fd00::1]:2633/RPC2",
+        "leader_check": {"port": 2636},
+        "leader_hook": "/srv/lead",
+    }
+    graph = build(**NO_VIP, **behind)
+    assert "VirtualIp zone" in graph.kinds()
+    assert graph.outputs["vip_holder"] is None
+    assert zone(parse(raw({**GOOD, **NO_VIP, **behind}))).endpoint == behind["zone_endpoint"]
+    one = installations(parse(raw({**GOOD, **NO_VIP, **behind})))[0]
+    assert (one.gate_endpoint, one.entrance) == ("http://[fd00::1]:5030", "fd00::1")
+    assert (one.hooks, one.leader_check) == (Hooks(leader="/srv/lead"), 2636)
+
+
+def test_a_state_of_before_has_one_vip_at_most() -> None:
+    vip = {"address": "10.2.50.86", "prefix": 24, "interface": "eth0"}
+    of_now = zone(parse(raw(GOOD)))
+    given = of_now.model_dump(exclude={"vips", "has_entrance"})
+    assert ZoneSpec.model_validate({**given, "vip": vip}).vips == of_now.vips
+    assert ZoneSpec.model_validate({**given, "vip": None}).vips == ()
+    checked = preflight(parse(raw(GOOD)))
+    old = {**checked.model_dump(mode="json"), "vips": {"n1a1": vip}}
+    assert PreflightSpec.model_validate(old).vips == {"n1a1": checked.vips["n1a1"]}
 
 
 def test_attributes_of_oned_conf_live_through_a_state() -> None:

@@ -48,13 +48,13 @@ def spec(*names: str, **changes: Any) -> PreflightSpec:
         "version": "7.2",
         "features": FEATURES,
         "reachable": FEATURES,
-        "vips": {name: Vip(address=VIP, prefix=24, interface="eth0") for name in names},
+        "vips": {name: (Vip(address=VIP, prefix=24, interface="eth0"),) for name in names},
     }
     return PreflightSpec(**{**given, **changes})
 
 
-def with_vip(at: str = VIP, interface: str = "eth0") -> dict[str, Vip]:
-    return {name: Vip(address=at, prefix=24, interface=interface) for name in NAMES}
+def with_vip(at: str = VIP, interface: str = "eth0") -> dict[str, tuple[Vip, ...]]:
+    return {name: (Vip(address=at, prefix=24, interface=interface),) for name in NAMES}
 
 
 def bare(name: str = "n1a1", **changes: Any) -> Ground:
@@ -656,7 +656,31 @@ def test_only_whom_the_change_concerns_is_asked(
 ) -> None:
     change = Change(spec(), before)
     assert change.concerned == set(concerned)
-    assert change.address == vip
+    assert change.addresses == vip.split()
+
+
+def test_of_several_vips_the_new_one_is_checked() -> None:
+    both = {
+        name: (*vips, Vip(address="fd00:2:50::86", prefix=64, interface="eth0"))
+        for name, vips in with_vip().items()
+    }
+    stranger = {VIP: STRANGER, "fd00:2:50::86": STRANGER}
+    own = (Address("eth0", "fd00:2:50::10", 64), Address("eth0", VIP, 24))
+    answers = looks(
+        at_work=True,
+        n1a1=Seen(bare("n1a1", neighbours=stranger), settled("n1a1", addresses=own)),
+    )
+    found = findings(site(answers, spec(vips=both), spec()))
+    assert [(one.error.host, one.error.expected) for one in found] == [
+        ("n1a1", "nobody who answers for fd00:2:50::86"),
+        ("n1a2", "interface eth0 with an address in fd00:2:50::/64"),
+        ("n1a3", "interface eth0 with an address in fd00:2:50::/64"),
+    ]
+    # Another VIP is no address of a host's own.
+    other = (Vip(address="10.2.50.87", prefix=24, interface="eth0"), *with_vip()["n1a1"])
+    alone = looks(n1a1=Seen(bare("n1a1"), blank("n1a1", addresses=(Address("eth0", VIP, 24),))))
+    (one,) = findings(site(alone, spec(vips={"n1a1": other}), None))
+    assert one.error.step == "check the VIP's interface"
 
 
 def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
@@ -803,7 +827,7 @@ def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
     known, said = check(hosts, spec())
     assert {name: one.machine_id for name, one in known.items()} == {n: n for n in NAMES}
     assert said == []
-    assert hosts.asked["n1a2"]["vip"] == VIP
+    assert hosts.asked["n1a2"]["vips"] == VIP
     assert hosts.asked["n1a2"]["names"] == "n1a1 n1a2 n1a3"
     assert hosts.asked["n1a2"]["targets"].splitlines() == [
         f"{address(name)} {port}" for name in ("n1a1", "n1a3") for port in PORTS
@@ -819,7 +843,7 @@ def test_nobody_is_asked_where_nothing_is_new() -> None:
 def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> None:
     hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
     check(hosts, spec(), spec("n1a1", "n1a2"))
-    assert [one["vip"] for one in hosts.asked.values()] == ["", "", ""]
+    assert [one["vips"] for one in hosts.asked.values()] == ["", "", ""]
     assert hosts.asked["n1a1"]["targets"].splitlines() == [f"10.2.50.12 {port}" for port in PORTS]
     assert len(hosts.asked["n1a3"]["targets"].splitlines()) == 2 * len(PORTS)
     local = Hosts(**{name: values(name, reached="") for name in NAMES})

@@ -11,12 +11,12 @@ from opennebula.families import platform
 from procedures import configuration
 from procedures.access import Secrets
 from procedures.drift import check, drift
-from procedures.files import drivers, services
+from procedures.files import drivers, leader, services
 from procedures.gate import unequal
 from procedures.install import confs
 from procedures.observe import Address, Facts, File, KeyFile, Package, Unit, pool_of, require_names
 from procedures.rollout import pending
-from procedures.specs import Database, InstallationSpec, Vip
+from procedures.specs import Database, Hooks, InstallationSpec, Vip
 from tests.unit import oned_reader
 
 SHIPPED = """\
@@ -35,6 +35,9 @@ DEBIAN_12 = platform("debian", "12", "7.2")
 PASSWORD = 'can\\ary\'s "word"'
 SECRETS = Secrets("one", PASSWORD)
 VIP = Vip(address="10.2.50.86", prefix=24, interface="eth0")
+VIP6 = Vip(address="fd00:2:50::86", prefix=64, interface="eth1")
+NO_VIP: dict[str, Any] = {"vips": (), "entrance": VIP.address}
+NO_ZONE: dict[str, Any] = {"vips": (), "hooks": None, "entrance": ""}
 
 
 def spec(**changes: Any) -> InstallationSpec:
@@ -42,7 +45,9 @@ def spec(**changes: Any) -> InstallationSpec:
         "host": Host(name="n1a1", address="10.2.50.10"),
         "version": "7.2",
         "gate_endpoint": "http://10.2.50.86:5030",
-        "vip": VIP,
+        "vips": (VIP,),
+        "hooks": Hooks(),
+        "entrance": VIP.address,
     }
     return InstallationSpec(**{**given, **changes})
 
@@ -146,9 +151,9 @@ def test_writing_it_again_changes_nothing() -> None:
     assert configuration.oned_conf(once, spec(), PASSWORD) == once
 
 
-def test_without_a_vip_the_hooks_go() -> None:
+def test_outside_a_zone_there_are_no_hooks() -> None:
     before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
-    after = configuration.oned_conf(before, spec(vip=None), PASSWORD)
+    after = configuration.oned_conf(before, spec(**NO_ZONE), PASSWORD)
     assert {"RAFT_LEADER_HOOK", "RAFT_FOLLOWER_HOOK"} & read(after).keys() == set()
     assert configuration.without_hooks(before) == after
     assert configuration.without_hooks(after) == after
@@ -157,11 +162,61 @@ def test_without_a_vip_the_hooks_go() -> None:
 def test_another_vip_changes_the_hooks_alone() -> None:
     before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
     other = Vip(address="10.2.50.87", prefix=25, interface="ens3")
-    after = configuration.oned_conf(before, spec(vip=other), PASSWORD)
+    after = configuration.oned_conf(before, spec(vips=(other,)), PASSWORD)
     assert {key for key, value in read(after).items() if value != read(before)[key]} == {
         "RAFT_LEADER_HOOK",
         "RAFT_FOLLOWER_HOOK",
     }
+
+
+@pytest.mark.parametrize(
+    ("vips", "hooks", "leader", "follower"),
+    [
+        ((), Hooks(), "raft/vip.sh leader", "raft/vip.sh follower"),
+        (
+            (VIP6,),
+            Hooks(),
+            "raft/vips.sh leader eth1 fd00:2:50::86/64",
+            "raft/vips.sh follower eth1 fd00:2:50::86/64",
+        ),
+        (
+            (VIP, VIP6),
+            Hooks(),
+            "raft/vips.sh leader eth0 10.2.50.86/24 eth1 fd00:2:50::86/64",
+            "raft/vips.sh follower eth0 10.2.50.86/24 eth1 fd00:2:50::86/64",
+        ),
+        (
+            (VIP,),
+            Hooks(leader="raft/vips.sh"),
+            "raft/vips.sh leader eth0 10.2.50.86/24",
+            "raft/vip.sh follower eth0 10.2.50.86/24",
+        ),
+        (
+            (VIP, VIP6),
+            Hooks(leader="/srv/lead", follower="raft/mine.sh"),
+            "/srv/lead leader eth0 10.2.50.86/24 eth1 fd00:2:50::86/64",
+            "raft/mine.sh follower eth0 10.2.50.86/24 eth1 fd00:2:50::86/64",
+        ),
+    ],
+)
+def test_each_role_has_the_hook_that_can_do_it_with_all_vips(
+    vips: tuple[Vip, ...], hooks: Hooks, leader: str, follower: str
+) -> None:
+    given = spec(vips=vips, hooks=hooks)
+    written = read(configuration.oned_conf(SHIPPED, given, PASSWORD))
+    for name, line in (("LEADER", leader), ("FOLLOWER", follower)):
+        hook = written[f"RAFT_{name}_HOOK"]
+        assert isinstance(hook, dict)
+        assert f"{hook['COMMAND']} {hook['ARGUMENTS']}" == line
+
+
+def test_with_a_vip_of_ipv6_oned_listens_there_too() -> None:
+    before = configuration.oned_conf(SHIPPED + 'LISTEN_ADDRESS = "0.0.0.0"\n', spec(), PASSWORD)
+    both = configuration.oned_conf(before, spec(vips=(VIP, VIP6)), PASSWORD)
+    assert read(both)["LISTEN_ADDRESS"] == "::"
+    assert configuration.oned_conf(both, spec(), PASSWORD) == before
+    own = spec(vips=(VIP, VIP6), oned={"listen_address": "10.2.50.10"})
+    assert read(configuration.oned_conf(both, own, PASSWORD))["LISTEN_ADDRESS"] == "10.2.50.10"
 
 
 def test_sqlite_gets_no_account() -> None:
@@ -205,7 +260,7 @@ def test_monitord_listens_at_the_vip_or_where_it_finds_itself() -> None:
         "MONITOR_ADDRESS": "10.2.50.86",
         "PORT": "4124",
     }
-    assert configuration.monitord_conf(spec(vip=None)).edit(MONITORD) == MONITORD
+    assert configuration.monitord_conf(spec(**NO_ZONE)).edit(MONITORD) == MONITORD
 
 
 @pytest.mark.parametrize("number", [-1, 0, 4])
@@ -306,7 +361,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         (facts(packages=version("7.2-1")), spec(), ()),
         (
             facts(),
-            spec(vip=None),
+            spec(**NO_ZONE),
             (
                 "oned.conf: RAFT_FOLLOWER_HOOK",
                 "oned.conf: RAFT_LEADER_HOOK",
@@ -364,6 +419,40 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             facts(units=units(**{FLOW: STOPPED}), addresses=LEADERS, hook_runs=True),
             spec(features=("flow",)),
             (),
+        ),
+        # Without a VIP it is its oned that knows; outside a zone there is nobody else.
+        (
+            facts(units=units(**{FLOW: STOPPED})),
+            spec(features=("flow",), **NO_VIP),
+            ("oned.conf: RAFT_FOLLOWER_HOOK/ARGUMENTS", "oned.conf: RAFT_LEADER_HOOK/ARGUMENTS"),
+        ),
+        (
+            facts(units=units(**{FLOW: STOPPED}), leads=True),
+            spec(features=("flow",), **NO_VIP),
+            (
+                "oned.conf: RAFT_FOLLOWER_HOOK/ARGUMENTS",
+                "oned.conf: RAFT_LEADER_HOOK/ARGUMENTS",
+                "opennebula-flow.service: stopped",
+            ),
+        ),
+        (
+            facts(units=units(**{FLOW: STOPPED}), addresses=(Address("eth1", VIP6.address, 64),)),
+            spec(features=("flow",), vips=(VIP6,)),
+            (
+                "package python3: not installed",
+                "oned.conf: LISTEN_ADDRESS",
+                "oned.conf: RAFT_FOLLOWER_HOOK/ARGUMENTS",
+                "oned.conf: RAFT_FOLLOWER_HOOK/COMMAND",
+                "oned.conf: RAFT_LEADER_HOOK/ARGUMENTS",
+                "oned.conf: RAFT_LEADER_HOOK/COMMAND",
+                *leader.PATHS[:3],
+                "opennebula-flow.service: stopped",
+            ),
+        ),
+        (
+            facts(units=units(**{leader.SOCKET_UNIT: Unit("", "inactive")})),
+            spec(leader_check=2636),
+            (*leader.PATHS[3:], "opennebula-ha-leader.socket: stopped"),
         ),
         (
             facts(units=units(**{FIREEDGE: STOPPED})),
@@ -424,12 +513,12 @@ def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
 
 
 def test_a_database_that_is_in_use_keeps_its_name() -> None:
-    text = configuration.oned_conf(SHIPPED, spec(vip=None), "pw")
-    other = spec(vip=None, database=Database(name="another"))
+    text = configuration.oned_conf(SHIPPED, spec(), "pw")
+    other = spec(database=Database(name="another"))
     with pytest.raises(HostError, match="opennebula, in which a running oned has its data"):
         check(facts(active=True, oned_conf=text), other)
     check(facts(active=False, oned_conf=text), other)
-    check(facts(active=True, oned_conf=text), spec(vip=None))
+    check(facts(active=True, oned_conf=text), spec())
 
 
 def test_every_front_end_must_find_every_other_by_its_name() -> None:

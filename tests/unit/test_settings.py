@@ -126,8 +126,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no boolean": ({"force_ha": "maybe"}, "force_ha", "expected true or false"),
     "no number": ({"one_vip_cidr": "wide"}, "one_vip_cidr", "expected a whole number"),
     "no object": ({"ssh": "root@gate"}, "ssh", "expected an object"),
-    "no address": ({"one_vip": "10.2.50"}, "one_vip", "not a valid IPv4 address"),
-    "a prefix too long": ({"one_vip_cidr": 33}, "one_vip_cidr", "less than or equal to 32"),
+    "no address": ({"one_vip": "10.2.50"}, "one_vip", "not a valid IPv4 or IPv6 address"),
+    "a prefix too long": ({"one_vip_cidr": 33}, "one_vip_cidr", "expected at most 32"),
+    "a prefix too long for any": ({"one_vip_cidr": 129}, "one_vip_cidr", "less than or equal to"),
     "a host name with capitals": (
         {"frontends": {"N1": {"address": "10.2.50.1"}}, "force_ha": True},
         "frontends.N1",
@@ -179,6 +180,66 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "the VIP is a front-end": ({"one_vip": "10.2.50.11"}, "one_vip", "the address of n1a2"),
     "the VIP is the broadcast": ({"one_vip": "10.2.50.255"}, "one_vip", "broadcast address"),
     "the VIP is the network": ({"one_vip": "10.2.50.0"}, "one_vip", "network's or broadcast"),
+    "an address of one link": (
+        {"one_vip": "fe80::1", "one_vip_cidr": 64},
+        "one_vip",
+        "clients can use, not fe80::1",
+    ),
+    "IPv4 in IPv6": (
+        {"one_vips": [{"address": "::ffff:10.2.50.9", "cidr": 64}]},
+        "one_vips",
+        "use",
+    ),
+    "a further prefix too long": (
+        {"one_vips": [{"address": "10.2.50.9", "cidr": 64}]},
+        "one_vips",
+        "64 is no prefix of 10.2.50.9",
+    ),
+    "a VIP twice": (
+        {"one_vips": [{"address": "10.2.50.86", "cidr": 24}]},
+        "one_vips",
+        "10.2.50.86 is there twice",
+    ),
+    "a further VIP is a front-end": (
+        {"one_vips": [{"address": "10.2.50.11", "cidr": 24}]},
+        "one_vips",
+        "the address of n1a2",
+    ),
+    "an interface of a stranger": (
+        {"one_vips": [{"address": "10.2.50.9", "cidr": 24, "interfaces": {"n9": "eth1"}}]},
+        "one_vips",
+        "an interface of n9",
+    ),
+    "an unknown key of a further VIP": (
+        {"one_vips": [{"address": "10.2.50.9", "cidr": 24, "if": "eth1"}]},
+        "one_vips.0.if",
+        "not a key",
+    ),
+    "further VIPs without the first": (
+        {
+            **dict.fromkeys(("one_vip", "one_vip_cidr", "one_vip_if"), MISSING),
+            "one_vips": [{"address": "10.2.50.9", "cidr": 24, "interface": "eth0"}],
+        },
+        "one_vips",
+        "the first of them as one_vip",
+    ),
+    "a hook with arguments": ({"leader_hook": "raft/x.sh now"}, "leader_hook", "expected text"),
+    "no URL": ({"zone_endpoint": "one.example.org"}, "zone_endpoint", "expected text"),
+    "a port that is taken": (
+        {"leader_check": {"port": 2633}},
+        "leader_check.port",
+        "a port of OpenNebula's own",
+    ),
+    "no port": ({"leader_check": {"port": 0}}, "leader_check.port", "greater than or equal to 1"),
+    "a check for one alone": (
+        {
+            "frontends": {"n1": {"address": "10.2.50.1"}},
+            "leader_check": {"port": 2636},
+            **dict.fromkeys(("one_vip", "one_vip_cidr", "one_vip_if"), MISSING),
+        },
+        "leader_check",
+        "one front-end alone has no leader",
+    ),
     "the VIP for one alone": (
         {"frontends": front_ends("10.2.50.1")},
         "one_vip",
@@ -268,9 +329,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name in the place of an address": (
         {"flow_bind_addr": "localhost"},
         "flow_bind_addr",
-        "expected an IPv4 address",
+        "expected an address",
     ),
-    "an address that is none": ({"gate_bind_addr": "10.0.0.256"}, "gate_bind_addr", "no IPv4"),
+    "an address that is none": ({"gate_bind_addr": "10.0.0.256"}, "gate_bind_addr", "no address"),
     "a proxy without colons": (
         {"gate_tproxy": [{"service_port": 5030}]},
         "gate_tproxy",
@@ -351,6 +412,17 @@ def test_a_vip_outside_the_subnet_is_refused_for_each_front_end() -> None:
         "one_vip: 10.9.9.9/24 is not in a subnet with n1a1 at 10.2.50.10",
         "one_vip: 10.9.9.9/24 is not in a subnet with n1a3 at 10.2.50.12",
     ]
+
+
+def test_a_further_vip_may_be_elsewhere_on_an_interface_of_its_own() -> None:
+    elsewhere = {"address": "192.0.2.9", "cidr": 24}
+    assert [fault.split(";")[0] for fault in faults(one_vips=[elsewhere])] == [
+        f"one_vips: 192.0.2.9/24 is not in a subnet with {name} at {address}"
+        for name, address in (("n1a1", "10.2.50.10"), ("n1a3", "10.2.50.12"))
+    ]
+    there = {"n1a1": "eth1", "n1a3": "eth1"}
+    for given in ({**elsewhere, "interface": "eth1"}, {**elsewhere, "interfaces": there}):
+        parse(raw({**GOOD, "one_vips": [given]}))
 
 
 def test_an_interface_on_every_front_end_makes_the_common_one_needless() -> None:

@@ -17,6 +17,13 @@ class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
     block_on_close = False
     allow_reuse_address = True
 
+    def __init__(
+        self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]
+    ) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
     def server_bind(self) -> None:
         """Bind without the base class's look-up of the host's name, which may hang."""
         socketserver.TCPServer.server_bind(self)

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Does this front-end lead? Exit status 0: its own oned says so; 1: it says otherwise, or nothing.
+# With --http: the answer to an HTTP request on standard input, 200 or 503.
+export LC_ALL=C
+case ${1:-} in
+    --ask)
+        auth=$(sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; q' /var/lib/one/.one/one_auth) || exit 1
+        body="<?xml version=\"1.0\"?><methodCall><methodName>one.zone.raftstatus</methodName>\
+<params><param><value><string>$auth</string></value></param></params></methodCall>"
+        exec 3<>/dev/tcp/127.0.0.1/2633 || exit 1
+        printf 'POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s' \
+            ${#body} "$body" >&3
+        # 3 is the leader; a solo oned, a candidate and a follower have other numbers.
+        exec grep -q '&lt;STATE&gt;3&lt;/STATE&gt;' <&3
+        ;;
+    --http)
+        # What is asked for is nothing; but who is hung up on while speaking may miss the answer.
+        while IFS= read -r -t 2 -n 8192 line && [ -n "${line%$'\r'}" ]; do :; done
+        status="200 OK" said=leader
+        "$0" || status="503 Service Unavailable" said="not the leader"
+        printf 'HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n\r\n%s\n' \
+            "$status" $((${#said} + 1)) "Connection: close" "$said"
+        ;;
+    *) timeout 3 "$0" --ask 2>/dev/null || exit 1 ;;
+esac

@@ -1,3 +1,0 @@
-# Remove an address from whatever interface has it. Variable: address.
-step "remove $address"
-drop_address "$address"

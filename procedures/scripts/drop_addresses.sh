@@ -1,0 +1,3 @@
+# Remove addresses from whatever interface has them. Variable: addresses.
+step "remove $addresses"
+for address in $addresses; do drop_address "$address"; done

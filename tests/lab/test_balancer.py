@@ -1,0 +1,218 @@
+"""A zone without a VIP: HAProxy leads its clients to the leader, by what each front-end says.
+
+The tests share one lab and come in their order.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.web import Answer, Page
+from tests.lab.zones import leader_seen_by, one, servers, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+BALANCER = "n1a4"
+PORT = 2636
+CHECK = Page(PORT, "/")
+GATE = Page(5030, "/")
+LEADS = "/usr/local/lib/opennebula-ha/leads"
+SOCKET = "opennebula-ha-leader.socket"
+VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    balance(lab)
+    for key in VIP_KEYS:
+        del operator.config[key]
+    operator.config |= {
+        "features": {"gui": False, "flow": False, "gate": True, "form": False},
+        "zone_endpoint": f"http://{lab.host(BALANCER).address}:2633/RPC2",
+        "leader_check": {"port": PORT},
+    }
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def test_the_balancer_leads_to_the_leader_and_its_services(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader = leader_seen_by(lab.host("n1a1"))
+    assert_led_to(lab, leader)
+    assert_idle(lab, leader)
+    assert operator.outputs()["endpoint"] == operator.config["zone_endpoint"]
+    for name in NAMES:
+        assert operator.config["zone_endpoint"] in one(lab.host(name), "onezone show 0")
+        conf = lab.host(name).run("cat /etc/one/oned.conf /etc/one/monitord.conf").stdout
+        assert 'ARGUMENTS = "leader"' in conf
+        assert f'MONITOR_ADDRESS = "{lab.host(BALANCER).address}"' in conf
+    assert operator.up("--expect-no-changes").ok
+    shown = operator.refresh()
+    assert shown.ok and "drift:" not in shown.output, shown.output
+
+
+def test_each_front_end_says_whether_it_leads_and_nothing_else(zone: tuple[Lab, Operator]) -> None:
+    lab, _ = zone
+    leader = leader_seen_by(lab.host("n1a1"))
+    for name in NAMES:
+        host = lab.host(name)
+        said = CHECK.of(lab, host.address)
+        wanted = (200, "leader\n") if name == leader else (503, "not the leader\n")
+        assert (said.status, said.body) == wanted
+        for user in ("root", "oneadmin"):
+            done = host.run(f"runuser -u {user} -- {LEADS}")
+            assert (done.returncode, done.stdout + done.stderr) == (int(name != leader), "")
+        # Nobody else may read what it asks with.
+        assert host.run(f"runuser -u ubuntu -- {LEADS}").returncode == 1
+        listening = host.run(f"ss -Hltn sport = :{PORT}").stdout.split()
+        assert listening[3] == f"{host.address}:{PORT}"
+        assert "Started" not in host.run("journalctl -u 'opennebula-ha-leader@*' -o cat").stdout
+    host = lab.host(leader)
+    # A request of another form, one that never ends, and many at once.
+    for request in ("OPTIONS / HTTP/1.0\\r\\n\\r\\n", "", "GET / HTTP/1.1\\r\\nHost: x\\r\\n"):
+        asked = f"exec 3<>/dev/tcp/{host.address}/{PORT}; printf '{request}' >&3; head -n 1 <&3"
+        assert host.run(asked).stdout == "HTTP/1.1 200 OK\n"
+    host.run(f"for n in $(seq 300); do (exec 3<>/dev/tcp/{host.address}/{PORT}) & done; wait")
+    wait_for(lambda: CHECK.of(lab, host.address).status == 200 or None, "an answer after all")
+
+
+def test_an_oned_that_hangs_does_not_lead(zone: tuple[Lab, Operator]) -> None:
+    lab, _ = zone
+    leader = leader_seen_by(lab.host("n1a1"))
+    host = lab.host(leader)
+    # All that oned is; what answers for it is not of its unit.
+    assert host.run("systemctl kill --signal=SIGSTOP opennebula").returncode == 0
+    try:
+        assert CHECK.of(lab, host.address).status == 503
+        other = next(name for name in NAMES if name != leader)
+        heir = leader_seen_by(lab.host(other), other_than=leader)
+        assert_led_to(lab, heir)
+    finally:
+        host.run("systemctl kill --signal=SIGCONT opennebula")
+    wait_for(lambda: states(lab, leader).get(leader) == "follower" or None, f"{leader} to follow")
+    assert CHECK.of(lab, host.address).status == 503
+    assert_idle(lab, heir)
+
+
+def test_the_balancer_follows_when_the_leader_s_host_falls(zone: tuple[Lab, Operator]) -> None:
+    lab, _ = zone
+    fallen = leader_seen_by(lab.host("n1a1"))
+    others = [name for name in NAMES if name != fallen]
+    lab.host(fallen).kill()
+    heir = leader_seen_by(lab.host(others[0]), other_than=fallen)
+    assert_led_to(lab, heir)
+    assert_idle(lab, heir)
+    one(lab.host(heir), "oneuser create after-the-fall secret-of-that")
+    lab.host(fallen).start()
+    wait_for(lambda: states(lab, fallen).get(fallen) == "follower" or None, f"{fallen} to follow")
+    leader = leader_seen_by(lab.host(fallen))
+    assert_led_to(lab, leader)
+    assert_idle(lab, leader)
+
+
+def test_a_service_that_stopped_beside_the_leader_is_drift(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader = leader_seen_by(lab.host("n1a1"))
+    stop = f"systemctl stop opennebula-gate; systemctl disable --now {SOCKET}"
+    assert lab.host(leader).run(stop).returncode == 0
+    shown = operator.refresh()
+    assert "drift: opennebula-gate.service: stopped" in shown.output
+    assert f"drift: {SOCKET}: disabled" in shown.output
+    run = operator.up()
+    assert run.ok, run.output
+    assert_led_to(lab, leader)
+    assert "drift:" not in operator.refresh().output
+
+
+def test_from_the_balancer_to_a_vip_and_from_there_to_nothing(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    endpoint = operator.config.pop("zone_endpoint")
+    operator.config |= {
+        **dict(zip(VIP_KEYS, (VIP, 24, "eth0"), strict=True)),
+        "leader_check": {},
+    }
+    run = operator.up()
+    assert run.ok, run.output
+    assert f"http://{VIP}:2633/RPC2" in one(lab.host("n1a1"), "onezone show 0")
+    for name in NAMES:
+        assert CHECK.of(lab, lab.host(name).address).status == 0
+        gone = lab.host(name).run(f"ls {LEADS}; systemctl list-unit-files 'opennebula-ha*'")
+        assert "opennebula-ha" not in gone.stdout
+    for key in VIP_KEYS:
+        del operator.config[key]
+    run = operator.up()
+    assert run.ok, run.output
+    shown = one(lab.host("n1a1"), "onezone show 0")
+    assert "http://localhost:2633/RPC2" in shown and endpoint not in shown
+    assert all(f" {VIP}/" not in host.run("ip -o address").stdout for host in lab.hosts)
+    leader = leader_seen_by(lab.host("n1a1"))
+    answer = GATE.of(lab, lab.host(leader).address)
+    assert answer.server == f"opennebula-gate ({leader})"
+
+
+def balance(lab: Lab) -> None:
+    """Have HAProxy on a host that is no front-end, as docs/config.md says."""
+    backends = []
+    for port in (2633, 5030):
+        lines = [f"server {name} {lab.host(name).address}:{port}" for name in NAMES]
+        backends.append(
+            f"""
+frontend of-{port}
+    mode tcp
+    bind :{port}
+    default_backend to-{port}
+backend to-{port}
+    mode tcp
+    option httpchk
+    default-server check port {PORT} inter 2s fall 2 rise 1 on-marked-down shutdown-sessions
+    """
+            + "\n    ".join(lines)
+        )
+    text = "defaults\n    timeout connect 2s\n    timeout client 30s\n    timeout server 30s\n"
+    done = lab.host(BALANCER).run(
+        "apt-get -qq update && apt-get -qq -y --no-install-recommends install haproxy &&"
+        f" cat >/etc/haproxy/haproxy.cfg <<'END'\n{text}{''.join(backends)}\nEND\n"
+        "systemctl restart haproxy",
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def assert_led_to(lab: Lab, leader: str) -> None:
+    """oned and Gate, asked at the balancer, are those of that host."""
+    at_balancer = f"env ONE_XMLRPC=http://{lab.host(BALANCER).address}:2633/RPC2"
+
+    def gate() -> Answer | None:
+        answer = GATE.of(lab, lab.host(BALANCER).address)
+        return answer if answer.server == f"opennebula-gate ({leader})" else None
+
+    wait_for(gate, f"the balancer to lead to {leader}")
+    assert "oneadmin" in one(lab.host(leader), f"{at_balancer} oneuser list")
+
+
+def assert_idle(lab: Lab, leader: str) -> None:
+    """Gate runs nowhere else."""
+
+    def running() -> list[str]:
+        asked = "systemctl -q is-active opennebula-gate"
+        up = (name for name in NAMES if lab.host(name).is_running)
+        return [name for name in up if lab.host(name).run(asked).returncode == 0]
+
+    wait_for(lambda: running() == [leader] or None, f"Gate on {leader} alone")
+
+
+def states(lab: Lab, asked: str) -> dict[str, str]:
+    """State of each server, as that host sees it."""
+    try:
+        return {server.name: server.state for server in servers(lab.host(asked))}
+    except AssertionError:
+        return {}
