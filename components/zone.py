@@ -181,14 +181,13 @@ def zone(settings: Settings) -> ZoneSpec:
 def web_server(settings: Settings) -> WebSpec:
     """What the config says of TLS in front of FireEdge."""
     addresses = [host.address for host in settings.hosts.values()]
+    vips = [vip.address for vip in _vips(settings, None)]
+    names = (settings.one_fqdn, _entrance(settings), *(vips or addresses))
     key, certchain = settings.ssl.paths
     return WebSpec(
         hosts=settings.hosts,
         server=settings.ssl.web_server or "apache",
-        names=(
-            *([settings.one_fqdn] if settings.one_fqdn else []),
-            *([str(settings.one_vip)] if settings.one_vip else addresses),
-        ),
+        names=tuple(dict.fromkeys(name for name in names if name)),
         key=key,
         certchain=certchain,
         generate=settings.ssl.generate_cert,

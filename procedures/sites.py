@@ -1,6 +1,7 @@
 """What a web server in front of FireEdge is told: TLS for clients, and who is behind it. Pure."""
 
 from opennebula import ports
+from opennebula.zone import in_url
 from procedures.specs import WebSpec
 
 _HEADER = "# Written by opennebula-ha: opennebula-ha:ssl.\n"
@@ -38,13 +39,13 @@ _APACHE = """\
 
 _NGINX = """\
 server {{
-    listen 80;
+    listen 80;{listen_80}
     server_name {names};
     return 301 https://$host$request_uri;
 }}
 
 server {{
-    listen 443 ssl;
+    listen 443 ssl;{listen_443}
     server_name {names};
 
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -85,12 +86,17 @@ map $http_upgrade $connection_of_upgrade {{
 
 def site(spec: WebSpec) -> str:
     """The web server's file."""
-    first, *others = spec.names
+    names = [in_url(name) for name in spec.names]
+    first, *others = names
+    # At those of IPv6 Apache listens by itself, nginx where it is told, and fails where none is.
+    has_ipv6 = names != list(spec.names)
     text = {"apache": _APACHE, "nginx": _NGINX}[spec.server]
     return _HEADER + text.format(
         first=first,
         aliases=f"\n    ServerAlias {' '.join(others)}" if others else "",
-        names=" ".join(spec.names),
+        names=" ".join(names),
+        listen_80="\n    listen [::]:80;" if has_ipv6 else "",
+        listen_443="\n    listen [::]:443 ssl;" if has_ipv6 else "",
         key=spec.key,
         certchain=spec.certchain,
         behind=_BEHIND,

@@ -157,3 +157,13 @@ def test_a_site_has_its_names_its_certificate_and_fireedge_behind_it(server: str
         assert part in text
     assert text.count("{") == text.count("}")
     assert "{{" not in text
+
+
+def test_at_a_vip_of_ipv6_it_serves_too() -> None:
+    names = ("one.example.org", "10.2.50.86", "fd00:2:50::86")
+    text = site(spec(server="nginx", names=names))
+    for part in ("listen [::]:80;", "listen [::]:443 ssl;", " [fd00:2:50::86];"):
+        assert part in text
+    assert "[::]" not in site(spec(server="nginx"))
+    assert "    ServerAlias 10.2.50.86 [fd00:2:50::86]\n" in site(spec(names=names))
+    assert spec(names=names).alternative_names.endswith("IP:10.2.50.86,IP:fd00:2:50::86")
