@@ -1,10 +1,12 @@
 """Give a leader's database and keys to other front-ends: straight from host to host.
 
-The dump, ``/var/lib/one/.one`` and ``.ssh`` go by rsync over SSH. The sending side logs in with
-the operator's agent where that is lent to it, or with keys that it has already, or else with one
-made for this transfer. The receiving side allows that key beforehand, which spares a round trip:
-for rsync into one folder, for a while, until the dump has arrived. That is less than the others
-may do. The sending side knows the receiver by the host key that this program verified itself.
+``/var/lib/one/.one``, ``.ssh`` and the remotes go by rsync over SSH. The dump goes as it comes, and
+is imported as it arrives: only who sends it keeps a file of it. The sending side logs in with the
+operator's agent where that is lent to it, or with keys that it has already, or else with one made
+for this transfer. The receiving side allows that key beforehand, which spares a round trip: for
+rsync into one folder and an import into one new database, for a while. That is less than the
+others may do. The sending side knows the receiver by the host key that this program verified
+itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +16,15 @@ from hosts.errors import HostError, no_room
 from procedures import configuration
 from procedures.access import Access, side_by_side
 from procedures.observe import Facts
+from procedures.oned import STOP
 from procedures.specs import Database
 
 INCOMING = "/var/lib/opennebula-ha/incoming"
 """Where a host receives a database and its keys."""
 COPY = 3600.0
-"""Seconds for one of: the dump, the transfer, the restore."""
-TRUST = COPY + 900.0
-"""Seconds after which nobody logs in with a transfer's key any more: the dump comes before that."""
+"""Seconds for a dump and its import elsewhere, side by side, or for either."""
+TRUST = 1200.0
+"""Seconds after which nobody logs in with a transfer's key any more."""
 
 
 def dump(
@@ -61,52 +64,60 @@ def seed(
     # Only here: to load it takes a fifth of a run that changes nothing.
     from hosts.keys import new_key  # noqa: PLC0415
 
+    if not targets:
+        return dump(access, source, database, reason=reason, keep=keep, stop=stop)
     private, public = new_key()
-    prepared = side_by_side(
+    side_by_side(
         {
-            "": lambda: dump(access, source, database, reason=reason, keep=keep, stop=stop),
+            **({"": lambda: _stop(access, source)} if stop else {}),
             **{
                 target.host.name: lambda host=target.host: _allow(access, host, public)  # type: ignore[misc]
                 for target in targets
             },
         }
     )
-    path = prepared[""]
-    if targets:
-        _send(access, source, [target.host for target in targets], path, private)
-        side_by_side(
-            {
-                target.host.name: lambda target=target: _restore(  # type: ignore[misc]
-                    access, target, server_ids[target.host.name], database
-                )
-                for target in targets
-            }
-        )
+    kept = {"db_name": database.name, "reason": reason, "keep": str(keep)}
+    path = _send(access, source, [target.host for target in targets], kept, private)
+    side_by_side(
+        {
+            target.host.name: lambda target=target: _restore(  # type: ignore[misc]
+                access, target, server_ids[target.host.name], database
+            )
+            for target in targets
+        }
+    )
     return path
 
 
-def _allow(access: Access, host: Host, public_key: str) -> str:
+def _stop(access: Access, host: Host) -> None:
+    access.run(host, "stop", timeout=STOP)
+
+
+def _allow(access: Access, host: Host, public_key: str) -> None:
     access.run(
         host,
         "allow_transfer",
         variables={"public_key": public_key, "seconds": str(int(TRUST))},
-        timeout=180,
+        timeout=STOP,
     )
-    return ""
 
 
 def _send(
-    access: Access, source: Host, targets: Sequence[Host], path: str, private_key: str
-) -> None:
+    access: Access,
+    source: Host,
+    targets: Sequence[Host],
+    kept: Mapping[str, str],
+    private_key: str,
+) -> str:
     lines = []
     for host in targets:
         session = access.session(host)
         lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
     try:
-        access.run(
+        output = access.run(
             source,
             "send",
-            variables={"dump": path, "targets": "\n".join(lines)},
+            variables={**kept, "targets": "\n".join(lines)},
             secrets={"private_key": private_key},
             timeout=COPY,
             lend_agent=True,
@@ -116,6 +127,7 @@ def _send(
             if full := access.session(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
         raise
+    return output.values["dump"]
 
 
 def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:

@@ -1,14 +1,17 @@
-# Let the source write into one folder here, with one key, for a while.
+# Let the source write into one folder and one new database here, with one key, for a while.
 # Variables: public_key, seconds. Stops oned: its database is about to change.
 stop_oned
 
 step "allow the transfer"
 umask 077
-rm -rf /var/lib/opennebula-ha/incoming
-mkdir -p /var/lib/opennebula-ha/incoming /run/opennebula-ha
+await_database
+# Of one that was cut off.
+drop_incoming
+make_scratch
+mkdir -p "$incoming" /run/opennebula-ha
 cat >/run/opennebula-ha/receive.conf <<END
 [incoming]
-path = /var/lib/opennebula-ha/incoming
+path = $incoming
 read only = false
 write only = true
 use chroot = true
@@ -16,13 +19,28 @@ uid = 0
 gid = 0
 log file = /dev/null
 END
+{
+    echo "set -euo pipefail"
+    declare -p scratch
+    declare -f sql fill_scratch
+    echo fill_scratch
+} >/run/opennebula-ha/import
 as_root=
 [ "$login" = root ] || as_root="sudo -n "
+cat >/run/opennebula-ha/receive <<END
+case \$SSH_ORIGINAL_COMMAND in
+    *"$import") exec $as_root$import ;;
+    *) exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+esac
+END
+# The account that is logged in to reads that one.
+chmod 711 /run/opennebula-ha
+chmod 644 /run/opennebula-ha/receive
 group=$(id -gn "$login")
 keys=$(authorized_keys)
 install -d -o "$login" -g "$group" -m 0700 "$(dirname "$keys")"
 others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
-command="${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
+command="sh /run/opennebula-ha/receive"
 until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
 {
     [ -z "$others" ] || printf '%s\n' "$others"

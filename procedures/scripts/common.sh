@@ -116,13 +116,23 @@ drop_address() {
     ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |
         while read -r device found; do ip address del "$found" dev "$device"; done
 }
+# Where what a leader sends arrives: its files, and its database. Who runs the import while it does,
+# one at a time.
+incoming=/var/lib/opennebula-ha/incoming
+scratch=opennebula_ha_incoming
+importing=opennebula-ha-import.service
+import="systemd-run --quiet --pipe --wait --collect --setenv=HOME=/root --unit=$importing \
+bash /run/opennebula-ha/import"
 ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
 authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
 # Ends the line of a transfer's key there.
 marker=opennebula-ha-transfer
 # What arrived goes, and the folder with it unless something waits in it for its turn.
 drop_incoming() {
-    rm -rf /var/lib/opennebula-ha/incoming
+    [ -d "$incoming" ] || return 0
+    systemctl stop "$importing" 2>/dev/null || true
+    sql -e "DROP DATABASE IF EXISTS $scratch" 2>/dev/null || true
+    rm -rf "$incoming"
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }
 end_trust() {
@@ -163,20 +173,55 @@ schema_of() {
     sql "$1" -e "(SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1)
         UNION (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)" | sort -u | paste -sd/
 }
-# Import a dump beside the database, in ${db_name}_incoming.
-import_dump() {
-    scratch="${db_name}_incoming"
-    sql -e "DROP DATABASE IF EXISTS \`$scratch\`; CREATE DATABASE \`$scratch\`"
+# A dump on standard input is imported beside the database.
+make_scratch() { sql -e "DROP DATABASE IF EXISTS $scratch; CREATE DATABASE $scratch"; }
+fill_scratch() {
     # The log of this import is of no use to anybody; without it, it takes half the time.
-    zstd -dc "$1" | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+    zstd -dc | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+}
+import_dump() { # FILE
+    make_scratch
+    fill_scratch <"$1"
 }
 # All tables change their place in one statement: the database is the old one, empty, or whole.
 put_in_place() {
     local moves
-    moves=$(sql -e "SELECT CONCAT('\`$scratch\`.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
+    moves=$(sql -e "SELECT CONCAT('$scratch.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
         FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
+    [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
     sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
-    sql -e "DROP DATABASE \`$scratch\`"
+    sql -e "DROP DATABASE $scratch"
+}
+# A dump of the whole database, compressed, without blocking a writer, and the keys without which it
+# is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
+# says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
+keep_dump() { # NAME...
+    local folder=/var/backups/opennebula dumper keys old
+    step "dump the database"
+    umask 077
+    mkdir -p "$folder"
+    find "$folder" -name '*.partial' -delete
+    dump=$folder/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
+    dumper=$(command -v mariadb-dump || command -v mysqldump)
+    keys=${dump%.sql.zst}.keys.tar.zst
+    # A disk that is full of half a dump would stop the database itself.
+    trap 'rm -f "${dump%.sql.zst}".*.partial' EXIT
+    (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q >"$keys.partial"
+    unsent=$("$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        spread "$@" 3>&1 >"$dump.partial")
+    mv "$keys.partial" "$keys"
+    mv "$dump.partial" "$dump"
+    # Those of another version of the database stay: they are the only way back.
+    find "$folder" -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
+        while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
+}
+spread() { # NAME...
+    if [ $# = 0 ]; then
+        cat
+    else
+        # One that takes no more of it keeps it from nobody else.
+        tee -p >(give_to "$1" >&3) | spread "${@:2}"
+    fi
 }
 count_users() {
     if has_table user_pool; then

@@ -1,3 +1,3 @@
 # Get ready for a dump from the operator's machine: no oned, and nothing of an earlier transfer.
 stop_oned
-rm -rf /var/lib/opennebula-ha/incoming
+drop_incoming

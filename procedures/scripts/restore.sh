@@ -1,8 +1,6 @@
 # Put the received database in place of this host's own, with its SERVER_ID set before that.
-# Variables: db_name, may_replace (yes: its content belongs to this zone), alone (yes: from a kept
+# Variables: db_name, may_replace (yes: its content belongs to this zone), alone (yes: it is a kept
 # dump, for the first server of a new zone); secret: oned_conf (the whole file, with the SERVER_ID).
-incoming=/var/lib/opennebula-ha/incoming
-
 step "end the trust for the transfer"
 end_trust
 
@@ -11,9 +9,8 @@ await_database
 users=$(count_users)
 [ "$users" -eq 0 ] || [ "$may_replace" = yes ] || refuse "an empty database" \
     "one with $users users" "if nothing in it is needed, drop the database and run again"
-dump=$(ls "$incoming"/*.sql.zst)
-import_dump "$dump"
 if [ "$alone" = yes ]; then
+    import_dump "$incoming"/*.sql.zst
     tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
     # The servers of then are gone.
     sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,

@@ -23,6 +23,7 @@ FOUNDING = (
 )
 JOINING = (
     "n1a4: allow the transfer",
+    "send the database and the keys to n1a4",
     "n1a4: restore the database",
     "n1a4: register with the leader",
     "n1a4: start oned",

@@ -37,7 +37,7 @@ def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site
     with config(operator, skip_checks=["ports"]):
         message = only(operator.up(), "n1a1")
     assert message.step == "send the database and the keys"
-    assert message.expected == "rsync to n1a2"
+    assert message.expected == "the database and the keys on n1a2"
     assert "n1a2: " in message.seen
     assert "reaches the SSH port of n1a2" in message.remedy
     for name in NAMES:

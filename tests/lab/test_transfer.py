@@ -94,7 +94,8 @@ def trust(host: LabHost) -> str:
     return host.run(
         "grep -hs opennebula-ha-transfer {/home/ubuntu,/root}/.ssh/authorized_keys;"
         " ls -d /run/opennebula-ha* /var/lib/opennebula-ha 2>/dev/null;"
-        " grep -rlsF 'PRIVATE KEY' /run"
+        " grep -rlsF 'PRIVATE KEY' /run; ls -d /var/lib/mysql/opennebula_ha_incoming 2>/dev/null;"
+        " systemctl -q is-active opennebula-ha-import && echo an import"
     ).stdout
 
 
@@ -305,6 +306,8 @@ def test_what_a_transfer_left_that_was_not_needed_after_all_goes_with_the_next_s
     name = next(name for name in ALL if name != leader)
     lab.host(name).run(
         "systemctl stop opennebula; mkdir -p /run/opennebula-ha /var/lib/opennebula-ha/incoming;"
+        " mysql -e 'CREATE DATABASE opennebula_ha_incoming';"
+        " systemd-run -q --collect --unit=opennebula-ha-import sleep 600;"
         " echo 'restrict ssh-ed25519 AAAA opennebula-ha-transfer' >>~ubuntu/.ssh/authorized_keys"
     )
     assert operator.refresh().ok

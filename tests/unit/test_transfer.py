@@ -31,13 +31,13 @@ SCRIPTS = Path(transfers.__file__).parent / "scripts"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----"
 AGENT = "/run/agent.1"
 
-# What would change this machine, or needs root; rsync notes what it is given, and what is in the
-# files without names that ssh is given. It gets in with whatever $lets_in matches.
+# What would change this machine, or needs root; rsync and ssh note what they are given, and what is
+# in the files without names that ssh is given. They get in with whatever $lets_in matches.
 FAKES = r"""
 systemctl() { return 1; }
 mktemp() { command mktemp; }
 ssh_folder() { echo "$home/.ssh"; }
-rsync() {
+note() {
     local file text="$*"
     for file in $(grep -o '/proc/[0-9]*/fd/[0-9]*' <<<"$*"); do
         text=${text//$file/<$(cat "$file")>}
@@ -47,12 +47,15 @@ rsync() {
     echo "$refusal" >&2
     return 255
 }
+rsync() { note rsync "$@"; }
+ssh() { note ssh "$@" && cat >"$home/at-${@: -2:1}"; }
+zstd() { cat; }
 """
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run of the script gave, and how it called rsync."""
+    """What one run of the script gave, and how it called rsync and ssh."""
 
     status: int
     output: Output
@@ -67,35 +70,43 @@ def send(
     own: tuple[str, ...] = (),
     lent: bool = False,
     refusal: str = "Permission denied (publickey).",
+    dumper: str = 'echo "of opennebula: $*"',
 ) -> Sent:
     """Run the script as on a leader whose ``login`` has those keys of its own."""
     (home / ".ssh").mkdir()
     for name in own:
         (home / ".ssh" / name).write_text("a key\n")
-    script = Script(
-        "send",
-        (SCRIPTS / "common.sh").read_text() + FAKES + (SCRIPTS / "send.sh").read_text(),
-        {
-            "home": str(home),
-            "lets_in": lets_in,
-            "refusal": refusal,
-            "dump": "/d.sql.zst",
-            "targets": targets,
-        },
-        {"private_key": KEY},
-        exclusive=False,
-    )
+    variables = {"lets_in": lets_in, "refusal": refusal, "targets": targets}
+    given = {"SUDO_USER": "ubuntu", "SSH_AUTH_SOCK": "/of/somebody/else"}
+    if lent:
+        given[agent.SOCKET] = AGENT
+    fakes = f"{FAKES}mariadb-dump() {{ {dumper}; }}\n"
+    return leader(home, "send", fakes, variables, given)
+
+
+def leader(
+    home: Path,
+    name: str,
+    fakes: str,
+    variables: Mapping[str, str],
+    given: Mapping[str, str] | None = None,
+) -> Sent:
+    """Run one of the scripts that make a dump, with its folders below that one."""
+    (home / "one" / ".one").mkdir(parents=True)
+    common, own = ((SCRIPTS / f"{part}.sh").read_text() for part in ("common", name))
+    body = f"{common}{fakes}{own}"
+    for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
+        body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))
+    body = body.replace("cd /var/lib/one ", f"cd {home}/one ")
+    # In /run only root may make files.
+    body = body.replace("mktemp /run/opennebula-ha-send.XXXXXX", "mktemp")
+    asked = {"home": str(home), "db_name": "opennebula", "reason": "before-join-n1a2", "keep": "2"}
+    script = Script(name, body, {**asked, **variables}, {"private_key": KEY}, exclusive=False)
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     done = subprocess.run(
         ["bash", "-s"],
-        # In /run only root may make files.
-        input=script.text().replace("mktemp /run/opennebula-ha-send.XXXXXX", "mktemp"),
-        env={
-            **environment,
-            "SUDO_USER": "ubuntu",
-            "SSH_AUTH_SOCK": "/of/somebody/else",
-            **({agent.SOCKET: AGENT} if lent else {}),
-        },
+        input=script.text(),
+        env={**environment, **(given or {})},
         capture_output=True,
         text=True,
         timeout=20,
@@ -109,6 +120,7 @@ def send(
     )
 
 
+DUMPED = "of opennebula: --single-transaction --quick --hex-blob opennebula\n"
 WITH_AGENT = rf"-o IdentityFile=none -o IdentityAgent={AGENT} "
 WITH_OWN = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i \S+/\.ssh/id_ed25519 "
 WITH_MADE = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i <-----BEGIN [^>]*KEY-----> "
@@ -150,19 +162,27 @@ class Case:
 def test_the_first_way_that_leads_there_is_taken(tmp_path: Path, case: Case) -> None:
     sent = send(tmp_path, lets_in=case.lets_in, own=case.own, lent=case.lent)
     assert sent.status == 0
-    assert sent.output.steps == (f"send the database and the keys to n1a2, with {case.said}",)
-    assert len(sent.calls) == len(case.tried)
-    for call, way in zip(sent.calls, case.tried, strict=True):
+    assert sent.output.steps == (
+        "dump the database",
+        f"send the database and the keys to n1a2, with {case.said}",
+    )
+    *asked, files, database = sent.calls
+    assert len(asked) == len(case.tried) - 1
+    for call, way in zip((*asked, files), case.tried, strict=True):
         assert re.search(way, call), call
-    folders = " /d.sql.zst /var/lib/one/.one /var/lib/one/.ssh /var/lib/one/remotes "
-    assert sent.calls[-1].endswith(f"{folders}10.2.50.11::incoming/")
+    one = f"{tmp_path}/one"
+    assert files.endswith(f" {one}/.one {one}/.ssh {one}/remotes 10.2.50.11::incoming/")
     # The others only ask what would be received: nothing is sent before a way is taken.
-    assert all(call.endswith(" 10.2.50.11::") for call in sent.calls[:-1])
+    assert all(call.endswith(" 10.2.50.11::") for call in asked)
+    assert re.search(case.tried[-1], database), database
+    assert database.startswith("ssh ") and " 10.2.50.11 sudo -n systemd-run " in database
+    assert (tmp_path / "at-10.2.50.11").read_text() == DUMPED
+    assert Path(sent.output.values["dump"]).read_text() == DUMPED
 
 
 def test_each_way_knows_the_receiver_by_its_verified_key_alone(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in="BEGIN", own=("id_rsa",), lent=True)
-    assert len(sent.calls) == 3
+    assert len(sent.calls) == 4
     for call in sent.calls:
         assert " -o StrictHostKeyChecking=yes " in call
         assert " -o GlobalKnownHostsFile=none " in call
@@ -182,32 +202,56 @@ def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
     tmp_path: Path, user: str, sudo: str
 ) -> None:
     sent = send(tmp_path, lets_in=".", targets=f"n1a2 {user} 10.2.50.11 2222 ssh-rsa AAAA2")
-    (call,) = sent.calls
-    assert f" --rsync-path={sudo}rsync --config=/run/opennebula-ha/receive.conf " in call
-    assert f" -l {user} -p 2222 " in call
-    assert "<[10.2.50.11]:2222 ssh-rsa AAAA2>" in call
+    files, database = sent.calls
+    assert f" --rsync-path={sudo}rsync --config=/run/opennebula-ha/receive.conf " in files
+    unit = "--unit=opennebula-ha-import.service bash /run/opennebula-ha/import"
+    assert re.search(rf" 10\.2\.50\.11 {sudo}systemd-run .* {unit}$", database)
+    for call in sent.calls:
+        assert f" -l {user} -p 2222 " in call
+        assert "<[10.2.50.11]:2222 ssh-rsa AAAA2>" in call
 
 
 def test_several_receivers_each_take_the_way_that_leads_there(tmp_path: Path) -> None:
     targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
     sent = send(
-        tmp_path, targets=targets, own=("id_ed25519",), lets_in=r"id_ed25519.*50\.12::|BEGIN"
+        tmp_path,
+        targets=targets,
+        own=("id_ed25519",),
+        lets_in=r"id_ed25519.*50\.12(::| sudo)|BEGIN",
     )
     assert sent.status == 0
-    assert sorted(sent.output.steps) == [
+    assert sorted(sent.output.steps[1:]) == [
         "send the database and the keys to n1a2, with keys of ubuntu here",
         "send the database and the keys to n1a3, with a key for this alone",
     ]
+    for number in (12, 13):
+        assert (tmp_path / f"at-10.2.50.{number}").read_text() == DUMPED
 
 
 def test_a_failure_names_the_receiver_and_what_was_said_there(tmp_path: Path) -> None:
     targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
-    sent = send(tmp_path, targets=targets, lets_in=r"50\.12::")
+    sent = send(tmp_path, targets=targets, lets_in=r"50\.12(::| sudo)")
     assert sent.status == 65
-    assert sent.output.values["expected"] == "rsync to n1a3"
-    assert sent.output.values["seen"] == "n1a3: Permission denied (publickey).; "
+    assert sent.output.values["expected"] == "the database and the keys on n1a3"
+    assert sent.output.values["seen"] == "n1a3: Permission denied (publickey)."
     # The step is nobody's in particular.
     assert sent.output.steps[-1] == "send the database and the keys"
+    # Who could be reached has all of it, and so has the dump that is kept.
+    assert (tmp_path / "at-10.2.50.12").read_text() == DUMPED
+    assert Path(sent.output.values["dump"]).read_text() == DUMPED
+
+
+def test_an_import_that_fails_is_told_of(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in="::", refusal="ERROR 1114: The table is full")
+    assert sent.status == 65
+    assert sent.output.values["seen"] == "n1a2: ERROR 1114: The table is full"
+
+
+def test_a_dump_that_fails_is_no_transfer_whatever_has_arrived(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in=".", dumper="echo half; return 1")
+    assert sent.status not in (0, 65)
+    assert "dump" not in sent.output.values
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> None:
@@ -219,27 +263,13 @@ def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> 
 
 FAKE_DUMPER = """
 mariadb-dump() { echo "$*"; [ "$last" != half ]; }
-zstd() { cat >"${@: -1}"; [ "$last" != full ]; }
+zstd() { cat; [ "$last" != full ]; }
 """
 
 
 def dump(home: Path, last: str) -> Sent:
     """Run the script of the dump below a folder; ``last`` is what becomes of it."""
-    (home / "one" / ".one").mkdir(parents=True)
-    body = (SCRIPTS / "dump.sh").read_text()
-    for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one", "one")):
-        body = body.replace(there, str(home / here))
-    script = Script(
-        "dump",
-        (SCRIPTS / "common.sh").read_text() + FAKE_DUMPER + body,
-        {"db_name": "opennebula", "reason": "before-join-n1a2", "keep": "2", "stop": "no"}
-        | {"last": last},
-        exclusive=False,
-    )
-    done = subprocess.run(
-        ["bash", "-s"], input=script.text(), capture_output=True, text=True, timeout=20, check=False
-    )
-    return Sent(done.returncode, parse(done.stdout), [])
+    return leader(home, "dump", FAKE_DUMPER, {"stop": "no", "last": last})
 
 
 @pytest.mark.parametrize("last", ["half", "full"])
@@ -309,14 +339,13 @@ def seed(asked: Asked) -> str:
     )
 
 
-def test_a_transfer_is_one_execution_on_the_source_and_two_on_each_receiver_after_the_dump() -> (
-    None
-):
+def test_a_transfer_is_one_execution_on_the_source_and_two_on_each_receiver() -> None:
     asked = Asked()
     assert seed(asked) == "/d.sql.zst"
     did = [(host, name) for host, name, _ in asked.calls]
+    # Nobody writes any more when the dump begins, and who receives it is ready.
     assert set(did[:3]) == {
-        ("n1a1", "dump"),
+        ("n1a1", "stop"),
         ("n1a2", "allow_transfer"),
         ("n1a3", "allow_transfer"),
     }
@@ -335,8 +364,7 @@ def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transf
         public = f"{key.get_name()} {key.get_base64()}"
         for _, allowing in asked.of("allow_transfer"):
             assert allowing["variables"]["public_key"] == public
-            # The dump may take its whole time before anybody logs in.
-            assert int(allowing["variables"]["seconds"]) > transfers.COPY
+            assert int(allowing["variables"]["seconds"]) == transfers.TRUST
         used.append(public)
     assert used[0] != used[1]
 
