@@ -14,7 +14,10 @@ So
   them are, and starting them is all that is missing.
 
 When a server joins, it gets the database first, then its entry in the pool, then its SERVER_ID,
-and only then is it started: until then its oned is disabled.
+and only then is it started: until then its oned is disabled. Several that join in one run get the
+database together, before the first of them has its entry; the log brings what is written meanwhile.
+That is known to that run alone: the next one cannot tell such a copy from one that has fallen
+behind in another way, and gives it anew.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -151,6 +154,14 @@ class Adopt:
 
 
 @dataclass(frozen=True)
+class SeedAhead:
+    """Give the leader's database and keys to those that are about to join, all at once."""
+
+    leader: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Retire:
     """Take the last server of a zone back to running solo."""
 
@@ -167,6 +178,7 @@ ZoneStep = (
     | Relist
     | StartTogether
     | Adopt
+    | SeedAhead
     | Retire
 )
 
@@ -204,7 +216,7 @@ def plan_zone(
     if not highly_available and (members or elsewhere or (solo and solo[0].pool)):
         return _retire([*members, *solo], leaving)
     if members and any(host.leads for host in members):
-        return _adopt(members, known, leaving)
+        return _adopt(hosts, members, known, leaving)
     if len(solo) > 1:
         return Refusal(
             expected="at most one front-end with a database of its own",
@@ -397,7 +409,10 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
 
 
 def _adopt(
-    members: Sequence[FrontEndView], known: AbstractSet[str], leaving: Sequence[str]
+    hosts: Sequence[FrontEndView],
+    members: Sequence[FrontEndView],
+    known: AbstractSet[str],
+    leaving: Sequence[str],
 ) -> list[ZoneStep] | Refusal:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
@@ -425,7 +440,18 @@ def _adopt(
         and host.is_listed
         and by_name.get(host.name) == host.server_id
     )
-    return [Adopt(leader.name), *([StartTogether(asleep)] if asleep else [])]
+    steps: list[ZoneStep] = [Adopt(leader.name)]
+    if asleep:
+        steps.append(StartTogether(asleep))
+    blank = tuple(
+        host.name
+        for host in hosts
+        if not host.has_content and host.name not in by_name and host.name not in leaving
+    )
+    # One alone gets its copy when it joins, as late as can be.
+    if len(blank) > 1:
+        steps.append(SeedAhead(leader.name, blank))
+    return steps
 
 
 def _not_listed(pool: Sequence[ServerEntry], known: AbstractSet[str]) -> Refusal | None:
@@ -446,10 +472,12 @@ def plan_join(
     pool: Sequence[ServerEntry],
     *,
     anew: Sequence[str] = (),
+    seeded: bool = False,
 ) -> JoinPlan | Refusal:
     """What this front-end lacks to be a server of the zone that ``leader`` leads.
 
-    ``anew`` says why a server that is one is to get the leader's data and keys once more.
+    ``anew`` says why a server that is one is to get the leader's data and keys once more;
+    ``seeded``: this run has given it those of a moment ago.
     """
     entry = next((entry for entry in pool if entry.name == host.name), None)
     if host.has_content and host.identity != leader.identity:
@@ -467,7 +495,8 @@ def plan_join(
                 remedy="systemctl disable --now opennebula there, then run up again",
                 host=host.name,
             )
-        return JoinPlan(seed=True, register=True, start=True)
+        has_copy = seeded and host.has_content and not _fell_out(host, leader)
+        return JoinPlan(seed=not has_copy, register=True, start=True)
     if host.has_content and anew:
         return JoinPlan(seed=True, start=True, reasons=tuple(anew))
     reasons = _why_anew(host, leader, entry)
@@ -482,10 +511,14 @@ def _why_anew(host: FrontEndView, leader: FrontEndView, entry: ServerEntry) -> t
         return ("its database is empty",)
     if host.server_id != entry.id:
         return ("it has no valid SERVER_ID",)
-    # The leader gives a record out only with the one before it.
-    if max(host.log_index, 1) < leader.log_begins:
+    if _fell_out(host, leader):
         return (f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}",)
     return ()
+
+
+def _fell_out(host: FrontEndView, leader: FrontEndView) -> bool:
+    # The leader gives a record out only with the one before it.
+    return max(host.log_index, 1) < leader.log_begins
 
 
 def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:

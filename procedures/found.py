@@ -16,6 +16,7 @@ from opennebula.membership import (
     Restore,
     Retire,
     Seed,
+    SeedAhead,
     StartSolo,
     StartTogether,
     ZoneStep,
@@ -62,8 +63,11 @@ def found(
     restore_from: str | None,
     existed: bool = False,
     seen: Mapping[str, Facts] | None = None,
-) -> None:
+) -> frozenset[str]:
     """A zone that works, of all those hosts where there was none. Raises HostError.
+
+    Where there was one, those that are not in it yet are left to their joins; returns those among
+    them that have a copy of its data now.
 
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
@@ -71,7 +75,9 @@ def found(
     present facts of the hosts, by somebody who holds the zone's lock since before that.
     """
     with zone_lock(access, hosts):
-        _Founding(access, zone, hosts, leaving, restore_from, existed=existed, seen=seen).run()
+        return _Founding(
+            access, zone, hosts, leaving, restore_from, existed=existed, seen=seen
+        ).run()
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
@@ -108,13 +114,15 @@ class _Founding:
         self._facts: dict[str, Facts] = {}
         self._pool: tuple[ServerEntry, ...] = ()
         self._body = ""
+        self._seeded: frozenset[str] = frozenset()
 
-    def run(self) -> None:
+    def run(self) -> frozenset[str]:
         steps = self._plan()
         if self._restore_from and not any(isinstance(step, Restore) for step in steps):
             self._access.report("the front-ends hold data: the dump is not used")
         for step in steps:
             self._do(step)
+        return self._seeded
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():
@@ -168,6 +176,8 @@ class _Founding:
                 retire(self._access, self._zone, self._hosts[host])
             case Adopt(leader):
                 self._access.report(f"take over the zone that {leader} leads")
+            case SeedAhead(leader, targets):
+                self._seed_ahead(leader, targets)
 
     def _bootstrap(self, name: str) -> None:
         self._access.run(
@@ -226,6 +236,27 @@ class _Founding:
             keep=self._zone.keep_dumps,
             stop=True,
         )
+
+    def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
+        before = gate.wait_for_leader(self._access, self._hosts)
+        if before.leader() != leader:
+            return
+        # The IDs that the pool will give; each is set right before its start in any case.
+        following = 1 + max(entry.id for entry in before.pool)
+        seed(
+            self._access,
+            self._hosts[leader],
+            [self._facts[name] for name in targets],
+            {name: following + number for number, name in enumerate(targets)},
+            self._zone.database,
+            reason="before-joins",
+            keep=self._zone.keep_dumps,
+            stop=False,
+        )
+        # What a leader has that is no longer one may be of no majority.
+        after = gate.wait_for_leader(self._access, self._hosts)
+        if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
+            self._seeded = frozenset(targets)
 
     def _enlist(self, name: str, body: str = "") -> None:
         ids = {entry.name: entry.id for entry in self._pool}

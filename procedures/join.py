@@ -83,17 +83,19 @@ def membership(
     return _by_status(view, spec.host.name)
 
 
-def join(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
+def join(
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, seeded: bool = False
+) -> int:
     """Have the host in the zone, whatever an interrupted run left; its SERVER_ID.
 
     ``hosts`` are all that the zone may have, this one and those about to leave included.
-    Raises HostError.
+    ``seeded``: this run has given it the zone's data already. Raises HostError.
     """
     server_id, faults = _by_status(zone_view(access, hosts), spec.host.name)
     if server_id >= 0 and not faults:
         return server_id
     with zone_lock(access, hosts):
-        return _Join(access, spec, hosts).run()
+        return _Join(access, spec, hosts, seeded=seeded).run()
 
 
 def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
@@ -140,8 +142,10 @@ class _Join:
         anew: Sequence[str] = (),
         differing: Collection[str] = (),
         asleep: Sequence[Facts] = (),
+        seeded: bool = False,
     ) -> None:
         self._anew = anew
+        self._seeded = seeded
         self._differing = differing
         self._asleep = asleep
         self._access = access
@@ -165,6 +169,7 @@ class _Join:
             seen[leader].view(view.statuses[leader]),
             view.pool,
             anew=self._anew,
+            seeded=self._seeded,
         )
         if isinstance(plan, Refusal):
             raise refused(plan, name, _STEP)

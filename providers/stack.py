@@ -57,6 +57,8 @@ class Stack:
         """The checks beforehand that are left out."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
+        self.seeded: frozenset[str] = frozenset()
+        """The front-ends to which this run has given the zone's data, before they join."""
         self._checked: dict[str, Facts] = {}
 
     def survey(self, access: Access, database: Database) -> Survey:

@@ -33,7 +33,7 @@ class ZoneProvider(Provider[ZoneSpec]):
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
-            found(access, spec, hosts, {}, restore_from=dump, seen=seen)
+            stack.current().seeded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
         return "zone-0", {"drift": _settle_key(access, spec, props, replace=False)}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
@@ -78,7 +78,7 @@ class ZoneProvider(Provider[ZoneSpec]):
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
-        found(
+        here.seeded = found(
             access,
             spec,
             staying,

@@ -26,7 +26,9 @@ class ZoneMemberProvider(Provider[MemberSpec]):
         self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Find itself a server already, or join."""
-        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec)))
+        name = spec.host.name
+        seeded = name in stack.current().seeded
+        return name, _outputs(spec, join(access, spec, _peers(spec), seeded=seeded))
 
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""

@@ -27,6 +27,7 @@ from opennebula.membership import (
     Relist,
     Retire,
     Seed,
+    SeedAhead,
     StartSolo,
     StartTogether,
     ZoneStep,
@@ -155,6 +156,8 @@ class Site:
     """A refresh found the zone without a leader; it stays noted until an ``up`` has mended it."""
     rolled_out: Config | None = None
     members: set[str] = field(default_factory=set)
+    seeded: set[str] = field(default_factory=set)
+    """Those that got the zone's data in this run, before they join."""
     _pool: Pool = ()
     _worked: bool = False
     _serial: Iterator[int] = field(default_factory=count)
@@ -449,6 +452,13 @@ class Site:
                 self.alone(host, {entry.name for entry in self.database(host).pool})
             case Adopt(leader):
                 assert self.leader() == leader
+            case SeedAhead(leader, targets):
+                following = 1 + max(entry.id for entry in self.database(leader).pool)
+                dump = replace(self.database(leader))
+                for number, name in enumerate(targets):
+                    assert name not in {entry.name for entry in dump.pool}
+                    self.receive(dump, name, following + number)
+                self.seeded = set(targets)
 
     def bootstrap(self, name: str) -> None:
         host = self.hosts[name]
@@ -549,7 +559,7 @@ class Site:
             raise StrangeLeader(leader)
         if not self.hosts[name].up:
             raise Stopped(f"{name} does not answer")
-        plan = plan_join(self.view(name), self.view(leader), view.pool)
+        plan = plan_join(self.view(name), self.view(leader), view.pool, seeded=name in self.seeded)
         if isinstance(plan, Refusal):
             raise Refused(str(plan))
         numbers = {entry.name: entry.id for entry in view.pool}
@@ -686,6 +696,7 @@ class Site:
     def up(self, config: Config) -> None:
         """A whole ``up``: the zone, its members one by one, then those that leave."""
         names = sorted(config.front_ends)
+        self.seeded = set()
         if config.highly_available and self.zone_view(names).leader() is None:
             self.drift = True
         if self.zone != config or self.drift:

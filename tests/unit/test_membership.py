@@ -17,6 +17,7 @@ from opennebula.membership import (
     Restore,
     Retire,
     Seed,
+    SeedAhead,
     StartSolo,
     StartTogether,
     ZoneStep,
@@ -220,8 +221,26 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
     ),
     "a whole zone, and a blank host that will join": (
         [
+            member("n1", state=State.LEADER, term=2, pool=POOL[:2]),
+            member("n2", state=State.FOLLOWER, term=2, pool=POOL[:2]),
+            blank("n3"),
+        ],
+        True,
+        [Adopt("n1")],
+    ),
+    "a whole zone, and blank hosts that will join": (
+        [
             member("n1", state=State.LEADER, term=2, pool=POOL[:1]),
             blank("n2"),
+            blank("n3"),
+        ],
+        True,
+        [Adopt("n1"), SeedAhead("n1", ("n2", "n3"))],
+    ),
+    "one of them has a copy already, from a run that was killed": (
+        [
+            member("n1", state=State.LEADER, term=2, pool=POOL[:1]),
+            replace(member("n2"), pool=POOL[:1]),
             blank("n3"),
         ],
         True,
@@ -439,6 +458,24 @@ def test_a_join_does_what_is_missing(
 
 
 @pytest.mark.parametrize(
+    ("host", "begins", "seeds"),
+    [
+        (member("n2", index=29), 30, True),
+        (member("n2", index=30), 30, False),
+        (blank("n2"), 1, True),
+    ],
+)
+def test_what_this_run_has_given_it_beforehand_is_enough_where_the_log_goes_on_from_there(
+    host: FrontEndView, begins: int, seeds: bool
+) -> None:
+    leader = replace(LEADER, log_begins=begins)
+    plan = plan_join(host, leader, POOL[:1], seeded=True)
+    assert plan == JoinPlan(seed=seeds, register=True, start=True)
+    # Nobody knows how old any other copy is.
+    assert plan_join(host, leader, POOL[:1]) == JoinPlan(seed=True, register=True, start=True)
+
+
+@pytest.mark.parametrize(
     ("index", "begins", "seeds"), [(29, 30, True), (30, 30, False), (0, 1, False), (0, 2, True)]
 )
 def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
@@ -477,9 +514,10 @@ def test_a_difference_is_no_way_around_the_other_rules(host: FrontEndView) -> No
     ],
 )
 def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -> None:
-    plan = plan_join(host, LEADER, POOL[:1])
-    assert isinstance(plan, Refusal)
-    assert (plan.host, plan.seen) == ("n2", seen)
+    for seeded in (False, True):
+        plan = plan_join(host, LEADER, POOL[:1], seeded=seeded)
+        assert isinstance(plan, Refusal)
+        assert (plan.host, plan.seen) == ("n2", seen)
 
 
 # Back to solo, and front-ends that are about to leave
