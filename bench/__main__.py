@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from os import cpu_count
 from pathlib import Path
 
-from bench import cold, living, start
+from bench import bulk, cold, living, start
 from bench.figures import Figure, table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "cold": cold.figures,
     "living": lambda _: living.figures(),
     "one-to-three": lambda _: living.from_one_to_three(),
+    "bulk": bulk.figures,
 }
 
 

@@ -11,6 +11,7 @@ from commands.times import Operation, operations
 from lab.machines import Lab
 from providers.progress import TIMES
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, Run
+from tests.lab.zones import executions
 
 FLOOR = Path(__file__).with_name("floor.sh")
 REPOSITORY = "http://10.2.50.1:8080/opennebula"
@@ -42,8 +43,7 @@ class Zone:
 
     def executions(self) -> dict[str, int]:
         """How many commands each host's sshd has begun for somebody."""
-        count = "journalctl -t sshd -o cat | grep -c '^Starting session: command' || true"
-        return {host.name: int(host.run(count).stdout) for host in self.lab.hosts}
+        return executions(self.lab)
 
     def _timed(self, run: Callable[[], Run]) -> float:
         self._trace.unlink(missing_ok=True)

@@ -8,7 +8,16 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator
-from tests.lab.zones import assert_whole, connections, data, holders, one, servers, wait_for
+from tests.lab.zones import (
+    assert_whole,
+    connections,
+    data,
+    executions,
+    holders,
+    one,
+    servers,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -52,6 +61,11 @@ def test_blank_hosts_become_one_leader_and_two_followers_with_equal_data(
     assert (
         lab.host(next(iter(outputs["backups"]))).run(f"zstd -t {dumps[0]['path']}").returncode == 0
     )
+
+
+def test_that_took_few_remote_executions(built: tuple[Lab, Operator, list[str]]) -> None:
+    lab, _, _ = built
+    assert max(executions(lab).values()) <= 8
 
 
 def test_the_secrets_are_nowhere_to_be_read(built: tuple[Lab, Operator, list[str]]) -> None:
@@ -100,15 +114,16 @@ def test_a_list_in_another_order_is_no_change(built: tuple[Lab, Operator, list[s
     assert connections(lab) == before
 
 
-def test_refresh_finds_no_drift_with_one_connection_a_host(
+def test_refresh_finds_no_drift_with_one_connection_and_one_execution_a_host(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
-    before = connections(lab)
+    before, executed = connections(lab), executions(lab)
     run = operator.refresh()
     assert run.ok, run.output
     assert "15 unchanged" in run.output
     assert connections(lab) == before + len(NAMES)
+    assert executions(lab) == {name: count + 1 for name, count in executed.items()}
     assert operator.preview("--expect-no-changes").ok
 
 

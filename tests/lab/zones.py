@@ -173,3 +173,9 @@ def connections(lab: Lab) -> int:
         )
         for host in lab.hosts
     )
+
+
+def executions(lab: Lab) -> dict[str, int]:
+    """How many commands each host's sshd has begun for somebody."""
+    count = "journalctl -t sshd -o cat | grep -c '^Starting session: command' || true"
+    return {host.name: int(host.run(count).stdout) for host in lab.hosts if host.is_running}

@@ -1,0 +1,128 @@
+"""A large database on its way to a front-end, beside a bare pipe, while somebody writes."""
+
+import base64
+import os
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.figures import Figure
+from bench.zones import Zone, blank_lab, say, zone_of
+from lab.machines import Lab, LabHost
+from tests.lab.traffic import Writer
+from tests.lab.zones import leader_seen_by
+
+ROWS = 250_000
+"""As many as OpenNebula keeps records of its log."""
+BODY = 4000
+"""Bytes of each row: 1 GB in all."""
+RATE = 50.0
+"""Writes a second, at most."""
+LOAD = 600.0
+"""Seconds for what is done beside the measuring."""
+_SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -q"
+
+
+class _Pace(Writer):
+    """Remembers when each write was acknowledged."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab, RATE)
+        self.moments: list[float] = []
+
+    def note(self, seen: Any) -> None:
+        self.moments.append(seen[1])
+
+    def longest_wait(self, begin: float, end: float) -> float:
+        """The longest time without an acknowledged write between the two, less the writer's own."""
+        moments = [begin, *(at for at in self.moments if begin < at < end), end]
+        gaps = (later - at for at, later in pairwise(moments))
+        return max(0.0, max(gaps) - 1 / RATE)
+
+
+def figures(rounds: int) -> Iterator[Figure]:
+    """The lines of the table that begin with a zone whose database has 1 GB."""
+    with blank_lab(3) as lab, zone_of(lab) as zone:
+        zone.up()
+        enlarge(lab)
+        leader = lab.host(leader_seen_by(lab.hosts[0]))
+        target = next(host for host in lab.hosts if host is not leader)
+        _let_in(leader, target)
+        bare, ours, waits = [], [], []
+        for _ in range(rounds):
+            _lose(target)
+            bare.append(pipe(leader, target))
+            say(f"1 GB by a bare pipe: {bare[-1]:.1f} s")
+            with _Pace(lab) as writers:
+                seconds, wait = transfer(zone, target, writers)
+            ours.append(seconds)
+            waits.append(wait)
+            say(f"1 GB to a front-end that joins: {seconds:.1f} s, no write for {wait:.3f} s")
+    yield Figure("1 GB to a front-end", median(ours), 1.1 * median(bare), "1.1 of a bare pipe")
+    yield Figure("a writer meanwhile waits for", median(waits), 0.1, "")
+
+
+def enlarge(lab: Lab) -> None:
+    """Give every server of the zone the same 1 GB more."""
+    shared = Path(lab.state) / "shared" / "bulk"
+    with shared.open("wb") as out:
+        for number in range(ROWS):
+            out.write(b"%d\t%s\n" % (number, base64.b64encode(os.urandom(BODY * 3 // 4))))
+    load = (
+        "mysql opennebula -e 'CREATE TABLE bulk (id INT PRIMARY KEY, body MEDIUMTEXT);"
+        ' LOAD DATA INFILE "/srv/shared/bulk" INTO TABLE bulk\''
+    )
+    for host in lab.hosts:
+        _do(host, load)
+    shared.unlink()
+
+
+def pipe(leader: LabHost, target: LabHost) -> float:
+    """The seconds of a dump, sent and restored by nothing but a pipe."""
+    _do(target, "mysql -e 'CREATE DATABASE bare'")
+    begun = time.monotonic()
+    _do(
+        leader,
+        "set -o pipefail; mysqldump --single-transaction opennebula | zstd |"
+        f" {_SSH} {target.address} 'zstd -d | mysql bare'",
+    )
+    seconds = time.monotonic() - begun
+    _do(target, "mysql -e 'DROP DATABASE bare'")
+    return seconds
+
+
+def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]:
+    """The seconds that the program takes for the same, and the longest that a writer waited."""
+    zone.refresh()
+    zone.up()
+    steps = [
+        step
+        for one in zone.operations()
+        if one.what.startswith(f"ZoneMember {target.name} ")
+        for step in one.steps
+    ]
+    begin = next(s.begin for s in steps if s.what == f"{target.name}: allow the transfer")
+    end = next(s.end for s in steps if s.what == f"{target.name}: put the database in place")
+    ahead = time.monotonic() - time.time()
+    return end - begin, writers.longest_wait(begin + ahead, end + ahead)
+
+
+def _lose(host: LabHost) -> None:
+    """Its oned is stopped, and its database gone."""
+    _do(host, "systemctl stop opennebula && mysql -e 'DROP DATABASE opennebula'")
+
+
+def _let_in(leader: LabHost, target: LabHost) -> None:
+    made = "[ -e /root/bare ] || ssh-keygen -q -t ed25519 -N '' -f /root/bare; cat /root/bare.pub"
+    public = _do(leader, f"{made}; mkdir -p -m 700 /root/.ssh; cp /root/bare /root/.ssh/id_ed25519")
+    _do(target, f"mkdir -p -m 700 /root/.ssh; echo '{public.strip()}' >>/root/.ssh/authorized_keys")
+
+
+def _do(host: LabHost, command: str) -> str:
+    done = host.run(command, timeout=LOAD)
+    if done.returncode:
+        raise SystemExit(f"{host.name}: {command}: {done.stderr}")
+    return done.stdout
