@@ -54,9 +54,13 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
 
 
 def _gate(text: str, spec: InstallationSpec) -> str:
-    # From 7.3.80 on the address is the server's :bind, before that the file's :host.
-    path = (":server", ":bind") if _read(text, ":server") is not None else (":host",)
-    wishes: dict[yaml_file.KeyPath, Any] = {path: spec.bind.get("gate", _ANY[0])}
+    address = spec.bind.get("gate", _ANY[0])
+    wishes: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
+    # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
+    # which looks at :server alone, and where that is missing listens where nobody looks for it.
+    if _read(text, ":host") is not None:
+        wishes[(":host",)] = address
+        wishes[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
     if "flow" in spec.features:
         wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
     return yaml_file.settle(text, wishes)

@@ -181,10 +181,17 @@ def test_a_service_at_one_address_alone_is_asked_there() -> None:
     assert given["oneform_server"] == "http://10.2.50.86:13013/api/v1"
 
 
-def test_a_gate_of_an_older_release_has_its_address_in_another_place() -> None:
-    seen = host({services.GATE: ":host: 127.0.0.1\n:port: 5030\n"})
+def test_a_gate_of_an_older_release_has_its_address_where_both_that_and_a_newer_one_look() -> None:
+    seen = host({services.GATE: ":host: 127.0.0.1\n:port: 5031\n"})
     text = written(spec(features=("gate",), bind={"gate": "10.2.50.86"}), seen)[services.GATE]
-    assert loaded(text) == {":host": "10.2.50.86", ":port": 5030}
+    assert loaded(text) == {
+        ":host": "10.2.50.86",
+        ":port": 5031,
+        ":server": {":bind": "10.2.50.86", ":port": 5031},
+    }
+    assert services.GATE not in written(
+        spec(features=("gate",), bind={"gate": "10.2.50.86"}), host({services.GATE: text})
+    )
 
 
 def test_a_feature_that_is_off_is_left_alone() -> None:
