@@ -117,9 +117,11 @@ def everything(hosts: list[LabHost]) -> set[str]:
     """What a change would leave on the hosts that are up: files, packages, units, addresses."""
     look = (
         "find /etc /root /run/lock /var/backups /var/cache /var/lib -type f"
-        " -not -path '*/systemd/*' -exec sha256sum {} + | sort -k2; dpkg -l;"
+        # MariaDB writes in its own files by itself, some time after its start.
+        " -not -path '*/systemd/*' -not -path '/var/lib/mysql/*' -exec sha256sum {} + | sort -k2;"
+        " dpkg -l;"
         " systemctl list-unit-files --no-legend; ip -o address;"
-        " ls -a /run /tmp /var/lib | grep -v motd"
+        " ls -a /run /tmp /var/lib /var/lib/mysql | grep -v motd"
     )
     return {
         f"{host.name}: {line}"

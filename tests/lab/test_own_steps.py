@@ -1,0 +1,114 @@
+"""The operator's own steps, run by pulumi-command: only where the CLI and that plugin are there.
+
+The tests share one lab and come in their order.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator
+from tests.lab.zones import connections
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+NOTE = "/etc/of-the-operator"
+LOG = "/var/log/of-the-operator"
+BEFORE: dict[str, Any] = {
+    "name": "early",
+    "hosts": ["n1a2"],
+    "when": "before-installation",
+    # Nothing of OpenNebula is there at that moment.
+    "create": f"! dpkg-query -W opennebula 2>/dev/null && echo early | sudo tee {LOG}",
+}
+AFTER: dict[str, Any] = {
+    "name": "note",
+    "when": "after-join",
+    "create": f"sudo onezone show 0 | sudo tee {NOTE} && echo create | sudo tee -a {LOG}",
+    "update": f"echo update | sudo tee -a {LOG}",
+    "delete": f"sudo rm {NOTE}",
+    "triggers": ["one"],
+}
+
+
+def has_plugin() -> bool:
+    """Whether the CLI finds it."""
+    kept = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi")) / "plugins"
+    return bool(shutil.which("pulumi")) and (
+        bool(shutil.which("pulumi-resource-command")) or any(kept.glob("resource-command-v*"))
+    )
+
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(not has_plugin(), reason="needs pulumi and its plugin command"),
+]
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["commands"] = [BEFORE, AFTER]
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def logs(lab: Lab) -> dict[str, list[str]]:
+    """What has run on each host."""
+    return {name: lab.host(name).run(f"cat {LOG} 2>/dev/null").stdout.split() for name in NAMES}
+
+
+def test_each_runs_where_and_when_it_should(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    assert logs(lab) == {"n1a1": ["create"], "n1a2": ["early", "create"], "n1a3": ["create"]}
+    for name in NAMES:
+        # Each of them was in the zone by then.
+        assert name in lab.host(name).run(f"cat {NOTE}").stdout
+    before = connections(lab)
+    run = operator.up("--expect-no-changes")
+    assert run.ok, run.output
+    assert connections(lab) == before
+    key = lab.key.read_text(encoding="utf-8").splitlines()[1]
+    assert key not in operator.state()
+
+
+def test_what_changes_runs_again(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    again = {**AFTER, "create": f"{AFTER['create']} "}
+    for one, said in ((again, "update"), ({**again, "triggers": ["two"]}, "create")):
+        operator.config["commands"] = [BEFORE, one]
+        run = operator.up()
+        assert run.ok, run.output
+        assert {tuple(lines[-1:]) for lines in logs(lab).values()} == {(said,)}
+
+
+def test_one_that_fails_is_told_of_and_the_next_up_runs_it(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    failing = {"name": "fails", "hosts": ["n1a1"], "when": "after-join", "create": "echo no; false"}
+    keep = operator.config["commands"]
+    operator.config["commands"] = [*keep, failing]
+    run = operator.up()
+    assert not run.ok
+    assert "fails-n1a1" in run.output
+    operator.config["commands"] = [*keep, {**failing, "create": f"echo yes | sudo tee -a {LOG}"}]
+    run = operator.up()
+    assert run.ok, run.output
+    assert logs(lab)["n1a1"][-1] == "yes"
+
+
+def test_what_leaves_the_stack_is_undone(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    operator.config["commands"] = []
+    run = operator.up()
+    assert run.ok, run.output
+    for name in NAMES:
+        assert lab.host(name).run(f"ls {NOTE}").returncode != 0
