@@ -177,5 +177,5 @@ def connections(lab: Lab) -> int:
 
 def executions(lab: Lab) -> dict[str, int]:
     """How many commands each host's sshd has begun for somebody."""
-    count = "journalctl -t sshd -o cat | grep -c '^Starting session: command' || true"
+    count = "journalctl -t sshd -o cat | grep -cE '^Starting session: (forced-)?command' || true"
     return {host.name: int(host.run(count).stdout) for host in lab.hosts if host.is_running}
