@@ -1,15 +1,18 @@
 """What all our dynamic providers share.
 
+A provider is what the engine sees of a kind of resource, and tells whether one changed: most runs
+ask for no more. What it does to hosts is its work, in the module of the same name below
+``providers.work``, loaded when there is something to do.
+
 Instances keep no attributes and their classes live in importable modules, so that the state
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi.dynamic import (
     CheckResult,
@@ -22,18 +25,15 @@ from pulumi.dynamic import (
 )
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
-from pydantic import BaseModel
 
-from hosts.connection import Host
 from hosts.errors import HostError
-from opennebula.api import ApiError
-from procedures.access import Access
-from procedures.specs import Spec
-from providers import progress, stack
+from providers import given
 
-S = TypeVar("S", bound=Spec)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
-Outputs = dict[str, Any]
+    from hosts.connection import Host
+    from providers.work.base import Work
 
 PROVIDER_KEY = "__provider"
 """The SDK's own key for the serialized provider, among a resource's properties."""
@@ -46,24 +46,25 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
 
     The SDK's provider host answers every exception with traceback.format_exc().
     """
+    from opennebula.api import ApiError  # noqa: PLC0415 - nothing else here needs it
+
     error = sys.exc_info()[1]
     if isinstance(error, ApiError):
         return f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
     return str(error) if isinstance(error, HostError) else _format_exc(limit, chain)
 
 
-class Provider(ResourceProvider, Generic[S]):
+class Provider(ResourceProvider):
     """A resource whose inputs are one typed spec; its outputs are the inputs and what was seen."""
 
     serialize_as_secret_always = False
-    spec_type: ClassVar[type[Spec]]
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's config."""
         traceback.format_exc = _clean_format_exc
-        stack.configure(req.config)
+        given.take(req.config)
 
     def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Inputs are made by the program from a validated config: nothing to add."""
@@ -82,80 +83,38 @@ class Provider(ResourceProvider, Generic[S]):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Bring it about, or find that it is there."""
-        with self._changing(props, "create") as (spec, access):
-            identifier, seen = self.make(access, spec, props)
+        identifier, seen = self._work().create(props)
         return CreateResult(identifier, {**_inputs(props), **seen})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is there now."""
-        with self._at_work(props, "read") as (spec, access):
-            seen = self.look(access, spec, props)
-        for difference in seen.get("drift", ()):
-            progress.warn(str(props.get("urn", "")), f"drift: {difference}")
-        return ReadResult(id_, {**props, **seen})
+        return ReadResult(id_, {**props, **self._work().read(props)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        with self._changing(news, "update") as (spec, access):
-            return UpdateResult({**_inputs(news), **self.change(access, spec, olds, news)})
+        return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
-        with self._changing(props, "delete") as (spec, access):
-            self.unmake(access, spec, props)
+        self._work().delete(props)
 
-    def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Create: its ID and what was seen."""
-        raise NotImplementedError
-
-    def look(self, access: Access, spec: S, props: Mapping[str, Any]) -> Outputs:
-        """Read: what is seen now."""
-        raise NotImplementedError
-
-    def change(
-        self, access: Access, spec: S, olds: Mapping[str, Any], news: Mapping[str, Any]
-    ) -> Outputs:
-        """Update: what was seen."""
-        raise NotImplementedError
-
-    def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
-        """Delete."""
-
-    @contextmanager
-    def _changing(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:
-        stack.forget_survey()
-        with self._at_work(props, what) as work:
-            yield work
-
-    @contextmanager
-    def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:
-        urn = str(props.get("urn", ""))
-        spec: Any = self.spec_type.model_validate(props["spec"])
-        with progress.operation(urn, what):
-            yield spec, stack.current().access(progress.reporter(urn))
+    def _work(self) -> "Work[Any]":
+        package, _, kind = type(self).__module__.rpartition(".")
+        work: Work[Any] = import_module(f"{package}.work.{kind}").Work()
+        return work
 
 
-def now() -> str:
-    """When something was changed, for those that wait for it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def as_input(model: BaseModel) -> dict[str, Any]:
+def as_input(model: "BaseModel") -> dict[str, Any]:
     """A model as an input of a resource."""
     return model.model_dump(mode="json", exclude_none=True)
 
 
-def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
+def hosts_input(hosts: "Mapping[str, Host]") -> dict[str, Any]:
     """Front-ends as an input of a resource; their order is nothing."""
     return {name: as_input(host) for name, host in sorted(hosts.items())}
 
 
-def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
-    """The front-ends that a resource was given so."""
-    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
-
-
-def _inputs(props: Mapping[str, Any]) -> Outputs:
+def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in props.items() if key != PROVIDER_KEY}
 
 

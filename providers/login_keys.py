@@ -1,53 +1,19 @@
 """Keys with which accounts log in from each front-end to all others."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from hosts.connection import Host
-from procedures.access import Access
-from procedures.login_keys import ensure, inspect, withdraw
-from procedures.specs import LoginKeysSpec
-from providers import stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Provider, as_input
+
+if TYPE_CHECKING:
+    from procedures.specs import LoginKeysSpec
 
 
-class LoginKeysProvider(Provider[LoginKeysSpec]):
+class LoginKeysProvider(Provider):
     """What ``ensure_keys_for`` asks for, on all front-ends at once."""
-
-    spec_type = LoginKeysSpec
-
-    def make(
-        self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
-        """Make the keys that are not there, and allow them."""
-        ensure(access, spec)
-        return "login-keys", {"drift": []}
-
-    def look(self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]) -> Outputs:
-        """Whose keys are not as they should be."""
-        return {"drift": list(inspect(access, spec))}
-
-    def change(
-        self,
-        access: Access,
-        spec: LoginKeysSpec,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
-    ) -> Outputs:
-        """The same; who is no longer named, or leaves, is no longer let in."""
-        before = LoginKeysSpec.model_validate(olds["spec"])
-        gone = {name: host for name, host in before.hosts.items() if name not in spec.hosts}
-        withdraw(access, before.users, _there(gone))
-        withdraw(access, sorted(set(before.users) - set(spec.users)), spec.hosts)
-        ensure(access, spec)
-        return {"drift": []}
-
-    def unmake(self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]) -> None:
-        """Allow none of them any more."""
-        withdraw(access, spec.users, _there(spec.hosts))
 
 
 class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
@@ -56,7 +22,7 @@ class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
     def __init__(
         self,
         name: str,
-        spec: LoginKeysSpec,
+        spec: "LoginKeysSpec",
         *,
         after: Mapping[str, Input[Any]],
         urn: str,
@@ -69,7 +35,3 @@ class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
             {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
             opts,
         )
-
-
-def _there(hosts: Mapping[str, Host]) -> dict[str, Host]:
-    return {name: host for name, host in hosts.items() if name not in stack.current().lost}

@@ -1,45 +1,18 @@
 """What must be right on all front-ends, seen to before anything on any of them changes."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
-from procedures.access import Access
-from procedures.preflight import preflight
-from procedures.specs import PreflightSpec
-from providers import progress, stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Provider, as_input
+
+if TYPE_CHECKING:
+    from procedures.specs import PreflightSpec
 
 
-class PreflightProvider(Provider[PreflightSpec]):
+class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to read or to delete."""
-
-    spec_type = PreflightSpec
-
-    def make(
-        self, access: Access, spec: PreflightSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
-        """Check all front-ends."""
-        _check(access, spec, None, props)
-        return "preflight", {}
-
-    def look(self, access: Access, spec: PreflightSpec, props: Mapping[str, Any]) -> Outputs:
-        """What was checked, was."""
-        return {}
-
-    def change(
-        self,
-        access: Access,
-        spec: PreflightSpec,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
-    ) -> Outputs:
-        """Check what is new."""
-        _check(access, spec, PreflightSpec.model_validate(olds["spec"]), news)
-        return {}
 
 
 class Preflight(Resource, module="opennebula", name="Preflight"):
@@ -48,17 +21,9 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
     def __init__(
         self,
         name: str,
-        spec: PreflightSpec,
+        spec: "PreflightSpec",
         *,
         urn: str,
         opts: ResourceOptions,
     ) -> None:
         super().__init__(PreflightProvider(), name, {"spec": as_input(spec), "urn": urn}, opts)
-
-
-def _check(
-    access: Access, spec: PreflightSpec, before: PreflightSpec | None, props: Mapping[str, Any]
-) -> None:
-    here = stack.current()
-    warn = partial(progress.warn, str(props.get("urn", "")))
-    here.keep(preflight(access, spec, before, skip=here.skip_checks, warn=warn))

@@ -1,7 +1,7 @@
-"""The stack's config as the provider's process gets it: the way to the hosts, and the secrets.
+"""The stack as its work knows it: the way to the hosts, and the secrets.
 
-``configure`` gets it as it is now in ``up``, also for deletes, and as it was at the last ``up`` in
-``refresh`` and ``destroy``. So neither keys nor passwords stand in any resource.
+They come with the config that the engine hands over. So neither keys nor passwords stand in any
+resource.
 """
 
 import json
@@ -20,6 +20,7 @@ from procedures.observe import Facts
 from procedures.specs import Database
 from procedures.survey import Survey
 from procedures.upgrade import Release
+from providers import given
 
 PROJECT = "opennebula-ha"
 
@@ -84,16 +85,8 @@ class Stack:
         return Access(self._pool, self._secrets, report)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _stack: Stack | None = None
-
-
-def configure(config: Config) -> None:
-    """Take the config; all providers of a process share the first one, and its connections."""
-    global _stack  # noqa: PLW0603 - one per process, as the SDK's provider host is
-    with _lock:
-        if _stack is None:
-            _stack = Stack(config)
 
 
 def forget_survey() -> None:
@@ -104,10 +97,12 @@ def forget_survey() -> None:
 
 
 def current() -> Stack:
-    """The stack of this process."""
-    if _stack is None:
-        raise RuntimeError("the provider was not configured")
-    return _stack
+    """The stack of this process: all its providers share it, and its connections."""
+    global _stack  # noqa: PLW0603 - one per process, as the SDK's provider host is
+    with _lock:
+        if _stack is None:
+            _stack = Stack(given.config())
+        return _stack
 
 
 def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:

@@ -1,72 +1,18 @@
 """Where clients reach the leader: the zone's ENDPOINT, and the VIPs, where there are any."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from opennebula.zone import endpoint
-from procedures.access import Access
-from procedures.address import drop, faults, holders
-from procedures.observe import zone_view
-from procedures.specs import ZoneSpec
-from procedures.virtual_ip import settle
-from providers import stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Provider, as_input
+
+if TYPE_CHECKING:
+    from procedures.specs import ZoneSpec
 
 
-class VirtualIpProvider(Provider[ZoneSpec]):
+class VirtualIpProvider(Provider):
     """The zone's ENDPOINT, and the addresses on the leader alone."""
-
-    spec_type = ZoneSpec
-
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
-        return spec.endpoint, self._settled(access, spec)
-
-    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
-        """Which hosts hold any of them."""
-        if not spec.vips:
-            return {"holder": "", "drift": []}
-        survey = stack.current().survey(access, spec.database)
-        seen = survey.all_facts()
-        holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
-        return {
-            "holder": ", ".join(sorted(holding)),
-            "drift": faults(seen, spec.vips, survey.view().leader()),
-        }
-
-    def change(
-        self,
-        access: Access,
-        spec: ZoneSpec,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
-    ) -> Outputs:
-        """The same, wherever the addresses were before."""
-        before = ZoneSpec.model_validate(olds["spec"])
-        kept = {vip.address for vip in spec.vips}
-        gone = [vip for vip in before.vips if vip.address not in kept]
-        drop(access, gone, stack.current().front_ends)
-        return self._settled(access, spec)
-
-    def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
-        """Nobody holds them any more, and each asks its own oned. The hooks have changed."""
-        hosts = stack.current().front_ends
-        drop(access, spec.vips, hosts)
-        if hosts and zone_view(access, hosts).leader():
-            settle(
-                access,
-                spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
-                hosts,
-            )
-
-    def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
-        here = stack.current()
-        seen, here.rolled_out = here.rolled_out, None
-        holder = settle(access, spec, here.front_ends, seen)
-        return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
 
 
 class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
@@ -78,7 +24,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
     def __init__(
         self,
         name: str,
-        spec: ZoneSpec,
+        spec: "ZoneSpec",
         *,
         leader: Input[str],
         urn: str,

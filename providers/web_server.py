@@ -1,51 +1,19 @@
 """The web server with TLS in front of FireEdge, on all front-ends."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from hosts.connection import Host
-from procedures.access import Access
-from procedures.specs import WebSpec
-from procedures.web_server import ensure, inspect, withdraw
-from providers import stack
-from providers.base import Outputs, Provider, as_input
+from providers.base import Provider, as_input
+
+if TYPE_CHECKING:
+    from procedures.specs import WebSpec
 
 
-class WebServerProvider(Provider[WebSpec]):
+class WebServerProvider(Provider):
     """What ``ssl`` asks for, on all front-ends at once."""
-
-    spec_type = WebSpec
-
-    def make(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Have it serve."""
-        ensure(access, spec)
-        return "web-server", {"drift": []}
-
-    def look(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> Outputs:
-        """Where it does not."""
-        return {"drift": list(inspect(access, spec))}
-
-    def change(
-        self,
-        access: Access,
-        spec: WebSpec,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
-    ) -> Outputs:
-        """The same; another kind of server takes the place of the one before."""
-        before = WebSpec.model_validate(olds["spec"])
-        another = before.server != spec.server
-        gone = {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
-        withdraw(access, before, _there(gone))
-        ensure(access, spec)
-        return {"drift": []}
-
-    def unmake(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> None:
-        """Have it serve no more."""
-        withdraw(access, spec, _there(spec.hosts))
 
 
 class WebServer(Resource, module="opennebula", name="WebServer"):
@@ -54,7 +22,7 @@ class WebServer(Resource, module="opennebula", name="WebServer"):
     def __init__(
         self,
         name: str,
-        spec: WebSpec,
+        spec: "WebSpec",
         *,
         after: Mapping[str, Input[Any]],
         urn: str,
@@ -67,7 +35,3 @@ class WebServer(Resource, module="opennebula", name="WebServer"):
             {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
             opts,
         )
-
-
-def _there(hosts: Mapping[str, Host]) -> dict[str, Host]:
-    return {name: host for name, host in hosts.items() if name not in stack.current().lost}

@@ -1,59 +1,20 @@
 """One host's place in the zone: join, re-join, leave."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from hosts.connection import Host
-from opennebula.zone import endpoint
-from procedures.access import Access
-from procedures.join import join, mend, place
-from procedures.leave import leave
-from procedures.specs import MemberSpec
-from providers import stack
-from providers.base import Outputs, Provider, as_input, now
+from providers.base import Provider, as_input
+
+if TYPE_CHECKING:
+    from procedures.specs import MemberSpec
 
 
-class ZoneMemberProvider(Provider[MemberSpec]):
+class ZoneMemberProvider(Provider):
     """Has one front-end in the zone."""
 
-    spec_type = MemberSpec
     identity = ("host.name",)
-
-    def make(
-        self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
-        """Find itself a server already, or join."""
-        name = spec.host.name
-        seeded = name in stack.current().seeded
-        return name, _outputs(spec, join(access, spec, _peers(spec), seeded=seeded))
-
-    def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
-        """Its SERVER_ID, and what is wrong with it."""
-        survey = stack.current().survey(access, spec.zone.database)
-        found = place(access, spec, survey)
-        return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
-
-    def change(
-        self,
-        access: Access,
-        spec: MemberSpec,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
-    ) -> Outputs:
-        """Join again where it fell out, or differs from the others."""
-        mended = mend if olds.get("drift") else join
-        return _outputs(spec, mended(access, spec, _peers(spec)))
-
-    def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
-        """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
-        here = stack.current()
-        if spec.host.name in here.lost or spec.host.name in here.front_ends:
-            return
-        peers = _peers(spec)
-        leave(access, spec.zone, spec.host, peers, allow_degraded=here.allow_degraded)
 
 
 class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
@@ -62,7 +23,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
     server_id: Output[int]
     revision: Output[str]
 
-    def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
+    def __init__(self, name: str, spec: "MemberSpec", *, urn: str, opts: ResourceOptions) -> None:
         super().__init__(
             ZoneMemberProvider(),
             name,
@@ -76,19 +37,3 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
             },
             opts,
         )
-
-
-def _peers(spec: MemberSpec) -> dict[str, Host]:
-    """Everybody that the config lists now, and this one, which may have left the list."""
-    return {**stack.current().front_ends, spec.host.name: spec.host}
-
-
-def _outputs(
-    spec: MemberSpec, server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
-) -> Outputs:
-    return {
-        "server_id": server_id,
-        "endpoint": endpoint(spec.host.name),
-        "drift": list(faults),
-        "revision": revision or now(),
-    }

@@ -2,13 +2,31 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import providers
 
 
 @pytest.mark.parametrize("library", ["paramiko", "pyone", "requests", "cryptography"])
 def test_the_program_and_its_providers_start_without_what_only_a_connection_needs(
     library: str,
 ) -> None:
-    code = f"import sys, components.zone, providers.stack; sys.exit({library!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert not loads("components.zone, providers.stack", library)
+
+
+def test_a_provider_that_only_compares_loads_nothing_of_its_work() -> None:
+    kinds = ", ".join(
+        f"providers.{path.stem}"
+        for path in Path(providers.__file__).parent.glob("*.py")
+        if path.stem not in ("stack", "__init__")
+    )
+    for module in ("pydantic", "procedures", "opennebula", "providers.work"):
+        assert not loads(kinds, module), module
+
+
+def loads(modules: str, other: str) -> bool:
+    """Whether it is there once those are."""
+    code = f"import sys, {modules}; sys.exit({other!r} in sys.modules)"
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import Any
 
 import dill
 import pytest
@@ -13,19 +14,24 @@ from pulumi.runtime import rpc
 from hosts.connection import Host
 from hosts.errors import HostError
 from procedures.install import Installed
-from procedures.specs import MemberSpec, PreflightSpec, Spec, ZoneSpec
-from providers import stack
+from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
+from providers import given, stack
 from providers.base import Provider, _clean_format_exc
 from providers.installation import InstallationProvider
+from providers.login_keys import LoginKeysProvider
 from providers.preflight import PreflightProvider
 from providers.rollout import RolloutProvider
 from providers.virtual_ip import VirtualIpProvider
+from providers.web_server import WebServerProvider
+from providers.work import base
 from providers.zone import ZoneProvider
 from providers.zone_member import ZoneMemberProvider
 from tests.unit.test_procedures import facts
 from tests.unit.test_procedures import spec as installation_spec
 
 PROVIDERS = [
+    LoginKeysProvider,
+    WebServerProvider,
     PreflightProvider,
     InstallationProvider,
     ZoneProvider,
@@ -35,8 +41,7 @@ PROVIDERS = [
 ]
 
 
-class Probe(Provider[MemberSpec]):
-    spec_type: ClassVar[type[Spec]] = MemberSpec
+class Probe(Provider):
     identity = ("host.name",)
 
 
@@ -108,7 +113,7 @@ def test_inputs_pass_unchanged() -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider[Any]]) -> None:
+def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider]) -> None:
     provider = kind()
     assert vars(provider) == {}
     assert not provider.serialize_as_secret_always
@@ -118,9 +123,13 @@ def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider[Any]])
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_identity_is_a_path_in_the_spec(kind: type[Provider[Any]]) -> None:
+def test_each_has_its_work_and_its_identity_is_a_path_in_the_spec_of_that(
+    kind: type[Provider],
+) -> None:
+    work = import_module(f"providers.work.{kind.__module__.rpartition('.')[2]}").Work
+    assert issubclass(work, base.Work)
     for path in kind.identity:
-        model: Any = kind.spec_type
+        model: Any = work.spec_type
         for name in path.split("."):
             model = model.model_fields[name].annotation
 
@@ -142,25 +151,26 @@ def test_any_other_error_keeps_its_traceback() -> None:
 
 
 def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Done(Probe):
+    class Done(base.Work[MemberSpec]):
         def change(self, *_: Any) -> dict[str, Any]:
             return {"server_id": 3, "drift": []}
 
-        def look(self, *_: Any) -> Mapping[str, Any]:  # type: ignore[override]
+        def look(self, *_: Any) -> dict[str, Any]:
             return {"drift": ["it is candidate"]}
 
         @contextmanager
         def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[Any, Any]]:
             yield None, None
 
-    outs = Done().update("id", inputs(), moved()).outs
+    monkeypatch.setattr(Probe, "_work", lambda _: Done())
+    outs = Probe().update("id", inputs(), moved()).outs
     assert outs is not None
     assert outs == {
         **{key: value for key, value in moved().items() if key != "__provider"},
         "server_id": 3,
         "drift": [],
     }
-    read = Done().read("id", {**outs, "__provider": "code"})
+    read = Probe().read("id", {**outs, "__provider": "code"})
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
@@ -169,19 +179,19 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
 def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given: list[Any] = []
+    got: list[Any] = []
     seen = facts()
     spec = installation_spec()
     checked = PreflightSpec(hosts={"n1a1": spec.host}, version="7.2")
 
     def installed(*_: Any, seen: Any, **__: Any) -> Installed:
-        given.append(seen)
+        got.append(seen)
         return Installed("7.2.0", "debian 12", "m", "key", ())
 
     monkeypatch.setattr(stack, "_stack", None)
-    monkeypatch.setattr("providers.preflight.preflight", lambda *_, **__: {"n1a1": seen})
-    monkeypatch.setattr("providers.installation.install", installed)
-    stack.configure(Config({}, "opennebula-ha"))
+    monkeypatch.setattr("providers.work.preflight.preflight", lambda *_, **__: {"n1a1": seen})
+    monkeypatch.setattr("providers.work.installation.install", installed)
+    monkeypatch.setattr(given, "_config", Config({}, "opennebula-ha"))
     installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
     moved = spec.model_copy(update={"host": spec.host.model_copy(update={"address": "10.9.9.9"})})
     PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
@@ -189,4 +199,4 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     InstallationProvider().update("n1a1", installation, installation)
     PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
     InstallationProvider().create({**installation, "spec": moved.model_dump(mode="json")})
-    assert given == [seen, None, None]
+    assert got == [seen, None, None]

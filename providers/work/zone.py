@@ -1,0 +1,120 @@
+"""The zone as a whole: found, convert, adopt, take down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hosts.connection import Host
+from procedures import admin_key
+from procedures.access import Access
+from procedures.found import found, zone_lock
+from procedures.leave import forget, prepare, require_gone
+from procedures.observe import Facts, facts_where_possible, statuses
+from procedures.password import set_password
+from procedures.specs import ZoneSpec
+from procedures.take_down import take_down
+from procedures.upgrade import take_up
+from providers import stack
+from providers.work import base
+from providers.work.base import Outputs, hosts_of
+
+
+class Work(base.Work[ZoneSpec]):
+    """Of Zone."""
+
+    spec_type = ZoneSpec
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Found or adopt."""
+        hosts, dump = hosts_of(props), props.get("restore_from")
+        with zone_lock(access, hosts):
+            seen = _look_and_take_up(access, spec, hosts)
+            set_password(access, spec, hosts, {}, changed=False)
+            stack.current().seeded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
+        return "zone-0", {"drift": _settle_key(access, spec, props, replace=False)}
+
+    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
+        """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
+        and whether the lost stay away.
+        """
+        require_gone(access, props.get("lost_at") or {}, hosts_of(props))
+        survey = stack.current().survey(access, spec.database)
+        if spec.highly_available:
+            head = survey.view().leader()
+        else:
+            head = next(iter(statuses(access, hosts_of(props))), None)
+        if head is None:
+            return {"drift": ["no leader"]}
+        wanted, seen = props.get("admin_pubkey"), survey.known_facts().get(head)
+        if wanted and seen and admin_key.differs(access, seen, wanted):
+            return {"drift": [_KEY]}
+        return {"drift": []}
+
+    def change(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Convert or adopt; those that leave are still there at this moment."""
+        here = stack.current()
+        staying, before = hosts_of(news), hosts_of(olds)
+        leaving = {
+            name: host
+            for name, host in before.items()
+            if name not in staying and name not in here.lost
+        }
+        with zone_lock(access, staying):
+            _look_and_take_up(access, spec, staying)
+        changed = olds.get("one_pass") != news.get("one_pass")
+        set_password(access, spec, staying, leaving, changed=changed)
+        lost_at = _lost_at(olds, news)
+        require_gone(access, lost_at, staying)
+        if spec.highly_available and here.lost:
+            forget(access, spec, here.lost, staying)
+        if spec.highly_available and leaving:
+            prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
+        here.seeded = found(
+            access,
+            spec,
+            staying,
+            leaving,
+            restore_from=news.get("restore_from"),
+            existed=True,
+        )
+        return {"drift": _settle_key(access, spec, news, replace=True), "lost_at": lost_at}
+
+    def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
+        """Take the whole zone down."""
+        take_down(access, spec, hosts_of(props))
+
+
+_KEY = "oneadmin's SSH_PUBLIC_KEY"
+
+
+def _look_and_take_up(
+    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]
+) -> Mapping[str, Facts]:
+    """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
+    seen = facts_where_possible(access, hosts, spec.database, names=hosts)
+    return {} if take_up(access, spec, hosts, seen) else seen
+
+
+def _settle_key(
+    access: Access, spec: ZoneSpec, props: Mapping[str, Any], *, replace: bool
+) -> list[str]:
+    wanted = props.get("admin_pubkey")
+    if not wanted or admin_key.settle(access, spec, hosts_of(props), wanted, replace=replace):
+        return []
+    return [_KEY]
+
+
+def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
+    """Where those were that are named under ``lost``, as long as nobody else is there."""
+    before = {name: host.address for name, host in hosts_of(olds).items()}
+    taken = {host.address for host in hosts_of(news).values()}
+    return {
+        name: address
+        for name, address in {**(olds.get("lost_at") or {}), **before}.items()
+        if name in news["lost"] and address not in taken
+    }

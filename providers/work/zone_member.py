@@ -1,0 +1,69 @@
+"""One host's place in the zone: join, re-join, leave."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hosts.connection import Host
+from opennebula.zone import endpoint
+from procedures.access import Access
+from procedures.join import join, mend, place
+from procedures.leave import leave
+from procedures.specs import MemberSpec
+from providers import stack
+from providers.work import base
+from providers.work.base import Outputs, now
+
+
+class Work(base.Work[MemberSpec]):
+    """Of ZoneMember."""
+
+    spec_type = MemberSpec
+
+    def make(
+        self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
+    ) -> tuple[str, Outputs]:
+        """Find itself a server already, or join."""
+        name = spec.host.name
+        seeded = name in stack.current().seeded
+        return name, _outputs(spec, join(access, spec, _peers(spec), seeded=seeded))
+
+    def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
+        """Its SERVER_ID, and what is wrong with it."""
+        survey = stack.current().survey(access, spec.zone.database)
+        found = place(access, spec, survey)
+        return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
+
+    def change(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join again where it fell out, or differs from the others."""
+        mended = mend if olds.get("drift") else join
+        return _outputs(spec, mended(access, spec, _peers(spec)))
+
+    def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
+        """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
+        here = stack.current()
+        if spec.host.name in here.lost or spec.host.name in here.front_ends:
+            return
+        peers = _peers(spec)
+        leave(access, spec.zone, spec.host, peers, allow_degraded=here.allow_degraded)
+
+
+def _peers(spec: MemberSpec) -> dict[str, Host]:
+    """Everybody that the config lists now, and this one, which may have left the list."""
+    return {**stack.current().front_ends, spec.host.name: spec.host}
+
+
+def _outputs(
+    spec: MemberSpec, server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
+) -> Outputs:
+    return {
+        "server_id": server_id,
+        "endpoint": endpoint(spec.host.name),
+        "drift": list(faults),
+        "revision": revision or now(),
+    }
