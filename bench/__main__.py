@@ -2,11 +2,11 @@
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from os import cpu_count
 from pathlib import Path
 
 from bench import bulk, cold, living, start
@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave what was measured there")
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all unless named")
     options = parser.parse_args(arguments)
+    # An operator's Python keeps the modules that it compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     found: list[Figure] = []
     for part in options.parts or PARTS:
         for figure in PARTS[part](options.rounds):
@@ -53,7 +55,7 @@ def write(text: str) -> None:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     machine = (
-        f"On {datetime.now(UTC):%Y-%m-%d}, {cpu_count()} cores ({processor()}),"
+        f"On {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({processor()}),"
         f" Python {platform.python_version()}.\n"
     )
     PAGE.write_text(f"{before}{BEGIN}\n{machine}\n{text}\n\n{END}{after}", encoding="utf-8")
