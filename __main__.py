@@ -1,13 +1,17 @@
 """One stack: a highly available OpenNebula control plane, as its config describes it."""
 
+import gc
 import os
 import signal
 from types import FrameType
 
 import pulumi
 
-import settings
-from components.zone import HighAvailableZone
+# A program that lives for a second has nothing to collect, and looking for it takes its time.
+gc.disable()
+
+import settings  # noqa: E402
+from components.zone import HighAvailableZone  # noqa: E402
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -87,7 +87,7 @@ def pipe(leader: LabHost, target: LabHost) -> float:
     _do(
         leader,
         "set -o pipefail; mysqldump --single-transaction opennebula | zstd |"
-        f" {_SSH} {target.address} 'zstd -d | mysql bare'",
+        f" {_SSH} ubuntu@{target.address} 'zstd -d | sudo mysql bare'",
     )
     seconds = time.monotonic() - begun
     _do(target, "mysql -e 'DROP DATABASE bare'")
@@ -118,7 +118,7 @@ def _lose(host: LabHost) -> None:
 def _let_in(leader: LabHost, target: LabHost) -> None:
     made = "[ -e /root/bare ] || ssh-keygen -q -t ed25519 -N '' -f /root/bare; cat /root/bare.pub"
     public = _do(leader, f"{made}; mkdir -p -m 700 /root/.ssh; cp /root/bare /root/.ssh/id_ed25519")
-    _do(target, f"mkdir -p -m 700 /root/.ssh; echo '{public.strip()}' >>/root/.ssh/authorized_keys")
+    _do(target, f"echo '{public.strip()}' >>/home/ubuntu/.ssh/authorized_keys")
 
 
 def _do(host: LabHost, command: str) -> str:

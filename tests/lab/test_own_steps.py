@@ -29,7 +29,7 @@ BEFORE: dict[str, Any] = {
 AFTER: dict[str, Any] = {
     "name": "note",
     "when": "after-join",
-    "create": f"sudo -u oneadmin onezone show 0 | sudo tee {NOTE} && echo create | sudo tee -a {LOG}",
+    "create": f"sudo -u oneadmin onezone show 0 | sudo tee {NOTE}; echo create | sudo tee -a {LOG}",
     "update": f"echo update | sudo tee -a {LOG}",
     "delete": f"sudo rm {NOTE}",
     "triggers": ["one"],
