@@ -28,6 +28,8 @@ WRITE = 30.0
 """Seconds for one write, an election meanwhile included."""
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
+WATCH = 2.0
+"""Seconds in which all servers are watched at once: longer than one of them lags."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def verify(
         if entry.name in hosts and entry.name not in without
     }
     _same_answers(access, known, view)
-    looks = [{name: seen[name] for name in known}] if seen and known.keys() <= seen.keys() else []
-    found = _equal_data(access, zone, known, differing, looks)
+    recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
+    found = _equal_data(access, zone, known, differing, recent)
     _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
     whole = Whole(
         leader=leader,
@@ -122,24 +124,20 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
     to_leader(access, zone, known, whole.leader, whole.facts)
 
 
-def unequal(looks: Sequence[Mapping[str, Facts]]) -> list[str]:
-    """The replicated tables that two servers were never seen to have alike.
+def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
+    """The replicated tables that two servers never had alike, of all contents that each had.
 
     While somebody writes, servers that are asked at once differ by the last records. The log takes
     all of them through the same contents: to have had one of these in common is enough.
     """
-    had = {
-        name: {line for seen in looks for line in seen[name].checksums.splitlines()}
-        for name in looks[-1]
-    }
     if not had:
         return []
-    all_tables = _tables(set().union(*had.values()))
+    all_tables = _tables(frozenset().union(*had.values()))
     first = had[min(had)]
     return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
 
 
-def _tables(checksums: set[str]) -> set[str]:
+def _tables(checksums: AbstractSet[str]) -> set[str]:
     return {line.partition("\t")[0] for line in checksums}
 
 
@@ -250,28 +248,48 @@ def _equal_data(
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
     differing: Collection[str],
-    looks: list[dict[str, Facts]],
-) -> dict[str, Facts]:
+    seen: Mapping[str, Facts] | None,
+) -> Mapping[str, Facts]:
+    found = seen or all_facts(access, hosts, zone.database, checksums=True)
+    compared = {name: host for name, host in hosts.items() if name not in differing}
+    had = {name: set(found[name].checksums.splitlines()) for name in compared}
 
-    def different() -> list[str]:
-        return unequal([{n: one for n, one in x.items() if n not in differing} for x in looks])
+    def look_closer() -> bool | None:
+        """Only at those that were not seen alike yet: others may be large."""
+        for name, lines in _watch(access, zone, compared, unequal(had)).items():
+            had[name] |= lines
+        return None if unequal(had) else True
 
-    def look() -> dict[str, Facts] | None:
-        looks.append(all_facts(access, hosts, zone.database, checksums=True))
-        return looks[-1] if not different() else None
+    if unequal(had):
+        until(
+            look_closer,
+            host=", ".join(sorted(compared)),
+            step="compare the data",
+            expected="equal checksums of every replicated table",
+            seconds=CONVERGENCE,
+            seen=lambda: f"different {', '.join(unequal(had))}",
+            remedy="the servers that differ from the leader must join anew, and must not lead until"
+            " then: pulumi refresh names them, pulumi up has them join",
+        )
+    return found
 
-    if looks and not different():
-        return looks[-1]
-    return until(
-        look,
-        host=", ".join(sorted(hosts)),
-        step="compare the data",
-        expected="equal checksums of every replicated table",
-        seconds=CONVERGENCE,
-        seen=lambda: f"different {', '.join(different())}",
-        remedy="the servers that differ from the leader must join anew, and must not lead until"
-        " then: pulumi refresh names them, pulumi up has them join",
-    )
+
+def _watch(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], tables: Sequence[str]
+) -> dict[str, set[str]]:
+    """Every content that each server's tables have within WATCH seconds."""
+    names = " ".join(name.rpartition(".")[2] for name in tables)
+
+    def watch(host: Host) -> set[str]:
+        variables = {
+            "db_name": zone.database.name,
+            "tables": names,
+            "seconds": f"{WATCH:.0f}",
+        }
+        output = access.run(host, "watch_tables", variables=variables, exclusive=False, timeout=600)
+        return set(output.values["checksums"].splitlines())
+
+    return on_each(hosts, watch)
 
 
 def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:

@@ -5,9 +5,14 @@ from typing import Any, cast
 import pytest
 
 from hosts.connection import Host
+from hosts.errors import HostError
+from hosts.script import Output
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures import gate
 from procedures.access import Access
+from procedures.observe import Facts
+from procedures.specs import ZoneSpec
+from tests.unit.test_procedures import facts
 
 NAMES = ("n1", "n2", "n3")
 HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in NAMES}
@@ -65,3 +70,46 @@ def test_a_follower_that_lags_behind_a_leader_elected_meanwhile_gets_that_one_s_
     seen = converged()
     assert seen.leader() == "n2"
     assert seen.statuses["n3"].index == seen.statuses["n2"].index
+
+
+class Busy:
+    """Servers whose users somebody changes all the time; a look at all tables takes too long."""
+
+    def __init__(self, *, lost: str = "") -> None:
+        self.watched: list[str] = []
+        self.lost = lost
+        self.report = lambda said: None
+
+    def facts(self, *_: Any, **__: Any) -> dict[str, Facts]:
+        return {
+            name: facts(name, checksums=f"one.images\t7\none.users\t{number}")
+            for number, name in enumerate(NAMES)
+        }
+
+    def run(self, host: Host, _: str, *, variables: dict[str, str], **__: Any) -> Output:
+        self.watched.append(variables["tables"])
+        first = 10 + len(self.watched) + (100 if host.name == self.lost else 0)
+        return Output({"checksums": "\n".join(f"one.users\t{first + n}" for n in range(9))})
+
+
+def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> None:
+    monkeypatch.setattr(gate, "all_facts", busy.facts)
+    monkeypatch.setattr(gate, "CONVERGENCE", 0.0)
+    zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+    gate._equal_data(cast(Any, busy), zone, HOSTS, [but], None)
+
+
+def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = Busy()
+    compared(busy, monkeypatch)
+    assert busy.watched == ["users"] * 3
+
+
+def test_a_server_that_never_has_what_the_others_have_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(HostError, match=r"different one\.users"):
+        compared(Busy(lost="n3"), monkeypatch)
+    compared(Busy(lost="n3"), monkeypatch, but="n3")
