@@ -49,7 +49,7 @@ def figures(rounds: int) -> Iterator[Figure]:
         zone.up()
         enlarge(lab)
         leader = lab.host(leader_seen_by(lab.hosts[0]))
-        target = next(host for host in lab.hosts if host is not leader)
+        target = next(host for host in lab.hosts if host.name != leader.name)
         _let_in(leader, target)
         bare, ours, waits = [], [], []
         for _ in range(rounds):

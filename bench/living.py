@@ -94,7 +94,7 @@ def restart_by_hand(zone: Zone) -> Iterator[float]:
     by_role = sorted(servers(zone.lab.hosts[0]), key=lambda one: (one.state == "leader", one.name))
     for server in by_role:
         host = hosts[server.name]
-        others = [other for other in zone.lab.hosts if other is not host]
+        others = [other for other in zone.lab.hosts if other.name != host.name]
         begun = time.monotonic()
         done = host.run("systemctl reset-failed opennebula; systemctl restart opennebula")
         if done.returncode:
