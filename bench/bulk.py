@@ -54,13 +54,14 @@ def figures(rounds: int) -> Iterator[Figure]:
         bare, ours, waits = [], [], []
         for _ in range(rounds):
             _lose(target)
-            bare.append(pipe(leader, target))
-            say(f"1 GB by a bare pipe: {bare[-1]:.1f} s")
             with _Pace(lab) as writers:
+                seconds, wait = pipe(leader, target, writers)
+                bare.append(seconds)
+                say(f"1 GB by a bare pipe: {seconds:.1f} s, no write for {wait:.3f} s")
                 seconds, wait = transfer(zone, target, writers)
-            ours.append(seconds)
-            waits.append(wait)
-            say(f"1 GB to a front-end that joins: {seconds:.1f} s, no write for {wait:.3f} s")
+                ours.append(seconds)
+                waits.append(wait)
+                say(f"1 GB to a front-end: {seconds:.1f} s, no write for {wait:.3f} s")
     yield Figure("1 GB to a front-end", median(ours), 1.1 * median(bare), "1.1 of a bare pipe")
     yield Figure("a writer meanwhile waits for", median(waits), 0.1, "")
 
@@ -80,8 +81,8 @@ def enlarge(lab: Lab) -> None:
     shared.unlink()
 
 
-def pipe(leader: LabHost, target: LabHost) -> float:
-    """The seconds of a dump, sent and restored by nothing but a pipe."""
+def pipe(leader: LabHost, target: LabHost, writers: _Pace) -> tuple[float, float]:
+    """The seconds of a dump, sent and restored by nothing but a pipe, and the longest wait."""
     _do(target, "mysql -e 'CREATE DATABASE bare'")
     begun = time.monotonic()
     _do(
@@ -89,9 +90,9 @@ def pipe(leader: LabHost, target: LabHost) -> float:
         "set -o pipefail; mysqldump --single-transaction opennebula | zstd |"
         f" {_SSH} ubuntu@{target.address} 'zstd -d | sudo mysql bare'",
     )
-    seconds = time.monotonic() - begun
+    ended = time.monotonic()
     _do(target, "mysql -e 'DROP DATABASE bare'")
-    return seconds
+    return ended - begun, writers.longest_wait(begun, ended)
 
 
 def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]:

@@ -207,7 +207,9 @@ keep_dump() { # NAME...
     # A disk that is full of half a dump would stop the database itself.
     trap 'rm -f "${dump%.sql.zst}".*.partial' EXIT
     (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q >"$keys.partial"
-    unsent=$("$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+    # The zone's own work comes first.
+    unsent=$(renice -n 10 "$BASHPID" >/dev/null
+        "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     mv "$keys.partial" "$keys"
     mv "$dump.partial" "$dump"
