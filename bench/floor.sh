@@ -20,9 +20,9 @@ on() { # HOST: run standard input there, as root
         -o ControlPersist=60 -o ControlPath="$work/$1.socket" "$user@${address[$1]}" "${2:-sudo bash -euo pipefail -s}"
 }
 each() { # FUNCTION HOST…: all at once
-    local work=$1 name pids=()
+    local what=$1 name pids=()
     shift
-    for name in "$@"; do "$work" "$name" & pids+=($!); done
+    for name in "$@"; do "$what" "$name" & pids+=($!); done
     for name in "${pids[@]}"; do wait "$name"; done
 }
 hosts=$(for name in "${names[@]}"; do echo "${address[$name]} $name"; done)
