@@ -8,9 +8,10 @@ user=$1 key=$2 known=$3 repository=$4 version=$5 vip=$6 interface=$7
 shift 7
 work=$(mktemp -d)
 trap 'for s in "$work"/*.socket; do ssh -o ControlPath="$s" -O exit - 2>/dev/null || true; done; rm -rf "$work"' EXIT
-declare -A address=()
+declare -A address=() number=()
 names=()
 for pair in "$@"; do
+    number[${pair%%=*}]=${#names[@]}
     names+=("${pair%%=*}")
     address[${pair%%=*}]=${pair#*=}
 done
@@ -49,10 +50,9 @@ receive() { # HOST: the dump and the keys, from standard input of the whole
     on "$1" "sudo sh -c 'zstd -dc | mysql opennebula'" <"$work/dump"
     on "$1" "sudo tar -C /var/lib/one -xf -" <"$work/keys"
 }
-start() {
+start() { # HOST: a new zone numbers its servers in the order of their entries
     on "$1" <<END
-id=\$(mysql -N opennebula -e "SELECT body FROM zone_pool WHERE oid = 0" | grep -oP '<SERVER><ID>[0-9]+</ID><NAME>(<!\[CDATA\[)?$1(?=[]<])' | grep -oP '<ID>\K[0-9]+')
-sed -i "s/SERVER_ID *= *-1/SERVER_ID = \$id/" /etc/one/oned.conf
+sed -i "s/SERVER_ID *= *-1/SERVER_ID = ${number[$1]}/" /etc/one/oned.conf
 systemctl enable -q --now opennebula
 END
 }
