@@ -16,8 +16,10 @@ def figures(rounds: int) -> Iterator[Figure]:
     three = median(ups(3, rounds))
     yield Figure("cold up of three front-ends, preview included", three, 1.15 * floor, "1.15 floor")
     for hosts in (5, 7):
+        alone = median(floors(hosts, rounds))
         seconds = median(ups(hosts, rounds))
         yield Figure(f"cold up of {hosts} front-ends", seconds, 1.2 * three, "1.2 that of three")
+        yield Figure(f"the same beside the floor of {hosts}", seconds, 1.15 * alone, "1.15 floor")
     far_floor = median(floors(3, rounds, delay=ROUND_TRIP))
     far = median(ups(3, rounds, delay=ROUND_TRIP))
     allowed = 1.25 * three + max(0.0, far_floor - floor)
