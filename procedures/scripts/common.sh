@@ -61,12 +61,14 @@ end_stage() {
     rm -rf "$staged"
 }
 # Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
-# The unit allows 3 starts in 60 s: systemd counts from here.
+# The unit allows 3 starts in 60 s, and so do those that its hook starts: systemd counts from here.
 try_oned() {
-    local log=/var/log/one/oned.log begun size
+    local log=/var/log/one/oned.log begun size unit
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
-    systemctl reset-failed opennebula.service 2>/dev/null || true
+    for unit in opennebula{,-flow,-gate,-form}.service; do
+        systemctl reset-failed "$unit" 2>/dev/null || true
+    done
     ! systemctl "$1" opennebula.service || return 0
     journalctl --sync 2>/dev/null || true
     # What sudo says of the hooks is not it.

@@ -120,5 +120,7 @@ if systemctl -q is-active opennebula.service; then
     systemctl enable opennebula.service 2>/dev/null
 fi
 for unit in $stopped; do
+    # Its hook may have started it as often as the unit allows.
+    systemctl reset-failed "$unit.service" 2>/dev/null || true
     systemctl start --no-block "$unit.service"
 done

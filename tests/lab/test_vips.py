@@ -106,6 +106,8 @@ def test_the_neighbours_are_told_at_once_and_again(zone: tuple[Lab, Operator]) -
         wait_for(lambda: neighbours(lab) == {mac} or None, f"{host.name} at both", 10)
         forget(lab)
     one(host, f"{HOOK} follower eth0 {FURTHER}/24 eth0 {OTHER6}/64")
+    # OpenNebula's unit allows 3 starts in 60 s: no leader changes as often as these tests had it.
+    host.run("systemctl reset-failed opennebula-gate")
 
 
 def test_both_move_together_when_the_leader_s_host_falls(zone: tuple[Lab, Operator]) -> None:
