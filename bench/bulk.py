@@ -117,8 +117,9 @@ def _lose(host: LabHost) -> None:
 
 
 def _let_in(leader: LabHost, target: LabHost) -> None:
-    made = "[ -e /root/bare ] || ssh-keygen -q -t ed25519 -N '' -f /root/bare; cat /root/bare.pub"
-    public = _do(leader, f"{made}; mkdir -p -m 700 /root/.ssh; cp /root/bare /root/.ssh/id_ed25519")
+    key = "/root/.ssh/id_ed25519"
+    made = f"mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f {key}"
+    public = _do(leader, f"{made} && cat {key}.pub")
     _do(target, f"echo '{public.strip()}' >>/home/ubuntu/.ssh/authorized_keys")
 
 

@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 
 from hosts.connection import Host
 from hosts.errors import HostError, no_room
-from procedures import configuration
+from procedures import configuration, oned
 from procedures.access import Access, side_by_side
 from procedures.observe import Facts
-from procedures.oned import STOP
 from procedures.specs import Database
 
 INCOMING = "/var/lib/opennebula-ha/incoming"
@@ -69,7 +68,7 @@ def seed(
     private, public = new_key()
     side_by_side(
         {
-            **({"": lambda: _stop(access, source)} if stop else {}),
+            **({"": lambda: oned.stop(access, source)} if stop else {}),
             **{
                 target.host.name: lambda host=target.host: _allow(access, host, public)  # type: ignore[misc]
                 for target in targets
@@ -89,16 +88,12 @@ def seed(
     return path
 
 
-def _stop(access: Access, host: Host) -> None:
-    access.run(host, "stop", timeout=STOP)
-
-
 def _allow(access: Access, host: Host, public_key: str) -> None:
     access.run(
         host,
         "allow_transfer",
         variables={"public_key": public_key, "seconds": str(int(TRUST))},
-        timeout=STOP,
+        timeout=oned.STOP,
     )
 
 

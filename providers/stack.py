@@ -80,12 +80,16 @@ class Stack:
             seen = self._checked.pop(host.name, None)
         return seen if seen is not None and seen.host == host else None
 
+    def still_there(self, hosts: Mapping[str, Host]) -> dict[str, Host]:
+        """Those that are not gone for good."""
+        return {name: host for name, host in hosts.items() if name not in self.lost}
+
     def access(self, report: Report) -> Access:
         """The way to the hosts for one operation on one resource."""
         return Access(self._pool, self._secrets, report)
 
 
-_lock = threading.RLock()
+_lock = threading.Lock()
 _stack: Stack | None = None
 
 

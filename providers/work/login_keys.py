@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hosts.connection import Host
 from procedures.access import Access
 from procedures.login_keys import ensure, inspect, withdraw
 from procedures.specs import LoginKeysSpec
@@ -38,15 +37,11 @@ class Work(base.Work[LoginKeysSpec]):
         """The same; who is no longer named, or leaves, is no longer let in."""
         before = LoginKeysSpec.model_validate(olds["spec"])
         gone = {name: host for name, host in before.hosts.items() if name not in spec.hosts}
-        withdraw(access, before.users, _there(gone))
+        withdraw(access, before.users, stack.current().still_there(gone))
         withdraw(access, sorted(set(before.users) - set(spec.users)), spec.hosts)
         ensure(access, spec)
         return {"drift": []}
 
     def unmake(self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]) -> None:
         """Allow none of them any more."""
-        withdraw(access, spec.users, _there(spec.hosts))
-
-
-def _there(hosts: Mapping[str, Host]) -> dict[str, Host]:
-    return {name: host for name, host in hosts.items() if name not in stack.current().lost}
+        withdraw(access, spec.users, stack.current().still_there(spec.hosts))

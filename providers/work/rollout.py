@@ -49,11 +49,10 @@ class Work(base.Work[ZoneSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = {
-            name: host for name, host in hosts_of(olds).items() if name not in stack.current().lost
-        }
+        here = stack.current()
+        leaving = here.still_there(hosts_of(olds))
         former = ZoneSpec.model_validate(olds["spec"]).database.owner
-        return _roll_out(access, spec, {**leaving, **stack.current().front_ends}, former)
+        return _roll_out(access, spec, {**leaving, **here.front_ends}, former)
 
 
 def _waiting(names: Sequence[str]) -> list[str]:

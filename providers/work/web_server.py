@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hosts.connection import Host
 from procedures.access import Access
 from procedures.specs import WebSpec
 from procedures.web_server import ensure, inspect, withdraw
@@ -37,14 +36,10 @@ class Work(base.Work[WebSpec]):
         before = WebSpec.model_validate(olds["spec"])
         another = before.server != spec.server
         gone = {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
-        withdraw(access, before, _there(gone))
+        withdraw(access, before, stack.current().still_there(gone))
         ensure(access, spec)
         return {"drift": []}
 
     def unmake(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> None:
         """Have it serve no more."""
-        withdraw(access, spec, _there(spec.hosts))
-
-
-def _there(hosts: Mapping[str, Host]) -> dict[str, Host]:
-    return {name: host for name, host in hosts.items() if name not in stack.current().lost}
+        withdraw(access, spec, stack.current().still_there(spec.hosts))

@@ -60,9 +60,7 @@ class Work(base.Work[ZoneSpec]):
         here = stack.current()
         staying, before = hosts_of(news), hosts_of(olds)
         leaving = {
-            name: host
-            for name, host in before.items()
-            if name not in staying and name not in here.lost
+            name: host for name, host in here.still_there(before).items() if name not in staying
         }
         with zone_lock(access, staying):
             _look_and_take_up(access, spec, staying)
