@@ -1,6 +1,8 @@
 """Several oned as a zone that works."""
 
+import os
 from functools import partial
+from pathlib import Path
 
 from tests.standin.servers import (
     LEADER,
@@ -69,6 +71,27 @@ def test_leaving_in_good_order_from_three_to_one(three: list[Server]) -> None:
     leader.ask("one.user.allocate", "alice", "secret", "", [1])
     assert leader.status()["TERM"] == term
     assert leader.state() == LEADER
+
+
+def test_one_that_stops_leaves_the_processor_to_the_others(three: list[Server]) -> None:
+    alone = three[0]
+    found_alone(alone)
+    alone.stop()
+    # Its stop lasts 1.5 s at this pace.
+    alone.prepare(0, scale=0.25)
+    alone.start()
+    process = alone.process
+    assert process
+    before = processor_seconds(process.pid)
+    process.terminate()
+    _, _, used = os.wait4(process.pid, 0)
+    alone.process = None
+    assert used.ru_utime + used.ru_stime - before < 0.5
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def only_by_password(server: Server) -> bool:

@@ -130,6 +130,8 @@ class _Daemon:
             _notify_ready()
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
             server.server_close()
+            # Its thread would else look at the closed socket again and again until the end.
+            server.shutdown()
         self._journal.info("ONE", "Stopping oned")
         raft.stop()
         time.sleep(self._pace.wait(STOP_S))
