@@ -13,6 +13,6 @@ fi
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
-systemctl enable opennebula.service 2>/dev/null
+keep_enabled opennebula.service
 run_oned restart "oned to start with an empty database" \
     "mend what it says on the host, then run again"

@@ -12,10 +12,30 @@ give_files() {
     done)"
 }
 
+# Units that start by themselves from now on. systemd reads all units anew after each change of one,
+# with a process for each way in which units are made: it is told of all at once, or of nothing.
+keep_enabled() { # UNIT...
+    local unit masked=() missing=()
+    for unit in "$@"; do
+        case $(systemctl is-enabled "$unit" 2>/dev/null || true) in
+            enabled) ;;
+            masked*) masked+=("$unit") missing+=("$unit") ;;
+            *) missing+=("$unit") ;;
+        esac
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ ${#masked[@]} = 0 ] || systemctl --no-reload unmask "${masked[@]}" 2>/dev/null
+    systemctl enable "${missing[@]}" 2>/dev/null
+}
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
     step "stop oned"
-    systemctl disable opennebula.service 2>/dev/null || true
+    if systemctl -q is-enabled opennebula.service 2>/dev/null; then
+        systemctl --no-reload disable opennebula.service 2>/dev/null || true
+        systemctl --no-block stop opennebula.service 2>/dev/null || true
+        # While it stops.
+        systemctl daemon-reload
+    fi
     systemctl stop opennebula.service 2>/dev/null || true
     local state
     state=$(systemctl show -p ActiveState --value opennebula.service)

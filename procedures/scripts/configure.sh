@@ -44,8 +44,8 @@ fi
 
 if [ "$mariadb" = yes ]; then
     step "make the database and its account"
-    systemctl unmask $database_service 2>/dev/null
-    systemctl enable --now $database_service 2>/dev/null
+    keep_enabled $database_service
+    systemctl start $database_service
     sql <<<"$account"
     # It may have this password already, and the one that a running oned logs in with beside it.
     MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
@@ -92,7 +92,7 @@ done
 if [ -n "$leader_check" ]; then
     step "answer load balancers whether it leads"
     systemctl daemon-reload
-    systemctl enable "$leader_check" 2>/dev/null
+    keep_enabled "$leader_check"
     systemctl restart "$leader_check" || refuse "$leader_check to listen" \
         "$(journalctl -u "$leader_check" --no-pager -o cat -n 3)" \
         "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
@@ -109,15 +109,11 @@ while read -r path; do
     chmod 0600 "$path"
 done <<<"$open_keys"
 
-for unit in $features; do
-    systemctl unmask "$unit.service" 2>/dev/null
-    systemctl enable "$unit.service" 2>/dev/null
-done
+keep_enabled $features
 make_gui_key
 if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.
-    systemctl unmask opennebula.service 2>/dev/null
-    systemctl enable opennebula.service 2>/dev/null
+    keep_enabled opennebula.service
 fi
 for unit in $stopped; do
     # Its hook may have started it as often as the unit allows.

@@ -99,7 +99,7 @@ step "install packages"
 fresh=
 if [ -z "$(installed opennebula)" ]; then
     fresh=yes
-    systemctl mask opennebula.service 2>/dev/null
+    systemctl --no-reload mask opennebula.service 2>/dev/null
 fi
 if ! install_packages $packages; then
     case $fault in
@@ -110,7 +110,7 @@ if ! install_packages $packages; then
 fi
 pin
 if [ -n "$fresh" ]; then
-    systemctl unmask opennebula.service 2>/dev/null
+    systemctl --no-reload unmask opennebula.service 2>/dev/null
     systemctl disable opennebula.service 2>/dev/null
 fi
 give oned </etc/one/oned.conf

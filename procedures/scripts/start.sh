@@ -8,7 +8,6 @@ if [ -n "$server_id" ]; then
         refuse "SERVER_ID $server_id in /etc/one/oned.conf before the start" \
             "$(grep -m1 SERVER_ID /etc/one/oned.conf)" "run again: it is set first"
 fi
-systemctl unmask opennebula.service 2>/dev/null
-systemctl enable opennebula.service 2>/dev/null
+keep_enabled opennebula.service
 run_oned start "oned to start" "mend what it says on the host, then run again"
 restart_gui

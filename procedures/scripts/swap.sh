@@ -10,7 +10,7 @@ swap_packages "$folder"
 [ "$start" = yes ] || exit 0
 step "start oned"
 new=$(cat "$staged/new/version") old=$(cat "$staged/old/version")
-systemctl enable opennebula.service 2>/dev/null
+keep_enabled opennebula.service
 if try_oned start; then
     end_stage
     restart_gui
@@ -22,7 +22,7 @@ systemctl stop opennebula.service || true
 has_packages old || refuse "oned to start with $new" "$refused" \
     "mend what it says on the host; the packages of $old are not to be had any more"
 swap_packages old
-systemctl enable opennebula.service 2>/dev/null
+keep_enabled opennebula.service
 run_oned start "oned to start again with $old" \
     "mend what it says on the host; before that $new did not start: $refused"
 restart_gui

@@ -127,8 +127,7 @@ case $action in
             refuse "$unit to take its site" "$(tail -n 4 <<<"$said")" \
                 "mend what it says on the host, then run again"
         fi
-        systemctl unmask "$unit" 2>/dev/null
-        systemctl enable "$unit" 2>/dev/null
+        keep_enabled "$unit"
         systemctl restart "$unit" || refuse "$unit to start" \
             "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
             "see who else listens at ports 80 and 443 there, then run again"

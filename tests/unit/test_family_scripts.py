@@ -157,13 +157,13 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             f"{APT_GET} update -o Dir::Etc::sourcelist=/run/TRIAL/opennebula.sources"
             " -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0",
             ASK_DEB,
-            "systemctl mask opennebula.service",
+            "systemctl --no-reload mask opennebula.service",
             f"{APT_GET} update",
             "dpkg --configure -a",
             f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
             " -o Dpkg::Options::=--force-confold opennebula rsync",
             ASK_DEB,
-            "systemctl unmask opennebula.service",
+            "systemctl --no-reload unmask opennebula.service",
             "systemctl disable opennebula.service",
             ASK_DEB,
         ]
@@ -183,10 +183,10 @@ def test_el_uses_dnf(tmp_path: Path) -> None:
             "dnf -y --setopt=reposdir=/run/TRIAL/only --setopt=cachedir=/run/TRIAL/cache"
             " --setopt=opennebula.skip_if_unavailable=0 makecache",
             ASK_RPM,
-            "systemctl mask opennebula.service",
+            "systemctl --no-reload mask opennebula.service",
             "rpm -qac opennebula*",
             "dnf -q -y --setopt=reposdir=/run/TRIAL/parts install opennebula rsync",
-            "systemctl unmask opennebula.service",
+            "systemctl --no-reload unmask opennebula.service",
             "systemctl disable opennebula.service",
             ASK_RPM,
         ]
@@ -208,12 +208,12 @@ def test_suse_uses_zypper(tmp_path: Path) -> None:
             f"{ZYPP} --reposd-dir /run/TRIAL/only --cache-dir /run/TRIAL/cache"
             " refresh --force opennebula",
             ASK_RPM,
-            "systemctl mask opennebula.service",
+            "systemctl --no-reload mask opennebula.service",
             "rpm -qac opennebula*",
             f"{ZYPP} --reposd-dir /run/TRIAL/parts refresh --force opennebula-trial",
             f"{ZYPP} --reposd-dir /run/TRIAL/parts install --oldpackage"
             " --auto-agree-with-licenses opennebula rsync",
-            "systemctl unmask opennebula.service",
+            "systemctl --no-reload unmask opennebula.service",
             "systemctl disable opennebula.service",
             ASK_RPM,
         ]

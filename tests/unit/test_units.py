@@ -1,0 +1,58 @@
+"""What systemd is told: it reads all units anew each time, which takes as long as ten of ours."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sandbox import Sandbox
+
+OSES = 'ID=debian\nVERSION_ID="12"\n'
+STATES = r"""
+"systemctl is-enabled "*) sed -n "s/^${asked##* } //p" "$HOME/states"; exit 1 ;;
+"systemctl -q is-enabled "*) grep -q "^${asked##* } enabled" "$HOME/states" ;;
+*ActiveState*) echo inactive ;;
+"""
+START = "systemctl start opennebula.service"
+ONED = "opennebula.service"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Sandbox:
+    return Sandbox(tmp_path / "host", OSES, STATES, new="7.2.0-1")
+
+
+def told(host: Sandbox, script: str, state: str) -> list[str]:
+    host.file("states", f"{ONED} {state}\n")
+    host.run(script, {"server_id": ""})
+    asked = [line for line in host.asked("systemctl") if ONED in line or "reload" in line]
+    return [
+        line for line in asked if not any(word in line for word in ("is-enabled", "show", "failed"))
+    ]
+
+
+def test_what_starts_by_itself_already_needs_no_word(host: Sandbox) -> None:
+    assert told(host, "start", "enabled") == [START]
+
+
+@pytest.mark.parametrize("state", ["disabled", "linked", ""])
+def test_what_does_not_is_told_to_once(host: Sandbox, state: str) -> None:
+    assert told(host, "start", state) == [f"systemctl enable {ONED}", START]
+
+
+@pytest.mark.parametrize("state", ["masked", "masked-runtime"])
+def test_a_mask_goes_first_and_without_a_reload_of_its_own(host: Sandbox, state: str) -> None:
+    unmask = f"systemctl --no-reload unmask {ONED}"
+    assert told(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
+
+
+def test_an_oned_that_stops_stays_stopped_from_the_first_moment(host: Sandbox) -> None:
+    assert told(host, "stop", "enabled") == [
+        f"systemctl --no-reload disable {ONED}",
+        f"systemctl --no-block stop {ONED}",
+        "systemctl daemon-reload",
+        f"systemctl stop {ONED}",
+    ]
+
+
+def test_one_that_starts_not_by_itself_is_only_stopped(host: Sandbox) -> None:
+    assert told(host, "stop", "disabled") == [f"systemctl stop {ONED}"]
