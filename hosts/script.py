@@ -18,7 +18,10 @@ exclusive=
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 step() {{ printf '#%s\\n' "$1"; }}
 give() {{ printf '@%s %s\\n' "$1" "$(base64 -w0)"; }}
-tell() {{ printf %s "$2" | give "$1"; }}
+tell() {{ # the same of a text, without a process for it
+    local text=${{2//\\\\/\\\\\\\\}}
+    printf '=%s %s\\n' "$1" "${{text//$'\\n'/\\\\n}}"
+}}
 refuse() {{ tell expected "$1"; tell seen "$2"; tell remedy "$3"; exit 65; }}
 put() {{ # a whole file, in one move, with the owner, mode and label that it had
     [ "$(cat "$1" 2>/dev/null; echo .)" != "$2"$'\n.' ] || return 0
@@ -40,6 +43,7 @@ exclusively() {{
 
 _STEP = re.compile(r"#(.+)")
 _GIVEN = re.compile(r"@(\w+) ([A-Za-z0-9+/=]*)")
+_TOLD = re.compile(r"=(\w+) (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def parse(stdout: str) -> Output:
     values: dict[str, str] = {}
     steps: list[str] = []
     noise: list[str] = []
-    for line in stdout.splitlines():
+    for line in stdout.removesuffix("\n").split("\n") if stdout else ():
         if found := _STEP.fullmatch(line):
             steps.append(found[1])
         elif found := _GIVEN.fullmatch(line):
@@ -100,6 +104,12 @@ def parse(stdout: str) -> Output:
                 values[found[1]] = base64.b64decode(found[2]).decode(errors="replace")
             except binascii.Error:
                 noise.append(line)
+        elif found := _TOLD.fullmatch(line):
+            values[found[1]] = re.sub(r"\\(.)", _escaped, found[2])
         else:
             noise.append(line)
     return Output(values, tuple(steps), "\n".join(noise))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] == "n" else found[1]

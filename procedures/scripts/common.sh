@@ -191,10 +191,10 @@ has_mariadb() {
     [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null
 }
 # The version of a database.
-schema_of() {
-    sql "$1" -e "(SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1)
-        UNION (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)" | sort -u | paste -sd/
-}
+schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
+    (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL
+    (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)) AS newest"
+schema_of() { sql "$1" -e "$schema"; }
 # A dump on standard input is imported beside the database.
 make_scratch() { sql -e "DROP DATABASE IF EXISTS $scratch; CREATE DATABASE $scratch"; }
 fill_scratch() {

@@ -30,10 +30,10 @@ done
 if [ -e "$staged/new/version" ]; then
     tell staged "$(cat "$staged"/{new/version,schema,old/version})"
 fi
-unit() { systemctl show -p "$1" --value opennebula.service; }
-tell active "$(unit ActiveState)"
+oned=$(systemctl show -p ActiveState -p ExecMainStartTimestamp opennebula.service)
+tell active "$(sed -n 's/^ActiveState=//p' <<<"$oned")"
 # It reads its configuration as it starts, some seconds before it counts as active.
-since=$(unit ExecMainStartTimestamp)
+since=$(sed -n 's/^ExecMainStartTimestamp=//p' <<<"$oned")
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
 as_it_was /etc/one/monitord.conf
@@ -52,33 +52,36 @@ tell key_digests "$(keys -exec sha256sum {} +)"
 tell backups "$(find /var/backups/opennebula -name '*.sql.zst' -printf '%s %p\n' 2>/dev/null |
     sort -k2)"
 
-query() { sql "$db_name" -e "$1"; }
+# Each start of the client takes a while: what can be asked together is.
+reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }
 if has_mariadb && ! database_answers; then
     said=$(sql -e "DO 0" 2>&1 || true)
     tell silent "${said:-no answer}"
 elif has_mariadb; then
-    tell grants "$(sql -e "SHOW GRANTS FOR $account" 2>/dev/null | sed 's/ IDENTIFIED .*//' || true)"
-    tell two_passwords "$(sql -e "SHOW CREATE USER $account" 2>/dev/null | grep -o ' OR ' || true)"
-    if has_table zone_pool && has_table user_pool && has_table db_versioning; then
-        tell schema "$(schema_of "$db_name")"
-        tell users "$(query 'SELECT COUNT(*) FROM user_pool')"
-        tell identity "$(query 'SELECT version, timestamp, comment FROM db_versioning ORDER BY oid' |
-            head -n 1 | sha256sum | cut -c1-64)"
-        tell zone "$(query 'SELECT body FROM zone_pool WHERE oid = 0')"
-        tell zone_changed "$(query "SELECT COALESCE(UNIX_TIMESTAMP(update_time), 0)
-            FROM information_schema.tables
-            WHERE table_schema = '$db_name' AND table_name = 'zone_pool'")"
+    said=$(sql --force -e "SHOW GRANTS FOR $account; SHOW CREATE USER $account" 2>/dev/null || true)
+    tell grants "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
+    tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
+    tables=$(sql -e "SELECT table_name FROM information_schema.tables WHERE table_schema = '$db_name'")
+    if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
         # Record 0 is made anew at every start: where the log begins, the others say.
-        tell log "$(query 'SELECT log_index, term, (SELECT COALESCE(MIN(log_index), 0) FROM logdb
-            WHERE log_index > 0) FROM logdb ORDER BY log_index DESC LIMIT 1')"
+        {
+            reply schema "$schema"
+            reply users "SELECT COUNT(*) FROM user_pool"
+            reply identity "SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''), '\n'), 256)
+                FROM db_versioning ORDER BY oid LIMIT 1"
+            reply zone "SELECT body FROM zone_pool WHERE oid = 0"
+            reply zone_changed "SELECT UNIX_TIMESTAMP(update_time) FROM information_schema.tables
+                WHERE table_schema = '$db_name' AND table_name = 'zone_pool'"
+            reply log "SELECT CONCAT_WS(' ', log_index, term, (SELECT COALESCE(MIN(log_index), 0)
+                FROM logdb WHERE log_index > 0)) FROM logdb ORDER BY log_index DESC LIMIT 1"
+        } | sql "$db_name"
     fi
-    if [ "$checksums" = yes ] && has_table zone_pool; then
+    if [ "$checksums" = yes ] && grep -qx zone_pool <<<"$tables"; then
         # What each server keeps for itself differs by design: the log, its Raft state, versions,
         # and what monitord writes past the log.
-        tables=$(query 'SHOW TABLES' |
-            grep -vxE 'logdb|system_attributes|(local_)?db_versioning|(host|vm)_monitoring' |
-            sed 's/.*/`&`/' | paste -sd,)
-        tell checksums "$(query "CHECKSUM TABLE $tables" | sort)"
+        tables=$(grep -vxE 'logdb|system_attributes|(local_)?db_versioning|(host|vm)_monitoring' \
+            <<<"$tables" | sed 's/.*/`&`/' | paste -sd,)
+        tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
 fi
 if [ "$checksums" = yes ]; then

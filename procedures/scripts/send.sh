@@ -45,16 +45,22 @@ through() { # WAY, place there, files
         -e "$ssh -l $user -p $port ${ways[$1]}" "${@:3}" "$address::$2" </dev/null
 }
 reach() { # NAME
-    local user address port way
+    local user address port way files said database status=0
     read -r user address port <<<"${places[$1]}"
     for way in agent own made; do
         [ -n "${ways[$way]:-}" ] || continue
         # Asked for nothing, it says what it would receive: so it is seen whether a way leads there.
         [ "$way" = made ] || through "$way" "" || continue
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
-        through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh /var/lib/one/remotes &&
-            $ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import"
-        return
+        # Beside the database, not before it.
+        exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
+            /var/lib/one/remotes 2>&1 && echo sent)
+        database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||
+            status=$?
+        said=$(cat <&"$files")
+        [ "$said" = sent ] || { echo "$said"; return 1; }
+        [ "$status" = 0 ] || echo "$database"
+        return "$status"
     done
 }
 give_to() { # NAME: the database on standard input, and the rest

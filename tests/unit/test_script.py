@@ -36,6 +36,15 @@ def test_a_script_gives_its_values_back_through_any_quoting() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "\n", "a\n\nb\n", "\\", "\\n", "\\\\n\n\\", "a\rb\x0bc\u2028d", "=a b", "ä*?[x]${y}"],
+)
+def test_any_text_comes_back_as_it_was(value: str) -> None:
+    script = Script("try", 'tell told "$value"\ntell then after', {"value": value}, exclusive=False)
+    assert parse(bash(script.text()).stdout.decode()).values == {"told": value, "then": "after"}
+
+
 def test_a_script_that_is_cut_anywhere_before_its_end_runs_nothing() -> None:
     text = Script("try", 'step "ran"', {"name": "value"}, exclusive=False).text().rstrip("\n")
     cuts = [*range(0, len(text) - 60, 97), *range(len(text) - 60, len(text))]
@@ -91,6 +100,8 @@ def test_the_output_is_steps_values_and_noise() -> None:
     assert output == Output({"name": "ä\nb", "empty": ""}, ("first", "second"), "loose\nend")
 
 
-@pytest.mark.parametrize("line", ["@name abc", "@name not base64!", "@ YQ==", "name YQ==", "#"])
+@pytest.mark.parametrize(
+    "line", ["@name abc", "@name not base64!", "@ YQ==", "name YQ==", "#", "=name", "= a"]
+)
 def test_what_only_looks_like_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)

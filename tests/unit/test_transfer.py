@@ -42,7 +42,7 @@ note() {
     for file in $(grep -o '/proc/[0-9]*/fd/[0-9]*' <<<"$*"); do
         text=${text//$file/<$(cat "$file")>}
     done
-    printf '%s\0' "$text" >>"$home/calls"
+    (flock 9 && printf '%s\0' "$text" >&9) 9>>"$home/calls"
     [[ "$text" =~ $lets_in ]] && return
     echo "$refusal" >&2
     return 255
@@ -112,12 +112,11 @@ def leader(
         timeout=20,
         check=False,
     )
-    calls = home / "calls"
-    return Sent(
-        done.returncode,
-        parse(done.stdout),
-        calls.read_text().split("\0")[:-1] if calls.exists() else [],
-    )
+    file = home / "calls"
+    calls = file.read_text().split("\0")[:-1] if file.exists() else []
+    # The files and the database go side by side.
+    calls.sort(key=lambda call: call.startswith("ssh "))
+    return Sent(done.returncode, parse(done.stdout), calls)
 
 
 DUMPED = "of opennebula: --single-transaction --quick --hex-blob opennebula\n"
