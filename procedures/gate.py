@@ -16,7 +16,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
-from procedures.access import Access, on_each
+from procedures.access import Access, on_each, side_by_side
 from procedures.address import to_leader
 from procedures.observe import Dump, Facts, all_facts, way_in, zone_view
 from procedures.specs import ZoneSpec
@@ -98,9 +98,14 @@ def verify(
         for entry in view.pool
         if entry.name in hosts and entry.name not in without
     }
-    _same_answers(access, known, view)
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
-    found = _equal_data(access, zone, known, differing, recent)
+    found: dict[str, Facts] = {}
+    side_by_side(
+        {
+            "answers": lambda: _same_answers(access, known, view),
+            "data": lambda: found.update(_equal_data(access, zone, known, differing, recent)),
+        }
+    )
     _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
     whole = Whole(
         leader=leader,
@@ -178,9 +183,12 @@ class Records:
         self._hosts = hosts
         self._of: dict[tuple[str, int], int] = {}
 
-    def look(self) -> tuple[ZoneView, int | None]:
-        """The zone now, and the record that every server is going to have. Raises HostError."""
-        view = zone_view(self._access, self._hosts)
+    def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
+        """The zone now, and the record that every server is going to have. Raises HostError.
+
+        ``view`` is the zone as it was seen this moment, where somebody has it.
+        """
+        view = view or zone_view(self._access, self._hosts)
         head = _head(view)
         if head is not None and head not in self._of:
             write(self._access, way_in(view, self._hosts))
@@ -199,10 +207,11 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
     first = last = wait_for_leader(access, hosts)
     records = Records(access, hosts)
     lacking: list[str] = []
+    unused = [first]
 
     def look() -> ZoneView | None:
         nonlocal last, lacking
-        last, record = records.look()
+        last, record = records.look(unused.pop() if unused else None)
         lacking = faults(last, without=without, record=record)
         return last if last.pool and not lacking else None
 

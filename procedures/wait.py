@@ -8,7 +8,7 @@ from hosts.errors import HostError
 
 T = TypeVar("T")
 
-INTERVAL = 0.25
+INTERVAL = 0.1
 """Seconds between two looks."""
 
 

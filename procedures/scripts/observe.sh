@@ -12,7 +12,9 @@ tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
-tell units "$(systemctl show -p Id -p UnitFileState -p ActiveState $units)"
+shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p ExecMainStartTimestamp \
+    opennebula.service $units)
+tell units "$shown"
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
@@ -30,10 +32,10 @@ done
 if [ -e "$staged/new/version" ]; then
     tell staged "$(cat "$staged"/{new/version,schema,old/version})"
 fi
-oned=$(systemctl show -p ActiveState -p ExecMainStartTimestamp opennebula.service)
-tell active "$(sed -n 's/^ActiveState=//p' <<<"$oned")"
+oned() { awk -F= -v name="$1" '$1 == "" {exit} $1 == name {print $2}' <<<"$shown"; }
+tell active "$(oned ActiveState)"
 # It reads its configuration as it starts, some seconds before it counts as active.
-since=$(sed -n 's/^ExecMainStartTimestamp=//p' <<<"$oned")
+since=$(oned ExecMainStartTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
 as_it_was /etc/one/monitord.conf
