@@ -20,7 +20,7 @@ from procedures.observe import Facts
 from procedures.specs import Database
 from procedures.survey import Survey
 from procedures.upgrade import Release
-from providers import given
+from providers import given, threads
 
 PROJECT = "opennebula-ha"
 
@@ -106,6 +106,7 @@ def current() -> Stack:
     with _lock:
         if _stack is None:
             _stack = Stack(given.config())
+            threads.widen(len(_stack.front_ends))
         return _stack
 
 
