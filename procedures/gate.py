@@ -7,9 +7,9 @@ holds while somebody writes, too.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hosts.connection import Host
@@ -80,11 +80,15 @@ def verify(
     without: AbstractSet[str] = frozenset(),
     differing: Collection[str] = (),
     seen: Mapping[str, Facts] | None = None,
+    before: Whole | None = None,
+    renewed: str = "",
 ) -> Whole:
     """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
 
     ``seen`` are facts with checksums of a moment ago, where somebody has them: data that were equal
-    then, and whose log all follow, need no second look.
+    then, and whose log all follow, need no second look. ``before`` is the zone as it was a moment
+    ago, where only ``renewed`` was restarted since: of the others, which follow the same leader,
+    only the data are looked at again.
 
     Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
     So is that of those known to be ``differing``: in their data, or in the SERVER_ID that they
@@ -99,13 +103,16 @@ def verify(
         if entry.name in hosts and entry.name not in without
     }
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
+    lasting: dict[str, Facts] = {}
+    if before is not None and before.leader == leader != renewed:
+        lasting = {n: one for n, one in before.facts.items() if n in known and n != renewed}
     found: dict[str, Facts] = {}
-    side_by_side(
-        {
-            "answers": lambda: _same_answers(access, known, view),
-            "data": lambda: found.update(_equal_data(access, zone, known, differing, recent)),
-        }
-    )
+
+    def compare() -> None:
+        found.update(recent or _look(access, zone, known, lasting))
+        _equal_data(access, zone, {n: known[n] for n in known if n not in differing}, found)
+
+    side_by_side({"answers": lambda: _same_answers(access, known, view), "data": compare})
     _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
     whole = Whole(
         leader=leader,
@@ -142,7 +149,7 @@ def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
     return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
 
 
-def _tables(checksums: AbstractSet[str]) -> set[str]:
+def _tables(checksums: Iterable[str]) -> set[str]:
     return {line.partition("\t")[0] for line in checksums}
 
 
@@ -253,26 +260,20 @@ def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> 
 
 
 def _equal_data(
-    access: Access,
-    zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    differing: Collection[str],
-    seen: Mapping[str, Facts] | None,
-) -> Mapping[str, Facts]:
-    found = seen or all_facts(access, hosts, zone.database, checksums=True)
-    compared = {name: host for name, host in hosts.items() if name not in differing}
-    had = {name: set(found[name].checksums.splitlines()) for name in compared}
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
+) -> None:
+    had = {name: set(seen[name].checksums.splitlines()) for name in hosts}
 
     def look_closer() -> bool | None:
         """Only at those that were not seen alike yet: others may be large."""
-        for name, lines in _watch(access, zone, compared, unequal(had)).items():
+        for name, lines in _watch(access, zone, hosts, unequal(had)).items():
             had[name] |= lines
         return None if unequal(had) else True
 
     if unequal(had):
         until(
             look_closer,
-            host=", ".join(sorted(compared)),
+            host=", ".join(sorted(hosts)),
             step="compare the data",
             expected="equal checksums of every replicated table",
             seconds=CONVERGENCE,
@@ -280,20 +281,45 @@ def _equal_data(
             remedy="the servers that differ from the leader must join anew, and must not lead until"
             " then: pulumi refresh names them, pulumi up has them join",
         )
+
+
+def _look(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], lasting: Mapping[str, Facts]
+) -> dict[str, Facts]:
+    """All facts, with checksums; where the others last, only these anew."""
+    found = dict(lasting)
+
+    def anew() -> None:
+        tables = set().union(*(_tables(one.checksums.splitlines()) for one in lasting.values()))
+        old = {name: hosts[name] for name in lasting}
+        for name, lines in _watch(access, zone, old, sorted(tables), seconds=0).items():
+            found[name] = replace(lasting[name], checksums="\n".join(sorted(lines)))
+
+    rest = {name: host for name, host in hosts.items() if name not in lasting}
+    side_by_side(
+        {
+            "lasting": anew,
+            "rest": lambda: found.update(all_facts(access, rest, zone.database, checksums=True)),
+        }
+    )
     return found
 
 
 def _watch(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], tables: Sequence[str]
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    tables: Sequence[str],
+    seconds: float = WATCH,
 ) -> dict[str, set[str]]:
-    """Every content that each server's tables have within WATCH seconds."""
+    """Every content that each server's tables have within so many seconds."""
     names = " ".join(name.rpartition(".")[2] for name in tables)
 
     def watch(host: Host) -> set[str]:
         variables = {
             "db_name": zone.database.name,
             "tables": names,
-            "seconds": f"{WATCH:.0f}",
+            "seconds": f"{seconds:.0f}",
         }
         output = access.run(host, "watch_tables", variables=variables, exclusive=False, timeout=600)
         return set(output.values["checksums"].splitlines())

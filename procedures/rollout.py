@@ -46,7 +46,9 @@ def roll_out(
             upgrade.swap(access, hosts[name])
         else:
             renew(access, whole.facts[name])
-        whole = gate.verify(access, meanwhile, hosts)
+        # The last look is at all of it.
+        before = whole if len(turns) > 1 else None
+        whole = gate.verify(access, meanwhile, hosts, before=before, renewed=name)
     gate.verify_vip(access, zone, hosts, whole)
     return whole
 

@@ -83,12 +83,10 @@ end_stage() {
 # Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
 # The unit allows 3 starts in 60 s, and so do those that its hook starts: systemd counts from here.
 try_oned() {
-    local log=/var/log/one/oned.log begun size unit
+    local log=/var/log/one/oned.log begun size
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
-    for unit in opennebula{,-flow,-gate,-form}.service; do
-        systemctl reset-failed "$unit" 2>/dev/null || true
-    done
+    systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
     ! systemctl "$1" opennebula.service || return 0
     journalctl --sync 2>/dev/null || true
     # What sudo says of the hooks is not it.

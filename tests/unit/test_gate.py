@@ -1,5 +1,6 @@
 """What the gate does while the zone changes under it. Who is whole is in test_zone."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ from hosts.script import Output
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures import gate
 from procedures.access import Access
+from procedures.configuration import with_server_id
 from procedures.observe import Facts
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts
@@ -80,7 +82,7 @@ class Busy:
         self.lost = lost
         self.report = lambda said: None
 
-    def facts(self, *_: Any, **__: Any) -> dict[str, Facts]:
+    def facts(self) -> dict[str, Facts]:
         return {
             name: facts(name, checksums=f"one.images\t7\none.users\t{number}")
             for number, name in enumerate(NAMES)
@@ -93,10 +95,10 @@ class Busy:
 
 
 def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> None:
-    monkeypatch.setattr(gate, "all_facts", busy.facts)
     monkeypatch.setattr(gate, "CONVERGENCE", 0.0)
     zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
-    gate._equal_data(cast(Any, busy), zone, HOSTS, [but], None)
+    hosts = {name: host for name, host in HOSTS.items() if name != but}
+    gate._equal_data(cast(Any, busy), zone, hosts, busy.facts())
 
 
 def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
@@ -113,3 +115,49 @@ def test_a_server_that_never_has_what_the_others_have_is_not_whole(
     with pytest.raises(HostError, match=r"different one\.users"):
         compared(Busy(lost="n3"), monkeypatch)
     compared(Busy(lost="n3"), monkeypatch, but="n3")
+
+
+class Quiet:
+    """Servers with equal data; what each was asked is noted."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, str] = {}
+        self.report = lambda said: None
+
+    def facts(self, _: Any, hosts: dict[str, Host], *__: Any, **___: Any) -> dict[str, Facts]:
+        self.asked |= dict.fromkeys(hosts, "all")
+        return {name: self._facts(name) for name in hosts}
+
+    def run(self, host: Host, _: str, *, variables: dict[str, str], **__: Any) -> Output:
+        self.asked[host.name] = f"{variables['tables']} for {variables['seconds']} s"
+        return Output({"checksums": self._facts(host.name).checksums})
+
+    def _facts(self, name: str) -> Facts:
+        one = facts(name, checksums="one.acl\t7\none.users\t8")
+        return replace(one, oned_conf=with_server_id(one.oned_conf, NAMES.index(name)))
+
+
+@pytest.mark.parametrize(
+    ("led_before", "renewed", "of_the_others"),
+    [
+        ("n1", "n2", "acl users for 0 s"),
+        ("n3", "n2", "all"),
+        # Another one led meanwhile, and may have left an address behind.
+        ("n1", "n1", "all"),
+    ],
+)
+def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch, led_before: str, renewed: str, of_the_others: str
+) -> None:
+    quiet = Quiet()
+    monkeypatch.setattr(gate, "all_facts", quiet.facts)
+    monkeypatch.setattr(gate, "_same_answers", lambda *_: None)
+    spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+    zone.leader = led_before
+    before = gate.verify(cast(Any, quiet), spec, HOSTS)
+    quiet.asked.clear()
+    zone.leader = "n1"
+    after = gate.verify(cast(Any, quiet), spec, HOSTS, before=before, renewed=renewed)
+    others = [name for name in NAMES if name != renewed]
+    assert quiet.asked == {renewed: "all", **dict.fromkeys(others, of_the_others)}
+    assert after.facts == before.facts
