@@ -62,7 +62,7 @@ class Host(BaseModel):
 
     name: str
     address: str
-    ssh: HostSsh = HostSsh()
+    ssh: HostSsh = HostSsh.model_construct()
 
 
 def parse_bastion(text: str, default_user: str) -> tuple[str, str, int]:

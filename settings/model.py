@@ -81,7 +81,7 @@ class FrontEnd(_Part):
     """Address at which it is reached by SSH and by the others."""
     one_vip_if: Interface | None = None
     """Interface for the VIPs, where it is another one on this host."""
-    ssh: HostSsh = HostSsh()
+    ssh: HostSsh = HostSsh.model_construct()
     """What differs for this host from `ssh`."""
 
 
@@ -157,7 +157,7 @@ class Datastores(_Part):
 
     mode: Literal["ssh", "shared"] = "ssh"
     """`ssh` or `shared`: what the datastores are. On the front-ends the same is done for both."""
-    config: DatastoreConfig = DatastoreConfig()
+    config: DatastoreConfig = DatastoreConfig.model_construct()
     """What is mounted where."""
 
     @property
@@ -225,7 +225,7 @@ class Auth(_Part):
 
     default: Literal["ldap"] | None = None
     """`ldap`: who is no user yet is asked for there."""
-    ldap: Ldap = Ldap()
+    ldap: Ldap = Ldap.model_construct()
     """LDAP's servers."""
 
 
@@ -350,13 +350,13 @@ class Settings(_Part):
     """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
     balancer; that of the first VIP (or of the first front-end) unless set.
     """
-    leader_check: LeaderCheck = LeaderCheck()
+    leader_check: LeaderCheck = LeaderCheck.model_construct()
     """For load balancers: see [below](#without-a-vip)."""
     frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
     """The front-ends: name to what follows. The name is the host's name to the others. The order is
     irrelevant; more than one must be an odd number.
     """
-    ssh: SshSettings = SshSettings()
+    ssh: SshSettings = SshSettings.model_construct()
     """How to log in."""
     ensure_keys_for: list[Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]] = (
         Field(default_factory=list)
@@ -378,7 +378,7 @@ class Settings(_Part):
     """Account in MariaDB. It may use that database, from the host itself, and nothing else."""
     db_password: SecretStr | None = None
     """Password of that account. Needed for MariaDB."""
-    repository: Repository = Repository()
+    repository: Repository = Repository.model_construct()
     """A mirror in place of OpenNebula's own package repository."""
     pkg_cache_proxy: Proxy | None = None
     """Proxy for packages, such as `http://10.2.11.1:3142`: see [below](#packages)."""
@@ -388,11 +388,11 @@ class Settings(_Part):
     """Read the lists of all package repositories anew before anything is installed; one that cannot
     be read is an error then.
     """
-    features: Features = Features()
+    features: Features = Features.model_construct()
     """What runs beside oned."""
     fstab: list[Mount] = Field(default_factory=list)
     """File systems to mount on every front-end: see [below](#shared-folders)."""
-    ds: Datastores = Datastores()
+    ds: Datastores = Datastores.model_construct()
     """Where the default datastores' folders are: see [below](#shared-folders)."""
     gate_endpoint: str | None = None
     """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
@@ -429,11 +429,11 @@ class Settings(_Part):
     """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
     `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
     """
-    auth: Auth = Auth()
+    auth: Auth = Auth.model_construct()
     """Who knows the users: see [below](#ldap)."""
     one_fqdn: HostName | None = None
     """Name by which clients know FireEdge, for its certificate; besides it they may use the VIP."""
-    ssl: Ssl = Ssl()
+    ssl: Ssl = Ssl.model_construct()
     """TLS in front of FireEdge: see [below](#tls)."""
     ntp: list[Ntp] = Field(default_factory=list)
     """How the hosts keep the time: see [below](#time)."""

@@ -101,7 +101,7 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
     faults += contradictions(values)
     if faults:
         raise SettingsError(faults)
-    return Settings.model_validate(values)
+    return Settings.model_construct(**values)
 
 
 def _stands_for_nothing(annotation: Any) -> str:
