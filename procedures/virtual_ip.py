@@ -23,13 +23,14 @@ def settle(
 
     ``whole`` is the zone of a moment ago, where somebody has seen it.
     """
-    view = gate.wait_for_leader(access, hosts)
-    leader = view.leader() or ""
-    if whole is not None and whole.leader == leader and hosts.keys() <= whole.facts.keys():
+    if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():
+        leader, entrance = whole.leader, hosts[whole.leader]
         seen = {name: whole.facts[name] for name in hosts}
     else:
+        view = gate.wait_for_leader(access, hosts)
+        leader, entrance = view.leader() or "", way_in(view, hosts)
         seen = all_facts(access, hosts, zone.database)
-    api = access.api(way_in(view, hosts), timeout=30)
+    api = access.api(entrance, timeout=30)
     guis = _guis(seen)
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
     try:
