@@ -13,12 +13,12 @@ from statistics import median
 
 from bench.figures import Figure
 from bench.zones import Zone, blank_lab, say, zone_of
-from lab.machines import LabHost
+from lab.machines import Lab, LabHost
 from tests.lab.operators import PASSPHRASE
 from tests.lab.zones import call, servers, wait_for
 
 TRIVIAL = Path(__file__).with_name("trivial")
-REPEATS = 5
+REPEATS = 11
 """Of what takes seconds."""
 
 
@@ -68,7 +68,7 @@ def unchanged(zone: Zone) -> Iterator[Figure]:
     # All but the stack itself and the provider, which the other program has, too.
     urns = set(re.findall(r'"urn:pulumi:[^"]+"', zone.operator.state()))
     count = len([one for one in urns if "::pulumi:" not in one])
-    with Trivial(count) as run:
+    with Trivial(zone.lab, count) as run:
         for what, ours in (("up", zone.up), ("preview", zone.preview)):
             pairs = [(ours(), run(what)) for _ in range(REPEATS)]
             yield Figure(
@@ -137,9 +137,10 @@ def since(zone: Zone, before: dict[str, int]) -> dict[str, int]:
 
 
 class Trivial:
-    """Runs the program of resources with nothing in them."""
+    """Runs the program of resources with nothing in them, where an operator of that lab is."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, lab: Lab, count: int) -> None:
+        self._lab = lab
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
         folder = Path(self._folder.name)
         (folder / "backend").mkdir()
@@ -179,8 +180,8 @@ class Trivial:
     def _do(self, *argv: str) -> None:
         root = Path(__file__).resolve().parents[1]
         cwd = TRIVIAL if argv[0] == "pulumi" else root
-        done = subprocess.run(
-            argv, cwd=cwd, env=self._environment, capture_output=True, text=True, check=False
+        done = self._lab.exec(
+            argv, cwd=cwd, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         if done.returncode:
-            raise SystemExit(done.stdout + done.stderr)
+            raise SystemExit(done.stdout)

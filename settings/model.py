@@ -23,6 +23,7 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from hosts.connection import Host, HostSsh, SshSettings
 from opennebula import raft_hook
@@ -517,6 +518,14 @@ def base(annotation: Any) -> Any:
     if typing.get_origin(annotation) is Annotated:
         return base(typing.get_args(annotation)[0])
     return annotation
+
+
+def declared_default(field: FieldInfo) -> Any:
+    """The default as Pulumi is told of it, which wants one of each key that may be left out."""
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return 0 if base(field.annotation) is int else ""
+    return {} if isinstance(value, BaseModel) else value
 
 
 SECRETS = tuple(

@@ -10,7 +10,7 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hosts.connection import SshSettings
-from settings.model import PROJECT, SECRETS, Auth, Settings, base
+from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
 from settings.rules import contradictions, of
 
 
@@ -46,9 +46,10 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
     all faults.
     """
     own = {
-        key.removeprefix(f"{PROJECT}:"): value
+        name: value
         for key, value in raw.items()
-        if key.startswith(f"{PROJECT}:") and value != _UNSET.get(key.split(":", 1)[1])
+        if key.startswith(f"{PROJECT}:")
+        and not _is_default(name := key.removeprefix(f"{PROJECT}:"), value)
     }
     faults = [
         f"{PROJECT}:{key}: not a key of this project{_alike(key)}"
@@ -104,16 +105,20 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
     return Settings.model_construct(**values)
 
 
-def _stands_for_nothing(annotation: Any) -> str:
-    """Pulumi wants a default for each declared key that may be left out."""
-    return "0" if base(annotation) is int else ""
+def _is_default(key: str, text: str) -> bool:
+    """Pulumi hands over what it was told of each key that is not set."""
+    field = Settings.model_fields.get(key)
+    if field is None or field.is_required():
+        return False
+    default = declared_default(field)
+    if isinstance(default, str):
+        return text == default
+    try:
+        # As texts: True equals 1.
+        return json.dumps(json.loads(text)) == json.dumps(default)
+    except json.JSONDecodeError:
+        return False
 
-
-_UNSET = {
-    key: _stands_for_nothing(field.annotation)
-    for key, field in Settings.model_fields.items()
-    if field.default is None
-}
 
 _HOW_TO_SET = {
     "one_version": "such as pulumi config set one_version 7.2",

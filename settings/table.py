@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from settings.model import Settings, base
+from settings.model import Settings, base, declared_default
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "config.md"
@@ -140,10 +140,7 @@ def _declared(row: Row) -> dict[str, Any]:
         meaning += f" Keys: {', '.join(part.model_fields)}."
     declared["description"] = f"Secret: {meaning}" if row.kind == "secret" else meaning
     if not field.is_required():
-        value = field.get_default(call_default_factory=True)
-        if value is None:
-            value = 0 if row.kind == "number" else ""
-        declared["default"] = {} if isinstance(value, BaseModel) else value
+        declared["default"] = declared_default(field)
     return declared
 
 

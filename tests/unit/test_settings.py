@@ -2,12 +2,14 @@
 
 import ipaddress
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from settings import PROJECT, Settings, SettingsError, parse
 
@@ -541,6 +543,23 @@ def test_declared_defaults_stand_for_the_settings_own() -> None:
     defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
     needed = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
     assert parse(raw({**defaults, **needed})) == parse(raw(needed))
+
+
+def test_no_time_goes_into_declared_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
+    validated: list[Any] = []
+
+    def count(kind: Any) -> TypeAdapter[Any]:
+        validated.append(kind)
+        return TypeAdapter(kind)
+
+    monkeypatch.setattr(sys.modules[parse.__module__], "TypeAdapter", count)
+    parse(raw({**defaults, **GOOD}))
+    assert len(validated) == len(GOOD)
+
+
+def test_false_is_not_taken_for_a_number_that_is_nothing_by_default() -> None:
+    assert faults(one_vip_cidr=False)
 
 
 @pytest.mark.parametrize(
