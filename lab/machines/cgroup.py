@@ -1,6 +1,7 @@
 """Control groups (version 2): what holds a host's processes together."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from lab.machines.faults import LabFault
 from lab.machines.shell import wait_until
+
+PATIENCE = 10.0
+"""Seconds to try against other labs that end at the same time."""
 
 
 def mount_point() -> Path | None:
@@ -29,11 +33,15 @@ def lab_cgroups() -> Path:
 
 def _make(path: Path) -> None:
     """That directory, though the last lab to end removes the one that all have in common."""
-    for _ in range(1000):
-        with suppress(FileNotFoundError, FileExistsError):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
             path.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, FileExistsError):
+            if time.monotonic() > deadline:
+                raise LabFault(f"{path} cannot be made: its parent is gone again") from None
+        else:
             return
-    raise LabFault(f"{path} cannot be made: its parent is gone again and again")
 
 
 @dataclass(frozen=True)
