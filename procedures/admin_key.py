@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
+from opennebula.zone import ZoneView
 from procedures import gate
 from procedures.access import Access
 from procedures.files.paths import PUBLIC_KEY
@@ -19,14 +20,20 @@ LEADER = "leader"
 
 
 def settle(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], wanted: str, *, replace: bool
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    wanted: str,
+    *,
+    replace: bool,
+    view: ZoneView | None = None,
 ) -> bool:
     """Have oneadmin have that key, of the zone that those hosts are; whether it has it now.
 
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
-    taken over. Raises HostError.
+    taken over. ``view``: the zone, where somebody has just seen it. Raises HostError.
     """
-    host = _head(access, zone, hosts)
+    host = _head(access, zone, hosts, view)
     api = access.api(host)
     try:
         if wanted == LEADER:
@@ -60,10 +67,10 @@ def differs(access: Access, head: Facts, wanted: str) -> bool:
         return False
 
 
-def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> Host:
+def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
     if not zone.highly_available:
         return next(iter(hosts.values()))
-    return way_in(gate.wait_for_leader(access, hosts), hosts)
+    return way_in(view or gate.wait_for_leader(access, hosts), hosts)
 
 
 def _lines(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -22,7 +23,7 @@ from opennebula.membership import (
     ZoneStep,
     plan_zone,
 )
-from opennebula.zone import SOLO_ID, ServerEntry, endpoint
+from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, endpoint
 from procedures import configuration, gate, storage
 from procedures.access import Access, on_each
 from procedures.observe import (
@@ -41,6 +42,16 @@ from procedures.specs import ZoneSpec
 LOCK = "/run/lock/opennebula-ha-zone"
 LOCK_WAIT = 600.0
 """Seconds to wait for another run that changes the same zone."""
+
+
+@dataclass(frozen=True)
+class Founded:
+    """What is known of a zone that has just been seen to."""
+
+    view: ZoneView | None = None
+    """The zone as it was then, where its servers were started."""
+    seeded: frozenset[str] = frozenset()
+    """Those that are not in it yet, and have a copy of its data now."""
 
 
 @contextmanager
@@ -63,11 +74,10 @@ def found(
     restore_from: str | None,
     existed: bool = False,
     seen: Mapping[str, Facts] | None = None,
-) -> frozenset[str]:
+) -> Founded:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
-    Where there was one, those that are not in it yet are left to their joins; returns those among
-    them that have a copy of its data now.
+    Where there was one, those that are not in it yet are left to their joins.
 
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
@@ -114,15 +124,16 @@ class _Founding:
         self._facts: dict[str, Facts] = {}
         self._pool: tuple[ServerEntry, ...] = ()
         self._body = ""
+        self._view: ZoneView | None = None
         self._seeded: frozenset[str] = frozenset()
 
-    def run(self) -> frozenset[str]:
+    def run(self) -> Founded:
         steps = self._plan()
         if self._restore_from and not any(isinstance(step, Restore) for step in steps):
             self._access.report("the front-ends hold data: the dump is not used")
         for step in steps:
             self._do(step)
-        return self._seeded
+        return Founded(self._view, self._seeded)
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():
@@ -267,4 +278,4 @@ class _Founding:
         self._access.report(f"start {', '.join(names)} together")
         hosts = {name: self._hosts[name] for name in names}
         on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
-        gate.wait_for_leader(self._access, hosts)
+        self._view = gate.wait_for_leader(self._access, hosts)

@@ -12,7 +12,7 @@ from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
 from procedures import gate, storage
 from procedures.access import Access
 from procedures.differences import lasting, tables, unlike
-from procedures.found import refused, zone_lock
+from procedures.found import Founded, refused, zone_lock
 from procedures.observe import (
     Facts,
     all_facts,
@@ -84,18 +84,23 @@ def membership(
 
 
 def join(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, seeded: bool = False
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], founded: Founded | None = None
 ) -> int:
     """Have the host in the zone, whatever an interrupted run left; its SERVER_ID.
 
     ``hosts`` are all that the zone may have, this one and those about to leave included.
-    ``seeded``: this run has given it the zone's data already. Raises HostError.
+    ``founded``: what this run knows of the zone already. Raises HostError.
     """
-    server_id, faults = _by_status(zone_view(access, hosts), spec.host.name)
+    founded = founded or Founded()
+    name = spec.host.name
+    # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
+    server_id, faults = _by_status(founded.view, name) if founded.view else (-1, [])
+    if server_id < 0 or faults:
+        server_id, faults = _by_status(zone_view(access, hosts), name)
     if server_id >= 0 and not faults:
         return server_id
     with zone_lock(access, hosts):
-        return _Join(access, spec, hosts, seeded=seeded).run()
+        return _Join(access, spec, hosts, seeded=name in founded.seeded).run()
 
 
 def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:

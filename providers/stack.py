@@ -15,6 +15,7 @@ from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from procedures.access import Access, Report, Secrets
+from procedures.found import Founded
 from procedures.gate import Whole
 from procedures.observe import Facts
 from procedures.specs import Database
@@ -58,8 +59,8 @@ class Stack:
         """The checks beforehand that are left out."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
-        self.seeded: frozenset[str] = frozenset()
-        """The front-ends to which this run has given the zone's data, before they join."""
+        self.founded = Founded()
+        """The zone as this run has just seen to it, for those that join it next."""
         self._checked: dict[str, Facts] = {}
 
     def survey(self, access: Access, database: Database) -> Survey:

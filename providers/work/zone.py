@@ -6,7 +6,7 @@ from typing import Any
 from hosts.connection import Host
 from procedures import admin_key
 from procedures.access import Access
-from procedures.found import found, zone_lock
+from procedures.found import Founded, found, zone_lock
 from procedures.leave import forget, prepare, require_gone
 from procedures.observe import Facts, facts_where_possible, statuses
 from procedures.password import set_password
@@ -29,8 +29,9 @@ class Work(base.Work[ZoneSpec]):
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
-            stack.current().seeded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
-        return "zone-0", {"drift": _settle_key(access, spec, props, replace=False)}
+            founded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
+        stack.current().founded = founded
+        return "zone-0", {"drift": _settle_key(access, spec, props, founded, replace=False)}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
@@ -72,7 +73,7 @@ class Work(base.Work[ZoneSpec]):
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
-        here.seeded = found(
+        here.founded = found(
             access,
             spec,
             staying,
@@ -80,7 +81,10 @@ class Work(base.Work[ZoneSpec]):
             restore_from=news.get("restore_from"),
             existed=True,
         )
-        return {"drift": _settle_key(access, spec, news, replace=True), "lost_at": lost_at}
+        return {
+            "drift": _settle_key(access, spec, news, here.founded, replace=True),
+            "lost_at": lost_at,
+        }
 
     def unmake(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> None:
         """Take the whole zone down."""
@@ -99,10 +103,12 @@ def _look_and_take_up(
 
 
 def _settle_key(
-    access: Access, spec: ZoneSpec, props: Mapping[str, Any], *, replace: bool
+    access: Access, spec: ZoneSpec, props: Mapping[str, Any], founded: Founded, *, replace: bool
 ) -> list[str]:
-    wanted = props.get("admin_pubkey")
-    if not wanted or admin_key.settle(access, spec, hosts_of(props), wanted, replace=replace):
+    wanted, hosts = props.get("admin_pubkey"), hosts_of(props)
+    if not wanted or admin_key.settle(
+        access, spec, hosts, wanted, replace=replace, view=founded.view
+    ):
         return []
     return [_KEY]
 

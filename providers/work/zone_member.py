@@ -23,9 +23,8 @@ class Work(base.Work[MemberSpec]):
         self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Find itself a server already, or join."""
-        name = spec.host.name
-        seeded = name in stack.current().seeded
-        return name, _outputs(spec, join(access, spec, _peers(spec), seeded=seeded))
+        founded = stack.current().founded
+        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec), founded))
 
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""

@@ -1,0 +1,90 @@
+"""A front-end that joins: one that is a sound server already is not touched, nor asked twice."""
+
+from contextlib import nullcontext
+from typing import Any, cast
+
+import pytest
+
+from hosts.connection import Host
+from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures import join
+from procedures.access import Access
+from procedures.found import Founded
+from procedures.specs import MemberSpec, ZoneSpec
+
+NAMES = ("n1", "n2", "n3")
+HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in NAMES}
+SPEC = MemberSpec(
+    host=HOSTS["n3"],
+    zone=ZoneSpec(name="Main", endpoint="http://10.0.0.9:2633/RPC2", highly_available=True),
+)
+
+
+def view(state: State = State.FOLLOWER, *, listed: bool = True) -> ZoneView:
+    """The zone that n1 leads, with n3 in that state."""
+    states = {"n1": State.LEADER, "n2": State.FOLLOWER, "n3": state}
+    return ZoneView(
+        tuple(
+            ServerEntry(number, name, endpoint(name))
+            for number, name in enumerate(NAMES)
+            if listed or name != "n3"
+        ),
+        {
+            name: RaftStatus(server_id=number, state=states[name], term=1, index=7, commit=7)
+            for number, name in enumerate(NAMES)
+        },
+    )
+
+
+class Zone:
+    """What is asked of the servers, and whether the host had to join."""
+
+    def __init__(self, present: ZoneView) -> None:
+        self.present = present
+        self.looks = 0
+        self.joined: list[dict[str, Any]] = []
+
+    def look(self, *_: Any) -> ZoneView:
+        self.looks += 1
+        return self.present
+
+    def join(self, *_: Any, **given: Any) -> "Zone":
+        self.joined.append(given)
+        return self
+
+    def run(self) -> int:
+        return 2
+
+
+def joined(
+    monkeypatch: pytest.MonkeyPatch, present: ZoneView, founded: Founded | None = None
+) -> Zone:
+    zone = Zone(present)
+    monkeypatch.setattr(join, "zone_view", zone.look)
+    monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(join, "_Join", zone.join)
+    assert join.join(cast(Access, None), SPEC, HOSTS, founded) == 2
+    return zone
+
+
+def test_a_server_that_was_sound_when_the_zone_began_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zone = joined(monkeypatch, view(), Founded(view()))
+    assert (zone.looks, zone.joined) == (0, [])
+
+
+@pytest.mark.parametrize("then", [None, view(State.CANDIDATE), view(listed=False)])
+def test_one_that_was_not_is_looked_at_and_left_alone_where_it_is_sound_now(
+    monkeypatch: pytest.MonkeyPatch, then: ZoneView | None
+) -> None:
+    zone = joined(monkeypatch, view(), Founded(then))
+    assert (zone.looks, zone.joined) == (1, [])
+
+
+@pytest.mark.parametrize("now", [view(State.CANDIDATE), view(listed=False)])
+def test_one_that_is_no_sound_server_joins(monkeypatch: pytest.MonkeyPatch, now: ZoneView) -> None:
+    founded = Founded(view(listed=False), seeded=frozenset({"n3"}))
+    zone = joined(monkeypatch, now, founded)
+    assert zone.joined == [{"seeded": True}]
+    assert joined(monkeypatch, now).joined == [{"seeded": False}]
