@@ -99,6 +99,7 @@ def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]
     """The seconds that the program takes for the same, and the longest that a writer waited."""
     zone.refresh()
     zone.up()
+    zone.draw()
     steps = [
         step
         for one in zone.operations()

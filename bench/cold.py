@@ -42,5 +42,6 @@ def ups(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
     for _ in range(rounds):
         with blank_lab(hosts, delay=delay) as lab, zone_of(lab) as zone:
             seconds = zone.preview() + zone.up()
+            zone.draw()
         say(f"cold preview and up, {hosts} hosts at {delay} ms: {seconds:.1f} s")
         yield seconds

@@ -45,6 +45,7 @@ def growth(zone: Zone) -> Iterator[Figure]:
     new = [zone.lab.add_host().name for _ in range(2)]
     zone.operator.config["frontends"] = zone.operator.list_of([*names, *new])
     say(f"three to five: {zone.up():.1f} s")
+    zone.draw()
     executions = {name: count for name, count in zone.executions().items() if name in new}
     yield most_executions("remote executions a host that joins", executions, 8)
     for one in zone.operations():
@@ -60,7 +61,9 @@ def from_one_to_three() -> Iterator[Figure]:
         zone.operator.config["force_ha"] = True
         zone.up()
         zone.operator.config["frontends"] = zone.operator.list_of([h.name for h in lab.hosts])
-        yield Figure("one front-end with force_ha to three", zone.up(), 60, "")
+        seconds = zone.up()
+        zone.draw()
+        yield Figure("one front-end with force_ha to three", seconds, 60, "")
 
 
 def unchanged(zone: Zone) -> Iterator[Figure]:
@@ -84,6 +87,7 @@ def rollout(zone: Zone) -> Figure:
     alone = sum(restart_by_hand(zone))
     zone.operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
     zone.up()
+    zone.draw()
     (taken,) = [one.seconds for one in zone.operations() if one.what.startswith("Rollout ")]
     return Figure("rollout of five servers", taken, 1.1 * alone, "1.1 of their restarts one by one")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from commands.times import Operation, operations
+from commands.times import Operation, operations, table
 from lab.machines import Lab
 from providers.progress import TIMES
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, Run
@@ -40,6 +40,11 @@ class Zone:
     def operations(self) -> list[Operation]:
         """What the last run did, step by step."""
         return operations(self._trace.read_text(encoding="utf-8").splitlines())
+
+    def draw(self) -> None:
+        """Show where the time of the last run went."""
+        for line in table(self.operations()):
+            say(line)
 
     def executions(self) -> dict[str, int]:
         """How many commands each host's sshd has begun for somebody."""
