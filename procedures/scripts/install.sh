@@ -111,7 +111,8 @@ fi
 pin
 if [ -n "$fresh" ]; then
     systemctl --no-reload unmask opennebula.service 2>/dev/null
-    systemctl disable opennebula.service 2>/dev/null
+    # Whoever starts it enables it first: systemd reads it anew then.
+    systemctl --no-reload disable opennebula.service 2>/dev/null
 fi
 give oned </etc/one/oned.conf
 give_files

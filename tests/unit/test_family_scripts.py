@@ -164,7 +164,7 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             " -o Dpkg::Options::=--force-confold opennebula rsync",
             ASK_DEB,
             "systemctl --no-reload unmask opennebula.service",
-            "systemctl disable opennebula.service",
+            "systemctl --no-reload disable opennebula.service",
             ASK_DEB,
         ]
         assert one.file("etc/apt/sources.list.d/opennebula.sources") == (
@@ -187,7 +187,7 @@ def test_el_uses_dnf(tmp_path: Path) -> None:
             "rpm -qac opennebula*",
             "dnf -q -y --setopt=reposdir=/run/TRIAL/parts install opennebula rsync",
             "systemctl --no-reload unmask opennebula.service",
-            "systemctl disable opennebula.service",
+            "systemctl --no-reload disable opennebula.service",
             ASK_RPM,
         ]
         assert one.file("etc/yum.repos.d/opennebula.repo") == (
@@ -214,7 +214,7 @@ def test_suse_uses_zypper(tmp_path: Path) -> None:
             f"{ZYPP} --reposd-dir /run/TRIAL/parts install --oldpackage"
             " --auto-agree-with-licenses opennebula rsync",
             "systemctl --no-reload unmask opennebula.service",
-            "systemctl disable opennebula.service",
+            "systemctl --no-reload disable opennebula.service",
             ASK_RPM,
         ]
         assert one.file("etc/zypp/repos.d/opennebula.repo") == (
