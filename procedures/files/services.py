@@ -9,7 +9,7 @@ import yaml
 from opennebula import ports, yaml_file
 from opennebula.packages import FEATURES
 from opennebula.zone import in_url
-from procedures.files.managed import ManagedFile
+from procedures.files.managed import ManagedFile, ours
 from procedures.specs import InstallationSpec
 
 GATE = "/etc/one/onegate-server.conf"
@@ -17,7 +17,16 @@ FLOW = "/etc/one/oneflow-server.conf"
 FORM = "/etc/one/oneform-server.conf"
 FIREEDGE = "/etc/one/fireedge-server.conf"
 SUNSTONE = "/etc/one/fireedge/sunstone/sunstone-server.conf"
-PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE)
+LIMITS = {
+    feature: f"/etc/systemd/system/{unit}.service.d/opennebula-ha.conf"
+    for feature, unit in FEATURES.items()
+    if feature != "gui"
+}
+"""How often the units may start that Raft's hook starts on whoever leads."""
+PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values())
+
+# Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
+_NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
@@ -37,6 +46,9 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
         unit = FEATURES[feature]
         for path, edit in edits[feature]:
             yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
+    for feature, path in LIMITS.items():
+        is_led = feature in spec.features and spec.hooks is not None
+        yield ManagedFile(path, partial(ours, wanted=_NO_LIMIT if is_led else ""), package="")
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}
         if one_token:

@@ -110,6 +110,10 @@ while read -r path; do
 done <<<"$open_keys"
 
 keep_enabled $features
+# Where that has not had systemd read them: a unit's file of ours may be new.
+if [ -n "$features" ] && systemctl show -p NeedDaemonReload --value $features | grep -q yes; then
+    systemctl daemon-reload
+fi
 make_gui_key
 if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.

@@ -194,6 +194,20 @@ def test_a_gate_of_an_older_release_has_its_address_where_both_that_and_a_newer_
     )
 
 
+def test_what_the_hook_starts_may_start_as_often_as_the_leader_changes() -> None:
+    limits = services.LIMITS
+    given = written(spec(features=FEATURES))
+    assert set(limits) == {"gate", "flow", "form"}
+    assert {given[path] for path in limits.values()} == {
+        f"{HEADER}[Unit]\nStartLimitIntervalSec=0\n"
+    }
+    there = host({path: given[path] for path in limits.values()})
+    assert written(spec(features=("gate",)), there)[limits["flow"]] == ""
+    assert limits["gate"] not in written(spec(features=("gate",)), there)
+    # Outside any zone no hook starts them.
+    assert set(limits.values()).isdisjoint(written(spec(features=FEATURES, hooks=None)))
+
+
 def test_a_feature_that_is_off_is_left_alone() -> None:
     assert services.FLOW not in written(spec(features=("gui",)))
     assert "oneflow_server" not in str(written(spec(features=("gui",))))

@@ -110,6 +110,15 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
     return Facts(**{**given, **changes})
 
 
+def with_flow(**changes: Any) -> Facts:
+    """The same where Flow is on."""
+    limit = services.LIMITS["flow"]
+    written = {file.path: file.edit("") for file in services.files(spec(features=("flow",)), None)}
+    return facts(
+        files={**facts().files, limit: File(written[limit], 0o644, "root:root")}, **changes
+    )
+
+
 def read(text: str) -> dict[str, oned_reader.Value]:
     return dict(oned_reader.read(text))
 
@@ -340,7 +349,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             ("package opennebula: held back",),
         ),
         (
-            facts(packages=installed(**{FLOW: Package("7.0.0-1", held=True)})),
+            with_flow(packages=installed(**{FLOW: Package("7.0.0-1", held=True)})),
             spec(features=("flow",)),
             ("package opennebula-flow: version 7.0.0-1",),
         ),
@@ -403,31 +412,31 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             ("mariadb.service: stopped",),
         ),
         (
-            facts(units=units(**{FLOW: Unit("masked", "active")})),
+            with_flow(units=units(**{FLOW: Unit("masked", "active")})),
             spec(features=("flow",)),
             ("opennebula-flow.service: masked",),
         ),
         (facts(units=units(**{FLOW: Unit("masked", "active")})), spec(), ()),
         # Flow runs beside the leader, FireEdge beside every oned that runs.
-        (facts(units=units(**{FLOW: STOPPED})), spec(features=("flow",)), ()),
+        (with_flow(units=units(**{FLOW: STOPPED})), spec(features=("flow",)), ()),
         (
-            facts(units=units(**{FLOW: STOPPED}), addresses=LEADERS),
+            with_flow(units=units(**{FLOW: STOPPED}), addresses=LEADERS),
             spec(features=("flow",)),
             ("opennebula-flow.service: stopped",),
         ),
         (
-            facts(units=units(**{FLOW: STOPPED}), addresses=LEADERS, hook_runs=True),
+            with_flow(units=units(**{FLOW: STOPPED}), addresses=LEADERS, hook_runs=True),
             spec(features=("flow",)),
             (),
         ),
         # Without a VIP it is its oned that knows; outside a zone there is nobody else.
         (
-            facts(units=units(**{FLOW: STOPPED})),
+            with_flow(units=units(**{FLOW: STOPPED})),
             spec(features=("flow",), **NO_VIP),
             ("oned.conf: RAFT_FOLLOWER_HOOK/ARGUMENTS", "oned.conf: RAFT_LEADER_HOOK/ARGUMENTS"),
         ),
         (
-            facts(units=units(**{FLOW: STOPPED}), leads=True),
+            with_flow(units=units(**{FLOW: STOPPED}), leads=True),
             spec(features=("flow",), **NO_VIP),
             (
                 "oned.conf: RAFT_FOLLOWER_HOOK/ARGUMENTS",
@@ -436,7 +445,9 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             ),
         ),
         (
-            facts(units=units(**{FLOW: STOPPED}), addresses=(Address("eth1", VIP6.address, 64),)),
+            with_flow(
+                units=units(**{FLOW: STOPPED}), addresses=(Address("eth1", VIP6.address, 64),)
+            ),
             spec(features=("flow",), vips=(VIP6,)),
             (
                 "package python3: not installed",
