@@ -5,15 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
-from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from opennebula.zone import RaftStatus, State, ZoneView
 from procedures import join
 from procedures.access import Access
 from procedures.found import Founded
 from procedures.specs import MemberSpec, ZoneSpec
+from tests.unit.test_gate import HOSTS, NAMES, POOL
 
-NAMES = ("n1", "n2", "n3")
-HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in NAMES}
 SPEC = MemberSpec(
     host=HOSTS["n3"],
     zone=ZoneSpec(name="Main", endpoint="http://10.0.0.9:2633/RPC2", highly_available=True),
@@ -24,11 +22,7 @@ def view(state: State = State.FOLLOWER, *, listed: bool = True) -> ZoneView:
     """The zone that n1 leads, with n3 in that state."""
     states = {"n1": State.LEADER, "n2": State.FOLLOWER, "n3": state}
     return ZoneView(
-        tuple(
-            ServerEntry(number, name, endpoint(name))
-            for number, name in enumerate(NAMES)
-            if listed or name != "n3"
-        ),
+        tuple(entry for entry in POOL if listed or entry.name != "n3"),
         {
             name: RaftStatus(server_id=number, state=states[name], term=1, index=7, commit=7)
             for number, name in enumerate(NAMES)
