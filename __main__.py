@@ -9,6 +9,8 @@ import pulumi
 
 # A program that lives for a second has nothing to collect, and looking for it takes its time.
 gc.disable()
+# Nor has pydantic any plugins here, which it looks for in all that is installed.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import settings  # noqa: E402
 from components.zone import HighAvailableZone  # noqa: E402

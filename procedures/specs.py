@@ -161,9 +161,9 @@ class InstallationSpec(_WithVips):
 
     host: Host
     version: str
-    repository: RepositorySource = RepositorySource()
+    repository: RepositorySource = RepositorySource.model_construct()
     features: tuple[str, ...] = ()
-    database: Database = Database()
+    database: Database = Database.model_construct()
     hooks: Hooks | None = None
     """Raft's; none of a front-end that is in no zone."""
     entrance: str = ""
@@ -185,10 +185,10 @@ class InstallationSpec(_WithVips):
     """Nothing on the host installs upgrades by itself."""
     update_pkg_cache: bool = False
     """The lists of all repositories are fresh before anything is installed."""
-    drivers: Drivers = Drivers()
-    schedulers: Schedulers = Schedulers()
-    ldap: Ldap = Ldap()
-    clock: Clock = Clock()
+    drivers: Drivers = Drivers.model_construct()
+    schedulers: Schedulers = Schedulers.model_construct()
+    ldap: Ldap = Ldap.model_construct()
+    clock: Clock = Clock.model_construct()
     ensure_hostname: bool = False
     mounts: tuple[Mount, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
@@ -205,7 +205,7 @@ class ZoneSpec(_WithVips):
     has_entrance: bool = False
     """The endpoint leads to the leader, whoever it is."""
     highly_available: bool
-    database: Database = Database()
+    database: Database = Database.model_construct()
     keep_dumps: int = 10
 
 
@@ -256,7 +256,7 @@ class PreflightSpec(Spec):
 
     hosts: dict[str, Host]
     version: str
-    database: Database = Database()
+    database: Database = Database.model_construct()
     features: tuple[str, ...] = ()
     reachable: tuple[str, ...] = ()
     """Of the features, those that listen for other hosts, too."""

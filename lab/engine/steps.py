@@ -492,8 +492,9 @@ class Deployment:
             resource = self._current.get(urn)
             if resource is None:
                 raise EngineError(f"outputs for '{urn}', which was not registered")
-            resource.outputs = outputs
-        self._save()
+            known, resource.outputs = resource.outputs, outputs
+        if outputs != known:
+            self._save()
 
     # ---- the end ----
 

@@ -8,7 +8,7 @@ import pytest
 from lab.engine import Engine, EngineError
 from lab.engine.__main__ import main
 from lab.engine.display import NOTICE
-from lab.engine.secrets import MissingPassphrase
+from lab.engine.secrets import Crypter, MissingPassphrase
 from lab.engine.state import PendingOperation, Resource, Snapshot, Store
 from tests.engine.playground import PASSPHRASE, Stack, crypter
 
@@ -143,6 +143,26 @@ def test_the_state_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert document["version"] == 3
     assert document["checkpoint"]["stack"] == "organization/trial/dev"
     assert document["checkpoint"]["latest"]["secrets_providers"]["type"] == "passphrase"
+
+
+def test_a_run_that_changes_nothing_writes_the_state_once_at_its_end(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the CLI: pkg/backend/snapshot.go leaves out what would say the same."""
+    written: list[Snapshot] = []
+    save = Store.save
+
+    def count(store: Store, snapshot: Snapshot, crypter: Crypter) -> None:
+        written.append(snapshot)
+        save(store, snapshot, crypter)
+
+    monkeypatch.setattr(Store, "save", count)
+    stack.program('Group("g")\n')
+    assert engine_of(stack).up().ok
+    assert len(written) > 1
+    written.clear()
+    assert not engine_of(stack).up().changes
+    assert len(written) == 1
 
 
 def test_refuses_a_state_that_says_more_than_it_knows(tmp_path: Path) -> None:
