@@ -24,6 +24,8 @@ PACKAGES = (
     "netbase",
     "openssh-server",
     "procps",
+    # As on Debian's cloud images and Ubuntu's servers; the stand-in's packages need it.
+    "python3",
     "sudo",
     "systemd",
     "systemd-sysv",
