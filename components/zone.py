@@ -25,6 +25,7 @@ from procedures.specs import (
     WebSpec,
     ZoneSpec,
 )
+from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 
 class HighAvailableZone(ComponentResource):
-    """Checks beforehand, all installations in parallel, the zone, its members one by one, the
-    rollout, the VIP.
+    """Checks beforehand, all installations in parallel, the zone, which begins on the first of
+    them, its members one by one, the rollout, the VIP.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -86,6 +87,16 @@ class HighAvailableZone(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
+        if len(self.front_ends) > 1:
+            founder = self.front_ends[0].installation
+            begun = Bootstrap(
+                name,
+                spec,
+                settings.hosts,
+                urn=urn([ZONE], "Bootstrap", name),
+                opts=ResourceOptions(parent=self, depends_on=[founder]),
+            )
+            prepared = [*prepared, begun]
         self.zone = Zone(
             name,
             spec,

@@ -1,8 +1,9 @@
 """Found a zone with all front-ends of the stack together, or take over the one that is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -29,11 +30,12 @@ from procedures.access import Access, on_each
 from procedures.observe import (
     Facts,
     all_facts,
+    facts,
     facts_where_possible,
     require_names,
     statuses,
 )
-from procedures.oned import START, answering, enlist, start
+from procedures.oned import START, answering, enlist, start, stop
 from procedures.restore import KeptDump, restore
 from procedures.seed import seed
 from procedures.solo import retire
@@ -90,6 +92,44 @@ def found(
         ).run()
 
 
+def is_blank(seen: Collection[Facts]) -> bool:
+    """Nobody holds a database, or has had a place in a zone."""
+    return not any(one.has_content or one.server_id != SOLO_ID for one in seen)
+
+
+def begin(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], checked: Mapping[str, Facts]
+) -> None:
+    """What a founding does on the founder alone, who is installed already: ``found`` goes on.
+
+    ``checked``: all ``hosts`` as they were before anything was installed, blank. Raises HostError.
+    """
+    with zone_lock(access, hosts):
+        _Founding(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
+
+
+def give_up(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
+) -> None:
+    """Take those that left the stack off the list of a founder who is still alone.
+
+    A founder is the last to get its SERVER_ID: while it has none, nobody on its list has served.
+    Nothing happens where there is a zone already. Raises HostError.
+    """
+    founder = hosts[min(hosts)]
+    with zone_lock(access, hosts):
+        seen = facts(access, founder, zone.database)
+        listed = [entry for entry in seen.pool if entry.name in gone]
+        if seen.server_id != SOLO_ID or not listed:
+            return
+        access.report(f"{founder.name}: take {', '.join(sorted(gone))} off the list of servers")
+        if not seen.active:
+            start(access, founder, None)
+        api = answering(access, founder)
+        for entry in listed:
+            api.delete_server(entry.id)
+
+
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
     """A planner's refusal as the error that the operator sees."""
     return HostError(
@@ -134,6 +174,17 @@ class _Founding:
         for step in steps:
             self._do(step)
         return Founded(self._view, self._seeded)
+
+    def begin(self, founder: str) -> None:
+        seen = facts(self._access, self._hosts[founder], self._zone.database)
+        self._facts = {**self._seen, founder: seen}
+        views = [one.view(None) for one in self._facts.values()]
+        plan = plan_zone(views, highly_available=self._zone.highly_available)
+        if isinstance(plan, Refusal) or not isinstance(plan[0], Bootstrap):
+            return
+        for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
+            self._do(step)
+        stop(self._access, self._hosts[founder])
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():

@@ -6,7 +6,8 @@ resource.
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pulumi.dynamic import Config
@@ -15,7 +16,7 @@ from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from procedures.access import Access, Report, Secrets
-from procedures.found import Founded
+from procedures.found import Founded, is_blank
 from procedures.gate import Whole
 from procedures.observe import Facts
 from procedures.specs import Database
@@ -24,6 +25,11 @@ from procedures.upgrade import Release
 from providers import given, threads
 
 PROJECT = "opennebula-ha"
+HEAD_START = 4.0
+"""Seconds for which the other front-ends leave the mirror, the network and whatever else they share
+to the one that founds the zone. It needs more than that to start and stop alone afterwards, so
+that nobody waits for them.
+"""
 
 
 class Stack:
@@ -61,6 +67,14 @@ class Stack:
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
         self.founded = Founded()
         """The zone as this run has just seen to it, for those that join it next."""
+        self.blank: Mapping[str, Facts] = {}
+        """All front-ends beforehand, where this run founds a zone that can begin without them."""
+        self._founder_is_ready = threading.Event()
+        disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
+        # A dump comes first, and so does a look whether all have the same shares.
+        self._begins_alone = not (
+            config.get(f"{PROJECT}:restore_from") or _object(config, "fstab") or disks
+        )
         self._checked: dict[str, Facts] = {}
 
     def survey(self, access: Access, database: Database) -> Survey:
@@ -74,6 +88,23 @@ class Stack:
         """What the checks beforehand have just seen, for who changes those hosts next."""
         with _lock:
             self._checked = dict(checked)
+
+    def found_on(self, checked: Mapping[str, Facts]) -> None:
+        """The stack is new, and its front-ends are like that."""
+        if self._begins_alone and checked.keys() == self.front_ends.keys():
+            self.blank = checked if is_blank(checked.values()) else {}
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """To install a front-end: the founder of a blank zone goes first."""
+        founds = bool(self.blank) and name == min(self.blank)
+        if self.blank and not founds:
+            self._founder_is_ready.wait(HEAD_START)
+        try:
+            yield
+        finally:
+            if founds:
+                self._founder_is_ready.set()
 
     def take(self, host: Host) -> Facts | None:
         """The facts of that host as they were kept, once: they are about to change."""

@@ -27,7 +27,6 @@ PACKAGES = (
     "nfs-common",
     "nginx",
     "openssl",
-    "python3-pymysql",
     "rsync",
     "sudo",
     "tzdata",

@@ -24,8 +24,9 @@ PACKAGES = (
     "netbase",
     "openssh-server",
     "procps",
-    # As on Debian's cloud images and Ubuntu's servers; the stand-in's packages need it.
+    # What the stand-in is written in, which is no part of what it stands for.
     "python3",
+    "python3-pymysql",
     "sudo",
     "systemd",
     "systemd-sysv",

@@ -21,13 +21,14 @@ class Work(base.Work[InstallationSpec]):
     ) -> tuple[str, Outputs]:
         """Install, or find it installed."""
         here = stack.current()
-        done = install(
-            access,
-            spec,
-            peers=here.front_ends,
-            agreed=here.release.agreed,
-            seen=here.take(spec.host),
-        )
+        with here.turn(spec.host.name):
+            done = install(
+                access,
+                spec,
+                peers=here.front_ends,
+                agreed=here.release.agreed,
+                seen=here.take(spec.host),
+            )
         return spec.host.name, _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:

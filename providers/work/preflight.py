@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from procedures.access import Access
+from procedures.observe import Facts
 from procedures.preflight import preflight
 from procedures.specs import PreflightSpec
 from providers import progress, stack
@@ -21,7 +22,7 @@ class Work(base.Work[PreflightSpec]):
         self, access: Access, spec: PreflightSpec, props: Mapping[str, Any]
     ) -> tuple[str, Outputs]:
         """Check all front-ends."""
-        _check(access, spec, None, props)
+        stack.current().found_on(_check(access, spec, None, props))
         return "preflight", {}
 
     def look(self, access: Access, spec: PreflightSpec, props: Mapping[str, Any]) -> Outputs:
@@ -42,7 +43,9 @@ class Work(base.Work[PreflightSpec]):
 
 def _check(
     access: Access, spec: PreflightSpec, before: PreflightSpec | None, props: Mapping[str, Any]
-) -> None:
+) -> Mapping[str, Facts]:
     here = stack.current()
     warn = partial(progress.warn, str(props.get("urn", "")))
-    here.keep(preflight(access, spec, before, skip=here.skip_checks, warn=warn))
+    seen = preflight(access, spec, before, skip=here.skip_checks, warn=warn)
+    here.keep(seen)
+    return seen

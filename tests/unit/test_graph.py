@@ -20,6 +20,7 @@ AUTH = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": f"
 SEEN: dict[str, dict[str, Any]] = {
     "Preflight": {},
     "Installation": {"revision": "r1", "package": "7.2.0"},
+    "Bootstrap": {},
     "Zone": {"drift": []},
     "ZoneMember": {"server_id": 0},
     "Rollout": {"leader": "n1a2", "servers": [], "backups": {}},
@@ -146,6 +147,7 @@ def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
             *(f"Installation {name}" for name in names),
             *(f"ZoneMember {name}" for name in names),
             "Preflight zone",
+            "Bootstrap zone",
             "Zone zone",
             "Rollout zone",
             "VirtualIp zone",
@@ -167,8 +169,8 @@ def test_what_belongs_to_a_front_end_is_below_it(graph: Graph) -> None:
         assert graph[f"FrontEnd {name}"].parent == zone_urn
         for kind in ("Installation", "ZoneMember"):
             assert graph[f"{kind} {name}"].parent == graph[f"FrontEnd {name}"].urn
-    for key in ("Preflight zone", "Zone zone", "Rollout zone", "VirtualIp zone"):
-        assert graph[key].parent == zone_urn
+    for kind in ("Preflight", "Bootstrap", "Zone", "Rollout", "VirtualIp"):
+        assert graph[f"{kind} zone"].parent == zone_urn
 
 
 def test_each_resource_knows_the_urn_that_its_progress_is_shown_under(graph: Graph) -> None:
@@ -217,8 +219,13 @@ def test_what_the_checks_do_not_look_at_does_not_call_for_them(
     assert build(**changes)["Preflight zone"].inputs == graph["Preflight zone"].inputs
 
 
+def test_the_zone_begins_on_its_first_front_end_without_the_others(graph: Graph) -> None:
+    assert graph.directly("Bootstrap zone") == {"Installation n1a1"}
+
+
 def test_the_zone_waits_for_every_installation(graph: Graph) -> None:
     assert graph.directly("Zone zone") == {
+        "Bootstrap zone",
         "Installation n1a1",
         "Installation n1a2",
         "Installation n1a3",
@@ -243,7 +250,7 @@ def test_the_rollout_comes_after_everybody_and_the_vip_last(graph: Graph) -> Non
     members = {f"ZoneMember n1a{number}" for number in (1, 2, 3)}
     installed = {f"Installation n1a{number}" for number in (1, 2, 3)}
     assert graph.waits_for("Rollout zone") == (
-        {"Preflight zone", "Zone zone"} | members | installed
+        {"Preflight zone", "Bootstrap zone", "Zone zone"} | members | installed
     )
     assert graph.directly("VirtualIp zone") >= {"Rollout zone"}
     assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | members

@@ -17,6 +17,7 @@ from procedures.install import Installed
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
 from providers import given, stack
 from providers.base import Provider, _clean_format_exc
+from providers.bootstrap import BootstrapProvider
 from providers.installation import InstallationProvider
 from providers.login_keys import LoginKeysProvider
 from providers.preflight import PreflightProvider
@@ -34,6 +35,7 @@ PROVIDERS = [
     WebServerProvider,
     PreflightProvider,
     InstallationProvider,
+    BootstrapProvider,
     ZoneProvider,
     ZoneMemberProvider,
     RolloutProvider,

@@ -1,0 +1,39 @@
+"""The first server of a blank zone, while the other front-ends are still being installed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from procedures.access import Access
+from procedures.found import begin, give_up
+from procedures.specs import ZoneSpec
+from providers import stack
+from providers.work import base
+from providers.work.base import Outputs, hosts_of
+
+
+class Work(base.Work[ZoneSpec]):
+    """Of Bootstrap."""
+
+    spec_type = ZoneSpec
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+        """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
+        if blank := stack.current().blank:
+            begin(access, spec, hosts_of(props), blank)
+        return "bootstrap", {}
+
+    def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
+        """It is the zone that is looked at."""
+        return {}
+
+    def change(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Those that left before there was a zone are no servers of it."""
+        staying = hosts_of(news)
+        give_up(access, spec, staying, hosts_of(olds).keys() - staying.keys())
+        return {}

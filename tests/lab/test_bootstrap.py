@@ -1,0 +1,48 @@
+"""A blank zone begins on its first front-end before the others are installed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator, kill_at
+from tests.lab.zones import assert_whole, servers
+
+pytestmark = pytest.mark.lab
+
+NO_PACKAGES = """echo 'DPkg::Pre-Install-Pkgs { "false"; };' >/etc/apt/apt.conf.d/99-test"""
+
+
+def test_one_that_cannot_be_installed_is_replaced_before_there_is_a_zone(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    lab = make_lab(4, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
+    assert lab.host("n1a3").run(NO_PACKAGES).returncode == 0
+    run = operator.up()
+    assert not run.ok
+    assert "n1a3" in run.output
+    assert "register n1a1, n1a2, n1a3" in run.output
+    # It waits for the others asleep.
+    assert lab.host("n1a1").run("systemctl is-active opennebula").stdout == "inactive\n"
+
+    names = ["n1a1", "n1a2", "n1a4"]
+    operator.config["frontends"] = operator.list_of(names)
+    run = operator.up()
+    assert run.ok, run.output
+    assert "take n1a3 off the list of servers" in run.output
+    assert_whole(lab, names)
+    assert {server.name for server in servers(lab.host("n1a4"))} == set(names)
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_killed_while_the_first_one_is_alone(make_lab: MakeLab, tmp_path: Path) -> None:
+    names = ["n1a1", "n1a2", "n1a3"]
+    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path, front_ends=names)
+    assert kill_at(operator, "register n1a1")
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, names)
+    assert {server.id for server in servers(lab.host("n1a1"))} == {0, 1, 2}
+    assert operator.up("--expect-no-changes").ok
