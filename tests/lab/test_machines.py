@@ -67,7 +67,7 @@ def test_hosts_are_blank_servers(lab: Lab) -> None:
         assert host.run("ip route").stdout.strip().startswith("10.2.50.0/24")
         assert "default" not in host.run("ip route").stdout
         assert host.name not in host.run("cat /etc/hosts").stdout
-        assert host.run("command -v python3 rsync mariadb").stdout == ""
+        assert host.run("command -v rsync mariadb zstd").stdout == ""
         assert host.run("cat /etc/opennebula-standin.json").stdout == '{"wait_scale": 0.5}\n'
         identities.add(host.run("cat /etc/machine-id").stdout)
     assert len(identities) == 3

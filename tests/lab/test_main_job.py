@@ -101,7 +101,7 @@ def test_a_second_up_and_a_preview_change_nothing_and_connect_to_nobody(
     before = connections(lab)
     for run in (operator.up("--expect-no-changes"), operator.preview("--expect-no-changes")):
         assert run.ok, run.output
-        assert "15 unchanged" in run.output
+        assert "16 unchanged" in run.output
     assert connections(lab) == before
 
 
@@ -121,7 +121,7 @@ def test_refresh_finds_no_drift_with_one_connection_and_one_execution_a_host(
     before, executed = connections(lab), executions(lab)
     run = operator.refresh()
     assert run.ok, run.output
-    assert "15 unchanged" in run.output
+    assert "16 unchanged" in run.output
     assert connections(lab) == before + len(NAMES)
     assert executions(lab) == {name: count + 1 for name, count in executed.items()}
     assert operator.preview("--expect-no-changes").ok

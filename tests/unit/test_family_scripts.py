@@ -819,3 +819,9 @@ def test_a_purge_takes_packages_and_the_repository(
 
 def read(path: Path) -> str:
     return path.read_text(errors="replace")
+
+
+def test_no_script_needs_python_on_a_host() -> None:
+    """The lab's hosts have one, so that nothing there would miss it."""
+    for path in SCRIPTS.rglob("*.sh"):
+        assert "python" not in path.read_text(encoding="utf-8"), path.name
