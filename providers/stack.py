@@ -25,9 +25,9 @@ from procedures.upgrade import Release
 from providers import given, threads
 
 PROJECT = "opennebula-ha"
-HEAD_START = 4.0
+HEAD_START = 6.0
 """Seconds for which the other front-ends leave the mirror, the network and whatever else they share
-to the one that founds the zone. It needs more than that to start and stop alone afterwards, so
+to the one that founds the zone. It needs twice that to start and stop alone afterwards, so
 that nobody waits for them.
 """
 
