@@ -180,7 +180,7 @@ class _Founding:
         self._facts = {**self._seen, founder: seen}
         views = [one.view(None) for one in self._facts.values()]
         plan = plan_zone(views, highly_available=self._zone.highly_available)
-        if isinstance(plan, Refusal) or not isinstance(plan[0], Bootstrap):
+        if isinstance(plan, Refusal) or Bootstrap(founder) not in plan:
             return
         for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
             self._do(step)
