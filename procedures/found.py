@@ -120,7 +120,7 @@ def give_up(
     with zone_lock(access, hosts):
         seen = facts(access, founder, zone.database)
         listed = [entry for entry in seen.pool if entry.name in gone]
-        if seen.server_id != SOLO_ID or not listed:
+        if not listed or not seen.view(None).is_solo:
             return
         access.report(f"{founder.name}: take {', '.join(sorted(gone))} off the list of servers")
         if not seen.active:

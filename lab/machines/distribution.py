@@ -47,7 +47,7 @@ def distribution(template: Path, opennebula: Path) -> Path:
         apt = _Apt(draft / "apt", template, sources, indexes)
         for group in [PACKAGES, *((name,) for name in _names(declared))]:
             apt.download(group)
-        apt.move_packages(draft, foreign=_names(declared))
+        apt.repack(draft, foreign=_names(declared))
         write_index(draft)
 
     key = digest(str(template), sources, *PACKAGES, *declared)
@@ -101,8 +101,8 @@ class _Apt:
                 raise
             print(f"lab: {packages[0]} will not be installable: {fault}", file=sys.stderr)
 
-    def move_packages(self, directory: Path, foreign: Iterable[str]) -> None:
-        """Move what was downloaded, save for packages of another repository; then clear up."""
+    def repack(self, directory: Path, foreign: Iterable[str]) -> None:
+        """Repack what was downloaded, save for packages of another repository; then clear up."""
         others = set(foreign)
         files = [f for f in self._archives.glob("*.deb") if f.name.partition("_")[0] not in others]
         with ThreadPoolExecutor() as pool:

@@ -27,10 +27,10 @@ def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> Stack:
     return stack.current()
 
 
-def blank(**changes: Any) -> dict[str, Facts]:
+def blank() -> dict[str, Facts]:
     """Its front-ends before anything is installed."""
     nothing = {"has_content": False, "oned_conf": "", "active": False, "packages": {}}
-    return {name: facts(name, **{**nothing, **changes}) for name in ("n1a1", "n1a2", "n1a3")}
+    return {name: facts(name, **nothing) for name in ("n1a1", "n1a2", "n1a3")}
 
 
 def test_the_zone_begins_ahead_where_every_front_end_is_blank(
