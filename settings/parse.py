@@ -10,6 +10,7 @@ from pulumi.runtime import config as runtime_config
 from pydantic import TypeAdapter, ValidationError
 
 from hosts.connection import SshSettings
+from settings import written
 from settings.faults import is_structure, of, of_kind, of_unknown, of_value
 from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
 from settings.rules import contradictions
@@ -31,6 +32,7 @@ def load() -> Settings:
         return parse(
             {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()},
             is_secret=runtime_config.is_config_secret,
+            in_file=written.text_of_stack(),
         )
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
@@ -43,10 +45,13 @@ def _kept_as_secret(key: str) -> bool:
 def parse(
     raw: Mapping[str, str],
     is_secret: Callable[[str], bool] = _kept_as_secret,
+    *,
+    in_file: str = "",
 ) -> Settings:
     """Settings from the config as Pulumi hands it over: ``project:key`` to text or JSON.
 
-    ``is_secret`` says of a key whether the stack keeps it encrypted. Raises SettingsError with all faults.
+    ``is_secret`` says of a key whether the stack keeps it encrypted; ``in_file`` is the text of the
+    stack's file, where it is known. Raises SettingsError with all faults.
     """
     own = {
         name: value
@@ -55,8 +60,12 @@ def parse(
         and not _is_default(name := key.removeprefix(f"{PROJECT}:"), value)
     }
     faults = [fault for key in sorted(raw) if (fault := of_unknown(key))]
+    misread = written.faults(in_file, own)
+    faults += [fault for found in misread.values() for fault in found]
     values: dict[str, Any] = {}
     for key, field in Settings.model_fields.items():
+        if key in misread:
+            continue
         if key not in own:
             if field.is_required():
                 faults.append(of(key, f"missing; {_HOW_TO_SET[key]}"))
