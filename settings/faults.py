@@ -40,9 +40,14 @@ def of(key: str, text: str) -> str:
     return f"{PROJECT}:{key}: {text}"
 
 
+def place_of(key: str, error: Mapping[str, Any]) -> str:
+    """Where pydantic saw an error: the key, and what leads from there to the value."""
+    return ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
+
+
 def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
     """The fault that pydantic saw; nothing of the value where it is ``secret``."""
-    place = ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
+    place = place_of(key, error)
     kind, ctx = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         name = str(error["loc"][-1])
@@ -100,14 +105,19 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
+def kind_in(kind: Any, part: Any) -> Any:
+    """The type of what an object or list of that type has there; None: of any."""
+    if _is_model(kind):
+        field = kind.model_fields.get(part)
+        return base(field.annotation) if field else None
+    return base(typing.get_args(kind)[-1]) if typing.get_origin(kind) in (dict, list) else None
+
+
 def _names_at(place: Iterable[Any]) -> Iterable[str]:
     """The keys of the object at that place of the config."""
     kind: Any = Settings
     for part in place:
-        if _is_model(kind):
-            kind = base(kind.model_fields[part].annotation)
-        else:
-            kind = base(typing.get_args(kind)[-1])
+        kind = kind_in(kind, part)
     return kind.model_fields if _is_model(kind) else ()
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from opennebula import databases
+from settings import places
 
 WORDS: dict[str, str] = {}
 """Pattern to what it allows, in words, with an example."""
@@ -188,10 +189,25 @@ Folder = Annotated[
         " no / at its end",
     ),
 ]
+
+
+def _usable(remedy: str) -> AfterValidator:
+    """Only what the host does not need itself."""
+
+    def check(path: str) -> str:
+        if why := places.why_not(path):
+            raise ValueError(f"{why}: {remedy}")
+        return path
+
+    return AfterValidator(check)
+
+
+MountPoint = Annotated[Folder, _usable(places.MOUNT_ELSEWHERE)]
+DatastorePath = Annotated[Folder, _usable(places.KEEP_ELSEWHERE)]
 MountSource = Annotated[
     str,
     _form(
-        r"[^\s#\"'`$\\[:cntrl:]](?:[^\s\"'`$\\[:cntrl:]]|\\040)*",
+        r"[^\s#\"'`\\[:cntrl:]](?:[^\s\"'`\\[:cntrl:]]|\\040)*",
         "what to mount, without blanks and quotes (\\040 is a blank), such as 10.2.50.1:/nfs/one",
     ),
 ]
@@ -230,14 +246,14 @@ TimeZone = Annotated[
 LocaleSetting = Annotated[
     str,
     _form(
-        r"(?:[A-Z_]+=)?[A-Za-z][A-Za-z0-9_.@-]*",
+        r"(?:[A-Z_]+=)?[A-Za-z][A-Za-z0-9_.:@-]*",
         "a locale or a variable of it, such as C.UTF-8 or LC_TIME=C.UTF-8",
     ),
 ]
 TimeServer = Annotated[
     str,
     _form(
-        r"[A-Za-z0-9](?:[A-Za-z0-9.:-]*[A-Za-z0-9])?",
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?",
         "a host name or address without options, such as pool.ntp.org",
     ),
 ]

@@ -20,6 +20,7 @@ from settings.forms import (
     Attribute,
     DatabaseName,
     DatabaseOwner,
+    DatastorePath,
     DumpPath,
     FileSystem,
     Folder,
@@ -33,6 +34,7 @@ from settings.forms import (
     Mirror,
     Mode,
     MountOptions,
+    MountPoint,
     MountSource,
     Owner,
     Port,
@@ -108,7 +110,7 @@ class Mount(_Part):
 
     src: MountSource
     """What to mount, such as `10.2.50.1:/nfs/one`."""
-    path: Folder
+    path: MountPoint
     """Where to mount it: a path without blanks, and [no place that the host
     needs](#shared-folders).
     """
@@ -129,7 +131,7 @@ class DatastoreMount(_Part):
 
     type: Literal["image", "system", "file"]
     """`image`, `file` or `system`: each at most once."""
-    path: Folder
+    path: DatastorePath
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 

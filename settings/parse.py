@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hosts.connection import SshSettings
 from settings import written
-from settings.faults import is_structure, of, of_kind, of_unknown, of_value
+from settings.faults import is_structure, of, of_kind, of_unknown, of_value, place_of
 from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
 from settings.rules import contradictions
 
@@ -61,11 +61,9 @@ def parse(
     }
     faults = [fault for key in sorted(raw) if (fault := of_unknown(key))]
     misread = written.faults(in_file, own)
-    faults += [fault for found in misread.values() for fault in found]
+    faults += misread.values()
     values: dict[str, Any] = {}
     for key, field in Settings.model_fields.items():
-        if key in misread:
-            continue
         if key not in own:
             if field.is_required():
                 faults.append(of(key, f"missing; {_HOW_TO_SET[key]}"))
@@ -76,9 +74,14 @@ def parse(
         try:
             values[key] = _adapter(key).validate_python(_value(own[key], field.annotation))
         except ValidationError as error:
-            faults += [of_value(key, dict(item), secret=secret) for item in error.errors()]
+            faults += [
+                of_value(key, dict(item), secret=secret)
+                for item in error.errors()
+                if place_of(key, dict(item)) not in misread
+            ]
         except json.JSONDecodeError:
-            faults.append(of_kind(key, own[key], field.annotation, secret=secret))
+            if key not in misread:
+                faults.append(of_kind(key, own[key], field.annotation, secret=secret))
     faults += [
         of(key, f"must be a secret; pulumi config set --secret {key}")
         for key in SECRETS

@@ -4,16 +4,17 @@ A version 7.10 without quotes is a number, and Pulumi hands it over as 7.1. What
 is compared with what has arrived, so that nothing is refused that reads the same.
 """
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
 
-from settings.faults import SECRET_PARTS, is_structure, of
-from settings.model import PROJECT, SECRETS, Settings, base
+from settings.faults import SECRET_PARTS, is_structure, kind_in, of
+from settings.model import PROJECT, SECRETS, Settings
 
 _PLAIN = (None, "")
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -31,8 +32,8 @@ def text_of_stack() -> str:
         return ""
 
 
-def faults(text: str, given: Mapping[str, str]) -> dict[str, list[str]]:
-    """Key to its faults, of those where the file and what was given differ.
+def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Place to its fault, of those where the file and what was given differ.
 
     ``given``: the stack's own keys as Pulumi hands them over.
     """
@@ -41,57 +42,55 @@ def faults(text: str, given: Mapping[str, str]) -> dict[str, list[str]]:
     except yaml.YAMLError:
         # Pulumi, which has read it, knows better.
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for name, node in _entries(dict(_entries(root)).get("config")):
         key = name.removeprefix(f"{PROJECT}:")
-        field = Settings.model_fields.get(key)
-        if field is None or key not in given or key in SECRETS:
+        if key not in given or key not in Settings.model_fields or key in SECRETS:
             continue
-        value: Any = given[key]
-        if is_structure(field.annotation):
-            try:
-                value = json.loads(value)
-            except json.JSONDecodeError:
-                continue
-        if listed := list(_faults(key, node, value)):
-            found[key] = listed
+        kind, value = kind_in(Settings, key), given[key]
+        if isinstance(node, yaml.ScalarNode):
+            if node.style in _PLAIN and node.value in _NULLS and value == "null":
+                found[key] = of(key, "has no value; give it one, or take the line out")
+            elif _reads_as(node, value):
+                found[key] = of(key, _remedy(node.value, value, kind, f"{PROJECT}:{key}: "))
+        elif is_structure(kind):
+            with contextlib.suppress(json.JSONDecodeError):
+                found |= _inside(key, kind, node, json.loads(value))
     return found
 
 
-def _faults(place: str, node: yaml.Node, value: Any) -> Iterator[str]:
+def _inside(place: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    pairs: list[tuple[Any, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode) and isinstance(value, dict):
-        for key, inner in node.value:
+        pairs = [(key.value, inner) for key, inner in node.value if isinstance(key.value, str)]
+        for key, _ in node.value:
             # What a key of the file is called here, where it was a number there.
-            name = str(key.value)
-            arrived = [one for one in value if _reads_as(key, one)]
-            if arrived and name not in value:
-                yield of(place, _in_quotes(name, arrived[0]))
-            elif name in value and name not in SECRET_PARTS:
-                yield from _faults(f"{place}.{name}", inner, value[name])
+            arrived = next((one for one in value if _reads_as(key, one)), None)
+            if arrived is not None and key.value not in value:
+                found[place] = of(place, _remedy(key.value, arrived, str))
     elif isinstance(node, yaml.SequenceNode) and isinstance(value, list):
-        for index, (inner, one) in enumerate(zip(node.value, value, strict=False)):
-            yield from _faults(f"{place}.{index}", inner, one)
-    elif isinstance(node, yaml.ScalarNode) and node.style in _PLAIN:
-        yield from _scalar_faults(place, node, value)
+        pairs = list(enumerate(node.value[: len(value)]))
+    elif not isinstance(value, str) and _reads_as(node, seen := json.dumps(value)):
+        found[place] = of(place, _remedy(node.value, seen, kind))
+    for part, inner in pairs:
+        if part not in SECRET_PARTS and (isinstance(part, int) or part in value):
+            found |= _inside(f"{place}.{part}", kind_in(kind, part), inner, value[part])
+    return found
 
 
-def _scalar_faults(place: str, node: yaml.ScalarNode, value: Any) -> Iterator[str]:
-    seen = value if isinstance(value, str) else json.dumps(value)
-    if "." not in place and node.value in _NULLS and seen == "null":
-        yield of(place, "has no value; give it one, or take the line out")
-    elif _reads_as(node, seen):
-        whole = f'{PROJECT}:{place}: "{node.value}"'
-        is_text = place in Settings.model_fields and base(_annotation(place)) is not int
-        yield of(place, _in_quotes(node.value, seen, whole if is_text else ""))
+def _remedy(raw: str, seen: str, kind: Any, line: str = "") -> str:
+    """The number for a number, quotes for a text, and either where both may be.
 
-
-def _in_quotes(raw: str, seen: str, line: str = "") -> str:
-    said = f"{raw} without quotes reads as {seen}; "
-    return said + (f"write {line}" if line else f'write {seen}, or "{raw}" where it is text')
-
-
-def _annotation(key: str) -> Any:
-    return Settings.model_fields[key].annotation
+    ``line``: what comes first on the line of a key of the stack.
+    """
+    if kind is int:
+        write = seen
+    elif kind is str or line:
+        write = f'{line}"{raw}"'
+    else:
+        write = f'{seen}, or "{raw}" where it is text'
+    return f"{raw} without quotes reads as {seen}; write {write}"
 
 
 def _reads_as(node: yaml.Node, seen: str) -> bool:

@@ -165,7 +165,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"one_vip_if": "br-lan_1"},
     {"leader_hook": "raft/vip.sh", "follower_hook": "/usr/local/bin/follow"},
     {"ntp": [{"timezone": "America/Argentina/Buenos_Aires"}, {"locale": "de_DE.UTF-8@euro"}]},
-    {"ntp": [{"locale": "LC_TIME=C.UTF-8"}, {"pool": "pool.ntp.org"}, {"server": "fd00::1"}]},
+    {"ntp": [{"locale": "LANGUAGE=de:en"}, {"pool": "pool.ntp.org"}, {"server": "fd00::1"}]},
     {"ssl": {"generate_cert": True, "key": "/etc/ssl/one.key", "certchain": "/etc/ssl/one.crt"}},
     {"ssl": {"key": "/etc/pki/one", "certchain": "/etc/pki/one.bundle"}},
     {"admin_pubkey": "ssh-ed25519 AAAA a name\nsk-ssh-ed25519@openssh.com BBBB==\n"},

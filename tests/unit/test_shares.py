@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settings import parse
-from settings.shares import PLACES, why_not
+from settings.places import PLACES, why_not
 from tests.unit.test_settings import CANARY, GOOD, faults, raw
 
 SHARE = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
@@ -122,8 +122,9 @@ def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
 def test_a_folder_that_is_bound_does_not_give_away_what_the_system_needs(
     src: str, opts: str
 ) -> None:
-    (found,) = faults(**mounted("/mnt/one", src=src, fstype="none", opts=opts), **WHO)
-    assert found.startswith(f"fstab.0.src: {src} ")
+    for spelled in (src, f"/{src}", f"{src}/", f"/srv/..{src}"):
+        (found,) = faults(**mounted("/mnt/one", src=spelled, fstype="none", opts=opts), **WHO)
+        assert found.startswith(f"fstab.0.src: {src} ")
     assert "it would get the owner and mode of this entry; name a folder" in found
 
 
@@ -131,7 +132,7 @@ def test_what_is_bound_read_only_keeps_its_owner_and_may_be_anything() -> None:
     parse(raw({**GOOD, **mounted("/mnt/one", src="/usr/share", fstype="none", opts="bind,ro")}))
     parse(raw({**GOOD, **mounted("/mnt/one", src="/srv/one", fstype="none", opts="bind")}))
     parse(raw({**GOOD, **mounted("/mnt/one", src="/dev/vdb1", fstype="xfs")}))
-    parse(raw({**GOOD, **mounted("/mnt/one", src="//nas/a\\040b", fstype="cifs")}))
+    parse(raw({**GOOD, **mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs")}))
 
 
 def test_shares_and_links_that_exclude_each_other_are_refused() -> None:
@@ -163,6 +164,12 @@ def test_shares_and_links_that_exclude_each_other_are_refused() -> None:
 def test_the_fields_of_a_line_of_fstab_are_checked(changes: dict[str, Any], text: str) -> None:
     (found,) = faults(**mounted("/mnt/one", **changes))
     assert found.startswith(text)
+
+
+def test_all_that_is_wrong_with_a_share_is_said_at_once() -> None:
+    assert [one.split(": ")[0] for one in faults(**mounted("/etc", mode="x", owner=-1))] == [
+        *("fstab.0.path", "fstab.0.owner", "fstab.0.mode"),
+    ]
 
 
 @pytest.mark.parametrize("opts", [f"user=a,password={CANARY}", f"pass={CANARY} x"])

@@ -84,21 +84,25 @@ def test_numbers_are_looked_at_wherever_they_stand() -> None:
     front_ends["n1a3"]["ssh"] = {"port": 18}
     text = "config:\n  opennebula-ha:frontends: {n1a3: {address: 10.2.50.12, ssh: {port: 022}}}\n"
     assert faults(text, frontends=front_ends) == [
-        'frontends.n1a3.ssh.port: 022 without quotes reads as 18; write 18, or "022" where it is'
-        " text"
+        "frontends.n1a3.ssh.port: 022 without quotes reads as 18; write 18"
     ]
-    assert faults(line("oned", "{SCHED: [{NAME: a, V: 7.10}]}"), oned={"SCHED": [{"V": 7.1}]})[
-        0
-    ] == ('oned.SCHED.0.V: 7.10 without quotes reads as 7.1; write 7.1, or "7.10" where it is text')
+    share = {"src": "10.2.50.1:/one", "path": "/mnt/one", "fstype": "nfs", "mode": 488}
+    text = line("fstab", "[{src: '10.2.50.1:/one', path: /mnt/one, fstype: nfs, mode: 0750}]")
+    assert faults(text, fstab=[share]) == [
+        'fstab.0.mode: 0750 without quotes reads as 488; write "0750"'
+    ]
+    assert faults(line("oned", "{SCHED: [{V: 7.10}]}"), oned={"SCHED": [{"V": 7.1}]})[0] == (
+        'oned.SCHED.0.V: 7.10 without quotes reads as 7.1; write 7.1, or "7.10" where it is text'
+    )
     assert faults(line("keep_dumps", "010"), keep_dumps=8) == [
-        'keep_dumps: 010 without quotes reads as 8; write 8, or "010" where it is text'
+        "keep_dumps: 010 without quotes reads as 8; write 8"
     ]
 
 
 def test_a_name_that_yaml_takes_for_a_number_is_refused() -> None:
     named = {"83": {"address": "10.2.50.10"}}
     assert faults(line("frontends", "{0123: {address: 10.2.50.10}}"), frontends=named)[0] == (
-        'frontends: 0123 without quotes reads as 83; write 83, or "0123" where it is text'
+        'frontends: 0123 without quotes reads as 83; write "0123"'
     )
 
 
@@ -143,7 +147,14 @@ def test_a_preview_lists_all_faults_of_the_values_and_of_the_file(
     with pytest.raises(pulumi.RunError) as caught:
         load()
     assert [fault.split(": ")[0] for fault in str(caught.value).split(f"  - {PROJECT}:")[1:]] == [
-        *("one_version", "db_owner", "fstab.0.src", "fstab.0.fstype", "db_password"),
+        *(
+            "one_version",
+            "db_owner",
+            "fstab.0.src",
+            "fstab.0.path",
+            "fstab.0.fstype",
+            "db_password",
+        ),
     ]
 
 
