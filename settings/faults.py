@@ -72,8 +72,11 @@ def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
 
 
 def of_kind(key: str, value: str, annotation: Any, *, secret: bool) -> str:
-    """The fault of text where something else is to be; nothing of it where it is ``secret``."""
-    seen = "" if secret else said(value)
+    """The fault of text where something else is to be; nothing of it where it is ``secret``.
+
+    Nor of an object that cannot be read: who knows what is in it.
+    """
+    seen = "" if secret or is_structure(annotation) else said(value)
     return of(key, f"expected {_kind(annotation)}{seen and f', saw {seen}'}")
 
 

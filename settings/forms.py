@@ -61,7 +61,7 @@ _PUBLIC_KEY = r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t][^\"\
 
 
 def _no_address(name: str) -> str:
-    if re.fullmatch(r"[0-9]+", name.rpartition(".")[2]):
+    if re.fullmatch(r"[0-9.]+", name):
         raise ValueError(
             f"expected a host name such as n1a1, saw {said(name)}, which reads as an address"
         )

@@ -321,6 +321,12 @@ def test_no_fault_shows_a_secret(place: str) -> None:
         assert CANARY not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["ssh", "auth", "commands"])
+def test_nothing_of_an_object_that_cannot_be_read_is_shown(key: str) -> None:
+    (found,) = faults(**{key: f'{{":password": "{CANARY}'})
+    assert found.startswith(f"{key}: expected a")
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
