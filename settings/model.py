@@ -4,71 +4,57 @@ The docstring of each key is its meaning in docs/config.md and in Pulumi.yaml: s
 """
 
 import hashlib
-import ipaddress
 import json
 import types
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyAddress,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 
 from hosts.connection import Host, HostSsh, SshSettings
 from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
+from settings.forms import (
+    Account,
+    Attribute,
+    DatabaseName,
+    DatabaseOwner,
+    DatastorePath,
+    DumpPath,
+    FileSystem,
+    Folder,
+    HostName,
+    Identifier,
+    Interface,
+    IPAny,
+    IPv4,
+    Listening,
+    LocaleSetting,
+    Mirror,
+    Mode,
+    MountOptions,
+    MountPoint,
+    MountSource,
+    Owner,
+    Port,
+    Program,
+    Proxy,
+    PublicKeys,
+    Script,
+    Section,
+    SigningKey,
+    StepName,
+    TimeServer,
+    TimeZone,
+    Url,
+    Version,
+    ZoneName,
+)
 
 PROJECT = "opennebula-ha"
 NONE = "none"
 """In the place of a public key."""
-
-HostName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]+)*$")
-]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
-Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[^\s#]\S*$")]
-Program = Annotated[str, StringConstraints(pattern=r"^[^\s\"\\]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"/]+(/[^\s\"]*)?$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Folder = Annotated[str, StringConstraints(pattern=r"^(/[^\s/]+)+$")]
-Owner = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$"),
-    BeforeValidator(lambda value: str(value) if type(value) is int else value),
-]
-Proxy = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+/?$")]
-Scalar = str | int | float | bool
-Listening = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]+$")]
-
-
-def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return check(value)
-    except ValidationError:
-        raise ValueError(
-            "expected a value, null, an object of values, or a list of values or objects, none of"
-            " them empty"
-        ) from None
-
-
-Vector = Annotated[dict[Identifier, Scalar | None], Field(min_length=1)]
-Attribute = Annotated[
-    Scalar | Vector | Annotated[list[Scalar | Vector], Field(min_length=1)] | None,
-    WrapValidator(_attribute_of_oned),
-]
 
 
 class _Part(BaseModel):
@@ -78,7 +64,7 @@ class _Part(BaseModel):
 class FrontEnd(_Part):
     """One entry of ``frontends``."""
 
-    address: ipaddress.IPv4Address
+    address: IPv4
     """Address at which it is reached by SSH and by the others."""
     one_vip_if: Interface | None = None
     """Interface for the VIPs, where it is another one on this host."""
@@ -89,7 +75,7 @@ class FrontEnd(_Part):
 class FurtherVip(_Part):
     """One entry of ``one_vips``."""
 
-    address: IPvAnyAddress
+    address: IPAny
     """The address, of IPv4 or IPv6."""
     cidr: Annotated[int, Field(ge=1, le=128)]
     """Length of its subnet prefix."""
@@ -122,19 +108,21 @@ class Features(_Part):
 class Mount(_Part):
     """One entry of ``fstab``."""
 
-    src: Word
+    src: MountSource
     """What to mount, such as `10.2.50.1:/nfs/one`."""
-    path: Folder
-    """Where to mount it: a path without blanks."""
-    fstype: Word
+    path: MountPoint
+    """Where to mount it: a path without blanks, and [no place that the host
+    needs](#shared-folders).
+    """
+    fstype: FileSystem
     """Its type, such as `nfs`."""
-    opts: Word = "rw,relatime"
+    opts: MountOptions = "rw,relatime"
     """Options of the mount."""
     owner: Owner = "9869"
     """Owner of the mounted folder; 9869 is oneadmin."""
     group: Owner = "9869"
     """Its group."""
-    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0750"
+    mode: Mode = "0750"
     """Its mode. In quotes: `"0750"`."""
 
 
@@ -143,7 +131,7 @@ class DatastoreMount(_Part):
 
     type: Literal["image", "system", "file"]
     """`image`, `file` or `system`: each at most once."""
-    path: Folder
+    path: DatastorePath
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 
@@ -198,6 +186,8 @@ class Ldap(_Part):
         """Without their passwords."""
         return {
             name: {key: item for key, item in one.items() if key != PASSWORD}
+            if isinstance(one, dict)
+            else {}
             for name, one in self.config.items()
             if name not in CHOICES
         }
@@ -233,13 +223,13 @@ class Auth(_Part):
 class Ntp(_Part):
     """One entry of ``ntp``: one of these."""
 
-    timezone: Word | None = None
+    timezone: TimeZone | None = None
     """The hosts' time zone, such as `UTC`."""
-    locale: Annotated[str, StringConstraints(pattern=r"^([A-Z_]+=)?[^\s=#]+$")] | None = None
+    locale: LocaleSetting | None = None
     """A variable of the hosts' locale, such as `LC_TIME=C.UTF-8`."""
-    pool: Word | None = None
+    pool: TimeServer | None = None
     """A pool of servers, such as `pool.ntp.org`."""
-    server: Word | None = None
+    server: TimeServer | None = None
     """A server."""
 
 
@@ -279,11 +269,11 @@ _GENERATED = ("/etc/one/fireedge-pki/key/server.key", "/etc/one/fireedge-pki/crt
 class Repository(_Part):
     """A mirror in place of OpenNebula's own package repository."""
 
-    url: str | None = None
+    url: Mirror | None = None
     """Its base: what stands before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
-    key_url: str | None = None
+    key_url: Mirror | None = None
     """Where its signing key is; `URL/repo2.key` unless set."""
-    key: str | None = None
+    key: SigningKey | None = None
     """The signing key itself, armored, in place of an address."""
     pre_enable: bool = True
     """Enable what OpenNebula's packages need beside it: see [below](#distributions). `false` where
@@ -294,7 +284,7 @@ class Repository(_Part):
 class Command(_Part):
     """One entry of ``commands``: a step of the operator's own."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    name: StepName
     """Its name; each once."""
     hosts: list[HostName] = Field(default_factory=list)
     """On which front-ends; all of them unless set."""
@@ -302,11 +292,11 @@ class Command(_Part):
     """`before-installation`: before anything is done on the host; `after-join`: once it is in the
     zone.
     """
-    create: str
+    create: Script
     """What is run, by the user who logs in: write `sudo` where it needs that."""
-    update: str | None = None
+    update: Script | None = None
     """What is run where one of these keys has changed; `create` unless set."""
-    delete: str | None = None
+    delete: Script | None = None
     """What is run where the command, or the front-end, leaves the stack."""
     triggers: list[str] = Field(default_factory=list)
     """Texts whose change has it run anew, as if it were new."""
@@ -325,11 +315,11 @@ class Settings(_Part):
     """
     one_token: SecretStr | None = None
     """`user:password` of the enterprise repository. Without it the community's is used."""
-    zone_name: Annotated[str, StringConstraints(pattern=r"^[^\s\"].*$")] = "OpenNebula"
+    zone_name: ZoneName = "OpenNebula"
     """Name of the zone."""
     force_ha: bool = False
     """Make a zone even of one front-end, ready to grow."""
-    one_vip: IPvAnyAddress | None = None
+    one_vip: IPAny | None = None
     """Address that follows the leader, of IPv4 or IPv6. Free, not a front-end's, in the subnet of
     the front-ends.
     """
@@ -359,9 +349,7 @@ class Settings(_Part):
     """
     ssh: SshSettings = SshSettings.model_construct()
     """How to log in."""
-    ensure_keys_for: list[Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]] = (
-        Field(default_factory=list)
-    )
+    ensure_keys_for: list[Account] = Field(default_factory=list)
     """Accounts, such as `[ubuntu, root]`, that are to log in by SSH from each front-end to all
     others: see [below](#keys-of-accounts).
     """
@@ -373,10 +361,12 @@ class Settings(_Part):
     """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
     """`MariaDB`, or `SQLite` for one front-end without high availability."""
-    db_name: Identifier = "opennebula"
-    """Name of the database."""
-    db_owner: Identifier = "oneadmin"
-    """Account in MariaDB. It may use that database, from the host itself, and nothing else."""
+    db_name: DatabaseName = "opennebula"
+    """Name of the database: one of OpenNebula's own, not of MariaDB's."""
+    db_owner: DatabaseOwner = "oneadmin"
+    """Account in MariaDB. It may use that database, from the host itself, and nothing else;
+    so it is no account of MariaDB's own, such as root.
+    """
     db_password: SecretStr | None = None
     """Password of that account. Needed for MariaDB."""
     repository: Repository = Repository.model_construct()
@@ -395,7 +385,7 @@ class Settings(_Part):
     """File systems to mount on every front-end: see [below](#shared-folders)."""
     ds: Datastores = Datastores.model_construct()
     """Where the default datastores' folders are: see [below](#shared-folders)."""
-    gate_endpoint: str | None = None
+    gate_endpoint: Url | None = None
     """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
     set.
     """
@@ -410,7 +400,7 @@ class Settings(_Part):
     """Address at which OneFlow listens."""
     form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
     """Address at which OneForm listens."""
-    admin_pubkey: Annotated[str, StringConstraints(pattern=r"^[^\"\\]+$")] = "leader"
+    admin_pubkey: PublicKeys = "leader"
     """oneadmin's SSH_PUBLIC_KEY, with which it logs in to virtual machines: keys, a line each;
     `leader`: the one that it has on the front-ends; `none` (there `null`): leave it as it is.
     """
@@ -426,7 +416,7 @@ class Settings(_Part):
     """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), written as those of
     `oned`.
     """
-    sched_drs: dict[Identifier, Scalar | dict[Identifier, Any]] = Field(default_factory=dict)
+    sched_drs: dict[Identifier, Section] = Field(default_factory=dict)
     """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
     `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
     """
@@ -467,7 +457,7 @@ class Settings(_Part):
     """Checks beforehand to leave out, such as `[memory]`: see
     [their list](safety.md#beforehand-procedurespreflightpy).
     """
-    restore_from: str | None = None
+    restore_from: DumpPath | None = None
     """Path on your machine of a dump that this program kept, with its keys beside it. Where no
     front-end holds a database the zone begins with it; anywhere else it means nothing. `make
     restore` sets it and takes it back.

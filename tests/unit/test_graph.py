@@ -486,7 +486,7 @@ def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
 
 
 @pytest.mark.parametrize(
-    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh A", "ssh A")]
+    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh-rsa A", "ssh-rsa A")]
 )
 def test_the_zone_is_given_the_key_of_oneadmin(given: str, key: str | None) -> None:
     assert build(admin_pubkey=given)["Zone zone"].inputs.get("admin_pubkey") == key
