@@ -57,7 +57,9 @@ def _note(urn: str, what: str, kind: str = "step") -> None:
             out.write(json.dumps(line) + "\n")
 
 
-def _log(urn: str, message: str, *, severity: "engine_pb2.LogSeverity.ValueType | None" = None) -> None:
+def _log(
+    urn: str, message: str, *, severity: "engine_pb2.LogSeverity.ValueType | None" = None
+) -> None:
     """Send a message to the engine; without a severity it is progress, shown for a moment.
 
     An engine that does not take the message does not stop the work.
