@@ -50,6 +50,20 @@ class Whole:
     dumps: Mapping[str, tuple[Dump, ...]]
 
 
+def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
+    """Return the zone as it was seen, without a look at whether it is whole."""
+    return Whole(
+        leader=view.leader() or "",
+        servers=tuple(
+            Server(entry, view.statuses[entry.name])
+            for entry in view.pool
+            if entry.name in view.statuses
+        ),
+        facts=seen,
+        dumps={name: one.dumps for name, one in seen.items()},
+    )
+
+
 def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
     last = ZoneView((), {})

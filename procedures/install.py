@@ -54,6 +54,7 @@ def install(
     agreed: str | None = None,
     renew: bool = False,
     seen: Facts | None = None,
+    leaving: Mapping[str, str] | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
@@ -62,7 +63,8 @@ def install(
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
     accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
-    just asked for them.
+    just asked for them. ``leaving``: names and addresses of front-ends that are yet to leave the
+    zone: until then they stay in /etc/hosts.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
@@ -87,7 +89,7 @@ def install(
         seen = _packages(access, spec, seen, fetched)
         _require_version(seen, spec)
     if lacking or renew:
-        _configure(access, spec, seen)
+        _configure(access, spec, seen, leaving or {})
         storage.settle(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
@@ -117,6 +119,18 @@ def remove(access: Access, spec: InstallationSpec) -> None:
     )
 
 
+def not_ours(host: str, holding: Sequence[str]) -> HostError:
+    """Return the error for a host whose data are no copy of those on the hosts ``holding`` them."""
+    return HostError(
+        host,
+        "see whose OpenNebula is there",
+        expected=f"no data, or a copy of those on {', '.join(holding)}",
+        seen="data of another OpenNebula",
+        remedy=f"take {host} off opennebula-ha:frontends; if nothing on it is needed,"
+        " stop opennebula there and drop the database",
+    )
+
+
 def _require_own(
     access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
 ) -> None:
@@ -133,14 +147,7 @@ def _require_own(
         if one.has_content and one.identity != seen.identity
     ]
     if strange:
-        raise HostError(
-            spec.host.name,
-            "see whose OpenNebula is there",
-            expected=f"no data, or a copy of those on {', '.join(strange)}",
-            seen="data of another OpenNebula",
-            remedy=f"take {spec.host.name} off opennebula-ha:frontends; if nothing on it is needed,"
-            " stop opennebula there and drop the database",
-        )
+        raise not_ours(spec.host.name, strange)
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:
@@ -250,18 +257,21 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
     return kept, wanted if wanted != kept else ""
 
 
-def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _configure(
+    access: Access, spec: InstallationSpec, seen: Facts, leaving: Mapping[str, str]
+) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
     written = collect.writing(seen, spec, secrets)
     # An oned that runs may open further connections until the rollout restarts it.
+    names = {**leaving, **spec.names} if spec.names else {}
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
         variables={
             "hosts_entries": "\n".join(
-                f"{address} {name}" for name, address in sorted(spec.names.items())
+                f"{address} {name}" for name, address in sorted(names.items())
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,

@@ -26,7 +26,7 @@ from procedures.specs import MemberSpec
 from procedures.survey import Survey
 from procedures.wait import INTERVAL
 
-_STEP = "join the zone"
+STEP = "join the zone"
 SECOND_LOOK = 3.0
 """Seconds in which every server that follows has and applies what the leader had before."""
 CATCH_UP = 20.0
@@ -44,10 +44,13 @@ class Place:
     """Those of the faults that only the leader's data and keys mend."""
 
 
-def place(access: Access, spec: MemberSpec, survey: Survey) -> Place:
-    """The host's place, by what its oned says and by what it holds in comparison to the leader."""
+def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = True) -> Place:
+    """The host's place, by what its oned says and by what it holds in comparison to the leader.
+
+    ``writes``: where its log ends before the leader's, one harmless write shows whether it follows.
+    """
     hosts, name = survey.hosts, spec.host.name
-    server_id, faults = membership(access, spec, hosts)
+    server_id, faults = membership(access, spec, hosts, writes=writes)
     known = survey.known_facts()
     view = survey.view()
     leader, entry = view.leader(), _entry(view, name)
@@ -70,14 +73,14 @@ def place(access: Access, spec: MemberSpec, survey: Survey) -> Place:
 
 
 def membership(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host]
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
 ) -> tuple[int, list[str]]:
     """The host's SERVER_ID, and what keeps it from being a sound server of the zone, if anything.
 
     Asks only the oneds. An ID of -1: it is not in the zone's pool.
     """
     view = zone_view(access, hosts)
-    if view.leader() is not None and _lag(view, spec.host.name):
+    if writes and view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
         return _by_status(*_caught_up(access, spec.host.name, hosts))
     return _by_status(view, spec.host.name)
@@ -177,7 +180,7 @@ class _Join:
             seeded=self._seeded,
         )
         if isinstance(plan, Refusal):
-            raise refused(plan, name, _STEP)
+            raise refused(plan, name, STEP)
         entry = _entry(view, name)
         for reason in plan.reasons:
             self._access.report(f"{name}: join anew: {reason}")
@@ -229,7 +232,7 @@ class _Join:
         if len(view.pool) == 1:
             raise HostError(
                 name,
-                _STEP,
+                STEP,
                 expected="another zone server to lead meanwhile",
                 seen=f"{name} alone; {'; '.join(self._anew)}",
                 remedy="correct it on the host, then run again",
@@ -288,7 +291,7 @@ class _Join:
         if found:
             raise HostError(
                 self._host.name,
-                _STEP,
+                STEP,
                 expected="every other zone server up before the zone is changed",
                 seen="; ".join(found),
                 remedy="bring those servers back first; then run again",
@@ -336,7 +339,7 @@ def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
     if leader not in hosts:
         raise HostError(
             leader,
-            _STEP,
+            STEP,
             expected="one of the front-ends in the stack's config to lead",
             seen=f"{leader}, which is not in it",
             remedy=f"restart opennebula on {leader}, so that another one leads; then run again",

@@ -183,6 +183,14 @@ class Facts:
         """The zone's servers as this host's database has them."""
         return pool_of(self.zone_body)
 
+    @property
+    def zone_endpoint(self) -> str:
+        """The zone's ENDPOINT as this host's database has it."""
+        if not self.zone_body.strip():
+            return ""
+        body = ET.fromstring(self.zone_body)  # noqa: S314 - written by our own oned
+        return body.findtext("TEMPLATE/ENDPOINT", "")
+
     def view(self, status: RaftStatus | None) -> FrontEndView:
         """What the planners need of it."""
         return FrontEndView(

@@ -435,6 +435,12 @@ class Settings(_Part):
     """
     commands: list[Command] = Field(default_factory=list)
     """Steps of your own on the front-ends: see [below](#steps-of-your-own)."""
+    adopt: Literal["observe"] | None = None
+    """`observe`: change nothing, neither on a host nor in OpenNebula. The stack takes up the zone
+    that runs on its front-ends, and each preview lists what the stack would change. Take the key
+    out to have that done. Without it the first `up` on a running zone changes nothing either, and
+    the next one does: see [below](#adopting-a-zone).
+    """
     lost: list[HostName] = Field(default_factory=list)
     """Front-ends that are gone for good. They leave the zone without being reached; as long as they
     stand here, `pulumi refresh` looks whether they stay away.

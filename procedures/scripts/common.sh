@@ -277,6 +277,12 @@ stamps_on() { # NAME=STAMP of each front-end that mounted it
     on_share "$1" "$uid" "$gid" grep -rs . "$(basename "$1")/$stamps" |
         sed 's,.*/\([^/:]*\):,\1=,' | sort | paste -sd' ' || true
 }
+require_empty() {
+    local hidden
+    hidden=$(find "$1" -xdev -mindepth 1 ! -type d -print -quit)
+    [ -z "$hidden" ] || refuse "an empty folder to mount on" "$hidden" \
+        "move what is in $1 to the share, or away; then run again"
+}
 unmount() {
     local said
     step "unmount $1"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hosts.connection import Host
+from procedures import gate
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
@@ -20,25 +21,35 @@ class Work(base.Work[ZoneSpec]):
 
     spec_type = ZoneSpec
 
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: ZoneSpec) -> str:
+        """Return the one ID of its kind."""
+        return "rollout"
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Restart those that are behind; usually nobody."""
-        return "rollout", _roll_out(access, spec, stack.current().front_ends, spec.database.owner)
+        return _roll_out(access, spec, stack.current().front_ends, spec.database.owner)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Who leads now, and who waits for a restart.
 
         Index and commit move with every write: they stay as they were at the last ``up``.
         """
-        survey = stack.current().survey(access, spec.database)
+        here = stack.current()
+        survey = here.survey(access, spec.database)
         seen = survey.all_facts()
         if not spec.highly_available:
             waiting = [name for name, one in seen.items() if one.is_behind]
-            return {"drift": _waiting(waiting)}
-        leader = survey.view().leader()
+            (name,) = seen
+            known = {} if "leader" in props else {"leader": name, "servers": [], "backups": {}}
+            return {"drift": _waiting(waiting), **known}
+        view = survey.view()
+        leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        waiting = pending(seen, leader, stack.current().release.version)
+        waiting = pending(seen, leader, here.release.version)
         outputs: Outputs = {"drift": _waiting(waiting)}
+        if "leader" not in props:
+            return {**_outputs(gate.described(view, seen), here.front_ends), **outputs}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def change(
@@ -96,6 +107,6 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
         "backups": {
             name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
             for name, dumps in whole.dumps.items()
-            if dumps
+            if dumps and name in staying
         },
     }
