@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from commands.pending import without_ours
 from lab.machines import Lab
 from lab.pulumi.cli import environment
 from tests.engine import playground
@@ -149,14 +150,18 @@ class Operator:
         self.backend.mkdir()
 
     def cancel(self) -> None:
-        """Say that no run is at work, whatever the CLI has on record."""
+        """Do what ``make cancel`` does."""
         self._ask("cancel", "--yes")
+        rest = without_ours(json.loads(self._ask("stack", "export")))
+        if rest is not None:
+            self._ask("stack", "import", given=json.dumps(rest))
 
-    def _ask(self, *argv: str) -> str:
+    def _ask(self, *argv: str, given: str = "") -> str:
         done = subprocess.run(
             ["pulumi", *argv],
             cwd=ROOT,
             env=self._environment(),
+            input=given,
             capture_output=True,
             text=True,
             check=True,
