@@ -13,11 +13,10 @@ import pytest
 from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, kill_session, session
 
 TOLD_ALREADY = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
-LANGUAGE_HOST, PROGRAM, PROVIDER_HOST = (
-    r"language_host|/pulumi-language-python -",
-    r"pulumi-language-python-exec",
-    r"python\S* .*-m pulumi\.dynamic",
-)
+OFFICIAL_HOST = r"/pulumi-language-python( |$)"
+LANGUAGE_HOST = rf"language_host|{OFFICIAL_HOST}"
+PROGRAM = r"pulumi-language-python-exec"
+PROVIDER_HOST = r"python\S* .*-m pulumi\.dynamic"
 
 
 @dataclass
@@ -56,7 +55,7 @@ class Midway:
         return [
             command
             for command in session(self.process.pid).values()
-            if "/pulumi-language-python -" not in command
+            if not re.search(OFFICIAL_HOST, command)
         ]
 
 
