@@ -2,8 +2,6 @@
 
 import gc
 import os
-import signal
-from types import FrameType
 
 import pulumi
 
@@ -14,21 +12,17 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import settings  # noqa: E402
 from components.zone import HighAvailableZone  # noqa: E402
+from providers import lifeline  # noqa: E402
 
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End at once: the engine interrupts the program when a resource failed and has said why."""
-    os._exit(1)
-
-
-signal.signal(signal.SIGINT, _leave)
-
-stack = settings.load()
-if stack.upgrade_database:
-    pulumi.log.warn(
-        f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs another"
-        " version of the database, nobody can use the zone for some minutes while that is changed"
-    )
-zone = HighAvailableZone("zone", stack)
-for name, value in zone.outputs().items():
-    pulumi.export(name, value)
+lifeline.leave_with_engine()
+with lifeline.told_once():
+    stack = settings.load()
+    if stack.upgrade_database:
+        pulumi.log.warn(
+            f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs"
+            " another version of the database, nobody can use the zone for some minutes while that"
+            " is changed"
+        )
+    zone = HighAvailableZone("zone", stack)
+    for name, value in zone.outputs().items():
+        pulumi.export(name, value)

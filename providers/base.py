@@ -27,7 +27,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from hosts.errors import HostError
-from providers import given, progress
+from providers import given, lifeline, progress
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -64,6 +64,7 @@ class Provider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's config."""
         traceback.format_exc = _clean_format_exc
+        lifeline.hold()
         given.take(req.config)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
