@@ -15,6 +15,7 @@ from pulumi.dynamic import Config
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
+from opennebula.packages import FEATURES
 from procedures.access import Access, Report, Secrets
 from procedures.found import Founded, is_blank
 from procedures.gate import Whole
@@ -67,6 +68,15 @@ class Stack:
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
         self.founded = Founded()
         """The zone as this run has just seen to it, for those that join it next."""
+        self.taken_over: set[str] = set()
+        """The front-ends that this run has taken over as they are."""
+        self.features: tuple[str, ...] = tuple(
+            sorted(
+                set(FEATURES)
+                - {n for n, on in (_object(config, "features") or {}).items() if not on}
+            )
+        )
+        """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
         """All front-ends beforehand, where this run founds a zone that can begin without them."""
         self._founder_is_ready = threading.Event()
@@ -105,6 +115,16 @@ class Stack:
         finally:
             if founds:
                 self._founder_is_ready.set()
+
+    def note_taken_over(self, name: str, taken_over: bool) -> None:
+        """Whether that front-end was taken over as it is."""
+        with _lock:
+            (self.taken_over.add if taken_over else self.taken_over.discard)(name)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """All front-ends were, and nobody joins them in this run."""
+        return self.front_ends.keys() <= self.taken_over
 
     def take(self, host: Host) -> Facts | None:
         """The facts of that host as they were kept, once: they are about to change."""

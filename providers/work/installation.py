@@ -29,13 +29,13 @@ class Work(base.Work[InstallationSpec]):
                 agreed=here.release.agreed,
                 seen=here.take(spec.host),
             )
+        here.note_taken_over(spec.host.name, done.taken_over)
         return spec.host.name, _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
         survey = stack.current().survey(access, spec.database)
-        seen = survey.facts_of(spec.host)
-        return _outputs(inspect(access, spec, seen), revision=props["revision"])
+        return _outputs(inspect(access, spec, survey), revision=props["revision"])
 
     def change(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hosts.connection import Host
+from opennebula.zone import ServerEntry
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
@@ -22,7 +23,7 @@ class Work(base.Work[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Restart those that are behind; usually nobody."""
-        return "rollout", _roll_out(access, spec, stack.current().front_ends, spec.database.owner)
+        return "rollout", _roll_out(access, spec, stack.current().front_ends, props)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Who leads now, and who waits for a restart.
@@ -37,7 +38,8 @@ class Work(base.Work[ZoneSpec]):
         leader = survey.view().leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        waiting = pending(seen, leader, stack.current().release.version)
+        version = stack.current().release.version
+        waiting = pending(seen, leader, version, listed=_pool(props))
         outputs: Outputs = {"drift": _waiting(waiting)}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
@@ -51,8 +53,7 @@ class Work(base.Work[ZoneSpec]):
         """Rolling restart; servers that are about to leave take part while they are there."""
         here = stack.current()
         leaving = here.still_there(hosts_of(olds))
-        former = ZoneSpec.model_validate(olds["spec"]).database.owner
-        return _roll_out(access, spec, {**leaving, **here.front_ends}, former)
+        return _roll_out(access, spec, {**leaving, **here.front_ends}, news, olds)
 
 
 def _waiting(names: Sequence[str]) -> list[str]:
@@ -60,26 +61,55 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host], former_owner: str
+    access: Access,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
+    news: Mapping[str, Any],
+    olds: Mapping[str, Any] | None = None,
 ) -> Outputs:
     here = stack.current()
+    features = news["features"]
+    taken_over = olds is None and here.is_taken_over
     seen: Mapping[str, Facts]
     if spec.highly_available:
-        whole = roll_out(access, spec, hosts, here.release)
+        whole = roll_out(
+            access,
+            spec,
+            hosts,
+            here.release,
+            staying=here.front_ends,
+            features=features,
+            listed=_pool(olds or {}),
+            taken_over=taken_over,
+        )
         outputs, seen = _outputs(whole, here.front_ends), whole.facts
         here.rolled_out = whole
     else:
         (host,) = hosts.values()
-        seen = {host.name: roll_out_solo(access, spec, host, here.release)}
-        outputs = {"leader": host.name, "servers": [], "backups": {}}
-    settle(access, spec.database, here.front_ends, seen, former=former_owner)
+        seen = {host.name: roll_out_solo(access, spec, host, here.release, features)}
+        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": {}}
+    if not taken_over:
+        former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
+        settle(access, spec.database, here.front_ends, seen, former=former)
     return {**outputs, "drift": []}
+
+
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
+    """The zone's servers as the last rollout left them, which all of them know since."""
+    listed = props.get("pool")
+    if not listed:
+        return None
+    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
+        "pool": [
+            {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
+            for entry in whole.facts[whole.leader].pool
+        ],
         "servers": [
             {
                 "name": server.entry.name,

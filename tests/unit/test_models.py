@@ -11,7 +11,7 @@ from procedures.specs import ZoneSpec
 
 def test_a_copy_with_a_name_that_no_field_has_is_refused() -> None:
     zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
-    with pytest.raises(TypeError, match="ZoneSpec has no vip$"):
+    with pytest.raises(TypeError, match=r"ZoneSpec has no vip$"):
         zone.model_copy(update={"vip": None})
     assert zone.model_copy(update={"vips": ()}) == zone
     host = Host(name="n1a1", address="10.2.50.10")
