@@ -18,7 +18,7 @@ tell_units() { # UNIT...
         -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p MainPID "$@")
     tell units "$shown"
     # When a process that has just begun did so. /proc/uptime is another one in some containers.
-    tell uptime "$(awk -v ticks="$(getconf CLK_TCK)" '{print $22 / ticks}' /proc/self/stat)"
+    tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
 }
 # Units that start by themselves from now on. systemd reads all units anew after each change of one,
 # with a process for each way in which units are made: it is told of all at once, or of nothing.

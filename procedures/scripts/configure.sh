@@ -36,6 +36,7 @@ if [ -n "$hosts_entries" ]; then
             if (!wrong) print
             else if (line != $1) print line
         }')
+    [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     put /etc/hosts "$kept
 $begin
 $hosts_entries

@@ -17,6 +17,7 @@ done <<<"$unlinked"
 
 step "write /etc/fstab"
 if [ -n "$fstab" ]; then
+    [ -e /etc/fstab ] || install -m 0644 /dev/null /etc/fstab
     put /etc/fstab "$kept${kept:+$'\n'}$begin"$'\n'"$fstab"$'\n'"$end"
 else
     remove_block /etc/fstab
