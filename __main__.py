@@ -29,6 +29,8 @@ if stack.upgrade_database:
         f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs another"
         " version of the database, nobody can use the zone for some minutes while that is changed"
     )
+for text in settings.cautions(stack):
+    pulumi.log.warn(text)
 zone = HighAvailableZone("zone", stack)
 for name, value in zone.outputs().items():
     pulumi.export(name, value)
