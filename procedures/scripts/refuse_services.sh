@@ -4,8 +4,8 @@ step "verify the services"
 journalctl --sync 2>/dev/null || true
 said=$(for unit in $units; do
     {
-        journalctl -u "$unit" --no-pager -o cat -n 6 2>/dev/null
-        tail -qn 3 /var/log/one/{one,}"${unit#opennebula-}".error 2>/dev/null
+        journalctl -u "$unit" --no-pager -o cat -n 6 2>/dev/null || true
+        tail -qn 3 /var/log/one/{one,}"${unit#opennebula-}".error 2>/dev/null || true
     } | sed "s/^/$unit: /"
 done)
 refuse "$expected" "$wrong${said:+$'\n'$said}" "$remedy"
