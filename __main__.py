@@ -23,6 +23,8 @@ with lifeline.told_once():
             " another version of the database, nobody can use the zone for some minutes while that"
             " is changed"
         )
+    for text in settings.cautions(stack):
+        pulumi.log.warn(text)
     zone = HighAvailableZone("zone", stack)
     for name, value in zone.outputs().items():
         pulumi.export(name, value)

@@ -127,6 +127,7 @@ class HighAvailableZone(ComponentResource):
             name,
             spec,
             settings.hosts,
+            features=settings.feature_names,
             after=self._revisions(),
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(

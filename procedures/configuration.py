@@ -1,6 +1,6 @@
 """The managed part of a front-end's configuration files. Pure: text in, text out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opennebula import attributes, conf, raft_hook
 from opennebula.attributes import Wish
@@ -9,6 +9,8 @@ from procedures.specs import Database, InstallationSpec
 
 MONITORD = "/etc/one/monitord.conf"
 TOO_MUCH = "rights on every database"
+_EVERYTHING = "*.*"
+_HERE = "localhost"
 LEADER_HOOK = "RAFT_LEADER_HOOK"
 _HOOKS = {LEADER_HOOK: "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
@@ -106,11 +108,42 @@ def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
     """What the account lacks, and what it has too much, from its SHOW GRANTS."""
     if not grants:
         return ["missing"]
-    own = f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
+    places = [_EVERYTHING, *(f"`{name}`.*" for name in _spellings(database))]
+    own = tuple(f"GRANT ALL PRIVILEGES ON {place} TO " for place in places)
     found = [] if any(line.startswith(own) for line in grants) else ["no right to its database"]
-    if any(" ON *.* " in line and not line.startswith("GRANT USAGE ") for line in grants):
+    if any(f" ON {_EVERYTHING} " in line for line in _rights(grants)):
         found.append(TOO_MUCH)
     return found
+
+
+def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The accounts of the owner's name that reach its database from elsewhere than the host itself,
+    by the host that they let in from, and what is wrong with each.
+
+    One-deploy makes such a one. One with a right to another database is somebody else's.
+    """
+    ours = places(database)
+    found = {}
+    for host, grants in sorted(accounts.items()):
+        rights = _rights(grants)
+        if host != _HERE and rights and all(any(on in line for on in ours) for line in rights):
+            found[host] = f"lets in from {'any host' if host == '%' else host}"
+    return found
+
+
+def places(database: Database) -> tuple[str, ...]:
+    """What a line of SHOW GRANTS has of a right to everything, or to something in the database."""
+    return (f" ON {_EVERYTHING} ", *(f" ON `{name}`." for name in sorted(_spellings(database))))
+
+
+def is_local(oned_conf: str) -> bool:
+    """Whether that oned asks MariaDB on its own host, by its socket."""
+    found = conf.read(oned_conf, "DB") if oned_conf else None
+    return isinstance(found, dict) and found.get("SERVER") == _HERE
+
+
+def _rights(grants: Sequence[str]) -> list[str]:
+    return [line for line in grants if not line.startswith("GRANT USAGE ")]
 
 
 def account(database: Database, password: str) -> str:
@@ -162,7 +195,7 @@ def drop_account(owner: str) -> str:
 
 
 def _account(owner: str) -> str:
-    return f"'{_quote(owner)}'@'localhost'"
+    return f"'{_quote(owner)}'@'{_HERE}'"
 
 
 def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
@@ -170,7 +203,7 @@ def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
         return {"BACKEND": "sqlite"}
     return {
         "BACKEND": "mysql",
-        "SERVER": "localhost",
+        "SERVER": _HERE,
         "PORT": 0,
         "USER": database.owner,
         "PASSWD": password,
@@ -181,6 +214,11 @@ def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
 def _pattern(database: Database) -> str:
     # In a GRANT an underscore stands for any character.
     return database.name.replace("`", "``").replace("_", r"\_")
+
+
+def _spellings(database: Database) -> set[str]:
+    """The database's name in a GRANT, of ours or somebody else's."""
+    return {_pattern(database), database.name.replace("`", "``")}
 
 
 def _quote(text: str) -> str:

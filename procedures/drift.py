@@ -42,6 +42,10 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
             f"database account {spec.database.owner}: {fault}"
             for fault in configuration.account_faults(spec.database, seen.grants)
         ]
+        found += [
+            f"database account {spec.database.owner}@{host}: {fault}"
+            for host, fault in configuration.further_accounts(spec.database, seen.accounts).items()
+        ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
     if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
@@ -85,15 +89,26 @@ def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
 
 
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The units that would not start at boot, or do not run where they have to."""
+    """The units that would not start at boot, do not run where they have to, or run where not."""
     found: dict[str, str] = {}
+    strays = stray_units(seen, spec)
     for name, has_to_run in managed_units(seen, spec).items():
         unit = seen.units.get(name)
         if unit is not None and not unit.starts_at_boot:
             found[name] = unit.enabled
         elif unit is not None and has_to_run and not unit.runs:
             found[name] = "stopped"
+        elif name in strays:
+            found[name] = "runs on a follower"
     return found
+
+
+def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
+    """Those that run here and have to beside the leader alone, while no hook moves them."""
+    if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
+        return ()
+    names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
+    return tuple(name for name in names if name in seen.units and seen.units[name].runs)
 
 
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
@@ -102,7 +117,7 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
     Raft hook starts them when it has moved the VIPs.
     """
-    beside_leader = seen.active and _leads(seen, spec) and not seen.hook_runs
+    beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
         for feature in features(seen, spec)
@@ -116,12 +131,9 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     return found
 
 
-def _leads(seen: Facts, spec: InstallationSpec) -> bool:
-    if spec.hooks is None:
-        return True
-    if not spec.vips:
-        return seen.leads
-    return any(one.address == vip.address for one in seen.addresses for vip in spec.vips)
+def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:
+    """Who leads is Raft's to say: a VIP may be a leftover. None where it did not."""
+    return True if spec.hooks is None else seen.leads
 
 
 def open_keys(seen: Facts) -> list[str]:

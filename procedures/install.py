@@ -1,6 +1,7 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hosts.connection import Host
@@ -16,6 +17,7 @@ from procedures.drift import (
     drift,
     managed_units,
     open_keys,
+    stray_units,
     wanted_hostname,
     wanted_timezone,
     writes_auth,
@@ -25,6 +27,7 @@ from procedures.files.paths import PATHS
 from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.packaging import features, held, platform, to_fetch, unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec
+from procedures.survey import Survey
 
 STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
@@ -44,6 +47,8 @@ class Installed:
     machine_id: str
     host_key: str
     drift: tuple[str, ...]
+    adopted: bool = False
+    """A zone server at work that is new to the stack: it stays as it is."""
 
 
 def install(
@@ -74,7 +79,7 @@ def install(
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
-        return _installed(access, spec, seen, lacking)
+        return replace(_installed(access, spec, seen, lacking), adopted=True)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
@@ -94,9 +99,17 @@ def install(
     return _installed(access, spec, seen, ())
 
 
-def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
+def inspect(access: Access, spec: InstallationSpec, survey: Survey) -> Installed:
     """What the host has now, and how it differs from the spec."""
-    seen = _with_lead(access, spec, seen)
+    seen = survey.facts_of(spec.host)
+    if _has_led(spec):
+        view = survey.view()
+        status = view.statuses.get(spec.host.name)
+        state = status.state if status else None
+        if state is State.LEADER and view.leader() != spec.host.name:
+            # Deposed, and it has not noticed yet.
+            state = None
+        seen = replace(seen, leads=_leads(seen, state))
     return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
@@ -168,13 +181,27 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> Non
 
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
-    """The same with whether its oned leads, where no VIP shows that and something depends on it."""
-    if spec.hooks is None or spec.vips or not seen.active or not spec.features:
+    """The same with whether its oned leads, where something depends on it."""
+    if not _has_led(spec):
         return seen
-    try:
-        return replace(seen, leads=access.api(spec.host).raft_status().state is State.LEADER)
-    except (ApiError, HostError):
-        return seen
+    state = None
+    if seen.active:
+        with suppress(ApiError, HostError):
+            state = access.api(spec.host).raft_status().state
+    return replace(seen, leads=_leads(seen, state))
+
+
+def _has_led(spec: InstallationSpec) -> bool:
+    return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
+
+
+def _leads(seen: Facts, state: State | None) -> bool | None:
+    """Whether it does, by what its oned says; None of one that no zone has yet, or that says none
+    of both.
+    """
+    if not seen.active:
+        return None if seen.server_id == SOLO_ID else False
+    return {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
 
 
 def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
@@ -246,15 +273,15 @@ def _require_version(seen: Facts, spec: InstallationSpec) -> None:
 
 
 def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:
-    """oned.conf for the next start, and the one that waits for the rollout or nothing.
+    """oned.conf for the next start or nothing, and the one that waits for the rollout or nothing.
 
-    Under a running oned only what the database asks for changes at once: its account changes now.
+    A running oned keeps the file that it was started with, the settings of its database included:
+    until the rollout has restarted it, its account lets in with the former password, too.
     """
     wanted = configuration.oned_conf(seen.oned_conf, spec, db_password)
     if not seen.active:
         return wanted, ""
-    kept = configuration.with_database(seen.oned_conf, spec.database, db_password)
-    return kept, wanted if wanted != kept else ""
+    return "", wanted if wanted != seen.oned_conf else ""
 
 
 def _configure(
@@ -288,6 +315,7 @@ def _configure(
                 sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
             ),
             "leader_check": leader.SOCKET_UNIT if leader.has_check(spec) else "",
+            "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
             "timezone": wanted_timezone(seen, spec),

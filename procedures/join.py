@@ -102,6 +102,8 @@ def join(
         server_id, faults = _by_status(zone_view(access, hosts), name)
     if server_id >= 0 and not faults:
         return server_id
+    if server_id >= 0:
+        access.report(f"{name}: repair: {'; '.join(faults)}")
     with zone_lock(access, hosts):
         return _Join(access, spec, hosts, seeded=name in founded.seeded).run()
 
@@ -115,6 +117,7 @@ def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     found = place(access, spec, survey)
     if found.server_id >= 0 and not found.faults:
         return found.server_id
+    access.report(f"{spec.host.name}: repair: {'; '.join(found.faults)}")
     differing, asleep = _others(survey, spec.host.name)
     with zone_lock(access, hosts):
         return _Join(access, spec, hosts, anew=found.anew, differing=differing, asleep=asleep).run()
@@ -172,6 +175,7 @@ class _Join:
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
         storage.require_same({name: one.storage for name, one in seen.items()})
+        self._report_list(seen[name], view)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),
@@ -216,6 +220,15 @@ class _Join:
             differing=self._differing,
         )
         return entry.id
+
+    def _report_list(self, own: Facts, view: ZoneView) -> None:
+        """Say where the server's own database lists other servers than the leader's."""
+        if own.has_content and own.pool != view.pool and _entry(view, own.host.name) is not None:
+            listed = ", ".join(entry.name for entry in own.pool) or "nobody"
+            everybody = ", ".join(entry.name for entry in view.pool)
+            self._access.report(
+                f"{own.host.name}: its database lists {listed}, the zone has {everybody}"
+            )
 
     def _wake(self, leader: str) -> None:
         """Start those that are merely stopped: one change at a time needs all the others."""

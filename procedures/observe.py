@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,10 @@ class Unit:
 
     enabled: str
     active: str
+    restarts: int = 0
+    """How often systemd has started it again by itself since somebody started it."""
+    seconds: float = math.inf
+    """For how long it has been active; 0 where it is not."""
 
     @property
     def starts_at_boot(self) -> bool:
@@ -129,14 +134,16 @@ class Facts:
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
-    leads: bool = False
-    """Its oned says so, where that was asked: see procedures/install.py."""
+    leads: bool | None = None
+    """By Raft's word; None where that was not asked, or not answered: see procedures/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
     """By path."""
     remotes: Mapping[str, str] = field(default_factory=dict)
     """Checksum of each folder of the remotes, by path, where asked for."""
     grants: tuple[str, ...] = ()
     """What the database's account may do."""
+    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each account of its name, by the host that it lets in from: what it may do."""
     two_passwords: bool = False
     """That account is let in with another password, too, while an oned still has that one."""
     silent: str = ""
@@ -267,6 +274,7 @@ def question(
         "checksums": "yes" if checksums else "no",
         "names": " ".join(sorted(names)),
         "account": account_name(database),
+        "db_owner": database.owner,
         "units": " ".join(full_name(unit) for unit in _UNITS),
         "files": " ".join(PATHS),
     }
@@ -447,11 +455,12 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         files=files(values),
         hostname=values.get("hostname", ""),
         timezone=values.get("timezone", ""),
-        units=dict(_units(values["units"])),
+        units=units(values),
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
         grants=tuple(values.get("grants", "").splitlines()),
+        accounts=_accounts(values.get("accounts", "")),
         two_passwords=bool(values.get("two_passwords")),
         silent=values.get("silent", ""),
         schema=values.get("schema", ""),
@@ -509,11 +518,29 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
         yield name, Package(version, held=want == "hold")
 
 
-def _units(text: str) -> Iterable[tuple[str, Unit]]:
-    for block in text.split("\n\n"):
+def units(values: Mapping[str, str]) -> dict[str, Unit]:
+    """By name, as ``tell_units`` of common.sh tells them."""
+    found = {}
+    uptime = float(values["uptime"])
+    for block in values["units"].split("\n\n"):
         shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        name = shown.get("Id", "").removesuffix(".service")
-        yield name, Unit(shown.get("UnitFileState", ""), shown.get("ActiveState", ""))
+        entered = int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        active = shown.get("ActiveState", "")
+        found[shown.get("Id", "").removesuffix(".service")] = Unit(
+            shown.get("UnitFileState", ""),
+            active,
+            restarts=int(shown.get("NRestarts") or 0),
+            seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
+        )
+    return found
+
+
+def _accounts(text: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        host, _, grant = line.partition("\t")
+        found.setdefault(host, []).append(grant)
+    return {host: tuple(grants) for host, grants in found.items()}
 
 
 def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:

@@ -136,7 +136,7 @@ def _whole(
     if [one.state for one in answers.values()] == [State.SOLO]:
         return {name: awake[name] for name in answers}
     # Where the VIP is to be is a later step's matter.
-    whole = gate.verify(way, zone.model_copy(update={"vip": None}), hosts)
+    whole = gate.verify(way, zone.model_copy(update={"vips": ()}), hosts)
     names = [server.entry.name for server in whole.servers]
     strangers = sorted(set(names) - set(hosts))
     if strangers:

@@ -15,6 +15,7 @@ from pulumi.dynamic import Config
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
+from opennebula.packages import FEATURES
 from procedures.access import Access, Report, Secrets
 from procedures.found import Founded, is_blank
 from procedures.gate import Whole
@@ -72,14 +73,21 @@ class Stack:
         self.restores = bool(config.get(f"{PROJECT}:restore_from"))
         """The zone begins with a dump where no front-end holds a database."""
         self.adopted: frozenset[str] = frozenset()
-        """The servers of a zone that ran before this stack; set by the preflight of the run that
-        first sees them. This run leaves them as they are."""
+        """The servers of a zone that ran before this stack: this run leaves them as they are. Set by
+        the preflight of the stack's first run, and by each Installation that finds one later."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
         self.founded = Founded()
         """The zone as this run has just seen to it, for those that join it next."""
+        self.features: tuple[str, ...] = tuple(
+            sorted(
+                set(FEATURES)
+                - {n for n, on in (_object(config, "features") or {}).items() if not on}
+            )
+        )
+        """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
         """All front-ends beforehand, where this run founds a zone that can begin without them."""
         self._founder_is_ready = threading.Event()
@@ -121,6 +129,11 @@ class Stack:
         finally:
             if founds:
                 self._founder_is_ready.set()
+
+    def note_adopted(self, name: str) -> None:
+        """Remember a server at work that the stack did not have yet."""
+        with _lock:
+            self.adopted |= {name}
 
     def take(self, host: Host) -> Facts | None:
         """The facts of that host as they were kept, once: they are about to change."""

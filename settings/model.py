@@ -9,10 +9,10 @@ import types
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 
-from hosts.connection import Host, HostSsh, SshSettings
+from hosts.connection import Host, HostSsh, SshSettings, Strict
 from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
 from settings.forms import (
@@ -57,11 +57,7 @@ NONE = "none"
 """In the place of a public key."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class FrontEnd(_Part):
+class FrontEnd(Strict):
     """One entry of ``frontends``."""
 
     address: IPv4
@@ -72,7 +68,7 @@ class FrontEnd(_Part):
     """What differs for this host from `ssh`."""
 
 
-class FurtherVip(_Part):
+class FurtherVip(Strict):
     """One entry of ``one_vips``."""
 
     address: IPAny
@@ -85,14 +81,14 @@ class FurtherVip(_Part):
     """Front-end's name to the interface, where it is another one there."""
 
 
-class LeaderCheck(_Part):
+class LeaderCheck(Strict):
     """Of ``leader_check``."""
 
     port: Port | None = None
     """Port at which each front-end says whether it leads, such as `2636`; off unless set."""
 
 
-class Features(_Part):
+class Features(Strict):
     """What runs beside oned."""
 
     gui: bool = True
@@ -105,7 +101,7 @@ class Features(_Part):
     """OneForm, on the leader. From OpenNebula 7.2 on, and not on SUSE: there it is left out."""
 
 
-class Mount(_Part):
+class Mount(Strict):
     """One entry of ``fstab``."""
 
     src: MountSource
@@ -126,7 +122,7 @@ class Mount(_Part):
     """Its mode. In quotes: `"0750"`."""
 
 
-class DatastoreMount(_Part):
+class DatastoreMount(Strict):
     """A datastore's folder on a shared file system."""
 
     type: Literal["image", "system", "file"]
@@ -135,13 +131,13 @@ class DatastoreMount(_Part):
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 
-class DatastoreConfig(_Part):
+class DatastoreConfig(Strict):
     """Of ``ds``."""
 
     mounts: list[DatastoreMount] = Field(default_factory=list)
 
 
-class Datastores(_Part):
+class Datastores(Strict):
     """How the default datastores are kept."""
 
     mode: Literal["ssh", "shared"] = "ssh"
@@ -159,7 +155,7 @@ class Datastores(_Part):
         return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
 
 
-class Ldap(_Part):
+class Ldap(Strict):
     """Of ``auth``."""
 
     config: dict[str, Any] = Field(default_factory=dict)
@@ -211,7 +207,7 @@ def _hidden(key: str, value: Any) -> Any:
     return SecretStr(str(value)) if key == PASSWORD and value is not None else value
 
 
-class Auth(_Part):
+class Auth(Strict):
     """Who knows the users."""
 
     default: Literal["ldap"] | None = None
@@ -220,7 +216,7 @@ class Auth(_Part):
     """LDAP's servers."""
 
 
-class Ntp(_Part):
+class Ntp(Strict):
     """One entry of ``ntp``: one of these."""
 
     timezone: TimeZone | None = None
@@ -233,7 +229,7 @@ class Ntp(_Part):
     """A server."""
 
 
-class Ssl(_Part):
+class Ssl(Strict):
     """TLS in front of FireEdge. Nothing of it: there is no web server."""
 
     web_server: Literal["apache", "nginx"] | None = None
@@ -266,7 +262,7 @@ _OWN = ("/etc/ssl/private/opennebula-key.pem", "/etc/ssl/certs/opennebula-certch
 _GENERATED = ("/etc/one/fireedge-pki/key/server.key", "/etc/one/fireedge-pki/crt/certchain.crt")
 
 
-class Repository(_Part):
+class Repository(Strict):
     """A mirror in place of OpenNebula's own package repository."""
 
     url: Mirror | None = None
@@ -281,7 +277,7 @@ class Repository(_Part):
     """
 
 
-class Command(_Part):
+class Command(Strict):
     """One entry of ``commands``: a step of the operator's own."""
 
     name: StepName
@@ -302,7 +298,7 @@ class Command(_Part):
     """Texts whose change has it run anew, as if it were new."""
 
 
-class Settings(_Part):
+class Settings(Strict):
     """The whole config of a stack. Field names are the config's keys."""
 
     one_version: Version

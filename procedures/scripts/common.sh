@@ -12,6 +12,14 @@ give_files() {
     done)"
 }
 
+# Units as systemd has them, with the seconds that the host is up for. Sets shown.
+tell_units() { # UNIT...
+    shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p NRestarts \
+        -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p MainPID "$@")
+    tell units "$shown"
+    # When a process that has just begun did so. /proc/uptime is another one in some containers.
+    tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
+}
 # Units that start by themselves from now on. systemd reads all units anew after each change of one,
 # with a process for each way in which units are made: it is told of all at once, or of nothing.
 keep_enabled() { # UNIT...
@@ -163,6 +171,19 @@ end_trust() {
 }
 
 sql() { "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }
+quoted() { # TEXT, as a string in SQL
+    local text=${1//\\/\\\\}
+    printf "'%s'" "${text//\'/\'\'}"
+}
+# HOST, a tab and a line of SHOW GRANTS, without any password, of each account of that name.
+accounts_of() { # NAME
+    local host
+    sql -e "SELECT host FROM mysql.user WHERE user = $(quoted "$1") ORDER BY host" 2>/dev/null |
+        while read -r host; do
+            sql -e "SHOW GRANTS FOR $(quoted "$1")@$(quoted "$host")" 2>/dev/null </dev/null |
+                sed "s/ IDENTIFIED .*//; s/^/${host//\//\\/}\t/" || true
+        done
+}
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]

@@ -1,6 +1,6 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
 # Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
-# resolve), units, account (of the database, as SQL has it), files (paths).
+# resolve), units, account (of the database, as SQL has it), db_owner (its name), files (paths).
 tell distribution "$ID"
 tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
@@ -12,9 +12,7 @@ tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
-shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p ExecMainStartTimestamp \
-    opennebula.service $units)
-tell units "$shown"
+tell_units opennebula.service $units
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
@@ -63,6 +61,8 @@ elif has_mariadb; then
     said=$(sql --force -e "SHOW GRANTS FOR $account; SHOW CREATE USER $account" 2>/dev/null || true)
     tell grants "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
+    # Of each account of its name, whatever host it lets in from: HOST, a tab, and what it may do.
+    tell accounts "$(accounts_of "$db_owner")"
     tables=$(sql -e "SELECT table_name FROM information_schema.tables WHERE table_schema = '$db_name'")
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
         # Record 0 is made anew at every start: where the log begins, the others say.

@@ -2,8 +2,7 @@
 # Variables, a line each: leaving (mount points off the list, inner ones first), fstab (our lines),
 # mounts (PATH OWNER GROUP MODE, yes where it is to be stamped), unlinked and links (ID PATH); name.
 step "read /etc/fstab"
-[ -e /etc/fstab ] || : >/etc/fstab
-kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab)
+kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
 while read -r path _; do
     other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")
@@ -121,8 +120,9 @@ done <<<"$links"
 
 step "write /etc/fstab"
 if [ -n "$fstab" ]; then
+    [ -e /etc/fstab ] || install -m 0644 /dev/null /etc/fstab
     put /etc/fstab "$kept${kept:+$'\n'}$begin"$'\n'"$fstab"$'\n'"$end"
-else
+elif [ -e /etc/fstab ]; then
     remove_block /etc/fstab
 fi
 trap - EXIT

@@ -36,13 +36,14 @@ class Work(base.Work[InstallationSpec]):
                 agreed=here.release.agreed,
                 seen=here.take(spec.host),
             )
+        if done.adopted:
+            here.note_adopted(spec.host.name)
         return _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
         survey = stack.current().survey(access, spec.database)
-        seen = survey.facts_of(spec.host)
-        return _outputs(inspect(access, spec, seen), revision=props.get("revision") or now())
+        return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
 
     def change(
         self,

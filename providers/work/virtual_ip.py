@@ -70,7 +70,14 @@ class Work(base.Work[ZoneSpec]):
     def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
         here = stack.current()
         seen, here.rolled_out = here.rolled_out, None
-        holder = settle(access, spec, here.front_ends, seen)
+        holder = settle(
+            access,
+            spec,
+            here.front_ends,
+            seen,
+            version=here.release.version,
+            features=here.features,
+        )
         return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
 
 

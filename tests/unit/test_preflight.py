@@ -742,6 +742,7 @@ def values(name: str, **changes: str) -> dict[str, str]:
         "addresses": f"2: eth0    inet {address(name)}/24 brd 10.2.50.255 scope global eth0",
         "active": "inactive",
         "since": "0",
+        "uptime": "100",
         "configured": "0",
         **changes,
     }

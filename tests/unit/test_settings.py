@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from settings import PROJECT, Settings, SettingsError, parse
+from settings import PROJECT, Settings, SettingsError, cautions, parse
 
 CANARY = "canary-that-nobody-may-see"
 ROOT = Path(__file__).parents[2]
@@ -90,6 +90,25 @@ def test_what_is_left_out_has_a_default() -> None:
 def test_the_order_of_the_front_ends_never_matters() -> None:
     turned = dict(reversed(GOOD["frontends"].items()))
     assert list(parse(raw({**GOOD, "frontends": turned})).hosts) == list(parse(raw(GOOD)).hosts)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "named"),
+    [
+        ({}, []),
+        ({"db_password": "opennebula"}, ["db_password"]),
+        ({"db_password": "OpenNebula", "one_pass": "oneadmin"}, ["db_password", "one_pass"]),
+        ({"one_pass": min(GOOD["frontends"])}, ["one_pass"]),
+    ],
+)
+def test_a_common_word_as_a_secret_is_warned_of_and_not_shown(
+    secrets: dict[str, str], named: list[str]
+) -> None:
+    said = list(cautions(parse(raw({**GOOD, **secrets}))))
+    assert [text.split()[0] for text in said] == named
+    for text, value in zip(said, secrets.values(), strict=True):
+        assert value.lower() not in text.lower()
+        assert "[secret]" in text
 
 
 def test_config_of_other_projects_is_none_of_ours() -> None:
