@@ -73,8 +73,8 @@ class Stack:
         self.restores = bool(config.get(f"{PROJECT}:restore_from"))
         """The zone begins with a dump where no front-end holds a database."""
         self.adopted: frozenset[str] = frozenset()
-        """The servers of a zone that ran before this stack: this run leaves them as they are. Set by
-        the preflight of the stack's first run, and by each Installation that finds one later."""
+        """The servers of a zone that ran before this stack: this run leaves them as they are. Set
+        by the preflight of the stack's first run, and by each Installation that finds one later."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
