@@ -17,16 +17,21 @@ def settle(
     *,
     former: str,
 ) -> None:
-    """The stack's password is the account's only one; a ``former`` account of ours goes.
+    """The stack's password is the account's only one; a ``former`` account goes.
 
-    Only where every oned there runs with its present configuration: ``seen`` are facts of that
-    moment. Raises HostError.
+    One that has other rights by now stays. Only where every oned there runs with its present
+    configuration: ``seen`` are facts of that moment. Raises HostError.
     """
     if not database.is_mariadb:
         return
     if former == database.owner:
         hosts = {n: host for n, host in hosts.items() if n not in seen or seen[n].two_passwords}
-    statements = configuration.identify(database, access.secrets.db_password)
-    if former != database.owner:
-        statements += "\n" + configuration.drop_account(former)
-    on_each(hosts, lambda host: access.run(host, "settle_account", secrets={"account": statements}))
+    variables = {
+        "former": "" if former == database.owner else configuration.account_of(former),
+        "grant": configuration.own_grant(database),
+    }
+    secrets = {"account": configuration.identify(database, access.secrets.db_password)}
+    on_each(
+        hosts,
+        lambda host: access.run(host, "settle_account", variables=variables, secrets=secrets),
+    )

@@ -9,7 +9,7 @@ from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
-from procedures import configuration, storage, upgrade
+from procedures import configuration, signs, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
     check,
@@ -66,17 +66,18 @@ def install(
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec)
+    check(seen, spec, new=peers is not None)
     upgrade.check(seen, spec.version)
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
         return _installed(access, spec, seen, lacking)
+    blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
-        _settle_packages(access, spec, seen)
+        _settle_packages(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
     if seen.staged and not rolls:
@@ -84,10 +85,10 @@ def install(
     if rolls and not seen.upgrading:
         _stage(access, spec, seen, agreed)
     if fetched:
-        seen = _packages(access, spec, seen, fetched)
+        seen = _packages(access, spec, seen, fetched, blank=blank)
         _require_version(seen, spec)
     if lacking or renew:
-        _configure(access, spec, seen)
+        _configure(access, spec, seen, blank)
         storage.settle(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
@@ -103,6 +104,7 @@ def remove(access: Access, spec: InstallationSpec) -> None:
     seen = _facts(access, spec)
     if not seen.package:
         return
+    mine = "mine" if spec.database.is_mariadb else "none"
     access.run(
         spec.host,
         "uninstall",
@@ -110,8 +112,11 @@ def remove(access: Access, spec: InstallationSpec) -> None:
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
             "purge": "yes" if spec.purge else "no",
             "db_name": spec.database.name,
-            "db_owner": spec.database.owner,
-            "mariadb": "yes" if spec.database.is_mariadb else "no",
+            "database": mine if signs.is_own_database(seen, spec.database) else "",
+            "account": (
+                configuration.account_name(spec.database) if spec.database.is_mariadb else ""
+            ),
+            "grant": configuration.own_grant(spec.database),
         },
         timeout=STOP,
     )
@@ -147,7 +152,14 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
     return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
-def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _blank(seen: Facts, spec: InstallationSpec) -> str:
+    """What the mark on a host says that is blank, or half set up by us: see claim in common.sh."""
+    if seen.has_content or signs.signs(seen, spec.database, new=True):
+        return ""
+    return "packaged" if seen.package else "new"
+
+
+def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     access.run(
         spec.host,
         "packages",
@@ -155,6 +167,7 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> Non
             "proxy": spec.pkg_cache_proxy or "",
             "unattended": " ".join(unwanted(seen, spec)),
             "pinned": "yes" if seen.package else "no",
+            "blank": blank,
         },
         timeout=INSTALL,
     )
@@ -189,6 +202,7 @@ def _packages(
     names: Sequence[str],
     *,
     stage: bool = False,
+    blank: str = "",
 ) -> Facts:
     token = access.secrets.one_token
     there = platform(seen, spec)
@@ -212,6 +226,7 @@ def _packages(
             "stage": spec.version if stage else "",
             "refresh": "yes" if spec.update_pkg_cache else "no",
             "proxy": spec.pkg_cache_proxy or "",
+            "blank": blank,
         },
         secrets={"token": token or ""},
         timeout=INSTALL,
@@ -246,14 +261,15 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
     wanted = configuration.oned_conf(seen.oned_conf, spec, db_password)
     if not seen.active:
         return wanted, ""
-    kept = configuration.with_database(seen.oned_conf, spec.database, db_password)
+    kept = configuration.with_database(seen.oned_conf, spec.database, db_password, spec.host)
     return kept, wanted if wanted != kept else ""
 
 
-def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _configure(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
     written = collect.writing(seen, spec, secrets)
+    replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first)
     # An oned that runs may open further connections until the rollout restarts it.
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
@@ -281,6 +297,8 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
             "timezone": wanted_timezone(seen, spec),
+            "blank": blank,
+            "keeps": "yes" if replaced else "no",
             **written.variables,
         },
         secrets={

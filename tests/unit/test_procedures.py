@@ -526,9 +526,12 @@ def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
 def test_a_database_that_is_in_use_keeps_its_name() -> None:
     text = configuration.oned_conf(SHIPPED, spec(), "pw")
     other = spec(database=Database(name="another"))
-    with pytest.raises(HostError, match="opennebula, in which a running oned has its data"):
-        check(facts(active=True, oned_conf=text), other)
-    check(facts(active=False, oned_conf=text), other)
+    for active in (True, False):
+        with pytest.raises(HostError, match="points to the MariaDB database opennebula") as caught:
+            check(facts(active=active, oned_conf=text), other)
+        assert "opennebula-ha:db_name: opennebula" in caught.value.remedy
+    # What an up left that failed before there was any database.
+    check(facts(active=False, oned_conf=text, has_content=False), other)
     check(facts(active=True, oned_conf=text), spec())
 
 
