@@ -144,7 +144,7 @@ def _require_own(
             expected=f"no data, or a copy of those on {', '.join(strange)}",
             seen="data of another OpenNebula",
             remedy=f"take {spec.host.name} off opennebula-ha:frontends; if nothing on it is needed,"
-            " stop opennebula there and drop the database",
+            " stop opennebula there, drop the database and move /var/lib/one/.one to another place",
         )
 
 

@@ -28,7 +28,7 @@ tell own_links "$(cat "$record" 2>/dev/null)"
 
 [ ! -e "$claimed" ] || tell claimed yes
 # Whoever started it: the unit, a shell, a container.
-tell oned_processes "$(pgrep -af '^([^ ]*python[0-9.]* )?([^ ]*/)?oned( |$)' || true)"
+tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
 for file in "$upgrading" "$migrating"; do
     [ ! -e "$file" ] || give "$(basename "$file")" <"$file"

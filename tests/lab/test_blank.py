@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from hosts.script import Script, parse
 from lab.machines import Lab, LabHost
+from procedures.script_text import script_text
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import (
     FOREIGN_PASSWORD,
@@ -21,7 +23,7 @@ from tests.lab.foreign import (
     write_conf,
 )
 from tests.lab.messages import Message, messages, only
-from tests.lab.operators import ONE_PASS, Operator
+from tests.lab.operators import ONE_PASS, Operator, kill_at
 from tests.lab.zones import assert_whole, one
 
 pytestmark = pytest.mark.lab
@@ -194,6 +196,62 @@ def test_all_hosts_are_looked_at_before_any_is_written(lab: Lab, tmp_path: Path)
     for name in names:
         assert lab.host(name).run("ls /var/lib/opennebula-ha").returncode != 0
     assert not lab.host("n1a1").run("ls /var/backups/opennebula/*.settings.*").stdout
+
+
+def test_a_power_cut_while_the_first_one_bootstraps_is_no_sign_of_somebody_else(
+    lab: Lab, tmp_path: Path
+) -> None:
+    host = renewed(lab)
+    operator = alone(lab, tmp_path)
+    assert kill_at(operator, f"{HOST}: bootstrap the database")
+    host.kill()
+    host.start()
+    # Neither what the state knows, nor that oned starts at boot, nor its keys are needed.
+    operator.forget()
+    well(operator)
+    assert "oneadmin" in one(host, "oneuser list")
+
+
+HALF = f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"
+
+
+def test_tables_without_users_are_ours_where_the_mark_says_so(lab: Lab, tmp_path: Path) -> None:
+    host = renewed(lab)
+    operator = alone(lab, tmp_path)
+    assert kill_at(operator, f"{HOST}: install packages")
+    # What it had begun there ends by itself.
+    do(host, "flock /run/lock/opennebula-ha-host true")
+    sql(host, HALF)
+    do(host, f"{KEYS}echo k >.one/one_key; test -s /var/lib/opennebula-ha/claimed")
+    well(operator)
+    assert host.run("ls /var/lib/opennebula-ha").returncode != 0
+
+
+@pytest.mark.parametrize("script", ["bootstrap", "restore"])
+def test_no_script_drops_a_database_that_is_somebody_elses(lab: Lab, script: str) -> None:
+    host = renewed(lab)
+    sql(host, IN_OUR_NAME)
+    variables = {"db_name": "opennebula", "mariadb": "yes", "may_replace": "no", "alone": "no"}
+    body = Script(script, script_text(script), variables, {"oned_conf": ""}).text()
+    done = host.run(body)
+    said = parse(done.stdout)
+    assert done.returncode == 65
+    assert said.values["expected"] == "no database opennebula, or an empty one"
+    assert said.values["seen"] == "orders in it"
+    assert "a chair" in sql(host, ORDERS.replace("shop", "opennebula"))
+
+
+def test_a_copy_takes_no_place_but_that_of_another_copy(lab: Lab) -> None:
+    host = renewed(lab)
+    born = "CREATE TABLE {0}.db_versioning (oid INT, version TEXT, timestamp INT, comment TEXT);"
+    birth = "INSERT INTO {0}.db_versioning VALUES (0, '7.2.0', {1}, 'x');"
+    for number, name in enumerate(("opennebula", "opennebula_ha_incoming")):
+        sql(host, f"CREATE DATABASE {name}; {born.format(name)} {birth.format(name, number)}")
+    variables = {"db_name": "opennebula", "may_replace": "yes", "alone": "no"}
+    body = Script("restore", script_text("restore"), variables, {"oned_conf": ""}).text()
+    done = host.run(body)
+    assert parse(done.stdout).values["seen"] == "another OpenNebula's in opennebula"
+    assert sql(host, "SELECT timestamp FROM opennebula.db_versioning") == "0\n"
 
 
 @pytest.fixture(scope="module")

@@ -813,8 +813,8 @@ def test_a_purge_takes_packages_and_the_repository(
     one.run("install", variables())
     one.file("etc/hosts", "")
     one.asked()
-    given = {"features": "", "purge": "yes", "db_name": "opennebula", "db_owner": "o"}
-    one.run("uninstall", {**given, "mariadb": "no"})
+    given = {"features": "", "purge": "yes", "db_name": "opennebula", "account": "", "grant": ""}
+    one.run("uninstall", {**given, "database": "none"})
     assert command in one.asked()
     names = [path.name for path in (one.root / "etc").rglob("*opennebula*")]
     assert names == []
