@@ -97,28 +97,34 @@ def _federation(seen: Facts) -> Iterator[Sign]:
     section = found if isinstance(found, dict) else {}
     mode, zone = section.get("MODE", "STANDALONE").upper(), section.get("ZONE_ID", "0")
     leave = f"Take {seen.host.name} off opennebula-ha:frontends"
-    if mode not in ("", "STANDALONE"):
+    is_alone, is_master = mode in ("", "STANDALONE"), mode == "MASTER"
+    if not is_alone:
         at = section.get("MASTER_ONED", "")
         yield Sign(
             ALONE,
             f"FEDERATION/MODE {mode}{f' with MASTER_ONED {at}' if at else ''} in oned.conf",
-            f'{leave}; or take it out of the federation first (MODE = "STANDALONE" and an empty'
-            " MASTER_ONED in FEDERATION, on the master also onezone delete of the other zones, and"
-            " a restart of opennebula)",
+            f"{leave}; or end the federation first (onezone delete of the other zones,"
+            ' MODE = "STANDALONE" in FEDERATION, and a restart of opennebula)'
+            if is_master
+            else leave,
         )
     if zone not in ("", "0"):
         yield Sign(
             ALONE,
             f"FEDERATION/ZONE_ID {zone} in oned.conf",
-            f"{leave}; or, where it is left over from an earlier life, set ZONE_ID = 0: outside a"
-            " federation oned takes no notice of it",
+            f"{leave}; or, where it is left over, set ZONE_ID = 0: outside a federation oned takes"
+            " no notice of it"
+            if is_alone
+            else leave,
         )
     others = [one for one in seen.traces.zones if one.split(" ", 1)[0] != "0"]
     if others:
         yield Sign(
             ALONE,
             f"zone {', '.join(others)} in its database",
-            f"{leave}; or delete that zone there, where it is gone (onezone delete)",
+            f"{leave}; or delete that zone there, where it is gone (onezone delete)"
+            if is_alone or is_master
+            else leave,
         )
 
 
@@ -147,7 +153,9 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
             f"DB in /etc/one/oned.conf points to {section}",
             _way_back(seen, database),
         )
-    elif new and not seen.has_content and not section.is_sqlite and section.user != database.owner:
+        return
+    is_blank = new and not seen.has_content and not seen.traces.claimed
+    if is_blank and not section.is_sqlite and section.user != database.owner:
         yield Sign(
             BLANK,
             f"DB/USER {section.user} in /etc/one/oned.conf",
@@ -185,6 +193,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
         and database.is_mariadb
         and section.is_here((host.name, host.address))
         and section.name not in seen.traces.databases
+        and not seen.traces.unseen
     )
 
 

@@ -1,6 +1,7 @@
 """Hosts that somebody else built: refused and unchanged, and the way out that is named works."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ CASES = {
         "keys in /var/lib/one/.one (one_key); keys in /var/lib/one/.ssh (id_rsa)",
         "move /var/lib/one/.one to another place",
         solve=lambda host: do(host, "mv /var/lib/one/.one /var/lib/one/.ssh /root"),
-        keeps=lambda host: do(host, "cat /var/lib/one/.one/one_key || cat /root/.one/one_key"),
+        keeps=lambda host: do(host, "cat /root/.one/one_key || cat /var/lib/one/.one/one_key"),
     ),
     "another OpenNebula's tables": Case(
         lambda host: sql(host, OLD_CLOUD),
@@ -269,6 +270,18 @@ def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabHost:
     return host
 
 
+@contextmanager
+def as_it_was(host: LabHost) -> Iterator[None]:
+    """Afterwards it has its oned.conf of before again, and oned runs with it."""
+    text = read_conf(host)
+    try:
+        yield
+    finally:
+        if read_conf(host) != text:
+            write_conf(host, text)
+            do(host, "systemctl enable opennebula; systemctl restart opennebula")
+
+
 def point_to(host: LabHost, **values: str | int) -> None:
     """Another DB in oned.conf, with the account that goes with it."""
     set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
@@ -278,11 +291,17 @@ def point_to(host: LabHost, **values: str | int) -> None:
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        ({}, "the MariaDB database opennebula at 10.2.50.13"),
+        ({"TIMEOUT": 2600}, "the MariaDB database opennebula at 10.2.50.13"),
         ({"PORT": 3307}, "the MariaDB database opennebula at 10.2.50.13 port 3307"),
         ({"DB_NAME": "one1"}, "the MariaDB database one1 at 10.2.50.13"),
-        ({"SERVER": "127.0.0.1", "PORT": 3307}, "opennebula at 127.0.0.1 port 3307"),
-        ({"SERVER": "localhost", "SOCKET": "/run/other.sock"}, "socket /run/other.sock"),
+        (
+            {"SERVER": "127.0.0.1", "PORT": 3307},
+            "the MariaDB database opennebula at 127.0.0.1 port 3307",
+        ),
+        (
+            {"SERVER": "localhost", "SOCKET": "/run/other.sock"},
+            "the MariaDB database opennebula at localhost socket /run/other.sock",
+        ),
         ({"BACKEND": "postgresql"}, "the postgresql database opennebula at 10.2.50.13"),
     ],
     ids=["server", "port", "name", "port here", "socket", "postgresql"],
@@ -295,21 +314,18 @@ def test_an_opennebula_whose_database_is_elsewhere(
     running: bool,
 ) -> None:
     section, words = elsewhere
-    text = read_conf(cloud)
-    # A running oned has read it: what is in the file now is for its next start.
-    if not running:
-        do(cloud, "systemctl disable --now opennebula")
-    set_conf(cloud, "DB", **section)
-    message = refused(lab, alone(lab, tmp_path))
+    with as_it_was(cloud):
+        # A running oned has read it: what is in the file now is for its next start.
+        if not running:
+            do(cloud, "systemctl disable --now opennebula")
+        set_conf(cloud, "DB", **section)
+        message = refused(lab, alone(lab, tmp_path))
     assert message.step == STEP
     assert f"DB in /etc/one/oned.conf points to {words}" in message.seen
     assert ("opennebula.service running and enabled" in message.seen) == running
     assert "keys in /var/lib/one/.one (one_key" in message.seen
     assert "db_name" not in message.remedy
     assert "Take n1a1 off opennebula-ha:frontends" in message.remedy
-    write_conf(cloud, text)
-    if not running:
-        do(cloud, "systemctl enable --now opennebula")
 
 
 def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
@@ -329,22 +345,17 @@ def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
 def test_another_name_here_is_taken_over_under_that_name(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:
-    text = read_conf(cloud)
-    do(cloud, "systemctl stop opennebula")
-    copy_database(lab.host(STORE), "opennebula", cloud, "one1")
-    point_to(cloud, SERVER="127.0.0.1", PORT=3306, DB_NAME="one1")
-    do(cloud, "systemctl start opennebula")
-    operator = alone(lab, tmp_path)
-    message = refused(lab, operator)
-    assert "Set opennebula-ha:db_name: one1" in message.remedy
-    assert " off opennebula-ha:frontends; or move that database" not in message.remedy
-    well(operator, db_name="one1")
-    assert "alice" in one(cloud, "oneuser list")
-    # As it was for those who come next.
-    do(cloud, "systemctl stop opennebula")
-    sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
-    write_conf(cloud, text)
-    do(cloud, "systemctl start opennebula")
+    with as_it_was(cloud):
+        copy_database(lab.host(STORE), "opennebula", cloud, "one1")
+        point_to(cloud, SERVER="127.0.0.1", PORT=3306, DB_NAME="one1")
+        do(cloud, "systemctl restart opennebula")
+        operator = alone(lab, tmp_path)
+        message = refused(lab, operator)
+        assert "Set opennebula-ha:db_name: one1" in message.remedy
+        assert " off opennebula-ha:frontends; or move that database" not in message.remedy
+        well(operator, db_name="one1")
+        assert "alice" in one(cloud, "oneuser list")
+        sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
 
 
 def test_moved_here_it_is_taken_over(

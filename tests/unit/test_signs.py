@@ -150,7 +150,7 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
     "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),
 }
-CLAIMED = ("running", "enabled", "process", "keys", "auth", "ssh", "table")
+CLAIMED = ("running", "enabled", "process", "user", "keys", "auth", "ssh", "table")
 """What a half-made host of ours may show."""
 
 
@@ -204,6 +204,30 @@ def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
 )
 def test_what_is_no_sign(seen: Facts) -> None:
     assert signs.signs(seen, MARIADB, new=True) == []
+
+
+def test_nobody_takes_what_cannot_be_seen_for_empty() -> None:
+    section_of_then = section(DB_NAME="one1")
+    seen = blank(oned_conf=section_of_then, traces=Traces(unseen=("one1",)))
+    (found,) = signs.signs(seen, MARIADB, new=False)
+    assert "points to the MariaDB database one1" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("section", "way"),
+    [
+        ('MODE = "MASTER"', "end the federation first"),
+        ('MODE = "SLAVE"', ""),
+        ('MODE = "CACHE"', ""),
+        ("ZONE_ID = 100", "set ZONE_ID = 0"),
+    ],
+)
+def test_a_slave_is_never_told_to_become_zone_0(section: str, way: str) -> None:
+    found = signs.refusal(settled(oned_conf=f"FEDERATION = [ {section} ]"), MARIADB, new=True)
+    assert found is not None
+    assert found.remedy.startswith("Take n1a1 off opennebula-ha:frontends")
+    assert way in found.remedy
+    assert bool(way) == (";" in found.remedy)
 
 
 def test_an_earlier_db_name_counts_where_something_is_in_it() -> None:
