@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hosts.connection import Host
+from hosts.errors import HostError
 from opennebula import conf
 from opennebula.database import DatabaseSection, Place
 from procedures import configuration, signs
@@ -16,6 +18,7 @@ from procedures.checks import findings
 from procedures.checks.site import Seen, Weight
 from procedures.drift import drift
 from procedures.observe import Facts, KeyFile, Package, Unit
+from procedures.restore import KeptDump
 from procedures.specs import Database
 from procedures.traces import LocalDatabase, Traces, parse
 from tests.unit.test_preflight import NAMES, bare, blank, looks, settled, site, spec
@@ -375,3 +378,10 @@ def test_traces_are_read_as_observe_prints_them() -> None:
 )
 def test_a_purge_drops_what_is_provably_ours(seen: Facts, mine: bool) -> None:
     assert signs.is_own_database(seen, MARIADB) is mine
+
+
+def test_kept_settings_are_no_dump_to_restore(tmp_path: Path) -> None:
+    kept = tmp_path / "20260101T000000Z-before-copy.settings.tar.zst"
+    kept.touch()
+    with pytest.raises(HostError, match=r"TIME-REASON\.sql\.zst"):
+        KeptDump.at(str(kept))
