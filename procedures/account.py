@@ -20,8 +20,8 @@ def settle(
     """The stack's password is the account's only one; a ``former`` account of ours goes, and so do
     those of their names that let in from elsewhere than the host itself.
 
-    Only where every oned there runs with its present configuration: ``seen`` are facts of that
-    moment. Raises HostError.
+    One that has other rights by now stays. Only where every oned there runs with its present
+    configuration: ``seen`` are facts of that moment. Raises HostError.
     """
     if not database.is_mariadb:
         return
@@ -29,9 +29,6 @@ def settle(
         hosts = {
             n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
         }
-    statements = configuration.identify(database, access.secrets.db_password)
-    if former != database.owner:
-        statements += "\n" + configuration.drop_account(former)
     # An oned that asks another host than its own may be let in by one of them.
     is_local = all(configuration.is_local(one.oned_conf) for one in seen.values())
     names = dict.fromkeys((database.owner, former)) if is_local else ()
@@ -43,11 +40,15 @@ def settle(
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),
+                "former": ("" if former == database.owner else configuration.account_of(former)),
+                "grant": configuration.own_grant(database),
             },
-            secrets={"account": statements},
+            secrets={"account": configuration.identify(database, access.secrets.db_password)},
         ),
     )
 
 
 def _differs(database: Database, seen: Facts) -> bool:
-    return seen.two_passwords or bool(configuration.further_accounts(database, seen.accounts))
+    return seen.two_passwords or bool(
+        configuration.further_accounts(database, seen.traces.accounts)
+    )

@@ -2,7 +2,7 @@
 
 from hosts.errors import HostError
 from opennebula import packages
-from procedures import configuration, storage, upgrade
+from procedures import configuration, signs, storage, upgrade
 from procedures.access import Secrets
 from procedures.files import clock, collect, leader
 from procedures.observe import Facts, full_name
@@ -21,6 +21,14 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
+    refused = [
+        f"{one.seen}: up refuses until it is as before"
+        for one in signs.signs(seen, spec.database, new=False)
+    ]
+    if signs.moved(seen, spec.database):
+        # Never to be put back by itself: the data may be where it points to now.
+        named = tuple(name for name in named if name.partition("/")[0] != "DB")
+    found += refused
     found += [f"oned.conf: {name}" for name in named]
     found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
     if wanted_hostname(seen, spec):
@@ -44,7 +52,9 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         ]
         found += [
             f"database account {spec.database.owner}@{host}: {fault}"
-            for host, fault in configuration.further_accounts(spec.database, seen.accounts).items()
+            for host, fault in configuration.further_accounts(
+                spec.database, seen.traces.accounts
+            ).items()
         ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
@@ -54,18 +64,14 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     return tuple(found)
 
 
-def check(seen: Facts, spec: InstallationSpec) -> None:
-    """Raises HostError where this host cannot become the front-end that the spec asks for."""
+def check(seen: Facts, spec: InstallationSpec, *, new: bool = False) -> None:
+    """Raises HostError where this host cannot become the front-end that the spec asks for.
+
+    ``new``: the stack did not have it.
+    """
     platform(seen, spec)
-    other = configuration.other_database(seen.oned_conf, spec.database)
-    if seen.active and other:
-        raise HostError(
-            seen.host.name,
-            "see which database is in use",
-            expected=f"{spec.database.name} as in opennebula-ha:db_name",
-            seen=f"{other}, in which a running oned has its data",
-            remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
-        )
+    if refused := signs.refusal(seen, spec.database, new=new):
+        raise refused
     if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
         there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
         raise HostError(

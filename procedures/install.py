@@ -10,7 +10,7 @@ from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
-from procedures import configuration, storage, upgrade
+from procedures import configuration, signs, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
     check,
@@ -73,17 +73,18 @@ def install(
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec)
+    check(seen, spec, new=peers is not None)
     upgrade.check(seen, spec.version)
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
+    blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
-        _settle_packages(access, spec, seen)
+        _settle_packages(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
     if seen.staged and not rolls:
@@ -91,10 +92,10 @@ def install(
     if rolls and not seen.upgrading:
         _stage(access, spec, seen, agreed)
     if fetched:
-        seen = _packages(access, spec, seen, fetched)
+        seen = _packages(access, spec, seen, fetched, blank=blank)
         _require_version(seen, spec)
     if lacking or renew:
-        _configure(access, spec, seen, leaving or {})
+        _configure(access, spec, seen, leaving or {}, blank=blank)
         storage.settle(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
@@ -118,6 +119,7 @@ def remove(access: Access, spec: InstallationSpec) -> None:
     seen = _facts(access, spec)
     if not seen.package:
         return
+    mine = "mine" if spec.database.is_mariadb else "none"
     access.run(
         spec.host,
         "uninstall",
@@ -125,8 +127,11 @@ def remove(access: Access, spec: InstallationSpec) -> None:
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
             "purge": "yes" if spec.purge else "no",
             "db_name": spec.database.name,
-            "db_owner": spec.database.owner,
-            "mariadb": "yes" if spec.database.is_mariadb else "no",
+            "database": mine if signs.is_own_database(seen, spec.database) else "",
+            "account": (
+                configuration.account_name(spec.database) if spec.database.is_mariadb else ""
+            ),
+            "grant": configuration.own_grant(spec.database),
         },
         timeout=STOP,
     )
@@ -140,7 +145,7 @@ def not_ours(host: str, holding: Sequence[str]) -> HostError:
         expected=f"no data, or a copy of those on {', '.join(holding)}",
         seen="data of another OpenNebula",
         remedy=f"take {host} off opennebula-ha:frontends; if nothing on it is needed,"
-        " stop opennebula there and drop the database",
+        " stop opennebula there, drop the database and move /var/lib/one/.one to another place",
     )
 
 
@@ -167,7 +172,14 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
     return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
-def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _blank(seen: Facts, spec: InstallationSpec) -> str:
+    """What the mark on a host says that is blank, or half set up by us: see claim in common.sh."""
+    if seen.has_content or signs.signs(seen, spec.database, new=True):
+        return ""
+    return "packaged" if seen.package else "new"
+
+
+def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     access.run(
         spec.host,
         "packages",
@@ -175,6 +187,7 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> Non
             "proxy": spec.pkg_cache_proxy or "",
             "unattended": " ".join(unwanted(seen, spec)),
             "pinned": "yes" if seen.package else "no",
+            "blank": blank,
         },
         timeout=INSTALL,
     )
@@ -223,6 +236,7 @@ def _packages(
     names: Sequence[str],
     *,
     stage: bool = False,
+    blank: str = "",
 ) -> Facts:
     token = access.secrets.one_token
     there = platform(seen, spec)
@@ -246,6 +260,7 @@ def _packages(
             "stage": spec.version if stage else "",
             "refresh": "yes" if spec.update_pkg_cache else "no",
             "proxy": spec.pkg_cache_proxy or "",
+            "blank": blank,
         },
         secrets={"token": token or ""},
         timeout=INSTALL,
@@ -285,11 +300,17 @@ def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, s
 
 
 def _configure(
-    access: Access, spec: InstallationSpec, seen: Facts, leaving: Mapping[str, str]
+    access: Access,
+    spec: InstallationSpec,
+    seen: Facts,
+    leaving: Mapping[str, str],
+    *,
+    blank: str,
 ) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
     written = collect.writing(seen, spec, secrets)
+    replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
     names = {**leaving, **spec.names} if spec.names else {}
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
@@ -319,6 +340,8 @@ def _configure(
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
             "timezone": wanted_timezone(seen, spec),
+            "blank": blank,
+            "keeps": "yes" if replaced else "no",
             **written.variables,
         },
         secrets={

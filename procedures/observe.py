@@ -12,18 +12,19 @@ from hosts.errors import HostError
 from hosts.script import Output
 from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
-from procedures import storage
+from procedures import storage, traces
 from procedures.access import Access, on_each
-from procedures.configuration import account_name
 from procedures.files import clock
 from procedures.files.leader import SOCKET_UNIT
 from procedures.files.paths import PATHS
 from procedures.specs import Database
 from procedures.storage import Storage
+from procedures.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Dump:
-    """A kept dump: its path on the host and its size in bytes."""
+    """A kept dump, or kept settings and keys: its path on the host and its size in bytes."""
 
     path: str
     size: int
@@ -142,8 +143,6 @@ class Facts:
     """Checksum of each folder of the remotes, by path, where asked for."""
     grants: tuple[str, ...] = ()
     """What the database's account may do."""
-    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of each account of its name, by the host that it lets in from: what it may do."""
     two_passwords: bool = False
     """That account is let in with another password, too, while an oned still has that one."""
     silent: str = ""
@@ -161,6 +160,12 @@ class Facts:
     migrating: str = ""
     """Path of the dump from before an ``onedb upgrade`` that has not ended; or nothing."""
     storage: Storage = field(default_factory=Storage)
+    traces: Traces = field(default_factory=Traces)
+
+    @property
+    def database(self) -> DatabaseSection:
+        """Where its oned keeps its data, by its oned.conf."""
+        return DatabaseSection.of(self.oned_conf)
 
     @property
     def package(self) -> str:
@@ -273,7 +278,6 @@ def question(
         "db_name": database.name,
         "checksums": "yes" if checksums else "no",
         "names": " ".join(sorted(names)),
-        "account": account_name(database),
         "db_owner": database.owner,
         "units": " ".join(full_name(unit) for unit in _UNITS),
         "files": " ".join(PATHS),
@@ -426,6 +430,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
     _check_conf(host, values.get("oned", ""))
     log = values.get("log", "").split()
     staged = [*values.get("staged", "").split(), "", "", ""]
+    seen = traces.parse(values)
+    on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
@@ -444,8 +450,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         next_conf=values.get("next", ""),
         dumps=tuple(_dumps(values["backups"])),
         # Of a database that does not answer nobody may think that it is empty.
-        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")),
-        identity=values.get("identity", ""),
+        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
+        identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
         zone_changed=int(values.get("zone_changed") or 0),
         log_index=int(log[0]) if log else -1,
@@ -459,17 +465,17 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
-        grants=tuple(values.get("grants", "").splitlines()),
-        accounts=_accounts(values.get("accounts", "")),
+        grants=seen.accounts.get("localhost", ()),
         two_passwords=bool(values.get("two_passwords")),
         silent=values.get("silent", ""),
-        schema=values.get("schema", ""),
+        schema=seen.sqlite_schema if on_sqlite else values.get("schema", ""),
         staged=staged[0],
         staged_schema=staged[1],
         replaced=staged[2],
         upgrading=values.get("upgrading", "").strip(),
         migrating=values.get("migrating", "").strip(),
         storage=storage.parse(values),
+        traces=seen,
     )
 
 
@@ -533,14 +539,6 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
             seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
         )
     return found
-
-
-def _accounts(text: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        host, _, grant = line.partition("\t")
-        found.setdefault(host, []).append(grant)
-    return {host: tuple(grants) for host, grants in found.items()}
 
 
 def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:

@@ -6,6 +6,7 @@ Pure: what was seen goes in, findings come out.
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from hosts.errors import HostError
+from procedures.checks.blank import blank
 from procedures.checks.clock import clock
 from procedures.checks.host import (
     disk,
@@ -33,7 +34,7 @@ SKIPPABLE: Mapping[str, Rule] = {
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (blank, distribution, systemd, mandatory_access)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:

@@ -9,6 +9,10 @@
 # And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
 # text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
 # leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
+# And: blank (what claim notes of a host that was seen blank, or nothing), keeps (yes: the section DB
+# or one_auth is about to change).
+[ -z "$blank" ] || claim "$blank"
+[ "$keeps" != yes ] || keep_settings configuration
 if [ -n "$hostname" ]; then
     step "set the hostname"
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \

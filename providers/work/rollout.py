@@ -9,7 +9,7 @@ from procedures import gate
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
-from procedures.observe import Facts
+from procedures.observe import Dump, Facts
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
@@ -100,7 +100,8 @@ def _roll_out(
     else:
         (host,) = hosts.values()
         seen = {host.name: roll_out_solo(access, spec, host, here.release, features)}
-        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": {}}
+        backups = _backups({host.name: seen[host.name].dumps})
+        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
     former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
     settle(access, spec.database, here.front_ends, seen, former=former)
     return {**outputs, "drift": []}
@@ -135,9 +136,13 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
             for server in whole.servers
             if server.entry.name in staying
         ],
-        "backups": {
-            name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
-            for name, dumps in whole.dumps.items()
-            if dumps and name in staying
-        },
+        "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
+    }
+
+
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
+    return {
+        name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
+        for name, dumps in kept.items()
+        if dumps
     }

@@ -86,6 +86,9 @@ def blank(name: str = "n1a1", **changes: Any) -> Facts:
         "active": False,
         "has_content": False,
         "oned_conf": "",
+        "units": {},
+        "keys": {},
+        "grants": (),
         **changes,
     }
     return facts(name, **given)

@@ -17,6 +17,7 @@ from procedures.install import confs
 from procedures.observe import Address, Facts, File, KeyFile, Package, Unit, pool_of, require_names
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
+from procedures.traces import Traces
 from tests.unit import oned_reader
 
 SHIPPED = """\
@@ -518,15 +519,20 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         ),
         (
             facts(
-                accounts={
-                    "localhost": GRANTS,
-                    "%": (EVERYTHING.format("%"),),
-                    "10.0.0.%": (
-                        "GRANT SELECT ON `opennebula`.`vm_pool` TO `oneadmin`@`10.0.0.%`",
-                    ),
-                    "n2": (GRANTS[0].replace("localhost", "n2"),),
-                    "n3": (EVERYTHING.format("n3"), "GRANT SELECT ON `shop`.* TO `oneadmin`@`n3`"),
-                }
+                traces=Traces(
+                    accounts={
+                        "localhost": GRANTS,
+                        "%": (EVERYTHING.format("%"),),
+                        "10.0.0.%": (
+                            "GRANT SELECT ON `opennebula`.`vm_pool` TO `oneadmin`@`10.0.0.%`",
+                        ),
+                        "n2": (GRANTS[0].replace("localhost", "n2"),),
+                        "n3": (
+                            EVERYTHING.format("n3"),
+                            "GRANT SELECT ON `shop`.* TO `oneadmin`@`n3`",
+                        ),
+                    }
+                )
             ),
             spec(),
             (
@@ -568,9 +574,12 @@ def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
 def test_a_database_that_is_in_use_keeps_its_name() -> None:
     text = configuration.oned_conf(SHIPPED, spec(), "pw")
     other = spec(database=Database(name="another"))
-    with pytest.raises(HostError, match="opennebula, in which a running oned has its data"):
-        check(facts(active=True, oned_conf=text), other)
-    check(facts(active=False, oned_conf=text), other)
+    for active in (True, False):
+        with pytest.raises(HostError, match="points to the MariaDB database opennebula") as caught:
+            check(facts(active=active, oned_conf=text), other)
+        assert "opennebula-ha:db_name: opennebula" in caught.value.remedy
+    # What an up left that failed before there was any database.
+    check(facts(active=False, oned_conf=text, has_content=False), other)
     check(facts(active=True, oned_conf=text), spec())
 
 
