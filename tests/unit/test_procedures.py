@@ -515,7 +515,10 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         (
             facts(grants=("GRANT ALL PRIVILEGES ON `open_nebula`.* TO `oneadmin`@`localhost`",)),
             spec(database=Database(name="open_nebula")),
-            ("oned.conf: DB/DB_NAME",),
+            (
+                "DB in /etc/one/oned.conf points to the MariaDB database opennebula at localhost:"
+                " up refuses until it is as before",
+            ),
         ),
         (
             facts(
