@@ -29,6 +29,11 @@ if stack.upgrade_database:
         f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs another"
         " version of the database, nobody can use the zone for some minutes while that is changed"
     )
+if stack.convert_database:
+    pulumi.log.warn(
+        "opennebula-ha:convert_database is set: where a front-end has its data in SQLite, nobody"
+        " can use OpenNebula for a while, until they are in MariaDB"
+    )
 zone = HighAvailableZone("zone", stack)
 for name, value in zone.outputs().items():
     pulumi.export(name, value)

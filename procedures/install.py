@@ -9,7 +9,7 @@ from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
-from procedures import configuration, storage, upgrade
+from procedures import configuration, convert_database, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
     check,
@@ -53,6 +53,7 @@ def install(
     peers: Mapping[str, Host] | None = None,
     agreed: str | None = None,
     renew: bool = False,
+    converts: bool = False,
     seen: Facts | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
@@ -61,13 +62,16 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
-    just asked for them.
+    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
+    MariaDB. ``seen``: the facts of the host, where somebody has just asked for them.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
     check(seen, spec)
     upgrade.check(seen, spec.version)
+    conversion = convert_database.plan(seen, spec.database, asked=converts)
+    if convert_database.Step.LOOK in conversion:
+        _require_convertible(access, spec, seen, peers or {})
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
@@ -86,6 +90,10 @@ def install(
     if fetched:
         seen = _packages(access, spec, seen, fetched)
         _require_version(seen, spec)
+    if conversion:
+        convert_database.convert(access, seen, spec.database, conversion)
+        seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
+        lacking = drift(seen, spec, access.secrets)
     if lacking or renew:
         _configure(access, spec, seen)
         storage.settle(access, spec, seen.storage)
@@ -141,6 +149,19 @@ def _require_own(
             remedy=f"take {spec.host.name} off opennebula-ha:frontends; if nothing on it is needed,"
             " stop opennebula there and drop the database",
         )
+
+
+def _require_convertible(
+    access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
+) -> None:
+    others = {name: host for name, host in peers.items() if name != spec.host.name}
+    holding = [
+        name
+        for name, one in facts_where_possible(access, others, spec.database).items()
+        if one.has_content
+    ]
+    if refused := convert_database.refusal(seen, spec.version, holding):
+        raise refused
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:

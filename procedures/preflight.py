@@ -24,12 +24,13 @@ def preflight(
     before: PreflightSpec | None,
     *,
     skip: Collection[str],
+    converts: bool = False,
     warn: Callable[[str], None],
 ) -> dict[str, Facts]:
     """Check the hosts that the change concerns; raises HostError with all that is wrong with any.
 
-    ``before``: what the stack was at its last ``up``, if there was one. The facts of the hosts are
-    for whoever changes them next.
+    ``before``: what the stack was at its last ``up``, if there was one. ``converts``: data in
+    SQLite may be moved to MariaDB. The facts of the hosts are for whoever changes them next.
     """
     change = Change(spec, before)
     hosts = {name: spec.hosts[name] for name in change.concerned}
@@ -43,6 +44,7 @@ def preflight(
         seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
         silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
         ssh=ssh,
+        converts=converts,
     )
     found = findings(site, skip)
     for one in found:

@@ -373,6 +373,11 @@ class Settings(_Part):
     """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
     """`MariaDB`, or `SQLite` for one front-end without high availability."""
+    convert_database: bool = False
+    """Where the one front-end that holds data has them in SQLite: move them to MariaDB, see
+    [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy). Nobody can use OpenNebula
+    meanwhile. Afterwards it means nothing.
+    """
     db_name: Identifier = "opennebula"
     """Name of the database."""
     db_owner: Identifier = "oneadmin"

@@ -26,7 +26,7 @@ done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
-for file in "$upgrading" "$migrating"; do
+for file in "$upgrading" "$migrating" "$converting"; do
     [ ! -e "$file" ] || give "$(basename "$file")" <"$file"
 done
 if [ -e "$staged/new/version" ]; then
@@ -51,8 +51,8 @@ keys() {
 }
 tell keys "$(keys -printf '%m %u:%g %p\n')"
 tell key_digests "$(keys -exec sha256sum {} +)"
-tell backups "$(find /var/backups/opennebula -name '*.sql.zst' -printf '%s %p\n' 2>/dev/null |
-    sort -k2)"
+tell backups "$(find /var/backups/opennebula \( -name '*.sql.zst' -o -name '*.one.db.zst' \) \
+    -printf '%s %p\n' 2>/dev/null | sort -k2)"
 
 # Each start of the client takes a while: what can be asked together is.
 reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }

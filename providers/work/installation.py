@@ -27,6 +27,7 @@ class Work(base.Work[InstallationSpec]):
                 spec,
                 peers=here.front_ends,
                 agreed=here.release.agreed,
+                converts=here.convert_database,
                 seen=here.take(spec.host),
             )
         return spec.host.name, _outputs(done, revision=now())
@@ -48,7 +49,12 @@ class Work(base.Work[InstallationSpec]):
         renew = olds.get("secrets") != news.get("secrets")
         here = stack.current()
         done = install(
-            access, spec, agreed=here.release.agreed, renew=renew, seen=here.take(spec.host)
+            access,
+            spec,
+            agreed=here.release.agreed,
+            renew=renew,
+            converts=here.convert_database,
+            seen=here.take(spec.host),
         )
         return _outputs(done, revision=now())
 

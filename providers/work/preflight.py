@@ -46,6 +46,13 @@ def _check(
 ) -> Mapping[str, Facts]:
     here = stack.current()
     warn = partial(progress.warn, str(props.get("urn", "")))
-    seen = preflight(access, spec, before, skip=here.skip_checks, warn=warn)
+    seen = preflight(
+        access,
+        spec,
+        before,
+        skip=here.skip_checks,
+        converts=here.convert_database,
+        warn=warn,
+    )
     here.keep(seen)
     return seen
