@@ -142,7 +142,7 @@ def _needs(site: Site, name: str, seen: Seen) -> Iterator[Need]:
         yield MARIADB if site.spec.database.is_mariadb else SQLITE
         yield DUMPS
     elif name in site.converted:
-        yield from (*PACKAGES, MARIADB, DUMPS)
+        yield from (MARIADB, DUMPS)
     elif site.change.is_upgrade and seen.facts is not None:
         yield from STAGED
         largest = max((dump.size for dump in seen.facts.dumps), default=0)

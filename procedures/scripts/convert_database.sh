@@ -50,13 +50,14 @@ go_back() {
         systemctl start opennebula.service || tell remedy \
             "oned does not start on SQLite any more, either: look at journalctl -u opennebula there"
     fi
-    rm -rf "$work" "$converting"
+    rm -rf "$work" "$converting" "${copy:-$work}.partial"
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
     exit "$status"
 } 2>/dev/null
 
 look() {
     step "look at the SQLite database"
+    trap 'rm -rf "$work"' EXIT
     if [ -e "$converting" ]; then
         # What was killed has stopped it.
         ran=yes

@@ -7,7 +7,7 @@ from hosts.connection import Host
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
-from procedures.observe import Facts
+from procedures.observe import Dump, Facts
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
@@ -71,7 +71,11 @@ def _roll_out(
     else:
         (host,) = hosts.values()
         seen = {host.name: roll_out_solo(access, spec, host, here.release)}
-        outputs = {"leader": host.name, "servers": [], "backups": {}}
+        outputs = {
+            "leader": host.name,
+            "servers": [],
+            "backups": _backups({name: one.dumps for name, one in seen.items()}),
+        }
     settle(access, spec.database, here.front_ends, seen, former=former_owner)
     return {**outputs, "drift": []}
 
@@ -93,9 +97,13 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
             for server in whole.servers
             if server.entry.name in staying
         ],
-        "backups": {
-            name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
-            for name, dumps in whole.dumps.items()
-            if dumps
-        },
+        "backups": _backups(whole.dumps),
+    }
+
+
+def _backups(dumps: Mapping[str, Sequence[Dump]]) -> Outputs:
+    return {
+        name: [{"path": dump.path, "bytes": dump.size} for dump in kept]
+        for name, kept in dumps.items()
+        if kept
     }

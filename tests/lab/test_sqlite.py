@@ -1,13 +1,14 @@
 """A front-end on SQLite, as the packages alone make it, comes to MariaDB with all its data."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
-from tests.lab.messages import only
-from tests.lab.operators import ONE_PASS, Operator, kill_at
+from tests.lab.messages import Message, messages, only
+from tests.lab.operators import ONE_PASS, Operator, config, kill_at, kill_session
 from tests.lab.zones import assert_whole, call, one, wait_for
 
 pytestmark = pytest.mark.lab
@@ -107,6 +108,53 @@ chmod 755 {CLIENT}"""
     assert content(first) == held
 
 
+def refused(operator: Operator, host: str) -> Message:
+    """What ``up`` says of that host, before anything changes on it."""
+    before = state(operator.lab.host(host))
+    message = messages(operator.up())[host]
+    assert state(operator.lab.host(host)) == before
+    return message
+
+
+def test_a_server_of_a_zone_is_refused(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    first.run("sed -i 's/SERVER_ID *= *-1/SERVER_ID = 0/' /etc/one/oned.conf")
+    message = refused(operator, "n1a1")
+    first.run("sed -i 's/SERVER_ID *= *0/SERVER_ID = -1/' /etc/one/oned.conf")
+    assert message.step == "convert the database"
+    assert message.seen == "SERVER_ID 0 in oned.conf, beside SQLite"
+    assert "set SERVER_ID = -1" in message.remedy
+
+
+def test_a_database_of_an_earlier_version_is_refused(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    version = """runuser -u oneadmin -- python3 -c 'import sqlite3
+for table in "db_versioning", "local_db_versioning":
+    with sqlite3.connect("/var/lib/one/one.db") as one:
+        one.execute("UPDATE " + table + " SET version = ?", ["{}"])'"""
+    assert first.run(version.format("7.0.0")).returncode == 0
+    message = refused(operator, "n1a1")
+    assert first.run(version.format("7.2.0")).returncode == 0
+    assert message.step == "look at the SQLite database"
+    assert message.expected == "a database of version 7.2.0, as the packages there need it"
+    assert message.seen == f"version 7.0.0 in {SQLITE}"
+    assert "onedb upgrade" in message.remedy
+
+
+def test_two_with_data_are_refused(site: Site) -> None:
+    lab, operator = site
+    second = lab.host("n1a2")
+    second.run(f"mkdir /var/lib/one && echo data >{SQLITE}")
+    vip = {"one_vip": "10.2.50.86", "one_vip_cidr": 24, "one_vip_if": "eth0"}
+    with config(operator, frontends=operator.list_of(NAMES), **vip):
+        message = refused(operator, "n1a1")
+    second.run("rm -r /var/lib/one")
+    assert message.expected == "data of OpenNebula on no other front-end"
+    assert message.seen == "data on n1a2, too"
+
+
 def test_what_mariadb_cannot_hold_is_named(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
@@ -162,6 +210,69 @@ def go_back(host: LabHost) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@contextmanager
+def stopping_at(host: LabHost, words: str) -> Iterator[None]:
+    """MariaDB's client there waits for ever where its arguments have those words."""
+    done = host.run(
+        f"""set -e
+        mkfifo /root/never
+        cat >{CLIENT} <<'END'
+#!/bin/bash
+if grep -q '{words}' <<<"$*"; then touch /run/stopped; read -r _ </root/never; fi
+exec /usr/bin/mariadb "$@"
+END
+        chmod 755 {CLIENT}"""
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        host.run(f"rm -f {CLIENT} /root/never /run/stopped")
+
+
+def crash_at(operator: Operator, host: LabHost, words: str) -> None:
+    """The host, and the operator's machine with it, at that place of an ``up``; then it is on."""
+    with stopping_at(host, words):
+        process = operator.start_up()
+        wait_for(lambda: host.run("test -e /run/stopped").returncode == 0 or None, f"{words} there")
+        kill_session(process)
+        process.wait()
+        host.kill()
+        host.start()
+    wait_for(
+        lambda: host.run("systemctl is-active opennebula").stdout == "active\n" or None, "oned"
+    )
+
+
+def test_a_crash_before_the_switch_leaves_sqlite(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    crash_at(operator, first, "opennebula_ha_incoming.*SHA2")
+    assert backend(first) == "sqlite"
+    assert content(first) == held
+    assert first.run(f"test -e {MARK}").returncode == 0
+
+
+def test_a_crash_after_the_switch_leaves_mariadb_and_the_next_up_ends_it(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    crash_at(operator, first, "FROM .opennebula.[.]user_pool")
+    assert backend(first) == "mysql"
+    assert content(first) == held
+    assert first.run(f"test -e {MARK} && test -s {ASIDE}").returncode == 0
+    # What is left needs nobody's consent.
+    operator.config["convert_database"] = False
+    run = operator.up()
+    assert run.ok, run.output
+    operator.config["convert_database"] = True
+    assert first.run(f"test ! -e {MARK}").returncode == 0
+    assert content(first) == held
+    go_back(first)
+    operator.forget()
+
+
 def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
@@ -196,10 +307,11 @@ def test_the_way_back_and_forth_again(site: Site) -> None:
     assert "älice" in one(first, "oneuser list")
     one(first, "oneuser create before secret-of-before")
 
-    operator.config["convert_database"] = True
-    assert operator.refresh().ok
-    run = operator.up()
-    assert run.ok, run.output
+    operator.change(["n1a1"], db_backend="SQLite")
+    assert backend(first) == "sqlite"
+    assert "before" in one(first, "oneuser list")
+
+    operator.change(["n1a1"], db_backend="MariaDB", convert_database=True)
     assert backend(first) == "mysql"
     assert "before" in one(first, "oneuser list")
 
