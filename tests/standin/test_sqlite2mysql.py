@@ -14,10 +14,10 @@ import pytest
 
 from procedures.convert_database import _PROGRAM
 from tests.standin.servers import Server, ended, free_port
-from tests.standin.test_mariadb import PYTHON, mariadb  # noqa: F401 - a fixture
+from tests.standin.test_mariadb import PYTHON, running
 
 PASSWORD = "db tests only"
-BODY = "Grüße, 世界, 🐧 \\\\ 'quoted' \"twice\"\r\n\t\x1a\0end " + "long " * 1_000_000
+BODY = "Grüße, 世界, 🐧 \\\\ 'quoted' \"twice\"\r\n\t\x1a\0end " + "long " * 300_000
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,29 @@ class Both:
         return self.sql(f"CHECKSUM TABLE {', '.join(names)}").splitlines()
 
 
-@pytest.fixture
-def both(tmp_path: Path, mariadb: int) -> Iterator[Both]:  # noqa: F811
-    with ended([Server("a", tmp_path / "a", free_port(), 'BACKEND = "sqlite"', PYTHON)]) as servers:
-        server = servers[0]
-        server.prepare()
-        server.start()
-        server.ask("one.user.allocate", "älice", "secret", "", [1])
-        server.ask("one.template.allocate", 'NAME = "small"')
-        server.stop()
-        made = Both(server, mariadb, tmp_path)
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Both, bytes]]:
+    folder = tmp_path_factory.mktemp("both")
+    one = Server("a", folder / "a", free_port(), 'BACKEND = "sqlite"', PYTHON)
+    with running(folder) as port, ended([one]):
+        one.prepare()
+        one.start()
+        one.ask("one.user.allocate", "älice", "secret", "", [1])
+        one.ask("one.template.allocate", 'NAME = "small"')
+        one.stop()
+        made = Both(one, port, folder)
         made.write("UPDATE template_pool SET body = ?, owner_u = NULL", BODY)
         made.write("UPDATE acl SET resource = ? WHERE oid = 0", 2**63 - 1)
         made.write("INSERT INTO logdb VALUES (1, 0, 'x', 0, 18446744073709551615, '1')")
-        empty(made)
-        yield made
+        yield made, one.sqlite.read_bytes()
+
+
+@pytest.fixture
+def both(prepared: tuple[Both, bytes]) -> Both:
+    made, file = prepared
+    made.server.sqlite.write_bytes(file)
+    empty(made)
+    return made
 
 
 def empty(both: Both, charset: str = "utf8mb4") -> None:
@@ -219,6 +227,7 @@ def test_a_file_that_is_damaged_or_not_there_is_refused(both: Both) -> None:
 
 def test_upstreams_tool_refuses_what_would_harm(both: Both) -> None:
     assert "USER is needed" in both.server.run("onedb", "sqlite2mysql").stderr
+    both.write("DELETE FROM logdb WHERE log_index = 1")
     both.server.start()
     assert "First stop OpenNebula" in both.upstream().stderr
     both.server.stop()
@@ -228,7 +237,7 @@ def test_upstreams_tool_refuses_what_would_harm(both: Both) -> None:
     assert "SQLite local version: 7.0.0" in refused.stderr
     both.write("UPDATE local_db_versioning SET version = '7.2.0'")
     both.write("UPDATE user_pool SET name = 'ONEADMIN' WHERE oid = 2")
-    dump = both.folder / "dump"
+    dump = both.folder / "refused"
     assert both.upstream("-b", str(dump)).returncode == 255
     # Half of it is there.
     assert both.sql("SELECT COUNT(*) FROM template_pool") == "1\n"
