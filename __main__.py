@@ -23,6 +23,11 @@ with lifeline.told_once():
             " another version of the database, nobody can use the zone for some minutes while that"
             " is changed"
         )
+    if stack.convert_database:
+        pulumi.log.warn(
+            "opennebula-ha:convert_database is set: where a front-end has its data in SQLite,"
+            " nobody can use OpenNebula for a while, until they are in MariaDB"
+        )
     for text in settings.cautions(stack):
         pulumi.log.warn(text)
     zone = HighAvailableZone("zone", stack)

@@ -64,13 +64,15 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     return tuple(found)
 
 
-def check(seen: Facts, spec: InstallationSpec, *, new: bool = False) -> None:
+def check(
+    seen: Facts, spec: InstallationSpec, *, new: bool = False, converts: bool = False
+) -> None:
     """Raises HostError where this host cannot become the front-end that the spec asks for.
 
-    ``new``: the stack did not have it.
+    ``new``: the stack did not have it. ``converts``: data in SQLite may be moved to MariaDB.
     """
     platform(seen, spec)
-    if refused := signs.refusal(seen, spec.database, new=new):
+    if refused := signs.refusal(seen, spec.database, new=new, converts=converts):
         raise refused
     if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
         there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]

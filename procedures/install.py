@@ -10,7 +10,7 @@ from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
-from procedures import configuration, signs, storage, upgrade
+from procedures import configuration, convert_database, signs, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
     check,
@@ -58,6 +58,7 @@ def install(
     peers: Mapping[str, Host] | None = None,
     agreed: str | None = None,
     renew: bool = False,
+    converts: bool = False,
     seen: Facts | None = None,
     leaving: Mapping[str, str] | None = None,
 ) -> Installed:
@@ -67,14 +68,17 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``seen``: the facts of the host, where somebody has
-    just asked for them. ``leaving``: names and addresses of front-ends that are yet to leave the
+    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved
+    to MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of front-ends that are yet to leave the
     zone: until then they stay in /etc/hosts.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec, new=peers is not None)
+    check(seen, spec, new=peers is not None, converts=converts)
     upgrade.check(seen, spec.version)
+    conversion = convert_database.plan(seen, spec.database, asked=converts)
+    if convert_database.Step.LOOK in conversion:
+        _require_convertible(access, spec, seen, peers or {})
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
@@ -94,6 +98,10 @@ def install(
     if fetched:
         seen = _packages(access, spec, seen, fetched, blank=blank)
         _require_version(seen, spec)
+    if conversion:
+        convert_database.convert(access, seen, spec.database, conversion)
+        seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
+        lacking = drift(seen, spec, access.secrets)
     if lacking or renew:
         _configure(access, spec, seen, leaving or {}, blank=blank)
         storage.settle(access, spec, seen.storage)
@@ -166,6 +174,19 @@ def _require_own(
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
+
+
+def _require_convertible(
+    access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
+) -> None:
+    others = {name: host for name, host in peers.items() if name != spec.host.name}
+    holding = [
+        name
+        for name, one in facts_where_possible(access, others, spec.database).items()
+        if one.has_content
+    ]
+    if refused := convert_database.refusal(seen, spec.version, holding):
+        raise refused
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:

@@ -159,6 +159,8 @@ class Facts:
     """A change of the database's version that is under way: see procedures/upgrade.py."""
     migrating: str = ""
     """Path of the dump from before an ``onedb upgrade`` that has not ended; or nothing."""
+    converting: str = ""
+    """The database that its data come to from SQLite, while they do: see convert_database.py."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
 
@@ -474,6 +476,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         replaced=staged[2],
         upgrading=values.get("upgrading", "").strip(),
         migrating=values.get("migrating", "").strip(),
+        converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
         traces=seen,
     )

@@ -36,13 +36,15 @@ def preflight(
     before: PreflightSpec | None,
     *,
     skip: Collection[str],
+    converts: bool = False,
     warn: Callable[[str], None],
     zone_change: ZoneChange,
 ) -> Checked:
     """Check all front-ends, and what the zone makes of the change.
 
     ``before``: the stack at its last ``up``, if there was one; hosts that it did not have are
-    checked fully, the others in what the change needs of them. ``warn`` gets what does not hinder.
+    checked fully, the others in what the change needs of them. ``converts``: data
+    in SQLite may be moved to MariaDB. ``warn`` gets what does not hinder.
 
     Raises HostError (HostErrors for several) with everything that is wrong with any host.
     """
@@ -56,6 +58,7 @@ def preflight(
         seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
         silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
         ssh=ssh,
+        converts=converts,
     )
     found = findings(site, skip)
     for one in found:

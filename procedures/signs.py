@@ -35,9 +35,14 @@ class Sign:
     remedy: str
 
 
-def refusal(seen: Facts, database: Database, *, new: bool) -> HostError | None:
-    """Why nothing on this host may be written; nothing where it may. ``new``: to the stack."""
-    found = signs(seen, database, new=new)
+def refusal(
+    seen: Facts, database: Database, *, new: bool, converts: bool = False
+) -> HostError | None:
+    """Why nothing on this host may be written; nothing where it may. ``new``: to the stack.
+
+    ``converts``: data in SQLite may be moved to MariaDB.
+    """
+    found = signs(seen, database, new=new, converts=converts)
     if not found:
         return None
     return HostError(
@@ -49,9 +54,11 @@ def refusal(seen: Facts, database: Database, *, new: bool) -> HostError | None:
     )
 
 
-def signs(seen: Facts, database: Database, *, new: bool) -> list[Sign]:
+def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Sign]:
     """All of them. ``new``: the stack did not have this host."""
-    found = [*_federation(seen), *_sqlite(seen, database), *_elsewhere(seen, database, new=new)]
+    found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
+    if not converts:
+        found += _sqlite(seen, database)
     if new and not seen.has_content:
         found += [*_service(seen), *_keys(seen), *_one_db(seen)]
         found += [*_databases(seen, database), *_account(seen, database)]

@@ -5,7 +5,7 @@ that those would not raise; what only a later step can see is left to it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -16,6 +16,7 @@ from procedures.access import Access
 from procedures.found import refused
 from procedures.install import not_ours
 from procedures.observe import Facts, facts_where_possible, statuses, zone_view
+from procedures.signs import on_sqlite
 from procedures.specs import ZoneSpec
 
 
@@ -70,7 +71,11 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     except HostError as error:
         return Foreseen((error,))
     views = [one.view(answers.get(name)) for name, one in known.items()]
-    return judge(change, views, view, access.secrets.one_pass)
+    foreseen = judge(change, views, view, access.secrets.one_pass)
+    if any(on_sqlite(one, change.zone.database) for one in known.values()):
+        # Its data are about to be moved, as the config says.
+        return replace(foreseen, adopted=frozenset())
+    return foreseen
 
 
 def judge(

@@ -64,6 +64,8 @@ class Stack:
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
         """The version that is wanted, and the one for which the database may be changed."""
+        self.convert_database = bool(_object(config, "convert_database"))
+        """Data in SQLite may be moved to MariaDB."""
         self.skip_checks: tuple[str, ...] = tuple(_object(config, "skip_checks") or ())
         """The preflight checks that are left out."""
         self.observes = given.observes()

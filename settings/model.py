@@ -357,6 +357,11 @@ class Settings(Strict):
     """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
     """`MariaDB`, or `SQLite` for one front-end without high availability."""
+    convert_database: bool = False
+    """Where the one front-end that holds data has them in SQLite: move them to MariaDB, see
+    [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy). Nobody can use OpenNebula
+    meanwhile. Afterwards it means nothing.
+    """
     db_name: DatabaseName = "opennebula"
     """Name of the database: one of OpenNebula's own, not of MariaDB's."""
     db_owner: DatabaseOwner = "oneadmin"

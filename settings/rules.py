@@ -27,8 +27,8 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     if given.get("db_backend") == "SQLite" and available:
         yield of(
             "db_backend",
-            "SQLite cannot be replicated; move the data with onedb sqlite2mysql and set MariaDB,"
-            " or stay with one front-end without force_ha",
+            "SQLite cannot be replicated; set MariaDB, with convert_database: true where there are"
+            " data, or stay with one front-end without force_ha",
         )
     if given.get("db_backend") == "MariaDB" and given.get("db_password", 0) is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")

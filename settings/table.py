@@ -51,6 +51,7 @@ _OURS: tuple[str, ...] = (
         "commands",
     ),
     *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
+    "convert_database",
 )
 """Keys that one-deploy has nothing like, with all that is below them."""
 

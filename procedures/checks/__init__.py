@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from hosts.errors import HostError
 from procedures.checks.blank import blank
 from procedures.checks.clock import clock
+from procedures.checks.conversion import conversion
 from procedures.checks.host import (
     disk,
     distribution,
@@ -34,7 +35,7 @@ SKIPPABLE: Mapping[str, Rule] = {
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (blank, distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (blank, conversion, distribution, systemd, mandatory_access)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:

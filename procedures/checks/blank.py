@@ -11,6 +11,11 @@ def blank(site: Site) -> Iterator[Finding]:
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue
-        error = refusal(seen.facts, site.spec.database, new=name in site.change.new)
+        error = refusal(
+            seen.facts,
+            site.spec.database,
+            new=name in site.change.new,
+            converts=site.converts,
+        )
         if error is not None:
             yield Finding(error)

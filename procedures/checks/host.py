@@ -141,6 +141,8 @@ def _needs(site: Site, name: str, seen: Seen) -> Iterator[Need]:
         yield from PACKAGES
         yield MARIADB if site.spec.database.is_mariadb else SQLITE
         yield DUMPS
+    elif name in site.converted:
+        yield from (MARIADB, DUMPS)
     elif site.change.is_upgrade and seen.facts is not None:
         yield from STAGED
         largest = max((dump.size for dump in seen.facts.dumps), default=0)

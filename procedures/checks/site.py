@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
+from procedures.convert_database import plan
 from procedures.ground import Ground
 from procedures.observe import Facts
 from procedures.specs import PreflightSpec, Vip
@@ -97,6 +98,8 @@ class Site:
     """Those that did not let us in, and why."""
     ssh: Mapping[str, int]
     """The port of each one's sshd."""
+    converts: bool = False
+    """Data in SQLite may be moved to MariaDB."""
 
     @property
     def spec(self) -> PreflightSpec:
@@ -109,3 +112,12 @@ class Site:
         return frozenset(
             name for name in self.change.new & self.seen.keys() if not self.seen[name].holds_data
         )
+
+    @cached_property
+    def converted(self) -> Mapping[str, Facts]:
+        """The hosts whose data are about to be moved from SQLite to MariaDB."""
+        return {
+            name: one.facts
+            for name, one in self.seen.items()
+            if one.facts and plan(one.facts, self.spec.database, asked=self.converts)
+        }

@@ -44,6 +44,10 @@ stop_oned() {
         # While it stops.
         systemctl daemon-reload
     fi
+    halt_oned
+}
+# The same, but it starts again with the host.
+halt_oned() {
     systemctl stop opennebula.service 2>/dev/null || true
     local state
     state=$(systemctl show -p ActiveState --value opennebula.service)
@@ -71,6 +75,8 @@ unclaim() {
     rm -f "$claimed"
     rmdir --ignore-fail-on-non-empty "$(dirname "$claimed")" 2>/dev/null || true
 }
+# Names the database that OpenNebula's data come to from SQLite, while they do.
+converting=/var/lib/opennebula-ha/converting
 # Configuration files as they were; there only while packages are replaced.
 kept=/var/lib/opennebula-ha/configuration
 as_it_was() { # sets now, to the path
@@ -259,6 +265,13 @@ fill_scratch() {
 import_dump() { # FILE
     make_scratch
     fill_scratch <"$1"
+}
+# The stack's database and its account. That may have this password already, and the one that a running
+# oned logs in with beside it. Variables: account, identify, db_owner, db_password.
+make_account() {
+    sql <<<"$account"
+    MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
+        --user="$db_owner" --execute="DO 0" 2>/dev/null || sql <<<"$identify"
 }
 # All tables change their place in one statement: the database is the old one, empty, or whole.
 # Variable: may_replace.

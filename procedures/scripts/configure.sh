@@ -51,10 +51,7 @@ if [ "$mariadb" = yes ]; then
     step "make the database and its account"
     keep_enabled $database_service
     systemctl start $database_service
-    sql <<<"$account"
-    # It may have this password already, and the one that a running oned logs in with beside it.
-    MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
-        --user="$db_owner" --execute="DO 0" 2>/dev/null || sql <<<"$identify"
+    make_account
 fi
 
 step "write the configuration"

@@ -28,7 +28,7 @@ tell own_links "$(cat "$record" 2>/dev/null)"
 # Whoever started it: the unit, a shell, a container.
 tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
-for file in "$upgrading" "$migrating"; do
+for file in "$upgrading" "$migrating" "$converting"; do
     [ ! -e "$file" ] || give "$(basename "$file")" <"$file"
 done
 if [ -e "$staged/new/version" ]; then
@@ -53,7 +53,8 @@ keys() {
 }
 tell keys "$(keys -printf '%m %u:%g %p\n')"
 tell key_digests "$(keys -exec sha256sum {} +)"
-tell backups "$(find /var/backups/opennebula \( -name '*.sql.zst' -o -name '*.settings.tar.zst' \) \
+tell backups "$(find /var/backups/opennebula \
+    \( -name '*.sql.zst' -o -name '*.settings.tar.zst' -o -name '*.one.db.zst' \) \
     -printf '%s %p\n' 2>/dev/null | sort -k2)"
 
 # Each start of the client takes a while: what can be asked together is.

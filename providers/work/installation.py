@@ -34,6 +34,7 @@ class Work(base.Work[InstallationSpec]):
                 spec,
                 peers=here.front_ends,
                 agreed=here.release.agreed,
+                converts=here.convert_database,
                 seen=here.take(spec.host),
             )
         if done.adopted:
@@ -61,6 +62,7 @@ class Work(base.Work[InstallationSpec]):
             spec,
             agreed=here.release.agreed,
             renew=renew,
+            converts=here.convert_database,
             seen=here.take(spec.host),
             leaving=here.still_there(
                 {name: at for name, at in former.items() if name not in here.front_ends}

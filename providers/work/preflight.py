@@ -60,6 +60,7 @@ def _check(
         spec,
         before,
         skip=here.skip_checks,
+        converts=here.convert_database,
         warn=partial(progress.warn, str(props.get("urn", ""))),
         zone_change=_zone_change(spec, before, olds or {}, props),
     )

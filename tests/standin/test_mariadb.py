@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,17 @@ PYTHON = "/usr/bin/python3"
 
 @pytest.fixture
 def mariadb(tmp_path: Path) -> Iterator[int]:
+    with running(tmp_path) as port:
+        yield port
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[int]:
     """The port of a MariaDB with an account and an empty database for a zone."""
     missing = [name for name in ("mariadbd", "mariadb-install-db", "mysqldump") if not _has(name)]
     if missing and not os.environ.get("CI"):
         pytest.skip(f"not installed: {', '.join(missing)}")
-    data, sock, port = tmp_path / "mariadb", tmp_path / "socket", free_port()
+    data, sock, port = folder / "mariadb", folder / "socket", free_port()
     subprocess.run(
         [
             "mariadb-install-db",

@@ -193,7 +193,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "frontends.n3",
         "that the others can use",
     ),
-    "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "onedb sqlite2mysql"),
+    "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "convert_database: true"),
     "SQLite with force_ha": (
         {"db_backend": "SQLite", "force_ha": True, "frontends": front_ends("10.2.50.1")},
         "db_backend",

@@ -1,4 +1,4 @@
-"""`onedb`: version, backup, restore, upgrade and a small fsck."""
+"""`onedb`: version, backup, restore, upgrade, sqlite2mysql and a small fsck."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import cli, conf, schema
 from .paths import Paths, find_paths
-from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+from .storage import MysqlStorage, Row, SqliteStorage, StatementError, Storage, StorageError
 from .version import DB_VERSION, VERSION
 
 _NOT_BOOTSTRAPPED, _OLDER, _NEWER = 1, 2, 3
@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
     upgrade = commands.add_parser("upgrade", parents=[shared], add_help=False)
     upgrade.add_argument("-b", "--backup", default="")
     upgrade.add_argument("--no-backup", action="store_true")
+    move = commands.add_parser("sqlite2mysql", parents=[shared], add_help=False)
+    move.add_argument("-b", "--backup", default="")
     commands.add_parser("fsck", parents=[shared], add_help=False).add_argument(
         "--dry", action="store_true"
     )
@@ -51,6 +53,8 @@ def main(arguments: list[str]) -> int:
 
 def _dispatch(options: argparse.Namespace) -> int:
     paths = find_paths()
+    if options.command == "sqlite2mysql":
+        return _sqlite2mysql(options, paths)
     backend = _backend(options, paths)
     match options.command:
         case "version":
@@ -96,7 +100,7 @@ class _Mysql:
         self._database = options.dbname or settings.get("DB_NAME", "opennebula")
         self.title = f"MySQL database {self._database} at {self._server}"
 
-    def open(self) -> Storage:
+    def open(self) -> MysqlStorage:
         return MysqlStorage(
             server=self._server,
             port=self._port,
@@ -169,6 +173,63 @@ def _backend(options: argparse.Namespace, paths: Paths) -> _Mysql | _Sqlite:
     if kind == "mysql":
         return _Mysql(settings, options)
     raise cli.CommandError("DB BACKEND must be sqlite or mysql.")
+
+
+def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
+    """All rows of SQLite into the tables that `oned -i` has made in MySQL.
+
+    As in the original, nothing is taken from oned.conf, and what fails half-way leaves the tables
+    before it full, and its own empty.
+    """
+    for given, name in ((options.username, "USER"), (options.dbname, "DBNAME")):
+        if not given:
+            raise cli.CommandError(f"MySQL option {name} is needed")
+    source_file = Path(options.sqlite) if options.sqlite else paths.var / "one.db"
+    if not source_file.exists():
+        raise cli.CommandError(f"File {source_file} doesn't exist")
+    sqlite, mysql = _Sqlite(source_file), _Mysql({}, options)
+    _refuse_running(paths)
+    source, target = sqlite.open(), mysql.open()
+    try:
+        here, there = (
+            [_read_version(one, table)[0] for table in ("db_versioning", "local_db_versioning")]
+            for one in (source, target)
+        )
+    except StatementError as error:
+        raise cli.CommandError("Database is not correctly bootstraped.") from error
+    if here != there:
+        raise cli.CommandError(
+            f"SQLite version: {here[0]}\nSQLite local version: {here[1]}\n"
+            f"MySQL version: {there[0]}\nMySQL local version: {there[1]}\n"
+            "The MySQL and SQLite versions do not match. Please run 'onedb -i' in order to"
+            " bootstrap a blank OpenNebula DB."
+        )
+    dump = Path(options.backup) if options.backup else mysql.default_file(paths)
+    if dump.exists() and not options.force:
+        raise cli.CommandError(f"File {dump} exists, backup aborted. Use -f to overwrite.")
+    mysql.backup(dump)
+    print("Starting migration from SQLite to MySQL\n")
+    for (table,) in source.read(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    ):
+        columns = [str(row[1]) for row in source.read(f"PRAGMA table_info({table})")]
+        rows = source.read(f"SELECT {', '.join(columns)} FROM {table}")
+        target.write(f"DELETE FROM {table}")
+        print(f"> {table} ({len(rows)} records)")
+        try:
+            target.fill(table, columns, [_fitting(table, columns, row) for row in rows])
+        except StorageError as error:
+            raise cli.CommandError(str(error)) from error
+    print("\nMigration successful.")
+    return 0
+
+
+def _fitting(table: str, columns: list[str], row: Row) -> Row:
+    """SQLite has the largest number of 64 bits as the next real one."""
+    if table != "logdb":
+        return row
+    place = columns.index("fed_index")
+    return (*row[:place], min(int(row[place]), 2**64 - 1), *row[place + 1 :])
 
 
 def _refuse_running(paths: Paths) -> None:

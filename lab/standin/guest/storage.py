@@ -128,6 +128,22 @@ class MysqlStorage:
         """A DELETE with a limit."""
         return f"{sql} LIMIT {rows}"
 
+    def fill(self, table: str, columns: list[str], rows: list[Row]) -> None:
+        """All those rows, or none."""
+        if not rows:
+            return
+        names, places = ", ".join(f"`{name}`" for name in columns), ", ".join(["%s"] * len(columns))
+        with self._slots, self._errors():
+            connection = self._connection()
+            try:
+                connection.begin()
+                with connection.cursor() as cursor:
+                    for row in rows:
+                        cursor.execute(f"INSERT INTO `{table}` ({names}) VALUES ({places})", row)
+                connection.commit()
+            finally:
+                connection.close()
+
     def _execute(self, sql: str, result: Callable[[Any], Any]) -> Any:
         with self._slots, self._errors():
             connection = self._connection()

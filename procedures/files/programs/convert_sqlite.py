@@ -1,0 +1,319 @@
+#!/usr/bin/python3 -I
+"""Copy an OpenNebula's tables from SQLite to MariaDB, and compare every row of both.
+
+convert_sqlite describe FILE
+    What the file is: its version, its identity, its users. oned may work with it meanwhile.
+convert_sqlite check FILE
+    That it is whole.
+convert_sqlite copy FILE DATABASE
+    All rows, into the tables that `oned -i` has made in that database, as root over the socket.
+    The same as OpenNebula's `onedb sqlite2mysql` does, which hands the password of the database to
+    other programs in their arguments.
+convert_sqlite verify FILE DATABASE
+    The number of rows of each table, and the digest of each value, on both sides.
+
+Where something is wrong, three lines say what was expected, what was seen and what to do, and the
+exit status is 65. Runs with Python 3.6.
+"""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+WRONG = 65
+BATCH = 1 << 20
+"""Bytes of rows in one statement, far below what MariaDB takes at once."""
+UNSIGNED = 1 << 64
+SESSION = (
+    b"SET SESSION sql_log_bin = 0, foreign_key_checks = 0,"
+    b" sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO';\n"
+    b"SET NAMES binary;\n"
+)
+"""Nothing is cut or changed to fit, and no text is taken for another character set."""
+ESCAPES = (
+    (b"\\", b"\\\\"),
+    (b"'", b"\\'"),
+    (b"\0", b"\\0"),
+    (b"\n", b"\\n"),
+    (b"\r", b"\\r"),
+    (b"\x1a", b"\\Z"),
+)
+
+
+class Wrong(Exception):
+    """What was expected, what was seen, and what to do."""
+
+
+class Table:
+    """One that both sides have, and the columns of it to copy."""
+
+    def __init__(self, name: str, columns: "list[str]") -> None:
+        self.name = name
+        self.columns = columns
+
+    @property
+    def listed(self) -> str:
+        """The columns, as MariaDB quotes them."""
+        return ", ".join(f"`{column}`" for column in self.columns)
+
+
+def main() -> int:
+    """Do what the arguments say; the exit status."""
+    command, file, *rest = sys.argv[1:]
+    try:
+        source = open_file(file)
+        if command == "describe":
+            describe(source)
+        elif command == "check":
+            check(source)
+        elif command == "copy":
+            copy(source, rest[0])
+        else:
+            verify(source, rest[0])
+    except Wrong as wrong:
+        for line in wrong.args:
+            print(" ".join(line.split()))
+        return WRONG
+    except sqlite3.Error as error:
+        print("a SQLite database that can be read", f"{file}: {error}", sep="\n")
+        print("look whether the file is whole: restore it from a backup, or repair it")
+        return WRONG
+    return 0
+
+
+def open_file(path: str) -> sqlite3.Connection:
+    """The file, which is never made. Text comes as the bytes that it is."""
+    source = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=20)
+    source.text_factory = bytes
+    return source
+
+
+def check(source: sqlite3.Connection) -> None:
+    """See that the file is whole. Nobody else may write it meanwhile."""
+    said = [bytes(row[0]).decode() for row in source.execute("PRAGMA quick_check(3)")]
+    if said != ["ok"]:
+        raise Wrong(
+            "a SQLite database that is whole",
+            "PRAGMA quick_check: {}".format("; ".join(said)),
+            "restore one.db from a backup, or repair it (sqlite3 one.db .recover)",
+        )
+
+
+def describe(source: sqlite3.Connection) -> None:
+    """What the file is."""
+    versions = set()
+    for table in ("db_versioning", "local_db_versioning"):
+        query = f"SELECT version FROM {table} ORDER BY oid DESC LIMIT 1"
+        versions |= {bytes(row[0]).decode() for row in source.execute(query)}
+    print("schema", "/".join(sorted(versions)))
+    first = source.execute(
+        "SELECT version, timestamp, comment FROM db_versioning ORDER BY oid LIMIT 1"
+    ).fetchone()
+    text = b"\t".join(data(cell) or b"" for cell in first) + b"\n"
+    print("identity", hashlib.sha256(text).hexdigest())
+    print("users", source.execute("SELECT COUNT(*) FROM user_pool").fetchone()[0])
+
+
+def copy(source: sqlite3.Connection, database: str) -> None:
+    """Every row, table by table, each in a transaction."""
+    for table in tables(source, database):
+        send(database, table.name, statements(source, table))
+
+
+def statements(source: sqlite3.Connection, table: Table) -> "Iterator[bytes]":
+    """What makes the table what it is in the file."""
+    yield b"START TRANSACTION;\n"
+    # `oned -i` has written some.
+    yield f"DELETE FROM `{table.name}`;\n".encode()
+    head = f"INSERT INTO `{table.name}` ({table.listed}) VALUES\n".encode()
+    waiting, size = [], 0
+    for row in rows(source, table):
+        waiting.append(b"(" + b",".join(literal(cell) for cell in row) + b")")
+        size += len(waiting[-1])
+        if size > BATCH:
+            yield head + b",\n".join(waiting) + b";\n"
+            waiting, size = [], 0
+    if waiting:
+        yield head + b",\n".join(waiting) + b";\n"
+    yield b"COMMIT;\n"
+
+
+def verify(source: sqlite3.Connection, database: str) -> None:
+    """The same rows on both sides, whatever their order."""
+    number = 0
+    for table in tables(source, database):
+        here = Total()
+        for row in rows(source, table):
+            here.add(b" ".join(digest(cell) for cell in row))
+        columns = ", ".join(
+            f"IFNULL(SHA2(CAST(`{column}` AS BINARY), 256), '-')" for column in table.columns
+        )
+        query = f"SELECT CONCAT_WS(' ', {columns}) FROM `{table.name}`"
+        there = Total()
+        for line in ask(database, query):
+            there.add(line)
+        number += here.rows
+        if here.rows != there.rows:
+            raise Wrong(
+                f"{here.rows} rows in {table.name} as in SQLite",
+                str(there.rows),
+                "run again; nothing has changed, and OpenNebula goes on with SQLite",
+            )
+        if here.sum != there.sum:
+            raise Wrong(
+                f"the same values in {table.name} as in SQLite",
+                f"{there.rows} rows, of which some differ",
+                "run again; nothing has changed, and OpenNebula goes on with SQLite",
+            )
+    print("rows", number)
+
+
+class Total:
+    """How many rows there are, and a sum of their digests, which knows no order."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.sum = 0
+
+    def add(self, row: bytes) -> None:
+        """One more."""
+        self.rows += 1
+        self.sum += int.from_bytes(hashlib.sha256(row).digest(), "big")
+
+
+def tables(source: sqlite3.Connection, database: str) -> "list[Table]":
+    """Those with rows that both sides have. Raises Wrong where one has no place in MariaDB."""
+    query = (
+        "SELECT CONCAT(table_name, ' ', column_name) FROM information_schema.columns"
+        f" WHERE table_schema = '{database}'"
+    )
+    there = {}  # type: dict[str, set[str]]
+    for line in ask(database, query):
+        name, column = line.decode().split(" ", 1)
+        there.setdefault(name, set()).add(column)
+    found = []
+    names = source.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%'"
+        " ESCAPE '~' ORDER BY name"
+    )
+    for name in [row[0].decode() for row in names]:
+        columns = [row[1].decode() for row in source.execute(f"PRAGMA table_info({name})")]
+        known = there.get(name, set())
+        strange = [
+            column
+            for column in columns
+            if column not in known
+            and source.execute(
+                f'SELECT EXISTS (SELECT 1 FROM "{name}" WHERE "{column}" IS NOT NULL)'
+            ).fetchone()[0]
+        ]
+        if strange:
+            raise Wrong(
+                "only what this version of OpenNebula keeps",
+                "values in {} ({}) of SQLite, for which it has no place".format(
+                    name, ", ".join(strange)
+                ),
+                "if nothing in it is needed, drop that table or column from one.db (keep a copy of"
+                " the file, and stop opennebula meanwhile); then run again",
+            )
+        if known:
+            found.append(Table(name, [column for column in columns if column in known]))
+    if not found:
+        raise Wrong("tables of OpenNebula in one.db", "none", "see which file oned works with")
+    return found
+
+
+def rows(source: sqlite3.Connection, table: Table) -> "Iterator[tuple[object, ...]]":
+    """All of a table's."""
+    listed = ", ".join(f'"{column}"' for column in table.columns)
+    return iter(source.execute(f'SELECT {listed} FROM "{table.name}"'))
+
+
+def data(cell: object) -> "bytes | None":
+    """A value as MariaDB has it when it is asked for bytes."""
+    if cell is None or isinstance(cell, bytes):
+        return cell
+    if isinstance(cell, float):
+        # SQLite has no integers of 64 bits without a sign: of the largest one, which says that a
+        # record of the log is of no federation, it keeps the next number that it knows.
+        return str(min(int(cell), UNSIGNED - 1) if cell.is_integer() else cell).encode()
+    return str(cell).encode()
+
+
+def literal(cell: object) -> bytes:
+    """A value as a statement has it."""
+    text = data(cell)
+    if text is None:
+        return b"NULL"
+    if not isinstance(cell, bytes):
+        return text
+    for raw, escaped in ESCAPES:
+        text = text.replace(raw, escaped)
+    return b"'" + text + b"'"
+
+
+def digest(cell: object) -> bytes:
+    """A value's, as the comparison has it."""
+    text = data(cell)
+    return b"-" if text is None else hashlib.sha256(text).hexdigest().encode()
+
+
+def client(database: str) -> "list[str]":
+    """MariaDB's own program, as root over the socket."""
+    program = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
+    return [program, "--batch", "--skip-column-names", "--raw", "--quick", database]
+
+
+def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
+    """Have MariaDB do these statements."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            client(database), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+        )
+        assert process.stdin is not None  # noqa: S101
+        try:
+            process.stdin.write(SESSION)
+            for part in parts:
+                process.stdin.write(part)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        if process.wait():
+            said.seek(0)
+            raise Wrong(
+                f"MariaDB to take the rows of {table}",
+                said.read().decode(errors="replace") or "no answer",
+                "change what it refuses in OpenNebula, such as two names that differ in upper and"
+                " lower case alone, or one that is too long; then run again",
+            )
+
+
+def ask(database: str, query: str) -> "Iterator[bytes]":
+    """The lines of an answer."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [*client(database), "-e", query],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        )
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            yield line.rstrip(b"\n")
+        if process.wait():
+            said.seek(0)
+            raise Wrong(
+                "an answer from MariaDB",
+                said.read().decode(errors="replace") or "none",
+                "look at the journal of MariaDB there, then run again",
+            )
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main())

@@ -1,0 +1,169 @@
+# Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the section
+# DB of oned.conf changes, SQLite is what oned works with: whatever fails goes back to that.
+# Variables: steps (the functions below, in that order), db_name, db_owner, program (convert_sqlite.py);
+# secrets: account and identify (SQL, as in configure.sh), db_password, oned_conf (the whole file, with
+# the stack's DB), empty_conf (the same with a DB for the tables alone), empty_account (SQL: its account,
+# and how that goes, after a line with --).
+work=/run/opennebula-ha-conversion
+convert=$work/convert
+sqlite=/var/lib/one/one.db
+aside=$sqlite.before-mariadb
+as_before="nothing has changed, and OpenNebula goes on with SQLite: run again"
+# What the program says where it refuses: expected, seen, remedy.
+tool() { # COMMAND…; sets said
+    local status=0 lines
+    said=$("$convert" "$@" 2>&1) || status=$?
+    readarray -t lines <<<"$said"
+    case $status in
+        0) ;;
+        65) refuse "${lines[@]}" ;;
+        *) refuse "a Python 3 with its module for SQLite on the host" "${lines[-1]}" \
+            "install them there, then run again" ;;
+    esac
+}
+said_of() { sed -n "s/^$1 //p" <<<"$said"; }
+tables_in() { sql -e "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '$1'"; }
+# The database in place is a copy of this SQLite's that an earlier run made: its mark names it.
+is_copy() {
+    local there
+    grep -qsx "$db_name" "$converting" || return 1
+    there=$(sql "$db_name" -e "SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''),
+        '\n'), 256) FROM db_versioning ORDER BY oid LIMIT 1" 2>/dev/null) || return 1
+    [ "$there" = "$identity" ]
+}
+go_back() {
+    local status=$?
+    trap - EXIT
+    set +e
+    if [ -e "$work/oned.conf" ]; then
+        systemctl stop opennebula.service
+        cp -p "$work/oned.conf" "$conf.new" && mv "$conf.new" "$conf"
+        [ -e "$sqlite" ] || mv "$aside" "$sqlite"
+    fi
+    sql -e "DROP DATABASE IF EXISTS $scratch; ${empty_account#*--}"
+    if is_copy || [ "$(tables_in "$db_name")" = 0 ]; then
+        sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
+        [ -n "$had_account" ] || sql -e "DROP USER IF EXISTS '$db_owner'@'localhost'"
+    fi
+    if [ -n "$ran" ]; then
+        systemctl reset-failed opennebula.service
+        systemctl start opennebula.service || tell remedy \
+            "oned does not start on SQLite any more, either: look at journalctl -u opennebula there"
+    fi
+    rm -rf "$work" "$converting" "${copy:-$work}.partial"
+    rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
+    exit "$status"
+} 2>/dev/null
+
+look() {
+    step "look at the SQLite database"
+    trap 'rm -rf "$work"' EXIT
+    if [ -e "$converting" ]; then
+        # What was killed has stopped it.
+        ran=yes
+        trap go_back EXIT
+    fi
+    rm -rf "$work"
+    install -d -m 0711 "$work"
+    printf '%s\n' "$program" >"$convert"
+    chmod 0700 "$convert"
+    tool describe "$sqlite"
+    identity=$(said_of identity) users=$(said_of users)
+    local there needed
+    there=$(said_of schema) needed=$(schema_in <"$onedb_schema")
+    [ "$there" = "$needed" ] || refuse "a database of version $needed, as the packages there need it" \
+        "version $there in $sqlite" \
+        "upgrade it first, as OpenNebula says: systemctl stop opennebula, then onedb upgrade -v as oneadmin, then systemctl start opennebula; or install the OpenNebula that it is of"
+    keep_enabled $database_service
+    systemctl start $database_service
+    await_database
+    [ "$(tables_in "$db_name")" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
+        "$(tables_in "$db_name") of them, beside $sqlite" \
+        "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, dump it and drop it; then run again"
+    had_account=$(sql -e "SELECT 'yes' FROM mysql.user WHERE user = '$db_owner' AND host = 'localhost'")
+}
+halt() {
+    ! systemctl -q is-active opennebula.service || ran=yes
+    mkdir -p "$(dirname "$converting")"
+    # Whoever is gone is told of nothing: the host goes back all the same.
+    trap '' PIPE
+    trap 'exit 143' HUP TERM
+    trap go_back EXIT
+    put "$converting" "$db_name"
+    # It stays enabled: after a crash of the host it starts with what DB names then.
+    step "stop oned"
+    halt_oned
+    local others
+    others=$(users_of "$sqlite")
+    [ -z "$others" ] || refuse "nobody at work with $sqlite" "$others" "stop that, then run again"
+}
+keep() {
+    local folder=/var/backups/opennebula old
+    step "keep a copy of $sqlite"
+    tool check "$sqlite"
+    copy=$folder/$(date -u +%Y%m%dT%H%M%SZ)-before-mariadb.one.db.zst
+    (umask 077 && mkdir -p "$folder" && zstd -q <"$sqlite" >"$copy.partial")
+    for old in "$folder"/*-before-mariadb.one.db.zst; do
+        if [ -e "$old" ] && cmp -s "$old" "$copy.partial"; then
+            rm "$copy.partial"
+            copy=$old
+            return
+        fi
+    done
+    (cd /var/lib/one && umask 077 && tar -cf - $(ls -d .one .ssh 2>/dev/null)) |
+        (umask 077 && zstd -q >"${copy%.one.db.zst}.keys.tar.zst")
+    mv "$copy.partial" "$copy"
+}
+fill() {
+    step "make the tables in MariaDB"
+    make_scratch
+    # oned makes them as this version wants them, in a place of its own: its settings are no secret of
+    # the stack, and nothing of it comes into the log.
+    sql <<<"${empty_account%%--*}"
+    install -d -o oneadmin -g oneadmin -m 0700 "$work/one" "$work/one/etc" "$work/one/var" "$work/one/var/lock"
+    (umask 077 && printf '%s\n' "$empty_conf" >"$work/one/etc/oned.conf")
+    chown oneadmin:oneadmin "$work/one/etc/oned.conf"
+    said=$(cd "$work/one" && runuser -u oneadmin -- env ONE_LOCATION="$work/one" oned -i 2>&1) ||
+        refuse "oned -i to make the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
+    rm -rf "$work/one"
+    sql -e "${empty_account#*--}"
+    step "copy all rows to MariaDB"
+    tool copy "$sqlite" "$scratch"
+}
+compare() {
+    step "compare all rows of SQLite and MariaDB"
+    tool verify "$sqlite" "$scratch"
+}
+place() {
+    step "put the database in place"
+    zstd -dc "$copy" | cmp -s - "$sqlite" || refuse "$sqlite as it was when oned stopped" \
+        "it has changed since" "see who writes it, then run again"
+    # An operator may have made a database meanwhile.
+    [ "$(tables_in "$db_name")" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
+        "some" "set opennebula-ha:db_name to a name that is free, then run again"
+    put_in_place
+    make_account
+}
+switch() {
+    step "have oned work with MariaDB"
+    cp -p "$conf" "$work/oned.conf"
+    put "$conf" "$oned_conf"
+}
+set_aside() {
+    [ ! -e "$sqlite" ] || mv --backup=numbered "$sqlite" "$aside"
+}
+start() {
+    step "start oned on MariaDB"
+    await_database
+    [ "$(count_users)" -ge "${users:-1}" ] || refuse "${users:-some} users in $db_name" \
+        "$(count_users)" "run again"
+    make_account
+    keep_enabled opennebula.service
+    run_oned start "oned to start on MariaDB" "correct what it says on the host, then run again"
+    trap - EXIT
+    rm -rf "$work" "$converting"
+    rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
+    restart_gui
+}
+ran= had_account=yes identity= users=
+for each in $steps; do "$each"; done

@@ -1,0 +1,328 @@
+"""A front-end on SQLite, as the packages alone make it, comes to MariaDB with all its data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.machines import Lab, LabHost
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import Message, messages, only
+from tests.lab.operators import ONE_PASS, Operator, config, kill_at, kill_session
+from tests.lab.zones import assert_whole, call, one, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
+SQLITE = "/var/lib/one/one.db"
+ASIDE = f"{SQLITE}.before-mariadb"
+MARK = "/var/lib/opennebula-ha/converting"
+BODY = "Grüße, 世界, 🐧 \\\\ 'quoted' " + "long " * 60_000
+CLIENT = "/usr/local/sbin/mariadb"
+POOLS = {
+    "one.userpool.info": (),
+    "one.grouppool.info": (),
+    "one.acl.info": (),
+    "one.templatepool.info": (-2, -1, -1),
+}
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
+    install_by_hand(lab.host("n1a1"))
+    for key in VIP_KEYS:
+        operator.config.pop(key)
+    operator.config |= {"convert_database": True, "admin_pubkey": "none"}
+    yield lab, operator
+
+
+def install_by_hand(host: LabHost) -> None:
+    """OpenNebula as its packages bring it, with content; nothing of this program."""
+    mirror = "http://10.2.50.1:8080/opennebula"
+    done = host.run(
+        f"""set -e
+        echo '{host.address} {host.name}' >>/etc/hosts
+        /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file \
+            {mirror}/repo2.key /etc/apt/one.asc
+        echo 'deb [signed-by=/etc/apt/one.asc] {mirror}/7.2/Debian/12 stable opennebula' \
+            >/etc/apt/sources.list.d/one.list
+        apt-get -qq update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq -y install opennebula
+        echo 'oneadmin:{ONE_PASS}' >/var/lib/one/.one/one_auth
+        systemctl enable --now opennebula""",
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    one(host, "onegroup create research")
+    one(host, "oneuser create älice secret-of-alice --group 100")
+    one(host, "oneacl create 200000002 1200000000 1")
+    call(host, "one.template.allocate", f'NAME = "large"\nDESCRIPTION = "{BODY}"')
+
+
+def content(host: LabHost) -> dict[str, str]:
+    """Every pool as that host's own oned has it."""
+    return {method: call(host, method, *parameters) for method, parameters in POOLS.items()}
+
+
+def backend(host: LabHost) -> str:
+    return host.run(
+        "sed -n '/^DB *=/,/]/s/.*BACKEND *= *\"\\([a-z]*\\)\".*/\\1/p' /etc/one/oned.conf"
+    ).stdout.strip()
+
+
+def state(host: LabHost) -> str:
+    """What a conversion touches, but for what oned itself writes as it starts."""
+    return host.run(
+        f"sha256sum /etc/one/oned.conf; stat -c '%a %U %n' {SQLITE} /etc/one/oned.conf;"
+        " systemctl is-enabled opennebula; systemctl is-active opennebula;"
+        " mysql -N -e 'SHOW DATABASES; SELECT user, host FROM mysql.user ORDER BY user';"
+        f" ls {ASIDE} {MARK} /run/opennebula-ha-conversion 2>&1"
+    ).stdout
+
+
+def test_where_the_rows_differ_oned_goes_on_with_sqlite(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    before, held = state(first), content(first)
+    # A MariaDB that changes a value on its way.
+    first.run(
+        f"""cat >{CLIENT} <<'END'
+#!/bin/bash
+case "$*" in *SHA2*opennebula_ha_incoming*|*opennebula_ha_incoming*SHA2*)
+    /usr/bin/mariadb opennebula_ha_incoming -e "UPDATE user_pool SET gid = 7 WHERE oid = 2" ;;
+esac
+exec /usr/bin/mariadb "$@"
+END
+chmod 755 {CLIENT}"""
+    )
+    message = only(operator.up(), "n1a1")
+    first.run(f"rm {CLIENT}")
+    assert message.step == "compare all rows of SQLite and MariaDB"
+    assert message.expected == "the same values in user_pool as in SQLite"
+    assert "goes on with SQLite" in message.remedy
+    assert state(first) == before
+    assert content(first) == held
+
+
+def refused(operator: Operator, host: str) -> Message:
+    """What ``up`` says of that host, before anything changes on it."""
+    before = state(operator.lab.host(host))
+    message = messages(operator.up())[host]
+    assert state(operator.lab.host(host)) == before
+    return message
+
+
+def test_a_server_of_a_zone_is_refused(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    first.run("sed -i 's/SERVER_ID *= *-1/SERVER_ID = 0/' /etc/one/oned.conf")
+    message = refused(operator, "n1a1")
+    first.run("sed -i 's/SERVER_ID *= *0/SERVER_ID = -1/' /etc/one/oned.conf")
+    assert message.step == "convert the database"
+    assert message.seen == "SERVER_ID 0 in oned.conf, beside SQLite"
+    assert "set SERVER_ID = -1" in message.remedy
+
+
+def test_a_database_of_an_earlier_version_is_refused(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    version = """runuser -u oneadmin -- python3 -c 'import sqlite3
+for table in "db_versioning", "local_db_versioning":
+    with sqlite3.connect("/var/lib/one/one.db") as one:
+        one.execute("UPDATE " + table + " SET version = ?", ["{}"])'"""
+    assert first.run(version.format("7.0.0")).returncode == 0
+    message = refused(operator, "n1a1")
+    assert first.run(version.format("7.2.0")).returncode == 0
+    assert message.step == "look at the SQLite database"
+    assert message.expected == "a database of version 7.2.0, as the packages there need it"
+    assert message.seen == f"version 7.0.0 in {SQLITE}"
+    assert "onedb upgrade" in message.remedy
+
+
+def test_two_with_data_are_refused(site: Site) -> None:
+    lab, operator = site
+    second = lab.host("n1a2")
+    second.run(f"mkdir /var/lib/one && echo data >{SQLITE}")
+    vip = {"one_vip": "10.2.50.86", "one_vip_cidr": 24, "one_vip_if": "eth0"}
+    with config(operator, frontends=operator.list_of(NAMES), **vip):
+        message = refused(operator, "n1a1")
+    second.run("rm -r /var/lib/one")
+    assert message.expected == "data of OpenNebula on no other front-end"
+    assert message.seen == "data on n1a2, too"
+
+
+def test_what_mariadb_cannot_hold_is_named(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    one(first, "oneuser create bob secret-of-bob")
+    one(first, "oneuser create BOB secret-of-BOB")
+    before, held = state(first), content(first)
+    message = only(operator.up(), "n1a1")
+    assert message.step == "copy all rows to MariaDB"
+    assert message.expected == "MariaDB to take the rows of user_pool"
+    assert "Duplicate entry 'BOB' for key 'name'" in message.seen
+    assert state(first) == before
+    assert content(first) == held
+    one(first, "oneuser delete BOB")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["stop oned", "make the tables in MariaDB", "put the database in place", "start oned on"],
+)
+def test_killed_at_any_moment_the_host_has_one_database_that_is_whole(
+    site: Site, moment: str
+) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    kill_at(operator, f"n1a1: {moment}")
+    wait_for(
+        lambda: first.run("flock -n /run/lock/opennebula-ha-host true").returncode == 0 or None,
+        "the end of what the operator began",
+    )
+    wait_for(
+        lambda: first.run("systemctl is-active opennebula").stdout == "active\n" or None, "oned"
+    )
+    assert content(first) == held
+    if backend(first) == "mysql":
+        go_back(first)
+
+
+def go_back(host: LabHost) -> None:
+    """What docs/safety.md says."""
+    done = host.run(
+        f"""set -e
+        systemctl stop opennebula
+        mysqldump --single-transaction --hex-blob opennebula | zstd -q >/root/opennebula.sql.zst
+        mysql -e 'DROP DATABASE opennebula'
+        mv {ASIDE} {SQLITE}
+        sed -i '/^DB *=/,/]/d' /etc/one/oned.conf
+        echo 'DB = [ BACKEND = "sqlite", TIMEOUT = 2500 ]' >>/etc/one/oned.conf
+        rm -f /etc/one/oned.conf.next {MARK}
+        systemctl start opennebula""",
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def stopping_at(host: LabHost, words: str) -> Iterator[None]:
+    """MariaDB's client there waits for ever where its arguments have those words."""
+    done = host.run(
+        f"""set -e
+        mkfifo /root/never
+        cat >{CLIENT} <<'END'
+#!/bin/bash
+if grep -q '{words}' <<<"$*"; then touch /run/stopped; read -r _ </root/never; fi
+exec /usr/bin/mariadb "$@"
+END
+        chmod 755 {CLIENT}"""
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        host.run(f"rm -f {CLIENT} /root/never /run/stopped")
+
+
+def crash_at(operator: Operator, host: LabHost, words: str) -> None:
+    """The host, and the operator's machine with it, at that place of an ``up``; then it is on."""
+    with stopping_at(host, words):
+        process = operator.start_up()
+        wait_for(lambda: host.run("test -e /run/stopped").returncode == 0 or None, f"{words} there")
+        kill_session(process)
+        process.wait()
+        host.kill()
+        host.start()
+    wait_for(
+        lambda: host.run("systemctl is-active opennebula").stdout == "active\n" or None, "oned"
+    )
+
+
+def test_a_crash_before_the_switch_leaves_sqlite(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    crash_at(operator, first, "opennebula_ha_incoming.*SHA2")
+    assert backend(first) == "sqlite"
+    assert content(first) == held
+    assert first.run(f"test -e {MARK}").returncode == 0
+
+
+def test_a_crash_after_the_switch_leaves_mariadb_and_the_next_up_ends_it(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    crash_at(operator, first, "FROM .opennebula.[.]user_pool")
+    assert backend(first) == "mysql"
+    assert content(first) == held
+    assert first.run(f"test -e {MARK} && test -s {ASIDE}").returncode == 0
+    # What is left needs nobody's consent.
+    operator.config["convert_database"] = False
+    run = operator.up()
+    assert run.ok, run.output
+    operator.config["convert_database"] = True
+    assert first.run(f"test ! -e {MARK}").returncode == 0
+    assert content(first) == held
+    go_back(first)
+    operator.forget()
+
+
+def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    assert "älice" in "".join(held.values())
+    assert "🐧" in "".join(held.values())
+
+    run = operator.up()
+    assert run.ok, run.output
+    assert backend(first) == "mysql"
+    after = content(first)
+    for pool, before in held.items():
+        # Of a body of many thousand characters no difference is to be shown.
+        assert len(after[pool]) == len(before)
+        assert (after[pool] == before) is True
+    assert first.run(f"test ! -e {SQLITE} && test -s {ASIDE} && test ! -e {MARK}").returncode == 0
+    kept = [dump["path"] for dump in operator.outputs()["backups"]["n1a1"]]
+    (copy,) = [path for path in kept if path.endswith("-before-mariadb.one.db.zst")][-1:]
+    assert first.run(f"zstd -dc {copy} | cmp - {ASIDE}").returncode == 0
+    assert first.run(f"stat -c '%a %U' {copy}").stdout == "600 root\n"
+    assert operator.up("--expect-no-changes").ok
+    operator.config["convert_database"] = False
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_the_way_back_and_forth_again(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    one(first, "oneuser create later secret-of-later")
+    go_back(first)
+    assert "later" not in one(first, "oneuser list")
+    assert "älice" in one(first, "oneuser list")
+    one(first, "oneuser create before secret-of-before")
+
+    operator.change(["n1a1"], db_backend="SQLite")
+    assert backend(first) == "sqlite"
+    assert "before" in one(first, "oneuser list")
+
+    operator.change(["n1a1"], db_backend="MariaDB", convert_database=True)
+    assert backend(first) == "mysql"
+    assert "before" in one(first, "oneuser list")
+
+
+def test_and_grows_to_three(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    held = content(first)
+    vip = {"one_vip": "10.2.50.86", "one_vip_cidr": 24, "one_vip_if": "eth0"}
+    operator.change(NAMES, **vip)
+    assert_whole(lab, NAMES)
+    for pool in POOLS:
+        assert content(lab.host("n1a3"))[pool] == held[pool] or pool == "one.userpool.info"
+    assert "älice" in one(lab.host("n1a3"), "oneuser list")

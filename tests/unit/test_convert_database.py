@@ -1,0 +1,145 @@
+"""When data in SQLite are moved to MariaDB, and what is left of that after an interruption."""
+
+import re
+from typing import Any
+
+import pytest
+
+from opennebula import conf
+from procedures.checks import findings
+from procedures.checks.site import Change, Seen, Site
+from procedures.convert_database import _PROGRAM, SCRATCH, Step, plan, refusal
+from procedures.drift import drift
+from procedures.observe import Facts
+from procedures.script_text import script_text
+from procedures.specs import Database, PreflightSpec
+from tests.unit.test_preflight import bare
+from tests.unit.test_procedures import SECRETS, SHIPPED, facts, installed, spec
+
+MARIADB = Database()
+ALL = tuple(Step)
+END = (Step.SET_ASIDE, Step.START)
+
+
+def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
+    given = {"oned_conf": text, "identity": "sqlite", **changes}
+    return facts(name, **given)
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "expected"),
+    [
+        pytest.param(on_sqlite(), False, (), id="nobody asked"),
+        pytest.param(on_sqlite(), True, ALL, id="all of it"),
+        pytest.param(on_sqlite(active=False), True, ALL, id="somebody stopped it"),
+        pytest.param(
+            on_sqlite(converting="opennebula", active=False),
+            True,
+            ALL,
+            id="killed before DB changed",
+        ),
+        pytest.param(
+            on_sqlite(converting="opennebula"), True, ALL, id="the same, and started by hand since"
+        ),
+        pytest.param(
+            facts(converting="opennebula", identity="sqlite", active=False),
+            True,
+            END,
+            id="killed before the file was set aside",
+        ),
+        pytest.param(
+            facts(converting="opennebula", active=False), True, END, id="killed before the start"
+        ),
+        pytest.param(
+            facts(converting="opennebula"), False, END, id="killed after it, the key is gone"
+        ),
+        pytest.param(facts(), True, (), id="converted"),
+        pytest.param(facts(identity="sqlite"), True, (), id="a file that is left over"),
+        pytest.param(on_sqlite(identity="", has_content=False), True, (), id="blank, as packaged"),
+        pytest.param(
+            on_sqlite(identity="", has_content=False, oned_conf=""), True, (), id="no package"
+        ),
+        pytest.param(on_sqlite(text=""), True, ALL, id="no oned.conf beside the data"),
+    ],
+)
+def test_what_db_names_says_what_is_left(
+    seen: Facts, asked: bool, expected: tuple[Step, ...]
+) -> None:
+    assert plan(seen, MARIADB, asked=asked) == expected
+
+
+def test_a_stack_on_sqlite_stays_there() -> None:
+    assert plan(on_sqlite(), Database(backend="SQLite"), asked=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "others", "expected", "remedy"),
+    [
+        (on_sqlite(), (), None, ""),
+        (on_sqlite(), ("n1a2",), "data on n1a2, too", "take n1a1 off opennebula-ha:frontends"),
+        (
+            on_sqlite(text=conf.write(SHIPPED, "FEDERATION", {"SERVER_ID": 1})),
+            (),
+            "SERVER_ID 1 in oned.conf",
+            "set SERVER_ID = -1",
+        ),
+        (
+            on_sqlite(text=conf.write(SHIPPED, "FEDERATION", {"MODE": "SLAVE"})),
+            (),
+            "FEDERATION/MODE SLAVE",
+            "out of the federation",
+        ),
+        (on_sqlite(), (), None, ""),
+    ],
+)
+def test_one_front_end_alone_is_converted(
+    seen: Facts, others: tuple[str, ...], expected: str | None, remedy: str
+) -> None:
+    refused = refusal(seen, "7.2", others)
+    assert (refused is None) is (expected is None)
+    if refused is not None and expected is not None:
+        assert expected in refused.seen
+        assert remedy in refused.remedy
+
+
+def test_another_version_comes_after_it() -> None:
+    refused = refusal(on_sqlite(), "7.4", ())
+    assert refused is not None
+    assert refused.seen == "7.2.0-1"
+    assert "set one_version" in refused.remedy
+    assert refusal(on_sqlite(packages=installed(opennebula=None)), "7.4", ()) is None
+
+
+@pytest.mark.parametrize("converts", [False, True])
+def test_preflight_refuses_two_with_data(converts: bool) -> None:
+    one, two = on_sqlite("n1a1"), on_sqlite("n1a2")
+    hosts = {"n1a1": one.host, "n1a2": two.host}
+    site = Site(
+        Change(PreflightSpec(hosts=hosts, version="7.2"), None),
+        seen={name: Seen(bare(name), each) for name, each in (("n1a1", one), ("n1a2", two))},
+        silent={},
+        ssh={"n1a1": 22, "n1a2": 22},
+        converts=converts,
+    )
+    refused = [one.error.seen for one in findings(site) if one.error.step == "convert the database"]
+    assert refused == (["data on n1a2, too", "data on n1a1, too"] if converts else [])
+
+
+def test_what_is_left_is_drift_until_it_has_ended() -> None:
+    assert "oned.conf: DB" in " ".join(drift(on_sqlite(), spec(), SECRETS))
+
+
+def test_the_script_knows_all_steps_and_the_same_database() -> None:
+    text = script_text("convert_database")
+    for step in Step:
+        assert re.search(rf"^{step}\(\) \{{$", text, re.MULTILINE), step
+    assert f"\nscratch={SCRATCH}\n" in text
+
+
+def test_the_program_runs_with_the_python_of_old_distributions() -> None:
+    """3.6, of EL 8 and SUSE 15: none of what came later, as far as a look shows."""
+    text = _PROGRAM.read_text()
+    assert " := " not in text
+    assert "match " not in text
+    assert "removeprefix" not in text
+    assert not re.search(r"(?m)^(?!.*[\"#]).*(->|:) (list|dict|tuple|set)\[", text)
