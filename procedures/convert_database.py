@@ -118,16 +118,18 @@ def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, 
             "account": account,
             "identify": configuration.identify(database, password),
             "db_password": password,
-            "oned_conf": configuration.with_database(seen.oned_conf, database, password).rstrip(
-                "\n"
-            ),
-            "empty_conf": configuration.with_database(seen.oned_conf, _EMPTY, once).rstrip("\n"),
+            "oned_conf": configuration.with_database(
+                seen.oned_conf, database, password, seen.host
+            ).rstrip("\n"),
+            "empty_conf": configuration.with_database(
+                seen.oned_conf, _EMPTY, once, seen.host
+            ).rstrip("\n"),
             "empty_account": "\n".join(
                 (
                     configuration.account(_EMPTY, once),
                     configuration.identify(_EMPTY, once),
                     "--",
-                    configuration.drop_account(_EMPTY.owner),
+                    f"DROP USER IF EXISTS {configuration.account_of(_EMPTY.owner)};",
                 )
             ),
         },

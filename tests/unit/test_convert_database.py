@@ -13,6 +13,7 @@ from procedures.drift import drift
 from procedures.observe import Facts
 from procedures.script_text import script_text
 from procedures.specs import Database, PreflightSpec
+from procedures.traces import Traces
 from tests.unit.test_preflight import bare
 from tests.unit.test_procedures import SECRETS, SHIPPED, facts, installed, spec
 
@@ -22,7 +23,8 @@ END = (Step.SET_ASIDE, Step.START)
 
 
 def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
-    given = {"oned_conf": text, "identity": "sqlite", **changes}
+    traces = Traces(sqlite_bytes=4096 if changes.get("identity", "sqlite") else 0)
+    given = {"oned_conf": text, "identity": "sqlite", "traces": traces, **changes}
     return facts(name, **given)
 
 
@@ -126,7 +128,7 @@ def test_preflight_refuses_two_with_data(converts: bool) -> None:
 
 
 def test_what_is_left_is_drift_until_it_has_ended() -> None:
-    assert "oned.conf: DB" in " ".join(drift(on_sqlite(), spec(), SECRETS))
+    assert "SQLite (/var/lib/one/one.db)" in " ".join(drift(on_sqlite(), spec(), SECRETS))
 
 
 def test_the_script_knows_all_steps_and_the_same_database() -> None:
