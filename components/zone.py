@@ -120,7 +120,7 @@ class HighAvailableZone(ComponentResource):
             spec,
             settings.hosts,
             features=settings.feature_names,
-            after=self._revisions(),
+            after={**self._revisions(), **_beside(settings)},
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
@@ -174,6 +174,21 @@ class HighAvailableZone(ComponentResource):
             if one.member is not None:
                 found[f"{one.name} server"] = one.member.revision
         return found
+
+
+def _beside(settings: Settings) -> dict[str, Input[Any]]:
+    """What an ``up`` may change with no front-end's installation or place in the zone: after that,
+    too, the zone is looked at.
+    """
+    given: dict[str, Input[Any]] = {
+        "login keys": [*sorted(set(settings.ensure_keys_for)), settings.rsa_key_size]
+        if settings.ensure_keys_for
+        else None,
+        "lost": sorted(settings.lost),
+        "admin_pubkey": settings.admin_pubkey,
+        "web server": web_server(settings).model_dump(mode="json") if settings.ssl.is_on else None,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def zone(settings: Settings) -> ZoneSpec:

@@ -6,8 +6,8 @@ from settings.model import Settings
 
 _WORDS = """
 opennebula one oned oneadmin oneflow onegate admin administrator root user password passw0rd
-passwort secret changeme change-me default mysql mariadb database backup system service test demo lab
-cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
+passwort secret changeme change-me default mysql mariadb database backup system service test demo
+lab cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
 """
 """One-deploy's default, what is guessed first, and words of this program's own lines."""
 
