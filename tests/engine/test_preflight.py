@@ -37,7 +37,7 @@ def run(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     }
     if not backend.exists():
         backend.mkdir()
-        # It writes beside the project file that it finds: not beside the repository's own.
+        # It writes next to the project file that it finds, which must not be the repository's.
         (directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
         init = ["pulumi", "stack", "init", "try"]
         subprocess.run(init, cwd=directory, env=environment, check=True, capture_output=True)
