@@ -126,14 +126,8 @@ def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, 
                 "\n"
             ),
             "empty_conf": configuration.with_database(seen.oned_conf, _EMPTY, once).rstrip("\n"),
-            "empty_account": "\n".join(
-                (
-                    configuration.account(_EMPTY, once),
-                    configuration.identify(_EMPTY, once),
-                    "--",
-                    configuration.drop_account(_EMPTY.owner),
-                )
-            ),
+            "empty_account": f"{configuration.account(_EMPTY, once)}\n"
+            f"{configuration.identify(_EMPTY, once)}",
         },
         timeout=CONVERSION,
     )
