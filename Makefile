@@ -4,13 +4,16 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lab-setup demo demo-down preview up refresh destroy switchover restore bench bench-compare docs test lint unit lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Make the Python environment, and install Pulumi where it is missing
+setup: ## Make the Python environment, and find, install or build the Pulumi CLI
 	@scripts/setup
+
+python-setup:
+	@scripts/setup python
 
 lab-setup:
 	@scripts/setup lab
@@ -21,14 +24,17 @@ demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
 
-preview up refresh destroy: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: and say where the time went)
-	@TIMES='$(TIMES)' scripts/engine $@ '$(STACK)' $(OPTIONS)
+preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: and say where the time went)
+	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
+
+pulumi: setup ## Run any other command of Pulumi on a stack (ARGS="stack export")
+	@scripts/pulumi '$(STACK)' $(ARGS)
 
 switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
-	@scripts/engine switchover '$(STACK)' '$(TO)'
+	@scripts/pulumi '$(STACK)' switchover '$(TO)'
 
 restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STACK=…, FROM=dump)
-	@scripts/engine restore '$(STACK)' '$(FROM)'
+	@scripts/pulumi '$(STACK)' restore '$(FROM)'
 
 bench: lab-setup ## Measure what the program takes beside what it may take (ARGS="cold --rounds 3": a part)
 	@$(PY) -m bench $(ARGS)
@@ -36,19 +42,19 @@ bench: lab-setup ## Measure what the program takes beside what it may take (ARGS
 bench-compare: lab-setup ## The same beside another version in turn; fails where this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: setup ## Write the table of the config's keys anew, from their definitions
+docs: python-setup ## Write the table of the config's keys anew, from their definitions
 	@$(PY) -m settings.table
 
 test: lab-setup lint unit lab-test ## Run every check
 
-lint: setup ## Check format, style, types and the direction of imports
+lint: python-setup ## Check format, style, types and the direction of imports
 	@$(PY) -m ruff format --quiet --diff $(CODE)
 	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m mypy --no-error-summary
 	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
 	@echo "format, style, types and imports are in order"
 
-unit: lab-setup ## Run the tests of the program's parts, of the engine and of the stand-ins
+unit: lab-setup ## Run the tests of the program's parts, on the engine, and of the stand-ins
 	@$(PY) -m pytest -q -n 2 tests/unit tests/engine tests/standin
 
 lab-test: lab-setup ## Run the tests on lab hosts

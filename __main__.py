@@ -2,8 +2,6 @@
 
 import gc
 import os
-import signal
-from types import FrameType
 
 import pulumi
 
@@ -14,26 +12,24 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import settings  # noqa: E402
 from components.zone import HighAvailableZone  # noqa: E402
+from providers import lifeline  # noqa: E402
 
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End at once: the engine interrupts the program when a resource failed and has said why."""
-    os._exit(1)
-
-
-signal.signal(signal.SIGINT, _leave)
-
-stack = settings.load()
-if stack.upgrade_database:
-    pulumi.log.warn(
-        f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs another"
-        " version of the database, nobody can use the zone for some minutes while that is changed"
-    )
-if stack.convert_database:
-    pulumi.log.warn(
-        "opennebula-ha:convert_database is set: where a front-end has its data in SQLite, nobody"
-        " can use OpenNebula for a while, until they are in MariaDB"
-    )
-zone = HighAvailableZone("zone", stack)
-for name, value in zone.outputs().items():
-    pulumi.export(name, value)
+lifeline.leave_with_engine()
+with lifeline.told_once():
+    stack = settings.load()
+    if stack.upgrade_database:
+        pulumi.log.warn(
+            f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs"
+            " another version of the database, nobody can use the zone for some minutes while that"
+            " is changed"
+        )
+    if stack.convert_database:
+        pulumi.log.warn(
+            "opennebula-ha:convert_database is set: where a front-end has its data in SQLite,"
+            " nobody can use OpenNebula for a while, until they are in MariaDB"
+        )
+    for text in settings.cautions(stack):
+        pulumi.log.warn(text)
+    zone = HighAvailableZone("zone", stack)
+    for name, value in zone.outputs().items():
+        pulumi.export(name, value)

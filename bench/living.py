@@ -1,10 +1,8 @@
 """The life of one zone: nothing to change, growth, and a rollout."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from statistics import median
 from bench.figures import Figure
 from bench.zones import Zone, blank_lab, say, zone_of
 from lab.machines import Lab, LabHost
+from lab.pulumi.cli import environment
 from tests.lab.operators import PASSPHRASE
 from tests.lab.zones import call, servers, wait_for
 
@@ -150,19 +149,12 @@ class Trivial:
         (folder / "backend").mkdir()
         self._file = folder / "Pulumi.bench.yaml"
         self._file.write_text(f"config:\n  trivial:resources: {count}\n", encoding="utf-8")
-        self._environment = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        }
+        self._environment = environment(folder / "backend", PASSPHRASE, "bench")
 
     def __enter__(self) -> Callable[[str], float]:
-        if shutil.which("pulumi"):
-            # It writes beside the project file that it finds: not beside the repository's own.
-            shutil.copy(TRIVIAL / "Pulumi.yaml", self._file.parent)
-            self._do("pulumi", "stack", "init", "bench", "--cwd", str(self._file.parent))
+        # It writes beside the project file that it finds: not beside the repository's own.
+        shutil.copy(TRIVIAL / "Pulumi.yaml", self._file.parent)
+        self._do("stack", "init", "bench", "--cwd", str(self._file.parent))
         self._run("up")
         return self._run
 
@@ -170,22 +162,18 @@ class Trivial:
         self._folder.cleanup()
 
     def _run(self, action: str) -> float:
-        if shutil.which("pulumi"):
-            engine = ["pulumi", action, "--non-interactive"]
-            agreed = ["--skip-preview", "--yes"]
-        else:
-            engine = [sys.executable, "-m", "lab.engine", action, "--cwd", str(TRIVIAL)]
-            agreed = ["--yes"]
+        agreed = ["--skip-preview", "--yes"] if action == "up" else []
         begun = time.monotonic()
-        more = agreed if action == "up" else []
-        self._do(*engine, "--stack", "bench", "--config-file", str(self._file), *more)
+        self._do(action, "--non-interactive", "--config-file", str(self._file), *agreed)
         return time.monotonic() - begun
 
     def _do(self, *argv: str) -> None:
-        root = Path(__file__).resolve().parents[1]
-        cwd = TRIVIAL if argv[0] == "pulumi" else root
         done = self._lab.exec(
-            argv, cwd=cwd, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            ["pulumi", *argv],
+            cwd=TRIVIAL,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         if done.returncode:
             raise SystemExit(done.stdout)

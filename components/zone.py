@@ -1,5 +1,7 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
+import hashlib
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ from procedures.specs import (
     PreflightSpec,
     RepositorySource,
     Schedulers,
+    Spec,
     Vip,
     WebSpec,
     ZoneSpec,
@@ -55,9 +58,15 @@ class HighAvailableZone(ComponentResource):
             one.host.name: commands.before_installation(one.host) if commands else []
             for one in specs
         }
+        spec = zone(settings)
         checked = Preflight(
             name,
             preflight(settings),
+            zone=spec,
+            lost=settings.lost,
+            wanted=digest(settings, [*specs, spec]),
+            secrets=secrets,
+            one_pass=Output.secret(settings.fingerprint("one_pass")),
             urn=urn([ZONE], "Preflight", name),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )
@@ -71,7 +80,6 @@ class HighAvailableZone(ComponentResource):
             )
             for one in specs
         ]
-        spec = zone(settings)
         prepared: list[Resource] = [one.installation for one in self.front_ends]
         if settings.ensure_keys_for:
             # Before the zone: whoever founds it, or joins, may be sent its database with them.
@@ -119,6 +127,7 @@ class HighAvailableZone(ComponentResource):
             name,
             spec,
             settings.hosts,
+            features=settings.feature_names,
             after=self._revisions(),
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
@@ -173,6 +182,16 @@ class HighAvailableZone(ComponentResource):
             if one.member is not None:
                 found[f"{one.name} server"] = one.member.revision
         return found
+
+
+def digest(settings: Settings, specs: Sequence[Spec]) -> str:
+    """Return a digest of everything that the stack wants of its hosts, without its secrets."""
+    wanted = [one.model_dump_json() for one in specs]
+    if settings.ssl.is_on:
+        wanted.append(web_server(settings).model_dump_json())
+    wanted += [*sorted(set(settings.ensure_keys_for)), str(settings.rsa_key_size)]
+    wanted += [settings.admin_pubkey]
+    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
 
 
 def zone(settings: Settings) -> ZoneSpec:

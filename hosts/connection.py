@@ -1,18 +1,32 @@
 """How front-ends are reached: the part of the stack's config that concerns SSH."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class HostSsh(BaseModel):
-    """What one front-end overrides of the common SSH settings."""
+class Strict(BaseModel):
+    """Base of all models here and above: frozen, and strict about names, in copies, too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy with other values. Raises TypeError for a name that is no field: pydantic itself
+        takes it without a word, and the field that was meant keeps its value.
+        """
+        unknown = (update or {}).keys() - type(self).model_fields.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        return super().model_copy(update=update, deep=deep)
+
+
+class HostSsh(Strict):
+    """What one front-end overrides of the common SSH settings."""
 
     user: str | None = None
     """User to log in as, where it is another one on this host."""
@@ -20,10 +34,8 @@ class HostSsh(BaseModel):
     """Port of its SSH server, where it is another one."""
 
 
-class SshSettings(BaseModel):
+class SshSettings(Strict):
     """How the operator's machine logs in: one user, key and way for all front-ends."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     user: str = "root"
     """User to log in as. Any other than root needs sudo without a password."""
@@ -55,10 +67,8 @@ class SshSettings(BaseModel):
         return value
 
 
-class Host(BaseModel):
+class Host(Strict):
     """A front-end's place on the network. The name is the one that the others call it by."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str
     address: str

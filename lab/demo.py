@@ -10,14 +10,14 @@ from pathlib import Path
 from lab.machines import Lab, LabFault
 
 _ROOT = Path(__file__).resolve().parent.parent
-_ENGINE = str(_ROOT / "scripts" / "engine")
+_PULUMI = str(_ROOT / "scripts" / "pulumi")
 _LAB = ".venv/bin/python -m lab"
 _VIP = "10.2.50.86"
 HOSTS = 3
 
 
 def main(argv: list[str]) -> int:
-    """Boot, build, show. The exit status is the engine's."""
+    """Boot, build, show. The exit status is the CLI's."""
     parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
     parser.add_argument("--repository", metavar="DIR_OR_URL", help="OpenNebula's packages")
     arguments = parser.parse_args(argv)
@@ -54,12 +54,12 @@ def _demonstrate(lab: Lab, repository: str | None) -> int:
 
 
 def _up() -> int:
-    with subprocess.Popen([_ENGINE, "up", "lab"]) as engine:
+    with subprocess.Popen([_PULUMI, "lab", "up"]) as cli:
         while True:
             try:
-                return engine.wait()
+                return cli.wait()
             except KeyboardInterrupt:
-                # The engine was interrupted, too, and ends in its own way.
+                # The CLI was interrupted, too, and ends in its own way.
                 continue
 
 

@@ -221,8 +221,8 @@ def plan_zone(
         return Refusal(
             expected="at most one front-end with a database of its own",
             seen=f"{_names(solo)} each hold one",
-            remedy="decide which one is the zone's; on the others stop opennebula and drop the"
-            " database, or take them off the list",
+            remedy="decide which one is the zone's; on the others stop opennebula, drop the"
+            " database and move /var/lib/one/.one to another place, or take them off the list",
         )
     if not solo and not members:
         return _begin(
@@ -315,7 +315,8 @@ def _convert(
         return Refusal(
             expected=f"databases that are copies of the one on {founder.name}",
             seen=f"{_names(strange)} hold another zone's",
-            remedy="take them off the list, or drop their databases",
+            remedy="take them off the list, or drop their databases and move /var/lib/one/.one to"
+            " another place there",
             host=strange[0].name,
         )
     newer = [host for host in members if host.log_position > founder.log_position]
@@ -484,7 +485,8 @@ def plan_join(
         return Refusal(
             expected="an empty database, or a copy of this zone's",
             seen="a database of another OpenNebula",
-            remedy="if nothing in it is needed, stop opennebula there and drop the database",
+            remedy="if nothing in it is needed, stop opennebula there, drop the database and move"
+            " /var/lib/one/.one to another place",
             host=host.name,
         )
     if entry is None:

@@ -17,16 +17,38 @@ def settle(
     *,
     former: str,
 ) -> None:
-    """The stack's password is the account's only one; a ``former`` account of ours goes.
+    """The stack's password is the account's only one; a ``former`` account of ours goes, and so do
+    those of their names that let in from elsewhere than the host itself.
 
-    Only where every oned there runs with its present configuration: ``seen`` are facts of that
-    moment. Raises HostError.
+    One that has other rights by now stays. Only where every oned there runs with its present
+    configuration: ``seen`` are facts of that moment. Raises HostError.
     """
     if not database.is_mariadb:
         return
     if former == database.owner:
-        hosts = {n: host for n, host in hosts.items() if n not in seen or seen[n].two_passwords}
-    statements = configuration.identify(database, access.secrets.db_password)
-    if former != database.owner:
-        statements += "\n" + configuration.drop_account(former)
-    on_each(hosts, lambda host: access.run(host, "settle_account", secrets={"account": statements}))
+        hosts = {
+            n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
+        }
+    # An oned that asks another host than its own may be let in by one of them.
+    is_local = all(configuration.is_local(one.oned_conf) for one in seen.values())
+    names = dict.fromkeys((database.owner, former)) if is_local else ()
+    on_each(
+        hosts,
+        lambda host: access.run(
+            host,
+            "settle_account",
+            variables={
+                "owners": " ".join(names),
+                "ours": "\n".join(configuration.places(database)),
+                "former": ("" if former == database.owner else configuration.account_of(former)),
+                "grant": configuration.own_grant(database),
+            },
+            secrets={"account": configuration.identify(database, access.secrets.db_password)},
+        ),
+    )
+
+
+def _differs(database: Database, seen: Facts) -> bool:
+    return seen.two_passwords or bool(
+        configuration.further_accounts(database, seen.traces.accounts)
+    )

@@ -45,14 +45,14 @@ def to_leader(
     hosts: Mapping[str, Host],
     leader: str,
     seen: Mapping[str, Facts],
-) -> str:
-    """Have all VIPs on that leader and nowhere else; its name. Raises HostError.
+) -> Mapping[str, Facts]:
+    """Have all VIPs on that leader and nowhere else; the facts by which it is so.
+
+    Raises HostError.
 
     What a hook left behind is removed, and where none has brought the leader an address, its
     hook's program is run once more.
     """
-    if not zone.vips:
-        return ""
     begun = time.monotonic()
     taken = False
     while wrong := faults(seen, zone.vips, leader):
@@ -79,7 +79,7 @@ def to_leader(
             _take(access, seen[leader])
             taken = True
         seen = all_facts(access, hosts, zone.database)
-    return leader
+    return seen
 
 
 def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None:

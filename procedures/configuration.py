@@ -1,21 +1,26 @@
 """The managed part of a front-end's configuration files. Pure: text in, text out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from hosts.connection import Host
 from opennebula import attributes, conf, raft_hook
 from opennebula.attributes import Wish
+from opennebula.database import DatabaseSection, Place
 from procedures.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
 
 MONITORD = "/etc/one/monitord.conf"
 TOO_MUCH = "rights on every database"
+_EVERYTHING = "*.*"
+_HERE = "localhost"
 LEADER_HOOK = "RAFT_LEADER_HOOK"
+_SERVER = ("SERVER", "PORT")
 _HOOKS = {LEADER_HOOK: "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
 
 def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
     """oned.conf as the stack wants it; SERVER_ID is the zone's matter and stays."""
-    text = with_database(text, spec.database, db_password)
+    text = with_database(text, spec.database, db_password, spec.host)
     text = conf.write(text, "ONEGATE_ENDPOINT", spec.gate_endpoint)
     hooks = hook_commands(spec)
     places = [f"{vip.interface} {vip.address}/{vip.prefix}" for vip in spec.vips]
@@ -74,9 +79,31 @@ def monitord_conf(spec: InstallationSpec) -> ManagedFile:
     )
 
 
-def with_database(text: str, database: Database, password: str) -> str:
-    """oned.conf with these settings of the database."""
-    return conf.write(text, "DB", _database(database, password))
+def with_database(text: str, database: Database, password: str, host: Host) -> str:
+    """oned.conf with these settings of the database.
+
+    Another spelling of the same server stays, unless the account changes: the one that this program
+    makes is sure to be let in over the socket.
+    """
+    wanted = _database(database, password)
+    if place(text, database, host) is Place.OURS and database.is_mariadb:
+        found = conf.read(text, "DB")
+        account = {key: wanted[key] for key in ("USER", "PASSWD")}
+        if isinstance(found, dict) and account.items() <= found.items():
+            wanted = {key: value for key, value in wanted.items() if key not in _SERVER}
+    return conf.write(text, "DB", wanted)
+
+
+def place(text: str, database: Database, host: Host) -> Place:
+    """Whose database this oned.conf of that host names."""
+    return DatabaseSection.of(text).place(
+        mariadb=database.is_mariadb, name=database.name, names=(host.name, host.address)
+    )
+
+
+def changes_database(text: str, written: str) -> bool:
+    """Whether the section DB of an oned.conf is another one in what is about to be written."""
+    return conf.read(text, "DB") != conf.read(written, "DB")
 
 
 def with_server_id(text: str, server_id: int) -> str:
@@ -93,7 +120,12 @@ def without_hooks(text: str) -> str:
 
 def account_name(database: Database) -> str:
     """The account as SQL has it."""
-    return _account(database.owner)
+    return account_of(database.owner)
+
+
+def account_of(owner: str) -> str:
+    """An account of that name on the host itself, as SQL has it."""
+    return f"'{_quote(owner)}'@'localhost'"
 
 
 def without_global_rights(database: Database) -> str:
@@ -106,11 +138,42 @@ def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
     """What the account lacks, and what it has too much, from its SHOW GRANTS."""
     if not grants:
         return ["missing"]
-    own = f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
+    places = [_EVERYTHING, *(f"`{name}`.*" for name in _spellings(database))]
+    own = tuple(f"GRANT ALL PRIVILEGES ON {place} TO " for place in places)
     found = [] if any(line.startswith(own) for line in grants) else ["no right to its database"]
-    if any(" ON *.* " in line and not line.startswith("GRANT USAGE ") for line in grants):
+    if any(f" ON {_EVERYTHING} " in line for line in _rights(grants)):
         found.append(TOO_MUCH)
     return found
+
+
+def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The accounts of the owner's name that reach its database from elsewhere than the host itself,
+    by the host that they let in from, and what is wrong with each.
+
+    One-deploy makes such a one. One with a right to another database is somebody else's.
+    """
+    ours = places(database)
+    found = {}
+    for host, grants in sorted(accounts.items()):
+        rights = _rights(grants)
+        if host != _HERE and rights and all(any(on in line for on in ours) for line in rights):
+            found[host] = f"lets in from {'any host' if host == '%' else host}"
+    return found
+
+
+def places(database: Database) -> tuple[str, ...]:
+    """What a line of SHOW GRANTS has of a right to everything, or to something in the database."""
+    return (f" ON {_EVERYTHING} ", *(f" ON `{name}`." for name in sorted(_spellings(database))))
+
+
+def is_local(oned_conf: str) -> bool:
+    """Whether that oned asks MariaDB on its own host, by its socket."""
+    found = conf.read(oned_conf, "DB") if oned_conf else None
+    return isinstance(found, dict) and found.get("SERVER") == _HERE
+
+
+def _rights(grants: Sequence[str]) -> list[str]:
+    return [line for line in grants if not line.startswith("GRANT USAGE ")]
 
 
 def account(database: Database, password: str) -> str:
@@ -136,7 +199,7 @@ def identify(database: Database, password: str, *, beside: str = "") -> str:
         one = "VIA " + " OR ".join(
             f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, beside)
         )
-    return f"ALTER USER {_account(database.owner)} IDENTIFIED {one};"
+    return f"ALTER USER {account_of(database.owner)} IDENTIFIED {one};"
 
 
 def in_use(text: str, database: Database) -> str:
@@ -147,22 +210,17 @@ def in_use(text: str, database: Database) -> str:
     return str(found.get("PASSWD", ""))
 
 
-def other_database(text: str, database: Database) -> str:
-    """The database that oned.conf names, where that is another one in MariaDB."""
-    found = conf.read(text, "DB") if text else None
-    if not isinstance(found, dict) or str(found.get("BACKEND", "")).lower() != "mysql":
-        return ""
-    name = str(found.get("DB_NAME", database.name))
-    return "" if name == database.name else name
+def own_grant(database: Database) -> str:
+    """The beginning of the one grant that this program gives the account."""
+    return f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
 
 
-def drop_account(owner: str) -> str:
-    """SQL that removes an account."""
-    return f"DROP USER IF EXISTS {_account(owner)};"
-
-
-def _account(owner: str) -> str:
-    return f"'{_quote(owner)}'@'localhost'"
+def foreign_grants(database: Database, grants: Sequence[str]) -> list[str]:
+    """Those of an account's grants that this program never gave."""
+    # An underscore that is not escaped stands for any character: by hand it is often so.
+    by_hand = f"GRANT ALL PRIVILEGES ON `{database.name}`.* TO "
+    own = ("GRANT USAGE ON *.* TO ", own_grant(database), by_hand)
+    return [line for line in grants if not line.startswith(own)]
 
 
 def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
@@ -170,7 +228,7 @@ def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
         return {"BACKEND": "sqlite"}
     return {
         "BACKEND": "mysql",
-        "SERVER": "localhost",
+        "SERVER": _HERE,
         "PORT": 0,
         "USER": database.owner,
         "PASSWD": password,
@@ -181,6 +239,11 @@ def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
 def _pattern(database: Database) -> str:
     # In a GRANT an underscore stands for any character.
     return database.name.replace("`", "``").replace("_", r"\_")
+
+
+def _spellings(database: Database) -> set[str]:
+    """The database's name in a GRANT, of ours or somebody else's."""
+    return {_pattern(database), database.name.replace("`", "``")}
 
 
 def _quote(text: str) -> str:

@@ -21,6 +21,7 @@ from procedures import configuration
 from procedures.access import Access
 from procedures.observe import Facts
 from procedures.oned import answering
+from procedures.signs import on_sqlite
 from procedures.specs import Database
 
 CONVERSION = 7200.0
@@ -46,18 +47,13 @@ class Step(StrEnum):
     START = "start"
 
 
-def is_on_sqlite(seen: Facts, database: Database) -> bool:
-    """Its oned has its data in SQLite, and the stack wants them in MariaDB."""
-    return database.is_mariadb and seen.identity == "sqlite" and _backend(seen) == "sqlite"
-
-
 def plan(seen: Facts, database: Database, *, asked: bool) -> tuple[Step, ...]:
     """What is left to do. ``asked``: the stack's config says that it may be converted."""
     if not database.is_mariadb:
         return ()
     if seen.converting and _backend(seen) == "mysql":
         return (Step.SET_ASIDE, Step.START)
-    return tuple(Step) if asked and is_on_sqlite(seen, database) else ()
+    return tuple(Step) if asked and on_sqlite(seen, database) else ()
 
 
 def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | None:

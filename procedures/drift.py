@@ -2,7 +2,7 @@
 
 from hosts.errors import HostError
 from opennebula import packages
-from procedures import configuration, storage, upgrade
+from procedures import configuration, signs, storage, upgrade
 from procedures.access import Secrets
 from procedures.files import clock, collect, leader
 from procedures.observe import Facts, full_name
@@ -21,6 +21,14 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
+    refused = [
+        f"{one.seen}: up refuses until it is as before"
+        for one in signs.signs(seen, spec.database, new=False)
+    ]
+    if signs.moved(seen, spec.database):
+        # Never to be put back by itself: the data may be where it points to now.
+        named = tuple(name for name in named if name.partition("/")[0] != "DB")
+    found += refused
     found += [f"oned.conf: {name}" for name in named]
     found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
     if wanted_hostname(seen, spec):
@@ -42,6 +50,12 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
             f"database account {spec.database.owner}: {fault}"
             for fault in configuration.account_faults(spec.database, seen.grants)
         ]
+        found += [
+            f"database account {spec.database.owner}@{host}: {fault}"
+            for host, fault in configuration.further_accounts(
+                spec.database, seen.traces.accounts
+            ).items()
+        ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
     if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
@@ -50,18 +64,16 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     return tuple(found)
 
 
-def check(seen: Facts, spec: InstallationSpec) -> None:
-    """Raises HostError where this host cannot become the front-end that the spec asks for."""
+def check(
+    seen: Facts, spec: InstallationSpec, *, new: bool = False, converts: bool = False
+) -> None:
+    """Raises HostError where this host cannot become the front-end that the spec asks for.
+
+    ``new``: the stack did not have it. ``converts``: data in SQLite may be moved to MariaDB.
+    """
     platform(seen, spec)
-    other = configuration.other_database(seen.oned_conf, spec.database)
-    if seen.active and other:
-        raise HostError(
-            seen.host.name,
-            "see which database is in use",
-            expected=f"{spec.database.name} as in opennebula-ha:db_name",
-            seen=f"{other}, in which a running oned has its data",
-            remedy=f"set opennebula-ha:db_name to {other}: a database in use keeps its name",
-        )
+    if refused := signs.refusal(seen, spec.database, new=new, converts=converts):
+        raise refused
     if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
         there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
         raise HostError(
@@ -85,15 +97,26 @@ def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
 
 
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The units that would not start at boot, or do not run where they have to."""
+    """The units that would not start at boot, do not run where they have to, or run where not."""
     found: dict[str, str] = {}
+    strays = stray_units(seen, spec)
     for name, has_to_run in managed_units(seen, spec).items():
         unit = seen.units.get(name)
         if unit is not None and not unit.starts_at_boot:
             found[name] = unit.enabled
         elif unit is not None and has_to_run and not unit.runs:
             found[name] = "stopped"
+        elif name in strays:
+            found[name] = "runs on a follower"
     return found
+
+
+def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
+    """Those that run here and have to beside the leader alone, while no hook moves them."""
+    if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
+        return ()
+    names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
+    return tuple(name for name in names if name in seen.units and seen.units[name].runs)
 
 
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
@@ -102,7 +125,7 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
     Raft hook starts them when it has moved the VIPs.
     """
-    beside_leader = seen.active and _leads(seen, spec) and not seen.hook_runs
+    beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
         for feature in features(seen, spec)
@@ -116,12 +139,9 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     return found
 
 
-def _leads(seen: Facts, spec: InstallationSpec) -> bool:
-    if spec.hooks is None:
-        return True
-    if not spec.vips:
-        return seen.leads
-    return any(one.address == vip.address for one in seen.addresses for vip in spec.vips)
+def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:
+    """Who leads is Raft's to say: a VIP may be a leftover. None where it did not."""
+    return True if spec.hooks is None else seen.leads
 
 
 def open_keys(seen: Facts) -> list[str]:

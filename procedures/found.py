@@ -41,6 +41,7 @@ from procedures.seed import seed
 from procedures.solo import retire
 from procedures.specs import ZoneSpec
 
+STEP = "found the zone"
 LOCK = "/run/lock/opennebula-ha-zone"
 LOCK_WAIT = 600.0
 """Seconds to wait for another run that changes the same zone."""
@@ -207,7 +208,7 @@ class _Founding:
             existed=self._existed,
         )
         if isinstance(plan, Refusal):
-            raise refused(plan, ", ".join(sorted(self._hosts)), "found the zone")
+            raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [one for one in self._facts.values() if one.has_content]
         newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
         self._pool = newest.pool if newest else ()

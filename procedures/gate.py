@@ -3,7 +3,7 @@
 Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
 harmless write everybody has it; the same list of servers; equal data in every replicated table; a
 call that a follower must hand on works; the VIPs are on the leader and nowhere else. All of it
-holds while somebody writes, too.
+holds while somebody writes, too. The last look of a run sees to the services beside oned, too.
 """
 
 import time
@@ -16,6 +16,7 @@ from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
+from procedures import services
 from procedures.access import Access, on_each, side_by_side
 from procedures.address import to_leader
 from procedures.observe import Dump, Facts, all_facts, way_in, zone_view
@@ -28,6 +29,8 @@ WRITE = 30.0
 """Seconds for one write, an election meanwhile included."""
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
+LEADERS = 3
+"""Changes of the leader during the last look after which nobody waits any longer."""
 WATCH = 2.0
 """Seconds in which all servers are watched at once: longer than one of them lags."""
 
@@ -48,6 +51,20 @@ class Whole:
     servers: tuple[Server, ...]
     facts: Mapping[str, Facts]
     dumps: Mapping[str, tuple[Dump, ...]]
+
+
+def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
+    """Return the zone as it was seen, without a look at whether it is whole."""
+    return Whole(
+        leader=view.leader() or "",
+        servers=tuple(
+            Server(entry, view.statuses[entry.name])
+            for entry in view.pool
+            if entry.name in view.statuses
+        ),
+        facts=seen,
+        dumps={name: one.dumps for name, one in seen.items()},
+    )
 
 
 def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
@@ -124,16 +141,59 @@ def verify(
         facts=found,
         dumps={name: one.dumps for name, one in found.items()},
     )
-    verify_vip(access, zone, hosts, whole)
-    return whole
+    return verify_vip(access, zone, hosts, whole)
 
 
-def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> None:
-    """See that the leader holds every VIP, and nobody else any. Raises HostError."""
-    if not zone.vips:
-        return
+def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> Whole:
+    """See that the leader holds every VIP, and nobody else any; the zone then. Raises HostError."""
     known = {name: hosts[name] for name in whole.facts}
-    to_leader(access, zone, known, whole.leader, whole.facts)
+    seen = to_leader(access, zone, known, whole.leader, whole.facts)
+    if seen is whole.facts:
+        return whole
+    # A look for addresses alone has no checksums.
+    facts = {
+        name: replace(one, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes)
+        for name, one in seen.items()
+    }
+    return replace(whole, facts=facts)
+
+
+def last_look(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    whole: Whole,
+    wanted: Mapping[str, Sequence[str]],
+) -> Whole:
+    """See that a whole zone has all that the stack promises beside: the VIPs, and its services.
+
+    ``wanted``: the front-ends that stay, with the units that each has to run where it leads. The
+    zone then. Raises HostError.
+    """
+    if missing := sorted(wanted.keys() - whole.facts.keys()):
+        raise HostError(
+            ", ".join(missing),
+            "verify the zone",
+            expected="every front-end of the stack to be a server of the zone",
+            seen="no entry in its pool",
+            remedy="pulumi refresh, then pulumi up: it joins",
+        )
+    for _ in range(LEADERS):
+        whole = verify_vip(access, zone, hosts, whole)
+        seen = {name: services.Seen.of(one) for name, one in whole.facts.items()}
+        known = {name: hosts[name] for name in whole.facts}
+        leader = services.settle(access, zone, known, whole.leader, wanted=wanted, seen=seen)
+        if leader == whole.leader:
+            return whole
+        whole = verify(access, zone, hosts)
+    raise HostError(
+        whole.leader,
+        "verify the zone",
+        expected="one leader that goes on to lead",
+        seen=f"{LEADERS} changes of the leader meanwhile",
+        remedy="look at /var/log/one/oned.log on the servers: the lines with [RCM] say why; then"
+        " run again",
+    )
 
 
 def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:

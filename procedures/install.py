@@ -1,6 +1,7 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hosts.connection import Host
@@ -9,13 +10,14 @@ from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
 from opennebula.zone import SOLO_ID, State
-from procedures import configuration, convert_database, storage, upgrade
+from procedures import configuration, convert_database, signs, storage, upgrade
 from procedures.access import Access
 from procedures.drift import (
     check,
     drift,
     managed_units,
     open_keys,
+    stray_units,
     wanted_hostname,
     wanted_timezone,
     writes_auth,
@@ -25,6 +27,7 @@ from procedures.files.paths import PATHS
 from procedures.observe import Facts, Package, facts, facts_where_possible, files, statuses
 from procedures.packaging import features, held, platform, to_fetch, unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec
+from procedures.survey import Survey
 
 STOP = 240.0
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
@@ -44,6 +47,8 @@ class Installed:
     machine_id: str
     host_key: str
     drift: tuple[str, ...]
+    adopted: bool = False
+    """A zone server at work that is new to the stack: it stays as it is."""
 
 
 def install(
@@ -55,6 +60,7 @@ def install(
     renew: bool = False,
     converts: bool = False,
     seen: Facts | None = None,
+    leaving: Mapping[str, str] | None = None,
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
@@ -62,12 +68,13 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
-    MariaDB. ``seen``: the facts of the host, where somebody has just asked for them.
+    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved
+    to MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of front-ends that are yet to leave the
+    zone: until then they stay in /etc/hosts.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec)
+    check(seen, spec, new=peers is not None, converts=converts)
     upgrade.check(seen, spec.version)
     conversion = convert_database.plan(seen, spec.database, asked=converts)
     if convert_database.Step.LOOK in conversion:
@@ -76,11 +83,12 @@ def install(
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
     if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
-        return _installed(access, spec, seen, lacking)
+        return replace(_installed(access, spec, seen, lacking), adopted=True)
+    blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
-        _settle_packages(access, spec, seen)
+        _settle_packages(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
     if seen.staged and not rolls:
@@ -88,21 +96,29 @@ def install(
     if rolls and not seen.upgrading:
         _stage(access, spec, seen, agreed)
     if fetched:
-        seen = _packages(access, spec, seen, fetched)
+        seen = _packages(access, spec, seen, fetched, blank=blank)
         _require_version(seen, spec)
     if conversion:
         convert_database.convert(access, seen, spec.database, conversion)
         seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
         lacking = drift(seen, spec, access.secrets)
     if lacking or renew:
-        _configure(access, spec, seen)
+        _configure(access, spec, seen, leaving or {}, blank=blank)
         storage.settle(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
 
-def inspect(access: Access, spec: InstallationSpec, seen: Facts) -> Installed:
+def inspect(access: Access, spec: InstallationSpec, survey: Survey) -> Installed:
     """What the host has now, and how it differs from the spec."""
-    seen = _with_lead(access, spec, seen)
+    seen = survey.facts_of(spec.host)
+    if _has_led(spec):
+        view = survey.view()
+        status = view.statuses.get(spec.host.name)
+        state = status.state if status else None
+        if state is State.LEADER and view.leader() != spec.host.name:
+            # Deposed, and it has not noticed yet.
+            state = None
+        seen = replace(seen, leads=_leads(seen, state))
     return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
@@ -111,6 +127,7 @@ def remove(access: Access, spec: InstallationSpec) -> None:
     seen = _facts(access, spec)
     if not seen.package:
         return
+    mine = "mine" if spec.database.is_mariadb else "none"
     access.run(
         spec.host,
         "uninstall",
@@ -118,10 +135,25 @@ def remove(access: Access, spec: InstallationSpec) -> None:
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
             "purge": "yes" if spec.purge else "no",
             "db_name": spec.database.name,
-            "db_owner": spec.database.owner,
-            "mariadb": "yes" if spec.database.is_mariadb else "no",
+            "database": mine if signs.is_own_database(seen, spec.database) else "",
+            "account": (
+                configuration.account_name(spec.database) if spec.database.is_mariadb else ""
+            ),
+            "grant": configuration.own_grant(spec.database),
         },
         timeout=STOP,
+    )
+
+
+def not_ours(host: str, holding: Sequence[str]) -> HostError:
+    """Return the error for a host whose data are no copy of those on the hosts ``holding`` them."""
+    return HostError(
+        host,
+        "see whose OpenNebula is there",
+        expected=f"no data, or a copy of those on {', '.join(holding)}",
+        seen="data of another OpenNebula",
+        remedy=f"take {host} off opennebula-ha:frontends; if nothing on it is needed,"
+        " stop opennebula there, drop the database and move /var/lib/one/.one to another place",
     )
 
 
@@ -141,14 +173,7 @@ def _require_own(
         if one.has_content and one.identity != seen.identity
     ]
     if strange:
-        raise HostError(
-            spec.host.name,
-            "see whose OpenNebula is there",
-            expected=f"no data, or a copy of those on {', '.join(strange)}",
-            seen="data of another OpenNebula",
-            remedy=f"take {spec.host.name} off opennebula-ha:frontends; if nothing on it is needed,"
-            " stop opennebula there and drop the database",
-        )
+        raise not_ours(spec.host.name, strange)
 
 
 def _require_convertible(
@@ -168,7 +193,14 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
     return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
-def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _blank(seen: Facts, spec: InstallationSpec) -> str:
+    """What the mark on a host says that is blank, or half set up by us: see claim in common.sh."""
+    if seen.has_content or signs.signs(seen, spec.database, new=True):
+        return ""
+    return "packaged" if seen.package else "new"
+
+
+def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     access.run(
         spec.host,
         "packages",
@@ -176,19 +208,34 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts) -> Non
             "proxy": spec.pkg_cache_proxy or "",
             "unattended": " ".join(unwanted(seen, spec)),
             "pinned": "yes" if seen.package else "no",
+            "blank": blank,
         },
         timeout=INSTALL,
     )
 
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
-    """The same with whether its oned leads, where no VIP shows that and something depends on it."""
-    if spec.hooks is None or spec.vips or not seen.active or not spec.features:
+    """The same with whether its oned leads, where something depends on it."""
+    if not _has_led(spec):
         return seen
-    try:
-        return replace(seen, leads=access.api(spec.host).raft_status().state is State.LEADER)
-    except (ApiError, HostError):
-        return seen
+    state = None
+    if seen.active:
+        with suppress(ApiError, HostError):
+            state = access.api(spec.host).raft_status().state
+    return replace(seen, leads=_leads(seen, state))
+
+
+def _has_led(spec: InstallationSpec) -> bool:
+    return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
+
+
+def _leads(seen: Facts, state: State | None) -> bool | None:
+    """Whether it does, by what its oned says; None of one that no zone has yet, or that says none
+    of both.
+    """
+    if not seen.active:
+        return None if seen.server_id == SOLO_ID else False
+    return {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
 
 
 def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
@@ -210,6 +257,7 @@ def _packages(
     names: Sequence[str],
     *,
     stage: bool = False,
+    blank: str = "",
 ) -> Facts:
     token = access.secrets.one_token
     there = platform(seen, spec)
@@ -233,6 +281,7 @@ def _packages(
             "stage": spec.version if stage else "",
             "refresh": "yes" if spec.update_pkg_cache else "no",
             "proxy": spec.pkg_cache_proxy or "",
+            "blank": blank,
         },
         secrets={"token": token or ""},
         timeout=INSTALL,
@@ -260,29 +309,38 @@ def _require_version(seen: Facts, spec: InstallationSpec) -> None:
 
 
 def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:
-    """oned.conf for the next start, and the one that waits for the rollout or nothing.
+    """oned.conf for the next start or nothing, and the one that waits for the rollout or nothing.
 
-    Under a running oned only what the database asks for changes at once: its account changes now.
+    A running oned keeps the file that it was started with, the settings of its database included:
+    until the rollout has restarted it, its account lets in with the former password, too.
     """
     wanted = configuration.oned_conf(seen.oned_conf, spec, db_password)
     if not seen.active:
         return wanted, ""
-    kept = configuration.with_database(seen.oned_conf, spec.database, db_password)
-    return kept, wanted if wanted != kept else ""
+    return "", wanted if wanted != seen.oned_conf else ""
 
 
-def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+def _configure(
+    access: Access,
+    spec: InstallationSpec,
+    seen: Facts,
+    leaving: Mapping[str, str],
+    *,
+    blank: str,
+) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
     written = collect.writing(seen, spec, secrets)
+    replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
+    names = {**leaving, **spec.names} if spec.names else {}
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
         variables={
             "hosts_entries": "\n".join(
-                f"{address} {name}" for name, address in sorted(spec.names.items())
+                f"{address} {name}" for name, address in sorted(names.items())
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
@@ -299,9 +357,12 @@ def _configure(access: Access, spec: InstallationSpec, seen: Facts) -> None:
                 sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
             ),
             "leader_check": leader.SOCKET_UNIT if leader.has_check(spec) else "",
+            "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
             "timezone": wanted_timezone(seen, spec),
+            "blank": blank,
+            "keeps": "yes" if replaced else "no",
             **written.variables,
         },
         secrets={

@@ -26,7 +26,7 @@ from procedures.specs import MemberSpec
 from procedures.survey import Survey
 from procedures.wait import INTERVAL
 
-_STEP = "join the zone"
+STEP = "join the zone"
 SECOND_LOOK = 3.0
 """Seconds in which every server that follows has and applies what the leader had before."""
 CATCH_UP = 20.0
@@ -44,10 +44,13 @@ class Place:
     """Those of the faults that only the leader's data and keys mend."""
 
 
-def place(access: Access, spec: MemberSpec, survey: Survey) -> Place:
-    """The host's place, by what its oned says and by what it holds in comparison to the leader."""
+def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = True) -> Place:
+    """The host's place, by what its oned says and by what it holds in comparison to the leader.
+
+    ``writes``: where its log ends before the leader's, one harmless write shows whether it follows.
+    """
     hosts, name = survey.hosts, spec.host.name
-    server_id, faults = membership(access, spec, hosts)
+    server_id, faults = membership(access, spec, hosts, writes=writes)
     known = survey.known_facts()
     view = survey.view()
     leader, entry = view.leader(), _entry(view, name)
@@ -70,14 +73,14 @@ def place(access: Access, spec: MemberSpec, survey: Survey) -> Place:
 
 
 def membership(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host]
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
 ) -> tuple[int, list[str]]:
     """The host's SERVER_ID, and what keeps it from being a sound server of the zone, if anything.
 
     Asks only the oneds. An ID of -1: it is not in the zone's pool.
     """
     view = zone_view(access, hosts)
-    if view.leader() is not None and _lag(view, spec.host.name):
+    if writes and view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
         return _by_status(*_caught_up(access, spec.host.name, hosts))
     return _by_status(view, spec.host.name)
@@ -99,6 +102,8 @@ def join(
         server_id, faults = _by_status(zone_view(access, hosts), name)
     if server_id >= 0 and not faults:
         return server_id
+    if server_id >= 0:
+        access.report(f"{name}: repair: {'; '.join(faults)}")
     with zone_lock(access, hosts):
         return _Join(access, spec, hosts, seeded=name in founded.seeded).run()
 
@@ -112,6 +117,7 @@ def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     found = place(access, spec, survey)
     if found.server_id >= 0 and not found.faults:
         return found.server_id
+    access.report(f"{spec.host.name}: repair: {'; '.join(found.faults)}")
     differing, asleep = _others(survey, spec.host.name)
     with zone_lock(access, hosts):
         return _Join(access, spec, hosts, anew=found.anew, differing=differing, asleep=asleep).run()
@@ -169,6 +175,7 @@ class _Join:
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
         storage.require_same({name: one.storage for name, one in seen.items()})
+        self._report_list(seen[name], view)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),
@@ -177,7 +184,7 @@ class _Join:
             seeded=self._seeded,
         )
         if isinstance(plan, Refusal):
-            raise refused(plan, name, _STEP)
+            raise refused(plan, name, STEP)
         entry = _entry(view, name)
         for reason in plan.reasons:
             self._access.report(f"{name}: join anew: {reason}")
@@ -214,6 +221,15 @@ class _Join:
         )
         return entry.id
 
+    def _report_list(self, own: Facts, view: ZoneView) -> None:
+        """Say where the server's own database lists other servers than the leader's."""
+        if own.has_content and own.pool != view.pool and _entry(view, own.host.name) is not None:
+            listed = ", ".join(entry.name for entry in own.pool) or "nobody"
+            everybody = ", ".join(entry.name for entry in view.pool)
+            self._access.report(
+                f"{own.host.name}: its database lists {listed}, the zone has {everybody}"
+            )
+
     def _wake(self, leader: str) -> None:
         """Start those that are merely stopped: one change at a time needs all the others."""
         for own in self._asleep:
@@ -229,7 +245,7 @@ class _Join:
         if len(view.pool) == 1:
             raise HostError(
                 name,
-                _STEP,
+                STEP,
                 expected="another zone server to lead meanwhile",
                 seen=f"{name} alone; {'; '.join(self._anew)}",
                 remedy="correct it on the host, then run again",
@@ -288,7 +304,7 @@ class _Join:
         if found:
             raise HostError(
                 self._host.name,
-                _STEP,
+                STEP,
                 expected="every other zone server up before the zone is changed",
                 seen="; ".join(found),
                 remedy="bring those servers back first; then run again",
@@ -336,7 +352,7 @@ def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
     if leader not in hosts:
         raise HostError(
             leader,
-            _STEP,
+            STEP,
             expected="one of the front-ends in the stack's config to lead",
             seen=f"{leader}, which is not in it",
             remedy=f"restart opennebula on {leader}, so that another one leads; then run again",

@@ -9,7 +9,7 @@ from opennebula.api import ApiError
 from opennebula.membership import Refusal, check_leave, check_shrink
 from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
 from procedures import gate
-from procedures.access import Access, side_by_side
+from procedures.access import Access, on_each, side_by_side
 from procedures.found import refused, zone_lock
 from procedures.observe import facts_where_possible, statuses, way_in, zone_view
 from procedures.oned import stop
@@ -20,6 +20,7 @@ from procedures.switchover import switch_over
 from procedures.wait import until
 
 _STEP = "leave the zone"
+SHRINK = "shrink the zone"
 SSH_PORT = 22
 """Where a host answers, be it with a refusal."""
 PROBE = 10.0
@@ -33,8 +34,13 @@ def leave(
     hosts: Mapping[str, Host],
     *,
     allow_degraded: bool,
+    dumped: bool = False,
+    in_hosts_file: bool = False,
 ) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
+
+    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
+    their /etc/hosts by our work; it is removed last.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
     ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
@@ -55,10 +61,15 @@ def leave(
                 # Alone among two listed nobody is elected: the one that stays leads first.
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
                 switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
-            _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
+            if not dumped:
+                _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
+    if in_hosts_file:
+        on_each(
+            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
+        )
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
@@ -127,7 +138,7 @@ def prepare(
     allow_degraded: bool,
 ) -> None:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
-    that are down already, and have one that stays lead.
+    that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done beside
     it. Raises HostError before anything is touched.
@@ -136,7 +147,7 @@ def prepare(
     view = zone_view(access, everybody)
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
-        raise refused(refusal, ", ".join(sorted(leaving)), "shrink the zone")
+        raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
     silent = {
         entry.name: leaving[entry.name]
         for entry in view.pool
@@ -144,15 +155,7 @@ def prepare(
     }
     gone = silent.keys() - facts_where_possible(access, silent, zone.database).keys()
     if gone:
-        names = ", ".join(sorted(gone))
-        raise HostError(
-            names,
-            "shrink the zone",
-            expected="a host that can be reached, to stop its oned before it leaves",
-            seen="no answer",
-            remedy=f"bring it back; or, where it is gone for good, name {names} under"
-            " opennebula-ha:lost: it must never come back as it was",
-        )
+        raise unreachable(gone)
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
@@ -160,6 +163,22 @@ def prepare(
     if view.leader() in leaving and heirs:
         with zone_lock(access, staying):
             switch_over(access, everybody, heirs)
+    names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
+    if names:
+        _keep_dump(access, zone, everybody, f"before-leave-{names}")
+
+
+def unreachable(gone: Iterable[str]) -> HostError:
+    """Return the error for hosts that are to leave and do not answer."""
+    names = ", ".join(sorted(gone))
+    return HostError(
+        names,
+        SHRINK,
+        expected="a host that can be reached, to stop its oned before it leaves",
+        seen="no answer",
+        remedy=f"bring it back; or, where it is gone for good, name {names} under"
+        " opennebula-ha:lost: it must never come back as it was",
+    )
 
 
 def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:

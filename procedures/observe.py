@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,18 +12,19 @@ from hosts.errors import HostError
 from hosts.script import Output
 from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
 from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
-from procedures import storage
+from procedures import storage, traces
 from procedures.access import Access, on_each
-from procedures.configuration import account_name
 from procedures.files import clock
 from procedures.files.leader import SOCKET_UNIT
 from procedures.files.paths import PATHS
 from procedures.specs import Database
 from procedures.storage import Storage
+from procedures.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Dump:
-    """A kept dump: its path on the host and its size in bytes."""
+    """A kept dump, or kept settings and keys: its path on the host and its size in bytes."""
 
     path: str
     size: int
@@ -56,6 +58,10 @@ class Unit:
 
     enabled: str
     active: str
+    restarts: int = 0
+    """How often systemd has started it again by itself since somebody started it."""
+    seconds: float = math.inf
+    """For how long it has been active; 0 where it is not."""
 
     @property
     def starts_at_boot(self) -> bool:
@@ -129,8 +135,8 @@ class Facts:
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
-    leads: bool = False
-    """Its oned says so, where that was asked: see procedures/install.py."""
+    leads: bool | None = None
+    """By Raft's word; None where that was not asked, or not answered: see procedures/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
     """By path."""
     remotes: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +162,12 @@ class Facts:
     converting: str = ""
     """The database that its data come to from SQLite, while they do: see convert_database.py."""
     storage: Storage = field(default_factory=Storage)
+    traces: Traces = field(default_factory=Traces)
+
+    @property
+    def database(self) -> DatabaseSection:
+        """Where its oned keeps its data, by its oned.conf."""
+        return DatabaseSection.of(self.oned_conf)
 
     @property
     def package(self) -> str:
@@ -184,6 +196,14 @@ class Facts:
     def pool(self) -> tuple[ServerEntry, ...]:
         """The zone's servers as this host's database has them."""
         return pool_of(self.zone_body)
+
+    @property
+    def zone_endpoint(self) -> str:
+        """The zone's ENDPOINT as this host's database has it."""
+        if not self.zone_body.strip():
+            return ""
+        body = ET.fromstring(self.zone_body)  # noqa: S314 - written by our own oned
+        return body.findtext("TEMPLATE/ENDPOINT", "")
 
     def view(self, status: RaftStatus | None) -> FrontEndView:
         """What the planners need of it."""
@@ -260,7 +280,7 @@ def question(
         "db_name": database.name,
         "checksums": "yes" if checksums else "no",
         "names": " ".join(sorted(names)),
-        "account": account_name(database),
+        "db_owner": database.owner,
         "units": " ".join(full_name(unit) for unit in _UNITS),
         "files": " ".join(PATHS),
     }
@@ -412,6 +432,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
     _check_conf(host, values.get("oned", ""))
     log = values.get("log", "").split()
     staged = [*values.get("staged", "").split(), "", "", ""]
+    seen = traces.parse(values)
+    on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
@@ -430,8 +452,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         next_conf=values.get("next", ""),
         dumps=tuple(_dumps(values["backups"])),
         # Of a database that does not answer nobody may think that it is empty.
-        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")),
-        identity=values.get("identity", ""),
+        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
+        identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
         zone_changed=int(values.get("zone_changed") or 0),
         log_index=int(log[0]) if log else -1,
@@ -441,14 +463,14 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         files=files(values),
         hostname=values.get("hostname", ""),
         timezone=values.get("timezone", ""),
-        units=dict(_units(values["units"])),
+        units=units(values),
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
-        grants=tuple(values.get("grants", "").splitlines()),
+        grants=seen.accounts.get("localhost", ()),
         two_passwords=bool(values.get("two_passwords")),
         silent=values.get("silent", ""),
-        schema=values.get("schema", ""),
+        schema=seen.sqlite_schema if on_sqlite else values.get("schema", ""),
         staged=staged[0],
         staged_schema=staged[1],
         replaced=staged[2],
@@ -456,6 +478,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         migrating=values.get("migrating", "").strip(),
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
+        traces=seen,
     )
 
 
@@ -504,11 +527,21 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
         yield name, Package(version, held=want == "hold")
 
 
-def _units(text: str) -> Iterable[tuple[str, Unit]]:
-    for block in text.split("\n\n"):
+def units(values: Mapping[str, str]) -> dict[str, Unit]:
+    """By name, as ``tell_units`` of common.sh tells them."""
+    found = {}
+    uptime = float(values["uptime"])
+    for block in values["units"].split("\n\n"):
         shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        name = shown.get("Id", "").removesuffix(".service")
-        yield name, Unit(shown.get("UnitFileState", ""), shown.get("ActiveState", ""))
+        entered = int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        active = shown.get("ActiveState", "")
+        found[shown.get("Id", "").removesuffix(".service")] = Unit(
+            shown.get("UnitFileState", ""),
+            active,
+            restarts=int(shown.get("NRestarts") or 0),
+            seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
+        )
+    return found
 
 
 def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:

@@ -7,7 +7,7 @@ change, in any order; then the new one becomes the only one. Each of these state
 the next run sees which of them is there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from hosts.connection import Host
@@ -23,7 +23,7 @@ from procedures.wait import until
 
 T = TypeVar("T")
 
-_STEP = "change oneadmin's password"
+STEP = "change oneadmin's password"
 
 
 def set_password(
@@ -55,7 +55,7 @@ def set_password(
     ):
         return
     with zone_lock(access, staying):
-        access.report(_STEP)
+        access.report(STEP)
         members = _whole(way, zone, hosts, awake)
         if way is not access:
             _admit(way, members, new)
@@ -66,6 +66,28 @@ def set_password(
         )
         on_each(members, lambda host: access.run(host, "hide_tokens"))
         _as_only_one(access, members, new)
+
+
+def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
+    """Return access to the oneds as they are now: also where ``changed`` is yet to be done.
+
+    Returns ``access`` itself where its password lets in, or where the files show no other way.
+    """
+    if not changed or all(_admitted(access, hosts).values()):
+        return access
+    return _way_by_files(access, hosts, _files(access, hosts)) or access
+
+
+def unfit(hosts: str, new: str) -> Iterator[HostError]:
+    """Yield the error where a zone that runs cannot take that password."""
+    if UNFIT & set(new):
+        yield HostError(
+            hosts,
+            STEP,
+            expected=f"an opennebula-ha:one_pass without any of {' '.join(sorted(UNFIT))}",
+            seen="one of them in it",
+            remedy="choose another password: a zone that runs cannot take this one",
+        )
 
 
 def _line(password: str) -> str:
@@ -114,13 +136,13 @@ def _whole(
     if [one.state for one in answers.values()] == [State.SOLO]:
         return {name: awake[name] for name in answers}
     # Where the VIP is to be is a later step's matter.
-    whole = gate.verify(way, zone.model_copy(update={"vip": None}), hosts)
+    whole = gate.verify(way, zone.model_copy(update={"vips": ()}), hosts)
     names = [server.entry.name for server in whole.servers]
     strangers = sorted(set(names) - set(hosts))
     if strangers:
         raise HostError(
             ", ".join(strangers),
-            _STEP,
+            STEP,
             expected="every zone server among opennebula-ha:frontends",
             seen="a zone server that is not",
             remedy="change one_pass in an up of its own, with all of them listed",
@@ -130,20 +152,14 @@ def _whole(
 
 def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     """Every server lets in the new password, too. Raises HostError."""
-    if UNFIT & set(new):
-        raise HostError(
-            ", ".join(sorted(members)),
-            _STEP,
-            expected=f"an opennebula-ha:one_pass without any of {' '.join(sorted(UNFIT))}",
-            seen="one of them in it",
-            remedy="choose another password: a zone that lives cannot take this one",
-        )
+    for error in unfit(", ".join(sorted(members)), new):
+        raise error
     host = _head(way, members)
     way.report("let in the new password beside the old one")
     if not _asked(host, lambda: way.api(host, timeout=30).admit(new)):
         raise HostError(
             host.name,
-            _STEP,
+            STEP,
             expected="oneadmin to have the driver core, with login tokens that do not end",
             seen="another driver, or tokens that end",
             remedy="see AUTH_MAD_CONF with MAX_TOKEN_TIME in /etc/one/oned.conf; or set one_pass"
@@ -186,7 +202,7 @@ def _asked(host: Host, call: Callable[[], T]) -> T:
     except ApiError as error:
         raise HostError(
             host.name,
-            _STEP,
+            STEP,
             expected="oned to do it",
             seen=str(error),
             remedy="look at /var/log/one/oned.log there, then run again",
@@ -206,7 +222,7 @@ def _until_all(
     until(
         probe,
         host=", ".join(sorted(members)),
-        step=_STEP,
+        step=STEP,
         expected=f"every oned {expected}",
         seconds=gate.CONVERGENCE,
         seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",

@@ -1,7 +1,8 @@
-"""Beforehand: all front-ends are checked at once, before anything on any of them changes."""
+"""Preflight: check all front-ends in one pass, before anything on any of them changes."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from hosts.connection import Host
 from hosts.errors import HostError
@@ -13,9 +14,20 @@ from procedures.checks.site import Change, Seen, Site, Weight
 from procedures.ground import ground
 from procedures.observe import Facts, question, read
 from procedures.specs import PreflightSpec
+from procedures.zone_preflight import ZoneChange, foresee
 
 SECONDS = 120.0
 """For a host's answer: most of it is what a host gives itself to look up a name."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks saw."""
+
+    facts: Mapping[str, Facts]
+    """Of every host, for the step that changes it next."""
+    adopted: frozenset[str]
+    """The front-ends of a zone that runs already."""
 
 
 def preflight(
@@ -26,16 +38,18 @@ def preflight(
     skip: Collection[str],
     converts: bool = False,
     warn: Callable[[str], None],
-) -> dict[str, Facts]:
-    """Check the hosts that the change concerns; raises HostError with all that is wrong with any.
+    zone_change: ZoneChange,
+) -> Checked:
+    """Check all front-ends, and what the zone makes of the change.
 
-    ``before``: what the stack was at its last ``up``, if there was one. ``converts``: data in
-    SQLite may be moved to MariaDB. The facts of the hosts are for whoever changes them next.
+    ``before``: the stack at its last ``up``, if there was one; hosts that it did not have are
+    checked fully, the others in what the change needs of them. ``converts``: data
+    in SQLite may be moved to MariaDB. ``warn`` gets what does not hinder.
+
+    Raises HostError (HostErrors for several) with everything that is wrong with any host.
     """
     change = Change(spec, before)
-    hosts = {name: spec.hosts[name] for name in change.concerned}
-    if not hosts:
-        return {}
+    hosts = spec.hosts
     access.report(f"check {', '.join(sorted(hosts))} before anything changes")
     ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
     answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
@@ -52,10 +66,13 @@ def preflight(
             warn(str(one.error))
         elif one.weight is Weight.NOTE:
             access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
+    facts = {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+    foreseen = foresee(access, zone_change, facts)
     wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
+    wrong += foreseen.refusals
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
-    return {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+    return Checked(facts, foreseen.adopted)
 
 
 def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) -> Seen | HostError:

@@ -1,25 +1,35 @@
 """Put changed configuration into effect, one server at a time, followers first, leader last."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hosts.connection import Host
-from procedures import gate, upgrade
+from hosts.errors import HostError
+from opennebula.zone import SOLO_ID, ServerEntry
+from procedures import gate, services, upgrade
 from procedures.access import Access
 from procedures.observe import Facts, facts, facts_where_possible
-from procedures.oned import renew
+from procedures.oned import answering, renew, start
 from procedures.specs import ZoneSpec
 from procedures.upgrade import Release
 
 
 def roll_out(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    release: Release,
+    *,
+    staying: Collection[str],
+    features: Collection[str],
+    listed: Collection[ServerEntry] | None = None,
 ) -> gate.Whole:
     """Restart the servers that do not run the configuration that they have; the zone afterwards.
 
     Those on which packages of the stack's version wait get them. The zone is whole before, between
     and after the restarts, unless its database changes its version. A server that does not start
     with what is new has its old configuration or packages back, and is the last that was touched.
-    Raises HostError.
+    In the end each of ``staying`` is seen to run the ``features`` that it has to. ``listed``: see
+    ``pending``. Raises HostError.
     """
     # It may be the VIPs that change: their place is looked at in the end.
     meanwhile = zone.model_copy(update={"vips": ()})
@@ -35,7 +45,7 @@ def roll_out(
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
-        names = pending(whole.facts, whole.leader, release.version)
+        names = pending(whole.facts, whole.leader, release.version, listed=listed)
         turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
 
@@ -49,18 +59,32 @@ def roll_out(
         # The last look is at all of it.
         before = whole if len(turns) > 1 else None
         whole = gate.verify(access, meanwhile, hosts, before=before, renewed=name)
-    gate.verify_vip(access, zone, hosts, whole)
-    return whole
+    wanted = {
+        name: services.promised(one, features, release.version)
+        for name, one in whole.facts.items()
+        if name in staying
+    }
+    return gate.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
 
 
-def pending(seen: Mapping[str, Facts], leader: str, version: str) -> list[str]:
+def pending(
+    seen: Mapping[str, Facts],
+    leader: str,
+    version: str,
+    *,
+    listed: Collection[ServerEntry] | None = None,
+    adopted: bool = False,
+) -> list[str]:
     """The servers to restart, in their order: followers, then the leader.
 
     A follower is behind, too, when the leader's list of servers changed after its start: it reads
-    that list only when it starts, and would not find a newer server as its leader. So is a server
+    that list only when it starts, and would not find a newer server as its leader. The zone's row
+    changes with more than its servers: where they are as ``listed``, which every follower was seen
+    to know, none is behind by that; nor where the zone was ``adopted`` as it is. So is a server
     on which packages of that version wait.
     """
-    changed = seen[leader].zone_changed
+    knows = adopted or (listed is not None and set(listed) == set(seen[leader].pool))
+    changed = 0 if knows else seen[leader].zone_changed
     stale = {
         name
         for name, one in seen.items()
@@ -69,8 +93,34 @@ def pending(seen: Mapping[str, Facts], leader: str, version: str) -> list[str]:
     return sorted(stale, key=lambda name: (name == leader, name))
 
 
-def roll_out_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
+def roll_out_solo(
+    access: Access, zone: ZoneSpec, host: Host, release: Release, features: Collection[str]
+) -> Facts:
     """The same for a front-end outside any zone; its facts."""
+    seen = _settled_solo(access, zone, host, release)
+    if not seen.active:
+        # Of a zone's server, or one whose database is on its way, others have the say.
+        if seen.server_id != SOLO_ID:
+            raise HostError(
+                host.name,
+                "verify the front-end",
+                expected="an oned outside any zone that runs",
+                seen=f"a stopped one with SERVER_ID {seen.server_id}",
+                remedy="pulumi refresh, then pulumi up",
+            )
+        start(access, host, None)
+        seen = facts(access, host, zone.database)
+    if seen.is_behind:
+        renew(access, seen)
+        seen = facts(access, host, zone.database)
+    answering(access, host)
+    wanted = {host.name: services.promised(seen, features, release.version)}
+    known = {host.name: services.Seen.of(seen)}
+    services.settle(access, zone, {host.name: host}, host.name, wanted=wanted, seen=known)
+    return seen
+
+
+def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
     seen = facts(access, host, zone.database)
     if upgrade.take_up(access, zone, {host.name: host}, {host.name: seen}):
         seen = facts(access, host, zone.database)
@@ -79,6 +129,4 @@ def roll_out_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) 
     if upgrade.is_due(seen, release.version):
         upgrade.swap(access, host)
         seen = facts(access, host, zone.database)
-    if seen.is_behind:
-        renew(access, seen)
     return seen

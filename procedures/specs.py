@@ -3,17 +3,15 @@
 import ipaddress
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from hosts.connection import Host
+from hosts.connection import Host, Strict
 from opennebula import raft_hook
 from opennebula.attributes import Wish
 
 
-class Spec(BaseModel):
-    """Base of all: frozen, and strict about names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+class Spec(Strict):
+    """Base of all."""
 
 
 class Database(Spec):

@@ -1,12 +1,12 @@
 """The zone's ENDPOINT, and the addresses that the leader holds and nobody else."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hosts.connection import Host
 from hosts.errors import HostError
 from opennebula.api import ApiError
 from opennebula.packages import FEATURES
-from procedures import gate
+from procedures import gate, services
 from procedures.access import Access, on_each
 from procedures.address import to_leader
 from procedures.gate import Whole
@@ -17,11 +17,18 @@ _GUI = FEATURES["gui"]
 
 
 def settle(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole | None = None
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    whole: Whole | None = None,
+    *,
+    version: str = "",
+    features: Collection[str] = (),
 ) -> str:
     """Set the zone's ENDPOINT and wait until exactly the leader holds the VIPs; its name, if any.
 
-    ``whole`` is the zone of a moment ago, where somebody has seen it.
+    ``whole`` is the zone of a moment ago, where somebody has seen it with all that runs beside it.
+    Where it has not been seen, or changes here, the ``features`` of that ``version`` are seen to.
     """
     if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():
         leader, entrance = whole.leader, hosts[whole.leader]
@@ -52,7 +59,17 @@ def settle(
         _gui(access, {name: guis[name] for name in idle}, "start")
     if zone.vips:
         access.report(f"wait until {leader} alone holds the VIP")
-    return to_leader(access, zone, hosts, leader, seen)
+    then = to_leader(access, zone, hosts, leader, seen)
+    if whole is None or idle or then is not seen:
+        wanted = {
+            name: services.promised(one, features, version) if features else ()
+            for name, one in then.items()
+        }
+        known = None if idle else {name: services.Seen.of(one) for name, one in then.items()}
+        head = services.settle(access, zone, hosts, leader, wanted=wanted, seen=known)
+        if head != leader:
+            return settle(access, zone, hosts, version=version, features=features)
+    return leader if zone.vips else ""
 
 
 def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:

@@ -27,7 +27,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from hosts.errors import HostError
-from providers import given
+from providers import given, lifeline, progress
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -64,9 +64,10 @@ class Provider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's config."""
         traceback.format_exc = _clean_format_exc
+        lifeline.hold()
         given.take(req.config)
 
-    def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Inputs are made by the program from a validated config: nothing to add."""
         return CheckResult(news, [])
 
@@ -75,8 +76,13 @@ class Provider(ResourceProvider):
         keys = {key for key in news if key not in ("urn", PROVIDER_KEY)}
         changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
         replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
+        drift = olds.get("drift") or []
+        observes = given.observes()
+        for difference in drift:
+            what = "not as the stack wants it" if observes else "will be changed"
+            progress.note(str(olds.get("urn", "")), f"{what}: {difference}")
         return DiffResult(
-            changes=bool(changed or replaces or olds.get("drift")),
+            changes=bool(changed or replaces or (drift and not observes)),
             replaces=["spec"] if replaces else [],
             delete_before_replace=True,
         )

@@ -19,6 +19,11 @@ def take(config: Config) -> None:
         _config = _config or config
 
 
+def observes() -> bool:
+    """Return whether the stack only observes the zone that it adopts."""
+    return _config is not None and _config.get("opennebula-ha:adopt") == "observe"
+
+
 def config() -> Config:
     """What was given."""
     if _config is None:

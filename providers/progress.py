@@ -40,7 +40,12 @@ def operation(urn: str, what: str) -> Iterator[None]:
 
 def warn(urn: str, message: str) -> None:
     """Have the engine show it among the diagnostics of that resource."""
-    _log(urn, message, lasting=True)
+    _log(urn, message, severity=engine_pb2.WARNING)
+
+
+def note(urn: str, message: str) -> None:
+    """Have the engine show it among the diagnostics of that resource, as information."""
+    _log(urn, message, severity=engine_pb2.INFO)
 
 
 def _note(urn: str, what: str, kind: str = "step") -> None:
@@ -52,8 +57,12 @@ def _note(urn: str, what: str, kind: str = "step") -> None:
             out.write(json.dumps(line) + "\n")
 
 
-def _log(urn: str, message: str, *, lasting: bool = False) -> None:
-    """An engine that does not take the message does not stop the work.
+def _log(
+    urn: str, message: str, *, severity: "engine_pb2.LogSeverity.ValueType | None" = None
+) -> None:
+    """Send a message to the engine; without a severity it is progress, shown for a moment.
+
+    An engine that does not take the message does not stop the work.
 
     Its address is the provider host's last argument.
     """
@@ -66,10 +75,10 @@ def _log(urn: str, message: str, *, lasting: bool = False) -> None:
     with contextlib.suppress(grpc.RpcError):
         engine_pb2_grpc.EngineStub(channel).Log(
             engine_pb2.LogRequest(
-                severity=engine_pb2.WARNING if lasting else engine_pb2.INFO,
+                severity=engine_pb2.INFO if severity is None else severity,
                 message=message,
                 urn=urn,
-                ephemeral=not lasting,
+                ephemeral=severity is None,
             ),
             timeout=5,
         )

@@ -1,6 +1,6 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
@@ -30,21 +30,26 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         spec: "ZoneSpec",
         front_ends: "Mapping[str, Host]",
         *,
+        features: Sequence[str],
         after: Mapping[str, Input[Any]],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``after``: outputs whose change calls for another look at the zone."""
+        """``features``: what has to run beside oned; ``after``: outputs whose change calls for
+        another look at the zone.
+        """
         super().__init__(
             RolloutProvider(),
             name,
             {
                 "spec": as_input(spec),
                 "front_ends": hosts_input(front_ends),
+                "features": sorted(features),
                 "after": dict(after),
                 "urn": urn,
                 "leader": None,
                 "servers": None,
+                "pool": None,
                 "backups": None,
                 "drift": None,
             },

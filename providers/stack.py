@@ -8,13 +8,14 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pulumi.dynamic import Config
 
 from hosts.connection import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
+from opennebula.packages import FEATURES
 from procedures.access import Access, Report, Secrets
 from procedures.found import Founded, is_blank
 from procedures.gate import Whole
@@ -23,6 +24,8 @@ from procedures.specs import Database
 from procedures.survey import Survey
 from procedures.upgrade import Release
 from providers import given, threads
+
+T = TypeVar("T")
 
 PROJECT = "opennebula-ha"
 HEAD_START = 6.0
@@ -64,19 +67,35 @@ class Stack:
         self.convert_database = bool(_object(config, "convert_database"))
         """Data in SQLite may be moved to MariaDB."""
         self.skip_checks: tuple[str, ...] = tuple(_object(config, "skip_checks") or ())
-        """The checks beforehand that are left out."""
+        """The preflight checks that are left out."""
+        self.observes = given.observes()
+        """Nothing may change: not on a host, and not in OpenNebula."""
+        self.names_hosts = bool(_object(config, "ensure_hosts"))
+        """The front-ends' names are in /etc/hosts by the stack's own work."""
+        self.restores = bool(config.get(f"{PROJECT}:restore_from"))
+        """The zone begins with a dump where no front-end holds a database."""
+        self.adopted: frozenset[str] = frozenset()
+        """The servers of a zone that ran before this stack: this run leaves them as they are. Set
+        by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.dumped = False
+        """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
         self.founded = Founded()
         """The zone as this run has just seen to it, for those that join it next."""
+        self.features: tuple[str, ...] = tuple(
+            sorted(
+                set(FEATURES)
+                - {n for n, on in (_object(config, "features") or {}).items() if not on}
+            )
+        )
+        """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
         """All front-ends beforehand, where this run founds a zone that can begin without them."""
         self._founder_is_ready = threading.Event()
         disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
         # A dump comes first, and so does a look whether all have the same shares.
-        self._begins_alone = not (
-            config.get(f"{PROJECT}:restore_from") or _object(config, "fstab") or disks
-        )
+        self._begins_alone = not (self.restores or _object(config, "fstab") or disks)
         self._checked: dict[str, Facts] = {}
 
     def survey(self, access: Access, database: Database) -> Survey:
@@ -90,6 +109,11 @@ class Stack:
         """What the checks beforehand have just seen, for who changes those hosts next."""
         with _lock:
             self._checked = dict(checked)
+
+    @property
+    def adopts(self) -> bool:
+        """Every front-end of the stack is a server of a zone that ran before it."""
+        return self.observes or (bool(self.adopted) and self.adopted == self.front_ends.keys())
 
     def found_on(self, checked: Mapping[str, Facts]) -> None:
         """The stack is new, and its front-ends are like that."""
@@ -108,13 +132,18 @@ class Stack:
             if founds:
                 self._founder_is_ready.set()
 
+    def note_adopted(self, name: str) -> None:
+        """Remember a server at work that the stack did not have yet."""
+        with _lock:
+            self.adopted |= {name}
+
     def take(self, host: Host) -> Facts | None:
         """The facts of that host as they were kept, once: they are about to change."""
         with _lock:
             seen = self._checked.pop(host.name, None)
         return seen if seen is not None and seen.host == host else None
 
-    def still_there(self, hosts: Mapping[str, Host]) -> dict[str, Host]:
+    def still_there(self, hosts: Mapping[str, T]) -> dict[str, T]:
         """Those that are not gone for good."""
         return {name: host for name, host in hosts.items() if name not in self.lost}
 

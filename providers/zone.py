@@ -1,11 +1,12 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi.dynamic import CheckResult, Resource
 
+from providers import progress
 from providers.base import Provider, as_input, hosts_input
 
 if TYPE_CHECKING:
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
 
 
 class ZoneProvider(Provider):
-    """Brings a zone into being with all front-ends together, or takes over the one there is."""
+    """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
+
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Say what the first ``up`` of a stack does, which a preview cannot know."""
+        if not olds:
+            progress.note(
+                str(news.get("urn", "")),
+                "new to this stack: a zone that runs on these front-ends is adopted, and the"
+                " first up changes nothing on its servers; otherwise a zone is bootstrapped",
+            )
+        return super().check(olds, news)
 
 
 class Zone(Resource, module="opennebula", name="Zone"):

@@ -1,5 +1,6 @@
 """The stack's config as one validated object. Every fault is reported at once, naming its key."""
 
+from settings.cautions import cautions
 from settings.model import PROJECT, Command, Datastores, FrontEnd, Settings
 from settings.parse import SettingsError, load, parse
 
@@ -10,6 +11,7 @@ __all__ = [
     "FrontEnd",
     "Settings",
     "SettingsError",
+    "cautions",
     "load",
     "parse",
 ]

@@ -4,81 +4,63 @@ The docstring of each key is its meaning in docs/config.md and in Pulumi.yaml: s
 """
 
 import hashlib
-import ipaddress
 import json
 import types
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyAddress,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 
-from hosts.connection import Host, HostSsh, SshSettings
+from hosts.connection import Host, HostSsh, SshSettings, Strict
 from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
+from settings.forms import (
+    Account,
+    Attribute,
+    DatabaseName,
+    DatabaseOwner,
+    DatastorePath,
+    DumpPath,
+    FileSystem,
+    Folder,
+    HostName,
+    Identifier,
+    Interface,
+    IPAny,
+    IPv4,
+    Listening,
+    LocaleSetting,
+    Mirror,
+    Mode,
+    MountOptions,
+    MountPoint,
+    MountSource,
+    Owner,
+    Port,
+    Program,
+    Proxy,
+    PublicKeys,
+    Script,
+    Section,
+    SigningKey,
+    StepName,
+    TimeServer,
+    TimeZone,
+    Url,
+    Version,
+    ZoneName,
+)
 
 PROJECT = "opennebula-ha"
 NONE = "none"
 """In the place of a public key."""
 
-HostName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]+)*$")
-]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(\.\d+)?$")]
-Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[^\s#]\S*$")]
-Program = Annotated[str, StringConstraints(pattern=r"^[^\s\"\\]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"/]+(/[^\s\"]*)?$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Folder = Annotated[str, StringConstraints(pattern=r"^(/[^\s/]+)+$")]
-Owner = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$"),
-    BeforeValidator(lambda value: str(value) if type(value) is int else value),
-]
-Proxy = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+/?$")]
-Scalar = str | int | float | bool
-Listening = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]+$")]
 
-
-def _attribute_of_oned(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return check(value)
-    except ValidationError:
-        raise ValueError(
-            "expected a value, null, an object of values, or a list of values or objects, none of"
-            " them empty"
-        ) from None
-
-
-Vector = Annotated[dict[Identifier, Scalar | None], Field(min_length=1)]
-Attribute = Annotated[
-    Scalar | Vector | Annotated[list[Scalar | Vector], Field(min_length=1)] | None,
-    WrapValidator(_attribute_of_oned),
-]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class FrontEnd(_Part):
+class FrontEnd(Strict):
     """One entry of ``frontends``."""
 
-    address: ipaddress.IPv4Address
+    address: IPv4
     """Address at which it is reached by SSH and by the others."""
     one_vip_if: Interface | None = None
     """Interface for the VIPs, where it is another one on this host."""
@@ -86,10 +68,10 @@ class FrontEnd(_Part):
     """What differs for this host from `ssh`."""
 
 
-class FurtherVip(_Part):
+class FurtherVip(Strict):
     """One entry of ``one_vips``."""
 
-    address: IPvAnyAddress
+    address: IPAny
     """The address, of IPv4 or IPv6."""
     cidr: Annotated[int, Field(ge=1, le=128)]
     """Length of its subnet prefix."""
@@ -99,14 +81,14 @@ class FurtherVip(_Part):
     """Front-end's name to the interface, where it is another one there."""
 
 
-class LeaderCheck(_Part):
+class LeaderCheck(Strict):
     """Of ``leader_check``."""
 
     port: Port | None = None
     """Port at which each front-end says whether it leads, such as `2636`; off unless set."""
 
 
-class Features(_Part):
+class Features(Strict):
     """What runs beside oned."""
 
     gui: bool = True
@@ -119,41 +101,43 @@ class Features(_Part):
     """OneForm, on the leader. From OpenNebula 7.2 on, and not on SUSE: there it is left out."""
 
 
-class Mount(_Part):
+class Mount(Strict):
     """One entry of ``fstab``."""
 
-    src: Word
+    src: MountSource
     """What to mount, such as `10.2.50.1:/nfs/one`."""
-    path: Folder
-    """Where to mount it: a path without blanks."""
-    fstype: Word
+    path: MountPoint
+    """Where to mount it: a path without blanks, and [no place that the host
+    needs](#shared-folders).
+    """
+    fstype: FileSystem
     """Its type, such as `nfs`."""
-    opts: Word = "rw,relatime"
+    opts: MountOptions = "rw,relatime"
     """Options of the mount."""
     owner: Owner = "9869"
     """Owner of the mounted folder; 9869 is oneadmin."""
     group: Owner = "9869"
     """Its group."""
-    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0750"
+    mode: Mode = "0750"
     """Its mode. In quotes: `"0750"`."""
 
 
-class DatastoreMount(_Part):
+class DatastoreMount(Strict):
     """A datastore's folder on a shared file system."""
 
     type: Literal["image", "system", "file"]
     """`image`, `file` or `system`: each at most once."""
-    path: Folder
+    path: DatastorePath
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 
-class DatastoreConfig(_Part):
+class DatastoreConfig(Strict):
     """Of ``ds``."""
 
     mounts: list[DatastoreMount] = Field(default_factory=list)
 
 
-class Datastores(_Part):
+class Datastores(Strict):
     """How the default datastores are kept."""
 
     mode: Literal["ssh", "shared"] = "ssh"
@@ -171,7 +155,7 @@ class Datastores(_Part):
         return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
 
 
-class Ldap(_Part):
+class Ldap(Strict):
     """Of ``auth``."""
 
     config: dict[str, Any] = Field(default_factory=dict)
@@ -198,6 +182,8 @@ class Ldap(_Part):
         """Without their passwords."""
         return {
             name: {key: item for key, item in one.items() if key != PASSWORD}
+            if isinstance(one, dict)
+            else {}
             for name, one in self.config.items()
             if name not in CHOICES
         }
@@ -221,7 +207,7 @@ def _hidden(key: str, value: Any) -> Any:
     return SecretStr(str(value)) if key == PASSWORD and value is not None else value
 
 
-class Auth(_Part):
+class Auth(Strict):
     """Who knows the users."""
 
     default: Literal["ldap"] | None = None
@@ -230,20 +216,20 @@ class Auth(_Part):
     """LDAP's servers."""
 
 
-class Ntp(_Part):
+class Ntp(Strict):
     """One entry of ``ntp``: one of these."""
 
-    timezone: Word | None = None
+    timezone: TimeZone | None = None
     """The hosts' time zone, such as `UTC`."""
-    locale: Annotated[str, StringConstraints(pattern=r"^([A-Z_]+=)?[^\s=#]+$")] | None = None
+    locale: LocaleSetting | None = None
     """A variable of the hosts' locale, such as `LC_TIME=C.UTF-8`."""
-    pool: Word | None = None
+    pool: TimeServer | None = None
     """A pool of servers, such as `pool.ntp.org`."""
-    server: Word | None = None
+    server: TimeServer | None = None
     """A server."""
 
 
-class Ssl(_Part):
+class Ssl(Strict):
     """TLS in front of FireEdge. Nothing of it: there is no web server."""
 
     web_server: Literal["apache", "nginx"] | None = None
@@ -276,14 +262,14 @@ _OWN = ("/etc/ssl/private/opennebula-key.pem", "/etc/ssl/certs/opennebula-certch
 _GENERATED = ("/etc/one/fireedge-pki/key/server.key", "/etc/one/fireedge-pki/crt/certchain.crt")
 
 
-class Repository(_Part):
+class Repository(Strict):
     """A mirror in place of OpenNebula's own package repository."""
 
-    url: str | None = None
+    url: Mirror | None = None
     """Its base: what stands before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
-    key_url: str | None = None
+    key_url: Mirror | None = None
     """Where its signing key is; `URL/repo2.key` unless set."""
-    key: str | None = None
+    key: SigningKey | None = None
     """The signing key itself, armored, in place of an address."""
     pre_enable: bool = True
     """Enable what OpenNebula's packages need beside it: see [below](#distributions). `false` where
@@ -291,10 +277,10 @@ class Repository(_Part):
     """
 
 
-class Command(_Part):
+class Command(Strict):
     """One entry of ``commands``: a step of the operator's own."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    name: StepName
     """Its name; each once."""
     hosts: list[HostName] = Field(default_factory=list)
     """On which front-ends; all of them unless set."""
@@ -302,17 +288,17 @@ class Command(_Part):
     """`before-installation`: before anything is done on the host; `after-join`: once it is in the
     zone.
     """
-    create: str
+    create: Script
     """What is run, by the user who logs in: write `sudo` where it needs that."""
-    update: str | None = None
+    update: Script | None = None
     """What is run where one of these keys has changed; `create` unless set."""
-    delete: str | None = None
+    delete: Script | None = None
     """What is run where the command, or the front-end, leaves the stack."""
     triggers: list[str] = Field(default_factory=list)
     """Texts whose change has it run anew, as if it were new."""
 
 
-class Settings(_Part):
+class Settings(Strict):
     """The whole config of a stack. Field names are the config's keys."""
 
     one_version: Version
@@ -325,11 +311,11 @@ class Settings(_Part):
     """
     one_token: SecretStr | None = None
     """`user:password` of the enterprise repository. Without it the community's is used."""
-    zone_name: Annotated[str, StringConstraints(pattern=r"^[^\s\"].*$")] = "OpenNebula"
+    zone_name: ZoneName = "OpenNebula"
     """Name of the zone."""
     force_ha: bool = False
     """Make a zone even of one front-end, ready to grow."""
-    one_vip: IPvAnyAddress | None = None
+    one_vip: IPAny | None = None
     """Address that follows the leader, of IPv4 or IPv6. Free, not a front-end's, in the subnet of
     the front-ends.
     """
@@ -359,9 +345,7 @@ class Settings(_Part):
     """
     ssh: SshSettings = SshSettings.model_construct()
     """How to log in."""
-    ensure_keys_for: list[Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]] = (
-        Field(default_factory=list)
-    )
+    ensure_keys_for: list[Account] = Field(default_factory=list)
     """Accounts, such as `[ubuntu, root]`, that are to log in by SSH from each front-end to all
     others: see [below](#keys-of-accounts).
     """
@@ -378,10 +362,12 @@ class Settings(_Part):
     [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy). Nobody can use OpenNebula
     meanwhile. Afterwards it means nothing.
     """
-    db_name: Identifier = "opennebula"
-    """Name of the database."""
-    db_owner: Identifier = "oneadmin"
-    """Account in MariaDB. It may use that database, from the host itself, and nothing else."""
+    db_name: DatabaseName = "opennebula"
+    """Name of the database: one of OpenNebula's own, not of MariaDB's."""
+    db_owner: DatabaseOwner = "oneadmin"
+    """Account in MariaDB. It may use that database, from the host itself, and nothing else;
+    so it is no account of MariaDB's own, such as root.
+    """
     db_password: SecretStr | None = None
     """Password of that account. Needed for MariaDB."""
     repository: Repository = Repository.model_construct()
@@ -400,7 +386,7 @@ class Settings(_Part):
     """File systems to mount on every front-end: see [below](#shared-folders)."""
     ds: Datastores = Datastores.model_construct()
     """Where the default datastores' folders are: see [below](#shared-folders)."""
-    gate_endpoint: str | None = None
+    gate_endpoint: Url | None = None
     """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
     set.
     """
@@ -415,7 +401,7 @@ class Settings(_Part):
     """Address at which OneFlow listens."""
     form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
     """Address at which OneForm listens."""
-    admin_pubkey: Annotated[str, StringConstraints(pattern=r"^[^\"\\]+$")] = "leader"
+    admin_pubkey: PublicKeys = "leader"
     """oneadmin's SSH_PUBLIC_KEY, with which it logs in to virtual machines: keys, a line each;
     `leader`: the one that it has on the front-ends; `none` (there `null`): leave it as it is.
     """
@@ -431,7 +417,7 @@ class Settings(_Part):
     """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), written as those of
     `oned`.
     """
-    sched_drs: dict[Identifier, Scalar | dict[Identifier, Any]] = Field(default_factory=dict)
+    sched_drs: dict[Identifier, Section] = Field(default_factory=dict)
     """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
     `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
     """
@@ -450,6 +436,12 @@ class Settings(_Part):
     """
     commands: list[Command] = Field(default_factory=list)
     """Steps of your own on the front-ends: see [below](#steps-of-your-own)."""
+    adopt: Literal["observe"] | None = None
+    """`observe`: change nothing, neither on a host nor in OpenNebula. The stack takes up the zone
+    that runs on its front-ends, and each preview lists what the stack would change. Take the key
+    out to have that done. Without it the first `up` on a running zone changes nothing either, and
+    the next one does: see [below](#adopting-a-zone).
+    """
     lost: list[HostName] = Field(default_factory=list)
     """Front-ends that are gone for good. They leave the zone without being reached; as long as they
     stand here, `pulumi refresh` looks whether they stay away.
@@ -472,7 +464,7 @@ class Settings(_Part):
     """Checks beforehand to leave out, such as `[memory]`: see
     [their list](safety.md#beforehand-procedurespreflightpy).
     """
-    restore_from: str | None = None
+    restore_from: DumpPath | None = None
     """Path on your machine of a dump that this program kept, with its keys beside it. Where no
     front-end holds a database the zone begins with it; anywhere else it means nothing. `make
     restore` sets it and takes it back.

@@ -1,17 +1,19 @@
 """From the config as Pulumi hands it over to the settings."""
 
 import json
-import typing
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Any
 
 import pulumi
 from pulumi.runtime import config as runtime_config
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hosts.connection import SshSettings
+from settings import written
+from settings.faults import is_structure, of, of_kind, of_unknown, of_value, place_of
 from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
-from settings.rules import contradictions, of
+from settings.rules import contradictions
 
 
 class SettingsError(ValueError):
@@ -30,6 +32,7 @@ def load() -> Settings:
         return parse(
             {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()},
             is_secret=runtime_config.is_config_secret,
+            in_file=written.text_of_stack(),
         )
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
@@ -39,11 +42,16 @@ def _kept_as_secret(key: str) -> bool:
     return key.removeprefix(f"{PROJECT}:") in (*SECRETS, "ssh", "auth")
 
 
-def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_secret) -> Settings:
+def parse(
+    raw: Mapping[str, str],
+    is_secret: Callable[[str], bool] = _kept_as_secret,
+    *,
+    in_file: str = "",
+) -> Settings:
     """Settings from the config as Pulumi hands it over: ``project:key`` to text or JSON.
 
-    ``is_secret`` says of a key whether the stack keeps it encrypted. Raises SettingsError with
-    all faults.
+    ``is_secret`` says of a key whether the stack keeps it encrypted; ``in_file`` is the text of the
+    stack's file, where it is known. Raises SettingsError with all faults.
     """
     own = {
         name: value
@@ -51,26 +59,29 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
         if key.startswith(f"{PROJECT}:")
         and not _is_default(name := key.removeprefix(f"{PROJECT}:"), value)
     }
-    faults = [
-        f"{PROJECT}:{key}: not a key of this project{_alike(key)}"
-        for key in sorted(own)
-        if key not in Settings.model_fields
-    ]
+    faults = [fault for key in sorted(raw) if (fault := of_unknown(key))]
+    misread = written.faults(in_file, own)
+    faults += misread.values()
     values: dict[str, Any] = {}
     for key, field in Settings.model_fields.items():
         if key not in own:
             if field.is_required():
-                faults.append(f"{PROJECT}:{key}: missing; {_HOW_TO_SET[key]}")
+                faults.append(of(key, f"missing; {_HOW_TO_SET[key]}"))
             else:
                 values[key] = field.get_default(call_default_factory=True)
             continue
+        secret = key in SECRETS or is_secret(f"{PROJECT}:{key}")
         try:
-            annotated: Any = Annotated[field.annotation, field]
-            values[key] = TypeAdapter(annotated).validate_python(_value(own[key], field.annotation))
+            values[key] = _adapter(key).validate_python(_value(own[key], field.annotation))
         except ValidationError as error:
-            faults += [_fault(key, dict(item)) for item in error.errors(include_input=True)]
+            faults += [
+                of_value(key, dict(item), secret=secret)
+                for item in error.errors()
+                if place_of(key, dict(item)) not in misread
+            ]
         except json.JSONDecodeError:
-            faults.append(f"{PROJECT}:{key}: expected {_kind(field.annotation)}")
+            if key not in misread:
+                faults.append(of_kind(key, own[key], field.annotation, secret=secret))
     faults += [
         of(key, f"must be a secret; pulumi config set --secret {key}")
         for key in SECRETS
@@ -105,6 +116,13 @@ def parse(raw: Mapping[str, str], is_secret: Callable[[str], bool] = _kept_as_se
     return Settings.model_construct(**values)
 
 
+@cache
+def _adapter(key: str) -> TypeAdapter[Any]:
+    field = Settings.model_fields[key]
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated)
+
+
 def _is_default(key: str, text: str) -> bool:
     """Pulumi hands over what it was told of each key that is not set."""
     field = Settings.model_fields.get(key)
@@ -129,53 +147,6 @@ _HOW_TO_SET = {
 
 def _value(text: str, annotation: Any) -> Any:
     """Text stays text where the key is one; everything else is JSON."""
-    if annotation in (bool, int) or _is_structure(annotation) or base(annotation) is int:
+    if base(annotation) in (bool, int) or is_structure(annotation):
         return json.loads(text)
     return text
-
-
-def _is_structure(annotation: Any) -> bool:
-    kind = base(annotation)
-    return typing.get_origin(kind) in (dict, list) or (
-        isinstance(kind, type) and issubclass(kind, BaseModel)
-    )
-
-
-def _kind(annotation: Any) -> str:
-    if typing.get_origin(base(annotation)) is list:
-        return "a list"
-    if _is_structure(annotation):
-        return "an object"
-    return {bool: "true or false", int: "a whole number"}.get(base(annotation), "text")
-
-
-def _fault(key: str, error: Mapping[str, Any]) -> str:
-    place = ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "not a key of this project"
-    elif error["type"] == "string_pattern_mismatch":
-        message = f"expected text that matches {error['ctx']['pattern']}"
-        if error["loc"] in ((), (place.removeprefix(f"{key}."), "[key]")):
-            message = _FORMS.get(key, message)
-    return of(place, message[:1].lower() + message[1:])
-
-
-_FORMS = {
-    "one_version": 'expected a version in quotes, such as "7.2"',
-    "upgrade_database": 'expected a version in quotes, such as "7.4"',
-    "pkg_cache_proxy": "expected a URL without a user, such as http://10.2.11.1:3142",
-    "frontends": "expected a host name: lower-case letters, digits and hyphens",
-    "admin_pubkey": "expected public keys as in authorized_keys, without quotes and backslashes",
-    **{
-        f"{feature}_bind_addr": "expected an address, such as 0.0.0.0"
-        for feature in ("gate", "flow", "form")
-    },
-}
-
-
-def _alike(key: str) -> str:
-    import difflib  # noqa: PLC0415 - only where something is wrong
-
-    close = difflib.get_close_matches(key, list(Settings.model_fields), n=1)
-    return f"; did you mean {close[0]}?" if close else ""

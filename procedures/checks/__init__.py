@@ -6,6 +6,7 @@ Pure: what was seen goes in, findings come out.
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from hosts.errors import HostError
+from procedures.checks.blank import blank
 from procedures.checks.clock import clock
 from procedures.checks.conversion import conversion
 from procedures.checks.host import (
@@ -34,12 +35,12 @@ SKIPPABLE: Mapping[str, Rule] = {
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (conversion, distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (blank, conversion, distribution, systemd, mandatory_access)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
-    """All of them, by host. Whom the zone knows already need not answer: its own turn comes."""
-    found = [Finding(error) for name, error in site.silent.items() if name not in site.known]
+    """Return all findings, sorted by host. Every front-end of the stack must answer."""
+    found = [Finding(error) for error in site.silent.values()]
     for rule in _ALWAYS:
         found += rule(site)
     for name, rule in SKIPPABLE.items():

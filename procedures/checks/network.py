@@ -147,6 +147,9 @@ def vip(site: Site) -> Iterator[Finding]:
     grounds = [one.ground for one in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
     own = {mac for one in grounds for mac in one.macs}
+    if _lists_others(site):
+        # One of those may have it; the zone's own check names them.
+        return
     own |= {mac for one in grounds for of, mac in one.neighbours.items() if of in addresses}
     strange: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, seen in sorted(site.seen.items()):
@@ -164,6 +167,12 @@ def vip(site: Site) -> Iterator[Finding]:
                 remedy="take that address from the machine that has it, or set"
                 " opennebula-ha:one_vip to a free one",
             ),
-            # One that the zone knows and that we cannot ask may be it.
-            Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
+            # A front-end that does not answer may be the one that has it.
+            Weight.WARNING if site.silent else Weight.REFUSAL,
         )
+
+
+def _lists_others(site: Site) -> bool:
+    """Return whether a zone on these hosts has servers that are none of the front-ends."""
+    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)

@@ -87,13 +87,6 @@ class Change:
         old = self.before.vips.get(name, ()) if self.before and name not in self.new else ()
         return [vip for vip in self.spec.vips.get(name, ()) if vip not in old]
 
-    @cached_property
-    def concerned(self) -> frozenset[str]:
-        """The hosts that have to be looked at; nobody where nothing of the change is theirs."""
-        if self.new or self.is_upgrade or self.added:
-            return frozenset(self.spec.hosts)
-        return frozenset(name for name in self.spec.hosts if self.vips_of(name))
-
 
 @dataclass(frozen=True)
 class Site:
@@ -128,10 +121,3 @@ class Site:
             for name, one in self.seen.items()
             if one.facts and Step.LOOK in plan(one.facts, self.spec.database, asked=self.converts)
         }
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The hosts that are the zone's already, whether they are up or not."""
-        pools = (one.facts.pool for one in self.seen.values() if one.facts)
-        listed = {entry.name for pool in pools for entry in pool}
-        return (frozenset(self.spec.hosts) - self.change.new) | listed

@@ -48,7 +48,13 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
     for feature, path in LIMITS.items():
         is_led = feature in spec.features and spec.hooks is not None
-        yield ManagedFile(path, partial(ours, wanted=_NO_LIMIT if is_led else ""), package="")
+        yield ManagedFile(
+            path,
+            partial(ours, wanted=_NO_LIMIT if is_led else ""),
+            package="",
+            owner="root:root" if is_led else "",
+            mode="644" if is_led else "",
+        )
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}
         if one_token:

@@ -3,12 +3,13 @@
 step "bootstrap the database"
 if [ "$mariadb" = yes ]; then
     await_database
-    users=$(count_users)
-    [ "$users" -eq 0 ] || refuse "an empty database" "one with $users users" "run again"
+    may_replace=no
+    require_replaceable
     sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`"
 elif [ -s /var/lib/one/one.db ]; then
     refuse "no SQLite database" "/var/lib/one/one.db" "run again"
 fi
+keep_settings bootstrap
 # What an earlier life left: a founder starts outside any zone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.

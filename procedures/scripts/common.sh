@@ -12,6 +12,14 @@ give_files() {
     done)"
 }
 
+# Units as systemd has them, with the seconds that the host is up for. Sets shown.
+tell_units() { # UNIT...
+    shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p NRestarts \
+        -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p MainPID "$@")
+    tell units "$shown"
+    # When a process that has just begun did so. /proc/uptime is another one in some containers.
+    tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
+}
 # Units that start by themselves from now on. systemd reads all units anew after each change of one,
 # with a process for each way in which units are made: it is told of all at once, or of nothing.
 keep_enabled() { # UNIT...
@@ -55,6 +63,18 @@ staged=/var/lib/opennebula-ha/staged
 upgrading=/var/lib/opennebula-ha/upgrading
 # The dump that the database was upgraded from, while that is not done.
 migrating=/var/lib/opennebula-ha/migrating
+# Says that this program saw the host blank, and that there is no database on it yet: what it has of
+# OpenNebula since then is ours to replace. "new" in it: it had no package, either.
+claimed=/var/lib/opennebula-ha/claimed
+claim() { # new, or anything
+    [ ! -e "$claimed" ] || return 0
+    mkdir -p "$(dirname "$claimed")"
+    put "$claimed" "$1"
+}
+unclaim() {
+    rm -f "$claimed"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$claimed")" 2>/dev/null || true
+}
 # Names the database that OpenNebula's data come to from SQLite, while they do.
 converting=/var/lib/opennebula-ha/converting
 # Configuration files as they were; there only while packages are replaced.
@@ -93,7 +113,11 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
-    ! systemctl "$1" opennebula.service || return 0
+    if systemctl "$1" opennebula.service; then
+        # It has its database now.
+        unclaim
+        return 0
+    fi
     journalctl --sync 2>/dev/null || true
     # What sudo says of the hooks is not it.
     why=$(journalctl -u opennebula --since "@$begun" --no-pager -o cat |
@@ -169,6 +193,10 @@ end_trust() {
 }
 
 sql() { "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }
+quoted() { # TEXT, as a string in SQL
+    local text=${1//\\/\\\\}
+    printf "'%s'" "${text//\'/\'\'}"
+}
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
@@ -192,15 +220,42 @@ await_database() {
     database_answers || refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
         "start MariaDB (systemctl start $database_service) and look at its journal, then run again"
 }
-# Whether there is a database server that may hold something of ours.
+# Whether there is a database server that may hold something: by its data, as a service, or because
+# it answers, whatever its unit is called.
 has_mariadb() {
-    [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null
+    [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null ||
+        systemctl -q is-active $database_service 2>/dev/null || sql -e "DO 0" 2>/dev/null
 }
+# The databases of one that does not run, but for MariaDB's own.
+database_folders() {
+    local folder
+    folder=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1)
+    { find "${folder:-$database_folder}" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' 2>/dev/null || true; } |
+        grep -vxE 'mysql|performance_schema|sys|lost\+found|#.*' || true
+}
+# What a database has besides tables.
+further="SELECT routine_name AS name FROM information_schema.routines WHERE routine_schema = '${db_name:-}'
+    UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = '${db_name:-}'"
 # The version of a database.
 schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
     (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL
     (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)) AS newest"
 schema_of() { sql "$1" -e "$schema"; }
+# Equal for two databases that are copies of one.
+identity="SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''), '\n'), 256)
+    FROM db_versioning ORDER BY oid LIMIT 1"
+identity_of() { sql "$1" -e "$identity" 2>/dev/null || true; }
+# No database goes but an empty one, one of a bootstrap of ours that was cut off, or a copy of this
+# zone's. Variable: may_replace (yes: it is such a copy).
+require_replaceable() {
+    local there
+    there=$(sql -e "SELECT table_name FROM information_schema.tables
+        WHERE table_schema = '$db_name' UNION ALL $further")
+    [ -n "$there" ] && [ "$may_replace" != yes ] || return 0
+    [ ! -e "$claimed" ] || [ "$(count_users)" -gt 0 ] || return 0
+    refuse "no database $db_name, or an empty one" "$(head -n 3 <<<"$there" | paste -sd' ') in it" \
+        "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, drop it; then run again"
+}
 # A dump on standard input is imported beside the database.
 make_scratch() { sql -e "DROP DATABASE IF EXISTS $scratch; CREATE DATABASE $scratch"; }
 fill_scratch() {
@@ -219,13 +274,55 @@ make_account() {
         --user="$db_owner" --execute="DO 0" 2>/dev/null || sql <<<"$identify"
 }
 # All tables change their place in one statement: the database is the old one, empty, or whole.
+# Variable: may_replace.
 put_in_place() {
     local moves
     moves=$(sql -e "SELECT CONCAT('$scratch.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
         FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
     [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
+    require_replaceable
+    # Where this ends in the middle the host holds no database, and is ours all the same.
+    claim "between two databases"
     sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+    unclaim
     sql -e "DROP DATABASE $scratch"
+}
+# The account goes, unless somebody gave it other rights than this program does.
+drop_account() { # ACCOUNT, as SQL has it; the beginning of our grant
+    local others
+    others=$(sql -e "SHOW GRANTS FOR $1" 2>/dev/null |
+        grep -v '^GRANT USAGE ON \*\.\* ' | grep -vF "$2" || true)
+    if [ -n "$others" ]; then
+        step "leave the account $1: it has other rights"
+        return 0
+    fi
+    sql -e "DROP USER IF EXISTS $1"
+}
+# Keys and settings as they are, before anything replaces them. What is kept already is not kept
+# twice, and nothing of it is ever thrown away.
+keep_settings() { # REASON
+    # All that is there came with our own packages.
+    ! grep -qsx new "$claimed" || return 0
+    local kept paths
+    paths=$(cd / && ls -d var/lib/one/.one var/lib/one/.ssh etc/one 2>/dev/null || true)
+    [ -n "$paths" ] || return 0
+    step "keep the keys and the settings"
+    kept=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-before-$1.settings.tar.zst
+    [ ! -e "$kept" ] || kept=${kept%.settings.tar.zst}-$BASHPID.settings.tar.zst
+    (
+        umask 077
+        mkdir -p "$(dirname "$kept")"
+        cd "$(dirname "$kept")"
+        find . -name '*.settings.tar.zst.partial' -delete
+        tar -C / --sort=name --mtime=@0 -cf - $paths | zstd -q >"$kept.partial"
+        for old in *.settings.tar.zst; do
+            if cmp -s "$old" "$kept.partial"; then
+                rm "$kept.partial"
+                exit
+            fi
+        done
+        mv "$kept.partial" "$kept"
+    )
 }
 # A dump of the whole database, compressed, without blocking a writer, and the keys without which it
 # is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
@@ -289,6 +386,12 @@ stamps_on() { # NAME=STAMP of each front-end that mounted it
     read -r uid _ gid _ <<<"$(about "$1")"
     on_share "$1" "$uid" "$gid" grep -rs . "$(basename "$1")/$stamps" |
         sed 's,.*/\([^/:]*\):,\1=,' | sort | paste -sd' ' || true
+}
+require_empty() {
+    local hidden
+    hidden=$(find "$1" -xdev -mindepth 1 ! -type d -print -quit)
+    [ -z "$hidden" ] || refuse "an empty folder to mount on" "$hidden" \
+        "move what is in $1 to the share, or away; then run again"
 }
 unmount() {
     local said

@@ -1,14 +1,18 @@
 # The database, the configuration files and the credentials of one front-end. Of what runs it
 # restarts what is beside oned, and only where its own file changes.
 # Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
-# that have to run and do not), open_keys (files that others can read); secrets: db_password, account
-# and identify (SQL: the latter where the account does not have that password), one_auth
-# (where this host has no database yet), oned_conf (the whole file, or nothing), next_conf (an
-# oned.conf that waits for the rollout, or nothing: a crash until then must not have oned start with
-# what no oned has started with yet).
+# that have to run and do not), strays (those that run and must not), open_keys (files that others
+# can read); secrets: db_password, account and identify (SQL: the latter where the account does not
+# have that password), one_auth (where this host has no database yet), oned_conf (the whole file, or
+# nothing), next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must
+# not have oned start with what no oned has started with yet).
 # And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
 # text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
 # leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
+# And: blank (what claim notes of a host that was seen blank, or nothing), keeps (yes: the section DB
+# or one_auth is about to change).
+[ -z "$blank" ] || claim "$blank"
+[ "$keeps" != yes ] || keep_settings configuration
 if [ -n "$hostname" ]; then
     step "set the hostname"
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
@@ -36,6 +40,7 @@ if [ -n "$hosts_entries" ]; then
             if (!wrong) print
             else if (line != $1) print line
         }')
+    [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     put /etc/hosts "$kept
 $begin
 $hosts_entries
@@ -51,7 +56,13 @@ fi
 
 step "write the configuration"
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
-[ -z "$next_conf" ] || put "$conf.next" "$next_conf"
+if [ -n "$next_conf" ]; then
+    put "$conf.next" "$next_conf"
+    chown --reference="$conf" "$conf.next"
+    chmod --reference="$conf" "$conf.next"
+else
+    rm -f "$conf.next"
+fi
 own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"
     [ "$mode" = - ] || chmod "$mode" "$1"
@@ -116,6 +127,10 @@ if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.
     keep_enabled opennebula.service
 fi
+for unit in $strays; do
+    step "stop $unit on a follower"
+    systemctl stop "$unit.service"
+done
 for unit in $stopped; do
     # Its hook may have started it as often as the unit allows.
     systemctl reset-failed "$unit.service" 2>/dev/null || true

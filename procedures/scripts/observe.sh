@@ -1,6 +1,6 @@
 # Everything that a front-end shows of itself, in one round trip. Changes nothing.
 # Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
-# resolve), units, account (of the database, as SQL has it), files (paths).
+# resolve), units, db_owner (its account in MariaDB), files (paths).
 tell distribution "$ID"
 tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
@@ -12,9 +12,7 @@ tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
-shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p ExecMainStartTimestamp \
-    opennebula.service $units)
-tell units "$shown"
+tell_units opennebula.service $units
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
@@ -25,6 +23,10 @@ tell mounted "$(for path in $(block_of /etc/fstab | awk '{print $2}'); do
 done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
+
+[ ! -e "$claimed" ] || tell claimed yes
+# Whoever started it: the unit, a shell, a container.
+tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
 for file in "$upgrading" "$migrating" "$converting"; do
     [ ! -e "$file" ] || give "$(basename "$file")" <"$file"
@@ -51,7 +53,8 @@ keys() {
 }
 tell keys "$(keys -printf '%m %u:%g %p\n')"
 tell key_digests "$(keys -exec sha256sum {} +)"
-tell backups "$(find /var/backups/opennebula \( -name '*.sql.zst' -o -name '*.one.db.zst' \) \
+tell backups "$(find /var/backups/opennebula \
+    \( -name '*.sql.zst' -o -name '*.settings.tar.zst' -o -name '*.one.db.zst' \) \
     -printf '%s %p\n' 2>/dev/null | sort -k2)"
 
 # Each start of the client takes a while: what can be asked together is.
@@ -59,19 +62,34 @@ reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '
 if has_mariadb && ! database_answers; then
     said=$(sql -e "DO 0" 2>&1 || true)
     tell silent "${said:-no answer}"
+    tell unseen "$(database_folders)"
 elif has_mariadb; then
-    said=$(sql --force -e "SHOW GRANTS FOR $account; SHOW CREATE USER $account" 2>/dev/null || true)
-    tell grants "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
+    own="'information_schema', 'mysql', 'performance_schema', 'sys', '$scratch'"
+    said=$(sql -e "
+        SELECT CONCAT_WS(' ', 'database', COUNT(*),
+                SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
+            FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
+        SELECT CONCAT('table ', table_name) FROM information_schema.tables
+            WHERE table_schema = '$db_name';
+        SELECT CONCAT('other ', name) FROM ($further) AS further;
+        SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'")
+    tell databases "$(sed -n 's/^database //p' <<<"$said")"
+    tables=$(sed -n 's/^table //p' <<<"$said")
+    tell objects "$(sed -n 's/^\(table\|other\) //p' <<<"$said")"
+    said=$(sed -n 's/^account //p' <<<"$said" | while read -r host; do
+        echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
+    done | sed "\$ a SHOW CREATE USER '$db_owner'@'localhost';" | sql --force 2>/dev/null || true)
+    tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
-    tables=$(sql -e "SELECT table_name FROM information_schema.tables WHERE table_schema = '$db_name'")
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
         # Record 0 is made anew at every start: where the log begins, the others say.
         {
             reply schema "$schema"
             reply users "SELECT COUNT(*) FROM user_pool"
-            reply identity "SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''), '\n'), 256)
-                FROM db_versioning ORDER BY oid LIMIT 1"
+            reply identity "$identity"
             reply zone "SELECT body FROM zone_pool WHERE oid = 0"
+            reply zones "SELECT GROUP_CONCAT(CONCAT(oid, ' ', name) ORDER BY oid SEPARATOR '\n')
+                FROM zone_pool"
             reply zone_changed "SELECT UNIX_TIMESTAMP(update_time) FROM information_schema.tables
                 WHERE table_schema = '$db_name' AND table_name = 'zone_pool'"
             reply log "SELECT CONCAT_WS(' ', log_index, term, (SELECT COALESCE(MIN(log_index), 0)
@@ -85,6 +103,9 @@ elif has_mariadb; then
             <<<"$tables" | sed 's/.*/`&`/' | paste -sd,)
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
+else
+    # Nobody starts it here: what it holds cannot be seen.
+    tell unseen "$(database_folders)"
 fi
 if [ "$checksums" = yes ]; then
     tell remotes "$(for part in /var/lib/one/remotes/*; do
@@ -96,7 +117,5 @@ if [ "$checksums" = yes ]; then
     done)"
 fi
 if [ -s /var/lib/one/one.db ]; then
-    tell users 1
-    tell identity sqlite
-    tell schema "$(schema_in <"$onedb_schema" || true)"
+    tell sqlite "$(stat -c %s /var/lib/one/one.db) $(schema_in <"$onedb_schema" || true)"
 fi

@@ -1,24 +1,32 @@
 # Restart oned and wait until it is ready. Secret: oned_conf (the whole file that waited for this, or
 # nothing). One that it does not start with is put back, and waits on.
-advice="correct the configuration, then run again"
-if [ -z "$oned_conf" ]; then
+before=$conf.before
+# Where a try was cut off, the file from before it is the one that oned was last started with.
+if [ -e "$before" ] && systemctl -q is-active opennebula.service; then
+    started=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value opennebula.service)" +%s)
+    [ "$started" -lt "$(stat -c %Y "$conf")" ] || rm -f "$before"
+fi
+if [ -n "$oned_conf" ]; then
+    step "restart oned with its new configuration"
+    [ -e "$before" ] || cp -p "$conf" "$before"
+    put "$conf" "$oned_conf"
+    rm -f "$conf.next"
+else
     step "restart oned"
-    run_oned restart "oned to start with its configuration" "$advice"
+fi
+if [ ! -e "$before" ]; then
+    run_oned restart "oned to start with its configuration" "correct the configuration, then run again"
     exit
 fi
-step "restart oned with its new configuration"
-cp -p "$conf" "$conf.before"
-put "$conf" "$oned_conf"
-rm -f "$conf.next"
 if ! try_oned restart; then
     refused=$why
     # systemd would go on trying.
     systemctl stop opennebula.service || true
     mv "$conf" "$conf.next"
-    mv "$conf.before" "$conf"
+    mv "$before" "$conf"
     run_oned start "oned to start again with the configuration that it had" \
-        "mend what it says on the host; $conf.next is what it refused before: $refused"
+        "correct what it says on the host, then run again; $conf.next is what it refused before: $refused"
     refuse "oned to start" "$refused" \
         "correct opennebula-ha:oned, then run again; oned runs on with the configuration that it had, and what it refused is in $conf.next"
 fi
-rm -f "$conf.before"
+rm -f "$before"

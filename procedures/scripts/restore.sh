@@ -6,9 +6,13 @@ end_trust
 
 step "restore the database"
 await_database
-users=$(count_users)
-[ "$users" -eq 0 ] || [ "$may_replace" = yes ] || refuse "an empty database" \
-    "one with $users users" "if nothing in it is needed, drop the database and run again"
+require_replaceable
+if [ "$may_replace" = yes ]; then
+    former=$(identity_of "$db_name")
+    [ -z "$former" ] || [ "$former" = "$(identity_of "$scratch")" ] ||
+        refuse "a copy of this zone's database, or none" "another OpenNebula's in $db_name" \
+            "if nothing in it is needed, stop opennebula there and drop it; then run again"
+fi
 if [ "$alone" = yes ]; then
     import_dump "$incoming"/*.sql.zst
     tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
@@ -16,6 +20,8 @@ if [ "$alone" = yes ]; then
     sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,
         '(?s)<SERVER_POOL>.*</SERVER_POOL>', '<SERVER_POOL></SERVER_POOL>') WHERE oid = 0"
 fi
+
+keep_settings copy
 
 step "set SERVER_ID"
 put_conf "$oned_conf"

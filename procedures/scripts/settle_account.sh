@@ -1,2 +1,34 @@
-# The database's account once every oned logs in as the stack wants it. Secret: account (SQL).
+# The database's account once every oned logs in as the stack wants it. Variables: owners (names whose
+# accounts go that let in from elsewhere than the host itself), ours (what a line of SHOW GRANTS has of
+# a right to our database, lines), former (another account, as SQL has it, or nothing), grant (the
+# beginning of ours); secret: account (SQL).
 sql <<<"$account"
+[ -z "$former" ] || drop_account "$former" "$grant"
+# Whether it has rights, and none to anybody else's database.
+is_ours() { # USER HOST
+    local rights
+    rights=$(sql -e "SHOW GRANTS FOR $1@$2" | grep -v '^GRANT USAGE ') || return 1
+    ! grep -qvF -f <(printf '%s\n' "$ours") <<<"$rights"
+}
+for owner in $owners; do
+    name=$(quoted "$owner")
+    mapfile -t places < <(sql -e "SELECT host FROM mysql.user WHERE user = $name AND host <> 'localhost'")
+    for from in "${places[@]}"; do
+        host=$(quoted "$from")
+        is_ours "$name" "$host" || continue
+        step "drop the database account $owner@$from"
+        # By name: one on this host that comes by its socket is let in by another account.
+        users=$(sql -e "SELECT DISTINCT REGEXP_REPLACE(host, ':[0-9]+\$', '') AS place
+            FROM information_schema.processlist WHERE user = $name HAVING place <> 'localhost'")
+        [ -z "$users" ] || refuse "nobody connected to MariaDB as $owner from elsewhere than this host" \
+            "connections from $(paste -sd' ' <<<"$users")" \
+            "end what connects from there, or give it an account of its own; then run again"
+        kept=/var/backups/opennebula/accounts.sql
+        (umask 077 && mkdir -p /var/backups/opennebula && {
+            echo "-- $(date -u +%Y-%m-%dT%H:%M:%SZ): $owner@$from, before it was dropped"
+            sql -e "SHOW CREATE USER $name@$host; SHOW GRANTS FOR $name@$host" | sed 's/$/;/'
+        } >>"$kept")
+        chmod 0600 "$kept"
+        sql -e "DROP USER $name@$host"
+    done
+done

@@ -1,6 +1,7 @@
 # Stop and disable what the installation brought; the data goes only where purge is yes.
-# Variables: features (units), purge, db_name, db_owner, mariadb. MariaDB itself stays: it may
-# serve others.
+# Variables: features (units), purge, db_name, database (mine: it goes; none: there is none in MariaDB;
+# or anything: it stays), account (of the database, as SQL has it; or nothing), grant (the beginning
+# of ours). MariaDB itself stays: it may serve others.
 step "stop and disable the services"
 for unit in opennebula $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
@@ -19,9 +20,14 @@ rm -f "$record"
 systemctl daemon-reload
 if [ "$purge" = yes ]; then
     step "purge OpenNebula and its data"
-    if [ "$mariadb" = yes ]; then
-        sql -e "DROP DATABASE IF EXISTS \`$db_name\`; DROP USER IF EXISTS '$db_owner'@'localhost'"
+    if [ "$database" = mine ]; then
+        sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
+    elif [ "$database" != none ]; then
+        step "leave the database that DB points to, and $db_name"
+        # Whoever goes on with it needs them.
+        keep_settings purge
     fi
+    [ -z "$account" ] || drop_account "$account" "$grant"
     remove_packages 'opennebula*'
     rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
     forget_source

@@ -2,6 +2,8 @@
 # dump (of what is there now), instead (a kept dump to go back to, or nothing), servers (of the zone
 # now, lines: ID NAME).
 ! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
+# Its own database, or a dump of it.
+may_replace=yes
 servers_of_then() {
     local entry id name
     sql "$scratch" -e "SELECT body FROM zone_pool WHERE oid = 0" | tr -d '\n' |
@@ -17,6 +19,7 @@ if [ -n "$instead" ]; then
     [ "$(servers_of_then)" = "$servers" ] ||
         refuse "the zone's servers of now in $instead" "$(servers_of_then)" \
             "have the same front-ends in the zone as then, then run again"
+    keep_settings "going-back"
     tar -C /var/lib/one --zstd -xf "${instead%.sql.zst}.keys.tar.zst"
     put_in_place
 else

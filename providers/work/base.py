@@ -19,11 +19,15 @@ class Work(Generic[S]):
     """Of one kind of resource, by its spec."""
 
     spec_type: ClassVar[type[Spec]]
+    only_looks: ClassVar[bool] = False
+    """Its create and update change nothing, neither on a host nor in OpenNebula."""
 
     def create(self, props: Mapping[str, Any]) -> tuple[str, Outputs]:
         """Bring it about, or find that it is there: its ID and what was seen."""
         with self._changing(props, "create") as (spec, access):
-            return self.make(access, spec, props)
+            if self.is_adopted(spec) and not self.only_looks:
+                return self.identifier(spec), self._observed(access, spec, props)
+            return self.identifier(spec), self.make(access, spec, props)
 
     def read(self, props: Mapping[str, Any]) -> Outputs:
         """What is there now; what is not as it should be is told."""
@@ -36,15 +40,26 @@ class Work(Generic[S]):
     def update(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Outputs:
         """Bring what is there to the new spec: what was seen."""
         with self._changing(news, "update") as (spec, access):
+            if stack.current().observes and not self.only_looks:
+                return self._observed(access, spec, {**olds, **news})
             return self.change(access, spec, olds, news)
 
     def delete(self, props: Mapping[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
         with self._changing(props, "delete") as (spec, access):
-            self.unmake(access, spec, props)
+            if not stack.current().observes:
+                self.unmake(access, spec, props)
 
-    def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Create: its ID and what was seen."""
+    def identifier(self, spec: S) -> str:
+        """Return the ID of the resource."""
+        raise NotImplementedError
+
+    def is_adopted(self, spec: S) -> bool:
+        """Return whether this is part of a zone that ran before the stack, and stays as it is."""
+        return stack.current().adopts
+
+    def make(self, access: Access, spec: S, props: Mapping[str, Any]) -> Outputs:
+        """Create: what was seen."""
         raise NotImplementedError
 
     def look(self, access: Access, spec: S, props: Mapping[str, Any]) -> Outputs:
@@ -59,6 +74,12 @@ class Work(Generic[S]):
 
     def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
         """Delete."""
+
+    def _observed(self, access: Access, spec: S, props: Mapping[str, Any]) -> Outputs:
+        seen = self.look(access, spec, props)
+        for difference in seen.get("drift", ()):
+            progress.warn(str(props.get("urn", "")), f"not as the stack wants it: {difference}")
+        return seen
 
     @contextmanager
     def _changing(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:

@@ -16,11 +16,15 @@ class Work(base.Work[ZoneSpec]):
 
     spec_type = ZoneSpec
 
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: ZoneSpec) -> str:
+        """Return the one ID of its kind."""
+        return "bootstrap"
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
         if blank := stack.current().blank:
             begin(access, spec, hosts_of(props), blank)
-        return "bootstrap", {}
+        return {}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """It is the zone that is looked at."""

@@ -16,9 +16,16 @@ class Work(base.Work[InstallationSpec]):
 
     spec_type = InstallationSpec
 
-    def make(
-        self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
+    def identifier(self, spec: InstallationSpec) -> str:
+        """Return the name of the host."""
+        return spec.host.name
+
+    def is_adopted(self, spec: InstallationSpec) -> bool:
+        """Return whether this server ran before the stack, and stays as it is."""
+        here = stack.current()
+        return here.observes or spec.host.name in here.adopted
+
+    def make(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """Install, or find it installed."""
         here = stack.current()
         with here.turn(spec.host.name):
@@ -30,13 +37,14 @@ class Work(base.Work[InstallationSpec]):
                 converts=here.convert_database,
                 seen=here.take(spec.host),
             )
-        return spec.host.name, _outputs(done, revision=now())
+        if done.adopted:
+            here.note_adopted(spec.host.name)
+        return _outputs(done, revision=now())
 
     def look(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> Outputs:
         """What is installed, and what differs from the spec."""
         survey = stack.current().survey(access, spec.database)
-        seen = survey.facts_of(spec.host)
-        return _outputs(inspect(access, spec, seen), revision=props["revision"])
+        return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
 
     def change(
         self,
@@ -48,6 +56,7 @@ class Work(base.Work[InstallationSpec]):
         """Bring the host to the spec. What changes takes effect with the rollout."""
         renew = olds.get("secrets") != news.get("secrets")
         here = stack.current()
+        former = InstallationSpec.model_validate(olds["spec"]).names
         done = install(
             access,
             spec,
@@ -55,6 +64,9 @@ class Work(base.Work[InstallationSpec]):
             renew=renew,
             converts=here.convert_database,
             seen=here.take(spec.host),
+            leaving=here.still_there(
+                {name: at for name, at in former.items() if name not in here.front_ends}
+            ),
         )
         return _outputs(done, revision=now())
 

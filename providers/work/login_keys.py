@@ -16,12 +16,14 @@ class Work(base.Work[LoginKeysSpec]):
 
     spec_type = LoginKeysSpec
 
-    def make(
-        self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
+    def identifier(self, spec: LoginKeysSpec) -> str:
+        """Return the one ID of its kind."""
+        return "login-keys"
+
+    def make(self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]) -> Outputs:
         """Make the keys that are not there, and allow them."""
         ensure(access, spec)
-        return "login-keys", {"drift": []}
+        return {"drift": []}
 
     def look(self, access: Access, spec: LoginKeysSpec, props: Mapping[str, Any]) -> Outputs:
         """Whose keys are not as they should be."""

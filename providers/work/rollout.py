@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hosts.connection import Host
+from opennebula.zone import ServerEntry
+from procedures import gate
 from procedures.access import Access
 from procedures.account import settle
 from procedures.gate import Whole
@@ -20,25 +22,40 @@ class Work(base.Work[ZoneSpec]):
 
     spec_type = ZoneSpec
 
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: ZoneSpec) -> str:
+        """Return the one ID of its kind."""
+        return "rollout"
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Restart those that are behind; usually nobody."""
-        return "rollout", _roll_out(access, spec, stack.current().front_ends, spec.database.owner)
+        return _roll_out(access, spec, stack.current().front_ends, props)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Who leads now, and who waits for a restart.
 
         Index and commit move with every write: they stay as they were at the last ``up``.
         """
-        survey = stack.current().survey(access, spec.database)
+        here = stack.current()
+        survey = here.survey(access, spec.database)
         seen = survey.all_facts()
         if not spec.highly_available:
             waiting = [name for name, one in seen.items() if one.is_behind]
-            return {"drift": _waiting(waiting)}
-        leader = survey.view().leader()
+            (name,) = seen
+            known = (
+                {}
+                if "leader" in props
+                else {"leader": name, "servers": [], "pool": [], "backups": {}}
+            )
+            return {"drift": _waiting(waiting), **known}
+        adopts = "leader" not in props
+        view = survey.view()
+        leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        waiting = pending(seen, leader, stack.current().release.version)
+        waiting = pending(seen, leader, here.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
+        if adopts:
+            return {**_outputs(gate.described(view, seen), here.front_ends), **outputs}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def change(
@@ -51,8 +68,7 @@ class Work(base.Work[ZoneSpec]):
         """Rolling restart; servers that are about to leave take part while they are there."""
         here = stack.current()
         leaving = here.still_there(hosts_of(olds))
-        former = ZoneSpec.model_validate(olds["spec"]).database.owner
-        return _roll_out(access, spec, {**leaving, **here.front_ends}, former)
+        return _roll_out(access, spec, {**leaving, **here.front_ends}, news, olds)
 
 
 def _waiting(names: Sequence[str]) -> list[str]:
@@ -60,30 +76,53 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host], former_owner: str
+    access: Access,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
+    news: Mapping[str, Any],
+    olds: Mapping[str, Any] | None = None,
 ) -> Outputs:
     here = stack.current()
+    features = news["features"]
     seen: Mapping[str, Facts]
     if spec.highly_available:
-        whole = roll_out(access, spec, hosts, here.release)
+        whole = roll_out(
+            access,
+            spec,
+            hosts,
+            here.release,
+            staying=here.front_ends,
+            features=features,
+            listed=_pool(olds or {}),
+        )
         outputs, seen = _outputs(whole, here.front_ends), whole.facts
         here.rolled_out = whole
     else:
         (host,) = hosts.values()
-        seen = {host.name: roll_out_solo(access, spec, host, here.release)}
-        outputs = {
-            "leader": host.name,
-            "servers": [],
-            "backups": _backups({name: one.dumps for name, one in seen.items()}),
-        }
-    settle(access, spec.database, here.front_ends, seen, former=former_owner)
+        seen = {host.name: roll_out_solo(access, spec, host, here.release, features)}
+        backups = _backups({host.name: seen[host.name].dumps})
+        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
+    former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
+    settle(access, spec.database, here.front_ends, seen, former=former)
     return {**outputs, "drift": []}
+
+
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
+    """The zone's servers as the last rollout left them, which all of them know since."""
+    listed = props.get("pool")
+    if not listed:
+        return None
+    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
+        "pool": [
+            {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
+            for entry in whole.facts[whole.leader].pool
+        ],
         "servers": [
             {
                 "name": server.entry.name,
@@ -97,13 +136,13 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
             for server in whole.servers
             if server.entry.name in staying
         ],
-        "backups": _backups(whole.dumps),
+        "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
     }
 
 
-def _backups(dumps: Mapping[str, Sequence[Dump]]) -> Outputs:
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
     return {
-        name: [{"path": dump.path, "bytes": dump.size} for dump in kept]
-        for name, kept in dumps.items()
-        if kept
+        name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
+        for name, dumps in kept.items()
+        if dumps
     }

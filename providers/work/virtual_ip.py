@@ -6,7 +6,7 @@ from typing import Any
 from opennebula.zone import endpoint
 from procedures.access import Access
 from procedures.address import drop, faults, holders
-from procedures.observe import zone_view
+from procedures.observe import Facts, zone_view
 from procedures.specs import ZoneSpec
 from procedures.virtual_ip import settle
 from providers import stack
@@ -19,20 +19,27 @@ class Work(base.Work[ZoneSpec]):
 
     spec_type = ZoneSpec
 
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: ZoneSpec) -> str:
+        """Return the ENDPOINT."""
+        return spec.endpoint
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
-        return spec.endpoint, self._settled(access, spec)
+        return self._settled(access, spec)
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Which hosts hold any of them."""
-        if not spec.vips:
-            return {"holder": "", "drift": []}
         survey = stack.current().survey(access, spec.database)
+        leader = survey.view().leader()
         seen = survey.all_facts()
+        drift = _of_endpoint(spec, seen, leader)
+        if not spec.vips:
+            return {"holder": "", "endpoint": spec.endpoint, "drift": drift}
         holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
         return {
             "holder": ", ".join(sorted(holding)),
-            "drift": faults(seen, spec.vips, survey.view().leader()),
+            "endpoint": spec.endpoint,
+            "drift": [*faults(seen, spec.vips, leader), *drift],
         }
 
     def change(
@@ -63,5 +70,18 @@ class Work(base.Work[ZoneSpec]):
     def _settled(self, access: Access, spec: ZoneSpec) -> Outputs:
         here = stack.current()
         seen, here.rolled_out = here.rolled_out, None
-        holder = settle(access, spec, here.front_ends, seen)
+        holder = settle(
+            access,
+            spec,
+            here.front_ends,
+            seen,
+            version=here.release.version,
+            features=here.features,
+        )
         return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
+
+
+def _of_endpoint(spec: ZoneSpec, seen: Mapping[str, Facts], leader: str | None) -> list[str]:
+    """Describe a zone's ENDPOINT that is another one than the spec's."""
+    there = seen[leader].zone_endpoint if leader and leader in seen else spec.endpoint
+    return [] if there == spec.endpoint else [f"the zone's ENDPOINT: {there or 'none'}"]

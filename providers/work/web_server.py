@@ -16,10 +16,14 @@ class Work(base.Work[WebSpec]):
 
     spec_type = WebSpec
 
-    def make(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: WebSpec) -> str:
+        """Return the one ID of its kind."""
+        return "web-server"
+
+    def make(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> Outputs:
         """Have it serve."""
         ensure(access, spec)
-        return "web-server", {"drift": []}
+        return {"drift": []}
 
     def look(self, access: Access, spec: WebSpec, props: Mapping[str, Any]) -> Outputs:
         """Where it does not."""

@@ -23,7 +23,11 @@ class Work(base.Work[ZoneSpec]):
 
     spec_type = ZoneSpec
 
-    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> tuple[str, Outputs]:
+    def identifier(self, spec: ZoneSpec) -> str:
+        """Return the one ID of its kind."""
+        return "zone-0"
+
+    def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Found or adopt."""
         hosts, dump = hosts_of(props), props.get("restore_from")
         with zone_lock(access, hosts):
@@ -31,7 +35,7 @@ class Work(base.Work[ZoneSpec]):
             set_password(access, spec, hosts, {}, changed=False)
             founded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
         stack.current().founded = founded
-        return "zone-0", {"drift": _settle_key(access, spec, props, founded, replace=False)}
+        return {"drift": _settle_key(access, spec, props, founded, replace=False)}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
@@ -73,6 +77,7 @@ class Work(base.Work[ZoneSpec]):
             forget(access, spec, here.lost, staying)
         if spec.highly_available and leaving:
             prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
+            here.dumped = True
         here.founded = found(
             access,
             spec,

@@ -19,17 +19,25 @@ class Work(base.Work[MemberSpec]):
 
     spec_type = MemberSpec
 
-    def make(
-        self, access: Access, spec: MemberSpec, props: Mapping[str, Any]
-    ) -> tuple[str, Outputs]:
+    def identifier(self, spec: MemberSpec) -> str:
+        """Return the name of the host."""
+        return spec.host.name
+
+    def is_adopted(self, spec: MemberSpec) -> bool:
+        """Return whether this server ran before the stack, and stays as it is."""
+        here = stack.current()
+        return here.observes or spec.host.name in here.adopted
+
+    def make(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Find itself a server already, or join."""
         founded = stack.current().founded
-        return spec.host.name, _outputs(spec, join(access, spec, _peers(spec), founded))
+        return _outputs(spec, join(access, spec, _peers(spec), founded))
 
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""
         survey = stack.current().survey(access, spec.zone.database)
-        found = place(access, spec, survey)
+        # What lags shows only when somebody writes: no write of ours in a zone that is adopted.
+        found = place(access, spec, survey, writes=not self.is_adopted(spec))
         return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
     def change(
@@ -48,8 +56,15 @@ class Work(base.Work[MemberSpec]):
         here = stack.current()
         if spec.host.name in here.lost or spec.host.name in here.front_ends:
             return
-        peers = _peers(spec)
-        leave(access, spec.zone, spec.host, peers, allow_degraded=here.allow_degraded)
+        leave(
+            access,
+            spec.zone,
+            spec.host,
+            _peers(spec),
+            allow_degraded=here.allow_degraded,
+            dumped=here.dumped,
+            in_hosts_file=here.names_hosts,
+        )
 
 
 def _peers(spec: MemberSpec) -> dict[str, Host]:

@@ -1,4 +1,4 @@
-"""Projects to play scenarios in, and the engines that play them."""
+"""Projects to play scenarios in, on the Pulumi CLI."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,19 +17,24 @@ from typing import Any
 
 import yaml
 
-from lab.engine.secrets import Crypter
-from lab.engine.values import SECRET_SIGNATURE, SIGNATURE
+from lab.pulumi import cli
+from tests.passphrase import Crypter
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 RECORDER = HERE / "programs" / "recorder.py"
 PASSPHRASE = "correct horse"
 DEADLINE_SECONDS = 60.0
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+"""Of a secret among the values of a state."""
 IGNORED = {"created", "modified", "sourcePosition", "stackTrace", "customTimeouts"}
 PREAMBLE = """\
 import pulumi
 from pulumi import ResourceOptions, export
+from providers import lifeline
 from recorder import Group, Thing
+
+lifeline.leave_with_engine()
 
 config = pulumi.Config()
 """
@@ -55,14 +60,12 @@ class Call:
 
 @dataclass
 class Run:
-    """What one command of an engine did."""
+    """What one command did."""
 
     command: str
     status: int
     text: str
     calls: list[Call]
-    state: dict[str, Any]
-    config: dict[str, Any]
 
     def called(self, *methods: str) -> list[tuple[str, str]]:
         return [(c.method, c.name) for c in self.calls if c.method in methods]
@@ -70,22 +73,11 @@ class Run:
     def changed(self) -> set[tuple[str, str]]:
         return set(self.called("create", "update", "delete"))
 
-    def comparable(self) -> dict[str, Any]:
-        calls = sorted(json.dumps([c.method, c.name, c.arguments]) for c in self.calls)
-        return {
-            "command": self.command,
-            "ok": self.status == 0,
-            "calls": calls,
-            "state": self.state,
-            "config": self.config,
-        }
-
 
 @dataclass
 class Stack:
-    """A stack of one project, driven by one engine."""
+    """A stack of one project."""
 
-    engine: str
     directory: Path
     backend: Path
     runs: list[Run] = field(default_factory=list)
@@ -125,7 +117,7 @@ class Stack:
     def world(self, name: str) -> Path:
         return self.directory / "world" / f"{name}.json"
 
-    # ---- what it lets the engine do ----
+    # ---- what it has the CLI do ----
 
     def preview(self, *options: str) -> Run:
         return self.run("preview", *options)
@@ -146,40 +138,7 @@ class Stack:
     def run(self, command: str, *options: str) -> Run:
         with self.started(command, *options) as process:
             text = process.communicate(timeout=DEADLINE_SECONDS)[0]
-        return self._finish(command, process.returncode, text)
-
-    def killed(self, command: str, when: str) -> Run:
-        """Run a command and kill its process group when a file appears."""
-        with self.started(command, "--yes") as process:
-            self.wait_for((self.directory / when).exists, when)
-            os.killpg(process.pid, signal.SIGKILL)
-            text = process.communicate(timeout=DEADLINE_SECONDS)[0]
-        return self._finish(f"{command} killed", process.returncode, text)
-
-    def interrupted(self, command: str, when: str) -> Run:
-        """Run a command, interrupt it when a file appears, let what hangs go on after that."""
-        with self.started(command, "--yes") as process:
-            self.wait_for((self.directory / when).exists, when)
-            os.kill(process.pid, signal.SIGINT)
-            assert process.stdout is not None
-            # What hangs fails by itself after a while: this ends even where nothing is said.
-            lines = []
-            for line in process.stdout:
-                lines.append(line)
-                if re.search("cancel|interrupted", line, re.IGNORECASE):
-                    break
-            self.untell("hang-*")
-            text = "".join(lines) + process.communicate(timeout=DEADLINE_SECONDS)[0]
-        return self._finish(f"{command} interrupted", process.returncode, text)
-
-    def recover(self) -> None:
-        """Do what a user does after a kill."""
-        if self.engine == "pulumi":
-            # The CLI leaves its provider behind, and its lock.
-            pid = self.directory / "provider.pid"
-            if pid.exists():
-                os.kill(int(pid.read_text()), signal.SIGKILL)
-            self._pulumi("cancel", "--yes", "--stack", "dev")
+        return self.finish(command, process.returncode, text)
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -192,33 +151,25 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.backend}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            **cli.environment(self.backend, PASSPHRASE, "dev"),
             "PULUMI_HOME": str(self.directory.parent / "home"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": "",
+            "PYTHONPATH": str(cli.ROOT),
         }
 
     @contextmanager
     def started(self, command: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
+        """Run a command, in a session of its own, whose processes end with the block."""
         self.untell("began-*")
         self.untell("calls.jsonl")
-        arguments = ["--stack", "dev", *options]
-        if self.engine == "pulumi":
-            self._make_sure_of_stack()
-            arguments += ["--non-interactive"]
-            arguments += [] if command in ("preview", "config") else ["--skip-preview"]
-            words, cwd = ["pulumi", command, *arguments], self.directory
-        else:
-            words = [sys.executable, "-m", "lab.engine", command, "--cwd", str(self.directory)]
-            words, cwd = [*words, *arguments], ROOT
+        if not self._state_file().exists():
+            self.ask("stack", "init", "dev")
+        more = ["--skip-preview"] if command in ("up", "refresh", "destroy") else []
         process = subprocess.Popen(
-            words,
-            cwd=cwd,
+            ["pulumi", command, "--non-interactive", *more, *options],
+            cwd=self.directory,
             env=self.environment,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -227,32 +178,32 @@ class Stack:
         try:
             yield process
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            kill_session(process.pid)
+            process.wait()
 
-    def _make_sure_of_stack(self) -> None:
-        if not self._state_file().exists():
-            self._pulumi("stack", "init", "dev")
-
-    def _pulumi(self, *words: str) -> None:
-        subprocess.run(
+    def ask(self, *words: str) -> str:
+        """Run a command that must go well; what it printed."""
+        done = subprocess.run(
             ["pulumi", *words, "--non-interactive"],
             cwd=self.directory,
             env=self.environment,
             check=True,
             capture_output=True,
+            text=True,
             timeout=DEADLINE_SECONDS,
         )
+        return done.stdout
 
     def _state_file(self) -> Path:
         return self.backend / ".pulumi" / "stacks" / "trial" / "dev.json"
 
-    def _finish(self, command: str, status: int, text: str) -> Run:
+    def finish(self, command: str, status: int, text: str) -> Run:
+        """Return what a command did, and print it for who reads the failure of a test."""
+        print(f"--- {command}: {status}\n{text}")
         log = self.directory / "calls.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []
         calls = [Call(**json.loads(line)) for line in lines]
-        run = Run(command, status, text, calls, self.state(), self.settings())
+        run = Run(command, status, text, calls)
         self.runs.append(run)
         return run
 
@@ -261,7 +212,7 @@ class Stack:
         return path.read_text() if path.exists() else ""
 
     def state(self) -> dict[str, Any]:
-        """Return the state in a form that is the same for every engine and run."""
+        """Return the state, decrypted and without what differs from run to run."""
         raw = self.raw_state()
         if not raw:
             return {"resources": [], "pending": []}
@@ -272,11 +223,6 @@ class Stack:
             "resources": sorted(resources, key=lambda r: (r["urn"], bool(r.get("delete")))),
             "pending": sorted([p["type"], p["resource"]["urn"]] for p in pending),
         }
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the stack's file says, decrypted."""
-        document = yaml.safe_load((self.directory / "Pulumi.dev.yaml").read_text())
-        return {key: _decrypted_config(value) for key, value in document["config"].items()}
 
     def resource(self, name: str) -> dict[str, Any]:
         found = [r for r in self.state()["resources"] if r["urn"].endswith(f"::{name}")]
@@ -311,14 +257,23 @@ def _decrypted(value: Any) -> Any:
     return {key: _decrypted(item) for key, item in value.items()}
 
 
-def _decrypted_config(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"secure"}:
-        return {"secret": crypter().decrypt(value["secure"])}
-    if isinstance(value, dict):
-        return {key: _decrypted_config(item) for key, item in value.items()}
-    return value
+def kill_session(leader: int) -> None:
+    """Kill every process of the session that this one leads."""
+    for pid, command in session(leader).items():
+        if command:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def engines() -> list[str]:
-    """Return the engines that are here, the one to go by first."""
-    return [*(["pulumi"] if shutil.which("pulumi") else []), "stand-in"]
+def session(leader: int) -> dict[int, str]:
+    """Return the living processes of the session that this one leads, with their commands."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if not entry.name.isdigit():
+                continue
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] != "Z":
+                words = (entry / "cmdline").read_text().split("\0")
+                found[int(entry.name)] = " ".join(words).strip()
+    return found

@@ -1,9 +1,8 @@
-"""An operator at work in a lab: a stack of its own, and the engine that there is."""
+"""An operator at work in a lab, with the Pulumi CLI and a stack of its own."""
 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +14,11 @@ from typing import Any
 
 import yaml
 
-from lab.engine.secrets import Crypter
+from commands.pending import without_ours
 from lab.machines import Lab
+from lab.pulumi.cli import environment
+from tests.engine import playground
+from tests.passphrase import Crypter
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "lab"
@@ -27,7 +29,7 @@ VIP = "10.2.50.86"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the engine: its exit status and everything that it printed."""
+    """One run of the CLI: its exit status and everything that it printed."""
 
     status: int
     output: str
@@ -74,6 +76,8 @@ class Operator:
             "features": {"gui": False, "flow": False, "gate": False, "form": False},
         }
         self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
+        self.standins = False
+        """Whether stand-ins for plugins may take their places."""
 
     def list_of(self, names: Sequence[str]) -> dict[str, Any]:
         """The config's front-ends: lab hosts by name, in that order."""
@@ -129,8 +133,7 @@ class Operator:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        name = ("stack", "output") if shutil.which("pulumi") else ("stack-output",)
-        outputs: dict[str, Any] = json.loads(self._ask(*name, "--json"))
+        outputs: dict[str, Any] = json.loads(self._ask("stack", "output", "--json"))
         return outputs
 
     def state(self) -> str:
@@ -146,12 +149,19 @@ class Operator:
         shutil.rmtree(self.backend)
         self.backend.mkdir()
 
-    def _ask(self, *argv: str) -> str:
-        engine = ["pulumi"] if shutil.which("pulumi") else [sys.executable, "-m", "lab.engine"]
+    def cancel(self) -> None:
+        """Do what ``make cancel`` does."""
+        self._ask("cancel", "--yes")
+        rest = without_ours(json.loads(self._ask("stack", "export")))
+        if rest is not None:
+            self._ask("stack", "import", given=json.dumps(rest))
+
+    def _ask(self, *argv: str, given: str = "") -> str:
         done = subprocess.run(
-            [*engine, *argv, "--stack", "lab"],
+            ["pulumi", *argv],
             cwd=ROOT,
             env=self._environment(),
+            input=given,
             capture_output=True,
             text=True,
             check=True,
@@ -171,21 +181,16 @@ class Operator:
 
     def _argv(self, action: str, *options: str) -> list[str]:
         file = self._write_config()
-        if shutil.which("pulumi"):
-            self._select()
-            argv = ["pulumi", action, "--non-interactive"]
-            if action != "preview":
-                argv.append("--skip-preview")
-        else:
-            argv = [sys.executable, "-m", "lab.engine", action]
-        return [*argv, "--stack", "lab", "--config-file", str(file), *options]
+        self._select()
+        argv = ["pulumi", action, "--non-interactive", "--config-file", str(file)]
+        return [*argv, *([] if action == "preview" else ["--skip-preview"]), *options]
 
     def _select(self) -> None:
         known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         if known.exists():
             # What was killed before left its lock.
             if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
-                self._ask("cancel", "--yes")
+                self.cancel()
             return
         # It writes beside the project file that it finds: not beside the repository's own.
         (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
@@ -198,13 +203,7 @@ class Operator:
         )
 
     def _environment(self) -> Mapping[str, str]:
-        return {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.backend}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        }
+        return environment(self.backend, PASSPHRASE, "lab", standins=self.standins)
 
     def _write_config(self) -> Path:
         file = self._file
@@ -264,11 +263,4 @@ def kill_at(operator: Operator, moment: str, seconds: float = 180) -> bool:
 
 def kill_session(process: "subprocess.Popen[str]") -> None:
     """Kill every process of the session that this one leads."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == process.pid:
-                os.kill(int(entry.name), signal.SIGKILL)
+    playground.kill_session(process.pid)

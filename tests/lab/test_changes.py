@@ -126,6 +126,50 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+def test_a_password_of_oneadmin_and_a_vip_change_in_one_up(zone: Zone) -> None:
+    lab, operator = zone
+    new = operator.secrets["one_pass"] = "canary-one-pass-3rd"
+    operator.config |= {"one_vip": VIP}
+    up(operator)
+    assert {(name, address) for name, _, address in places(lab)} == {(leader(lab), f"{VIP}/24")}
+    for name in NAMES:
+        assert logs_in(lab, name, new)
+        assert not logs_in(lab, name, "canary-one-pass-2nd")
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_an_account_of_one_deploys_goes_with_the_change_of_its_password(zone: Zone) -> None:
+    lab, operator = zone
+    old = operator.secrets["db_password"]
+    grant = f"GRANT ALL PRIVILEGES ON *.* TO 'oneowner'@'%' IDENTIFIED BY '{old}' WITH GRANT OPTION"
+    foreign = "GRANT SELECT ON shop.* TO 'oneowner'@'10.2.50.99' IDENTIFIED BY 'of-somebody-else'"
+    for name in NAMES:
+        done = lab.host(name).run(f'mysql -e "{grant}; {foreign}"')
+        assert done.returncode == 0, done.stderr
+    shown = operator.refresh()
+    assert shown.output.count("database account oneowner@%: lets in from any host") == len(NAMES)
+    assert "10.2.50.99" not in shown.output
+
+    operator.secrets["db_password"] = "canary-db-password-3rd"
+    said = up(operator)
+    assert said.count("drop the database account oneowner@%") == len(NAMES)
+    assert_whole(lab, NAMES)
+    kept = "/var/backups/opennebula/accounts.sql"
+    for name in NAMES:
+        accounts = "SELECT host FROM mysql.user WHERE user = 'oneowner' ORDER BY host"
+        found = lab.host(name).run(f'mysql -BNe "{accounts}"').stdout.split()
+        assert found == ["10.2.50.99", "localhost"]
+        copy = lab.host(name).run(f"stat -c '%a %U' {kept} && cat {kept}").stdout
+        assert copy.startswith("600 root\n")
+        assert "CREATE USER `oneowner`@`%`" in copy
+        # The way back.
+        again = lab.host(name).run(f"mysql <{kept} && mysql -e \"DROP USER 'oneowner'@'%'\"")
+        assert again.returncode == 0, again.stderr
+    assert old not in said + operator.state()
+    assert "drift" not in operator.refresh().output
+    assert operator.up("--expect-no-changes").ok
+
+
 def leader(lab: Lab) -> str:
     """Who leads."""
     (name,) = (server.name for server in servers(lab.host("n1a1")) if server.state == "leader")

@@ -81,6 +81,27 @@ def test_what_differs_on_a_host_is_mended_in_place(zone: tuple[Lab, Operator]) -
     assert lab.host(far).run("getent ahostsv4 n1a1").stdout.startswith("10.2.50.10 ")
 
 
+def test_a_leftover_vip_makes_nobody_a_leader(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    flow = "opennebula-flow.service"
+    part = "/etc/systemd/system/opennebula-flow.service.d/opennebula-ha.conf"
+    mode = "mode 600, owner root:root"
+    drift = [
+        Drift(near, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {near}"),
+        Drift(near, f"systemctl start {flow}", f"{flow}: runs on a follower"),
+        Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}"),
+        Drift(far, f"chmod 600 {part}", f"{part}: {mode}"),
+        Drift(leader, f"systemctl stop {flow}", f"{flow}: stopped"),
+    ]
+    for name in NAMES:
+        assert lab.host(name).run(f"stat -c '%a %U:%G' {part}").stdout == "644 root:root\n"
+    said = mend(lab, operator, drift)
+    assert said.count(f"{far}: remove {VIP}") == 1
+    runs = {name: lab.host(name).run(f"systemctl is-active {flow}").returncode for name in NAMES}
+    assert [name for name, status in runs.items() if status == 0] == [leader]
+
+
 def test_a_stopped_server_starts_and_one_with_other_data_gets_the_leaders(
     zone: tuple[Lab, Operator],
 ) -> None:
@@ -145,8 +166,11 @@ def asked(lab: Lab, name: str) -> int:
     return int(done.stdout)
 
 
-def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> None:
-    """Change that by hand, see it shown, have it mended, and see nothing shown any more."""
+def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> str:
+    """Change that by hand, see it shown, have it mended, and see nothing shown any more.
+
+    What was said when it was mended.
+    """
     for one_of_them in drift:
         done = lab.host(one_of_them.host).run(one_of_them.by_hand)
         assert done.returncode == 0, f"{one_of_them}: {done.stderr}"
@@ -164,6 +188,7 @@ def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> None:
     assert operator.preview("--expect-no-changes").ok
     leader = assert_whole(lab, NAMES)
     assert holders(lab) == [leader]
+    return mended.output
 
 
 def said_of(output: str, host: str) -> list[str]:

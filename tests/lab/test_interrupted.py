@@ -1,13 +1,15 @@
 """Killed at any moment, the next ``up`` ends as if nothing had happened."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from lab.machines import Lab
+from tests.engine.playground import session
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator, kill_at
-from tests.lab.zones import assert_whole, one, servers
+from tests.lab.zones import assert_whole, one, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -39,6 +41,7 @@ def test_killed_while_it_founds_and_while_it_joins(make_lab: MakeLab, tmp_path: 
     assert len(killed) >= 6, f"only killed at {killed}"
     run = operator.up()
     assert run.ok, run.output
+    assert "pending operations" not in run.output
     assert_whole(lab, ["n1a1", "n1a2", "n1a3"])
     assert {server.id for server in servers(lab.host("n1a1"))} == {0, 1, 2}
     one(lab.host("n1a1"), "oneuser create alice secret-of-alice")
@@ -56,6 +59,31 @@ def test_killed_while_it_founds_and_while_it_joins(make_lab: MakeLab, tmp_path: 
     assert_no_trust_left(lab)
     assert "alice" in one(lab.host("n1a5"), "oneuser list")
     assert operator.up("--expect-no-changes").ok
+
+
+def test_interrupted_twice_by_ctrl_c(make_lab: MakeLab, tmp_path: Path) -> None:
+    """Once lets the CLI finish what it is at; twice ends everything at once."""
+    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
+    with operator.start_up() as process:
+        assert process.stdout is not None
+        said = []
+        for moment in ("install packages", "cancelling"):
+            for line in process.stdout:
+                said.append(line)
+                if moment in line:
+                    break
+            process.send_signal(signal.SIGINT)
+        said += process.stdout
+    assert process.returncode != 0
+    assert "Traceback" not in "".join(said)
+    # Nothing of it is still at work.
+    wait_for(lambda: True if not session(process.pid) else None, "the end of all processes")
+    operator.cancel()
+    run = operator.up()
+    assert run.ok, run.output
+    assert "pending operations" not in run.output
+    assert_whole(lab, ["n1a1", "n1a2", "n1a3"])
 
 
 def assert_no_trust_left(lab: Lab) -> None:

@@ -48,8 +48,14 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         gone = {leader, "n1a1"} if leader != "n1a1" else {"n1a1", "n1a2"}
         staying = [name for name in ("n1a1", "n1a2", "n1a3", "n1a4", "n1a5") if name not in gone]
         operator.change(staying)
+        assert_gone_from_hosts_files(lab, staying)
+        assert operator.outputs()["backups"].keys() <= {*staying}
+        kept = operator.outputs()["backups"]
+        listed = [one["path"] for paths in kept.values() for one in paths]
+        assert len([path for path in listed if "-before-leave-" in path]) == 1
         last = staying[0]
         operator.change([last])
+        assert_gone_from_hosts_files(lab, [last])
     assert_whole(lab, [last])
     assert writer.lost(one(lab.host(last), "oneuser list")) == []
     assert len(writer.acknowledged) > 20
@@ -142,6 +148,16 @@ def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
     assert f" {VIP}/" not in lab.host(last).run("ip -o address").stdout
     assert VIP not in one(lab.host(last), "onezone show 0")
     one(lab.host(last), "oneuser create solo-again secret-of-that")
+
+
+def assert_gone_from_hosts_files(lab: Lab, names: list[str]) -> None:
+    """Those that stay list each other, and nobody who left."""
+    for name in names:
+        block = lab.host(name).run(
+            "sed -n '/^# opennebula-ha begin/,/^# opennebula-ha end/p' /etc/hosts"
+        )
+        listed = [line.split()[1] for line in block.stdout.splitlines() if line[0] != "#"]
+        assert sorted(listed) == sorted(names)
 
 
 def assert_known_everywhere(lab: Lab, names: list[str]) -> None:

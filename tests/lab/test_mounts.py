@@ -40,6 +40,12 @@ def everywhere(lab: Lab, command: str) -> set[str]:
     return {host.run(command).stdout.strip() for host in lab.hosts}
 
 
+def storage(lab: Lab) -> dict[str, str]:
+    """What each host mounts, now and at its next boot, and which datastores are links."""
+    look = "cat /etc/fstab; findmnt -rno TARGET | sort; find /var/lib/one -type l -ls"
+    return {host.name: host.run(f"{look} | sed 's/^ *[0-9]* //'").stdout for host in lab.hosts}
+
+
 def up(operator: Operator, **keys: Any) -> str:
     operator.config.update(keys)
     run = operator.up()
@@ -105,19 +111,32 @@ def test_what_is_not_mounted_any_more_is_named_and_mounted_again(
 
 
 def test_a_mount_that_fails_is_an_error_that_names_it(zone: tuple[Lab, Operator]) -> None:
-    _, operator = zone
+    lab, operator = zone
+    before, config = storage(lab), dict(operator.config)
     nothing = share("/mnt/none", src="/srv/none")
     said = refused(operator, fstab=[share("/mnt/one"), nothing])
     assert "n1a1: mount /mnt/none: expected /mnt/none to be mounted" in said
     assert "/srv/none" in said
+    assert storage(lab) == before
+    # Nothing is left to come into effect at the next boot, and nothing to put back.
+    operator.config = config
+    up(operator)
+    assert storage(lab) == before
 
 
 def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     lab.host("n1a2").run("mkdir -p /mnt/two && touch /mnt/two/old")
+    before, config = storage(lab), dict(operator.config)
     said = refused(operator, fstab=[share("/mnt/two")], ds={})
-    assert "n1a2: mount /mnt/two: expected an empty folder to mount on, saw /mnt/two/old" in said
+    assert storage(lab)["n1a2"] == before["n1a2"]
+    assert "n1a2: look at /mnt/two: expected an empty folder to mount on, saw /mnt/two/old" in said
+    # The others have it already; with the former config they are as they were.
+    operator.config = config
+    up(operator)
+    assert storage(lab) == before
     lab.host("n1a2").run("rm /mnt/two/old")
+    operator.config |= {"fstab": [share("/mnt/two")], "ds": {}}
 
 
 def test_another_path_takes_the_place_of_the_one_before(zone: tuple[Lab, Operator]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import messages, only
-from tests.lab.operators import Operator, config
-from tests.lab.zones import assert_whole, footprint, one, servers
+from tests.lab.operators import ONE_PASS, Operator, config
+from tests.lab.zones import assert_survives, assert_whole, footprint, one, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -126,12 +126,71 @@ def test_a_shrink_while_one_that_stays_is_down(site: Site) -> None:
     assert_whole(lab, NAMES)
 
 
+def test_a_zone_of_three_that_is_to_be_one_front_end_outside_any_zone(site: Site) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES)
+    staying = next(name for name in NAMES if name != leader)
+    before = trace(lab, NAMES)
+    without_vip = {
+        key: value for key, value in operator.config.items() if not key.startswith("one_vip")
+    }
+    full, operator.config = operator.config, without_vip
+    with config(operator, frontends=operator.list_of([staying])):
+        message = only(operator.up(), ", ".join(NAMES))
+    operator.config = full
+    assert "shrink it to one with force_ha: true first" in message.remedy
+    assert trace(lab, NAMES) == before
+
+
+def test_another_password_while_a_server_is_down(site: Site) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES)
+    down = next(name for name in NAMES if name != leader)
+    lab.host(down).run("systemctl stop opennebula")
+    others = [name for name in NAMES if name != down]
+    before = trace(lab, others)
+    operator.secrets["one_pass"] = "canary-second-pass-8d2e"
+    message = only(operator.up(), down)
+    assert message.seen == f"no answer of the oned on {down}"
+    assert trace(lab, others) == before
+    # One of the two remedies; the other one is to start it.
+    operator.secrets["one_pass"] = ONE_PASS
+    lab.host(down).run("systemctl start opennebula")
+    wait_for(lambda: "error" not in states(lab, leader) or None, f"the server on {down}")
+    run = operator.up()
+    assert run.ok, run.output
+
+
+def test_a_front_end_that_is_to_leave_and_cannot_be_reached(site: Site) -> None:
+    lab, operator = site
+    leader = assert_whole(lab, NAMES)
+    gone = next(name for name in NAMES if name != leader)
+    up = [name for name in NAMES if name != gone]
+    before = trace(lab, up)
+    lab.host(gone).kill()
+    with config(operator, frontends=operator.list_of([leader]), force_ha=True):
+        message = only(operator.up(), gone)
+    assert "opennebula-ha:lost" in message.remedy
+    lab.host(gone).start()
+    wait_for(lambda: "error" not in states(lab, leader) or None, f"the server on {gone}")
+    assert trace(lab, up) == before
+
+
+def test_after_all_that_the_zone_still_tolerates_the_loss_of_its_leader(site: Site) -> None:
+    lab, _ = site
+    assert_survives(lab, NAMES, assert_whole(lab, NAMES))
+
+
+def states(lab: Lab, name: str) -> list[str]:
+    return [server.state for server in servers(lab.host(name))]
+
+
 def trace(lab: Lab, names: list[str]) -> list[tuple[str, ...]]:
-    """What a change would leave on those hosts; in /etc/hosts a name more is none."""
+    """What a change would leave on those hosts."""
     return [
         (
             name,
-            *(line for line in footprint(lab.host(name)).splitlines() if "/etc/hosts" not in line),
+            *footprint(lab.host(name)).splitlines(),
             *(f"{server.id} {server.name} {server.state}" for server in servers(lab.host(name))),
         )
         for name in names

@@ -102,6 +102,36 @@ def test_a_configuration_that_oned_does_not_start_with_stops_at_the_first(zone: 
     assert [name for name in NAMES if after[name] != before[name]] == sorted([first, others[0]])
 
 
+@pytest.mark.parametrize("owner", ["oneadmin", "oneowner"])
+def test_one_that_is_refused_with_other_settings_of_the_database_goes_back_whole(
+    zone: Zone, owner: str
+) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    first = min(NAMES, key=lambda name: (name == leader, name))
+    before = {name: oned_conf(lab, name) for name in NAMES}
+    new = operator.secrets["db_password"] = f"canary-db-password-of-{owner}"
+    operator.config |= {"db_owner": owner, "oned": {"LISTEN_ADDRESS": "not-an-address"}}
+    assert_refused(operator.up(), first)
+    assert {name: oned_conf(lab, name) for name in NAMES} == before
+    assert assert_whole(lab, NAMES) == leader
+    # Each can be restarted with what it has.
+    done = lab.host(first).run("systemctl restart opennebula && systemctl is-active opennebula")
+    assert done.returncode == 0, done.stdout
+    assert assert_whole(lab, NAMES) == leader
+
+    operator.config["oned"] = {"LISTEN_ADDRESS": ALL}
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    for host in lab.hosts:
+        assert f'"{new}"' in oned_conf(lab, host.name)
+        assert host.run("ls /etc/one/oned.conf?*").stdout == ""
+        accounts = host.run("mysql -BNe \"SELECT user FROM mysql.user WHERE user LIKE 'one%'\"")
+        assert accounts.stdout.split() == [owner]
+    assert operator.up("--expect-no-changes").ok
+
+
 def test_killed_in_the_middle_of_a_rollout_the_next_up_ends_it(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
@@ -126,6 +156,11 @@ def assert_refused(run: Run, name: str) -> None:
     assert "Could not start the Request Manager" in message.seen
     assert "Cannot open server socket" in message.seen
     assert "opennebula-ha:oned" in message.remedy
+
+
+def oned_conf(lab: Lab, name: str) -> str:
+    """The file as it is."""
+    return lab.host(name).run("cat /etc/one/oned.conf").stdout
 
 
 def wait_for_writes(writer: Writer) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
 from tests.lab.operators import ONE_PASS, VIP, Operator
 from tests.lab.web import Answer, Page
 from tests.lab.zones import assert_survives, assert_whole, wait_for
@@ -87,6 +88,71 @@ def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
     operator.change(NAMES, one_vip=OTHER_VIP)
     for name in NAMES:
         log_in(lab, name)
+
+
+def test_no_up_ends_well_while_a_service_ends_again_and_again(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    file = "/etc/one/oneflow-server.conf"
+    for name in NAMES:
+        # sshd has that port.
+        done = lab.host(name).run(f"sed -i.kept 's/^:port: .*/:port: 22/' {file}")
+        assert done.returncode == 0, done.stderr
+        lab.host(name).run("systemctl try-restart opennebula-flow")
+    operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
+    refused = operator.up()
+    message = only(refused, assert_whole(lab, NAMES))
+    assert message.step == "verify the services"
+    assert "opennebula-flow" in message.expected
+    assert "Address already in use" in message.seen
+    assert "journalctl -u opennebula-flow" in message.remedy
+
+    # Nor the next one, which would have nothing else to do.
+    assert not operator.up().ok
+
+    for name in NAMES:
+        assert lab.host(name).run(f"mv {file}.kept {file}").returncode == 0
+    run = operator.up()
+    assert run.ok, run.output
+    leader = assert_whole(lab, NAMES)
+    assert_served_by(lab, leader)
+    assert_idle(lab, [name for name in NAMES if name != leader])
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_nor_while_fireedge_does_not_run_on_a_follower(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    follower = next(name for name in NAMES if name != leader)
+    part = "/etc/systemd/system/opennebula-fireedge.service.d"
+    done = lab.host(follower).run(
+        f"mkdir {part} && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{part}/x.conf"
+        " && systemctl daemon-reload && systemctl restart opennebula-fireedge"
+    )
+    assert done.returncode == 0, done.stderr
+    operator.config["gate_endpoint"] = f"http://{OTHER_VIP}:5030/"
+    message = only(operator.up(), follower)
+    assert "opennebula-fireedge" in message.expected
+    assert lab.host(follower).run(f"rm -r {part} && systemctl daemon-reload").returncode == 0
+    run = operator.up()
+    assert run.ok, run.output
+    log_in(lab, follower)
+
+
+def test_what_runs_on_a_follower_is_stopped_and_what_the_leader_lacks_is_started(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    leader = assert_whole(lab, NAMES)
+    follower = next(name for name in NAMES if name != leader)
+    assert lab.host(follower).run("systemctl start opennebula-gate opennebula-flow").returncode == 0
+    assert lab.host(leader).run("systemctl stop opennebula-gate").returncode == 0
+    # Without a refresh nobody knows of that, and the leader does not change.
+    operator.config["keep_dumps"] = 9
+    run = operator.up()
+    assert run.ok, run.output
+    assert assert_whole(lab, NAMES) == leader
+    assert_served_by(lab, leader)
+    assert_idle(lab, [name for name in NAMES if name != leader])
 
 
 def assert_served_by(lab: Lab, leader: str) -> None:

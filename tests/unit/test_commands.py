@@ -103,4 +103,4 @@ def test_each_step_has_a_name_of_its_own_and_hosts_of_the_stack() -> None:
         "commands: firewall names n9, which is not in frontends"
     ]
     (fault,) = faults(commands=[{**BEFORE, "when": "later"}])
-    assert fault.startswith("commands.0.when: input should be 'before-installation'")
+    assert fault.startswith("commands.0.when: expected 'before-installation' or 'after-join'")

@@ -107,6 +107,7 @@ def variables(**changes: str) -> dict[str, str]:
         "key_url": "http://m/repo2.key",
         "packages": "opennebula rsync",
         "refresh": "no",
+        "blank": "",
     }
     empty = ("key", "needs", "files", "stage", "proxy")
     return {**dict.fromkeys(empty, ""), **given, **changes}
@@ -695,7 +696,7 @@ def test_what_is_installed_is_kept_from_a_plain_upgrade(
 
 
 def test_a_pin_that_somebody_took_out_comes_back(tmp_path: Path) -> None:
-    settings = {"proxy": "", "unattended": "", "pinned": "yes"}
+    settings = {"proxy": "", "unattended": "", "pinned": "yes", "blank": ""}
     alma = host(tmp_path / "alma", ALMA)
     alma.file("etc/yum.repos.d/opennebula.repo", "[opennebula]\nname=x\nenabled=1\n")
     alma.run("packages", settings)
@@ -726,13 +727,13 @@ PROXY = "http://10.2.50.1:3142"
 
 def test_apt_has_the_proxy_in_a_file_of_its_own(tmp_path: Path) -> None:
     one = host(tmp_path, DEBIAN)
-    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no"})
+    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/apt/apt.conf.d/99opennebula-ha") == (
         "# Written by opennebula-ha.\n"
         f'Acquire::http::Proxy "{PROXY}";\nAcquire::https::Proxy "DIRECT";\n'
     )
     assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == PROXY
-    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/apt/apt.conf.d/99opennebula-ha") == ""
 
 
@@ -740,12 +741,12 @@ def test_dnf_has_the_proxy_among_its_settings(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.file("etc/dnf/dnf.conf", "[main]\nproxy = http://theirs:1\nbest=True\n")
     assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == ""
-    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no"})
+    one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/dnf/dnf.conf") == (
         f"[main]\n# Written by opennebula-ha:\nproxy={PROXY}\nbest=True\n"
     )
     assert one.run("observe", OBSERVE, exclusive=False).values["proxy"] == PROXY
-    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/dnf/dnf.conf") == "[main]\nbest=True\n"
 
 
@@ -753,7 +754,7 @@ def test_a_proxy_of_somebody_else_s_stays(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     text = "[main]\nproxy=http://theirs:1\n"
     one.file("etc/dnf/dnf.conf", text)
-    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no"})
+    one.run("packages", {"proxy": "", "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/dnf/dnf.conf") == text
 
 
@@ -777,7 +778,9 @@ def test_what_installs_upgrades_by_itself_is_removed(
     tmp_path: Path, os_release: str, command: str
 ) -> None:
     one = host(tmp_path, os_release)
-    one.run("packages", {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no"})
+    one.run(
+        "packages", {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
+    )
     assert command in one.asked()
 
 
@@ -810,8 +813,8 @@ def test_a_purge_takes_packages_and_the_repository(
     one.run("install", variables())
     one.file("etc/hosts", "")
     one.asked()
-    given = {"features": "", "purge": "yes", "db_name": "opennebula", "db_owner": "o"}
-    one.run("uninstall", {**given, "mariadb": "no"})
+    given = {"features": "", "purge": "yes", "db_name": "opennebula", "account": "", "grant": ""}
+    one.run("uninstall", {**given, "database": "none"})
     assert command in one.asked()
     names = [path.name for path in (one.root / "etc").rglob("*opennebula*")]
     assert names == []

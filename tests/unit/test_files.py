@@ -81,6 +81,26 @@ def test_every_file_is_among_those_that_hosts_are_asked_for() -> None:
     assert f"{ldap.MAPPINGS}*.yaml" in PATHS
 
 
+def test_each_file_of_ours_has_an_owner_and_a_mode_whatever_the_umask() -> None:
+    wanted = spec(
+        features=FEATURES,
+        vips=(VIP, VIP6),
+        leader_check=2636,
+        clock=Clock(servers=("n1",), locale={"LANG": "C.UTF-8"}),
+        ldap=Ldap(mappings={"groups.yaml": {"cn=all": 100}}),
+    )
+    ours = [
+        file
+        for unit in clock.UNITS
+        for file in collect.managed(host(units={**units(), **keeps_time(unit)}), wanted, SECRETS)
+        if not file.package and file.edit("")
+    ]
+    assert set(services.LIMITS.values()) < {file.path for file in ours}
+    assert {file.path for file in ours if not (file.owner and file.mode)} == set()
+    parts = [file for file in ours if "/systemd/" in file.path]
+    assert {(file.owner, file.mode) for file in parts} == {("root:root", "644")}
+
+
 def test_a_file_that_somebody_broke_is_an_error_that_names_it() -> None:
     with pytest.raises(HostError, match=r"read /etc/one/oneflow-server.conf: .* line 3: "):
         written(spec(features=("flow",)), host({services.FLOW: "a: 1\nb: [\n"}))

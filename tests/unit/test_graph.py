@@ -211,12 +211,26 @@ def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> Non
 
 
 @pytest.mark.parametrize(
-    "changes", [{"skip_checks": ["memory"]}, {"one_pass": "another"}, {"oned": {"LOG": {"A": 1}}}]
+    ("changes", "called_for"),
+    [
+        ({"skip_checks": ["memory"]}, False),
+        ({"allow_degraded": True}, False),
+        ({"one_pass": "another"}, True),
+        ({"db_password": "another"}, True),
+        ({"oned": {"LOG": {"A": 1}}}, True),
+        ({"keep_dumps": 3}, True),
+        ({"admin_pubkey": "none"}, True),
+        ({"ensure_keys_for": ["root"]}, True),
+        ({"ssl": {"web_server": "nginx"}}, True),
+        ({"lost": ["n1a9"]}, True),
+    ],
 )
-def test_what_the_checks_do_not_look_at_does_not_call_for_them(
-    graph: Graph, changes: dict[str, Any]
+def test_whatever_changes_the_hosts_or_the_zone_is_checked_first(
+    graph: Graph, changes: dict[str, Any], called_for: bool
 ) -> None:
-    assert build(**changes)["Preflight zone"].inputs == graph["Preflight zone"].inputs
+    assert (build(**changes)["Preflight zone"].inputs != graph["Preflight zone"].inputs) is (
+        called_for
+    )
 
 
 def test_the_zone_begins_on_its_first_front_end_without_the_others(graph: Graph) -> None:
@@ -282,7 +296,7 @@ def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
 ) -> None:
     fingerprint = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH})).fingerprint(*keys)
     for one in graph.resources.values():
-        assert (fingerprint in one.wire) == one.key.startswith(f"{kind} ")
+        assert (fingerprint in one.wire) == one.key.startswith((f"{kind} ", "Preflight "))
         if fingerprint in one.wire:
             assert rpc.is_rpc_secret(one.inputs[name])
             rest = {key: value for key, value in one.inputs.items() if key != name}
@@ -486,7 +500,7 @@ def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
 
 
 @pytest.mark.parametrize(
-    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh A", "ssh A")]
+    ("given", "key"), [("leader", "leader"), ("none", None), ("ssh-rsa A", "ssh-rsa A")]
 )
 def test_the_zone_is_given_the_key_of_oneadmin(given: str, key: str | None) -> None:
     assert build(admin_pubkey=given)["Zone zone"].inputs.get("admin_pubkey") == key

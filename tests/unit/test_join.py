@@ -1,6 +1,7 @@
 """A front-end that joins: one that is a sound server already is not touched, nor asked twice."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -57,7 +58,7 @@ def joined(
     monkeypatch.setattr(join, "zone_view", zone.look)
     monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
     monkeypatch.setattr(join, "_Join", zone.join)
-    assert join.join(cast(Access, None), SPEC, HOSTS, founded) == 2
+    assert join.join(cast(Access, SimpleNamespace(report=print)), SPEC, HOSTS, founded) == 2
     return zone
 
 

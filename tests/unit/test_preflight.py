@@ -16,7 +16,8 @@ from procedures.checks.site import Change, Finding, Seen, Site, Weight
 from procedures.ground import Clock, Ground, Listener, Room, ground
 from procedures.observe import Address, Dump, Facts, Package
 from procedures.preflight import preflight
-from procedures.specs import Database, PreflightSpec, Vip
+from procedures.specs import PreflightSpec, Vip, ZoneSpec
+from procedures.zone_preflight import ZoneChange
 from settings.model import Settings
 from tests.unit.test_procedures import facts
 
@@ -85,6 +86,9 @@ def blank(name: str = "n1a1", **changes: Any) -> Facts:
         "active": False,
         "has_content": False,
         "oned_conf": "",
+        "units": {},
+        "keys": {},
+        "grants": (),
         **changes,
     }
     return facts(name, **given)
@@ -543,9 +547,14 @@ def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
         at_work=True,
         n1a1=Seen(bare("n1a1", **poor, neighbours={VIP: mac("n1a2")}), settled("n1a1")),
         n1a2=Seen(bare("n1a2", **poor), settled("n1a2", resolves={})),
-        n1a3=unreachable("n1a3"),
     )
     assert findings(site(answers, spec(ensure_hosts=False))) == []
+
+
+def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
+    answers = looks(at_work=True, n1a3=unreachable("n1a3"))
+    assert only(findings(site(answers))).host == "n1a3"
+    assert only(findings(site(answers, before=spec()))).host == "n1a3"
 
 
 def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
@@ -566,11 +575,11 @@ def test_a_silent_host_of_the_zone_may_hold_the_vip() -> None:
         n1a1=Seen(bare("n1a1", neighbours={VIP: STRANGER}), settled("n1a1")),
         n1a3=unreachable("n1a3"),
     )
-    (found,) = findings(site(answers))
-    assert found.weight is Weight.WARNING
+    found = {one.error.host: one.weight for one in findings(site(answers))}
+    assert found == {"n1a1": Weight.WARNING, "n1a3": Weight.REFUSAL}
     its_own = {VIP: STRANGER, address("n1a3"): STRANGER}
     answers["n1a1"] = Seen(bare("n1a1", neighbours=its_own), settled("n1a1"))
-    assert findings(site(answers)) == []
+    assert only(findings(site(answers))).host == "n1a3"
 
 
 def test_a_host_that_nobody_knows_must_answer_beside_a_zone_at_work() -> None:
@@ -616,6 +625,7 @@ def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
             "from n1a3 to n1a1 port 22 (sshd): no answer",
         ),
         ("n1a1", "resolve the front-ends' names", "n1a3 at no address"),
+        ("n1a2", "connect", "silence"),
     }
 
 
@@ -629,34 +639,18 @@ def test_a_new_host_with_data_is_one_that_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "concerned", "vip"),
+    ("before", "asked_for"),
     [
-        (None, NAMES, VIP),
-        (spec(), (), ""),
-        (spec(database=Database(name="another")), (), ""),
-        (spec(ensure_hosts=False), (), ""),
-        (spec("n1a1", "n1a2", "n1a3", "n1a4", "n1a5"), (), ""),
-        (spec(vips=with_vip(interface="ens3")), NAMES, ""),
-        (spec(vips={**with_vip(), "n1a2": with_vip(interface="ens3")["n1a2"]}), ("n1a2",), ""),
-        (spec(vips=with_vip("10.2.50.87")), NAMES, VIP),
-        (spec(vips={}), NAMES, VIP),
-        (spec(version="7.4"), NAMES, ""),
-        (spec(reachable=("gui",)), NAMES, ""),
-        (spec(reachable=(*FEATURES, "gate")), (), ""),
-        (spec("n1a1"), NAMES, ""),
-        (
-            spec(hosts={**spec().hosts, "n1a2": Host(name="n1a2", address="10.2.50.99")}),
-            NAMES,
-            "",
-        ),
+        (None, VIP),
+        (spec(), ""),
+        (spec(vips=with_vip(interface="ens3")), ""),
+        (spec(vips=with_vip("10.2.50.87")), VIP),
+        (spec(vips={}), VIP),
+        (spec("n1a1"), ""),
     ],
 )
-def test_only_whom_the_change_concerns_is_asked(
-    before: PreflightSpec | None, concerned: tuple[str, ...], vip: str
-) -> None:
-    change = Change(spec(), before)
-    assert change.concerned == set(concerned)
-    assert change.addresses == vip.split()
+def test_only_a_vip_that_is_new_must_be_free(before: PreflightSpec | None, asked_for: str) -> None:
+    assert Change(spec(), before).addresses == asked_for.split()
 
 
 def test_of_several_vips_the_new_one_is_checked() -> None:
@@ -751,6 +745,7 @@ def values(name: str, **changes: str) -> dict[str, str]:
         "addresses": f"2: eth0    inet {address(name)}/24 brd 10.2.50.255 scope global eth0",
         "active": "inactive",
         "since": "0",
+        "uptime": "100",
         "configured": "0",
         **changes,
     }
@@ -818,8 +813,16 @@ class Hosts:
 
 def check(hosts: Hosts, wanted: PreflightSpec, before: PreflightSpec | None = None) -> Any:
     said: list[str] = []
-    known = preflight(cast(Access, hosts), wanted, before, skip=(), warn=said.append)
-    return known, said
+    change = zone_change(wanted)
+    checked = preflight(
+        cast(Access, hosts), wanted, before, skip=(), warn=said.append, zone_change=change
+    )
+    return checked.facts, said
+
+
+def zone_change(wanted: PreflightSpec) -> ZoneChange:
+    zone = ZoneSpec(name="OpenNebula", endpoint=f"http://{VIP}:2633/RPC2", highly_available=True)
+    return ZoneChange(zone, wanted.hosts, {}, new=wanted.hosts.keys())
 
 
 def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
@@ -834,10 +837,11 @@ def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
     ]
 
 
-def test_nobody_is_asked_where_nothing_is_new() -> None:
-    hosts = Hosts()
-    assert check(hosts, spec("n1a1", "n1a2"), spec()) == ({}, [])
-    assert hosts.reports == []
+def test_a_change_without_a_new_host_asks_each_for_its_facts_alone() -> None:
+    hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
+    known, said = check(hosts, spec(), spec())
+    assert ({*known}, said) == ({*NAMES}, [])
+    assert {(one["vips"], one["targets"]) for one in hosts.asked.values()} == {("", "")}
 
 
 def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> None:
@@ -859,7 +863,14 @@ def test_all_that_is_wrong_is_one_error() -> None:
     )
     said: list[str] = []
     with pytest.raises(HostErrors) as caught:
-        preflight(cast(Access, hosts), spec(), None, skip=(), warn=said.append)
+        preflight(
+            cast(Access, hosts),
+            spec(),
+            None,
+            skip=(),
+            warn=said.append,
+            zone_change=zone_change(spec()),
+        )
     assert [line for line in str(caught.value).splitlines() if not line.startswith("  ")] == [
         "n1a1: check the memory: expected 512 MiB for a front-end, saw 1 MiB",
         "n1a1: see that the front-ends reach each other: expected an answer at 10.2.50.10 to n1a3,"

@@ -17,6 +17,7 @@ from procedures.install import confs
 from procedures.observe import Address, Facts, File, KeyFile, Package, Unit, pool_of, require_names
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
+from procedures.traces import Traces
 from tests.unit import oned_reader
 
 SHIPPED = """\
@@ -56,6 +57,9 @@ GRANTS = (
     "GRANT USAGE ON *.* TO `oneadmin`@`localhost`",
     "GRANT ALL PRIVILEGES ON `opennebula`.* TO `oneadmin`@`localhost`",
 )
+
+
+EVERYTHING = "GRANT ALL PRIVILEGES ON *.* TO `oneadmin`@`{}` WITH GRANT OPTION"
 
 
 def installed(**changes: Package | None) -> dict[str, Package]:
@@ -420,16 +424,28 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         # Flow runs beside the leader, FireEdge beside every oned that runs.
         (with_flow(units=units(**{FLOW: STOPPED})), spec(features=("flow",)), ()),
         (
-            with_flow(units=units(**{FLOW: STOPPED}), addresses=LEADERS),
+            with_flow(units=units(**{FLOW: STOPPED}), leads=True),
             spec(features=("flow",)),
             ("opennebula-flow.service: stopped",),
         ),
         (
-            with_flow(units=units(**{FLOW: STOPPED}), addresses=LEADERS, hook_runs=True),
+            with_flow(units=units(**{FLOW: STOPPED}), leads=True, hook_runs=True),
             spec(features=("flow",)),
             (),
         ),
-        # Without a VIP it is its oned that knows; outside a zone there is nobody else.
+        # Who leads is Raft's to say: a VIP may be a leftover.
+        (
+            with_flow(units=units(**{FLOW: STOPPED}), leads=False, addresses=LEADERS),
+            spec(features=("flow",)),
+            (),
+        ),
+        (
+            with_flow(leads=False, addresses=LEADERS),
+            spec(features=("flow",)),
+            ("opennebula-flow.service: runs on a follower",),
+        ),
+        (with_flow(leads=False, hook_runs=True), spec(features=("flow",)), ()),
+        (with_flow(leads=None), spec(features=("flow",)), ()),
         (
             with_flow(units=units(**{FLOW: STOPPED})),
             spec(features=("flow",), **NO_VIP),
@@ -445,9 +461,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             ),
         ),
         (
-            with_flow(
-                units=units(**{FLOW: STOPPED}), addresses=(Address("eth1", VIP6.address, 64),)
-            ),
+            with_flow(units=units(**{FLOW: STOPPED}), leads=True),
             spec(features=("flow",), vips=(VIP6,)),
             (
                 "package python3: not installed",
@@ -492,6 +506,43 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             spec(),
             ("database account oneadmin: rights on every database",),
         ),
+        # Who may do everything may use its own database, too.
+        (
+            facts(grants=(EVERYTHING.format("localhost"),)),
+            spec(),
+            ("database account oneadmin: rights on every database",),
+        ),
+        (
+            facts(grants=("GRANT ALL PRIVILEGES ON `open_nebula`.* TO `oneadmin`@`localhost`",)),
+            spec(database=Database(name="open_nebula")),
+            (
+                "DB in /etc/one/oned.conf points to the MariaDB database opennebula at localhost:"
+                " up refuses until it is as before",
+            ),
+        ),
+        (
+            facts(
+                traces=Traces(
+                    accounts={
+                        "localhost": GRANTS,
+                        "%": (EVERYTHING.format("%"),),
+                        "10.0.0.%": (
+                            "GRANT SELECT ON `opennebula`.`vm_pool` TO `oneadmin`@`10.0.0.%`",
+                        ),
+                        "n2": (GRANTS[0].replace("localhost", "n2"),),
+                        "n3": (
+                            EVERYTHING.format("n3"),
+                            "GRANT SELECT ON `shop`.* TO `oneadmin`@`n3`",
+                        ),
+                    }
+                )
+            ),
+            spec(),
+            (
+                "database account oneadmin@%: lets in from any host",
+                "database account oneadmin@10.0.0.%: lets in from 10.0.0.%",
+            ),
+        ),
         (facts(grants=(), silent="no answer"), spec(), ()),
         (facts(keys={}), spec(), (f"{AUTH}: missing",)),
         (facts(keys={}, has_content=False), spec(), ()),
@@ -526,9 +577,12 @@ def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
 def test_a_database_that_is_in_use_keeps_its_name() -> None:
     text = configuration.oned_conf(SHIPPED, spec(), "pw")
     other = spec(database=Database(name="another"))
-    with pytest.raises(HostError, match="opennebula, in which a running oned has its data"):
-        check(facts(active=True, oned_conf=text), other)
-    check(facts(active=False, oned_conf=text), other)
+    for active in (True, False):
+        with pytest.raises(HostError, match="points to the MariaDB database opennebula") as caught:
+            check(facts(active=active, oned_conf=text), other)
+        assert "opennebula-ha:db_name: opennebula" in caught.value.remedy
+    # What an up left that failed before there was any database.
+    check(facts(active=False, oned_conf=text, has_content=False), other)
     check(facts(active=True, oned_conf=text), spec())
 
 
@@ -562,7 +616,7 @@ def test_the_pool_is_read_from_the_zones_body() -> None:
 def test_under_a_running_oned_the_configuration_waits_beside_the_one_that_it_has() -> None:
     seen = facts(oned_conf=configuration.with_server_id(facts().oned_conf, 2))
     first, then = confs(seen, spec(oned={"PORT": 2700}), PASSWORD)
-    assert first == seen.oned_conf
+    assert first == ""
     assert read(then) == {**read(seen.oned_conf), "PORT": "2700"}
 
 
@@ -574,17 +628,18 @@ def test_what_waits_is_no_drift_until_the_stack_wants_something_else() -> None:
     assert drift(waiting, spec(oned={"PORT": 2701}), SECRETS) == ("oned.conf: PORT",)
     # Taken back before it was in effect, it leaves nothing.
     assert drift(waiting, spec(), SECRETS) == ("oned.conf: PORT",)
-    assert confs(waiting, spec(), PASSWORD) == (waiting.oned_conf, "")
+    assert confs(waiting, spec(), PASSWORD) == ("", "")
 
 
-def test_what_the_database_asks_for_does_not_wait_for_the_rollout() -> None:
+def test_what_the_database_asks_for_waits_for_the_rollout_too() -> None:
+    """An oned that does not start with the rest of it has its former file to go back to."""
     first, then = confs(facts(), spec(oned={"PORT": 2700}), "another")
-    assert read(first) == {
+    assert first == ""
+    assert read(then) == {
         **read(facts().oned_conf),
+        "PORT": "2700",
         "DB": read(configuration.oned_conf(SHIPPED, spec(), "another"))["DB"],
     }
-    assert read(then) == {**read(first), "PORT": "2700"}
-    assert confs(facts(), spec(), "another") == (first, "")
 
 
 def test_where_oned_does_not_run_nothing_waits() -> None:
@@ -620,6 +675,21 @@ def test_servers_behind_their_configuration_restart_followers_first(
     seen: dict[str, dict[str, int]], order: list[str]
 ) -> None:
     assert pending({name: facts(name, **one) for name, one in seen.items()}, "b", "7.2") == order
+
+
+def test_a_row_of_the_zone_that_changed_with_the_same_servers_makes_nobody_wait() -> None:
+    body = "<ZONE><SERVER_POOL>{}</SERVER_POOL></ZONE>"
+    entry = "<SERVER><ID>{0}</ID><NAME>{1}</NAME><ENDPOINT>http://{1}</ENDPOINT></SERVER>"
+    servers = "".join(entry.format(number, name) for number, name in enumerate("abc"))
+    seen = {n: facts(n, zone_body=body.format(servers), zone_changed=105) for n in "abc"}
+    pool = seen["b"].pool
+    assert len(pool) == 3
+    assert pending(seen, "b", "7.2", listed=list(pool)) == []
+    assert pending(seen, "b", "7.2", listed=pool[:2]) == ["a", "c"]
+    assert pending(seen, "b", "7.2") == ["a", "c"]
+    assert pending(seen, "b", "7.2", adopted=True) == []
+    seen["c"] = facts("c", next_conf="PORT = 1", zone_changed=105)
+    assert pending(seen, "b", "7.2", adopted=True) == ["c"]
 
 
 # Equal data

@@ -14,6 +14,7 @@ from pulumi.runtime import rpc
 from hosts.connection import Host
 from hosts.errors import HostError
 from procedures.install import Installed
+from procedures.preflight import Checked
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
 from providers import given, stack
 from providers.base import Provider, _clean_format_exc
@@ -47,9 +48,11 @@ class Probe(Provider):
     identity = ("host.name",)
 
 
+ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+
+
 def inputs(**changes: Any) -> dict[str, Any]:
-    zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
-    spec = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=zone)
+    spec = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE)
     given = {
         "spec": spec.model_dump(mode="json", exclude_none=True),
         "after": {"n1": 0, "n2": 24},
@@ -165,6 +168,8 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
             yield None, None
 
     monkeypatch.setattr(Probe, "_work", lambda _: Done())
+    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(given, "_config", Config({}, "opennebula-ha"))
     outs = Probe().update("id", inputs(), moved()).outs
     assert outs is not None
     assert outs == {
@@ -191,14 +196,21 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
         return Installed("7.2.0", "debian 12", "m", "key", ())
 
     monkeypatch.setattr(stack, "_stack", None)
-    monkeypatch.setattr("providers.work.preflight.preflight", lambda *_, **__: {"n1a1": seen})
+    monkeypatch.setattr(
+        "providers.work.preflight.preflight", lambda *_, **__: Checked({"n1a1": seen}, frozenset())
+    )
     monkeypatch.setattr("providers.work.installation.install", installed)
     monkeypatch.setattr(given, "_config", Config({}, "opennebula-ha"))
     installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
+    preflight_inputs = {
+        "spec": checked.model_dump(mode="json"),
+        "zone": ZONE.model_dump(mode="json"),
+        "urn": "",
+    }
     moved = spec.model_copy(update={"host": spec.host.model_copy(update={"address": "10.9.9.9"})})
-    PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
+    PreflightProvider().create(preflight_inputs)
     InstallationProvider().create(installation)
     InstallationProvider().update("n1a1", installation, installation)
-    PreflightProvider().create({"spec": checked.model_dump(mode="json"), "urn": ""})
+    PreflightProvider().create(preflight_inputs)
     InstallationProvider().create({**installation, "spec": moved.model_dump(mode="json")})
     assert got == [seen, None, None]

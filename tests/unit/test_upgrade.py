@@ -113,6 +113,7 @@ def test_the_newest_dump_of_that_database_is_the_way_back() -> None:
                 Dump(f"{folder}20260101T000000Z-of-7.2.0-before-7.4.0.sql.zst", 1),
                 Dump(f"{folder}20260103T000000Z-of-7.4.0-before-7.2.0.sql.zst", 1),
                 Dump(f"{folder}20260104T000000Z-before-join-c.sql.zst", 1),
+                Dump(f"{folder}20260105T000000Z-before-going-back.settings.tar.zst", 1),
             ),
         ),
     }

@@ -7,6 +7,7 @@ and things with ``meet: N`` wait, in a call that changes something, until N such
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from pulumi.dynamic import (
     DiffResult,
     ReadResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
+
+from hosts.errors import HostError
+from providers.base import Provider
 
 CALLS = Path("calls.jsonl")
 WORLD = Path("world")
@@ -67,7 +70,9 @@ def _act(method: str, name: str, properties: dict[str, Any]) -> None:
         Path("provider.pid").write_text(str(os.getpid()))
         _wait_for(lambda: not Path(f"hang-{method}-{name}").exists(), "the end of hanging")
     if Path(f"fail-{method}-{name}").exists():
-        raise RuntimeError(f"{method} of {name} fails as told")
+        raise HostError(
+            name, method, expected="success", seen="failure", remedy="do not ask for it"
+        )
     if Path(f"after-failure-{method}-{name}").exists():
         # Long enough under way to end after a sibling's failure was noticed.
         _wait_for(lambda: Path("failed").exists(), "the failure of a sibling")
@@ -82,22 +87,21 @@ def _make(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     return outputs
 
 
-class Recorder(ResourceProvider):
-    """Stateless, so that it pickles by reference."""
-
-    serialize_as_secret_always = False
+class Recorder(Provider):
+    """One of our own providers, but for what it does."""
 
     def configure(self, req: ConfigureRequest) -> None:
         """Record the whole config."""
+        super().configure(req)
         _record("configure", "", config=dict(req.config._props))
 
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+    def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse what says that it is wrong."""
         _record("check", news["name"], olds=_olds, news=news)
         failures = [CheckFailure("value", "is wrong")] if news.get("value") == "wrong" else []
         return CheckResult(news, failures)
 
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare what the program gives; replace for a new kind or an unknown one."""
         _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
         changed = [key for key in _news if key != "__provider" and _olds.get(key) != _news.get(key)]

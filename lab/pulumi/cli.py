@@ -1,0 +1,39 @@
+"""The environment in which the lab and its tests run the Pulumi CLI.
+
+`scripts/pulumi` makes the same for operators; what is made here is for stacks with backends of
+their own.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / ".pulumi" / "bin"
+"""Where `scripts/install-pulumi` puts the CLI, unless there is one on PATH."""
+STANDINS = ROOT / "lab" / "pulumi" / "standins"
+"""Plugins that Pulumi's own server hands out, for machines that it does not reach."""
+
+
+def environment(
+    backend: Path, passphrase: str, stack: str, *, standins: bool = False
+) -> dict[str, str]:
+    """Return this process's environment with what the CLI needs for that stack."""
+    return {
+        **os.environ,
+        "PATH": _path(standins),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE": passphrase,
+        "PULUMI_STACK": stack,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def _path(standins: bool) -> str:
+    parts = [os.environ.get("PATH", os.defpath)]
+    if BUILT.exists():
+        parts.insert(0, str(BUILT))
+    kept = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    if standins and not any(kept.glob("resource-command-v*")):
+        parts.append(str(STANDINS))
+    return os.pathsep.join(parts)

@@ -1,0 +1,276 @@
+"""A stand-in for the plugin of pulumi-command, for the lab alone.
+
+Pulumi's own is a program that only its own server hands out. This one does `remote.Command` with
+OpenSSH, as far as the program's `commands` need it: create, update, delete, triggers, stdin,
+environment, and what was printed as outputs. It wants host keys and private keys; what else the
+resource can be given is refused by name.
+"""
+
+import os
+import secrets
+import shlex
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
+
+from lab.pulumi import plugin
+
+WHO = "opennebula-ha's stand-in for pulumi-command"
+VERSION = "1.2.1"
+"""Of what it stands for."""
+TYPE = "command:remote:Command"
+KNOWN = {"connection", "create", "update", "delete", "triggers", "stdin", "environment"}
+KNOWN_OF_CONNECTION = {"host", "port", "user", "hostKey", "privateKey", "agentSocketPath", "proxy"}
+DEFAULTS = {"addPreviousOutputInEnv": True, "dialErrorLimit": 10, "perDialTimeout": 15}
+"""What may be given as it is by default."""
+DIAL_SECONDS = 15
+
+Properties = dict[str, Any]
+
+
+class CommandPlugin(ResourceProviderServicer):
+    """The provider of one type of resource."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+
+    def Handshake(self, _request: object, _context: object) -> Any:
+        """Have nothing of one's own."""
+        return provider_pb2.ProviderHandshakeResponse()
+
+    def GetPluginInfo(self, _request: object, _context: object) -> Any:
+        """Have the version of what it stands for."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def CheckConfig(self, request: Any, _context: object) -> Any:
+        """Take any config: there is nothing to configure."""
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, _request: object, _context: object) -> Any:
+        """Never change."""
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(self, _request: object, _context: object) -> Any:
+        """Leave secrets to the engine."""
+        return provider_pb2.ConfigureResponse()
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Refuse what it does not do."""
+        token = request.type or request.urn.split("::")[2].rpartition("$")[2]
+        if token != TYPE:
+            plugin.abort(context, f"{WHO} does {TYPE}, not {token}")
+        inputs = _properties(request.news)
+        connection = inputs.get("connection") or {}
+        proxy = connection.get("proxy") or {}
+        unknown = [
+            *_others(inputs, KNOWN),
+            *(f"connection.{key}" for key in _others(connection, KNOWN_OF_CONNECTION)),
+            *(f"connection.proxy.{key}" for key in _others(proxy, KNOWN_OF_CONNECTION)),
+        ]
+        return provider_pb2.CheckResponse(
+            inputs=request.news,
+            failures=[
+                provider_pb2.CheckFailure(property=key, reason=f"{WHO} does not know it")
+                for key in unknown
+            ],
+        )
+
+    def Diff(self, request: Any, _context: object) -> Any:
+        """Replace where a trigger changed, update where anything else did."""
+        olds, news = _properties(request.old_inputs), _properties(request.news)
+        changed = [key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)]
+        kinds = provider_pb2.DiffResponse
+        return provider_pb2.DiffResponse(
+            changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE,
+            diffs=sorted(changed),
+            replaces=["triggers"] if "triggers" in changed else [],
+        )
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run `create`."""
+        inputs = _properties(request.properties)
+        outputs = self._outputs(inputs, inputs.get("create"), {}, context)
+        return provider_pb2.CreateResponse(
+            id=f"command{secrets.token_hex(4)}", properties=_struct(outputs)
+        )
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run `update`, or `create` where there is none."""
+        olds, inputs = _properties(request.olds), _properties(request.news)
+        command = inputs.get("update") or inputs.get("create")
+        outputs = self._outputs(inputs, command, olds, context)
+        return provider_pb2.UpdateResponse(properties=_struct(outputs))
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run `delete`, where there is one."""
+        olds = _properties(request.properties)
+        self._outputs(olds, olds.get("delete"), olds, context)
+        return empty_pb2.Empty()
+
+    def Read(self, request: Any, _context: object) -> Any:
+        """Find everything as it was: there is nothing to look at."""
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=request.properties, inputs=request.inputs
+        )
+
+    def Cancel(self, _request: object, _context: object) -> Any:
+        """End the commands that run."""
+        self.kill()
+        return empty_pb2.Empty()
+
+    def kill(self) -> None:
+        """Kill what runs."""
+        with self._lock:
+            for process in self._running:
+                process.kill()
+
+    def _outputs(
+        self,
+        inputs: Properties,
+        command: str | None,
+        olds: Properties,
+        context: grpc.ServicerContext,
+    ) -> Properties:
+        """Run a command; the resource's outputs after it."""
+        printed = {"stdout": "", "stderr": ""}
+        if command:
+            environment = {
+                **{key: str(value) for key, value in (inputs.get("environment") or {}).items()},
+                "PULUMI_COMMAND_STDOUT": str(olds.get("stdout", "")),
+                "PULUMI_COMMAND_STDERR": str(olds.get("stderr", "")),
+            }
+            with _ssh(Connection.of(inputs["connection"])) as (argv, ways):
+                status, out, err = self._run(
+                    [argv[0], *(f"-oSendEnv={name}" for name in environment), *argv[1:]],
+                    {**os.environ, **ways, **environment},
+                    command,
+                    inputs.get("stdin") or "",
+                )
+            printed = {"stdout": out.rstrip("\n"), "stderr": err.rstrip("\n")}
+            if status:
+                said = "\n".join(text for text in printed.values() if text)
+                plugin.abort(
+                    context,
+                    f"Process exited with status {status}: running {command!r}:\n{said}",
+                    grpc.StatusCode.UNKNOWN,
+                )
+        return {**inputs, **printed}
+
+    def _run(
+        self, argv: list[str], environment: Mapping[str, str], command: str, stdin: str
+    ) -> tuple[int, str, str]:
+        """Have the login shell of the other side run a command that no process list shows."""
+        read = f'eval "$(head -c {len(command.encode())})"'
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [*argv, read],
+            env=environment,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            encoding="utf-8",
+        ) as process:
+            with self._lock:
+                self._running.add(process)
+            try:
+                out, err = process.communicate(command + stdin)
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+        return process.returncode, out, err
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A way to a host."""
+
+    host: str
+    port: int
+    user: str
+    host_key: str | None
+    private_key: str | None
+    agent: str | None
+    proxy: "Connection | None"
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Connection":
+        """Read it as a resource is given it."""
+        return cls(
+            host=given["host"],
+            port=int(given.get("port") or 22),
+            user=given.get("user") or "root",
+            host_key=given.get("hostKey"),
+            private_key=given.get("privateKey"),
+            agent=given.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK"),
+            proxy=cls.of(given["proxy"]) if given.get("proxy") else None,
+        )
+
+
+@contextmanager
+def _ssh(to: Connection) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Return the words of ssh up to the host, and its environment; keys are in files meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="command-") as folder:
+        argv = _words(to, Path(folder), "host")
+        if to.proxy is not None:
+            *way, proxy = _words(to.proxy, Path(folder), "proxy")
+            argv[1:1] = [f"-oProxyCommand={shlex.join([*way, '-W', '[%h]:%p', proxy])}"]
+        yield argv, {"SSH_AUTH_SOCK": to.agent} if to.agent else {}
+
+
+def _words(to: Connection, folder: Path, name: str) -> list[str]:
+    known = folder / f"{name}.known"
+    name_there = to.host if to.port == 22 else f"[{to.host}]:{to.port}"
+    known.write_text(f"{name_there} {to.host_key}\n" if to.host_key else "")
+    argv = ["ssh", "-F", "none", "-p", str(to.port), "-l", to.user]
+    argv += ["-oBatchMode=yes", "-oStrictHostKeyChecking=yes", f"-oUserKnownHostsFile={known}"]
+    argv += [f"-oConnectTimeout={DIAL_SECONDS}", "-oLogLevel=ERROR"]
+    if to.private_key:
+        key = folder / f"{name}.key"
+        key.touch(mode=0o600)
+        key.write_text(to.private_key)
+        argv += ["-oIdentitiesOnly=yes", "-i", str(key)]
+    return [*argv, to.host]
+
+
+def _others(given: Mapping[str, Any], known: set[str]) -> list[str]:
+    """Name what is neither known nor as it is by default."""
+    return sorted(
+        key for key, value in given.items() if key not in known and value != DEFAULTS.get(key)
+    )
+
+
+def _properties(given: struct_pb2.Struct) -> Properties:
+    found: Properties = json_format.MessageToDict(given)
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
+    struct = struct_pb2.Struct()
+    struct.update(properties)
+    return struct
+
+
+def main() -> None:
+    """Serve the engine that started this."""
+    provider = CommandPlugin()
+    plugin.serve(
+        lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server),
+        provider.kill,
+    )
+
+
+plugin.refuse_the_rest(CommandPlugin, ResourceProviderServicer, WHO)
+
+if __name__ == "__main__":
+    main()

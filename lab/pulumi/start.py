@@ -1,0 +1,21 @@
+"""Start the plugin of this folder that the first argument names; its environment stays clean."""
+
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+# In place of this folder, whose name is that of Pulumi's SDK.
+sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+# A plugin needs the SDK's protobufs alone: the rest takes longer to load than most runs take.
+spec = find_spec("pulumi")
+if spec is not None and spec.submodule_search_locations:
+    (folder,) = spec.submodule_search_locations
+    for name, where in (("pulumi", folder), ("pulumi.runtime", f"{folder}/runtime")):
+        package = ModuleType(name)
+        package.__path__ = [where]
+        sys.modules[name] = package
+
+runpy.run_module(f"lab.pulumi.{sys.argv.pop(1)}", run_name="__main__", alter_sys=True)

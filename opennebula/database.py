@@ -1,0 +1,110 @@
+"""Where an oned keeps its data: the section DB of its oned.conf. Pure; knows no password."""
+
+import ipaddress
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+from opennebula import conf
+
+_SQLITE = "sqlite"
+_MYSQL = "mysql"
+_PORTS = ("", "0", "3306")
+"""MariaDB's own, as DB has it."""
+_SOCKETS = (
+    "",
+    *("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock"),
+    *("/run/mysql/mysql.sock", "/var/run/mysql/mysql.sock", "/var/lib/mysql/mysql.sock"),
+)
+"""MariaDB's own, in the distributions that OpenNebula has packages for."""
+
+
+class Place(Enum):
+    """Whose database a section names."""
+
+    PACKAGED = "the package's default"
+    OURS = "the stack's"
+    ANOTHER = "another one"
+
+
+@dataclass(frozen=True)
+class DatabaseSection:
+    """What DB in an oned.conf says; what it leaves out is as oned takes it."""
+
+    backend: str = _SQLITE
+    server: str = "localhost"
+    port: str = ""
+    socket: str = ""
+    name: str = "opennebula"
+    user: str = "oneadmin"
+
+    @classmethod
+    def of(cls, text: str) -> "DatabaseSection":
+        """The section of this file; the package's default where there is none."""
+        found = conf.read(text, "DB") if text else None
+        if not isinstance(found, dict):
+            return cls()
+        return cls(
+            backend=found.get("BACKEND", _SQLITE).lower(),
+            server=found.get("SERVER", "localhost").strip(),
+            port=found.get("PORT", "").strip(),
+            socket=found.get("SOCKET", "").strip(),
+            name=found.get("DB_NAME", "opennebula"),
+            user=found.get("USER", "oneadmin"),
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        """A file on the host itself."""
+        return self.backend == _SQLITE
+
+    def is_here(self, names: Collection[str]) -> bool:
+        """Whether it is in the MariaDB of the host with these names and addresses, as installed."""
+        return (
+            self.backend == _MYSQL
+            and self.port in _PORTS
+            and self.socket in _SOCKETS
+            and _is_own(self.server, names)
+        )
+
+    def place(self, *, mariadb: bool, name: str, names: Collection[str]) -> Place:
+        """Whose database this is, for a stack that has its own under that name.
+
+        ``mariadb``: in MariaDB on each host, else in SQLite. The account is no part of the place.
+        """
+        if self.is_sqlite:
+            return Place.PACKAGED if mariadb else Place.OURS
+        return Place.OURS if mariadb and self._is(name, names) else Place.ANOTHER
+
+    def _is(self, name: str, names: Collection[str]) -> bool:
+        return self.name == name and self.is_here(names)
+
+    def __str__(self) -> str:
+        if self.is_sqlite:
+            return "SQLite (/var/lib/one/one.db)"
+        kind = "MariaDB" if self.backend == _MYSQL else self.backend or "unknown"
+        where = f"at {self.server or 'localhost'}"
+        if self.port not in _PORTS:
+            where += f" port {self.port}"
+        if self.socket not in _SOCKETS:
+            where += f" socket {self.socket}"
+        return f"the {kind} database {self.name} {where}"
+
+
+def _is_own(server: str, names: Collection[str]) -> bool:
+    server = server.strip("[]").rstrip(".").lower()
+    if server in ("", "localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(server)
+    except ValueError:
+        return server in {name.lower() for name in names}
+    own = {_address(name) for name in names}
+    return address.is_loopback or address in own
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,11 @@
+# Say of services that do not run as they have to what systemd and they themselves say.
+# Variables: units, wrong (what is wrong with each, lines), expected, remedy.
+step "verify the services"
+journalctl --sync 2>/dev/null || true
+said=$(for unit in $units; do
+    {
+        journalctl -u "$unit" --no-pager -o cat -n 6 2>/dev/null || true
+        tail -qn 3 /var/log/one/{one,}"${unit#opennebula-}".error 2>/dev/null || true
+    } | sed "s/^/$unit: /"
+done)
+refuse "$expected" "$wrong${said:+$'\n'$said}" "$remedy"

@@ -1,0 +1,29 @@
+# The services beside oned as they are, after some of them were stopped or started.
+# Variables: units (to tell of), stop, start (those of them), addresses (the VIPs without any of which
+# this host does not lead any more, and nothing is started; or nothing).
+for unit in $stop; do
+    step "stop $unit on a follower"
+    systemctl stop "$unit.service"
+done
+held=yes
+for address in $addresses; do
+    [ -n "$(ip -o address show to "$address")" ] || held=
+done
+if [ -n "$held" ]; then
+    for unit in $start; do
+        step "start $unit"
+        # Its unit may allow few starts in a while.
+        systemctl reset-failed "$unit.service" 2>/dev/null || true
+        systemctl start --no-block "$unit.service"
+    done
+    tell started "$start"
+else
+    tell started ""
+fi
+tell hook "$(pgrep -f /hooks/raft/ || true)"
+tell_units $units
+sockets=$(ss -Hltnp 2>/dev/null || true)
+tell listening "$(for unit in $units; do
+    pid=$(systemctl show -p MainPID --value "$unit")
+    ! grep -q "pid=$pid," <<<"$sockets" || echo "$unit"
+done)"

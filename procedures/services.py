@@ -1,0 +1,255 @@
+"""The services beside oned: Gate, Flow and Form on the leader, FireEdge on every front-end."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula import packages
+from opennebula.api import ApiError
+from opennebula.zone import RaftStatus, ZoneView
+from procedures.access import Access, on_each
+from procedures.observe import Facts, Unit, full_name, units
+from procedures.packaging import supported
+from procedures.specs import ZoneSpec
+
+DEADLINE = 60.0
+"""Seconds for all of them to run: OpenNebula's own hook starts them up to 20 s after the VIP."""
+STEADY = 10.0
+"""Seconds that one has to run which does not listen, or which systemd has started again: it does
+so 5 s after an end."""
+LOOPS = 3
+"""Starts by systemd itself, seen meanwhile, after which nobody waits any longer."""
+PAUSE = 0.5
+"""Seconds between two looks."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The services of one front-end as they were seen."""
+
+    units: Mapping[str, Unit]
+    hook_runs: bool = False
+    listening: frozenset[str] = frozenset()
+    """Those with an open port, where that was asked."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> "Seen":
+        """The same of all that was observed."""
+        return cls(facts.units, facts.hook_runs)
+
+    def runs(self, unit: str) -> bool:
+        """Whether it does, or is on its way."""
+        return unit in self.units and self.units[unit].runs
+
+    def is_steady(self, unit: str) -> bool:
+        """Whether it runs, and not as one that ends and is started again and again."""
+        seen = self.units.get(unit)
+        if seen is None or seen.active != "active":
+            return False
+        return seen.seconds >= STEADY or (unit in self.listening and not seen.restarts)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A service that does not run as it has to."""
+
+    host: str
+    unit: str
+    wrong: str
+    is_stray: bool = False
+    """It runs where it must not."""
+    is_down: bool = False
+    """It does not run, and systemd is not about to start it."""
+
+    def __str__(self) -> str:
+        return f"{full_name(self.unit)} {self.wrong}"
+
+
+def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str, ...]:
+    """The units of those features that can be had on that host."""
+    platform = supported(seen.host.name, seen.distribution, seen.release, version)
+    there = packages.available(platform, sorted(features), version)
+    return tuple(packages.FEATURES[name] for name in there)
+
+
+def faults(
+    seen: Mapping[str, Seen], wanted: Mapping[str, Sequence[str]], leader: str | None
+) -> list[Fault]:
+    """What does not run as it has to; ``wanted``: the units of each front-end that has to lead.
+
+    Without a leader nobody knows where Gate, Flow and Form belong: that alone is a fault of each.
+    """
+    led = {packages.FEATURES[name] for name in packages.LED}
+    found = []
+    for host, one in sorted(seen.items()):
+        for unit in wanted.get(host, ()):
+            if unit in led and leader is None:
+                found.append(Fault(host, unit, "waits for a leader"))
+            elif unit in led and host != leader:
+                if one.runs(unit):
+                    found.append(Fault(host, unit, "runs on a follower", is_stray=True))
+            elif not one.is_steady(unit):
+                found.append(Fault(host, unit, _wrong(one, unit), is_down=not one.runs(unit)))
+    return found
+
+
+def _wrong(seen: Seen, unit: str) -> str:
+    one = seen.units.get(unit)
+    if one is None or not one.enabled:
+        return "is not installed"
+    again = f", started again {one.restarts} times by systemd" if one.restarts else ""
+    if one.active == "active":
+        return f"runs for {one.seconds:.0f} s only{again}"
+    return f"is {one.active}{again}"
+
+
+def settle(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    leader: str,
+    *,
+    wanted: Mapping[str, Sequence[str]],
+    seen: Mapping[str, Seen] | None = None,
+) -> str:
+    """Wait until each of them runs where it has to, and nowhere else; the name of who leads then.
+
+    What does not run is started once, and what runs on a follower is stopped, unless a hook is at
+    that. ``seen``: as they were a moment ago, where somebody has it; where all is well in it no
+    host is asked. Raises HostError with what keeps one from running.
+    """
+    if not any(wanted.values()):
+        return leader
+    return _Settling(access, zone, hosts, leader, wanted).run(seen)
+
+
+class _Settling:
+    def __init__(
+        self,
+        access: Access,
+        zone: ZoneSpec,
+        hosts: Mapping[str, Host],
+        leader: str,
+        wanted: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._access = access
+        self._zone = zone
+        self._hosts = hosts
+        self._wanted = wanted
+        self._leader: str | None = leader
+        self._started: set[tuple[str, str]] = set()
+        self._restarts: dict[tuple[str, str], int] = {}
+        """As they were seen last."""
+        self._again: dict[tuple[str, str], int] = {}
+        """How many more were seen meanwhile."""
+
+    def run(self, seen: Mapping[str, Seen] | None) -> str:
+        begun, said = time.monotonic(), ""
+        if seen is None:
+            seen = self._look({}, {})
+        while wrong := faults(seen, self._wanted, self._leader):
+            self._count(seen)
+            lost = [one for one in wrong if self._is_lost(seen[one.host], one)]
+            if lost or time.monotonic() - begun > DEADLINE:
+                self._refuse(lost or wrong)
+            text = "; ".join(f"{one.host}: {full_name(one.unit)}" for one in wrong)
+            if text != said:
+                self._access.report(f"wait for the services: {text}")
+                said = text
+                # Somebody has just begun: the first answers come at once.
+            else:
+                time.sleep(PAUSE)
+            stop = [one for one in wrong if one.is_stray and not seen[one.host].hook_runs]
+            start = [one for one in wrong if self._has_to_start(seen[one.host], one)]
+            seen = self._look(_by_host(stop), _by_host(start))
+        return self._leader or ""
+
+    def _has_to_start(self, seen: Seen, fault: Fault) -> bool:
+        """A hook that has moved the VIPs may go on telling of them for long: see services.sh."""
+        is_free = bool(self._zone.vips) or not seen.hook_runs
+        return fault.is_down and is_free and (fault.host, fault.unit) not in self._started
+
+    def _look(
+        self, stop: Mapping[str, Sequence[str]], start: Mapping[str, Sequence[str]]
+    ) -> dict[str, Seen]:
+        def ask(host: Host) -> tuple[Seen, RaftStatus | None]:
+            name = host.name
+            if not self._wanted.get(name):
+                return Seen({}), self._status(host)
+            leads = name == self._leader
+            values = self._access.run(
+                host,
+                "services",
+                variables={
+                    "units": " ".join(full_name(unit) for unit in self._wanted.get(name, ())),
+                    "stop": " ".join(stop.get(name, ())),
+                    "start": " ".join(start.get(name, ())),
+                    "addresses": " ".join(v.address for v in self._zone.vips) if leads else "",
+                },
+                exclusive=name in stop or name in start,
+            ).values
+            listening = frozenset(
+                unit.removesuffix(".service") for unit in values["listening"].splitlines()
+            )
+            self._started |= {(name, unit) for unit in values["started"].split()}
+            seen = Seen(units(values), bool(values["hook"]), listening)
+            return seen, self._status(host)
+
+        asked = on_each(self._hosts, ask)
+        if self._zone.highly_available:
+            statuses = {name: status for name, (_, status) in asked.items() if status}
+            self._leader = ZoneView((), statuses).leader()
+        return {name: seen for name, (seen, _) in asked.items()}
+
+    def _status(self, host: Host) -> RaftStatus | None:
+        try:
+            return self._access.api(host).raft_status()
+        except (ApiError, HostError):
+            return None
+
+    def _count(self, seen: Mapping[str, Seen]) -> None:
+        for name, one in seen.items():
+            for unit, now in one.units.items():
+                key = (name, unit)
+                more = max(now.restarts - self._restarts.get(key, now.restarts), 0)
+                self._restarts[key] = now.restarts
+                self._again[key] = self._again.get(key, 0) + more
+
+    def _is_lost(self, seen: Seen, fault: Fault) -> bool:
+        """It has been started, and ends again and again, or does not start at all."""
+        if fault.is_stray or fault.unit not in seen.units:
+            return False
+        key = (fault.host, fault.unit)
+        has_failed = seen.units[fault.unit].active == "failed" and key in self._started
+        return has_failed or self._again.get(key, 0) >= LOOPS
+
+    def _refuse(self, wrong: Sequence[Fault]) -> None:
+        def refuse(host: Host) -> None:
+            own = [one for one in wrong if one.host == host.name]
+            named = " ".join(one.unit for one in own)
+            self._access.run(
+                host,
+                "refuse_services",
+                variables={
+                    "units": named,
+                    "wrong": "\n".join(map(str, own)),
+                    "expected": f"{named.replace(' ', ', ')} "
+                    + ("to run and to stay up" if not own[0].is_stray else "on the leader alone"),
+                    "remedy": f"correct what it says on {host.name} (journalctl -u"
+                    f" {own[0].unit}; its configuration is in /etc/one), then run again: what does"
+                    " not run is started",
+                },
+                exclusive=False,
+            )
+
+        on_each({one.host: self._hosts[one.host] for one in wrong}, refuse)
+        raise AssertionError("refuse_services.sh always refuses")
+
+
+def _by_host(wrong: Sequence[Fault]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in wrong:
+        found.setdefault(one.host, []).append(one.unit)
+    return found

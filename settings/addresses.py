@@ -1,0 +1,134 @@
+"""Where front-ends and VIPs may be. Pure: values in, faults out."""
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from opennebula import ports
+from settings.faults import of
+from settings.model import FrontEnd, FurtherVip, LeaderCheck
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Of how many there are, and where."""
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    count = len(front_ends)
+    if count > 1 and count % 2 == 0:
+        yield of(
+            "frontends",
+            f"{count} front-ends tolerate no more failures than {count - 1};"
+            f" list {count - 1} or {count + 1}",
+        )
+    for name in sorted(set(given.get("lost", [])) & set(front_ends)):
+        yield of(f"frontends.{name}", "named under lost, too; take it off one of them")
+    seen: dict[ipaddress.IPv4Address, str] = {}
+    for name, one in sorted(front_ends.items()):
+        if one.address in seen:
+            yield of(
+                f"frontends.{name}.address", f"{one.address} is the address of {seen[one.address]}"
+            )
+        seen[one.address] = name
+        if name.split(".")[0] in _LOCAL or name.endswith(".localhost") or _is_no_host(one.address):
+            yield of(f"frontends.{name}", "expected a name and address that the others can use")
+
+
+_LOCAL = ("localhost", "ip6-localhost", "ip6-loopback", "broadcasthost")
+"""What /etc/hosts has for each host itself."""
+
+
+def _is_no_host(address: IPAddress) -> bool:
+    """Whether no other host can reach one there."""
+    return (
+        address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or (address.version == 4 and address.is_reserved)
+    )
+
+
+def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Of the addresses that follow the leader."""
+    names = ("one_vip", "one_vip_cidr", "one_vip_if")
+    if any(name not in given for name in names):
+        return
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    of_their_own = {name for name, one in front_ends.items() if one.one_vip_if}
+    missing = [name for name in names if given[name] is None]
+    if missing == ["one_vip_if"] and front_ends and len(of_their_own) == len(front_ends):
+        missing = []
+    if 0 < len(missing) < len(names):
+        for name in missing:
+            yield of(name, "missing; one_vip, one_vip_cidr and one_vip_if go together")
+    first, prefix = given["one_vip"], given["one_vip_cidr"]
+    if first is not None and prefix is not None:
+        yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
+    further: list[FurtherVip] = given.get("one_vips", [])
+    if further and first is None:
+        yield of("one_vips", "expected the first of them as one_vip")
+    seen = {first}
+    for one in further:
+        if one.address in seen:
+            yield of("one_vips", f"{one.address} is there twice")
+        seen.add(one.address)
+        for name in sorted(one.interfaces.keys() - front_ends.keys() if front_ends else ()):
+            yield of("one_vips", f"{one.address} has an interface of {name}, not in frontends")
+        elsewhere = set(front_ends) if one.interface else of_their_own | set(one.interfaces)
+        yield from _address_faults("one_vips", one.address, one.cidr, front_ends, elsewhere)
+
+
+def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Of what is about who leads, where nobody does."""
+    front_ends = given.get("frontends")
+    check: LeaderCheck = given.get("leader_check", LeaderCheck())
+    if check.port in ports.TAKEN:
+        yield of("leader_check.port", f"{check.port} is a port of OpenNebula's own")
+    if not front_ends or given.get("force_ha") or len(front_ends) > 1:
+        return
+    wanted = {
+        "one_vip": given.get("one_vip"),
+        "zone_endpoint": given.get("zone_endpoint"),
+        "leader_check": check.port,
+    }
+    for key, value in wanted.items():
+        if value is not None:
+            yield of(key, "one front-end alone has no leader; set force_ha: true, or remove it")
+
+
+def _address_faults(
+    key: str,
+    vip: IPAddress,
+    prefix: int,
+    front_ends: Mapping[str, FrontEnd],
+    elsewhere: Collection[str],
+) -> Iterator[str]:
+    """Of one VIP; ``elsewhere``: the front-ends that have it on an interface of its own."""
+    if prefix > vip.max_prefixlen:
+        length = "one_vip_cidr" if key == "one_vip" else key
+        yield of(length, f"{prefix} is no prefix of {vip}: expected at most {vip.max_prefixlen}")
+        return
+    if (
+        vip.is_link_local
+        or _is_no_host(vip)
+        or (isinstance(vip, ipaddress.IPv6Address) and vip.ipv4_mapped)
+    ):
+        yield of(key, f"expected an address that clients can use, not {vip}")
+        return
+    network = ipaddress.ip_network(f"{vip}/{prefix}", strict=False)
+    if (
+        vip.version == 4
+        and prefix < 31
+        and vip in (network.network_address, network.broadcast_address)
+    ):
+        yield of(key, f"{vip} is the network's or broadcast address of {network}")
+    for name, one in sorted(front_ends.items()):
+        if one.address == vip:
+            yield of(key, f"{vip} is the address of {name}; expected a free one")
+        elif vip.version == 4 and one.address not in network and name not in elsewhere:
+            place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
+            yield of(
+                key,
+                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; where the VIP is"
+                f" on another interface, say so in {place}",
+            )

@@ -1,0 +1,26 @@
+"""What a config that is in order should have its operator know all the same. Pure."""
+
+from collections.abc import Iterator
+
+from settings.model import Settings
+
+_WORDS = """
+opennebula one oned oneadmin oneflow onegate admin administrator root user password passw0rd
+passwort secret changeme change-me default mysql mariadb database backup system service test demo
+lab cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
+"""
+"""One-deploy's default, what is guessed first, and words of this program's own lines."""
+
+
+def cautions(settings: Settings) -> Iterator[str]:
+    """Each in a sentence or two, without the value of any secret."""
+    words = {*_WORDS.split(), *settings.frontends}
+    for key in ("db_password", "one_pass"):
+        secret = getattr(settings, key)
+        if secret is not None and secret.get_secret_value().lower() in words:
+            yield (
+                f"{key} is one-deploy's default or another common word, which is guessed first. It"
+                " is also why lines show [secret]: Pulumi hides the word wherever it stands, in"
+                f" names of units and files, too. Change it with: pulumi config set --secret {key};"
+                " the next up has every server take the new one, without a pause"
+            )

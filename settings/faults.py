@@ -1,0 +1,135 @@
+"""What is wrong with a value, in words: its key, what is allowed, and what was there instead."""
+
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from opennebula.ldap_auth import PASSWORD
+from settings.forms import WORDS, said
+from settings.model import PROJECT, Settings, base
+
+SECRET_PARTS = ("private_key", PASSWORD)
+"""Keys of objects whose values are shown to nobody."""
+
+_EXPECTED = {
+    "string_type": "text",
+    "path_type": "the path of a file",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "literal_error": "{expected}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} entry",
+    "ip_v4_address": "an IPv4 address, such as 10.2.50.10",
+    "ip_any_address": "an IPv4 or IPv6 address, such as 10.2.50.86",
+}
+"""By the types of pydantic's errors."""
+
+
+def of(key: str, text: str) -> str:
+    """A fault of that key."""
+    return f"{PROJECT}:{key}: {text}"
+
+
+def place_of(key: str, error: Mapping[str, Any]) -> str:
+    """Where pydantic saw an error: the key, and what leads from there to the value."""
+    return ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
+
+
+def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
+    """The fault that pydantic saw; nothing of the value where it is ``secret``."""
+    place = place_of(key, error)
+    kind, ctx = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        name = str(error["loc"][-1])
+        known = _names_at([key, *error["loc"][:-1]])
+        return of(place, f"not a key of this project{_alike(name, known)}")
+    if kind == "missing":
+        return of(place, "missing")
+    if kind == "value_error":
+        return of(place, str(error["msg"]).removeprefix("Value error, "))
+    if kind == "string_pattern_mismatch":
+        expected = WORDS[ctx["pattern"]]
+    elif kind in _EXPECTED:
+        expected = _EXPECTED[kind].format(**ctx)
+    else:
+        return of(place, str(error["msg"]))
+    value = error["input"]
+    if kind == "string_type" and isinstance(value, int | float):
+        expected += " in quotes"
+    hidden = secret or any(part in SECRET_PARTS for part in error["loc"])
+    seen = "" if hidden else said(value)
+    return of(place, f"expected {expected}{seen and f', saw {seen}'}")
+
+
+def of_kind(key: str, value: str, annotation: Any, *, secret: bool) -> str:
+    """The fault of text where something else is to be; nothing of it where it is ``secret``.
+
+    Nor of an object that cannot be read: who knows what is in it.
+    """
+    seen = "" if secret or is_structure(annotation) else said(value)
+    return of(key, f"expected {_kind(annotation)}{seen and f', saw {seen}'}")
+
+
+def of_unknown(full: str) -> str | None:
+    """The fault of a key that is not one of ours but meant to be."""
+    namespace, _, key = full.rpartition(":")
+    if namespace == PROJECT and key not in Settings.model_fields:
+        return of(key, f"not a key of this project{_alike(key, Settings.model_fields)}")
+    if namespace != PROJECT and key in Settings.model_fields and _close(namespace, [PROJECT]):
+        return of(key, f"missing, but {full} is there: write {PROJECT}:{key}")
+    return None
+
+
+def is_structure(annotation: Any) -> bool:
+    """Whether the values of this type are objects or lists."""
+    kind = base(annotation)
+    return typing.get_origin(kind) in (dict, list) or _is_model(kind)
+
+
+def _kind(annotation: Any) -> str:
+    if typing.get_origin(base(annotation)) is list:
+        return "a list"
+    if is_structure(annotation):
+        return "an object"
+    return {bool: "true or false", int: "a whole number"}.get(base(annotation), "text")
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def kind_in(kind: Any, part: Any) -> Any:
+    """The type of what an object or list of that type has there; None: of any."""
+    if _is_model(kind):
+        field = kind.model_fields.get(part)
+        return base(field.annotation) if field else None
+    return base(typing.get_args(kind)[-1]) if typing.get_origin(kind) in (dict, list) else None
+
+
+def _names_at(place: Iterable[Any]) -> Iterable[str]:
+    """The keys of the object at that place of the config."""
+    kind: Any = Settings
+    for part in place:
+        kind = kind_in(kind, part)
+    return kind.model_fields if _is_model(kind) else ()
+
+
+def _alike(key: str, names: Iterable[str]) -> str:
+    close = _close(key, names)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _close(key: str, names: Iterable[str]) -> list[str]:
+    import difflib  # noqa: PLC0415 - only where something is wrong
+
+    return difflib.get_close_matches(key, list(names), n=1)

@@ -1,0 +1,81 @@
+"""What must hold between the shares and datastores of a front-end. Pure: values in, faults out."""
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hosts.connection import SshSettings
+from settings.faults import of
+from settings.model import Datastores, FrontEnd, Mount
+from settings.places import (
+    DATASTORES,
+    KEEP_ELSEWHERE,
+    MOUNT_ELSEWHERE,
+    PLACES,
+    Place,
+    is_in,
+    why_not,
+)
+
+
+def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of fstab and ds."""
+    fstab: list[Mount] = given.get("fstab", [])
+    datastores: Datastores = given.get("ds", Datastores())
+    mounts = datastores.config.mounts
+    homes = list(_homes(given))
+    for path, times in Counter(one.path for one in fstab).items():
+        if times > 1:
+            yield of("fstab", f"{path} is there {times} times; expected one entry a path")
+    for kind, times in Counter(one.type for one in mounts).items():
+        if times > 1:
+            yield of("ds.config.mounts", f"{kind} is there {times} times; expected it once")
+    for index, share in enumerate(fstab):
+        if why := why_not(share.path, places=homes):
+            yield of(f"fstab.{index}.path", f"{why}: {MOUNT_ELSEWHERE}")
+        if re.search(r"\bpass(word)?2?=", share.opts):
+            yield of(
+                f"fstab.{index}.opts",
+                "holds a password, which everybody could read there; put it into a file on the"
+                " hosts that only root reads, and name that: credentials=/etc/one-share",
+            )
+        src = "/" + posixpath.normpath(share.src).lstrip("/")
+        if _is_bound(share) and (why := why_not(src, places=(*PLACES, *homes))):
+            yield of(
+                f"fstab.{index}.src",
+                f"{why}: it would get the owner and mode of this entry; name a folder of the"
+                " share's own, such as /srv/one",
+            )
+    for index, one in enumerate(mounts):
+        key = f"ds.config.mounts.{index}.path"
+        if is_in(f"{one.path}/", DATASTORES):
+            yield of(
+                key,
+                f"{one.path} is where the datastores themselves are: mount the share there with"
+                " fstab, and leave this entry out",
+            )
+        elif why := why_not(one.path, places=homes):
+            yield of(key, f"{why}: {KEEP_ELSEWHERE}")
+    links = {f"{DATASTORES}/{number}" for number in datastores.links}
+    for path in sorted(links & {one.path for one in fstab}):
+        yield of("ds.config.mounts", f"{path} is mounted by fstab, too; take it out of one of them")
+
+
+def _is_bound(share: Mount) -> bool:
+    """Whether it is a folder of the host, whose owner and mode may change."""
+    options = set(share.opts.split(","))
+    return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
+
+
+def _homes(given: Mapping[str, Any]) -> Iterator[Place]:
+    """Of the accounts that this stack needs."""
+    ssh: SshSettings = given.get("ssh", SshSettings())
+    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    users = {ssh.user, *given.get("ensure_keys_for", ())}
+    users |= {one.ssh.user for one in front_ends.values() if one.ssh.user}
+    for user in sorted(users):
+        why = f"is the home of {user}, with the keys that log in by SSH"
+        yield Place(f"/home/{user}", why, inside=False)
+        yield Place(f"/home/{user}/.ssh", f"holds the SSH keys of {user}")

@@ -1,0 +1,13 @@
+"""Stacks to play scenarios in."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.playground import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """Make an empty stack with a backend of its own."""
+    return Stack(tmp_path / "project", tmp_path / "backend")

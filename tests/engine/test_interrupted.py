@@ -1,0 +1,175 @@
+"""Whatever ends a run, what it leaves is known, and the next one goes on."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from subprocess import Popen
+
+import pytest
+
+from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, kill_session, session
+
+TOLD_ALREADY = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
+OFFICIAL_HOST = r"/pulumi-language-python( |$)"
+LANGUAGE_HOST = rf"language_host|{OFFICIAL_HOST}"
+PROGRAM = r"pulumi-language-python-exec"
+PROVIDER_HOST = r"python\S* .*-m pulumi\.dynamic"
+
+
+@dataclass
+class Midway:
+    """An `up` that hangs in the create of b, after that of a."""
+
+    stack: Stack
+    process: "Popen[str]"
+    said: list[str] = field(default_factory=list)
+
+    def signal(self, number: int, pattern: str = "") -> None:
+        """Send it to the CLI, or to the process whose command has that pattern."""
+        pid = self.process.pid
+        if pattern:
+            found = session(self.process.pid)
+            (pid,) = (pid for pid, command in found.items() if re.search(pattern, command))
+        os.kill(pid, number)
+
+    def read_until(self, pattern: str) -> None:
+        """Read on until the CLI says that."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if re.search(pattern, line):
+                return
+        raise AssertionError(f"it never said {pattern}: {''.join(self.said)}")
+
+    def end(self) -> Run:
+        """Wait for the end of the CLI, and of all that it started."""
+        text = "".join(self.said) + self.process.communicate(timeout=DEADLINE_SECONDS)[0]
+        self.stack.wait_for(lambda: not self._left(), "the end of all processes")
+        return self.stack.finish("up", self.process.returncode, text)
+
+    def _left(self) -> list[str]:
+        """Name what still runs; Pulumi's own language host looks for its engine too seldom."""
+        return [
+            command
+            for command in session(self.process.pid).values()
+            if not re.search(OFFICIAL_HOST, command)
+        ]
+
+
+@contextmanager
+def midway(stack: Stack) -> Iterator[Midway]:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+c = Thing("c", ResourceOptions(depends_on=[b]))
+""")
+    stack.tell("hang-create-b")
+    with stack.started("up", "--yes") as process:
+        stack.wait_for((stack.directory / "provider.pid").exists, "the create of b")
+        yield Midway(stack, process)
+    stack.untell("hang-*")
+
+
+def goes_on(stack: Stack, *, created: list[str]) -> None:
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create") == [("create", name) for name in created]
+    assert stack.names() == {"a", "b", "c"}
+    assert not stack.up("--expect-no-changes").status
+
+
+def pending(stack: Stack) -> list[str]:
+    return [f"{kind} {urn.rsplit('::', 1)[1]}" for kind, urn in stack.state()["pending"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_once_the_running_call_ends_and_no_other_begins(
+    stack: Stack, number: int
+) -> None:
+    with midway(stack) as run:
+        run.signal(number)
+        run.read_until("cancelling")
+        stack.untell("hang-*")
+        done = run.end()
+    assert done.status != 0
+    assert done.called("created") == [("created", "a"), ("created", "b")]
+    assert not any(text in done.text for text in TOLD_ALREADY)
+    assert stack.names() == {"a", "b"}
+    assert not pending(stack)
+    goes_on(stack, created=["c"])
+
+
+def test_interrupted_twice_it_ends_at_once(stack: Stack) -> None:
+    with midway(stack) as run:
+        run.signal(signal.SIGINT)
+        run.read_until("cancelling")
+        run.signal(signal.SIGINT)
+        done = run.end()
+    assert done.status != 0
+    assert not any(text in done.text for text in TOLD_ALREADY)
+    assert stack.names() == {"a"}
+    assert pending(stack) == ["creating b"]
+    goes_on(stack, created=["b", "c"])
+
+
+def test_killed_without_the_cli_s_knowledge_all_others_end_too(stack: Stack) -> None:
+    with midway(stack) as run:
+        run.signal(signal.SIGKILL)
+        run.end()
+    assert stack.names() == {"a"}
+    assert pending(stack) == ["creating b"]
+    assert "locked" in stack.up().text
+    stack.ask("cancel", "--yes")
+    goes_on(stack, created=["b", "c"])
+
+
+def test_all_killed(stack: Stack) -> None:
+    with midway(stack) as run:
+        kill_session(run.process.pid)
+        run.end()
+    assert pending(stack) == ["creating b"]
+    stack.ask("cancel", "--yes")
+    goes_on(stack, created=["b", "c"])
+
+
+@pytest.mark.parametrize("victim", [LANGUAGE_HOST, PROGRAM, PROVIDER_HOST])
+def test_another_process_killed(stack: Stack, victim: str) -> None:
+    with midway(stack) as run:
+        run.signal(signal.SIGKILL, victim)
+        # What still runs of it goes on to its end.
+        stack.untell("hang-*")
+        done = run.end()
+    assert done.status != 0
+    assert not pending(stack)
+    made = stack.names()
+    assert made == ({"a"} if victim == PROVIDER_HOST else {"a", "b"})
+    goes_on(stack, created=sorted({"a", "b", "c"} - made))
+
+
+def test_a_failed_step_is_one_message(stack: Stack) -> None:
+    stack.program("""
+a = Thing("a")
+b = Thing("b", ResourceOptions(depends_on=[a]))
+""")
+    stack.tell("fail-create-a")
+    run = stack.up()
+    assert run.status != 0
+    assert "a: create: expected success, saw failure\n" in run.text
+    assert not any(text in run.text for text in TOLD_ALREADY)
+
+
+def test_an_error_of_the_program_is_one_message(stack: Stack) -> None:
+    stack.program("""
+with lifeline.told_once():
+    Thing("a")
+    raise pulumi.RunError("first_key: expected a number\\nsecond_key: unknown")
+""")
+    run = stack.preview()
+    assert run.status != 0
+    assert "second_key: unknown" in run.text
+    assert not any(text in run.text for text in TOLD_ALREADY)
+    # The CLI's own word for it, and that.
+    assert run.text.partition("Diagnostics:")[2].count("error: ") == 1

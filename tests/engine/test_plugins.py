@@ -1,0 +1,118 @@
+"""The stand-ins for plugins: what they refuse, and when they end."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, provider_pb2
+
+from lab.pulumi import cli
+from lab.pulumi.command_plugin import CommandPlugin
+from tests.engine.playground import Stack
+
+HOST = cli.ROOT / "lab/pulumi/pulumi-language-python"
+STARTER = """
+import subprocess, sys, time
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+print(process.pid, process.stdout.readline().strip(), flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def language_host() -> Iterator[tuple["subprocess.Popen[str]", Any]]:
+    """One that was started as the CLI does, and a stub for it."""
+    with subprocess.Popen([HOST, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{process.stdout.readline().strip()}") as channel:
+                yield process, language_pb2_grpc.LanguageRuntimeStub(channel)
+        finally:
+            process.kill()
+
+
+def test_the_language_host_refuses_by_name_what_it_does_not_do() -> None:
+    with language_host() as (_, stub):
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Pack(language_pb2.PackRequest())
+        error = cast(grpc.Call, refused.value)
+        assert error.code() == grpc.StatusCode.UNIMPLEMENTED
+        assert "does not do Pack" in str(error.details())
+        with pytest.raises(grpc.RpcError, match="does not do RunPlugin"):
+            list(stub.RunPlugin(language_pb2.RunPluginRequest()))
+        assert re.match(r"3\.\d+", stub.GetPluginInfo(empty_pb2.Empty()).version)
+
+
+def test_the_language_host_names_an_environment_that_is_not_there(tmp_path: Path) -> None:
+    options = struct_pb2.Struct()
+    options.update({"virtualenv": "nowhere"})
+    info = language_pb2.ProgramInfo(root_directory=str(tmp_path), options=options)
+    with language_host() as (_, stub), pytest.raises(grpc.RpcError, match="run make setup"):
+        stub.Run(language_pb2.RunRequest(info=info))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_language_host_goes_when_it_is_told(number: int) -> None:
+    with language_host() as (process, _):
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 0
+
+
+def test_the_language_host_ends_with_who_started_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, HOST, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid, _ = starter.stdout.readline().split()
+        host = os.pidfd_open(int(pid))
+        starter.kill()
+        ended, _, _ = select.select([host], [], [], 10)
+        os.close(host)
+        assert ended, "waited 10 s for the end of the language host"
+
+
+def test_the_cli_gets_answers_about_the_environment(stack: Stack) -> None:
+    stack.program("")
+    assert "python" in stack.ask("about")
+    assert stack.ask("install")
+
+
+def check(**inputs: Any) -> dict[str, str]:
+    news = struct_pb2.Struct()
+    news.update(inputs)
+    urn = "urn:pulumi:dev::trial::test:Group$command:remote:Command::a"
+    request = provider_pb2.CheckRequest(urn=urn, news=news)
+    answer = CommandPlugin().Check(request, cast(grpc.ServicerContext, None))
+    return {failure.property: failure.reason for failure in answer.failures}
+
+
+def test_the_command_plugin_refuses_by_name_what_it_does_not_know() -> None:
+    connection = {"host": "a", "port": 22.0, "dialErrorLimit": 10.0}
+    assert check(connection=connection, create="true", addPreviousOutputInEnv=True) == {}
+    refused = check(connection={**connection, "password": "x"}, create="true", logging="none")
+    assert set(refused) == {"logging", "connection.password"}
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "replaces"), [("create", 2, []), ("triggers", 2, ["triggers"]), ("", 1, [])]
+)
+def test_the_command_plugin_replaces_for_a_trigger_alone(
+    key: str, changes: int, replaces: list[str]
+) -> None:
+    olds, news = struct_pb2.Struct(), struct_pb2.Struct()
+    olds.update({"create": "true", "triggers": ["one"]})
+    news.CopyFrom(olds)
+    if key:
+        news.update({key: ["two"]})
+    answer = CommandPlugin().Diff(provider_pb2.DiffRequest(old_inputs=olds, news=news), None)
+    assert (answer.changes, list(answer.replaces)) == (changes, replaces)

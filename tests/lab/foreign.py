@@ -1,0 +1,77 @@
+"""Hosts that somebody else built, and a look at everything on them that an ``up`` could change."""
+
+import shlex
+
+from lab.machines import LabHost
+from opennebula import conf
+
+_UNCHANGING = (
+    "mariadb-dump --all-databases --skip-comments --skip-extended-insert --order-by-primary"
+    " --routines --events"
+    # What MariaDB counts by itself.
+    " --ignore-table=mysql.innodb_index_stats --ignore-table=mysql.innodb_table_stats"
+)
+FOREIGN_PASSWORD = "canary-foreign-password-2c81"
+
+
+def do(host: LabHost, script: str) -> str:
+    """Run a script that must go well; what it printed."""
+    done = host.run(f"set -e\n{script}", timeout=120)
+    assert done.returncode == 0, f"{host.name}: {script}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def sql(host: LabHost, statements: str) -> str:
+    """The same of SQL, as root."""
+    return do(host, f"mariadb -N <<'END'\n{statements}\nEND")
+
+
+def everything(hosts: list[LabHost]) -> set[str]:
+    """Files, databases with their accounts, packages, units and mounts; a line for each."""
+    look = (
+        "find /etc /var/lib/one /var/lib/opennebula-ha /var/backups /root -xdev -type f"
+        " -exec sha256sum {} + 2>/dev/null | sort -k2;"
+        " find /var/lib/one /etc/one -printf '%m %u:%g %p %l\\n' 2>/dev/null | sort;"
+        f" ({_UNCHANGING} || echo none) 2>&1 | sed '/ GTID /d' | sha256sum;"
+        " dpkg -l; systemctl list-unit-files --no-legend;"
+        " systemctl show -p ActiveState -p ActiveEnterTimestamp opennebula mariadb;"
+        " pgrep -af oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"
+    )
+    return {f"{host.name}: {line}" for host in hosts for line in host.run(look).stdout.splitlines()}
+
+
+def read_conf(host: LabHost) -> str:
+    """Its oned.conf."""
+    return do(host, "cat /etc/one/oned.conf")
+
+
+def set_conf(host: LabHost, name: str, **values: str | int) -> None:
+    """Change an attribute of its oned.conf; nothing else of the file."""
+    write_conf(host, conf.write(read_conf(host), name, values))
+
+
+def write_conf(host: LabHost, text: str) -> None:
+    """Another text for its oned.conf, with the owner and the mode that it has."""
+    do(host, f"printf %s {shlex.quote(text)} >/etc/one/oned.conf")
+
+
+def serve_database(host: LabHost) -> None:
+    """Let others use its MariaDB, as an external database server does."""
+    do(
+        host,
+        "printf '[mysqld]\\nbind-address = 0.0.0.0\\n' >/etc/mysql/mariadb.conf.d/99-open.cnf\n"
+        "systemctl restart mariadb",
+    )
+
+
+def copy_database(source: LabHost, name: str, target: LabHost, new_name: str) -> None:
+    """A copy of a database, on that host or another one, with an account that may use it."""
+    dump = do(source, f"mariadb-dump --hex-blob {name}")
+    sql(
+        target,
+        f"CREATE DATABASE {new_name}; USE {new_name};\n{dump}\n"
+        f"CREATE USER IF NOT EXISTS 'cloud'@'%' IDENTIFIED BY '{FOREIGN_PASSWORD}';"
+        f"CREATE USER IF NOT EXISTS 'cloud'@'localhost' IDENTIFIED BY '{FOREIGN_PASSWORD}';"
+        f"GRANT ALL ON {new_name}.* TO 'cloud'@'%';"
+        f"GRANT ALL ON {new_name}.* TO 'cloud'@'localhost';",
+    )

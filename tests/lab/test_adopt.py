@@ -1,0 +1,159 @@
+"""A zone that somebody else built is adopted: first looked at, then changed as agreed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.zones import by_hand
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.messages import only
+from tests.lab.operators import DB_PASSWORD, Operator, Run, config
+from tests.lab.zones import assert_survives, assert_whole, connections, data, footprint, servers
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host."""
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    by_hand(lab)
+    for host in lab.hosts:
+        made = host.run(
+            f"mysql -e \"CREATE USER oneadmin@'%' IDENTIFIED BY '{DB_PASSWORD}';"
+            " GRANT ALL ON *.* TO oneadmin@'%'\""
+        )
+        assert made.returncode == 0, made.stderr
+    assert_whole(lab, NAMES)
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+
+
+def test_a_list_that_lacks_servers_of_the_zone_is_refused(site: Site, tmp_path: Path) -> None:
+    lab, _ = site
+    before = trace(lab)
+    careless = Operator(lab, tmp_path, front_ends=["n1a2"])
+    careless.config |= {"force_ha": True}
+    message = only(careless.up(), "n1a2")
+    assert "add n1a1 to opennebula-ha:frontends" in message.remedy
+    assert trace(lab) == before
+    assert "opennebula:Installation" not in careless.state()
+    careless.config["frontends"] = careless.list_of(NAMES)
+    run = careless.up()
+    assert run.ok, run.output
+    assert trace(lab) == before
+
+
+def test_the_first_preview_says_that_a_zone_that_runs_is_adopted(site: Site) -> None:
+    lab, operator = site
+    asked = connections(lab)
+    run = operator.preview()
+    assert run.ok, run.output
+    assert "a zone that runs on these front-ends is adopted" in run.output
+    assert connections(lab) == asked
+
+
+def test_the_first_up_changes_nothing(site: Site) -> None:
+    lab, operator = site
+    before = trace(lab)
+    run = operator.up()
+    assert run.ok, run.output
+    assert "a zone runs on n1a1, n1a2, n1a3: adopt it" in run.output
+    assert trace(lab) == before
+    assert operator.outputs()["leader"] == leader(lab)
+    # The list is what the next up changes: a preview shows it without asking a host.
+    asked = connections(lab)
+    listed = differences(operator.preview(), "will be changed")
+    assert {"oned.conf: ONEGATE_ENDPOINT", "the zone's ENDPOINT: http://localhost:2633/RPC2"} <= (
+        listed
+    )
+    assert not any("restart" in line for line in listed)
+    assert connections(lab) == asked
+
+
+def test_it_is_observed_for_as_long_as_the_config_says(site: Site, tmp_path: Path) -> None:
+    lab, _ = site
+    observer = Operator(lab, tmp_path, front_ends=NAMES)
+    observer.config["adopt"] = "observe"
+    before = trace(lab)
+    run = observer.up()
+    assert run.ok, run.output
+    assert trace(lab) == before
+    preview = observer.preview("--expect-no-changes")
+    assert preview.ok, preview.output
+    assert "oned.conf: ONEGATE_ENDPOINT" in differences(preview, "not as the stack wants it")
+    # A key more is observed as well, and a refresh looks again.
+    with config(observer, oned={"LOG": {"DEBUG_LEVEL": 5}}):
+        run = observer.up()
+        assert run.ok, run.output
+        listed = differences(observer.preview("--expect-no-changes"), "not as the stack wants it")
+        assert "oned.conf: LOG/DEBUG_LEVEL" in listed
+        assert observer.refresh().ok
+    assert observer.up().ok
+    assert trace(lab) == before
+    # Not even a destroy: the zone is not this stack's.
+    assert observer.destroy().ok
+    assert trace(lab) == before
+
+
+def test_what_is_no_running_zone_cannot_be_observed(site: Site, tmp_path: Path) -> None:
+    lab, _ = site
+    observer = Operator(lab, tmp_path, front_ends=["n1a1"])
+    observer.config |= {"adopt": "observe", "force_ha": True}
+    assert not observer.up().ok
+
+
+def test_the_next_up_does_what_the_preview_said(site: Site) -> None:
+    lab, operator = site
+    users = {host.name: data(host).count("INSERT INTO `user_pool`") for host in lab.hosts}
+    started = starts(lab)
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+    assert {host.name: data(host).count("INSERT INTO `user_pool`") for host in lab.hosts} == users
+    # Each server restarts once, with its changed configuration.
+    assert {name: starts(lab)[name] - started[name] for name in NAMES} == dict.fromkeys(NAMES, 1)
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert "drift:" not in run.output
+    run = operator.up("--expect-no-changes")
+    assert run.ok, run.output
+    assert_survives(lab, NAMES, leader(lab))
+
+
+def trace(lab: Lab) -> list[str]:
+    """Everything that a change would leave: files, starts, rights, data, the log's last record."""
+    return [
+        line
+        for host in lab.hosts
+        for line in (
+            footprint(host),
+            data(host),
+            host.run("mysql -e 'SELECT * FROM mysql.global_priv'").stdout,
+            host.run(
+                "systemctl list-unit-files --no-legend 'opennebula*' 'mariadb*' 'apt*'"
+            ).stdout,
+            *(f"{one.name} {one.state} {one.index}" for one in servers(host)),
+        )
+    ]
+
+
+def differences(run: Run, what: str) -> set[str]:
+    """The differences that a run lists under those words."""
+    assert run.ok, run.output
+    return set(re.findall(rf"{what}: (.*?)\s*$", run.output, re.MULTILINE))
+
+
+def leader(lab: Lab) -> str:
+    return next(one.name for one in servers(lab.hosts[0]) if one.state == "leader")
+
+
+def starts(lab: Lab) -> dict[str, int]:
+    """How often each host's oned has been started."""
+    count = "journalctl -u opennebula -o cat | grep -c '^Started' || true"
+    return {host.name: int(host.run(count).stdout) for host in lab.hosts}

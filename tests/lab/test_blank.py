@@ -1,0 +1,472 @@
+"""Hosts that somebody else built: refused and unchanged, and the way out that is named works."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.script import Script, parse
+from lab.machines import Lab, LabHost
+from procedures.script_text import script_text
+from tests.lab.conftest import MakeLab
+from tests.lab.foreign import (
+    FOREIGN_PASSWORD,
+    copy_database,
+    do,
+    everything,
+    read_conf,
+    serve_database,
+    set_conf,
+    sql,
+    write_conf,
+)
+from tests.lab.messages import Message, messages, only
+from tests.lab.operators import ONE_PASS, Operator, kill_at
+from tests.lab.zones import assert_whole, one
+
+pytestmark = pytest.mark.lab
+
+HOST = "n1a1"
+STORE = "n1a4"
+"""Its MariaDB serves other hosts."""
+VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
+STEP = "see whose OpenNebula is there"
+
+
+@pytest.fixture(scope="module")
+def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
+    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
+    serve_database(lab.host(STORE))
+    yield lab
+
+
+def alone(lab: Lab, directory: Path) -> Operator:
+    """A stack of the one front-end, without a VIP."""
+    operator = Operator(lab, directory, front_ends=[HOST])
+    for key in VIP_KEYS:
+        del operator.config[key]
+    return operator
+
+
+def renewed(lab: Lab) -> LabHost:
+    """The host as a new machine."""
+    lab.replace(HOST, trust=True)
+    return lab.host(HOST)
+
+
+def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
+    """What ``up`` refuses that host with; nothing anywhere has changed by it."""
+    before = everything(lab.hosts)
+    message = only(operator.up(), host)
+    assert everything(lab.hosts) == before
+    return message
+
+
+def well(operator: Operator, **keys: Any) -> None:
+    """A plain ``up`` with these further keys ends well, and there is nothing more to do."""
+    operator.config |= keys
+    run = operator.up()
+    assert run.ok, run.output
+    assert operator.up("--expect-no-changes").ok
+
+
+SHOP = """
+CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT);
+INSERT INTO shop.orders VALUES (1, 'a chair');
+"""
+ORDERS = "SELECT what FROM shop.orders"
+IN_OUR_NAME = SHOP.replace("shop", "opennebula")
+TABLES = "CREATE TABLE {0}.zone_pool (oid INT); CREATE TABLE {0}.db_versioning (oid INT);"
+OLD_CLOUD = (
+    f"CREATE DATABASE old_cloud; {TABLES.format('old_cloud')}"
+    " CREATE TABLE old_cloud.user_pool (oid INT)"
+)
+ACCOUNT = SHOP + (
+    "CREATE USER 'oneadmin'@'10.2.50.%' IDENTIFIED BY 'shop-pass'; GRANT SELECT ON shop.* TO"
+    " 'oneadmin'@'10.2.50.%'; CREATE USER 'oneadmin'@'localhost' IDENTIFIED BY 'shop-pass';"
+    " GRANT INSERT ON shop.* TO 'oneadmin'@'localhost'"
+)
+RIGHTS = "SHOW GRANTS FOR 'oneadmin'@'localhost'; SHOW GRANTS FOR 'oneadmin'@'10.2.50.%'"
+KEYS = "mkdir -p /var/lib/one/.one /var/lib/one/.ssh; cd /var/lib/one; "
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host, the words that its refusal has, and what the operator does then."""
+
+    build: Callable[[LabHost], object]
+    seen: str
+    remedy: str
+    solve: Callable[[LabHost], object] = lambda host: None
+    keys: dict[str, Any] = field(default_factory=dict)
+    keeps: Callable[[LabHost], object] = lambda host: None
+    """What must be the same before and after."""
+
+
+CASES = {
+    "an application's database of that name": Case(
+        lambda host: sql(host, IN_OUR_NAME),
+        "a database opennebula that is no OpenNebula's, or half of one (orders)",
+        "Set opennebula-ha:db_name to a name that is free",
+        keys={"db_name": "one1"},
+        keeps=lambda host: sql(host, ORDERS.replace("shop", "opennebula")),
+    ),
+    "a half-imported database": Case(
+        lambda host: sql(host, f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"),
+        "half of one (db_versioning, zone_pool)",
+        "if nothing in it is needed, drop it",
+        solve=lambda host: sql(host, "DROP DATABASE opennebula"),
+    ),
+    "an application's account": Case(
+        lambda host: sql(host, ACCOUNT),
+        "another use of MariaDB's account 'oneadmin'@'10.2.50.%', 'oneadmin'@'localhost'",
+        "Set opennebula-ha:db_owner to a name that is free",
+        keys={"db_owner": "cloud"},
+        keeps=lambda host: sql(host, RIGHTS),
+    ),
+    "keys beside a missing database": Case(
+        lambda host: do(host, f"{KEYS}echo k >.one/one_key; echo s >.ssh/id_rsa"),
+        "keys in /var/lib/one/.one (one_key); keys in /var/lib/one/.ssh (id_rsa)",
+        "move /var/lib/one/.one to another place",
+        solve=lambda host: do(host, "mv /var/lib/one/.one /var/lib/one/.ssh /root"),
+        keeps=lambda host: do(host, "cat /root/.one/one_key || cat /var/lib/one/.one/one_key"),
+    ),
+    "another OpenNebula's tables": Case(
+        lambda host: sql(host, OLD_CLOUD),
+        "OpenNebula's tables in the database old_cloud",
+        "dump it and drop it",
+        solve=lambda host: sql(host, "DROP DATABASE old_cloud"),
+    ),
+    "a MariaDB that nobody can look into": Case(
+        lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
+        "nobody answers for its databases shop",
+        "systemctl start mariadb",
+        solve=lambda host: do(host, "systemctl start mariadb"),
+        keeps=lambda host: do(host, "ls /var/lib/mysql/shop"),
+    ),
+    "an oned outside its unit": Case(
+        lambda host: do(host, "systemd-run -q --unit=mine bash -c 'exec -a oned sleep 9999'"),
+        "an oned outside opennebula.service: process",
+        "stop that process",
+        solve=lambda host: do(host, "systemctl stop mine"),
+    ),
+    "an SQLite file beside nothing": Case(
+        lambda host: do(host, "mkdir -p /var/lib/one; echo data >/var/lib/one/one.db"),
+        "SQLite (/var/lib/one/one.db) with 5 bytes",
+        "move /var/lib/one/one.db and /var/lib/one/.one to another place",
+        solve=lambda host: do(host, "mv /var/lib/one/one.db /root"),
+        keeps=lambda host: do(host, "cat /var/lib/one/one.db || cat /root/one.db"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_host_without_opennebula_that_is_not_blank(lab: Lab, tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    host = renewed(lab)
+    case.build(host)
+    before = case.keeps(host)
+    operator = alone(lab, tmp_path)
+    message = refused(lab, operator)
+    assert message.step == STEP
+    assert case.seen in message.seen
+    assert case.remedy in message.remedy
+    case.solve(host)
+    well(operator, **case.keys)
+    assert case.keeps(host) == before
+    assert "oneadmin" in one(host, "oneuser list")
+
+
+def test_all_hosts_are_looked_at_before_any_is_written(lab: Lab, tmp_path: Path) -> None:
+    names = ["n1a1", "n1a2", "n1a3"]
+    renewed(lab)
+    operator = Operator(lab, tmp_path, front_ends=names)
+    sql(lab.host("n1a2"), IN_OUR_NAME)
+    do(lab.host("n1a3"), f"{KEYS}echo k >.one/one_key")
+    before = everything(lab.hosts)
+    found = messages(operator.up())
+    assert {name: message.step for name, message in found.items()} == {"n1a2": STEP, "n1a3": STEP}
+    assert everything(lab.hosts) == before
+    sql(lab.host("n1a2"), "DROP DATABASE opennebula")
+    do(lab.host("n1a3"), "mv /var/lib/one/.one /var/lib/one/.ssh /root")
+    well(operator)
+    assert_whole(lab, names)
+    for name in names:
+        assert lab.host(name).run("ls /var/lib/opennebula-ha").returncode != 0
+    assert not lab.host("n1a1").run("ls /var/backups/opennebula/*.settings.*").stdout
+
+
+def test_a_power_cut_while_the_first_one_bootstraps_is_no_sign_of_somebody_else(
+    lab: Lab, tmp_path: Path
+) -> None:
+    host = renewed(lab)
+    operator = alone(lab, tmp_path)
+    assert kill_at(operator, f"{HOST}: bootstrap the database")
+    host.kill()
+    host.start()
+    # Neither what the state knows, nor that oned starts at boot, nor its keys are needed.
+    operator.forget()
+    well(operator)
+    assert "oneadmin" in one(host, "oneuser list")
+
+
+HALF = f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"
+
+
+def test_tables_without_users_are_ours_where_the_mark_says_so(lab: Lab, tmp_path: Path) -> None:
+    host = renewed(lab)
+    operator = alone(lab, tmp_path)
+    assert kill_at(operator, f"{HOST}: install packages")
+    # What it had begun there ends by itself.
+    do(host, "flock /run/lock/opennebula-ha-host true")
+    sql(host, HALF)
+    do(host, f"{KEYS}echo k >.one/one_key; test -s /var/lib/opennebula-ha/claimed")
+    well(operator)
+    assert host.run("ls /var/lib/opennebula-ha").returncode != 0
+
+
+@pytest.mark.parametrize("script", ["bootstrap", "restore"])
+def test_no_script_drops_a_database_that_is_somebody_elses(lab: Lab, script: str) -> None:
+    host = renewed(lab)
+    sql(host, IN_OUR_NAME)
+    variables = {"db_name": "opennebula", "mariadb": "yes", "may_replace": "no", "alone": "no"}
+    body = Script(script, script_text(script), variables, {"oned_conf": ""}).text()
+    done = host.run(body)
+    said = parse(done.stdout)
+    assert done.returncode == 65
+    assert said.values["expected"] == "no database opennebula, or an empty one"
+    assert said.values["seen"] == "orders in it"
+    assert "a chair" in sql(host, ORDERS.replace("shop", "opennebula"))
+
+
+def test_a_copy_takes_no_place_but_that_of_another_copy(lab: Lab) -> None:
+    host = renewed(lab)
+    born = "CREATE TABLE {0}.db_versioning (oid INT, version TEXT, timestamp INT, comment TEXT);"
+    birth = "INSERT INTO {0}.db_versioning VALUES (0, '7.2.0', {1}, 'x');"
+    for number, name in enumerate(("opennebula", "opennebula_ha_incoming")):
+        sql(host, f"CREATE DATABASE {name}; {born.format(name)} {birth.format(name, number)}")
+    variables = {"db_name": "opennebula", "may_replace": "yes", "alone": "no"}
+    body = Script("restore", script_text("restore"), variables, {"oned_conf": ""}).text()
+    done = host.run(body)
+    assert parse(done.stdout).values["seen"] == "another OpenNebula's in opennebula"
+    assert sql(host, "SELECT timestamp FROM opennebula.db_versioning") == "0\n"
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabHost:
+    """A living OpenNebula on the host, in a database on the store; none of this stack's."""
+    host = renewed(lab)
+    well(alone(lab, tmp_path_factory.mktemp("former")))
+    one(host, "oneuser create alice secret-of-alice")
+    do(host, "systemctl stop opennebula")
+    copy_database(host, "opennebula", lab.host(STORE), "opennebula")
+    sql(host, "DROP DATABASE opennebula; DROP USER oneadmin@localhost")
+    point_to(host, SERVER=lab.host(STORE).address)
+    do(host, "systemctl start opennebula")
+    assert "alice" in one(host, "oneuser list")
+    return host
+
+
+@contextmanager
+def as_it_was(host: LabHost) -> Iterator[None]:
+    """Afterwards it has its oned.conf of before again, and oned runs with it."""
+    text = read_conf(host)
+    try:
+        yield
+    finally:
+        if read_conf(host) != text:
+            write_conf(host, text)
+            do(host, "systemctl enable opennebula; systemctl restart opennebula")
+
+
+def point_to(host: LabHost, **values: str | int) -> None:
+    """Another DB in oned.conf, with the account that goes with it."""
+    set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        ({"TIMEOUT": 2600}, "the MariaDB database opennebula at 10.2.50.13"),
+        ({"PORT": 3307}, "the MariaDB database opennebula at 10.2.50.13 port 3307"),
+        ({"DB_NAME": "one1"}, "the MariaDB database one1 at 10.2.50.13"),
+        (
+            {"SERVER": "127.0.0.1", "PORT": 3307},
+            "the MariaDB database opennebula at 127.0.0.1 port 3307",
+        ),
+        (
+            {"SERVER": "localhost", "SOCKET": "/run/other.sock"},
+            "the MariaDB database opennebula at localhost socket /run/other.sock",
+        ),
+        ({"BACKEND": "postgresql"}, "the postgresql database opennebula at 10.2.50.13"),
+    ],
+    ids=["server", "port", "name", "port here", "socket", "postgresql"],
+)
+def test_an_opennebula_whose_database_is_elsewhere(
+    lab: Lab,
+    cloud: LabHost,
+    tmp_path: Path,
+    elsewhere: tuple[dict[str, str | int], str],
+    running: bool,
+) -> None:
+    section, words = elsewhere
+    with as_it_was(cloud):
+        # A running oned has read it: what is in the file now is for its next start.
+        if not running:
+            do(cloud, "systemctl disable --now opennebula")
+        set_conf(cloud, "DB", **section)
+        message = refused(lab, alone(lab, tmp_path))
+    assert message.step == STEP
+    assert f"DB in /etc/one/oned.conf points to {words}" in message.seen
+    assert ("opennebula.service running and enabled" in message.seen) == running
+    assert "keys in /var/lib/one/.one (one_key" in message.seen
+    assert "db_name" not in message.remedy
+    assert "Take n1a1 off opennebula-ha:frontends" in message.remedy
+
+
+def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
+    lab: Lab, cloud: LabHost, tmp_path: Path
+) -> None:
+    copy_database(lab.host(STORE), "opennebula", cloud, "opennebula")
+    message = refused(lab, alone(lab, tmp_path))
+    assert message.expected == (
+        "DB in /etc/one/oned.conf to point to this host's own MariaDB, opennebula"
+    )
+    assert message.seen == (
+        "DB in /etc/one/oned.conf points to the MariaDB database opennebula at 10.2.50.13"
+    )
+    sql(cloud, "DROP DATABASE opennebula")
+
+
+def test_another_name_here_is_taken_over_under_that_name(
+    lab: Lab, cloud: LabHost, tmp_path: Path
+) -> None:
+    with as_it_was(cloud):
+        copy_database(lab.host(STORE), "opennebula", cloud, "one1")
+        point_to(cloud, SERVER="127.0.0.1", PORT=3306, DB_NAME="one1")
+        do(cloud, "systemctl restart opennebula")
+        operator = alone(lab, tmp_path)
+        message = refused(lab, operator)
+        assert "Set opennebula-ha:db_name: one1" in message.remedy
+        assert " off opennebula-ha:frontends; or move that database" not in message.remedy
+        well(operator, db_name="one1")
+        assert "alice" in one(cloud, "oneuser list")
+        sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
+
+
+def test_moved_here_it_is_taken_over(
+    lab: Lab, cloud: LabHost, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    operator = alone(lab, tmp_path_factory.mktemp("moved"))
+    refused(lab, operator)
+    do(cloud, "systemctl stop opennebula")
+    copy_database(lab.host(STORE), "opennebula", cloud, "opennebula")
+    set_conf(cloud, "DB", SERVER="localhost")
+    do(cloud, "systemctl start opennebula")
+    key = do(cloud, "cat /var/lib/one/.one/one_key")
+    well(operator)
+    assert "alice" in one(cloud, "oneuser list")
+    assert do(cloud, "cat /var/lib/one/.one/one_key") == key
+    kept = operator.outputs()["backups"][HOST]
+    path = max(item["path"] for item in kept if item["path"].endswith(".settings.tar.zst"))
+    assert do(cloud, f"stat -c '%a %U' {path} /var/backups/opennebula") == "600 root\n700 root\n"
+    former = do(cloud, f"tar --zstd -xOf {path} etc/one/oned.conf var/lib/one/.one/one_key")
+    assert FOREIGN_PASSWORD in former
+    assert former.endswith(key)
+
+    # The stack's own now: moved away again by hand, nobody puts it back.
+    text = read_conf(cloud)
+    point_to(cloud, SERVER=lab.host(STORE).address)
+    before = everything(lab.hosts)
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert "points to the MariaDB database opennebula at 10.2.50.13: up refuses" in run.output
+    assert "oned.conf: DB" not in run.output
+    message = only(operator.up(), HOST)
+    assert "points to the MariaDB database opennebula at 10.2.50.13" in message.seen
+    assert everything(lab.hosts) == before
+    write_conf(cloud, text)
+    assert operator.refresh().ok
+    well(operator)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"MODE": "MASTER", "ZONE_ID": 0}, "FEDERATION/MODE MASTER in oned.conf"),
+        (
+            {"MODE": "SLAVE", "ZONE_ID": 100, "MASTER_ONED": "http://10.2.50.13:2633/RPC2"},
+            "FEDERATION/MODE SLAVE with MASTER_ONED http://10.2.50.13:2633/RPC2 in oned.conf;"
+            " FEDERATION/ZONE_ID 100 in oned.conf",
+        ),
+        ({"ZONE_ID": 100}, "FEDERATION/ZONE_ID 100 in oned.conf"),
+    ],
+    ids=["master", "slave", "zone ID"],
+)
+def test_a_federation_is_refused_by_name(
+    lab: Lab, cloud: LabHost, tmp_path: Path, section: dict[str, str | int], words: str
+) -> None:
+    set_conf(cloud, "FEDERATION", **section)
+    operator = alone(lab, tmp_path)
+    message = refused(lab, operator)
+    assert message.expected == "an OpenNebula outside any federation, as zone 0"
+    assert message.seen == words
+    set_conf(cloud, "FEDERATION", MODE="STANDALONE", ZONE_ID=0, MASTER_ONED="")
+    well(operator)
+
+
+def test_another_zone_in_the_pool_is_refused_by_name(
+    lab: Lab, cloud: LabHost, tmp_path: Path
+) -> None:
+    zone = "INSERT INTO opennebula.zone_pool (oid, name, body) VALUES (100, 'east', '<ZONE/>')"
+    sql(cloud, zone)
+    operator = alone(lab, tmp_path)
+    message = refused(lab, operator)
+    assert message.seen == "zone 100 east in its database"
+    sql(cloud, "DELETE FROM opennebula.zone_pool WHERE oid = 100")
+    well(operator)
+
+
+def test_a_purge_leaves_what_is_not_this_front_ends(
+    lab: Lab, cloud: LabHost, tmp_path: Path
+) -> None:
+    operator = alone(lab, tmp_path)
+    well(operator, purge=True)
+    point_to(cloud, SERVER=lab.host(STORE).address)
+    sql(cloud, SHOP + "GRANT SELECT ON shop.* TO 'oneadmin'@'localhost'")
+    key = do(cloud, "cat /var/lib/one/.one/one_key")
+    run = operator.destroy()
+    assert run.ok, run.output
+    assert "alice" in sql(cloud, "SELECT name FROM opennebula.user_pool")
+    assert "shop" in sql(cloud, "SHOW GRANTS FOR 'oneadmin'@'localhost'")
+    path = do(cloud, "ls -t /var/backups/opennebula/*-before-purge.settings.tar.zst | head -n 1")
+    assert do(cloud, f"tar --zstd -xOf {path.strip()} var/lib/one/.one/one_key") == key
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_an_opennebula_on_sqlite(lab: Lab, tmp_path: Path, running: bool) -> None:
+    host = renewed(lab)
+    former = alone(lab, tmp_path / "former")
+    well(former, db_backend="SQLite")
+    one(host, "oneuser create alice secret-of-alice")
+    if not running:
+        do(host, "systemctl disable --now opennebula")
+    operator = alone(lab, tmp_path / "stack")
+    message = refused(lab, operator)
+    assert message.expected == "its data in MariaDB, as opennebula-ha:db_backend says"
+    assert message.seen.startswith("SQLite (/var/lib/one/one.db) with ")
+    assert "opennebula-ha:convert_database: true" in message.remedy
+    if running:
+        well(operator, db_backend="SQLite")
+        assert "alice" in one(host, "oneuser list")
+    else:
+        do(host, "mv /var/lib/one/one.db /var/lib/one/.one /root")
+        well(operator)
+        assert "alice" not in one(host, "oneuser list")
+        assert (
+            do(host, "test -s /root/one.db && cat /root/.one/one_auth") == f"oneadmin:{ONE_PASS}\n"
+        )

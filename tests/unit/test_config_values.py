@@ -1,0 +1,350 @@
+"""Values of the stack's config: what no host is to see, refused in words that help."""
+
+import json
+import re
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, StringConstraints, TypeAdapter
+
+from settings import PROJECT, Settings, SettingsError, parse
+from settings.forms import WORDS
+from settings.model import SECRETS, base
+from tests.unit.test_settings import CANARY, GOOD, faults, raw
+
+NEEDED = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
+SYSTEM_NAMES = {
+    "db_owner": {
+        "root": "root is MariaDB's administrator on the host, and would lose its rights",
+        "ROOT": "ROOT is MariaDB's administrator",
+        "mysql": "mysql is an account of MariaDB's own",
+        "PUBLIC": "PUBLIC is a word of MariaDB's own",
+        "None": "None is a word of MariaDB's own",
+    },
+    "db_name": {
+        "mysql": "mysql is a database of MariaDB's own",
+        "MySQL": "MySQL is a database of MariaDB's own",
+        "information_schema": "is a database of MariaDB's own",
+        "INFORMATION_SCHEMA": "is a database of MariaDB's own",
+        "performance_schema": "is a database of MariaDB's own",
+        "sys": "sys is a database of MariaDB's own",
+        "test": "test is open to every account of a MariaDB as it was installed",
+        "test_one": "test_one is open to every account",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "why"),
+    [(k, n, w) for k, names in SYSTEM_NAMES.items() for n, w in names.items()],
+)
+def test_the_system_s_accounts_and_databases_are_refused(key: str, name: str, why: str) -> None:
+    (found,) = faults(**{key: name})
+    assert found.startswith(f"{key}: expected ")
+    assert "of OpenNebula's own, such as " in found
+    assert why in found
+
+
+@pytest.mark.parametrize("key", ["db_owner", "db_name"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mariadb.sys", "mysql.session", "debian-sys-maint", "#mysql50#one", "lost+found"),
+        *("a`b", "a'b", "a/b", "../x", "a b", "a" * 65, "1one", "one%", "öne", ""),
+    ],
+)
+def test_names_that_mariadb_reads_as_something_else_are_refused(key: str, name: str) -> None:
+    (found,) = faults(**{key: name})
+    assert found.startswith(
+        f"{key}: expected a letter and at most 63 letters, digits and underscores after it, such as"
+        " one_1, saw "
+    )
+
+
+@pytest.mark.parametrize("key", ["db_owner", "db_name"])
+@pytest.mark.parametrize(
+    "name", ["opennebula", "oneadmin", "one_1", "rooter", "tester", "mysql_one"]
+)
+def test_other_names_are_the_operator_s_choice(key: str, name: str) -> None:
+    parse(raw({**GOOD, key: name}))
+
+
+MIRROR = "expected a URL with http:// or https:// (or file:/// for a folder on the hosts)"
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"repository": {"url": "mirror.example.org/opennebula/repo"}},
+        f"repository.url: {MIRROR} and without blanks, such as"
+        " https://mirror.example.org/opennebula/repo, saw mirror.example.org/opennebula/repo",
+    ),
+    ({"repository": {"url": "ftp://mirror"}}, f"repository.url: {MIRROR}"),
+    ({"repository": {"url": "http://a b"}}, f"repository.url: {MIRROR}"),
+    ({"repository": {"url": "http:///repo"}}, f"repository.url: {MIRROR}"),
+    ({"repository": {"url": "https://m/$(id)"}}, f"repository.url: {MIRROR}"),
+    ({"repository": {"url": "https://m/a\nSigned-By: x"}}, f"repository.url: {MIRROR}"),
+    ({"repository": {"key_url": "repo2.key"}}, f"repository.key_url: {MIRROR}"),
+    (
+        {"repository": {"key": "-----BEGIN PGP PRIVATE KEY BLOCK-----\nx"}},
+        "repository.key: expected an armored public key",
+    ),
+    (
+        {"repository": {"url": f"https://user:{CANARY}@mirror/repo"}},
+        "repository.url: expected a URL without a password, which everybody could read there;"
+        " pulumi config set --secret one_token is for user:password",
+    ),
+    ({"pkg_cache_proxy": f"http://u:{CANARY}@proxy"}, "pkg_cache_proxy: expected a URL without a"),
+    ({"pkg_cache_proxy": "proxy:3142"}, "pkg_cache_proxy: expected a URL of a host and its port"),
+    ({"zone_endpoint": f"http://u:{CANARY}@one/RPC2"}, "zone_endpoint: expected a URL without a"),
+    ({"gate_endpoint": "one.example.org:5030"}, "gate_endpoint: expected a URL with http://"),
+    ({"gate_endpoint": 'http://one"\nDB = ['}, "gate_endpoint: expected a URL with http://"),
+    ({"zone_name": 'one" x'}, "zone_name: expected a name of at most 128 characters on one line"),
+    ({"zone_name": "a\nb"}, "zone_name: expected a name of at most 128 characters on one line"),
+    ({"one_vip_if": 'eth0"'}, "one_vip_if: expected a network interface of at most 15"),
+    ({"one_vip_if": "-eth0"}, "one_vip_if: expected a network interface of at most 15"),
+    ({"one_vip_if": "eth0:1"}, "one_vip_if: expected a network interface of at most 15"),
+    ({"leader_hook": "../x.sh"}, "leader_hook: expected the path of a program without"),
+    ({"follower_hook": "x.sh;id"}, "follower_hook: expected the path of a program without"),
+    ({"ensure_keys_for": ["$(id)"]}, "ensure_keys_for.0: expected an account of the hosts"),
+    ({"ntp": [{"timezone": "../etc/x"}]}, "ntp.0.timezone: expected a time zone, such as UTC"),
+    ({"ntp": [{"locale": "LANG=C;x"}]}, "ntp.0.locale: expected a locale"),
+    ({"ntp": [{"pool": "a iburst"}]}, "ntp.0.pool: expected a host name or address without"),
+    ({"ntp": [{"server": "-x"}]}, "ntp.0.server: expected a host name or address without"),
+    ({"ssl": {"key": "/etc/../x"}}, "ssl.key: expected a whole path such as /mnt/one: no blanks"),
+    ({"one_fqdn": "10.2.50.86"}, "one_fqdn: expected a host name such as n1a1, saw 10.2.50.86,"),
+    ({"one_fqdn": "one_1.example.org"}, "one_fqdn: expected a host name of lower-case letters"),
+    ({"lost": ["-n1"]}, "lost.0: expected a host name of lower-case letters"),
+    (
+        {"admin_pubkey": f"-----BEGIN KEY-----\n{CANARY}"},
+        "admin_pubkey: expected public keys, one a",
+    ),
+    ({"restore_from": "dump.sql"}, "restore_from: expected the whole path of a dump"),
+    (
+        {"commands": [{"name": "x", "when": "after-join", "create": " "}]},
+        "commands.0.create: expected a command, such as",
+    ),
+    ({"ssh": {"user": ""}}, "ssh.user: expected a user of the hosts, such as ubuntu"),
+    ({"ssh": {"user": "a b"}}, "ssh.user: expected a user of the hosts, such as ubuntu, saw a b"),
+    ({"ssh": {"private_key_file": f"x\n{CANARY}"}}, "ssh.private_key_file: expected the path of a"),
+    (
+        {"ssh": {"host_keys": {"n1a1": "n1a1 ssh-rsa AAAA"}}},
+        "ssh.host_keys.n1a1: expected a public key as ssh-keyscan prints it after the name",
+    ),
+    ({"ssl": {"generate_cert": True, "key": "/etc/shadow"}}, "ssl.key: expected a file of its own"),
+    (
+        {"ssl": {"generate_cert": True, "certchain": "/etc/ssl/certs/ca-certificates.crt"}},
+        "ssl.certchain: expected a file of its own",
+    ),
+    (
+        {"ssl": {"key": "/etc/ssl/one.pem", "certchain": "/etc/ssl/one.pem"}},
+        "ssl: expected key and certchain in two files",
+    ),
+    ({"one_token": "user:with a blank"}, "one_token: expected user:password without blanks"),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), REFUSED, ids=[text for _, text in REFUSED])
+def test_what_a_shell_a_file_or_a_unit_would_read_as_something_else_is_refused(
+    changes: dict[str, Any], text: str
+) -> None:
+    (found,) = faults(**changes)
+    assert found.startswith(text)
+
+
+ACCEPTED: list[dict[str, Any]] = [
+    {"repository": {"url": "http://10.2.50.1:8080/opennebula"}},
+    {"repository": {"url": "https://[fd00::1]:8443/repo/", "key_url": "https://m/repo2.key?x=1"}},
+    {"repository": {"url": "file:///srv/mirror/opennebula"}},
+    {"repository": {"key": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END"}},
+    {"zone_endpoint": "https://one.example.org/RPC2"},
+    {"gate_endpoint": "http://10.2.50.86:5030"},
+    {"zone_name": "Zürich, hall 2"},
+    {"one_vip_if": "bond0.100"},
+    {"one_vip_if": "br-lan_1"},
+    {"leader_hook": "raft/vip.sh", "follower_hook": "/usr/local/bin/follow"},
+    {"ntp": [{"timezone": "America/Argentina/Buenos_Aires"}, {"locale": "de_DE.UTF-8@euro"}]},
+    {"ntp": [{"locale": "LANGUAGE=de:en"}, {"pool": "pool.ntp.org"}, {"server": "fd00::1"}]},
+    {"ssl": {"generate_cert": True, "key": "/etc/ssl/one.key", "certchain": "/etc/ssl/one.crt"}},
+    {"ssl": {"key": "/etc/pki/one", "certchain": "/etc/pki/one.bundle"}},
+    {"admin_pubkey": "ssh-ed25519 AAAA a name\nsk-ssh-ed25519@openssh.com BBBB==\n"},
+    {"admin_pubkey": "none"},
+    {"ssh": {"user": "ops@example.org", "host_keys": {"n1a1": "ssh-ed25519 AAAA+/= note"}}},
+    {"ssh": {"user": "AD\\ops", "bastion": "ops@gate:22"}},
+    {"one_fqdn": "one.example.org"},
+    {"restore_from": "/srv/dumps of one/one.sql.gz"},
+]
+
+
+@pytest.mark.parametrize("changes", ACCEPTED, ids=str)
+def test_what_operators_have_is_accepted(changes: dict[str, Any]) -> None:
+    parse(raw({**GOOD, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("localhost", "10.2.50.10"),
+        ("localhost.localdomain", "10.2.50.10"),
+        ("n1.localhost", "10.2.50.10"),
+        ("ip6-localhost", "10.2.50.10"),
+        ("n1", "127.0.1.1"),
+        ("n1", "0.0.0.0"),
+        ("n1", "224.0.0.1"),
+        ("n1", "255.255.255.255"),
+    ],
+)
+def test_a_front_end_has_a_name_and_address_that_the_others_can_use(
+    name: str, address: str
+) -> None:
+    config = {**NEEDED, "frontends": {name: {"address": address}}}
+    with pytest.raises(SettingsError) as caught:
+        parse(raw(config))
+    assert caught.value.faults == [
+        f"{PROJECT}:frontends.{name}: expected a name and address that the others can use"
+    ]
+
+
+def test_a_fault_says_what_was_there_and_what_may_be() -> None:
+    assert faults(keep_dumps=0) == ["keep_dumps: expected 1 or more, saw 0"]
+    assert faults(force_ha="yes") == ["force_ha: expected true or false, saw yes"]
+    assert faults(db_backend="mysql") == ["db_backend: expected 'MariaDB' or 'SQLite', saw mysql"]
+    assert faults(zone_name="\t") == [
+        "zone_name: expected a name of at most 128 characters on one line, without quotes,"
+        ' backslashes, <, > and &, such as OpenNebula, saw "\\t"'
+    ]
+    share = {"src": "10.2.50.1:/one", "path": "/mnt/one", "fstype": "nfs", "mode": 488}
+    assert faults(fstab=[share]) == ["fstab.0.mode: expected text in quotes, saw 488"]
+    assert faults(db_name="x" * 99)[0].endswith(f", saw {'x' * 60}…")
+
+
+def test_a_key_that_is_nearly_right_is_named_wherever_it_stands() -> None:
+    assert faults(one_vip_iff="eth0") == [
+        "one_vip_iff: not a key of this project; did you mean one_vip_if?"
+    ]
+    share = {"source": "10.2.50.1:/one", "path": "/mnt/one", "fstype": "nfs"}
+    assert faults(fstab=[share]) == [
+        "fstab.0.src: missing",
+        "fstab.0.source: not a key of this project; did you mean src?",
+    ]
+    listed = {name: {**one, "one_vip_ip": "eth0"} for name, one in GOOD["frontends"].items()}
+    assert faults(frontends=listed)[0] == (
+        "frontends.n1a1.one_vip_ip: not a key of this project; did you mean one_vip_if?"
+    )
+
+
+def test_a_key_of_ours_under_another_project_s_name_is_not_silently_ignored() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse({**raw(GOOD), "opennebula:force_ha": "true", "opennebula:endpoint": "x"})
+    assert caught.value.faults == [
+        f"{PROJECT}:force_ha: missing, but opennebula:force_ha is there: write {PROJECT}:force_ha"
+    ]
+
+
+@pytest.mark.parametrize("pattern", [one for one in WORDS if "such as " in WORDS[one]])
+def test_the_example_that_a_message_gives_is_right(pattern: str) -> None:
+    form: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+    for example in WORDS[pattern].partition("such as ")[2].partition(": ")[0].split(" or "):
+        assert form.validate_python(example.strip('"'))
+
+
+def test_a_password_of_a_mirror_goes_where_the_message_says() -> None:
+    parse(raw({**GOOD, "repository": {"url": "https://mirror/repo"}, "one_token": "user:pass"}))
+
+
+# For every key
+
+BAD: list[Any] = [
+    ["`x`"],
+    {"`": {"`": 1}},
+    7,
+    1.5,
+    True,
+    None,
+    "`bad`\a",
+    "\0",
+    "",
+    "\u0667.\u0662",
+]
+NOT_WORDS = ("^", "Input", "pattern", "valid", "string", "dict", "Field", "pydantic", "None")
+
+
+def places(model: type[BaseModel], around: Any) -> Iterator[tuple[str, Any]]:
+    """Each key, and how a value there is given."""
+    for name, field in model.model_fields.items():
+        yield from _values(
+            name, base(field.annotation), lambda value, name=name: around({name: value})
+        )
+
+
+def _values(name: str, kind: Any, around: Any) -> Iterator[tuple[str, Any]]:
+    yield name, around
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is list:
+        yield from _values(f"{name}.0", base(arguments[0]), lambda value: around([value]))
+    elif typing.get_origin(kind) is dict:
+        yield from _values(
+            f"{name}.n1a1", base(arguments[1]), lambda value: around({"n1a1": value})
+        )
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        for inner, make in places(kind, around):
+            yield f"{name}.{inner}", make
+
+
+PLACES = dict(places(Settings, lambda config: config))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_bad_value_anywhere_is_explained_in_words_without_a_secret(place: str) -> None:
+    for bad in BAD:
+        changes = PLACES[place](bad)
+        try:
+            parse(raw({**NEEDED, **changes}))
+        except SettingsError as error:
+            for fault in error.faults:
+                assert re.match(rf"{PROJECT}:[^ ]+: \w", fault), fault
+                assert not any(word in fault for word in NOT_WORDS), fault
+                assert fault.isprintable(), fault
+                assert CANARY not in fault
+
+
+@pytest.mark.parametrize("place", [*SECRETS, "ssh.private_key", "auth.ldap.config.n1a1.:password"])
+def test_no_fault_shows_a_secret(place: str) -> None:
+    key, *inner = place.split(".")
+    for bad in (f"{CANARY}\n\a", f" {CANARY}", [CANARY], {CANARY: 1}):
+        value: Any = bad
+        for part in reversed(inner):
+            value = {part: value}
+        with pytest.raises(SettingsError) as caught:
+            parse(raw({**GOOD, key: value}), is_secret=lambda _: False)
+        assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["ssh", "auth", "commands"])
+def test_nothing_of_an_object_that_cannot_be_read_is_shown(key: str) -> None:
+    (found,) = faults(**{key: f'{{":password": "{CANARY}'})
+    assert found.startswith(f"{key}: expected a")
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["n1a1", ":order", "NAME", "a"]) | st.text(max_size=4), inner
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(PLACES)), ANY)
+def test_nothing_in_a_config_ends_in_a_traceback(place: str, value: Any) -> None:
+    config = {**GOOD, **PLACES[place](value)}
+    try:
+        parse({f"{PROJECT}:{key}": json.dumps(one) for key, one in config.items()})
+        parse(raw(config))
+    except SettingsError:
+        pass

@@ -1,0 +1,179 @@
+"""Where shares and datastores may be on a front-end, as a preview says it."""
+
+# ruff: noqa: S108 - what is in /tmp is refused
+
+from typing import Any
+
+import pytest
+
+from settings import parse
+from settings.places import PLACES, why_not
+from tests.unit.test_settings import CANARY, GOOD, faults, raw
+
+SHARE = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
+
+
+def mounted(path: str, **changes: Any) -> dict[str, Any]:
+    return {"fstab": [{**SHARE, "path": path, **changes}]}
+
+
+def kept(path: str, kind: str = "image") -> dict[str, Any]:
+    return {"ds": {"config": {"mounts": [{"type": kind, "path": path}]}}}
+
+
+REFUSED = {
+    "/etc": "/etc holds the configuration of the system, MariaDB and OpenNebula",
+    "/etc/one": "/etc/one is in /etc, which holds the configuration",
+    "/usr": "/usr holds the programs of the system and OpenNebula",
+    "/usr/lib/one": "/usr/lib/one is in /usr, which holds the programs",
+    "/lib64": "/lib64 holds the programs",
+    "/boot/efi": "/boot/efi is in /boot, which holds what the system starts from",
+    "/dev/shm": "/dev/shm is in /dev, which is made by the system at each start",
+    "/proc": "/proc is made by the system",
+    "/run/one": "/run/one is in /run, which is made by the system",
+    "/root": "/root is root's home, with its SSH keys",
+    "/tmp": "/tmp is for the temporary files of all accounts, and is emptied",
+    "/var/tmp/one": "/var/tmp/one is in /var/tmp, which is for the temporary files",
+    "/home": "/home holds the accounts' homes, with the keys that log in by SSH",
+    "/var": "/var holds the data of all services",
+    "/var/lib": "/var/lib holds the data of all services",
+    "/var/lib/one": "/var/lib/one is oneadmin's home, with the zone's keys (below it,"
+    " /var/lib/one/datastores may be mounted)",
+    "/var/lib/one/.one": "/var/lib/one/.one holds the zone's keys, drivers or hooks",
+    "/var/lib/one/remotes/etc": "is in /var/lib/one/remotes, which holds the zone's keys, drivers",
+    "/var/lib/mysql": "/var/lib/mysql holds MariaDB's data, each host's own",
+    "/var/lib/mysql/opennebula": "is in /var/lib/mysql, which holds MariaDB's data",
+    "/var/lib/opennebula-ha": "/var/lib/opennebula-ha is what this program knows of the host",
+    "/var/backups": "/var/backups is above /var/backups/opennebula, which holds the host's dumps",
+    "/var/backups/opennebula": "holds the host's dumps and keys, for root alone",
+    "/var/log/one": "/var/log/one is in /var/log, which holds the logs of the host",
+    "/var/cache/apt": "is in /var/cache, which is the working space of the host's services",
+    "/var/spool": "/var/spool is the working space of the host's services",
+    "/var/lib/dpkg": "/var/lib/dpkg is what the system knows of its packages",
+    "/var/lib/systemd": "/var/lib/systemd holds the data of a service of the system",
+    "/home/ops": "/home/ops is the home of ops, with the keys that log in by SSH",
+    "/home/ops/.ssh": "/home/ops/.ssh holds the SSH keys of ops",
+    "/home/ubuntu": "/home/ubuntu is the home of ubuntu, with the keys that log in by SSH",
+}
+USED = [
+    *("/mnt", "/mnt/one", "/srv", "/srv/one/images", "/opt", "/opt/share", "/media/one", "/data"),
+    *("/home/share", "/home/ops/images", "/var/lib/shared", "/var/opt/one", "/etcetera"),
+    *("/var/backups/one", "/var/lib/mysql-files", "/mnt/..data", "/mnt/.one", "/var/lib/one/isos"),
+]
+BELOW = ["/var/lib/one/datastores", "/var/lib/one/datastores/1", "/var/lib/one/datastores/100"]
+WHO = {"ssh": {"user": "ops"}, "ensure_keys_for": ["ubuntu"]}
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_what_the_host_needs_is_hidden_by_no_share_and_written_by_no_datastore(path: str) -> None:
+    (found,) = faults(**mounted(path), **WHO)
+    assert found.startswith(f"fstab.0.path: {path} ")
+    assert REFUSED[path] in found
+    assert found.endswith(": mount it somewhere else, such as /mnt/one")
+    (found,) = faults(**kept(path), **WHO)
+    assert found.startswith(f"ds.config.mounts.0.path: {path} ")
+    assert found.endswith(": keep the datastore somewhere else, such as /mnt/one")
+
+
+@pytest.mark.parametrize("path", [*USED, *BELOW])
+def test_a_share_may_be_anywhere_else(path: str) -> None:
+    parse(raw({**GOOD, **mounted(path), **WHO}))
+
+
+@pytest.mark.parametrize("path", USED)
+def test_a_datastore_may_be_anywhere_else(path: str) -> None:
+    parse(raw({**GOOD, **kept(path), **WHO}))
+
+
+def test_nothing_above_a_place_that_is_needed_may_be_used() -> None:
+    for place in PLACES:
+        folders = place.path.split("/")
+        for depth in range(2, len(folders)):
+            assert why_not("/".join(folders[:depth])), place
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "mnt/one", "/mnt/one/", "/mnt//one", "/mnt/../etc", "/mnt/.", "./mnt", "~/one"),
+        *(
+            "/mnt/o ne",
+            "/mnt/o\tne",
+            "/mnt/o\\040ne",
+            "/mnt/one\n",
+            "/mnt/*",
+            "/mnt/$HOME",
+            "/mnt/'",
+        ),
+        *("//etc", "/mnt/one\r", "/mnt/o#ne"),
+    ],
+)
+def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
+    for changes, key in ((mounted(path), "fstab.0.path"), (kept(path), "ds.config.mounts.0.path")):
+        (found,) = faults(**changes)
+        assert found.startswith(
+            f"{key}: expected a whole path such as /mnt/one: no blanks, quotes or backslashes, no ."
+            " or .. in it, no //, no / at its end, saw "
+        )
+
+
+@pytest.mark.parametrize("src", ["/etc", "/", "/var", "/home", "/var/lib/one", "/home/ops/.ssh"])
+@pytest.mark.parametrize("opts", ["bind", "rw,rbind"])
+def test_a_folder_that_is_bound_does_not_give_away_what_the_system_needs(
+    src: str, opts: str
+) -> None:
+    for spelled in (src, f"/{src}", f"{src}/", f"/srv/..{src}"):
+        (found,) = faults(**mounted("/mnt/one", src=spelled, fstype="none", opts=opts), **WHO)
+        assert found.startswith(f"fstab.0.src: {src} ")
+    assert "it would get the owner and mode of this entry; name a folder" in found
+
+
+def test_what_is_bound_read_only_keeps_its_owner_and_may_be_anything() -> None:
+    parse(raw({**GOOD, **mounted("/mnt/one", src="/usr/share", fstype="none", opts="bind,ro")}))
+    parse(raw({**GOOD, **mounted("/mnt/one", src="/srv/one", fstype="none", opts="bind")}))
+    parse(raw({**GOOD, **mounted("/mnt/one", src="/dev/vdb1", fstype="xfs")}))
+    parse(raw({**GOOD, **mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs")}))
+
+
+def test_shares_and_links_that_exclude_each_other_are_refused() -> None:
+    twice = {"type": "image", "path": "/mnt/one"}
+    inside = {"type": "file", "path": "/var/lib/one/datastores/2"}
+    assert faults(fstab=[SHARE, SHARE])[0].startswith("fstab: /mnt/one is there 2 times")
+    found = faults(ds={"config": {"mounts": [twice, twice, inside]}})
+    assert found[0].startswith("ds.config.mounts: image is there 2 times")
+    assert found[1].startswith("ds.config.mounts.2.path: /var/lib/one/datastores/2 is where")
+    assert faults(**mounted("/var/lib/one/datastores/1"), **kept("/mnt/one")) == [
+        "ds.config.mounts: /var/lib/one/datastores/1 is mounted by fstab, too; take it out of one"
+        " of them"
+    ]
+    parse(raw({**GOOD, **mounted("/var/lib/one/datastores/2"), **kept("/mnt/one")}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"src": "a b"}, "fstab.0.src: expected what to mount, without blanks and quotes"),
+        ({"src": "#nfs"}, "fstab.0.src: expected what to mount"),
+        ({"fstype": "nfs,x"}, "fstab.0.fstype: expected a type of file system, such as nfs"),
+        ({"opts": "rw relatime"}, "fstab.0.opts: expected options with commas and without blanks"),
+        ({"owner": "one admin"}, "fstab.0.owner: expected the name or number of an account"),
+        ({"mode": "rwx"}, 'fstab.0.mode: expected three octal digits in quotes, such as "0750"'),
+        ({"mode": "1777"}, "fstab.0.mode: expected three octal digits"),
+    ],
+)
+def test_the_fields_of_a_line_of_fstab_are_checked(changes: dict[str, Any], text: str) -> None:
+    (found,) = faults(**mounted("/mnt/one", **changes))
+    assert found.startswith(text)
+
+
+def test_all_that_is_wrong_with_a_share_is_said_at_once() -> None:
+    assert [one.split(": ")[0] for one in faults(**mounted("/etc", mode="x", owner=-1))] == [
+        *("fstab.0.path", "fstab.0.owner", "fstab.0.mode"),
+    ]
+
+
+@pytest.mark.parametrize("opts", [f"user=a,password={CANARY}", f"pass={CANARY} x"])
+def test_a_password_among_the_options_is_refused_and_not_shown(opts: str) -> None:
+    (found,) = faults(**mounted("/mnt/one", fstype="cifs", opts=opts))
+    assert found.startswith("fstab.0.opts: ")
+    parse(raw({**GOOD, **mounted("/mnt/one", fstype="cifs", opts="credentials=/etc/one-share")}))

@@ -1,0 +1,387 @@
+"""What on a host is not this stack's, and what is another spelling of what is."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hosts.connection import Host
+from hosts.errors import HostError
+from opennebula import conf
+from opennebula.database import DatabaseSection, Place
+from procedures import configuration, signs
+from procedures.checks import findings
+from procedures.checks.site import Seen, Weight
+from procedures.drift import drift
+from procedures.observe import Facts, KeyFile, Package, Unit
+from procedures.restore import KeptDump
+from procedures.specs import Database
+from procedures.traces import LocalDatabase, Traces, parse
+from tests.unit.test_preflight import NAMES, bare, blank, looks, settled, site, spec
+from tests.unit.test_procedures import GRANTS, PASSWORD, SECRETS, SHIPPED
+from tests.unit.test_procedures import facts as installed
+from tests.unit.test_procedures import spec as installation
+
+HERE = ("n1a1", "10.2.50.10")
+MARIADB = Database()
+SQLITE = Database(backend="SQLite")
+PACKAGED = 'DB = [ BACKEND = "sqlite",\n       TIMEOUT = 2500 ]\n'
+OURS = {"BACKEND": "mysql", "SERVER": "localhost", "PORT": "0", "DB_NAME": "opennebula"}
+KEY = KeyFile(0o600, "oneadmin:oneadmin", "a")
+ALL_TABLES = LocalDatabase(70, is_opennebula=True)
+ENABLED = {"opennebula": Unit("enabled", "inactive")}
+
+
+def section(**values: str) -> str:
+    return conf.write("", "DB", {**OURS, "USER": "oneadmin", "PASSWD": "x", **values})
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", Place.PACKAGED),
+        ("PORT = 2633\n", Place.PACKAGED),
+        (PACKAGED, Place.PACKAGED),
+        ('DB = [ backend = "SQLite" ]\n', Place.PACKAGED),
+        ('DB = [ BACKEND = "mysql" ]\n', Place.OURS),
+        (section(), Place.OURS),
+        (section(SERVER=""), Place.OURS),
+        (section(SERVER="127.0.0.1", PORT="3306"), Place.OURS),
+        (section(SERVER="::1"), Place.OURS),
+        (section(SERVER="[::1]", PORT="3306"), Place.OURS),
+        (section(SERVER="LocalHost"), Place.OURS),
+        (section(SERVER="10.2.50.10", PORT="3306"), Place.OURS),
+        (section(SERVER="N1A1."), Place.OURS),
+        (section(SOCKET="/var/run/mysqld/mysqld.sock"), Place.OURS),
+        (section(USER="another"), Place.OURS),
+        (section(SERVER="10.2.50.11"), Place.ANOTHER),
+        (section(SERVER="db.example.org"), Place.ANOTHER),
+        (section(SERVER="n1a1.example.org"), Place.ANOTHER),
+        (section(SERVER="127.0.0.1", PORT="3307"), Place.ANOTHER),
+        (section(SOCKET="/run/other.sock"), Place.ANOTHER),
+        (section(DB_NAME="one1"), Place.ANOTHER),
+        (section(DB_NAME="OpenNebula"), Place.ANOTHER),
+        (section(BACKEND="postgresql"), Place.ANOTHER),
+        (section(BACKEND=""), Place.ANOTHER),
+    ],
+)
+def test_whose_database_a_section_names(text: str, place: Place) -> None:
+    found = DatabaseSection.of(text)
+    assert found.place(mariadb=True, name="opennebula", names=HERE) is place
+    alone = found.place(mariadb=False, name="opennebula", names=HERE)
+    assert alone is (Place.OURS if place is Place.PACKAGED else Place.ANOTHER)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "SQLite (/var/lib/one/one.db)"),
+        (section(SERVER="db1"), "the MariaDB database opennebula at db1"),
+        (section(SERVER="db1", PORT="3307"), "the MariaDB database opennebula at db1 port 3307"),
+        (
+            section(SOCKET="/run/other.sock"),
+            "the MariaDB database opennebula at localhost socket /run/other.sock",
+        ),
+        (
+            section(BACKEND="postgresql", SERVER="db1", PORT="5432"),
+            "the postgresql database opennebula at db1 port 5432",
+        ),
+    ],
+)
+def test_where_a_section_points_to_in_words(text: str, words: str) -> None:
+    assert str(DatabaseSection.of(text)) == words
+
+
+def test_a_section_holds_no_password() -> None:
+    assert "canary" not in repr(DatabaseSection.of(section(PASSWD="canary")))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [{"SERVER": "127.0.0.1", "PORT": "3306"}, {"SERVER": "::1"}, {"SERVER": "10.2.50.10"}],
+)
+def test_another_spelling_of_ours_stays_and_is_no_drift(spelling: dict[str, str]) -> None:
+    written = configuration.oned_conf(SHIPPED, installation(), PASSWORD)
+    spelled = conf.write(written, "DB", spelling)
+    assert configuration.oned_conf(spelled, installation(), PASSWORD) == spelled
+    assert drift(installed(oned_conf=spelled), installation(), SECRETS) == ()
+    # The account that comes then is sure to be let in over the socket alone.
+    renewed = configuration.oned_conf(spelled, installation(), "another")
+    assert DatabaseSection.of(renewed).server == "localhost"
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_database_that_somebody_moved_is_never_put_back(active: bool) -> None:
+    seen = installed(oned_conf=section(SERVER="10.2.50.13"), active=active)
+    found = [one for one in drift(seen, installation(), SECRETS) if "DB" in one]
+    assert found == [
+        "DB in /etc/one/oned.conf points to the MariaDB database opennebula at 10.2.50.13: up"
+        " refuses until it is as before"
+    ]
+
+
+def keys(*paths: str) -> dict[str, KeyFile]:
+    return {f"/var/lib/one/{path}": KEY for path in paths}
+
+
+PACKAGE = {"opennebula": Package("7.2.0-1")}
+SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "running": ({"active": True}, {}, "opennebula.service running"),
+    "enabled": ({"units": ENABLED}, {}, "opennebula.service enabled"),
+    "process": ({}, {"processes": ("7 oned -f",)}, "an oned outside opennebula.service"),
+    "elsewhere": ({"oned_conf": section(SERVER="db1")}, {}, "DB in /etc/one/oned.conf points to"),
+    "user": ({"oned_conf": section(USER="cloud")}, {}, "DB/USER cloud"),
+    "keys": ({"keys": keys(".one/one_key")}, {}, "keys in /var/lib/one/.one (one_key)"),
+    "auth": ({"keys": keys(".one/one_auth")}, {}, "keys in /var/lib/one/.one (one_auth)"),
+    "ssh": ({"keys": keys(".ssh/id_rsa")}, {}, "keys in /var/lib/one/.ssh (id_rsa)"),
+    "sqlite": ({}, {"sqlite_bytes": 9}, "SQLite (/var/lib/one/one.db) with 9 bytes"),
+    "one.db": ({"oned_conf": section()}, {"sqlite_bytes": 9}, "one.db with 9 bytes"),
+    "table": ({}, {"objects": ("orders",)}, "a database opennebula that is no OpenNebula's"),
+    "other": ({}, {"databases": {"one7": ALL_TABLES}}, "OpenNebula's tables in the database one7"),
+    "account": (
+        {},
+        {"accounts": {"%": ("GRANT SELECT ON `shop`.* TO `oneadmin`@`%`",)}},
+        "another use of MariaDB's account 'oneadmin'@'%'",
+    ),
+    "role": ({}, {"accounts": {"%": ("GRANT `admins` TO `oneadmin`@`%`",)}}, "another use of"),
+    "folders": ({}, {"unseen": ("shop",)}, "nobody answers for its databases shop"),
+    "silent": ({"silent": "no answer", "has_content": True}, {}, "no answer"),
+    "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
+    "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),
+}
+CLAIMED = ("running", "enabled", "process", "user", "keys", "auth", "ssh", "table")
+"""What a half-made host of ours may show."""
+
+
+def with_signs(*names: str, claimed: bool = False, **changes: Any) -> Facts:
+    """A host with all of these; of what excludes each other the last."""
+    given: dict[str, Any] = {}
+    traces: dict[str, Any] = {"claimed": claimed}
+    for name in names:
+        facts, more, _ = SIGNS[name]
+        for target, source in ((given, facts), (traces, more)):
+            for key, value in source.items():
+                both = isinstance(value, Mapping) and key in target
+                target[key] = {**target[key], **value} if both else value
+    return blank("n1a1", **{**given, "traces": Traces(**traces), **changes})
+
+
+def only(seen: Facts, database: Database = MARIADB) -> str:
+    (found,) = signs.signs(seen, database, new=True)
+    assert found.remedy
+    return found.seen
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_one_sign_is_enough(name: str) -> None:
+    assert SIGNS[name][2] in only(with_signs(name))
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+def test_what_our_own_interrupted_run_left_is_no_sign(name: str) -> None:
+    assert signs.signs(with_signs(name, claimed=True), MARIADB, new=True) == []
+
+
+@pytest.mark.parametrize("name", sorted(SIGNS.keys() - {*CLAIMED}))
+def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
+    assert SIGNS[name][2] in only(with_signs(name, claimed=True))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        blank(),
+        blank(packages=PACKAGE, oned_conf=PACKAGED, keys=keys(".one/one_auth", ".ssh/id_rsa")),
+        blank(oned_conf=section(), traces=Traces(accounts={"localhost": GRANTS})),
+        blank(traces=Traces(databases={"shop": LocalDatabase(3, is_opennebula=False)})),
+        blank(traces=Traces(accounts={"%": ("GRANT USAGE ON *.* TO `oneadmin`@`%`",)})),
+        blank(traces=Traces(zones=("0 OpenNebula",))),
+        # An up that failed before there was any database, and then another db_name.
+        blank(oned_conf=section(DB_NAME="one1"), traces=Traces(claimed=True)),
+    ],
+    ids=str,
+)
+def test_what_is_no_sign(seen: Facts) -> None:
+    assert signs.signs(seen, MARIADB, new=True) == []
+
+
+def test_nobody_takes_what_cannot_be_seen_for_empty() -> None:
+    section_of_then = section(DB_NAME="one1")
+    seen = blank(oned_conf=section_of_then, traces=Traces(unseen=("one1",)))
+    (found,) = signs.signs(seen, MARIADB, new=False)
+    assert "points to the MariaDB database one1" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("section", "way"),
+    [
+        ('MODE = "MASTER"', "end the federation first"),
+        ('MODE = "SLAVE"', ""),
+        ('MODE = "CACHE"', ""),
+        ("ZONE_ID = 100", "set ZONE_ID = 0"),
+    ],
+)
+def test_a_slave_is_never_told_to_become_zone_0(section: str, way: str) -> None:
+    found = signs.refusal(settled(oned_conf=f"FEDERATION = [ {section} ]"), MARIADB, new=True)
+    assert found is not None
+    assert found.remedy.startswith("Take n1a1 off opennebula-ha:frontends")
+    assert way in found.remedy
+    assert bool(way) == (";" in found.remedy)
+
+
+def test_an_earlier_db_name_counts_where_something_is_in_it() -> None:
+    there = {"one1": LocalDatabase(1, is_opennebula=False)}
+    seen = blank(oned_conf=section(DB_NAME="one1"), traces=Traces(claimed=True, databases=there))
+    assert "points to the MariaDB database one1" in only(seen)
+
+
+def test_a_stack_on_sqlite_overwrites_nothing_in_mariadb() -> None:
+    assert "points to the MariaDB" in only(blank(oned_conf=section()), SQLITE)
+    seen = blank(traces=Traces(databases={"opennebula": ALL_TABLES}))
+    assert "tables in the database opennebula" in only(seen, SQLITE)
+    tables = Traces(objects=("orders",), unseen=("shop",), accounts={"%": ("GRANT x",)})
+    assert signs.signs(blank(traces=tables), SQLITE, new=True) == []
+
+
+def test_a_zone_at_work_has_no_signs_and_another_db_owner_is_a_change() -> None:
+    traces = Traces(databases={"opennebula": ALL_TABLES}, objects=("acl",), zones=("0 cloud",))
+    seen = settled(oned_conf=section(USER="cloud"), keys=keys(".one/one_key"), traces=traces)
+    assert signs.signs(seen, MARIADB, new=True) == []
+
+
+def test_a_database_here_keeps_its_name_and_one_elsewhere_is_never_renamed() -> None:
+    here = signs.refusal(settled(oned_conf=section(DB_NAME="one1")), MARIADB, new=True)
+    there = signs.refusal(
+        settled(oned_conf=section(DB_NAME="one1", SERVER="db1")), MARIADB, new=True
+    )
+    assert here is not None
+    assert there is not None
+    assert here.remedy == "Set opennebula-ha:db_name: one1: a database in use keeps its name"
+    assert "db_name" not in there.remedy
+
+
+def test_one_finding_a_host_names_all_signs_and_a_way_for_each() -> None:
+    names = ("running", "elsewhere", "keys", "account")
+    (found,) = findings(site(looks(n1a2=Seen(bare("n1a2"), with_signs(*names)))))
+    assert found.weight is Weight.REFUSAL
+    for name in names:
+        assert SIGNS[name][2] in found.error.seen
+    for way in ("frontends", "disable --now", "/var/lib/one/.one", "db_owner"):
+        assert way in found.error.remedy
+
+
+def test_a_host_that_the_stack_has_is_not_asked_to_be_blank() -> None:
+    found = site(looks(n1a1=Seen(bare(), with_signs("keys", "table"))), spec(), spec())
+    assert findings(found) == []
+    moved = site(looks(n1a1=Seen(bare(), with_signs("elsewhere"))), spec(), spec())
+    assert len(findings(moved)) == 1
+
+
+def overwrites(seen: Facts, database: Database) -> bool:
+    """What a set-up would do, by what its scripts do: is anything of somebody else's lost by it?"""
+    if seen.has_content and not seen.silent:
+        # It is taken over: only the settings of its database are written.
+        return DatabaseSection.of(seen.oned_conf).place(
+            mariadb=True, name=database.name, names=(seen.host.name, seen.host.address)
+        ) is Place.ANOTHER or (seen.database.is_sqlite and seen.traces.sqlite_bytes > 0)
+    ours = seen.traces.claimed
+    return any(
+        (
+            not ours and seen.active,
+            not ours and any("one_key" in path for path in seen.keys),
+            not ours and bool(seen.traces.objects),
+            seen.traces.sqlite_bytes > 0,
+            bool(seen.silent or seen.traces.unseen),
+            seen.oned_conf and not seen.database.is_sqlite and seen.database.name != database.name,
+            seen.database.server == "db1",
+            any("SELECT" in line for one in seen.traces.accounts.values() for line in one),
+        )
+    )
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(sorted(SIGNS)), max_size=6), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_either_it_is_refused_or_nothing_is_there_to_be_overwritten(
+    mixed: list[set[str]], claimed: list[bool], content: list[bool]
+) -> None:
+    hosts = {}
+    for name, kinds, ours, holds in zip(NAMES, mixed, claimed, content, strict=True):
+        seen = with_signs(*sorted(kinds), claimed=ours and not holds)
+        host = Host(name=name, address=f"10.2.50.{9 + int(name[-1])}")
+        hosts[name] = replace(seen, host=host, has_content=holds or seen.has_content)
+    refused = {
+        one.error.host
+        for one in findings(site({name: Seen(bare(name), one) for name, one in hosts.items()}))
+        if one.error.step == signs.STEP
+    }
+    for name, seen in hosts.items():
+        assert name in refused or not overwrites(seen, MARIADB), seen
+
+
+def test_traces_are_read_as_observe_prints_them() -> None:
+    found = parse(
+        {
+            "claimed": "yes",
+            "oned_processes": "7 /usr/bin/oned -f",
+            "sqlite": "4096 7.2.0",
+            "databases": "3 0 shop\n71 3 one one",
+            "objects": "orders\nsum_up",
+            "accounts": "@localhost\nGRANT USAGE\nGRANT ALL\n@%\nGRANT X",
+            "unseen": "",
+            "zones": "0 OpenNebula\n100 east",
+        }
+    )
+    assert found == Traces(
+        claimed=True,
+        processes=("7 /usr/bin/oned -f",),
+        sqlite_bytes=4096,
+        sqlite_schema="7.2.0",
+        databases={
+            "shop": LocalDatabase(3, is_opennebula=False),
+            "one one": LocalDatabase(71, is_opennebula=True),
+        },
+        objects=("orders", "sum_up"),
+        accounts={"localhost": ("GRANT USAGE", "GRANT ALL"), "%": ("GRANT X",)},
+        zones=("0 OpenNebula", "100 east"),
+    )
+    assert parse({}) == Traces()
+
+
+@pytest.mark.parametrize(
+    ("seen", "mine"),
+    [
+        (settled(oned_conf=section(), traces=Traces(databases={"opennebula": ALL_TABLES})), True),
+        (blank(oned_conf=section()), True),
+        (blank(oned_conf=section(), traces=Traces(objects=("a_routine",))), False),
+        (
+            blank(
+                oned_conf=section(),
+                traces=Traces(databases={"opennebula": LocalDatabase(1, is_opennebula=False)}),
+            ),
+            False,
+        ),
+        (
+            settled(
+                oned_conf=section(SERVER="db1"), traces=Traces(databases={"opennebula": ALL_TABLES})
+            ),
+            False,
+        ),
+        (settled(oned_conf=PACKAGED, traces=Traces(databases={"opennebula": ALL_TABLES})), False),
+    ],
+)
+def test_a_purge_drops_what_is_provably_ours(seen: Facts, mine: bool) -> None:
+    assert signs.is_own_database(seen, MARIADB) is mine
+
+
+def test_kept_settings_are_no_dump_to_restore(tmp_path: Path) -> None:
+    kept = tmp_path / "20260101T000000Z-before-copy.settings.tar.zst"
+    kept.touch()
+    with pytest.raises(HostError, match=r"TIME-REASON\.sql\.zst"):
+        KeptDump.at(str(kept))

@@ -1,0 +1,158 @@
+"""What the zone would refuse is refused before any host is written. Pure."""
+
+from typing import Any
+
+import pytest
+
+from hosts.connection import Host
+from opennebula.membership import FrontEndView
+from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures.specs import ZoneSpec
+from procedures.zone_preflight import Foreseen, ZoneChange, judge
+
+NAMES = ("n1a1", "n1a2", "n1a3")
+POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))
+
+
+def host(name: str) -> Host:
+    return Host(name=name, address=f"10.2.50.{9 + int(name[-1])}")
+
+
+def change(*staying: str, leaving: tuple[str, ...] = (), **others: Any) -> ZoneChange:
+    given: dict[str, Any] = {"highly_available": True, **others.pop("zone", {})}
+    zone = ZoneSpec(name="OpenNebula", endpoint=endpoint("10.2.50.86"), **given)
+    return ZoneChange(
+        zone,
+        {name: host(name) for name in staying},
+        {name: host(name) for name in leaving},
+        **others,
+    )
+
+
+def status(number: int, state: State) -> RaftStatus:
+    return RaftStatus(server_id=number, state=state, term=4, index=9, commit=9)
+
+
+def server(name: str, **changes: Any) -> FrontEndView:
+    number = NAMES.index(name) if name in NAMES else -1
+    given: dict[str, Any] = {
+        "running": True,
+        "server_id": number,
+        "has_content": True,
+        "identity": "ours",
+        "pool": POOL,
+        "log_index": 9,
+        "log_term": 4,
+        "log_begins": 0,
+        "status": status(number, State.LEADER if number == 0 else State.FOLLOWER),
+    }
+    return FrontEndView(name=name, **{**given, **changes})
+
+
+def blank(name: str) -> FrontEndView:
+    return FrontEndView(name=name)
+
+
+def view(*silent: str) -> ZoneView:
+    answers = {one.name: one.status for one in map(server, NAMES) if one.name not in silent}
+    return ZoneView(POOL, {name: one for name, one in answers.items() if one is not None})
+
+
+def seen(*others: FrontEndView, silent: tuple[str, ...] = ()) -> list[FrontEndView]:
+    down: dict[str, Any] = {"running": False, "status": None}
+    return [*(server(name, **(down if name in silent else {})) for name in NAMES), *others]
+
+
+def refusal(found: Foreseen) -> str:
+    assert len(found.refusals) == 1, [str(one) for one in found.refusals]
+    assert not found.adopted
+    return str(found.refusals[0])
+
+
+def test_a_zone_that_runs_is_adopted_by_a_stack_that_lists_its_servers() -> None:
+    assert judge(change(*NAMES, new=NAMES), seen(), view()) == Foreseen((), frozenset(NAMES))
+
+
+def test_a_single_front_end_that_serves_is_adopted_as_it_is() -> None:
+    alone = server("n1a1", server_id=-1, pool=(), status=status(-1, State.SOLO))
+    wanted = change("n1a1", zone={"highly_available": False})
+    assert judge(wanted, [alone], ZoneView((), {})) == Foreseen((), frozenset({"n1a1"}))
+
+
+def test_a_conversion_is_no_adoption() -> None:
+    alone = server("n1a1", server_id=-1, pool=(), status=status(-1, State.SOLO))
+    others = [blank("n1a2"), blank("n1a3")]
+    assert judge(change(*NAMES, new=NAMES), [alone, *others], ZoneView((), {})) == Foreseen()
+
+
+def test_blank_hosts_become_a_zone_and_join_one() -> None:
+    assert judge(change(*NAMES), [blank(name) for name in NAMES], ZoneView((), {})) == Foreseen()
+    grown = judge(change(*NAMES, "n1a4", new=("n1a4",)), seen(blank("n1a4")), view())
+    assert grown.refusals == ()
+
+
+def test_servers_that_the_config_does_not_list() -> None:
+    text = refusal(judge(change("n1a1", new=NAMES), [server("n1a1")], view("n1a2", "n1a3")))
+    assert "zone server 1 n1a2" in text
+
+
+def test_a_zone_of_three_does_not_become_a_front_end_outside_any_zone() -> None:
+    wanted = change("n1a1", leaving=("n1a2", "n1a3"), zone={"highly_available": False})
+    text = refusal(judge(wanted, seen(), view()))
+    assert "shrink it to one with force_ha: true first" in text
+
+
+def test_a_new_front_end_with_data_of_another_opennebula() -> None:
+    stranger = server("n1a4", identity="theirs", server_id=-1, pool=(), status=None)
+    wanted = change(*NAMES, "n1a4", new=("n1a4",))
+    found = judge(wanted, seen(stranger), view())
+    assert any(str(one).startswith("n1a4: see whose OpenNebula is there") for one in found.refusals)
+
+
+def test_a_shrink_while_one_that_stays_is_down() -> None:
+    wanted = change("n1a1", "n1a2", leaving=("n1a3",))
+    assert "n1a2 down" in refusal(judge(wanted, seen(silent=("n1a2",)), view("n1a2")))
+    degraded = change("n1a1", "n1a2", leaving=("n1a3",), allow_degraded=True)
+    assert "would lose quorum" in refusal(judge(degraded, seen(silent=("n1a2",)), view("n1a2")))
+
+
+def test_one_that_is_to_leave_and_cannot_be_reached() -> None:
+    wanted = change("n1a1", "n1a2", leaving=("n1a3",))
+    without = [one for one in seen() if one.name != "n1a3"]
+    assert "opennebula-ha:lost" in refusal(judge(wanted, without, view("n1a3")))
+
+
+def test_lost_servers_are_forgotten_where_the_others_lead_or_one_is_left() -> None:
+    left = [one for one in seen() if one.name != "n1a3"]
+    assert judge(change("n1a1", "n1a2", lost=("n1a3",)), left, view("n1a3")).refusals == ()
+    last = server("n1a1", status=status(0, State.CANDIDATE))
+    alone = change("n1a1", lost=("n1a2", "n1a3"))
+    assert judge(alone, [last], ZoneView((), {})).refusals == ()
+
+
+def test_lost_servers_without_which_nobody_leads() -> None:
+    five = (
+        *POOL,
+        ServerEntry(3, "n1a4", endpoint("n1a4")),
+        ServerEntry(4, "n1a5", endpoint("n1a5")),
+    )
+    left = [
+        server(name, pool=five, status=status(number, State.CANDIDATE))
+        for number, name in enumerate(("n1a1", "n1a2"))
+    ]
+    wanted = change("n1a1", "n1a2", lost=("n1a3", "n1a4", "n1a5"))
+    assert "no leader" in refusal(judge(wanted, left, ZoneView((), {})))
+
+
+@pytest.mark.parametrize(
+    ("password", "silent", "said"),
+    [
+        ("new", ("n1a3",), "no answer of the oned on n1a3"),
+        ("a<b", (), "without any of & < >"),
+    ],
+)
+def test_another_password_needs_every_server_and_fits(
+    password: str, silent: tuple[str, ...], said: str
+) -> None:
+    wanted = change(*NAMES, changes_password=True)
+    assert said in refusal(judge(wanted, seen(silent=silent), view(*silent), password))
