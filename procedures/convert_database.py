@@ -124,14 +124,8 @@ def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, 
             "empty_conf": configuration.with_database(
                 seen.oned_conf, _EMPTY, once, seen.host
             ).rstrip("\n"),
-            "empty_account": "\n".join(
-                (
-                    configuration.account(_EMPTY, once),
-                    configuration.identify(_EMPTY, once),
-                    "--",
-                    f"DROP USER IF EXISTS {configuration.account_of(_EMPTY.owner)};",
-                )
-            ),
+            "empty_account": f"{configuration.account(_EMPTY, once)}\n"
+            f"{configuration.identify(_EMPTY, once)}",
         },
         timeout=CONVERSION,
     )

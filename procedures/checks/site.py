@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
-from procedures.convert_database import plan
+from procedures.convert_database import Step, plan
 from procedures.ground import Ground
 from procedures.observe import Facts
 from procedures.specs import PreflightSpec, Vip
@@ -119,5 +119,5 @@ class Site:
         return {
             name: one.facts
             for name, one in self.seen.items()
-            if one.facts and plan(one.facts, self.spec.database, asked=self.converts)
+            if one.facts and Step.LOOK in plan(one.facts, self.spec.database, asked=self.converts)
         }

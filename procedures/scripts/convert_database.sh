@@ -2,12 +2,13 @@
 # DB of oned.conf changes, SQLite is what oned works with: whatever fails goes back to that.
 # Variables: steps (the functions below, in that order), db_name, db_owner, program (convert_sqlite.py);
 # secrets: account and identify (SQL, as in configure.sh), db_password, oned_conf (the whole file, with
-# the stack's DB), empty_conf (the same with a DB for the tables alone), empty_account (SQL: its account,
-# and how that goes, after a line with --).
+# the stack's DB), empty_conf (the same with a DB for the tables alone), empty_account (SQL: the
+# account of that).
 work=/run/opennebula-ha-conversion
 convert=$work/convert
 sqlite=/var/lib/one/one.db
 aside=$sqlite.before-mariadb
+drop_empty="DROP USER IF EXISTS 'opennebula_ha_empty'@'localhost'"
 as_before="nothing has changed, and OpenNebula goes on with SQLite: run again"
 # What the program says where it refuses: expected, seen, remedy.
 tool() { # COMMAND…; sets said
@@ -17,12 +18,23 @@ tool() { # COMMAND…; sets said
     case $status in
         0) ;;
         65) refuse "${lines[@]}" ;;
-        *) refuse "a Python 3 with its module for SQLite on the host" "${lines[-1]}" \
-            "install them there, then run again" ;;
+        *) refuse "the program that converts to end: it needs a Python 3 with its module for SQLite" \
+            "${lines[-1]}" "install what is missing on the host, then run again" ;;
     esac
 }
 said_of() { sed -n "s/^$1 //p" <<<"$said"; }
-tables_in() { sql -e "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '$1'"; }
+content() { # of the database of the stack's name: tables, views, routines, events
+    sql -e "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '$db_name')
+        + (SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = '$db_name')
+        + (SELECT COUNT(*) FROM information_schema.events WHERE event_schema = '$db_name')"
+}
+require_room() {
+    local there
+    there=$(content)
+    [ "$there" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
+        "$there of them, beside $sqlite" \
+        "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, dump it and drop it; then run again"
+}
 # The database in place is a copy of this SQLite's that an earlier run made: its mark names it.
 is_copy() {
     local there
@@ -40,11 +52,12 @@ go_back() {
         cp -p "$work/oned.conf" "$conf.new" && mv "$conf.new" "$conf"
         [ -e "$sqlite" ] || mv "$aside" "$sqlite"
     fi
-    sql -e "DROP DATABASE IF EXISTS $scratch; ${empty_account#*--}"
-    if is_copy || [ "$(tables_in "$db_name")" = 0 ]; then
+    sql -e "DROP DATABASE IF EXISTS $scratch; $drop_empty"
+    if is_copy || { [ -z "$had_database" ] && [ "$(content)" = 0 ]; }; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
-        [ -n "$had_account" ] || sql -e "DROP USER IF EXISTS '$db_owner'@'localhost'"
+        [ -z "$had_database" ] || sql -e "CREATE DATABASE \`$db_name\`"
     fi
+    [ -n "$had_account" ] || sql -e "DROP USER IF EXISTS '$db_owner'@'localhost'"
     if [ -n "$ran" ]; then
         systemctl reset-failed opennebula.service
         systemctl start opennebula.service || tell remedy \
@@ -77,9 +90,9 @@ look() {
     keep_enabled $database_service
     systemctl start $database_service
     await_database
-    [ "$(tables_in "$db_name")" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
-        "$(tables_in "$db_name") of them, beside $sqlite" \
-        "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, dump it and drop it; then run again"
+    require_room
+    had_database=$(is_copy || sql -e "SELECT 'yes' FROM information_schema.schemata
+        WHERE schema_name = '$db_name'")
     had_account=$(sql -e "SELECT 'yes' FROM mysql.user WHERE user = '$db_owner' AND host = 'localhost'")
 }
 halt() {
@@ -119,14 +132,14 @@ fill() {
     make_scratch
     # oned makes them as this version wants them, in a place of its own: its settings are no secret of
     # the stack, and nothing of it comes into the log.
-    sql <<<"${empty_account%%--*}"
+    sql <<<"$empty_account"
     install -d -o oneadmin -g oneadmin -m 0700 "$work/one" "$work/one/etc" "$work/one/var" "$work/one/var/lock"
     (umask 077 && printf '%s\n' "$empty_conf" >"$work/one/etc/oned.conf")
     chown oneadmin:oneadmin "$work/one/etc/oned.conf"
     said=$(cd "$work/one" && runuser -u oneadmin -- env ONE_LOCATION="$work/one" oned -i 2>&1) ||
         refuse "oned -i to make the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
     rm -rf "$work/one"
-    sql -e "${empty_account#*--}"
+    sql -e "$drop_empty"
     step "copy all rows to MariaDB"
     tool copy "$sqlite" "$scratch"
 }
@@ -139,8 +152,7 @@ place() {
     zstd -dc "$copy" | cmp -s - "$sqlite" || refuse "$sqlite as it was when oned stopped" \
         "it has changed since" "see who writes it, then run again"
     # An operator may have made a database meanwhile.
-    [ "$(tables_in "$db_name")" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
-        "some" "set opennebula-ha:db_name to a name that is free, then run again"
+    require_room
     put_in_place
     make_account
 }
@@ -165,5 +177,5 @@ start() {
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
     restart_gui
 }
-ran= had_account=yes identity= users=
+ran= had_account=yes had_database=yes identity= users=
 for each in $steps; do "$each"; done

@@ -143,6 +143,17 @@ for table in "db_versioning", "local_db_versioning":
     assert "onedb upgrade" in message.remedy
 
 
+def test_a_database_of_the_stacks_name_is_never_replaced(site: Site) -> None:
+    lab, operator = site
+    first = lab.host("n1a1")
+    first.run("mysql -e 'CREATE DATABASE opennebula; CREATE TABLE opennebula.orders (id INT)'")
+    message = refused(operator, "n1a1")
+    first.run("mysql -e 'DROP DATABASE opennebula'")
+    assert message.step == "look at the SQLite database"
+    assert message.expected == "no tables in the database opennebula"
+    assert "db_name" in message.remedy
+
+
 def test_two_with_data_are_refused(site: Site) -> None:
     lab, operator = site
     second = lab.host("n1a2")

@@ -8,7 +8,7 @@ import pytest
 from opennebula import conf
 from procedures.checks import findings
 from procedures.checks.site import Change, Seen, Site
-from procedures.convert_database import _PROGRAM, SCRATCH, Step, plan, refusal
+from procedures.convert_database import _EMPTY, _PROGRAM, SCRATCH, Step, plan, refusal
 from procedures.drift import drift
 from procedures.observe import Facts
 from procedures.script_text import script_text
@@ -136,6 +136,7 @@ def test_the_script_knows_all_steps_and_the_same_database() -> None:
     for step in Step:
         assert re.search(rf"^{step}\(\) \{{$", text, re.MULTILINE), step
     assert f"\nscratch={SCRATCH}\n" in text
+    assert f"DROP USER IF EXISTS '{_EMPTY.owner}'@'localhost'" in text
 
 
 def test_the_program_runs_with_the_python_of_old_distributions() -> None:
