@@ -27,7 +27,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from hosts.errors import HostError
-from providers import given, lifeline, progress
+from providers import given, lifeline, partial, progress
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -49,9 +49,12 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     from opennebula.api import ApiError  # noqa: PLC0415 - nothing else here needs it
 
     error = sys.exc_info()[1]
+    text = str(error) if isinstance(error, HostError) else ""
     if isinstance(error, ApiError):
-        return f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
-    return str(error) if isinstance(error, HostError) else _format_exc(limit, chain)
+        text = f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
+    text = text or _format_exc(limit, chain)
+    partial.attach(error, text, sys._getframe(1))
+    return text
 
 
 class Provider(ResourceProvider):
@@ -82,7 +85,9 @@ class Provider(ResourceProvider):
             what = "not as the stack wants it" if observes else "will be changed"
             progress.note(str(olds.get("urn", "")), f"{what}: {difference}")
         return DiffResult(
-            changes=bool(changed or replaces or (drift and not observes)),
+            changes=bool(
+                changed or replaces or olds.get(partial.INCOMPLETE) or (drift and not observes)
+            ),
             replaces=["spec"] if replaces else [],
             delete_before_replace=True,
         )
@@ -98,7 +103,8 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
+        with partial.recorded(_id, {**olds, **news}):
+            return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""

@@ -424,3 +424,23 @@ def test_shows_the_config_whole(stack: Stack) -> None:
         },
         "trial:word": {"value": "x", "secret": False},
     }
+
+
+def test_updates_again_what_failed_also_where_its_config_is_put_back(stack: Stack) -> None:
+    stack.config({"trial:value": "1"})
+    stack.program(f"""
+Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"))
+""")
+    stack.up()
+    stack.config({"trial:value": "2"})
+    stack.flag("fail-update-a")
+    failed = stack.up()
+    assert failed.status != 0
+    assert "a: update: expected success, saw failure" in failed.text
+    assert CANARY not in stack.raw_state()
+    stack.unflag("fail-*")
+    stack.config({"trial:value": "1"})
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("update") == [("update", "a")]
+    assert not stack.up().changed()

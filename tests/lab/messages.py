@@ -34,7 +34,9 @@ def all_messages(run: Run) -> list[Message]:
     assert run.status != 0
     for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
         assert unwanted not in run.output
-    diagnostics = _WARNING.sub("", run.output.partition("\nDiagnostics:")[2])
+    # Of a failed update the CLI shows a list of one error.
+    output = re.sub(r"error: 1 error occurred:\s+\* ", "error: ", run.output)
+    diagnostics = _WARNING.sub("", output.partition("\nDiagnostics:")[2])
     found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
     # The CLI adds one of its own about the stack.
     rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
