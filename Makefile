@@ -36,13 +36,13 @@ switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
 restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STACK=…, FROM=dump)
 	@scripts/pulumi '$(STACK)' restore '$(FROM)'
 
-bench: lab-setup ## Measure what the program takes beside what it may take (ARGS="cold --rounds 3": a part)
+bench: lab-setup ## Measure what the program takes, and what it may take (ARGS="cold --rounds 3": a part)
 	@$(PY) -m bench $(ARGS)
 
 bench-compare: lab-setup ## The same beside another version in turn; fails where this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: python-setup ## Write the table of the config's keys anew, from their definitions
+docs: python-setup ## Write the table of the config's keys from their definitions
 	@$(PY) -m settings.table
 
 test: lab-setup lint unit lab-test ## Run every check

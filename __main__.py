@@ -15,7 +15,7 @@ from components.zone import HighAvailableZone  # noqa: E402
 from providers import lifeline  # noqa: E402
 
 lifeline.leave_with_engine()
-with lifeline.told_once():
+with lifeline.reported_once():
     stack = settings.load()
     if stack.upgrade_database:
         pulumi.log.warn(

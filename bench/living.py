@@ -152,7 +152,7 @@ class Trivial:
         self._environment = environment(folder / "backend", PASSPHRASE, "bench")
 
     def __enter__(self) -> Callable[[str], float]:
-        # It writes beside the project file that it finds: not beside the repository's own.
+        # It writes next to the project file that it finds, which must not be the repository's.
         shutil.copy(TRIVIAL / "Pulumi.yaml", self._file.parent)
         self._do("stack", "init", "bench", "--cwd", str(self._file.parent))
         self._run("up")

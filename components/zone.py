@@ -1,6 +1,7 @@
 """The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ class HighAvailableZone(ComponentResource):
             spec,
             settings.hosts,
             features=settings.feature_names,
-            after=self._revisions(),
+            after={**self._revisions(), **_beyond_members(settings)},
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
@@ -187,11 +188,24 @@ class HighAvailableZone(ComponentResource):
 def digest(settings: Settings, specs: Sequence[Spec]) -> str:
     """Return a digest of everything that the stack wants of its hosts, without its secrets."""
     wanted = [one.model_dump_json() for one in specs]
-    if settings.ssl.is_on:
-        wanted.append(web_server(settings).model_dump_json())
-    wanted += [*sorted(set(settings.ensure_keys_for)), str(settings.rsa_key_size)]
-    wanted += [settings.admin_pubkey]
+    wanted.append(json.dumps(_beyond_members(settings), sort_keys=True))
     return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+
+
+def _beyond_members(settings: Settings) -> dict[str, Any]:
+    """Return what an ``up`` may change although no installation and no member of the zone changes.
+
+    After that, too, the last look at the zone is taken.
+    """
+    given: dict[str, Any] = {
+        "login keys": [*sorted(set(settings.ensure_keys_for)), settings.rsa_key_size]
+        if settings.ensure_keys_for
+        else None,
+        "lost": sorted(settings.lost),
+        "admin_pubkey": settings.admin_pubkey,
+        "web server": web_server(settings).model_dump(mode="json") if settings.ssl.is_on else None,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def zone(settings: Settings) -> ZoneSpec:

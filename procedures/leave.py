@@ -136,15 +136,18 @@ def prepare(
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
-) -> None:
+) -> bool:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done beside
-    it. Raises HostError before anything is touched.
+    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
+    anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
+    if not view.pool:
+        return False
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
@@ -166,6 +169,7 @@ def prepare(
     names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
     if names:
         _keep_dump(access, zone, everybody, f"before-leave-{names}")
+    return True
 
 
 def unreachable(gone: Iterable[str]) -> HostError:

@@ -16,7 +16,7 @@ import grpc
 from pulumi import RunError, log
 from pulumi.runtime import settings
 
-ALREADY_TOLD = 32
+ALREADY_REPORTED = 32
 """Exit status of a program for which the engine needs no message of its own."""
 
 _started = threading.Lock()
@@ -47,24 +47,24 @@ def _watch(host: str, port: int) -> None:
 def leave_with_engine() -> None:
     """End the program at once, and quietly, when the engine interrupts it or is closed to it.
 
-    It has said why by then. The SDK would tell of it once more, with a traceback or as an error.
+    It has said why by then. The SDK would report it once more, with a traceback or as an error.
     """
-    signal.signal(signal.SIGINT, lambda *_: os._exit(ALREADY_TOLD))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ALREADY_REPORTED))
     to_exception = settings.grpc_error_to_exception
 
     def leave_or_raise(exn: grpc.RpcError) -> Exception:
         if exn.code() == grpc.StatusCode.UNAVAILABLE:
-            os._exit(ALREADY_TOLD)
+            os._exit(ALREADY_REPORTED)
         return to_exception(exn)
 
     settings.grpc_error_to_exception = leave_or_raise
 
 
 @contextlib.contextmanager
-def told_once() -> Iterator[None]:
+def reported_once() -> Iterator[None]:
     """Show an error that the program raises on purpose, and have the engine add nothing to it."""
     try:
         yield
     except RunError as error:
         log.error(str(error))
-        sys.exit(ALREADY_TOLD)
+        sys.exit(ALREADY_REPORTED)

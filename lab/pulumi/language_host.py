@@ -26,8 +26,8 @@ from lab.pulumi import plugin
 WHO = "opennebula-ha's stand-in for Pulumi's Python language host"
 EXECUTOR = Path(__file__).resolve().parents[2] / ".pulumi" / "bin" / "pulumi-language-python-exec"
 """The SDK's own script, which runs a program; scripts/setup puts it there."""
-ALREADY_TOLD = 32
-"""Exit status of a program that has shown its error itself."""
+ALREADY_REPORTED = 32
+"""Exit status of a program that has reported its error itself."""
 
 
 class LanguageHost(LanguageRuntimeServicer):
@@ -39,7 +39,7 @@ class LanguageHost(LanguageRuntimeServicer):
         self._lock = threading.Lock()
 
     def Handshake(self, request: Any, _context: object) -> Any:
-        """Take the engine's address from who did not start this process."""
+        """Take the address of an engine that did not start this process."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
@@ -99,7 +99,7 @@ class LanguageHost(LanguageRuntimeServicer):
         finally:
             with self._lock:
                 self._running.discard(program)
-        if status == ALREADY_TOLD:
+        if status == ALREADY_REPORTED:
             return language_pb2.RunResponse(bail=True)
         if status < 0:
             error = f"program exited unexpectedly: signal: {signal.Signals(-status).name}"

@@ -6,6 +6,6 @@ said=$(for unit in $units; do
     {
         journalctl -u "$unit" --no-pager -o cat -n 6 2>/dev/null || true
         tail -qn 3 /var/log/one/{one,}"${unit#opennebula-}".error 2>/dev/null || true
-    } | sed "s/^/$unit: /"
+    } | if [ "$units" = "$unit" ]; then cat; else sed "s/^/$unit: /"; fi
 done)
 refuse "$expected" "$wrong${said:+$'\n'$said}" "$remedy"

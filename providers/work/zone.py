@@ -1,6 +1,7 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from hosts.connection import Host
@@ -75,9 +76,11 @@ class Work(base.Work[ZoneSpec]):
         require_gone(access, lost_at, staying)
         if spec.highly_available and here.lost:
             forget(access, spec, here.lost, staying)
-        if spec.highly_available and leaving:
-            prepare(access, spec, staying, leaving, allow_degraded=here.allow_degraded)
-            here.dumped = True
+        shrinks = spec.highly_available and bool(leaving)
+        prepared = partial(
+            prepare, access, spec, staying, leaving, allow_degraded=here.allow_degraded
+        )
+        here.dumped = shrinks and prepared()
         here.founded = found(
             access,
             spec,
@@ -86,6 +89,9 @@ class Work(base.Work[ZoneSpec]):
             restore_from=news.get("restore_from"),
             existed=True,
         )
+        # A zone that had no leader has one now.
+        if shrinks and not here.dumped:
+            here.dumped = prepared()
         return {
             "drift": _settle_key(access, spec, news, here.founded, replace=True),
             "lost_at": lost_at,

@@ -107,10 +107,10 @@ class Stack:
         document = {"config": values, "encryptionsalt": salt()}
         (self.directory / "Pulumi.dev.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def tell(self, name: str) -> None:
+    def flag(self, name: str) -> None:
         (self.directory / name).touch()
 
-    def untell(self, pattern: str) -> None:
+    def unflag(self, pattern: str) -> None:
         for path in self.directory.glob(pattern):
             path.unlink()
 
@@ -160,8 +160,8 @@ class Stack:
     @contextmanager
     def started(self, command: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
         """Run a command, in a session of its own, whose processes end with the block."""
-        self.untell("began-*")
-        self.untell("calls.jsonl")
+        self.unflag("began-*")
+        self.unflag("calls.jsonl")
         if not self._state_file().exists():
             self.ask("stack", "init", "dev")
         more = ["--skip-preview"] if command in ("up", "refresh", "destroy") else []
@@ -198,7 +198,7 @@ class Stack:
         return self.backend / ".pulumi" / "stacks" / "trial" / "dev.json"
 
     def finish(self, command: str, status: int, text: str) -> Run:
-        """Return what a command did, and print it for who reads the failure of a test."""
+        """Return what a command did, and print it to be shown where a test fails."""
         print(f"--- {command}: {status}\n{text}")
         log = self.directory / "calls.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []

@@ -12,7 +12,7 @@ import pytest
 
 from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, kill_session, session
 
-TOLD_ALREADY = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
+REPEATED = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
 OFFICIAL_HOST = r"/pulumi-language-python( |$)"
 LANGUAGE_HOST = rf"language_host|{OFFICIAL_HOST}"
 PROGRAM = r"pulumi-language-python-exec"
@@ -66,11 +66,11 @@ a = Thing("a")
 b = Thing("b", ResourceOptions(depends_on=[a]))
 c = Thing("c", ResourceOptions(depends_on=[b]))
 """)
-    stack.tell("hang-create-b")
+    stack.flag("hang-create-b")
     with stack.started("up", "--yes") as process:
         stack.wait_for((stack.directory / "provider.pid").exists, "the create of b")
         yield Midway(stack, process)
-    stack.untell("hang-*")
+    stack.unflag("hang-*")
 
 
 def goes_on(stack: Stack, *, created: list[str]) -> None:
@@ -92,11 +92,11 @@ def test_interrupted_once_the_running_call_ends_and_no_other_begins(
     with midway(stack) as run:
         run.signal(number)
         run.read_until("cancelling")
-        stack.untell("hang-*")
+        stack.unflag("hang-*")
         done = run.end()
     assert done.status != 0
     assert done.called("created") == [("created", "a"), ("created", "b")]
-    assert not any(text in done.text for text in TOLD_ALREADY)
+    assert not any(text in done.text for text in REPEATED)
     assert stack.names() == {"a", "b"}
     assert not pending(stack)
     goes_on(stack, created=["c"])
@@ -109,7 +109,7 @@ def test_interrupted_twice_it_ends_at_once(stack: Stack) -> None:
         run.signal(signal.SIGINT)
         done = run.end()
     assert done.status != 0
-    assert not any(text in done.text for text in TOLD_ALREADY)
+    assert not any(text in done.text for text in REPEATED)
     assert stack.names() == {"a"}
     assert pending(stack) == ["creating b"]
     goes_on(stack, created=["b", "c"])
@@ -140,7 +140,7 @@ def test_another_process_killed(stack: Stack, victim: str) -> None:
     with midway(stack) as run:
         run.signal(signal.SIGKILL, victim)
         # What still runs of it goes on to its end.
-        stack.untell("hang-*")
+        stack.unflag("hang-*")
         done = run.end()
     assert done.status != 0
     assert not pending(stack)
@@ -154,22 +154,22 @@ def test_a_failed_step_is_one_message(stack: Stack) -> None:
 a = Thing("a")
 b = Thing("b", ResourceOptions(depends_on=[a]))
 """)
-    stack.tell("fail-create-a")
+    stack.flag("fail-create-a")
     run = stack.up()
     assert run.status != 0
     assert "a: create: expected success, saw failure\n" in run.text
-    assert not any(text in run.text for text in TOLD_ALREADY)
+    assert not any(text in run.text for text in REPEATED)
 
 
 def test_an_error_of_the_program_is_one_message(stack: Stack) -> None:
     stack.program("""
-with lifeline.told_once():
+with lifeline.reported_once():
     Thing("a")
     raise pulumi.RunError("first_key: expected a number\\nsecond_key: unknown")
 """)
     run = stack.preview()
     assert run.status != 0
     assert "second_key: unknown" in run.text
-    assert not any(text in run.text for text in TOLD_ALREADY)
+    assert not any(text in run.text for text in REPEATED)
     # The CLI's own word for it, and that.
     assert run.text.partition("Diagnostics:")[2].count("error: ") == 1

@@ -37,7 +37,7 @@ def run(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     }
     if not backend.exists():
         backend.mkdir()
-        # It writes beside the project file that it finds: not beside the repository's own.
+        # It writes next to the project file that it finds, which must not be the repository's.
         (directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
         init = ["pulumi", "stack", "init", "try"]
         subprocess.run(init, cwd=directory, env=environment, check=True, capture_output=True)
@@ -70,3 +70,24 @@ def test_what_is_wrong_with_all_hosts_is_one_error_and_no_installation_begins(
     made = {path.name: path.read_text() for path in (tmp_path / "backend").rglob("try.json")}
     assert "zone:FrontEnd" in made["try.json"]
     assert "dynamic/opennebula:Preflight" not in made["try.json"]
+
+
+def test_the_lab_s_stack_is_previewed_without_a_lab_too() -> None:
+    stack = cli.ROOT / "stacks/Pulumi.lab.yaml"
+    before = stack.read_bytes()
+    script = [str(cli.ROOT / "scripts/pulumi"), "lab", "preview", "--non-interactive"]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "opennebula-ha-lab" in done.stdout
+    assert stack.read_bytes() == before
+
+
+def test_what_the_script_cannot_do_has_a_remedy() -> None:
+    for words, remedy in (
+        (["lab"], "scripts/pulumi lab stack export"),
+        (["nowhere", "preview"], "Pulumi.production.yaml.example"),
+    ):
+        script = [str(cli.ROOT / "scripts/pulumi"), *words]
+        done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert remedy in done.stderr

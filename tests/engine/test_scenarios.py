@@ -64,7 +64,7 @@ c = Thing("c", ResourceOptions(depends_on=[b]))
 
 
 def test_forgets_the_link_between_two_that_left(stack: Stack) -> None:
-    """A middle that stays is recorded anew; the two around it no longer wait for each other."""
+    """A middle that stays is recorded again; the two around it no longer wait for each other."""
     stack.program(
         """
 a = Thing("a", meet=2)
@@ -98,11 +98,11 @@ Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kin
 """)
     stack.up()
     stack.config({"trial:kind": "y"})
-    stack.tell("fail-create-a")
+    stack.flag("fail-create-a")
     failed = stack.up()
     assert failed.status != 0
     assert stack.resource("a")["pendingReplacement"]
-    stack.untell("fail-*")
+    stack.unflag("fail-*")
     run = stack.up()
     assert run.status == 0
     assert run.called("create", "delete") == [("create", "a")]
@@ -172,7 +172,7 @@ b = Thing("b", meet=2)
 bad = Thing("bad", meet=2)
 after = Thing("after", ResourceOptions(depends_on=[bad]))
 """)
-    stack.tell("fail-create-bad")
+    stack.flag("fail-create-bad")
     failed = stack.up()
     assert failed.status != 0
     assert "bad: create: expected success" in failed.text
@@ -180,7 +180,7 @@ after = Thing("after", ResourceOptions(depends_on=[bad]))
     assert {"a", "b"} <= stack.names()
     assert not {"bad", "after"} & stack.names()
     assert not stack.state()["pending"]
-    stack.untell("fail-*")
+    stack.unflag("fail-*")
     stack.program("""
 a = Thing("a")
 b = Thing("b", meet=2)
@@ -196,11 +196,11 @@ def test_a_failed_update_keeps_the_old_record(stack: Stack) -> None:
     stack.program("a = Thing('a', value=1)\nexport('made', a.made)\n")
     stack.up()
     stack.program("a = Thing('a', value=2)\nexport('made', a.made)\n")
-    stack.tell("fail-update-a")
+    stack.flag("fail-update-a")
     assert stack.up().status != 0
     assert stack.resource("a")["inputs"]["value"] == 1
     assert stack.resource("trial-dev")["outputs"] == {"made": "a=1.0"}
-    stack.untell("fail-*")
+    stack.unflag("fail-*")
     assert stack.up().called("update") == [("update", "a")]
 
 
@@ -210,11 +210,11 @@ a = Thing("a")
 b = Thing("b", ResourceOptions(depends_on=[a]))
 """)
     stack.up()
-    stack.tell("fail-delete-b")
+    stack.flag("fail-delete-b")
     failed = stack.destroy()
     assert failed.status != 0
     assert stack.names() == {"a", "b"}
-    stack.untell("fail-*")
+    stack.unflag("fail-*")
     assert stack.destroy().called("delete") == [("delete", "b"), ("delete", "a")]
 
 
@@ -226,12 +226,12 @@ Thing("c", ResourceOptions(depends_on=[b]))
 """)
     stack.up()
     stack.program("Thing('a', value=2)\nThing('d')\n")
-    stack.tell("fail-delete-c")
+    stack.flag("fail-delete-c")
     failed = stack.up()
     assert failed.status != 0
     assert failed.changed() == {("update", "a"), ("create", "d"), ("delete", "c")}
     assert stack.names() == {"a", "b", "c", "d"}
-    stack.untell("fail-*")
+    stack.unflag("fail-*")
     assert stack.up().called("create", "update", "delete") == [("delete", "c"), ("delete", "b")]
 
 
@@ -287,7 +287,7 @@ b = Thing("b", ResourceOptions(deleted_with=zone, depends_on=[zone, a]))
     assert stack.names() == {"host"}
 
 
-def test_what_is_deleted_with_another_is_made_anew_with_it(stack: Stack) -> None:
+def test_what_is_deleted_with_another_is_recreated_with_it(stack: Stack) -> None:
     stack.config({"trial:kind": "x"})
     stack.program("""
 zone = Thing("zone", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
@@ -316,7 +316,7 @@ d = Thing("d", value="4")
         found = json.loads(stack.world(name).read_text())
         stack.world(name).write_text(json.dumps({**found, "value": "drifted"}))
     stack.world("b").unlink()
-    stack.tell("inputs-d")
+    stack.flag("inputs-d")
     run = stack.refresh()
     assert run.status == 0
     assert stack.names() == {"a", "c", "d"}
@@ -335,7 +335,7 @@ d = Thing("d", value="4")
 def test_a_failed_refresh_fails_and_keeps_the_record(stack: Stack) -> None:
     stack.program("Thing('a')\nThing('b')\n")
     stack.up()
-    stack.tell("fail-read-a")
+    stack.flag("fail-read-a")
     assert stack.refresh().status != 0
     assert stack.names() == {"a", "b"}
 
@@ -344,7 +344,7 @@ def test_an_up_whose_refresh_fails_changes_nothing(stack: Stack) -> None:
     stack.program("Thing('a')\n")
     stack.up()
     stack.program("Thing('a')\nThing('b')\n")
-    stack.tell("fail-read-a")
+    stack.flag("fail-read-a")
     run = stack.up("--refresh")
     assert run.status != 0
     assert not run.changed()

@@ -192,7 +192,7 @@ class Operator:
             if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
                 self.cancel()
             return
-        # It writes beside the project file that it finds: not beside the repository's own.
+        # It writes next to the project file that it finds, which must not be the repository's.
         (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
         subprocess.run(
             ["pulumi", "stack", "init", "lab"],

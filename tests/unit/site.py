@@ -589,9 +589,11 @@ class Site:
 
     # Leaving
 
-    def prepare(self, staying: Collection[str], leaving: Collection[str]) -> None:
+    def prepare(self, staying: Collection[str], leaving: Collection[str]) -> bool:
         everybody = [*leaving, *staying]
         view = self.zone_view(everybody)
+        if not view.pool:
+            return False
         refusal = check_shrink(view, list(leaving), allow_degraded=False)
         if refusal is not None:
             raise Refused(str(refusal))
@@ -604,6 +606,7 @@ class Site:
         heirs = listed & set(staying)
         if view.leader() in leaving and heirs:
             self.switch_over(everybody, heirs)
+        return True
 
     def switch_over(self, names: Collection[str], to: Collection[str]) -> None:
         for _ in range(4 * len(names)):
@@ -724,9 +727,11 @@ class Site:
         names = sorted(config.front_ends)
         if self.zone and config.highly_available and config.lost:
             self.forget(config.lost, names)
-        if config.highly_available and leaving:
-            self.prepare(names, leaving)
+        shrinks = config.highly_available and bool(leaving)
+        prepared = shrinks and self.prepare(names, leaving)
         self.found(names, leaving, ha=config.highly_available)
+        if shrinks and not prepared:
+            self.prepare(names, leaving)
         self.zone, self.drift = config, False
 
     def run(self) -> None:

@@ -1,7 +1,7 @@
 """A front-end that joins: one that is a sound server already is not touched, nor asked twice."""
 
 from contextlib import nullcontext
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +12,7 @@ from procedures.access import Access
 from procedures.found import Founded
 from procedures.specs import MemberSpec, ZoneSpec
 from tests.unit.test_gate import HOSTS, NAMES, POOL
+from tests.unit.test_procedures import facts
 
 SPEC = MemberSpec(
     host=HOSTS["n3"],
@@ -38,6 +39,7 @@ class Zone:
         self.present = present
         self.looks = 0
         self.joined: list[dict[str, Any]] = []
+        self.said: list[str] = []
 
     def look(self, *_: Any) -> ZoneView:
         self.looks += 1
@@ -58,7 +60,8 @@ def joined(
     monkeypatch.setattr(join, "zone_view", zone.look)
     monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
     monkeypatch.setattr(join, "_Join", zone.join)
-    assert join.join(cast(Access, SimpleNamespace(report=print)), SPEC, HOSTS, founded) == 2
+    access = Access(cast(Any, None), cast(Any, None), zone.said.append)
+    assert join.join(access, SPEC, HOSTS, founded) == 2
     return zone
 
 
@@ -83,3 +86,25 @@ def test_one_that_is_no_sound_server_joins(monkeypatch: pytest.MonkeyPatch, now:
     zone = joined(monkeypatch, now, founded)
     assert zone.joined == [{"seeded": True}]
     assert joined(monkeypatch, now).joined == [{"seeded": False}]
+
+
+def test_what_was_wrong_is_said_before_it_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = view()
+    lags = replace(behind.statuses["n3"], index=5, commit=5)
+    zone = joined(monkeypatch, ZoneView(behind.pool, {**behind.statuses, "n3": lags}))
+    assert zone.said == ["n3: repair: its log ends at 5, the leader's at 7"]
+    # Who joins for the first time has nothing that was wrong.
+    assert joined(monkeypatch, view(listed=False)).said == []
+
+
+def test_a_server_that_lists_others_than_the_leader_does_is_named() -> None:
+    said: list[str] = []
+    access = Access(cast(Any, None), cast(Any, None), said.append)
+    one = join._Join(access, SPEC, HOSTS)
+    body = "<ZONE><SERVER_POOL>{}</SERVER_POOL></ZONE>"
+    entry = "<SERVER><ID>{0}</ID><NAME>{1}</NAME><ENDPOINT>http://{1}:2633/RPC2</ENDPOINT></SERVER>"
+    everybody = "".join(entry.format(number, name) for number, name in enumerate(NAMES))
+    one._report_list(facts("n3", zone_body=body.format(everybody)), view())
+    assert said == []
+    one._report_list(facts("n3", zone_body=body.format(entry.format(0, "n1"))), view())
+    assert said == ["n3: its database lists n1, the zone has n1, n2, n3"]

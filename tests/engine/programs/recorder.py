@@ -58,7 +58,7 @@ def _wait_for(condition: Any, what: str) -> None:
 
 
 def _act(method: str, name: str, properties: dict[str, Any]) -> None:
-    """Do what every changing call does: meet others, hang or fail where told to."""
+    """Do what every changing call does: meet others, hang or fail as its flags say."""
     Path(f"began-{method}-{name}").touch()
     together = int(properties.get("meet") or 0)
     if together:
@@ -122,7 +122,7 @@ class Recorder(Provider):
         return CreateResult(f"id-{name}", outputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Make the thing anew in its place."""
+        """Make the thing again in its place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
         _act("update", name, _news)
@@ -135,7 +135,7 @@ class Recorder(Provider):
         name = props["name"]
         _record("read", name, id=id_, props=props)
         if Path(f"fail-read-{name}").exists():
-            raise RuntimeError(f"read of {name} fails as told")
+            raise RuntimeError(f"read of {name} fails as its flag says")
         path = WORLD / f"{name}.json"
         if not path.exists():
             return ReadResult("", {})

@@ -1,0 +1,66 @@
+"""An oned that does not start with what is new goes back to the file that it was started with."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sandbox import Sandbox
+
+OSES = 'ID=debian\nVERSION_ID="12"\n'
+# oned starts with a file that says "good", and not with another one.
+ONED = r"""
+"systemctl restart opennebula.service" | "systemctl start opennebula.service")
+    grep -q good /ROOT/etc/one/oned.conf && touch /ROOT/active ;;
+"systemctl stop opennebula.service") rm -f /ROOT/active ;;
+"systemctl -q is-active "*) [ -e /ROOT/active ] ;;
+"""
+CONF, NEXT, BEFORE = (f"/etc/one/oned.conf{end}" for end in ("", ".next", ".before"))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Sandbox:
+    host = Sandbox(tmp_path / "host", OSES, ONED, new="7.2.0-1")
+    host.file(CONF, "good and old\n")
+    return host
+
+
+def restart(host: Sandbox, oned_conf: str = "") -> tuple[bool, list[str]]:
+    """Whether that went well, and the three files."""
+    output = host.run("restart", {"oned_conf": oned_conf})
+    files = [host.file(path).strip() for path in (CONF, NEXT, BEFORE)]
+    return "remedy" not in output.values, files
+
+
+def test_what_is_new_takes_its_place(host: Sandbox) -> None:
+    assert restart(host, "good and new") == (True, ["good and new", "", ""])
+    assert restart(host) == (True, ["good and new", "", ""])
+
+
+def test_what_is_refused_waits_on(host: Sandbox) -> None:
+    assert restart(host, "bad") == (False, ["good and old", "bad", ""])
+    assert restart(host, "good and new") == (True, ["good and new", "", ""])
+
+
+@pytest.mark.parametrize(
+    ("given", "well", "files"),
+    [
+        ("", False, ["good and old", "bad", ""]),
+        ("worse", False, ["good and old", "worse", ""]),
+        ("good and new", True, ["good and new", "", ""]),
+    ],
+)
+def test_of_a_try_that_was_cut_off_the_file_before_it_counts(
+    host: Sandbox, given: str, well: bool, files: list[str]
+) -> None:
+    host.file(CONF, "bad\n")
+    host.file(BEFORE, "good and old\n")
+    assert restart(host, given) == (well, files)
+    assert (host.root / "active").exists()
+
+
+def test_where_oned_was_started_with_what_was_tried_that_counts(host: Sandbox) -> None:
+    host.file(CONF, "good and tried\n")
+    host.file(BEFORE, "good and old\n")
+    (host.root / "active").touch()
+    host.answer("systemctl show -p ActiveEnterTimestamp *", "date -d '+1 minute'")
+    assert restart(host, "bad") == (False, ["good and tried", "bad", ""])
