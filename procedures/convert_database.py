@@ -118,18 +118,20 @@ def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, 
             "account": account,
             "identify": configuration.identify(database, password),
             "db_password": password,
-            "oned_conf": configuration.with_database(
-                seen.oned_conf, database, password, seen.host
-            ).rstrip("\n"),
-            "empty_conf": configuration.with_database(
-                seen.oned_conf, _EMPTY, once, seen.host
-            ).rstrip("\n"),
+            "oned_conf": _with(seen, database, password),
+            "empty_conf": _with(seen, _EMPTY, once),
             "empty_account": f"{configuration.account(_EMPTY, once)}\n"
             f"{configuration.identify(_EMPTY, once)}",
         },
         timeout=CONVERSION,
     )
     answering(access, seen.host)
+
+
+def _with(seen: Facts, database: Database, password: str) -> str:
+    """Its oned.conf with that database."""
+    written = configuration.with_database(seen.oned_conf, database, password, seen.host)
+    return written.rstrip("\n")
 
 
 def _backend(seen: Facts) -> str:

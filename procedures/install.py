@@ -68,10 +68,9 @@ def install(
     Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved
-    to MariaDB. ``seen``: the facts of the host, just asked for.
-    ``leaving``: names and addresses of front-ends that are yet to leave the zone: until then they
-    stay in /etc/hosts.
+    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
+    MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of
+    front-ends that are yet to leave the zone: until then they stay in /etc/hosts.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)

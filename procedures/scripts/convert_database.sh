@@ -39,9 +39,8 @@ require_room() {
 is_copy() {
     local there
     grep -qsx "$db_name" "$converting" || return 1
-    there=$(sql "$db_name" -e "SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''),
-        '\n'), 256) FROM db_versioning ORDER BY oid LIMIT 1" 2>/dev/null) || return 1
-    [ "$there" = "$identity" ]
+    there=$(identity_of "$db_name")
+    [ -n "$there" ] && [ "$there" = "$own_identity" ]
 }
 go_back() {
     local status=$?
@@ -63,6 +62,7 @@ go_back() {
         systemctl start opennebula.service || tell remedy \
             "oned does not start on SQLite any more, either: look at journalctl -u opennebula there"
     fi
+    unclaim
     rm -rf "$work" "$converting" "${copy:-$work}.partial"
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
     exit "$status"
@@ -81,7 +81,7 @@ look() {
     printf '%s\n' "$program" >"$convert"
     chmod 0700 "$convert"
     tool describe "$sqlite"
-    identity=$(said_of identity) users=$(said_of users)
+    own_identity=$(said_of identity) users=$(said_of users)
     local there needed
     there=$(said_of schema) needed=$(schema_in <"$onedb_schema")
     [ "$there" = "$needed" ] || refuse "a database of version $needed, as the packages there need it" \
@@ -153,6 +153,8 @@ place() {
         "it has changed since" "see who writes it, then run again"
     # An operator may have made a database meanwhile.
     require_room
+    # It is empty, or the copy of an earlier run.
+    may_replace=yes
     put_in_place
     make_account
 }
@@ -177,5 +179,5 @@ start() {
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha
     restart_gui
 }
-ran= had_account=yes had_database=yes identity= users=
+ran= had_account=yes had_database=yes own_identity= users=
 for each in $steps; do "$each"; done
