@@ -61,6 +61,8 @@ class Provider(ResourceProvider):
     """A resource whose inputs are one typed spec; its outputs are the inputs and what was seen."""
 
     serialize_as_secret_always = False
+    drift_means: ClassVar[str] = "will be changed"
+    """What the next ``up`` does about a difference that was found."""
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
@@ -82,7 +84,7 @@ class Provider(ResourceProvider):
         drift = olds.get("drift") or []
         observes = given.observes()
         for difference in drift:
-            what = "not as the stack wants it" if observes else "will be changed"
+            what = "not as the stack wants it" if observes else self.drift_means
             progress.note(str(olds.get("urn", "")), f"{what}: {difference}")
         return DiffResult(
             changes=bool(

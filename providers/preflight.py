@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class PreflightProvider(Provider):
-    """Checks, and changes nothing: there is nothing of it to read or to delete."""
+    """Checks, and changes nothing: there is nothing of it to delete."""
+
+    drift_means = "up refuses"
 
 
 class Preflight(Resource, module="opennebula", name="Preflight"):

@@ -7,6 +7,7 @@ from typing import Any
 from hosts.errors import HostError
 from procedures.access import Access
 from procedures.preflight import Checked, preflight
+from procedures.signs import refusal
 from procedures.specs import PreflightSpec, ZoneSpec
 from procedures.zone_preflight import ZoneChange
 from providers import progress, stack
@@ -35,8 +36,10 @@ class Work(base.Work[PreflightSpec]):
         return {}
 
     def look(self, access: Access, spec: PreflightSpec, props: Mapping[str, Any]) -> Outputs:
-        """What was checked, was."""
-        return {}
+        """Look for what the next ``up`` refuses before it writes anything on any host."""
+        survey = stack.current().survey(access, spec.database)
+        found = [refusal(one, spec.database, new=False) for one in survey.known_facts().values()]
+        return {"drift": [f"{error.host}: {error.seen}" for error in found if error]}
 
     def change(
         self,
