@@ -84,7 +84,8 @@ def by_hand(lab: Lab) -> float:
     """The floor: a plain script that does only what must be done; the seconds that it took."""
     pairs = [f"{host.name}={host.address}" for host in lab.hosts]
     files = [str(lab.key), str(lab.known_hosts)]
-    argv = [str(FLOOR), "ubuntu", *files, REPOSITORY, "7.2", f"{VIP}/24", "eth0", *pairs]
+    version = os.environ.get("LAB_ONE_VERSION", "7.2")
+    argv = [str(FLOOR), "ubuntu", *files, REPOSITORY, version, f"{VIP}/24", "eth0", *pairs]
     environment = {**os.environ, "ONE_PASS": ONE_PASS, "DB_PASSWORD": DB_PASSWORD}
     begun = time.monotonic()
     lab.exec(argv, env=environment, check=True)
