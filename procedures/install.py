@@ -126,6 +126,8 @@ def remove(access: Access, spec: InstallationSpec) -> None:
     """Stop and disable what was installed; the data stays unless the spec says purge."""
     seen = _facts(access, spec)
     if not seen.package:
+        if seen.traces.claimed:
+            access.run(spec.host, "unclaim")
         return
     mine = "mine" if spec.database.is_mariadb else "none"
     access.run(

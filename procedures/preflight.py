@@ -14,7 +14,7 @@ from procedures.checks.site import Change, Seen, Site, Weight
 from procedures.ground import ground
 from procedures.observe import Facts, question, read
 from procedures.specs import PreflightSpec
-from procedures.zone_preflight import ZoneChange, foresee
+from procedures.zone_preflight import Foreseen, ZoneChange, foresee
 
 SECONDS = 120.0
 """For a host's answer: most of it is what a host gives itself to look up a name."""
@@ -67,7 +67,8 @@ def preflight(
         elif one.weight is Weight.NOTE:
             access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
     facts = {name: one.facts for name, one in site.seen.items() if one.facts is not None}
-    foreseen = foresee(access, zone_change, facts)
+    # One host under two names would look like two servers.
+    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
     wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
     wrong += foreseen.refusals
     if wrong:

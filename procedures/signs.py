@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hosts.errors import HostError
 from opennebula import conf
-from opennebula.database import Place
+from opennebula.database import TABLES, Place
 from procedures import configuration
 from procedures.observe import Facts
 from procedures.specs import Database
@@ -22,6 +22,8 @@ _KEYS = "/var/lib/one/.one"
 _SSH = "/var/lib/one/.ssh"
 _ONE_AUTH = f"{_KEYS}/one_auth"
 _PACKAGED = 'DB = [ BACKEND = "sqlite" ]'
+STARTED = "started"
+"""What the mark says once our own bootstrap, or copy of the zone's data, has begun."""
 _MANY = 3
 """Names that are listed; of more only how many there are."""
 
@@ -205,10 +207,15 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
 
 
 def _service(seen: Facts) -> Iterator[Sign]:
-    if seen.traces.claimed:
+    if seen.traces.claimed == STARTED:
         return
     unit = seen.units.get("opennebula")
-    enabled = unit is not None and unit.enabled.startswith(("enabled", "linked"))
+    # A package may enable it while we install it.
+    enabled = (
+        not seen.traces.claimed
+        and unit is not None
+        and unit.enabled.startswith(("enabled", "linked"))
+    )
     if seen.active or (unit is not None and unit.runs) or enabled:
         what = [word for word, there in (("running", seen.active), ("enabled", enabled)) if there]
         yield Sign(
@@ -228,7 +235,7 @@ def _service(seen: Facts) -> Iterator[Sign]:
 
 
 def _keys(seen: Facts) -> Iterator[Sign]:
-    if seen.traces.claimed:
+    if seen.traces.claimed == STARTED:
         return
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
     if seen.package:
@@ -260,8 +267,10 @@ def _one_db(seen: Facts) -> Iterator[Sign]:
 
 
 def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
-    objects = seen.traces.objects
-    if database.is_mariadb and objects and not seen.traces.claimed:
+    objects = set(seen.traces.objects)
+    if seen.traces.claimed == STARTED:
+        objects -= TABLES
+    if database.is_mariadb and objects:
         yield Sign(
             BLANK,
             f"a database {database.name} that is no OpenNebula's, or half of one"

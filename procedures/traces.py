@@ -17,7 +17,7 @@ class LocalDatabase:
 class Traces:
     """As observe.sh reports them."""
 
-    claimed: bool = False
+    claimed: str = ""
     """This program saw the host blank, and has not got as far as a database on it: what it has
     of OpenNebula since then is ours."""
     processes: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ def parse(values: Mapping[str, str]) -> Traces:
     """From what observe.sh printed."""
     size, _, schema = values.get("sqlite", "").partition(" ")
     return Traces(
-        claimed=bool(values.get("claimed")),
+        claimed=values.get("claimed", ""),
         processes=tuple(values.get("oned_processes", "").splitlines()),
         sqlite_bytes=int(size or 0),
         sqlite_schema=schema,

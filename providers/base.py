@@ -11,6 +11,7 @@ refers to them by name. Never rename one without keeping the old name importable
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,6 +64,8 @@ class Provider(ResourceProvider):
     serialize_as_secret_always = False
     drift_means: ClassVar[str] = "will be changed"
     """What the next ``up`` does about a difference that was found."""
+    changes_hosts: ClassVar[bool] = True
+    """Its create and update may change something, so that a failed update is recorded."""
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
@@ -105,7 +108,7 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        with partial.recorded(_id, {**olds, **news}):
+        with partial.recorded(_id, {**olds, **news}) if self.changes_hosts else nullcontext():
             return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     drift_means = "up refuses"
+    changes_hosts = False
 
 
 class Preflight(Resource, module="opennebula", name="Preflight"):

@@ -143,6 +143,11 @@ class Stack:
             seen = self._checked.pop(host.name, None)
         return seen if seen is not None and seen.host == host else None
 
+    def has(self, host: Host) -> bool:
+        """Return whether a front-end of the stack is at that host's place, by whatever name."""
+        places = [(one.address, one.ssh.port) for one in self.front_ends.values()]
+        return (host.address, host.ssh.port) in places
+
     def still_there(self, hosts: Mapping[str, T]) -> dict[str, T]:
         """Those that are not gone for good."""
         return {name: host for name, host in hosts.items() if name not in self.lost}

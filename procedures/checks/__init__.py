@@ -18,6 +18,7 @@ from procedures.checks.host import (
     systemd,
 )
 from procedures.checks.network import interface, names, ports, service_ports, vip
+from procedures.checks.renamed import renamed
 from procedures.checks.site import Finding, Site, Weight
 
 Rule = Callable[[Site], Iterator[Finding]]
@@ -35,7 +36,7 @@ SKIPPABLE: Mapping[str, Rule] = {
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (blank, conversion, distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (renamed, blank, conversion, distribution, systemd, mandatory_access)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:

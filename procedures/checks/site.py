@@ -63,6 +63,18 @@ class Change:
             if name not in old or old[name].address != host.address
         )
 
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """The new front-ends that are where one that leaves the stack was, and its name."""
+        old = self.before.hosts.values() if self.before else ()
+        gone = {
+            (host.address, host.ssh.port): host.name
+            for host in old
+            if host.name not in self.spec.hosts
+        }
+        here = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
+        return {name: gone[at] for name, at in sorted(here.items()) if at in gone}
+
     @property
     def is_upgrade(self) -> bool:
         """To another version."""

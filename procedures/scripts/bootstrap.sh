@@ -5,11 +5,14 @@ if [ "$mariadb" = yes ]; then
     await_database
     may_replace=no
     require_replaceable
+fi
+keep_settings bootstrap
+claim_data
+if [ "$mariadb" = yes ]; then
     sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`"
 elif [ -s /var/lib/one/one.db ]; then
     refuse "no SQLite database" "/var/lib/one/one.db" "run again"
 fi
-keep_settings bootstrap
 # What an earlier life left: a founder starts outside any zone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.

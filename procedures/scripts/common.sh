@@ -71,6 +71,11 @@ claim() { # new, or anything
     mkdir -p "$(dirname "$claimed")"
     put "$claimed" "$1"
 }
+# From here on the keys in .one and the tables of the database are made, or received, by us.
+claim_data() {
+    mkdir -p "$(dirname "$claimed")"
+    put "$claimed" started
+}
 unclaim() {
     rm -f "$claimed"
     rmdir --ignore-fail-on-non-empty "$(dirname "$claimed")" 2>/dev/null || true
@@ -248,11 +253,21 @@ identity_of() { sql "$1" -e "$identity" 2>/dev/null || true; }
 # No database goes but an empty one, one of a bootstrap of ours that was cut off, or a copy of this
 # zone's. Variable: may_replace (yes: it is such a copy).
 require_replaceable() {
-    local there
+    local there kept
     there=$(sql -e "SELECT table_name FROM information_schema.tables
         WHERE table_schema = '$db_name' UNION ALL $further")
     [ -n "$there" ] && [ "$may_replace" != yes ] || return 0
-    [ ! -e "$claimed" ] || [ "$(count_users)" -gt 0 ] || return 0
+    if grep -qsx started "$claimed" && [ "$(count_users)" = 0 ]; then
+        # Most likely ours. If not, nothing of it is lost.
+        kept=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-of-none-before-bootstrap.sql.zst
+        (
+            umask 077
+            mkdir -p "$(dirname "$kept")"
+            "$(command -v mariadb-dump || command -v mysqldump)" --single-transaction --routines \
+                --events --hex-blob "$db_name" | zstd -q >"$kept"
+        )
+        return 0
+    fi
     refuse "no database $db_name, or an empty one" "$(head -n 3 <<<"$there" | paste -sd' ') in it" \
         "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, drop it; then run again"
 }
@@ -282,7 +297,7 @@ put_in_place() {
     [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
     require_replaceable
     # Where this ends in the middle the host holds no database, and is ours all the same.
-    claim "between two databases"
+    claim_data
     sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
     unclaim
     sql -e "DROP DATABASE $scratch"
@@ -301,9 +316,10 @@ drop_account() { # ACCOUNT, as SQL has it; the beginning of our grant
 # Keys and settings as they are, before anything replaces them. What is kept already is not kept
 # twice, and nothing of it is ever thrown away.
 keep_settings() { # REASON
+    local kept paths keys
+    keys=$(find /var/lib/one/.one -type f ! -name one_auth 2>/dev/null || true)
     # All that is there came with our own packages.
-    ! grep -qsx new "$claimed" || return 0
-    local kept paths
+    [ -n "$keys" ] || ! grep -qsx new "$claimed" || return 0
     paths=$(cd / && ls -d var/lib/one/.one var/lib/one/.ssh etc/one 2>/dev/null || true)
     [ -n "$paths" ] || return 0
     step "keep the keys and the settings"

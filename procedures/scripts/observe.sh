@@ -24,7 +24,7 @@ done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
-[ ! -e "$claimed" ] || tell claimed yes
+[ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
 # Whoever started it: the unit, a shell, a container.
 tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 

@@ -22,6 +22,7 @@ if [ "$alone" = yes ]; then
 fi
 
 keep_settings copy
+[ "$may_replace" = yes ] || claim_data
 
 step "set SERVER_ID"
 put_conf "$oned_conf"

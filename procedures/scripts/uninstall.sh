@@ -9,6 +9,7 @@ done
 drop_programs
 end_trust
 drop_incoming
+unclaim
 remove_block /etc/hosts
 # Before anything is deleted: what is on the shares is not this host's alone.
 while read -r id target; do

@@ -72,7 +72,9 @@ class Work(base.Work[InstallationSpec]):
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
         """Stop and disable the services; the data stays unless purge is set."""
-        if spec.host.name not in stack.current().lost:
+        here = stack.current()
+        is_renamed = spec.host.name not in here.front_ends and here.has(spec.host)
+        if spec.host.name not in here.lost and not is_renamed:
             remove(access, spec)
 
 

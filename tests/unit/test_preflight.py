@@ -890,3 +890,16 @@ def test_without_facts_the_ground_is_judged_alone() -> None:
     )
     with pytest.raises(HostError, match="n1a2: look for systemd"):
         check(hosts, spec())
+
+
+def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
+    hosts = {
+        **spec("n1a1", "n1a2").hosts,
+        "front": Host(name="front", address=address("n1a3")),
+    }
+    answers = {**looks(at_work=True), "front": Seen(bare("n1a3"), settled("n1a3"))}
+    del answers["n1a3"]
+    found = findings(site(answers, spec(hosts=hosts), spec()))
+    error = next(one.error for one in found if one.error.step == "compare the front-ends' names")
+    assert error.expected == "n1a3 at 10.2.50.12, as the stack has it"
+    assert "back to n1a3" in error.remedy

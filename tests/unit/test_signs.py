@@ -153,11 +153,13 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
     "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),
 }
-CLAIMED = ("running", "enabled", "process", "user", "keys", "auth", "ssh", "table")
-"""What a half-made host of ours may show."""
+CLAIMED = ("running", "enabled", "process", "user", "keys", "auth", "ssh")
+"""What a host of ours may show whose bootstrap was cut off."""
+INSTALLED = ("enabled", "user")
+"""What it may show before that."""
 
 
-def with_signs(*names: str, claimed: bool = False, **changes: Any) -> Facts:
+def with_signs(*names: str, claimed: str = "", **changes: Any) -> Facts:
     """A host with all of these; of what excludes each other the last."""
     given: dict[str, Any] = {}
     traces: dict[str, Any] = {"claimed": claimed}
@@ -183,12 +185,21 @@ def test_one_sign_is_enough(name: str) -> None:
 
 @pytest.mark.parametrize("name", CLAIMED)
 def test_what_our_own_interrupted_run_left_is_no_sign(name: str) -> None:
-    assert signs.signs(with_signs(name, claimed=True), MARIADB, new=True) == []
+    assert signs.signs(with_signs(name, claimed=signs.STARTED), MARIADB, new=True) == []
+    found = signs.signs(with_signs(name, claimed="installed"), MARIADB, new=True)
+    assert bool(found) == (name not in INSTALLED)
+
+
+def test_of_tables_only_opennebulas_own_are_those_of_a_bootstrap_that_was_cut_off() -> None:
+    half = blank(traces=Traces(claimed=signs.STARTED, objects=("logdb", "acl")))
+    assert signs.signs(half, MARIADB, new=True) == []
+    other = blank(traces=Traces(claimed=signs.STARTED, objects=("logdb", "orders")))
+    assert "(orders)" in only(other)
 
 
 @pytest.mark.parametrize("name", sorted(SIGNS.keys() - {*CLAIMED}))
 def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
-    assert SIGNS[name][2] in only(with_signs(name, claimed=True))
+    assert SIGNS[name][2] in only(with_signs(name, claimed=signs.STARTED))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +212,7 @@ def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
         blank(traces=Traces(accounts={"%": ("GRANT USAGE ON *.* TO `oneadmin`@`%`",)})),
         blank(traces=Traces(zones=("0 OpenNebula",))),
         # An up that failed before there was any database, and then another db_name.
-        blank(oned_conf=section(DB_NAME="one1"), traces=Traces(claimed=True)),
+        blank(oned_conf=section(DB_NAME="one1"), traces=Traces(claimed="installed")),
     ],
     ids=str,
 )
@@ -235,7 +246,9 @@ def test_a_slave_is_never_told_to_become_zone_0(section: str, way: str) -> None:
 
 def test_an_earlier_db_name_counts_where_something_is_in_it() -> None:
     there = {"one1": LocalDatabase(1, is_opennebula=False)}
-    seen = blank(oned_conf=section(DB_NAME="one1"), traces=Traces(claimed=True, databases=there))
+    seen = blank(
+        oned_conf=section(DB_NAME="one1"), traces=Traces(claimed="installed", databases=there)
+    )
     assert "points to the MariaDB database one1" in only(seen)
 
 
@@ -328,7 +341,7 @@ def test_either_it_is_refused_or_nothing_is_there_to_be_overwritten(
 def test_traces_are_read_as_observe_prints_them() -> None:
     found = parse(
         {
-            "claimed": "yes",
+            "claimed": "started",
             "oned_processes": "7 /usr/bin/oned -f",
             "sqlite": "4096 7.2.0",
             "databases": "3 0 shop\n71 3 one one",
@@ -339,7 +352,7 @@ def test_traces_are_read_as_observe_prints_them() -> None:
         }
     )
     assert found == Traces(
-        claimed=True,
+        claimed="started",
         processes=("7 /usr/bin/oned -f",),
         sqlite_bytes=4096,
         sqlite_schema="7.2.0",

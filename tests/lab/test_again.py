@@ -1,0 +1,84 @@
+"""What was refused once is refused again, and a host that was given up is no longer ours."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.foreign import do, everything, sql
+from tests.lab.messages import only
+from tests.lab.operators import Operator, config
+from tests.lab.test_blank import IN_OUR_NAME, KEYS, VIP_KEYS
+
+pytestmark = pytest.mark.lab
+
+STRANGER = "n1a2"
+TAKEN = "10.2.50.90"
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(2, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
+    operator.config["force_ha"] = True
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def refused_twice(site: Site, host: str, step: str, **changes: Any) -> None:
+    """The same refusal, by an ``up`` and by the next one; nothing changes."""
+    lab, operator = site
+    before = everything(lab.hosts)
+    with config(operator, **changes):
+        for _ in range(2):
+            assert only(operator.up(), host).step == step
+            assert everything(lab.hosts) == before
+    run = operator.up("--expect-no-changes")
+    assert run.ok, run.output
+
+
+def test_a_vip_that_is_somebody_elses(site: Site) -> None:
+    lab, _ = site
+    do(lab.host(STRANGER), f"ip address add {TAKEN}/24 dev eth0")
+    refused_twice(site, "n1a1", "see that the VIP is free", one_vip=TAKEN)
+    do(lab.host(STRANGER), f"ip address del {TAKEN}/24 dev eth0")
+
+
+def test_a_front_end_under_another_name(site: Site) -> None:
+    lab, _ = site
+    refused_twice(
+        site,
+        "front",
+        "compare the front-ends' names",
+        frontends={"front": {"address": lab.host("n1a1").address}},
+        purge=True,
+    )
+
+
+def test_a_host_that_was_given_up_is_somebody_elses(site: Site, tmp_path: Path) -> None:
+    lab, _ = site
+    host = lab.host(STRANGER)
+    first = alone(lab, tmp_path / "first")
+    first.config["repository"] = {"url": "http://10.2.50.1:8080/nowhere"}
+    assert not first.up().ok
+    assert first.destroy().ok
+    sql(host, IN_OUR_NAME)
+    do(host, f"{KEYS}echo k >.one/one_key")
+    before = everything(lab.hosts)
+    message = only(alone(lab, tmp_path / "later").up(), STRANGER)
+    assert "keys in /var/lib/one/.one (one_key)" in message.seen
+    assert "a database opennebula that is no OpenNebula's" in message.seen
+    assert everything(lab.hosts) == before
+
+
+def alone(lab: Lab, folder: Path) -> Operator:
+    """A stack of that host alone, outside any zone."""
+    operator = Operator(lab, folder, front_ends=[STRANGER])
+    for key in VIP_KEYS:
+        del operator.config[key]
+    return operator
