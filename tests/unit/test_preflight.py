@@ -12,6 +12,7 @@ from opennebula import families
 from procedures.access import Access, HostErrors, Secrets
 from procedures.checks import SKIPPABLE, findings
 from procedures.checks.host import GIB, MIB, PATHS
+from procedures.checks.renamed import renamed
 from procedures.checks.site import Change, Finding, Seen, Site, Weight
 from procedures.ground import Clock, Ground, Listener, Room, ground
 from procedures.observe import Address, Dump, Facts, Package
@@ -899,7 +900,8 @@ def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
     }
     answers = {**looks(at_work=True), "front": Seen(bare("n1a3"), settled("n1a3"))}
     del answers["n1a3"]
-    found = findings(site(answers, spec(hosts=hosts), spec()))
-    error = next(one.error for one in found if one.error.step == "compare the front-ends' names")
+    (found,) = renamed(site(answers, spec(hosts=hosts), spec()))
+    error = found.error
+    assert error.step == "compare the front-ends' names"
     assert error.expected == "n1a3 at 10.2.50.12, as the stack has it"
     assert "back to n1a3" in error.remedy
