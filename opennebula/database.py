@@ -23,10 +23,11 @@ TABLES = frozenset(
     acl backupjob_pool cluster_datastore_relation cluster_network_relation cluster_pool
     cluster_vnc_bitmap datastore_pool db_versioning document_pool group_pool group_quotas
     group_vlans history hook_log hook_pool host_monitoring host_pool image_pool
-    local_db_versioning logdb marketplace_pool marketplaceapp_pool network_pool network_vlan_bitmap plan_pool pool_control
-    schedaction_pool secgroup_pool system_attributes template_pool user_pool user_quotas vdc_pool
-    vm_monitoring vm_pool vm_showback vmgroup_pool vn_template_pool vrouter_pool zone_pool
-    """.split()  # noqa: SIM905 - as long as a page otherwise
+    local_db_versioning logdb marketplace_pool marketplaceapp_pool network_pool
+    network_vlan_bitmap plan_pool pool_control schedaction_pool secgroup_pool system_attributes
+    template_pool user_pool user_quotas vdc_pool vm_monitoring vm_pool vm_showback vmgroup_pool
+    vn_template_pool vrouter_pool zone_pool
+    """.split()  # noqa: SIM905 - as a list it takes a page
 )
 """All tables that oned of 7.2 or 7.4 makes (read in its source)."""
 

@@ -326,7 +326,7 @@ def test_either_it_is_refused_or_nothing_is_there_to_be_overwritten(
 ) -> None:
     hosts = {}
     for name, kinds, ours, holds in zip(NAMES, mixed, claimed, content, strict=True):
-        seen = with_signs(*sorted(kinds), claimed=ours and not holds)
+        seen = with_signs(*sorted(kinds), claimed=signs.STARTED if ours and not holds else "")
         host = Host(name=name, address=f"10.2.50.{9 + int(name[-1])}")
         hosts[name] = replace(seen, host=host, has_content=holds or seen.has_content)
     refused = {
