@@ -358,9 +358,9 @@ class Settings(Strict):
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
     """`MariaDB`, or `SQLite` for one front-end without high availability."""
     convert_database: bool = False
-    """Where the one front-end that holds data has them in SQLite: move them to MariaDB, see
-    [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy). Nobody can use OpenNebula
-    meanwhile. Afterwards it means nothing.
+    """Where the one front-end that holds data has them in SQLite: move them to MariaDB. Nobody can
+    use OpenNebula during that; once it is done the key has no effect: see
+    [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy).
     """
     db_name: DatabaseName = "opennebula"
     """Name of the database: one of OpenNebula's own, not of MariaDB's."""

@@ -9,7 +9,7 @@ convert=$work/convert
 sqlite=/var/lib/one/one.db
 aside=$sqlite.before-mariadb
 drop_empty="DROP USER IF EXISTS 'opennebula_ha_empty'@'localhost'"
-as_before="nothing has changed, and OpenNebula goes on with SQLite: run again"
+as_before="nothing has changed, and OpenNebula continues on SQLite: run again"
 # What the program says where it refuses: expected, seen, remedy.
 tool() { # COMMAND…; sets said
     local status=0 lines

@@ -103,7 +103,7 @@ chmod 755 {CLIENT}"""
     first.run(f"rm {CLIENT}")
     assert message.step == "compare all rows of SQLite and MariaDB"
     assert message.expected == "the same values in user_pool as in SQLite"
-    assert "goes on with SQLite" in message.remedy
+    assert "continues on SQLite" in message.remedy
     assert state(first) == before
     assert content(first) == held
 

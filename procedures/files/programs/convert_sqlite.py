@@ -162,13 +162,13 @@ def verify(source: sqlite3.Connection, database: str) -> None:
             raise Wrong(
                 f"{here.rows} rows in {table.name} as in SQLite",
                 str(there.rows),
-                "run again; nothing has changed, and OpenNebula goes on with SQLite",
+                "run again; nothing has changed, and OpenNebula continues on SQLite",
             )
         if here.sum != there.sum:
             raise Wrong(
                 f"the same values in {table.name} as in SQLite",
                 f"{there.rows} rows, of which some differ",
-                "run again; nothing has changed, and OpenNebula goes on with SQLite",
+                "run again; nothing has changed, and OpenNebula continues on SQLite",
             )
     print("rows", number)
 
