@@ -40,6 +40,8 @@ PROVIDER_KEY = "__provider"
 """The SDK's own key for the serialized provider, among a resource's properties."""
 
 _format_exc = traceback.format_exc
+_refreshed: set[str] = set()
+"""The resources that this process has read."""
 
 
 def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
@@ -86,9 +88,11 @@ class Provider(ResourceProvider):
         replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
         drift = olds.get("drift") or []
         observes = given.observes()
-        for difference in drift:
+        urn = str(olds.get("urn", ""))
+        # A refresh has just shown them.
+        for difference in () if urn in _refreshed else drift:
             what = "not as the stack wants it" if observes else self.drift_means
-            progress.note(str(olds.get("urn", "")), f"{what}: {difference}")
+            progress.note(urn, f"{what}: {difference}")
         return DiffResult(
             changes=bool(
                 changed or replaces or olds.get(partial.INCOMPLETE) or (drift and not observes)
@@ -104,6 +108,7 @@ class Provider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is there now."""
+        _refreshed.add(str(props.get("urn", "")))
         return ReadResult(id_, {**props, **self._work().read(props)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:

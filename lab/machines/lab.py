@@ -288,6 +288,7 @@ class Lab:
         obstacles = prerequisites.obstacles()
         if obstacles:
             raise LabFault("; ".join(obstacles))
+        prerequisites.raise_limits()
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "boot.lock").open("w") as lock:
             try:

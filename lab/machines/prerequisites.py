@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def obstacles() -> list[str]:
     if not Path("/dev/loop-control").exists():
         found.append("the lab needs loop devices; load them with `modprobe loop`")
     return found
+
+
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+ENOUGH_INOTIFY = 1024
+"""Each host's systemd takes some; the kernel's default of 128 is gone with three labs."""
+
+
+def raise_limits() -> None:
+    """Let this machine, until it boots again, carry the hosts of several labs."""
+    with suppress(OSError, ValueError):
+        if int(INOTIFY.read_text()) < ENOUGH_INOTIFY:
+            INOTIFY.write_text(str(ENOUGH_INOTIFY))
 
 
 def _has_overlayfs() -> bool:

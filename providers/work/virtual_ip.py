@@ -38,6 +38,8 @@ class Work(base.Work[ZoneSpec]):
         holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
         return {
             "holder": ", ".join(sorted(holding)),
+            # Where the rollout of the next up ends with another one, that is a change.
+            **({"leader": leader} if leader else {}),
             "endpoint": spec.endpoint,
             "drift": [*faults(seen, spec.vips, leader), *drift],
         }

@@ -147,7 +147,8 @@ def test_an_account_of_one_deploys_goes_with_the_change_of_its_password(zone: Zo
         done = lab.host(name).run(f'mysql -e "{grant}; {foreign}"')
         assert done.returncode == 0, done.stderr
     shown = operator.refresh()
-    assert shown.output.count("database account oneowner@%: lets in from any host") == len(NAMES)
+    listed = shown.output.partition("\nDiagnostics:")[2]
+    assert listed.count("database account oneowner@%: lets in from any host") == len(NAMES)
     assert "10.2.50.99" not in shown.output
 
     operator.secrets["db_password"] = "canary-db-password-3rd"
