@@ -1,5 +1,6 @@
 """Hosts that somebody else built: refused and unchanged, and the way out that is named works."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -177,6 +178,37 @@ def test_a_host_without_opennebula_that_is_not_blank(lab: Lab, tmp_path: Path, n
     case.solve(host)
     well(operator, **case.keys)
     assert case.keeps(host) == before
+    assert "oneadmin" in one(host, "oneuser list")
+
+
+MIXED = (
+    "an application's database of that name",
+    "an application's account",
+    "keys beside a missing database",
+    "another OpenNebula's tables",
+    "an oned outside its unit",
+)
+"""Signs that can be on one host together."""
+
+
+def test_a_random_mixture_of_signs(lab: Lab, tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    cases = [CASES[name] for name in chance.sample(MIXED, chance.randint(2, len(MIXED)))]
+    host = renewed(lab)
+    for case in cases:
+        case.build(host)
+    before = [case.keeps(host) for case in cases]
+    operator = alone(lab, tmp_path)
+    message = refused(lab, operator)
+    for case in cases:
+        assert case.seen in message.seen
+        assert case.remedy in message.remedy
+        case.solve(host)
+        operator.config |= case.keys
+    well(operator)
+    assert [case.keeps(host) for case in cases] == before
     assert "oneadmin" in one(host, "oneuser list")
 
 
