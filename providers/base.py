@@ -29,15 +29,13 @@ from pulumi.runtime import rpc
 
 from hosts.errors import HostError
 from providers import given, lifeline, partial, progress
+from providers.partial import PROVIDER_KEY
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from hosts.connection import Host
     from providers.work.base import Work
-
-PROVIDER_KEY = "__provider"
-"""The SDK's own key for the serialized provider, among a resource's properties."""
 
 _format_exc = traceback.format_exc
 _refreshed: set[str] = set()
@@ -113,7 +111,7 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        with partial.recorded(_id, {**olds, **news}) if self.changes_hosts else nullcontext():
+        with partial.recorded(_id, olds, news) if self.changes_hosts else nullcontext():
             return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:

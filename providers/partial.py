@@ -18,18 +18,24 @@ from google.protobuf import any_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+PROVIDER_KEY = "__provider"
+"""The SDK's own key for the serialized provider, among a resource's properties."""
 INCOMPLETE = "incomplete"
 """Output of a resource whose last update failed."""
 _PARTIAL = "_opennebula_ha_partial"
 
 
 @contextmanager
-def recorded(identifier: str, outputs: Mapping[str, Any]) -> Iterator[None]:
-    """Have an error that leaves this block recorded with these outputs of the resource."""
+def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Iterator[None]:
+    """Have an error that leaves this block recorded with the former outputs of the resource.
+
+    What the resource was before, such as its front-ends, is what the next update starts from, too.
+    """
     try:
         yield
     except Exception as error:
-        setattr(error, _PARTIAL, (identifier, {**outputs, INCOMPLETE: True}))
+        provider = {PROVIDER_KEY: news[PROVIDER_KEY]}
+        setattr(error, _PARTIAL, (identifier, {**olds, **provider, INCOMPLETE: True}))
         raise
 
 

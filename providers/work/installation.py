@@ -7,6 +7,7 @@ from procedures.access import Access
 from procedures.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
 from providers import stack
+from providers.partial import INCOMPLETE
 from providers.work import base
 from providers.work.base import Outputs, now
 
@@ -54,7 +55,7 @@ class Work(base.Work[InstallationSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
-        renew = olds.get("secrets") != news.get("secrets")
+        renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
         here = stack.current()
         former = InstallationSpec.model_validate(olds["spec"]).names
         done = install(

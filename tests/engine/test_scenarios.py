@@ -438,6 +438,9 @@ Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"
     assert failed.status != 0
     assert "a: update: expected success, saw failure" in failed.text
     assert CANARY not in stack.raw_state()
+    # The next one starts from what the thing was before.
+    (again,) = [call for call in stack.up().calls if call.method == "update"]
+    assert again.arguments["olds"]["value"] == "1"
     stack.unflag("fail-*")
     stack.config({"trial:value": "1"})
     run = stack.up()

@@ -126,7 +126,7 @@ class Recorder(Provider):
         """Make the thing again in its place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
-        with partial.recorded(_id, {**_olds, **_news}):
+        with partial.recorded(_id, _olds, _news):
             _act("update", name, _news)
         outputs = _make(name, _news)
         _record("updated", name)
