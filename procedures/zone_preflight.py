@@ -85,10 +85,11 @@ def judge(
 
     ``view`` is the zone as its leader shows it, empty where there is none.
     """
-    forgets = {entry.name for host in front_ends for entry in host.pool} & {*change.lost}
+    staying = [host for host in front_ends if host.name in change.staying]
+    forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
     refusals = [
         *_of_strangers(change, front_ends),
-        *_of_lost(change, front_ends, view, forgets),
+        *_of_lost(change, staying, view, forgets),
     ]
     adopted: frozenset[str] = frozenset()
     if not refusals and not (forgets and view.leader() is None):
@@ -125,18 +126,18 @@ def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> I
 
 def _of_lost(
     change: ZoneChange,
-    front_ends: Collection[FrontEndView],
+    staying: Collection[FrontEndView],
     view: ZoneView,
     forgets: Collection[str],
 ) -> Iterator[HostError]:
     """Without the lost there must be a majority, or one server that can continue alone."""
     if not forgets or view.leader() is not None:
         return
-    holding = {host.name for host in front_ends if host.has_content}
-    listed = {entry.name for host in front_ends for entry in host.pool}
+    holding = {host.name for host in staying if host.has_content}
+    listed = {entry.name for host in staying for entry in host.pool}
     if listed - {*forgets} == holding and len(holding) == 1:
         return
-    asleep = sorted(host.name for host in front_ends if host.is_member and not host.running)
+    asleep = sorted(host.name for host in staying if host.is_member and not host.running)
     yield HostError(
         ", ".join(sorted(change.staying)),
         "take the lost servers out of the zone",

@@ -130,6 +130,14 @@ def test_lost_servers_are_forgotten_where_the_others_lead_or_one_is_left() -> No
     assert judge(alone, [last], ZoneView((), {})).refusals == ()
 
 
+def test_of_a_zone_of_two_one_is_lost_while_a_former_server_leaves() -> None:
+    two = POOL[:2]
+    last = server("n1a1", pool=two, status=status(0, State.CANDIDATE))
+    former = server("n1a3", running=False, status=None)
+    alone = change("n1a1", leaving=("n1a3",), lost=("n1a2",))
+    assert judge(alone, [last, former], ZoneView((), {})).refusals == ()
+
+
 def test_lost_servers_without_which_nobody_leads() -> None:
     five = (
         *POOL,
