@@ -167,8 +167,8 @@ def vip(site: Site) -> Iterator[Finding]:
                 remedy="take that address from the machine that has it, or set"
                 " opennebula-ha:one_vip to a free one",
             ),
-            # A front-end that does not answer may be the one that has it.
-            Weight.WARNING if site.silent else Weight.REFUSAL,
+            # A server of the zone that does not answer may be the one that has it.
+            Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
         )
 
 

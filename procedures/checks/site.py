@@ -133,3 +133,10 @@ class Site:
             for name, one in self.seen.items()
             if one.facts and Step.LOOK in plan(one.facts, self.spec.database, asked=self.converts)
         }
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Return the hosts that are the zone's already, whether they are up or not."""
+        pools = (one.facts.pool for one in self.seen.values() if one.facts)
+        listed = {entry.name for pool in pools for entry in pool}
+        return (frozenset(self.spec.hosts) - self.change.new) | listed
