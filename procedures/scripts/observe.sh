@@ -65,14 +65,18 @@ if has_mariadb && ! database_answers; then
     tell unseen "$(database_folders)"
 elif has_mariadb; then
     own="'information_schema', 'mysql', 'performance_schema', 'sys', '$scratch'"
-    said=$(sql -e "
+    look() { # SQL that may fail where a disk is full
+        sql -e "
         SELECT CONCAT_WS(' ', 'database', COUNT(*),
                 SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
             FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
         SELECT CONCAT('table ', table_name) FROM information_schema.tables
             WHERE table_schema = '$db_name';
-        SELECT CONCAT('other ', name) FROM ($further) AS further;
-        SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'")
+        $1
+        SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
+    }
+    # What this does not see the script sees that would drop the database.
+    said=$(look "SELECT CONCAT('other ', name) FROM ($further) AS further;" 2>/dev/null) || said=$(look "")
     tell databases "$(sed -n 's/^database //p' <<<"$said")"
     tables=$(sed -n 's/^table //p' <<<"$said")
     tell objects "$(sed -n 's/^\(table\|other\) //p' <<<"$said")"
