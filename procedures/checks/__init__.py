@@ -40,8 +40,16 @@ _ALWAYS: tuple[Rule, ...] = (renamed, blank, conversion, distribution, systemd, 
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
-    """Return all findings, sorted by host. Every front-end of the stack must answer."""
-    found = [Finding(error) for error in site.silent.values()]
+    """Return all findings, sorted by host.
+
+    Every front-end must answer, unless there is no zone yet and the host was seen before: then it
+    keeps none of the others from their installation.
+    """
+    found = [
+        Finding(error)
+        for name, error in site.silent.items()
+        if site.has_data or name in site.change.new
+    ]
     for rule in _ALWAYS:
         found += rule(site)
     for name, rule in SKIPPABLE.items():

@@ -118,6 +118,11 @@ class Site:
         """What the stack is to be."""
         return self.change.spec
 
+    @property
+    def has_data(self) -> bool:
+        """Return whether any of the hosts that answered holds data of OpenNebula's."""
+        return any(one.holds_data for one in self.seen.values())
+
     @cached_property
     def fresh(self) -> frozenset[str]:
         """The hosts to be checked fully."""

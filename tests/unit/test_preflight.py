@@ -556,6 +556,10 @@ def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
     answers = looks(at_work=True, n1a3=unreachable("n1a3"))
     assert only(findings(site(answers))).host == "n1a3"
     assert only(findings(site(answers, before=spec()))).host == "n1a3"
+    # Without a zone it keeps nobody from an installation.
+    none_yet = looks(n1a3=unreachable("n1a3"))
+    assert findings(site(none_yet, before=spec())) == []
+    assert only(findings(site(none_yet))).host == "n1a3"
 
 
 def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
