@@ -94,7 +94,7 @@ def trust(host: LabHost) -> str:
     """What a transfer may leave: who is let in, where it goes, and the key."""
     return host.run(
         "grep -hs opennebula-ha-transfer {/home/ubuntu,/root}/.ssh/authorized_keys;"
-        " ls -d /run/opennebula-ha* /var/lib/opennebula-ha 2>/dev/null;"
+        " ls -d /run/opennebula-ha* /var/lib/opennebula-ha/incoming 2>/dev/null;"
         " grep -rlsF 'PRIVATE KEY' /run; ls -d /var/lib/mysql/opennebula_ha_incoming 2>/dev/null;"
         " systemctl -q is-active opennebula-ha-import && echo an import"
     ).stdout
