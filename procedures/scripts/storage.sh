@@ -47,8 +47,10 @@ make_folder() { # PATH: and those above it
 # As the package has it, or nothing could be made beside a share inside.
 [ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
 for path in $leaving; do
-    ! is_mounted "$path" || unmounted+=("$path")
+    is_mounted "$path" || continue
     unmount "$path"
+    # Not before: what is still mounted must not be mounted once more.
+    unmounted+=("$path")
 done
 
 mount_it() {
