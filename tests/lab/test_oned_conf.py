@@ -54,4 +54,5 @@ def test_an_attribute_is_set_and_named_when_somebody_edits_it_and_taken_back_whe
     operator.forget()
     assert up(KEPT) == kept
     operator.forget()
+    assert up({}) == kept, "the first up of a state that knows nothing changes nothing"
     assert up({}) == before.replace("= 2633\n", "= 2633 # ours\n")

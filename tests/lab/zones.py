@@ -67,11 +67,11 @@ def _number(text: str | None) -> int:
 
 
 def holders(lab: Lab) -> list[str]:
-    """The running hosts that have the VIP on eth0."""
+    """The running hosts that have the VIP, on any interface."""
     return [
         host.name
         for host in lab.hosts
-        if host.is_running and f" {VIP}/" in host.run("ip -o -4 address show dev eth0").stdout
+        if host.is_running and f" {VIP}/" in host.run("ip -o -4 address show").stdout
     ]
 
 
