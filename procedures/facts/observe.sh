@@ -1,6 +1,10 @@
-# Everything that a front-end shows of itself, in one round trip. Changes nothing.
-# Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
-# resolve), units, db_owner (its account in MariaDB), files (paths).
+# Report every fact of a front-end in one round trip. Changes nothing.
+#: db_name
+#: checksums: yes, for those of every replicated table and of the remotes
+#: names: to resolve
+#: units
+#: db_owner: its account in MariaDB
+#: files: paths
 tell distribution "$ID"
 tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"

@@ -1,4 +1,5 @@
-# Take a front-end that has left the zone out of our part of /etc/hosts. Variable: name.
+# Take a front-end that has left the zone out of our part of /etc/hosts.
+#: name
 if block_of /etc/hosts | awk -v name="$name" '$2 == name {found = 1} END {exit !found}'; then
     step "remove $name from /etc/hosts"
     put /etc/hosts "$(awk -v begin="$begin" -v end="$end" -v name="$name" '

@@ -1,4 +1,5 @@
-# Let oned start again, and start it. Variable: settle (yes: with what was staged; no: without).
+# Let oned start again, and start it.
+#: settle: yes: with what was staged; no: without
 step "start oned"
 keep_enabled opennebula.service
 rm -f "$upgrading"
