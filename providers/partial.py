@@ -1,14 +1,16 @@
-"""Have the engine record an update that failed, with what may be left of it on the hosts.
+"""Have the engine record a create or an update that failed after it had changed something.
 
 The SDK's provider host answers an exception with its text alone. The engine then keeps the record
-from before the update, and a config that is put back looks like no change at all, whatever the
-update had written by then. The engine's protocol has an answer for this case: an
+from before. A config that is put back looks like no change at all, whatever a failed update had
+written, and of a failed create there is no record: whatever it left on a host stays there when the
+host leaves the stack. The engine's protocol has an answer for this case: an
 ``ErrorResourceInitFailed`` among the details of the status (pkg/resource/plugin, ``parseError``).
-The next ``up`` updates such a resource again, whatever its config says.
+The next ``up`` updates such a resource again, whatever its config says, and deletes it where it is
+no longer part of the stack.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -21,7 +23,10 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 PROVIDER_KEY = "__provider"
 """The SDK's own key for the serialized provider, among a resource's properties."""
 INCOMPLETE = "incomplete"
-"""Output of a resource whose last update failed."""
+"""Output of a resource whose create or last update failed: which of them."""
+CREATE = "create"
+"""It never was complete: what follows is another attempt to create it."""
+UPDATE = "update"
 _PARTIAL = "_opennebula_ha_partial"
 
 
@@ -34,8 +39,24 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     try:
         yield
     except Exception as error:
-        provider = {PROVIDER_KEY: news[PROVIDER_KEY]}
-        setattr(error, _PARTIAL, (identifier, {**olds, **provider, INCOMPLETE: True}))
+        new = {PROVIDER_KEY: news[PROVIDER_KEY], INCOMPLETE: olds.get(INCOMPLETE) or UPDATE}
+        setattr(error, _PARTIAL, (identifier, {**olds, **new}))
+        raise
+
+
+@contextmanager
+def recorded_create(
+    identifier: Callable[[], str], props: Mapping[str, Any], *, changed: Callable[[], bool]
+) -> Iterator[None]:
+    """Have an error that leaves this block recorded as a create that is not complete.
+
+    Where nothing had ``changed`` by then nothing is recorded: the resource is not ours to delete.
+    """
+    try:
+        yield
+    except Exception as error:
+        if changed():
+            setattr(error, _PARTIAL, (identifier(), {**props, INCOMPLETE: CREATE}))
         raise
 
 
