@@ -139,7 +139,7 @@ def test_a_lost_host_that_comes_back_is_told_of(site: Site) -> None:
     assert "deposes the leader" in refused.output
     assert "systemctl disable --now opennebula" in refused.output
 
-    lost.run("systemctl disable --now opennebula", timeout=120)
+    lost.run("systemctl disable --now opennebula")
     run = operator.refresh()
     assert run.ok, run.output
     run = operator.up()
