@@ -7,9 +7,10 @@ import pytest
 
 from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
+from tests.lab.foreign import FOREIGN_PASSWORD, do, sql
 from tests.lab.messages import Message, messages, only
 from tests.lab.operators import ONE_PASS, SERIES, Operator, config, kill_at, kill_session
-from tests.lab.zones import assert_whole, call, one, wait_for
+from tests.lab.zones import POOLS, assert_whole, call, content, one, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -20,12 +21,6 @@ ASIDE = f"{SQLITE}.before-mariadb"
 MARK = "/var/lib/opennebula-ha/converting"
 BODY = "Grüße, 世界, ☃ \\\\ 'quoted' " + "long " * 60_000
 CLIENT = "/usr/local/sbin/mariadb"
-POOLS = {
-    "one.userpool.info": (),
-    "one.grouppool.info": (),
-    "one.acl.info": (),
-    "one.templatepool.info": (-2, -1, -1),
-}
 Site = tuple[Lab, Operator]
 
 
@@ -60,11 +55,6 @@ def install_by_hand(host: LabHost) -> None:
     one(host, "oneuser create älice secret-of-alice --group 100")
     one(host, "oneacl create 200000002 1200000000 1")
     call(host, "one.template.allocate", f'NAME = "large"\nDESCRIPTION = "{BODY}"')
-
-
-def content(host: LabHost) -> dict[str, str]:
-    """Every pool as that host's own oned has it."""
-    return {method: call(host, method, *parameters) for method, parameters in POOLS.items()}
 
 
 def backend(host: LabHost) -> str:
@@ -306,6 +296,46 @@ def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
     operator.config["convert_database"] = False
     assert operator.up("--expect-no-changes").ok
+
+
+def test_upstreams_own_tool_makes_the_same_database_of_it(site: Site) -> None:
+    lab, _ = site
+    first = lab.host("n1a1")
+    folder, beside = "/srv/upstream", "theirs"
+    do(
+        first,
+        f"""systemctl stop opennebula
+        mysql -e "CREATE DATABASE {beside}; GRANT ALL ON {beside}.* TO
+            '{beside}'@'localhost' IDENTIFIED BY '{FOREIGN_PASSWORD}'"
+        install -d -o oneadmin {folder} {folder}/etc {folder}/var {folder}/var/lock
+        sed '/^DB *=/,/]/d' /etc/one/oned.conf >{folder}/etc/oned.conf
+        cat >>{folder}/etc/oned.conf <<'END'
+DB = [ BACKEND = "mysql", SERVER = "localhost", PORT = 0, USER = "{beside}",
+    PASSWD = "{FOREIGN_PASSWORD}", DB_NAME = "{beside}", CONNECTIONS = 25,
+    COMPARE_BINARY = "no", TIMEOUT = 300 ]
+END
+        cd {folder}
+        runuser -u oneadmin -- env ONE_LOCATION={folder} oned -i
+        runuser -u oneadmin -- onedb sqlite2mysql -s {ASIDE} -S localhost -u {beside} \
+            -p {FOREIGN_PASSWORD} -d {beside} -b {folder}/backup""",
+    )
+    theirs, ours = tables(first, beside), tables(first, "opennebula")
+    do(
+        first,
+        f"""mysql -e "DROP DATABASE {beside}; DROP USER '{beside}'@'localhost'"
+        rm -r {folder}; systemctl start opennebula""",
+    )
+    assert ours.keys() == theirs.keys()
+    # Each start of oned writes these.
+    written = {"logdb", "system_attributes"}
+    assert {name for name in ours if ours[name] != theirs[name]} <= written
+
+
+def tables(host: LabHost, database: str) -> dict[str, str]:
+    """The definition and all rows of each table of a database there."""
+    names = sql(host, f"SHOW TABLES FROM {database}").split()
+    dump = "mysqldump --skip-comments --hex-blob --skip-extended-insert --order-by-primary"
+    return {name: do(host, f"{dump} {database} {name}") for name in names}
 
 
 def test_the_way_back_and_forth_again(site: Site) -> None:
