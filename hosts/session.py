@@ -306,7 +306,7 @@ class Session:
     def _connect(self) -> paramiko.SSHClient:
         settings = self._settings
         client = paramiko.SSHClient()
-        host_keys.trust(client, self.host, self.port, settings)
+        trusted = host_keys.trust(client, self.host, self.port, settings)
         key = self._private_key()
         try:
             client.connect(
@@ -320,10 +320,8 @@ class Session:
                 banner_timeout=CONNECT_TIMEOUT,
                 auth_timeout=CONNECT_TIMEOUT,
                 sock=self._through_bastion(),
+                transport_factory=trusted.make_transport,
             )
-        except paramiko.BadHostKeyException as error:
-            client.close()
-            raise host_keys.changed(self.host, settings, error) from None
         except paramiko.AuthenticationException:
             client.close()
             raise self._refused(key) from None
