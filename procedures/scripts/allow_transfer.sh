@@ -30,7 +30,7 @@ as_root=
 cat >/run/opennebula-ha/receive <<END
 case \$SSH_ORIGINAL_COMMAND in
     *"$import") exec $as_root$import ;;
-    *) echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+    *) echo; echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
 esac
 END
 # The account that is logged in to reads that one.

@@ -45,7 +45,7 @@ clean="bash -o pipefail -c '\"\$@\" | while IFS= read -r line; do
 # rsync to the front-end that ``reach`` is at.
 through() { # WAY, place there, files
     rsync -a --timeout=60 \
-        --rsync-path="echo $receives && $(as_root)rsync --config=/run/opennebula-ha/receive.conf" \
+        --rsync-path="echo && echo $receives && $(as_root)rsync --config=/run/opennebula-ha/receive.conf" \
         -e "$clean $ssh -l $user -p $port ${ways[$1]}" "${@:3}" "$address::$2" </dev/null
 }
 reach() { # NAME

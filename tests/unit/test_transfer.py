@@ -211,7 +211,7 @@ def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
     sent = send(tmp_path, lets_in=".", targets=f"n1a2 {user} 10.2.50.11 2222 ssh-rsa AAAA2")
     files, database = sent.calls
     program = f"{sudo}rsync --config=/run/opennebula-ha/receive.conf"
-    assert f" --rsync-path=echo opennebula-ha-receives && {program} " in files
+    assert f" --rsync-path=echo && echo opennebula-ha-receives && {program} " in files
     unit = "--unit=opennebula-ha-import.service bash /run/opennebula-ha/import"
     assert re.search(rf" 10\.2\.50\.11 {sudo}systemd-run .* {unit}$", database)
     for call in sent.calls:
