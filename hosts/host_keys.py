@@ -10,9 +10,9 @@ from typing import Any
 
 import paramiko
 
-from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
 from hosts.known_hosts import Records, lookup
+from hosts.models import Host, SshSettings
 
 _STEP = "verify the host key"
 _append = threading.Lock()
