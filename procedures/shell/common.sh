@@ -57,6 +57,41 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
+# Run the package manager, or a function that does; what it says is in said. As long as another program
+# has its lock it is asked again, for lock_patience seconds in all of this script.
+ask() { # COMMAND...
+    local status holder told= since=$SECONDS
+    while true; do
+        status=0
+        said=$("$@" 2>&1) || status=$?
+        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then
+            lock_patience=$((lock_patience - (SECONDS - since)))
+            return "$status"
+        fi
+        holder=${holder:-another program}
+        if [ $((SECONDS - since)) -ge "$lock_patience" ]; then
+            refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
+                "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
+        fi
+        if [ "$holder" != "$told" ]; then
+            step "wait up to $lock_patience s for the lock of $manager: $holder has it" >&8
+            told=$holder
+        fi
+        sleep 1
+    done
+}
+process() { # PID, in words
+    echo "$(cat "/proc/$1/comm" 2>/dev/null || echo a process that has ended) (process $1)"
+}
+# What an operator can do about what the package manager said.
+package_remedy() {
+    case $(package_fault) in
+        blocked) echo "see which package is in the way: held back, or from another repository; release or remove it on the host, then run again" ;;
+        script) echo "the script of that package failed: correct what it says on the host ($package_log has all of it), then run again" ;;
+        unreachable) echo "see that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        *) echo "run the same with $manager on the host to see all that it says; once that succeeds there, run again" ;;
+    esac
+}
 # Packages that wait for their turn: new/ and, for the way back, old/, the repository, and what they are.
 staged=/var/lib/opennebula-ha/staged
 # Says that the zone's database changes its version: LEADER PACKAGE DATABASE. No oned starts meanwhile.
@@ -99,8 +134,8 @@ swap_packages() {
         opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
     # Nothing half installed may run: neither by a package's own script, nor after a crash.
     systemctl mask $units 2>/dev/null
-    install_files "$folder" || refuse "$manager to install what waits in $folder" "$(tail -n 8 <<<"$said")" \
-        "mend what it says on the host, then run again: it goes on from here"
+    install_files "$folder" || refuse "$manager to install what waits in $folder" \
+        "$(tail -n 8 <<<"$said")" "$(package_remedy)"
     pin
     systemctl unmask $units 2>/dev/null
 }

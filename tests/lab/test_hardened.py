@@ -7,7 +7,6 @@ import pytest
 from lab.machines import Lab
 from tests.lab import hardened
 from tests.lab.conftest import MakeLab
-from tests.lab.foreign import do
 from tests.lab.operators import Operator
 from tests.lab.zones import assert_whole
 

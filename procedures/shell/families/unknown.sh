@@ -2,3 +2,5 @@
 installed_packages() { :; }
 pinned() { :; }
 proxy_in_use() { :; }
+lock_holder() { return 1; }
+package_fault() { :; }
