@@ -56,6 +56,10 @@ _OURS: tuple[str, ...] = (
 """Keys that one-deploy has nothing like, with all that is below them."""
 
 
+_LINK = re.compile(r"\s*See \[[^]]*\]\([^)]*\)\.")
+"""A sentence that leads to another place in the documents, which Pulumi's own text cannot do."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One key of the config."""
@@ -128,7 +132,7 @@ def main() -> None:
 def _declared(row: Row) -> dict[str, Any]:
     field = Settings.model_fields[row.key]
     names = {"number": "integer", "boolean": "boolean", "list": "array", "object": "object"}
-    meaning = re.sub(r":? see \[[^]]*\]\([^)]*\)", "", row.meaning).replace("`", "")
+    meaning = _LINK.sub("", row.meaning).replace("`", "")
     declared: dict[str, Any] = {"type": names.get(row.kind, "string")}
     if row.kind == "list":
         of_each = typing.get_args(base(field.annotation))[0]

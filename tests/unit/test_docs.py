@@ -41,7 +41,7 @@ def test_the_table_says_type_default_meaning_and_one_deploys_name_of_each_key() 
 
 def test_what_one_deploy_has_is_a_key_here_or_said_not_to_be() -> None:
     names = {row.one_deploy for row in table.rows()}
-    page = table.PAGE.read_text(encoding="utf-8").partition("## What one-deploy has besides")[2]
+    page = table.PAGE.read_text(encoding="utf-8").partition("## Not supported from one-deploy")[2]
     lacking = set(re.findall(r"`([a-z_]+)`", page.partition("\n## ")[0]))
     assert ONE_DEPLOY - names == lacking
 
