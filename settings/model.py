@@ -468,7 +468,7 @@ class Settings(Strict):
             "vip",
         ]
     ] = Field(default_factory=list)
-    """Preflight checks to skip, such as `[memory]`. See [Preflight](safety.md#preflight)."""
+    """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""
     restore_from: DumpPath | None = None
     """Path on your machine of a dump that this program made, with its keys in the same folder. If
     no front-end holds a database, the zone starts from this dump; otherwise the key has no effect.
