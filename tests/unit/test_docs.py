@@ -1,6 +1,7 @@
 """The documents say what the code says."""
 
 import re
+from pathlib import Path
 
 from opennebula.families import supported
 from settings import table
@@ -52,15 +53,37 @@ def test_the_distributions_are_those_of_the_families_tables() -> None:
         assert f"| {version} | {supported(version)} |\n" in page
 
 
+PAGES = (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md"))
+CODE = re.compile(r"^```.*?^```$", re.M | re.S)
+
+
 def test_files_that_are_named_are_there() -> None:
-    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for path in re.findall(
             r"`((?!stacks/|raft/)(?:[a-z_]+/)+[\w.]*)`", page.read_text(encoding="utf-8")
         ):
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors that code hosts give the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in PAGES:
+        text = CODE.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(\s*([^):]+)\)", text):
+            path, _, anchor = target.partition("#")
+            other = page.parent / path if path else page
+            assert other.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(other), f"{page.name}: {target}"
+
+
+def test_make_targets_in_the_documents_exist() -> None:
+    rules = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = {name for line in rules for name in line.split()}
+    for page in PAGES:
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)
+        assert set(named) <= targets, page.name
