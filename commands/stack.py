@@ -44,7 +44,7 @@ def _settings(source: TextIO) -> Settings:
         values = json.load(source)
     except json.JSONDecodeError:
         # The CLI has said why on standard error.
-        raise SettingsError(["pulumi config gave none"]) from None
+        raise SettingsError(["pulumi config returned nothing"]) from None
     return parse(
         {key: one["value"] for key, one in values.items()},
         is_secret=lambda key: bool(values[key].get("secret")),

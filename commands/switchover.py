@@ -25,13 +25,13 @@ def switchover(here: stack.Stack, to: str) -> None:
     with zone_lock(here.access, here.hosts):
         before = gate.verify(here.access, here.zone, here.hosts).leader
         if before == to:
-            stack.say(f"{to} leads already")
+            stack.say(f"{to} is the leader already")
             return
         started = time.monotonic()
         switch_over(here.access, here.hosts, {to})
         took = time.monotonic() - started
         gate.verify(here.access, here.zone, here.hosts)
-    stack.say(f"{to} leads in place of {before}, after {took:.0f} s; the zone is whole")
+    stack.say(f"{to} is the leader in place of {before}, after {took:.0f} s; the zone is healthy")
 
 
 if __name__ == "__main__":

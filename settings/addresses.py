@@ -22,7 +22,7 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
             f" list {count - 1} or {count + 1}",
         )
     for name in sorted(set(given.get("lost", [])) & set(front_ends)):
-        yield of(f"frontends.{name}", "named under lost, too; take it off one of them")
+        yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, one in sorted(front_ends.items()):
         if one.address in seen:
@@ -31,7 +31,10 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
             )
         seen[one.address] = name
         if name.split(".")[0] in _LOCAL or name.endswith(".localhost") or _is_no_host(one.address):
-            yield of(f"frontends.{name}", "expected a name and address that the others can use")
+            yield of(
+                f"frontends.{name}",
+                "expected a name and an address that the other front-ends can use",
+            )
 
 
 _LOCAL = ("localhost", "ip6-localhost", "ip6-loopback", "broadcasthost")
@@ -66,14 +69,16 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
         yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
     further: list[FurtherVip] = given.get("one_vips", [])
     if further and first is None:
-        yield of("one_vips", "expected the first of them as one_vip")
+        yield of("one_vips", "one_vip is missing: set the first VIP there")
     seen = {first}
     for one in further:
         if one.address in seen:
-            yield of("one_vips", f"{one.address} is there twice")
+            yield of("one_vips", f"{one.address} is listed twice")
         seen.add(one.address)
         for name in sorted(one.interfaces.keys() - front_ends.keys() if front_ends else ()):
-            yield of("one_vips", f"{one.address} has an interface of {name}, not in frontends")
+            yield of(
+                "one_vips", f"{one.address} has an interface for {name}, which is not in frontends"
+            )
         elsewhere = set(front_ends) if one.interface else of_their_own | set(one.interfaces)
         yield from _address_faults("one_vips", one.address, one.cidr, front_ends, elsewhere)
 
@@ -106,7 +111,10 @@ def _address_faults(
     """Of one VIP; ``elsewhere``: the front-ends that have it on an interface of its own."""
     if prefix > vip.max_prefixlen:
         length = "one_vip_cidr" if key == "one_vip" else key
-        yield of(length, f"{prefix} is no prefix of {vip}: expected at most {vip.max_prefixlen}")
+        yield of(
+            length,
+            f"{prefix} is not a prefix length of {vip}: expected at most {vip.max_prefixlen}",
+        )
         return
     if (
         vip.is_link_local
@@ -124,11 +132,11 @@ def _address_faults(
         yield of(key, f"{vip} is the network's or broadcast address of {network}")
     for name, one in sorted(front_ends.items()):
         if one.address == vip:
-            yield of(key, f"{vip} is the address of {name}; expected a free one")
+            yield of(key, f"{vip} is the address of {name}; expected an unused address")
         elif vip.version == 4 and one.address not in network and name not in elsewhere:
             place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
                 key,
-                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; where the VIP is"
-                f" on another interface, say so in {place}",
+                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; if the VIP is"
+                f" on another interface, set that in {place}",
             )

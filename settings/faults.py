@@ -86,7 +86,7 @@ def of_unknown(full: str) -> str | None:
     if namespace == PROJECT and key not in Settings.model_fields:
         return of(key, f"not a key of this project{_alike(key, Settings.model_fields)}")
     if namespace != PROJECT and key in Settings.model_fields and _close(namespace, [PROJECT]):
-        return of(key, f"missing, but {full} is there: write {PROJECT}:{key}")
+        return of(key, f"missing, but the config has {full}: write {PROJECT}:{key}")
     return None
 
 

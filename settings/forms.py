@@ -86,7 +86,7 @@ def _without_credentials(remedy: str = "") -> BeforeValidator:
     def check(url: Any) -> Any:
         if isinstance(url, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*[^/?#]*@", url):
             raise ValueError(
-                f"expected a URL without a password, which everybody could read there{remedy}"
+                f"expected a URL without a password, which others could read there{remedy}"
             )
         return url
 
@@ -185,8 +185,8 @@ Folder = Annotated[
     str,
     _form(
         rf"(?:/{_PART})+",
-        "a whole path such as /mnt/one: no blanks, quotes or backslashes, no . or .. in it, no //,"
-        " no / at its end",
+        "an absolute path such as /mnt/one: no blanks, quotes or backslashes, no . or .. in it, no"
+        " //, no / at its end",
     ),
 ]
 
@@ -285,7 +285,7 @@ SigningKey = Annotated[
 DumpPath = Annotated[
     str,
     _form(
-        r"/[^[:cntrl:]]*", "the whole path of a dump on your machine, such as /srv/dumps/one.sql"
+        r"/[^[:cntrl:]]*", "the absolute path of a dump on your machine, such as /srv/dumps/one.sql"
     ),
 ]
 Listening = Annotated[str, AfterValidator(_an_address)]

@@ -88,7 +88,10 @@ def parse(
         if key in own and not is_secret(f"{PROJECT}:{key}")
     ]
     faults += [
-        of(key, "holds a secret, but its values can be read in the stack's state; set it in plain")
+        of(
+            key,
+            "is set as a secret, but the stack's state shows its values; set it without --secret",
+        )
         for key in sorted(own.keys() & Settings.model_fields.keys())
         if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
     ]

@@ -50,7 +50,7 @@ def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
         kind, value = kind_in(Settings, key), given[key]
         if isinstance(node, yaml.ScalarNode):
             if node.style in _PLAIN and node.value in _NULLS and value == "null":
-                found[key] = of(key, "has no value; give it one, or take the line out")
+                found[key] = of(key, "has no value; set one, or remove the line")
             elif _reads_as(node, value):
                 found[key] = of(key, _remedy(node.value, value, kind, f"{PROJECT}:{key}: "))
         elif is_structure(kind):
@@ -89,7 +89,7 @@ def _remedy(raw: str, seen: str, kind: Any, line: str = "") -> str:
     elif kind is str or line:
         write = f'{line}"{raw}"'
     else:
-        write = f'{seen}, or "{raw}" where it is text'
+        write = f'{seen}, or "{raw}" if it is text'
     return f"{raw} without quotes reads as {seen}; write {write}"
 
 
