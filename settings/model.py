@@ -450,7 +450,7 @@ class Settings(Strict):
     and the second one applies the changes. See [Adopting a zone](#adopting-a-zone).
     """
     lost: list[HostName] = Field(default_factory=list)
-    """Front-ends that are permanently lost. They are removed from the zone without being contacted.
+    """Front-ends that are permanently lost. They are removed from the zone without a login on them.
     As long as they are listed, `pulumi refresh` checks that they stay away.
     """
     allow_degraded: bool = False

@@ -1,9 +1,11 @@
 """The documents say what the code says."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from opennebula.families import supported
+from scripts import structure
 from settings import table
 from settings.table import ROOT
 
@@ -87,3 +89,20 @@ def test_make_targets_in_the_documents_exist() -> None:
     for page in PAGES:
         named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)
         assert set(named) <= targets, page.name
+
+
+def test_the_picture_of_the_structure_follows_the_imports() -> None:
+    text = structure.PAGE.read_text(encoding="utf-8")
+    assert structure.page(text) == text, "make docs draws another picture"
+    assert "components --> providers" in text
+
+
+def test_the_picture_has_every_package_of_the_program() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = set(rules["tool"]["importlinter"]["root_packages"]) - {"lab"}
+    assert set(structure.PURPOSES) - {structure.PROGRAM} == packages
+
+
+def test_arrows_that_follow_from_others_are_left_out() -> None:
+    graph = {"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}
+    assert structure.reduced(graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
