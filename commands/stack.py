@@ -1,4 +1,4 @@
-"""A stack as a command gets it: `pulumi config --json --show-secrets` on standard input."""
+"""The stack of a command: `pulumi config --json --show-secrets` on standard input."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from settings import Settings, SettingsError, parse
 
 @dataclass(frozen=True)
 class Stack:
-    """The zone that the config describes, and the way to its front-ends."""
+    """The zone that the config describes, and the access to its front-ends."""
 
     zone: ZoneSpec
     hosts: Mapping[str, Host]
@@ -25,7 +25,10 @@ class Stack:
 
 
 def run(command: Callable[[Stack], None]) -> int:
-    """Run it for the stack on standard input; the exit status. Faults are printed, one message."""
+    """Run a command for the stack on standard input; return the exit status.
+
+    Faults are printed in one message.
+    """
     try:
         command(_stack(_settings(sys.stdin)))
     except (HostError, SettingsError) as error:
@@ -35,7 +38,7 @@ def run(command: Callable[[Stack], None]) -> int:
 
 
 def say(text: str) -> None:
-    """A line for the operator."""
+    """Print a line for the operator."""
     print(text, flush=True)
 
 

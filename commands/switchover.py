@@ -1,4 +1,4 @@
-"""`make switchover STACK=… TO=NAME`: have another front-end lead, before maintenance say."""
+"""`make switchover STACK=… TO=NAME`: make another front-end the leader, such as for maintenance."""
 
 import sys
 import time
@@ -11,7 +11,10 @@ from procedures.switchover import switch_over
 
 
 def switchover(here: stack.Stack, to: str) -> None:
-    """Have that front-end lead, and see the zone whole before and afterwards. Raises HostError."""
+    """Make that front-end the leader, with a health check before and after.
+
+    Raises HostError.
+    """
     if not here.zone.highly_available or to not in here.hosts:
         raise HostError(
             to or "TO",

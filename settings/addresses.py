@@ -1,4 +1,4 @@
-"""Where front-ends and VIPs may be. Pure: values in, faults out."""
+"""Check the addresses of front-ends and VIPs. Pure: values in, faults out."""
 
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of how many there are, and where."""
+    """Yield the faults in the number, names and addresses of the front-ends."""
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     count = len(front_ends)
     if count > 1 and count % 2 == 0:
@@ -38,11 +38,11 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 _LOCAL = ("localhost", "ip6-localhost", "ip6-loopback", "broadcasthost")
-"""What /etc/hosts has for each host itself."""
+"""Names that every host resolves to itself."""
 
 
 def _is_no_host(address: IPAddress) -> bool:
-    """Whether no other host can reach one there."""
+    """Tell whether other hosts cannot reach a host at this address."""
     return (
         address.is_loopback
         or address.is_unspecified
@@ -52,7 +52,7 @@ def _is_no_host(address: IPAddress) -> bool:
 
 
 def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of the addresses that follow the leader."""
+    """Yield the faults of the VIPs."""
     names = ("one_vip", "one_vip_cidr", "one_vip_if")
     if any(name not in given for name in names):
         return
@@ -84,7 +84,7 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of what is about who leads, where nobody does."""
+    """Yield the faults of keys that concern the leader, also where the stack has no HA zone."""
     front_ends = given.get("frontends")
     check: LeaderCheck = given.get("leader_check", LeaderCheck())
     if check.port in ports.TAKEN:
@@ -108,7 +108,10 @@ def _address_faults(
     front_ends: Mapping[str, FrontEnd],
     elsewhere: Collection[str],
 ) -> Iterator[str]:
-    """Of one VIP; ``elsewhere``: the front-ends that have it on an interface of its own."""
+    """Yield the faults of one VIP.
+
+    ``elsewhere``: the front-ends that have it on an interface of its own.
+    """
     if prefix > vip.max_prefixlen:
         length = "one_vip_cidr" if key == "one_vip" else key
         yield of(

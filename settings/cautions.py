@@ -9,7 +9,7 @@ opennebula one oned oneadmin oneflow onegate admin administrator root user passw
 passwort secret changeme change-me default mysql mariadb database backup system service test demo
 lab cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
 """
-"""One-deploy's default, what is guessed first, and words of this program's own lines."""
+"""one-deploy's default, common passwords, and words that appear in this program's output."""
 
 
 def cautions(settings: Settings) -> Iterator[str]:

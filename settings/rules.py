@@ -1,4 +1,4 @@
-"""What must hold between the keys of a stack's config. Pure: values in, faults out."""
+"""Check what must hold between the keys of a stack's config. Pure: values in, faults out."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ from settings.shares import storage_faults
 
 
 def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
-    """Faults between keys, of those that are right in themselves."""
+    """Yield the faults between keys whose own values are valid."""
     yield from front_end_faults(given)
     yield from vip_faults(given)
     yield from leader_faults(given)
@@ -161,7 +161,7 @@ def _ssl_faults(ssl: Ssl, features: Features | None) -> Iterator[str]:
 
 _PEM = (".key", ".pem", ".crt", ".cer", ".cert")
 _OF_OTHERS = ("/ca-certificates.crt", "/ca-bundle.crt", "/ca-bundle.pem", "/ca.key", "/ca.crt")
-"""The system's own list of authorities, and our own authority."""
+"""The system's list of certificate authorities, and our own authority."""
 
 
 def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _words(choice: Mapping[str, Any]) -> Iterator[str]:
-    """The servers that a choice names, however deep."""
+    """Yield the servers that a choice names, at any depth."""
     for value in choice.values():
         listed = list(value.values()) if isinstance(value, Mapping) else value
         for entry in listed if isinstance(listed, list) else [listed]:
@@ -226,7 +226,7 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
 
 
 _REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
-"""Attributes that oned.conf has many of: the first is not the one that somebody means."""
+"""Attributes that oned.conf has several of, so that a single value is ambiguous."""
 
 _OWN_ATTRIBUTES = {
     "DB": "use the db_… keys",

@@ -1,4 +1,4 @@
-"""What must hold between the shares and datastores of a front-end. Pure: values in, faults out."""
+"""Check the shares and datastores of a front-end. Pure: values in, faults out."""
 
 import posixpath
 import re
@@ -21,7 +21,7 @@ from settings.places import (
 
 
 def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Faults of fstab and ds."""
+    """Yield the faults of fstab and ds."""
     fstab: list[Mount] = given.get("fstab", [])
     datastores: Datastores = given.get("ds", Datastores())
     mounts = datastores.config.mounts
@@ -64,13 +64,13 @@ def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_bound(share: Mount) -> bool:
-    """Whether it is a folder of the host, whose owner and mode may change."""
+    """Tell whether a share is a folder of the host, whose owner and mode would change."""
     options = set(share.opts.split(","))
     return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
 
 
 def _homes(given: Mapping[str, Any]) -> Iterator[Place]:
-    """Of the accounts that this stack needs."""
+    """Yield the homes of the accounts that this stack logs in as, or creates keys for."""
     ssh: SshSettings = given.get("ssh", SshSettings())
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     users = {ssh.user, *given.get("ensure_keys_for", ())}

@@ -1,6 +1,8 @@
 """What users read is written in plain words: those that we do not use are in the glossary."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ PAGES = (
     *ROOT.glob("stacks/*.yaml*"),
     ROOT / "Pulumi.yaml",
 )
+SPEAKING = ("settings", "commands", "components")
+"""Packages whose messages are checked."""
 CODE = re.compile(
     r"^```.*?^```$|`[^`\n]*`|<!-- make bench: begin.*?make bench: end -->", re.M | re.S
 )
@@ -44,6 +48,28 @@ def test_no_page_has_an_unused_word(page: Path) -> None:
 def test_no_description_of_a_key_has_one() -> None:
     found = {row.key: found_in(row.meaning) for row in table.rows()}
     assert {key: words for key, words in found.items() if words} == {}
+
+
+MODULES = [
+    ROOT / "__main__.py",
+    *(path for name in SPEAKING for path in sorted(ROOT.glob(f"{name}/*.py"))),
+    *(ROOT / "lab" / f"{name}.py" for name in ("__main__", "demo")),
+]
+
+
+def messages(module: Path) -> Iterator[str]:
+    """The texts of a module, apart from docstrings."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documented:
+            yield str(node.value)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_message_has_one(module: Path) -> None:
+    found = {text: found_in(text) for text in messages(module) if " " in text.strip()}
+    assert {text: words for text, words in found.items() if words} == {}
 
 
 def test_a_word_is_found_in_any_case_and_across_lines_but_not_in_code() -> None:
