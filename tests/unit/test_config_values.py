@@ -205,7 +205,8 @@ def test_a_front_end_has_a_name_and_address_that_the_others_can_use(
     with pytest.raises(SettingsError) as caught:
         parse(raw(config))
     assert caught.value.faults == [
-        f"{PROJECT}:frontends.{name}: expected a name and an address that the other front-ends can use"
+        f"{PROJECT}:frontends.{name}: expected a name and an address that the other front-ends can"
+        " use"
     ]
 
 
@@ -241,7 +242,8 @@ def test_a_key_of_ours_under_another_project_s_name_is_not_silently_ignored() ->
     with pytest.raises(SettingsError) as caught:
         parse({**raw(GOOD), "opennebula:force_ha": "true", "opennebula:endpoint": "x"})
     assert caught.value.faults == [
-        f"{PROJECT}:force_ha: missing, but the config has opennebula:force_ha: write {PROJECT}:force_ha"
+        f"{PROJECT}:force_ha: missing, but the config has opennebula:force_ha: write"
+        f" {PROJECT}:force_ha"
     ]
 
 
