@@ -54,9 +54,19 @@ def drawing() -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def phases() -> str:
+    """Return a table of the folders of procedures, with the docstring of each, as Markdown."""
+    lines = ["| folder | what is in it |", "|---|---|"]
+    for file in sorted((ROOT / "procedures").glob("*/__init__.py")):
+        what = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        lines.append(f"| `procedures/{file.parent.name}/` | {what.splitlines()[0]} |")
+    return "\n".join([*lines, ""])
+
+
 def page(text: str) -> str:
-    """Return the page with the picture in its place."""
-    return re.sub(f"(?s){BEGIN}.*{END}", lambda _: f"{BEGIN}\n{drawing()}\n{END}", text)
+    """Return the page with the picture and the table in their place."""
+    drawn = f"{BEGIN}\n{drawing()}\n{phases()}\n{END}"
+    return re.sub(f"(?s){BEGIN}.*{END}", lambda _: drawn, text)
 
 
 def _imported(file: Path) -> set[str]:

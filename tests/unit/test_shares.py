@@ -112,8 +112,8 @@ def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
     for changes, key in ((mounted(path), "fstab.0.path"), (kept(path), "ds.config.mounts.0.path")):
         (found,) = faults(**changes)
         assert found.startswith(
-            f"{key}: expected an absolute path such as /mnt/one: no blanks, quotes or backslashes, no"
-            " . or .. in it, no //, no / at its end, saw "
+            f"{key}: expected an absolute path such as /mnt/one: no blanks, quotes or backslashes,"
+            " no . or .. in it, no //, no / at its end, saw "
         )
 
 
