@@ -3,7 +3,7 @@
 Which family that is, the host itself says: it is asked before anything is known of it. What each
 of them brings, so that no other script knows a package manager:
 
-- of what is there: installed_packages, installed, pinned, proxy_in_use;
+- of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
 - of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
 - of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
 - of those that wait: download, download_again, has, packaged_schema, install_files.

@@ -12,6 +12,7 @@ installed() {
     local found
     ! found=$(rpm -q --qf '%{EVR}\n' "$1" 2>/dev/null) || tail -n 1 <<<"$found"
 }
+theirs_here() { rpm -qa --qf '%{NAME}\n' 'opennebula*'; }
 reasons() { grep -v '^ *$\| | ' <<<"$said" | tail -n 8; }
 fetch() {
     said=$(curl -fsSL --retry 2 --connect-timeout 15 ${proxy:+--proxy "$proxy"} -o "$2" "$1" 2>&1)
