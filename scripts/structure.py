@@ -15,7 +15,7 @@ PROGRAM = "__main__"
 
 PURPOSES = {
     PROGRAM: "the program",
-    "settings": "the config, validated",
+    "settings": "the config, validated, as specs",
     "commands": "commands by hand, such as make switchover",
     "components": "the graph of resources",
     "providers": "one kind of resource a file",
