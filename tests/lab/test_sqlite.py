@@ -195,7 +195,7 @@ def test_killed_at_any_moment_the_host_has_one_database_that_is_whole(
 
 
 def go_back(host: LabHost) -> None:
-    """What docs/safety.md says."""
+    """Follow docs/operations.md."""
     done = host.run(
         f"""set -e
         systemctl stop opennebula
