@@ -145,9 +145,7 @@ def test_scripts_know_no_package_manager() -> None:
 
 # Installing
 
-APT_GET = (
-    "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
-)
+APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -875,7 +873,9 @@ BY_UPGRADES = (
     " (/var/lib/dpkg/lock-frontend), is another process using it?"
 )
 BY_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 814"
-BY_OLD_APT = "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)"
+BY_OLD_APT = (
+    "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)"
+)
 BY_DNF = "metadata already locked by 999999999\nThe application with PID 999999999 is: dnf"
 BY_RPM = "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource unavailable)"
 BY_ZYPPER = "System management is locked by the application with pid 815 (/usr/bin/zypper)."
