@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 from hosts.models import Host
@@ -42,6 +43,8 @@ class Access:
     pool: Pool
     secrets: Secrets
     report: Report
+    changes: Event = field(default_factory=Event, compare=False)
+    """Set as soon as something may have been changed, on a host or in OpenNebula."""
 
     def logging_in_with(self, one_pass: str) -> "Access":
         """The same with another password of oneadmin."""
@@ -78,7 +81,10 @@ class Access:
             exclusive=exclusive,
             timeout=timeout,
         )
-        return self.session(host).run(
+        session = self.session(host)
+        if exclusive:
+            self.changes.set()
+        return session.run(
             script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
         )
 
@@ -86,4 +92,4 @@ class Access:
         """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
         session = self.session(host)
         stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
-        return Api(self.secrets.one_pass, stream)
+        return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

@@ -30,6 +30,16 @@ class Work(base.Work[ZoneSpec]):
         """It is the zone that is looked at."""
         return {}
 
+    def make_again(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Give up those that left since; ``Zone`` goes on from what there is."""
+        return {**self.change(access, spec, olds, news), **self.make(access, spec, news)}
+
     def change(
         self,
         access: Access,
