@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from pulumi import ResourceOptions
 from pulumi.dynamic import DiffResult, Resource
 
-from providers import partial
 from providers.base import Provider, as_input, hosts_input
+from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
-    from hosts.connection import Host
+    from hosts.models import Host
     from procedures.specs import ZoneSpec
 
 
@@ -20,7 +20,7 @@ class BootstrapProvider(Provider):
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether a front-end left that the founder may have on its list, or it is not done."""
         left = olds["front_ends"].keys() - news["front_ends"].keys()
-        return DiffResult(changes=bool(left or olds.get(partial.INCOMPLETE)))
+        return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):

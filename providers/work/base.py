@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from hosts.connection import Host
-from procedures.access import Access
+from hosts.models import Host
+from procedures.context import Access
 from procedures.specs import Spec
 from providers import progress, stack
-from providers.partial import CREATE, INCOMPLETE
+from providers.runtime import CREATE, INCOMPLETE
 
 S = TypeVar("S", bound=Spec)
 

@@ -25,7 +25,7 @@ from pulumi.dynamic import (
 )
 
 from hosts.errors import HostError
-from providers import partial
+from providers import runtime
 from providers.base import Provider
 
 CALLS = Path("calls.jsonl")
@@ -106,7 +106,7 @@ class Recorder(Provider):
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare what the program gives; replace for a new kind or an unknown one."""
         _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
-        keys = {*_news, partial.INCOMPLETE} - {"__provider"}
+        keys = {*_news, runtime.INCOMPLETE} - {"__provider"}
         changed = [key for key in keys if _olds.get(key) != _news.get(key)]
         replaces = [key for key in REPLACING if key in changed]
         return DiffResult(
@@ -119,7 +119,7 @@ class Recorder(Provider):
         """Make the thing."""
         name = props["name"]
         _record("create", name, props=props)
-        with partial.recorded_create(
+        with runtime.recorded_create(
             lambda: f"id-{name}", props, changed=Path(f"touched-{name}").exists
         ):
             _act("create", name, props)
@@ -131,7 +131,7 @@ class Recorder(Provider):
         """Make the thing again in its place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
-        with partial.recorded(_id, _olds, _news):
+        with runtime.recorded(_id, _olds, _news):
             _act("update", name, _news)
         outputs = _make(name, _news)
         _record("updated", name)
@@ -144,7 +144,7 @@ class Recorder(Provider):
         if Path(f"fail-read-{name}").exists():
             raise RuntimeError(f"read of {name} fails as its flag says")
         path = WORLD / f"{name}.json"
-        if props.get(partial.INCOMPLETE):
+        if props.get(runtime.INCOMPLETE):
             return ReadResult(id_, props)
         if not path.exists():
             return ReadResult("", {})
