@@ -4,7 +4,7 @@
 - ``hold``, ``leave_with_engine``, ``reported_once``: how processes end with their engine.
 - ``answer_briefly``: errors of operators without a traceback.
 - ``widen``: as many calls at a time as there are front-ends.
-- ``recorded``, ``recorded_create``: an update or a create that failed is recorded as such.
+- ``recorded``: an update that failed is recorded as such.
 - ``hurry``: no garbage collection and no search for plugins in a program that lives for a second.
 
 Several of these rely on parts of the SDK that are not its interface; tests/unit/test_runtime.py
@@ -177,10 +177,12 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     """Have an error that leaves this block recorded with the former outputs of the resource.
 
     The SDK's provider host answers an exception with its text alone. The engine then keeps the
-    record from before the update, and a config that is put back looks like no change at all,
-    whatever the update had written by then. The engine's protocol has an answer for this case: an
+    record from before. A config that is put back looks like no change at all, whatever a failed
+    update had written, and of a failed create there is no record: what it left on a host stays
+    there when the host leaves the stack. The engine's protocol has an answer for this case: an
     ``ErrorResourceInitFailed`` among the details of the status (pkg/resource/plugin,
-    ``parseError``). The next ``up`` updates such a resource again, whatever its config says.
+    ``parseError``). The next ``up`` updates such a resource again, whatever its config says, and
+    deletes it where it is no longer part of the stack.
 
     What the resource was before, such as its front-ends, is what the next update starts from, too.
     """
@@ -198,10 +200,7 @@ def recorded_create(
 ) -> Iterator[None]:
     """Have an error that leaves this block recorded as a create that is not complete.
 
-    Of a failed create the engine keeps no record: whatever it left on a host would stay there when
-    the host leaves the stack. With a record the next ``up`` tries it again, or deletes it where it
-    is no longer part of the stack. Where nothing had ``changed`` by then nothing is recorded: the
-    resource is not ours to delete.
+    Where nothing had ``changed`` by then nothing is recorded: the resource is not ours to delete.
     """
     try:
         yield

@@ -27,6 +27,7 @@ from pulumi.dynamic import (
 from hosts.errors import HostError
 from providers import runtime
 from providers.base import Provider
+from providers.runtime import INCOMPLETE, recorded_create
 
 CALLS = Path("calls.jsonl")
 WORLD = Path("world")
@@ -106,7 +107,7 @@ class Recorder(Provider):
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare what the program gives; replace for a new kind or an unknown one."""
         _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
-        keys = {*_news, runtime.INCOMPLETE} - {"__provider"}
+        keys = {*_news, INCOMPLETE} - {"__provider"}
         changed = [key for key in keys if _olds.get(key) != _news.get(key)]
         replaces = [key for key in REPLACING if key in changed]
         return DiffResult(
@@ -119,9 +120,7 @@ class Recorder(Provider):
         """Make the thing."""
         name = props["name"]
         _record("create", name, props=props)
-        with runtime.recorded_create(
-            lambda: f"id-{name}", props, changed=Path(f"touched-{name}").exists
-        ):
+        with recorded_create(lambda: f"id-{name}", props, changed=Path(f"touched-{name}").exists):
             _act("create", name, props)
         outputs = _make(name, props)
         _record("created", name)
@@ -144,7 +143,7 @@ class Recorder(Provider):
         if Path(f"fail-read-{name}").exists():
             raise RuntimeError(f"read of {name} fails as its flag says")
         path = WORLD / f"{name}.json"
-        if props.get(runtime.INCOMPLETE):
+        if props.get(INCOMPLETE):
             return ReadResult(id_, props)
         if not path.exists():
             return ReadResult("", {})
