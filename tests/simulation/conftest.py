@@ -1,0 +1,8 @@
+"""Simulated runs are held to what is true, not to how fast a busy machine is."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "simulation", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+settings.load_profile("simulation")
