@@ -9,9 +9,11 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -141,6 +143,59 @@ def graph(settings: product.Settings) -> dict[str, Node]:
     return nodes
 
 
+@lru_cache(maxsize=64)
+def _graph_of(raw: tuple[tuple[str, str], ...]) -> dict[str, Node]:
+    return graph(parse(dict(raw)))
+
+
+@lru_cache(maxsize=64)
+def _timed(loaded: int) -> list[ModuleType]:
+    """The program's modules that ask for the time; ``loaded``: how many modules there are."""
+    return [
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.startswith(("procedures.", "providers.")) and getattr(module, "time", None) is time
+    ]
+
+
+def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A pure function that answers the same question from memory: millions of runs ask it."""
+    known: dict[object, Any] = {}
+
+    def answer(*args: Any) -> Any:
+        key = tuple(one if isinstance(one, str) else repr(one) for one in args)
+        if key not in known:
+            if len(known) > 20000:
+                known.clear()
+            known[key] = function(*args)
+        found = known[key]
+        return dict(found) if isinstance(found, dict) else found
+
+    return answer
+
+
+_PURE = [
+    (module, name, _remembered(getattr(module, name)))
+    for module, names in (
+        (product.conf, ("read", "write", "remove")),
+        (product.attributes, ("settle", "differences")),
+        (product.yaml_file, ("settle", "differences")),
+        (product.service_files, ("_read",)),
+    )
+    for name in names
+]
+
+
+@contextmanager
+def _set(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -180,11 +235,8 @@ class Operator:
         World.run = Run(self.site, self.faults, self.order, self.vault)
         clock = self.site.clock
         with ExitStack() as patches:
-            for name, module in list(sys.modules.items()):
-                if name.startswith(("procedures.", "providers.")) and (
-                    getattr(module, "time", None) is time
-                ):
-                    patches.enter_context(patch.object(module, "time", clock))
+            for module in _timed(len(sys.modules)):
+                patches.enter_context(_set(module, "time", clock))
             config = ProviderConfig(dict(raw), PROJECT)
             for owner, attribute, value in (
                 (product.access, "ThreadPoolExecutor", SerialExecutor),
@@ -194,8 +246,10 @@ class Operator:
                 (product.stack, "_stack", None),
                 (product.given, "_config", config),
                 (product.work, "datetime", clock.datetime()),
+                (product.threads, "widen", _nothing),
+                *_PURE,
             ):
-                patches.enter_context(patch.object(owner, attribute, value))
+                patches.enter_context(_set(owner, attribute, value))
             yield
 
     def up(self, config: Config, fault: Fault | None = None) -> bool:
@@ -203,7 +257,7 @@ class Operator:
         raw = config.raw(self.site)
         with self._program(raw, fault):
             try:
-                nodes = graph(parse(raw))
+                nodes = _graph_of(tuple(sorted(raw.items())))
                 self._apply(nodes)
                 self._delete([key for key in reversed(list(self.state)) if key not in nodes])
             except Killed:

@@ -20,7 +20,7 @@ from components.zone import HighAvailableZone
 from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
 from hosts.script import Output, Script
-from opennebula import conf
+from opennebula import attributes, conf, yaml_file
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.database import TABLES, DatabaseSection
 from opennebula.packages import FEATURES, LED, is_version
@@ -37,7 +37,7 @@ from opennebula.zone import (
 )
 from procedures.configuration import MONITORD
 from procedures.files.paths import PUBLIC_KEY
-from providers import given
+from providers import given, threads
 from providers.base import Provider
 from settings import Settings, parse
 
@@ -65,6 +65,7 @@ __all__ = [
     "State",
     "ZoneView",
     "access",
+    "attributes",
     "components",
     "conf",
     "driver_files",
@@ -78,7 +79,9 @@ __all__ = [
     "scheduler_files",
     "service_files",
     "stack",
+    "threads",
     "work",
+    "yaml_file",
 ]
 
 access = procedures.access
