@@ -52,6 +52,9 @@ class Work(base.Work[ZoneSpec]):
         leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
+        if leader not in seen:
+            # An interrupted change: it is about to leave, or was listed before.
+            return {"drift": [f"{leader} leads, which is not among the stack's front-ends"]}
         waiting = pending(seen, leader, here.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:
