@@ -122,11 +122,13 @@ def keep_settings(site: Site, host: SimHost, reason: str) -> None:
 
 
 def keep_dump(site: Site, host: SimHost, name: str, reason: str, keep: str) -> str:
-    database = host.databases.get(name)
-    require(isinstance(database, Database), f"{host.name}: dump of a database that is none")
-    assert isinstance(database, Database)
+    if name not in host.databases:
+        raise Refused("a database to dump", f"Unknown database '{name}'")
+    database = host.databases[name]
     path = f"/var/backups/opennebula/{site.clock.now:.0f}-{reason}.sql.zst"
-    host.dumps[path] = Dump(database.copy(), host.keys())
+    # One without a table is dumped, too.
+    is_whole = isinstance(database, Database)
+    host.dumps[path] = Dump(database.copy(), host.keys()) if is_whole else None
     kept = sorted(
         (one for one in host.dumps if one.endswith(".sql.zst") and not _is_of_version(one)),
         reverse=True,
