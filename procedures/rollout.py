@@ -39,6 +39,8 @@ def roll_out(
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
     whole = gate.verify(access, meanwhile, hosts, seen=seen)
+    if whole.leader not in hosts:
+        raise gate.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = gate.verify(access, meanwhile, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.

@@ -53,8 +53,8 @@ class Work(base.Work[ZoneSpec]):
         if leader is None:
             return {"drift": ["no leader"]}
         if leader not in seen:
-            # An interrupted change: it is about to leave, or was listed before.
-            return {"drift": [f"{leader} leads, which is not among the stack's front-ends"]}
+            # It is about to leave: an interrupted change of the front-ends.
+            return {"drift": []}
         waiting = pending(seen, leader, here.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:
