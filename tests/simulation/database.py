@@ -104,7 +104,7 @@ class Database:
             f"<SERVER_POOL>{servers}</SERVER_POOL></ZONE>"
         )
 
-    def checksums(self, name: str) -> str:
+    def checksums(self, name: str = "opennebula") -> str:
         """Of its replicated tables."""
         users = (self.content.password, sorted(self.content.tokens), self.content.public_key)
         zone = (self.content.name, self.content.endpoint, self.pool)

@@ -178,7 +178,7 @@ _PURE = [
     (module, name, _remembered(getattr(module, name)))
     for module, names in (
         (product.conf, ("read", "write", "remove")),
-        (product.attributes, ("settle", "differences")),
+        (product.managed_settings, ("settle", "differences")),
         (product.yaml_file, ("settle", "differences")),
         (product.service_files, ("_read",)),
     )
@@ -239,14 +239,14 @@ class Operator:
                 patches.enter_context(_set(module, "time", clock))
             config = ProviderConfig(dict(raw), PROJECT)
             for owner, attribute, value in (
-                (product.access, "ThreadPoolExecutor", SerialExecutor),
-                (product.access, "Api", SimApi),
+                (product.parallel, "ThreadPoolExecutor", SerialExecutor),
+                (product.context, "Api", SimApi),
                 (product.stack, "Pool", SimPool),
                 (product.stack, "HEAD_START", 0.0),
                 (product.stack, "_stack", None),
-                (product.given, "_config", config),
+                (product.runtime, "_config", config),
                 (product.work, "datetime", clock.datetime()),
-                (product.threads, "widen", _nothing),
+                (product.runtime, "widen", _nothing),
                 *_PURE,
             ):
                 patches.enter_context(_set(owner, attribute, value))
@@ -333,7 +333,14 @@ class Operator:
                 return
             provider.delete(kept.id, dict(kept.outputs))
             del self.state[node.key]
-        created = provider.create({**inputs, "__provider": "code"})
+        try:
+            created = provider.create({**inputs, "__provider": "code"})
+        except HostError as error:
+            if record := getattr(error, _PARTIAL, None):
+                self.state[node.key] = Kept(
+                    provider, record[0], _plain(record[1]), node.needs, node.deleted_with
+                )
+            raise
         outputs = _plain(created.outs or {})
         self.state[node.key] = Kept(
             provider, str(created.id), outputs, node.needs, node.deleted_with

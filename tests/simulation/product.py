@@ -8,19 +8,19 @@ import components.front_end
 import components.zone
 import hosts.script
 import procedures
-import procedures.access
-import procedures.files.drivers as driver_files
-import procedures.files.paths
-import procedures.files.schedulers as scheduler_files
-import procedures.files.services as service_files
+import procedures.context
+import procedures.install.files.drivers as driver_files
+import procedures.install.files.schedulers as scheduler_files
+import procedures.install.files.services as service_files
+import procedures.parallel
 import providers
 import providers.stack
 import providers.work.base
 from components.zone import HighAvailableZone
-from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
+from hosts.models import Host, SshSettings
 from hosts.script import Output, Script
-from opennebula import attributes, conf, yaml_file
+from opennebula import conf, managed_settings, yaml_file
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.database import TABLES, DatabaseSection
 from opennebula.packages import FEATURES, LED, is_version
@@ -35,9 +35,9 @@ from opennebula.zone import (
     faults,
     quorum,
 )
-from procedures.configuration import MONITORD
-from procedures.files.paths import PUBLIC_KEY
-from providers import given, threads
+from procedures.install.configuration import MONITORD
+from procedures.install.files.paths import PUBLIC_KEY
+from providers import runtime
 from providers.base import Provider
 from settings import Settings, parse
 
@@ -64,27 +64,28 @@ __all__ = [
     "SshSettings",
     "State",
     "ZoneView",
-    "access",
-    "attributes",
     "components",
     "conf",
+    "context",
     "driver_files",
     "endpoint",
     "faults",
-    "given",
     "hook_path",
     "is_version",
+    "managed_settings",
+    "parallel",
     "parse",
     "quorum",
+    "runtime",
     "scheduler_files",
     "service_files",
     "stack",
-    "threads",
     "work",
     "yaml_file",
 ]
 
-access = procedures.access
+context = procedures.context
+parallel = procedures.parallel
 stack = providers.stack
 work = providers.work.base
 

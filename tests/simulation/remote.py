@@ -150,9 +150,16 @@ class SimStream:
 class SimApi:
     """In the place of opennebula.api.Api: the same calls, on a simulated oned."""
 
-    def __init__(self, password: str, open_stream: Callable[[], SimStream]) -> None:
+    def __init__(
+        self,
+        password: str,
+        open_stream: Callable[[], SimStream],
+        *,
+        before_write: Callable[[], None],
+    ) -> None:
         self._password = password
         self._open = open_stream
+        self._before_write = before_write
 
     def _oned(self) -> tuple[Run, SimHost]:
         try:
@@ -179,10 +186,18 @@ class SimApi:
         return run.site.database(host.name).content
 
     def _write(self, what: str, change: Change) -> None:
+        def write(run: Run, leader: str) -> bool:
+            return run.site.write(leader, run.site.name_of(what), change)
+
+        self._have(what, write)
+
+    def _have(self, what: str, done: Callable[[Run, str], bool]) -> None:
+        """Have the leader do that. Raises ApiError where it is not known to be done."""
+        self._before_write()
         run, leader = self._leader()
         try:
             run.faults.begin(f"{leader} api {what}", changes=True)
-            is_well = run.site.write(leader, run.site.name_of(what), change)
+            is_well = done(run, leader)
             run.site.effect()
             run.faults.end()
         except HostError as error:
@@ -215,12 +230,12 @@ class SimApi:
         self._write(f"delete {server_id}", change)
 
     def reset_server(self, server_id: int) -> None:
-        run, leader = self._leader()
-        run.faults.begin(f"{leader} api reset {server_id}", changes=True)
-        pool = run.site.database(leader).pool
-        run.site.hosts[leader].stuck -= {e.name for e in pool if e.id == server_id}
-        run.site.effect()
-        run.faults.end()
+        def reset(run: Run, leader: str) -> bool:
+            pool = run.site.database(leader).pool
+            run.site.hosts[leader].stuck -= {e.name for e in pool if e.id == server_id}
+            return True
+
+        self._have(f"reset {server_id}", reset)
 
     def set_endpoint(self, endpoint: str) -> None:
         self._write("endpoint", lambda content: replace(content, endpoint=endpoint))
@@ -278,6 +293,7 @@ class SerialExecutor:
         trace: TracebackType | None,
     ) -> None:
         World.run.order.shuffle(self._tasks)
+        World.run.site.begin_together()
         for future, task in self._tasks:
             try:
                 future.set_result(task())

@@ -722,7 +722,7 @@ def watch_tables(site: Site, host: SimHost, v: Values) -> Values:
     database = host.databases.get(v["db_name"])
     assert isinstance(database, Database)
     asked = set(v["tables"].split())
-    lines = database.checksums(v["db_name"]).splitlines()
+    lines = [*database.checksums(v["db_name"]).splitlines(), *site.contents.get(host.name, ())]
     return {
         "checksums": "\n".join(
             line for line in lines if line.split("\t")[0].rpartition(".")[2] in asked

@@ -66,6 +66,8 @@ class Site:
     """The records of each OpenNebula that was there before."""
     effects: int = 0
     roles: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, set[str]] = field(default_factory=dict)
+    """What each server's tables have had, in lines, since several were asked at once."""
     _worked: set[str] = field(default_factory=set)
     _serial: Iterator[int] = field(default_factory=count)
 
@@ -124,7 +126,19 @@ class Site:
         """Somebody writes to whoever leads or is alone, whether that is acknowledged or not."""
         for name in [*self._leaders(), *self._alone()]:
             self.write(name, self.name_of("write"))
+        self._note_contents()
         self.settle()
+
+    def begin_together(self) -> None:
+        """Several hosts are asked at once; here that is one after the other."""
+        self.contents.clear()
+        self._note_contents()
+
+    def _note_contents(self) -> None:
+        if self.busy:
+            for name, host in self.hosts.items():
+                if host.running and (found := host.database):
+                    self.contents.setdefault(name, set()).update(found.checksums().splitlines())
 
     def power_cut(self) -> None:
         """Every host is off."""

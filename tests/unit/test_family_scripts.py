@@ -8,7 +8,7 @@ import pytest
 from procedures import script_text as script_text_module
 from tests.unit.sandbox import Sandbox
 
-SCRIPTS = Path(script_text_module.__file__).parent / "scripts"
+SCRIPTS = Path(script_text_module.__file__).parent
 URL = "http://m/7.2"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
@@ -128,9 +128,16 @@ def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> No
     assert one.functions() >= {*FUNCTIONS, "reasons"}
 
 
+def test_no_two_scripts_have_one_name_and_each_is_beside_a_module() -> None:
+    own = [p for p in SCRIPTS.rglob("*.sh") if p.parent.name not in ("families", "programs")]
+    assert len({path.stem for path in own}) == len(own) == len(script_text_module.scripts())
+    for path in own:
+        assert list(path.parent.glob("[a-z]*.py")) or path.parent.name == "shell", path
+
+
 def test_scripts_know_no_package_manager() -> None:
     known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
-    for file in SCRIPTS.glob("*.sh"):
+    for file in script_text_module.scripts().values():
         text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
         assert not known.search(text), file.name
 
@@ -818,6 +825,31 @@ def test_a_purge_takes_packages_and_the_repository(
     assert command in one.asked()
     names = [path.name for path in (one.root / "etc").rglob("*opennebula*")]
     assert names == []
+
+
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
+)
+def test_of_an_installation_that_was_cut_off_the_repository_goes_and_the_rest_is_reported(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.file("etc/hosts", "")
+    one.fail(command, "no space left on device")
+    one.answer("dpkg-query *Status-Status* opennebula", "exit 1")
+    one.answer("dpkg-query *Status-Status*", "printf 'unpacked one-a\nnot-installed one-b\n'")
+    one.answer("rpm -qa *", "echo one-a")
+    assert "no space left" in one.run("install", variables(blank="new")).values["seen"]
+    mark = "var/lib/opennebula-ha/claimed"
+    assert one.file(mark) == "new\n"
+    one.asked()
+    given = {"features": "", "purge": "no", "db_name": "opennebula", "account": "", "grant": ""}
+    told = one.run("uninstall", {**given, "database": ""})
+    assert told.values["left"] == "one-a"
+    assert "systemctl --no-reload unmask opennebula.service" in one.asked()
+    assert [path.name for path in (one.root / "etc").rglob("*opennebula*")] == []
+    assert one.file(mark) == ""
 
 
 def read(path: Path) -> str:
