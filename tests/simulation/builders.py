@@ -14,9 +14,10 @@ def examples(usual: int) -> int:
     return max(CAMPAIGN, usual) if CAMPAIGN else usual
 
 
-def blank(*names: str) -> Site:
+def blank(*names: str, has_name_service: bool = False) -> Site:
     """Hosts with nothing on them, each with an address of its own."""
-    return Site({name: SimHost(name, address(name)) for name in names})
+    hosts = {name: SimHost(name, address(name)) for name in names}
+    return Site(hosts, has_name_service=has_name_service)
 
 
 def address(name: str) -> str:

@@ -116,7 +116,7 @@ def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "backups": "\n".join(f"1000 {path}" for path in sorted(host.dumps)),
     }
     for name in v["names"].split():
-        values["resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)] = host.names.get(name, "")
+        values["resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)] = site.address_of(name, host)
     if host.claimed:
         values["claimed"] = host.claimed if host.claimed == "started" else "installed"
     if host.upgrading:

@@ -354,6 +354,9 @@ def dump(site: Site, host: SimHost, v: Values) -> Effects:
 
 @script("settle")
 def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
+    host.trust = False
+    drop_incoming(host)
+    yield
     host.enable("opennebula")
     yield
     host.upgrading = ""
@@ -691,6 +694,8 @@ def upgrade_database(site: Site, host: SimHost, v: Values) -> Effects:
         for path, text in kept.keys.items():
             host.put(path, text, site.clock.now)
         host.scratch = kept.database.copy()
+        # What was written since is lost, as the operator has agreed to.
+        site.acknowledged[kept.database.identity] = set(kept.database.records)
         yield from put_in_place(host, v["db_name"], may_replace=True)
         yield
     else:

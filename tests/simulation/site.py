@@ -52,6 +52,8 @@ class Site:
     clock: Clock = field(default_factory=Clock)
     busy: bool = False
     """Somebody writes after every effect."""
+    has_name_service: bool = False
+    """Every name leads to its host, whatever /etc/hosts says."""
     stops: bool = False
     """The zone is taken down, or its database changes its version: it need not work meanwhile."""
     acknowledged: dict[str, set[str]] = field(default_factory=dict)
@@ -99,8 +101,15 @@ class Site:
     def at(self, place: str, by: SimHost | None = None) -> SimHost | None:
         """The host with that name or address; a name as the host ``by`` knows it."""
         if by is not None:
-            place = by.names.get(place, by.address if place == by.name else place)
+            place = self.address_of(place, by) or place
         return next((h for h in self.hosts.values() if h.address == place), None)
+
+    def address_of(self, name: str, by: SimHost) -> str:
+        """Where that name leads to, as a host sees it; empty: nowhere."""
+        if name in by.names:
+            return by.names[name]
+        is_known = name == by.name or (self.has_name_service and name in self.hosts)
+        return self.hosts[name].address if is_known else ""
 
     # Effects of ours, and what happens without us
 

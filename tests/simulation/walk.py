@@ -55,7 +55,7 @@ class Life:
     """A site, an operator, and the config of the moment."""
 
     seed: int = 0
-    site: Site = field(default_factory=lambda: blank(*NAMES))
+    site: Site = field(default_factory=lambda: blank(*NAMES, has_name_service=True))
     said: list[str] = field(default_factory=list)
     """What the operator was told, and what was done: for a reader of a failure."""
 
