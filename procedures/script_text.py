@@ -6,6 +6,7 @@ of them brings, so that no other script knows a package manager:
 - of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
 - of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
 - of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
+- of what they fail for: lock_holder, package_fault;
 - of those that wait: download, download_again, has, packaged_schema, install_files.
 
 What fails leaves in ``said`` what was said, of which reasons is the part that matters, and in
@@ -18,6 +19,12 @@ from functools import cache
 from pathlib import Path
 
 from opennebula.families import FAMILIES, Family
+
+LOCK_PATIENCE = 900.0
+"""Seconds to wait for another program that has the package manager's lock, in all of a script.
+
+Unattended upgrades on a new virtual machine take up to a quarter of an hour.
+"""
 
 _FOLDER = Path(__file__).parent
 
@@ -46,7 +53,8 @@ def scripts() -> dict[str, Path]:
 @cache
 def script_text(*names: str) -> str:
     """All of one of this project's scripts but its variables, or of several as one."""
-    return _read("common") + _families() + "".join(map(_read, names))
+    patience = f': "${{lock_patience:={LOCK_PATIENCE:.0f}}}"\n'
+    return patience + _read("common") + _families() + "".join(map(_read, names))
 
 
 @cache

@@ -17,7 +17,9 @@ for user in $users; do
     authorized=authorized_$n known=known_$n
     if [ -n "$folder" ]; then
         step "allow the other front-ends' keys for $user"
-        set_block "$folder/authorized_keys" "${!authorized}"
+        keys=$(authorized_keys "$user")
+        [ -z "${!authorized}" ] || make_authorized_keys "$user" "$keys"
+        set_block "$keys" "${!authorized}"
         set_block "$folder/known_hosts" "${!known}"
     fi
     n=$((n + 1))

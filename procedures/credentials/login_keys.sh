@@ -22,7 +22,7 @@ for user in $users; do
         tell "public_$n" "$({ cat "$key.pub" 2>/dev/null || ssh-keygen -y -P '' -f "$key"; } |
             cut -d' ' -f1,2)"
     fi
-    tell "authorized_$n" "$(block_of "$folder/authorized_keys")"
+    tell "authorized_$n" "$([ -z "$folder" ] || block_of "$(authorized_keys "$user")")"
     tell "known_$n" "$(block_of "$folder/known_hosts")"
     n=$((n + 1))
 done

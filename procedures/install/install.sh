@@ -12,7 +12,8 @@ stage_packages() {
     local -A newest=()
     local wanted=() present=()
     step "fetch OpenNebula $stage for the rollout"
-    while read -r name version; do newest[$name]=$version; done < <(published)
+    published >"$trial/published"
+    while read -r name version; do newest[$name]=$version; done <"$trial/published"
     case ${newest[opennebula]:-none} in
         "$stage" | "$stage".* | "$stage"-*) ;;
         *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
@@ -39,7 +40,7 @@ stage_packages() {
     rm -rf "$staged" "$draft"
     mkdir -p "$draft/new" "$draft/old"
     if ! download "$draft/new" "${wanted[@]}"; then
-        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "mend what $manager says on the host, then run again"
+        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "$(package_remedy)"
     fi
     download_again "$draft/old" "${present[@]}" || true
     for name in "${present[@]}"; do
@@ -87,7 +88,7 @@ prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)
 if [ "$refresh" = yes ]; then
     step "refresh the lists of all package repositories"
     refresh || refuse "$manager to read all package repositories" "$(reasons)" \
-        "mend what $manager says on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
+        "correct or disable that repository on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
 fi
 if [ -n "$stage" ]; then
     stage_packages
@@ -106,7 +107,7 @@ fi
 if ! install_packages $packages; then
     case $fault in
         absent) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
-        *) remedy="mend what $manager says on the host, then run again: it goes on from here" ;;
+        *) remedy=$(package_remedy) ;;
     esac
     refuse "$manager to install $packages" "$(tail -n 8 <<<"$said")" "$remedy"
 fi

@@ -59,7 +59,7 @@ mount_it() {
     require_empty "$path"
     read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
     # What stays behind, as a daemon does, must not hold our lock.
-    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 9>&-) ||
+    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
         refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
             "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
     mounted+=("$path")

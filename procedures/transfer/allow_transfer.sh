@@ -30,21 +30,16 @@ as_root=
 cat >/run/opennebula-ha/receive <<END
 case \$SSH_ORIGINAL_COMMAND in
     *"$import") exec $as_root$import ;;
-    *) exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+    *) echo; echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
 esac
 END
 # The account that is logged in to reads that one.
 chmod 711 /run/opennebula-ha
 chmod 644 /run/opennebula-ha/receive
-group=$(id -gn "$login")
-keys=$(authorized_keys)
-install -d -o "$login" -g "$group" -m 0700 "$(dirname "$keys")"
+keys=$(authorized_keys "$login")
+make_authorized_keys "$login" "$keys"
 others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
 command="sh /run/opennebula-ha/receive"
 until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
-{
-    [ -z "$others" ] || printf '%s\n' "$others"
-    printf 'restrict,command="%s",expiry-time="%s" %s %s\n' "$command" "$until" "$public_key" "$marker"
-} >"$keys.new"
-chown "$login:$group" "$keys.new"
-mv "$keys.new" "$keys"
+line="restrict,command=\"$command\",expiry-time=\"$until\" $public_key $marker"
+put "$keys" "$others${others:+$'\n'}$line"
