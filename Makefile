@@ -4,7 +4,7 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup python-setup lab-setup demo demo-down preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: 
 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
+
+convert: ## Make a stack's file of one-deploy's inventory (INVENTORY=file, STACK=name; LOOK=1, VAULT=file, GROUP=name, FORCE=1)
+	@scripts/setup convert
+	@$(PY) -m commands.convert --stack '$(STACK)' $(if $(LOOK),--look) $(if $(FORCE),--force) $(if $(VAULT),--vault-password-file='$(VAULT)') $(if $(GROUP),--group='$(GROUP)') -- '$(INVENTORY)'
 
 preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: and say where the time went)
 	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
@@ -62,4 +66,4 @@ lab-test: lab-setup ## Run the tests on lab hosts
 
 clean: demo-down ## Remove the demo and everything that the set-up prepared
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

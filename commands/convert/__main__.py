@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make convert", description="Write a stack's file from an inventory of one-deploy."
     )
-    parser.add_argument("inventory", type=Path, help="a file in YAML or INI, or a folder of them")
+    parser.add_argument("inventory", help="a file in YAML or INI, or a folder of them")
     parser.add_argument("--stack", default="production", help="its name (production)")
     parser.add_argument("--group", default="", help="the front-ends' group (frontend)")
     parser.add_argument("--look", action="store_true", help="compare with the zone that runs")
@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _inventory(asked: argparse.Namespace) -> Inventory:
+    if not asked.inventory:
+        raise InventoryError("expected an inventory: make convert INVENTORY=inventory.yml STACK=…")
+    path = Path(asked.inventory).expanduser()
     files = list(asked.vault_password_file)
     if not files and (named := os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE")):
         files.append(Path(named).expanduser())
@@ -63,8 +66,8 @@ def _inventory(asked: argparse.Namespace) -> Inventory:
     if asked.ask_vault_password:
         passwords.append(getpass.getpass("Vault password: "))
     if with_ansible.is_there() and not asked.without_ansible:
-        return with_ansible.read(asked.inventory, passwords)
-    return own_reader.read(asked.inventory, passwords)
+        return with_ansible.read(path, passwords)
+    return own_reader.read(path, passwords)
 
 
 def _convert(asked: argparse.Namespace) -> int:
@@ -81,7 +84,7 @@ def _convert(asked: argparse.Namespace) -> int:
     inventory = _inventory(asked)
     made = convert(inventory, group=asked.group)
     kept = stack_file.kept_of(path) if path.exists() else {}
-    text = stack_file.text_of(made, asked.inventory.name, kept)
+    text = stack_file.text_of(made, Path(asked.inventory).name, kept)
     faults = stack_file.faults(made, text)
     seen = None
     if asked.look:

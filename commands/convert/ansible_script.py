@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString, VaultSecret, VaultSecretsContext
 from ansible.release import __version__
 from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 MAGIC = {
@@ -35,6 +36,8 @@ def main() -> None:
     VaultSecretsContext.initialize(VaultSecretsContext(secrets))
     inventory = InventoryManager(loader=loader, sources=[asked["source"]])
     variables = VariableManager(loader=loader, inventory=inventory)
+    # It makes itself known to the variables.
+    HostVars(inventory=inventory, variable_manager=variables, loader=loader)
     found: set[str] = set()
     hosts: dict[str, Any] = {}
     for host in inventory.get_hosts():

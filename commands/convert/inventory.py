@@ -33,6 +33,8 @@ class Inventory:
     """Each group's hosts, those of its children included; without ``all`` and ``ungrouped``."""
     idle: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Keys of groups and host_vars that concern no host of the inventory."""
+    parts: frozenset[str] = frozenset()
+    """Names that templates refer to."""
     secrets: frozenset[str] = frozenset()
     """Every text that was encrypted."""
     notes: tuple[str, ...] = ()

@@ -9,7 +9,6 @@ from commands.convert import answers, credentials, front_ends, repository, rest,
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import Inventory
 from commands.convert.source import Source, flag
-from opennebula.families import supported
 
 _TEXTS = (
     *("zone_name", "leader_hook", "follower_hook", "db_name", "db_owner", "gate_endpoint"),
@@ -69,10 +68,10 @@ def _version(source: Source) -> None:
         )
         return
     version = str(value).strip()
-    if re.fullmatch(r"\d+\.\d+(\.\d+)?", version) and not supported(version):
+    if re.fullmatch(r"[0-6]\.\d+(\.\d+)?", version):
         source.made.ask(
             "one_version",
-            f"{version} is none that this program installs packages of (docs/config.md lists them):"
+            f"{version} is older than all that this program operates (docs/config.md lists them):"
             " upgrade the zone first, as OpenNebula's documentation says",
         )
     source.made.take("one_version", "one_version", version)

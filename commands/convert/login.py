@@ -67,13 +67,17 @@ def _usual(
             if not re.fullmatch(r"\d+", str(value)):
                 made.ask(f"{name} of {host}", "expected a port, such as 22; not taken")
                 del found[host]
+    missing = [host for host in source.names if host not in source.of_each(*names)]
+    if missing and part == "port" and found:
+        found |= dict.fromkeys(missing, 22)
+    elif missing and part == "user":
+        whom = "" if len(missing) == len(source.names) else f" for {', '.join(missing)}"
+        made.ask(
+            name,
+            f"missing there{whom}: Ansible logs in as your own account, or as ~/.ssh/config says;"
+            f" here it is {'that of the others' if found else 'root'} unless you set ssh.user",
+        )
     if not found:
-        if part == "user" and not source.of_each(*names):
-            made.ask(
-                name,
-                "missing there: Ansible logs in as your own account, or as ~/.ssh/config says; here"
-                " it is root unless you set ssh.user",
-            )
         return
     texts = {host: int(one) if part == "port" else str(one) for host, one in found.items()}
     usual = Counter(texts.values()).most_common(1)[0][0]

@@ -91,7 +91,7 @@ def _of_host(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answe
         wanted = config.get("features", {}).get(feature, True)
         if package in one.packages and not wanted:
             yield Answer(f"features.{feature}", f"{name} has {package}, in the stack it is off")
-        elif wanted and package not in one.packages:
+        elif wanted and package not in one.packages and feature != "form":
             yield Answer(
                 f"features.{feature}",
                 f"{name} has no {package}, which an up without adopt would install: false for none",

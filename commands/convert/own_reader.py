@@ -54,6 +54,7 @@ class _Reading:
         self.groups: dict[str, _Group] = {"all": _Group(), "ungrouped": _Group()}
         self.files: dict[str, dict[str, Vars]] = {name: {} for name in _VARS}
         self.secrets: set[str] = set()
+        self.parts: set[str] = set()
         self.notes: list[str] = []
 
     # From files.
@@ -238,6 +239,7 @@ class _Reading:
             },
             groups=groups,
             idle={name: keys for name, keys in idle.items() if keys},
+            parts=frozenset(self.parts),
             secrets=frozenset(text for text in self.secrets if text),
             notes=tuple(self.notes),
             reader="without Ansible",
@@ -288,6 +290,8 @@ class _Reading:
         if isinstance(value, list):
             return [self._filled(item, variables, key, depth) for item in value]
         if isinstance(value, str) and ("{{" in value or "{%" in value):
+            for inside in re.findall(r"\{[{%](.*?)[}%]\}", value, re.DOTALL):
+                self.parts |= set(re.findall(r"[A-Za-z_]\w*", inside))
             return self._template(value, variables, key, depth)
         return value.isoformat() if isinstance(value, datetime.date) else value
 

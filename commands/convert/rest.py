@@ -1,11 +1,7 @@
 """An answer to every group and key that nothing else has answered. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from commands.convert import answers, login
 from commands.convert.conversion import Answer
-from commands.convert.inventory import texts
 from commands.convert.source import Source, flag
 
 
@@ -13,9 +9,8 @@ def convert(source: Source) -> None:
     """Answer the groups, the other keys of the front-ends, and those of other hosts."""
     _groups(source)
     mine = {key for variables in source.variables.values() for key in variables}
-    parts = _parts(source)
     for key in sorted(mine - source.looked_at):
-        _answer(source, key, is_part=key in parts)
+        _answer(source, key)
     others: dict[str, list[str]] = {}
     for host, variables in source.inventory.hosts.items():
         for key in variables.keys() - mine if host not in source.names else ():
@@ -50,7 +45,7 @@ def _groups(source: Source) -> None:
             source.made.needless(name, f"{listed}: no front-ends")
 
 
-def _answer(source: Source, key: str, *, is_part: bool) -> None:
+def _answer(source: Source, key: str) -> None:
     name, made = login.ALIASES.get(key, key), source.made
     values = [one[key] for one in source.variables.values() if one.get(key) is not None]
     if not values:
@@ -61,30 +56,7 @@ def _answer(source: Source, key: str, *, is_part: bool) -> None:
         made.ask(key, answers.DECISIONS[name])
     elif why := answers.no_meaning(name):
         made.needless(key, why)
-    elif is_part:
+    elif key in source.inventory.parts:
         made.needless(key, "other values are made of it, which are answered")
     else:
         source.unknown(key)
-
-
-def _parts(source: Source) -> set[str]:
-    """Keys whose values others consist of: vault_one_pass of one_pass, say."""
-    found = set()
-    for variables in source.variables.values():
-        answered = {
-            text
-            for key, value in variables.items()
-            if key in source.looked_at
-            for text in texts(value)
-        }
-        found |= {
-            key
-            for key, value in variables.items()
-            if key.startswith("vault_") or _is_whole(value, answered)
-        }
-    return found
-
-
-def _is_whole(value: Any, answered: set[str]) -> bool:
-    mine = set(texts(value)) if not isinstance(value, Mapping) else set()
-    return bool(mine) and all(text in answered and len(text) > 1 for text in mine)

@@ -89,9 +89,10 @@ class Source:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether every front-end is to keep its data in SQLite."""
+        """Whether the stack's data are in SQLite: no zone of high availability has them there."""
         values = self.of_each("db_backend").values()
-        return bool(values) and all(str(one).lower() == "sqlite" for one in values)
+        wanted = bool(values) and all(str(one).lower() == "sqlite" for one in values)
+        return wanted and not self.has_vip
 
 
 def flag(value: Any) -> bool | None:

@@ -27,7 +27,8 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
         raise InventoryError(f"{path}: there is no such inventory")
     # Ansible goes on without a source that it cannot read; this says what is wrong with it.
     plain = own_reader.read(path, passwords)
-    if plain.notes and not passwords:
+    if any(note.endswith(own_reader.SEALED) for note in plain.notes):
+        # Ansible would not go on without the password.
         return plain
     done = subprocess.run(
         [str(python), "-P", str(_SCRIPT)],
@@ -51,6 +52,7 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
             if name not in ("all", "ungrouped")
         },
         idle={name: frozenset(keys) for name, keys in found["idle"].items()} | dict(plain.idle),
+        parts=plain.parts,
         secrets=frozenset(filter(None, found["secrets"])) | plain.secrets,
         notes=plain.notes,
         reader=f"by ansible-core {found['version']}",
