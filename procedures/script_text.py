@@ -3,9 +3,10 @@
 Which family that is, the host itself says: it is asked before anything is known of it. What each
 of them brings, so that no other script knows a package manager:
 
-- of what is there: installed_packages, installed, pinned, proxy_in_use;
+- of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
 - of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
 - of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
+- of what they fail for: lock_holder, package_fault;
 - of those that wait: download, download_again, has, packaged_schema, install_files.
 
 What fails leaves in ``said`` what was said, of which reasons is the part that matters, and in
@@ -19,7 +20,13 @@ from pathlib import Path
 
 from opennebula.families import FAMILIES, Family
 
-_SCRIPTS = Path(__file__).parent / "scripts"
+LOCK_PATIENCE = 900.0
+"""Seconds to wait for another program that has the package manager's lock, in all of a script.
+
+Unattended upgrades on a new virtual machine take up to a quarter of an hour.
+"""
+
+_FOLDER = Path(__file__).parent
 
 _ASK = """\
 ID= ID_LIKE= VERSION_ID=
@@ -28,9 +35,26 @@ ID= ID_LIKE= VERSION_ID=
 
 
 @cache
+def scripts() -> dict[str, Path]:
+    """Every script by name: each is in the folder of the module that runs it.
+
+    Raises RuntimeError where two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(_FOLDER.rglob("*.sh")):
+        if path.parent.name in ("programs", "families"):
+            continue
+        if path.stem in found:
+            raise RuntimeError(f"two scripts are called {path.stem}: {found[path.stem]}, {path}")
+        found[path.stem] = path
+    return found
+
+
+@cache
 def script_text(*names: str) -> str:
     """All of one of this project's scripts but its variables, or of several as one."""
-    return _file("common") + _families() + "".join(map(_file, names))
+    patience = f': "${{lock_patience:={LOCK_PATIENCE:.0f}}}"\n'
+    return patience + _read("common") + _families() + "".join(map(_read, names))
 
 
 @cache
@@ -53,9 +77,12 @@ def _branch(family: Family) -> str:
         },
     }
     constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
-    functions = "".join(_file(f"families/{name}") for name in family.scripts)
+    functions = "".join(
+        (_FOLDER / "shell" / "families" / f"{name}.sh").read_text(encoding="utf-8")
+        for name in family.scripts
+    )
     return f"{words})\n{constants}{functions};;\n"
 
 
-def _file(name: str) -> str:
-    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+def _read(name: str) -> str:
+    return scripts()[name].read_text(encoding="utf-8")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.access import Access
-from procedures.found import begin, give_up
+from procedures.bootstrap.bootstrap import begin, give_up
+from procedures.context import Access
 from procedures.specs import ZoneSpec
 from providers import stack
 from providers.work import base
@@ -29,6 +29,16 @@ class Work(base.Work[ZoneSpec]):
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """It is the zone that is looked at."""
         return {}
+
+    def make_again(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Give up those that left since; ``Zone`` goes on from what there is."""
+        return {**self.change(access, spec, olds, news), **self.make(access, spec, news)}
 
     def change(
         self,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hosts.connection import Host
+from hosts.models import Host
 from opennebula.zone import endpoint
-from procedures.access import Access
-from procedures.join import join, mend, place
-from procedures.leave import leave
+from procedures.context import Access
+from procedures.membership.join import join, mend, place
+from procedures.membership.leave import leave
 from procedures.specs import MemberSpec
 from providers import stack
 from providers.work import base
@@ -32,6 +32,16 @@ class Work(base.Work[MemberSpec]):
         """Find itself a server already, or join."""
         founded = stack.current().founded
         return _outputs(spec, join(access, spec, _peers(spec), founded))
+
+    def make_again(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join, from wherever the join before it ended."""
+        return self.make(access, spec, news)
 
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""

@@ -5,14 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import ApiError
-from procedures import admin_key
-from procedures.access import Access
-from procedures.files.paths import PUBLIC_KEY
-from procedures.observe import File
+from procedures.context import Access
+from procedures.credentials import admin_key
+from procedures.facts.observe import File
+from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts
 

@@ -1,6 +1,7 @@
 """What is run on a host of each family: exact commands, and the files that are written."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from procedures import script_text as script_text_module
 from tests.unit.sandbox import Sandbox
 
-SCRIPTS = Path(script_text_module.__file__).parent / "scripts"
+SCRIPTS = Path(script_text_module.__file__).parent
 URL = "http://m/7.2"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
@@ -128,18 +129,23 @@ def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> No
     assert one.functions() >= {*FUNCTIONS, "reasons"}
 
 
+def test_no_two_scripts_have_one_name_and_each_is_beside_a_module() -> None:
+    own = [p for p in SCRIPTS.rglob("*.sh") if p.parent.name not in ("families", "programs")]
+    assert len({path.stem for path in own}) == len(own) == len(script_text_module.scripts())
+    for path in own:
+        assert list(path.parent.glob("[a-z]*.py")) or path.parent.name == "shell", path
+
+
 def test_scripts_know_no_package_manager() -> None:
     known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
-    for file in SCRIPTS.glob("*.sh"):
+    for file in script_text_module.scripts().values():
         text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
         assert not known.search(text), file.name
 
 
 # Installing
 
-APT_GET = (
-    "apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
-)
+APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -820,6 +826,31 @@ def test_a_purge_takes_packages_and_the_repository(
     assert names == []
 
 
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
+)
+def test_of_an_installation_that_was_cut_off_the_repository_goes_and_the_rest_is_reported(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.file("etc/hosts", "")
+    one.fail(command, "no space left on device")
+    one.answer("dpkg-query *Status-Status* opennebula", "exit 1")
+    one.answer("dpkg-query *Status-Status*", "printf 'unpacked one-a\nnot-installed one-b\n'")
+    one.answer("rpm -qa *", "echo one-a")
+    assert "no space left" in one.run("install", variables(blank="new")).values["seen"]
+    mark = "var/lib/opennebula-ha/claimed"
+    assert one.file(mark) == "new\n"
+    one.asked()
+    given = {"features": "", "purge": "no", "db_name": "opennebula", "account": "", "grant": ""}
+    told = one.run("uninstall", {**given, "database": ""})
+    assert told.values["left"] == "one-a"
+    assert "systemctl --no-reload unmask opennebula.service" in one.asked()
+    assert [path.name for path in (one.root / "etc").rglob("*opennebula*")] == []
+    assert one.file(mark) == ""
+
+
 def read(path: Path) -> str:
     return path.read_text(errors="replace")
 
@@ -828,3 +859,110 @@ def test_no_script_needs_python_on_a_host() -> None:
     """The lab's hosts have one, so that nothing there would miss it."""
     for path in SCRIPTS.rglob("*.sh"):
         assert "python" not in path.read_text(encoding="utf-8"), path.name
+
+
+# Another program that has the package manager's lock
+
+BY_APT = (
+    "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
+    "E: Unable to lock directory /var/lib/apt/lists/"
+)
+BY_UPGRADES = (
+    "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 813"
+    " (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock"
+    " (/var/lib/dpkg/lock-frontend), is another process using it?"
+)
+BY_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 814"
+BY_OLD_APT = (
+    "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)"
+)
+BY_DNF = "metadata already locked by 999999999\nThe application with PID 999999999 is: dnf"
+BY_RPM = "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource unavailable)"
+BY_ZYPPER = "System management is locked by the application with pid 815 (/usr/bin/zypper)."
+
+LOCKS = [
+    (DEBIAN, "apt-get *update*", BY_APT, 100, "apt-get (process 812)"),
+    (UBUNTU, "apt-get *install -y --allow*", BY_UPGRADES, 100, "unattended-upgr (process 813)"),
+    (DEBIAN, "apt-get *install -y --allow*", BY_DPKG, 100, "process 814"),
+    (DEBIAN, "apt-get *install -y --allow*", BY_OLD_APT, 100, "another program"),
+    (ALMA, "dnf *makecache*", BY_DNF, 200, "a process that has ended (process 999999999)"),
+    (ALMA, "dnf * install *", BY_RPM, 1, "another program"),
+    (ALMA, "dnf * install *", "Waiting", 200, "another program"),
+    (LEAP, "zypper *refresh*", BY_ZYPPER, 7, "/usr/bin/zypper (process 815)"),
+    (LEAP, "zypper * install *", BY_RPM, 1, "another program"),
+]
+
+
+@pytest.mark.parametrize(("os_release", "pattern", "said", "status", "holder"), LOCKS)
+def test_a_lock_is_waited_for_and_its_holder_named(
+    tmp_path: Path, os_release: str, pattern: str, said: str, status: int, holder: str
+) -> None:
+    one = host(tmp_path, os_release)
+    name = pattern.split()[0]
+    once = f"[ -e /ROOT/let-go ] || {{ touch /ROOT/let-go; echo {shlex.quote(said)} >&2"
+    # What comes after is as if nobody had answered: a pattern of its own would hide the others.
+    glob = re.sub(r"([^*]+)", lambda found: f'"{found[1]}"', pattern)
+    first = f"case $asked in\n{glob}) {once}; exit {status}; }} ;;\nesac\n"
+    one.file("first", first.replace("/ROOT", str(one.root)))
+    output = one.run("install", variables())
+    assert "remedy" not in output.values
+    assert output.steps.count(f"wait up to 900 s for the lock of {name}: {holder} has it") == 1
+    assert "opennebula 7.2.0-1" in one.file("installed")
+
+
+@pytest.mark.parametrize(("os_release", "pattern", "said", "status", "holder"), LOCKS)
+def test_a_lock_that_nobody_gives_back_is_told_with_its_holder(
+    tmp_path: Path, os_release: str, pattern: str, said: str, status: int, holder: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.answer(pattern, f"echo {shlex.quote(said)} >&2; exit {status}")
+    told = one.run("install", variables(lock_patience="1")).values
+    assert told["expected"].endswith("to get its lock within 1 s")
+    assert told["seen"] == f"{holder} has it"
+    assert "unattend_disable" in told["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "pattern", "said", "remedy"),
+    [
+        (DEBIAN, "apt-get *install -y --allow*", "E: Unable to locate package x", "one_version"),
+        (DEBIAN, "apt-get *install -y --allow*", "E: you have held broken packages", "held back"),
+        (
+            DEBIAN,
+            "apt-get *install -y --allow*",
+            "E: Sub-process /usr/bin/dpkg returned an error code (1)",
+            "/var/log/apt/term.log",
+        ),
+        (DEBIAN, "apt-get *install -y --allow*", "E: Failed to fetch http://m", "pkg_cache_proxy"),
+        (DEBIAN, "apt-get *install -y --allow*", "E: Who knows", "run the same with apt"),
+        (ALMA, "dnf * install *", " - nothing provides libx", "held back"),
+        (ALMA, "dnf * install *", "warning: %post scriptlet failed", "/var/log/dnf.rpm.log"),
+        (LEAP, "zypper * install *", "Download (curl) error", "pkg_cache_proxy"),
+        (LEAP, "zypper * install *", "%post scriptlet failed", "/var/log/zypp/history"),
+    ],
+)
+def test_the_remedy_fits_what_the_package_manager_says(
+    tmp_path: Path, os_release: str, pattern: str, said: str, remedy: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.fail(pattern, said)
+    assert remedy in one.run("install", variables()).values["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "timer", "removal"),
+    [
+        (DEBIAN, "apt-daily-upgrade.timer", f"{APT_GET} -y purge unattended-upgrades"),
+        (ALMA, "dnf-automatic.timer", "dnf -q -y --noautoremove remove unattended-upgrades"),
+    ],
+)
+def test_no_unattended_upgrade_begins_while_they_are_removed(
+    tmp_path: Path, os_release: str, timer: str, removal: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.answer("systemctl list-units*", f"echo '{timer} loaded active waiting Upgrades'")
+    given = {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
+    one.run("packages", given)
+    asked = [line for line in one.asked() if "list-units" not in line]
+    stop, start = f"systemctl stop {timer}", f"systemctl start {timer}"
+    assert [line for line in asked if line in (stop, removal, start)] == [stop, removal, start]

@@ -9,9 +9,10 @@ import pytest
 from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
-from components.zone import HighAvailableZone, installations, preflight, zone
+from components.zone import HighAvailableZone
 from procedures.specs import Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from settings import Settings, parse
+from settings.specs import installations, preflight, zone
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"

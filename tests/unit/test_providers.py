@@ -1,28 +1,32 @@
 """When a resource changes, when it is replaced, and what the state keeps of it."""
 
-from collections.abc import Iterator, Mapping
+import base64
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import dill
 import pytest
-from pulumi.dynamic import Config
+from pulumi.dynamic import Config, dynamic
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from hosts.connection import Host
 from hosts.errors import HostError
-from procedures.install import Installed
-from procedures.preflight import Checked
+from hosts.models import Host
+from procedures.context import Access
+from procedures.install.install import Installed
+from procedures.preflight.preflight import Checked
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
-from providers import given, stack
-from providers.base import Provider, _clean_format_exc
+from providers import runtime, stack
+from providers.base import Provider
 from providers.bootstrap import BootstrapProvider
 from providers.installation import InstallationProvider
 from providers.login_keys import LoginKeysProvider
 from providers.preflight import PreflightProvider
 from providers.rollout import RolloutProvider
+from providers.runtime import _clean_format_exc
 from providers.virtual_ip import VirtualIpProvider
 from providers.web_server import WebServerProvider
 from providers.work import base
@@ -127,6 +131,42 @@ def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider]) -> N
     assert kind.__name__.encode() in pickled
 
 
+FORMER = {
+    BootstrapProvider: (
+        "MAAAAAAAAACME3Byb3ZpZGVycy5ib290c3RyYXCUjBFCb290c3RyYXBQcm92aWRlcpSTlCmBlC4="
+    ),
+    InstallationProvider: (
+        "NgAAAAAAAACMFnByb3ZpZGVycy5pbnN0YWxsYXRpb26UjBRJbnN0YWxsYXRpb25Qcm92aWRlcpSTlCmBlC4="
+    ),
+    LoginKeysProvider: (
+        "MQAAAAAAAACMFHByb3ZpZGVycy5sb2dpbl9rZXlzlIwRTG9naW5LZXlzUHJvdmlkZXKUk5QpgZQu"
+    ),
+    PreflightProvider: (
+        "MAAAAAAAAACME3Byb3ZpZGVycy5wcmVmbGlnaHSUjBFQcmVmbGlnaHRQcm92aWRlcpSTlCmBlC4="
+    ),
+    RolloutProvider: ("LAAAAAAAAACMEXByb3ZpZGVycy5yb2xsb3V0lIwPUm9sbG91dFByb3ZpZGVylJOUKYGULg=="),
+    VirtualIpProvider: (
+        "MQAAAAAAAACMFHByb3ZpZGVycy52aXJ0dWFsX2lwlIwRVmlydHVhbElwUHJvdmlkZXKUk5QpgZQu"
+    ),
+    WebServerProvider: (
+        "MQAAAAAAAACMFHByb3ZpZGVycy53ZWJfc2VydmVylIwRV2ViU2VydmVyUHJvdmlkZXKUk5QpgZQu"
+    ),
+    ZoneProvider: ("JgAAAAAAAACMDnByb3ZpZGVycy56b25llIwMWm9uZVByb3ZpZGVylJOUKYGULg=="),
+    ZoneMemberProvider: (
+        "MwAAAAAAAACMFXByb3ZpZGVycy56b25lX21lbWJlcpSMElpvbmVNZW1iZXJQcm92aWRlcpSTlCmBlC4="
+    ),
+}
+"""How states hold each provider: as the first versions wrote it, after the same few bytes."""
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_states_of_earlier_versions_still_name_their_provider(kind: type[Provider]) -> None:
+    """What a state holds is compared as text, too: another one is a change of the resource."""
+    former = f"gASV{FORMER[kind]}"
+    assert type(pickle.loads(base64.b64decode(former))) is kind  # noqa: S301 - our own
+    assert dynamic.serialize_provider(kind()) == former
+
+
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_each_has_its_work_and_its_identity_is_a_path_in_the_spec_of_that(
     kind: type[Provider],
@@ -169,7 +209,7 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Probe, "_work", lambda _: Done())
     monkeypatch.setattr(stack, "_stack", None)
-    monkeypatch.setattr(given, "_config", Config({}, "opennebula-ha"))
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     outs = Probe().update("id", inputs(), moved()).outs
     assert outs is not None
     assert outs == {
@@ -181,6 +221,99 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
+
+
+class Half(base.Work[MemberSpec]):
+    """Fails in every way of changing something; says which."""
+
+    spec_type = MemberSpec
+    writes: ClassVar[bool] = True
+    adopted: ClassVar[bool] = False
+
+    def identifier(self, spec: MemberSpec) -> str:
+        return spec.host.name
+
+    def is_adopted(self, spec: MemberSpec) -> bool:
+        return self.adopted
+
+    def make(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "make")
+
+    def make_again(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "make again")
+
+    def change(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "change")
+
+    def look(self, *_: Any) -> dict[str, Any]:
+        return {"drift": ["as it was"]}
+
+    def _fail(self, access: Access, what: str) -> NoReturn:
+        if self.writes:
+            access.changes.set()
+        raise HostError("n1", what, expected="this", seen="that", remedy="do so")
+
+
+@pytest.fixture
+def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
+    class Mine(Half):
+        pass
+
+    monkeypatch.setattr(Probe, "_work", lambda _: Mine())
+    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+    return Mine
+
+
+def record_of(call: Callable[[], Any], step: str) -> Any:
+    """Return what the state will have of a call that fails in that step."""
+    with pytest.raises(HostError) as caught:
+        call()
+    assert caught.value.step == step
+    return getattr(caught.value, "_opennebula_ha_partial", None)
+
+
+def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_something(
+    half: type[Half],
+) -> None:
+    record = record_of(lambda: Probe().create(inputs()), "make")
+    assert record == ("n1", {**inputs(), "incomplete": "create"})
+    half.writes = False
+    assert record_of(lambda: Probe().create(inputs()), "make") is None
+
+
+def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Half]) -> None:
+    olds = {**inputs(), "incomplete": "create"}
+    assert Probe().diff("n1", olds, inputs()).changes
+    # It is so however often, from what it was first, and also where nothing was written this time.
+    for half.writes in (True, False):
+        record = record_of(lambda: Probe().update("n1", olds, moved()), "make again")
+        assert record == ("n1", olds)
+    updated = {**inputs(), "incomplete": "update"}
+    record = record_of(lambda: Probe().update("n1", updated, moved()), "change")
+    assert record == ("n1", updated)
+
+
+def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
+    half: type[Half],
+) -> None:
+    half.adopted = True
+    outs = Probe().update("n1", {**inputs(), "incomplete": "create"}, moved()).outs
+    assert outs is not None
+    assert outs["drift"] == ["as it was"]
+    assert "incomplete" not in outs
+
+
+def test_what_was_created_half_stays_so_while_the_stack_only_observes(
+    half: type[Half], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config({"opennebula-ha:adopt": "observe"}, "opennebula-ha")
+    monkeypatch.setattr(runtime, "_config", config)
+    olds = {**inputs(), "incomplete": "create"}
+    assert not Probe().diff("n1", olds, inputs()).changes
+    outs = Probe().update("n1", olds, moved()).outs
+    assert outs is not None
+    assert outs["incomplete"] == "create"
 
 
 def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
@@ -200,7 +333,7 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
         "providers.work.preflight.preflight", lambda *_, **__: Checked({"n1a1": seen}, frozenset())
     )
     monkeypatch.setattr("providers.work.installation.install", installed)
-    monkeypatch.setattr(given, "_config", Config({}, "opennebula-ha"))
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
     preflight_inputs = {
         "spec": checked.model_dump(mode="json"),

@@ -1,0 +1,88 @@
+"""How front-ends are reached: the part of the stack's config that concerns SSH."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Strict(BaseModel):
+    """Base of all models here and above: frozen, and strict about names, in copies, too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy with other values. Raises TypeError for a name that is no field: pydantic itself
+        takes it without a word, and the field that was meant keeps its value.
+        """
+        unknown = (update or {}).keys() - type(self).model_fields.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        return super().model_copy(update=update, deep=deep)
+
+
+class HostSsh(Strict):
+    """SSH settings of one front-end that override the common ones."""
+
+    user: str | None = None
+    """Login user, if it differs on this host."""
+    port: Port | None = None
+    """SSH port, if it differs on this host."""
+
+
+class SshSettings(Strict):
+    """How the operator's machine logs in to all front-ends."""
+
+    user: str = "root"
+    """Login user. Any user other than root needs sudo without a password."""
+    port: Port = 22
+    """SSH port of the front-ends."""
+    private_key_file: Path | None = None
+    """Private key for the login. Unless a key is set, your SSH agent and the default keys are
+    tried.
+    """
+    private_key: SecretStr | None = None
+    """The private key itself, instead of a file."""
+    bastion: str | None = None
+    """Jump host: `user@host:port`."""
+    known_hosts_file: Path = Path("~/.ssh/known_hosts")
+    """File with the host keys."""
+    host_keys: dict[str, str] = Field(default_factory=dict)
+    """Front-end's name to its public host key. It replaces the file for this host."""
+    accept_new_host_keys: bool = False
+    """Trust the key that a host shows first, if neither `host_keys` nor the file has one, and add
+    it to the file.
+    """
+    forward_agent: bool = False
+    """Forward your SSH agent to the leader while it sends the database to other front-ends. During
+    that time root on the leader can use your agent. See [Transfer between
+    front-ends](safety.md#transfer-between-front-ends).
+    """
+
+    @field_validator("bastion")
+    @classmethod
+    def _bastion_form(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_bastion(value, "root")
+        return value
+
+
+class Host(Strict):
+    """A front-end's place on the network. The name is the one that the others call it by."""
+
+    name: str
+    address: str
+    ssh: HostSsh = HostSsh.model_construct()
+
+
+def parse_bastion(text: str, default_user: str) -> tuple[str, str, int]:
+    """``[user@]host[:port]`` as user, host, port. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(?:([^@\s]+)@)?([^@:\s]+)(?::([0-9]{1,5}))?", text)
+    port = int(found[3] or 22) if found else 0
+    if not found or not 1 <= port <= 65535:
+        raise ValueError(f"expected [user@]host[:port], saw {text!r}")
+    return found[1] or default_user, found[2], port

@@ -1,0 +1,26 @@
+# Whose keys some accounts take, and which hosts they know.
+# Variables: users; authorized_N and known_N: our lines of the files of the N-th, or nothing.
+set_block() { # file, lines
+    local kept
+    [ -e "$1" ] || [ -n "$2" ] || return 0
+    [ -e "$1" ] || install -o "$user" -g "$(id -gn "$user")" -m 0600 /dev/null "$1"
+    kept=$(sed "/^$begin\$/,/^$end\$/d" "$1")
+    if [ -n "$2" ]; then
+        put "$1" "$kept${kept:+$'\n'}$begin"$'\n'"$2"$'\n'"$end"
+    else
+        remove_block "$1"
+    fi
+}
+n=0
+for user in $users; do
+    folder=$(ssh_folder "$user")
+    authorized=authorized_$n known=known_$n
+    if [ -n "$folder" ]; then
+        step "allow the other front-ends' keys for $user"
+        keys=$(authorized_keys "$user")
+        [ -z "${!authorized}" ] || make_authorized_keys "$user" "$keys"
+        set_block "$keys" "${!authorized}"
+        set_block "$folder/known_hosts" "${!known}"
+    fi
+    n=$((n + 1))
+done

@@ -1,0 +1,28 @@
+# The SSH keys of some accounts, and what of ours is in their files.
+# Variables: users, name (of this front-end), make (yes: a key where there is none), rsa_key_size
+# (where it is to be an RSA key, or nothing).
+kinds="ed25519 ecdsa rsa" made=(-t ed25519)
+[ -z "$rsa_key_size" ] || kinds=rsa made=(-t rsa -b "$rsa_key_size")
+n=0
+for user in $users; do
+    folder=$(ssh_folder "$user")
+    key=
+    for kind in $kinds; do
+        [ -n "$key" ] || [ ! -s "$folder/id_$kind" ] || key=$folder/id_$kind
+    done
+    if [ -z "$key" ] && [ "$make" = yes ]; then
+        [ -n "$folder" ] || refuse "an account $user" "none" \
+            "make it there, or take it out of opennebula-ha:ensure_keys_for; then run again"
+        step "make a key for $user"
+        key=$folder/id_${made[1]}
+        install -d -o "$user" -g "$(id -gn "$user")" -m 0700 "$folder"
+        runuser -u "$user" -- ssh-keygen -q "${made[@]}" -N '' -C "$user@$name" -f "$key"
+    fi
+    if [ -n "$key" ]; then
+        tell "public_$n" "$({ cat "$key.pub" 2>/dev/null || ssh-keygen -y -P '' -f "$key"; } |
+            cut -d' ' -f1,2)"
+    fi
+    tell "authorized_$n" "$([ -z "$folder" ] || block_of "$(authorized_keys "$user")")"
+    tell "known_$n" "$(block_of "$folder/known_hosts")"
+    n=$((n + 1))
+done

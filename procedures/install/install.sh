@@ -1,0 +1,122 @@
+# OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+# Variables: url, key_url, key, needs (what is to be there before them, lines: WORD WHAT…), packages,
+# files (to tell of), stage (the version that is only to be fetched, for the rollout; or nothing),
+# refresh (yes: the lists of all repositories, too), proxy, blank (what claim notes of a host that was
+# seen blank, or nothing); secret: token (or nothing).
+[ -z "$blank" ] || claim "$blank"
+
+# Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the
+# packages that are there now. What the host has stays as it is.
+stage_packages() {
+    local draft=$staged.partial name version
+    local -A newest=()
+    local wanted=() present=()
+    step "fetch OpenNebula $stage for the rollout"
+    published >"$trial/published"
+    while read -r name version; do newest[$name]=$version; done <"$trial/published"
+    case ${newest[opennebula]:-none} in
+        "$stage" | "$stage".* | "$stage"-*) ;;
+        *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
+            "correct opennebula-ha:one_version, or the mirror that opennebula-ha:repository names" ;;
+    esac
+    # All that is theirs changes together, up or down; nothing else, but what is missing.
+    for name in "${!newest[@]}"; do
+        version=$(installed "$name")
+        if [ -n "$version" ]; then
+            wanted+=("$name=${newest[$name]}")
+            present+=("$name=$version")
+        elif [ "$name" = opennebula-migration ] || [[ " $packages " == *" $name "* ]]; then
+            # opennebula-migration: what onedb upgrade runs.
+            wanted+=("$name=${newest[$name]}")
+        fi
+    done
+    for name in $packages; do
+        [ -n "$(installed "$name")" ] || [ -n "${newest[$name]:-}" ] || wanted+=("$name")
+    done
+    for name in $clashes; do
+        version=$(installed "$name")
+        [ -z "$version" ] || present+=("$name=$version")
+    done
+    rm -rf "$staged" "$draft"
+    mkdir -p "$draft/new" "$draft/old"
+    if ! download "$draft/new" "${wanted[@]}"; then
+        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "$(package_remedy)"
+    fi
+    download_again "$draft/old" "${present[@]}" || true
+    for name in "${present[@]}"; do
+        if ! has "$draft/old" "$name"; then
+            step "no way back is kept: $name is not to be had any more"
+            rm -rf "$draft/old"/*
+            break
+        fi
+    done
+    packaged_schema "$draft/new" | awk 'NF && !found++' >"$draft/schema"
+    [ -s "$draft/schema" ] || refuse "packages that say which version of the database they need" "none" \
+        "upgrade by hand, as OpenNebula's documentation says"
+    echo "${newest[opennebula]}" >"$draft/new/version"
+    installed opennebula >"$draft/old/version"
+    cp "$trial/key.asc" "$draft"
+    (umask 077 && source_text "$key_file" pinned >"$draft/source")
+    mv "$draft" "$staged"
+}
+
+step "add the package repository"
+# What the host has now stays as it is until the new repository is seen to be good.
+trial=$(mktemp -d /run/opennebula-ha-trial.XXXXXX)
+trap 'rm -rf "$trial"' EXIT
+chmod 0755 "$trial"
+if [ -n "$key" ]; then
+    printf '%s\n' "$key" >"$trial/key.asc"
+elif ! fetch "$key_url" "$trial/key.asc"; then
+    refuse "the repository's key at $key_url" "$(reasons)" \
+        "correct opennebula-ha:repository url or key_url, or give the key itself; where the address is right, see that this host reaches it"
+fi
+grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$trial/key.asc" ||
+    refuse "an armored OpenPGP public key" "something else at ${key_url:-opennebula-ha:repository key}" \
+        "correct opennebula-ha:repository key_url or key"
+if ! probe; then
+    case $fault in
+        unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
+        denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
+        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: nothing is published there" ;;
+        *) remedy="see that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
+    esac
+    refuse "a signed package repository at $url" "$(reasons)" "$remedy"
+fi
+prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)" \
+    "enable them on the host (in this order: $(paste -sd, <<<"$needs")), then run again; where others take their place, set opennebula-ha:repository pre_enable: false"
+if [ "$refresh" = yes ]; then
+    step "refresh the lists of all package repositories"
+    refresh || refuse "$manager to read all package repositories" "$(reasons)" \
+        "correct or disable that repository on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
+fi
+if [ -n "$stage" ]; then
+    stage_packages
+    exit
+fi
+(umask 077 && source_text "$key_file" pinned >"$trial/source")
+use_source "$trial"
+
+step "install packages"
+# The zone decides when oned starts; the package's own scripts must not.
+fresh=
+if [ -z "$(installed opennebula)" ]; then
+    fresh=yes
+    systemctl --no-reload mask opennebula.service 2>/dev/null
+fi
+if ! install_packages $packages; then
+    case $fault in
+        absent) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
+        *) remedy=$(package_remedy) ;;
+    esac
+    refuse "$manager to install $packages" "$(tail -n 8 <<<"$said")" "$remedy"
+fi
+pin
+if [ -n "$fresh" ]; then
+    systemctl --no-reload unmask opennebula.service 2>/dev/null
+    # Whoever starts it enables it first: systemd reads it anew then.
+    systemctl --no-reload disable opennebula.service 2>/dev/null
+fi
+give oned </etc/one/oned.conf
+give_files
+tell package "$(installed opennebula)"

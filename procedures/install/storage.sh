@@ -1,0 +1,132 @@
+# Mounts and links of one front-end. What somebody uses is not unmounted, nothing is hidden.
+# Variables, a line each: leaving (mount points off the list, inner ones first), fstab (our lines),
+# mounts (PATH OWNER GROUP MODE, yes where it is to be stamped), unlinked and links (ID PATH); name.
+step "read /etc/fstab"
+kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
+leaves() { grep -qxF "$1" <<<"$leaving"; }
+while read -r path _; do
+    other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")
+    [ -z "$path" ] || [ -z "$other" ] || refuse "no line of anybody else for $path" "$other" \
+        "take that line out of /etc/fstab there, or the entry out of opennebula-ha:fstab; then run again"
+    if [ -n "$path" ] && [ -e "$path" ] && ! is_mounted "$path" && ! leaves "$path"; then
+        step "look at $path"
+        require_empty "$path"
+    fi
+done <<<"$mounts"
+while read -r id target; do
+    link=$datastores/$id
+    [ -n "$id" ] && [ -L "$link" ] || continue
+    there=$(readlink "$link")
+    [ "$there" = "$target" ] || grep -qxF "$id $there" <<<"$unlinked" ||
+        refuse "no link of anybody else at $link" "it leads to $there" \
+            "remove that link, or correct opennebula-ha:ds; then run again"
+done <<<"$links"
+
+# /etc/fstab and the record of our links are written last. Where anything before that is refused, what
+# was done until then is undone: by the lines of /etc/fstab as they were.
+unmounted=() mounted=() made=()
+undo() {
+    local status=$? path
+    trap - EXIT
+    [ "$status" != 0 ] || exit 0
+    for ((n = ${#mounted[@]} - 1; n >= 0; n--)); do umount "${mounted[n]}" 2>/dev/null || true; done
+    for ((n = ${#made[@]} - 1; n >= 0; n--)); do rmdir "${made[n]}" 2>/dev/null || true; done
+    for ((n = ${#unmounted[@]} - 1; n >= 0; n--)); do
+        mount "${unmounted[n]}" </dev/null >/dev/null 2>&1 9>&- || true
+    done
+    exit "$status"
+}
+trap undo EXIT
+make_folder() { # PATH: and those above it
+    [ ! -d "$1" ] || return 0
+    make_folder "$(dirname "$1")"
+    mkdir "$1"
+    made+=("$1")
+}
+
+# As the package has it, or nothing could be made beside a share inside.
+[ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
+for path in $leaving; do
+    is_mounted "$path" || continue
+    unmount "$path"
+    # Not before: what is still mounted must not be mounted once more.
+    unmounted+=("$path")
+done
+
+mount_it() {
+    local src fstype opts said
+    make_folder "$path"
+    require_empty "$path"
+    read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
+    # What stays behind, as a daemon does, must not hold our lock.
+    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
+        refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
+            "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
+    mounted+=("$path")
+}
+own_it() {
+    local said
+    said=$(chown "$owner:$group" "$path" 2>&1 && chmod "$mode" "$path" 2>&1) ||
+        refuse "$path to be made $owner:$group $mode" "$said" \
+            "give the folder that owner and mode on its server, then run again"
+}
+stamp_it() {
+    local said
+    said=$(on_share "$path" "$owner" "$group" sh -c \
+        'mkdir -p "$1" && cat /proc/sys/kernel/random/uuid >"$1/$2"' - \
+        "$(basename "$path")/$stamps" "$name" 2>&1) ||
+        refuse "$owner to be able to write on $path" "$said" \
+            "give the folder that owner on its server, or mount it with ro; then run again"
+}
+while read -r path owner group mode stamped; do
+    [ -n "$path" ] || continue
+    step "mount $path"
+    fresh=
+    if ! is_mounted "$path"; then
+        mount_it
+        fresh=yes
+    fi
+    read -r uid user gid group_name seen <<<"$(about "$path")"
+    case " $uid:$gid $user:$gid $uid:$group_name $user:$group_name " in
+        *" $owner:$group "*) [ "$((8#$seen))" -eq "$((8#$mode))" ] || own_it ;;
+        *) own_it ;;
+    esac
+    if [ "$stamped" = yes ] && { [ -n "$fresh" ] || [[ " $(stamps_on "$path") " != *" $name="* ]]; }; then
+        stamp_it
+    fi
+done <<<"$mounts"
+
+step "link the datastores"
+while read -r id target; do
+    link=$datastores/$id
+    [ -n "$id" ] && [ ! -L "$link" ] || continue
+    [ -d "$target" ] || refuse "a folder $target" "there is none" \
+        "have it mounted with opennebula-ha:fstab, or make it; then run again"
+    [ ! -e "$link" ] || [ -z "$(ls -A "$link")" ] ||
+        refuse "$link to be empty" "$(ls -A "$link" | head -n 3 | paste -sd' ')" \
+            "move what is in it to $target, then run again"
+done <<<"$links"
+while read -r id target; do
+    [ -z "$id" ] || unlink_datastore "$id" "$target"
+done <<<"$unlinked"
+# The record before the links: no link of ours is ever without its line.
+install -d -m 0755 "$(dirname "$record")"
+if [ -n "$links" ]; then put "$record" "$links"; else rm -f "$record"; fi
+while read -r id target; do
+    link=$datastores/$id
+    [ -n "$id" ] && [ "$(readlink "$link")" != "$target" ] || continue
+    step "link datastore $id to $target"
+    [ ! -e "$link" ] || rmdir "$link"
+    ln -s "$target" "$link"
+done <<<"$links"
+
+step "write /etc/fstab"
+if [ -n "$fstab" ]; then
+    [ -e /etc/fstab ] || install -m 0644 /dev/null /etc/fstab
+    put /etc/fstab "$kept${kept:+$'\n'}$begin"$'\n'"$fstab"$'\n'"$end"
+elif [ -e /etc/fstab ]; then
+    remove_block /etc/fstab
+fi
+trap - EXIT
+# Otherwise it goes by the old lines.
+systemctl daemon-reload

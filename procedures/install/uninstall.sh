@@ -1,0 +1,42 @@
+# Stop and disable what the installation brought; the data goes only where purge is yes.
+# Variables: features (units), purge, db_name, database (mine: it goes; none: there is none in MariaDB;
+# or anything: it stays), account (of the database, as SQL has it; or nothing), grant (the beginning
+# of ours). MariaDB itself stays: it may serve others.
+step "stop and disable the services"
+# An installation that was cut off.
+[ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
+for unit in opennebula $features; do
+    systemctl disable --now "$unit.service" 2>/dev/null || true
+done
+drop_programs
+end_trust
+drop_incoming
+unclaim
+remove_block /etc/hosts
+# Before anything is deleted: what is on the shares is not this host's alone.
+while read -r id target; do
+    [ -z "$id" ] || unlink_datastore "$id" "$target"
+done < <(cat "$record" 2>/dev/null)
+for path in $(block_of /etc/fstab | awk '{print $2}' | sort -r); do unmount "$path"; done
+rm -f "$record"
+[ ! -e /etc/fstab ] || remove_block /etc/fstab
+systemctl daemon-reload
+if [ "$purge" = yes ]; then
+    step "purge OpenNebula and its data"
+    if [ "$database" = mine ]; then
+        sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
+    elif [ "$database" != none ]; then
+        step "leave the database that DB points to, and $db_name"
+        # Whoever goes on with it needs them.
+        keep_settings purge
+    fi
+    [ -z "$account" ] || drop_account "$account" "$grant"
+    [ -z "$(theirs_here)" ] || remove_packages 'opennebula*'
+    rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
+    forget_source
+    use_proxy ""
+elif [ -z "$(installed opennebula)" ]; then
+    forget_source
+    use_proxy ""
+fi
+tell left "$(theirs_here | paste -sd' ')"

@@ -1,4 +1,0 @@
-# A distribution that is only looked at, to be refused.
-installed_packages() { :; }
-pinned() { :; }
-proxy_in_use() { :; }

@@ -1,0 +1,157 @@
+# apt, on Debian and Ubuntu.
+upgrade_timers="apt-daily.timer apt-daily-upgrade.timer"
+apt() { apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"; }
+lock_holder() {
+    case $said in
+        *"Could not get lock "* | *"Unable to lock directory "* | *"dpkg frontend lock"* | *"locked by another process"*) ;;
+        *) return 1 ;;
+    esac
+    sed -nE 's/.*held by process ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p
+        s/.*locked by another process with pid ([0-9]+).*/process \1/p' <<<"$said" | head -n 1
+}
+package_log=/var/log/apt/term.log
+package_fault() {
+    case $said in
+        *"unmet dependencies"* | *"held broken packages"* | *"onflicts"*) echo blocked ;;
+        *"Sub-process /usr/bin/dpkg returned"*) echo script ;;
+        *"Failed to fetch"* | *"Temporary failure"* | *"ould not connect"*) echo unreachable ;;
+    esac
+}
+installed_packages() {
+    dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
+        sed -n 's/^installed //p'
+}
+installed() {
+    { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
+        sed -n 's/^installed //p'
+}
+# All of OpenNebula's, half installed or with no more than their configuration, too.
+theirs_here() {
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'opennebula*' 2>/dev/null || true; } |
+        sed -n '/^not-installed /!s/^[a-z-]* //p'
+}
+reasons() { grep '^[EW]:' <<<"$said" | grep -v ': Some index files\|: Download Failed' || tail -n 8 <<<"$said"; }
+fetch() {
+    said=$(/usr/lib/apt/apt-helper -o Acquire::Retries=2 -o Acquire::http::Timeout=15 \
+        -o APT::Sandbox::User=root download-file "$1" "$2" 2>&1)
+}
+prepare() { :; }
+
+source_text() {
+    cat <<END
+# Written by opennebula-ha.
+Types: deb
+URIs: $url
+Suites: stable
+Components: opennebula
+Signed-By: $1
+END
+}
+probe() {
+    if [ -n "$token" ]; then
+        local machine=${url#*://}
+        (umask 077 && printf 'machine %s login %s password %s\n' "${machine%%/*}" "${token%%:*}" "${token#*:}" >"$token_file")
+    else
+        rm -f "$token_file"
+    fi
+    source_text "$trial/key.asc" >"$trial/opennebula.sources"
+    if ask apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
+        -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 && ! grep -q '^[EW]:' <<<"$said"; then
+        return 0
+    fi
+    case $said in
+        *"not signed"* | *NO_PUBKEY* | *BADSIG*) fault=unsigned ;;
+        *"401 "* | *"403 "*) fault=denied ;;
+        *"does not have a Release"* | *"404 "*) fault=absent ;;
+        *) fault=unreachable ;;
+    esac
+    return 1
+}
+published() {
+    local name version
+    local -A newest=()
+    while read -r name version; do
+        if [ -z "${newest[$name]:-}" ] || dpkg --compare-versions "$version" gt "${newest[$name]}"; then
+            newest[$name]=$version
+        fi
+    done < <(apt indextargets -o Dir::Etc::sourcelist="$trial/opennebula.sources" -o Dir::Etc::sourceparts=- \
+        --format '$(FILENAME)' 'Identifier: Packages' | xargs -r /usr/lib/apt/apt-helper cat-file |
+        awk '$1 == "Package:" {name = $2} $1 == "Version:" {print name, $2}')
+    for name in "${!newest[@]}"; do echo "$name ${newest[$name]}"; done
+}
+others_of() { # folder, our files in it, where to copy the others to
+    mkdir -p "${@: -1}"
+    find "$1" -maxdepth 1 -type f ! -name "$(basename "$2")" ! -name "$(basename "$3")" -exec cp -t "${@: -1}" {} +
+}
+download() {
+    others_of /etc/apt/sources.list.d "$source_file" "$former_source_file" "$trial/parts"
+    others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$trial/preferences"
+    cp "$trial/opennebula.sources" "$trial/parts"
+    mkdir -p "$1/partial"
+    ask apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$1" \
+        -o Dir::Etc::sourceparts="$trial/parts" -o Dir::Etc::preferencesparts="$trial/preferences" "${@:2}"
+}
+download_again() {
+    local name file
+    for name in "${@:2}"; do
+        file=${name/=/_}
+        cp -l /var/cache/apt/archives/"${file/:/%3a}"_*.deb "$1" 2>/dev/null || true
+    done
+    mkdir -p "$1/partial"
+    ask apt install -y --download-only --reinstall -o Dir::Cache::archives="$1" "${@:2}"
+}
+has() {
+    local file=${2/=/_}
+    compgen -G "$1/${file/:/%3a}_*.deb" >/dev/null
+}
+packaged_schema() {
+    local file
+    for file in "$1"/opennebula_*.deb "$1"/opennebula-*.deb; do
+        [ ! -e "$file" ] || dpkg-deb --fsys-tarfile "$file" | tar -xO ".$onedb_schema" 2>/dev/null | schema_in || true
+    done
+}
+use_source() {
+    install -d -m 0755 "$(dirname "$key_file")"
+    install -m 0644 "$1/key.asc" "$key_file"
+    install -m 0644 "$1/source" "$source_file"
+    rm -f "$former_source_file"
+}
+refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
+install_packages() {
+    # Other repositories may fail: what is missing then, is said below.
+    ask apt update || true
+    _install "$@"
+}
+install_files() { _install "$1"/*.deb; }
+_install() {
+    rm -f "$pin_file"
+    ask dpkg --configure -a || true
+    if ! ask apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold "$@"; then
+        case $said in *"Unable to locate"*) fault=absent ;; *) fault=other ;; esac
+        return 1
+    fi
+}
+remove_packages() { ask apt -y purge "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
+release() { ask apt-mark unhold "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
+# More than what any repository has by itself, and not enough for a step back.
+pin() {
+    put "$pin_file" "# Written by opennebula-ha: another version comes by opennebula-ha:one_version.
+Package: $theirs
+Pin: version $(installed opennebula)
+Pin-Priority: 999"
+    chmod 0644 "$pin_file"
+}
+pinned() { sed -n 's/^Pin: version //p' "$pin_file" 2>/dev/null || true; }
+use_proxy() {
+    if [ -n "$1" ]; then
+        put "$proxy_file" "# Written by opennebula-ha.
+Acquire::http::Proxy \"$1\";
+Acquire::https::Proxy \"DIRECT\";"
+        chmod 0644 "$proxy_file"
+    else
+        rm -f "$proxy_file"
+    fi
+}
+proxy_in_use() { sed -n 's/^Acquire::http::Proxy "\(.*\)";$/\1/p' "$proxy_file" 2>/dev/null || true; }
+forget_source() { rm -f "$source_file" "$key_file" "$token_file" "$pin_file"; }

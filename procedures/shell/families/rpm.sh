@@ -1,0 +1,88 @@
+# What dnf's and zypper's hosts have in common.
+package_fault() {
+    case $said in
+        *"nothing provides"* | *"conflicting requests"* | *"conflicts with"*) echo blocked ;;
+        *scriptlet*) echo script ;;
+        *"Curl error"* | *"(curl) error"* | *"Cannot download"* | *"ould not resolve"*) echo unreachable ;;
+    esac
+}
+installed_packages() {
+    local names name version want lock
+    mapfile -t names < <(locked_names)
+    rpm -qa --qf '%{NAME} %{EVR}\n' | while read -r name version; do
+        want=install
+        for lock in "${names[@]}"; do [[ $name != $lock ]] || want=hold; done
+        echo "$want $name $version"
+    done
+}
+installed() {
+    local found
+    ! found=$(rpm -q --qf '%{EVR}\n' "$1" 2>/dev/null) || tail -n 1 <<<"$found"
+}
+theirs_here() { rpm -qa --qf '%{NAME}\n' 'opennebula*'; }
+reasons() { grep -v '^ *$\| | ' <<<"$said" | tail -n 8; }
+fetch() {
+    said=$(curl -fsSL --retry 2 --connect-timeout 15 ${proxy:+--proxy "$proxy"} -o "$2" "$1" 2>&1)
+}
+others_of() { # folder of repositories: all but ours, to another folder
+    mkdir -p "$2"
+    find "$1" -maxdepth 1 -name '*.repo' ! -name "$(basename "$source_file")" -exec cp -t "$2" {} +
+}
+has() {
+    local version=${2#*=}
+    compgen -G "$1/${2%%=*}-${version#*:}.*.rpm" >/dev/null
+}
+packaged_schema() {
+    local file
+    for file in "$1"/opennebula-*.rpm; do
+        [ ! -e "$file" ] || rpm2cpio "$file" | cpio -i --quiet --to-stdout ".$onedb_schema" 2>/dev/null | schema_in || true
+    done
+}
+use_source() {
+    local mode=0644
+    install -d -m 0755 "$(dirname "$key_file")"
+    install -m 0644 "$1/key.asc" "$key_file"
+    ! grep -q '^password=' "$1/source" || mode=0600
+    install -m "$mode" "$1/source" "$source_file"
+}
+names_in() { rpm -qp --nosignature --qf '%{NAME}\n' "$@" 2>/dev/null | LC_ALL=C sort -u; }
+# What goes with the others alone, and what the distribution has of the Node.js in this folder.
+in_the_way() {
+    local clashing=
+    ! compgen -G "$1/nodejs-[0-9]*.rpm" >/dev/null || clashing=$clashes
+    { names_in "${1%/*}"/*/*.rpm | grep '^opennebula' || true; printf '%s\n' $clashing; } |
+        LC_ALL=C sort -u | comm -23 - <(names_in "$1"/*.rpm)
+}
+# In the place of those that are there, up or down, with nothing but what the folder has.
+install_files() {
+    local name done=
+    keep_configuration
+    for name in $(in_the_way "$1"); do [ -z "$(installed "$name")" ] || ask rpm -e --nodeps "$name"; done
+    ask rpm -U --oldpackage --replacepkgs "$1"/*.rpm || done=no
+    bring_back_configuration
+    [ -z "$done" ]
+}
+
+# rpm puts a package's own file in the place of a changed one, and keeps that beside it: OpenNebula's
+# packages do not ask for better. What was changed stays, also where a crash comes in between.
+keep_configuration() {
+    rm -rf "$kept.partial"
+    mkdir -p "$kept.partial"
+    { rpm -qac 'opennebula*' | grep '^/' || true; } | sort -u | while read -r file; do
+        [ ! -f "$file" ] || cp -a --parents -t "$kept.partial" "$file"
+    done
+    rm -rf "$kept"
+    mv "$kept.partial" "$kept"
+}
+bring_back_configuration() {
+    local file
+    [ -e "$kept" ] || return 0
+    while IFS= read -r -d '' file; do
+        if ! cmp -s "$kept$file" "$file" && cmp -s "$kept$file" "$file.rpmsave"; then
+            [ ! -e "$file" ] || mv "$file" "$file.rpmnew"
+            mv "$file.rpmsave" "$file"
+        fi
+    done < <(find "$kept" -type f -printf '/%P\0')
+    rm -rf "$kept"
+}
+[ -z "$exclusive" ] || bring_back_configuration

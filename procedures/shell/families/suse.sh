@@ -1,0 +1,114 @@
+# zypper, on SLES and openSUSE Leap.
+package_log=/var/log/zypp/history
+upgrade_timers="packagekit-background.timer os-update.timer"
+lock_holder() { # STATUS
+    local found
+    case $1:$said in 7:* | *"System management is locked"* | *"transaction lock"*) ;; *) return 1 ;; esac
+    found=$(sed -nE 's/.*locked by the application with pid ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p' <<<"$said" | head -n 1)
+    if [ -n "$found" ]; then echo "$found"; else users_of /var/lib/rpm/.rpm.lock; fi
+}
+zypper() {
+    env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "$@"
+}
+# The solver did it, but wants a reboot (102) or itself anew (103), or a repository was left out (106).
+did() { "$@" || case $? in 102 | 103 | 106) ;; *) return 1 ;; esac }
+locked_names() { sed -n 's/^solvable_name: *//p' "$lock_file" 2>/dev/null || true; }
+prepare() {
+    local kind what from status
+    while read -r kind what from; do
+        from=${from//\$release/$VERSION_ID}
+        case $kind in
+            product)
+                status=$(SUSEConnect --status 2>/dev/null || true)
+                grep -qE "\"identifier\":\"$what\"[^}]*\"status\":\"Registered\"" <<<"$status" ||
+                    ask SUSEConnect --product "$what/$VERSION_ID/$(uname -m)" || return 1
+                ;;
+            repository)
+                zypper repos "$what" >/dev/null 2>&1 && continue
+                ask zypper addrepo --refresh "$from" "$what" || return 1
+                ask zypper --gpg-auto-import-keys refresh "$what" || return 1
+                ;;
+        esac
+    done <<<"$needs"
+}
+
+# Switched off for all but us: another version comes by opennebula-ha:one_version.
+source_text() {
+    cat <<END
+# Written by opennebula-ha.
+[opennebula]
+name=OpenNebula
+baseurl=$url/\$basearch${token:+?credentials=$(basename "$token_file")}
+enabled=$([ "$2" = pinned ] && echo 0 || echo 1)
+autorefresh=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey=file://$1
+END
+}
+# With the repository that is on trial beside all others. Under its own name it would be taken for the
+# one that is there.
+zypper_on_trial() {
+    if [ ! -e "$trial/parts" ]; then
+        others_of "$(dirname "$source_file")" "$trial/parts"
+        sed 's/^\[opennebula]/[opennebula-trial]/' "$trial/only/opennebula.repo" >"$trial/parts/opennebula-trial.repo"
+        zypper --reposd-dir "$trial/parts" refresh --force opennebula-trial >&2
+    fi
+    zypper --reposd-dir "$trial/parts" "$@"
+}
+probe() {
+    if [ -n "$token" ]; then
+        install -d -m 0755 "$(dirname "$token_file")"
+        (umask 077 && printf '%s\n' "username=${token%%:*}" "password=${token#*:}" >"$token_file")
+    else
+        rm -f "$token_file"
+    fi
+    mkdir "$trial/only"
+    source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
+    # Of itself zypper would ask, or take whatever key the repository brings.
+    rpm --import "$trial/key.asc" >&2
+    ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula && return 0
+    case $said in
+        *ignature* | *"unknown key"*) fault=unsigned ;;
+        *"error: 401"* | *"error: 403"* | *"ermission to access"*) fault=denied ;;
+        *"can't be determined"* | *404* | *"not found on medium"*) fault=absent ;;
+        *) fault=unreachable ;;
+    esac
+    return 1
+}
+# The newest first: the first one of a name is what counts.
+published() {
+    ask zypper_on_trial --xmlout search --details --type package --repo opennebula-trial || true
+    sed -nE 's/.*<solvable [^>]*name="([^"]*)"[^>]*edition="([^"]*)".*/\1 \2/p' <<<"$said" |
+        sort -k1,1 -k2,2Vr | awk '!seen[$1]++'
+}
+fetch_packages() { # folder, how, packages
+    local names=("${@:3}") done=
+    ask did ${2} install --download-only --oldpackage --auto-agree-with-licenses "${names[@]}" || done=no
+    find "$1" -mindepth 2 -name '*.rpm' -exec mv -t "$1" {} +
+    [ -z "$done" ]
+}
+download() { fetch_packages "$1" "zypper_on_trial --pkg-cache-dir $1" "${@:2}"; }
+download_again() {
+    cp -r "$(dirname "$source_file")" "$trial/present"
+    sed -i 's/^enabled=0/enabled=1/' "$trial/present/$(basename "$source_file")"
+    fetch_packages "$1" "zypper --reposd-dir $trial/present --pkg-cache-dir $1" --force "${@:2}"
+}
+refresh() { ask zypper refresh; }
+install_packages() {
+    keep_configuration
+    if ! ask did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; then
+        case $said in *"not found"* | *"No provider of"*) fault=absent ;; *) fault=other ;; esac
+        bring_back_configuration
+        return 1
+    fi
+    bring_back_configuration
+}
+remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
+release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
+pin() { [ ! -e "$source_file" ] || sed -i 's/^enabled=.*/enabled=0/' "$source_file"; }
+pinned() { ! grep -qx 'enabled=0' "$source_file" 2>/dev/null || echo '*'; }
+# zypper's own proxy is that of all programs: only what we run has this one.
+use_proxy() { :; }
+proxy_in_use() { :; }
+forget_source() { rm -f "$source_file" "$key_file" "$token_file"; }

@@ -1,0 +1,45 @@
+# Let the source write into one folder and one new database here, with one key, for a while.
+# Variables: public_key, seconds. Stops oned: its database is about to change.
+stop_oned
+
+step "allow the transfer"
+umask 077
+await_database
+# Of one that was cut off.
+drop_incoming
+make_scratch
+mkdir -p "$incoming" /run/opennebula-ha
+cat >/run/opennebula-ha/receive.conf <<END
+[incoming]
+path = $incoming
+read only = false
+write only = true
+use chroot = true
+uid = 0
+gid = 0
+log file = /dev/null
+END
+{
+    echo "set -euo pipefail"
+    declare -p scratch
+    declare -f sql fill_scratch
+    echo fill_scratch
+} >/run/opennebula-ha/import
+as_root=
+[ "$login" = root ] || as_root="sudo -n "
+cat >/run/opennebula-ha/receive <<END
+case \$SSH_ORIGINAL_COMMAND in
+    *"$import") exec $as_root$import ;;
+    *) echo; echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+esac
+END
+# The account that is logged in to reads that one.
+chmod 711 /run/opennebula-ha
+chmod 644 /run/opennebula-ha/receive
+keys=$(authorized_keys "$login")
+make_authorized_keys "$login" "$keys"
+others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
+command="sh /run/opennebula-ha/receive"
+until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
+line="restrict,command=\"$command\",expiry-time=\"$until\" $public_key $marker"
+put "$keys" "$others${others:+$'\n'}$line"

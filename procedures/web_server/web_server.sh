@@ -1,0 +1,147 @@
+# The web server with TLS in front of FireEdge.
+# Variables: server (apache or nginx), key, certchain (paths), text (of the site), names (of the
+# certificate, as openssl has them), generate (yes: it is made here), action (look, make, receive,
+# settle or withdraw); secret: sealed (what receive takes), made by another front-end's make.
+pki=/etc/one/fireedge-pki
+ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
+# Names the unit that runs for this alone: it did not before.
+ours=/var/lib/opennebula-ha/web_server
+month=$((30 * 24 * 3600))
+
+for what in packages unit site link modules check; do
+    name=${server}_$what
+    declare "$what=${!name}"
+done
+packages="$packages openssl"
+
+# What only front-ends of this zone know: oneadmin's own key, which they have from each other.
+secret=/var/lib/one/.ssh/id_rsa
+sealing() {
+    [ -s "$secret" ] || refuse "oneadmin's key in $secret" "none" \
+        "put it back from another front-end, then run again"
+    openssl enc -aes-256-cbc -pbkdf2 -iter 100000 "$@" -pass file:<(sha256sum <"$secret" | cut -c1-64)
+}
+bundle() { for file in "$ca_key" "$ca" "$key" "$certchain"; do echo "$file"; done; }
+public_of() { openssl pkey -in "$1" -pubout 2>/dev/null || true; }
+named() { openssl x509 -in "$certchain" -noout -ext subjectAltName 2>/dev/null | sed 1d | tr -d ' \n'; }
+certificate_fault() {
+    local public
+    public=$(public_of "$key")
+    if [ -z "$public" ]; then
+        echo "no private key in $key"
+    elif ! openssl x509 -in "$certchain" -noout 2>/dev/null; then
+        echo "no certificate in $certchain"
+    elif [ "$(openssl x509 -in "$certchain" -noout -pubkey)" != "$public" ]; then
+        echo "the certificate in $certchain is not for the key in $key"
+    elif ! openssl x509 -in "$certchain" -noout -checkend 0 >/dev/null; then
+        echo "the certificate in $certchain ended on $(openssl x509 -in "$certchain" -noout -enddate | cut -d= -f2)"
+    elif [ "$generate" = yes ] && ! openssl x509 -in "$certchain" -noout -checkend "$month" >/dev/null; then
+        echo "the certificate in $certchain ends within a month"
+    elif [ "$generate" = yes ] && [ "$(named)" != "$(sed 's/IP:/IPAddress:/g' <<<"$names" | tr -d ' \n')" ]; then
+        echo "the certificate in $certchain is for $(named)"
+    elif [ "$generate" = yes ] && ! openssl verify -CAfile "$ca" "$certchain" >/dev/null 2>&1; then
+        echo "the certificate in $certchain is not of the authority in $ca"
+    fi
+}
+folders() {
+    install -d -m 0700 "$pki" "$pki/key" "$pki/crt"
+    mkdir -p "$(dirname "$key")" "$(dirname "$certchain")"
+}
+make_key() { # path
+    [ -z "$(public_of "$1")" ] || return 0
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" 2>/dev/null
+    mv "$1.new" "$1"
+}
+make_certificate() {
+    local serial
+    step "make a certificate"
+    folders
+    umask 077
+    make_key "$ca_key"
+    make_key "$key"
+    if [ "$(openssl x509 -in "$ca" -noout -pubkey 2>/dev/null)" != "$(public_of "$ca_key")" ]; then
+        openssl req -x509 -new -key "$ca_key" -days 3650 -subj "/O=OpenNebula/CN=front-ends of $(hostname)" \
+            -addext keyUsage=critical,keyCertSign,cRLSign -out "$ca.new"
+        mv "$ca.new" "$ca"
+    fi
+    # No browser takes one that is good for longer.
+    serial=0x$(openssl rand -hex 15)
+    {
+        openssl req -new -key "$key" -subj "/O=OpenNebula/CN=front-end" |
+            openssl x509 -req -CA "$ca" -CAkey "$ca_key" -set_serial "$serial" -days 825 -sha256 \
+                -extfile <(printf '%s\n' "subjectAltName=$names" basicConstraints=critical,CA:FALSE \
+                    keyUsage=critical,digitalSignature extendedKeyUsage=serverAuth) 2>/dev/null
+        cat "$ca"
+    } >"$certchain.new"
+    mv "$certchain.new" "$certchain"
+}
+case $action in
+    look)
+        tell fault "$(certificate_fault)"
+        tell bundle "$(bundle | xargs -d '\n' sha256sum 2>/dev/null | cut -c1-64 | sort | paste -sd' ')"
+        tell site "$(cat "$site" 2>/dev/null)"
+        tell linked "$([ -z "$link" ] || [ "$(readlink "$link")" = "$site" ] && echo yes)"
+        tell enabled "$(systemctl show -p UnitFileState --value "$unit")"
+        tell active "$(systemctl show -p ActiveState --value "$unit")"
+        ;;
+    make)
+        [ -z "$(certificate_fault)" ] || make_certificate
+        bundle | sed 's,^/,,' | tar -C / -c --files-from - | sealing -e | base64 -w0 | give sealed
+        ;;
+    receive)
+        step "take over the certificate"
+        folders
+        base64 -d <<<"$sealed" | sealing -d | tar -C / -xp --no-same-owner --no-overwrite-dir
+        fault=$(certificate_fault)
+        [ -z "$fault" ] || refuse "the certificate as it was sent" "$fault" "run again"
+        ;;
+    settle)
+        missing=
+        for name in $packages; do [ -n "$(installed "$name")" ] || missing="$missing $name"; done
+        if [ -n "$missing" ]; then
+            step "install$missing"
+            # With what it brings it may not start beside what is there.
+            systemctl mask "$unit" 2>/dev/null
+            install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
+                "$(package_remedy)"
+            systemctl unmask "$unit" 2>/dev/null
+        fi
+        fault=$(certificate_fault)
+        [ -z "$fault" ] || refuse "a private key in $key and its certificate, with those that lead to its authority, in $certchain" \
+            "$fault" "put them there, or set opennebula-ha:ssl generate_cert: true; then run again"
+        step "set up $unit"
+        before=$(cat "$site" 2>/dev/null || true)
+        if [ -z "$before" ] && ! systemctl -q is-active "$unit"; then
+            mkdir -p "$(dirname "$ours")"
+            echo "$unit" >"$ours"
+        fi
+        for module in $modules; do a2enmod "$module" >/dev/null; done
+        ! command -v a2enflag >/dev/null || a2enflag SSL >/dev/null
+        # Where SELinux keeps web servers from whoever is behind them.
+        ! command -v setsebool >/dev/null || setsebool -P httpd_can_network_connect on
+        put "$site" "$text"
+        chmod 0644 "$site"
+        [ -z "$link" ] || ln -sfn "$site" "$link"
+        if ! said=$($check 2>&1); then
+            if [ -n "$before" ]; then put "$site" "$before"; else rm -f "$site" ${link:+"$link"}; fi
+            refuse "$unit to take its site" "$(tail -n 4 <<<"$said")" \
+                "correct the other sites of $unit that it names, then run again"
+        fi
+        keep_enabled "$unit"
+        systemctl restart "$unit" || refuse "$unit to start" \
+            "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
+            "see who else listens at ports 80 and 443 there, then run again"
+        ;;
+    withdraw)
+        [ -e "$site" ] || exit 0
+        step "take the site out of $unit"
+        rm -f "$site" ${link:+"$link"}
+        if [ "$(cat "$ours" 2>/dev/null)" = "$unit" ]; then
+            # Whatever comes in its place listens at the same ports.
+            systemctl disable --now "$unit" 2>/dev/null || true
+            rm -f "$ours"
+        else
+            systemctl reload "$unit" 2>/dev/null || true
+        fi
+        ;;
+esac
