@@ -7,13 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from commands.convert.conversion import Answer, Conversion
-from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
+from hosts.models import Host, SshSettings
 from hosts.pool import Pool
 from opennebula import conf
 from opennebula.packages import FEATURES
-from procedures.access import Access, Secrets, on_each
-from procedures.observe import Facts, facts
+from procedures.context import Access, Secrets
+from procedures.facts.observe import Facts, facts
+from procedures.parallel import on_each
 from procedures.specs import Database
 from settings import Settings
 
