@@ -370,7 +370,7 @@ ensure_keys_for=['ubuntu', 'root']
         },
         {
             "frontends": {
-                "n1a1": {"address": "10.2.50.10", "ssh": {"user": "admin"}},
+                "n1a1": {"address": "10.2.50.10", "ssh": {"user": "admin", "port": 2222}},
                 "n1a2": {"address": "10.2.50.11"},
                 "n1a3": {"address": "10.2.50.12", "one_vip_if": "ens3"},
             },
