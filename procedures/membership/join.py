@@ -345,13 +345,7 @@ class _Join:
 def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
     leader = health.wait_for_leader(access, hosts).leader() or ""
     if leader not in hosts:
-        raise HostError(
-            leader,
-            STEP,
-            expected="one of the front-ends in the stack's config to lead",
-            seen=f"{leader}, which is not in it",
-            remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
-        )
+        raise health.strange_leader(leader, STEP)
     return leader
 
 
