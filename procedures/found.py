@@ -35,7 +35,7 @@ from procedures.observe import (
     require_names,
     statuses,
 )
-from procedures.oned import START, answering, enlist, start, stop
+from procedures.oned import START, answering, await_stopped, enlist, start, stop
 from procedures.restore import KeptDump, restore
 from procedures.seed import seed
 from procedures.solo import retire
@@ -198,6 +198,7 @@ class _Founding:
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
+        self._await_stopped()
         awake = {name: one.host for name, one in self._facts.items() if one.active}
         answers = statuses(self._access, awake)
         plan = plan_zone(
@@ -214,6 +215,14 @@ class _Founding:
         self._pool = newest.pool if newest else ()
         self._body = newest.zone_body if newest else ""
         return plan
+
+    def _await_stopped(self) -> None:
+        stopping = {name: one.host for name, one in self._facts.items() if one.stopping}
+        if stopping:
+            await_stopped(self._access, stopping)
+            self._facts |= all_facts(
+                self._access, stopping, self._zone.database, names=self._staying
+            )
 
     def _do(self, step: ZoneStep) -> None:
         match step:

@@ -110,6 +110,7 @@ class Facts:
     proxy: str
     """What of ours the host has for a proxy for packages."""
     active: bool
+    """Its oned runs. One that is being stopped does not, and has not ended either."""
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
     configured: int
@@ -133,6 +134,8 @@ class Facts:
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
+    stopping: bool = False
+    """Its oned is being stopped."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -209,7 +212,7 @@ class Facts:
         """What the planners need of it."""
         return FrontEndView(
             name=self.host.name,
-            running=self.active,
+            running=self.active or self.stopping,
             server_id=self.server_id,
             has_content=self.has_content,
             identity=self.identity,
@@ -464,6 +467,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         hostname=values.get("hostname", ""),
         timezone=values.get("timezone", ""),
         units=units(values),
+        stopping=values["active"] == "deactivating",
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),

@@ -18,9 +18,10 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
     """
     turns = 4 * len(hosts)
     for _ in range(turns):
-        leader = gate.wait_for_leader(access, hosts).leader() or ""
+        view = gate.wait_for_leader(access, hosts)
+        leader = view.leader() or ""
         # Without a record to replicate one that lags stays behind, and is never elected.
-        gate.write(access, hosts[leader])
+        gate.write(access, hosts, view)
         if leader in to:
             return
         access.report(f"{leader}: restart, so that another one leads")

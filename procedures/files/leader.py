@@ -60,12 +60,12 @@ def files(spec: InstallationSpec, present: Mapping[str, str]) -> Iterator[Manage
     """The hook where one of the roles has it, and the check where there is a port for it."""
     # Once it is there it stays: an oned that has not restarted yet may still run it as it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
-    yield _ours(HOOK, _program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
-    yield _ours(ANNOUNCE, _program("announce.py") if has_hook(spec) else "", "755")
+    yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
+    yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
     allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n"
     yield _ours(SUDOERS, allowed if has_hook(spec) else "", "440")
     place = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    yield _ours(LEADS, _program("leads.sh") if has_check(spec) else "", "755")
+    yield _ours(LEADS, program("leads.sh") if has_check(spec) else "", "755")
     yield _ours(SOCKET, _LISTEN.format(place=place) if has_check(spec) else "", "644")
     yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
 
@@ -89,7 +89,8 @@ def has_check(spec: InstallationSpec) -> bool:
     return spec.hooks is not None and spec.leader_check is not None
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The text of a program that runs on the hosts."""
     return (_PROGRAMS / name).read_text(encoding="utf-8")
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from hosts.connection import Host
 from opennebula.zone import endpoint
 from procedures.access import Access
-from procedures.join import join, mend, place
+from procedures.join import join, place
 from procedures.leave import leave
+from procedures.repair import repair
 from procedures.specs import MemberSpec
 from providers import stack
 from providers.work import base
@@ -48,8 +49,8 @@ class Work(base.Work[MemberSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Join again where it fell out, or differs from the others."""
-        mended = mend if olds.get("drift") else join
-        return _outputs(spec, mended(access, spec, _peers(spec)))
+        enter = repair if olds.get("drift") else join
+        return _outputs(spec, enter(access, spec, _peers(spec)))
 
     def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
         """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
