@@ -1,21 +1,16 @@
 """One stack: a highly available OpenNebula control plane, as its config describes it."""
 
-import gc
-import os
-
 import pulumi
 
-# A program that lives for a second has nothing to collect, and looking for it takes its time.
-gc.disable()
-# Nor has pydantic any plugins here, which it looks for in all that is installed.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+from providers import runtime
+
+runtime.hurry()
 
 import settings  # noqa: E402
 from components.zone import HighAvailableZone  # noqa: E402
-from providers import lifeline  # noqa: E402
 
-lifeline.leave_with_engine()
-with lifeline.reported_once():
+runtime.leave_with_engine()
+with runtime.reported_once():
     stack = settings.load()
     if stack.upgrade_database:
         pulumi.log.warn(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from components.zone import zone
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.pool import Pool
-from procedures.access import Access, Secrets
+from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
 from settings import Settings, SettingsError, parse
 

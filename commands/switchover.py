@@ -5,8 +5,8 @@ import time
 
 from commands import stack
 from hosts.errors import HostError
-from procedures import gate
-from procedures.found import zone_lock
+from procedures import health
+from procedures.bootstrap.bootstrap import zone_lock
 from procedures.switchover import switch_over
 
 
@@ -23,14 +23,14 @@ def switchover(here: stack.Stack, to: str) -> None:
             remedy="name a front-end of the stack: make switchover STACK=… TO=NAME",
         )
     with zone_lock(here.access, here.hosts):
-        before = gate.verify(here.access, here.zone, here.hosts).leader
+        before = health.verify(here.access, here.zone, here.hosts).leader
         if before == to:
             stack.say(f"{to} leads already")
             return
         started = time.monotonic()
         switch_over(here.access, here.hosts, {to})
         took = time.monotonic() - started
-        gate.verify(here.access, here.zone, here.hosts)
+        health.verify(here.access, here.zone, here.hosts)
     stack.say(f"{to} leads in place of {before}, after {took:.0f} s; the zone is whole")
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pulumi import Input, Resource, ResourceOptions, RunError
 from pulumi_command import remote
 
-from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError
 from hosts.host_keys import known_key
+from hosts.models import Host, SshSettings, parse_bastion
 from settings import PROJECT, Command
 
 

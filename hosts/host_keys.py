@@ -9,8 +9,8 @@ from pathlib import Path
 
 import paramiko
 
-from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
+from hosts.models import Host, SshSettings
 
 _STEP = "verify the host key"
 _append = threading.Lock()

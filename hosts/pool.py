@@ -4,7 +4,7 @@ import atexit
 import threading
 from typing import TYPE_CHECKING
 
-from hosts.connection import Host, SshSettings
+from hosts.models import Host, SshSettings
 
 if TYPE_CHECKING:
     from hosts.session import Session

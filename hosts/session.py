@@ -14,8 +14,8 @@ from pathlib import Path
 import paramiko
 
 from hosts import agent, host_keys
-from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError, no_room
+from hosts.models import Host, SshSettings, parse_bastion
 from hosts.script import Output, Script, parse
 from hosts.shell import Ended, OverdueError, Progress, Shell
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Mapping
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula.zone import SOLO_ID, ServerEntry
-from procedures import gate, services, upgrade
-from procedures.access import Access
-from procedures.observe import Facts, facts, facts_where_possible
-from procedures.oned import answering, renew, start
+from procedures import health, services
+from procedures.context import Access
+from procedures.facts.observe import Facts, facts, facts_where_possible
+from procedures.oned_service import answering, renew, start
 from procedures.specs import ZoneSpec
-from procedures.upgrade import Release
+from procedures.upgrade import upgrade
+from procedures.upgrade.upgrade import Release
 
 
 def roll_out(
@@ -22,7 +23,7 @@ def roll_out(
     staying: Collection[str],
     features: Collection[str],
     listed: Collection[ServerEntry] | None = None,
-) -> gate.Whole:
+) -> health.Whole:
     """Restart the servers that do not run the configuration that they have; the zone afterwards.
 
     Those on which packages of the stack's version wait get them. The zone is whole before, between
@@ -38,9 +39,9 @@ def roll_out(
         seen = {}
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
-    whole = gate.verify(access, meanwhile, hosts, seen=seen)
+    whole = health.verify(access, meanwhile, hosts, seen=seen)
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
-        whole = gate.verify(access, meanwhile, hosts)
+        whole = health.verify(access, meanwhile, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.
     done: set[tuple[str, bool]] = set()
 
@@ -58,13 +59,13 @@ def roll_out(
             renew(access, whole.facts[name])
         # The last look is at all of it.
         before = whole if len(turns) > 1 else None
-        whole = gate.verify(access, meanwhile, hosts, before=before, renewed=name)
+        whole = health.verify(access, meanwhile, hosts, before=before, renewed=name)
     wanted = {
         name: services.promised(one, features, release.version)
         for name, one in whole.facts.items()
         if name in staying
     }
-    return gate.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
+    return health.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
 
 
 def pending(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from opennebula.families import FAMILIES, Family
 
-_SCRIPTS = Path(__file__).parent / "scripts"
+_FOLDER = Path(__file__).parent
 
 _ASK = """\
 ID= ID_LIKE= VERSION_ID=
@@ -28,9 +28,25 @@ ID= ID_LIKE= VERSION_ID=
 
 
 @cache
+def scripts() -> dict[str, Path]:
+    """Every script by name: each is in the folder of the module that runs it.
+
+    Raises RuntimeError where two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(_FOLDER.rglob("*.sh")):
+        if path.parent.name in ("programs", "families"):
+            continue
+        if path.stem in found:
+            raise RuntimeError(f"two scripts are called {path.stem}: {found[path.stem]}, {path}")
+        found[path.stem] = path
+    return found
+
+
+@cache
 def script_text(*names: str) -> str:
     """All of one of this project's scripts but its variables, or of several as one."""
-    return _file("common") + _families() + "".join(map(_file, names))
+    return _read("common") + _families() + "".join(map(_read, names))
 
 
 @cache
@@ -53,9 +69,12 @@ def _branch(family: Family) -> str:
         },
     }
     constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
-    functions = "".join(_file(f"families/{name}") for name in family.scripts)
+    functions = "".join(
+        (_FOLDER / "shell" / "families" / f"{name}.sh").read_text(encoding="utf-8")
+        for name in family.scripts
+    )
     return f"{words})\n{constants}{functions};;\n"
 
 
-def _file(name: str) -> str:
-    return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+def _read(name: str) -> str:
+    return scripts()[name].read_text(encoding="utf-8")

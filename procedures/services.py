@@ -4,14 +4,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula import packages
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ZoneView
-from procedures.access import Access, on_each
-from procedures.observe import Facts, Unit, full_name, units
-from procedures.packaging import supported
+from procedures.context import Access
+from procedures.facts.observe import Facts, Unit, full_name, units
+from procedures.install.packaging import supported
+from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 
 DEADLINE = 60.0

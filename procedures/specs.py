@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hosts.connection import Host, Strict
+from hosts.models import Host, Strict
 from opennebula import raft_hook
-from opennebula.attributes import Wish
+from opennebula.managed_settings import Wish
 
 
 class Spec(Strict):

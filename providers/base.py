@@ -8,8 +8,6 @@ Instances keep no attributes and their classes live in importable modules, so th
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
-import sys
-import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -27,35 +25,17 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from hosts.errors import HostError
-from providers import given, lifeline, partial, progress
-from providers.partial import PROVIDER_KEY
+from providers import progress, runtime
+from providers.runtime import INCOMPLETE, PROVIDER_KEY, recorded
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from hosts.connection import Host
+    from hosts.models import Host
     from providers.work.base import Work
 
-_format_exc = traceback.format_exc
 _refreshed: set[str] = set()
 """The resources that this process has read."""
-
-
-def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
-    """An operator's error as its message alone; any other with its traceback.
-
-    The SDK's provider host answers every exception with traceback.format_exc().
-    """
-    from opennebula.api import ApiError  # noqa: PLC0415 - nothing else here needs it
-
-    error = sys.exc_info()[1]
-    text = str(error) if isinstance(error, HostError) else ""
-    if isinstance(error, ApiError):
-        text = f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
-    text = text or _format_exc(limit, chain)
-    partial.attach(error, text, sys._getframe(1))
-    return text
 
 
 class Provider(ResourceProvider):
@@ -71,9 +51,9 @@ class Provider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's config."""
-        traceback.format_exc = _clean_format_exc
-        lifeline.hold()
-        given.take(req.config)
+        runtime.answer_briefly()
+        runtime.hold()
+        runtime.take(req.config)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Inputs are made by the program from a validated config: nothing to add."""
@@ -85,16 +65,14 @@ class Provider(ResourceProvider):
         changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
         replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
         drift = olds.get("drift") or []
-        observes = given.observes()
+        observes = runtime.observes()
         urn = str(olds.get("urn", ""))
         # A refresh has just shown them.
         for difference in () if urn in _refreshed else drift:
             what = "not as the stack wants it" if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
         return DiffResult(
-            changes=bool(
-                changed or replaces or olds.get(partial.INCOMPLETE) or (drift and not observes)
-            ),
+            changes=bool(changed or replaces or olds.get(INCOMPLETE) or (drift and not observes)),
             replaces=["spec"] if replaces else [],
             delete_before_replace=True,
         )
@@ -111,7 +89,7 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
-        with partial.recorded(_id, olds, news) if self.changes_hosts else nullcontext():
+        with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
             return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:

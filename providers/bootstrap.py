@@ -9,7 +9,7 @@ from pulumi.dynamic import DiffResult, Resource
 from providers.base import Provider, as_input, hosts_input
 
 if TYPE_CHECKING:
-    from hosts.connection import Host
+    from hosts.models import Host
     from procedures.specs import ZoneSpec
 
 

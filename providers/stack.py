@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 
 from pulumi.dynamic import Config
 
-from hosts.connection import Host, SshSettings
+from hosts.models import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from opennebula.packages import FEATURES
-from procedures.access import Access, Report, Secrets
-from procedures.found import Founded, is_blank
-from procedures.gate import Whole
-from procedures.observe import Facts
+from procedures.bootstrap.bootstrap import Founded, is_blank
+from procedures.context import Access, Report, Secrets
+from procedures.facts.cache import Survey
+from procedures.facts.observe import Facts
+from procedures.health import Whole
 from procedures.specs import Database
-from procedures.survey import Survey
-from procedures.upgrade import Release
-from providers import given, threads
+from procedures.upgrade.upgrade import Release
+from providers import runtime
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Stack:
         """Data in SQLite may be moved to MariaDB."""
         self.skip_checks: tuple[str, ...] = tuple(_object(config, "skip_checks") or ())
         """The preflight checks that are left out."""
-        self.observes = given.observes()
+        self.observes = runtime.observes()
         """Nothing may change: not on a host, and not in OpenNebula."""
         self.names_hosts = bool(_object(config, "ensure_hosts"))
         """The front-ends' names are in /etc/hosts by the stack's own work."""
@@ -173,8 +173,8 @@ def current() -> Stack:
     global _stack  # noqa: PLW0603 - one per process, as the SDK's provider host is
     with _lock:
         if _stack is None:
-            _stack = Stack(given.config())
-            threads.widen(len(_stack.front_ends))
+            _stack = Stack(runtime.config())
+            runtime.widen(len(_stack.front_ends))
         return _stack
 
 

@@ -10,7 +10,7 @@ from providers import progress
 from providers.base import Provider, as_input, hosts_input
 
 if TYPE_CHECKING:
-    from hosts.connection import Host
+    from hosts.models import Host
     from procedures.specs import ZoneSpec
 
 
@@ -49,7 +49,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
     ) -> None:
         """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
         ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
-        front-ends' shares are compared anew; ``admin_pubkey``: see procedures/admin_key.py.
+        front-ends' shares are compared anew; ``admin_pubkey``: see credentials/admin_key.py.
         """
         super().__init__(
             ZoneProvider(),

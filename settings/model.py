@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 
-from hosts.connection import Host, HostSsh, SshSettings, Strict
+from hosts.models import Host, HostSsh, SshSettings, Strict
 from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
 from settings.forms import (

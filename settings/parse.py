@@ -9,7 +9,7 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import TypeAdapter, ValidationError
 
-from hosts.connection import SshSettings
+from hosts.models import SshSettings
 from settings import written
 from settings.faults import is_structure, of, of_kind, of_unknown, of_value, place_of
 from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default

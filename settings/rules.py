@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from hosts.connection import SshSettings
-from opennebula import attributes, conf
+from hosts.models import SshSettings
+from opennebula import conf, managed_settings
 from opennebula.ldap_auth import CHOICES
 from settings.addresses import front_end_faults, leader_faults, vip_faults
 from settings.faults import of
@@ -113,7 +113,7 @@ def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
         if name.upper() in seen:
             yield of(key, "given twice: upper and lower case are the same")
         seen.add(name.upper())
-        if (entries := attributes.entries(value)) is not None:
+        if (entries := managed_settings.entries(value)) is not None:
             yield from _entries_faults(key, entries)
         elif _REPEATED.search(key.upper()) and value is not None:
             yield of(key, "there are several: expected a list, or an object with its NAME")
@@ -213,11 +213,11 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
     seen: set[str] = set()
     values = key.upper().endswith("_ATTR")
     for entry in entries:
-        removed = isinstance(entry, Mapping) and list(entry) == [attributes.REMOVE]
+        removed = isinstance(entry, Mapping) and list(entry) == [managed_settings.REMOVE]
         if not removed and _REPEATED.search(key.upper()) and values == isinstance(entry, Mapping):
             yield of(key, f"expected a list of {'values' if values else 'objects'}")
             continue
-        known_by = attributes.known_by(entry)
+        known_by = managed_settings.known_by(entry)
         if not known_by:
             yield of(key, "expected a NAME in each object of the list, or remove: NAME")
         elif known_by in seen:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hosts.connection import SshSettings
+from hosts.models import SshSettings
 from settings.faults import of
 from settings.model import Datastores, FrontEnd, Mount
 from settings.places import (

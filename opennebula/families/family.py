@@ -63,7 +63,7 @@ class Family:
     like: tuple[str, ...]
     """Words of ID and ID_LIKE in os-release that tell its hosts."""
     scripts: tuple[str, ...]
-    """Its shell functions: files in procedures/scripts/families."""
+    """Its shell functions: files in procedures/shell/families."""
     distributions: tuple[Distribution, ...]
     tools: tuple[str, ...]
     """Packages that our own procedures use."""

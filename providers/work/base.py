@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from hosts.connection import Host
-from procedures.access import Access
+from hosts.models import Host
+from procedures.context import Access
 from procedures.specs import Spec
 from providers import progress, stack
 

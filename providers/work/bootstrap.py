@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.access import Access
-from procedures.found import begin, give_up
+from procedures.bootstrap.bootstrap import begin, give_up
+from procedures.context import Access
 from procedures.specs import ZoneSpec
 from providers import stack
 from providers.work import base

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.access import Access
-from procedures.install import Installed, inspect, install, remove
+from procedures.context import Access
+from procedures.install.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
 from providers import stack
-from providers.partial import INCOMPLETE
+from providers.runtime import INCOMPLETE
 from providers.work import base
 from providers.work.base import Outputs, now
 

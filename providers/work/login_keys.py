@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.access import Access
-from procedures.login_keys import ensure, inspect, withdraw
+from procedures.context import Access
+from procedures.credentials.login_keys import ensure, inspect, withdraw
 from procedures.specs import LoginKeysSpec
 from providers import stack
 from providers.work import base

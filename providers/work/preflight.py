@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 from hosts.errors import HostError
-from procedures.access import Access
-from procedures.preflight import Checked, preflight
-from procedures.signs import refusal
+from procedures.context import Access
+from procedures.facts.signs import refusal
+from procedures.preflight.preflight import Checked, preflight
+from procedures.preflight.zone_preflight import ZoneChange
 from procedures.specs import PreflightSpec, ZoneSpec
-from procedures.zone_preflight import ZoneChange
 from providers import progress, stack
 from providers.work import base
 from providers.work.base import Outputs

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hosts.connection import Host
+from hosts.models import Host
 from opennebula.zone import ServerEntry
-from procedures import gate
-from procedures.access import Access
-from procedures.account import settle
-from procedures.gate import Whole
-from procedures.observe import Dump, Facts
+from procedures import health
+from procedures.context import Access
+from procedures.facts.observe import Dump, Facts
+from procedures.health import Whole
+from procedures.install.database_account import settle
 from procedures.rollout import pending, roll_out, roll_out_solo
 from procedures.specs import ZoneSpec
 from providers import stack
@@ -55,7 +55,7 @@ class Work(base.Work[ZoneSpec]):
         waiting = pending(seen, leader, here.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:
-            return {**_outputs(gate.described(view, seen), here.front_ends), **outputs}
+            return {**_outputs(health.described(view, seen), here.front_ends), **outputs}
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def change(

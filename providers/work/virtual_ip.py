@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from opennebula.zone import endpoint
-from procedures.access import Access
-from procedures.address import drop, faults, holders
-from procedures.observe import Facts, zone_view
+from procedures.context import Access
+from procedures.facts.observe import Facts, zone_view
 from procedures.specs import ZoneSpec
-from procedures.virtual_ip import settle
+from procedures.vip.address import drop, faults, holders
+from procedures.vip.virtual_ip import settle
 from providers import stack
 from providers.work import base
 from providers.work.base import Outputs

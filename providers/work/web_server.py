@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.access import Access
+from procedures.context import Access
 from procedures.specs import WebSpec
-from procedures.web_server import ensure, inspect, withdraw
+from procedures.web_server.web_server import ensure, inspect, withdraw
 from providers import stack
 from providers.work import base
 from providers.work.base import Outputs

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from hosts.connection import Host
-from procedures import admin_key
-from procedures.access import Access
-from procedures.found import Founded, found, zone_lock
-from procedures.leave import forget, prepare, require_gone
-from procedures.observe import Facts, facts_where_possible, statuses
-from procedures.password import set_password
+from hosts.models import Host
+from procedures.bootstrap.bootstrap import Founded, found, zone_lock
+from procedures.context import Access
+from procedures.credentials import admin_key
+from procedures.credentials.password import set_password
+from procedures.facts.observe import Facts, facts_where_possible, statuses
+from procedures.membership.leave import forget, prepare, require_gone
+from procedures.membership.take_down import take_down
 from procedures.specs import ZoneSpec
-from procedures.take_down import take_down
-from procedures.upgrade import take_up
+from procedures.upgrade.upgrade import take_up
 from providers import stack
 from providers.work import base
 from providers.work.base import Outputs, hosts_of

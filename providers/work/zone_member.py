@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hosts.connection import Host
+from hosts.models import Host
 from opennebula.zone import endpoint
-from procedures.access import Access
-from procedures.join import join, place
-from procedures.leave import leave
-from procedures.repair import repair
+from procedures.context import Access
+from procedures.membership.join import join, place
+from procedures.membership.leave import leave
+from procedures.membership.repair import repair
 from procedures.specs import MemberSpec
 from providers import stack
 from providers.work import base

@@ -31,10 +31,10 @@ IGNORED = {"created", "modified", "sourcePosition", "stackTrace", "customTimeout
 PREAMBLE = """\
 import pulumi
 from pulumi import ResourceOptions, export
-from providers import lifeline
+from providers import runtime
 from recorder import Group, Thing
 
-lifeline.leave_with_engine()
+runtime.leave_with_engine()
 
 config = pulumi.Config()
 """

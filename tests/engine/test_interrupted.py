@@ -163,7 +163,7 @@ b = Thing("b", ResourceOptions(depends_on=[a]))
 
 def test_an_error_of_the_program_is_one_message(stack: Stack) -> None:
     stack.program("""
-with lifeline.reported_once():
+with runtime.reported_once():
     Thing("a")
     raise pulumi.RunError("first_key: expected a number\\nsecond_key: unknown")
 """)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from procedures.convert_database import _PROGRAM
+from procedures.bootstrap.convert_database import _PROGRAM
 from tests.standin.servers import Server, ended, free_port
 from tests.standin.test_mariadb import PYTHON, running
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from procedures.address import faults, holders
-from procedures.observe import Address
+from procedures.facts.observe import Address
 from procedures.specs import Vip
+from procedures.vip.address import faults, holders
 from tests.unit.test_procedures import facts
 
 VIP = "10.2.50.86"

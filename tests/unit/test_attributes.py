@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opennebula import attributes, conf
-from opennebula.attributes import Wish
+from opennebula import conf, managed_settings
+from opennebula.managed_settings import Wish
 from tests.unit import oned_reader
 from tests.unit.oned_files import files
 from tests.unit.test_conf import changed
@@ -108,12 +108,12 @@ def without_notes(lines: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("wishes", "lines"), WISHES)
 def test_only_what_is_wished_changes(wishes: dict[str, Wish], lines: list[str]) -> None:
-    assert without_notes(changed(SAMPLE, attributes.settle(SAMPLE, wishes))) == lines
+    assert without_notes(changed(SAMPLE, managed_settings.settle(SAMPLE, wishes))) == lines
 
 
 @pytest.mark.parametrize(("wishes", "lines"), WISHES)
 def test_what_is_no_longer_wished_is_as_it_was(wishes: dict[str, Wish], lines: list[str]) -> None:
-    back = attributes.settle(attributes.settle(SAMPLE, wishes), {})
+    back = managed_settings.settle(managed_settings.settle(SAMPLE, wishes), {})
     assert meaning(back) == meaning(SAMPLE)
     if "Debug_Level" not in str(wishes) and "KEEP': []" not in str(wishes):
         assert back == SAMPLE
@@ -124,8 +124,10 @@ def test_what_is_no_longer_wished_is_as_it_was(wishes: dict[str, Wish], lines: l
 def test_what_was_wished_earlier_leaves_nothing_behind(
     earlier: dict[str, Wish], wishes: dict[str, Wish], lines: list[str], _: list[str]
 ) -> None:
-    direct = attributes.settle(SAMPLE, wishes)
-    assert meaning(attributes.settle(attributes.settle(SAMPLE, earlier), wishes)) == meaning(direct)
+    direct = managed_settings.settle(SAMPLE, wishes)
+    assert meaning(
+        managed_settings.settle(managed_settings.settle(SAMPLE, earlier), wishes)
+    ) == meaning(direct)
 
 
 def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
@@ -139,11 +141,13 @@ def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
         "ADDED": {"A": 1, "B": 2, "NAME": "x"},
         "PORT": 1,
     }
-    assert attributes.settle(SAMPLE, one) == attributes.settle(SAMPLE, other)
+    assert managed_settings.settle(SAMPLE, one) == managed_settings.settle(SAMPLE, other)
 
 
 def test_the_file_says_what_was_there_before() -> None:
-    written = attributes.settle(SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1})
+    written = managed_settings.settle(
+        SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1}
+    )
     assert [line for line in written.splitlines() if "opennebula-ha" in line] == [
         '# opennebula-ha changed: {"attribute": "PORT", "was": "PORT = 2633"}',
         '# opennebula-ha removed: {"attribute": "DRIVER", "which": "lxc", "was": "DRIVER = ['
@@ -154,34 +158,36 @@ def test_the_file_says_what_was_there_before() -> None:
 
 def test_what_is_edited_by_hand_beside_it_stays() -> None:
     wishes: dict[str, Wish] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
-    by_hand = attributes.settle(SAMPLE, wishes).replace('"file"', '"syslog"') + "MINE = 1\n"
-    assert attributes.settle(by_hand, wishes) == by_hand
-    assert attributes.settle(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
+    by_hand = managed_settings.settle(SAMPLE, wishes).replace('"file"', '"syslog"') + "MINE = 1\n"
+    assert managed_settings.settle(by_hand, wishes) == by_hand
+    assert (
+        managed_settings.settle(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
+    )
 
 
 def test_what_had_the_wished_value_already_keeps_it() -> None:
-    written = attributes.settle(SAMPLE, {"PORT": 2633})
-    assert attributes.settle(written, {}) == SAMPLE
+    written = managed_settings.settle(SAMPLE, {"PORT": 2633})
+    assert managed_settings.settle(written, {}) == SAMPLE
 
 
 def test_what_is_wished_and_edited_by_hand_is_set_again_and_then_goes_back_to_the_first() -> None:
-    by_hand = attributes.settle(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
-    again = attributes.settle(by_hand, {"PORT": 2700})
+    by_hand = managed_settings.settle(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
+    again = managed_settings.settle(by_hand, {"PORT": 2700})
     assert conf.read(again, "PORT") == "2700"
-    assert attributes.settle(again, {}) == SAMPLE
+    assert managed_settings.settle(again, {}) == SAMPLE
 
 
 def test_what_is_wished_and_deleted_by_hand_comes_back() -> None:
     wishes: dict[str, Wish] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
-    by_hand = conf.remove(conf.remove(attributes.settle(SAMPLE, wishes), "PORT"), "LOG")
-    again = attributes.settle(by_hand, wishes)
+    by_hand = conf.remove(conf.remove(managed_settings.settle(SAMPLE, wishes), "PORT"), "LOG")
+    again = managed_settings.settle(by_hand, wishes)
     assert (conf.read(again, "PORT"), conf.read(again, "LOG")) == ("2700", {"DEBUG_LEVEL": "5"})
-    assert conf.read(attributes.settle(again, {}), "PORT") == "2633"
+    assert conf.read(managed_settings.settle(again, {}), "PORT") == "2633"
 
 
 def test_a_note_that_is_none_is_a_comment() -> None:
     text = "# opennebula-ha changed: {PORT}\n# opennebula-ha added: {}\nPORT = 1\n"
-    assert attributes.settle(text, {}) == text
+    assert managed_settings.settle(text, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -200,14 +206,16 @@ def test_a_note_that_is_none_is_a_comment() -> None:
 def test_what_differs_is_named_and_not_shown(
     before: str, after: str, names: tuple[str, ...]
 ) -> None:
-    assert attributes.differences(before, after) == names
-    assert attributes.differences(after, before) == names
-    assert attributes.differences(before, before) == ()
+    assert managed_settings.differences(before, after) == names
+    assert managed_settings.differences(after, before) == names
+    assert managed_settings.differences(before, before) == ()
 
 
 def test_a_wish_that_is_gone_from_the_config_differs_by_name() -> None:
-    written = attributes.settle(SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}})
-    assert attributes.differences(written, attributes.settle(written, {})) == (
+    written = managed_settings.settle(
+        SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}}
+    )
+    assert managed_settings.differences(written, managed_settings.settle(written, {})) == (
         "DRIVER[lxc]",
         "LOG/SYSTEM",
     )
@@ -226,7 +234,7 @@ ENTRIES = (
 )
 ANY_WISHES: Any = st.dictionaries(
     NAMES,
-    VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=attributes.known_by),
+    VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=managed_settings.known_by),
     max_size=3,
 )
 
@@ -241,13 +249,13 @@ def meaning(text: str) -> dict[str, list[Any]]:
 
 @given(files(), ANY_WISHES)
 def test_settling_twice_changes_nothing_more(text: str, wishes: dict[str, Wish]) -> None:
-    once = attributes.settle(text, wishes)
-    assert attributes.settle(once, wishes) == once
+    once = managed_settings.settle(text, wishes)
+    assert managed_settings.settle(once, wishes) == once
 
 
 @given(files(), ANY_WISHES)
 def test_no_wish_leaves_a_trace(text: str, wishes: dict[str, Wish]) -> None:
-    back = attributes.settle(attributes.settle(text, wishes), {})
+    back = managed_settings.settle(managed_settings.settle(text, wishes), {})
     assert meaning(back) == meaning(text)
     assert "opennebula-ha" not in back
 
@@ -256,5 +264,5 @@ def test_no_wish_leaves_a_trace(text: str, wishes: dict[str, Wish]) -> None:
 def test_only_the_last_wishes_count(
     text: str, earlier: dict[str, Wish], wishes: dict[str, Wish]
 ) -> None:
-    settled = attributes.settle(attributes.settle(text, earlier), wishes)
-    assert meaning(settled) == meaning(attributes.settle(text, wishes))
+    settled = managed_settings.settle(managed_settings.settle(text, earlier), wishes)
+    assert meaning(settled) == meaning(managed_settings.settle(text, wishes))

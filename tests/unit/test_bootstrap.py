@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config
 
-from procedures import configuration
-from procedures.observe import Facts
-from providers import given, stack
+from procedures.facts.observe import Facts
+from procedures.install import configuration
+from providers import runtime, stack
 from providers.bootstrap import BootstrapProvider
 from providers.stack import Stack
 from tests.unit.test_procedures import SHIPPED, facts
@@ -23,7 +23,7 @@ def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> Stack:
     values = {"frontends": front_ends, **config}
     texts = {f"opennebula-ha:{key}": json.dumps(value) for key, value in values.items()}
     monkeypatch.setattr(stack, "_stack", None)
-    monkeypatch.setattr(given, "_config", Config(texts, "opennebula-ha"))
+    monkeypatch.setattr(runtime, "_config", Config(texts, "opennebula-ha"))
     return stack.current()
 
 

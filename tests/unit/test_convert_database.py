@@ -6,14 +6,21 @@ from typing import Any
 import pytest
 
 from opennebula import conf
-from procedures.checks import findings
-from procedures.checks.site import Change, Seen, Site
-from procedures.convert_database import _EMPTY, _PROGRAM, SCRATCH, Step, plan, refusal
-from procedures.drift import drift
-from procedures.observe import Facts
+from procedures.bootstrap.convert_database import (
+    _EMPTY,
+    _PROGRAM,
+    SCRATCH,
+    Step,
+    plan,
+    refusal,
+)
+from procedures.facts.observe import Facts
+from procedures.facts.traces import Traces
+from procedures.host_drift import drift
+from procedures.preflight.checks import findings
+from procedures.preflight.context import Change, Seen, Site
 from procedures.script_text import script_text
 from procedures.specs import Database, PreflightSpec
-from procedures.traces import Traces
 from tests.unit.test_preflight import bare
 from tests.unit.test_procedures import SECRETS, SHIPPED, facts, installed, spec
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from opennebula.zone import ServerEntry, endpoint
-from procedures.configuration import with_server_id
-from procedures.differences import lasting, tables, unlike
-from procedures.observe import Facts, KeyFile
+from procedures.facts.observe import Facts, KeyFile
+from procedures.install.configuration import with_server_id
+from procedures.replica_drift import lasting, tables, unlike
 from tests.unit.test_procedures import facts
 
 ENTRY = ServerEntry(1, "n1a1", endpoint("n1a1"))

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula import families, packages
 from opennebula.families import FAMILIES, UnsupportedError, platform
-from procedures.observe import Package
-from procedures.packaging import platform as platform_of
-from procedures.packaging import unsettled, unwanted, wanted
+from procedures.facts.observe import Package
+from procedures.install.packaging import platform as platform_of
+from procedures.install.packaging import unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec
 from tests.unit.test_procedures import facts, spec
 

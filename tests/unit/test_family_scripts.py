@@ -8,7 +8,7 @@ import pytest
 from procedures import script_text as script_text_module
 from tests.unit.sandbox import Sandbox
 
-SCRIPTS = Path(script_text_module.__file__).parent / "scripts"
+SCRIPTS = Path(script_text_module.__file__).parent
 URL = "http://m/7.2"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
@@ -128,9 +128,16 @@ def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> No
     assert one.functions() >= {*FUNCTIONS, "reasons"}
 
 
+def test_no_two_scripts_have_one_name_and_each_is_beside_a_module() -> None:
+    own = [p for p in SCRIPTS.rglob("*.sh") if p.parent.name not in ("families", "programs")]
+    assert len({path.stem for path in own}) == len(own) == len(script_text_module.scripts())
+    for path in own:
+        assert list(path.parent.glob("[a-z]*.py")) or path.parent.name == "shell", path
+
+
 def test_scripts_know_no_package_manager() -> None:
     known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
-    for file in SCRIPTS.glob("*.sh"):
+    for file in script_text_module.scripts().values():
         text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
         assert not known.search(text), file.name
 

@@ -8,11 +8,19 @@ import yaml
 
 from hosts.errors import HostError
 from opennebula import packages
-from procedures.access import Secrets
-from procedures.files import clock, collect, drivers, ldap, leader, schedulers, services
-from procedures.files.managed import HEADER
-from procedures.files.paths import PATHS
-from procedures.observe import Facts, File, Unit
+from procedures.context import Secrets
+from procedures.facts.observe import Facts, File, Unit
+from procedures.install.files import (
+    clock,
+    collect,
+    drivers,
+    ldap,
+    leader,
+    schedulers,
+    services,
+)
+from procedures.install.files.managed import HEADER
+from procedures.install.files.paths import PATHS
 from procedures.specs import Clock, Drivers, Hooks, InstallationSpec, Ldap, Schedulers
 from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 

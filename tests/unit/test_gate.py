@@ -5,14 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.script import Output
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
-from procedures import gate
-from procedures.access import Access
-from procedures.configuration import with_server_id
-from procedures.observe import Facts
+from procedures import health
+from procedures.context import Access
+from procedures.facts.observe import Facts
+from procedures.install.configuration import with_server_id
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts
 
@@ -50,15 +50,15 @@ class Zone:
 @pytest.fixture
 def zone(monkeypatch: pytest.MonkeyPatch) -> Zone:
     zone = Zone()
-    monkeypatch.setattr(gate, "zone_view", zone.view)
-    monkeypatch.setattr(gate, "write", zone.write)
-    monkeypatch.setattr(gate, "CONVERGENCE", 2.0)
+    monkeypatch.setattr(health, "zone_view", zone.view)
+    monkeypatch.setattr(health, "write", zone.write)
+    monkeypatch.setattr(health, "CONVERGENCE", 2.0)
     return zone
 
 
 def converged(without: frozenset[str] = frozenset()) -> ZoneView:
     access = Access(cast(Any, None), cast(Any, None), lambda said: None)
-    return gate._converged(access, HOSTS, without)
+    return health._converged(access, HOSTS, without)
 
 
 def test_a_leader_is_written_through_once(zone: Zone) -> None:
@@ -95,10 +95,10 @@ class Busy:
 
 
 def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> None:
-    monkeypatch.setattr(gate, "CONVERGENCE", 0.0)
+    monkeypatch.setattr(health, "CONVERGENCE", 0.0)
     zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     hosts = {name: host for name, host in HOSTS.items() if name != but}
-    gate._equal_data(cast(Any, busy), zone, hosts, busy.facts())
+    health._equal_data(cast(Any, busy), zone, hosts, busy.facts())
 
 
 def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
@@ -150,14 +150,14 @@ def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
     zone: Zone, monkeypatch: pytest.MonkeyPatch, led_before: str, renewed: str, of_the_others: str
 ) -> None:
     quiet = Quiet()
-    monkeypatch.setattr(gate, "all_facts", quiet.facts)
-    monkeypatch.setattr(gate, "_same_answers", lambda *_: None)
+    monkeypatch.setattr(health, "all_facts", quiet.facts)
+    monkeypatch.setattr(health, "_same_answers", lambda *_: None)
     spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     zone.leader = led_before
-    before = gate.verify(cast(Any, quiet), spec, HOSTS)
+    before = health.verify(cast(Any, quiet), spec, HOSTS)
     quiet.asked.clear()
     zone.leader = "n1"
-    after = gate.verify(cast(Any, quiet), spec, HOSTS, before=before, renewed=renewed)
+    after = health.verify(cast(Any, quiet), spec, HOSTS, before=before, renewed=renewed)
     others = [name for name in NAMES if name != renewed]
     assert quiet.asked == {renewed: "all", **dict.fromkeys(others, of_the_others)}
     assert after.facts == before.facts

@@ -8,8 +8,8 @@ import paramiko
 import pytest
 
 from hosts import host_keys
-from hosts.connection import Host, SshSettings, parse_bastion
 from hosts.errors import HostError
+from hosts.models import Host, SshSettings, parse_bastion
 
 
 def new_key() -> paramiko.PKey:

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from opennebula.zone import RaftStatus, State, ZoneView
-from procedures import join
-from procedures.access import Access
-from procedures.found import Founded
+from procedures.bootstrap.bootstrap import Founded
+from procedures.context import Access
+from procedures.membership import join
 from procedures.specs import MemberSpec, ZoneSpec
 from tests.unit.test_gate import HOSTS, NAMES, POOL
 from tests.unit.test_procedures import facts

@@ -1,6 +1,6 @@
 """Whose keys an account takes on which front-end, and which hosts it knows there."""
 
-from procedures.login_keys import Account, wanted
+from procedures.credentials.login_keys import Account, wanted
 
 KNOWN = {"n1": "n1,10.0.0.1 ssh-ed25519 H1", "n2": "n2,10.0.0.2 ssh-ed25519 H2"}
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 import settings.model
-from hosts.connection import Host, Strict
+from hosts.models import Host, Strict
 from procedures import specs
 from procedures.specs import ZoneSpec
 

@@ -8,14 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
-from procedures import gate, password
-from procedures.access import Access
-from procedures.password import set_password
+from procedures import health
+from procedures.context import Access
+from procedures.credentials import password
+from procedures.credentials.password import set_password
 from procedures.specs import ZoneSpec
 
 OLD, NEW = "old-one", "new-one"
@@ -109,7 +110,7 @@ def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     """All three are up; the first leads."""
     show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
-    monkeypatch.setattr(gate, "wait_for_leader", lambda access, hosts: None)
+    monkeypatch.setattr(health, "wait_for_leader", lambda access, hosts: None)
     monkeypatch.setattr(password, "way_in", lambda view, hosts: hosts["n1"])
 
 
@@ -118,13 +119,13 @@ def show(
 ) -> None:
     """Have those be the servers that there are."""
     servers = tuple(
-        gate.Server(ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1))
+        health.Server(ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1))
         for number, name in enumerate(sorted(names))
     )
     statuses = {server.entry.name: server.status for server in servers}
     whole = SimpleNamespace(servers=servers)
     monkeypatch.setattr(password, "zone_view", lambda access, hosts: ZoneView((), statuses))
-    monkeypatch.setattr(gate, "verify", lambda access, zone, hosts: whole)
+    monkeypatch.setattr(health, "verify", lambda access, zone, hosts: whole)
 
 
 def run(site: Site, *, new: str = NEW, changed: bool = True) -> None:
@@ -170,8 +171,8 @@ def test_a_solo_front_end_needs_no_leader_for_it(monkeypatch: pytest.MonkeyPatch
         raise AssertionError("a solo oned is nobody's leader")
 
     show(monkeypatch, ["n1"], State.SOLO)
-    monkeypatch.setattr(gate, "verify", no_leader)
-    monkeypatch.setattr(gate, "wait_for_leader", no_leader)
+    monkeypatch.setattr(health, "verify", no_leader)
+    monkeypatch.setattr(health, "wait_for_leader", no_leader)
     site = Site(files={"n1": f"oneadmin:{OLD}"})
     set_password(cast(Access, Way(site, NEW)), ZONE, {"n1": HOSTS["n1"]}, {}, changed=True)
     assert (site.password, site.tokens) == (NEW, set())

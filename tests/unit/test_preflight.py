@@ -5,20 +5,21 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.script import Output
 from opennebula import families
-from procedures.access import Access, HostErrors, Secrets
-from procedures.checks import SKIPPABLE, findings
-from procedures.checks.host import GIB, MIB, PATHS
-from procedures.checks.renamed import renamed
-from procedures.checks.site import Change, Finding, Seen, Site, Weight
-from procedures.ground import Clock, Ground, Listener, Room, ground
-from procedures.observe import Address, Dump, Facts, Package
-from procedures.preflight import preflight
+from procedures.context import Access, Secrets
+from procedures.facts.observe import Address, Dump, Facts, Package
+from procedures.parallel import HostErrors
+from procedures.preflight.checks import SKIPPABLE, findings
+from procedures.preflight.checks.host import GIB, MIB, PATHS
+from procedures.preflight.checks.renamed import renamed
+from procedures.preflight.context import Change, Finding, Seen, Site, Weight
+from procedures.preflight.preflight import preflight
+from procedures.preflight.probe import Clock, Ground, Listener, Room, ground
+from procedures.preflight.zone_preflight import ZoneChange
 from procedures.specs import PreflightSpec, Vip, ZoneSpec
-from procedures.zone_preflight import ZoneChange
 from settings.model import Settings
 from tests.unit.test_procedures import facts
 

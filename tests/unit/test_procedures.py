@@ -4,20 +4,29 @@ from typing import Any
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula import conf, packages
 from opennebula.families import platform
-from procedures import configuration
-from procedures.access import Secrets
-from procedures.drift import check, drift
-from procedures.files import drivers, leader, services
-from procedures.gate import unequal
-from procedures.install import confs
-from procedures.observe import Address, Facts, File, KeyFile, Package, Unit, pool_of, require_names
+from procedures.context import Secrets
+from procedures.facts.observe import (
+    Address,
+    Facts,
+    File,
+    KeyFile,
+    Package,
+    Unit,
+    pool_of,
+    require_names,
+)
+from procedures.facts.traces import Traces
+from procedures.health import unequal
+from procedures.host_drift import check, drift
+from procedures.install import configuration
+from procedures.install.files import drivers, leader, services
+from procedures.install.install import confs
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
-from procedures.traces import Traces
 from tests.unit import oned_reader
 
 SHIPPED = """\

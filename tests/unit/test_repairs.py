@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from opennebula.repairs import Condition, Need, plan_repairs
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint, quorum
-from procedures.join import Place
-from procedures.repair import conditions
+from procedures.membership.join import Place
+from procedures.membership.repair import conditions
 from tests.unit.test_procedures import facts
 
 

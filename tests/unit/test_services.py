@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from hosts.script import Output
 from opennebula.zone import RaftStatus, State
 from procedures import services
-from procedures.access import Access
-from procedures.observe import Unit
+from procedures.context import Access
+from procedures.facts.observe import Unit
 from procedures.services import Seen, faults, promised, settle
 from procedures.specs import Vip, ZoneSpec
 from tests.unit.test_procedures import facts

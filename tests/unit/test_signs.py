@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula import conf
 from opennebula.database import DatabaseSection, Place
-from procedures import configuration, signs
-from procedures.checks import findings
-from procedures.checks.site import Seen, Weight
-from procedures.drift import drift
-from procedures.observe import Facts, KeyFile, Package, Unit
-from procedures.restore import KeptDump
+from procedures.bootstrap.restore import KeptDump
+from procedures.facts import signs
+from procedures.facts.observe import Facts, KeyFile, Package, Unit
+from procedures.facts.traces import LocalDatabase, Traces, parse
+from procedures.host_drift import drift
+from procedures.install import configuration
+from procedures.preflight.checks import findings
+from procedures.preflight.context import Seen, Weight
 from procedures.specs import Database
-from procedures.traces import LocalDatabase, Traces, parse
 from tests.unit.test_preflight import NAMES, bare, blank, looks, settled, site, spec
 from tests.unit.test_procedures import GRANTS, PASSWORD, SECRETS, SHIPPED
 from tests.unit.test_procedures import facts as installed

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from hosts.connection import Host
 from hosts.errors import HostError
+from hosts.models import Host
+from procedures.install.storage import Mounted, Storage, differences, parse, require_same
 from procedures.specs import InstallationSpec, Mount
-from procedures.storage import Mounted, Storage, differences, parse, require_same
 
 PATH = "/var/lib/one/datastores/1"
 LINE = f"10.2.50.1:/nfs/one {PATH} nfs rw,relatime 0 0"

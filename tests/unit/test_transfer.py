@@ -18,16 +18,16 @@ import pytest
 
 from hosts import agent
 from hosts import session as sessions
-from hosts.connection import Host, SshSettings
 from hosts.errors import HostError
+from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.session import Session
 from hosts.shell import Ended
-from procedures import seed as transfers
+from procedures.script_text import scripts
 from procedures.specs import Database
+from procedures.transfer import seed as transfers
 from tests.unit.test_procedures import facts
 
-SCRIPTS = Path(transfers.__file__).parent / "scripts"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----"
 AGENT = "/run/agent.1"
 
@@ -93,7 +93,7 @@ def leader(
 ) -> Sent:
     """Run one of the scripts that make a dump, with its folders below that one."""
     (home / "one" / ".one").mkdir(parents=True)
-    common, own = ((SCRIPTS / f"{part}.sh").read_text() for part in ("common", name))
+    common, own = (scripts()[part].read_text() for part in ("common", name))
     body = f"{common}{fakes}{own}"
     for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
         body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))

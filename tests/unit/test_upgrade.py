@@ -5,10 +5,18 @@ from typing import Any
 import pytest
 
 from hosts.errors import HostError
-from procedures.drift import drift
-from procedures.observe import Dump, Facts, Package
+from procedures.facts.observe import Dump, Facts, Package
+from procedures.host_drift import drift
 from procedures.specs import Database
-from procedures.upgrade import Change, Release, agree, check, is_due, kept_dump, rolls
+from procedures.upgrade.upgrade import (
+    Change,
+    Release,
+    agree,
+    check,
+    is_due,
+    kept_dump,
+    rolls,
+)
 from tests.unit.test_procedures import SECRETS, facts, installed, spec
 
 MARIADB = Database()

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.connection import Host
+from hosts.models import Host
 from hosts.script import Output
-from procedures.access import Access
-from procedures.sites import site
+from procedures.context import Access
 from procedures.specs import WebSpec
-from procedures.web_server import ensure, inspect
+from procedures.web_server.sites import site
+from procedures.web_server.web_server import ensure, inspect
 
 HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1:]}") for name in ("n1", "n2", "n3")}
 NONE = "no private key in /k"

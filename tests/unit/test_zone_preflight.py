@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from hosts.connection import Host
+from hosts.models import Host
 from opennebula.membership import FrontEndView
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures.preflight.zone_preflight import Foreseen, ZoneChange, judge
 from procedures.specs import ZoneSpec
-from procedures.zone_preflight import Foreseen, ZoneChange, judge
 
 NAMES = ("n1a1", "n1a2", "n1a3")
 POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))

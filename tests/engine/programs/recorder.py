@@ -24,7 +24,7 @@ from pulumi.dynamic import (
 )
 
 from hosts.errors import HostError
-from providers import partial
+from providers import runtime
 from providers.base import Provider
 
 CALLS = Path("calls.jsonl")
@@ -126,7 +126,7 @@ class Recorder(Provider):
         """Make the thing again in its place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
-        with partial.recorded(_id, _olds, _news):
+        with runtime.recorded(_id, _olds, _news):
             _act("update", name, _news)
         outputs = _make(name, _news)
         _record("updated", name)

@@ -1,0 +1,1 @@
+"""The start of a zone: bootstrap, adopt, convert, restore."""

@@ -1,0 +1,344 @@
+"""Found a zone with all front-ends of the stack together, or take over the one that is there."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import ApiError
+from opennebula.membership import (
+    Adopt,
+    Bootstrap,
+    Enlist,
+    Refusal,
+    Register,
+    Relist,
+    Restore,
+    Retire,
+    Seed,
+    SeedAhead,
+    StartSolo,
+    StartTogether,
+    ZoneStep,
+    plan_zone,
+)
+from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, endpoint
+from procedures import health
+from procedures.bootstrap.restore import KeptDump, restore
+from procedures.context import Access
+from procedures.facts.observe import (
+    Facts,
+    all_facts,
+    facts,
+    facts_where_possible,
+    require_names,
+    statuses,
+)
+from procedures.install import configuration, storage
+from procedures.oned_service import START, answering, await_stopped, enlist, start, stop
+from procedures.parallel import on_each
+from procedures.specs import ZoneSpec
+from procedures.standalone import retire
+from procedures.transfer.seed import seed
+
+STEP = "found the zone"
+LOCK = "/run/lock/opennebula-ha-zone"
+LOCK_WAIT = 600.0
+"""Seconds to wait for another run that changes the same zone."""
+
+
+@dataclass(frozen=True)
+class Founded:
+    """What is known of a zone that has just been seen to."""
+
+    view: ZoneView | None = None
+    """The zone as it was then, where its servers were started."""
+    seeded: frozenset[str] = frozenset()
+    """Those that are not in it yet, and have a copy of its data now."""
+
+
+@contextmanager
+def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
+    """Nobody else changes who is in the zone meanwhile.
+
+    Held on the first, by name, of the front-ends that stay: every run finds the same one, whoever
+    leads at the moment.
+    """
+    with access.session(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
+        yield
+
+
+def found(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    leaving: Mapping[str, Host],
+    *,
+    restore_from: str | None,
+    existed: bool = False,
+    seen: Mapping[str, Facts] | None = None,
+) -> Founded:
+    """A zone that works, of all those hosts where there was none. Raises HostError.
+
+    Where there was one, those that are not in it yet are left to their joins.
+
+    Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
+    but need not be there any more. Where none of them holds a database, the zone begins with the
+    dump ``restore_from`` on this machine, or empty unless it ``existed`` before. ``seen``: the
+    present facts of the hosts, by somebody who holds the zone's lock since before that.
+    """
+    with zone_lock(access, hosts):
+        return _Founding(
+            access, zone, hosts, leaving, restore_from, existed=existed, seen=seen
+        ).run()
+
+
+def is_blank(seen: Collection[Facts]) -> bool:
+    """Nobody holds a database, or has had a place in a zone."""
+    return not any(one.has_content or one.server_id != SOLO_ID for one in seen)
+
+
+def begin(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], checked: Mapping[str, Facts]
+) -> None:
+    """What a founding does on the founder alone, who is installed already: ``found`` goes on.
+
+    ``checked``: all ``hosts`` as they were before anything was installed, blank. Raises HostError.
+    """
+    with zone_lock(access, hosts):
+        _Founding(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
+
+
+def give_up(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
+) -> None:
+    """Take those that left the stack off the list of a founder who is still alone.
+
+    A founder is the last to get its SERVER_ID: while it has none, nobody on its list has served.
+    Nothing happens where there is a zone already. Raises HostError.
+    """
+    founder = hosts[min(hosts)]
+    with zone_lock(access, hosts):
+        seen = facts(access, founder, zone.database)
+        listed = [entry for entry in seen.pool if entry.name in gone]
+        if not listed or not seen.view(None).is_solo:
+            return
+        access.report(f"{founder.name}: take {', '.join(sorted(gone))} off the list of servers")
+        if not seen.active:
+            start(access, founder, None)
+        api = answering(access, founder)
+        for entry in listed:
+            api.delete_server(entry.id)
+
+
+def refused(refusal: Refusal, host: str, step: str) -> HostError:
+    """A planner's refusal as the error that the operator sees."""
+    return HostError(
+        refusal.host or host,
+        step,
+        expected=refusal.expected,
+        seen=refusal.seen,
+        remedy=refusal.remedy,
+    )
+
+
+class _Founding:
+    def __init__(
+        self,
+        access: Access,
+        zone: ZoneSpec,
+        hosts: Mapping[str, Host],
+        leaving: Mapping[str, Host],
+        restore_from: str | None,
+        *,
+        existed: bool,
+        seen: Mapping[str, Facts] | None,
+    ) -> None:
+        self._existed = existed
+        self._seen = seen or {}
+        self._access = access
+        self._zone = zone
+        self._hosts = {**leaving, **hosts}
+        self._staying = hosts
+        self._leaving = leaving
+        self._restore_from = restore_from
+        self._facts: dict[str, Facts] = {}
+        self._pool: tuple[ServerEntry, ...] = ()
+        self._body = ""
+        self._view: ZoneView | None = None
+        self._seeded: frozenset[str] = frozenset()
+
+    def run(self) -> Founded:
+        steps = self._plan()
+        if self._restore_from and not any(isinstance(step, Restore) for step in steps):
+            self._access.report("the front-ends hold data: the dump is not used")
+        for step in steps:
+            self._do(step)
+        return Founded(self._view, self._seeded)
+
+    def begin(self, founder: str) -> None:
+        seen = facts(self._access, self._hosts[founder], self._zone.database)
+        self._facts = {**self._seen, founder: seen}
+        views = [one.view(None) for one in self._facts.values()]
+        plan = plan_zone(views, highly_available=self._zone.highly_available)
+        if isinstance(plan, Refusal) or Bootstrap(founder) not in plan:
+            return
+        for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
+            self._do(step)
+        stop(self._access, self._hosts[founder])
+
+    def _plan(self) -> list[ZoneStep]:
+        if self._staying.keys() <= self._seen.keys():
+            self._facts = {name: self._seen[name] for name in self._staying}
+        else:
+            self._facts = all_facts(
+                self._access, self._staying, self._zone.database, names=self._staying
+            )
+        storage.require_same({name: one.storage for name, one in self._facts.items()})
+        if self._zone.highly_available:
+            require_names(self._facts.values(), self._staying)
+        self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
+        self._await_stopped()
+        awake = {name: one.host for name, one in self._facts.items() if one.active}
+        answers = statuses(self._access, awake)
+        plan = plan_zone(
+            [one.view(answers.get(name)) for name, one in self._facts.items()],
+            highly_available=self._zone.highly_available,
+            leaving=tuple(self._leaving),
+            restoring=self._restore_from is not None,
+            existed=self._existed,
+        )
+        if isinstance(plan, Refusal):
+            raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
+        holding = [one for one in self._facts.values() if one.has_content]
+        newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
+        self._pool = newest.pool if newest else ()
+        self._body = newest.zone_body if newest else ""
+        return plan
+
+    def _await_stopped(self) -> None:
+        stopping = {name: one.host for name, one in self._facts.items() if one.stopping}
+        if stopping:
+            await_stopped(self._access, stopping)
+            self._facts |= all_facts(
+                self._access, stopping, self._zone.database, names=self._staying
+            )
+
+    def _do(self, step: ZoneStep) -> None:
+        match step:
+            case Bootstrap(host):
+                self._bootstrap(host)
+            case Restore(host):
+                self._restore(host)
+            case StartSolo(host):
+                start(self._access, self._hosts[host], None)
+                answering(self._access, self._hosts[host])
+            case Register(host, missing):
+                self._register(host, missing)
+            case Seed(source, targets):
+                self._seed(source, targets)
+            case Enlist(host):
+                self._enlist(host)
+            case Relist(hosts):
+                for host in hosts:
+                    self._enlist(host, self._body)
+            case StartTogether(hosts):
+                self._start(hosts)
+            case Retire(host):
+                retire(self._access, self._zone, self._hosts[host])
+            case Adopt(leader):
+                self._access.report(f"take over the zone that {leader} leads")
+            case SeedAhead(leader, targets):
+                self._seed_ahead(leader, targets)
+
+    def _bootstrap(self, name: str) -> None:
+        self._access.run(
+            self._hosts[name],
+            "bootstrap",
+            variables={
+                "db_name": self._zone.database.name,
+                "mariadb": "yes" if self._zone.database.is_mariadb else "no",
+            },
+            secrets={
+                "oned_conf": configuration.with_server_id(
+                    self._facts[name].newest_conf, SOLO_ID
+                ).rstrip("\n")
+            },
+            timeout=START,
+        )
+        api = answering(self._access, self._hosts[name])
+        if api.zone()[0] != self._zone.name:
+            api.rename_zone(self._zone.name)
+
+    def _restore(self, name: str) -> None:
+        kept = KeptDump.at(self._restore_from or "")
+        restore(self._access, self._facts[name], kept, self._zone.database)
+        start(self._access, self._hosts[name], None)
+        answering(self._access, self._hosts[name])
+
+    def _register(self, founder: str, missing: tuple[str, ...]) -> None:
+        self._access.report(f"{founder}: register {', '.join(missing)}")
+        api = answering(self._access, self._hosts[founder])
+        try:
+            # Read again: an interrupted run may have entered some.
+            listed = {entry.name for entry in api.servers()}
+            for name in missing:
+                if name not in listed:
+                    api.add_server(name, endpoint(name))
+            if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
+                api.set_endpoint(self._zone.endpoint)
+            self._pool = api.servers()
+        except ApiError as error:
+            raise HostError(
+                founder,
+                "register the zone's servers",
+                expected="oned to take the entries",
+                seen=str(error),
+                remedy="look at /var/log/one/oned.log there, then run again",
+            ) from None
+
+    def _seed(self, source: str, targets: tuple[str, ...]) -> None:
+        seed(
+            self._access,
+            self._hosts[source],
+            [self._facts[name] for name in targets],
+            {entry.name: entry.id for entry in self._pool},
+            self._zone.database,
+            reason="before-zone",
+            keep=self._zone.keep_dumps,
+            stop=True,
+        )
+
+    def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
+        before = health.wait_for_leader(self._access, self._hosts)
+        if before.leader() != leader:
+            return
+        # The IDs that the pool will give; each is set right before its start in any case.
+        following = 1 + max(entry.id for entry in before.pool)
+        seed(
+            self._access,
+            self._hosts[leader],
+            [self._facts[name] for name in targets],
+            {name: following + number for number, name in enumerate(targets)},
+            self._zone.database,
+            reason="before-joins",
+            keep=self._zone.keep_dumps,
+            stop=False,
+        )
+        # What a leader has that is no longer one may be of no majority.
+        after = health.wait_for_leader(self._access, self._hosts)
+        if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
+            self._seeded = frozenset(targets)
+
+    def _enlist(self, name: str, body: str = "") -> None:
+        ids = {entry.name: entry.id for entry in self._pool}
+        enlist(self._access, self._zone, self._facts[name], ids[name], body)
+
+    def _start(self, names: tuple[str, ...]) -> None:
+        ids = {entry.name: entry.id for entry in self._pool}
+        self._access.report(f"start {', '.join(names)} together")
+        hosts = {name: self._hosts[name] for name in names}
+        on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
+        self._view = health.wait_for_leader(self._access, hosts)

@@ -1,0 +1,140 @@
+"""Move a front-end's data from SQLite to MariaDB, whole or not at all.
+
+The steps are those of OpenNebula's own ``onedb sqlite2mysql``: oned stops, ``oned -i`` makes the
+tables, all rows are copied. Here that happens in a database of its own, and every row is compared;
+only then do all tables take their place, and the section DB of oned.conf changes. Until that, oned
+works with SQLite, and whatever fails goes back to it. So DB says what an interrupted run has left:
+where it names SQLite, all is done again; where it names MariaDB, only the start is missing. A mark
+on the host says that such a run began, and which database is its copy.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from secrets import token_hex
+
+from hosts.errors import HostError
+from opennebula import conf
+from opennebula.packages import is_version
+from opennebula.zone import SOLO_ID
+from procedures.context import Access
+from procedures.facts.observe import Facts
+from procedures.facts.signs import on_sqlite
+from procedures.install import configuration
+from procedures.oned_service import answering
+from procedures.specs import Database
+
+CONVERSION = 7200.0
+"""Seconds for all of it: each row is written once and read three times."""
+SCRATCH = "opennebula_ha_incoming"
+"""Where tables wait to take their place: as in common.sh."""
+STEP = "convert the database"
+_EMPTY = Database(name=SCRATCH, owner="opennebula_ha_empty")
+_PROGRAM = Path(__file__).parent / "programs" / "convert_sqlite.py"
+
+
+class Step(StrEnum):
+    """What is done on the host, by the name of its function in convert_database.sh."""
+
+    LOOK = "look"
+    HALT = "halt"
+    KEEP = "keep"
+    FILL = "fill"
+    COMPARE = "compare"
+    PLACE = "place"
+    SWITCH = "switch"
+    SET_ASIDE = "set_aside"
+    START = "start"
+
+
+def plan(seen: Facts, database: Database, *, asked: bool) -> tuple[Step, ...]:
+    """What is left to do. ``asked``: the stack's config says that it may be converted."""
+    if not database.is_mariadb:
+        return ()
+    if seen.converting and _backend(seen) == "mysql":
+        return (Step.SET_ASIDE, Step.START)
+    return tuple(Step) if asked and on_sqlite(seen, database) else ()
+
+
+def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | None:
+    """Why a front-end on SQLite cannot be converted; nothing where it can.
+
+    ``others``: the front-ends of the stack, besides this one, that hold data.
+    """
+    name = seen.host.name
+    leave = f"take {name} off opennebula-ha:frontends"
+    federation = conf.read(seen.oned_conf, "FEDERATION")
+    mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
+    holding = ", ".join(sorted(others))
+    if seen.server_id != SOLO_ID:
+        wrong = (
+            "an OpenNebula outside any zone: SERVER_ID -1",
+            f"SERVER_ID {seen.server_id} in oned.conf, beside SQLite",
+            "a zone of several servers loses records on SQLite: set SERVER_ID = -1 in FEDERATION of"
+            " /etc/one/oned.conf on the one whose data are whole, restart opennebula, look at its"
+            " data, and have no other one with data in opennebula-ha:frontends",
+        )
+    elif mode.upper() not in ("", "STANDALONE"):
+        wrong = (
+            "an OpenNebula outside any federation",
+            f"FEDERATION/MODE {mode} in oned.conf, beside SQLite",
+            f"{leave}, or take it out of the federation first",
+        )
+    elif holding:
+        wrong = (
+            "data of OpenNebula on no other front-end",
+            f"data on {holding}, too",
+            f"{leave}, or the others; what is not needed there, stop opennebula and move"
+            " /var/lib/one/one.db and /var/lib/one/.one to another place",
+        )
+    elif seen.package and not is_version(seen.package, version):
+        wrong = (
+            f"OpenNebula {version} on the host, as in opennebula-ha:one_version",
+            seen.package,
+            "set one_version to what is there, as in its first two numbers; once the database is"
+            " converted, set it to another one",
+        )
+    else:
+        return None
+    expected, there, remedy = wrong
+    return HostError(name, STEP, expected=expected, seen=there, remedy=remedy)
+
+
+def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, ...]) -> None:
+    """Do those steps on the host. Raises HostError; before DB changes it is as it was then."""
+    password = access.secrets.db_password
+    account = configuration.account(database, password)
+    once = f"{token_hex(16)}.aA1"
+    access.run(
+        seen.host,
+        "convert_database",
+        variables={
+            "steps": " ".join(steps),
+            "db_name": database.name,
+            "db_owner": database.owner,
+            "program": _PROGRAM.read_text(encoding="utf-8").rstrip("\n"),
+        },
+        secrets={
+            "account": account,
+            "identify": configuration.identify(database, password),
+            "db_password": password,
+            "oned_conf": _with(seen, database, password),
+            "empty_conf": _with(seen, _EMPTY, once),
+            "empty_account": f"{configuration.account(_EMPTY, once)}\n"
+            f"{configuration.identify(_EMPTY, once)}",
+        },
+        timeout=CONVERSION,
+    )
+    answering(access, seen.host)
+
+
+def _with(seen: Facts, database: Database, password: str) -> str:
+    """Its oned.conf with that database."""
+    written = configuration.with_database(seen.oned_conf, database, password, seen.host)
+    return written.rstrip("\n")
+
+
+def _backend(seen: Facts) -> str:
+    """Of oned.conf; without a word on it oned works with SQLite."""
+    found = conf.read(seen.oned_conf, "DB") if seen.oned_conf else None
+    return str(found.get("BACKEND", "sqlite")).lower() if isinstance(found, dict) else "sqlite"

@@ -1,0 +1,62 @@
+"""Put a kept dump from the operator's machine in the place of a lost database."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hosts.errors import HostError
+from opennebula.zone import SOLO_ID
+from procedures.context import Access
+from procedures.facts.observe import Facts
+from procedures.install import configuration
+from procedures.oned_service import STOP
+from procedures.specs import Database
+from procedures.transfer.seed import COPY, INCOMING
+
+_DUMP, _KEYS = ".sql.zst", ".keys.tar.zst"
+
+
+@dataclass(frozen=True)
+class KeptDump:
+    """A dump and the keys of its time, as ``dump.sh`` keeps them side by side."""
+
+    database: Path
+    keys: Path
+
+    @classmethod
+    def at(cls, path: str) -> "KeptDump":
+        """The dump at that path. Raises HostError where it or its keys are not there."""
+        kept = cls(Path(path), Path(path.removesuffix(_DUMP) + _KEYS))
+        for file in (kept.database, kept.keys):
+            if not path.endswith(_DUMP) or not file.is_file():
+                raise HostError(
+                    "this machine",
+                    "read the dump",
+                    expected=f"TIME-REASON{_DUMP} with TIME-REASON{_KEYS} beside it",
+                    seen=f"no {file}" if path.endswith(_DUMP) else path,
+                    remedy="copy both from /var/backups/opennebula of a front-end, or from where"
+                    " you keep them, and name the first one: make restore STACK=… FROM=…",
+                )
+        return kept
+
+
+def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> None:
+    """Give the host that dump's data and keys, outside any zone; its oned stays stopped.
+
+    The zone's list of servers is empty then: they are others now. Raises HostError.
+    """
+    session = access.session(seen.host)
+    access.run(seen.host, "receive", timeout=STOP)
+    for file in (kept.database, kept.keys):
+        access.report(f"{seen.host.name}: send {file.name}")
+        session.send(file, INCOMING, COPY)
+    access.run(
+        seen.host,
+        "restore",
+        variables={
+            "db_name": database.name,
+            "may_replace": "no",
+            "alone": "yes",
+        },
+        secrets={"oned_conf": configuration.with_server_id(seen.newest_conf, SOLO_ID).rstrip("\n")},
+        timeout=COPY,
+    )

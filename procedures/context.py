@@ -1,0 +1,85 @@
+"""What a procedure works with: connections, secrets, and where to report progress."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from hosts.models import Host
+from hosts.pool import Pool
+from hosts.script import Output, Script
+from opennebula.api import Api, OpenStream
+from procedures.script_text import script_text
+
+if TYPE_CHECKING:
+    from hosts.session import Session
+
+API_PORT = 2633
+
+Report = Callable[[str], None]
+"""Is told, in a few words, what happens next."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of the stack's config."""
+
+    one_pass: str = field(repr=False)
+    db_password: str = field(repr=False)
+    one_token: str | None = field(default=None, repr=False)
+    ldap_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By server."""
+
+    def texts(self) -> tuple[str, ...]:
+        """All of them, to be kept out of messages."""
+        given = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
+        return tuple(filter(None, given))
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way to the hosts of one stack."""
+
+    pool: Pool
+    secrets: Secrets
+    report: Report
+
+    def logging_in_with(self, one_pass: str) -> "Access":
+        """The same with another password of oneadmin."""
+        return replace(self, secrets=replace(self.secrets, one_pass=one_pass))
+
+    def session(self, host: Host) -> "Session":
+        """The connection to a host."""
+        return self.pool.session(host)
+
+    def run(
+        self,
+        host: Host,
+        *names: str,
+        variables: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        exclusive: bool = True,
+        timeout: float = 120.0,
+        lend_agent: bool = False,
+    ) -> Output:
+        """Run one of this project's scripts on a host, or several as one. Raises HostError.
+
+        With ``lend_agent`` it may use the operator's agent, if the stack allows that.
+        """
+        script = Script(
+            title=names[0].replace("_", " "),
+            body=script_text(*names),
+            variables=variables or {},
+            secrets=secrets or {},
+            hidden=self.secrets.texts(),
+            exclusive=exclusive,
+            timeout=timeout,
+        )
+        return self.session(host).run(
+            script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
+        )
+
+    def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
+        """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
+        session = self.session(host)
+        stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
+        return Api(self.secrets.one_pass, stream)

@@ -1,0 +1,1 @@
+"""oneadmin's password and keys, and login keys of other accounts."""

@@ -1,0 +1,124 @@
+"""Let accounts log in from each front-end to all others: ``ensure_keys_for``.
+
+Each account has a key of its own on every front-end. What the others have of it stands between two
+marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from hosts.models import Host
+from procedures.context import Access
+from procedures.parallel import on_each, side_by_side
+from procedures.specs import LoginKeysSpec
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account on one front-end: its public key, and our lines of its two files."""
+
+    public: str
+    authorized: str = ""
+    known: str = ""
+
+
+Accounts = Mapping[str, Mapping[str, Account]]
+"""By host, then by name."""
+
+
+def ensure(access: Access, spec: LoginKeysSpec) -> None:
+    """Have the keys, and have them allowed on all other front-ends. Raises HostError."""
+    seen = _seen(access, spec, make=True)
+    wished = wanted(seen, _known(access, spec))
+    side_by_side(
+        {
+            name: lambda name=name: _write(access, spec.hosts[name], wished[name])  # type: ignore[misc]
+            for name in spec.hosts
+            if wished[name] != seen[name]
+        }
+    )
+
+
+def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
+    """The accounts whose keys are not as they should be. Raises HostError."""
+    seen = _seen(access, spec, make=False)
+    wished = wanted(seen, _known(access, spec))
+    return tuple(
+        f"{name}: keys of {user}"
+        for name, accounts in sorted(seen.items())
+        for user, one in sorted(accounts.items())
+        if not one.public or one != wished[name][user]
+    )
+
+
+def withdraw(access: Access, users: Collection[str], hosts: Mapping[str, Host]) -> None:
+    """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
+    if users:
+        on_each(hosts, lambda host: _write(access, host, {user: Account("") for user in users}))
+
+
+def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
+    """Each account with what it must have of the other front-ends.
+
+    ``known`` has each front-end's line of a known_hosts file.
+    """
+    return {
+        name: {
+            user: Account(
+                one.public,
+                "\n".join(
+                    f"{accounts[user].public} {user}@{other}"
+                    for other, accounts in sorted(seen.items())
+                    if other != name and accounts[user].public
+                ),
+                "\n".join(line for other, line in sorted(known.items()) if other != name),
+            )
+            for user, one in own.items()
+        }
+        for name, own in seen.items()
+    }
+
+
+def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
+    """With the keys that this program verified itself."""
+    lines = {}
+    for name, host in spec.hosts.items():
+        session = access.session(host)
+        places = [name, host.address]
+        if session.port != 22:
+            places = [f"[{place}]:{session.port}" for place in places]
+        lines[name] = f"{','.join(places)} {session.host_key}"
+    return lines
+
+
+def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
+    def ask(host: Host) -> dict[str, Account]:
+        output = access.run(
+            host,
+            "login_keys",
+            variables={
+                "users": " ".join(spec.users),
+                "name": host.name,
+                "make": "yes" if make else "no",
+                "rsa_key_size": str(spec.rsa_key_size or ""),
+            },
+            exclusive=make,
+        )
+        return {
+            user: Account(
+                *(
+                    output.values.get(f"{part}_{n}", "")
+                    for part in ("public", "authorized", "known")
+                )
+            )
+            for n, user in enumerate(spec.users)
+        }
+
+    return on_each(spec.hosts, ask)
+
+
+def _write(access: Access, host: Host, accounts: Mapping[str, Account]) -> None:
+    variables = {"users": " ".join(accounts)}
+    for n, one in enumerate(accounts.values()):
+        variables |= {f"authorized_{n}": one.authorized, f"known_{n}": one.known}
+    access.run(host, "authorize", variables=variables)

@@ -1,0 +1,222 @@
+"""oneadmin's password in a zone that lives: changed so that nobody is ever locked out.
+
+Front-ends log in to each other with it, from a file on each, and believe a refused login to be a
+term of 4294967295. So at no moment may there be a server that refuses what another one's file has.
+First every server lets in the new password beside the old one, as a login token; then the files
+change, in any order; then the new one becomes the only one. Each of these states is whole, and
+the next run sees which of them is there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
+from opennebula.zone import State
+from procedures import health
+from procedures.bootstrap.bootstrap import zone_lock
+from procedures.context import Access
+from procedures.facts.observe import way_in, zone_view
+from procedures.parallel import on_each
+from procedures.specs import ZoneSpec
+from procedures.wait import until
+
+T = TypeVar("T")
+
+STEP = "change oneadmin's password"
+
+
+def set_password(
+    access: Access,
+    zone: ZoneSpec,
+    staying: Mapping[str, Host],
+    leaving: Mapping[str, Host],
+    *,
+    changed: bool,
+) -> None:
+    """Have the zone's servers take the stack's password, where they do not have it yet.
+
+    ``changed``: the stack had another one before. Only then one that the servers refuse is set: a
+    zone that is merely taken over keeps its own. Nothing happens where no oned runs, or where the
+    files show no way in. Raises HostError.
+    """
+    hosts = {**leaving, **staying}
+    new = access.secrets.one_pass
+    admitted = _admitted(access, hosts)
+    if not admitted or not (changed or all(admitted.values())):
+        return
+    awake = {name: hosts[name] for name in admitted}
+    files = _files(access, awake)
+    way = access if all(admitted.values()) else _way_by_files(access, awake, files)
+    if way is None or (
+        way is access
+        and set(files.values()) == {_line(new)}
+        and all(_only(access, awake, new).values())
+    ):
+        return
+    with zone_lock(access, staying):
+        access.report(STEP)
+        members = _whole(way, zone, hosts, awake)
+        if way is not access:
+            _admit(way, members, new)
+        behind = [name for name, line in _files(access, members).items() if line != _line(new)]
+        on_each(
+            {name: members[name] for name in behind},
+            lambda host: access.run(host, "write_one_auth", secrets={"one_auth": _line(new)}),
+        )
+        on_each(members, lambda host: access.run(host, "hide_tokens"))
+        _as_only_one(access, members, new)
+
+
+def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
+    """Return access to the oneds as they are now: also where ``changed`` is yet to be done.
+
+    Returns ``access`` itself where its password lets in, or where the files show no other way.
+    """
+    if not changed or all(_admitted(access, hosts).values()):
+        return access
+    return _way_by_files(access, hosts, _files(access, hosts)) or access
+
+
+def unfit(hosts: str, new: str) -> Iterator[HostError]:
+    """Yield the error where a zone that runs cannot take that password."""
+    if UNFIT & set(new):
+        yield HostError(
+            hosts,
+            STEP,
+            expected=f"an opennebula-ha:one_pass without any of {' '.join(sorted(UNFIT))}",
+            seen="one of them in it",
+            remedy="choose another password: a zone that runs cannot take this one",
+        )
+
+
+def _line(password: str) -> str:
+    return f"{USER}:{password}"
+
+
+def _files(access: Access, hosts: Mapping[str, Host]) -> dict[str, str]:
+    """The line with which each host logs in."""
+    return on_each(
+        hosts, lambda host: access.run(host, "read_one_auth", exclusive=False).values["one_auth"]
+    )
+
+
+def _admitted(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
+    """Whether each oned that answers lets the stack's password in."""
+
+    def ask(host: Host) -> bool | None:
+        try:
+            access.api(host).raft_status()
+        except NotAuthenticatedError:
+            return False
+        except (ApiError, HostError):
+            return None
+        return True
+
+    return {name: answer for name, answer in on_each(hosts, ask).items() if answer is not None}
+
+
+def _way_by_files(
+    access: Access, hosts: Mapping[str, Host], files: Mapping[str, str]
+) -> Access | None:
+    """Access with the password from the hosts' own files that every oned lets in, if any."""
+    for line in sorted(set(files.values())):
+        user, _, password = line.partition(":")
+        way = access.logging_in_with(password)
+        if user == USER and all(_admitted(way, hosts).values()):
+            return way
+    return None
+
+
+def _whole(
+    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], awake: Mapping[str, Host]
+) -> dict[str, Host]:
+    """The zone's servers: all of them up and at one index, so that none misses a step."""
+    answers = zone_view(way, hosts).statuses
+    if [one.state for one in answers.values()] == [State.SOLO]:
+        return {name: awake[name] for name in answers}
+    # Where the VIP is to be is a later step's matter.
+    whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)
+    names = [server.entry.name for server in whole.servers]
+    strangers = sorted(set(names) - set(hosts))
+    if strangers:
+        raise HostError(
+            ", ".join(strangers),
+            STEP,
+            expected="every zone server among opennebula-ha:frontends",
+            seen="a zone server that is not",
+            remedy="change one_pass in an up of its own, with all of them listed",
+        )
+    return {name: hosts[name] for name in names}
+
+
+def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
+    """Every server lets in the new password, too. Raises HostError."""
+    for error in unfit(", ".join(sorted(members)), new):
+        raise error
+    way.report("let in the new password beside the old one")
+    if not _asked(way, members, lambda api: api.admit(new)):
+        raise HostError(
+            ", ".join(sorted(members)),
+            STEP,
+            expected="oneadmin to have the driver core, with login tokens that do not end",
+            seen="another driver, or tokens that end",
+            remedy="see AUTH_MAD_CONF with MAX_TOKEN_TIME in /etc/one/oned.conf; or set one_pass"
+            " back, change the password by hand, and then one_pass",
+        )
+    access = way.logging_in_with(new)
+    _until_all(members, "to let in the new password", lambda: _admitted(access, members))
+
+
+def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
+    """The password before is void on every server. Raises HostError."""
+    access.report("make the new password the only one")
+    _asked(access, members, lambda api: api.set_password(new))
+    _until_all(members, "to have the new password alone", lambda: _only(access, members, new))
+
+
+def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str, bool]:
+    """Whether each oned has no other password than that one."""
+
+    def ask(host: Host) -> bool:
+        try:
+            return access.api(host).has_password(password)
+        except (ApiError, HostError):
+            return False
+
+    return on_each(hosts, ask)
+
+
+def _head(access: Access, members: Mapping[str, Host]) -> Host:
+    """Whom to ask for a write."""
+    if len(members) == 1:
+        return next(iter(members.values()))
+    return way_in(health.wait_for_leader(access, members), members)
+
+
+def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
+    return health.ask(
+        access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
+    )
+
+
+def _until_all(
+    members: Mapping[str, Host], expected: str, look: Callable[[], Mapping[str, bool]]
+) -> None:
+    last: Mapping[str, bool] = {}
+
+    def probe() -> bool | None:
+        nonlocal last
+        last = look()
+        return True if all(last.get(name) for name in members) else None
+
+    until(
+        probe,
+        host=", ".join(sorted(members)),
+        step=STEP,
+        expected=f"every oned {expected}",
+        seconds=health.CONVERGENCE,
+        seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
+        remedy="bring every zone server up, then run again: it goes on from here",
+    )

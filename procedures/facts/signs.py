@@ -1,0 +1,327 @@
+"""What on a host is not this stack's to overwrite, each with what to do about it. Pure.
+
+A host that is new to the stack, and holds none of its data, must be *blank*: without any sign of an
+OpenNebula, and without anything that the set-up would overwrite. A host that holds data must keep
+them in the stack's own database, outside any federation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hosts.errors import HostError
+from opennebula import conf
+from opennebula.database import TABLES, Place
+from procedures.facts.observe import Facts
+from procedures.install import configuration
+from procedures.specs import Database
+
+STEP = "see whose OpenNebula is there"
+BLANK = "a blank host: no OpenNebula, and nothing that its set-up would overwrite"
+ALONE = "an OpenNebula outside any federation, as zone 0"
+_KEYS = "/var/lib/one/.one"
+_SSH = "/var/lib/one/.ssh"
+_ONE_AUTH = f"{_KEYS}/one_auth"
+_PACKAGED = 'DB = [ BACKEND = "sqlite" ]'
+STARTED = "started"
+"""What the mark says once our own bootstrap, or copy of the zone's data, has begun."""
+_MANY = 3
+"""Names that are listed; of more only how many there are."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something that is there, and should not be."""
+
+    expected: str
+    seen: str
+    remedy: str
+
+
+def refusal(
+    seen: Facts, database: Database, *, new: bool, converts: bool = False
+) -> HostError | None:
+    """Why nothing on this host may be written; nothing where it may. ``new``: to the stack.
+
+    ``converts``: data in SQLite may be moved to MariaDB.
+    """
+    found = signs(seen, database, new=new, converts=converts)
+    if not found:
+        return None
+    return HostError(
+        seen.host.name,
+        STEP,
+        expected=" and ".join(dict.fromkeys(sign.expected for sign in found)),
+        seen="; ".join(dict.fromkeys(sign.seen for sign in found)),
+        remedy=". ".join(_sentence(one) for one in dict.fromkeys(sign.remedy for sign in found)),
+    )
+
+
+def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Sign]:
+    """All of them. ``new``: the stack did not have this host."""
+    found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
+    if not converts:
+        found += _sqlite(seen, database)
+    if new and not seen.has_content:
+        found += [*_service(seen), *_keys(seen), *_one_db(seen)]
+        found += [*_databases(seen, database), *_account(seen, database)]
+    elif new and not database.is_mariadb:
+        found += _databases(seen, database)
+    return [*found, *_hidden(seen, database)] if new else found
+
+
+def moved(seen: Facts, database: Database) -> str:
+    """Where DB of this host points to, in words, if that is no place of the stack's; or nothing."""
+    if on_sqlite(seen, database):
+        return str(seen.database)
+    if configuration.place(seen.oned_conf, database, seen.host) is not Place.ANOTHER:
+        return ""
+    return "" if _is_of_an_earlier_config(seen, database, new=False) else str(seen.database)
+
+
+def on_sqlite(seen: Facts, database: Database) -> bool:
+    """Its oned has its data in SQLite, and the stack wants them in MariaDB."""
+    return database.is_mariadb and seen.database.is_sqlite and seen.traces.sqlite_bytes > 0
+
+
+def is_own_database(seen: Facts, database: Database) -> bool:
+    """Whether the stack's database on this host is this front-end's: its DB points there.
+
+    Of one in MariaDB there is nothing in it, or an OpenNebula.
+    """
+    if configuration.place(seen.oned_conf, database, seen.host) is not Place.OURS:
+        return False
+    if not database.is_mariadb:
+        return True
+    there = seen.traces.databases.get(database.name)
+    return there.is_opennebula if there else not seen.traces.objects
+
+
+def own_place(database: Database) -> str:
+    """The stack's own database, in words."""
+    return f"this host's own MariaDB, {database.name}" if database.is_mariadb else "SQLite"
+
+
+def _federation(seen: Facts) -> Iterator[Sign]:
+    found = conf.read(seen.oned_conf, "FEDERATION") if seen.oned_conf else None
+    section = found if isinstance(found, dict) else {}
+    mode, zone = section.get("MODE", "STANDALONE").upper(), section.get("ZONE_ID", "0")
+    leave = f"Take {seen.host.name} off opennebula-ha:frontends"
+    is_alone, is_master = mode in ("", "STANDALONE"), mode == "MASTER"
+    if not is_alone:
+        at = section.get("MASTER_ONED", "")
+        yield Sign(
+            ALONE,
+            f"FEDERATION/MODE {mode}{f' with MASTER_ONED {at}' if at else ''} in oned.conf",
+            f"{leave}; or end the federation first (onezone delete of the other zones,"
+            ' MODE = "STANDALONE" in FEDERATION, and a restart of opennebula)'
+            if is_master
+            else leave,
+        )
+    if zone not in ("", "0"):
+        yield Sign(
+            ALONE,
+            f"FEDERATION/ZONE_ID {zone} in oned.conf",
+            f"{leave}; or, where it is left over, set ZONE_ID = 0: outside a federation oned takes"
+            " no notice of it"
+            if is_alone
+            else leave,
+        )
+    others = [one for one in seen.traces.zones if one.split(" ", 1)[0] != "0"]
+    if others:
+        yield Sign(
+            ALONE,
+            f"zone {', '.join(others)} in its database",
+            f"{leave}; or delete that zone there, where it is gone (onezone delete)"
+            if is_alone or is_master
+            else leave,
+        )
+
+
+def _sqlite(seen: Facts, database: Database) -> Iterator[Sign]:
+    if on_sqlite(seen, database):
+        yield Sign(
+            "its data in MariaDB, as opennebula-ha:db_backend says",
+            f"{seen.database} with {seen.traces.sqlite_bytes} bytes",
+            "Set opennebula-ha:convert_database: true to convert it; or convert it as OpenNebula's"
+            " documentation says (onedb sqlite2mysql), or set opennebula-ha:db_backend: SQLite for"
+            " a single front-end. If nothing in it is needed, stop opennebula there and move"
+            f" /var/lib/one/one.db and {_KEYS} to another place",
+        )
+
+
+def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
+    section, host = seen.database, seen.host
+    if configuration.place(seen.oned_conf, database, host) is Place.ANOTHER:
+        if _is_of_an_earlier_config(seen, database, new=new):
+            return
+        expected = f"DB in /etc/one/oned.conf to point to {own_place(database)}"
+        if new and not seen.has_content:
+            expected = BLANK
+        yield Sign(
+            expected,
+            f"DB in /etc/one/oned.conf points to {section}",
+            _way_back(seen, database),
+        )
+        return
+    is_blank = new and not seen.has_content and not seen.traces.claimed
+    if is_blank and not section.is_sqlite and section.user != database.owner:
+        yield Sign(
+            BLANK,
+            f"DB/USER {section.user} in /etc/one/oned.conf",
+            f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed, put"
+            f" back what the package has in oned.conf, {_PACKAGED}",
+        )
+
+
+def _way_back(seen: Facts, database: Database) -> str:
+    section, host = seen.database, seen.host
+    here = section.is_here((host.name, host.address))
+    if not database.is_mariadb:
+        name = (
+            f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
+        )
+        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if here else ""
+    else:
+        take = f"Set opennebula-ha:db_name: {section.name}" if here else ""
+    if take:
+        return f"{take}: a database in use keeps its name"
+    return (
+        f"Take {host.name} off opennebula-ha:frontends; or move that database to"
+        f" {own_place(database)} (stop opennebula, dump it there, restore it here), and set"
+        " SERVER = localhost in DB; if SERVER is this host, that is all there is to do. If that"
+        f" OpenNebula is not needed, stop it and put back what the package has, {_PACKAGED}"
+    )
+
+
+def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> bool:
+    """Whether DB names a database on the host in which nothing is, left by an up that failed."""
+    section, host = seen.database, seen.host
+    return (
+        (seen.traces.claimed or not new)
+        and not seen.has_content
+        and database.is_mariadb
+        and section.is_here((host.name, host.address))
+        and section.name not in seen.traces.databases
+        and not seen.traces.unseen
+    )
+
+
+def _service(seen: Facts) -> Iterator[Sign]:
+    if seen.traces.claimed == STARTED:
+        return
+    unit = seen.units.get("opennebula")
+    # A package may enable it while we install it.
+    enabled = (
+        not seen.traces.claimed
+        and unit is not None
+        and unit.enabled.startswith(("enabled", "linked"))
+    )
+    if seen.active or (unit is not None and unit.runs) or enabled:
+        what = [word for word, there in (("running", seen.active), ("enabled", enabled)) if there]
+        yield Sign(
+            BLANK,
+            f"opennebula.service {' and '.join(what) or 'on its way'}",
+            "If that OpenNebula is needed, take"
+            f" {seen.host.name} off opennebula-ha:frontends; else systemctl disable --now"
+            " opennebula",
+        )
+    if seen.traces.processes and not seen.active:
+        yield Sign(
+            BLANK,
+            f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",
+            f"If that OpenNebula is needed, take {seen.host.name} off opennebula-ha:frontends;"
+            " else stop that process",
+        )
+
+
+def _keys(seen: Facts) -> Iterator[Sign]:
+    if seen.traces.claimed == STARTED:
+        return
+    own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
+    if seen.package:
+        # The package makes that one by itself.
+        own = [path for path in own if path != _ONE_AUTH]
+    if own:
+        yield Sign(
+            BLANK,
+            f"keys in {_KEYS} ({_listed(path.rpartition('/')[2] for path in sorted(own))})",
+            "If their database is about to be restored, restore it first, where the stack has its"
+            f" own; else move {_KEYS} to another place",
+        )
+    ssh = [path for path in seen.keys if path.startswith(f"{_SSH}/")]
+    if ssh and not seen.package:
+        yield Sign(
+            BLANK,
+            f"keys in {_SSH} ({_listed(path.rpartition('/')[2] for path in sorted(ssh))})",
+            f"Move {_SSH} to another place",
+        )
+
+
+def _one_db(seen: Facts) -> Iterator[Sign]:
+    if seen.traces.sqlite_bytes and not seen.database.is_sqlite:
+        yield Sign(
+            BLANK,
+            f"/var/lib/one/one.db with {seen.traces.sqlite_bytes} bytes",
+            "Move /var/lib/one/one.db to another place",
+        )
+
+
+def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
+    objects = set(seen.traces.objects)
+    if seen.traces.claimed == STARTED:
+        objects -= TABLES
+    if database.is_mariadb and objects:
+        yield Sign(
+            BLANK,
+            f"a database {database.name} that is no OpenNebula's, or half of one"
+            f" ({_listed(sorted(objects))})",
+            "Set opennebula-ha:db_name to a name that is free; or, where it was to be restored,"
+            " restore all of it; or, if nothing in it is needed, drop it",
+        )
+    for name, one in sorted(seen.traces.databases.items()):
+        if one.is_opennebula and not (database.is_mariadb and name == database.name):
+            mariadb = "" if database.is_mariadb else "opennebula-ha:db_backend: MariaDB and "
+            yield Sign(
+                BLANK,
+                f"OpenNebula's tables in the database {name}",
+                f"To take that OpenNebula over, set {mariadb}opennebula-ha:db_name: {name}; if it"
+                " is not needed on this host, dump it and drop it",
+            )
+
+
+def _account(seen: Facts, database: Database) -> Iterator[Sign]:
+    if not database.is_mariadb:
+        return
+    foreign = [
+        f"'{database.owner}'@'{host}'"
+        for host, grants in sorted(seen.traces.accounts.items())
+        if configuration.foreign_grants(database, grants)
+    ]
+    if foreign:
+        yield Sign(
+            BLANK,
+            f"another use of MariaDB's account {', '.join(foreign)}: it has other rights",
+            "Set opennebula-ha:db_owner to a name that is free",
+        )
+
+
+def _hidden(seen: Facts, database: Database) -> Iterator[Sign]:
+    unseen = seen.traces.unseen
+    if not database.is_mariadb or not (seen.silent or unseen):
+        return
+    holds = f"nobody answers for its databases {_listed(unseen)}" if unseen else ""
+    yield Sign(
+        "MariaDB to answer root on its socket",
+        "; ".join(part for part in (seen.silent, holds) if part),
+        "Start MariaDB (systemctl start mariadb) and look at its journal, then run again",
+    )
+
+
+def _listed(names: Iterator[str] | list[str] | tuple[str, ...]) -> str:
+    every = list(names)
+    more = len(every) - _MANY
+    return ", ".join(every[:_MANY]) + (f" and {more} more" if more > 0 else "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

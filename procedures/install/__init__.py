@@ -1,0 +1,1 @@
+"""What one host has: packages, database, configuration, storage."""

@@ -1,0 +1,55 @@
+"""MariaDB's account after a rollout: what no oned logs in with any more is void."""
+
+from collections.abc import Mapping
+
+from hosts.models import Host
+from procedures.context import Access
+from procedures.facts.observe import Facts
+from procedures.install import configuration
+from procedures.parallel import on_each
+from procedures.specs import Database
+
+
+def settle(
+    access: Access,
+    database: Database,
+    hosts: Mapping[str, Host],
+    seen: Mapping[str, Facts],
+    *,
+    former: str,
+) -> None:
+    """The stack's password is the account's only one; a ``former`` account of ours goes, and so do
+    those of their names that let in from elsewhere than the host itself.
+
+    One that has other rights by now stays. Only where every oned there runs with its present
+    configuration: ``seen`` are facts of that moment. Raises HostError.
+    """
+    if not database.is_mariadb:
+        return
+    if former == database.owner:
+        hosts = {
+            n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
+        }
+    # An oned that asks another host than its own may be let in by one of them.
+    is_local = all(configuration.is_local(one.oned_conf) for one in seen.values())
+    names = dict.fromkeys((database.owner, former)) if is_local else ()
+    on_each(
+        hosts,
+        lambda host: access.run(
+            host,
+            "settle_account",
+            variables={
+                "owners": " ".join(names),
+                "ours": "\n".join(configuration.places(database)),
+                "former": ("" if former == database.owner else configuration.account_of(former)),
+                "grant": configuration.own_grant(database),
+            },
+            secrets={"account": configuration.identify(database, access.secrets.db_password)},
+        ),
+    )
+
+
+def _differs(database: Database, seen: Facts) -> bool:
+    return seen.two_passwords or bool(
+        configuration.further_accounts(database, seen.traces.accounts)
+    )

@@ -1,0 +1,50 @@
+"""LDAP, as its driver reads it each time that somebody logs in."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import yaml
+
+from opennebula import yaml_file
+from opennebula.ldap_auth import CHOICES, PASSWORD
+from procedures.install.files.managed import ManagedFile, ours
+from procedures.specs import Ldap
+
+SERVERS = "/etc/one/auth/ldap_auth.conf"
+MAPPINGS = "/var/lib/one/"
+PATHS = (SERVERS, f"{MAPPINGS}*.yaml")
+
+
+def files(
+    spec: Ldap, passwords: Mapping[str, str], present: Iterable[str]
+) -> Iterator[ManagedFile]:
+    """The servers, and of each mapping of groups a file; ``present``: those that are there."""
+    wishes: dict[yaml_file.KeyPath, Any] = {
+        (name,): {**server, **({PASSWORD: passwords[name]} if name in passwords else {})}
+        for name, server in spec.servers.items()
+    }
+    if spec.choice:
+        wishes |= {(key,): spec.choice.get(key) for key in CHOICES}
+    yield ManagedFile(
+        SERVERS,
+        lambda text: yaml_file.settle(text, wishes),
+        yaml_file.differences,
+        owner="root:oneadmin" if passwords else "",
+        mode="640" if passwords else "",
+        is_secret=True,
+    )
+    wanted = {f"{MAPPINGS}{name}": _mapping(groups) for name, groups in spec.mappings.items()}
+    mine = {path for path in present if path.startswith(MAPPINGS) and path.endswith(".yaml")}
+    for path in sorted({*wanted, *mine}):
+        yield ManagedFile(
+            path,
+            partial(ours, wanted=wanted.get(path, "")),
+            package="",
+            owner="oneadmin:oneadmin" if path in wanted else "",
+            mode="640" if path in wanted else "",
+        )
+
+
+def _mapping(groups: Mapping[str, int]) -> str:
+    return str(yaml.safe_dump(dict(groups), allow_unicode=True))

@@ -1,0 +1,104 @@
+"""What goes by who leads: Raft's hook of ours, and the answer for load balancers."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from opennebula import raft_hook
+from opennebula.zone import in_url
+from procedures.install.files.managed import ManagedFile, ours
+from procedures.specs import InstallationSpec
+
+HOOK = raft_hook.path(raft_hook.OURS)
+ANNOUNCE = "/usr/local/lib/opennebula-ha/announce"
+SUDOERS = "/etc/sudoers.d/opennebula-ha"
+LEADS = "/usr/local/lib/opennebula-ha/leads"
+SOCKET_UNIT = "opennebula-ha-leader.socket"
+SOCKET = f"/etc/systemd/system/{SOCKET_UNIT}"
+SERVICE = "/etc/systemd/system/opennebula-ha-leader@.service"
+PATHS = (HOOK, ANNOUNCE, SUDOERS, LEADS, SOCKET, SERVICE)
+
+_PROGRAMS = Path(__file__).parent / "programs"
+_LISTEN = """\
+[Unit]
+Description=Whether this front-end leads OpenNebula's zone, for load balancers
+
+[Socket]
+ListenStream={place}
+FreeBind=yes
+Accept=yes
+MaxConnections=32
+# Many questions are no reason to answer none any more.
+TriggerLimitIntervalSec=0
+
+[Install]
+WantedBy=sockets.target
+"""
+_ANSWER = f"""\
+[Unit]
+Description=The answer whether this front-end leads OpenNebula's zone
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart=-{LEADS} --http
+User=oneadmin
+StandardInput=socket
+StandardError=journal
+RuntimeMaxSec=10
+MemoryMax=64M
+TasksMax=8
+NoNewPrivileges=yes
+ProtectSystem=strict
+PrivateDevices=yes
+CapabilityBoundingSet=
+# Each question is worth no line in the journal.
+LogLevelMax=warning
+"""
+
+
+def files(spec: InstallationSpec, present: Mapping[str, str]) -> Iterator[ManagedFile]:
+    """The hook where one of the roles has it, and the check where there is a port for it."""
+    # Once it is there it stays: an oned that has not restarted yet may still run it as it stops.
+    stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
+    yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
+    yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
+    allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n"
+    yield _ours(SUDOERS, allowed if has_hook(spec) else "", "440")
+    place = f"{in_url(spec.host.address)}:{spec.leader_check}"
+    yield _ours(LEADS, program("leads.sh") if has_check(spec) else "", "755")
+    yield _ours(SOCKET, _LISTEN.format(place=place) if has_check(spec) else "", "644")
+    yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
+
+
+def has_hook(spec: InstallationSpec) -> bool:
+    """Whether our hook is one of the two, or the operator's own may want it for its VIPs."""
+    if spec.hooks is None:
+        return False
+    addresses = [vip.address for vip in spec.vips]
+    asked = (spec.hooks.leader, spec.hooks.follower, raft_hook.PACKAGED)
+    return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in asked}
+
+
+def wanted_packages(spec: InstallationSpec) -> tuple[str, ...]:
+    """Without which the hook cannot work."""
+    return ("python3",) if has_hook(spec) else ()
+
+
+def has_check(spec: InstallationSpec) -> bool:
+    """Whether it says who leads."""
+    return spec.hooks is not None and spec.leader_check is not None
+
+
+def program(name: str) -> str:
+    """The text of a program that runs on the hosts."""
+    return (_PROGRAMS / name).read_text(encoding="utf-8")
+
+
+def _ours(path: str, wanted: str, mode: str, owner: str = "root") -> ManagedFile:
+    return ManagedFile(
+        path,
+        partial(ours, wanted=wanted),
+        package="",
+        owner=f"{owner}:{owner}" if wanted else "",
+        mode=mode if wanted else "",
+    )

@@ -1,0 +1,34 @@
+"""The schedulers, which read their settings each time that they are asked."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opennebula import managed_settings, yaml_file
+from procedures.install.files.managed import ManagedFile
+from procedures.specs import Schedulers
+
+RANK = "/etc/one/schedulers/rank.conf"
+DRS = "/etc/one/schedulers/one_drs.conf"
+PATHS = (RANK, DRS)
+
+
+def files(spec: Schedulers) -> Iterator[ManagedFile]:
+    """Of the rank scheduler and of the distributed resource scheduler."""
+    yield ManagedFile(
+        RANK,
+        lambda text: managed_settings.settle(text, spec.rank),
+        managed_settings.differences,
+    )
+    wishes = _keys(spec.drs)
+    yield ManagedFile(DRS, lambda text: yaml_file.settle(text, wishes), yaml_file.differences)
+
+
+def _keys(drs: Mapping[str, Any]) -> dict[yaml_file.KeyPath, Any]:
+    """A key of a section as a whole: weights that are not named count for nothing."""
+    found: dict[yaml_file.KeyPath, Any] = {}
+    for name, value in drs.items():
+        if isinstance(value, Mapping):
+            found |= {(name, key): item for key, item in value.items()}
+        else:
+            found[(name,)] = value
+    return found

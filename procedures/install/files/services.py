@@ -1,0 +1,122 @@
+"""Gate, Flow, Form and FireEdge: where they listen, and where they find each other."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import yaml
+
+from opennebula import ports, yaml_file
+from opennebula.packages import FEATURES
+from opennebula.zone import in_url
+from procedures.install.files.managed import ManagedFile, ours
+from procedures.specs import InstallationSpec
+
+GATE = "/etc/one/onegate-server.conf"
+FLOW = "/etc/one/oneflow-server.conf"
+FORM = "/etc/one/oneform-server.conf"
+FIREEDGE = "/etc/one/fireedge-server.conf"
+SUNSTONE = "/etc/one/fireedge/sunstone/sunstone-server.conf"
+LIMITS = {
+    feature: f"/etc/systemd/system/{unit}.service.d/opennebula-ha.conf"
+    for feature, unit in FEATURES.items()
+    if feature != "gui"
+}
+"""How often the units may start that Raft's hook starts on whoever leads."""
+PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values())
+
+# Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
+_NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
+
+_FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
+_FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
+# One-deploy's default, too: clients come to the VIP.
+_ANY = ("0.0.0.0", "::")  # noqa: S104
+
+
+def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
+    """Of the features that are on."""
+    edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
+        "gate": [(GATE, partial(_gate, spec=spec))],
+        "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0])))],
+        "form": [(FORM, partial(_listening, address=spec.bind.get("form", _ANY[0])))],
+        "gui": [(FIREEDGE, partial(_fireedge, spec=spec))],
+    }
+    for feature in spec.features:
+        unit = FEATURES[feature]
+        for path, edit in edits[feature]:
+            yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
+    for feature, path in LIMITS.items():
+        is_led = feature in spec.features and spec.hooks is not None
+        yield ManagedFile(
+            path,
+            partial(ours, wanted=_NO_LIMIT if is_led else ""),
+            package="",
+            owner="root:root" if is_led else "",
+            mode="644" if is_led else "",
+        )
+    if "gui" in spec.features:
+        token: dict[yaml_file.KeyPath, Any] = {}
+        if one_token:
+            token[("token_remote_support",)] = one_token
+        yield ManagedFile(
+            SUNSTONE,
+            lambda text: yaml_file.settle(text, token),
+            yaml_file.differences,
+            package=FEATURES["gui"],
+            restarts=FEATURES["gui"],
+            owner="root:oneadmin" if one_token else "",
+            mode="640" if one_token else "",
+            is_secret=True,
+        )
+
+
+def _gate(text: str, spec: InstallationSpec) -> str:
+    address = spec.bind.get("gate", _ANY[0])
+    wishes: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
+    # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
+    # which looks at :server alone, and where that is missing listens where nobody looks for it.
+    if _read(text, ":host") is not None:
+        wishes[(":host",)] = address
+        wishes[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
+    if "flow" in spec.features:
+        wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
+    return yaml_file.settle(text, wishes)
+
+
+def _listening(text: str, address: str) -> str:
+    return yaml_file.settle(text, {(":host",): address})
+
+
+def _fireedge(text: str, spec: InstallationSpec) -> str:
+    wishes: dict[yaml_file.KeyPath, Any] = {}
+    if any(vip.is_ipv6 for vip in spec.vips):
+        wishes[("host",)] = "::"
+    if "flow" in spec.features:
+        wishes[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
+    if "form" in spec.features:
+        wishes[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
+    return yaml_file.settle(text, wishes)
+
+
+def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:
+    """The URL that stands there, or would, with the host at which that feature is to be found.
+
+    It runs beside the leader alone, while FireEdge runs everywhere.
+    """
+    address = spec.bind.get(feature, _ANY[0])
+    if address in _ANY:
+        address = spec.entrance or "localhost"
+    scheme, _, rest = str(_read(text, key) or shipped).partition("://")
+    place, slash, path = rest.partition("/")
+    port = place.rpartition(":")[2]
+    return f"{scheme}://{in_url(address)}:{port}{slash}{path}"
+
+
+def _read(text: str, key: str) -> Any:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        # Whoever edits it says what is wrong with it.
+        return None
+    return content.get(key) if isinstance(content, dict) else None

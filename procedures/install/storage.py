@@ -1,0 +1,164 @@
+"""The shared folders of a front-end: what is mounted, and which datastores are links to it.
+
+What is ours in /etc/fstab stands between two marks; which links are ours, in RECORD on the host.
+Whoever mounts a share leaves a stamp on it, in a file of its own name: front-ends that see the
+same stamps see the same share.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hosts.errors import HostError
+from procedures.context import Access
+from procedures.specs import InstallationSpec, Mount
+
+_DEVICES = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
+MOUNT = 300.0
+"""Seconds for all mounts of a host."""
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """What is mounted at a path: its top folder, and the stamps of those who mounted it."""
+
+    owner: frozenset[str]
+    """As a number and as a name."""
+    group: frozenset[str]
+    mode: str
+    stamps: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The shared folders as a host shows them."""
+
+    fstab: tuple[str, ...] = ()
+    """Our own lines of it."""
+    mounted: Mapping[str, Mounted] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    """ID of a datastore to where its folder leads, of those that are links."""
+    own_links: Mapping[str, str] = field(default_factory=dict)
+    """The same of those that this program made."""
+
+
+def parse(values: Mapping[str, str]) -> Storage:
+    """From what observe.sh tells."""
+    return Storage(
+        tuple(values.get("fstab", "").splitlines()),
+        dict(_mounted(line) for line in values.get("mounted", "").splitlines()),
+        _pairs(values.get("links", "")),
+        _pairs(values.get("own_links", "")),
+    )
+
+
+def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:
+    """What is not as the spec says, by name."""
+    found = []
+    if seen.fstab != _lines(spec):
+        found.append("/etc/fstab")
+    found += [
+        f"mount {one.path}" for one in _in_order(spec) if not _is_right(seen, one, spec.host.name)
+    ]
+    stale = seen.own_links.items() - spec.links.items()
+    for number in sorted({number for number, _ in stale} | spec.links.keys()):
+        target = spec.links.get(number)
+        if not target == seen.links.get(number) == seen.own_links.get(number):
+            found.append(f"datastore {number}")
+    return tuple(found)
+
+
+def settle(access: Access, spec: InstallationSpec, seen: Storage) -> None:
+    """Unmount, mount and link what differs. Raises HostError."""
+    if not differences(seen, spec):
+        return
+    kept = {line.split()[1] for line in set(seen.fstab) & set(_lines(spec))}
+    before = {line.split()[1] for line in seen.fstab}
+    access.run(
+        spec.host,
+        "storage",
+        variables={
+            "name": spec.host.name,
+            # What is inside another one goes first, and comes last.
+            "leaving": "\n".join(sorted(before - kept, reverse=True)),
+            "fstab": "\n".join(_lines(spec)),
+            "mounts": "\n".join(
+                f"{one.path} {one.owner} {one.group} {one.mode}"
+                f" {'yes' if one.is_writable else 'no'}"
+                for one in _in_order(spec)
+            ),
+            "unlinked": _text(dict(seen.own_links.items() - spec.links.items())),
+            "links": _text(spec.links),
+        },
+        timeout=MOUNT,
+    )
+
+
+def require_same(seen: Mapping[str, Storage]) -> None:
+    """Those hosts see the same, wherever all are to mount a share. Raises HostError."""
+    for path in sorted(set.intersection(*({*_shares(one.fstab)} for one in seen.values()))):
+        for name, one in sorted(seen.items()):
+            if path not in one.mounted:
+                raise HostError(
+                    name,
+                    f"compare {path}",
+                    expected="what opennebula-ha:fstab says to be mounted there",
+                    seen="nothing mounted",
+                    remedy=f"mount {path} there, then run again",
+                )
+        views = {name: frozenset(one.mounted[path].stamps.items()) for name, one in seen.items()}
+        usual, _ = Counter(view for _, view in sorted(views.items())).most_common(1)[0]
+        others = ", ".join(sorted(name for name, view in views.items() if view == usual))
+        for name, view in sorted(views.items()):
+            if view != usual:
+                raise HostError(
+                    name,
+                    f"compare {path}",
+                    expected=f"the share that {others} mounted there",
+                    seen="another one, with stamps of "
+                    + (", ".join(sorted(stamp for stamp, _ in view)) or "nobody"),
+                    remedy="see where the src of that entry of opennebula-ha:fstab leads to on"
+                    f" {name}; then umount {path} and mount {path} there, and run again",
+                )
+
+
+def _shares(fstab: Iterable[str]) -> Iterator[str]:
+    """Where what is mounted is not a host's own."""
+    for line in fstab:
+        src, path, fstype, *_ = line.split()
+        if not src.startswith(_DEVICES) and fstype != "tmpfs":
+            yield path
+
+
+def _lines(spec: InstallationSpec) -> tuple[str, ...]:
+    return tuple(one.line for one in _in_order(spec))
+
+
+def _in_order(spec: InstallationSpec) -> list[Mount]:
+    return sorted(spec.mounts, key=lambda one: one.path)
+
+
+def _is_right(seen: Storage, wanted: Mount, name: str) -> bool:
+    there = seen.mounted.get(wanted.path)
+    return (
+        there is not None
+        and wanted.owner in there.owner
+        and wanted.group in there.group
+        and int(wanted.mode, 8) == int(there.mode, 8)
+        and (name in there.stamps or not wanted.is_writable)
+    )
+
+
+def _mounted(line: str) -> tuple[str, Mounted]:
+    path, uid, user, gid, group, mode, *stamps = line.split()
+    given = dict(stamp.split("=", 1) for stamp in stamps if "=" in stamp)
+    return path, Mounted(frozenset({uid, user}), frozenset({gid, group}), mode, given)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = (line.partition(" ") for line in text.splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def _text(pairs: Mapping[str, str]) -> str:
+    return "\n".join(f"{key} {value}" for key, value in sorted(pairs.items()))

@@ -1,0 +1,242 @@
+"""Take servers out of the zone, without losing quorum."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import Api, ApiError
+from opennebula.membership import Refusal, check_leave, check_shrink
+from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
+from procedures import health
+from procedures.bootstrap.bootstrap import refused, zone_lock
+from procedures.context import Access
+from procedures.facts.observe import facts_where_possible, statuses, way_in, zone_view
+from procedures.oned_service import stop
+from procedures.parallel import on_each, side_by_side
+from procedures.specs import ZoneSpec
+from procedures.standalone import survive
+from procedures.switchover import switch_over
+from procedures.transfer.seed import dump
+
+_STEP = "leave the zone"
+SHRINK = "shrink the zone"
+SSH_PORT = 22
+"""Where a host answers, be it with a refusal."""
+PROBE = 10.0
+"""Seconds for that."""
+
+
+def leave(
+    access: Access,
+    zone: ZoneSpec,
+    host: Host,
+    hosts: Mapping[str, Host],
+    *,
+    allow_degraded: bool,
+    dumped: bool = False,
+    in_hosts_file: bool = False,
+) -> None:
+    """Stop the host's oned, then delete its entry. Done already: nothing happens.
+
+    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
+    their /etc/hosts by our work; it is removed last.
+
+    In this order the zone does not notice; a server that is deleted while it runs campaigns for
+    ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
+    Raises HostError.
+    """
+    others = {name: other for name, other in hosts.items() if name != host.name}
+    with zone_lock(access, others):
+        if _last_two(access, zone, host, others):
+            return
+        view = health.wait_for_leader(access, hosts)
+        entry = _entry(view, host.name)
+        if entry is not None:
+            dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
+            refusal = check_leave(view, host.name, dead)
+            if isinstance(refusal, Refusal):
+                raise refused(refusal, host.name, _STEP)
+            if len(view.pool) == 2 and view.leader() == host.name:
+                # Alone among two listed nobody is elected: the one that stays leads first.
+                (staying,) = (item.name for item in view.pool if item.name != host.name)
+                switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
+            if not dumped:
+                _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
+        stop(access, host)
+        if entry is not None:
+            _delete(access, entry, others)
+    if in_hosts_file:
+        on_each(
+            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
+        )
+
+
+def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
+    """Delete the entries of servers that are gone for good, without reaching them.
+
+    ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
+    ones, unless a single one of them is left: that one goes on alone.
+    """
+    lost = set(lost)
+    with zone_lock(access, hosts):
+        seen = facts_where_possible(access, hosts, zone.database)
+        holding = {name: one for name, one in seen.items() if one.has_content}
+        listed = {entry.name for one in holding.values() for entry in one.pool}
+        if not lost & listed:
+            return
+        answers = statuses(access, {name: hosts[name] for name in holding})
+        view = ZoneView((), answers)
+        if view.leader() is None and len(holding) == 1 and listed - lost == set(holding):
+            (name,) = holding
+            access.report(f"{name}: go on alone, without {', '.join(sorted(lost & listed))}")
+            survive(access, zone, hosts[name])
+            return
+        health.wait_for_leader(access, hosts)
+        _keep_dump(access, zone, hosts, "before-forgetting")
+        for entry in zone_view(access, hosts).pool:
+            if entry.name in lost:
+                access.report(f"take out {entry.name}, which is lost")
+                _delete(access, entry, hosts)
+
+
+def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Host]) -> None:
+    """No oned answers where the lost servers were: ``lost`` has their addresses by name.
+
+    One that runs again knows nothing of its deletion. It stands for election for ever, and each
+    time the leader gives up its place. Asked from one of ``hosts``. Raises HostError.
+    """
+    answering = statuses(access, hosts) if lost else {}
+    if not answering:
+        return
+    way = hosts[min(answering)]
+    for name, address in sorted(lost.items()):
+        try:
+            back = access.api(way, timeout=5, of=address).raft_status()
+        except (ApiError, HostError):
+            continue
+        if back.server_id == SOLO_ID:
+            continue
+        raise HostError(
+            name,
+            "see that what is lost stays away",
+            expected=f"no oned at {address}, since opennebula-ha:lost names {name}",
+            seen=f"server {back.server_id}, a {back.state.name.lower()} in term {back.term}: out of"
+            " the zone it stands for election again and again, and deposes the leader each time",
+            remedy=f"on {name}: systemctl disable --now opennebula (a candidate takes a minute or"
+            " two to stop), or power it off; if it is to be a front-end again, then drop its"
+            " database, take it off lost and put it in frontends",
+        )
+
+
+def prepare(
+    access: Access,
+    zone: ZoneSpec,
+    staying: Mapping[str, Host],
+    leaving: Mapping[str, Host],
+    *,
+    allow_degraded: bool,
+) -> bool:
+    """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
+    that are down already, have one that stays lead, and keep a dump there.
+
+    One that is down counts against the quorum, and neither a join nor a rollout is done beside
+    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
+    anything is touched.
+    """
+    everybody = {**leaving, **staying}
+    view = zone_view(access, everybody)
+    if not view.pool:
+        return False
+    refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
+    if refusal is not None:
+        raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
+    silent = {
+        entry.name: leaving[entry.name]
+        for entry in view.pool
+        if entry.name in leaving and entry.name not in view.statuses
+    }
+    gone = silent.keys() - facts_where_possible(access, silent, zone.database).keys()
+    if gone:
+        raise unreachable(gone)
+    for host in silent.values():
+        peers = {**staying, host.name: host}
+        leave(access, zone, host, peers, allow_degraded=allow_degraded)
+    heirs = {entry.name for entry in view.pool} & staying.keys()
+    if view.leader() in leaving and heirs:
+        with zone_lock(access, staying):
+            switch_over(access, everybody, heirs)
+    names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
+    if names:
+        _keep_dump(access, zone, everybody, f"before-leave-{names}")
+    return True
+
+
+def unreachable(gone: Iterable[str]) -> HostError:
+    """Return the error for hosts that are to leave and do not answer."""
+    names = ", ".join(sorted(gone))
+    return HostError(
+        names,
+        SHRINK,
+        expected="a host that can be reached, to stop its oned before it leaves",
+        seen="no answer",
+        remedy=f"bring it back; or, where it is gone for good, name {names} under"
+        " opennebula-ha:lost: it must never come back as it was",
+    )
+
+
+def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:
+    """An interrupted leave of one of two: it is stopped, and the other cannot lead. Finish it."""
+    answers = statuses(access, others)
+    if ZoneView((), answers).leader() is not None:
+        return False
+    seen = facts_where_possible(access, {**others, host.name: host}, zone.database)
+    own = seen.get(host.name)
+    staying = [
+        name
+        for name, one in seen.items()
+        if name != host.name
+        and {entry.name for entry in one.pool} == {name, host.name}
+        and one.has_content
+    ]
+    if own is None or own.active or len(staying) != 1:
+        return False
+    survive(access, zone, others[staying[0]])
+    return True
+
+
+def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
+    """The other servers whose oned is silent, and whose host does not answer either."""
+    silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
+    session = access.session(way_in(view, hosts))
+
+    def is_dead(address: str) -> bool:
+        try:
+            session.open_stream(SSH_PORT, PROBE, address).close()
+        except OSError as error:
+            # Whoever refuses a connection is there.
+            return "refused" not in str(error).lower()
+        return False
+
+    found = side_by_side({other: partial(is_dead, other) for other in silent})
+    return sorted(n for n, dead in found.items() if dead)
+
+
+def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
+    host = way_in(health.wait_for_leader(access, hosts), hosts)
+    dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
+
+
+def _entry(view: ZoneView, name: str) -> ServerEntry | None:
+    return next((item for item in view.pool if item.name == name), None)
+
+
+def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
+    def delete(api: Api) -> None:
+        # A call that failed may have been taken all the same: the pool decides.
+        if any((item.id, item.name) == (entry.id, entry.name) for item in api.servers()):
+            api.delete_server(entry.id)
+
+    expected = f"the zone without server {entry.id} {entry.name}"
+    health.at_leader(access, others, delete, step=_STEP, expected=expected)
+    health.write(access, others)

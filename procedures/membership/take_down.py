@@ -1,0 +1,42 @@
+"""Take a whole zone down: followers first, the leader last. The data stays on every host."""
+
+from collections.abc import Mapping
+
+from hosts.models import Host
+from opennebula.zone import ZoneView
+from procedures.bootstrap.bootstrap import zone_lock
+from procedures.context import Access
+from procedures.facts.observe import Facts, all_facts, statuses
+from procedures.install import configuration
+from procedures.oned_service import STOP
+from procedures.parallel import side_by_side
+from procedures.specs import ZoneSpec
+
+
+def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+    """Stop every oned, remove the hooks, the VIPs and any trust left. Raises HostError.
+
+    Each server keeps its SERVER_ID, so that none of them can come up alone on a copy of the data.
+    """
+    with zone_lock(access, hosts):
+        seen = all_facts(access, hosts, zone.database)
+        awake = {name: host for name, host in hosts.items() if seen[name].active}
+        leader = ZoneView((), statuses(access, awake)).leader()
+        followers = [name for name in hosts if name != leader]
+        side_by_side(
+            {name: lambda name=name: _stop(access, zone, seen[name]) for name in followers}  # type: ignore[misc]
+        )
+        if leader is not None:
+            _stop(access, zone, seen[leader])
+
+
+def _stop(access: Access, zone: ZoneSpec, seen: Facts) -> None:
+    written = configuration.without_hooks(seen.newest_conf) if seen.newest_conf else ""
+    access.report(f"{seen.host.name}: take it out of service")
+    access.run(
+        seen.host,
+        "take_down",
+        variables={"vips": " ".join(vip.address for vip in zone.vips)},
+        secrets={"oned_conf": written.rstrip("\n")},
+        timeout=STOP,
+    )

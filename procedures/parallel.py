@@ -1,0 +1,49 @@
+"""Run the same work on several hosts at a time, and collect every error."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from hosts.errors import HostError
+from hosts.models import Host
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class HostErrors(HostError):
+    """Several hosts failed in the same step; says each of them."""
+
+    def __init__(self, errors: list[HostError]) -> None:
+        self.errors = errors
+        first = errors[0]
+        super().__init__(
+            first.host, first.step, expected=first.expected, seen=first.seen, remedy=first.remedy
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def on_each(hosts: Mapping[str, Host], work: Callable[[Host], T]) -> dict[str, T]:
+    """Do that on all those hosts at once, to the end; raises as ``side_by_side`` does."""
+    return side_by_side({name: partial(work, host) for name, host in hosts.items()})
+
+
+def side_by_side(work: Mapping[K, Callable[[], T]]) -> dict[K, T]:
+    """Do all of it at once, to the end; raises HostErrors if any of it raised HostError."""
+    if not work:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(work)) as workers:
+        futures = {key: workers.submit(task) for key, task in work.items()}
+    errors = [error for future in futures.values() if (error := future.exception())]
+    known = [error for error in errors if isinstance(error, HostError)]
+    for error in errors:
+        if not isinstance(error, HostError):
+            raise error
+    if len(known) == 1:
+        raise known[0]
+    if known:
+        raise HostErrors(known)
+    return {key: future.result() for key, future in futures.items()}

@@ -1,0 +1,1 @@
+"""Check all hosts before anything is written."""

@@ -1,0 +1,76 @@
+"""What is found beforehand to be wrong with the front-ends.
+
+Pure: what was seen goes in, findings come out.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from hosts.errors import HostError
+from procedures.preflight.checks.blank import blank
+from procedures.preflight.checks.clock import clock
+from procedures.preflight.checks.conversion import conversion
+from procedures.preflight.checks.host import (
+    disk,
+    distribution,
+    listeners,
+    mandatory_access,
+    memory,
+    systemd,
+)
+from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
+from procedures.preflight.checks.renamed import renamed
+from procedures.preflight.context import Finding, Site, Weight
+
+Rule = Callable[[Site], Iterator[Finding]]
+
+SKIPPABLE: Mapping[str, Rule] = {
+    "clock": clock,
+    "disk": disk,
+    "interface": interface,
+    "listeners": listeners,
+    "memory": memory,
+    "names": names,
+    "ports": ports,
+    "service_ports": service_ports,
+    "vip": vip,
+}
+"""By the name that the config skips them with."""
+
+_ALWAYS: tuple[Rule, ...] = (renamed, blank, conversion, distribution, systemd, mandatory_access)
+
+
+def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
+    """Return all findings, sorted by host.
+
+    Every front-end must answer, unless there is no zone yet and the host was seen before: then it
+    keeps none of the others from their installation.
+    """
+    found = [
+        Finding(error)
+        for name, error in site.silent.items()
+        if site.has_data or name in site.change.new
+    ]
+    for rule in _ALWAYS:
+        found += rule(site)
+    for name, rule in SKIPPABLE.items():
+        if name not in skip:
+            found += (_with_way_past(one, name) for one in rule(site))
+    # A bastion that is down is that once, however many are behind it.
+    by_text = {str(one.error): one for one in found}
+    return sorted(by_text.values(), key=lambda one: (one.error.host, one.error.step))
+
+
+def _with_way_past(one: Finding, name: str) -> Finding:
+    if one.weight is not Weight.REFUSAL:
+        return one
+    error = one.error
+    way_past = f"; to go on all the same, set opennebula-ha:skip_checks: [{name}]"
+    return Finding(
+        HostError(
+            error.host,
+            error.step,
+            expected=error.expected,
+            seen=error.seen,
+            remedy=error.remedy + way_past,
+        )
+    )

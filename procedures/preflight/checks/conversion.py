@@ -1,0 +1,14 @@
+"""Whether data in SQLite can be moved to MariaDB."""
+
+from collections.abc import Iterator
+
+from procedures.bootstrap.convert_database import refusal
+from procedures.preflight.context import Finding, Site
+
+
+def conversion(site: Site) -> Iterator[Finding]:
+    """Of one front-end alone, outside any zone, with the version that is there."""
+    holding = {name for name, one in site.seen.items() if one.holds_data}
+    for name, seen in site.converted.items():
+        if refused := refusal(seen, site.spec.version, holding - {name}):
+            yield Finding(refused)

@@ -1,0 +1,183 @@
+"""What each host has to be by itself."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hosts.errors import HostError
+from opennebula import packages
+from opennebula import ports as at
+from opennebula.families import FAMILIES
+from procedures.install.packaging import supported
+from procedures.preflight.context import Finding, Seen, Site, Weight
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+LEAST_MEMORY = 512 * MIB
+"""MariaDB, oned and its drivers do not fit into less beside the system."""
+GOOD_MEMORY = 2 * GIB
+"""What one-deploy gives the front-ends that it makes."""
+UNCOUNTED = 0.1
+"""Of the memory: what a kernel keeps for itself before it counts."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Room that our work takes."""
+
+    path: str
+    what: str
+    size: int
+
+
+PACKAGES = (Need("/usr", "packages", 1536 * MIB), Need("/var/cache", "what is fetched", 512 * MIB))
+"""OpenNebula with its Ruby and Node, MariaDB, and what they need."""
+MARIADB = Need("/var/lib/mysql", "the database", GIB)
+"""Its own files, a log of 250000 records, and the copy that comes beside the former database."""
+SQLITE = Need("/var/lib/one", "the database", GIB)
+DUMPS = Need("/var/backups", "dumps", 512 * MIB)
+STAGED = (
+    Need("/usr", "packages", 512 * MIB),
+    Need("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
+)
+LEAST_DUMP = 64 * MIB
+PATHS = sorted({one.path for one in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
+
+MARIADB_PORT = 3306
+_DATABASES = {family.database for family in FAMILIES}
+
+
+def distribution(site: Site) -> Iterator[Finding]:
+    """There are packages for it."""
+    for name in site.fresh:
+        ground = site.seen[name].ground
+        try:
+            supported(name, ground.distribution, ground.release, site.spec.version)
+        except HostError as error:
+            yield Finding(error)
+
+
+def systemd(site: Site) -> Iterator[Finding]:
+    """Services are its units."""
+    for name in site.fresh:
+        if not site.seen[name].ground.has_systemd:
+            yield Finding(
+                HostError(
+                    name,
+                    "look for systemd",
+                    expected="a system that was booted with systemd",
+                    seen="no /run/systemd/system",
+                    remedy="use a whole server, or a container with systemd as its first process",
+                )
+            )
+
+
+def mandatory_access(site: Site) -> Iterator[Finding]:
+    """Not in the way by itself: it is good to know of when something is denied."""
+    for name in site.fresh:
+        ground = site.seen[name].ground
+        if ground.is_enforcing:
+            yield Finding(_access(name, "SELinux enforcing", "ausearch -m avc"), Weight.WARNING)
+        if ground.has_apparmor:
+            yield Finding(_access(name, "AppArmor on", "journalctl -k -g apparmor"), Weight.NOTE)
+
+
+def _access(name: str, what: str, how: str) -> HostError:
+    return HostError(
+        name,
+        "look for mandatory access control",
+        expected="none that denies OpenNebula its files",
+        seen=what,
+        remedy=f"where a service is denied something, {how} shows it",
+    )
+
+
+def memory(site: Site) -> Iterator[Finding]:
+    """Enough to work; and as much as others give a front-end."""
+    for name in site.fresh:
+        there = site.seen[name].ground.memory
+        if there >= GOOD_MEMORY * (1 - UNCOUNTED):
+            continue
+        hinders = there < LEAST_MEMORY * (1 - UNCOUNTED)
+        yield Finding(
+            HostError(
+                name,
+                "check the memory",
+                expected=f"{_size(LEAST_MEMORY if hinders else GOOD_MEMORY)} for a front-end",
+                seen=_size(there),
+                remedy=f"give {name} more memory",
+            ),
+            Weight.REFUSAL if hinders else Weight.WARNING,
+        )
+
+
+def disk(site: Site) -> Iterator[Finding]:
+    """Room for what is to come: what shares a file system shares its room."""
+    for name, seen in site.seen.items():
+        by_mount: dict[str, list[Need]] = defaultdict(list)
+        for need in _needs(site, name, seen):
+            if need.path not in seen.ground.room:
+                continue  # A file system that does not answer says nothing of its room.
+            by_mount[seen.ground.room[need.path].mount].append(need)
+        for mount, needs in by_mount.items():
+            free = seen.ground.room[needs[0].path].free
+            wanted = sum(one.size for one in needs)
+            if free < wanted:
+                parts = ", ".join(f"{_size(one.size)} in {one.path}: {one.what}" for one in needs)
+                yield Finding(
+                    HostError(
+                        name,
+                        "check the free space",
+                        expected=f"{_size(wanted)} of free space on {mount} ({parts})",
+                        seen=_size(free),
+                        remedy=f"free some space on {mount} of {name}, or make it larger",
+                    )
+                )
+
+
+def _needs(site: Site, name: str, seen: Seen) -> Iterator[Need]:
+    if name in site.fresh:
+        yield from PACKAGES
+        yield MARIADB if site.spec.database.is_mariadb else SQLITE
+        yield DUMPS
+    elif name in site.converted:
+        yield from (MARIADB, DUMPS)
+    elif site.change.is_upgrade and seen.facts is not None:
+        yield from STAGED
+        largest = max((dump.size for dump in seen.facts.dumps), default=0)
+        yield Need(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
+
+
+def listeners(site: Site) -> Iterator[Finding]:
+    """Nobody else is where a service of ours will be."""
+    wanted = {at.ONED: "opennebula"}
+    wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
+    if site.spec.database.is_mariadb:
+        wanted[MARIADB_PORT] = "MariaDB"
+    for name in site.fresh:
+        seen = site.seen[name]
+        if seen.facts is None:
+            continue
+        there = {*seen.facts.packages}
+        if there & _DATABASES:
+            there.add("MariaDB")
+        taken = {
+            port: listener.process
+            for port, listener in sorted(seen.ground.listening.items())
+            if port in wanted and wanted[port] not in there
+        }
+        if taken:
+            yield Finding(
+                HostError(
+                    name,
+                    "look for the ports of its services",
+                    expected=", ".join(f"{port} free for {wanted[port]}" for port in taken),
+                    seen=", ".join(f"{process} at {port}" for port, process in taken.items()),
+                    remedy="stop that there, or have it listen at another port",
+                )
+            )
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size // MIB} MiB"

@@ -1,0 +1,178 @@
+"""What the front-ends have to be to each other: names, ports, and the VIP."""
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterator
+
+from hosts.errors import HostError
+from opennebula import packages
+from opennebula import ports as at
+from procedures.facts.observe import NO_ADDRESS, wrong_names
+from procedures.preflight.context import Finding, Site, Weight
+
+OPEN = "open"
+REFUSED = "Connection refused"
+
+
+def names(site: Site) -> Iterator[Finding]:
+    """Each finds the others by name, unless what we write into /etc/hosts will say it."""
+    if len(site.spec.hosts) < 2:
+        return
+    for name, seen in site.seen.items():
+        if seen.facts is None:
+            continue
+        asked = {
+            other: host for other, host in site.spec.hosts.items() if site.fresh & {name, other}
+        }
+        wrong = wrong_names(seen.facts, asked)
+        if site.spec.ensure_hosts:
+            wrong = _past_the_hosts_file(wrong, seen.ground.name_sources)
+        if wrong:
+            yield Finding(
+                HostError(
+                    name,
+                    "resolve the front-ends' names",
+                    expected=", ".join(f"{other} at {asked[other].address}" for other in wrong),
+                    seen=", ".join(f"{other} at {found}" for other, found in wrong.items()),
+                    remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
+                    " what we write into /etc/hosts counts"
+                    if site.spec.ensure_hosts
+                    else "mend the name service, or set opennebula-ha:ensure_hosts: true",
+                )
+            )
+
+
+def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
+    """Of those the ones that are wrong still when /etc/hosts has them. resolved reads that, too."""
+    if "files" not in sources:
+        return wrong
+    if set(sources[: sources.index("files")]) <= {"resolve", "mymachines"}:
+        return {}
+    return {name: at for name, at in wrong.items() if at != NO_ADDRESS}
+
+
+def ports(site: Site) -> Iterator[Finding]:
+    """SSH, by which data go from one to another, and oned."""
+    for target in site.seen:
+        wanted = {site.ssh[target]: "sshd", at.ONED: "oned"}
+        sources = [
+            source for source in site.seen if source != target and site.fresh & {source, target}
+        ]
+        yield from _unreached(site, target, sources, wanted)
+
+
+def service_ports(site: Site) -> Iterator[Finding]:
+    """What runs beside oned; where nothing gets through at all, that is said already."""
+    features = site.spec.reachable if site.change.new else site.change.added
+    wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
+    for target in site.seen:
+        sources = [
+            source
+            for source in site.seen
+            if source != target
+            and (site.fresh & {source, target} or not site.change.new)
+            and not _is_cut_off(site, source, target)
+        ]
+        yield from _unreached(site, target, sources, wanted)
+
+
+def _is_cut_off(site: Site, source: str, target: str) -> bool:
+    address, reached = site.spec.hosts[target].address, site.seen[source].ground.reached
+    core = {reached.get((address, port), OPEN) for port in (site.ssh[target], at.ONED)}
+    return not core & {OPEN, REFUSED}
+
+
+def _unreached(
+    site: Site, target: str, sources: list[str], wanted: dict[int, str]
+) -> Iterator[Finding]:
+    address, there = site.spec.hosts[target].address, site.seen[target].ground
+    # Where nobody listens yet, it is the host itself that refuses: the way is free.
+    kept = {port for port, one in there.listening.items() if one.answers_at(address)}
+    kept.add(site.ssh[target])
+    failed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for source in sorted(sources):
+        for port, what in wanted.items():
+            said = site.seen[source].ground.reached.get((address, port), OPEN)
+            if said != OPEN and (said != REFUSED or port in kept):
+                failed[source, said].append(f"{port} ({what})")
+    if not failed:
+        return
+    missed = sorted({source for source, _ in failed})
+    yield Finding(
+        HostError(
+            target,
+            "see that the front-ends reach each other",
+            expected=f"an answer at {address} to {', '.join(missed)}",
+            seen="; ".join(
+                f"from {source} to {target} port {', '.join(which)}: {said}"
+                for (source, said), which in failed.items()
+            ),
+            remedy=f"let TCP from {', '.join(site.spec.hosts[name].address for name in missed)} to"
+            f" these ports of {address} through, in the firewalls of both ends and between them",
+        )
+    )
+
+
+def interface(site: Site) -> Iterator[Finding]:
+    """Each VIP's own, with an address of the front-end's in the VIP's subnet."""
+    for name, seen in site.seen.items():
+        if seen.facts is None:
+            continue
+        addresses = seen.facts.addresses
+        vips = {vip.address for vip in site.spec.vips.get(name, ())}
+        for vip in site.change.vips_of(name):
+            if any(
+                one.interface == vip.interface
+                and one.address not in vips
+                and ipaddress.ip_address(one.address) in vip.network
+                for one in addresses
+            ):
+                continue
+            there = [f"{one.interface} {one.address}/{one.prefix}" for one in addresses]
+            yield Finding(
+                HostError(
+                    name,
+                    "check the VIP's interface",
+                    expected=f"interface {vip.interface} with an address in {vip.network}",
+                    seen=", ".join(there) or "no address at all",
+                    remedy="correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
+                    f" {name} one_vip_if for this host alone; of a further VIP its interface in"
+                    " opennebula-ha:one_vips",
+                )
+            )
+
+
+def vip(site: Site) -> Iterator[Finding]:
+    """Nobody but the front-ends answers for any of them."""
+    grounds = [one.ground for one in site.seen.values()]
+    addresses = {host.address for host in site.spec.hosts.values()}
+    own = {mac for one in grounds for mac in one.macs}
+    if _lists_others(site):
+        # One of those may have it; the zone's own check names them.
+        return
+    own |= {mac for one in grounds for of, mac in one.neighbours.items() if of in addresses}
+    strange: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, seen in sorted(site.seen.items()):
+        for address in site.change.addresses:
+            mac = seen.ground.neighbours.get(address, "")
+            if mac and mac not in own:
+                strange[address, mac].append(name)
+    for (address, mac), told in strange.items():
+        yield Finding(
+            HostError(
+                ", ".join(told),
+                "see that the VIP is free",
+                expected=f"nobody who answers for {address}",
+                seen=f"{mac} does, which is none of the front-ends",
+                remedy="take that address from the machine that has it, or set"
+                " opennebula-ha:one_vip to a free one",
+            ),
+            # A server of the zone that does not answer may be the one that has it.
+            Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
+        )
+
+
+def _lists_others(site: Site) -> bool:
+    """Return whether a zone on these hosts has servers that are none of the front-ends."""
+    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)

@@ -1,0 +1,25 @@
+"""A front-end keeps its name as long as it is in the stack."""
+
+from collections.abc import Iterator
+
+from hosts.errors import HostError
+from procedures.preflight.context import Finding, Site
+
+
+def renamed(site: Site) -> Iterator[Finding]:
+    """No host leaves the stack under one name and joins it under another in the same ``up``.
+
+    It would be set up as the new one, and then taken out of service as the one that left.
+    """
+    for name, former in site.change.renamed.items():
+        yield Finding(
+            HostError(
+                name,
+                "compare the front-ends' names",
+                expected=f"{former} at {site.spec.hosts[name].address}, as the stack has it",
+                seen=f"{name} at that address",
+                remedy=f"set its name in opennebula-ha:frontends back to {former}: the zone knows"
+                f" its servers by their names. To rename a server of a zone of three or more, take"
+                f" {former} out of frontends and run up, empty that host, then add it as {name}",
+            )
+        )

@@ -1,0 +1,115 @@
+"""Preflight: check all front-ends in one pass, before anything on any of them changes."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula import ports
+from procedures.context import Access
+from procedures.facts.observe import Facts, question, read
+from procedures.parallel import HostErrors, on_each
+from procedures.preflight.checks import findings
+from procedures.preflight.checks.host import PATHS
+from procedures.preflight.context import Change, Seen, Site, Weight
+from procedures.preflight.probe import ground
+from procedures.preflight.zone_preflight import Foreseen, ZoneChange, foresee
+from procedures.specs import PreflightSpec
+
+SECONDS = 120.0
+"""For a host's answer: most of it is what a host gives itself to look up a name."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks saw."""
+
+    facts: Mapping[str, Facts]
+    """Of every host, for the step that changes it next."""
+    adopted: frozenset[str]
+    """The front-ends of a zone that runs already."""
+
+
+def preflight(
+    access: Access,
+    spec: PreflightSpec,
+    before: PreflightSpec | None,
+    *,
+    skip: Collection[str],
+    converts: bool = False,
+    warn: Callable[[str], None],
+    zone_change: ZoneChange,
+) -> Checked:
+    """Check all front-ends, and what the zone makes of the change.
+
+    ``before``: the stack at its last ``up``, if there was one; hosts that it did not have are
+    checked fully, the others in what the change needs of them. ``converts``: data
+    in SQLite may be moved to MariaDB. ``warn`` gets what does not hinder.
+
+    Raises HostError (HostErrors for several) with everything that is wrong with any host.
+    """
+    change = Change(spec, before)
+    hosts = spec.hosts
+    access.report(f"check {', '.join(sorted(hosts))} before anything changes")
+    ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
+    answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
+    site = Site(
+        change,
+        seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
+        silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
+        ssh=ssh,
+        converts=converts,
+    )
+    found = findings(site, skip)
+    for one in found:
+        if one.weight is Weight.WARNING:
+            warn(str(one.error))
+        elif one.weight is Weight.NOTE:
+            access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
+    facts = {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+    # One host under two names would look like two servers.
+    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
+    wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
+    wrong += foreseen.refusals
+    if wrong:
+        raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
+    return Checked(facts, foreseen.adopted)
+
+
+def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) -> Seen | HostError:
+    try:
+        # What that takes is no part of the answer's time, by which the clock is compared.
+        access.session(host).connect()
+        sent, begun = time.time(), time.monotonic()
+        output = access.run(
+            host,
+            "preflight",
+            "observe",
+            variables={
+                **question(change.spec.database, change.spec.hosts),
+                "vips": " ".join(change.addresses),
+                "targets": "\n".join(_targets(change, host.name, ssh)),
+                "paths": " ".join(PATHS),
+            },
+            exclusive=False,
+            timeout=SECONDS,
+        )
+        received = sent + time.monotonic() - begun
+        known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
+        return Seen(ground(output.values, sent, received), known)
+    except HostError as error:
+        return error
+
+
+def _targets(change: Change, source: str, ssh: Mapping[str, int]) -> list[str]:
+    """Address and port of all that the host is to knock at."""
+    found = []
+    for target, host in sorted(change.spec.hosts.items()):
+        is_new = bool(change.new & {source, target})
+        core = (ssh[target], ports.ONED) if is_new else ()
+        features = change.spec.reachable if is_new else change.added
+        knocked = (*core, *(ports.FEATURES[name] for name in features))
+        if target != source:
+            found += [f"{host.address} {port}" for port in knocked]
+    return found

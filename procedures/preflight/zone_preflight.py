@@ -1,0 +1,197 @@
+"""What the zone itself would refuse, found before anything is written on any host.
+
+The plans are the ones that the later steps make again from what they observe then. Raises nothing
+that those would not raise; what only a later step can see is left to it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.membership import Adopt, FrontEndView, Refusal, check_shrink, plan_join, plan_zone
+from opennebula.zone import RaftStatus, ServerEntry, ZoneView
+from procedures.bootstrap import bootstrap
+from procedures.bootstrap.bootstrap import refused
+from procedures.context import Access
+from procedures.credentials import password
+from procedures.facts.observe import Facts, facts_where_possible, statuses, zone_view
+from procedures.facts.signs import on_sqlite
+from procedures.install.install import not_ours
+from procedures.membership import join, leave
+from procedures.specs import ZoneSpec
+
+
+@dataclass(frozen=True)
+class ZoneChange:
+    """What a change of the stack means for its zone."""
+
+    zone: ZoneSpec
+    staying: Mapping[str, Host]
+    leaving: Mapping[str, Host]
+    """Front-ends that the stack had and has no more, without those that are lost."""
+    new: Collection[str] = ()
+    """Those of the front-ends that stay which the stack did not have."""
+    lost: Collection[str] = ()
+    restoring: bool = False
+    """Where no front-end holds a database, the zone begins with a dump."""
+    changes_password: bool = False
+    allow_degraded: bool = False
+
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """All front-ends that the zone may have, without those that are lost."""
+        return {**self.leaving, **self.staying}
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What the zone makes of the change."""
+
+    refusals: tuple[HostError, ...] = ()
+    adopted: frozenset[str] = frozenset()
+    """The front-ends of a zone that runs already."""
+
+
+def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Foreseen:
+    """Plan the zone from the facts of the hosts that stay; changes nothing.
+
+    ``seen`` are facts of this moment, asked with the names of all front-ends. Where one is missing,
+    or an interrupted change of the version waits to be resumed, nothing is foreseen.
+    """
+    if not change.staying.keys() <= seen.keys() or any(
+        one.silent or one.upgrading or one.migrating for one in seen.values()
+    ):
+        return Foreseen()
+    known = {name: seen[name] for name in change.staying}
+    known |= facts_where_possible(access, change.leaving, change.zone.database)
+    awake = {name: one.host for name, one in known.items() if one.active}
+    try:
+        way = password.present_access(access, awake, changed=change.changes_password)
+        answers = statuses(way, awake)
+        view = zone_view(way, change.hosts) if answers else ZoneView((), {})
+    except HostError as error:
+        return Foreseen((error,))
+    views = [one.view(answers.get(name)) for name, one in known.items()]
+    foreseen = judge(change, views, view, access.secrets.one_pass)
+    if any(on_sqlite(one, change.zone.database) for one in known.values()):
+        # Its data are about to be moved, as the config says.
+        return replace(foreseen, adopted=frozenset())
+    return foreseen
+
+
+def judge(
+    change: ZoneChange, front_ends: Collection[FrontEndView], view: ZoneView, one_pass: str = ""
+) -> Foreseen:
+    """The same from what was observed. Pure.
+
+    ``view`` is the zone as its leader shows it, empty where there is none.
+    """
+    staying = [host for host in front_ends if host.name in change.staying]
+    forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
+    refusals = [
+        *_of_strangers(change, front_ends),
+        *_of_lost(change, staying, view, forgets),
+    ]
+    adopted: frozenset[str] = frozenset()
+    if not refusals and not (forgets and view.leader() is None):
+        plan = plan_zone(
+            tuple(front_ends),
+            highly_available=change.zone.highly_available,
+            leaving=(*change.leaving, *forgets),
+            restoring=change.restoring,
+        )
+        if isinstance(plan, Refusal):
+            refusals.append(refused(plan, ", ".join(sorted(change.hosts)), bootstrap.STEP))
+        elif any(isinstance(step, Adopt) for step in plan):
+            refusals += _of_joins(change, front_ends, view)
+            adopted = frozenset(entry.name for entry in view.pool) & change.staying.keys()
+        elif not plan:
+            # One front-end that serves by itself, as the stack wants it.
+            adopted = frozenset(change.staying)
+    if change.zone.highly_available and view.leader() is not None:
+        refusals += _of_leaves(change, front_ends, view)
+    if change.changes_password and view.statuses:
+        refusals += _of_password(change, view, one_pass)
+    return Foreseen(tuple(refusals), adopted if not refusals else frozenset())
+
+
+def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> Iterator[HostError]:
+    """A new front-end holds no data, or a copy of those of the stack's own."""
+    own = [host for host in front_ends if host.has_content and host.name not in change.new]
+    for host in front_ends:
+        if host.has_content and host.name in change.new:
+            strange = sorted(other.name for other in own if other.identity != host.identity)
+            if strange:
+                yield not_ours(host.name, strange)
+
+
+def _of_lost(
+    change: ZoneChange,
+    staying: Collection[FrontEndView],
+    view: ZoneView,
+    forgets: Collection[str],
+) -> Iterator[HostError]:
+    """Without the lost there must be a majority, or one server that can continue alone."""
+    if not forgets or view.leader() is not None:
+        return
+    holding = {host.name for host in staying if host.has_content}
+    listed = {entry.name for host in staying for entry in host.pool}
+    if listed - {*forgets} == holding and len(holding) == 1:
+        return
+    asleep = sorted(host.name for host in staying if host.is_member and not host.running)
+    yield HostError(
+        ", ".join(sorted(change.staying)),
+        "take the lost servers out of the zone",
+        expected="a leader among the servers that are left, or one server that is left alone",
+        seen="no leader" + (f"; stopped: {', '.join(asleep)}" if asleep else ""),
+        remedy="start opennebula on the front-ends that are left, so that they elect a leader; or"
+        " name all but one of them under opennebula-ha:lost, and that one continues alone",
+    )
+
+
+def _of_joins(
+    change: ZoneChange, front_ends: Collection[FrontEndView], view: ZoneView
+) -> Iterator[HostError]:
+    """Joins of the front-ends that stay, by the present leader's data and list of servers."""
+    by_name = {host.name: host for host in front_ends}
+    leader = by_name.get(view.leader() or "")
+    if leader is None:
+        return
+    for name in sorted(change.staying):
+        if name != leader.name:
+            plan = plan_join(by_name[name], leader, view.pool)
+            if isinstance(plan, Refusal):
+                yield refused(plan, name, join.STEP)
+
+
+def _of_leaves(
+    change: ZoneChange, front_ends: Collection[FrontEndView], view: ZoneView
+) -> Iterator[HostError]:
+    leaving = {entry.name for entry in view.pool if entry.name in change.leaving}
+    if not leaving:
+        return
+    refusal = check_shrink(view, sorted(leaving), allow_degraded=change.allow_degraded)
+    if refusal is not None:
+        yield refused(refusal, ", ".join(sorted(leaving)), leave.SHRINK)
+    gone = leaving - view.statuses.keys() - {host.name for host in front_ends}
+    if gone:
+        yield leave.unreachable(gone)
+
+
+def _of_password(change: ZoneChange, view: ZoneView, one_pass: str) -> Iterator[HostError]:
+    yield from password.unfit(", ".join(sorted(change.staying)), one_pass)
+    down = _down(view.pool, view.statuses)
+    if down:
+        yield HostError(
+            ", ".join(down),
+            password.STEP,
+            expected="every zone server up: each must take the new password",
+            seen=f"no answer of the oned on {', '.join(down)}",
+            remedy=f"start opennebula on {', '.join(down)}, or set opennebula-ha:one_pass back;"
+            " then run again",
+        )
+
+
+def _down(pool: Collection[ServerEntry], answers: Mapping[str, RaftStatus]) -> list[str]:
+    return sorted(entry.name for entry in pool if entry.name not in answers)

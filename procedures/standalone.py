@@ -1,0 +1,59 @@
+"""One oned outside any zone: go back to it, and the way out for a last survivor."""
+
+from collections.abc import Callable
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import ApiError
+from opennebula.zone import SOLO_ID
+from procedures import health
+from procedures.context import Access
+from procedures.facts.observe import Facts, facts
+from procedures.oned_service import answering, enlist, start, stop
+from procedures.specs import ZoneSpec
+from procedures.transfer.seed import dump
+
+
+def retire(access: Access, zone: ZoneSpec, host: Host) -> None:
+    """The last server of a zone runs solo from now on; a dump is kept before."""
+    _alone(access, zone, host, lambda name: True, "before-solo")
+
+
+def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
+    """The only server left of a zone that lost quorum by it takes the others out and leads alone.
+
+    A two-server zone whose other member is gone has no leader and takes no call; solo, it does.
+    The others must never come back: the caller has made sure of that. A dump is kept before.
+    """
+    seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")
+    (entry,) = (item for item in facts(access, host, zone.database).pool if item.name == host.name)
+    stop(access, host)
+    enlist(access, zone, seen, entry.id)
+    start(access, host, entry.id)
+    health.wait_for_leader(access, {host.name: host})
+
+
+def _alone(
+    access: Access, zone: ZoneSpec, host: Host, goes: Callable[[str], bool], reason: str
+) -> Facts:
+    seen = facts(access, host, zone.database)
+    if seen.server_id != SOLO_ID:
+        dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=True)
+        seen = enlist(access, zone, seen, SOLO_ID)
+    start(access, host, None)
+    api = answering(access, host)
+    try:
+        if api.zone()[1] != zone.endpoint:
+            api.set_endpoint(zone.endpoint)
+        for entry in api.servers():
+            if goes(entry.name):
+                api.delete_server(entry.id)
+    except ApiError as error:
+        raise HostError(
+            host.name,
+            "take servers out of the pool",
+            expected="a solo oned to do it",
+            seen=str(error),
+            remedy="look at /var/log/one/oned.log there, then run again",
+        ) from None
+    return seen

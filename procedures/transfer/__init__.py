@@ -1,0 +1,1 @@
+"""Copy a leader's database and keys to other front-ends."""

@@ -1,0 +1,1 @@
+"""Another version of OpenNebula on a zone that runs."""

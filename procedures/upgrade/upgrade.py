@@ -1,0 +1,352 @@
+"""Another version of OpenNebula on a zone that lives.
+
+Its packages are fetched beforehand and wait on each host (``install.sh``). Where they need
+the same database, they take the place of the present ones one server at a time, in a rollout.
+Where they need another one, the whole zone stops, the database is changed on one server and copied
+to the others, and all start together: nobody runs on the old database beside the new one. A file
+on each host says that this is under way, and no oned of ours starts while it is there; which
+packages and which database each host has says what is left to do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.packages import is_version
+from procedures import health
+from procedures.context import Access
+from procedures.facts.observe import Facts, all_facts, zone_view
+from procedures.oned_service import RESTART, answering, stop
+from procedures.parallel import HostErrors, on_each
+from procedures.specs import Database, ZoneSpec
+from procedures.transfer.seed import COPY, dump, seed
+
+INSTALL = 900.0
+"""Seconds to put packages in the place of others."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What the stack's config says of OpenNebula's version."""
+
+    version: str
+    agreed: str | None = None
+    """The version for which the database may be changed, with the zone down meanwhile."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the database that was begun: who led then, and what is to be everywhere."""
+
+    leader: str
+    package: str
+    schema: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Change":
+        """From the words on a host."""
+        return cls(*text.split())
+
+    def __str__(self) -> str:
+        return f"{self.leader} {self.package} {self.schema}"
+
+    def has_database(self, one: Facts) -> bool:
+        """That host's database has been changed, to the end."""
+        return one.schema == self.schema and not one.migrating
+
+    def is_done(self, one: Facts) -> bool:
+        """That host lacks nothing but its start."""
+        return one.package == self.package and self.has_database(one)
+
+
+def rolls(seen: Facts, version: str) -> bool:
+    """Whether that version is for the rollout: there is another one, with data."""
+    return bool(seen.package) and seen.has_content and not is_version(seen.package, version)
+
+
+def check(seen: Facts, version: str) -> None:
+    """Raises HostError where the way to another version than that is under way."""
+    if not seen.upgrading or is_version(Change.parse(seen.upgrading).package, version):
+        return
+    package = Change.parse(seen.upgrading).package
+    raise HostError(
+        seen.host.name,
+        "compare the version",
+        expected=f"opennebula-ha:one_version {package}: the zone is on its way to that",
+        seen=version,
+        remedy=f"set one_version to {package} without what follows the hyphen and run up; when"
+        " that is done, set another one",
+    )
+
+
+def agree(seen: Facts, database: Database, release: Release) -> None:
+    """Raises HostError where the waiting packages need a change of the database unasked for."""
+    if seen.staged_schema == seen.schema:
+        return
+    agreed = release.agreed is not None and is_version(seen.staged, release.agreed)
+    if agreed and database.is_mariadb:
+        return
+    if not database.is_mariadb:
+        remedy = "upgrade by hand: this is done for MariaDB alone"
+    elif _goes_back(seen.schema, seen.staged_schema):
+        remedy = (
+            f'set opennebula-ha:upgrade_database: "{release.version}" to go back to the dump from'
+            " before the upgrade: WHAT WAS WRITTEN SINCE IS LOST, and nobody can use the zone"
+            " meanwhile, for some minutes; a dump of now is kept"
+        )
+    else:
+        remedy = (
+            f'set opennebula-ha:upgrade_database: "{release.version}" to have the database'
+            " upgraded: nobody can use the zone meanwhile, for some minutes (a dump, onedb"
+            " upgrade, a copy to each front-end); virtual machines run on, and a dump of now is"
+            " kept for the way back"
+        )
+    raise HostError(
+        seen.host.name,
+        "compare the version of the database",
+        expected="the same one, for a change without a pause",
+        seen=f"its database is version {seen.schema}, OpenNebula {seen.staged} needs"
+        f" {seen.staged_schema}",
+        remedy=remedy,
+    )
+
+
+def is_due(seen: Facts, version: str) -> bool:
+    """Whether packages of that version wait on the host."""
+    return bool(seen.staged) and is_version(seen.staged, version)
+
+
+def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
+    """Put the waiting packages in place. Raises HostError; with those before it runs on then."""
+    access.run(
+        host,
+        "swap",
+        variables={"folder": folder, "start": "yes" if start else "no"},
+        timeout=2 * INSTALL + 2 * RESTART,
+    )
+
+
+def take_up(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
+) -> bool:
+    """Go on with what an interrupted run left, usually nothing; whether there was something.
+
+    ``seen`` are the present facts of those that answer. A server that serves nobody gets the
+    packages that wait for it at once: it may be those that it has that are at fault, and the zone
+    has nothing to lose by it. Raises HostError.
+    """
+    begun = sorted({one.upgrading for one in seen.values() if one.upgrading})
+    if begun:
+        # With the zone's other servers alone it must not go on.
+        everybody = all_facts(access, hosts, zone.database)
+        _Changing(access, zone, everybody, Change.parse(begun[0])).run()
+        return True
+    waiting = [n for n, one in seen.items() if one.staged and one.staged_schema == one.schema]
+    if not waiting:
+        return False
+    view = zone_view(access, hosts)
+    leader = view.statuses.get(view.leader() or "")
+    for name in waiting:
+        status = view.statuses.get(name)
+        if status is None or (leader is not None and status.term != leader.term):
+            swap(access, hosts[name])
+    return True
+
+
+def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release) -> bool:
+    """Where the waiting packages need an older database: bring all there. Raises HostError.
+
+    The zone need not be whole for that: its new version may be what is wrong with it.
+    """
+    if release.agreed is None:
+        return False
+    seen = all_facts(access, hosts, zone.database)
+    return any(
+        is_due(one, release.version) and _goes_back(one.schema, one.staged_schema)
+        for one in seen.values()
+    ) and change_database(access, zone, min(seen), seen, release)
+
+
+def change_database(
+    access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: Release
+) -> bool:
+    """Where the waiting packages need another database: bring all there. Raises HostError."""
+    due = {name: one for name, one in seen.items() if is_due(one, release.version)}
+    if all(one.staged_schema == one.schema for one in due.values()):
+        return False
+    for one in due.values():
+        agree(one, zone.database, release)
+    change = Change(leader, due[min(due)].staged, due[min(due)].staged_schema)
+    for name, one in seen.items():
+        if (one.staged, one.staged_schema) != (change.package, change.schema):
+            raise HostError(
+                name,
+                "change the version of the database",
+                expected=f"the packages of OpenNebula {change.package} to wait on every server",
+                seen=one.staged or "none",
+                remedy="change who is in the zone before or after that, and not with it",
+            )
+    if _goes_back(seen[leader].schema, change.schema):
+        kept_dump(seen, change.schema)
+    _Changing(access, zone, seen, change).run()
+    return True
+
+
+class _Changing:
+    def __init__(
+        self, access: Access, zone: ZoneSpec, seen: Mapping[str, Facts], change: Change
+    ) -> None:
+        self._access = access
+        self._zone = zone
+        self._change = change
+        self._facts = {n: one for n, one in seen.items() if one.has_content or one.upgrading}
+        self._hosts = {name: one.host for name, one in self._facts.items()}
+
+    def run(self) -> None:
+        if not all(self._change.is_done(one) for one in self._facts.values()):
+            try:
+                self._stop_all()
+                self._change_first()
+            except HostError as error:
+                self._give_up(error)
+                raise
+            self._change_others()
+        self._start(settle=True)
+
+    def _stop_all(self) -> None:
+        """Followers first: the leader has whatever was written last."""
+        target = {"target": str(self._change)}
+        on_each(self._hosts, lambda host: self._access.run(host, "begin_upgrade", variables=target))
+        followers = dict(self._hosts)
+        leader = followers.pop(self._change.leader, None)
+        on_each(followers, lambda host: stop(self._access, host))
+        if leader is not None:
+            stop(self._access, leader)
+        self._look()
+
+    def _look(self) -> None:
+        self._facts = all_facts(self._access, self._hosts, self._zone.database)
+
+    def _source(self) -> str:
+        """Whose database the others get: one that is changed already, or the newest."""
+        return max(
+            self._facts,
+            key=lambda name: (
+                self._change.has_database(self._facts[name]),
+                bool(self._facts[name].migrating),
+                self._facts[name].log_term,
+                self._facts[name].log_index,
+                name == self._change.leader,
+            ),
+        )
+
+    def _change_first(self) -> None:
+        one = self._facts[self._source()]
+        if self._change.has_database(one):
+            return
+        servers = "\n".join(sorted(f"{entry.id} {entry.name}" for entry in one.pool))
+        instead = ""
+        if _goes_back(one.schema, self._change.schema):
+            holder, instead = kept_dump(self._facts, self._change.schema)
+            one = self._facts[holder]
+        kept = one.migrating or dump(
+            self._access,
+            one.host,
+            self._zone.database,
+            reason=_reason(one.schema, self._change.schema),
+            keep=self._zone.keep_dumps,
+            stop=True,
+        )
+        on_each(self._hosts, self._install)
+        self._access.run(
+            one.host,
+            "upgrade_database",
+            variables={
+                "db_name": self._zone.database.name,
+                "dump": kept,
+                "instead": instead,
+                "servers": servers,
+            },
+            timeout=3 * COPY,
+        )
+        self._look()
+
+    def _install(self, host: Host) -> None:
+        if self._facts[host.name].package != self._change.package:
+            swap(self._access, host, start=False)
+
+    def _change_others(self) -> None:
+        on_each(self._hosts, self._install)
+        seed(
+            self._access,
+            self._hosts[self._source()],
+            [one for one in self._facts.values() if not self._change.has_database(one)],
+            {name: one.server_id for name, one in self._facts.items()},
+            self._zone.database,
+            reason=f"of-{self._change.schema}".replace("/", "_"),
+            keep=self._zone.keep_dumps,
+            stop=True,
+        )
+
+    def _start(self, *, settle: bool) -> None:
+        self._access.report(f"start {', '.join(self._hosts)} together")
+        variables = {"settle": "yes" if settle else "no"}
+        on_each(
+            self._hosts,
+            lambda host: self._access.run(
+                host, "end_upgrade", variables=variables, timeout=RESTART
+            ),
+        )
+        if self._zone.highly_available:
+            health.wait_for_leader(self._access, self._hosts)
+        else:
+            on_each(self._hosts, lambda host: answering(self._access, host))
+
+    def _give_up(self, error: HostError) -> None:
+        """Back to the packages of before, as long as every database is the one of before."""
+        try:
+            self._look()
+            if any(self._change.has_database(one) or one.migrating for one in self._facts.values()):
+                return
+            self._access.report("the zone goes on as it was")
+            for name, one in self._facts.items():
+                if one.package != one.replaced:
+                    swap(self._access, self._hosts[name], folder="old", start=False)
+            self._start(settle=False)
+        except HostError as another:
+            raise HostErrors([error, another]) from None
+
+
+def _reason(schema: str, new: str) -> str:
+    """Of a dump that is never thrown away by itself."""
+    return f"of-{schema}-before-{new}".replace("/", "_")
+
+
+def kept_dump(seen: Mapping[str, Facts], schema: str) -> tuple[str, str]:
+    """The newest dump of a database of that version, and who has it. Raises HostError."""
+    kept = [
+        (PurePosixPath(one.path).name, name, one.path)
+        for name, facts in seen.items()
+        for one in facts.dumps
+        if f"-of-{schema}-before-".replace("/", "_") in one.path
+    ]
+    if not kept:
+        raise HostError(
+            ", ".join(sorted(seen)),
+            "look for the dump from before the upgrade",
+            expected=f"/var/backups/opennebula/TIME{'-' + _reason(schema, '…')}.sql.zst",
+            seen="none on any front-end",
+            remedy="copy it back there, with its keys, from where you keep it; then run again",
+        )
+    _, name, path = max(kept)
+    return name, path
+
+
+def _goes_back(schema: str, new: str) -> bool:
+    return _numbers(new) < _numbers(schema)
+
+
+def _numbers(schema: str) -> list[int]:
+    return [int(part) for part in schema.partition("/")[0].split(".") if part]

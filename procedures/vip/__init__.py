@@ -1,0 +1,1 @@
+"""The virtual IPs and the zone's ENDPOINT."""

@@ -1,0 +1,85 @@
+"""The zone's ENDPOINT, and the addresses that the leader holds and nobody else."""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from hosts.models import Host
+from opennebula.packages import FEATURES
+from procedures import health, services
+from procedures.context import Access
+from procedures.facts.observe import Facts, all_facts, way_in
+from procedures.health import Whole
+from procedures.parallel import on_each
+from procedures.specs import ZoneSpec
+from procedures.vip.address import LeaderChanged, to_leader
+
+_GUI = FEATURES["gui"]
+
+
+def settle(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    whole: Whole | None = None,
+    *,
+    version: str = "",
+    features: Collection[str] = (),
+) -> str:
+    """Set the zone's ENDPOINT and wait until exactly the leader holds the VIPs; its name, if any.
+
+    ``whole`` is the zone of a moment ago, where somebody has seen it with all that runs beside it.
+    Where it has not been seen, or changes here, the ``features`` of that ``version`` are seen to.
+    """
+    if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():
+        leader, entrance = whole.leader, hosts[whole.leader]
+        seen = {name: whole.facts[name] for name in hosts}
+    else:
+        view = health.wait_for_leader(access, hosts)
+        leader, entrance = view.leader() or "", way_in(view, hosts)
+        seen = all_facts(access, hosts, zone.database)
+    guis = _guis(seen)
+    idle = {name for name in guis if not seen[name].units[_GUI].runs}
+    heads = [entrance]
+
+    def find() -> Host:
+        return heads.pop() if heads else way_in(health.wait_for_leader(access, hosts), hosts)
+
+    ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
+    try:
+        if ask(call=lambda api: api.zone()[1]) != zone.endpoint:
+            # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
+            # before and started after it, none has the former answer wherever this is interrupted.
+            running, idle = guis.keys() - idle, set(guis)
+            _gui(access, {name: guis[name] for name in running}, "stop")
+            ask(call=lambda api: api.set_endpoint(zone.endpoint))
+    finally:
+        _gui(access, {name: guis[name] for name in idle}, "start")
+    if zone.vips:
+        access.report(f"wait until {leader} alone holds the VIP")
+    try:
+        then = to_leader(access, zone, hosts, leader, seen)
+    except LeaderChanged:
+        return settle(access, zone, hosts, version=version, features=features)
+    if whole is None or idle or then is not seen:
+        wanted = {
+            name: services.promised(one, features, version) if features else ()
+            for name, one in then.items()
+        }
+        known = None if idle else {name: services.Seen.of(one) for name, one in then.items()}
+        head = services.settle(access, zone, hosts, leader, wanted=wanted, seen=known)
+        if head != leader:
+            return settle(access, zone, hosts, version=version, features=features)
+    return leader if zone.vips else ""
+
+
+def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
+    """The front-ends on which FireEdge is to run."""
+    return {
+        name: one.host
+        for name, one in seen.items()
+        if _GUI in one.units and one.units[_GUI].enabled.startswith("enabled")
+    }
+
+
+def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:
+    on_each(hosts, lambda host: access.run(host, "gui", variables={"action": action}))

@@ -1,0 +1,1 @@
+"""The web server with TLS in front of FireEdge."""

@@ -1,0 +1,135 @@
+"""A web server with TLS in front of FireEdge, on every front-end: the VIP may move to any of them.
+
+Where the certificate is made here, one front-end makes it, with an authority of its own, and all
+have the same: clients trust that authority once. The keys go from there to the others sealed with
+what only front-ends of this zone have, so that they can be handed over by whoever runs this.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hosts.models import Host
+from hosts.script import Output
+from procedures.context import Access
+from procedures.parallel import on_each
+from procedures.specs import WebSpec
+from procedures.web_server.sites import site
+
+SETTLE = 600.0
+"""Seconds to install a web server, and to start it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The web server of one front-end."""
+
+    fault: str
+    """Why its certificate cannot be used."""
+    bundle: str
+    """A digest of the keys and certificates; of none, nothing."""
+    site: str
+    linked: bool
+    enabled: str
+    active: str
+
+    def differs(self, text: str) -> str:
+        """How it is not as it is to be; nothing where it is."""
+        if self.fault:
+            return self.fault
+        if self.site.rstrip("\n") != text.rstrip("\n") or not self.linked:
+            return "another site"
+        if self.enabled != "enabled":
+            return self.enabled or "not installed"
+        return "" if self.active == "active" else "stopped"
+
+
+def ensure(access: Access, spec: WebSpec) -> None:
+    """Have it serve on all those front-ends. Raises HostError."""
+    seen = _look(access, spec)
+    changed = _spread(access, spec, seen) if spec.generate else set()
+    due = {
+        name: host
+        for name, host in spec.hosts.items()
+        if name in changed or seen[name].differs(site(spec))
+    }
+    on_each(due, lambda host: _run(access, spec, host, "settle"))
+
+
+def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
+    """The front-ends where it is not as it is to be. Raises HostError."""
+    seen = _look(access, spec)
+    source = _source(seen)
+    found = {name: one.differs(site(spec)) for name, one in seen.items()}
+    if spec.generate:
+        for name, one in seen.items():
+            if not found[name] and one.bundle != seen[source].bundle:
+                found[name] = f"another certificate than on {source}"
+    return tuple(f"{name}: {fault}" for name, fault in sorted(found.items()) if fault)
+
+
+def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
+    """Have it serve there no more. Keys and certificates stay. Raises HostError."""
+    on_each(hosts, lambda host: _run(access, spec, host, "withdraw"))
+
+
+def _spread(access: Access, spec: WebSpec, seen: Mapping[str, Seen]) -> set[str]:
+    """All have one certificate then; those that have another one than before."""
+    source = _source(seen)
+    stale = {name for name, one in seen.items() if one.bundle != seen[source].bundle}
+    if seen[source].fault:
+        stale = set(seen)
+    if not stale:
+        return set()
+    made = _run(access, spec, spec.hosts[source], "make")
+    others = {name: spec.hosts[name] for name in stale - {source}}
+    sealed = made.values["sealed"]
+    on_each(others, lambda host: _run(access, spec, host, "receive", sealed=sealed))
+    return stale
+
+
+def _source(seen: Mapping[str, Seen]) -> str:
+    """Who has what most have, and can be used; else who has any; else the first."""
+    number = Counter(one.bundle for one in seen.values())
+    return max(
+        sorted(seen),
+        key=lambda name: (
+            bool(seen[name].bundle),
+            not seen[name].fault,
+            number[seen[name].bundle],
+        ),
+    )
+
+
+def _look(access: Access, spec: WebSpec) -> dict[str, Seen]:
+    def ask(host: Host) -> Seen:
+        values = _run(access, spec, host, "look").values
+        return Seen(
+            values["fault"],
+            values["bundle"],
+            values["site"],
+            values["linked"] == "yes",
+            values["enabled"],
+            values["active"],
+        )
+
+    return on_each(spec.hosts, ask)
+
+
+def _run(access: Access, spec: WebSpec, host: Host, action: str, *, sealed: str = "") -> Output:
+    return access.run(
+        host,
+        "web_server",
+        variables={
+            "server": spec.server,
+            "key": spec.key,
+            "certchain": spec.certchain,
+            "names": spec.alternative_names,
+            "generate": "yes" if spec.generate else "no",
+            "text": site(spec).rstrip("\n"),
+            "action": action,
+        },
+        secrets={"sealed": sealed},
+        exclusive=action != "look",
+        timeout=SETTLE,
+    )

@@ -1,0 +1,55 @@
+"""What providers.runtime changes in the SDK, and what it relies on there."""
+
+import inspect
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from pulumi.dynamic import __main__ as provider_host
+from pulumi.runtime import settings
+
+from providers.runtime import PROVIDER_KEY, widen
+
+
+def test_as_many_calls_as_front_ends_are_at_work_at_once() -> None:
+    together = threading.Barrier(7)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        # Whoever comes first is one of them; the others wait in the queue by then.
+        calls = [pool.submit(call, together) for _ in range(7)]
+        assert sorted(one.result(timeout=20) for one in calls) == list(range(7))
+
+
+def call(together: threading.Barrier) -> int:
+    widen(7)
+    return together.wait(timeout=10)
+
+
+def test_a_pool_that_has_enough_stays_as_it_is() -> None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pool.submit(widen, 3).result()
+        assert pool._max_workers == 4
+
+
+def test_outside_a_pool_nothing_happens() -> None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        widen(9)
+        assert pool._max_workers == 4
+
+
+def test_the_sdk_is_as_what_changes_it_expects() -> None:
+    """Each of these is no interface of the SDK. See its new version before this test changes."""
+    host = inspect.getsource(provider_host)
+    # answer_briefly takes the place of this function; recorded finds the call's context in this
+    # handler's frame.
+    assert re.search(
+        r"def wrapper\(self, request, context\):\s+try:\s+return fn\(self, request, context\)\s+"
+        r"except [^\n]+\n\s+context\.abort\(grpc\.StatusCode\.UNKNOWN, traceback\.format_exc\(\)\)",
+        host,
+    )
+    # widen gives this pool more threads.
+    assert "futures.ThreadPoolExecutor(max_workers=4)" in host
+    # leave_with_engine takes the place of this function, which is looked up at each call.
+    assert callable(settings.grpc_error_to_exception)
+    assert "grpc_error_to_exception(" in inspect.getsource(settings.handle_grpc_error)
+    # The answer to a failed update holds it under this name.
+    assert provider_host.PROVIDER_KEY == PROVIDER_KEY
