@@ -138,6 +138,8 @@ class Facts:
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     stopping: bool = False
     """Its oned is being stopped."""
+    moves_addresses: bool = True
+    """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -470,6 +472,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         timezone=values.get("timezone", ""),
         units=units(values),
         stopping=values["active"] == "deactivating",
+        moves_addresses=values.get("moves_addresses") != "no",
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),

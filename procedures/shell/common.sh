@@ -68,13 +68,15 @@ await_stopped() {
         if has_finished; then finished=$((finished + 1)); fi
         if [ "$finished" = 25 ]; then
             step "kill oned: it has ended all of its modules, and hangs in its exit"
-            systemctl kill --signal=KILL opennebula.service || true
+            systemctl kill --signal=KILL --kill-who=main opennebula.service || true
         fi
         sleep 0.2
     done
 }
+# Its hooks may take longer than itself: those are left alone.
 has_finished() {
     [ "$(systemctl show -p SubState --value opennebula.service)" = stop-sigterm ] &&
+        [ "$(systemctl show -p MainPID --value opennebula.service)" -gt 0 ] &&
         tail -n 4 /var/log/one/oned.log 2>/dev/null | grep -q 'All modules finalized, exiting\.'
 }
 # Stop oned, whatever it does.

@@ -9,6 +9,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import ApiError
+from procedures import health
 from procedures.context import Access
 from procedures.credentials import admin_key
 from procedures.facts.observe import File
