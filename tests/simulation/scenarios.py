@@ -114,9 +114,7 @@ SCENARIOS: dict[str, Scenario] = {
     "convert back": Scenario(lambda: settled(ONE), ALONE),
     "rejoin a blank host": Scenario(one_is_blank, THREE, needs_refresh=True),
     "rejoin one that fell out": Scenario(one_is_stopped, THREE, needs_refresh=True),
-    "replace a lost one": Scenario(
-        one_is_gone, Config.of("n1", "n2", "n4", lost=("n3",))
-    ),
+    "replace a lost one": Scenario(one_is_gone, Config.of("n1", "n2", "n4", lost=("n3",))),
     "change oned": Scenario(lambda: settled(THREE), THREE.but(oned={"LOG_CALL_FORMAT": "x"})),
     "change the password": Scenario(lambda: settled(THREE), THREE.but(one_pass="another")),
     "change the password of one": Scenario(lambda: settled(ALONE), ALONE.but(one_pass="another")),
@@ -188,7 +186,9 @@ def begin(name: str, seed: int) -> Operator:
     return operator
 
 
-def interrupt(name: str, fault: Fault, then: Callable[[Operator, Config], object] = nothing) -> None:
+def interrupt(
+    name: str, fault: Fault, then: Callable[[Operator, Config], object] = nothing
+) -> None:
     """Run it with that fault, and once more: the end is that of an undisturbed run."""
     scenario = SCENARIOS[name]
     operator = begin(name, fault.execution)

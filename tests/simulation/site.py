@@ -228,7 +228,7 @@ class Site:
 
     def _database_name(self, host: SimHost) -> str:
         require("mysql" in host.conf, f"{host.name}: oned begins a database in SQLite")
-        return str(host.conf.split('DB_NAME', 1)[1].split('"', 2)[1])
+        return str(host.conf.split("DB_NAME", 1)[1].split('"', 2)[1])
 
     def stop(self, host: SimHost) -> None:
         host.unit("opennebula").active = False

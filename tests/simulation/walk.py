@@ -213,7 +213,9 @@ class Life:
 
     def can_miss(self, name: str) -> bool:
         """Without that host a majority of the zone stays that has all and starts by itself."""
-        enabled = {n for n, h in self.site.hosts.items() if h.unit("opennebula").enabled == "enabled"}
+        enabled = {
+            n for n, h in self.site.hosts.items() if h.unit("opennebula").enabled == "enabled"
+        }
         whole = self.whole() & {*self.config.front_ends} & enabled - {name}
         return len(whole) >= quorum(len(self.newest()))
 

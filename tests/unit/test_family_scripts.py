@@ -898,7 +898,7 @@ def test_a_lock_is_waited_for_and_its_holder_named(
     tmp_path: Path, os_release: str, pattern: str, said: str, status: int, holder: str
 ) -> None:
     one = host(tmp_path, os_release)
-    name = pattern.split()[0]
+    name = pattern.split(maxsplit=1)[0]
     once = f"[ -e /ROOT/let-go ] || {{ touch /ROOT/let-go; echo {shlex.quote(said)} >&2"
     # What comes after is as if nobody had answered: a pattern of its own would hide the others.
     glob = re.sub(r"([^*]+)", lambda found: f'"{found[1]}"', pattern)
