@@ -166,7 +166,7 @@ class Session:
             channel.close()
 
     def _not_held(
-        self, path: str, title: str, timeout: float, said: bytes, channel: paramiko.Channel
+        self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
     ) -> HostError:
         errors = channel.makefile_stderr("r").read().decode(errors="replace")
         status = channel.recv_exit_status()
@@ -334,7 +334,11 @@ class Session:
 
     def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
         try:
-            return transport.open_session(CONNECT_TIMEOUT) if transport else self._open_session()
+            return (
+                transport.open_session(timeout=CONNECT_TIMEOUT)
+                if transport
+                else self._open_session()
+            )
         except paramiko.ChannelException as error:
             raise HostError(
                 self.host.name,

@@ -454,11 +454,16 @@ class Settings(Strict):
             "disk",
             "interface",
             "listeners",
+            "logins",
             "memory",
             "names",
+            "own_name",
+            "password_policy",
             "ports",
+            "proxy",
             "service_ports",
             "vip",
+            "vip_managers",
         ]
     ] = Field(default_factory=list)
     """Checks beforehand to leave out, such as `[memory]`: see
