@@ -454,6 +454,16 @@ count_users() {
     fi
 }
 
+# Where cloud-init manages /etc/hosts it makes it of this at each boot; and what keeps it from setting
+# the hostname.
+hosts_template() { echo "/etc/cloud/templates/hosts.$family.tmpl"; }
+cloud_config=/etc/cloud/cloud.cfg.d/99-opennebula-ha.cfg
+keeping_hostname="# Written by opennebula-ha.
+preserve_hostname: true"
+hosts_files() {
+    local file
+    for file in /etc/hosts "$(hosts_template)"; do [ ! -e "$file" ] || echo "$file"; done
+}
 # Our part of a file that others write in, too.
 begin="# opennebula-ha begin" end="# opennebula-ha end"
 block_of() { sed -n "/^$begin\$/,/^$end\$/{//!p}" "$1" 2>/dev/null || true; }

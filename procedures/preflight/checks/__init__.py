@@ -19,7 +19,13 @@ from procedures.preflight.checks.host import (
 )
 from procedures.preflight.checks.logins import logins
 from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
-from procedures.preflight.checks.others import own_name, password_policy, proxy, vip_managers
+from procedures.preflight.checks.others import (
+    cloud_init,
+    own_name,
+    password_policy,
+    proxy,
+    vip_managers,
+)
 from procedures.preflight.checks.renamed import renamed
 from procedures.preflight.context import Finding, Site, Weight
 
@@ -43,7 +49,15 @@ SKIPPABLE: Mapping[str, Rule] = {
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (renamed, blank, conversion, distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (
+    renamed,
+    blank,
+    conversion,
+    distribution,
+    systemd,
+    mandatory_access,
+    cloud_init,
+)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:

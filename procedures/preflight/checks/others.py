@@ -37,6 +37,26 @@ def own_name(site: Site) -> Iterator[Finding]:
         )
 
 
+def cloud_init(site: Site) -> Iterator[Finding]:
+    """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
+    for name in sorted(site.fresh):
+        facts = site.seen[name].facts
+        if facts is None or not facts.hosts_template or not site.spec.ensure_hosts:
+            continue
+        template = facts.hosts_template.partition("\n")[0]
+        yield Finding(
+            HostError(
+                name,
+                "look for cloud-init",
+                expected="nobody who writes /etc/hosts at a boot",
+                seen=f"cloud-init's {template}",
+                remedy="the front-ends' names come into that template, too, so that they outlast a"
+                " boot with manage_etc_hosts",
+            ),
+            Weight.NOTE,
+        )
+
+
 def proxy(site: Site) -> Iterator[Finding]:
     """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
     wanted = {
