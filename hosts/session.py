@@ -261,6 +261,9 @@ class Session:
         return None
 
     def _judge(self, script: Script, ended: Ended) -> Output:
+        # A login shell may print what looks like ours.
+        if not ended.started and ended.status != -1:
+            raise self._no_shell(ended)
         output = parse(ended.stdout)
         if ended.status == 0:
             return output
@@ -274,8 +277,6 @@ class Session:
                 seen=values["seen"],
                 remedy=values["remedy"],
             )
-        if not ended.started and ended.status != -1:
-            raise self._no_shell(ended)
         if ended.status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
         said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
