@@ -848,11 +848,12 @@ BY_UPGRADES = (
     " (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock"
     " (/var/lib/dpkg/lock-frontend), is another process using it?"
 )
-BY_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 814"
+BY_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 999999814"
 BY_OLD_APT = (
     "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)"
 )
 BY_DNF = "metadata already locked by 999999999\nThe application with PID 999999999 is: dnf"
+ENDED = "a process that has ended (process"
 BY_RPM = "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource unavailable)"
 BY_ZYPPER = "System management is locked by the application with pid 815 (/usr/bin/zypper)."
 
@@ -871,9 +872,9 @@ class Lock:
 LOCKS = [
     Lock(DEBIAN, "apt-get *update*", BY_APT, 100, "apt-get (process 812)"),
     Lock(UBUNTU, "apt-get *install -y*", BY_UPGRADES, 100, "unattended-upgr (process 813)"),
-    Lock(DEBIAN, "apt-get *install -y*", BY_DPKG, 100, "process 814"),
+    Lock(DEBIAN, "apt-get *install -y*", BY_DPKG, 100, f"{ENDED} 999999814)"),
     Lock(DEBIAN, "apt-get *install -y*", BY_OLD_APT, 100, "another program"),
-    Lock(ALMA, "dnf *makecache*", BY_DNF, 200, "a process that has ended (process 999999999)"),
+    Lock(ALMA, "dnf *makecache*", BY_DNF, 200, f"{ENDED} 999999999)"),
     Lock(ALMA, "dnf * install *", BY_RPM, 1, "another program"),
     Lock(ALMA, "dnf * install *", "Waiting", 200, "another program"),
     Lock(LEAP, "zypper *refresh*", BY_ZYPPER, 7, "/usr/bin/zypper (process 815)"),
