@@ -103,17 +103,15 @@ halt_oned() {
 }
 # Run the package manager, or a function that does; what it says is in said. As long as another program
 # has its lock it is asked again, for lock_patience seconds in all of this script.
+lock_waited=0
 ask() { # COMMAND...
-    local status holder told= since=$SECONDS
+    local status holder told= began
     while true; do
-        status=0
+        began=$SECONDS status=0
         said=$("$@" 2>&1) || status=$?
-        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then
-            lock_patience=$((lock_patience - (SECONDS - since)))
-            return "$status"
-        fi
+        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then return "$status"; fi
         holder=${holder:-another program}
-        if [ $((SECONDS - since)) -ge "$lock_patience" ]; then
+        if [ "$lock_waited" -ge "$lock_patience" ]; then
             refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
                 "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
         fi
@@ -122,6 +120,7 @@ ask() { # COMMAND...
             told=$holder
         fi
         sleep 1
+        lock_waited=$((lock_waited + SECONDS - began))
     done
 }
 process() { # PID, in words
@@ -499,6 +498,16 @@ count_users() {
     fi
 }
 
+# Where cloud-init manages /etc/hosts it makes it of this at each boot; and what keeps it from setting
+# the hostname.
+hosts_template() { echo "/etc/cloud/templates/hosts.$family.tmpl"; }
+cloud_config=/etc/cloud/cloud.cfg.d/99-opennebula-ha.cfg
+keeping_hostname="# Written by opennebula-ha.
+preserve_hostname: true"
+hosts_files() {
+    local file
+    for file in /etc/hosts "$(hosts_template)"; do [ ! -e "$file" ] || echo "$file"; done
+}
 # Our part of a file that others write in, too.
 begin="# opennebula-ha begin" end="# opennebula-ha end"
 block_of() { sed -n "/^$begin\$/,/^$end\$/{//!p}" "$1" 2>/dev/null || true; }
