@@ -68,10 +68,11 @@ class ZoneMemberProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Join again where it fell out, or differs from the others."""
-        from procedures.membership.join import join, mend
+        from procedures.membership.join import join
+        from procedures.membership.repair import repair
 
-        mended = mend if olds.get("drift") else join
-        return _outputs(spec, mended(access, spec, _peers(run, spec)))
+        enter = repair if olds.get("drift") else join
+        return _outputs(spec, enter(access, spec, _peers(run, spec)))
 
     def do_delete(
         self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]

@@ -53,7 +53,7 @@ go_back() {
     trap - EXIT
     set +e
     if [ -e "$work/oned.conf" ]; then
-        systemctl stop opennebula.service
+        end_oned
         cp -p "$work/oned.conf" "$conf.new" && mv "$conf.new" "$conf"
         [ -e "$sqlite" ] || mv "$aside" "$sqlite"
     fi

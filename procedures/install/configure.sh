@@ -12,6 +12,7 @@
 #: secret text_*: the same of a file with secrets
 #: restarts: units
 #: hostname: or nothing
+#: keeps_hostname: yes: cloud-init leaves the hostname alone
 #: timezone: or nothing
 #: leader_check: the unit that answers load balancers, or nothing
 #: hooks: Raft's programs
@@ -32,6 +33,10 @@ if [ -n "$hostname" ]; then
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
         "set it there by hand, then run again"
 fi
+if [ "$keeps_hostname" = yes ] && [ -d "$(dirname "$cloud_config")" ]; then
+    put "$cloud_config" "$keeping_hostname"
+    chmod 0644 "$cloud_config"
+fi
 if [ -n "$timezone" ]; then
     step "set the time zone"
     said=$(timedatectl set-timezone "$timezone" 2>&1) || refuse "the time zone $timezone" "$said" \
@@ -39,26 +44,28 @@ if [ -n "$timezone" ]; then
 fi
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
-    # A line of somebody else's that has one of the names at another address goes without it.
-    kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/hosts | awk -v entries="$hosts_entries" '
-        BEGIN {
-            count = split(entries, words, /[ \n]/)
-            for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
-        }
-        {
-            line = $1
-            wrong = 0
-            for (i = 2; i <= NF && $i !~ /^#/; i++)
-                if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
-                else line = line " " $i
-            if (!wrong) print
-            else if (line != $1) print line
-        }')
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
-    put /etc/hosts "$kept
+    for file in $(hosts_files); do
+        # A line of somebody else's that has one of the names at another address goes without it.
+        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
+            BEGIN {
+                count = split(entries, words, /[ \n]/)
+                for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
+            }
+            {
+                line = $1
+                wrong = 0
+                for (i = 2; i <= NF && $i !~ /^#/; i++)
+                    if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
+                    else line = line " " $i
+                if (!wrong) print
+                else if (line != $1) print line
+            }')
+        put "$file" "$kept
 $begin
 $hosts_entries
 $end"
+    done
 fi
 
 if [ "$mariadb" = yes ]; then

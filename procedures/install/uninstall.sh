@@ -16,7 +16,8 @@ drop_programs
 end_trust
 drop_incoming
 unclaim
-remove_block /etc/hosts
+for file in $(hosts_files); do remove_block "$file"; done
+rm -f "$cloud_config"
 # Before anything is deleted: what is on the shares is not this host's alone.
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"

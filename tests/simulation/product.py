@@ -6,7 +6,6 @@ from types import ModuleType
 
 import components.front_end
 import components.zone
-import hosts.script
 import procedures
 import procedures.context
 import procedures.install.files.drivers as driver_files

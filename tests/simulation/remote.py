@@ -295,7 +295,7 @@ class SerialExecutor:
         for future, task in self._tasks:
             try:
                 future.set_result(task())
-            except BaseException as failure:  # noqa: BLE001 - as a future keeps it
+            except BaseException as failure:
                 future.set_exception(failure)
 
 

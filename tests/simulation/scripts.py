@@ -268,7 +268,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
     " timezone blank keeps files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
-def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912, PLR0915
+def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
     now = site.clock.now
     if v["blank"] and not host.claimed:
         host.claimed = v["blank"]
