@@ -70,10 +70,10 @@ class BootstrapProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Those that left before there was a zone are no servers of it."""
-        from procedures.bootstrap.bootstrap import give_up
+        from procedures.bootstrap.bootstrap import abandon
 
         staying = hosts_of(news)
-        give_up(access, spec, staying, hosts_of(olds).keys() - staying.keys())
+        abandon(access, spec, staying, hosts_of(olds).keys() - staying.keys())
         return {}
 
 

@@ -136,7 +136,7 @@ def _roll_out(
     *,
     olds: Mapping[str, Any] | None = None,
 ) -> Outputs:
-    from procedures.install.database_account import settle
+    from procedures.install.database_account import clean_up_accounts
     from procedures.rollout import roll_out, roll_out_solo
     from procedures.specs import ZoneSpec
 
@@ -160,7 +160,7 @@ def _roll_out(
         backups = _backups({host.name: seen[host.name].dumps})
         outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
     former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
-    settle(access, spec.database, run.front_ends, seen, former=former)
+    clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     return {**outputs, "drift": []}
 
 

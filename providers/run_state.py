@@ -32,7 +32,7 @@ from opennebula.ldap_auth import PASSWORD
 from opennebula.packages import FEATURES
 from procedures.bootstrap.bootstrap import Founded, is_blank
 from procedures.context import Access, Report, Secrets
-from procedures.facts.cache import Survey
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts
 from procedures.health import Whole
 from procedures.specs import Database
@@ -54,7 +54,7 @@ class RunState:
 
     def __init__(self, config: Config) -> None:
         ssh = _object(config, "ssh") or {}
-        self._survey: Survey | None = None
+        self._survey: FactsCache | None = None
         self._pool = Pool(SshSettings.model_validate(ssh))
         one_pass = str(config.get(f"{PROJECT}:one_pass") or "")
         self._secrets = Secrets(
@@ -112,11 +112,11 @@ class RunState:
         self._begins_alone = not (self.restores or _object(config, "fstab") or disks)
         self._checked: dict[str, Facts] = {}
 
-    def survey(self, access: Access, database: Database) -> Survey:
+    def survey(self, access: Access, database: Database) -> FactsCache:
         """The front-ends as a refresh sees them: asked once for all resources."""
         with _lock:
             if self._survey is None or self._survey.database != database:
-                self._survey = Survey(access, self.front_ends, database)
+                self._survey = FactsCache(access, self.front_ends, database)
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:

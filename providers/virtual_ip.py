@@ -76,22 +76,22 @@ class VirtualIpProvider(Provider):
         from opennebula.zone import endpoint
         from procedures.facts.observe import zone_view
         from procedures.vip.address import drop
-        from procedures.vip.virtual_ip import settle
+        from procedures.vip.virtual_ip import set_endpoint
 
         hosts = run.front_ends
         drop(access, spec.vips, hosts)
         if hosts and zone_view(access, hosts).leader():
-            settle(
+            set_endpoint(
                 access,
                 spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
                 hosts,
             )
 
     def _settled(self, access: "Access", run: "RunState", spec: "ZoneSpec") -> Outputs:
-        from procedures.vip.virtual_ip import settle
+        from procedures.vip.virtual_ip import set_endpoint
 
         seen, run.rolled_out = run.rolled_out, None
-        holder = settle(
+        holder = set_endpoint(
             access,
             spec,
             run.front_ends,

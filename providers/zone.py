@@ -42,14 +42,14 @@ class ZoneProvider(Provider):
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> Outputs:
         """Found or adopt."""
-        from procedures.bootstrap.bootstrap import found, zone_lock
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
 
         hosts, dump = hosts_of(props), props.get("restore_from")
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
-            founded = found(access, spec, hosts, {}, restore_from=dump, seen=seen)
+            founded = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
         run.founded = founded
         return {"drift": _settle_key(access, spec, props, founded, replace=False)}
 
@@ -62,7 +62,7 @@ class ZoneProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Found or adopt; who left since has a place in the zone, if at all, and no ZoneMember."""
-        from procedures.bootstrap.bootstrap import found, zone_lock
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
         from procedures.facts.observe import facts_where_possible
         from procedures.membership.leave import leave, prepare
@@ -75,7 +75,7 @@ class ZoneProvider(Provider):
             leaving = {name: host for name, host in gone.items() if name in _served(seen.values())}
             changed = olds.get("one_pass") != news.get("one_pass")
             set_password(access, spec, staying, leaving, changed=changed)
-            run.founded = found(
+            run.founded = bootstrap_or_adopt(
                 access, spec, staying, leaving, restore_from=news.get("restore_from")
             )
             if leaving and spec.highly_available:
@@ -128,7 +128,7 @@ class ZoneProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Convert or adopt; those that leave are still there at this moment."""
-        from procedures.bootstrap.bootstrap import found, zone_lock
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
         from procedures.membership.leave import forget, prepare, require_gone
 
@@ -149,7 +149,7 @@ class ZoneProvider(Provider):
             prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
         )
         run.dumped = shrinks and prepared()
-        run.founded = found(
+        run.founded = bootstrap_or_adopt(
             access,
             spec,
             staying,
@@ -226,10 +226,10 @@ def _look_and_take_up(
 ) -> "Mapping[str, Facts]":
     """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
     from procedures.facts.observe import facts_where_possible
-    from procedures.upgrade.upgrade import take_up
+    from procedures.upgrade.upgrade import resume
 
     seen = facts_where_possible(access, hosts, spec.database, names=hosts)
-    return {} if take_up(access, spec, hosts, seen) else seen
+    return {} if resume(access, spec, hosts, seen) else seen
 
 
 def _served(seen: "Collection[Facts]") -> set[str]:
@@ -250,7 +250,7 @@ def _settle_key(
     from procedures.credentials import admin_key
 
     wanted, hosts = props.get("admin_pubkey"), hosts_of(props)
-    if not wanted or admin_key.settle(
+    if not wanted or admin_key.set_public_key(
         access, spec, hosts, wanted, replace=replace, view=founded.view
     ):
         return []

@@ -52,11 +52,11 @@ class ZoneMemberProvider(Provider):
         self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
     ) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""
-        from procedures.membership.join import place
+        from procedures.membership.join import member_status
 
         survey = run.survey(access, spec.zone.database)
         # What lags shows only when somebody writes: no write of ours in a zone that is adopted.
-        found = place(access, spec, survey, writes=not self.is_adopted(run, spec))
+        found = member_status(access, spec, survey, writes=not self.is_adopted(run, spec))
         return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
     def do_update(

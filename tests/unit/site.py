@@ -22,9 +22,9 @@ from opennebula.membership import (
     Bootstrap,
     Enlist,
     FrontEndView,
+    RefreshServerList,
     Refusal,
     Register,
-    Relist,
     Retire,
     Seed,
     SeedAhead,
@@ -441,7 +441,7 @@ class Site:
                     self.receive(dump, name, self._number(name))
             case Enlist(host):
                 self.enlist(host)
-            case Relist(names):
+            case RefreshServerList(names):
                 for name in names:
                     self.relist(name, self._pool)
             case StartTogether(names):
