@@ -603,9 +603,9 @@ class Site:
             raise Refused("one that leaves does not answer")
         for name in silent:
             self.leave(name, staying)
-        heirs = listed & set(staying)
-        if view.leader() in leaving and heirs:
-            self.switch_over(everybody, heirs)
+        successors = listed & set(staying)
+        if view.leader() in leaving and successors:
+            self.switch_over(everybody, successors)
         return True
 
     def switch_over(self, names: Collection[str], to: Collection[str]) -> None:
