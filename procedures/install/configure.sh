@@ -1,16 +1,31 @@
-# The database, the configuration files and the credentials of one front-end. Of what runs it
-# restarts what is beside oned, and only where its own file changes.
-# Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
-# that have to run and do not), strays (those that run and must not), open_keys (files that others
-# can read); secrets: db_password, account and identify (SQL: the latter where the account does not
-# have that password), one_auth (where this host has no database yet), oned_conf (the whole file, or
-# nothing), next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must
-# not have oned start with what no oned has started with yet).
-# And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
-# text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
-# leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
-# And: keeps_hostname (yes: cloud-init leaves the hostname alone), blank (what claim notes of a host that was seen blank, or nothing), keeps (yes: the section DB
-# or one_auth is about to change).
+# Write the database's account, the configuration files and the credentials of one front-end. Of
+# what runs it restarts what is beside oned, and only where its own file changes.
+#: hosts_entries: lines of /etc/hosts
+#: mariadb: yes or no
+#: db_owner
+#: features: units
+#: stopped: those of the units that have to run and do not
+#: strays: units that run and must not
+#: open_keys: files with keys that others can read
+#: files: lines N OWNER MODE PATH; - for what stays as it is
+#: text_*: the whole text of the N-th file; empty: it is removed
+#: secret text_*: the same of a file with secrets
+#: restarts: units
+#: hostname: or nothing
+#: keeps_hostname: yes: cloud-init leaves the hostname alone
+#: timezone: or nothing
+#: leader_check: the unit that answers load balancers, or nothing
+#: hooks: Raft's programs
+#: blank: what claim notes of a host that was seen blank, or nothing
+#: keeps: yes, where the section DB or one_auth is about to change
+#: secret db_password
+#: secret account: SQL
+#: secret identify: SQL, where the account does not have that password
+#: secret one_auth: where this host has no database yet
+#: secret oned_conf: the whole file, or nothing
+#: secret next_conf: an oned.conf that waits for the rollout, or nothing
+# It waits beside the other one: after a crash until then oned must not start with a file that no oned
+# has started with yet.
 [ -z "$blank" ] || claim "$blank"
 [ "$keeps" != yes ] || keep_settings configuration
 if [ -n "$hostname" ]; then

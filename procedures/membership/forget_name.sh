@@ -1,4 +1,5 @@
-# Take a front-end that has left the zone out of our part of /etc/hosts. Variable: name.
+# Take a front-end that has left the zone out of our part of the hosts files.
+#: name
 for file in $(hosts_files); do
     block_of "$file" | awk -v name="$name" '$2 == name {found = 1} END {exit !found}' || continue
     step "remove $name from $file"

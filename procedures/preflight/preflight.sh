@@ -1,7 +1,9 @@
-# What has to be right on a host before anything changes there; observe.sh follows, if it can run
-# here at all. Changes nothing.
-# Variables: vips (addresses that nobody else is to have), targets (lines: address port), paths
-# (where there is to be room), sources (the other front-ends' addresses).
+# Report what has to be right on a host before anything changes there; observe.sh follows, if it can
+# run here at all. Changes nothing.
+#: vips: addresses that must not be in use elsewhere
+#: targets: lines ADDRESS PORT
+#: paths: where there has to be room
+#: sources: the other front-ends' addresses
 now() { date +%s.%N; }
 tell begun "$(now)"
 

@@ -827,6 +827,31 @@ def test_a_purge_takes_packages_and_the_repository(
     assert names == []
 
 
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
+)
+def test_of_an_installation_that_was_cut_off_the_repository_goes_and_the_rest_is_reported(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.file("etc/hosts", "")
+    one.fail(command, "no space left on device")
+    one.answer("dpkg-query *Status-Status* opennebula", "exit 1")
+    one.answer("dpkg-query *Status-Status*", "printf 'unpacked one-a\nnot-installed one-b\n'")
+    one.answer("rpm -qa *", "echo one-a")
+    assert "no space left" in one.run("install", variables(blank="new")).values["seen"]
+    mark = "var/lib/opennebula-ha/claimed"
+    assert one.file(mark) == "new\n"
+    one.asked()
+    given = {"features": "", "purge": "no", "db_name": "opennebula", "account": "", "grant": ""}
+    told = one.run("uninstall", {**given, "database": ""})
+    assert told.values["left"] == "one-a"
+    assert "systemctl --no-reload unmask opennebula.service" in one.asked()
+    assert [path.name for path in (one.root / "etc").rglob("*opennebula*")] == []
+    assert one.file(mark) == ""
+
+
 def read(path: Path) -> str:
     return path.read_text(errors="replace")
 

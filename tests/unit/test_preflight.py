@@ -563,6 +563,18 @@ def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
     assert only(findings(site(none_yet))).host == "n1a3"
 
 
+def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
+    nobody = looks(**{name: unreachable(name) for name in NAMES})
+    assert {one.error.host for one in findings(site(nobody, before=spec()))} == {*NAMES}
+    # Those that leave may hold the data, and so may the only one that the stack had.
+    none_seen = looks(n1a3=unreachable("n1a3"))
+    left = Host(name="n1a9", address="10.2.50.99")
+    more = spec(hosts={**spec().hosts, "n1a9": left})
+    assert only(findings(site(none_seen, before=more))).host == "n1a3"
+    alone = spec(hosts={"n1a3": spec().hosts["n1a3"]})
+    assert only(findings(site(none_seen, before=alone))).host == "n1a3"
+
+
 def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
     answers = looks(n1a3=seen("n1a3", clock=Clock(80.0, 80.1)))
     (found,) = findings(site(answers, spec(sets_clocks=True)))

@@ -63,13 +63,13 @@ _ALWAYS: tuple[Rule, ...] = (
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
     """Return all findings, sorted by host.
 
-    Every front-end must answer, unless there is no zone yet and the host was seen before: then it
-    keeps none of the others from their installation.
+    Every front-end must answer, unless it is certain that there is no zone, and the host was seen
+    before: then it keeps none of the others from their installation.
     """
     found = [
         Finding(error)
         for name, error in site.silent.items()
-        if site.has_data or name in site.change.new
+        if site.may_have_zone or name in site.change.new
     ]
     for rule in _ALWAYS:
         found += rule(site)

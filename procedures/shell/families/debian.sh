@@ -27,6 +27,11 @@ installed() {
     { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
         sed -n 's/^installed //p'
 }
+# All of OpenNebula's, half installed or with no more than their configuration, too.
+theirs_here() {
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'opennebula*' 2>/dev/null || true; } |
+        sed -n '/^not-installed /!s/^[a-z-]* //p'
+}
 reasons() { grep '^[EW]:' <<<"$said" | grep -v ': Some index files\|: Download Failed' || tail -n 8 <<<"$said"; }
 fetch() {
     said=$(/usr/lib/apt/apt-helper -o Acquire::Retries=2 -o Acquire::http::Timeout=15 \

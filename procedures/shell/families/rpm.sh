@@ -11,6 +11,7 @@ installed_packages() {
     mapfile -t names < <(locked_names)
     rpm -qa --qf '%{NAME} %{EVR}\n' | while read -r name version; do
         want=install
+        # shellcheck disable=SC2053 # a lock is a pattern
         for lock in "${names[@]}"; do [[ $name != $lock ]] || want=hold; done
         echo "$want $name $version"
     done
@@ -19,6 +20,7 @@ installed() {
     local found
     ! found=$(rpm -q --qf '%{EVR}\n' "$1" 2>/dev/null) || tail -n 1 <<<"$found"
 }
+theirs_here() { rpm -qa --qf '%{NAME}\n' 'opennebula*'; }
 reasons() { grep -v '^ *$\| | ' <<<"$said" | tail -n 8; }
 fetch() {
     said=$(curl -fsSL --retry 2 --connect-timeout 15 ${proxy:+--proxy "$proxy"} -o "$2" "$1" 2>&1)

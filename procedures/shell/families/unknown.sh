@@ -1,5 +1,7 @@
 # A distribution that is only looked at, to be refused.
 installed_packages() { :; }
+installed() { :; }
+theirs_here() { :; }
 pinned() { :; }
 proxy_in_use() { :; }
 lock_holder() { return 1; }
