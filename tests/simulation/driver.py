@@ -312,9 +312,12 @@ class Operator:
             ready = [key for key, node in todo.items() if {*node.needs} <= done]
             # The founder of a blank zone goes first: see ``turn`` of the stack.
             first = ready[0]
-            key = first if first.startswith("Installation") and not any(
-                one.startswith("Installation") for one in done
-            ) else self.order.choice(ready)
+            key = (
+                first
+                if first.startswith("Installation")
+                and not any(one.startswith("Installation") for one in done)
+                else self.order.choice(ready)
+            )
             done.add(key)
             found.append(todo.pop(key))
         return found

@@ -253,9 +253,7 @@ class SimApi:
         self._write("public key", lambda content: replace(content, public_key=text))
 
     def admit(self, password: str) -> bool:
-        self._write(
-            "admit", lambda content: replace(content, tokens=content.tokens | {password})
-        )
+        self._write("admit", lambda content: replace(content, tokens=content.tokens | {password}))
         return True
 
     def has_password(self, password: str) -> bool:
@@ -297,7 +295,7 @@ class SerialExecutor:
         for future, task in self._tasks:
             try:
                 future.set_result(task())
-            except BaseException as failure:  # noqa: BLE001 - as a future keeps it
+            except BaseException as failure:
                 future.set_exception(failure)
 
 

@@ -127,8 +127,9 @@ def keep_dump(site: Site, host: SimHost, name: str, reason: str, keep: str) -> s
     database = host.databases[name]
     path = f"/var/backups/opennebula/{site.clock.now:.0f}-{reason}.sql.zst"
     # One without a table is dumped, too.
-    is_whole = isinstance(database, Database)
-    host.dumps[path] = Dump(database.copy(), host.keys()) if is_whole else None
+    host.dumps[path] = None
+    if isinstance(database, Database):
+        host.dumps[path] = Dump(database.copy(), host.keys())
     kept = sorted(
         (one for one in host.dumps if one.endswith(".sql.zst") and not _is_of_version(one)),
         reverse=True,
@@ -268,7 +269,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
     " timezone blank keeps files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
-def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912, PLR0915
+def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
     now = site.clock.now
     if v["blank"] and not host.claimed:
         host.claimed = v["blank"]
@@ -541,9 +542,7 @@ def send(site: Site, host: SimHost, v: Values) -> Effects:
             failed.append(name)
             continue
         target.incoming = {
-            path: text
-            for path, text in keys.items()
-            if path.startswith((f"{KEYS}/", f"{SSH}/"))
+            path: text for path, text in keys.items() if path.startswith((f"{KEYS}/", f"{SSH}/"))
         }
         yield
         target.scratch = sent.copy()

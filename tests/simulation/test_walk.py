@@ -26,15 +26,17 @@ front_ends = st.sampled_from(SIZES).flatmap(
 runs = st.builds(Run, front_ends, st.just(True), faults, st.booleans())
 converts = st.builds(Run, names.map(lambda name: (name,)), st.booleans(), faults, st.booleans())
 happenings = st.one_of(
-    st.builds(
-        Happens, st.sampled_from(["write", "power_cut", "all_up", "refresh", "purge_log"])
-    ),
+    st.builds(Happens, st.sampled_from(["write", "power_cut", "all_up", "refresh", "purge_log"])),
     st.builds(
         Happens, st.sampled_from(["power_off", "boot", "stop_oned", "replace", "restart"]), names
     ),
 )
 moves = st.one_of(
-    runs, converts, st.builds(Again, faults, st.booleans()), st.builds(Lose, names, faults), happenings
+    runs,
+    converts,
+    st.builds(Again, faults, st.booleans()),
+    st.builds(Lose, names, faults),
+    happenings,
 )
 
 
