@@ -653,11 +653,6 @@ def take_down(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script()
-def unclaim(site: Site, host: SimHost, v: Values) -> None:
-    host.claimed = ""
-
-
 @script("features purge db_name database account grant")
 def uninstall(site: Site, host: SimHost, v: Values) -> Effects:
     for name in ("opennebula", *v["features"].split()):
