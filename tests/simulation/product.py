@@ -40,6 +40,7 @@ from procedures.install import configuration
 from procedures.install.configuration import MONITORD
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.membership import join, leave
+from procedures.oned_service import assign_server_id
 from procedures.script_text import scripts
 from procedures.transfer import seed
 from providers import runtime
@@ -69,6 +70,7 @@ __all__ = [
     "SshSettings",
     "State",
     "ZoneView",
+    "assign_server_id",
     "base",
     "components",
     "conf",

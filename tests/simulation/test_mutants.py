@@ -127,7 +127,7 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     """What the newest list is for: without it a newcomer elects itself by an older one."""
-    assign = product.join.assign_server_id
+    assign = product.assign_server_id
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
         return assign(access, zone, seen, server_id, body if newest else "")
