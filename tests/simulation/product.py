@@ -34,13 +34,13 @@ from opennebula.zone import (
     faults,
     quorum,
 )
+from procedures import oned_service
 from procedures.credentials import password
 from procedures.facts import signs
 from procedures.install import configuration
 from procedures.install.configuration import MONITORD
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.membership import join, leave
-from procedures.oned_service import assign_server_id
 from procedures.script_text import scripts
 from procedures.transfer import seed
 from providers import runtime
@@ -70,7 +70,6 @@ __all__ = [
     "SshSettings",
     "State",
     "ZoneView",
-    "assign_server_id",
     "base",
     "components",
     "conf",
@@ -85,6 +84,7 @@ __all__ = [
     "leave",
     "managed_settings",
     "membership",
+    "oned_service",
     "parallel",
     "parse",
     "password",

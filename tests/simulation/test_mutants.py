@@ -127,10 +127,10 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     """What the newest list is for: without it a newcomer elects itself by an older one."""
-    assign = product.assign_server_id
+    enlist = product.oned_service.assign_server_id
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
-        return assign(access, zone, seen, server_id, body if newest else "")
+        return enlist(access, zone, seen, server_id, body if newest else "")
 
     name = "grow from one"
     seen_alone = False
