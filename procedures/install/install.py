@@ -44,12 +44,13 @@ from procedures.install.packaging import (
     unwanted,
     wanted,
 )
+from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import upgrade
 
-STOP = 240.0
+STOP = 240.0 + LOCK_PATIENCE
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
-INSTALL = 900.0
+INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
@@ -108,7 +109,7 @@ def install(
     if unsettled(seen, spec):
         _settle_packages(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
-        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
+        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
     if seen.staged and not rolls:
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
@@ -396,6 +397,7 @@ def _configure(
             "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
+            "keeps_hostname": "yes" if spec.ensure_hostname else "no",
             "timezone": wanted_timezone(seen, spec),
             "blank": blank,
             "keeps": "yes" if replaced else "no",

@@ -6,7 +6,7 @@ them counts: a zone that is half broken must stay open to repair.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -117,6 +117,7 @@ class Site:
     """The port of each one's sshd."""
     converts: bool = False
     """Data in SQLite may be moved to MariaDB."""
+    db_password: str = field(default="", repr=False)
 
     @property
     def spec(self) -> PreflightSpec:

@@ -785,6 +785,42 @@ def test_what_the_script_tells() -> None:
     )
 
 
+def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> None:
+    told = ground(
+        values(
+            "n1a1",
+            login="ubuntu",
+            groups="ubuntu sudo",
+            sshd="10.2.50.11 allowusers ubuntu@10.2.50.1\n10.2.50.11 allowusers admin\n"
+            "10.2.50.11 authorizedkeysfile .ssh/authorized_keys .ssh/more\n"
+            "10.2.50.12 forcecommand none",
+            own_name="stranger ",
+            environment="http_proxy=http://p:3128\nno_proxy=localhost",
+            managers="keepalived\nsystemd-networkd",
+            vip_files=f"{VIP} /etc/netplan/50.yaml\n{VIP} /etc/keepalived/k.conf",
+            password_policy="simple_password_check \nsimple_password_check_digits 1",
+        ),
+        sent=1001.0,
+        received=1003.5,
+    )
+    assert (told.login, told.groups) == ("ubuntu", ("ubuntu", "sudo"))
+    assert told.sshd == {
+        "10.2.50.11": {
+            "allowusers": ("ubuntu@10.2.50.1", "admin"),
+            "authorizedkeysfile": (".ssh/authorized_keys .ssh/more",),
+        },
+        "10.2.50.12": {"forcecommand": ("none",)},
+    }
+    assert told.own_name == "stranger "
+    assert told.environment == {"http_proxy": "http://p:3128", "no_proxy": "localhost"}
+    assert told.managers == ("keepalived", "systemd-networkd")
+    assert told.vip_files == {VIP: ("/etc/netplan/50.yaml", "/etc/keepalived/k.conf")}
+    assert told.password_policy == {
+        "simple_password_check": "",
+        "simple_password_check_digits": "1",
+    }
+
+
 def test_a_clock_is_known_as_well_as_the_way_there_is_short() -> None:
     # It says 1045 in the middle of a script that took a second, begun 0.1 s after it was sent.
     clock = Clock.compared(sent=1000.0, begun=1045.1, ended=1046.1, received=1001.4)
