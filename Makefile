@@ -61,7 +61,7 @@ lint: python-setup ## Check format, style, types, the direction of imports, and 
 	@echo "format, style, types, imports and shell scripts are in order"
 
 unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
-	@$(PY) -m pytest -q -n 2 tests/unit tests/simulation tests/convert tests/engine tests/standin
+	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 campaign: lab-setup ## Run the program on simulated sites, RUNS of each property and every crash (ARGS="-k walk": a part)
 	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(ARGS)
