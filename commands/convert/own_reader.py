@@ -24,8 +24,8 @@ _IGNORED = tuple(
 )
 """Ends of names that are no inventories in a folder of them."""
 _VARS = ("group_vars", "host_vars")
-SEALED = "encrypted, and no vault password was given: VAULT=FILE names the file with it"
-TEMPLATE = "a template that only Ansible can fill in"
+SEALED = "encrypted, and no vault password was given (VAULT=FILE)"
+TEMPLATE = "a template that needs Ansible"
 _DEEPEST = 20
 _MOST = 4096
 """Hosts of one range: more are a slip."""
@@ -74,7 +74,7 @@ class _Reading:
         text = _text(path)
         if text.startswith("#!") or (os.access(path, os.X_OK) and path.suffix == ""):
             raise InventoryError(
-                f"{path}: a program that prints an inventory; run it, and convert what it prints:"
+                f"{path}: a program that prints an inventory. Convert what it prints:"
                 f" ansible-inventory -i {path} --list --yaml --output inventory.yml"
             )
         if vault.is_sealed(text):
@@ -126,7 +126,7 @@ class _Reading:
             )
         if isinstance(found.get("plugin"), str):
             raise InventoryError(
-                f"{path}: an inventory of the plugin {found['plugin']}; convert what it gives:"
+                f"{path}: an inventory of the plugin {found['plugin']}. Convert what it returns:"
                 f" ansible-inventory -i {path} --list --yaml --output inventory.yml"
             )
         for name, body in found.items():
@@ -141,8 +141,8 @@ class _Reading:
         for part, content in body.items():
             if part not in ("hosts", "children", "vars"):
                 self.notes.append(
-                    f"{path}: {part} of group {name} is none of hosts, children and vars: Ansible"
-                    " takes no notice of it"
+                    f"{path}: {part} of group {name}, which is not hosts, children or vars: Ansible"
+                    " ignores it, too"
                 )
                 continue
             entries = content if content is not None else {}
@@ -253,7 +253,7 @@ class _Reading:
                 for child in group.children - {"all"}:
                     depths[child] = max(depths[child], depths[name] + 1)
             if max(depths.values()) > len(self.groups):
-                raise InventoryError("the inventory's groups are children of each other")
+                raise InventoryError("the groups of the inventory are children of each other")
         return depths
 
     def _members(self, name: str, above: set[str]) -> set[str]:
@@ -312,7 +312,7 @@ class _Reading:
                 values.append(piece)
                 continue
             if piece not in variables:
-                return Unread(f"a template of {piece}, which the inventory does not set", text)
+                return Unread(f"a template with {piece}, which the inventory does not set", text)
             values.append(self._filled(variables[piece], variables, key, depth + 1))
         if any("{{" in piece or "{%" in piece for piece in pieces[::2]):
             return Unread(TEMPLATE, text)
@@ -336,7 +336,7 @@ def read(path: Path, passwords: Sequence[str]) -> Inventory:
         return reading.inventory()
     except RecursionError:
         raise InventoryError(
-            f"{path}: its values contain themselves (anchors in a circle)"
+            f"{path}: its values contain themselves (an anchor in its own value)"
         ) from None
     except OSError as error:
         raise InventoryError(f"{error.filename or path}: {error.strerror}") from None
@@ -394,10 +394,10 @@ def _load(text: str, path: Path) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f" line {mark.line + 1}" if mark else ""
         raise InventoryError(
-            f"{path}{where}: this is no YAML: {error.problem or error.context}"
+            f"{path}{where}: not valid YAML: {error.problem or error.context}"
         ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise InventoryError(f"{path}: this is no YAML: {str(error).splitlines()[0]}") from None
+        raise InventoryError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
 
 
 def _scalars(value: Any) -> Iterator[str]:

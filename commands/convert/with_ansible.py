@@ -65,7 +65,7 @@ def _value(value: Any) -> Any:
             why, text = value["unread"]
             if why == "sealed":
                 return Unread(own_reader.SEALED, text)
-            return Unread("a template of what only the hosts, or a playbook, can tell", text)
+            return Unread("a template that needs facts of the hosts or a playbook", text)
         return {key: _value(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_value(item) for item in value]
