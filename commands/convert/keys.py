@@ -225,5 +225,5 @@ def _adopt(source: Source) -> None:
             "adopt",
             "observe",
             "nothing changes while it is set; remove it when the preview lists only changes that"
-            " you want",
+            " you want, or if no zone runs yet",
         )

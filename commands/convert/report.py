@@ -111,8 +111,11 @@ def login_of(made: Conversion) -> str:
                 words += ["-J", bastion]
             if (port := own.get("port") or ssh.get("port", 22)) != 22:
                 words += ["-p", str(port)]
+            home = ""
             if key := ssh.get("private_key_file"):
-                words += ["-i", key]
+                # In quotes a shell does not know the home.
+                home, key = ("~/", key[2:]) if key.startswith("~/") else ("", key)
+            identity = f"-i {home}{shlex.quote(key)} " if key else ""
             user = own.get("user") or ssh.get("user", "root")
-            return shlex.join([*words, f"{user}@{address}"]).replace("'~", "~'")
+            return identity + shlex.join([*words, f"{user}@{address}"])
     return ""

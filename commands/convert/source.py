@@ -1,12 +1,15 @@
 """Access to the variables of the front-ends. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commands.convert.conversion import Answer, Conversion
-from commands.convert.inventory import Inventory, unread
+from commands.convert.inventory import Inventory, texts, unread
 from settings.forms import said
 
+_CREDENTIALS = re.compile(r"[A-Za-z]://[^/\s]*@|\bpass(?:word)?2?=.|\bsshpass\b")
+"""In a URL, among the options of a mount, and in a command."""
 _YES, _NO = ("true", "yes", "on", "1", "y", "t"), ("false", "no", "off", "0", "n", "f")
 
 
@@ -65,11 +68,18 @@ class Source:
             seen = f" ({lacking.text.strip()})" if lacking.text else ""
             self.made.ask(key, f"not converted: {lacking.why}{seen}. Set it yourself")
             return False
-        if not secret_too and self.inventory.is_secret(value):
+        if secret_too:
+            return True
+        if self.inventory.is_secret(value):
             self.made.ask(
                 key,
                 "not converted: encrypted in the inventory, but not a secret in the stack. Set it"
                 f" yourself if others may read it: pulumi config set {key}",
+            )
+            return False
+        if any(_CREDENTIALS.search(text) for text in texts(value)):
+            self.made.ask(
+                key, "not converted: it has a password, which the stack's file would show"
             )
             return False
         return True

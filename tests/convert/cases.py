@@ -59,6 +59,23 @@ def only(variables: str, more: str = "") -> dict[str, str]:
 
 CASES = [
     Case(
+        "passwords where nobody looks for them",
+        ha(
+            "    ansible_ssh_common_args: '-o ProxyCommand=\"sshpass -p hush ssh -W %h:%p a\"'\n"
+            '    ansible_ssh_extra_args: "-o \'Weird=hush"\n'
+            "    pkg_cache_proxy: http://me:hush@10.2.11.1:3142\n"
+            "    gate_endpoint: http://hush@10.2.50.86:5030\n"
+            "    fstab: [{src: //10.2.50.1/one, path: /mnt/one, fstype: cifs,"
+            " opts: 'username=one,password=hush'}]\n"
+        ),
+        {"pkg_cache_proxy": None, "gate_endpoint": None, "fstab": None},
+        {
+            "decisions ansible_ssh_common_args": "it has a password",
+            "decisions ansible_ssh_extra_args": "a quote that does not end",
+            "decisions fstab": "it has a password",
+        },
+    ),
+    Case(
         "three front-ends with a VIP",
         ha("    env_name: production\n    prod_env: true\n"),
         {
@@ -353,7 +370,7 @@ ensure_keys_for=['ubuntu', 'root']
         {},
         {
             "decisions ansible_ssh_extra_args": "ssh.cfg is not read",
-            "decisions ansible_ssh_args": "connect -S proxy",
+            "decisions ansible_ssh_args": "ProxyCommand with connect",
             "decisions one_version": "missing",
         },
         ("one_version: missing",),
