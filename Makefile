@@ -52,12 +52,13 @@ docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and th
 
 test: lab-setup lint unit lab-test ## Run every check
 
-lint: python-setup ## Check format, style, types and the direction of imports
+lint: python-setup ## Check format, style, types, the direction of imports, and the shell scripts
 	@$(PY) -m ruff format --quiet --diff $(CODE)
 	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m mypy --no-error-summary
 	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
-	@echo "format, style, types and imports are in order"
+	@$(PY) -m tests.shell_lint
+	@echo "format, style, types, imports and shell scripts are in order"
 
 unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
 	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/engine tests/standin

@@ -89,16 +89,16 @@ class HighAvailableZone(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
-        if len(self.front_ends) > 1:
-            founder = self.front_ends[0].installation
-            begun = Bootstrap(
-                name,
-                zone,
-                settings.hosts,
-                urn=urn([ZONE], "Bootstrap", name),
-                opts=ResourceOptions(parent=self, depends_on=[founder]),
-            )
-            prepared = [*prepared, begun]
+        founder = self.front_ends[0].installation
+        # Also of a single front-end: others may have left before there was a zone.
+        begun = Bootstrap(
+            name,
+            zone,
+            settings.hosts,
+            urn=urn([ZONE], "Bootstrap", name),
+            opts=ResourceOptions(parent=self, depends_on=[founder]),
+        )
+        prepared = [*prepared, begun]
         self.zone = Zone(
             name,
             zone,

@@ -22,8 +22,9 @@ class Work(base.Work[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
-        if blank := stack.current().blank:
-            begin(access, spec, hosts_of(props), blank)
+        blank, hosts = stack.current().blank, hosts_of(props)
+        if blank and len(hosts) > 1:
+            begin(access, spec, hosts, blank)
         return {}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:

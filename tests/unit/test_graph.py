@@ -324,6 +324,7 @@ def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -
 
 def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
     assert build(**ALONE).kinds() == [
+        "Bootstrap zone",
         "FrontEnd n1",
         "HighAvailableZone zone",
         "Installation n1",
