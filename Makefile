@@ -4,7 +4,7 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup python-setup lab-setup demo demo-down preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ demo: lab-setup ## Boot three blank hosts and build a zone on them (REPOSITORY=d
 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
+
+convert: ## Write a stack's file from a one-deploy inventory (INVENTORY=file STACK=name; LOOK=1: compare with the zone)
+	@scripts/setup convert
+	@$(PY) -m commands.convert --stack '$(STACK)' $(if $(LOOK),--look) $(if $(FORCE),--force) $(if $(VAULT),--vault-password-file='$(VAULT)') $(if $(GROUP),--group='$(GROUP)') -- '$(INVENTORY)'
 
 preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: show the time of each step)
 	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
@@ -48,19 +52,23 @@ docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and th
 
 test: lab-setup lint unit lab-test ## Run every check
 
-lint: python-setup ## Check format, style, types and the direction of imports
+lint: python-setup ## Check format, style, types, the direction of imports, and the shell scripts
 	@$(PY) -m ruff format --quiet --diff $(CODE)
 	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m mypy --no-error-summary
 	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
-	@echo "format, style, types and imports are in order"
+	@$(PY) -m tests.shell_lint
+	@echo "format, style, types, imports and shell scripts are in order"
 
 unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
-	@$(PY) -m pytest -q -n 2 tests/unit tests/engine tests/standin
+	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
+
+campaign: lab-setup ## Run the program on simulated sites, RUNS of each property and every crash (ARGS="-k walk": a part)
+	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(ARGS)
 
 lab-test: lab-setup ## Run the tests on lab hosts
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

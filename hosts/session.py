@@ -166,7 +166,7 @@ class Session:
             channel.close()
 
     def _not_held(
-        self, path: str, title: str, timeout: float, said: bytes, channel: paramiko.Channel
+        self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
     ) -> HostError:
         errors = channel.makefile_stderr("r").read().decode(errors="replace")
         status = channel.recv_exit_status()
@@ -261,6 +261,9 @@ class Session:
         return None
 
     def _judge(self, script: Script, ended: Ended) -> Output:
+        # A login shell may print what looks like ours.
+        if not ended.started and ended.status != -1:
+            raise self._no_shell(ended)
         output = parse(ended.stdout)
         if ended.status == 0:
             return output
@@ -274,8 +277,6 @@ class Session:
                 seen=values["seen"],
                 remedy=values["remedy"],
             )
-        if not ended.started and ended.status != -1:
-            raise self._no_shell(ended)
         if ended.status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
         said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
@@ -334,7 +335,11 @@ class Session:
 
     def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
         try:
-            return transport.open_session(CONNECT_TIMEOUT) if transport else self._open_session()
+            return (
+                transport.open_session(timeout=CONNECT_TIMEOUT)
+                if transport
+                else self._open_session()
+            )
         except paramiko.ChannelException as error:
             raise HostError(
                 self.host.name,

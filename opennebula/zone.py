@@ -80,6 +80,21 @@ def quorum(servers: int) -> int:
     return servers // 2 + 1
 
 
+def following(view: ZoneView) -> set[str]:
+    """The servers that take what the leader writes, itself included; nobody where none leads."""
+    leader = view.leader()
+    if leader is None:
+        return set()
+    term = view.statuses[leader].term
+    return {
+        entry.name
+        for entry in view.pool
+        if (status := view.statuses.get(entry.name))
+        and status.term == term
+        and status.state in (State.FOLLOWER, State.LEADER)
+    }
+
+
 def faults(
     view: ZoneView,
     *,

@@ -9,7 +9,7 @@ from hosts.models import Host
 from hosts.pool import Pool
 from hosts.script import Output, Script
 from opennebula.api import Api, OpenStream
-from procedures.script_text import script_text
+from procedures.script_text import require_declared, script_text
 
 if TYPE_CHECKING:
     from hosts.session import Session
@@ -64,15 +64,19 @@ class Access:
         timeout: float = 120.0,
         lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host, or several as one. Raises HostError.
+        """Run one of this project's scripts on a host, or several as one.
+
+        Raises HostError; ValueError for another set of variables or secrets than it declares.
 
         With ``lend_agent`` it may use the operator's agent, if the stack allows that.
         """
+        variables, secrets = variables or {}, secrets or {}
+        require_declared(names, variables, secrets)
         script = Script(
             title=names[0].replace("_", " "),
             body=script_text(*names),
-            variables=variables or {},
-            secrets=secrets or {},
+            variables=variables,
+            secrets=secrets,
             hidden=self.secrets.texts(),
             exclusive=exclusive,
             timeout=timeout,

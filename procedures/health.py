@@ -7,33 +7,45 @@ holds while somebody writes, too. The last look of a run sees to the services be
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
 from procedures.facts.observe import Dump, Facts, all_facts, way_in, zone_view
+from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
-from procedures.vip.address import to_leader
+from procedures.vip.address import LeaderChanged, to_leader
 from procedures.wait import INTERVAL, until
 
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
 WRITE = 30.0
 """Seconds for one write, an election meanwhile included."""
+ANSWER = 10.0
+"""Seconds for one call at the leader: one that stands still is another server's follower soon."""
+SILENCE = 5.0
+"""Seconds without an answer after which a server may be on its way down."""
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
 LEADERS = 3
 """Changes of the leader during the last look after which nobody waits any longer."""
 WATCH = 2.0
 """Seconds in which all servers are watched at once: longer than one of them lags."""
+
+
+LOOK = "look at /var/log/one/oned.log on the leader, then run again"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,6 @@ def verify(
     hosts: Mapping[str, Host],
     *,
     without: AbstractSet[str] = frozenset(),
-    differing: Collection[str] = (),
     seen: Mapping[str, Facts] | None = None,
     before: Whole | None = None,
     renewed: str = "",
@@ -108,17 +119,38 @@ def verify(
     ago, where only ``renewed`` was restarted since: of the others, which follow the same leader,
     only the data are looked at again.
 
-    Servers ``without`` which it was taken on are not looked at: their own turn is yet to come.
-    So is that of those known to be ``differing``: in their data, or in the SERVER_ID that they
-    would start with.
+    Servers ``without`` which it was taken on are not looked at: their own turn is yet to come. Of
+    a leader among them all but the SERVER_ID that it would start with is looked at: it is what the
+    others are compared with.
+    Whoever leads may change meanwhile: then all is looked at again.
     """
     access.report("verify the zone")
+    for _ in range(LEADERS):
+        whole = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
+        try:
+            return verify_vip(access, zone, hosts, whole)
+        except LeaderChanged:
+            access.report("another leader: verify the zone again")
+            seen = before = None
+    raise _restless(whole.leader)
+
+
+def _verify(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    without: AbstractSet[str],
+    *,
+    seen: Mapping[str, Facts] | None,
+    before: Whole | None,
+    renewed: str,
+) -> Whole:
     view = _converged(access, hosts, without)
     leader = view.leader() or ""
     known = {
         entry.name: hosts[entry.name]
         for entry in view.pool
-        if entry.name in hosts and entry.name not in without
+        if entry.name in hosts and (entry.name not in without or entry.name == leader)
     }
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
@@ -128,11 +160,11 @@ def verify(
 
     def compare() -> None:
         found.update(recent or _look(access, zone, known, lasting))
-        _equal_data(access, zone, {n: known[n] for n in known if n not in differing}, found)
+        _equal_data(access, zone, known, found)
 
-    side_by_side({"answers": lambda: _same_answers(access, known, view), "data": compare})
-    _ready_to_restart(view, {n: one for n, one in found.items() if n not in differing})
-    whole = Whole(
+    side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
+    _ready_to_restart(view, {n: one for n, one in found.items() if n not in without})
+    return Whole(
         leader=leader,
         servers=tuple(
             Server(entry, view.statuses[entry.name])
@@ -142,11 +174,13 @@ def verify(
         facts=found,
         dumps={name: one.dumps for name, one in found.items()},
     )
-    return verify_vip(access, zone, hosts, whole)
 
 
 def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> Whole:
-    """See that the leader holds every VIP, and nobody else any; the zone then. Raises HostError."""
+    """See that the leader holds every VIP, and nobody else any; the zone then.
+
+    Raises HostError, or LeaderChanged.
+    """
     known = {name: hosts[name] for name in whole.facts}
     seen = to_leader(access, zone, known, whole.leader, whole.facts)
     if seen is whole.facts:
@@ -180,20 +214,36 @@ def last_look(
             remedy="pulumi refresh, then pulumi up: it joins",
         )
     for _ in range(LEADERS):
-        whole = verify_vip(access, zone, hosts, whole)
-        seen = {name: services.Seen.of(one) for name, one in whole.facts.items()}
-        known = {name: hosts[name] for name in whole.facts}
-        leader = services.settle(access, zone, known, whole.leader, wanted=wanted, seen=seen)
-        if leader == whole.leader:
-            return whole
+        with suppress(LeaderChanged):
+            whole = verify_vip(access, zone, hosts, whole)
+            seen = {name: services.Seen.of(one) for name, one in whole.facts.items()}
+            known = {name: hosts[name] for name in whole.facts}
+            leader = services.settle(access, zone, known, whole.leader, wanted=wanted, seen=seen)
+            if leader == whole.leader:
+                return whole
         whole = verify(access, zone, hosts)
-    raise HostError(
-        whole.leader,
+    raise _restless(whole.leader)
+
+
+def _restless(leader: str) -> HostError:
+    return HostError(
+        leader,
         "verify the zone",
         expected="one leader that goes on to lead",
         seen=f"{LEADERS} changes of the leader meanwhile",
         remedy="look at /var/log/one/oned.log on the servers: the lines with [RCM] say why; then"
         " run again",
+    )
+
+
+def strange_leader(leader: str, step: str) -> HostError:
+    """Return the error for a leader that is none of the stack's front-ends."""
+    return HostError(
+        leader,
+        step,
+        expected="one of the front-ends in the stack's config to lead",
+        seen=f"{leader}, which is not in it",
+        remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
     )
 
 
@@ -214,29 +264,74 @@ def _tables(checksums: Iterable[str]) -> set[str]:
     return {line.partition("\t")[0] for line in checksums}
 
 
-def write(access: Access, host: Host) -> None:
-    """One harmless write, which makes lagging followers catch up.
+def at_leader(
+    access: Access,
+    hosts: Mapping[str, Host],
+    call: Callable[[Api], T],
+    *,
+    step: str,
+    expected: str,
+    remedy: str = LOOK,
+    view: ZoneView | None = None,
+) -> T:
+    """What a call at the leader brings, whoever that is by then. Raises HostError.
 
-    A leader that has just been deposed refuses it, and hands it on as soon as it knows another.
+    ``view``: the zone of this moment, where somebody has it. See ``ask``.
     """
-    begun = time.monotonic()
+    present = [view]
+
+    def find() -> Host:
+        now = present.pop() if present else None
+        return way_in(now or wait_for_leader(access, hosts), hosts)
+
+    return ask(access, find, call, step=step, expected=expected, remedy=remedy)
+
+
+def ask(
+    access: Access,
+    find: Callable[[], Host],
+    call: Callable[[Api], T],
+    *,
+    step: str,
+    expected: str,
+    remedy: str = LOOK,
+) -> T:
+    """What a call brings at the host that ``find`` finds each time. Raises HostError.
+
+    An election is waited out, and the call made again: one that was refused, or not answered, may
+    have been taken all the same.
+    """
+    deadline = time.monotonic() + WRITE
     while True:
+        host = find()
         try:
-            access.api(host, timeout=WRITE).touch(datetime.now(UTC).isoformat(timespec="seconds"))
-        except ApiError as error:
-            if time.monotonic() - begun < WRITE and not isinstance(error, NotAuthenticatedError):
-                time.sleep(INTERVAL)
-                continue
+            return call(access.api(host, timeout=ANSWER))
+        except NotAuthenticatedError as error:
             raise HostError(
-                host.name,
-                "write through the leader",
-                expected="a write that a majority acknowledges",
-                seen=str(error),
-                remedy="bring the other zone servers up; the write may yet be committed when they"
-                " are",
+                host.name, step, expected=expected, seen=str(error), remedy=remedy
             ) from None
-        else:
-            return
+        except HostError:
+            if time.monotonic() > deadline:
+                raise
+        except ApiError as error:
+            if time.monotonic() > deadline:
+                raise HostError(
+                    host.name, step, expected=expected, seen=str(error), remedy=remedy
+                ) from None
+        time.sleep(INTERVAL)
+
+
+def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
+    """One harmless write, which makes lagging followers catch up. ``view``: see ``at_leader``."""
+    at_leader(
+        access,
+        hosts,
+        lambda api: api.touch(datetime.now(UTC).isoformat(timespec="seconds")),
+        step="write through the leader",
+        expected="a write that a majority acknowledges",
+        remedy="bring the other zone servers up; the write may yet be committed when they are",
+        view=view,
+    )
 
 
 class Records:
@@ -259,7 +354,7 @@ class Records:
         view = view or zone_view(self._access, self._hosts)
         head = _head(view)
         if head is not None and head not in self._of:
-            write(self._access, way_in(view, self._hosts))
+            write(self._access, self._hosts, view)
             view = zone_view(self._access, self._hosts)
             if head == _head(view):
                 self._of[head] = view.statuses[head[0]].index
@@ -276,48 +371,84 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
     records = Records(access, hosts)
     lacking: list[str] = []
     unused = [first]
+    begun = time.monotonic()
+    asked: set[str] = set()
+    has_waited = False
 
     def look() -> ZoneView | None:
-        nonlocal last, lacking
+        nonlocal last, lacking, has_waited
         last, record = records.look(unused.pop() if unused else None)
         lacking = faults(last, without=without, record=record)
+        listed = {entry.name for entry in last.pool} - last.statuses.keys() - without - asked
+        if listed and time.monotonic() - begun > SILENCE:
+            # It may be on its way down, or up again after that.
+            asked.update(listed)
+            silent = {name: hosts[name] for name in listed if name in hosts}
+            has_waited = await_stopped(access, silent) or has_waited
         return last if last.pool and not lacking else None
 
-    return until(
-        look,
-        host=first.leader() or "",
-        step="verify the zone",
-        expected="one leader with all others its followers, none of them behind",
-        seconds=CONVERGENCE,
-        seen=lambda: "; ".join(lacking) or _states(last),
-        remedy="look at /var/log/one/oned.log on the servers named; run up again when it is mended",
+    def converge() -> ZoneView:
+        return until(
+            look,
+            host=first.leader() or "",
+            step="verify the zone",
+            expected="one leader with all others its followers, none of them behind",
+            seconds=CONVERGENCE,
+            seen=lambda: "; ".join(lacking) or _states(last),
+            remedy="look at /var/log/one/oned.log on the servers named, then run again",
+        )
+
+    try:
+        return converge()
+    except HostError:
+        if not has_waited:
+            raise
+    return converge()
+
+
+def _same_answers(
+    access: Access, hosts: Mapping[str, Host], known: Mapping[str, Host], view: ZoneView
+) -> None:
+    """Every server hands calls on to the leader, and lists the same servers. Raises HostError.
+
+    During an election nobody can hand anything on. Only under one leader that led all the while is
+    it the server's own fault.
+    """
+    deadline = time.monotonic() + WRITE
+    left, head = dict(known), _head(view)
+    while left:
+        asked = on_each(left, lambda host: _wrong_answer(access, host, view))
+        left = {name: host for name, host in left.items() if asked[name]}
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            break
+        time.sleep(INTERVAL)
+    name, (expected, seen) = next((n, wrong) for n, wrong in asked.items() if wrong)
+    is_its_own = head == _head(wait_for_leader(access, hosts))
+    raise HostError(
+        name,
+        "verify the zone",
+        expected=f"{expected} within {WRITE:.0f} s",
+        seen=seen,
+        remedy="pulumi refresh, then pulumi up; if it stays so, restart opennebula on that follower"
+        if is_its_own and name != view.leader()
+        else "run again: the leader changed meanwhile",
     )
 
 
-def _same_answers(access: Access, hosts: Mapping[str, Host], view: ZoneView) -> None:
-    def ask(host: Host) -> None:
-        api = access.api(host)
-        try:
-            pool = api.servers()
-            api.version()
-        except ApiError as error:
-            raise HostError(
-                host.name,
-                "verify the zone",
-                expected="an oned that hands calls on to the leader",
-                seen=str(error),
-                remedy="restart opennebula on that follower",
-            ) from None
-        if pool != view.pool:
-            raise HostError(
-                host.name,
-                "verify the zone",
-                expected=f"{len(view.pool)} zone servers as on the leader",
-                seen=f"{len(pool)}: {', '.join(entry.name for entry in pool)}",
-                remedy="restart opennebula on that follower; if it stays so, have it join anew",
-            )
-
-    on_each(hosts, ask)
+def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str] | None:
+    """What was expected of that server, and what it answered."""
+    api = access.api(host)
+    try:
+        pool = api.servers()
+        api.version()
+    except (ApiError, HostError) as error:
+        return "an oned that hands calls on to the leader", str(error)
+    if pool != view.pool:
+        listed = f"{len(pool)}: {', '.join(entry.name for entry in pool)}"
+        return f"{len(view.pool)} zone servers as on the leader", listed
+    return None
 
 
 def _equal_data(

@@ -1,12 +1,15 @@
 """One host's oned: start it, stop it, give it its SERVER_ID."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
 from procedures.context import Access
 from procedures.facts.observe import Facts
 from procedures.install import configuration
+from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.wait import until
 
@@ -31,6 +34,22 @@ def start(access: Access, host: Host, server_id: int | None) -> None:
 def stop(access: Access, host: Host) -> None:
     """Stop a host's oned and keep it from starting by itself. Raises HostError if it goes on."""
     access.run(host, "stop", timeout=STOP)
+
+
+def await_stopped(access: Access, hosts: Mapping[str, Host]) -> bool:
+    """Wait until each oned that is being stopped has ended; whether there was one.
+
+    Until then it is neither up nor down. A host that does not answer has none.
+    """
+
+    def wait(host: Host) -> bool:
+        try:
+            output = access.run(host, "await_stopped", exclusive=False, timeout=STOP)
+        except HostError:
+            return False
+        return output.values["waited"] == "yes"
+
+    return any(on_each(hosts, wait).values())
 
 
 def restart(access: Access, host: Host, oned_conf: str = "") -> None:

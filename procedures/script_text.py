@@ -1,5 +1,8 @@
 """The text of a script: what several scripts do alike, the functions of the host's family, its own.
 
+Each script declares its variables, one per line: ``#: NAME: what it is``, or ``#: secret NAME``; a
+name that ends in * stands for any number of them, or none.
+
 Which family that is, the host itself says: it is asked before anything is known of it. What each
 of them brings, so that no other script knows a package manager:
 
@@ -13,8 +16,11 @@ What fails leaves in ``said`` what was said, of which reasons is the part that m
 ``fault`` what it means, where that is known: absent, denied, unreachable, unsigned.
 """
 
+import re
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +33,7 @@ Unattended upgrades on a new virtual machine take up to a quarter of an hour.
 """
 
 _FOLDER = Path(__file__).parent
+_DECLARED = re.compile(r"#: (secret )?(\w+\*?)(?:: .+)?")
 
 _ASK = """\
 ID= ID_LIKE= VERSION_ID=
@@ -48,6 +55,36 @@ def scripts() -> dict[str, Path]:
             raise RuntimeError(f"two scripts are called {path.stem}: {found[path.stem]}, {path}")
         found[path.stem] = path
     return found
+
+
+def require_declared(
+    names: Collection[str], variables: Collection[str], secrets: Collection[str]
+) -> None:
+    """Raise ValueError unless these are the variables and the secrets that the scripts declare."""
+    wrong = []
+    for kind, given in (("variable", variables), ("secret", secrets)):
+        declared = {name for script in names for name in declarations(script)[kind]}
+        wrong += [
+            f"no {kind} {name}" for name in sorted(declared - {*given}) if not name.endswith("*")
+        ]
+        wrong += [
+            f"an unknown {kind} {name}"
+            for name in sorted(given)
+            if not any(fnmatchcase(name, pattern) for pattern in declared)
+        ]
+    if wrong:
+        raise ValueError(f"{' and '.join(names)} was given {', '.join(wrong)}")
+
+
+@cache
+def declarations(name: str) -> dict[str, tuple[str, ...]]:
+    """Return what that script declares: the names under ``variable`` and under ``secret``."""
+    found = [_DECLARED.fullmatch(line) for line in _read(name).splitlines()]
+    declared = [(match[1] is not None, match[2]) for match in found if match]
+    return {
+        "variable": tuple(name for is_secret, name in declared if not is_secret),
+        "secret": tuple(name for is_secret, name in declared if is_secret),
+    }
 
 
 @cache

@@ -18,9 +18,10 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
     """
     turns = 4 * len(hosts)
     for _ in range(turns):
-        leader = health.wait_for_leader(access, hosts).leader() or ""
+        view = health.wait_for_leader(access, hosts)
+        leader = view.leader() or ""
         # Without a record to replicate one that lags stays behind, and is never elected.
-        health.write(access, hosts[leader])
+        health.write(access, hosts, view)
         if leader in to:
             return
         access.report(f"{leader}: restart, so that another one leads")

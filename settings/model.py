@@ -461,11 +461,16 @@ class Settings(Strict):
             "disk",
             "interface",
             "listeners",
+            "logins",
             "memory",
             "names",
+            "own_name",
+            "password_policy",
             "ports",
+            "proxy",
             "service_ports",
             "vip",
+            "vip_managers",
         ]
     ] = Field(default_factory=list)
     """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""

@@ -105,6 +105,7 @@ def preflight(settings: Settings) -> PreflightSpec:
         ),
         vips={name: vips for name, vips in of_each.items() if vips},
         ensure_hosts=settings.ensure_hosts,
+        ensure_hostname=settings.ensure_hostname,
         sets_clocks=any(one.pool or one.server for one in settings.ntp),
     )
 

@@ -48,6 +48,9 @@ def write_seed(
         add("etc/hosts", _HOSTS)
         add("etc/machine-id", f"{secrets.token_hex(16)}\n", 0o444)
         add(f"home/{USER}/.ssh/authorized_keys", login_key, 0o600, USER_ID)
-        add("etc/opennebula-standin.json", json.dumps({"wait_scale": wait_scale}) + "\n")
+        add(
+            "etc/opennebula-standin.json",
+            json.dumps({"wait_scale": wait_scale, "stop_race": True}) + "\n",
+        )
         add("etc/apt/sources.list.d/distribution.list", package_source)
     return host_keys

@@ -37,7 +37,7 @@ from procedures.facts.observe import (
     statuses,
 )
 from procedures.install import configuration, storage
-from procedures.oned_service import START, answering, enlist, start, stop
+from procedures.oned_service import START, answering, await_stopped, enlist, start, stop
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.standalone import retire
@@ -200,6 +200,7 @@ class _Founding:
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
+        self._await_stopped()
         awake = {name: one.host for name, one in self._facts.items() if one.active}
         answers = statuses(self._access, awake)
         plan = plan_zone(
@@ -216,6 +217,14 @@ class _Founding:
         self._pool = newest.pool if newest else ()
         self._body = newest.zone_body if newest else ""
         return plan
+
+    def _await_stopped(self) -> None:
+        stopping = {name: one.host for name, one in self._facts.items() if one.stopping}
+        if stopping:
+            await_stopped(self._access, stopping)
+            self._facts |= all_facts(
+                self._access, stopping, self._zone.database, names=self._staying
+            )
 
     def _do(self, step: ZoneStep) -> None:
         match step:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError
+from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
 from procedures import health
 from procedures.context import Access
@@ -33,27 +33,27 @@ def settle(
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
     taken over. ``view``: the zone, where somebody has just seen it. Raises HostError.
     """
-    host = _head(access, zone, hosts, view)
-    api = access.api(host)
-    try:
-        if wanted == LEADER:
-            output = access.run(host, "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
-            wanted = _lines(output.values["text"])
+    heads = [view]
+
+    def find() -> Host:
+        return _head(access, zone, hosts, heads.pop() if heads else None)
+
+    if wanted == LEADER:
+        output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
+        wanted = output.values["text"]
+
+    def settle_key(api: Api) -> bool:
         there = api.public_key()
         if there and there != _lines(wanted) and not replace:
             return False
         if there != _lines(wanted):
             access.report("set oneadmin's public key")
             api.set_public_key(_lines(wanted))
-    except ApiError as error:
-        raise HostError(
-            host.name,
-            "set oneadmin's public key",
-            expected="oned to do it",
-            seen=str(error),
-            remedy="look at /var/log/one/oned.log there, then run again",
-        ) from None
-    return True
+        return True
+
+    return health.ask(
+        access, find, settle_key, step="set oneadmin's public key", expected="oned to do it"
+    )
 
 
 def differs(access: Access, head: Facts, wanted: str) -> bool:

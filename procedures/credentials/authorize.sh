@@ -1,5 +1,7 @@
-# Whose keys some accounts take, and which hosts they know.
-# Variables: users; authorized_N and known_N: our lines of the files of the N-th, or nothing.
+# Set which keys some accounts accept, and which hosts they know.
+#: users
+#: authorized_*: by the number of the user: our lines of authorized_keys, or nothing
+#: known_*: the same of known_hosts
 set_block() { # file, lines
     local kept
     [ -e "$1" ] || [ -n "$2" ] || return 0

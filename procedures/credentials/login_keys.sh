@@ -1,6 +1,8 @@
-# The SSH keys of some accounts, and what of ours is in their files.
-# Variables: users, name (of this front-end), make (yes: a key where there is none), rsa_key_size
-# (where it is to be an RSA key, or nothing).
+# Report the SSH keys of some accounts, and our lines in their files.
+#: users
+#: name: of this front-end
+#: make: yes, where a missing key is made
+#: rsa_key_size: where the key must be an RSA key, or nothing
 kinds="ed25519 ecdsa rsa" made=(-t ed25519)
 [ -z "$rsa_key_size" ] || kinds=rsa made=(-t rsa -b "$rsa_key_size")
 n=0

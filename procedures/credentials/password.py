@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import UNFIT, USER, ApiError, NotAuthenticatedError
+from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
 from opennebula.zone import State
 from procedures import health
 from procedures.bootstrap.bootstrap import zone_lock
@@ -155,11 +155,10 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     """Every server lets in the new password, too. Raises HostError."""
     for error in unfit(", ".join(sorted(members)), new):
         raise error
-    host = _head(way, members)
     way.report("let in the new password beside the old one")
-    if not _asked(host, lambda: way.api(host, timeout=30).admit(new)):
+    if not _asked(way, members, lambda api: api.admit(new)):
         raise HostError(
-            host.name,
+            ", ".join(sorted(members)),
             STEP,
             expected="oneadmin to have the driver core, with login tokens that do not end",
             seen="another driver, or tokens that end",
@@ -172,9 +171,8 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
 
 def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
     """The password before is void on every server. Raises HostError."""
-    host = _head(access, members)
     access.report("make the new password the only one")
-    _asked(host, lambda: access.api(host, timeout=30).set_password(new))
+    _asked(access, members, lambda api: api.set_password(new))
     _until_all(members, "to have the new password alone", lambda: _only(access, members, new))
 
 
@@ -197,17 +195,10 @@ def _head(access: Access, members: Mapping[str, Host]) -> Host:
     return way_in(health.wait_for_leader(access, members), members)
 
 
-def _asked(host: Host, call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except ApiError as error:
-        raise HostError(
-            host.name,
-            STEP,
-            expected="oned to do it",
-            seen=str(error),
-            remedy="look at /var/log/one/oned.log there, then run again",
-        ) from None
+def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
+    return health.ask(
+        access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
+    )
 
 
 def _until_all(

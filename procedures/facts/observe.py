@@ -112,6 +112,7 @@ class Facts:
     proxy: str
     """What of ours the host has for a proxy for packages."""
     active: bool
+    """Its oned runs. One that is being stopped does not, and has not ended either."""
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
     configured: int
@@ -132,9 +133,17 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     """Those in which this program sets something, by path, as far as they are there."""
     hostname: str = ""
+    hosts_template: str = ""
+    """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
+    keeps_hostname: bool | None = None
+    """Cloud-init is told to leave the hostname alone; None where there is no cloud-init."""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
+    stopping: bool = False
+    """Its oned is being stopped."""
+    moves_addresses: bool = True
+    """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -211,7 +220,7 @@ class Facts:
         """What the planners need of it."""
         return FrontEndView(
             name=self.host.name,
-            running=self.active,
+            running=self.active or self.stopping,
             server_id=self.server_id,
             has_content=self.has_content,
             identity=self.identity,
@@ -464,8 +473,12 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
+        hosts_template=values.get("hosts_template", ""),
+        keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
         units=units(values),
+        stopping=values["active"] == "deactivating",
+        moves_addresses=values.get("moves_addresses") != "no",
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),

@@ -397,6 +397,7 @@ def _configure(
             "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
+            "keeps_hostname": "yes" if spec.ensure_hostname else "no",
             "timezone": wanted_timezone(seen, spec),
             "blank": blank,
             "keeps": "yes" if replaced else "no",

@@ -1,8 +1,15 @@
-# OpenNebula's repository and packages, the way of the host's family. Starts no oned.
-# Variables: url, key_url, key, needs (what is to be there before them, lines: WORD WHAT…), packages,
-# files (to tell of), stage (the version that is only to be fetched, for the rollout; or nothing),
-# refresh (yes: the lists of all repositories, too), proxy, blank (what claim notes of a host that was
-# seen blank, or nothing); secret: token (or nothing).
+# Set up OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+#: url
+#: key_url
+#: key
+#: needs: what has to be there before the packages, lines: WORD WHAT…
+#: packages
+#: files: to report
+#: stage: the version that is only fetched, for the rollout; or nothing
+#: refresh: yes, for the lists of all repositories, too
+#: proxy
+#: blank: what claim notes of a host that was seen blank, or nothing
+#: secret token: or nothing
 [ -z "$blank" ] || claim "$blank"
 
 # Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the

@@ -1,7 +1,11 @@
-# Stop and disable what the installation brought; the data goes only where purge is yes.
-# Variables: features (units), purge, db_name, database (mine: it goes; none: there is none in MariaDB;
-# or anything: it stays), account (of the database, as SQL has it; or nothing), grant (the beginning
-# of ours). MariaDB itself stays: it may serve others.
+# Stop and disable what the installation brought; the data is removed only with purge. MariaDB itself
+# stays: it may serve others.
+#: features: units
+#: purge: yes or no
+#: db_name
+#: database: mine: it is removed; none: there is none in MariaDB; anything else: it stays
+#: account: of the database, as SQL has it; or nothing
+#: grant: the beginning of our own grant
 step "stop and disable the services"
 # An installation that was cut off.
 [ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
@@ -12,7 +16,8 @@ drop_programs
 end_trust
 drop_incoming
 unclaim
-remove_block /etc/hosts
+for file in $(hosts_files); do remove_block "$file"; done
+rm -f "$cloud_config"
 # Before anything is deleted: what is on the shares is not this host's alone.
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"

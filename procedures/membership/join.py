@@ -2,13 +2,21 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError
+from opennebula.api import Api
 from opennebula.membership import Refusal, plan_join
-from opennebula.zone import ServerEntry, State, ZoneView, endpoint, faults
+from opennebula.zone import (
+    ServerEntry,
+    State,
+    ZoneView,
+    endpoint,
+    faults,
+    following,
+    quorum,
+)
 from procedures import health
 from procedures.bootstrap.bootstrap import Founded, refused, zone_lock
 from procedures.context import Access
@@ -19,11 +27,13 @@ from procedures.oned_service import enlist, start, stop
 from procedures.replica_drift import lasting, tables, unlike
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
-from procedures.wait import INTERVAL
+from procedures.wait import INTERVAL, until
 
 STEP = "join the zone"
 SECOND_LOOK = 3.0
 """Seconds in which every server that follows has and applies what the leader had before."""
+PATIENCE = 20.0
+"""Seconds for the others to come out of an election, or of standing still."""
 CATCH_UP = 20.0
 """Seconds for a server that lags to have the leader's last record, or to be told of."""
 
@@ -36,7 +46,9 @@ class Place:
     """-1: it is not in the zone's pool."""
     faults: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
-    """Those of the faults that only the leader's data and keys mend."""
+    """Those of the faults that only the leader's data and keys repair."""
+    follows: bool = False
+    """It leads, or takes what the leader writes."""
 
 
 def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = True) -> Place:
@@ -45,15 +57,15 @@ def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = Tr
     ``writes``: where its log ends before the leader's, one harmless write shows whether it follows.
     """
     hosts, name = survey.hosts, spec.host.name
-    server_id, faults = membership(access, spec, hosts, writes=writes)
+    found = membership(access, spec, hosts, writes=writes)
     known = survey.known_facts()
     view = survey.view()
     leader, entry = view.leader(), _entry(view, name)
     if entry is None or name not in known or leader not in known:
-        return Place(server_id, tuple(faults))
-    own, head = known[name], known[leader]
+        return found
+    own, head, faults = known[name], known[leader], list(found.faults)
     if not own.active:
-        faults = ["its oned is stopped"]
+        faults = ["its oned is being stopped" if own.stopping else "its oned is stopped"]
     status = view.statuses.get(name)
     anew = unlike(own, head, entry, runs_as=status.server_id if status else None)
     if own.identity != head.identity:
@@ -64,20 +76,17 @@ def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = Tr
         later = all_facts(access, pair, survey.database, checksums=True)
         if differing := lasting((own, head), (later[name], later[leader])):
             anew.append(f"its data differ from the leader's: {', '.join(differing)}")
-    return Place(server_id, tuple(dict.fromkeys([*faults, *anew])), tuple(anew))
+    return replace(found, faults=tuple(dict.fromkeys([*faults, *anew])), anew=tuple(anew))
 
 
 def membership(
     access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
-) -> tuple[int, list[str]]:
-    """The host's SERVER_ID, and what keeps it from being a sound server of the zone, if anything.
-
-    Asks only the oneds. An ID of -1: it is not in the zone's pool.
-    """
+) -> Place:
+    """The host's place in the zone by what the oneds say, without a look at what it holds."""
     view = zone_view(access, hosts)
     if writes and view.leader() is not None and _lag(view, spec.host.name):
         # Where nobody writes a sound follower lags, too, until the next record has to reach it.
-        return _by_status(*_caught_up(access, spec.host.name, hosts))
+        return _caught_up(access, spec.host.name, hosts)
     return _by_status(view, spec.host.name)
 
 
@@ -92,53 +101,20 @@ def join(
     founded = founded or Founded()
     name = spec.host.name
     # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
-    server_id, faults = _by_status(founded.view, name) if founded.view else (-1, [])
-    if server_id < 0 or faults:
-        server_id, faults = _by_status(zone_view(access, hosts), name)
-    if server_id >= 0 and not faults:
-        return server_id
-    if server_id >= 0:
-        access.report(f"{name}: repair: {'; '.join(faults)}")
-    with zone_lock(access, hosts):
-        return _Join(access, spec, hosts, seeded=name in founded.seeded).run()
-
-
-def mend(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
-    """Have the host in the zone as a server that differs in nothing; its SERVER_ID.
-
-    Raises HostError.
-    """
-    survey = Survey(access, hosts, spec.zone.database)
-    found = place(access, spec, survey)
+    found = _by_status(founded.view, name) if founded.view else Place(-1)
+    if found.server_id < 0 or found.faults:
+        found = _by_status(zone_view(access, hosts), name)
     if found.server_id >= 0 and not found.faults:
         return found.server_id
-    access.report(f"{spec.host.name}: repair: {'; '.join(found.faults)}")
-    differing, asleep = _others(survey, spec.host.name)
+    if found.server_id >= 0:
+        access.report(f"{name}: repair: {'; '.join(found.faults)}")
     with zone_lock(access, hosts):
-        return _Join(access, spec, hosts, anew=found.anew, differing=differing, asleep=asleep).run()
+        return Join(access, spec, hosts, seeded=name in founded.seeded).run()
 
 
-def _others(survey: Survey, name: str) -> tuple[set[str], list[Facts]]:
-    """Who else differs, and who else is merely stopped.
+class Join:
+    """One server's way into the zone, or back into it."""
 
-    The turn of those that differ comes; until then they keep nobody else from being mended.
-    """
-    view, known = survey.view(), survey.known_facts()
-    head = known.get(view.leader() or "")
-    differing: set[str] = set()
-    asleep: list[Facts] = []
-    for entry in view.pool:
-        own = known.get(entry.name)
-        if own is None or head is None or entry.name == name:
-            continue
-        if unlike(own, head, entry) or tables(own, head):
-            differing.add(entry.name)
-        if not own.active and (own.server_id, own.identity) == (entry.id, head.identity):
-            asleep.append(own)
-    return differing, asleep
-
-
-class _Join:
     def __init__(
         self,
         access: Access,
@@ -146,14 +122,13 @@ class _Join:
         hosts: Mapping[str, Host],
         *,
         anew: Sequence[str] = (),
-        differing: Collection[str] = (),
-        asleep: Sequence[Facts] = (),
+        awaiting: Collection[str] = (),
         seeded: bool = False,
     ) -> None:
+        """``anew``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come."""
         self._anew = anew
         self._seeded = seeded
-        self._differing = differing
-        self._asleep = asleep
+        self._awaiting = frozenset(awaiting)
         self._access = access
         self._zone = spec.zone
         self._host = spec.host
@@ -161,10 +136,10 @@ class _Join:
         self._missing: frozenset[str] = frozenset()
 
     def run(self) -> int:
+        """Do what is missing, and check the zone; the server's ID. Raises HostError."""
         name = self._host.name
-        leader = _leader(self._access, self._hosts)
-        self._wake(leader)
         view = self._ready()
+        leader = _known(view, self._hosts)
         if leader == name and self._anew:
             leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
@@ -211,8 +186,7 @@ class _Join:
             self._access,
             self._zone,
             self._hosts,
-            without=self._missing,
-            differing=self._differing,
+            without=self._missing | self._awaiting,
         )
         return entry.id
 
@@ -225,15 +199,6 @@ class _Join:
                 f"{own.host.name}: its database lists {listed}, the zone has {everybody}"
             )
 
-    def _wake(self, leader: str) -> None:
-        """Start those that are merely stopped: one change at a time needs all the others."""
-        for own in self._asleep:
-            self._access.report(f"{own.host.name}: start it first")
-            body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
-            enlist(self._access, self._zone, own, own.server_id, body)
-            start(self._access, own.host, own.server_id)
-            _caught_up(self._access, own.host.name, self._hosts)
-
     def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
         """Stop the leader's own oned: its configuration is not one to start again with."""
         name = self._host.name
@@ -245,10 +210,10 @@ class _Join:
                 seen=f"{name} alone; {'; '.join(self._anew)}",
                 remedy="correct it on the host, then run again",
             )
-        health.write(self._access, self._host)
+        health.write(self._access, self._hosts, view)
         stop(self._access, self._host)
-        leader = _leader(self._access, self._others())
-        return leader, zone_view(self._access, self._hosts)
+        view = health.wait_for_leader(self._access, self._others())
+        return _known(view, self._hosts), view
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
         seed(
@@ -267,44 +232,64 @@ class _Join:
 
         It may have a fresh copy: without this the leader goes on to look for what it purged.
         """
-        leader = _leader(self._access, self._hosts)
-        try:
-            self._access.api(self._hosts[leader]).reset_server(entry.id)
-        except ApiError as error:
-            raise HostError(
-                leader,
-                "reset the server in the leader's log",
-                expected="success",
-                seen=str(error),
-                remedy=f"onezone server-reset 0 {entry.id} on the leader",
-            ) from None
+        health.at_leader(
+            self._access,
+            self._hosts,
+            lambda api: api.reset_server(entry.id),
+            step="reset the server in the leader's log",
+            expected="success",
+            remedy=f"onezone server-reset 0 {entry.id} on the leader",
+        )
 
     def _ready(self) -> ZoneView:
-        """The zone, whole but for this host. One change at a time: nobody else is missing.
+        """The zone, as soon as this server may be changed without harm to it.
 
-        A server that only comes back changes nothing: it need not wait for others that are down,
-        or of two such ones each would wait for the other.
+        A new server wants all others up, and the repair of one that follows the leader a quorum
+        without it. A server that only comes back changes nothing: it need not wait for others that
+        are down, or of two such ones each would wait for the other. What an election takes, or a
+        host that stands still for some seconds, is waited out. Nobody waits for those whose own
+        repair is yet to come.
         """
-        health.wait_for_leader(self._access, self._others())
-        view = zone_view(self._access, self._hosts)
         name = self._host.name
-        if _entry(view, name) is not None and name not in view.statuses:
-            self._missing = frozenset(
+        lacking: list[str] = []
+        view = health.wait_for_leader(self._access, self._hosts)
+        deadline = time.monotonic() + PATIENCE
+
+        def look() -> ZoneView | None:
+            nonlocal lacking, view
+            view = health.wait_for_leader(self._access, self._hosts)
+            listed = _entry(view, name) is not None
+            silent = frozenset(
                 entry.name
                 for entry in view.pool
                 if entry.name != name and entry.name not in view.statuses
             )
-        absent = self._missing | {name}
-        found = [fault for fault in faults(view, without=absent) if " has index " not in fault]
-        if found:
-            raise HostError(
-                self._host.name,
-                STEP,
-                expected="every other zone server up before the zone is changed",
-                seen="; ".join(found),
-                remedy="bring those servers back first; then run again",
-            )
-        return view
+            absent = self._awaiting | {name}
+            only_returns = listed and name not in view.statuses
+            waited = listed and time.monotonic() > deadline
+            if only_returns or (waited and self._keeps_quorum(view)):
+                absent |= silent
+            found = faults(view, without=absent)
+            lacking = [fault for fault in found if " has index " not in fault]
+            if not lacking:
+                self._missing = silent
+            return None if lacking else view
+
+        return until(
+            look,
+            host=name,
+            step=STEP,
+            expected="every other zone server up before the zone is changed",
+            seconds=PATIENCE + INTERVAL,
+            seen=lambda: "; ".join(lacking),
+            remedy="pulumi refresh, then pulumi up: what can be repaired is repaired first; bring"
+            " back servers that do not answer, or name them under opennebula-ha:lost where they are"
+            " gone for good",
+        )
+
+    def _keeps_quorum(self, view: ZoneView) -> bool:
+        up = following(view) - {self._host.name}
+        return len(up) >= quorum(len(view.pool))
 
     def _others(self) -> dict[str, Host]:
         return {name: host for name, host in self._hosts.items() if name != self._host.name}
@@ -312,26 +297,20 @@ class _Join:
     def _register(self) -> ServerEntry:
         name = self._host.name
         self._access.report(f"{name}: register with the leader")
-        leader = _leader(self._access, self._hosts)
-        api = self._access.api(self._hosts[leader], timeout=30)
-        failure = ""
-        try:
+
+        def register(api: Api) -> ServerEntry:
+            # A call that failed may have been taken all the same: the pool decides.
             if all(entry.name != name for entry in api.servers()):
                 api.add_server(name, endpoint(name))
-        except ApiError as error:
-            # The call may have been taken all the same: the pool decides.
-            failure = str(error)
-        view = zone_view(self._access, self._hosts)
-        entry = _entry(view, name)
-        if entry is None:
-            raise HostError(
-                leader,
-                "register the server",
-                expected=f"{name} in the zone's pool",
-                seen=failure or "it is not there",
-                remedy="look at /var/log/one/oned.log on the leader, then run again",
-            )
-        return entry
+            return next(entry for entry in api.servers() if entry.name == name)
+
+        return health.at_leader(
+            self._access,
+            self._hosts,
+            register,
+            step="register the server",
+            expected=f"{name} in the zone's pool",
+        )
 
     def _start(self, entry: ServerEntry) -> None:
         leader = _leader(self._access, self._hosts)
@@ -343,15 +322,13 @@ class _Join:
 
 
 def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
-    leader = health.wait_for_leader(access, hosts).leader() or ""
+    return _known(health.wait_for_leader(access, hosts), hosts)
+
+
+def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
+    leader = view.leader() or ""
     if leader not in hosts:
-        raise HostError(
-            leader,
-            STEP,
-            expected="one of the front-ends in the stack's config to lead",
-            seen=f"{leader}, which is not in it",
-            remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
-        )
+        raise health.strange_leader(leader, STEP)
     return leader
 
 
@@ -359,13 +336,10 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((entry for entry in view.pool if entry.name == name), None)
 
 
-def _caught_up(
-    access: Access, name: str, hosts: Mapping[str, Host]
-) -> tuple[ZoneView, str, int | None]:
-    """The zone once that server has what the leader has now, or as it is after CATCH_UP.
+def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> Place:
+    """That server's place once it has what the leader has now, or as it is after CATCH_UP.
 
-    With the name and the record for ``_by_status``: where somebody writes all the time, the
-    leader's last one is always another.
+    Where somebody writes all the time, the leader's last record is always another.
     """
     deadline = time.monotonic() + CATCH_UP
     records = health.Records(access, hosts)
@@ -373,17 +347,19 @@ def _caught_up(
         view, record = records.look()
         caught_up = record is not None and name in view.statuses and not _lag(view, name, record)
         if caught_up or time.monotonic() > deadline:
-            return view, name, record
+            return _by_status(view, name, record)
         time.sleep(INTERVAL)
 
 
-def _by_status(view: ZoneView, name: str, record: int | None = None) -> tuple[int, list[str]]:
+def _by_status(view: ZoneView, name: str, record: int | None = None) -> Place:
     entry = _entry(view, name)
     if not view.leader():
-        return -1, ["there is no leader"]
+        return Place(-1, ("there is no leader",))
     if entry is None:
-        return -1, ["it is not in the zone"]
-    return entry.id, [*_own_faults(view, entry), *filter(None, [_lag(view, name, record)])]
+        return Place(-1, ("it is not in the zone",))
+    lag = _lag(view, name, record)
+    found = (*_own_faults(view, entry), *filter(None, [lag]))
+    return Place(entry.id, found, follows=name in following(view) and not lag)
 
 
 def _lag(view: ZoneView, name: str, record: int | None = None) -> str:

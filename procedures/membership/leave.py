@@ -5,7 +5,7 @@ from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError
+from opennebula.api import Api, ApiError
 from opennebula.membership import Refusal, check_leave, check_shrink
 from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
 from procedures import health
@@ -18,7 +18,6 @@ from procedures.specs import ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
 from procedures.transfer.seed import dump
-from procedures.wait import until
 
 _STEP = "leave the zone"
 SHRINK = "shrink the zone"
@@ -233,27 +232,11 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
-    host = way_in(health.wait_for_leader(access, others), others)
-    failure = ""
+    def delete(api: Api) -> None:
+        # A call that failed may have been taken all the same: the pool decides.
+        if any((item.id, item.name) == (entry.id, entry.name) for item in api.servers()):
+            api.delete_server(entry.id)
 
-    def gone() -> ZoneView | None:
-        view = zone_view(access, others)
-        listed = [item for item in view.pool if item.id == entry.id and item.name == entry.name]
-        return None if listed or not view.pool else view
-
-    try:
-        if gone() is None:
-            access.api(host, timeout=30).delete_server(entry.id)
-    except ApiError as error:
-        # It may have been taken all the same: the pool decides.
-        failure = str(error)
-    until(
-        gone,
-        host=host.name,
-        step=_STEP,
-        expected=f"the zone without server {entry.id} {entry.name}",
-        seconds=30,
-        seen=lambda: failure or "its entry",
-        remedy="look at /var/log/one/oned.log on the leader, then run again",
-    )
-    health.write(access, host)
+    expected = f"the zone without server {entry.id} {entry.name}"
+    health.at_leader(access, others, delete, step=_STEP, expected=expected)
+    health.write(access, others)

@@ -40,17 +40,61 @@ stop_oned() {
     step "stop oned"
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
+        await_stoppable
         systemctl --no-block stop opennebula.service 2>/dev/null || true
         # While it stops.
         systemctl daemon-reload
     fi
     halt_oned
 }
-# The same, but it starts again with the host.
+state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
+# A stop within seconds after the start may never end: a thread of oned's waits for one that has just
+# begun. Systemd knows when it said that it was ready.
+await_stoppable() {
+    local ready pause
+    ready=$(systemctl show -p ActiveEnterTimestampMonotonic --value opennebula.service)
+    [ "$(state_of_oned)" = active ] && [ "${ready:-0}" -gt 0 ] || return 0
+    # Of a process that has just begun, as in tell_units.
+    pause=$(awk -v ready="$ready" '{pause = 4 + ready / 1e6 - $22 / 100; if (pause > 0) print pause}' \
+        /proc/self/stat)
+    [ -z "$pause" ] || sleep "$pause"
+}
+# Wait for the end of an oned that is being stopped. One that has ended all of its modules and runs on
+# waits for a thread that never ends: systemd would kill it after 90 s, and nothing is lost by that.
+await_stopped() {
+    local finished=0
+    for _ in $(seq 850); do
+        [ "$(state_of_oned)" = deactivating ] || return 0
+        if has_finished; then finished=$((finished + 1)); fi
+        if [ "$finished" = 25 ]; then
+            step "kill oned: it has ended all of its modules, and hangs in its exit"
+            systemctl kill --signal=KILL --kill-who=main opennebula.service || true
+        fi
+        sleep 0.2
+    done
+}
+# Its hooks may take longer than itself: those are left alone.
+has_finished() {
+    [ "$(systemctl show -p SubState --value opennebula.service)" = stop-sigterm ] &&
+        [ "$(systemctl show -p MainPID --value opennebula.service)" -gt 0 ] &&
+        tail -n 4 /var/log/one/oned.log 2>/dev/null | grep -q 'All modules finalized, exiting\.'
+}
+# Stop oned, whatever it does.
+end_oned() {
+    await_stoppable
+    systemctl --no-block stop opennebula.service 2>/dev/null || true
+    for _ in $(seq 25); do
+        # Its job has begun by then.
+        [ "$(state_of_oned)" = active ] || break
+        sleep 0.2
+    done
+    await_stopped
+}
+# Stop it, but it starts again with the host.
 halt_oned() {
-    systemctl stop opennebula.service 2>/dev/null || true
+    end_oned
     local state
-    state=$(systemctl show -p ActiveState --value opennebula.service)
+    state=$(state_of_oned)
     case $state in
         inactive | failed) ;;
         *) refuse "oned to stop" "it is $state" \
@@ -59,17 +103,15 @@ halt_oned() {
 }
 # Run the package manager, or a function that does; what it says is in said. As long as another program
 # has its lock it is asked again, for lock_patience seconds in all of this script.
+lock_waited=0
 ask() { # COMMAND...
-    local status holder told= since=$SECONDS
+    local status holder told= began
     while true; do
-        status=0
+        began=$SECONDS status=0
         said=$("$@" 2>&1) || status=$?
-        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then
-            lock_patience=$((lock_patience - (SECONDS - since)))
-            return "$status"
-        fi
+        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then return "$status"; fi
         holder=${holder:-another program}
-        if [ $((SECONDS - since)) -ge "$lock_patience" ]; then
+        if [ "$lock_waited" -ge "$lock_patience" ]; then
             refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
                 "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
         fi
@@ -78,6 +120,7 @@ ask() { # COMMAND...
             told=$holder
         fi
         sleep 1
+        lock_waited=$((lock_waited + SECONDS - began))
     done
 }
 process() { # PID, in words
@@ -153,7 +196,8 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
-    if systemctl "$1" opennebula.service; then
+    if [ "$1" = restart ]; then end_oned; else await_stopped; fi
+    if systemctl start opennebula.service; then
         # It has its database now.
         unclaim
         return 0
@@ -454,6 +498,16 @@ count_users() {
     fi
 }
 
+# Where cloud-init manages /etc/hosts it makes it of this at each boot; and what keeps it from setting
+# the hostname.
+hosts_template() { echo "/etc/cloud/templates/hosts.$family.tmpl"; }
+cloud_config=/etc/cloud/cloud.cfg.d/99-opennebula-ha.cfg
+keeping_hostname="# Written by opennebula-ha.
+preserve_hostname: true"
+hosts_files() {
+    local file
+    for file in /etc/hosts "$(hosts_template)"; do [ ! -e "$file" ] || echo "$file"; done
+}
 # Our part of a file that others write in, too.
 begin="# opennebula-ha begin" end="# opennebula-ha end"
 block_of() { sed -n "/^$begin\$/,/^$end\$/{//!p}" "$1" 2>/dev/null || true; }

@@ -1,5 +1,7 @@
-# Let the source write into one folder and one new database here, with one key, for a while.
-# Variables: public_key, seconds. Stops oned: its database is about to change.
+# Let the source write into one folder and one new database here, with one key, for a while. Stops
+# oned: its database is about to change.
+#: public_key
+#: seconds
 stop_oned
 
 step "allow the transfer"

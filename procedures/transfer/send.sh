@@ -1,7 +1,10 @@
-# Dump the database, and send it as it comes, .one, .ssh and the remotes straight to the other
-# front-ends, all at once. Variables: db_name, reason, keep, targets (lines: name login address port
-# host-key); secret: private_key, made for this transfer. Environment: OPERATOR_AGENT, where the
-# operator's agent is lent to us.
+# Dump the database, and send it as it comes, with .one, .ssh and the remotes, straight to the other
+# front-ends, all at once. OPERATOR_AGENT is in the environment where the operator's agent is lent.
+#: db_name
+#: reason
+#: keep: how many dumps
+#: targets: lines NAME LOGIN ADDRESS PORT HOST-KEY
+#: secret private_key: made for this transfer
 umask 077
 make_gui_key
 

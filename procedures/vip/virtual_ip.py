@@ -1,10 +1,9 @@
 """The zone's ENDPOINT, and the addresses that the leader holds and nobody else."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
-from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError
 from opennebula.packages import FEATURES
 from procedures import health, services
 from procedures.context import Access
@@ -12,7 +11,7 @@ from procedures.facts.observe import Facts, all_facts, way_in
 from procedures.health import Whole
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
-from procedures.vip.address import to_leader
+from procedures.vip.address import LeaderChanged, to_leader
 
 _GUI = FEATURES["gui"]
 
@@ -38,29 +37,29 @@ def settle(
         view = health.wait_for_leader(access, hosts)
         leader, entrance = view.leader() or "", way_in(view, hosts)
         seen = all_facts(access, hosts, zone.database)
-    api = access.api(entrance, timeout=30)
     guis = _guis(seen)
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
+    heads = [entrance]
+
+    def find() -> Host:
+        return heads.pop() if heads else way_in(health.wait_for_leader(access, hosts), hosts)
+
+    ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
     try:
-        if api.zone()[1] != zone.endpoint:
+        if ask(call=lambda api: api.zone()[1]) != zone.endpoint:
             # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
             # before and started after it, none has the former answer wherever this is interrupted.
             running, idle = guis.keys() - idle, set(guis)
             _gui(access, {name: guis[name] for name in running}, "stop")
-            api.set_endpoint(zone.endpoint)
-    except ApiError as error:
-        raise HostError(
-            leader,
-            "set the zone's ENDPOINT",
-            expected=zone.endpoint,
-            seen=str(error),
-            remedy="look at /var/log/one/oned.log on the leader, then run again",
-        ) from None
+            ask(call=lambda api: api.set_endpoint(zone.endpoint))
     finally:
         _gui(access, {name: guis[name] for name in idle}, "start")
     if zone.vips:
         access.report(f"wait until {leader} alone holds the VIP")
-    then = to_leader(access, zone, hosts, leader, seen)
+    try:
+        then = to_leader(access, zone, hosts, leader, seen)
+    except LeaderChanged:
+        return settle(access, zone, hosts, version=version, features=features)
     if whole is None or idle or then is not seen:
         wanted = {
             name: services.promised(one, features, version) if features else ()

@@ -1,7 +1,12 @@
-# The web server with TLS in front of FireEdge.
-# Variables: server (apache or nginx), key, certchain (paths), text (of the site), names (of the
-# certificate, as openssl has them), generate (yes: it is made here), action (look, make, receive,
-# settle or withdraw); secret: sealed (what receive takes), made by another front-end's make.
+# Set up the web server with TLS in front of FireEdge.
+#: server: apache or nginx
+#: key: path
+#: certchain: path
+#: text: of the site
+#: names: of the certificate, as openssl has them
+#: generate: yes: it is made here
+#: action: look, make, receive, settle or withdraw
+#: secret sealed: what receive takes, made by another front-end's make
 pki=/etc/one/fireedge-pki
 ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
 # Names the unit that runs for this alone: it did not before.

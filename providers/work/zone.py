@@ -81,6 +81,9 @@ class Work(base.Work[ZoneSpec]):
         """
         require_gone(access, props.get("lost_at") or {}, hosts_of(props))
         survey = stack.current().survey(access, spec.database)
+        if any(one.upgrading for one in survey.known_facts().values()):
+            # Before anything else: no oned starts until that is done.
+            return {"drift": [_UPGRADE]}
         if spec.highly_available:
             head = survey.view().leader()
         else:
@@ -140,6 +143,7 @@ class Work(base.Work[ZoneSpec]):
 
 
 _KEY = "oneadmin's SSH_PUBLIC_KEY"
+_UPGRADE = "a change of the database's version that was interrupted"
 
 
 def _look_and_take_up(

@@ -6,8 +6,9 @@ from typing import Any
 from hosts.models import Host
 from opennebula.zone import endpoint
 from procedures.context import Access
-from procedures.membership.join import join, mend, place
+from procedures.membership.join import join, place
 from procedures.membership.leave import leave
+from procedures.membership.repair import repair
 from procedures.specs import MemberSpec
 from providers import stack
 from providers.work import base
@@ -58,8 +59,8 @@ class Work(base.Work[MemberSpec]):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Join again where it fell out, or differs from the others."""
-        mended = mend if olds.get("drift") else join
-        return _outputs(spec, mended(access, spec, _peers(spec)))
+        enter = repair if olds.get("drift") else join
+        return _outputs(spec, enter(access, spec, _peers(spec)))
 
     def unmake(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> None:
         """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""

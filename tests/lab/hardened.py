@@ -142,8 +142,7 @@ def restart_all_after_installations(host: LabHost) -> None:
 def locked(host: LabHost, *files: str) -> Iterator[Callable[[], None]]:
     """Somebody else holds these locks of the package manager, until it is called or the end."""
     unit = "some-upgrade"
-    locks = "; ".join(f"fcntl.lockf(open({file!r}, 'w'), fcntl.LOCK_EX)" for file in ())
-    program = "import fcntl, time; held = [open(file, 'w') for file in FILES]; " + locks
+    program = "import fcntl, time; held = [open(file, 'w') for file in FILES]; "
     program += "[fcntl.lockf(file, fcntl.LOCK_EX) for file in held]; time.sleep(3600)"
     program = program.replace("FILES", repr(list(files)))
     do(host, f'systemd-run -q --unit={unit} python3 -c "{program}"')

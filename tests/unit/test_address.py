@@ -1,9 +1,17 @@
 """Where the VIP is, and where it must not be."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from procedures.facts.observe import Address
-from procedures.specs import Vip
+from hosts.errors import HostError
+from hosts.models import Host
+from hosts.script import Output
+from opennebula.zone import RaftStatus, State, ZoneView
+from procedures.facts.observe import Address, Facts
+from procedures.specs import Vip, ZoneSpec
+from procedures.vip import address
 from procedures.vip.address import faults, holders
 from tests.unit.test_procedures import facts
 
@@ -44,3 +52,74 @@ def test_of_several_vips_each_is_on_the_leader() -> None:
         "fd00:2:50::86 missing on the leader a",
     ]
     assert faults({"a": facts("a", addresses=(first, second))}, VIPS, "a") == []
+
+
+def test_a_leader_that_is_about_to_leave_may_hold_the_vips() -> None:
+    """It is none of the front-ends that are looked at any more."""
+    assert faults({"a": facts("a")}, VIPS, "gone") == []
+    left = {"a": facts("a", addresses=(Address("eth0", VIPS[0].address, 24),))}
+    assert faults(left, VIPS[:1], "gone") == [f"{VIPS[0].address} left over on a"]
+
+
+class Site:
+    """Hosts with a VIP; what was run on them. ``keeper`` gives it back to itself each time."""
+
+    def __init__(self, held_by: str, *, leads: str = "b", keeper: str = "") -> None:
+        self.held, self.leads, self.keeper = set(held_by), leads, keeper
+        self.ran: list[tuple[str, str]] = []
+        self.report = lambda said: None
+
+    def facts(self, *_: Any) -> dict[str, Facts]:
+        self.held |= set(self.keeper)
+        there = (Address("eth0", VIP, 24),)
+        return {name: facts(name, addresses=there if name in self.held else ()) for name in "abc"}
+
+    def view(self, *_: Any) -> ZoneView:
+        return ZoneView((), {self.leads: RaftStatus(1, State.LEADER, 1, 1, 1)})
+
+    def api(self, host: Host) -> Any:
+        if host.name == self.leads:
+            return SimpleNamespace(raft_status=lambda: RaftStatus(1, State.LEADER, 1, 1, 1))
+        return SimpleNamespace(raft_status=lambda: RaftStatus(2, State.FOLLOWER, 1, 1, 1))
+
+    def run(self, host: Host, name: str, **_: Any) -> Output:
+        self.ran.append((host.name, name))
+        if name == "drop_addresses":
+            self.held -= {host.name}
+        return Output({"managers": "keepalived runs\nprocess 7: keeper"})
+
+
+HOSTS = {name: Host(name=name, address=f"10.0.0.{n}") for n, name in enumerate("abc", 1)}
+
+
+def moved(site: Site, monkeypatch: pytest.MonkeyPatch, leader: str = "b") -> None:
+    monkeypatch.setattr(address, "all_facts", site.facts)
+    monkeypatch.setattr(address, "zone_view", site.view)
+    monkeypatch.setattr(address, "SECOND_LOOK", 0.05)
+    zone = ZoneSpec(
+        name="Main", endpoint="http://n1:2633/RPC2", highly_available=True, vips=(VIPS[0],)
+    )
+    address.to_leader(cast(Any, site), zone, HOSTS, leader, site.facts())
+
+
+def test_a_leftover_is_removed_and_the_leader_announces_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site("ab")
+    moved(site, monkeypatch)
+    assert site.ran == [("a", "drop_addresses"), ("b", "announce")]
+
+
+def test_what_gives_an_address_back_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site("b", keeper="c")
+    with pytest.raises(HostError) as caught:
+        moved(site, monkeypatch)
+    assert "on c: keepalived runs; process 7: keeper" in caught.value.seen
+    assert f"take {VIP} out of what gives it to c" in caught.value.remedy
+
+
+def test_a_hook_is_not_run_on_one_that_leads_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site("", leads="c")
+    with pytest.raises(address.LeaderChanged):
+        moved(site, monkeypatch)
+    assert site.ran == []

@@ -9,6 +9,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import ApiError
+from procedures import health
 from procedures.context import Access
 from procedures.credentials import admin_key
 from procedures.facts.observe import File
@@ -36,7 +37,7 @@ class Way:
         assert (host, name, given["variables"]) == (HOST, "read_file", {"file": PUBLIC_KEY})
         return Output({"text": f"{OWN}\n"})
 
-    def api(self, host: Host) -> "Way":
+    def api(self, host: Host, timeout: float = 8) -> "Way":
         return self
 
     def public_key(self) -> str:
@@ -74,7 +75,10 @@ def test_it_is_set_where_there_is_none_and_replaced_only_where_that_is_said(
     assert way.writes == written
 
 
-def test_an_oned_that_refuses_is_an_error_that_names_the_host() -> None:
+def test_an_oned_that_refuses_is_an_error_that_names_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "WRITE", 0.2)
     with pytest.raises(HostError, match=r"n1: set oneadmin's public key: .* no answer"):
         settle(Way("", refuses=True), OTHER, replace=True)
 

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 from opennebula.families import supported
+from procedures.preflight.checks import SKIPPABLE
 from scripts import structure
 from settings import table
 from settings.table import ROOT
@@ -106,3 +107,8 @@ def test_the_picture_has_every_package_of_the_program() -> None:
 def test_arrows_that_follow_from_others_are_left_out() -> None:
     graph = {"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}
     assert structure.reduced(graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
+
+
+def test_every_preflight_check_that_can_be_skipped_has_a_row() -> None:
+    rows = (ROOT / "docs" / "preflight.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.M)) == set(SKIPPABLE)

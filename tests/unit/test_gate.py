@@ -8,12 +8,14 @@ import pytest
 from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
+from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures import health
 from procedures.context import Access
 from procedures.facts.observe import Facts
 from procedures.install.configuration import with_server_id
 from procedures.specs import ZoneSpec
+from procedures.vip.address import LeaderChanged
 from tests.unit.test_procedures import facts
 
 NAMES = ("n1", "n2", "n3")
@@ -161,3 +163,81 @@ def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
     others = [name for name in NAMES if name != renewed]
     assert quiet.asked == {renewed: "all", **dict.fromkeys(others, of_the_others)}
     assert after.facts == before.facts
+
+
+class Answers:
+    """Servers that hand calls on, or cannot for a while; the API is one and the same for all."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.report = lambda said: None
+
+    def api(self, host: Host, timeout: float = 8) -> "Answers":
+        return self
+
+    def servers(self) -> tuple[ServerEntry, ...]:
+        return POOL
+
+    def version(self) -> str:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise ApiError("Cannot process request, no leader found")
+        return "7.2.0"
+
+    touch = delete_server = lambda self, *_: self.version()
+
+
+def test_a_call_that_nobody_can_hand_on_waits_for_the_end_of_the_election(zone: Zone) -> None:
+    answers = Answers(refusals=7)
+    health._same_answers(cast(Any, answers), HOSTS, HOSTS, zone.view())
+    assert answers.refusals < 0
+
+
+def test_a_follower_that_never_hands_on_under_one_leader_is_at_fault_itself(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "WRITE", 0.3)
+    followers = {name: host for name, host in HOSTS.items() if name != "n1"}
+    with pytest.raises(HostError, match="restart opennebula on that follower"):
+        health._same_answers(cast(Any, Answers(10**6)), HOSTS, followers, zone.view())
+
+
+def test_one_that_could_not_while_the_leader_changed_is_not_to_be_restarted(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "WRITE", 0.3)
+    before = zone.view()
+    zone.leader, zone.term = "n2", 2
+    with pytest.raises(HostError) as caught:
+        health._same_answers(cast(Any, Answers(10**6)), HOSTS, HOSTS, before)
+    assert "restart" not in caught.value.remedy
+    assert "the leader changed meanwhile" in caught.value.remedy
+
+
+def test_a_write_that_is_refused_during_an_election_is_made_again(zone: Zone) -> None:
+    answers = Answers(refusals=3)
+    health.at_leader(
+        cast(Any, answers), HOSTS, lambda api: api.version(), step="write", expected="a write"
+    )
+    assert answers.refusals < 0
+
+
+def test_where_another_one_leads_before_the_vips_are_seen_all_is_looked_at_again(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = Quiet()
+    looks: list[str] = []
+
+    def to_leader(*given: Any) -> Any:
+        looks.append(given[3])
+        if len(looks) == 1:
+            zone.leader, zone.term = "n2", 2
+            raise LeaderChanged
+        return given[4]
+
+    monkeypatch.setattr(health, "all_facts", quiet.facts)
+    monkeypatch.setattr(health, "_same_answers", lambda *_: None)
+    monkeypatch.setattr(health, "to_leader", to_leader)
+    spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+    assert health.verify(cast(Any, quiet), spec, HOSTS).leader == "n2"
+    assert looks == ["n1", "n2"]

@@ -59,7 +59,7 @@ def joined(
     zone = Zone(present)
     monkeypatch.setattr(join, "zone_view", zone.look)
     monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
-    monkeypatch.setattr(join, "_Join", zone.join)
+    monkeypatch.setattr(join, "Join", zone.join)
     access = Access(cast(Any, None), cast(Any, None), zone.said.append)
     assert join.join(access, SPEC, HOSTS, founded) == 2
     return zone
@@ -100,7 +100,7 @@ def test_what_was_wrong_is_said_before_it_is_repaired(monkeypatch: pytest.Monkey
 def test_a_server_that_lists_others_than_the_leader_does_is_named() -> None:
     said: list[str] = []
     access = Access(cast(Any, None), cast(Any, None), said.append)
-    one = join._Join(access, SPEC, HOSTS)
+    one = join.Join(access, SPEC, HOSTS)
     body = "<ZONE><SERVER_POOL>{}</SERVER_POOL></ZONE>"
     entry = "<SERVER><ID>{0}</ID><NAME>{1}</NAME><ENDPOINT>http://{1}:2633/RPC2</ENDPOINT></SERVER>"
     everybody = "".join(entry.format(number, name) for number, name in enumerate(NAMES))

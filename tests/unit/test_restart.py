@@ -9,9 +9,12 @@ from tests.unit.sandbox import Sandbox
 OSES = 'ID=debian\nVERSION_ID="12"\n'
 # oned starts with a file that says "good", and not with another one.
 ONED = r"""
-"systemctl restart opennebula.service" | "systemctl start opennebula.service")
+"systemctl start opennebula.service")
     grep -q good /ROOT/etc/one/oned.conf && touch /ROOT/active ;;
-"systemctl stop opennebula.service") rm -f /ROOT/active ;;
+"systemctl stop opennebula.service" | "systemctl --no-block stop opennebula.service")
+    rm -f /ROOT/active ;;
+"systemctl show -p ActiveState "*)
+    [ -e /ROOT/active ] && echo active || echo inactive ;;
 "systemctl -q is-active "*) [ -e /ROOT/active ] ;;
 """
 CONF, NEXT, BEFORE = (f"/etc/one/oned.conf{end}" for end in ("", ".next", ".before"))

@@ -50,9 +50,9 @@ def test_an_oned_that_stops_stays_stopped_from_the_first_moment(host: Sandbox) -
         f"systemctl --no-reload disable {ONED}",
         f"systemctl --no-block stop {ONED}",
         "systemctl daemon-reload",
-        f"systemctl stop {ONED}",
+        f"systemctl --no-block stop {ONED}",
     ]
 
 
 def test_one_that_starts_not_by_itself_is_only_stopped(host: Sandbox) -> None:
-    assert told(host, "stop", "disabled") == [f"systemctl stop {ONED}"]
+    assert told(host, "stop", "disabled") == [f"systemctl --no-block stop {ONED}"]

@@ -125,10 +125,13 @@ class _Daemon:
         api.refresh_zone_state()
         raft.start()
         stop = self._await_signal(self._pace.wait(START_S))
+        hangs = False
         if not stop:
             server = self._listen(api, port)
             _notify_ready()
+            ready = time.monotonic()
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            hangs = read_pace(self._paths.pace).hangs_in_exit(time.monotonic() - ready)
             server.server_close()
             # Its thread would else look at the closed socket again and again until the end.
             server.shutdown()
@@ -136,6 +139,9 @@ class _Daemon:
         raft.stop()
         time.sleep(self._pace.wait(STOP_S))
         self._journal.info("ONE", "All modules finalized, exiting.\n")
+        if hangs:
+            # The main thread waits for one that never ends (as in OpenNebula).
+            threading.Event().wait()
 
     def _await_signal(self, seconds: float) -> bool:
         return signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, seconds) is not None

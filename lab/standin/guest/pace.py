@@ -19,11 +19,24 @@ _SHORTEST_BROADCAST_S = 0.1
 _SHORTEST_CALL_S = 0.5
 
 
+STOP_RACE_S = (0.85, 1.3)
+"""Stopped so long after it was ready the real daemon hangs in its exit. Not scaled: those who stop
+it that early do so at their own pace."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """The factor on all waits, 1.0 being the real ones."""
 
     scale: float = 1.0
+    stop_race: bool = False
+    """Whether a stop hangs where the real one does."""
+    hangs: bool = False
+    """Whether each stop hangs, as the real one does now and then."""
+
+    def hangs_in_exit(self, seconds: float) -> bool:
+        """Whether it does when it is stopped so long after it was ready."""
+        return self.hangs or (self.stop_race and STOP_RACE_S[0] < seconds < STOP_RACE_S[1])
 
     def wait(self, seconds: float) -> float:
         """An artificial wait at this pace."""
@@ -49,4 +62,9 @@ def read_pace(path: Path) -> Pace:
     """The pace that the file asks for; without a file, the real one."""
     if not path.exists():
         return Pace()
-    return Pace(float(json.loads(path.read_text()).get("wait_scale", 1.0)))
+    read = json.loads(path.read_text())
+    return Pace(
+        float(read.get("wait_scale", 1.0)),
+        stop_race=bool(read.get("stop_race")),
+        hangs=bool(read.get("hangs")),
+    )

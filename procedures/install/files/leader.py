@@ -1,6 +1,7 @@
 """What goes by who leads: Raft's hook of ours, and the answer for load balancers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,17 @@ SOCKET_UNIT = "opennebula-ha-leader.socket"
 SOCKET = f"/etc/systemd/system/{SOCKET_UNIT}"
 SERVICE = "/etc/systemd/system/opennebula-ha-leader@.service"
 PATHS = (HOOK, ANNOUNCE, SUDOERS, LEADS, SOCKET, SERVICE)
+
+_MAY_NOT = "oneadmin may not run ip address by sudo, without which no hook can move a VIP"
+_HOOK_COMMANDS = """\
+Defaults:oneadmin !requiretty
+oneadmin ALL=(root) NOPASSWD: /usr/sbin/ip address *, /sbin/ip address *, /usr/bin/arping, \\
+    /usr/sbin/arping, /usr/bin/systemctl start opennebula-flow, \\
+    /usr/bin/systemctl stop opennebula-flow, /usr/bin/systemctl start opennebula-gate, \\
+    /usr/bin/systemctl stop opennebula-gate, /usr/bin/systemctl start opennebula-form, \\
+    /usr/bin/systemctl stop opennebula-form
+"""
+"""What OpenNebula's own hook runs, and the packages' sudoers file allows."""
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _LISTEN = """\
@@ -56,16 +68,28 @@ LogLevelMax=warning
 """
 
 
-def files(spec: InstallationSpec, present: Mapping[str, str]) -> Iterator[ManagedFile]:
-    """The hook where one of the roles has it, and the check where there is a port for it."""
+def files(
+    spec: InstallationSpec, present: Mapping[str, str], *, moves_addresses: bool = True
+) -> Iterator[ManagedFile]:
+    """The hook where one of the roles has it, and the check where there is a port for it.
+
+    ``moves_addresses``: oneadmin may do by sudo what moves a VIP. It may by its package's own file;
+    where that is gone, by ours.
+    """
     # Once it is there it stays: an oned that has not restarted yet may still run it as it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
-    yield _ours(HOOK, _program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
-    yield _ours(ANNOUNCE, _program("announce.py") if has_hook(spec) else "", "755")
-    allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n"
-    yield _ours(SUDOERS, allowed if has_hook(spec) else "", "440")
+    yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
+    yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
+    allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n" if has_hook(spec) else ""
+    has_vip = spec.hooks is not None and bool(spec.vips)
+    lacks = has_vip and not moves_addresses
+    if lacks or (has_vip and _HOOK_COMMANDS in present.get(SUDOERS, "")):
+        allowed += _HOOK_COMMANDS
+    yield replace(
+        _ours(SUDOERS, allowed, "440"), differences=lambda *_: (_MAY_NOT,) if lacks else ()
+    )
     place = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    yield _ours(LEADS, _program("leads.sh") if has_check(spec) else "", "755")
+    yield _ours(LEADS, program("leads.sh") if has_check(spec) else "", "755")
     yield _ours(SOCKET, _LISTEN.format(place=place) if has_check(spec) else "", "644")
     yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
 
@@ -89,7 +113,8 @@ def has_check(spec: InstallationSpec) -> bool:
     return spec.hooks is not None and spec.leader_check is not None
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The text of a program that runs on the hosts."""
     return (_PROGRAMS / name).read_text(encoding="utf-8")
 
 

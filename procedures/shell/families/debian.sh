@@ -6,8 +6,10 @@ lock_holder() {
         *"Could not get lock "* | *"Unable to lock directory "* | *"dpkg frontend lock"* | *"locked by another process"*) ;;
         *) return 1 ;;
     esac
-    sed -nE 's/.*held by process ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p
-        s/.*locked by another process with pid ([0-9]+).*/process \1/p' <<<"$said" | head -n 1
+    local found
+    found=$(sed -nE 's/.*held by process ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p
+        s/.*locked by another process with pid ([0-9]+).*/\1/p' <<<"$said" | head -n 1)
+    case $found in *[!0-9]* | "") echo "$found" ;; *) process "$found" ;; esac
 }
 package_log=/var/log/apt/term.log
 package_fault() {

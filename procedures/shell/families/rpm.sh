@@ -11,6 +11,7 @@ installed_packages() {
     mapfile -t names < <(locked_names)
     rpm -qa --qf '%{NAME} %{EVR}\n' | while read -r name version; do
         want=install
+        # shellcheck disable=SC2053 # a lock is a pattern
         for lock in "${names[@]}"; do [[ $name != $lock ]] || want=hold; done
         echo "$want $name $version"
     done

@@ -1,0 +1,85 @@
+"""In which order servers of a zone are repaired, so that the zone keeps its quorum. Pure.
+
+A server that is repaired is down meanwhile. So those that do not follow the leader come first:
+their repair takes nothing from the quorum, and each adds one server to it. Of those that follow,
+one that runs with another server's SERVER_ID comes first: in an election its vote may count twice.
+The leader comes last: whoever leads after it has the zone's data then.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from opennebula.membership import Refusal
+from opennebula.zone import quorum
+
+
+class Need(IntEnum):
+    """What a server needs, the cheapest first."""
+
+    NOTHING = 0
+    START = 1
+    RESYNC = 2
+    """The leader's data and keys."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One server of the zone's pool."""
+
+    name: str
+    need: Need = Need.NOTHING
+    follows: bool = True
+    """It leads, or takes what the leader writes: it counts for the quorum."""
+    leads: bool = False
+    misnumbered: bool = False
+    """Its oned runs with another SERVER_ID than the pool has for it."""
+
+
+@dataclass(frozen=True)
+class RepairPlan:
+    """Names in the order of their repair, and why those that are left out cannot be repaired."""
+
+    order: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+
+
+def plan_repairs(servers: Collection[Condition]) -> RepairPlan:
+    """Return the order in which these servers, all of the pool, are repaired with quorum held.
+
+    One that needs something and cannot be reached is given with the need NOTHING, and does not
+    follow: it is left as it is.
+    """
+    now = {server.name: server for server in servers}
+    order: list[str] = []
+    due = sorted((server for server in servers if server.need), key=_turn)
+    for server in due:
+        if server.follows and (refusal := _loses_quorum(now, server)):
+            return RepairPlan(tuple(order), refusal)
+        order.append(server.name)
+        now[server.name] = replace(
+            server, need=Need.NOTHING, follows=True, misnumbered=False, leads=False
+        )
+    return RepairPlan(tuple(order))
+
+
+def _turn(server: Condition) -> tuple[bool, bool, int, bool, str]:
+    return (server.leads, server.follows, server.need, not server.misnumbered, server.name)
+
+
+def _loses_quorum(now: dict[str, Condition], server: Condition) -> Refusal | None:
+    up = sorted(name for name, one in now.items() if one.follows and name != server.name)
+    needed = quorum(len(now))
+    if len(up) >= needed:
+        return None
+    down = ", ".join(sorted(name for name, one in now.items() if not one.follows))
+    return Refusal(
+        expected=f"{needed} of {len(now)} zone servers up while {server.name} is repaired",
+        seen=f"{len(up)} ({', '.join(up) or 'none'})",
+        remedy=f"bring {down} back first, or name it under opennebula-ha:lost where it is gone for"
+        " good; then run again"
+        if down
+        else "add a front-end to the stack first: a zone of this size loses its quorum with any"
+        " server",
+        host=server.name,
+    )

@@ -1,0 +1,8 @@
+# Wait until an oned that is being stopped has ended. Nobody else is kept from this host meanwhile.
+if [ "$(state_of_oned)" = deactivating ]; then
+    step "wait until oned has stopped"
+    await_stopped
+    tell waited yes
+else
+    tell waited no
+fi

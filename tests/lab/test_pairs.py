@@ -1,0 +1,123 @@
+"""Several servers at fault at once: all are shown by a refresh, and repaired by the next up.
+
+The worst pairs on one zone, one after the other. All pairs are in tests/unit/test_repairs.py.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import Operator
+from tests.lab.test_drift import KEYS, NAMES, Drift, edit, mend, roles
+from tests.lab.zones import servers, wait_for
+
+pytestmark = pytest.mark.lab
+
+OTHER_DATA = "mysql opennebula -e \"DELETE FROM user_pool WHERE name = 'serveradmin'\""
+STOP = "systemctl stop opennebula"
+RESTART = "systemctl restart opennebula"
+
+Faults = Callable[[Lab, str, str, str], list[Drift]]
+"""What is done to the leader and its two followers."""
+
+
+def renumber(number: int) -> str:
+    return edit("oned.conf", "SERVER_ID *= *[0-9]*", f"SERVER_ID = {number}")
+
+
+def number_of(lab: Lab, name: str) -> int:
+    return next(server.id for server in servers(lab.host(name)) if server.name == name)
+
+
+def swapped(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
+    """Each follower runs with the other one's SERVER_ID."""
+    ids = {name: number_of(lab, name) for name in (near, far)}
+    return [
+        Drift(near, f"{renumber(ids[far])} && {RESTART}", f"it runs with SERVER_ID {ids[far]}"),
+        Drift(far, f"{renumber(ids[near])} && {RESTART}", f"it runs with SERVER_ID {ids[near]}"),
+    ]
+
+
+def wrong_number_and_stopped(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
+    return [
+        Drift(near, f"{renumber(7)} && {RESTART}", "it runs with SERVER_ID 7"),
+        Drift(far, STOP, "its oned is stopped"),
+    ]
+
+
+def other_data_and_wrong_key(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
+    return [
+        Drift(near, OTHER_DATA, "its data differ from the leader's: user_pool"),
+        Drift(far, f"echo other >{KEYS}/one_key", f"{KEYS}/one_key: not as on the leader"),
+    ]
+
+
+def stopped_and_an_old_list(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
+    """The one that runs lists a server that is none, in the place of the one that is stopped."""
+    sql = f"UPDATE zone_pool SET body = REPLACE(body, '{near}', 'n1a9')"  # noqa: S608
+    return [
+        Drift(near, STOP, "its oned is stopped"),
+        Drift(far, f'mysql opennebula -e "{sql}"', "its data differ from the leader's: zone_pool"),
+    ]
+
+
+def all_of_it_on_the_followers(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
+    return [
+        Drift(far, f"{STOP}; {OTHER_DATA}; {renumber(5)}", "SERVER_ID 5 in oned.conf"),
+        Drift(near, f"{renumber(7)} && {RESTART}", "it runs with SERVER_ID 7"),
+        Drift(near, f"rm {KEYS}/one_key", f"{KEYS}/one_key: missing"),
+    ]
+
+
+def a_leader_that_must_not_restart_and_other_data(
+    lab: Lab, leader: str, near: str, far: str
+) -> list[Drift]:
+    return [
+        Drift(leader, renumber(9), "SERVER_ID 9 in oned.conf"),
+        Drift(near, OTHER_DATA, "its data differ from the leader's: user_pool"),
+        Drift(far, STOP, "its oned is stopped"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        swapped,
+        wrong_number_and_stopped,
+        other_data_and_wrong_key,
+        stopped_and_an_old_list,
+        all_of_it_on_the_followers,
+        a_leader_that_must_not_restart_and_other_data,
+    ],
+)
+def test_what_is_wrong_with_several_is_repaired_at_once(
+    zone: tuple[Lab, Operator], faults: Faults
+) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+
+    def follow_again() -> bool | None:
+        """Those that were restarted are back: a quorum is left at each moment."""
+        states = {one.name: one.state for one in servers(lab.host(leader))}
+        return True if list(states.values()).count("follower") >= len(awake) else None
+
+    drift = faults(lab, leader, near, far)
+    awake = [leader]
+    for one in drift:
+        done = lab.host(one.host).run(one.by_hand)
+        assert done.returncode == 0, f"{one}: {done.stderr}"
+        wait_for(follow_again, "a follower")
+    mend(lab, operator, [Drift(one.host, "true", one.shown) for one in drift])

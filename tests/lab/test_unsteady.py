@@ -1,0 +1,162 @@
+"""What does not stand still: a leader that freezes, a stop that hangs, a VIP that returns.
+
+The tests share one zone and come in their order.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.test_drift import NAMES, Drift, mend, roles, said_of
+from tests.lab.test_pairs import OTHER_DATA
+from tests.lab.zones import assert_whole, call, holders, wait_for
+
+pytestmark = pytest.mark.lab
+
+PACE = "/etc/opennebula-standin.json"
+STATE = "systemctl show -p ActiveState --value opennebula"
+
+
+@pytest.fixture(scope="module")
+def zone(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, Operator]]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+@contextmanager
+def hanging(lab: Lab, name: str) -> Iterator[None]:
+    """Each stop of that oned hangs in its exit."""
+    host = lab.host(name)
+    assert host.run(f"sed -i.kept 's/}}$/, \"hangs\": true}}/' {PACE}").returncode == 0
+    yield
+    assert host.run(f"mv {PACE}.kept {PACE}").returncode == 0
+
+
+def test_no_stop_of_ours_is_in_the_moment_in_which_it_would_hang(
+    zone: tuple[Lab, Operator],
+) -> None:
+    """The founder was stopped right after its start: the stand-in hangs then, as the real one."""
+    lab, _ = zone
+    for name in NAMES:
+        journal = lab.host(name).run("journalctl -u opennebula").stdout
+        assert "timed out. Killing" not in journal
+        assert "status=9/KILL" not in journal
+
+
+def test_a_stop_that_hangs_is_cut_short(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    _, near, _ = roles(lab)
+    with hanging(lab, near):
+        shown = "its data differ from the leader's: user_pool"
+        said = mend(lab, operator, [Drift(near, OTHER_DATA, shown)])
+    assert "kill oned: it has ended all of its modules, and hangs in its exit" in said
+    assert "timed out. Killing" not in lab.host(near).run("journalctl -u opennebula").stdout
+
+
+def test_one_that_is_being_stopped_is_waited_for(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    _, near, _ = roles(lab)
+    host = lab.host(near)
+    with hanging(lab, near):
+        host.run("systemctl --no-block stop opennebula")
+        finished = "tail -n 3 /var/log/one/oned.log | grep 'All modules finalized'"
+        wait_for(lambda: host.run(finished).stdout or None, "the end of all modules")
+    assert host.run(STATE).stdout == "deactivating\n"
+    shown = operator.refresh()
+    assert shown.ok, shown.output
+    assert any("its oned is being stopped" in line for line in said_of(shown.output, near))
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+
+
+def test_a_leader_that_freezes_in_the_middle_of_a_join(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    assert lab.host(near).run(OTHER_DATA).returncode == 0
+    shown = operator.refresh()
+    assert shown.ok, shown.output
+    process = operator.start_up()
+    assert process.stdout is not None
+    said: list[str] = []
+    lines = process.stdout
+    reader = threading.Thread(target=lambda: said.extend(lines))
+    reader.start()
+    stopped = "systemctl is-active opennebula"
+    wait_for(lambda: "inactive" in lab.host(near).run(stopped).stdout or None, f"{near} down")
+    lab.host(leader).freeze()
+
+    def stands() -> bool | None:
+        """The one that is left stands for election: it has heard nothing of the leader."""
+        return True if "<STATE>1</STATE>" in call(lab.host(far), "one.zone.raftstatus") else None
+
+    wait_for(stands, f"{far} as a candidate")
+    lab.host(leader).thaw()
+    reader.join(300)
+    process.wait()
+    assert process.returncode == 0, "".join(said)
+    assert "restart opennebula" not in "".join(said)
+    assert holders(lab) == [assert_whole(lab, NAMES)]
+    again = operator.refresh()
+    assert "drift:" not in again.output, again.output
+
+
+def test_the_neighbours_of_a_vip_that_was_left_over_find_the_leader(
+    zone: tuple[Lab, Operator],
+) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    macs = {n: lab.host(n).run("cat /sys/class/net/eth0/address").stdout.strip() for n in NAMES}
+    # It was announced from there.
+    lab.host(near).run(f"ip neigh replace {VIP} lladdr {macs[far]} dev eth0 nud stale; true")
+    mend(
+        lab,
+        operator,
+        [Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}")],
+    )
+    wait_for(
+        lambda: macs[leader] in lab.host(near).run(f"ip neigh show {VIP}").stdout or None,
+        f"{VIP} at {leader}",
+        5,
+    )
+
+
+def test_what_gives_a_vip_to_another_host_is_named(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, _, far = roles(lab)
+    give = f"while :; do ip address add {VIP}/24 dev eth0 2>/dev/null; sleep 1; done"
+    done = lab.host(far).run(f"systemd-run --unit=giver bash -c '{give}'")
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: far in holders(lab) or None, f"{VIP} on {far}")
+    shown = operator.refresh()
+    assert f"{VIP} left over on {far}" in shown.output
+    run = operator.up()
+    assert not run.ok, run.output
+    assert f"take {VIP} out of what gives it to {far}" in run.output
+    assert "ip address add" in run.output.partition("what may hold it")[2]
+    assert lab.host(far).run("systemctl stop giver").returncode == 0
+    run = operator.up()
+    assert run.ok, run.output
+    assert holders(lab) == [leader]
+
+
+def test_a_hook_that_may_not_move_the_vip_is_drift(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader, near, far = roles(lab)
+    shown = "oneadmin may not run ip address by sudo, without which no hook can move a VIP"
+    mend(lab, operator, [Drift(far, "rm /etc/sudoers.d/opennebula", shown)])
+    allowed = "runuser -u oneadmin -- sudo -n ip address show"
+    assert lab.host(far).run(allowed).returncode == 0
+    # The others have their package's own.
+    for name in (leader, near):
+        assert lab.host(name).run("ls /etc/sudoers.d/opennebula-ha").returncode != 0
