@@ -64,7 +64,7 @@ def backwards(plan: Callable[..., list[Any]]) -> Patch:
 MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
     "the leader is not told to look anew": (
         "rejoin one that fell out",
-        product.join._Join,
+        product.join.Join,
         "_reset",
         lambda _: nothing,
     ),
@@ -127,7 +127,7 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     """What the newest list is for: without it a newcomer elects itself by an older one."""
-    enlist = product.join.enlist
+    enlist: Patch = vars(product.join)["enlist"]
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
         return enlist(access, zone, seen, server_id, body if newest else "")
