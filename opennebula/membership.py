@@ -392,9 +392,9 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
     sure = [host for host in ready if host.is_listed]
     if len(sure) >= needed:
         return [StartTogether(tuple(host.name for host in sure))]
-    asleep = tuple(host.name for host in ready if not host.is_listed and not host.running)
+    stopped = tuple(host.name for host in ready if not host.is_listed and not host.running)
     together = StartTogether(tuple(host.name for host in ready))
-    return [RefreshServerList(asleep), together] if asleep else [together]
+    return [RefreshServerList(stopped), together] if stopped else [together]
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
@@ -432,7 +432,7 @@ def _adopt(
     if misplaced:
         return misplaced
     # A founding that was killed after a majority of its starts: a join waits for all others.
-    asleep = tuple(
+    stopped = tuple(
         host.name
         for host in members
         if not host.running
@@ -442,8 +442,8 @@ def _adopt(
         and by_name.get(host.name) == host.server_id
     )
     steps: list[ZoneStep] = [Adopt(leader.name)]
-    if asleep:
-        steps.append(StartTogether(asleep))
+    if stopped:
+        steps.append(StartTogether(stopped))
     blank = tuple(
         host.name
         for host in hosts
@@ -472,12 +472,12 @@ def plan_join(
     leader: FrontEndView,
     pool: Sequence[ServerEntry],
     *,
-    anew: Sequence[str] = (),
+    resync: Sequence[str] = (),
     seeded: bool = False,
 ) -> JoinPlan | Refusal:
     """What this front-end lacks to be a server of the zone that ``leader`` leads.
 
-    ``anew`` says why a server that is one is to get the leader's data and keys once more;
+    ``resync`` says why a server that is one is to get the leader's data and keys once more;
     ``seeded``: this run has given it those of a moment ago.
     """
     entry = next((entry for entry in pool if entry.name == host.name), None)
@@ -499,8 +499,8 @@ def plan_join(
             )
         has_copy = seeded and host.has_content and not _fell_out(host, leader)
         return JoinPlan(seed=not has_copy, register=True, start=True)
-    if host.has_content and anew:
-        return JoinPlan(seed=True, start=True, reasons=tuple(anew))
+    if host.has_content and resync:
+        return JoinPlan(seed=True, start=True, reasons=tuple(resync))
     reasons = _why_anew(host, leader, entry)
     if reasons:
         return JoinPlan(seed=True, start=True, reasons=reasons)

@@ -483,7 +483,7 @@ def _look(
     """All facts, with checksums; where the others last, only these anew."""
     found = dict(lasting)
 
-    def anew() -> None:
+    def look_again() -> None:
         tables = set().union(*(_tables(one.checksums.splitlines()) for one in lasting.values()))
         old = {name: hosts[name] for name in lasting}
         for name, lines in _watch(access, zone, old, sorted(tables), seconds=0).items():
@@ -492,7 +492,7 @@ def _look(
     rest = {name: host for name, host in hosts.items() if name not in lasting}
     side_by_side(
         {
-            "lasting": anew,
+            "lasting": look_again,
             "rest": lambda: found.update(all_facts(access, rest, zone.database, checksums=True)),
         }
     )

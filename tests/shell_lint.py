@@ -26,7 +26,16 @@ IGNORED = (
 )
 SHARED = Path("procedures/shell")
 ALONE = ("scripts/*", "procedures/**/programs/*.sh")
-PRELUDE = ("SUDO_USER", "exclusive", "ID", "ID_LIKE", "VERSION_ID", "OPERATOR_AGENT", "trial")
+PRELUDE = (
+    "SUDO_USER",
+    "exclusive",
+    "ID",
+    "ID_LIKE",
+    "VERSION_ID",
+    "OPERATOR_AGENT",
+    "trial",
+    "lock_patience",
+)
 
 
 def main() -> int:

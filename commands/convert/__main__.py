@@ -78,8 +78,8 @@ def _convert(asked: argparse.Namespace) -> int:
     path = FOLDER / f"Pulumi.{asked.stack}.yaml"
     if path.exists() and not asked.force:
         raise InventoryError(
-            f"{path} is there already, and stays as it is: take another STACK, or FORCE=1 to have"
-            " it written again (its encrypted values stay)"
+            f"{path} already exists and stays as it is: choose another STACK, or FORCE=1 to write"
+            " a new one (encrypted values are kept)"
         )
     inventory = _inventory(asked)
     made = convert(inventory, group=asked.group)
@@ -106,16 +106,16 @@ def _convert(asked: argparse.Namespace) -> int:
 def _secret(asked: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         raise InventoryError(
-            "a secret is not for the screen: pipe it to scripts/pulumi STACK config set --secret"
-            f" {asked.secret}"
+            "a secret is not printed on the screen: pipe it to scripts/pulumi STACK config set"
+            f" --secret {asked.secret}"
         )
     secret = convert(_inventory(asked), group=asked.group).secrets.get(asked.secret)
     if secret is None or not secret.source:
         raise InventoryError(f"the inventory has no secret for the stack's key {asked.secret}")
     if secret.value is None:
         raise InventoryError(
-            f"{secret.source} is encrypted or a template that cannot be filled in:"
-            " --vault-password-file FILE names the vault's password"
+            f"{secret.source} is encrypted, or a template without a value:"
+            " --vault-password-file FILE has the vault's password"
         )
     sys.stdout.write(secret.value)
     return 0

@@ -64,7 +64,7 @@ class Conversion:
         """Have a secret set by a command."""
         self.secrets[secret.key] = secret
         if secret.source:
-            text = f"{secret.key}: a secret, see the commands below{note and f'; {note}'}"
+            text = f"{secret.key}: a secret, set by a command below{note and f'; {note}'}"
             self.taken.append(Answer(secret.source, text))
 
     def needless(self, source: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""The secrets of an inventory, each to be set by a command. Pure."""
+"""The secrets of an inventory: a command sets each of them. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ _SECRETS = ("one_pass", "one_token", "db_password")
 
 
 def convert(source: Source) -> None:
-    """Map the secrets of the zone, and those that it lacks."""
+    """Map the secrets, and report the missing ones."""
     made = source.made
     for key in _SECRETS:
         found = source.of_each(key)
         if key == "db_password" and source.is_sqlite:
             if found:
-                made.needless(key, "SQLite has no account")
+                made.needless(key, "SQLite has no accounts")
         elif found and all(unread(value) for value in found.values()):
             made.hide(Secret(key, key), next(iter(found.values())).why)
         elif (value := source.alike(key, secret_too=True)) is not None:
@@ -27,15 +27,14 @@ def convert(source: Source) -> None:
         made.hide(Secret("one_pass", "", remedy="one_auth"))
         made.ask(
             "one_pass",
-            "not to be had from the inventory: a front-end has it in /var/lib/one/.one/one_auth,"
-            " from which the command below takes it",
+            "the inventory does not set it: the command below reads it from a front-end's one_auth",
         )
     if "db_password" not in made.secrets and not source.is_sqlite:
         made.hide(Secret("db_password", "", remedy="random"))
         made.ask(
             "db_password",
-            "not to be had from the inventory, so it may be one-deploy's default, which everybody"
-            " knows: the command below makes a new one, which the second up puts in its place",
+            "the inventory does not set it, so it is one-deploy's public default: the command below"
+            " generates a new one, which the up without adopt sets",
         )
     _auth(source)
 
@@ -50,11 +49,11 @@ def _auth(source: Source) -> None:
     given = {key: item for key, item in value.items() if item is not None}
     given, passwords = _without_passwords(given)
     if not given:
-        source.made.needless("auth", "it has no value there")
+        source.made.needless("auth", "it has no value")
         return
     if source.inventory.is_secret(given):
         source.made.ask(
-            "auth", "more of it than passwords is encrypted there: not taken; set it by hand"
+            "auth", "not converted: more than its passwords is encrypted. Set it yourself"
         )
         return
     source.made.take("auth", "auth", given)

@@ -24,8 +24,8 @@ def names_of(inventory: Inventory, group: str = "") -> tuple[str, ...]:
         return found
     there = ", ".join(sorted(inventory.groups)) or "none"
     raise InventoryError(
-        f"expected the front-ends in the group {group}, saw no host there (groups: {there});"
-        " name the group that they are in: make convert … GROUP=NAME"
+        f"expected the front-ends in the group {group}, saw no hosts in it (groups: {there});"
+        " name their group: make convert … GROUP=NAME"
     )
 
 
@@ -47,8 +47,8 @@ def _keys(source: Source) -> dict[str, str]:
             keys[name] = f"frontend{len(keys)}"
             source.made.ask(
                 f"host {name}",
-                f"the inventory has its address alone, so the stack calls it {keys[name]}: write"
-                " the name that onezone show 0 has for it",
+                f"the inventory has only its address, so it is called {keys[name]} in the stack:"
+                " change that to the name that onezone show 0 prints",
             )
     return keys
 
@@ -63,7 +63,7 @@ def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
         else:
             made.ask(
                 f"ansible_ssh_host of {name}",
-                f"another address than ansible_host; the latter is taken ({short(new)})",
+                f"differs from ansible_host ({short(new)}), which is used",
             )
     address, place = name, f"host {name}"
     if new is not None:
@@ -76,8 +76,8 @@ def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
     if not re.fullmatch(r"\d+(\.\d+){3}", str(address)):
         made.ask(
             place,
-            f"{said(str(address))} is no IPv4 address: write the one at which the others reach it,"
-            f" such as getent ahostsv4 {said(str(address))} prints",
+            f"{said(str(address))} is not an IPv4 address: write the one that the other front-ends"
+            f" use, such as getent ahostsv4 {said(str(address))} prints",
         )
     return {"address": str(address)}
 
@@ -103,20 +103,18 @@ def _count(source: Source) -> None:
     if count > 1 and count % 2 == 0:
         source.made.ask(
             "group frontend",
-            f"{count} front-ends tolerate no more failures than {count - 1}, and the stack takes"
-            " odd numbers only: add a blank host to frontends, which the first up joins to the"
-            f" {count} that run, or take one out of the zone first (stop its oned, onezone"
-            " server-del) and off the list",
+            f"{count} front-ends tolerate no more failures than {count - 1}, so the number must be"
+            " odd: add a blank host to frontends, which the first up joins to the zone, or first"
+            " remove one from the zone (stop its oned, onezone server-del) and from frontends",
         )
     if count > 1 and not source.has("one_vip"):
         source.made.ask(
             "one_vip",
-            "missing, and one-deploy makes no zone of several front-ends without it: set the three"
-            " one_vip keys, or read docs/config.md on zones without a VIP",
+            "missing: set the three one_vip keys, or see Without a VIP in docs/config.md",
         )
     if not source.has_vip:
         source.made.ask(
             "force_ha",
-            "one front-end without force_ha is no zone of high availability; with force_ha: true,"
-            " or with two more front-ends, the stack makes it one",
+            "one front-end without force_ha stays standalone: set force_ha: true, or add two more"
+            " front-ends, to convert it to an HA zone",
         )

@@ -56,23 +56,23 @@ def _version(source: Source) -> None:
         if "one_version" not in source.made.answered:
             source.made.ask(
                 "one_version",
-                "missing there: write the version that runs, which oned --version prints on a"
+                "missing: set the zone's present version, which oned --version prints on a"
                 " front-end",
             )
         return
     if isinstance(value, float) and f"{value}".endswith(".1"):
         source.made.ask(
             "one_version",
-            f"{value} without quotes may have been {value}0: write the version that runs, in"
-            " quotes",
+            f"not converted: YAML reads {value}0 without quotes as {value}, too. Set the zone's"
+            " present version",
         )
         return
     version = str(value).strip()
     if re.fullmatch(r"[0-6]\.\d+(\.\d+)?", version):
         source.made.ask(
             "one_version",
-            f"{version} is older than all that this program operates (docs/config.md lists them):"
-            " upgrade the zone first, as OpenNebula's documentation says",
+            f"this program needs 7.0 or later, and the inventory says {version}: upgrade the zone"
+            " first, as OpenNebula's documentation describes",
         )
     source.made.take("one_version", "one_version", version)
 
@@ -86,8 +86,8 @@ def _vip(source: Source) -> None:
         if source.of_each(key):
             source.made.ask(
                 key,
-                "not taken: one front-end without force_ha has no VIP, with one-deploy neither; set"
-                " it together with force_ha: true",
+                "not converted: one front-end without force_ha has no VIP, also with one-deploy."
+                " Set it together with force_ha: true",
             )
 
 
@@ -129,19 +129,17 @@ def _structure(source: Source, key: str) -> None:
     elif value:
         source.made.take(key, key, value)
     else:
-        source.made.needless(key, "it is empty there")
+        source.made.needless(key, "it is empty")
 
 
 def _hosts_file(source: Source) -> None:
     if not source.has("ensure_hosts"):
-        source.made.take(
-            "ensure_hosts", "ensure_hosts", False, "one-deploy's default: /etc/hosts stays"
-        )
+        source.made.take("ensure_hosts", "ensure_hosts", False, "one-deploy's default")
 
 
 def _admin_key(source: Source) -> None:
     if source.has("admin_pubkey") and not source.of_each("admin_pubkey"):
-        source.made.take("admin_pubkey", "admin_pubkey", "none", "null there")
+        source.made.take("admin_pubkey", "admin_pubkey", "none", "it is null")
         return
     value = source.alike("admin_pubkey")
     if isinstance(value, str):
@@ -160,16 +158,15 @@ def _database(source: Source) -> None:
     elif backend == "SQLite" and source.has_vip:
         source.made.ask(
             "db_backend",
-            "SQLite cannot be replicated, so a zone of high availability has MariaDB, and the"
-            " stack, too: where the one front-end that holds data has them in SQLite, set"
-            " convert_database: true, which moves them",
+            "not converted: an HA zone cannot use SQLite. If the front-end with the data uses"
+            " SQLite, set convert_database: true, which moves the data to MariaDB",
         )
     elif backend == "SQLite":
         source.made.take(
             "db_backend",
             "db_backend",
             backend,
-            "for high availability later: MariaDB with convert_database: true",
+            "for high availability later, set MariaDB and convert_database: true",
         )
     else:
         source.made.take("db_backend", "db_backend", backend)
@@ -184,7 +181,7 @@ def _features(source: Source) -> None:
         return
     made = source.made
     if not value:
-        made.needless("features", "it is empty there")
+        made.needless("features", "it is empty")
     for name, on in value.items():
         key, meant = f"features.{name}", flag(on)
         if name not in _FEATURES and name not in answers.FEATURES:
@@ -196,11 +193,11 @@ def _features(source: Source) -> None:
         elif meant:
             made.ask(key, answers.FEATURES[name])
         else:
-            made.needless(key, "off there")
+            made.needless(key, "it is off")
     features = made.config.get("features", {})
     if features.get("gate") is False and features.get("flow", True):
         made.take(
-            "features.gate", "features.flow", False, "one-deploy has OneFlow only with OneGate"
+            "features.gate", "features.flow", False, "one-deploy runs OneFlow only with OneGate"
         )
 
 
@@ -214,11 +211,11 @@ def _accounts(source: Source) -> None:
         return
     accounts = [str(one) for one in accounts]
     if "oneadmin" in accounts:
-        source.made.needless("ensure_keys_for", "oneadmin's keys are the zone's: left out")
+        source.made.needless("ensure_keys_for", "oneadmin is left out: its keys belong to the zone")
     if others := [one for one in accounts if one != "oneadmin"]:
         source.made.take("ensure_keys_for", "ensure_keys_for", others)
     elif not accounts:
-        source.made.needless("ensure_keys_for", "it is empty there")
+        source.made.needless("ensure_keys_for", "it is empty")
 
 
 def _adopt(source: Source) -> None:
@@ -227,6 +224,6 @@ def _adopt(source: Source) -> None:
             "adopt",
             "adopt",
             "observe",
-            "nothing is changed as long as it is set: take it out when the preview lists only what"
-            " you want",
+            "nothing changes while it is set; remove it when the preview lists only changes that"
+            " you want, or if no zone runs yet",
         )

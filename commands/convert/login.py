@@ -38,11 +38,11 @@ def convert(source: Source, keys: Mapping[str, str]) -> None:
         if value == "local":
             made.ask(
                 f"ansible_connection of {host}",
-                "this machine is the front-end itself: the stack logs in to it by SSH, too, so let"
-                " its own key in there; better run it from another machine, which can replace it",
+                "Ansible runs on the front-end itself, but the stack needs SSH to it: authorize"
+                " your key there, or run this program on another computer",
             )
         else:
-            made.needless(f"ansible_connection of {host}", "hosts are always reached by SSH")
+            made.needless(f"ansible_connection of {host}", "the connection is always SSH")
 
 
 def _by_value(found: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -65,7 +65,7 @@ def _usual(
     if part == "port":
         for host, value in list(found.items()):
             if not re.fullmatch(r"\d+", str(value)):
-                made.ask(f"{name} of {host}", "expected a port, such as 22; not taken")
+                made.ask(f"{name} of {host}", "not converted: expected a port, such as 22")
                 del found[host]
     missing = [host for host in source.names if host not in source.of_each(*names)]
     if missing and part == "port" and found:
@@ -74,8 +74,8 @@ def _usual(
         whom = "" if len(missing) == len(source.names) else f" for {', '.join(missing)}"
         made.ask(
             name,
-            f"missing there{whom}: Ansible logs in as your own account, or as ~/.ssh/config says;"
-            f" here it is {'that of the others' if found else 'root'} unless you set ssh.user",
+            f"missing{whom}: Ansible uses your own account or ~/.ssh/config, the stack uses"
+            f" {'that of the others' if found else 'root'} unless you set ssh.user",
         )
     if not found:
         return
@@ -94,8 +94,8 @@ def _key_file(source: Source, made: Conversion) -> None:
         seen = ", ".join(f"{host}: {value}" for host, value in found.items())
         made.ask(
             _KEY[0],
-            f"differs between front-ends ({seen}): the stack has one key for all; add them to the"
-            " agent (ssh-add), or let one of them in everywhere",
+            f"not converted: differs between front-ends ({seen}), but the stack has one key."
+            " Load them into an SSH agent (ssh-add), or authorize one of them everywhere",
         )
     elif values:
         value = next(iter(found.values()))
@@ -107,15 +107,15 @@ def _take_key(made: Conversion, source: str, path: str) -> None:
     if not PurePosixPath(path).is_absolute() and not path.startswith("~"):
         made.ask(
             source,
-            f"{path} is no whole path: relative ones begin at this project's folder here; write"
-            " the whole one where it is elsewhere",
+            f"{path} is a relative path, which the stack resolves in this project's folder: make it"
+            " absolute",
         )
     made.take(source, "ssh.private_key_file", path)
 
 
 def _args(source: Source, made: Conversion, name: str, value: str) -> None:
     if not value.strip():
-        made.needless(name, "it is empty there")
+        made.needless(name, "it is empty")
         return
     found = ssh_args.parse(value)
     _way(source, made, name, found)
@@ -129,20 +129,19 @@ def _args(source: Source, made: Conversion, name: str, value: str) -> None:
     if found.forward_agent:
         made.ask(
             name,
-            "forwards your agent to the hosts, which root there can use: left out, as transfers"
-            " here need no agent; ssh.forward_agent: true brings it back",
+            "agent forwarding is not converted: the program does not need it. To allow it for"
+            " transfers between front-ends, set ssh.forward_agent: true",
         )
     if found.unverified:
         made.needless(
             name,
-            "host keys are always verified here: have them in known_hosts (ssh-keyscan, and"
-            " compare) or in ssh.host_keys; ssh.accept_new_host_keys: true trusts each host's"
-            " first one",
+            "host keys are always verified: add them to known_hosts or ssh.host_keys, or set"
+            " ssh.accept_new_host_keys: true to trust the first key of each host",
         )
     if found.idle:
-        made.needless(name, f"{', '.join(found.idle)}: how the connection behaves is decided here")
+        made.needless(name, f"{', '.join(found.idle)}: this program has its own SSH client")
     for one in found.unknown:
-        made.ask(name, f"{one}: no key of the stack stands for this; see the table of ssh keys")
+        made.ask(name, f"{one}: there is no key for this; docs/config.md lists the ssh keys")
 
 
 def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
@@ -155,14 +154,14 @@ def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -
         else:
             made.ask(
                 name,
-                f"SSH's own configuration {found.config_file} is not read: set ssh.bastion,"
-                " ssh.user and ssh.private_key_file to what it says of the front-ends",
+                f"{found.config_file} is not read: set ssh.bastion, ssh.user and"
+                " ssh.private_key_file to its values for the front-ends",
             )
     if len(hops) > 1:
         made.ask(
             name,
-            f"{len(hops)} jump hosts, {' and then '.join(hops)}: the stack goes through one. Run"
-            " the program from the first of them, or from where one is enough, and set ssh.bastion",
+            f"not converted: {len(hops)} jump hosts in a row ({', '.join(hops)}), but the stack has"
+            " one. Set ssh.bastion to the last one, and run this program where it is reachable",
         )
     elif hops:
         made.take(name, "ssh.bastion", _bastion(source, made, name, hops[0]))
@@ -182,10 +181,10 @@ def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
         ):
             made.ask(
                 name,
-                f"the jump host {host} is a front-end: while it is down this machine reaches none"
-                " of the others; better take another host",
+                f"the jump host {host} is a front-end: while it is down, the others cannot be"
+                " reached. Use another host",
             )
         host = str(address)
     elif "{{" in host or "%" in host:
-        made.ask(name, f"the jump host {host} is not a name: write it into ssh.bastion")
+        made.ask(name, f"the jump host {host} is not a host name: set ssh.bastion")
     return f"{f'{user}@' if user else ''}{host}{f':{port}' if port else ''}"

@@ -1,4 +1,4 @@
-"""What the zone as it runs says otherwise than its inventory: a look that changes nothing."""
+"""Compare the stack with the running zone, read-only."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ def look(made: Conversion) -> Iterator[Answer]:
         }
     except ValidationError as error:
         places = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
-        yield Answer("--look", f"the login of the stack is not in order yet ({places}): see above")
+        yield Answer("--look", f"the login settings are not valid yet ({places}): see above")
         return
     pool = Pool(ssh)
     try:
@@ -75,47 +75,49 @@ def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]
 def _of_host(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
     version = str(config.get("one_version", ""))
     if not one.package:
-        yield Answer(name, "OpenNebula is not installed on it")
+        yield Answer(name, "OpenNebula is not installed")
         return
     if version and not f"{one.package}.".startswith(f"{version}."):
         yield Answer(
             "one_version",
-            f"{name} has {one.package}, the inventory {version}: write the version that runs",
+            f"{name} runs {one.package}, the stack has {version}: set the version that runs",
         )
     if not one.active:
-        yield Answer(name, "its oned does not run")
+        yield Answer(name, "oned does not run")
     if one.silent:
-        yield Answer(name, f"its MariaDB does not answer root: {one.silent}")
+        yield Answer(name, f"MariaDB does not answer root: {one.silent}")
     if one.oned_conf:
         yield from _of_oned(config, name, one)
     for feature, package in FEATURES.items():
         wanted = config.get("features", {}).get(feature, True)
         if package in one.packages and not wanted:
-            yield Answer(f"features.{feature}", f"{name} has {package}, in the stack it is off")
+            yield Answer(f"features.{feature}", f"{name} has {package}, but the stack has it off")
         elif wanted and package not in one.packages and feature != "form":
             yield Answer(
                 f"features.{feature}",
-                f"{name} has no {package}, which an up without adopt would install: false for none",
+                f"{name} has no {package}, which the up without adopt would install",
             )
 
 
 def _of_oned(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
     section, backend = one.database, config.get("db_backend", "MariaDB")
     if section.is_sqlite != (backend == "SQLite"):
-        yield Answer("db_backend", f"{name} has {section}, the stack {backend}")
+        yield Answer("db_backend", f"{name} uses {section}, the stack has {backend}")
     elif not section.is_sqlite:
         for key, has in (("db_name", section.name), ("db_owner", section.user)):
             wanted = config.get(key, Settings.model_fields[key].default)
             if has != wanted:
-                yield Answer(key, f"{name} has {has}, the stack {wanted}")
+                yield Answer(key, f"{name} has {has}, the stack has {wanted}")
     endpoint = conf.read(one.oned_conf, "ONEGATE_ENDPOINT")
     wanted = config.get("gate_endpoint") or _endpoint(config)
     if isinstance(endpoint, str) and wanted and endpoint != wanted:
-        yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack {wanted}")
+        yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack has {wanted}")
     federation = conf.read(one.oned_conf, "FEDERATION")
     mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
     if mode != "STANDALONE":
-        yield Answer("federation", f"{name} is in one ({mode}), which this program does not run")
+        yield Answer(
+            "federation", f"{name} is in a federation ({mode}), which this program refuses"
+        )
 
 
 def _endpoint(config: Mapping[str, Any]) -> str:
@@ -131,23 +133,23 @@ def _of_zone(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
         zone = ET.fromstring(newest.zone_body)  # noqa: S314 - written by oned
         name, wanted = zone.findtext("NAME", ""), config.get("zone_name", "OpenNebula")
         if name and name != wanted:
-            yield Answer("zone_name", f"the zone is called {name}, in the stack {wanted}")
+            yield Answer("zone_name", f"the zone is called {name}, the stack has {wanted}")
         listed = {entry.name for entry in newest.pool}
         known = set(config["frontends"])
         for server in sorted(listed - known):
             yield Answer(
                 "frontends",
-                f"{server} is a server of the zone, but not of the stack: add it, or take it out"
-                " of the zone first",
+                f"{server} is a server of the zone, but not in the stack: add it, or remove it from"
+                " the zone first",
             )
         for server in sorted(known - listed) if listed else ():
             yield Answer(
                 "frontends",
-                f"{server} is not a server of the zone, whose servers are"
-                f" {', '.join(sorted(listed))}: write its name there, or take it off",
+                f"{server} is not a server of the zone ({', '.join(sorted(listed))}): use the name"
+                " that the zone has, or remove it from the stack",
             )
         if not listed and len(known) > 1:
-            yield Answer("frontends", "no zone of high availability runs there yet")
+            yield Answer("frontends", "no HA zone runs on these hosts yet")
     yield from _of_vip(config, seen)
 
 
@@ -162,16 +164,21 @@ def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[An
         yield Answer("one_vip", f"{vip} is on none of {', '.join(seen)}")
     if len(holders) > 1:
         names = ", ".join(name for name, _ in holders)
-        yield Answer("one_vip", f"{vip} is on several hosts, {names}: a split brain, or left over")
+        yield Answer(
+            "one_vip",
+            f"{vip} is on several hosts ({names}), as in a split brain: check the zone first",
+        )
     for name, at in holders:
         entry = config["frontends"][name]
         interface = entry.get("one_vip_if") or config.get("one_vip_if")
         if interface and at.interface.split("@")[0] != interface:
-            yield Answer("one_vip_if", f"{name} has {vip} on {at.interface}, the stack {interface}")
+            yield Answer(
+                "one_vip_if", f"{name} has {vip} on {at.interface}, the stack has {interface}"
+            )
         if config.get("one_vip_cidr") not in (None, at.prefix):
             yield Answer(
                 "one_vip_cidr",
-                f"{name} has {vip}/{at.prefix}, the stack /{config['one_vip_cidr']}",
+                f"{name} has {vip}/{at.prefix}, the stack has /{config['one_vip_cidr']}",
             )
     interfaces = {
         name: {at.interface.split("@")[0] for at in one.addresses} for name, one in seen.items()

@@ -1,4 +1,4 @@
-"""What a conversion did, for the user: an answer to every key, and the commands that remain."""
+"""The report: an answer to every key, and the next commands."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -51,27 +51,27 @@ class Report:
         yield f"{self.command.inventory}, read {self.inventory.reader}"
         for note in self.inventory.notes:
             yield f"  not read: {note}"
-        yield from _section("Taken into the stack", self.made.taken, "->")
+        yield from _section("Converted", self.made.taken, "->")
         yield from _section("No meaning here", self.made.no_meaning, "-")
         yield from _section("Needs a decision", self.made.decisions, "?")
-        yield from _section("Unknown", self.made.unknown, "?")
+        yield from _section("Unknown keys", self.made.unknown, "?")
         if self.seen is not None:
-            yield from _section("The zone as it runs says otherwise", self.seen, "!")
+            yield from _section("The running zone differs", self.seen, "!")
             if not self.seen:
                 yield ""
-                yield "The zone as it runs says nothing otherwise."
+                yield "The running zone does not differ."
         yield ""
         if self.faults:
-            yield f"{self.path} is written, and the program refuses it until this is corrected:"
+            yield f"{self.path} is written. Correct these faults before the first preview:"
             yield from (f"  - {fault}" for fault in self.faults)
         else:
-            yield f"{self.path} is written, and in order but for its secrets."
+            yield f"{self.path} is written. It is valid once its secrets are set."
         yield from self._next()
 
     def _next(self) -> Iterator[str]:
         stack = self.command.stack
         yield ""
-        yield "Next, in this folder (values pass from command to command, none is shown):"
+        yield "Next, in this folder (no secret is shown):"
         yield "  make setup"
         yield f"  scripts/pulumi {shlex.quote(stack)} stack init {shlex.quote(stack)}"
         for secret in self.made.secrets.values():
@@ -111,8 +111,11 @@ def login_of(made: Conversion) -> str:
                 words += ["-J", bastion]
             if (port := own.get("port") or ssh.get("port", 22)) != 22:
                 words += ["-p", str(port)]
+            home = ""
             if key := ssh.get("private_key_file"):
-                words += ["-i", key]
+                # In quotes a shell does not know the home.
+                home, key = ("~/", key[2:]) if key.startswith("~/") else ("", key)
+            identity = f"-i {home}{shlex.quote(key)} " if key else ""
             user = own.get("user") or ssh.get("user", "root")
-            return shlex.join([*words, f"{user}@{address}"]).replace("'~", "~'")
+            return identity + shlex.join([*words, f"{user}@{address}"])
     return ""

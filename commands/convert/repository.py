@@ -23,14 +23,14 @@ def convert(source: Source) -> None:
         elif values:
             _take(source.made, key, part, values[0])
         elif source.has(key):
-            source.made.needless(key, "it has no value there")
+            source.made.needless(key, "it has no value")
 
 
 def _take(made: Conversion, key: str, part: str, value: Any) -> None:
     given = value if isinstance(value, dict) else {"": value}
     given = {family: one for family, one in given.items() if one is not None}
     if not given:
-        made.needless(key, "it is empty there")
+        made.needless(key, "it is empty")
     bases = {
         family: base
         for family, one in given.items()
@@ -40,11 +40,11 @@ def _take(made: Conversion, key: str, part: str, value: Any) -> None:
         seen = ", ".join(f"{family}: {base}" for family, base in bases.items())
         made.ask(
             key,
-            f"another one for each family ({seen}): the stack has one repository.{part}; set the"
-            " one that the front-ends' distribution needs",
+            f"not converted: differs between distributions ({seen}). Set repository.{part} to the"
+            " one for your front-ends",
         )
     elif bases:
-        note = "the version and the distribution are added to it" if part == "url" else ""
+        note = "the program appends version and distribution" if part == "url" else ""
         made.take(key, f"repository.{part}", next(iter(bases.values())), note)
 
 
@@ -53,17 +53,19 @@ def _base(made: Conversion, place: str, part: str, value: Any) -> str:
     # A template of the hosts' distribution is what the program fills in itself.
     text = value.text if isinstance(value, Unread) else value
     if not isinstance(text, str) or not text.strip():
-        made.ask(place, "expected a URL; not taken")
+        made.ask(place, "not converted: expected a URL")
         return ""
     if re.match(r"[a-z]+://[^/]*@", text):
         made.ask(
             place,
-            "a URL with a password, which everybody could read on the hosts: not taken; for the"
-            " enterprise repository set one_token alone",
+            "not converted: a URL with a password, which every user of the hosts could read. For"
+            " the enterprise repository set only one_token",
         )
         return ""
     base = _TAIL.sub("", text.strip().rstrip("/")) if part == "url" else text.strip()
     if "{{" in base or "{%" in base:
-        made.ask(place, f"a template that cannot be filled in ({base}): set repository.{part}")
+        made.ask(
+            place, f"not converted: a template without a value ({base}). Set repository.{part}"
+        )
         return ""
     return base.rstrip("/")

@@ -16,11 +16,11 @@ def convert(source: Source) -> None:
         for key in variables.keys() - mine if host not in source.names else ():
             others.setdefault(key, []).append(host)
     for key, hosts in sorted(others.items()):
-        why = answers.no_meaning(key) or "it is set for hosts that are no front-ends"
+        why = answers.no_meaning(key) or "not set for front-ends"
         source.made.needless(f"{key} of {', '.join(sorted(hosts))}", why)
     for place, keys in sorted(source.inventory.idle.items()):
         for key in sorted(keys):
-            source.made.needless(f"{key} of {place}", "it concerns no host of the inventory")
+            source.made.needless(f"{key} of {place}", "it applies to no host")
 
 
 def _groups(source: Source) -> None:
@@ -40,23 +40,23 @@ def _groups(source: Source) -> None:
         elif hosts == source.names:
             source.made.taken.append(Answer(name, f"frontends: {listed}"))
         elif set(hosts) & set(source.names):
-            source.made.needless(name, "not only the front-ends; theirs of its variables count")
+            source.made.needless(name, "its variables are converted for the front-ends in it")
         else:
-            source.made.needless(name, f"{listed}: no front-ends")
+            source.made.needless(name, f"{listed}: not front-ends")
 
 
 def _answer(source: Source, key: str) -> None:
     name, made = login.ALIASES.get(key, key), source.made
     values = [one[key] for one in source.variables.values() if one.get(key) is not None]
     if not values:
-        made.needless(key, "it has no value there")
+        made.needless(key, "it has no value")
     elif name == "force_master" and not any(flag(one) for one in values):
-        made.needless(key, "off there: the zone is in no federation by this key")
+        made.needless(key, "it is off")
     elif name in answers.DECISIONS:
         made.ask(key, answers.DECISIONS[name])
     elif why := answers.no_meaning(name):
         made.needless(key, why)
     elif key in source.inventory.parts:
-        made.needless(key, "other values are made of it, which are answered")
+        made.needless(key, "used in the values of other keys")
     else:
         source.unknown(key)

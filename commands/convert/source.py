@@ -1,12 +1,15 @@
-"""The variables of the front-ends, as what maps them asks for them. Pure."""
+"""Access to the variables of the front-ends. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commands.convert.conversion import Answer, Conversion
-from commands.convert.inventory import Inventory, unread
+from commands.convert.inventory import Inventory, texts, unread
 from settings.forms import said
 
+_CREDENTIALS = re.compile(r"[A-Za-z]://[^/\s]*@|\bpass(?:word)?2?=.|\bsshpass\b")
+"""In a URL, among the options of a mount, and in a command."""
 _YES, _NO = ("true", "yes", "on", "1", "y", "t"), ("false", "no", "off", "0", "n", "f")
 
 
@@ -21,7 +24,7 @@ class Source:
             name: inventory.hosts[name] for name in names
         }
         self.looked_at: set[str] = set()
-        """Keys that somebody asked for, and so answers."""
+        """Keys that were read, and so are answered elsewhere."""
 
     def has(self, key: str) -> bool:
         """Whether a front-end has the key, with or without a value."""
@@ -38,11 +41,11 @@ class Source:
         return found
 
     def alike(self, key: str, *, secret_too: bool = False) -> Any:
-        """A key's value, the same on all front-ends that have it; None: there is none to take."""
+        """A key's value if it is the same on all front-ends that have it, and can be used."""
         found = self.of_each(key)
         if not found:
             if self.has(key):
-                self.made.needless(key, "it has no value there")
+                self.made.needless(key, "it has no value")
             return None
         first, *others = found.values()
         if all(one == first for one in others):
@@ -54,32 +57,42 @@ class Source:
             name if hidden else f"{name}: {short(value)}" for name, value in found.items()
         )
         self.made.ask(
-            key, f"differs between front-ends ({seen}), which are alike in a zone; not taken"
+            key,
+            f"differs between front-ends ({seen}), but is one value for the zone: not converted",
         )
         return None
 
     def usable(self, key: str, value: Any, *, secret_too: bool = False) -> bool:
-        """Whether a value can be written; says why not."""
+        """Whether a value can be written; if not, report why."""
         if lacking := unread(value):
             seen = f" ({lacking.text.strip()})" if lacking.text else ""
-            self.made.ask(key, f"not taken: {lacking.why}{seen}; set it by hand")
+            self.made.ask(key, f"not converted: {lacking.why}{seen}. Set it yourself")
             return False
-        if not secret_too and self.inventory.is_secret(value):
+        if secret_too:
+            return True
+        if self.inventory.is_secret(value):
             self.made.ask(
                 key,
-                "encrypted there, but readable in the stack's config: where it is no secret, set it"
-                f" with: pulumi config set {key}",
+                "not converted: encrypted in the inventory, but not a secret in the stack. Set it"
+                f" yourself if others may read it: pulumi config set {key}",
+            )
+            return False
+        if any(_CREDENTIALS.search(text) for text in texts(value)):
+            self.made.ask(
+                key, "not converted: it has a password, which the stack's file would show"
             )
             return False
         return True
 
     def expected(self, key: str, what: str, value: Any) -> None:
-        """Say that a value is not what it must be."""
-        self.made.ask(key, f"expected {what}, saw {short(value)}; not taken")
+        """Report a value of the wrong type."""
+        self.made.ask(key, f"not converted: expected {what}, saw {short(value)}")
 
     def unknown(self, key: str, what: str = "key of one-deploy") -> None:
-        """Say that nobody here knows the key."""
-        self.made.unknown.append(Answer(key, f"no {what} that this program knows; not taken"))
+        """Report a key that this program does not know."""
+        self.made.unknown.append(
+            Answer(key, f"not converted: not a {what} that this program knows")
+        )
 
     @property
     def has_vip(self) -> bool:

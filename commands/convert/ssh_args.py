@@ -55,7 +55,7 @@ def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
     try:
         words = shlex.split(text)
     except ValueError:
-        return [], [text]
+        return [], ["a quote that does not end"]
     options: list[tuple[str, str]] = []
     others: list[str] = []
     while words:
@@ -94,7 +94,9 @@ def _option(found: SshArgs, name: str, setting: str, whole: str) -> None:
             found.hops += _hops(setting)
         case "proxycommand":
             if setting.lower() != "none" and not _jumps(found, setting):
-                found.unknown.append(f"ProxyCommand={setting}")
+                found.unknown.append(
+                    f"ProxyCommand with {setting.split(maxsplit=1)[0] if setting else 'nothing'}"
+                )
         case "userknownhostsfile" if not setting.startswith("/dev/null"):
             found.known_hosts = setting.split(maxsplit=1)[0] if setting else ""
         case "userknownhostsfile":

@@ -21,7 +21,7 @@ def convert(source: Source) -> None:
 def _fstab(source: Source, value: Any) -> None:
     made = source.made
     if not value:
-        made.needless("fstab", "it is empty there")
+        made.needless("fstab", "it is empty")
         return
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         source.expected("fstab", "a list of mounts, each with src, path and fstype", value)
@@ -29,9 +29,9 @@ def _fstab(source: Source, value: Any) -> None:
     made.take("fstab", "fstab", [_mount(source, f"fstab.{n}", one) for n, one in enumerate(value)])
     made.ask(
         "fstab",
-        "one-deploy's own lines for these mounts are in /etc/fstab of the front-ends, marked"
-        f" {_MARK}: take them out there before the up that has no adopt (leave the mounts"
-        " themselves), as this program changes no line of others",
+        "one-deploy's lines for these mounts are in /etc/fstab on the front-ends, with"
+        f" {_MARK}: remove these lines, but do not unmount, before the up without adopt."
+        " This program does not change lines of others",
     )
 
 
@@ -83,21 +83,21 @@ def _datastores(source: Source, value: Any) -> None:
         made.take("ds.mode", "ds.mode", mode)
         if mode == "shared":
             made.needless(
-                "ds.mode", "TM_MAD and BRIDGE_LIST of the datastores are in OpenNebula, and stay"
+                "ds.mode", "TM_MAD and BRIDGE_LIST of the datastores are in OpenNebula and stay"
             )
     elif mode == "ceph":
         made.ask(
             "ds.mode",
-            "ceph: the datastores are records in OpenNebula, and stay; Ceph's packages and keys"
-            " stay on the front-ends, but a new front-end gets them from you, or from a step in"
-            " commands. Not written",
+            "ceph is not converted: the datastores in OpenNebula stay, and so do Ceph's packages"
+            " and keys on the front-ends. Install them on a new front-end yourself, or with an"
+            " entry in commands",
         )
     elif mode == "generic":
         made.ask(
             "ds.mode",
-            "generic: the datastores are records in OpenNebula, and stay; links of their folders"
-            " stay on the front-ends, but a new front-end gets them from you, or from a step in"
-            " commands. Not written",
+            "generic is not converted: the datastores in OpenNebula stay, and so do the links of"
+            " their folders on the front-ends. Create them on a new front-end yourself, or with an"
+            " entry in commands",
         )
     elif mode is not None:
         made.ask("ds.mode", f"expected ssh, shared, ceph or generic, saw {shown_value(mode)}")
@@ -110,17 +110,15 @@ def _mounts(made: Conversion, config: Any) -> None:
     if not config:
         return
     if not isinstance(config, dict):
-        made.ask("ds.config", "expected an object with mounts; not taken")
+        made.ask("ds.config", "not converted: expected an object with mounts")
         return
     for name in sorted(config.keys() - {"mounts"}):
-        made.needless(
-            f"ds.config.{name}", "it made records in OpenNebula, which are in the database and stay"
-        )
+        made.needless(f"ds.config.{name}", "the datastores in OpenNebula stay as they are")
     mounts = config.get("mounts")
     if not mounts:
         return
     if not isinstance(mounts, list) or not all(isinstance(one, dict) for one in mounts):
-        made.ask("ds.config.mounts", "expected a list of {type: …, path: …}; not taken")
+        made.ask("ds.config.mounts", "not converted: expected a list of {type: …, path: …}")
         return
     entries = [
         {
@@ -133,5 +131,5 @@ def _mounts(made: Conversion, config: Any) -> None:
         "ds.config.mounts",
         "ds.config.mounts",
         entries,
-        "the links that one-deploy made are the same",
+        "the same links as one-deploy's",
     )

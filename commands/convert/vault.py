@@ -38,8 +38,7 @@ def opened(text: str, passwords: Sequence[str], where: str) -> str:
         )
     except ValueError:
         raise InventoryError(
-            f"{where}: the encrypted text is cut off or changed; take it from a backup, or encrypt"
-            " the value again"
+            f"{where}: the encrypted text is damaged; restore it, or encrypt the value again"
         ) from None
     for password in passwords:
         keys = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ROUNDS, 80)
@@ -49,7 +48,7 @@ def opened(text: str, passwords: Sequence[str], where: str) -> str:
             plain = unpadder.update(cipher.update(sealed) + cipher.finalize())
             return (plain + unpadder.finalize()).decode(errors="replace")
     raise InventoryError(
-        f"{where}: no given vault password opens it; name the file with the right one:"
+        f"{where}: the vault password is wrong; name the file with the right one:"
         " make convert … VAULT=FILE"
     )
 
@@ -58,7 +57,7 @@ def password_of(file: Path) -> str:
     """The password in a file, or the one that a program prints. Raises InventoryError."""
     try:
         if not file.is_file():
-            raise InventoryError(f"{file}: there is no such file with a vault password")
+            raise InventoryError(f"{file}: there is no such file")
         if os.access(file, os.X_OK):
             # As Ansible does.
             done = subprocess.run(

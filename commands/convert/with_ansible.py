@@ -8,6 +8,7 @@ from typing import Any
 
 from commands.convert import own_reader
 from commands.convert.inventory import Inventory, InventoryError, Unread
+from commands.convert.templates import SEALED
 
 PYTHON = Path(".venv-convert/bin/python")
 """`scripts/setup convert` makes it."""
@@ -27,7 +28,7 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
         raise InventoryError(f"{path}: there is no such inventory")
     # Ansible goes on without a source that it cannot read; this says what is wrong with it.
     plain = own_reader.read(path, passwords)
-    if any(note.endswith(own_reader.SEALED) for note in plain.notes):
+    if any(note.endswith(SEALED) for note in plain.notes):
         # Ansible would not go on without the password.
         return plain
     done = subprocess.run(
@@ -64,8 +65,8 @@ def _value(value: Any) -> Any:
         if set(value) == {"unread"}:
             why, text = value["unread"]
             if why == "sealed":
-                return Unread(own_reader.SEALED, text)
-            return Unread("a template of what only the hosts, or a playbook, can tell", text)
+                return Unread(SEALED, text)
+            return Unread("a template that needs facts of the hosts or a playbook", text)
         return {key: _value(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_value(item) for item in value]

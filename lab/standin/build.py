@@ -74,10 +74,10 @@ def build_repository(out: Path, releases: tuple[Release, ...] = (CURRENT,)) -> N
 def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
     for package in sorted((HERE / "packages").iterdir()):
         tree = scratch / f"{package.name}_{release.package_version}"
-        # What a series has otherwise lies beside what all have.
-        for root in (package / "root", package / f"root-{release.series}"):
-            if root.is_dir():
-                shutil.copytree(root, tree, dirs_exist_ok=True)
+        shutil.copytree(package / "root", tree)
+        if package.name == "opennebula-gate" and release is NEXT:
+            settings = tree / "etc/one/onegate-server.conf"
+            settings.write_text(gate_settings_since_74(settings.read_text()))
         shutil.copytree(package / "DEBIAN", tree / "DEBIAN")
         if package.name == "opennebula":
             _add_programs(tree, release)
@@ -86,6 +86,13 @@ def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
         _set_modes(tree)
         target = pool / f"{package.name}_{release.package_version}_{ARCHITECTURE}.deb"
         _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(target))
+
+
+def gate_settings_since_74(text: str) -> str:
+    """Return Gate's configuration of 7.2 as 7.4 has it: its address is in another place."""
+    return text.replace(
+        ":host: 127.0.0.1\n:port: 5030\n", ":server:\n  :bind: 127.0.0.1\n  :port: 5030\n"
+    )
 
 
 def _add_programs(tree: Path, release: Release) -> None:

@@ -242,10 +242,10 @@ class _Founding:
             case Seed(source, targets):
                 self._seed(source, targets)
             case Enlist(host):
-                self._enlist(host)
+                self._assign_server_id(host)
             case RefreshServerList(hosts):
                 for host in hosts:
-                    self._enlist(host, self._body)
+                    self._assign_server_id(host, self._body)
             case StartTogether(hosts):
                 self._start(hosts)
             case Retire(host):
@@ -334,7 +334,7 @@ class _Founding:
         if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
             self._seeded = frozenset(targets)
 
-    def _enlist(self, name: str, body: str = "") -> None:
+    def _assign_server_id(self, name: str, body: str = "") -> None:
         ids = {entry.name: entry.id for entry in self._pool}
         assign_server_id(self._access, self._zone, self._facts[name], ids[name], body)
 

@@ -45,7 +45,7 @@ class MemberStatus:
     server_id: int
     """-1: it is not in the zone's pool."""
     faults: tuple[str, ...] = ()
-    anew: tuple[str, ...] = ()
+    resync: tuple[str, ...] = ()
     """Those of the faults that only the leader's data and keys repair."""
     follows: bool = False
     """It leads, or takes what the leader writes."""
@@ -69,7 +69,7 @@ def member_status(
     if not own.active:
         faults = ["its oned is being stopped" if own.stopping else "its oned is stopped"]
     status = view.statuses.get(name)
-    anew = mismatches(own, head, entry, runs_as=status.server_id if status else None)
+    resync = mismatches(own, head, entry, runs_as=status.server_id if status else None)
     if own.identity != head.identity:
         faults.append("its database is empty, or another OpenNebula's")
     elif tables(own, head):
@@ -77,8 +77,8 @@ def member_status(
         pair = {name: spec.host, leader: hosts[leader]}
         later = all_facts(access, pair, survey.database, checksums=True)
         if differing := lasting((own, head), (later[name], later[leader])):
-            anew.append(f"its data differ from the leader's: {', '.join(differing)}")
-    return replace(found, faults=tuple(dict.fromkeys([*faults, *anew])), anew=tuple(anew))
+            resync.append(f"its data differ from the leader's: {', '.join(differing)}")
+    return replace(found, faults=tuple(dict.fromkeys([*faults, *resync])), resync=tuple(resync))
 
 
 def membership(
@@ -123,12 +123,12 @@ class Join:
         spec: MemberSpec,
         hosts: Mapping[str, Host],
         *,
-        anew: Sequence[str] = (),
+        resync: Sequence[str] = (),
         awaiting: Collection[str] = (),
         seeded: bool = False,
     ) -> None:
-        """``anew``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come."""
-        self._anew = anew
+        """``resync``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come."""
+        self._resync = resync
         self._seeded = seeded
         self._awaiting = frozenset(awaiting)
         self._access = access
@@ -142,7 +142,7 @@ class Join:
         name = self._host.name
         view = self._ready()
         leader = _known(view, self._hosts)
-        if leader == name and self._anew:
+        if leader == name and self._resync:
             leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
@@ -152,7 +152,7 @@ class Join:
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),
             view.pool,
-            anew=self._anew,
+            resync=self._resync,
             seeded=self._seeded,
         )
         if isinstance(plan, Refusal):
@@ -160,7 +160,7 @@ class Join:
         entry = _entry(view, name)
         for reason in plan.reasons:
             self._access.report(f"{name}: join anew: {reason}")
-        if plan.seed and self._anew:
+        if plan.seed and self._resync:
             # What it holds may be what somebody wants to look at: nothing of it is lost.
             dump(
                 self._access,
@@ -209,7 +209,7 @@ class Join:
                 name,
                 STEP,
                 expected="another zone server to lead meanwhile",
-                seen=f"{name} alone; {'; '.join(self._anew)}",
+                seen=f"{name} alone; {'; '.join(self._resync)}",
                 remedy="correct it on the host, then run again",
             )
         health.write(self._access, self._hosts, view)

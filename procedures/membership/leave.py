@@ -162,10 +162,10 @@ def prepare(
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
-    heirs = {entry.name for entry in view.pool} & staying.keys()
-    if view.leader() in leaving and heirs:
+    successors = {entry.name for entry in view.pool} & staying.keys()
+    if view.leader() in leaving and successors:
         with zone_lock(access, staying):
-            switch_over(access, everybody, heirs)
+            switch_over(access, everybody, successors)
     names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
     if names:
         _keep_dump(access, zone, everybody, f"before-leave-{names}")

@@ -48,7 +48,7 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
             access.report(f"{turn}: repair: {'; '.join(found.faults)}")
             awaiting = order[number + 1 :]
             one = specs.get(turn, spec)
-            ids[turn] = Join(access, one, hosts, anew=found.anew, awaiting=awaiting).run()
+            ids[turn] = Join(access, one, hosts, resync=found.resync, awaiting=awaiting).run()
     return ids[name]
 
 
@@ -74,7 +74,7 @@ def _condition(
     status = view.statuses.get(entry.name)
     need = Need.NOTHING
     if found.faults:
-        need = Need.RESYNC if found.anew or not own.has_content else Need.START
+        need = Need.RESYNC if found.resync or not own.has_content else Need.START
     return Condition(
         entry.name,
         need,

@@ -146,12 +146,12 @@ def _of_lost(
     listed = {entry.name for host in staying for entry in host.pool}
     if listed - {*forgets} == holding and len(holding) == 1:
         return
-    asleep = sorted(host.name for host in staying if host.is_member and not host.running)
+    stopped = sorted(host.name for host in staying if host.is_member and not host.running)
     yield HostError(
         ", ".join(sorted(change.staying)),
         "take the lost servers out of the zone",
         expected="a leader among the servers that are left, or one server that is left alone",
-        seen="no leader" + (f"; stopped: {', '.join(asleep)}" if asleep else ""),
+        seen="no leader" + (f"; stopped: {', '.join(stopped)}" if stopped else ""),
         remedy="start opennebula on the front-ends that are left, so that they elect a leader; or"
         " name all but one of them under opennebula-ha:lost, and that one continues alone",
     )

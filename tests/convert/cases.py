@@ -59,6 +59,23 @@ def only(variables: str, more: str = "") -> dict[str, str]:
 
 CASES = [
     Case(
+        "passwords where nobody looks for them",
+        ha(
+            "    ansible_ssh_common_args: '-o ProxyCommand=\"sshpass -p hush ssh -W %h:%p a\"'\n"
+            '    ansible_ssh_extra_args: "-o \'Weird=hush"\n'
+            "    pkg_cache_proxy: http://me:hush@10.2.11.1:3142\n"
+            "    gate_endpoint: http://hush@10.2.50.86:5030\n"
+            "    fstab: [{src: //10.2.50.1/one, path: /mnt/one, fstype: cifs,"
+            " opts: 'username=one,password=hush'}]\n"
+        ),
+        {"pkg_cache_proxy": None, "gate_endpoint": None, "fstab": None},
+        {
+            "decisions ansible_ssh_common_args": "it has a password",
+            "decisions ansible_ssh_extra_args": "a quote that does not end",
+            "decisions fstab": "it has a password",
+        },
+    ),
+    Case(
         "three front-ends with a VIP",
         ha("    env_name: production\n    prod_env: true\n"),
         {
@@ -75,7 +92,7 @@ CASES = [
             "taken ansible_host of n1a1": "frontends.n1a1.address: 10.2.50.10",
             "no_meaning env_name": "stack's name",
             "no_meaning prod_env": "weak passwords",
-            "taken one_pass": "a secret, see the commands",
+            "taken one_pass": "a secret, set by a command",
         },
         secrets={"one_pass": "hush-one", "db_password": "hush-db"},
     ),
@@ -114,8 +131,8 @@ CASES = [
         {
             "decisions force_ha": "force_ha: true",
             "no_meaning vn": "zone's database",
-            "no_meaning group node": "does not touch",
-            "decisions db_password": "one-deploy's default",
+            "no_meaning group node": "does not manage",
+            "decisions db_password": "public default",
         },
     ),
     Case(
@@ -138,7 +155,7 @@ CASES = [
         {"db_backend": "SQLite"},
         {
             "taken db_backend": "convert_database: true",
-            "no_meaning db_password": "no account",
+            "no_meaning db_password": "no accounts",
         },
         secrets={"one_pass": None},
     ),
@@ -146,7 +163,7 @@ CASES = [
         "SQLite on three front-ends",
         ha("    db_backend: SQLite\n"),
         {"db_backend": None},
-        {"decisions db_backend": "cannot be replicated"},
+        {"decisions db_backend": "cannot use SQLite"},
     ),
     Case(
         "a file in INI with ranges",
@@ -201,7 +218,7 @@ ensure_keys_for=['ubuntu', 'root']
         {
             "taken ansible_ssh_host of n1a2": "10.2.50.11",
             "taken ansible_port": "ssh.port: 2222",
-            "no_meaning group cloud": "not only the front-ends",
+            "no_meaning group cloud": "converted for the front-ends",
         },
         secrets={"one_pass": "hush#and_no_comment"},
     ),
@@ -223,7 +240,7 @@ ensure_keys_for=['ubuntu', 'root']
             "one_vip_if": "eth0",
             "frontends": {**FRONT_ENDS, "n1a2": {"address": "10.2.50.11", "one_vip_if": "ens3"}},
         },
-        {"no_meaning one_vip_if of host_vars/gone": "no host of the inventory"},
+        {"no_meaning one_vip_if of host_vars/gone": "applies to no host"},
     ),
     Case(
         "a folder with an encrypted file, and its password",
@@ -239,8 +256,8 @@ ensure_keys_for=['ubuntu', 'root']
         },
         {},
         {
-            "no_meaning vault_token": "other values are made of it",
-            "unknown unused_secret": "no key of one-deploy",
+            "no_meaning vault_token": "used in the values",
+            "unknown unused_secret": "not a key of one-deploy",
         },
         passwords=("another one", PASSWORD),
         secrets={"one_pass": "hush-pass", "one_token": "hush:hush-token"},
@@ -253,7 +270,7 @@ ensure_keys_for=['ubuntu', 'root']
             "inventory/group_vars/all/vault.yml": sealed("secret: hush\n"),
         },
         {"one_version": "7.2"},
-        {"taken one_pass": "a template of secret"},
+        {"taken one_pass": "a template with secret"},
         secrets={"one_pass": None},
     ),
     Case(
@@ -265,7 +282,7 @@ ensure_keys_for=['ubuntu', 'root']
         {"zone_name": None},
         {
             "decisions ansible_become_password": "sudo without a password",
-            "decisions zone_name": "encrypted there",
+            "decisions zone_name": "encrypted in the inventory",
         },
         passwords=(PASSWORD,),
     ),
@@ -297,7 +314,7 @@ ensure_keys_for=['ubuntu', 'root']
             '    one_fqdn: "{{ ansible_fqdn }}"\n    zone_name: "{{ zone_name }}"\n',
         ),
         {"gate_endpoint": "http://10.2.50.86:5030", "one_fqdn": None, "zone_name": None},
-        {"decisions one_fqdn": "not taken", "decisions zone_name": "not taken"},
+        {"decisions one_fqdn": "not converted", "decisions zone_name": "not converted"},
     ),
     Case(
         "a jump host of the inventory",
@@ -353,7 +370,7 @@ ensure_keys_for=['ubuntu', 'root']
         {},
         {
             "decisions ansible_ssh_extra_args": "ssh.cfg is not read",
-            "decisions ansible_ssh_args": "connect -S proxy",
+            "decisions ansible_ssh_args": "ProxyCommand with connect",
             "decisions one_version": "missing",
         },
         ("one_version: missing",),
@@ -376,7 +393,7 @@ ensure_keys_for=['ubuntu', 'root']
             },
         },
         {
-            "decisions ansible_ssh_private_key_file": "one key for all",
+            "decisions ansible_ssh_private_key_file": "has one key",
             "taken ansible_user of n1a1": "frontends.n1a1.ssh.user: admin",
         },
     ),
@@ -384,7 +401,7 @@ ensure_keys_for=['ubuntu', 'root']
         "one key for all, by a relative path",
         ha("    ansible_ssh_private_key_file: keys/id\n    ansible_port: '2222'\n"),
         {"ssh": {"user": "ubuntu", "port": 2222, "private_key_file": "keys/id"}},
-        {"decisions ansible_ssh_private_key_file": "no whole path"},
+        {"decisions ansible_ssh_private_key_file": "a relative path"},
     ),
     Case(
         "the old names of addresses",
@@ -397,7 +414,7 @@ ensure_keys_for=['ubuntu', 'root']
         },
         {"frontends": FRONT_ENDS},
         {
-            "decisions ansible_ssh_host of n1a1": "another address than ansible_host",
+            "decisions ansible_ssh_host of n1a1": "differs from ansible_host",
             "no_meaning ansible_ssh_host of n1a3": "the same as ansible_host",
         },
     ),
@@ -431,8 +448,8 @@ ensure_keys_for=['ubuntu', 'root']
         ),
         {},
         {
-            "decisions group federation": "outside any federation",
-            "no_meaning force_master": "off there",
+            "decisions group federation": "refuses federations",
+            "no_meaning force_master": "it is off",
         },
     ),
     Case(
@@ -461,8 +478,8 @@ ensure_keys_for=['ubuntu', 'root']
         {"features": {"gui": False}},
         {
             "decisions features.prometheus": "stays on the hosts",
-            "no_meaning features.evpn": "off there",
-            "unknown features.new": "no feature",
+            "no_meaning features.evpn": "it is off",
+            "unknown features.new": "not a feature",
             "no_meaning group grafana": "monitoring",
             "decisions alertmanager_config": "stay",
             "no_meaning grafana_repo_url": "monitoring",
@@ -479,7 +496,7 @@ ensure_keys_for=['ubuntu', 'root']
         {"features": None, "ds": None},
         {
             "decisions features.ceph": "Ceph's packages",
-            "decisions ds.mode": "ceph: the datastores are records",
+            "decisions ds.mode": "ceph is not converted",
             "no_meaning ceph": "Ceph cluster",
             "no_meaning group osd": "Ceph cluster",
             "no_meaning osd_memory_target of o1": "Ceph cluster",
@@ -528,7 +545,7 @@ ensure_keys_for=['ubuntu', 'root']
         },
         {
             "decisions fstab": "/etc/fstab",
-            "unknown fstab.1.dump": "no key",
+            "unknown fstab.1.dump": "not a key",
             "no_meaning ds.mode": "BRIDGE_LIST",
         },
     ),
@@ -547,9 +564,9 @@ ensure_keys_for=['ubuntu', 'root']
         ha("    ds: {mode: generic, config: {FILE_DS: {files: {symlink: {src: /mnt/2}}}}, x: 1}\n"),
         {"ds": None},
         {
-            "decisions ds.mode": "generic: the datastores are records",
-            "no_meaning ds.config.FILE_DS": "records",
-            "unknown ds.x": "no key",
+            "decisions ds.mode": "generic is not converted",
+            "no_meaning ds.config.FILE_DS": "stay as they are",
+            "unknown ds.x": "not a key",
         },
     ),
     Case(
@@ -580,7 +597,7 @@ ensure_keys_for=['ubuntu', 'root']
         {"repository": {"url": "http://10.2.50.1/repo"}},
         {
             "no_meaning opennebula_repo_key_url": "empty",
-            "no_meaning opennebula_repo_path": "this program's matter",
+            "no_meaning opennebula_repo_path": "chooses the path",
             "decisions repos_enabled": "repository.url",
         },
     ),
@@ -592,7 +609,7 @@ ensure_keys_for=['ubuntu', 'root']
         ),
         {"repository": None},
         {
-            "decisions opennebula_repo_url": "another one for each family",
+            "decisions opennebula_repo_url": "differs between distributions",
             "decisions opennebula_repo_key_url": "a URL with a password",
         },
     ),
@@ -665,7 +682,7 @@ ensure_keys_for=['ubuntu', 'root']
         "a version that YAML spoils",
         {"inventory.yml": "all: {vars: {one_version: 7.10, ansible_user: root}}\n" + ONE},
         {"one_version": None},
-        {"decisions one_version": "may have been 7.10"},
+        {"decisions one_version": "reads 7.10 without quotes"},
         ("one_version: missing",),
     ),
     Case(
@@ -683,7 +700,7 @@ ensure_keys_for=['ubuntu', 'root']
         {},
         {
             "decisions host 10.2.50.10": "onezone show 0",
-            "decisions host One.Example.org": "no IPv4 address",
+            "decisions host One.Example.org": "not an IPv4 address",
         },
         ("frontends.One.Example.org", "frontends.One.Example.org.address", "frontends.frontend3"),
     ),
@@ -691,7 +708,7 @@ ensure_keys_for=['ubuntu', 'root']
         "this machine is a front-end",
         {"hosts.ini": "[frontend]\nn1a1 ansible_connection=local ansible_host=127.0.0.1\n"},
         {},
-        {"decisions ansible_connection of n1a1": "from another machine"},
+        {"decisions ansible_connection of n1a1": "needs SSH"},
         ("one_version: missing", "frontends.n1a1"),
     ),
     Case(
@@ -716,10 +733,10 @@ ensure_keys_for=['ubuntu', 'root']
         ),
         {"frontends": FRONT_ENDS},
         {
-            "unknown company_color": "no key of one-deploy",
-            "no_meaning ansible_foo": "Ansible's own",
+            "unknown company_color": "not a key of one-deploy",
+            "no_meaning ansible_foo": "setting of Ansible",
             "no_meaning one_vip of spare": "no host",
-            "no_meaning nginx_port of w1": "no front-ends",
+            "no_meaning nginx_port of w1": "not set for front-ends",
             "taken group control": "n1a1, n1a2, n1a3",
         },
     ),

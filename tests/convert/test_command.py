@@ -1,5 +1,6 @@
 """`make convert` as a user runs it: the stack's file, the commands that it prints, mistakes."""
 
+import re
 import shlex
 import shutil
 import stat
@@ -56,7 +57,7 @@ def test_the_commands_of_the_report_lead_to_a_preview_that_adopts(checkout: Path
     Path("vault").write_text(f"{PASSWORD}\n", encoding="utf-8")
     report = shell("make -s convert INVENTORY=inventory.yml STACK=production VAULT=vault")
     assert "read by ansible-core" in report
-    assert f"{FILE} is written, and in order but for its secrets." in report
+    assert f"{FILE} is written. It is valid once its secrets are set." in report
     text = Path(FILE).read_text(encoding="utf-8")
     assert "hush" not in report + text
     steps = [line.strip() for line in report.partition("Next, ")[2].splitlines()[1:]]
@@ -86,7 +87,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(
     )
     Path(FILE).write_text(before, encoding="utf-8")
     assert run("inventory.yml") == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert Path(FILE).read_text(encoding="utf-8") == before
     assert run("--force", "inventory.yml") == 0
     written = yaml.safe_load(Path(FILE).read_text(encoding="utf-8"))
@@ -109,7 +110,7 @@ def test_a_secret_goes_into_a_pipe_alone(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert run("--secret", "one_pass", "inventory.yml") == 1
     captured = capsys.readouterr()
-    assert "not for the screen" in captured.err
+    assert "not printed on the screen" in captured.err
     assert "hush" not in captured.out + captured.err
 
 
@@ -147,8 +148,8 @@ MISTAKES = {
     "no name": Mistake({}, ("",), "make convert INVENTORY=inventory.yml"),
     "an empty file": Mistake({"a.yml": ""}, ("a.yml",), "a.yml: expected groups"),
     "a list": Mistake({"a.yml": "- x\n"}, ("a.yml",), "a.yml: expected groups"),
-    "a tab": Mistake({"a.yml": "all:\n\tvars: {}\n"}, ("a.yml",), "a.yml line 2: this is no YAML"),
-    "a quote": Mistake({"a.yml": "all: {vars: {x: 'y}}\n"}, ("a.yml",), "this is no YAML"),
+    "a tab": Mistake({"a.yml": "all:\n\tvars: {}\n"}, ("a.yml",), "a.yml line 2: not valid YAML"),
+    "a quote": Mistake({"a.yml": "all: {vars: {x: 'y}}\n"}, ("a.yml",), "not valid YAML"),
     "an unknown tag": Mistake({"a.yml": "all: {vars: {x: !mine y}}\n"}, ("a.yml",), "!mine"),
     "an anchor that is not there": Mistake({"a.yml": "all: {vars: *x}\n"}, ("a.yml",), "line 1"),
     "anchors in a circle": Mistake(
@@ -158,7 +159,7 @@ MISTAKES = {
         {"a": "[frontend]\nx\n[a:children]\nb\n[b:children]\na\n"}, ("a",), "children of each other"
     ),
     "a key without a date": Mistake(
-        {"a.yml": "all: {vars: {x: 2026-13-45}}\n" + ONE}, ("a.yml",), "this is no YAML"
+        {"a.yml": "all: {vars: {x: 2026-13-45}}\n" + ONE}, ("a.yml",), "not valid YAML"
     ),
     "no front-ends": Mistake({"a.yml": "web: {hosts: {w: {}}}\n"}, ("a.yml",), "GROUP=NAME"),
     "an empty group": Mistake({"a.yml": "frontend: {hosts: }\n"}, ("a.yml",), "GROUP=NAME"),
@@ -181,12 +182,12 @@ MISTAKES = {
     "a wrong vault password": Mistake(
         {"a.yml": INVENTORY, "p": "wrong"},
         ("--vault-password-file=p", "a.yml"),
-        "one_token: no given vault password opens it",
+        "one_token: the vault password is wrong",
     ),
     "a wrong password of a file": Mistake(
         {"i/a.yml": THREE, "i/group_vars/all.yml": sealed("x: hush\n"), "p": "wrong"},
         ("--vault-password-file=p", "i"),
-        "all.yml: no given vault password opens it",
+        "all.yml: the vault password is wrong",
     ),
     "no password file": Mistake(
         {"a.yml": INVENTORY}, ("--vault-password-file=gone", "a.yml"), "gone: there is no"
@@ -197,7 +198,7 @@ MISTAKES = {
     "a cut vault": Mistake(
         {"i/a.yml": THREE, "i/group_vars/all.yml": sealed("x: hush\n")[:200], "p": PASSWORD},
         ("--vault-password-file=p", "i"),
-        "cut off",
+        "damaged",
     ),
     "a vault of another kind": Mistake(
         {"i/a.yml": THREE, "i/group_vars/all.yml": "$ANSIBLE_VAULT;1.0;AES\n00\n", "p": PASSWORD},
@@ -258,8 +259,8 @@ def test_another_group_and_a_group_of_its_own_name(
 def test_the_program_itself_never_imports_ansible() -> None:
     for path in [ROOT / "__main__.py", *ROOT.glob("[a-z]*/**/*.py")]:
         if path.name != "ansible_script.py" and not path.is_relative_to(ROOT / "tests"):
-            assert "import ansible" not in path.read_text(encoding="utf-8"), path
-            assert "from ansible" not in path.read_text(encoding="utf-8"), path
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(from|import) ansible\b", text, re.M), path
 
 
 def test_the_lock_names_no_host_and_each_digest() -> None:

@@ -79,16 +79,16 @@ def test_each_difference_is_named_with_its_host(made: Conversion) -> None:
         )
     )
     for expected in (
-        "zone_name: the zone is called Frankfurt, in the stack OpenNebula",
-        "frontends: old is a server of the zone, but not of the stack",
-        "frontends: n1a3 is not a server of the zone, whose servers are n1a1, n1a2, old",
-        "db_name: n1a1 has one, the stack opennebula",
-        "gate_endpoint: n1a1 has http://gate:5030, the stack http://10.2.50.86:5030",
-        "federation: n1a1 is in one (MASTER)",
-        "one_version: n1a2 has 7.0.1-1, the inventory 7.2",
-        "n1a2: its oned does not run",
+        "zone_name: the zone is called Frankfurt, the stack has OpenNebula",
+        "frontends: old is a server of the zone, but not in the stack",
+        "frontends: n1a3 is not a server of the zone (n1a1, n1a2, old)",
+        "db_name: n1a1 has one, the stack has opennebula",
+        "gate_endpoint: n1a1 has http://gate:5030, the stack has http://10.2.50.86:5030",
+        "federation: n1a1 is in a federation (MASTER)",
+        "one_version: n1a2 runs 7.0.1-1, the stack has 7.2",
+        "n1a2: oned does not run",
         "features.gui: n1a2 has no opennebula-fireedge",
-        "n1a3: OpenNebula is not installed on it",
+        "n1a3: OpenNebula is not installed",
     ):
         assert expected in text
 
@@ -98,16 +98,16 @@ def test_the_vip_is_where_the_inventory_has_it_or_that_is_said(made: Conversion)
     other = (lo, Address("br0", "10.2.50.11", 16), Address("br0", "10.2.50.86", 16))
     none = (lo, Address("eth0", "10.2.50.10", 24))
     text = "\n".join(said(made, n1a1={"addresses": none}, n1a2={"addresses": other}))
-    assert "one_vip_if: n1a2 has 10.2.50.86 on br0, the stack eth0" in text
-    assert "one_vip_cidr: n1a2 has 10.2.50.86/16, the stack /24" in text
+    assert "one_vip_if: n1a2 has 10.2.50.86 on br0, the stack has eth0" in text
+    assert "one_vip_cidr: n1a2 has 10.2.50.86/16, the stack has /24" in text
     assert "one_vip_if: n1a2 has no interface eth0 with an address, only br0" in text
     assert "one_vip: 10.2.50.86 is on none" in "\n".join(said(made, n1a1={"addresses": none}))
-    assert "on several hosts, n1a1, n1a2" in "\n".join(said(made, n1a2={"addresses": other}))
+    assert "on several hosts (n1a1, n1a2)" in "\n".join(said(made, n1a2={"addresses": other}))
 
 
 def test_data_in_sqlite_are_seen(made: Conversion) -> None:
     text = "\n".join(said(made, n1a1={"oned_conf": 'DB = [ BACKEND = "sqlite" ]\n'}))
-    assert "db_backend: n1a1 has SQLite" in text
+    assert "db_backend: n1a1 uses SQLite" in text
 
 
 def test_a_host_that_does_not_answer_is_a_line_of_the_report(
@@ -122,5 +122,5 @@ def test_a_host_that_does_not_answer_is_a_line_of_the_report(
     Path("inventory.yml").write_text(text, encoding="utf-8")
     assert main(["--without-ansible", "--look", "inventory.yml"]) == 0
     report = capsys.readouterr().out
-    assert "The zone as it runs says otherwise" in report
+    assert "The running zone differs" in report
     assert "n1a1: connect: expected an SSH server at 127.0.0.1 port 1" in report

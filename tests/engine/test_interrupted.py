@@ -1,5 +1,6 @@
 """Whatever ends a run, what it leaves is known, and the next one goes on."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from subprocess import Popen
 
 import pytest
 
+from commands.pending import settled
 from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, kill_session, session
 
 REPEATED = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
@@ -87,6 +89,21 @@ def goes_on(stack: Stack, *, created: list[str]) -> None:
     assert not stack.up("--expect-no-changes").status
 
 
+def settle(stack: Stack) -> None:
+    """Do what `scripts/pulumi` does once a run has not ended well."""
+    exported = json.loads(stack.ask("stack", "export"))
+    after = settled(
+        exported,
+        "pulumi-python:dynamic/test:",
+        lambda resource: f"id-{resource['inputs']['name']}",
+    )
+    assert after is not None
+    file = stack.directory / "settled.json"
+    file.write_text(json.dumps(after))
+    stack.ask("stack", "import", "--file", str(file))
+    assert not pending(stack)
+
+
 def pending(stack: Stack) -> list[str]:
     return [f"{kind} {urn.rsplit('::', 1)[1]}" for kind, urn in stack.state()["pending"]]
 
@@ -121,6 +138,33 @@ def test_interrupted_twice_it_ends_at_once(stack: Stack, first: int, second: int
     assert stack.names() == {"a"}
     assert pending(stack) == ["creating b"]
     goes_on(stack, created=["b", "c"])
+
+
+def test_what_was_interrupted_is_created_again_without_a_warning(stack: Stack) -> None:
+    with midway(stack) as run:
+        kill_session(run.process.pid)
+        run.end()
+    stack.ask("cancel", "--yes")
+    assert pending(stack) == ["creating b"]
+    settle(stack)
+    done = stack.up()
+    assert done.status == 0
+    assert "interrupted while creating" not in done.text
+    assert done.called("create", "update") == [("update", "b"), ("create", "c")]
+    assert not stack.up("--expect-no-changes").status
+
+
+def test_what_was_interrupted_is_removed_where_it_left_the_stack(stack: Stack) -> None:
+    with midway(stack) as run:
+        kill_session(run.process.pid)
+        run.end()
+    stack.ask("cancel", "--yes")
+    settle(stack)
+    stack.program("a = Thing('a')")
+    done = stack.up()
+    assert done.status == 0
+    assert done.called("create", "update", "delete") == [("delete", "b")]
+    assert stack.names() == {"a"}
 
 
 def test_killed_without_the_cli_s_knowledge_all_others_end_too(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from commands.pending import without_ours
+from commands.pending import settled
 from lab.machines import Lab
 from lab.pulumi.cli import environment
 from tests.engine import playground
@@ -154,7 +154,7 @@ class Operator:
     def cancel(self) -> None:
         """Do what ``make cancel`` does."""
         self._ask("cancel", "--yes")
-        rest = without_ours(json.loads(self._ask("stack", "export")))
+        rest = settled(json.loads(self._ask("stack", "export")))
         if rest is not None:
             self._ask("stack", "import", given=json.dumps(rest))
 

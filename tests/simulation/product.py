@@ -41,7 +41,7 @@ from procedures.install import configuration
 from procedures.install.configuration import MONITORD
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.membership import join, leave
-from procedures.script_text import scripts
+from procedures.script_text import declarations, scripts
 from procedures.transfer import seed
 from providers import runtime
 from providers.base import Provider
@@ -75,6 +75,7 @@ __all__ = [
     "conf",
     "configuration",
     "context",
+    "declarations",
     "driver_files",
     "endpoint",
     "faults",

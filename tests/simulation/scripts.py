@@ -234,6 +234,22 @@ def allow_transfer(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
+@script("addresses")
+def address_managers(site: Site, host: SimHost, v: Values) -> Values:
+    return {"managers": ""}
+
+
+@script("places program")
+def announce(site: Site, host: SimHost, v: Values) -> None:
+    """Neighbours are not simulated."""
+
+
+@script()
+def await_stopped(site: Site, host: SimHost, v: Values) -> Values:
+    """A simulated oned stops at once."""
+    return {"waited": "no"}
+
+
 @script("target")
 def begin_upgrade(site: Site, host: SimHost, v: Values) -> None:
     host.upgrading = v["target"]
@@ -266,7 +282,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
 
 @script(
     "hosts_entries mariadb db_owner features stopped hooks leader_check strays open_keys hostname"
-    " timezone blank keeps files restarts text_N",
+    " timezone blank keeps keeps_hostname files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
 def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
@@ -742,7 +758,7 @@ def observe(site: Site, host: SimHost, v: Values) -> Values:
     return look.observed(site, host, v)
 
 
-@script(f"{_OBSERVE} vips targets paths")
+@script(f"{_OBSERVE} vips targets paths sources")
 def preflight(site: Site, host: SimHost, v: Values) -> Values:
     return {**look.ground(site, host, v), **look.observed(site, host, v)}
 

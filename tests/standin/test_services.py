@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.standin.build import HERE
+from lab.standin.build import HERE, gate_settings_since_74
 from lab.standin.guest import cipher, conf, jwt, wire, yaml
 from lab.standin.guest.fireedge import FireEdge
 from lab.standin.guest.gate import Gate
@@ -100,11 +100,9 @@ def test_a_fault_names_its_line(text: str) -> None:
 
 
 def test_gate_listens_where_its_release_looks_for_that() -> None:
-    packages = HERE / "packages/opennebula-gate"
-    before, since = (
-        yaml.parse((packages / root / "etc/one/onegate-server.conf").read_text())
-        for root in ("root", "root-7.4")
-    )
+    file = HERE / "packages/opennebula-gate/root/etc/one/onegate-server.conf"
+    text = file.read_text()
+    before, since = yaml.parse(text), yaml.parse(gate_settings_since_74(text))
     assert Gate.address(before, "7.2.0") == ("127.0.0.1", 5030)
     assert Gate.address(since, "7.4.0") == ("127.0.0.1", 5030)
     # A file of before that stayed where it was.

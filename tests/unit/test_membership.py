@@ -394,8 +394,8 @@ def test_servers_that_sleep_beside_a_leader_start_together_unless_they_leave() -
     pool = tuple(replace(entry, endpoint=endpoint(entry.name)) for entry in five)
     leader = member("n0", state=State.LEADER, pool=pool, term=1)
     awake = [member(name, state=State.FOLLOWER, pool=pool, term=1) for name in ("n1", "n2")]
-    asleep = [member("n3", pool=pool), member("n4", pool=pool)]
-    whole = [leader, *awake, *asleep]
+    stopped = [member("n3", pool=pool), member("n4", pool=pool)]
+    whole = [leader, *awake, *stopped]
     assert plan_zone(whole, highly_available=True) == [
         Adopt("n0"),
         StartTogether(("n3", "n4")),
@@ -495,14 +495,14 @@ def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
     "host", [member("n2"), member("n2", state=State.FOLLOWER), solo("n2", POOL)]
 )
 def test_a_server_that_differs_joins_anew_whether_it_runs_or_not(host: FrontEndView) -> None:
-    assert plan_join(host, LEADER, POOL, anew=("why",)) == JoinPlan(
+    assert plan_join(host, LEADER, POOL, resync=("why",)) == JoinPlan(
         seed=True, start=True, reasons=("why",)
     )
 
 
 @pytest.mark.parametrize("host", [replace(solo("n2"), identity="two"), blank("n2")])
 def test_a_difference_is_no_way_around_the_other_rules(host: FrontEndView) -> None:
-    assert plan_join(host, LEADER, POOL, anew=("why",)) == plan_join(host, LEADER, POOL)
+    assert plan_join(host, LEADER, POOL, resync=("why",)) == plan_join(host, LEADER, POOL)
 
 
 @pytest.mark.parametrize(
@@ -545,8 +545,10 @@ def test_a_server_that_is_about_to_leave_is_no_stranger() -> None:
     hosts = [member("n1", state=State.LEADER, term=1), member("n2", state=State.FOLLOWER, term=1)]
     assert isinstance(plan_zone(hosts, highly_available=True), Refusal)
     assert plan_zone(hosts, highly_available=True, leaving=["n3"]) == [Adopt("n1")]
-    asleep = [member("n1"), member("n2")]
-    assert plan_zone(asleep, highly_available=True, leaving=["n3"]) == [StartTogether(("n1", "n2"))]
+    stopped = [member("n1"), member("n2")]
+    assert plan_zone(stopped, highly_available=True, leaving=["n3"]) == [
+        StartTogether(("n1", "n2"))
+    ]
 
 
 # Leaving

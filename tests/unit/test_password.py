@@ -111,7 +111,7 @@ def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
     monkeypatch.setattr(health, "wait_for_leader", lambda access, hosts: None)
-    monkeypatch.setattr(password, "way_in", lambda view, hosts: hosts["n1"])
+    monkeypatch.setattr(password, "api_host", lambda view, hosts: hosts["n1"])
 
 
 def show(

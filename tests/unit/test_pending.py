@@ -1,22 +1,158 @@
-"""Interrupted creates that need nobody's look are forgotten; all others are kept."""
+"""Interrupted creates of ours are recorded as incomplete; all others are kept."""
 
+import json
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from commands.pending import OURS, without_ours
+import pytest
+
+from commands.pending import OURS, RECORDED, settled
+from hosts.models import Host
+from procedures.specs import MemberSpec, ZoneSpec
+from providers.base import Provider, as_input
+
+ROOT = Path(__file__).parents[2]
+ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
+MEMBER = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE)
 
 
-def exported(*pending: tuple[str, str]) -> dict[str, Any]:
-    operations = [{"type": kind, "resource": {"type": of}} for kind, of in pending]
-    return {"version": 3, "deployment": {"resources": [], "pending_operations": operations}}
+def operation(kind: str, of: str, spec: object = None) -> dict[str, Any]:
+    inputs = {"spec": spec, "__provider": "code", "secrets": {"ciphertext": "x"}, "drift": None}
+    resource = {"urn": f"urn:pulumi:lab::opennebula-ha::{of}::n1", "type": of}
+    return {"type": kind, "resource": {**resource, "inputs": inputs}}
 
 
-def test_creates_of_ours_are_forgotten() -> None:
-    ours, command = f"{OURS}ZoneMember", "command:remote:Command"
-    given = exported(("creating", ours), ("creating", command), ("deleting", ours))
-    assert without_ours(given) == exported(("creating", command), ("deleting", ours))
+def exported(
+    *pending: dict[str, Any], resources: tuple[dict[str, Any], ...] = ()
+) -> dict[str, Any]:
+    deployment = {"resources": [*resources], "pending_operations": [*pending]}
+    return {"version": 3, "deployment": deployment}
+
+
+def test_a_create_of_ours_is_recorded_as_one_that_is_not_complete() -> None:
+    ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
+    others = (
+        operation("creating", "command:remote:Command"),
+        operation("deleting", f"{OURS}ZoneMember"),
+    )
+    zone = {"urn": "urn:zone"}
+    half = {
+        **ours["resource"],
+        "id": "n1",
+        "outputs": {
+            "spec": as_input(MEMBER),
+            "__provider": "code",
+            "secrets": {"ciphertext": "x"},
+            "incomplete": "create",
+        },
+        "initErrors": ["its create was interrupted"],
+    }
+    given = exported(ours, *others, resources=(zone,))
+    assert settled(given) == exported(*others, resources=(zone, half))
+
+
+def test_of_what_has_a_record_already_there_is_no_second_one() -> None:
+    ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
+    there = {"urn": ours["resource"]["urn"], "pendingReplacement": True}
+    assert settled(exported(ours, resources=(there,))) == exported(resources=(there,))
+
+
+def test_of_checks_there_is_nothing_to_record() -> None:
+    assert settled(exported(operation("creating", f"{OURS}Preflight"))) == exported()
+
+
+def test_all_kinds_are_known_whose_create_changes_something() -> None:
+    folder = ROOT / "providers" / "work"
+    kinds: dict[str, type[Provider]] = {}
+    for path in folder.glob("*.py"):
+        if path.stem not in ("__init__", "base"):
+            module = import_module(f"providers.{path.stem}")
+            kinds |= {
+                name.removesuffix("Provider"): one
+                for name, one in vars(module).items()
+                if isinstance(one, type) and issubclass(one, Provider) and one is not Provider
+            }
+    assert {name for name, one in kinds.items() if one.changes_hosts} == {*RECORDED}
+
+
+@pytest.mark.parametrize("kind", ["Bootstrap", "Zone", "Rollout", "VirtualIp"])
+def test_a_kind_knows_its_id(kind: str) -> None:
+    after = settled(exported(operation("creating", f"{OURS}{kind}", as_input(ZONE))))
+    assert after is not None
+    (half,) = after["deployment"]["resources"]
+    assert half["id"]
 
 
 def test_a_state_without_any_stays_as_it_is() -> None:
-    assert without_ours(exported()) is None
-    assert without_ours({"version": 3, "deployment": {}}) is None
-    assert without_ours(exported(("creating", "command:remote:Command"))) is None
+    assert settled(exported()) is None
+    assert settled({"version": 3, "deployment": {}}) is None
+    assert settled(exported(operation("creating", "command:remote:Command"))) is None
+
+
+CLI = """#!/usr/bin/env bash
+case "$*" in
+    "stack export") cat "$HOME/state" ;;
+    "stack import") cat >"$HOME/state" ;;
+    "up --yes")
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        echo running
+        while :; do read -r -t 0.1 <> <(:) || true; done ;;
+    *) exit "$1" ;;
+esac
+"""
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Path:
+    """Make a home with a CLI that fails, and a state with an interrupted create."""
+    (tmp_path / "pulumi").write_text(CLI)
+    (tmp_path / "pulumi").chmod(0o755)
+    given = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
+    (tmp_path / "state").write_text(json.dumps(exported(given)))
+    return tmp_path
+
+
+def running(home: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "commands.run", "pulumi", *words],
+        cwd=ROOT,
+        env={"HOME": str(home), "PATH": f"{home}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left(home: Path) -> Any:
+    return json.loads((home / "state").read_text())["deployment"]["pending_operations"]
+
+
+def test_a_run_that_fails_settles_what_it_leaves(cli: Path) -> None:
+    process = running(cli, "3")
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 3
+    assert "the next up resumes them" in said
+    assert left(cli) == []
+
+
+def test_a_run_that_ends_well_costs_no_look(cli: Path) -> None:
+    process = running(cli, "0")
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 0
+    assert len(left(cli)) == 1
+
+
+def test_a_signal_reaches_the_cli_and_does_not_end_the_rest(cli: Path) -> None:
+    process = running(cli, "up", "--yes")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    # A terminal's: the CLI gets that one by itself.
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert left(cli) == []

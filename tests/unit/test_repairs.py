@@ -19,7 +19,7 @@ class Kind:
     """A kind of drift that a refresh shows of a server, and what it does to that server."""
 
     shown: tuple[str, ...] = ()
-    anew: tuple[str, ...] = ()
+    resync: tuple[str, ...] = ()
     is_up: bool = True
     lags: bool = False
     number: int | None = None
@@ -29,7 +29,7 @@ class Kind:
     @property
     def place(self) -> MemberStatus:
         return MemberStatus(
-            0, (*self.shown, *self.anew), self.anew, follows=self.is_up and not self.lags
+            0, (*self.shown, *self.resync), self.resync, follows=self.is_up and not self.lags
         )
 
 
@@ -38,11 +38,11 @@ KINDS = {
     "silent": Kind(("its oned does not answer",), is_up=False),
     "lags": Kind(("its log ends at 5, the leader's at 7",), lags=True),
     "blank": Kind(("its database is empty",), is_up=False, content=False),
-    "id in its file": Kind(anew=("SERVER_ID 7 in oned.conf, the pool says 1",)),
-    "runs with another id": Kind(anew=("it runs with SERVER_ID 7, the pool says 1",), number=7),
-    "data": Kind(anew=("its data differ from the leader's: user_pool",)),
-    "key": Kind(anew=("/var/lib/one/.one/one_key: not as on the leader",)),
-    "list": Kind(anew=("its data differ from the leader's: zone_pool",)),
+    "id in its file": Kind(resync=("SERVER_ID 7 in oned.conf, the pool says 1",)),
+    "runs with another id": Kind(resync=("it runs with SERVER_ID 7, the pool says 1",), number=7),
+    "data": Kind(resync=("its data differ from the leader's: user_pool",)),
+    "key": Kind(resync=("/var/lib/one/.one/one_key: not as on the leader",)),
+    "list": Kind(resync=("its data differ from the leader's: zone_pool",)),
     "stopped with other data": Kind(
         ("its oned is stopped",), ("its data differ from the leader's: user_pool",), is_up=False
     ),

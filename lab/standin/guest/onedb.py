@@ -1,4 +1,4 @@
-"""`onedb`: version, backup, restore, upgrade, sqlite2mysql and a small fsck."""
+"""`onedb`: version, backup, restore, upgrade and sqlite2mysql."""
 
 import argparse
 import os
@@ -35,7 +35,6 @@ def main(arguments: list[str]) -> int:
     shared.add_argument("-d", "--dbname", default="")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("version", parents=[shared], add_help=False)
-    commands.add_parser("history", parents=[shared], add_help=False)
     backup = commands.add_parser("backup", parents=[shared], add_help=False)
     backup.add_argument("file", nargs="?", default="")
     commands.add_parser("restore", parents=[shared], add_help=False).add_argument("file")
@@ -44,9 +43,6 @@ def main(arguments: list[str]) -> int:
     upgrade.add_argument("--no-backup", action="store_true")
     move = commands.add_parser("sqlite2mysql", parents=[shared], add_help=False)
     move.add_argument("-b", "--backup", default="")
-    commands.add_parser("fsck", parents=[shared], add_help=False).add_argument(
-        "--dry", action="store_true"
-    )
     options = parser.parse_args(arguments)
     return cli.run(lambda: _dispatch(options))
 
@@ -58,9 +54,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     backend = _backend(options, paths)
     match options.command:
         case "version":
-            return _version(backend, options.verbose)
-        case "history":
-            _history(backend)
+            return _version(backend)
         case "backup":
             target = Path(options.file) if options.file else backend.default_file(paths)
             if target.exists() and not options.force:
@@ -78,10 +72,6 @@ def _dispatch(options: argparse.Namespace) -> int:
             backend.restore(source)
         case "upgrade":
             return _upgrade(backend, paths, options)
-        case "fsck":
-            if not options.dry:
-                _refuse_running(paths)
-            return _fsck(backend.open())
     return 0
 
 
@@ -192,7 +182,7 @@ def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
     source, target = sqlite.open(), mysql.open()
     try:
         here, there = (
-            [_read_version(one, table)[0] for table in ("db_versioning", "local_db_versioning")]
+            [_read_version(one, table) for table in ("db_versioning", "local_db_versioning")]
             for one in (source, target)
         )
     except StatementError as error:
@@ -249,14 +239,12 @@ def _has_content(storage: Storage) -> bool:
         return False
 
 
-def _read_version(storage: Storage, table: str) -> tuple[str, int, str]:
-    rows = storage.read(
-        f"SELECT version, timestamp, comment FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})"
-    )
-    return (str(rows[0][0]), int(rows[0][1]), str(rows[0][2])) if rows else ("2.0", 0, "")
+def _read_version(storage: Storage, table: str) -> str:
+    rows = storage.read(f"SELECT version FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})")
+    return str(rows[0][0]) if rows else "2.0"
 
 
-def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
+def _version(backend: _Mysql | _Sqlite) -> int:
     try:
         storage = backend.open()
         shared = _read_version(storage, "db_versioning")
@@ -267,18 +255,11 @@ def _version(backend: _Mysql | _Sqlite, verbose: bool) -> int:
         ) from error
     except StorageError as error:
         raise cli.CommandError(str(error)) from error
-    if verbose:
-        for title, (version, stamp, comment) in (("Shared", shared), ("Local", local)):
-            print(f"{title + ' tables version:':<25}{version}")
-            print(f"{'Required version:':<25}{DB_VERSION}")
-            print(f"Timestamp: {time.strftime('%m/%d %H:%M:%S', time.localtime(stamp))}")
-            print(f"Comment:   {comment}\n")
-    else:
-        print(f"Shared: {shared[0]}\nLocal:  {local[0]}")
-        print(f"Required shared version: {DB_VERSION}")
-        print(f"Required local version:  {DB_VERSION}")
+    print(f"Shared: {shared}\nLocal:  {local}")
+    print(f"Required shared version: {DB_VERSION}")
+    print(f"Required local version:  {DB_VERSION}")
     required = schema.numbers(DB_VERSION)
-    present = [schema.numbers(version) for version, _, _ in (shared, local)]
+    present = [schema.numbers(version) for version in (shared, local)]
     if max(present) > required:
         print("\nWARNING: Source version is lower than DB version")
         return _NEWER
@@ -296,8 +277,8 @@ def _upgrade(backend: _Mysql | _Sqlite, paths: Paths, options: argparse.Namespac
     _refuse_running(paths)
     storage = backend.open()
     before = {
-        "shared": _read_version(storage, "db_versioning")[0],
-        "local": _read_version(storage, "local_db_versioning")[0],
+        "shared": _read_version(storage, "db_versioning"),
+        "local": _read_version(storage, "local_db_versioning"),
     }
     if set(before.values()) == {DB_VERSION}:
         print("Database schema is up to date.")
@@ -334,25 +315,3 @@ def _note_version(storage: Storage, kind: str, before: str) -> None:
         f" VALUES ({number + 1}, '{DB_VERSION}', {int(time.time())}, '{comment}'{slave})"
     )
     print(comment)
-
-
-def _history(backend: _Mysql | _Sqlite) -> None:
-    rows = backend.open().read("SELECT version, timestamp, comment FROM db_versioning")
-    for version, stamp, comment in rows:
-        print(f"Version:   {version}")
-        print(f"Timestamp: {time.strftime('%m/%d %H:%M:%S', time.localtime(int(stamp)))}")
-        print(f"Comment:   {comment}\n")
-
-
-def _fsck(storage: Storage) -> int:
-    """Look for users whose group is missing: one error of the many that the real one knows."""
-    groups = {int(row[0]) for row in storage.read("SELECT oid FROM group_pool")}
-    faults = [
-        f"User {oid} has group {gid}, but it does not exist"
-        for oid, gid in storage.read("SELECT oid, gid FROM user_pool")
-        if int(gid) not in groups
-    ]
-    for fault in faults:
-        print(f"[UNREPAIRED] {fault}")
-    print(f"Total errors found: {len(faults)}")
-    return 1 if faults else 0

@@ -1,7 +1,6 @@
 """`oneuser`, `onegroup` and `oneacl`: as much of them as a control plane's tests need."""
 
 import argparse
-from pathlib import Path
 
 from . import cli
 
@@ -13,13 +12,8 @@ def oneuser(arguments: list[str]) -> int:
     create = commands.add_parser("create")
     create.add_argument("name")
     create.add_argument("password", nargs="?", default="")
-    create.add_argument("-r", "--read-file", dest="file", default="")
     create.add_argument("--driver", default="")
     create.add_argument("--group", default="1")
-    passwd = commands.add_parser("passwd")
-    passwd.add_argument("user")
-    passwd.add_argument("password", nargs="?", default="")
-    passwd.add_argument("-r", "--read-file", dest="file", default="")
     commands.add_parser("list", parents=[_form()])
     commands.add_parser("show", parents=[_form()]).add_argument("user", nargs="?", default="-1")
     commands.add_parser("delete").add_argument("user")
@@ -32,9 +26,8 @@ def onegroup(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="onegroup")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create").add_argument("name")
-    commands.add_parser("list", parents=[_form()])
     options = parser.parse_args(cli.take_endpoint(arguments))
-    return cli.run(lambda: _onegroup(options))
+    return cli.run(lambda: print(f"ID: {cli.ask('one.group.allocate', options.name)}"))
 
 
 def oneacl(arguments: list[str]) -> int:
@@ -45,10 +38,9 @@ def oneacl(arguments: list[str]) -> int:
     for part in ("user", "resource", "rights"):
         create.add_argument(part)
     create.add_argument("zone", nargs="?", default=f"{1 << 34:x}")
-    commands.add_parser("list", parents=[_form()])
-    commands.add_parser("delete").add_argument("rule")
     options = parser.parse_args(cli.take_endpoint(arguments))
-    return cli.run(lambda: _oneacl(options))
+    rule = (options.user, options.resource, options.rights, options.zone)
+    return cli.run(lambda: print(f"ID: {cli.ask('one.acl.addrule', *rule)}"))
 
 
 def _form() -> argparse.ArgumentParser:
@@ -63,7 +55,7 @@ def _oneuser(options: argparse.Namespace) -> int:
         number = cli.ask(
             "one.user.allocate",
             options.name,
-            _password(options),
+            options.password,
             options.driver,
             [int(options.group)],
         )
@@ -91,8 +83,6 @@ def _oneuser(options: argparse.Namespace) -> int:
     number = -1 if own else cli.find_id("one.userpool.info", options.user, "USER")
     if options.command == "delete":
         cli.ask("one.user.delete", number)
-    elif options.command == "passwd":
-        cli.ask("one.user.passwd", number, _password(options))
     else:
         user = cli.ask_xml("one.user.info", number)
         if options.form:
@@ -103,47 +93,3 @@ def _oneuser(options: argparse.Namespace) -> int:
         for label, name in (("ID", "ID"), ("NAME", "NAME"), ("GROUP", "GNAME")):
             print(f"{label:<16}: {user.findtext(name)}")
     return 0
-
-
-def _onegroup(options: argparse.Namespace) -> int:
-    if options.command == "create":
-        print(f"ID: {cli.ask('one.group.allocate', options.name)}")
-        return 0
-    pool = cli.ask_xml("one.grouppool.info")
-    if options.form:
-        cli.show_document(pool, options.form)
-        return 0
-    rows = [
-        [
-            group.findtext("ID", ""),
-            group.findtext("NAME", ""),
-            str(len(group.findall("USERS/ID"))),
-        ]
-        for group in pool.findall("GROUP")
-    ]
-    print(cli.table([("ID", 4), ("NAME", -29), ("USERS", 5)], rows))
-    return 0
-
-
-def _oneacl(options: argparse.Namespace) -> int:
-    if options.command == "create":
-        rule = (options.user, options.resource, options.rights, options.zone)
-        print(f"ID: {cli.ask('one.acl.addrule', *rule)}")
-        return 0
-    if options.command == "delete":
-        cli.ask("one.acl.delrule", int(options.rule))
-        return 0
-    pool = cli.ask_xml("one.acl.info")
-    if options.form:
-        cli.show_document(pool, options.form)
-        return 0
-    parts = ("ID", "USER", "RESOURCE", "RIGHTS", "ZONE")
-    rows = [[rule.findtext(part, "") for part in parts] for rule in pool.findall("ACL")]
-    print(cli.table([("ID", 5), ("USER", 12), ("RESOURCE", 18), ("RIGHTS", 6), ("ZONE", 12)], rows))
-    return 0
-
-
-def _password(options: argparse.Namespace) -> str:
-    if options.file:
-        return Path(options.file).read_text().strip()
-    return str(options.password)

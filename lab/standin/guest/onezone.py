@@ -1,7 +1,6 @@
 """`onezone`: the zone and its servers."""
 
 import argparse
-from pathlib import Path
 from xml.etree import ElementTree
 
 from . import cli
@@ -20,7 +19,6 @@ def main(arguments: list[str]) -> int:
     form = argparse.ArgumentParser(add_help=False)
     form.add_argument("-x", "--xml", dest="form", action="store_const", const="xml", default="")
     form.add_argument("-j", "--json", dest="form", action="store_const", const="json")
-    commands.add_parser("list", parents=[form])
     commands.add_parser("show", parents=[form]).add_argument("zone")
     add = commands.add_parser("server-add")
     add.add_argument("zone")
@@ -31,26 +29,11 @@ def main(arguments: list[str]) -> int:
         one = commands.add_parser(name)
         one.add_argument("zone")
         one.add_argument("server")
-    for name in ("enable", "disable"):
-        commands.add_parser(name).add_argument("zone")
-    update = commands.add_parser("update")
-    update.add_argument("zone")
-    update.add_argument("file")
-    update.add_argument("-a", "--append", action="store_true")
-    rename = commands.add_parser("rename")
-    rename.add_argument("zone")
-    rename.add_argument("name")
-    choose = commands.add_parser("set")
-    choose.add_argument("zone")
-    choose.add_argument("-t", "--temporary", action="store_true")
     options = parser.parse_args(cli.take_endpoint(arguments))
     return cli.run(lambda: _dispatch(options))
 
 
 def _dispatch(options: argparse.Namespace) -> int:
-    if options.command == "list":
-        _list(cli.ask_xml("one.zonepool.info"), options.form)
-        return 0
     zone = cli.find_id("one.zonepool.info", options.zone, "ZONE")
     match options.command:
         case "show":
@@ -61,36 +44,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             cli.ask("one.zone.delserver", zone, int(options.server))
         case "server-reset":
             cli.ask("one.zone.resetserver", zone, int(options.server))
-        case "enable" | "disable":
-            cli.ask("one.zone.enable", zone, options.command == "enable")
-        case "rename":
-            cli.ask("one.zone.rename", zone, options.name)
-        case "update":
-            text = Path(options.file).read_text()
-            cli.ask("one.zone.update", zone, text, int(options.append))
-        case "set":
-            _set(zone, options.temporary)
     return 0
-
-
-def _list(pool: ElementTree.Element, form: str) -> None:
-    if form:
-        cli.show_document(pool, form)
-        return
-    here = cli.endpoint()
-    rows = [
-        (
-            "*" if zone.findtext("TEMPLATE/ENDPOINT") == here else "",
-            zone.findtext("ID", ""),
-            zone.findtext("NAME", ""),
-            zone.findtext("TEMPLATE/ENDPOINT", ""),
-            "-1",
-            "on" if zone.findtext("STATE") == "0" else "off",
-        )
-        for zone in pool
-    ]
-    columns = [("C", 1), ("ID", 5), ("NAME", -25), ("ENDPOINT", -45), ("FED_INDEX", -10)]
-    print(cli.table([*columns, ("STAT", -6)], rows))
 
 
 def _show(zone_id: int, form: str) -> None:
@@ -182,16 +136,6 @@ def _add(zone: int, options: argparse.Namespace) -> None:
         f'SERVER = [ NAME="{options.name}", ENDPOINT="{options.rpc}",'
         f' ENDPOINT_GRPC="{options.grpc}" ]',
     )
-
-
-def _set(zone_id: int, temporary: bool) -> None:
-    chosen = cli.ask_xml("one.zone.info", zone_id).findtext("TEMPLATE/ENDPOINT", "")
-    if temporary:
-        print(f"Type: export ONE_XMLRPC={chosen}")
-        return
-    noted = Path.home() / ".one/one_endpoint"
-    noted.write_text(chosen + "\n")
-    print(f'Endpoint changed to "{chosen}" in {noted}')
 
 
 def _heading(text: str) -> str:

@@ -1,0 +1,41 @@
+"""Run a command of the CLI to its end, and settle what it leaves where it does not end well.
+
+A terminal sends SIGINT to the command as well: it is not passed on, or it would count twice.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+
+
+def run(argv: Sequence[str]) -> int:
+    """Return its exit status, as a shell gives it."""
+    command = subprocess.Popen(argv)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        command.send_signal(number)
+
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    status = command.wait()
+    return status if status >= 0 else 128 - status
+
+
+def main(argv: Sequence[str]) -> int:
+    """Return the command's exit status."""
+    status = run(argv)
+    if status:
+        from commands.pending import settle  # noqa: PLC0415 - only a run that fails needs it
+
+        # Locked: by a killed run until `cancel`, or by another one that still runs.
+        with suppress(subprocess.CalledProcessError):
+            settle()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,30 @@
+"""The page says what a run says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from commands.convert.__main__ import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "convert.md"
+
+
+def test_the_report_in_the_page_is_that_of_its_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    inventory = re.search(r"```yaml\n(.*?)```", text, re.S)
+    report = re.search(r"```\n\$ make convert .*?\n(.*?)```", text, re.S)
+    assert inventory
+    assert report
+    monkeypatch.chdir(tmp_path)
+    Path("inventory.yml").write_text(inventory[1], encoding="utf-8")
+    assert main(["--without-ansible", "inventory.yml"]) == 0
+    said = capsys.readouterr().out
+    assert without_reader(said) == without_reader(report[1])
+
+
+def without_reader(report: str) -> str:
+    """The report without what only its reader decides."""
+    return re.sub(r"read (by|without) .*|--without-ansible ", "", report)

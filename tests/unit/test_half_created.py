@@ -1,0 +1,126 @@
+"""What a create that failed leaves: who may stop what, and who still leaves a zone that it made."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pulumi.dynamic import Config
+
+from hosts.models import Host
+from hosts.script import Output
+from opennebula.zone import SOLO_ID, endpoint
+from procedures.bootstrap.bootstrap import Founded
+from procedures.facts.observe import Facts
+from procedures.facts.traces import Traces
+from procedures.install import configuration, install
+from procedures.specs import ZoneSpec
+from providers import runtime, stack
+from providers.base import as_input, hosts_input
+from providers.work import zone as work
+from tests.unit.test_procedures import facts
+from tests.unit.test_procedures import spec as installation_spec
+
+SPEC = installation_spec()
+BARE: dict[str, Any] = {"packages": {}, "has_content": False, "active": False}
+
+
+@dataclass
+class Recorded:
+    """Access that runs nothing."""
+
+    left: str = ""
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def run(self, _host: Host, name: str, **given: Any) -> Output:
+        self.asked.append((name, given["variables"]))
+        return Output({"left": self.left}, (), "")
+
+
+def removed(monkeypatch: pytest.MonkeyPatch, seen: Facts, access: Recorded, **how: bool) -> str:
+    monkeypatch.setattr(install, "_facts", lambda *_: seen)
+    given: Any = access
+    return install.remove(given, SPEC, **how)
+
+
+def test_on_a_host_that_nobody_saw_blank_nothing_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Recorded()
+    said = removed(monkeypatch, facts(), access, half_installed=True)
+    assert access.asked == []
+    assert "stays as it is" in said
+
+
+def test_what_was_installed_completely_is_stopped_without_a_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Recorded("opennebula")
+    assert removed(monkeypatch, facts(), access) == ""
+    assert [name for name, _ in access.asked] == ["uninstall"]
+
+
+@pytest.mark.parametrize("left", ["", "opennebula-common"])
+def test_of_a_host_that_was_blank_what_is_left_is_reported(
+    monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    access = Recorded(left)
+    seen = facts(**BARE, traces=Traces(claimed="new"))
+    said = removed(monkeypatch, seen, access, half_installed=True)
+    ((name, variables),) = access.asked
+    assert (name, variables["account"], variables["database"]) == ("uninstall", "", "")
+    assert (left in said) if left else (said == "")
+
+
+def test_of_a_mariadb_that_never_ran_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Recorded()
+    seen = facts(traces=Traces(claimed="new"), silent="MariaDB does not answer")
+    removed(monkeypatch, seen, access, half_installed=True)
+    ((_, variables),) = access.asked
+    assert (variables["account"], variables["database"]) == ("", "")
+
+
+ZONE = ZoneSpec(name="Main", endpoint=endpoint("n1a1"), highly_available=True)
+NAMES = ("n1a1", "n1a2", "n1a3")
+HOSTS = {name: Host(name=name, address=f"10.2.50.1{name[-1]}") for name in NAMES}
+SERVERS = "".join(
+    f"<SERVER><ID>{number}</ID><NAME>{name}</NAME><ENDPOINT>{endpoint(name)}</ENDPOINT></SERVER>"
+    for number, name in enumerate(NAMES)
+)
+BODY = f"<ZONE><SERVER_POOL>{SERVERS}</SERVER_POOL></ZONE>"
+
+
+@pytest.mark.parametrize("server_id", [SOLO_ID, 0])
+def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
+    monkeypatch: pytest.MonkeyPatch, server_id: int
+) -> None:
+    did: list[Any] = []
+    conf = configuration.with_server_id(facts().oned_conf, server_id)
+    founder = facts("n1a1", oned_conf=conf, zone_body=BODY)
+    seen = {"n1a1": founder, "n1a2": facts("n1a2", has_content=False)}
+
+    def found(*given: Any, **_: Any) -> Founded:
+        did.append(("found", sorted(given[3])))
+        return Founded()
+
+    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+    monkeypatch.setattr(work, "zone_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(work, "_look_and_take_up", lambda *_: seen)
+    monkeypatch.setattr(work, "set_password", lambda *_, **how: did.append(how["changed"]))
+    monkeypatch.setattr(work, "found", found)
+    monkeypatch.setattr(work, "prepare", lambda *_, **__: True)
+    monkeypatch.setattr(work, "leave", lambda *given, **_: did.append(("leave", given[2].name)))
+    olds = {
+        "spec": as_input(ZONE),
+        "front_ends": hosts_input(HOSTS),
+        "one_pass": "former",
+        "incomplete": "create",
+        "lost": [],
+    }
+    staying = {name: HOSTS[name] for name in NAMES[:2]}
+    news = {**olds, "front_ends": hosts_input(staying), "one_pass": "new", "urn": ""}
+    assert work.Work().update(olds, news)["drift"] == []
+    # A founder that is still alone never had the others in a zone: Bootstrap gives them up.
+    expected = [("found", ["n1a3"]), ("leave", "n1a3")]
+    assert did == [True, *(expected if server_id != SOLO_ID else [("found", [])])]
