@@ -264,5 +264,7 @@ class PreflightSpec(Spec):
     """The front-ends' names come into /etc/hosts."""
     ensure_hostname: bool = False
     """Each front-end calls itself by its name in the stack."""
+    locales: tuple[str, ...] = ()
+    """Those that the hosts are told to use."""
     sets_clocks: bool = False
     """The hosts are told whom to ask for the time."""

@@ -10,5 +10,5 @@ if [ -n "$server_id" ]; then
             "$(grep -m1 SERVER_ID /etc/one/oned.conf)" "run again: it is set first"
 fi
 keep_enabled opennebula.service
-run_oned start "oned to start" "mend what it says on the host, then run again"
+run_oned start "oned to start" "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"
 restart_gui

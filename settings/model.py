@@ -461,6 +461,7 @@ class Settings(Strict):
             "disk",
             "interface",
             "listeners",
+            "locale",
             "logins",
             "memory",
             "names",

@@ -106,6 +106,9 @@ def preflight(settings: Settings) -> PreflightSpec:
         vips={name: vips for name, vips in of_each.items() if vips},
         ensure_hosts=settings.ensure_hosts,
         ensure_hostname=settings.ensure_hostname,
+        locales=tuple(
+            sorted({one.locale.rpartition("=")[2] for one in settings.ntp if one.locale})
+        ),
         sets_clocks=any(one.pool or one.server for one in settings.ntp),
     )
 

@@ -21,4 +21,4 @@ fi
 find /var/lib/one/.one -type f ! -name one_auth -delete
 keep_enabled opennebula.service
 run_oned restart "oned to start with an empty database" \
-    "mend what it says on the host, then run again"
+    "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"

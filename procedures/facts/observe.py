@@ -411,7 +411,8 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                 "resolve the front-ends' names",
                 expected=f"{name} at {hosts[name].address}",
                 seen=seen_at,
-                remedy="mend the name service, or set opennebula-ha:ensure_hosts: true",
+                remedy="correct the name service or /etc/hosts there, or set"
+                " opennebula-ha:ensure_hosts: true",
             )
 
 
@@ -510,7 +511,7 @@ def _check_conf(host: Host, text: str) -> None:
             "read /etc/one/oned.conf",
             expected="the grammar of OpenNebula's configuration files",
             seen=str(error),
-            remedy="mend that line on the host, then run again",
+            remedy="correct that line on the host, then run again",
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from hosts.errors import HostError
@@ -19,6 +20,10 @@ from procedures.specs import PreflightSpec
 
 SECONDS = 120.0
 """For a host's answer: most of it is what a host gives itself to look up a name."""
+
+
+FORWARD = 10.0
+"""For sshd to connect to a port of its own host."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,17 @@ def _look(
             timeout=SECONDS,
         )
         received = sent + time.monotonic() - begun
+        _require_forwarding(access, host)
         known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
         return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error
+
+
+def _require_forwarding(access: Access, host: Host) -> None:
+    """oned is asked through SSH: raises HostError where sshd forwards no connections."""
+    with suppress(OSError), closing(access.session(host).open_stream(ports.ONED, FORWARD)):
+        pass
 
 
 def _sources(change: StackChange, target: str) -> list[str]:

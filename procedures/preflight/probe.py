@@ -83,6 +83,8 @@ class Probe:
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """What sshd does with a login of that account: by the address it comes from, then by setting.
     """
+    locales: frozenset[str] = frozenset()
+    """The locales that exist there, as ``locale -a`` prints them; empty where it cannot."""
     own_name: str = ""
     """What the host calls itself, and the address that it finds for that, if any."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -114,6 +116,7 @@ def read_probe(values: Mapping[str, str], sent: float, received: float) -> Probe
         login=values.get("login", "root"),
         groups=tuple(values.get("groups", "").split()),
         sshd=_sshd(values.get("sshd", "")),
+        locales=frozenset(values.get("locales", "").split()),
         own_name=values.get("own_name", ""),
         environment=dict(
             line.partition("=")[::2] for line in values.get("environment", "").splitlines()

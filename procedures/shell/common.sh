@@ -104,6 +104,7 @@ halt_oned() {
 # Run the package manager, or a function that does; what it says is in said. As long as another program
 # has its lock it is asked again, for lock_patience seconds in all of this script.
 lock_waited=0
+: "${lock_patience:=900}"
 ask() { # COMMAND...
     local status holder told= began
     while true; do
@@ -401,9 +402,17 @@ import_dump() { # FILE
 # The stack's database and its account. That may have this password already, and the one that a running
 # oned logs in with beside it. Variables: account, identify, db_owner, db_password.
 make_account() {
-    sql <<<"$account"
+    set_account "$account"
     MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
-        --user="$db_owner" --execute="DO 0" 2>/dev/null || sql <<<"$identify"
+        --user="$db_owner" --execute="DO 0" 2>/dev/null || set_account "$identify"
+}
+set_account() { # SQL
+    local said remedy="run 'mariadb' as root on the host to see whether it accepts CREATE USER and GRANT; then run again"
+    said=$(sql <<<"$1" 2>&1) && return 0
+    case $said in
+        *"ERROR 1819"*) remedy="choose another opennebula-ha:db_password, or change MariaDB's password policy there; then run again" ;;
+    esac
+    refuse "MariaDB to set up the account $db_owner" "$said" "$remedy"
 }
 # All tables change their place in one statement: the database is the old one, empty, or whole.
 # Variable: may_replace.

@@ -7,5 +7,5 @@ drop_incoming
 keep_enabled opennebula.service
 rm -f "$upgrading"
 [ "$settle" != yes ] || end_stage
-run_oned start "oned to start" "mend what it says on the host, then run again"
+run_oned start "oned to start" "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"
 restart_gui

@@ -20,11 +20,11 @@ refused=$why
 # systemd would go on trying.
 systemctl stop opennebula.service || true
 has_packages old || refuse "oned to start with $new" "$refused" \
-    "mend what it says on the host; the packages of $old are not to be had any more"
+    "correct what it names on the host; the packages of $old are not to be had any more"
 swap_packages old
 keep_enabled opennebula.service
 run_oned start "oned to start again with $old" \
-    "mend what it says on the host; before that $new did not start: $refused"
+    "correct what it names on the host; before that $new did not start: $refused"
 restart_gui
 step "go on with $old"
 refuse "oned to start with $new" "$refused" \

@@ -37,7 +37,7 @@ else
         put_in_place
         rm -f "$migrating"
         refuse "onedb upgrade to succeed" "$(tail -n 8 <<<"$said")" \
-            "mend what it says, or set opennebula-ha:one_version back"
+            "correct what onedb reports, or set opennebula-ha:one_version back"
     fi
     rm -f "$migrating"
 fi

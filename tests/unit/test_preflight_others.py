@@ -171,3 +171,21 @@ def test_of_a_policy_that_cannot_be_asked_a_warning_is_given() -> None:
     one = only(found(seen("n1a2", password_policy={"cracklib_password_check": ""})))
     assert one.weight is Weight.WARNING
     assert "cracklib_password_check" in one.error.seen
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "missing"),
+    [
+        (("C", "C.utf8", "POSIX"), ("C.UTF-8",), ""),
+        (("C", "C.utf8", "POSIX"), ("C",), ""),
+        (("C", "C.utf8"), ("en_US.UTF-8", "C.UTF-8"), "en_US.UTF-8"),
+        (("C", "en_US.utf8"), ("en_US.UTF-8",), ""),
+        ((), ("en_US.UTF-8",), ""),
+    ],
+)
+def test_a_locale_that_the_stack_sets_exists(
+    there: tuple[str, ...], wanted: tuple[str, ...], missing: str
+) -> None:
+    said = found(seen("n1a2", locales=frozenset(there)), locales=wanted)
+    assert [one.error.expected for one in said] == ([missing] if missing else [])
+    assert all("locale-gen" in one.error.remedy for one in said)

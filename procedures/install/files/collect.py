@@ -120,7 +120,7 @@ def _change(seen: Facts, file: ManagedFile) -> FileChange | None:
             f"read {file.path}",
             expected="the grammar of that file",
             seen=str(error),
-            remedy="mend that line on the host, then run again",
+            remedy="correct that line on the host, then run again",
         ) from None
     names = file.differences(before, after) if before != after else ()
     if before == after:

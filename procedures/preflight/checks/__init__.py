@@ -21,6 +21,7 @@ from procedures.preflight.checks.logins import logins
 from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
 from procedures.preflight.checks.others import (
     cloud_init,
+    locale,
     own_name,
     password_policy,
     proxy,
@@ -36,6 +37,7 @@ SKIPPABLE: Mapping[str, Rule] = {
     "disk": disk,
     "interface": interface,
     "listeners": listeners,
+    "locale": locale,
     "logins": logins,
     "memory": memory,
     "names": names,

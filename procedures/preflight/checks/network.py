@@ -37,7 +37,8 @@ def names(site: Site) -> Iterator[Finding]:
                     remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
                     " what we write into /etc/hosts counts"
                     if site.spec.ensure_hosts
-                    else "mend the name service, or set opennebula-ha:ensure_hosts: true",
+                    else "correct the name service or /etc/hosts there, or set"
+                    " opennebula-ha:ensure_hosts: true",
                 )
             )
 

@@ -57,6 +57,35 @@ def cloud_init(site: Site) -> Iterator[Finding]:
         )
 
 
+def locale(site: Site) -> Iterator[Finding]:
+    """Each host has the locales that the stack sets: with another one each login would warn."""
+    before = site.change.before.locales if site.change.before else ()
+    for name, seen in sorted(site.seen.items()):
+        there = {_plain(one) for one in seen.ground.locales}
+        missing = [
+            one
+            for one in site.spec.locales
+            if (name in site.fresh or one not in before) and there and _plain(one) not in there
+        ]
+        if missing:
+            yield Finding(
+                HostError(
+                    name,
+                    "look for the locales",
+                    expected=", ".join(missing),
+                    seen=", ".join(sorted(seen.ground.locales)[:6]),
+                    remedy="generate it there (locale-gen, or the package glibc-langpack of that"
+                    " language), or correct locale in opennebula-ha:ntp",
+                )
+            )
+
+
+def _plain(name: str) -> str:
+    """As glibc compares names of locales."""
+    language, _, charset = name.partition(".")
+    return f"{language}.{charset.lower().replace('-', '')}"
+
+
 def proxy(site: Site) -> Iterator[Finding]:
     """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
     wanted = {
