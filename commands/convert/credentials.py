@@ -19,10 +19,14 @@ def convert(source: Source) -> None:
         if key == "db_password" and source.is_sqlite:
             if found:
                 made.needless(key, "SQLite has no accounts")
-        elif found and all(unread(value) for value in found.values()):
-            made.hide(Secret(key, key), next(iter(found.values())).why)
-        elif (value := source.alike(key, secret_too=True)) is not None:
+        elif (lacking := [unread(value) for value in found.values()]) and all(lacking):
+            made.hide(Secret(key, key), lacking[0].why if lacking[0] else "")
+        elif (value := source.alike(key, secret_too=True)) is None:
+            continue
+        elif isinstance(value, str | int | float):
             made.hide(Secret(key, key, str(value)))
+        else:
+            source.made.ask(key, "not converted: expected text")
     if "one_pass" not in made.secrets:
         made.hide(Secret("one_pass", "", remedy="one_auth"))
         made.ask(

@@ -17,6 +17,14 @@ ALIASES = {
     "ansible_sudo": "ansible_become",
 }
 """Ansible's older names."""
+OTHER_NAMES = {
+    "ansible_ssh_host": "ansible_host",
+    "ansible_ssh_user": "ansible_user",
+    "ansible_ssh_port": "ansible_port",
+    "ansible_private_key_file": "ansible_ssh_private_key_file",
+    "connection": "ansible_connection",
+}
+"""Names that are read like another one, and answered under that."""
 _ARGS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ssh_common_args")
 _USER = ("ansible_user", "ansible_ssh_user")
 _PORT = ("ansible_port", "ansible_ssh_port")

@@ -1,5 +1,7 @@
 """An answer to every group and key that nothing else has answered. Pure."""
 
+import re
+
 from commands.convert import answers, login
 from commands.convert.conversion import Answer
 from commands.convert.source import Source, flag
@@ -11,6 +13,14 @@ def convert(source: Source) -> None:
     mine = {key for variables in source.variables.values() for key in variables}
     for key in sorted(mine - source.looked_at):
         _answer(source, key)
+    answered = {re.split(r" of |\.", key)[0] for key in source.made.answered}
+    for key in sorted((mine & source.looked_at) - answered):
+        if any(one.get(key) is not None for one in source.variables.values()):
+            name = login.OTHER_NAMES.get(key)
+            why = f"read as {name}" if name else "not needed for this stack"
+            source.made.needless(key, why)
+        else:
+            source.made.needless(key, "it has no value")
     others: dict[str, list[str]] = {}
     for host, variables in source.inventory.hosts.items():
         for key in variables.keys() - mine if host not in source.names else ():

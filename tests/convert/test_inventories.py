@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from commands.convert import own_reader, stack_file, with_ansible
 from commands.convert.conversion import Conversion
-from commands.convert.inventory import Inventory
+from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
 from commands.convert.report import Command, Report, login_of
 from tests.convert.cases import CASES, Case
@@ -148,3 +151,86 @@ def test_ansible_fills_in_what_only_it_can(tmp_path: Path, python_of_ansible: Pa
     alone = convert(own_reader.read(path, ()))
     assert "one_vip" not in alone.config
     assert any(one.key == "one_vip" and "{{" in one.text for one in alone.decisions)
+
+
+KEYS = [
+    "one_version",
+    "one_pass",
+    "one_token",
+    "db_password",
+    "one_vip",
+    "one_vip_cidr",
+    "one_vip_if",
+    "force_ha",
+    "zone_name",
+    "leader_hook",
+    "db_backend",
+    "db_name",
+    "gate_endpoint",
+    "features",
+    "ensure_keys_for",
+    "rsa_key_size",
+    "ensure_hosts",
+    "ds",
+    "fstab",
+    "ntp",
+    "ssl",
+    "auth",
+    "sched_rank",
+    "gate_tproxy",
+    "admin_pubkey",
+    "opennebula_repo_url",
+    "opennebula_repo_key_url",
+    "ansible_host",
+    "ansible_ssh_host",
+    "ansible_user",
+    "ansible_port",
+    "ansible_ssh_private_key_file",
+    "ansible_ssh_common_args",
+    "ansible_connection",
+    "ansible_password",
+    "frontend_group",
+    "force_master",
+    "mkfs",
+    "vn",
+    "own",
+]
+ODD: list[Any] = [
+    *(None, True, 0, -1, 7.1, float("nan"), "", " ", "x", "yes", "10.2.50.10", "fd00::1", "a\nb"),
+    *("{{", "-o", "-J", "-o ProxyCommand=ssh -W", "-J @", "-F", "\x00", "\x1b[1m", "ü" * 300),
+    *([], [None], ["a", 1], [[1]], {}, {"a": None}, {1: 2}, {"mode": ["x"]}, {"config": []}),
+    {"mode": "shared", "config": {"mounts": [{"type": "image"}]}},
+    {"config": {"mounts": "x"}},
+    [{"src": 1, "path": None, "fstype": "nfs", "mode": [1], "opts": None}],
+    {"ldap": {"config": {'a"b].c': {":password": "x"}}}},
+    {"ldap": {"config": 5}},
+    *({"ldap": 5}, {"Debian": 7}, {"Debian": Unread("why", "{{ x }}")}, {"gate": Unread("why")}),
+    *(Unread("sealed"), Unread("why", "{{ a }}")),
+]
+VARIABLES = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(ODD), max_size=8)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    hosts=st.dictionaries(st.sampled_from(["n1a1", "n1a2", "n1a3"]), VARIABLES, min_size=1),
+    other=VARIABLES,
+)
+def test_whatever_the_values_are_each_key_has_an_answer(
+    hosts: dict[str, dict[str, Any]], other: dict[str, Any]
+) -> None:
+    inventory = Inventory(
+        {**hosts, "gate": other},
+        {"frontend": tuple(hosts), "bastion": ("gate",), "node": ()},
+        secrets=frozenset({"x"}),
+    )
+    try:
+        made = convert(inventory)
+    except InventoryError:
+        # frontend_group names another one.
+        return
+    text = stack_file.text_of(made, "inventory.yml")
+    yaml.safe_load(text)
+    faults = stack_file.faults(made, text)
+    report = Report(inventory, made, Command("a", "b"), "c", faults, login=login_of(made))
+    assert list(report.lines())
+    assert unanswered(inventory, made) == set()
