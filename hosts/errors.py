@@ -30,7 +30,7 @@ def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
         step,
         expected=f"free space on {full}",
         seen=f"none, and so: {seen}",
-        remedy=f"free some space on {full} of {host}, then run again: it goes on from here",
+        remedy=f"free some space on {full} of {host}, then run again: it resumes here",
     )
 
 

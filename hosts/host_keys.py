@@ -49,7 +49,7 @@ class Trust:
                 _STEP,
                 expected=f"a key that is not revoked in {self.settings.known_hosts_file}",
                 seen=f"{fingerprint(key)}, which is",
-                remedy="somebody marked that key as stolen or retired: give the host a new one"
+                remedy="that key is marked as stolen or retired: give the host a new one"
                 " (ssh-keygen -A after removing /etc/ssh/ssh_host_*), or remove its @revoked line",
             )
         if key in self.records.keys:
@@ -81,7 +81,7 @@ class Trust:
             expected=f"{fingerprint(expected)} as in {source}",
             seen=fingerprint(key),
             remedy=f"if the host was reinstalled, check that fingerprint on its console and replace"
-            f" its key in {source}; if it was not, somebody may stand in between: do not go on",
+            f" its key in {source}; if it was not, a third party may intercept it: do not continue",
         )
 
     def _unknown(self, name: str, key: paramiko.PKey) -> HostError:

@@ -175,7 +175,7 @@ class Session:
                 self.host.name,
                 title,
                 expected=f"the lock within {timeout:.0f} s",
-                seen="somebody else holding it",
+                seen="another program holds it",
                 remedy="another run is changing this zone: wait until it ends, then run again",
             )
         return self._no_shell(Ended(status, said.decode(errors="replace"), errors, started=False))
@@ -459,7 +459,7 @@ class Session:
         except (paramiko.PasswordRequiredException, TypeError):
             seen = "a key with a passphrase"
         except (ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
-            seen = "something that is none"
+            seen = "something else"
         raise HostError(
             self.host.name,
             "read the SSH key",
@@ -501,7 +501,7 @@ class Session:
             step,
             expected="the connection to last",
             seen=_reason(error),
-            remedy="check the host and the network, then run again: it goes on from here",
+            remedy="check the host and the network, then run again: it resumes here",
         )
 
 

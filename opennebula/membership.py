@@ -258,7 +258,7 @@ def _begin(
     if servers and not restoring:
         return Refusal(
             expected="a database on the zone's servers",
-            seen=f"none anywhere, beside a SERVER_ID on {_names(servers)}",
+            seen=f"none anywhere, with a SERVER_ID on {_names(servers)}",
             remedy="start MariaDB where it is down, and correct opennebula-ha:db_name if it"
             " changed; if the data are lost, restore them from a dump (make restore), or set"
             " SERVER_ID to -1 in /etc/one/oned.conf to begin without any",
@@ -323,9 +323,9 @@ def _convert(
     if newer:
         return Refusal(
             expected=f"{founder.name} outside any zone to have the newest data",
-            seen=f"{_names(newer)} went on in a zone without it",
+            seen=f"{_names(newer)} changed in a zone without it",
             remedy=f"set the SERVER_ID of {founder.name} again if it is a server of that zone, or"
-            " drop its database to have it join anew",
+            " drop its database to have it rejoin",
             host=founder.name,
         )
     foreign = _not_listed(founder.pool, known)
@@ -343,7 +343,7 @@ def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[Zon
     servers = {entry.name for host in holding for entry in host.pool}
     if len(holding) > 1 or servers - {holding[0].name}:
         return Refusal(
-            expected="a zone of one server, which can go back to solo",
+            expected="a zone of one server, which can become standalone",
             seen=f"a zone of {', '.join(sorted(servers))}",
             remedy="shrink it to one with force_ha: true first, then set force_ha: false",
         )
@@ -404,7 +404,7 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
         expected=f"SERVER_ID {ids.get(host.name, 'of no server')} as in the pool",
         seen=f"SERVER_ID {host.server_id} in oned.conf",
         remedy="never start it so; correct /etc/one/oned.conf, or drop the database to"
-        " have it join anew",
+        " have it rejoin",
         host=host.name,
     )
 
@@ -544,7 +544,7 @@ def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool
             expected="every front-end that stays up before others leave",
             seen=f"{', '.join(down)} down",
             remedy=f"bring {', '.join(down)} back, or name it under opennebula-ha:lost;"
-            " opennebula-ha:allow_degraded: true goes on without it, and then one more failure"
+            " opennebula-ha:allow_degraded: true does without it, and then one more failure"
             " stops the zone",
             host=down[0],
         )
@@ -572,7 +572,7 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
             expected=f"every other server's host up while {name} leaves",
             seen=f"no answer from {names}",
             remedy=f"bring {names} back, or name it under opennebula-ha:lost where it is gone for"
-            " good; opennebula-ha:allow_degraded: true goes on without it",
+            " good; opennebula-ha:allow_degraded: true does without it",
             host=name,
         )
     others = [entry.name for entry in view.pool if entry.name != name]

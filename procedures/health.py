@@ -98,7 +98,7 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
         seconds=ELECTION,
         seen=lambda: _states(last),
         remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
-        " nobody is elected",
+        " no leader is elected",
     )
 
 
@@ -231,8 +231,8 @@ def _restless(leader: str) -> HostError:
     return HostError(
         leader,
         "verify the zone",
-        expected="one leader that goes on to lead",
-        seen=f"{LEADERS} changes of the leader meanwhile",
+        expected="one leader that stays the leader",
+        seen=f"{LEADERS} changes of the leader",
         remedy="look at /var/log/one/oned.log on the servers: the lines with [RCM] say why; then"
         " run again",
     )
@@ -435,7 +435,7 @@ def _same_answers(
         seen=seen,
         remedy="pulumi refresh, then pulumi up; if it stays so, restart opennebula on that follower"
         if is_its_own and name != view.leader()
-        else "run again: the leader changed meanwhile",
+        else "run again: the leader changed",
     )
 
 
@@ -472,7 +472,7 @@ def _equal_data(
             expected="equal checksums of every replicated table",
             seconds=CONVERGENCE,
             seen=lambda: f"different {', '.join(unequal(had))}",
-            remedy="the servers that differ from the leader must join anew, and must not lead until"
+            remedy="the servers that differ from the leader must rejoin, and must not lead until"
             " then: pulumi refresh names them, pulumi up has them join",
         )
 
@@ -530,7 +530,7 @@ def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
                 "verify the zone",
                 expected=f"SERVER_ID {ids[name]} in /etc/one/oned.conf, as it runs",
                 seen=f"SERVER_ID {one.server_id}",
-                remedy="do not restart it; pulumi refresh, then pulumi up: it joins anew",
+                remedy="do not restart it; pulumi refresh, then pulumi up: it rejoins",
             )
 
 

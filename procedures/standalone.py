@@ -52,7 +52,7 @@ def _alone(
         raise HostError(
             host.name,
             "take servers out of the pool",
-            expected="a solo oned to do it",
+            expected="a standalone oned",
             seen=str(error),
             remedy="look at /var/log/one/oned.log there, then run again",
         ) from None

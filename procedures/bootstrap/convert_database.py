@@ -69,7 +69,7 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
     if seen.server_id != SOLO_ID:
         wrong = (
             "an OpenNebula outside any zone: SERVER_ID -1",
-            f"SERVER_ID {seen.server_id} in oned.conf, beside SQLite",
+            f"SERVER_ID {seen.server_id} in oned.conf, and SQLite",
             "a zone of several servers loses records on SQLite: set SERVER_ID = -1 in FEDERATION of"
             " /etc/one/oned.conf on the one whose data are whole, restart opennebula, look at its"
             " data, and have no other one with data in opennebula-ha:frontends",
@@ -77,7 +77,7 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
     elif mode.upper() not in ("", "STANDALONE"):
         wrong = (
             "an OpenNebula outside any federation",
-            f"FEDERATION/MODE {mode} in oned.conf, beside SQLite",
+            f"FEDERATION/MODE {mode} in oned.conf, and SQLite",
             f"{leave}, or take it out of the federation first",
         )
     elif holding:

@@ -38,7 +38,7 @@ require_room() {
     local there
     there=$(content)
     [ "$there" = 0 ] || is_copy || refuse "no tables in the database $db_name" \
-        "$there of them, beside $sqlite" \
+        "$there of them, in addition to $sqlite" \
         "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, dump it and drop it; then run again"
 }
 # The database in place is a copy of this SQLite's that an earlier run made: its mark names it.
@@ -114,7 +114,7 @@ halt() {
     halt_oned
     local others
     others=$(users_of "$sqlite")
-    [ -z "$others" ] || refuse "nobody at work with $sqlite" "$others" "stop that, then run again"
+    [ -z "$others" ] || refuse "no process using $sqlite" "$others" "stop that, then run again"
 }
 keep() {
     local folder=/var/backups/opennebula old

@@ -2,7 +2,7 @@
 
 Front-ends log in to each other with it, from a file on each, and believe a refused login to be a
 term of 4294967295. So at no moment may there be a server that refuses what another one's file has.
-First every server lets in the new password beside the old one, as a login token; then the files
+First every server accepts the new password, too, as a login token; then the files
 change, in any order; then the new one becomes the only one. Each of these states is whole, and
 the next run sees which of them is there.
 """
@@ -155,7 +155,7 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     """Every server lets in the new password, too. Raises HostError."""
     for error in unfit(", ".join(sorted(members)), new):
         raise error
-    way.report("let in the new password beside the old one")
+    way.report("accept the new password, too")
     if not _asked(way, members, lambda api: api.admit(new)):
         raise HostError(
             ", ".join(sorted(members)),
@@ -218,5 +218,5 @@ def _until_all(
         expected=f"every oned {expected}",
         seconds=health.CONVERGENCE,
         seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
-        remedy="bring every zone server up, then run again: it goes on from here",
+        remedy="bring every zone server up, then run again: it resumes here",
     )

@@ -309,7 +309,7 @@ def _hidden(seen: Facts, database: Database) -> Iterator[Sign]:
     unseen = seen.traces.unseen
     if not database.is_mariadb or not (seen.silent or unseen):
         return
-    holds = f"nobody answers for its databases {_listed(unseen)}" if unseen else ""
+    holds = f"no server answers for its data {_listed(unseen)}" if unseen else ""
     yield Sign(
         "MariaDB to answer root on its socket",
         "; ".join(part for part in (seen.silent, holds) if part),

@@ -52,7 +52,7 @@ stage_packages() {
     download_again "$draft/old" "${present[@]}" || true
     for name in "${present[@]}"; do
         if ! has "$draft/old" "$name"; then
-            step "no way back is kept: $name is not to be had any more"
+            step "rollback unavailable: $name is no longer in the repository"
             rm -rf "$draft/old"/*
             break
         fi

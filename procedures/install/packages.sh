@@ -4,7 +4,7 @@
 #: pinned: yes, where no upgrade of theirs takes another OpenNebula
 #: blank: what claim notes of a host that was seen blank, or nothing
 [ -z "$blank" ] || claim "$blank"
-step "settle how packages come"
+step "configure package sources"
 use_proxy "$proxy"
 if [ -n "$unattended" ]; then
     # None begins now; one that runs is waited for.

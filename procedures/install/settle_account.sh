@@ -22,7 +22,7 @@ for owner in $owners; do
         # By name: one on this host that comes by its socket is let in by another account.
         users=$(sql -e "SELECT DISTINCT REGEXP_REPLACE(host, ':[0-9]+\$', '') AS place
             FROM information_schema.processlist WHERE user = $name HAVING place <> 'localhost'")
-        [ -z "$users" ] || refuse "nobody connected to MariaDB as $owner from elsewhere than this host" \
+        [ -z "$users" ] || refuse "no client connected to MariaDB as $owner from elsewhere than this host" \
             "connections from $(paste -sd' ' <<<"$users")" \
             "end what connects from there, or give it an account of its own; then run again"
         kept=/var/backups/opennebula/accounts.sql

@@ -105,7 +105,7 @@ step "link the datastores"
 while read -r id target; do
     link=$datastores/$id
     [ -n "$id" ] && [ ! -L "$link" ] || continue
-    [ -d "$target" ] || refuse "a folder $target" "there is none" \
+    [ -d "$target" ] || refuse "a folder $target" "it does not exist" \
         "have it mounted with opennebula-ha:fstab, or make it; then run again"
     [ ! -e "$link" ] || [ -z "$(ls -A "$link")" ] ||
         refuse "$link to be empty" "$(ls -A "$link" | head -n 3 | paste -sd' ')" \

@@ -159,7 +159,7 @@ class Join:
             raise refused(plan, name, STEP)
         entry = _entry(view, name)
         for reason in plan.reasons:
-            self._access.report(f"{name}: join anew: {reason}")
+            self._access.report(f"{name}: rejoin: {reason}")
         if plan.seed and self._resync:
             # What it holds may be what somebody wants to look at: nothing of it is lost.
             dump(
@@ -208,7 +208,7 @@ class Join:
             raise HostError(
                 name,
                 STEP,
-                expected="another zone server to lead meanwhile",
+                expected="another zone server to lead",
                 seen=f"{name} alone; {'; '.join(self._resync)}",
                 remedy="correct it on the host, then run again",
             )

@@ -58,7 +58,7 @@ def leave(
             if isinstance(refusal, Refusal):
                 raise refused(refusal, host.name, _STEP)
             if len(view.pool) == 2 and view.leader() == host.name:
-                # Alone among two listed nobody is elected: the one that stays leads first.
+                # Alone among two listed no leader is elected: the one that stays leads first.
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
                 switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
             if not dumped:
@@ -89,7 +89,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
         view = ZoneView((), answers)
         if view.leader() is None and len(holding) == 1 and listed - lost == set(holding):
             (name,) = holding
-            access.report(f"{name}: go on alone, without {', '.join(sorted(lost & listed))}")
+            access.report(f"{name}: continue alone, without {', '.join(sorted(lost & listed))}")
             survive(access, zone, hosts[name])
             return
         health.wait_for_leader(access, hosts)
@@ -124,7 +124,7 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
             seen=f"server {back.server_id}, a {back.state.name.lower()} in term {back.term}: out of"
             " the zone it stands for election again and again, and deposes the leader each time",
             remedy=f"on {name}: systemctl disable --now opennebula (a candidate takes a minute or"
-            " two to stop), or power it off; if it is to be a front-end again, then drop its"
+            " two to stop), or power it off; to make it a front-end again, drop its"
             " database, take it off lost and put it in frontends",
         )
 

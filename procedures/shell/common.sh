@@ -230,7 +230,7 @@ restart_gui() {
 # The same as try_oned; $2 and $3: what was expected, and what to do where it is not so.
 run_oned() {
     [ ! -e "$upgrading" ] || refuse "no change of the database's version under way" "$upgrading" \
-        "run pulumi up: it goes on with that; without it, no oned of this zone may start"
+        "run pulumi up: it resumes that; without it, no oned of this zone may start"
     try_oned "$1" || refuse "$2" "$why" "$3"
 }
 # All of oned.conf, for the next start: none waits for a rollout then.
@@ -549,7 +549,7 @@ unmount() {
     local said
     step "unmount $1"
     is_mounted "$1" || return 0
-    said=$(umount "$1" 2>&1) || refuse "nobody to use $1" \
+    said=$(umount "$1" 2>&1) || refuse "no process using $1" \
         "$said$(users_of "$1" | sed '1s/^/; used by /')" \
         "end what uses it there, or take the entry back into opennebula-ha:fstab; then run again"
 }

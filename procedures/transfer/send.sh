@@ -84,7 +84,7 @@ names() { cut -d: -f1 | sort | paste -sd' '; }
 said=$(sort <<<"$unsent" | paste -sd';' | sed 's/;/; /g')
 stranger=$(grep "Host key verification failed" <<<"$unsent" | names || true)
 [ -z "$stranger" ] || refuse "the host key that this program saw itself, of $stranger" "$said" \
-    "from this front-end their addresses lead to other hosts, or somebody stands in between: find out which before you run again"
+    "from this front-end their addresses lead to other hosts, or a third party intercepts them: find out which before you run again"
 failed=$(names <<<"$unsent")
 refuse "the database and the keys on $failed" "$said" \
     "check that this front-end reaches the SSH port of $failed and that there is room on its disk; then run again"

@@ -4,7 +4,7 @@
 # An earlier run may have ended it.
 [ -e "$staged/new/version" ] || exit 0
 has_packages "$folder" || refuse "packages in $staged/$folder" "none" \
-    "set opennebula-ha:one_version to the version that is to be there"
+    "set opennebula-ha:one_version to the version that you want"
 stop_oned
 swap_packages "$folder"
 [ "$start" = yes ] || exit 0
@@ -20,12 +20,12 @@ refused=$why
 # systemd would go on trying.
 systemctl stop opennebula.service || true
 has_packages old || refuse "oned to start with $new" "$refused" \
-    "correct what it names on the host; the packages of $old are not to be had any more"
+    "correct what it names on the host; the packages of $old are not available any more"
 swap_packages old
 keep_enabled opennebula.service
 run_oned start "oned to start again with $old" \
     "correct what it names on the host; before that $new did not start: $refused"
 restart_gui
-step "go on with $old"
+step "continue with $old"
 refuse "oned to start with $new" "$refused" \
     "set opennebula-ha:one_version to another version, or back; oned runs on with $old"

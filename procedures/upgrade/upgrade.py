@@ -94,20 +94,20 @@ def agree(seen: Facts, database: Database, release: Release) -> None:
     elif _goes_back(seen.schema, seen.staged_schema):
         remedy = (
             f'set opennebula-ha:upgrade_database: "{release.version}" to go back to the dump from'
-            " before the upgrade: WHAT WAS WRITTEN SINCE IS LOST, and nobody can use the zone"
-            " meanwhile, for some minutes; a dump of now is kept"
+            " before the upgrade: WHAT WAS WRITTEN SINCE IS LOST, and the zone is down"
+            " for some minutes; a dump of now is kept"
         )
     else:
         remedy = (
             f'set opennebula-ha:upgrade_database: "{release.version}" to have the database'
-            " upgraded: nobody can use the zone meanwhile, for some minutes (a dump, onedb"
+            " upgraded: the zone is down for some minutes (a dump, onedb"
             " upgrade, a copy to each front-end); virtual machines run on, and a dump of now is"
-            " kept for the way back"
+            " kept for a rollback"
         )
     raise HostError(
         seen.host.name,
         "compare the version of the database",
-        expected="the same one, for a change without a pause",
+        expected="the same one, for an upgrade of one server at a time",
         seen=f"its database is version {seen.schema}, OpenNebula {seen.staged} needs"
         f" {seen.staged_schema}",
         remedy=remedy,
@@ -311,7 +311,7 @@ class _Changing:
             self._look()
             if any(self._change.has_database(one) or one.migrating for one in self._facts.values()):
                 return
-            self._access.report("the zone goes on as it was")
+            self._access.report("the zone keeps its version")
             for name, one in self._facts.items():
                 if one.package != one.replaced:
                     swap(self._access, self._hosts[name], folder="old", start=False)

@@ -147,7 +147,7 @@ CASES = {
     ),
     "a MariaDB that nobody can look into": Case(
         lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
-        "nobody answers for its databases shop",
+        "no server answers for its data shop",
         "systemctl start mariadb",
         solve=lambda host: do(host, "systemctl start mariadb"),
         keeps=lambda host: do(host, "ls /var/lib/mysql/shop"),

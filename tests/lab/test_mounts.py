@@ -146,7 +146,7 @@ def test_a_share_that_is_in_use_is_not_taken_away(zone: tuple[Lab, Operator]) ->
     user = lab.host("n1a3")
     user.run("systemd-run -u user --working-directory=/mnt/two sleep infinity")
     said = refused(operator, fstab=[], ds={})
-    assert "n1a3: unmount /mnt/two: expected nobody to use /mnt/two" in said
+    assert "n1a3: unmount /mnt/two: expected no process using /mnt/two" in said
     assert "used by sleep (" in said
     user.run("systemctl stop user")
     up(operator)

@@ -221,7 +221,7 @@ def test_a_vip_that_somebody_else_has_is_not_taken(site: Site) -> None:
     with config(operator, one_vip=lab.host(STRANGER).address):
         message = only(operator.up(), ", ".join(NAMES[:3]))
     assert message.step == "see that the VIP is free"
-    assert message.expected == f"nobody who answers for {lab.host(STRANGER).address}"
+    assert message.expected == f"no other host at {lab.host(STRANGER).address}"
     assert trace(lab) == before
     assert assert_whole(lab, NAMES[:3]) == leader
     assert operator.up("--expect-no-changes").ok

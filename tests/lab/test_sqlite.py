@@ -112,7 +112,7 @@ def test_a_server_of_a_zone_is_refused(site: Site) -> None:
     message = refused(operator, "n1a1")
     first.run("sed -i 's/SERVER_ID *= *0/SERVER_ID = -1/' /etc/one/oned.conf")
     assert message.step == "convert the database"
-    assert message.seen == "SERVER_ID 0 in oned.conf, beside SQLite"
+    assert message.seen == "SERVER_ID 0 in oned.conf, and SQLite"
     assert "set SERVER_ID = -1" in message.remedy
 
 

@@ -81,7 +81,7 @@ def lost(what: str) -> HostError:
         what,
         expected="the connection to last",
         seen="it broke off",
-        remedy="check the host and the network, then run again: it goes on from here",
+        remedy="check the host and the network, then run again: it resumes here",
     )
 
 

@@ -314,7 +314,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
     ),
     "one outside the zone with older data than its servers": (
         [solo("n1", POOL), member("n2", term=4, index=70), member("n3", term=4, index=70)],
-        "n2, n3 went on in a zone without it",
+        "n2, n3 changed in a zone without it",
         "n1",
     ),
     "servers of two zones": (
@@ -333,7 +333,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
     ),
     "servers whose databases are out of reach": (
         [replace(blank("n1"), server_id=0), replace(blank("n2"), server_id=1), blank("n3")],
-        "none anywhere, beside a SERVER_ID on n1, n2",
+        "none anywhere, with a SERVER_ID on n1, n2",
         "n1",
     ),
     "fewer databases than a majority": (

@@ -358,8 +358,8 @@ def test_where_all_is_well_nothing_is_found() -> None:
             ),
             "n1a1, n1a3",
             "see that the VIP is free",
-            f"nobody who answers for {VIP}",
-            f"{STRANGER} does, which is none of the front-ends",
+            f"no other host at {VIP}",
+            f"{STRANGER} there, which is not a front-end",
         ),
     ],
 )
@@ -695,7 +695,7 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
     )
     found = findings(site(answers, spec(vips=both), spec()))
     assert [(one.error.host, one.error.expected) for one in found] == [
-        ("n1a1", "nobody who answers for fd00:2:50::86"),
+        ("n1a1", "no other host at fd00:2:50::86"),
         ("n1a2", "interface eth0 with an address in fd00:2:50::/64"),
         ("n1a3", "interface eth0 with an address in fd00:2:50::/64"),
     ]

@@ -149,7 +149,7 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "another use of MariaDB's account 'oneadmin'@'%'",
     ),
     "role": ({}, {"accounts": {"%": ("GRANT `admins` TO `oneadmin`@`%`",)}}, "another use of"),
-    "folders": ({}, {"unseen": ("shop",)}, "nobody answers for its databases shop"),
+    "folders": ({}, {"unseen": ("shop",)}, "no server answers for its data shop"),
     "silent": ({"silent": "no answer", "has_content": True}, {}, "no answer"),
     "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
     "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),

@@ -219,7 +219,7 @@ def tables(source: sqlite3.Connection, database: str) -> "list[Table]":
                     name, ", ".join(strange)
                 ),
                 "if nothing in it is needed, drop that table or column from one.db (keep a copy of"
-                " the file, and stop opennebula meanwhile); then run again",
+                " the file, with opennebula stopped); then run again",
             )
         if known:
             found.append(Table(name, [column for column in columns if column in known]))

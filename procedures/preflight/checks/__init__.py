@@ -87,7 +87,7 @@ def _with_way_past(one: Finding, name: str) -> Finding:
     if one.weight is not Weight.REFUSAL:
         return one
     error = one.error
-    way_past = f"; to go on all the same, set opennebula-ha:skip_checks: [{name}]"
+    way_past = f"; to continue anyway, set opennebula-ha:skip_checks: [{name}]"
     return Finding(
         HostError(
             error.host,

@@ -163,8 +163,8 @@ def vip(site: Site) -> Iterator[Finding]:
             HostError(
                 ", ".join(told),
                 "see that the VIP is free",
-                expected=f"nobody who answers for {address}",
-                seen=f"{mac} does, which is none of the front-ends",
+                expected=f"no other host at {address}",
+                seen=f"{mac} there, which is not a front-end",
                 remedy="take that address from the machine that has it, or set"
                 " opennebula-ha:one_vip to a free one",
             ),

@@ -48,7 +48,7 @@ def cloud_init(site: Site) -> Iterator[Finding]:
             HostError(
                 name,
                 "look for cloud-init",
-                expected="nobody who writes /etc/hosts at a boot",
+                expected="no program that writes /etc/hosts at a boot",
                 seen=f"cloud-init's {template}",
                 remedy="the front-ends' names come into that template, too, so that they outlast a"
                 " boot with manage_etc_hosts",
@@ -164,7 +164,7 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                     HostError(
                         name,
                         "look who else manages addresses",
-                        expected="nobody who takes a VIP from an interface",
+                        expected="no program that takes a VIP from an interface",
                         seen=f"{manager} on {vips[0].interface}",
                         remedy=_MANAGERS[manager],
                     ),
@@ -191,7 +191,7 @@ def password_policy(site: Site) -> Iterator[Finding]:
                 if faults
                 else f"an opennebula-ha:db_password that {' and '.join(unknown)} takes",
                 seen=f"{' and '.join(rules)} in MariaDB"
-                + ("" if faults else ", which cannot be asked beforehand"),
+                + ("" if faults else ", which cannot be checked in advance"),
                 remedy="choose another db_password, or change that policy in MariaDB",
             ),
             Weight.REFUSAL if faults else Weight.WARNING,

@@ -59,7 +59,7 @@ def announce(interface: str, address: str) -> str:
             if kind in (LOOPBACK, TUNNEL):
                 return ""
             if kind != ETHERNET:
-                return f"{interface} is no Ethernet: its neighbours cannot be told of {address}"
+                return f"{interface} is not Ethernet: it cannot announce {address}"
             if ":" in address:
                 advertise(interface, mac, address)
             else:
