@@ -1,7 +1,7 @@
-"""Settle creates of our own resources that were interrupted.
+"""Settle creates and updates of our own resources that were interrupted.
 
 The CLI keeps them in the state and warns of them at each run, since their results may need a check.
-Ours need none. They are recorded like a create that failed: the next `up` creates them again, and
+Ours need none. They are recorded like those that failed: the next `up` repeats them, and
 continues from the state of the hosts; where the host has left the stack it removes what is there.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from providers.runtime import CREATE, INCOMPLETE
+from providers.runtime import CREATE, INCOMPLETE, UPDATE
 
 OURS = "pulumi-python:dynamic/opennebula:"
 RECORDED = (
@@ -34,27 +34,37 @@ def settled(
     ours: str = OURS,
     identify: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> dict[str, Any] | None:
-    """Return the exported state without interrupted creates of ours; None if it has none."""
+    """Return the exported state without interrupted changes of ours; None if it has none."""
     deployment = exported["deployment"]
     pending = deployment.get("pending_operations") or []
     resources = deployment.get("resources") or []
     kept = [one for one in pending if not _is_ours(one, ours)]
     if len(kept) == len(pending):
         return None
-    known = {one["urn"] for one in resources}
-    halves = []
+    # What waits for its deletion has the same URN, and stays.
+    leaving = [one for one in resources if one.get("delete")]
+    known = {one["urn"]: one for one in resources if not one.get("delete")}
     for one in pending:
         resource = one["resource"]
-        if _is_ours(one, ours) and resource.get("urn") not in known:
-            identifier = (identify or _identifier)(resource)
-            if identifier is not None:
-                halves.append(_half(resource, identifier))
-    settled = {**deployment, "resources": [*resources, *halves], "pending_operations": kept}
+        identifier = (identify or _identifier)(resource) if _is_ours(one, ours) else None
+        if identifier is None:
+            continue
+        there = known.get(resource["urn"])
+        if one["type"] == "updating" and there is not None:
+            known[resource["urn"]] = _half(there, there["outputs"].get(INCOMPLETE) or UPDATE)
+        elif there is None:
+            inputs = resource["inputs"].items()
+            outputs = {key: value for key, value in inputs if value is not None}
+            known[resource["urn"]] = _half(
+                {**resource, "id": identifier, "outputs": outputs}, CREATE
+            )
+    settled = {**deployment, "resources": [*known.values(), *leaving], "pending_operations": kept}
     return {**exported, "deployment": settled}
 
 
 def _is_ours(operation: dict[str, Any], ours: str) -> bool:
-    return operation["type"] == "creating" and str(operation["resource"]["type"]).startswith(ours)
+    kind, of = operation["type"], str(operation["resource"]["type"])
+    return kind in ("creating", "updating") and of.startswith(ours)
 
 
 def _identifier(resource: dict[str, Any]) -> str | None:
@@ -70,14 +80,12 @@ def _identifier(resource: dict[str, Any]) -> str | None:
         return None
 
 
-def _half(resource: dict[str, Any], identifier: str) -> dict[str, Any]:
-    """Return the record of a create that is not complete."""
-    outputs = {key: value for key, value in resource["inputs"].items() if value is not None}
+def _half(resource: dict[str, Any], what: str) -> dict[str, Any]:
+    """Return the record of a create or an update that is not complete."""
     return {
         **resource,
-        "id": identifier,
-        "outputs": {**outputs, INCOMPLETE: CREATE},
-        "initErrors": ["its create was interrupted"],
+        "outputs": {**resource["outputs"], INCOMPLETE: what},
+        "initErrors": [f"its {what} was interrupted"],
     }
 
 

@@ -61,6 +61,24 @@ def test_of_what_has_a_record_already_there_is_no_second_one() -> None:
     assert settled(exported(ours, resources=(there,))) == exported(resources=(there,))
 
 
+def test_an_update_of_ours_is_repeated() -> None:
+    ours = operation("updating", f"{OURS}ZoneMember", as_input(MEMBER))
+    for before, after in ((None, "update"), ("create", "create")):
+        there: dict[str, Any] = {"urn": ours["resource"]["urn"], "outputs": {"incomplete": before}}
+        now = {"outputs": {"incomplete": after}, "initErrors": [f"its {after} was interrupted"]}
+        expected = exported(resources=({**there, **now},))
+        assert settled(exported(ours, resources=(there,))) == expected
+
+
+def test_what_waits_for_its_deletion_stays() -> None:
+    ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
+    there = {"urn": ours["resource"]["urn"], "delete": True}
+    after = settled(exported(ours, resources=(there,)))
+    assert after is not None
+    half, kept = after["deployment"]["resources"]
+    assert (half["id"], kept) == ("n1", there)
+
+
 def test_of_checks_there_is_nothing_to_record() -> None:
     assert settled(exported(operation("creating", f"{OURS}Preflight"))) == exported()
 
