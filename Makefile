@@ -1,15 +1,15 @@
-# The commands of the README. Each does the set-up that it needs.
+# The commands of the README. Each one runs the set-up that it needs.
 STACK ?= lab
 PY := .venv/bin/python
-CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench tests
+CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup python-setup lab-setup demo demo-down preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Make the Python environment, and find, install or build the Pulumi CLI
+setup: ## Create the Python environment, and find, install or build the Pulumi CLI
 	@scripts/setup
 
 python-setup:
@@ -18,48 +18,54 @@ python-setup:
 lab-setup:
 	@scripts/setup lab
 
-demo: lab-setup ## Boot three blank hosts and make them a zone (REPOSITORY=dir: other packages)
+demo: lab-setup ## Boot three blank hosts and build a zone on them (REPOSITORY=dir: other packages)
 	@$(PY) -m lab.demo $(if $(REPOSITORY),--repository '$(REPOSITORY)')
 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(PY) ]; then $(PY) -m lab down && echo 'demo: no lab is left'; fi
 
-preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: and say where the time went)
+convert: ## Write a stack's file from a one-deploy inventory (INVENTORY=file STACK=name; LOOK=1: compare with the zone)
+	@scripts/setup convert
+	@$(PY) -m commands.convert --stack '$(STACK)' $(if $(LOOK),--look) $(if $(FORCE),--force) $(if $(VAULT),--vault-password-file='$(VAULT)') $(if $(GROUP),--group='$(GROUP)') -- '$(INVENTORY)'
+
+preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: show the time of each step)
 	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
 
-pulumi: setup ## Run any other command of Pulumi on a stack (ARGS="stack export")
+pulumi: setup ## Run any other Pulumi command on a stack (ARGS="stack export")
 	@scripts/pulumi '$(STACK)' $(ARGS)
 
-switchover: setup ## Have another front-end lead (STACK=…, TO=n1a2)
+switchover: setup ## Make another front-end the leader (STACK=…, TO=n1a2)
 	@scripts/pulumi '$(STACK)' switchover '$(TO)'
 
-restore: setup ## Make a zone of a kept dump, where all front-ends are lost (STACK=…, FROM=dump)
+restore: setup ## Restore a zone on blank hosts from a dump (STACK=…, FROM=dump)
 	@scripts/pulumi '$(STACK)' restore '$(FROM)'
 
-bench: lab-setup ## Measure what the program takes, and what it may take (ARGS="cold --rounds 3": a part)
+bench: lab-setup ## Measure the program and compare with its limits (ARGS="cold --rounds 3": one part)
 	@$(PY) -m bench $(ARGS)
 
-bench-compare: lab-setup ## The same beside another version in turn; fails where this one is slower (BASE=rev)
+bench-compare: lab-setup ## Compare with another version; fail if this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: python-setup ## Write the table of the config's keys from their definitions
+docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and the picture of the structure
 	@$(PY) -m settings.table
+	@$(PY) -m scripts.structure
 
 test: lab-setup lint unit lab-test ## Run every check
 
-lint: python-setup ## Check format, style, types and the direction of imports
+lint: python-setup ## Check format, style, types, the direction of imports, and the shell scripts
 	@$(PY) -m ruff format --quiet --diff $(CODE)
 	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m mypy --no-error-summary
 	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
-	@echo "format, style, types and imports are in order"
+	@$(PY) -m tests.shell_lint
+	@echo "format, style, types, imports and shell scripts are in order"
 
-unit: lab-setup ## Run the tests of the program's parts, on the engine, and of the stand-ins
-	@$(PY) -m pytest -q -n 2 tests/unit tests/engine tests/standin
+unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
+	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/engine tests/standin
 
 lab-test: lab-setup ## Run the tests on lab hosts
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab
 
-clean: demo-down ## Remove the demo and everything that the set-up prepared
+clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

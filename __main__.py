@@ -14,14 +14,13 @@ with runtime.reported_once():
     stack = settings.load()
     if stack.upgrade_database:
         pulumi.log.warn(
-            f"opennebula-ha:upgrade_database is set: where OpenNebula {stack.one_version} needs"
-            " another version of the database, nobody can use the zone for some minutes while that"
-            " is changed"
+            f"opennebula-ha:upgrade_database is set: if OpenNebula {stack.one_version} needs"
+            " another version of the database, the zone is down for some minutes during the upgrade"
         )
     if stack.convert_database:
         pulumi.log.warn(
-            "opennebula-ha:convert_database is set: where a front-end has its data in SQLite,"
-            " nobody can use OpenNebula for a while, until they are in MariaDB"
+            "opennebula-ha:convert_database is set: if a front-end has its data in SQLite,"
+            " OpenNebula is unavailable until they are in MariaDB"
         )
     for text in settings.cautions(stack):
         pulumi.log.warn(text)

@@ -1,1 +1,1 @@
-"""What an operator asks of a zone by hand, beside `pulumi up`."""
+"""Commands that an operator runs by hand, in addition to `pulumi up`."""

@@ -1,7 +1,7 @@
-"""`make cancel`: forget creates of our own resources that an end of the CLI interrupted.
+"""`make cancel`: forget creates of our own resources that were interrupted.
 
-The CLI keeps them in the state, and warns of them at each run, as somebody may have to look at what
-they left. Ours need no look: the next `up` creates them again, and that goes on from what it finds.
+The CLI keeps them in the state and warns of them at each run, since their results may need a check.
+Ours need none: the next `up` creates them again, and continues from the state of the hosts.
 """
 
 import json
@@ -12,7 +12,7 @@ OURS = "pulumi-python:dynamic/opennebula:"
 
 
 def without_ours(exported: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the exported state without interrupted creates of ours; nothing if it has none."""
+    """Return the exported state without interrupted creates of ours; None if it has none."""
     deployment = exported["deployment"]
     pending = deployment.get("pending_operations") or []
     kept = [one for one in pending if not _is_ours(one)]

@@ -1,4 +1,4 @@
-"""A stack as a command gets it: `pulumi config --json --show-secrets` on standard input."""
+"""The stack of a command: `pulumi config --json --show-secrets` on standard input."""
 
 import json
 import sys
@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from components.zone import zone
 from hosts.errors import HostError
 from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
 from settings import Settings, SettingsError, parse
+from settings.specs import zone
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The zone that the config describes, and the way to its front-ends."""
+    """The zone that the config describes, and the access to its front-ends."""
 
     zone: ZoneSpec
     hosts: Mapping[str, Host]
@@ -25,7 +25,10 @@ class Stack:
 
 
 def run(command: Callable[[Stack], None]) -> int:
-    """Run it for the stack on standard input; the exit status. Faults are printed, one message."""
+    """Run a command for the stack on standard input; return the exit status.
+
+    Faults are printed in one message.
+    """
     try:
         command(_stack(_settings(sys.stdin)))
     except (HostError, SettingsError) as error:
@@ -35,7 +38,7 @@ def run(command: Callable[[Stack], None]) -> int:
 
 
 def say(text: str) -> None:
-    """A line for the operator."""
+    """Print a line for the operator."""
     print(text, flush=True)
 
 
@@ -44,7 +47,7 @@ def _settings(source: TextIO) -> Settings:
         values = json.load(source)
     except json.JSONDecodeError:
         # The CLI has said why on standard error.
-        raise SettingsError(["pulumi config gave none"]) from None
+        raise SettingsError(["pulumi config returned nothing"]) from None
     return parse(
         {key: one["value"] for key, one in values.items()},
         is_secret=lambda key: bool(values[key].get("secret")),

@@ -1,4 +1,4 @@
-"""`make switchover STACK=… TO=NAME`: have another front-end lead, before maintenance say."""
+"""`make switchover STACK=… TO=NAME`: make another front-end the leader, such as for maintenance."""
 
 import sys
 import time
@@ -11,7 +11,10 @@ from procedures.switchover import switch_over
 
 
 def switchover(here: stack.Stack, to: str) -> None:
-    """Have that front-end lead, and see the zone whole before and afterwards. Raises HostError."""
+    """Make that front-end the leader, with a health check before and after.
+
+    Raises HostError.
+    """
     if not here.zone.highly_available or to not in here.hosts:
         raise HostError(
             to or "TO",
@@ -25,13 +28,13 @@ def switchover(here: stack.Stack, to: str) -> None:
     with zone_lock(here.access, here.hosts):
         before = health.verify(here.access, here.zone, here.hosts).leader
         if before == to:
-            stack.say(f"{to} leads already")
+            stack.say(f"{to} is the leader already")
             return
         started = time.monotonic()
         switch_over(here.access, here.hosts, {to})
         took = time.monotonic() - started
         health.verify(here.access, here.zone, here.hosts)
-    stack.say(f"{to} leads in place of {before}, after {took:.0f} s; the zone is whole")
+    stack.say(f"{to} is the leader in place of {before}, after {took:.0f} s; the zone is healthy")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make up TIMES=1`: where the time of a run went, from the steps that its resources told of."""
+"""`make up TIMES=1`: show which steps of a run took how long."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ WIDTH = 30
 
 @dataclass(frozen=True)
 class Span:
-    """Something that took time: seconds since the epoch."""
+    """Something that took time: begin and end in seconds since the epoch."""
 
     what: str
     begin: float
@@ -22,13 +22,13 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long."""
+        """Return the duration."""
         return self.end - self.begin
 
 
 @dataclass(frozen=True)
 class Operation(Span):
-    """A resource's create, read, update or delete, with the steps that it told of."""
+    """A resource's create, read, update or delete, with the steps that it reported."""
 
     steps: tuple[Span, ...] = ()
 
@@ -51,7 +51,7 @@ class _Open:
 
 
 def operations(lines: Iterable[str]) -> list[Operation]:
-    """What a run did, by when it began; what did not end has no time."""
+    """Return the operations of a run, by their begin; unfinished ones are left out."""
     running: dict[str, _Open] = {}
     found: list[Operation] = []
     for line in lines:
@@ -67,7 +67,7 @@ def operations(lines: Iterable[str]) -> list[Operation]:
 
 
 def table(found: list[Operation]) -> Iterator[str]:
-    """The operations and their steps with their seconds, and a drawing of when."""
+    """Yield a table of the operations and their steps, with seconds and a drawing."""
     if not found:
         return
     begin, end = found[0].begin, max(one.end for one in found)

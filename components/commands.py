@@ -43,8 +43,8 @@ class Commands:
                 continue
             if key is None:
                 raise RunError(
-                    f"{PROJECT}:commands: {one.name} runs before anybody has verified the host key"
-                    f" of {host.name}: pin it in {PROJECT}:ssh host_keys, or have it in known_hosts"
+                    f"{PROJECT}:commands: {one.name} runs before the host key of {host.name} is"
+                    f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
                 )
             found.append(
                 remote.Command(

@@ -1,6 +1,7 @@
 """One host: its installation and its place in the zone."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -16,30 +17,33 @@ if TYPE_CHECKING:
     from components.commands import Commands
 
 
+@dataclass(frozen=True)
+class FrontEndArgs:
+    """What a front-end is made from."""
+
+    spec: InstallationSpec
+    secrets: Input[str]
+    """A fingerprint of the secrets that are written on the host."""
+    before: Sequence[pulumi.Resource]
+    """What the installation waits for."""
+    commands: "Commands | None" = None
+    """The operator's own steps."""
+
+
 class FrontEnd(ComponentResource):
     """A front-end of the zone."""
 
-    def __init__(
-        self,
-        spec: InstallationSpec,
-        *,
-        secrets: Input[str],
-        before: Sequence[pulumi.Resource],
-        commands: "Commands | None",
-        opts: ResourceOptions,
-    ) -> None:
-        """``before``: what its installation waits for; ``commands``: the operator's own steps."""
-        name = spec.host.name
+    def __init__(self, name: str, args: FrontEndArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(FRONT_END, name, {}, opts)
         self.name = name
-        self._host = spec.host
-        self._commands = commands
+        self._host = args.spec.host
+        self._commands = args.commands
         self.installation = Installation(
             name,
-            spec,
-            secrets=secrets,
+            args.spec,
+            secrets=args.secrets,
             urn=urn([ZONE, FRONT_END], "Installation", name),
-            opts=ResourceOptions(parent=self, depends_on=[*before]),
+            opts=ResourceOptions(parent=self, depends_on=[*args.before]),
         )
         self.member: ZoneMember | None = None
 

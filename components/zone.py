@@ -1,34 +1,12 @@
-"""The zone: its front-ends, what founds it, what settles it, and who waits for whom."""
+"""The zone: its resources, and what each of them waits for."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components.front_end import FrontEnd
+from components.front_end import FrontEnd, FrontEndArgs
 from components.urn import ZONE, urn
-from opennebula.zone import endpoint, in_url
-from procedures.specs import (
-    Clock,
-    Database,
-    Drivers,
-    Hooks,
-    InstallationSpec,
-    Ldap,
-    LoginKeysSpec,
-    Mount,
-    PreflightSpec,
-    RepositorySource,
-    Schedulers,
-    Spec,
-    Vip,
-    WebSpec,
-    ZoneSpec,
-)
 from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
@@ -36,7 +14,7 @@ from providers.rollout import Rollout
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone
-from settings import Settings
+from settings import Settings, specs
 from settings.model import NONE
 
 if TYPE_CHECKING:
@@ -44,28 +22,42 @@ if TYPE_CHECKING:
 
 
 class HighAvailableZone(ComponentResource):
-    """Checks beforehand, all installations in parallel, the zone, which begins on the first of
-    them, its members one by one, the rollout, the VIP.
+    """A zone with all front-ends of the stack.
+
+    Its phases, in their order:
+
+    1. Preflight: all checks on all hosts, before anything on any of them changes.
+    2. Installation: packages, database and configuration, on all front-ends in parallel.
+    3. Bootstrap: a new zone begins on its first server, while the others are still installed.
+    4. LoginKeys, where ``ensure_keys_for`` names accounts.
+    5. Zone: bootstrap with all front-ends together, or adopt, or convert.
+    6. ZoneMember: each front-end joins, one at a time.
+    7. Rollout: changed configuration takes effect, one server at a time.
+    8. VirtualIp: the ENDPOINT, and the VIPs on the leader alone.
+    9. WebServer, where ``ssl`` is on.
+
+    The operator's own ``commands`` run before the preflight and after each join. Servers that leave
+    the stack are deleted last.
     """
 
-    def __init__(self, name: str, settings: Settings) -> None:
-        super().__init__(ZONE, name, {})
+    def __init__(self, name: str, settings: Settings, opts: ResourceOptions | None = None) -> None:
+        super().__init__(ZONE, name, {}, opts)
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
         commands = self._commands(settings)
-        specs = installations(settings)
+        wanted = specs.installations(settings)
         # The operator's own steps may be what makes the hosts fit for the checks.
         own = {
-            one.host.name: commands.before_installation(one.host) if commands else []
-            for one in specs
+            spec.host.name: commands.before_installation(spec.host) if commands else []
+            for spec in wanted
         }
-        spec = zone(settings)
+        zone = specs.zone(settings)
         checked = Preflight(
             name,
-            preflight(settings),
-            zone=spec,
+            specs.preflight(settings),
+            zone=zone,
             lost=settings.lost,
-            wanted=digest(settings, [*specs, spec]),
+            wanted=specs.digest(settings, [*wanted, zone]),
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
             urn=urn([ZONE], "Preflight", name),
@@ -73,47 +65,48 @@ class HighAvailableZone(ComponentResource):
         )
         self.front_ends = [
             FrontEnd(
-                one,
-                secrets=secrets,
-                before=[checked, *own[one.host.name]],
-                commands=commands,
+                spec.host.name,
+                FrontEndArgs(
+                    spec=spec,
+                    secrets=secrets,
+                    before=[checked, *own[spec.host.name]],
+                    commands=commands,
+                ),
                 opts=below,
             )
-            for one in specs
+            for spec in wanted
         ]
-        prepared: list[Resource] = [one.installation for one in self.front_ends]
+        prepared: list[Resource] = [front_end.installation for front_end in self.front_ends]
         if settings.ensure_keys_for:
-            # Before the zone: whoever founds it, or joins, may be sent its database with them.
+            # Before the zone: a server that joins may be sent the database with these keys.
             keys = LoginKeys(
                 name,
-                LoginKeysSpec(
-                    users=tuple(sorted(set(settings.ensure_keys_for))),
-                    hosts=settings.hosts,
-                    rsa_key_size=settings.rsa_key_size,
-                ),
-                after={one.name: one.installation.host_key for one in self.front_ends},
+                specs.login_keys(settings),
+                after={
+                    front_end.name: front_end.installation.host_key for front_end in self.front_ends
+                },
                 urn=urn([ZONE], "LoginKeys", name),
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
-        if len(self.front_ends) > 1:
-            founder = self.front_ends[0].installation
-            begun = Bootstrap(
-                name,
-                spec,
-                settings.hosts,
-                urn=urn([ZONE], "Bootstrap", name),
-                opts=ResourceOptions(parent=self, depends_on=[founder]),
-            )
-            prepared = [*prepared, begun]
+        founder = self.front_ends[0].installation
+        # Also of a single front-end: others may have left before there was a zone.
+        begun = Bootstrap(
+            name,
+            zone,
+            settings.hosts,
+            urn=urn([ZONE], "Bootstrap", name),
+            opts=ResourceOptions(parent=self, depends_on=[founder]),
+        )
+        prepared = [*prepared, begun]
         self.zone = Zone(
             name,
-            spec,
+            zone,
             settings.hosts,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
             lost=settings.lost,
             restore_from=settings.restore_from,
-            mounts=[one.line for one in _mounts(settings)],
+            mounts=[mount.line for mount in specs.mounts(settings)],
             admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=prepared),
@@ -121,26 +114,28 @@ class HighAvailableZone(ComponentResource):
         before: FrontEnd | None = None
         if settings.highly_available:
             for front_end in self.front_ends:
-                front_end.join(spec, self.zone, before)
+                front_end.join(zone, self.zone, before)
                 before = front_end
-        members: list[Resource] = [one.member for one in self.front_ends if one.member]
+        members: list[Resource] = [
+            front_end.member for front_end in self.front_ends if front_end.member
+        ]
         self.rollout = Rollout(
             name,
-            spec,
+            zone,
             settings.hosts,
             features=settings.feature_names,
-            after={**self._revisions(), **_beyond_members(settings)},
+            after={**self._revisions(), **specs.beyond_members(settings)},
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
             ),
         )
-        self._has_vips = bool(spec.vips)
+        self._has_vips = bool(zone.vips)
         self.virtual_ip: VirtualIp | None = None
-        if settings.highly_available and spec.has_entrance:
+        if settings.highly_available and zone.has_entrance:
             self.virtual_ip = VirtualIp(
                 name,
-                spec,
+                zone,
                 leader=self.rollout.leader,
                 urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(parent=self, deleted_with=self.zone),
@@ -148,15 +143,18 @@ class HighAvailableZone(ComponentResource):
         if settings.ssl.is_on:
             WebServer(
                 name,
-                web_server(settings),
-                after={one.name: one.installation.machine_id for one in self.front_ends},
+                specs.web_server(settings),
+                after={
+                    front_end.name: front_end.installation.machine_id
+                    for front_end in self.front_ends
+                },
                 urn=urn([ZONE], "WebServer", name),
                 # Its keys are sealed with what the zone's servers have from each other.
                 opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
         for front_end in self.front_ends:
             front_end.settle_in(self.zone)
-        self.register_outputs({})
+        self.register_outputs(self.outputs())
 
     def _commands(self, settings: Settings) -> "Commands | None":
         if not settings.commands:
@@ -166,7 +164,7 @@ class HighAvailableZone(ComponentResource):
         return Commands(settings.commands, settings.ssh, self)
 
     def outputs(self) -> dict[str, Input[Any]]:
-        """The stack's outputs."""
+        """Return the outputs of the zone, which are those of the stack."""
         vip = self.virtual_ip
         return {
             "leader": self.rollout.leader,
@@ -178,211 +176,8 @@ class HighAvailableZone(ComponentResource):
 
     def _revisions(self) -> dict[str, Input[Any]]:
         found: dict[str, Input[Any]] = {}
-        for one in self.front_ends:
-            found[f"{one.name} installation"] = one.installation.revision
-            if one.member is not None:
-                found[f"{one.name} server"] = one.member.revision
+        for front_end in self.front_ends:
+            found[f"{front_end.name} installation"] = front_end.installation.revision
+            if front_end.member is not None:
+                found[f"{front_end.name} server"] = front_end.member.revision
         return found
-
-
-def digest(settings: Settings, specs: Sequence[Spec]) -> str:
-    """Return a digest of everything that the stack wants of its hosts, without its secrets."""
-    wanted = [one.model_dump_json() for one in specs]
-    wanted.append(json.dumps(_beyond_members(settings), sort_keys=True))
-    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
-
-
-def _beyond_members(settings: Settings) -> dict[str, Any]:
-    """Return what an ``up`` may change although no installation and no member of the zone changes.
-
-    After that, too, the last look at the zone is taken.
-    """
-    given: dict[str, Any] = {
-        "login keys": [*sorted(set(settings.ensure_keys_for)), settings.rsa_key_size]
-        if settings.ensure_keys_for
-        else None,
-        "lost": sorted(settings.lost),
-        "admin_pubkey": settings.admin_pubkey,
-        "web server": web_server(settings).model_dump(mode="json") if settings.ssl.is_on else None,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def zone(settings: Settings) -> ZoneSpec:
-    """What the config says of the zone."""
-    entrance = _entrance(settings)
-    return ZoneSpec(
-        name=settings.zone_name,
-        endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
-        has_entrance=bool(entrance),
-        highly_available=settings.highly_available,
-        database=_database(settings),
-        vips=_vips(settings, None),
-        keep_dumps=settings.keep_dumps,
-    )
-
-
-def web_server(settings: Settings) -> WebSpec:
-    """What the config says of TLS in front of FireEdge."""
-    addresses = [host.address for host in settings.hosts.values()]
-    vips = [vip.address for vip in _vips(settings, None)]
-    names = (settings.one_fqdn, _entrance(settings), *(vips or addresses))
-    key, certchain = settings.ssl.paths
-    return WebSpec(
-        hosts=settings.hosts,
-        server=settings.ssl.web_server or "apache",
-        names=tuple(dict.fromkeys(name for name in names if name)),
-        key=key,
-        certchain=certchain,
-        generate=settings.ssl.generate_cert,
-    )
-
-
-def preflight(settings: Settings) -> PreflightSpec:
-    """What the front-ends must be fit for."""
-    of_each = {name: _vips(settings, name) for name in sorted(settings.frontends)}
-    bind = _bind(settings)
-    return PreflightSpec(
-        hosts=settings.hosts,
-        version=settings.one_version,
-        database=_database(settings),
-        features=settings.feature_names,
-        reachable=tuple(
-            name
-            for name in settings.feature_names
-            if not bind.get(name, "").startswith(("127.", "::1"))
-        ),
-        vips={name: vips for name, vips in of_each.items() if vips},
-        ensure_hosts=settings.ensure_hosts,
-        sets_clocks=any(one.pool or one.server for one in settings.ntp),
-    )
-
-
-def installations(settings: Settings) -> list[InstallationSpec]:
-    """What the config says of each front-end, by name."""
-    entrance = _entrance(settings)
-    gate = f"http://{in_url(entrance or min(settings.frontends))}:5030"
-    hooks = Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
-    names = {name: host.address for name, host in settings.hosts.items()}
-    return [
-        InstallationSpec(
-            host=host,
-            version=settings.one_version,
-            repository=RepositorySource.model_validate(settings.repository.model_dump()),
-            pkg_cache_proxy=settings.pkg_cache_proxy,
-            unattend_disable=settings.unattend_disable,
-            update_pkg_cache=settings.update_pkg_cache,
-            features=settings.feature_names,
-            database=_database(settings),
-            vips=_vips(settings, name),
-            hooks=hooks if settings.highly_available else None,
-            entrance=entrance,
-            leader_check=settings.leader_check.port,
-            gate_endpoint=settings.gate_endpoint or gate,
-            bind=_bind(settings),
-            names=names if settings.ensure_hosts else {},
-            oned={name: _wish(value) for name, value in settings.oned.items()},
-            drivers=Drivers(
-                unsafe_migrations=settings.unsafe_migrations,
-                keep_empty_bridge=settings.keep_empty_bridge,
-                tproxy=tuple(settings.gate_tproxy),
-            ),
-            schedulers=Schedulers(
-                rank={name: _wish(value) for name, value in settings.sched_rank.items()},
-                drs=settings.sched_drs,
-            ),
-            ldap=_ldap(settings),
-            clock=_clock(settings),
-            ensure_hostname=settings.ensure_hostname,
-            mounts=_mounts(settings),
-            links=settings.ds.links,
-            purge=settings.purge,
-        )
-        for name, host in settings.hosts.items()
-    ]
-
-
-def _bind(settings: Settings) -> dict[str, str]:
-    addresses = {
-        "gate": settings.gate_bind_addr,
-        "flow": settings.flow_bind_addr,
-        "form": settings.form_bind_addr,
-    }
-    everywhere = "0.0.0.0"  # noqa: S104 - one-deploy's
-    if any(vip.is_ipv6 for vip in _vips(settings, None)):
-        addresses = {name: "::" if at == everywhere else at for name, at in addresses.items()}
-    return {name: addresses[name] for name in settings.feature_names if name in addresses}
-
-
-def _ldap(settings: Settings) -> Ldap:
-    ldap = settings.auth.ldap
-    return Ldap(
-        is_default=settings.auth.default == "ldap",
-        servers=ldap.servers,
-        choice=ldap.choice,
-        mappings={
-            ldap.servers[name][":mapping_filename"]: groups for name, groups in ldap.mapping.items()
-        },
-    )
-
-
-def _clock(settings: Settings) -> Clock:
-    locale = [one.locale for one in settings.ntp if one.locale]
-    pairs = (text.rpartition("=") for text in locale)
-    return Clock(
-        pools=tuple(one.pool for one in settings.ntp if one.pool),
-        servers=tuple(one.server for one in settings.ntp if one.server),
-        # As there: of several the last one.
-        timezone=next((one.timezone for one in reversed(settings.ntp) if one.timezone), ""),
-        locale={name or "LANG": value for name, _, value in pairs},
-    )
-
-
-def _wish(value: Any) -> Any:
-    """A state keeps no null, and reads each number that is whole as an integer."""
-    if value is None:
-        return []
-    if isinstance(value, dict):
-        return {key: _wish(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_wish(item) for item in value]
-    return str(value) if isinstance(value, float) else value
-
-
-def _mounts(settings: Settings) -> tuple[Mount, ...]:
-    """Their order is nothing."""
-    given = (Mount.model_validate(one.model_dump()) for one in settings.fstab)
-    return tuple(sorted(given, key=lambda one: one.path))
-
-
-def _database(settings: Settings) -> Database:
-    return Database(backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner)
-
-
-def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
-    """All VIPs, with the interfaces of that front-end for them, or with the usual ones."""
-    if settings.one_vip is None or settings.one_vip_cidr is None:
-        return ()
-    own = settings.frontends[name].one_vip_if if name is not None else None
-    usual = (
-        own
-        or settings.one_vip_if
-        or next(one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if)
-    )
-    first = Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
-    further = (
-        Vip(
-            address=str(one.address),
-            prefix=one.cidr,
-            interface=one.interfaces.get(name or "", one.interface or usual),
-        )
-        for one in settings.one_vips
-    )
-    return (first, *further)
-
-
-def _entrance(settings: Settings) -> str:
-    """Where whoever leads is to be reached: the first VIP, or what a balancer is called."""
-    if settings.one_vip is not None:
-        return str(settings.one_vip)
-    return urlsplit(settings.zone_endpoint or "").hostname or ""

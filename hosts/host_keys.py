@@ -4,31 +4,110 @@ import base64
 import binascii
 import hashlib
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 
 from hosts.errors import HostError
+from hosts.known_hosts import Records, lookup
 from hosts.models import Host, SshSettings
 
 _STEP = "verify the host key"
 _append = threading.Lock()
 
 
-def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> None:
+@dataclass(frozen=True)
+class Trust:
+    """The keys that one host may show, and those that it must not."""
+
+    host: Host
+    settings: SshSettings
+    records: Records
+
+    def make_transport(self, sock: Any, **options: Any) -> paramiko.Transport:
+        """Make a transport that asks first for the kinds of key that are on record."""
+        transport = paramiko.Transport(sock, **options)
+        security = transport.get_security_options()
+        offered = security.key_types
+        # Paramiko has a key of RSA under the names of its signatures.
+        known = {
+            kind
+            for key in self.records.keys
+            for kind in offered
+            if kind == key.get_name() or (key.get_name() == "ssh-rsa" and kind.startswith("rsa-"))
+        }
+        security.key_types = sorted(offered, key=lambda kind: kind not in known)
+        return transport
+
+    def judge(self, name: str, key: paramiko.PKey) -> None:
+        """Accept the key that the host shows, or raise HostError."""
+        if key in self.records.revoked:
+            raise HostError(
+                self.host.name,
+                _STEP,
+                expected=f"a key that is not revoked in {self.settings.known_hosts_file}",
+                seen=f"{fingerprint(key)}, which is",
+                remedy="somebody marked that key as stolen or retired: give the host a new one"
+                " (ssh-keygen -A after removing /etc/ssh/ssh_host_*), or remove its @revoked line",
+            )
+        if key in self.records.keys:
+            return
+        if self.records.keys:
+            raise self._changed(key)
+        if not self.settings.accept_new_host_keys:
+            raise self._unknown(name, key)
+        path = self.settings.known_hosts_file
+        try:
+            _remember(path.expanduser(), name, key)
+        except OSError as error:
+            raise HostError(
+                self.host.name,
+                _STEP,
+                expected=f"to note down the host's key in {path}",
+                seen=error.strerror or str(error),
+                remedy="correct opennebula-ha:ssh known_hosts_file, or make it writable",
+            ) from None
+
+    def _changed(self, key: paramiko.PKey) -> HostError:
+        pinned = self.host.name in self.settings.host_keys
+        source = "opennebula-ha:ssh host_keys" if pinned else str(self.settings.known_hosts_file)
+        known = self.records.keys
+        expected = next((one for one in known if one.get_name() == key.get_name()), known[0])
+        return HostError(
+            self.host.name,
+            _STEP,
+            expected=f"{fingerprint(expected)} as in {source}",
+            seen=fingerprint(key),
+            remedy=f"if the host was reinstalled, check that fingerprint on its console and replace"
+            f" its key in {source}; if it was not, somebody may stand in between: do not go on",
+        )
+
+    def _unknown(self, name: str, key: paramiko.PKey) -> HostError:
+        path = self.settings.known_hosts_file
+        seen = "none there"
+        if self.records.authority:
+            seen = "only a @cert-authority there, whose certificates are not supported"
+        return HostError(
+            self.host.name,
+            _STEP,
+            expected=f"a key for {name} in {path}",
+            seen=f"{seen}; the host shows {fingerprint(key)}",
+            remedy="check that fingerprint on the host's console, then add the key with"
+            " ssh-keyscan or pin it in opennebula-ha:ssh host_keys; accept_new_host_keys:"
+            " true trusts each host's first key",
+        )
+
+
+def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> Trust:
     """Tell the client which keys it may meet; any other ends the connection.
 
-    Raises HostError for a pinned key that is none, and for a file that cannot be read.
+    Raises HostError for a pinned key that is not a key, and for a file that cannot be read.
     """
-    pinned = settings.host_keys.get(host.name)
-    known_hosts = settings.known_hosts_file.expanduser()
-    if pinned is not None:
-        key = _parse(host.name, pinned)
-        client.get_host_keys().add(record_name(host.address, port), key.get_name(), key)
-    elif known_hosts.exists():
-        _load(client.load_system_host_keys, host.name, known_hosts)
-    client.set_missing_host_key_policy(_Unknown(host.name, settings))
+    trusted = Trust(host, settings, _records(host, port, settings))
+    client.set_missing_host_key_policy(_Policy(trusted))
+    return trusted
 
 
 def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
@@ -36,30 +115,10 @@ def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
 
     Of several, Ed25519 first. Raises HostError for a record that cannot be read.
     """
-    if host.name in settings.host_keys:
-        key = _parse(host.name, settings.host_keys[host.name])
-        return f"{key.get_name()} {key.get_base64()}"
-    known = paramiko.HostKeys()
-    file = settings.known_hosts_file.expanduser()
-    if file.exists():
-        _load(known.load, host.name, file)
-    found = known.lookup(record_name(host.address, port))
-    kinds = sorted(found or (), key=lambda kind: kind != "ssh-ed25519")
-    return f"{kinds[0]} {found[kinds[0]].get_base64()}" if found and kinds else None
-
-
-def changed(host: Host, settings: SshSettings, error: paramiko.BadHostKeyException) -> HostError:
-    """The error for a host that shows another key than the trusted one."""
-    pinned = host.name in settings.host_keys
-    source = "opennebula-ha:ssh host_keys" if pinned else str(settings.known_hosts_file)
-    return HostError(
-        host.name,
-        _STEP,
-        expected=f"{fingerprint(error.expected_key)} as in {source}",
-        seen=fingerprint(error.key),
-        remedy=f"if the host was reinstalled, check that fingerprint on its console and replace"
-        f" its key in {source}; if it was not, somebody may stand in between: do not go on",
-    )
+    records = _records(host, port, settings)
+    good = [key for key in records.keys if key not in records.revoked]
+    found = sorted(good, key=lambda key: key.get_name() != "ssh-ed25519")
+    return f"{found[0].get_name()} {found[0].get_base64()}" if found else None
 
 
 def fingerprint(key: paramiko.PKey) -> str:
@@ -73,50 +132,35 @@ def record_name(address: str, port: int) -> str:
     return address if port == 22 else f"[{address}]:{port}"
 
 
-class _Unknown(paramiko.MissingHostKeyPolicy):
-    """What to do about a host whose key is on no record."""
+class _Policy(paramiko.MissingHostKeyPolicy):
+    """Asks for every key: the client itself is told of none."""
 
-    def __init__(self, host: str, settings: SshSettings) -> None:
-        self._host = host
-        self._settings = settings
+    def __init__(self, trusted: Trust) -> None:
+        self._trusted = trusted
 
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
-        path = self._settings.known_hosts_file
-        if not self._settings.accept_new_host_keys:
-            raise HostError(
-                self._host,
-                _STEP,
-                expected=f"a key for {hostname} in {path}",
-                seen=f"none there; the host shows {fingerprint(key)}",
-                remedy="check that fingerprint on the host's console, then add the key with"
-                " ssh-keyscan or pin it in opennebula-ha:ssh host_keys; accept_new_host_keys:"
-                " true trusts each host's first key",
-            )
-        try:
-            _remember(path.expanduser(), hostname, key)
-        except OSError as error:
-            raise HostError(
-                self._host,
-                _STEP,
-                expected=f"to note down the host's key in {path}",
-                seen=error.strerror or str(error),
-                remedy="correct opennebula-ha:ssh known_hosts_file, or make it writable",
-            ) from None
+        self._trusted.judge(hostname, key)
 
 
-def _load(load: Callable[[str], None], host: str, path: Path) -> None:
+def _records(host: Host, port: int, settings: SshSettings) -> Records:
+    if host.name in settings.host_keys:
+        return Records((_parse(host.name, settings.host_keys[host.name]),))
+    path = settings.known_hosts_file
     try:
-        load(str(path))
-    except (OSError, ValueError, paramiko.SSHException) as error:
+        text = path.expanduser().read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return Records()
+    except OSError as error:
         raise HostError(
-            host,
+            host.name,
             _STEP,
             expected=f"host keys in {path}",
-            seen=getattr(error, "strerror", None) or str(error) or type(error).__name__,
-            remedy="correct opennebula-ha:ssh known_hosts_file, or mend that file",
+            seen=error.strerror or str(error),
+            remedy="correct opennebula-ha:ssh known_hosts_file, or let this account read that file",
         ) from None
+    return lookup(text, record_name(host.address, port))
 
 
 def _remember(path: Path, name: str, key: paramiko.PKey) -> None:

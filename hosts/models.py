@@ -26,37 +26,41 @@ class Strict(BaseModel):
 
 
 class HostSsh(Strict):
-    """What one front-end overrides of the common SSH settings."""
+    """SSH settings of one front-end that override the common ones."""
 
     user: str | None = None
-    """User to log in as, where it is another one on this host."""
+    """Login user, if it differs on this host."""
     port: Port | None = None
-    """Port of its SSH server, where it is another one."""
+    """SSH port, if it differs on this host."""
 
 
 class SshSettings(Strict):
-    """How the operator's machine logs in: one user, key and way for all front-ends."""
+    """How the operator's machine logs in to all front-ends."""
 
     user: str = "root"
-    """User to log in as. Any other than root needs sudo without a password."""
+    """Login user. Any user other than root needs sudo without a password."""
     port: Port = 22
-    """Port of the SSH servers."""
+    """SSH port of the front-ends."""
     private_key_file: Path | None = None
-    """Private key to log in with. Without a key the agent and the default keys are tried."""
+    """Private key for the login. Unless a key is set, your SSH agent and the default keys are
+    tried.
+    """
     private_key: SecretStr | None = None
-    """The same as text, in place of the file."""
+    """The private key itself, instead of a file."""
     bastion: str | None = None
-    """`user@host:port` to go through."""
+    """Jump host: `user@host:port`."""
     known_hosts_file: Path = Path("~/.ssh/known_hosts")
-    """Where the hosts' keys are looked up."""
+    """File with the host keys."""
     host_keys: dict[str, str] = Field(default_factory=dict)
-    """Front-end's name to its public key: takes the place of the file for this host."""
+    """Front-end's name to its public host key. It replaces the file for this host."""
     accept_new_host_keys: bool = False
-    """Trust a host that is in neither at first sight, and add its key to the file."""
+    """Trust the key that a host shows first, if neither `host_keys` nor the file has one, and add
+    it to the file.
+    """
     forward_agent: bool = False
-    """Lend your agent to the leader while it sends the database to other front-ends, to log in
-    there. Meanwhile root on the leader can use it: see
-    [safety](safety.md#from-host-to-host-proceduresseedpy).
+    """Forward your SSH agent to the leader while it sends the database to other front-ends. During
+    that time root on the leader can use your agent. See [Transfer between
+    front-ends](safety.md#transfer-between-front-ends).
     """
 
     @field_validator("bastion")

@@ -13,7 +13,11 @@ HOST_LOCK = "/run/lock/opennebula-ha-host"
 _PRELUDE = f"""\
 set -Eeuo pipefail
 umask 022
+exec 8>&1 # past whatever captures what a function prints
+trap 'tell failed "$BASH_COMMAND" >&8' ERR
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+# Of a package hook that restarts whatever uses a new library: one oned at a time is our promise.
+export NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
 exclusive=
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 step() {{ printf '#%s\\n' "$1"; }}
@@ -24,6 +28,7 @@ tell() {{ # the same of a text, without a process for it
 }}
 refuse() {{ tell expected "$1"; tell seen "$2"; tell remedy "$3"; exit 65; }}
 put() {{ # a whole file, in one move, with the owner, mode and label that it had
+    [ ! -L "$1" ] || set -- "$(readlink -m "$1")" "$2"
     [ "$(cat "$1" 2>/dev/null; echo .)" != "$2"$'\n.' ] || return 0
     (umask 077 && printf '%s\n' "$2" >"$1.new")
     if [ -e "$1" ]; then

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import secrets
 import shlex
 import socket
 import threading
@@ -39,6 +40,9 @@ LEAST_ROOM = 16 << 20
 _WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/{apt,dnf,zypp},lib,lib/mysql,lib/one,log}"
 """Where our work writes: each may be a disk of its own."""
 
+_HELD_BY_ANOTHER = 75
+"""What flock is to end with where somebody else has the lock."""
+
 RETRY_AFTER = 5.0
 """Seconds after which a host that could not be reached is tried again."""
 
@@ -52,6 +56,7 @@ class Session:
         self.port = host.ssh.port or settings.port
         self._settings = settings
         self._client: paramiko.SSHClient | None = None
+        self._further: list[paramiko.SSHClient] = []
         self._refusal: tuple[float, HostError] | None = None
         self._lock = threading.Lock()
         self._held: set[tuple[str, int]] = set()
@@ -122,7 +127,8 @@ class Session:
                 title,
                 expected=f"room for it in {folder}",
                 seen=said.strip() or f"exit status {status}",
-                remedy="mend what it says on the host, then run again",
+                remedy=f"see that {self.user} may write to {folder} there with sudo, and that there"
+                " is room; then run again",
             )
 
     @contextmanager
@@ -139,25 +145,40 @@ class Session:
         channel = self._channel(title)
         try:
             channel.settimeout(timeout + CONNECT_TIMEOUT)
-            command = f"flock --close -w {int(timeout)} {path} -c 'echo held; exec cat >/dev/null'"
+            mark = secrets.token_hex(16)
+            wait = f"flock --close -w {int(timeout)} -E {_HELD_BY_ANOTHER} {path}"
             try:
-                channel.exec_command(f"{self._as_root}{command}")
-                answer = channel.recv(64)
+                channel.exec_command(
+                    f"{self._as_root}{wait} -c 'echo; echo {mark}; exec cat >/dev/null'"
+                )
+                # A login shell may print anything before.
+                said = bytearray()
+                while f"\n{mark}\n".encode() not in said and (data := channel.recv(4096)):
+                    said += data
+                if not data:
+                    raise self._not_held(path, title, timeout, said, channel)
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(title, error) from None
-            if not answer.startswith(b"held"):
-                raise HostError(
-                    self.host.name,
-                    title,
-                    expected=f"the lock within {timeout:.0f} s",
-                    seen="somebody else holding it",
-                    remedy="another run is changing this zone: wait until it ends, then run again",
-                )
             self._held.add(holder)
             yield
         finally:
             self._held.discard(holder)
             channel.close()
+
+    def _not_held(
+        self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
+    ) -> HostError:
+        errors = channel.makefile_stderr("r").read().decode(errors="replace")
+        status = channel.recv_exit_status()
+        if status == _HELD_BY_ANOTHER:
+            return HostError(
+                self.host.name,
+                title,
+                expected=f"the lock within {timeout:.0f} s",
+                seen="somebody else holding it",
+                remedy="another run is changing this zone: wait until it ends, then run again",
+            )
+        return self._no_shell(Ended(status, said.decode(errors="replace"), errors, started=False))
 
     def open_stream(
         self, port: int, timeout: float, address: str = "127.0.0.1"
@@ -188,7 +209,7 @@ class Session:
     def full_disks(self) -> str:
         """Where the host has no room left, in words; empty where it has, or cannot tell."""
         try:
-            channel = self._transport().open_session(timeout=CONNECT_TIMEOUT)
+            channel = self._open_session()
             with contextlib.closing(channel):
                 channel.settimeout(CONNECT_TIMEOUT)
                 channel.exec_command(f"bash -c 'df -Pk {_WRITTEN}' 2>/dev/null")
@@ -203,9 +224,11 @@ class Session:
     def close(self) -> None:
         """End the connection."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            for client in (self._client, *self._further):
+                if client is not None:
+                    client.close()
+            self._client = None
+            self._further.clear()
 
     @property
     def _as_root(self) -> str:
@@ -238,6 +261,9 @@ class Session:
         return None
 
     def _judge(self, script: Script, ended: Ended) -> Output:
+        # A login shell may print what looks like ours.
+        if not ended.started and ended.status != -1:
+            raise self._no_shell(ended)
         output = parse(ended.stdout)
         if ended.status == 0:
             return output
@@ -251,23 +277,53 @@ class Session:
                 seen=values["seen"],
                 remedy=values["remedy"],
             )
-        if not output.steps and "sudo:" in errors:
-            raise HostError(
-                self.host.name,
-                "become root",
-                expected=f"sudo without a password for {self.user}",
-                seen=errors.strip().splitlines()[-1],
-                remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d,"
-                " or log in as root",
-            )
         if ended.status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
         said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
+        command = values.get("failed", "").strip().partition("\n")[0]
+        of = f" of '{command}'" if command else ""
         raise self._failed(
             step,
             expected="success",
-            seen=f"exit status {ended.status}: " + ("\n".join(said) or "silence"),
-            remedy="mend what it says on the host, then run again: it goes on from here",
+            seen=f"exit status {ended.status}{of}: " + ("\n".join(said) or "silence"),
+            remedy=(f"run that command on {self.host.name}" if command else "look at the journal")
+            + " to find the cause and correct it, then run again: the run resumes here",
+        )
+
+    def _no_shell(self, ended: Ended) -> HostError:
+        """Return the error of a command that the login shell or sudo did not run."""
+        lines = [line for line in ended.stderr.splitlines() if line.strip()]
+        # Sudo also complains of what it goes on with, such as a name that does not resolve.
+        sudo = [
+            line for line in lines if line.startswith("sudo:") and "unable to resolve" not in line
+        ]
+        if "tty" in "".join(sudo):
+            return HostError(
+                self.host.name,
+                "become root",
+                expected="sudo without a terminal",
+                seen=sudo[-1],
+                remedy=f"add 'Defaults:{self.user} !requiretty' to a file in /etc/sudoers.d,"
+                " or log in as root",
+            )
+        if sudo:
+            return HostError(
+                self.host.name,
+                "become root",
+                expected=f"sudo without a password for {self.user}",
+                seen=sudo[-1],
+                remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d,"
+                " or log in as root",
+            )
+        said = [*lines, *ended.stdout.splitlines()][-3:]
+        return HostError(
+            self.host.name,
+            "start a shell",
+            expected=f"a login shell for {self.user} that runs commands",
+            seen="\n".join(said).strip() or f"exit status {ended.status}",
+            remedy=f"see that 'ssh {self.user}@{self.host.address} bash -c true' works: the login"
+            " shell in /etc/passwd, its startup files such as ~/.bashrc, a ForceCommand in"
+            " sshd_config, and that bash is installed",
         )
 
     def _failed(self, step: str, *, expected: str, seen: str, remedy: str) -> HostError:
@@ -279,9 +335,41 @@ class Session:
 
     def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
         try:
-            return (transport or self._transport()).open_session(timeout=CONNECT_TIMEOUT)
+            return (
+                transport.open_session(timeout=CONNECT_TIMEOUT)
+                if transport
+                else self._open_session()
+            )
+        except paramiko.ChannelException as error:
+            raise HostError(
+                self.host.name,
+                title,
+                expected=f"sshd to open a session for {self.user}",
+                seen=error.text.lower(),
+                remedy="set MaxSessions to 1 or more (10 is its default) in sshd_config, also in"
+                " its Match blocks; then reload sshd",
+            ) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(title, error) from None
+
+    def _open_session(self) -> paramiko.Channel:
+        """Open a session, on a further connection where MaxSessions allows no more on one."""
+        transports = [self._transport(), *self._further_transports()]
+        for transport in transports:
+            with contextlib.suppress(paramiko.ChannelException):
+                return transport.open_session(timeout=CONNECT_TIMEOUT)
+        client = self._connect()
+        with self._lock:
+            self._further.append(client)
+        further = client.get_transport()
+        if further is None:
+            raise OSError("the connection closed at once")
+        return further.open_session(timeout=CONNECT_TIMEOUT)
+
+    def _further_transports(self) -> list[paramiko.Transport]:
+        with self._lock:
+            found = [client.get_transport() for client in self._further]
+        return [transport for transport in found if transport and transport.is_active()]
 
     def _transport(self) -> paramiko.Transport:
         with self._lock:
@@ -306,7 +394,7 @@ class Session:
     def _connect(self) -> paramiko.SSHClient:
         settings = self._settings
         client = paramiko.SSHClient()
-        host_keys.trust(client, self.host, self.port, settings)
+        trusted = host_keys.trust(client, self.host, self.port, settings)
         key = self._private_key()
         try:
             client.connect(
@@ -320,10 +408,8 @@ class Session:
                 banner_timeout=CONNECT_TIMEOUT,
                 auth_timeout=CONNECT_TIMEOUT,
                 sock=self._through_bastion(),
+                transport_factory=trusted.make_transport,
             )
-        except paramiko.BadHostKeyException as error:
-            client.close()
-            raise host_keys.changed(self.host, settings, error) from None
         except paramiko.AuthenticationException:
             client.close()
             raise self._refused(key) from None

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 import paramiko
 
-# Of each script it is told the length first. It says on both of its outputs when one has ended.
+# It says on both of its outputs that it begins: what comes before is of the host's login shell.
+# Of each script it is given the length first. It says on both of its outputs when one has ended.
 # From a pipe bash would read a script byte by byte.
-_LOOP = r"""while read -r size; do
+_LOOP = r"""printf "\n%s begins\n" "$0"
+printf "\n%s begins\n" "$0" >&2
+while read -r size; do
     (eval "$(head -c "$size")")
     printf "\n%s %d\n" "$0" "$?"
     printf "\n%s\n" "$0" >&2
@@ -35,6 +38,8 @@ class Ended:
     status: int
     stdout: str
     stderr: str
+    started: bool = True
+    """Without it the shell never ran: then this is what the login shell or sudo said."""
 
 
 class Shell:
@@ -44,6 +49,7 @@ class Shell:
         """``prefix`` makes the shell root's."""
         self._channel = channel
         self._mark = secrets.token_hex(16)
+        self._started = False
         channel.exec_command(f"{prefix}bash -c '{_LOOP}' {self._mark}")
 
     @property
@@ -64,7 +70,8 @@ class Shell:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
         told = 0
         self._channel.settimeout(1.0)
-        while (found := end.search(out, max(0, len(out) - 64))) is None:
+        # Whatever a login shell prints, no end is looked for before the beginning.
+        while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
             # A channel that wakes nobody for a second is looked at again: the deadline holds.
             with contextlib.suppress(TimeoutError):
                 data = self._channel.recv(65536)
@@ -72,11 +79,14 @@ class Shell:
                     status = self._channel.recv_exit_status()
                     while data := self._channel.recv_stderr(65536):
                         err += data
-                    return Ended(status, _text(out), _text(err))
+                    return Ended(status, _text(out), _text(self._own(err)), self._started)
                 out += data
-            while self._channel.recv_stderr_ready():
-                err += self._channel.recv_stderr(65536)
-            *whole, _ = out[told:].split(b"\n")
+            while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
+                err += data
+            if not self._started:
+                self._started = self._begins in out
+                out = self._own(out)
+            *whole, _ = out[told:].split(b"\n") if self._started else [b""]
             for line in whole:
                 told += len(line) + 1
                 if line.startswith(b"#"):
@@ -90,7 +100,16 @@ class Shell:
             if not data:
                 return Ended(-1, said, _text(err))
             err += data
-        return Ended(status, said, _text(err[: -len(mark)]))
+        return Ended(status, said, _text(self._own(err)[: -len(mark)]))
+
+    @property
+    def _begins(self) -> bytes:
+        return f"\n{self._mark} begins\n".encode()
+
+    def _own(self, output: bytearray) -> bytearray:
+        """Drop what was printed before the shell began."""
+        _, begins, own = output.partition(self._begins)
+        return own if begins else output
 
     def close(self) -> None:
         """End it."""

@@ -10,15 +10,15 @@ from lab.machines import Lab, LabFault
 from lab.machines.cache import clean
 
 _HOST_FAULTS = {
-    "kill": "power a host off without a word",
-    "start": "power a host on",
-    "reboot": "reboot a host in good order",
-    "freeze": "stop all that runs on a host where it is",
-    "thaw": "let a frozen host go on",
-    "partition": "cut a host from all others, and from the control side",
-    "heal": "undo the partition and the cuts of a host",
-    "fill-disk": "use up the whole disk of a host",
-    "free-disk": "give back what fill-disk took",
+    "kill": "cut the power of a host",
+    "start": "start a host",
+    "reboot": "reboot a host cleanly",
+    "freeze": "freeze all processes on a host",
+    "thaw": "continue a frozen host",
+    "partition": "cut a host off from all others, and from your machine",
+    "heal": "undo all partitions and cuts of a host",
+    "fill-disk": "fill the disk of a host",
+    "free-disk": "free the space that fill-disk took",
 }
 
 
@@ -46,42 +46,44 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lab", description="Disposable hosts on a network with no way out."
+        prog="python -m lab", description="Disposable hosts on an isolated network."
     )
     parser.add_argument(
         "--name", default=os.environ.get("LAB_NAME", "lab"), help="which lab (default: %(default)s)"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, help_ in (
-        ("up", "boot a lab that stays until `down`"),
-        ("run", "boot a lab, run `-- COMMAND` in its control namespace, take it down"),
+        ("up", "boot a lab that stays up until `down`"),
+        ("run", "boot a lab, run `-- COMMAND` in its control namespace, remove the lab"),
     ):
         action = actions.add_parser(name, help=help_)
         action.add_argument("--hosts", type=int, default=3, metavar="N")
         action.add_argument(
             "--repository",
             metavar="DIR_OR_URL",
-            help="OpenNebula's packages in place of the stand-in's: a directory laid out like its "
-            "repository, or the URL of one version, which is copied: BASE/VERSION/Debian/12",
+            help="OpenNebula's own packages: a directory laid out like its repository, or the URL "
+            "of one version, which is copied: BASE/VERSION/Debian/12",
         )
         action.add_argument("--wait-scale", type=float, default=1.0, metavar="X")
         action.add_argument("--template", choices=("blank", "mariadb"), default="blank")
     actions.add_parser("down", help="remove every trace of the lab")
     actions.add_parser("exec", help="run `-- COMMAND` in the control namespace")
     actions.add_parser("status", help="show the hosts")
-    actions.add_parser("clean", help="remove the templates and repositories that labs start from")
+    actions.add_parser("clean", help="remove the cached templates and repositories")
     actions.add_parser("add", help="boot one more host").add_argument(
         "host", nargs="?", metavar="HOST"
     )
     actions.add_parser("ssh", help="log in to a host, or run `-- COMMAND` there").add_argument(
         "host", metavar="HOST"
     )
-    cut = actions.add_parser("cut", help="cut two hosts from each other, until one is healed")
+    cut = actions.add_parser("cut", help="cut two hosts off from each other, until one is healed")
     cut.add_argument("one", metavar="A")
     cut.add_argument("other", metavar="B")
-    delay = actions.add_parser("delay", help="make all that goes to and from a host take longer")
+    delay = actions.add_parser("delay", help="delay the network traffic of a host")
     delay.add_argument("host", metavar="HOST")
-    delay.add_argument("milliseconds", type=float, metavar="MS", help="each way; 0 for no delay")
+    delay.add_argument(
+        "milliseconds", type=float, metavar="MS", help="in each direction; 0 removes the delay"
+    )
     for name, help_ in _HOST_FAULTS.items():
         actions.add_parser(name, help=help_).add_argument("host", metavar="HOST")
     return parser

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     except LabFault as fault:
         print(f"demo: {fault}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("demo: interrupted; 'make demo' goes on, 'make demo-down' removes what is there")
+        print("demo: interrupted; 'make demo' resumes, 'make demo-down' removes the lab")
     return 1
 
 
@@ -37,17 +37,17 @@ def _demonstrate(lab: Lab, repository: str | None) -> int:
         lab.up(HOSTS, repository)
     elif repository:
         raise LabFault(
-            "a lab is up already, with the packages that it was booted with;"
-            " 'make demo-down' first for those of another repository"
+            "a lab is already up, with other packages; run 'make demo-down' first to use those of"
+            " another repository"
         )
     else:
-        _say("the lab is up already; 'make demo-down' first for blank hosts")
+        _say("the lab is already up; run 'make demo-down' first to get blank hosts")
     _say("building the zone: make up STACK=lab")
     begin = time.monotonic()
     status = _up()
     seconds = time.monotonic() - begin
     if status:
-        _say("the lab stays up; 'make up' goes on, 'make demo-down' removes it")
+        _say("the lab stays up; 'make up' resumes, 'make demo-down' removes it")
         return status
     _show(lab, f"It took {seconds:.0f} s{' from blank hosts' if blank else ''}.")
     return 0
@@ -78,10 +78,10 @@ def _show(lab: Lab, duration: str) -> None:
     print(f"{duration}\n\nLook around:")
     for command, meaning in (
         (f"{_LAB} ssh {leader}", "log in to the leader (sudo needs no password)"),
-        ("make preview", "nothing to change, and no host is asked"),
+        ("make preview", "nothing to change; no host is contacted"),
         ("make refresh", "compare the hosts with the stack"),
-        (f"{_LAB} kill {leader}", "power the leader off, see the VIP move"),
-        (f"{_LAB} start {leader}", "power it on again"),
+        (f"{_LAB} kill {leader}", "cut the power of the leader, see the VIP move"),
+        (f"{_LAB} start {leader}", "start it again"),
         ("make destroy", "take the zone down; 'make up' brings it back"),
         ("make demo-down", "remove every trace of the lab"),
     ):

@@ -55,14 +55,26 @@ class Api:
     ApiError with oned's own words, or with the reason why there was no answer.
     """
 
-    def __init__(self, password: str, open_stream: OpenStream) -> None:
+    def __init__(
+        self,
+        password: str,
+        open_stream: OpenStream,
+        *,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``before_write`` is called before each call that changes something."""
         # A preview and an up without a change call nothing: they need not wait for pyone.
         from opennebula.wire import Server  # noqa: PLC0415
 
         self._server = Server(f"{USER}:{password}", open_stream)
+        self._before_write = before_write
 
     def _call(self, call: Callable[[], Any]) -> Any:
         return self._server.ask(call)
+
+    def _write(self, call: Callable[[], Any]) -> Any:
+        self._before_write()
+        return self._call(call)
 
     def raft_status(self) -> RaftStatus:
         """What this oned says of itself."""
@@ -118,15 +130,15 @@ class Api:
         attributes = f'NAME = "{name}", ENDPOINT = "{endpoint}"'
         if grpc and self.speaks_grpc():
             attributes += f', ENDPOINT_GRPC = "{grpc}"'
-        self._call(lambda: self._server.zone.addserver(0, f"SERVER = [ {attributes} ]"))
+        self._write(lambda: self._server.zone.addserver(0, f"SERVER = [ {attributes} ]"))
 
     def delete_server(self, server_id: int) -> None:
         """Take a server out of the pool. Its oned must have been stopped before."""
-        self._call(lambda: self._server.zone.delserver(0, server_id))
+        self._write(lambda: self._server.zone.delserver(0, server_id))
 
     def reset_server(self, server_id: int) -> None:
         """Have the leader look anew where that follower's log ends."""
-        self._call(lambda: self._server.zone.resetserver(0, server_id))
+        self._write(lambda: self._server.zone.resetserver(0, server_id))
 
     def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
         """Set the ENDPOINT in the zone's template, and ENDPOINT_GRPC where it is given and known.
@@ -136,11 +148,11 @@ class Api:
         attributes = f'ENDPOINT = "{endpoint}"'
         if grpc and self.speaks_grpc():
             attributes += f'\nENDPOINT_GRPC = "{grpc}"'
-        self._call(lambda: self._server.zone.update(0, attributes, 1))
+        self._write(lambda: self._server.zone.update(0, attributes, 1))
 
     def rename_zone(self, name: str) -> None:
         """Rename the zone."""
-        self._call(lambda: self._server.zone.rename(0, name))
+        self._write(lambda: self._server.zone.rename(0, name))
 
     def touch(self, mark: str) -> None:
         """One harmless write: a mark in the template of oneadmin.
@@ -156,7 +168,7 @@ class Api:
 
     def set_public_key(self, text: str) -> None:
         """Set it; the other attributes of oneadmin stay. The text has no quotes in it."""
-        self._call(lambda: self._server.user.update(0, f'SSH_PUBLIC_KEY = "{text}"', 1))
+        self._write(lambda: self._server.user.update(0, f'SSH_PUBLIC_KEY = "{text}"', 1))
 
     def admit(self, password: str) -> bool:
         """Let oneadmin log in with that one, too, until the password changes; whether it may.
@@ -166,12 +178,12 @@ class Api:
         """
         if self._call(lambda: self._server.user.info(0)).AUTH_DRIVER != "core":
             return False
-        self._call(lambda: self._server.user.login(USER, password, -1, -1))
+        self._write(lambda: self._server.user.login(USER, password, -1, -1))
         tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
         if any((one.TOKEN, int(one.EXPIRATION_TIME)) == (password, -1) for one in tokens):
             return True
         with contextlib.suppress(ApiError):
-            self._call(lambda: self._server.user.login(USER, password, 0, -1))
+            self._write(lambda: self._server.user.login(USER, password, 0, -1))
         return False
 
     def has_password(self, password: str) -> bool:
@@ -187,7 +199,7 @@ class Api:
 
     def set_password(self, password: str) -> None:
         """Make it oneadmin's only one: the password before and all login tokens are void."""
-        self._call(lambda: self._server.user.passwd(0, password))
+        self._write(lambda: self._server.user.passwd(0, password))
 
     def version(self) -> str:
         """A call that a follower hands on to the leader: proof that it knows the leader."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 from hosts.models import Host
 from hosts.pool import Pool
 from hosts.script import Output, Script
 from opennebula.api import Api, OpenStream
-from procedures.script_text import script_text
+from procedures.script_text import require_declared, script_text
 
 if TYPE_CHECKING:
     from hosts.session import Session
@@ -42,6 +43,8 @@ class Access:
     pool: Pool
     secrets: Secrets
     report: Report
+    changes: Event = field(default_factory=Event, compare=False)
+    """Set as soon as something may have been changed, on a host or in OpenNebula."""
 
     def logging_in_with(self, one_pass: str) -> "Access":
         """The same with another password of oneadmin."""
@@ -61,20 +64,27 @@ class Access:
         timeout: float = 120.0,
         lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host, or several as one. Raises HostError.
+        """Run one of this project's scripts on a host, or several as one.
+
+        Raises HostError; ValueError for another set of variables or secrets than it declares.
 
         With ``lend_agent`` it may use the operator's agent, if the stack allows that.
         """
+        variables, secrets = variables or {}, secrets or {}
+        require_declared(names, variables, secrets)
         script = Script(
             title=names[0].replace("_", " "),
             body=script_text(*names),
-            variables=variables or {},
-            secrets=secrets or {},
+            variables=variables,
+            secrets=secrets,
             hidden=self.secrets.texts(),
             exclusive=exclusive,
             timeout=timeout,
         )
-        return self.session(host).run(
+        session = self.session(host)
+        if exclusive:
+            self.changes.set()
+        return session.run(
             script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
         )
 
@@ -82,4 +92,4 @@ class Access:
         """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
         session = self.session(host)
         stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
-        return Api(self.secrets.one_pass, stream)
+        return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

@@ -1,5 +1,7 @@
 # Give a stopped oned its SERVER_ID and the zone's present list of servers.
-# Variables: db_name, zone (the zone's body as the leader has it, or nothing); secret: oned_conf.
+#: db_name
+#: zone: the zone's body as the leader has it, or nothing
+#: secret oned_conf
 step "set SERVER_ID"
 await_stopped
 ! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"

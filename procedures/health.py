@@ -236,6 +236,17 @@ def _restless(leader: str) -> HostError:
     )
 
 
+def strange_leader(leader: str, step: str) -> HostError:
+    """Return the error for a leader that is none of the stack's front-ends."""
+    return HostError(
+        leader,
+        step,
+        expected="one of the front-ends in the stack's config to lead",
+        seen=f"{leader}, which is not in it",
+        remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
+    )
+
+
 def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
     """The replicated tables that two servers never had alike, of all contents that each had.
 

@@ -37,6 +37,7 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         found.append(f"hostname: {seen.hostname}")
     if wanted_timezone(seen, spec):
         found.append(f"time zone: {seen.timezone}")
+    found += cloud_init_differences(seen, spec)
     found += [
         f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
         for name, address in sorted(spec.names.items())
@@ -85,6 +86,19 @@ def check(
             seen=" and ".join(there) or "none",
             remedy="install one of them there, or take pool and server out of opennebula-ha:ntp",
         )
+
+
+def cloud_init_differences(seen: Facts, spec: InstallationSpec) -> list[str]:
+    """Describe what cloud-init would undo at the next boot."""
+    template, *lines = seen.hosts_template.splitlines() or [""]
+    found = [
+        f"{template}: without {name}, which the next boot would take out of /etc/hosts"
+        for name, address in sorted(spec.names.items())
+        if template and f"{address} {name}" not in lines
+    ]
+    if spec.ensure_hostname and seen.keeps_hostname is False:
+        found.append("cloud-init: may set another hostname at a boot")
+    return found
 
 
 def wanted_hostname(seen: Facts, spec: InstallationSpec) -> str:

@@ -1,5 +1,8 @@
-# Say of services that do not run as they have to what systemd and they themselves say.
-# Variables: units, wrong (what is wrong with each, lines), expected, remedy.
+# Fail with what systemd and the services say of those that do not run as they have to.
+#: units
+#: wrong: what is wrong with each, lines
+#: expected
+#: remedy
 step "verify the services"
 journalctl --sync 2>/dev/null || true
 said=$(for unit in $units; do

@@ -40,6 +40,8 @@ def roll_out(
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
     whole = health.verify(access, meanwhile, hosts, seen=seen)
+    if whole.leader not in hosts:
+        raise health.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = health.verify(access, meanwhile, hosts)
     # Who leads may change meanwhile: the next one is chosen anew each time, each once.

@@ -1,6 +1,8 @@
-# The services beside oned as they are, after some of them were stopped or started.
-# Variables: units (to tell of), stop, start (those of them), addresses (the VIPs without any of which
-# this host does not lead any more, and nothing is started; or nothing).
+# Report the services beside oned, after some of them were stopped or started.
+#: units: to report
+#: stop: units
+#: start: units
+#: addresses: VIPs: without any of them this host no longer leads, and nothing is started; or nothing
 for unit in $stop; do
     step "stop $unit on a follower"
     systemctl stop "$unit.service"

@@ -269,5 +269,7 @@ class PreflightSpec(Spec):
     """By front-end; empty where there is none."""
     ensure_hosts: bool = True
     """The front-ends' names come into /etc/hosts."""
+    ensure_hostname: bool = False
+    """Each front-end calls itself by its name in the stack."""
     sets_clocks: bool = False
     """The hosts are told whom to ask for the time."""

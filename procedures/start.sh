@@ -1,4 +1,5 @@
-# Start oned with the SERVER_ID that its configuration has. Variable: server_id (or nothing).
+# Start oned with the SERVER_ID that its configuration has.
+#: server_id: or nothing
 step "start oned"
 # Of a transfer that was cut off, and that the database did not need after all.
 end_trust

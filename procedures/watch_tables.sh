@@ -1,5 +1,7 @@
-# Every content that these tables have within some seconds, as checksums.
-# Variables: db_name, tables (their names), seconds.
+# Report every content that some tables have within some seconds, as checksums.
+#: db_name
+#: tables: their names
+#: seconds
 asked=$(sed 's/[^ ]*/`&`/g; s/ /,/g' <<<"$tables")
 end=$((SECONDS + seconds))
 tell checksums "$(while

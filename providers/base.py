@@ -26,7 +26,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from providers import progress, runtime
-from providers.runtime import INCOMPLETE, PROVIDER_KEY, recorded
+from providers.runtime import INCOMPLETE, PROVIDER_KEY, recorded, recorded_create
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -45,7 +45,7 @@ class Provider(ResourceProvider):
     drift_means: ClassVar[str] = "will be changed"
     """What the next ``up`` does about a difference that was found."""
     changes_hosts: ClassVar[bool] = True
-    """Its create and update may change something, so that a failed update is recorded."""
+    """Its create and update may change something, so that a failed one is recorded."""
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
@@ -72,15 +72,20 @@ class Provider(ResourceProvider):
             what = "not as the stack wants it" if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
         return DiffResult(
-            changes=bool(changed or replaces or olds.get(INCOMPLETE) or (drift and not observes)),
+            changes=bool(changed or replaces or ((olds.get(INCOMPLETE) or drift) and not observes)),
             replaces=["spec"] if replaces else [],
             delete_before_replace=True,
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Bring it about, or find that it is there."""
-        identifier, seen = self._work().create(props)
-        return CreateResult(identifier, {**_inputs(props), **seen})
+        work = self._work()
+        with recorded_create(
+            lambda: work.identifier_of(props),
+            props,
+            changed=lambda: self.changes_hosts and work.has_changed,
+        ):
+            return CreateResult(work.identifier_of(props), {**_inputs(props), **work.create(props)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is there now."""
@@ -89,8 +94,10 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what is there to the new spec."""
+        incomplete = olds.get(INCOMPLETE)
+        kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            return UpdateResult({**_inputs(news), **self._work().update(olds, news)})
+            return UpdateResult({**_inputs(news), **self._work().update(olds, news), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take it away; done already, nothing happens."""

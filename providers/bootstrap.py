@@ -7,6 +7,7 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import DiffResult, Resource
 
 from providers.base import Provider, as_input, hosts_input
+from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -17,8 +18,9 @@ class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether a front-end left that the founder may have on its list."""
-        return DiffResult(changes=bool(olds["front_ends"].keys() - news["front_ends"].keys()))
+        """Whether a front-end left that the founder may have on its list, or it is not done."""
+        left = olds["front_ends"].keys() - news["front_ends"].keys()
+        return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):

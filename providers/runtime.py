@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
@@ -40,7 +40,10 @@ ALREADY_REPORTED = 32
 PROVIDER_KEY = "__provider"
 """The SDK's own key for the serialized provider, among a resource's properties."""
 INCOMPLETE = "incomplete"
-"""Output of a resource whose last update failed."""
+"""Output of a resource whose create or last update failed: which of them."""
+CREATE = "create"
+"""It never was complete: what follows is another attempt to create it."""
+UPDATE = "update"
 _PARTIAL = "_opennebula_ha_partial"
 
 _lock = threading.Lock()
@@ -174,18 +177,36 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     """Have an error that leaves this block recorded with the former outputs of the resource.
 
     The SDK's provider host answers an exception with its text alone. The engine then keeps the
-    record from before the update, and a config that is put back looks like no change at all,
-    whatever the update had written by then. The engine's protocol has an answer for this case: an
+    record from before. A config that is put back looks like no change at all, whatever a failed
+    update had written, and of a failed create there is no record: what it left on a host stays
+    there when the host leaves the stack. The engine's protocol has an answer for this case: an
     ``ErrorResourceInitFailed`` among the details of the status (pkg/resource/plugin,
-    ``parseError``). The next ``up`` updates such a resource again, whatever its config says.
+    ``parseError``). The next ``up`` updates such a resource again, whatever its config says, and
+    deletes it where it is no longer part of the stack.
 
     What the resource was before, such as its front-ends, is what the next update starts from, too.
     """
     try:
         yield
     except Exception as error:
-        provider = {PROVIDER_KEY: news[PROVIDER_KEY]}
-        setattr(error, _PARTIAL, (identifier, {**olds, **provider, INCOMPLETE: True}))
+        new = {PROVIDER_KEY: news[PROVIDER_KEY], INCOMPLETE: olds.get(INCOMPLETE) or UPDATE}
+        setattr(error, _PARTIAL, (identifier, {**olds, **new}))
+        raise
+
+
+@contextmanager
+def recorded_create(
+    identifier: Callable[[], str], props: Mapping[str, Any], *, changed: Callable[[], bool]
+) -> Iterator[None]:
+    """Have an error that leaves this block recorded as a create that is not complete.
+
+    Where nothing had ``changed`` by then nothing is recorded: the resource is not ours to delete.
+    """
+    try:
+        yield
+    except Exception as error:
+        if changed():
+            setattr(error, _PARTIAL, (identifier(), {**props, INCOMPLETE: CREATE}))
         raise
 
 

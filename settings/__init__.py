@@ -1,4 +1,4 @@
-"""The stack's config as one validated object. Every fault is reported at once, naming its key."""
+"""Validate the stack's config as one object, and report every fault at once with its key."""
 
 from settings.cautions import cautions
 from settings.model import PROJECT, Command, Datastores, FrontEnd, Settings

@@ -1,4 +1,4 @@
-"""Where front-ends and VIPs may be. Pure: values in, faults out."""
+"""Check the addresses of front-ends and VIPs. Pure: values in, faults out."""
 
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of how many there are, and where."""
+    """Yield the faults in the number, names and addresses of the front-ends."""
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     count = len(front_ends)
     if count > 1 and count % 2 == 0:
@@ -22,7 +22,7 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
             f" list {count - 1} or {count + 1}",
         )
     for name in sorted(set(given.get("lost", [])) & set(front_ends)):
-        yield of(f"frontends.{name}", "named under lost, too; take it off one of them")
+        yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, one in sorted(front_ends.items()):
         if one.address in seen:
@@ -31,15 +31,18 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
             )
         seen[one.address] = name
         if name.split(".")[0] in _LOCAL or name.endswith(".localhost") or _is_no_host(one.address):
-            yield of(f"frontends.{name}", "expected a name and address that the others can use")
+            yield of(
+                f"frontends.{name}",
+                "expected a name and an address that the other front-ends can use",
+            )
 
 
 _LOCAL = ("localhost", "ip6-localhost", "ip6-loopback", "broadcasthost")
-"""What /etc/hosts has for each host itself."""
+"""Names that every host resolves to itself."""
 
 
 def _is_no_host(address: IPAddress) -> bool:
-    """Whether no other host can reach one there."""
+    """Tell whether other hosts cannot reach a host at this address."""
     return (
         address.is_loopback
         or address.is_unspecified
@@ -49,7 +52,7 @@ def _is_no_host(address: IPAddress) -> bool:
 
 
 def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of the addresses that follow the leader."""
+    """Yield the faults of the VIPs."""
     names = ("one_vip", "one_vip_cidr", "one_vip_if")
     if any(name not in given for name in names):
         return
@@ -66,20 +69,22 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
         yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
     further: list[FurtherVip] = given.get("one_vips", [])
     if further and first is None:
-        yield of("one_vips", "expected the first of them as one_vip")
+        yield of("one_vips", "one_vip is missing: set the first VIP there")
     seen = {first}
     for one in further:
         if one.address in seen:
-            yield of("one_vips", f"{one.address} is there twice")
+            yield of("one_vips", f"{one.address} is listed twice")
         seen.add(one.address)
         for name in sorted(one.interfaces.keys() - front_ends.keys() if front_ends else ()):
-            yield of("one_vips", f"{one.address} has an interface of {name}, not in frontends")
+            yield of(
+                "one_vips", f"{one.address} has an interface for {name}, which is not in frontends"
+            )
         elsewhere = set(front_ends) if one.interface else of_their_own | set(one.interfaces)
         yield from _address_faults("one_vips", one.address, one.cidr, front_ends, elsewhere)
 
 
 def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Of what is about who leads, where nobody does."""
+    """Yield the faults of keys that concern the leader, also where the stack has no HA zone."""
     front_ends = given.get("frontends")
     check: LeaderCheck = given.get("leader_check", LeaderCheck())
     if check.port in ports.TAKEN:
@@ -103,10 +108,16 @@ def _address_faults(
     front_ends: Mapping[str, FrontEnd],
     elsewhere: Collection[str],
 ) -> Iterator[str]:
-    """Of one VIP; ``elsewhere``: the front-ends that have it on an interface of its own."""
+    """Yield the faults of one VIP.
+
+    ``elsewhere``: the front-ends that have it on an interface of its own.
+    """
     if prefix > vip.max_prefixlen:
         length = "one_vip_cidr" if key == "one_vip" else key
-        yield of(length, f"{prefix} is no prefix of {vip}: expected at most {vip.max_prefixlen}")
+        yield of(
+            length,
+            f"{prefix} is not a prefix length of {vip}: expected at most {vip.max_prefixlen}",
+        )
         return
     if (
         vip.is_link_local
@@ -124,11 +135,11 @@ def _address_faults(
         yield of(key, f"{vip} is the network's or broadcast address of {network}")
     for name, one in sorted(front_ends.items()):
         if one.address == vip:
-            yield of(key, f"{vip} is the address of {name}; expected a free one")
+            yield of(key, f"{vip} is the address of {name}; expected an unused address")
         elif vip.version == 4 and one.address not in network and name not in elsewhere:
             place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
                 key,
-                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; where the VIP is"
-                f" on another interface, say so in {place}",
+                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; if the VIP is"
+                f" on another interface, set that in {place}",
             )

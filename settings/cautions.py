@@ -1,4 +1,4 @@
-"""What a config that is in order should have its operator know all the same. Pure."""
+"""Warnings about a valid config. Pure."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ opennebula one oned oneadmin oneflow onegate admin administrator root user passw
 passwort secret changeme change-me default mysql mariadb database backup system service test demo
 lab cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
 """
-"""One-deploy's default, what is guessed first, and words of this program's own lines."""
+"""one-deploy's default, common passwords, and words that appear in this program's output."""
 
 
 def cautions(settings: Settings) -> Iterator[str]:
-    """Each in a sentence or two, without the value of any secret."""
+    """Yield each warning in a sentence or two, without the value of any secret."""
     words = {*_WORDS.split(), *settings.frontends}
     for key in ("db_password", "one_pass"):
         secret = getattr(settings, key)
         if secret is not None and secret.get_secret_value().lower() in words:
             yield (
-                f"{key} is one-deploy's default or another common word, which is guessed first. It"
-                " is also why lines show [secret]: Pulumi hides the word wherever it stands, in"
-                f" names of units and files, too. Change it with: pulumi config set --secret {key};"
-                " the next up has every server take the new one, without a pause"
+                f"{key} is one-deploy's default or another common word, which attackers try first."
+                " It is also why output shows [secret]: Pulumi hides the word everywhere, also in"
+                f" names of units and files. Change it with: pulumi config set --secret {key};"
+                " the next up changes it on every server, without an interruption"
             )

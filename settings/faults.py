@@ -1,4 +1,4 @@
-"""What is wrong with a value, in words: its key, what is allowed, and what was there instead."""
+"""Word the faults of values: the key, what is expected, and what was given instead."""
 
 import typing
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from settings.forms import WORDS, said
 from settings.model import PROJECT, Settings, base
 
 SECRET_PARTS = ("private_key", PASSWORD)
-"""Keys of objects whose values are shown to nobody."""
+"""Keys of objects whose values are never shown."""
 
 _EXPECTED = {
     "string_type": "text",
@@ -32,21 +32,21 @@ _EXPECTED = {
     "ip_v4_address": "an IPv4 address, such as 10.2.50.10",
     "ip_any_address": "an IPv4 or IPv6 address, such as 10.2.50.86",
 }
-"""By the types of pydantic's errors."""
+"""What is expected, by the type of pydantic's error."""
 
 
 def of(key: str, text: str) -> str:
-    """A fault of that key."""
+    """Return the text of a fault of that key."""
     return f"{PROJECT}:{key}: {text}"
 
 
 def place_of(key: str, error: Mapping[str, Any]) -> str:
-    """Where pydantic saw an error: the key, and what leads from there to the value."""
+    """Return where pydantic saw an error: the key, and the path from there to the value."""
     return ".".join([key, *(str(part) for part in error["loc"] if part != "[key]")])
 
 
 def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
-    """The fault that pydantic saw; nothing of the value where it is ``secret``."""
+    """Return the fault that pydantic saw, without the value if it is ``secret``."""
     place = place_of(key, error)
     kind, ctx = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -72,26 +72,27 @@ def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
 
 
 def of_kind(key: str, value: str, annotation: Any, *, secret: bool) -> str:
-    """The fault of text where something else is to be; nothing of it where it is ``secret``.
+    """Return the fault of a text that is not of the key's type.
 
-    Nor of an object that cannot be read: who knows what is in it.
+    It does not show the value if it is ``secret``, or an object that cannot be parsed, since that
+    may contain a secret.
     """
     seen = "" if secret or is_structure(annotation) else said(value)
     return of(key, f"expected {_kind(annotation)}{seen and f', saw {seen}'}")
 
 
 def of_unknown(full: str) -> str | None:
-    """The fault of a key that is not one of ours but meant to be."""
+    """Return the fault of an unknown key that was meant to be one of ours, or None."""
     namespace, _, key = full.rpartition(":")
     if namespace == PROJECT and key not in Settings.model_fields:
         return of(key, f"not a key of this project{_alike(key, Settings.model_fields)}")
     if namespace != PROJECT and key in Settings.model_fields and _close(namespace, [PROJECT]):
-        return of(key, f"missing, but {full} is there: write {PROJECT}:{key}")
+        return of(key, f"missing, but the config has {full}: write {PROJECT}:{key}")
     return None
 
 
 def is_structure(annotation: Any) -> bool:
-    """Whether the values of this type are objects or lists."""
+    """Tell whether the values of this type are objects or lists."""
     kind = base(annotation)
     return typing.get_origin(kind) in (dict, list) or _is_model(kind)
 
@@ -109,7 +110,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def kind_in(kind: Any, part: Any) -> Any:
-    """The type of what an object or list of that type has there; None: of any."""
+    """Return the type of that part of an object or list type; None if any type is allowed."""
     if _is_model(kind):
         field = kind.model_fields.get(part)
         return base(field.annotation) if field else None
@@ -117,7 +118,7 @@ def kind_in(kind: Any, part: Any) -> Any:
 
 
 def _names_at(place: Iterable[Any]) -> Iterable[str]:
-    """The keys of the object at that place of the config."""
+    """Return the keys of the object at that place of the config."""
     kind: Any = Settings
     for part in place:
         kind = kind_in(kind, part)

@@ -1,7 +1,8 @@
-"""The forms of texts in a stack's config: a pattern to check, and words to explain it.
+"""The forms of texts in a stack's config: a pattern, and words that explain it.
 
-No operator is shown a pattern: faults.py looks up its words here. The patterns are Rust's regular
-expressions: they match ASCII digits and letters where that is written, and have no look-ahead.
+Messages show the words, never the pattern: faults.py looks them up here. The patterns are Rust's
+regular expressions: they match ASCII digits and letters where they name them, and have no
+look-ahead.
 """
 
 import ipaddress
@@ -24,7 +25,7 @@ from opennebula import databases
 from settings import places
 
 WORDS: dict[str, str] = {}
-"""Pattern to what it allows, in words, with an example."""
+"""Pattern to words: what it allows, with an example."""
 
 
 def _form(pattern: str, words: str) -> StringConstraints:
@@ -34,13 +35,13 @@ def _form(pattern: str, words: str) -> StringConstraints:
 
 
 _SECRETS = re.compile(r"(//)[^/\s]*(?=@)|(\bpass(?:word)?2?=)[^,]*")
-"""In a URL, and among the options of a mount."""
+"""Passwords in a URL, and among mount options."""
 LONGEST = 60
-"""Characters of a value in a message."""
+"""Number of characters of a value that a message shows."""
 
 
 def said(value: Any) -> str:
-    """A value as a message shows it; empty where it has parts."""
+    """Return a value as messages show it; empty if it is an object or a list."""
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     if not isinstance(value, str):
@@ -54,7 +55,7 @@ def said(value: Any) -> str:
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PART = r"(?:[\w@:+,=%~-]|\.[\w@:+,=%~-]|\.\.[\w@:+,=%~.-])[\w@:+,=%~.-]*"
-"""Of a path: neither . nor .., and nothing that a shell or fstab reads as something else."""
+"""One part of a path: not . or .., and no character that a shell or fstab interprets."""
 _AUTHORITY = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _REST = r"(?:/[A-Za-z0-9._~:/?#@!&()*+,;=%-]*)?"
 _PUBLIC_KEY = r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t][^\"\\\n]*)?"
@@ -81,12 +82,12 @@ def _no_account_of_mariadb(name: str) -> str:
 
 
 def _without_credentials(remedy: str = "") -> BeforeValidator:
-    """Refuse a password where everybody can read it, without showing it."""
+    """Refuse a URL with a password in plaintext, without showing the password."""
 
     def check(url: Any) -> Any:
         if isinstance(url, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*[^/?#]*@", url):
             raise ValueError(
-                f"expected a URL without a password, which everybody could read there{remedy}"
+                f"expected a URL without a password, which others could read there{remedy}"
             )
         return url
 
@@ -185,14 +186,14 @@ Folder = Annotated[
     str,
     _form(
         rf"(?:/{_PART})+",
-        "a whole path such as /mnt/one: no blanks, quotes or backslashes, no . or .. in it, no //,"
-        " no / at its end",
+        "an absolute path such as /mnt/one: no blanks, quotes or backslashes, no . or .. in it, no"
+        " //, no / at its end",
     ),
 ]
 
 
 def _usable(remedy: str) -> AfterValidator:
-    """Only what the host does not need itself."""
+    """Refuse a path that the host itself needs."""
 
     def check(path: str) -> str:
         if why := places.why_not(path):
@@ -285,7 +286,7 @@ SigningKey = Annotated[
 DumpPath = Annotated[
     str,
     _form(
-        r"/[^[:cntrl:]]*", "the whole path of a dump on your machine, such as /srv/dumps/one.sql"
+        r"/[^[:cntrl:]]*", "the absolute path of a dump on your machine, such as /srv/dumps/one.sql"
     ),
 ]
 Listening = Annotated[str, AfterValidator(_an_address)]
@@ -293,7 +294,7 @@ Scalar = str | int | float | bool
 
 
 def _in_words(expected: str) -> WrapValidator:
-    """In place of one message for each type that a value could have."""
+    """Replace pydantic's messages, one for each possible type, by a single one."""
 
     def check_it(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         try:

@@ -61,35 +61,37 @@ class FrontEnd(Strict):
     """One entry of ``frontends``."""
 
     address: IPv4
-    """Address at which it is reached by SSH and by the others."""
+    """Address at which your machine and the other front-ends reach it."""
     one_vip_if: Interface | None = None
-    """Interface for the VIPs, where it is another one on this host."""
+    """Interface for the VIPs, if this host uses another one."""
     ssh: HostSsh = HostSsh.model_construct()
-    """What differs for this host from `ssh`."""
+    """SSH settings of this host that differ from `ssh`."""
 
 
 class FurtherVip(Strict):
     """One entry of ``one_vips``."""
 
     address: IPAny
-    """The address, of IPv4 or IPv6."""
+    """The address, IPv4 or IPv6."""
     cidr: Annotated[int, Field(ge=1, le=128)]
-    """Length of its subnet prefix."""
+    """Prefix length of its subnet."""
     interface: Interface | None = None
-    """Interface for it; the one of `one_vip` unless set."""
+    """Interface for the address; unless set, the interface of `one_vip`."""
     interfaces: dict[HostName, Interface] = Field(default_factory=dict)
-    """Front-end's name to the interface, where it is another one there."""
+    """Front-end's name to interface, for hosts that use another one."""
 
 
 class LeaderCheck(Strict):
-    """Of ``leader_check``."""
+    """Answer a load balancer's question which front-end leads."""
 
     port: Port | None = None
-    """Port at which each front-end says whether it leads, such as `2636`; off unless set."""
+    """Port at which each front-end reports whether it is the leader, such as `2636`. Off unless
+    set.
+    """
 
 
 class Features(Strict):
-    """What runs beside oned."""
+    """The services that run next to oned."""
 
     gui: bool = True
     """FireEdge with Sunstone, on every front-end."""
@@ -98,7 +100,9 @@ class Features(Strict):
     gate: bool = True
     """OneGate, on the leader."""
     form: bool = True
-    """OneForm, on the leader. From OpenNebula 7.2 on, and not on SUSE: there it is left out."""
+    """OneForm, on the leader. Needs OpenNebula 7.2 or later; not available on SUSE, where it is
+    left out.
+    """
 
 
 class Mount(Strict):
@@ -107,43 +111,41 @@ class Mount(Strict):
     src: MountSource
     """What to mount, such as `10.2.50.1:/nfs/one`."""
     path: MountPoint
-    """Where to mount it: a path without blanks, and [no place that the host
-    needs](#shared-folders).
-    """
+    """Mount point: a path without blanks that is [free for shares](#shared-folders)."""
     fstype: FileSystem
-    """Its type, such as `nfs`."""
+    """File system type, such as `nfs`."""
     opts: MountOptions = "rw,relatime"
-    """Options of the mount."""
+    """Mount options."""
     owner: Owner = "9869"
-    """Owner of the mounted folder; 9869 is oneadmin."""
+    """Owner of the mounted folder. 9869 is oneadmin."""
     group: Owner = "9869"
-    """Its group."""
+    """Group of the mounted folder."""
     mode: Mode = "0750"
-    """Its mode. In quotes: `"0750"`."""
+    """Mode of the mounted folder. In quotes: `"0750"`."""
 
 
 class DatastoreMount(Strict):
     """A datastore's folder on a shared file system."""
 
     type: Literal["image", "system", "file"]
-    """`image`, `file` or `system`: each at most once."""
+    """`image`, `file` or `system`. Each at most once."""
     path: DatastorePath
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 
 class DatastoreConfig(Strict):
-    """Of ``ds``."""
+    """The datastores' folders."""
 
     mounts: list[DatastoreMount] = Field(default_factory=list)
 
 
 class Datastores(Strict):
-    """How the default datastores are kept."""
+    """The default datastores."""
 
     mode: Literal["ssh", "shared"] = "ssh"
-    """`ssh` or `shared`: what the datastores are. On the front-ends the same is done for both."""
+    """Type of the datastores: `ssh` or `shared`. Both are set up alike on the front-ends."""
     config: DatastoreConfig = DatastoreConfig.model_construct()
-    """What is mounted where."""
+    """Folders of the datastores."""
 
     @property
     def links(self) -> dict[str, str]:
@@ -156,15 +158,15 @@ class Datastores(Strict):
 
 
 class Ldap(Strict):
-    """Of ``auth``."""
+    """LDAP servers and their groups."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     """Servers, and `:order` or `:match_user_regex`, as in `ldap_auth.conf`. A server's `:password`
     is a secret.
     """
     mapping: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """Server to its groups: the name that a group has there to its ID in OpenNebula. The server has
-    a `:mapping_filename`, which ends in `.yaml`.
+    """Server to its group mapping: name of the LDAP group to ID of the OpenNebula group. The server
+    needs a `:mapping_filename` that ends in `.yaml`.
     """
 
     @field_validator("config")
@@ -179,7 +181,7 @@ class Ldap(Strict):
 
     @property
     def servers(self) -> dict[str, dict[str, Any]]:
-        """Without their passwords."""
+        """Return the servers without their passwords."""
         return {
             name: {key: item for key, item in one.items() if key != PASSWORD}
             if isinstance(one, dict)
@@ -190,12 +192,12 @@ class Ldap(Strict):
 
     @property
     def choice(self) -> dict[str, Any]:
-        """Which server is asked."""
+        """Return the keys that choose which server is asked."""
         return {name: value for name, value in self.config.items() if name in CHOICES}
 
     @property
     def passwords(self) -> dict[str, str]:
-        """By server."""
+        """Return the password of each server that has one."""
         return {
             name: one[PASSWORD].get_secret_value()
             for name, one in self.config.items()
@@ -208,52 +210,53 @@ def _hidden(key: str, value: Any) -> Any:
 
 
 class Auth(Strict):
-    """Who knows the users."""
+    """User authentication."""
 
     default: Literal["ldap"] | None = None
-    """`ldap`: who is no user yet is asked for there."""
+    """`ldap`: users that OpenNebula does not know yet are authenticated with LDAP."""
     ldap: Ldap = Ldap.model_construct()
-    """LDAP's servers."""
+    """LDAP servers."""
 
 
 class Ntp(Strict):
-    """One entry of ``ntp``: one of these."""
+    """One entry of ``ntp``: one of these settings."""
 
     timezone: TimeZone | None = None
     """The hosts' time zone, such as `UTC`."""
     locale: LocaleSetting | None = None
-    """A variable of the hosts' locale, such as `LC_TIME=C.UTF-8`."""
+    """A locale variable of the hosts, such as `LC_TIME=C.UTF-8`."""
     pool: TimeServer | None = None
-    """A pool of servers, such as `pool.ntp.org`."""
+    """A pool of time servers, such as `pool.ntp.org`."""
     server: TimeServer | None = None
-    """A server."""
+    """A time server."""
 
 
 class Ssl(Strict):
-    """TLS in front of FireEdge. Nothing of it: there is no web server."""
+    """TLS in front of FireEdge. Without any of these keys there is no web server."""
 
     web_server: Literal["apache", "nginx"] | None = None
-    """`apache` (which it is unless set, where anything else of `ssl` is) or `nginx`."""
+    """`apache` or `nginx`. The default is `apache` if any other key of `ssl` is set."""
     key: Folder | None = None
-    """Path of the private key on every front-end; `/etc/ssl/private/opennebula-key.pem` unless set,
-    or `/etc/one/fireedge-pki/key/server.key` where it is made there.
+    """Path of the private key on every front-end. Default: `/etc/ssl/private/opennebula-key.pem`,
+    or `/etc/one/fireedge-pki/key/server.key` with `generate_cert`.
     """
     certchain: Folder | None = None
-    """Path of its certificate, and those that lead to its authority;
-    `/etc/ssl/certs/opennebula-certchain.pem` unless set, or
-    `/etc/one/fireedge-pki/crt/certchain.crt` where it is made there.
+    """Path of the certificate with its chain. Default: `/etc/ssl/certs/opennebula-certchain.pem`,
+    or `/etc/one/fireedge-pki/crt/certchain.crt` with `generate_cert`.
     """
     generate_cert: bool = False
-    """Make an authority, a key and a certificate on one front-end, and have them on all."""
+    """Create a certificate authority, a key and a certificate on one front-end, and copy key and
+    certificate to all.
+    """
 
     @property
     def is_on(self) -> bool:
-        """Whether there is to be a web server."""
+        """Tell whether the stack has a web server."""
         return self != Ssl()
 
     @property
     def paths(self) -> tuple[str, str]:
-        """Of the key and of the certificate."""
+        """Return the paths of the key and of the certificate."""
         key, certchain = _GENERATED if self.generate_cert else _OWN
         return self.key or key, self.certchain or certchain
 
@@ -266,227 +269,236 @@ class Repository(Strict):
     """A mirror in place of OpenNebula's own package repository."""
 
     url: Mirror | None = None
-    """Its base: what stands before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
+    """Base URL: the part before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
     key_url: Mirror | None = None
-    """Where its signing key is; `URL/repo2.key` unless set."""
+    """URL of its signing key; unless set, `URL/repo2.key`."""
     key: SigningKey | None = None
-    """The signing key itself, armored, in place of an address."""
+    """The signing key itself, armored, instead of a URL."""
     pre_enable: bool = True
-    """Enable what OpenNebula's packages need beside it: see [below](#distributions). `false` where
-    repositories of yours take its place.
+    """Enable the [other repositories](#distributions) that OpenNebula's packages need. Set it to
+    `false` if you provide these packages yourself.
     """
 
 
 class Command(Strict):
-    """One entry of ``commands``: a step of the operator's own."""
+    """One entry of ``commands``: a command of the operator's own."""
 
     name: StepName
-    """Its name; each once."""
+    """Its name. Each name once."""
     hosts: list[HostName] = Field(default_factory=list)
-    """On which front-ends; all of them unless set."""
+    """Front-ends to run it on; unless set, all of them."""
     when: Literal["before-installation", "after-join"]
-    """`before-installation`: before anything is done on the host; `after-join`: once it is in the
-    zone.
+    """`before-installation`: before anything is changed on the host; `after-join`: when the host is
+    in the zone.
     """
     create: Script
-    """What is run, by the user who logs in: write `sudo` where it needs that."""
+    """The command. It runs as the login user: write `sudo` if it needs root."""
     update: Script | None = None
-    """What is run where one of these keys has changed; `create` unless set."""
+    """Runs when the command's entry has changed; unless set, `create` runs."""
     delete: Script | None = None
-    """What is run where the command, or the front-end, leaves the stack."""
+    """Runs when the entry, or the front-end, is removed from the stack."""
     triggers: list[str] = Field(default_factory=list)
-    """Texts whose change has it run anew, as if it were new."""
+    """Texts. If one of them changes, `create` runs again."""
 
 
 class Settings(Strict):
     """The whole config of a stack. Field names are the config's keys."""
 
     one_version: Version
-    """Version of OpenNebula as its repository is called. In quotes: `"7.2"`, or `"7.2.1"` for one
-    release.
+    """Version of OpenNebula, named as in its repository. In quotes: `"7.2"`, or `"7.2.1"` for one
+    exact release.
     """
     one_pass: SecretStr
-    """Password of oneadmin, without spaces; another one changes it in a zone that is there, and
-    must have none of `<`, `>` and `&` then.
+    """Password of oneadmin, without spaces. Changing it updates an existing zone; the new value
+    must not contain `<`, `>` or `&`.
     """
     one_token: SecretStr | None = None
-    """`user:password` of the enterprise repository. Without it the community's is used."""
+    """`user:password` of the enterprise repository. Without it the community repository is used."""
     zone_name: ZoneName = "OpenNebula"
     """Name of the zone."""
     force_ha: bool = False
-    """Make a zone even of one front-end, ready to grow."""
+    """Build an HA zone even with a single front-end, so that it can grow."""
     one_vip: IPAny | None = None
-    """Address that follows the leader, of IPv4 or IPv6. Free, not a front-end's, in the subnet of
-    the front-ends.
+    """Virtual IP, IPv4 or IPv6: the address that follows the leader. It must be unused and differ
+    from the front-ends' addresses. An IPv4 address must be in their subnet, unless the VIP has an
+    interface of its own.
     """
     one_vip_cidr: Annotated[int, Field(ge=1, le=128)] | None = None
-    """Length of its subnet prefix, such as `24`."""
+    """Prefix length of its subnet, such as `24`."""
     one_vip_if: Interface | None = None
-    """Interface for it. The three `one_vip` keys go together; none of them: a zone without a VIP,
-    see [below](#without-a-vip).
+    """Interface for the VIP; it may be set for each front-end instead. Set all three `one_vip` keys
+    or none. Without them the zone has no VIP. See [Without a VIP](#without-a-vip).
     """
     one_vips: list[FurtherVip] = Field(default_factory=list)
-    """Further addresses that follow the leader: see [below](#several-vips)."""
+    """Further addresses that follow the leader. See [Several VIPs](#several-vips)."""
     leader_hook: Program = raft_hook.PACKAGED
-    """What the front-end that begins to lead runs: a path, or one below
-    `/var/lib/one/remotes/hooks`; see [below](#hooks-of-your-own).
+    """Program that a front-end runs when it becomes the leader: an absolute path, or one relative
+    to `/var/lib/one/remotes/hooks`. See [Hooks of your own](#hooks-of-your-own).
     """
     follower_hook: Program = raft_hook.PACKAGED
-    """The same for one that ceases to lead, or starts, or stops."""
+    """Program that a front-end runs when it stops being the leader, and when oned starts or stops.
+    """
     zone_endpoint: Url | None = None
     """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
-    balancer; that of the first VIP (or of the first front-end) unless set.
+    balancer. Default: the URL of the first VIP, or of the first front-end.
     """
     leader_check: LeaderCheck = LeaderCheck.model_construct()
-    """For load balancers: see [below](#without-a-vip)."""
+    """Lets a load balancer find the leader. See [Without a VIP](#without-a-vip)."""
     frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
-    """The front-ends: name to what follows. The name is the host's name to the others. The order is
-    irrelevant; more than one must be an odd number.
+    """The front-ends: host name to settings. The other front-ends use the same name. The order does
+    not matter; more than one must be an odd number.
     """
     ssh: SshSettings = SshSettings.model_construct()
-    """How to log in."""
+    """SSH login."""
     ensure_keys_for: list[Account] = Field(default_factory=list)
-    """Accounts, such as `[ubuntu, root]`, that are to log in by SSH from each front-end to all
-    others: see [below](#keys-of-accounts).
+    """Accounts, such as `[ubuntu, root]`, that get SSH access from each front-end to all others.
+    See [Keys of accounts](#keys-of-accounts).
     """
     rsa_key_size: Annotated[int, Field(ge=1024, le=16384)] | None = None
-    """Length of those keys in bits, which are RSA then; otherwise they are Ed25519."""
+    """Create RSA keys of this size in bits for these accounts. Unless set, the keys are Ed25519."""
     ensure_hostname: bool = False
-    """Have each front-end's own hostname be its name in `frontends`."""
+    """Set each front-end's own host name to its name in `frontends`."""
     ensure_hosts: bool = True
-    """Have the front-ends' names in `/etc/hosts` on every front-end. Otherwise your DNS must."""
+    """Keep the front-ends' names in `/etc/hosts` on every front-end. With `false` your DNS must
+    resolve them.
+    """
     db_backend: Literal["MariaDB", "SQLite"] = "MariaDB"
-    """`MariaDB`, or `SQLite` for one front-end without high availability."""
+    """`MariaDB`, or `SQLite` for a single front-end without high availability."""
     convert_database: bool = False
-    """Where the one front-end that holds data has them in SQLite: move them to MariaDB. Nobody can
-    use OpenNebula during that; once it is done the key has no effect: see
-    [how](safety.md#from-sqlite-to-mariadb-proceduresconvert_databasepy).
+    """Move the data of a front-end from SQLite to MariaDB. No other front-end may hold data.
+    OpenNebula is unavailable during the conversion; afterwards the key has no effect. See [From
+    SQLite to MariaDB](safety.md#from-sqlite-to-mariadb).
     """
     db_name: DatabaseName = "opennebula"
-    """Name of the database: one of OpenNebula's own, not of MariaDB's."""
+    """Name of OpenNebula's database. Not a database of MariaDB's own."""
     db_owner: DatabaseOwner = "oneadmin"
-    """Account in MariaDB. It may use that database, from the host itself, and nothing else;
-    so it is no account of MariaDB's own, such as root.
+    """OpenNebula's MariaDB account. It can use only that database, and only from the host itself.
+    Not an account of MariaDB's own, such as root.
     """
     db_password: SecretStr | None = None
-    """Password of that account. Needed for MariaDB."""
+    """Password of that account. Required for MariaDB."""
     repository: Repository = Repository.model_construct()
-    """A mirror in place of OpenNebula's own package repository."""
+    """A mirror of OpenNebula's package repository."""
     pkg_cache_proxy: Proxy | None = None
-    """Proxy for packages, such as `http://10.2.11.1:3142`: see [below](#packages)."""
+    """Proxy for packages, such as `http://10.2.11.1:3142`. See [Packages](#packages)."""
     unattend_disable: bool = False
-    """Remove what installs upgrades by itself: see [below](#packages)."""
+    """Remove packages that install upgrades automatically. See [Packages](#packages)."""
     update_pkg_cache: bool = False
-    """Read the lists of all package repositories anew before anything is installed; one that cannot
-    be read is an error then.
+    """Refresh the lists of all package repositories before installing packages. An unreadable list
+    is then an error.
     """
     features: Features = Features.model_construct()
-    """What runs beside oned."""
+    """Services next to oned."""
     fstab: list[Mount] = Field(default_factory=list)
-    """File systems to mount on every front-end: see [below](#shared-folders)."""
+    """File systems to mount on every front-end. See [Shared folders](#shared-folders)."""
     ds: Datastores = Datastores.model_construct()
-    """Where the default datastores' folders are: see [below](#shared-folders)."""
+    """Folders of the default datastores. See [Shared folders](#shared-folders)."""
     gate_endpoint: Url | None = None
-    """URL of OneGate for virtual machines; port 5030 of the VIP (or of the first front-end) unless
-    set.
+    """URL at which virtual machines reach OneGate. Default: port 5030 of the first VIP, of the host
+    in `zone_endpoint`, or of the first front-end.
     """
     gate_bind_addr: Listening = "0.0.0.0"  # noqa: S104 - one-deploy's
-    """Address at which OneGate listens."""
+    """Address that OneGate listens on."""
     gate_tproxy: list[dict[str, Any]] = Field(default_factory=list)
-    """Proxies on the hypervisors for the machines, each as in `OpenNebulaNetwork.conf`, such as
-    `{":service_port": 5030, ":remote_addr": 10.2.50.86, ":remote_port": 5030}`: see
-    [below](#what-the-hypervisors-get).
+    """Proxies on the hypervisors for the virtual machines, as in `OpenNebulaNetwork.conf`, such as
+    `{":service_port": 5030, ":remote_addr": 10.2.50.86, ":remote_port": 5030}`. See [Settings for
+    the hypervisors](#settings-for-the-hypervisors).
     """
     flow_bind_addr: Listening = "0.0.0.0"  # noqa: S104
-    """Address at which OneFlow listens."""
+    """Address that OneFlow listens on."""
     form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
-    """Address at which OneForm listens."""
+    """Address that OneForm listens on."""
     admin_pubkey: PublicKeys = "leader"
-    """oneadmin's SSH_PUBLIC_KEY, with which it logs in to virtual machines: keys, a line each;
-    `leader`: the one that it has on the front-ends; `none` (there `null`): leave it as it is.
+    """oneadmin's SSH_PUBLIC_KEY, which lets it log in to virtual machines: public keys, one per
+    line; `leader`: oneadmin's key on the front-ends; `none`: keep the present value (one-deploy:
+    `null`).
     """
     unsafe_migrations: bool = True
-    """Let machines migrate although libvirt does not see their disks to be shared (`--unsafe` among
-    the `MIGRATE_OPTIONS` of `kvmrc`): see [below](#what-the-hypervisors-get).
+    """Allow migrations of virtual machines whose disks libvirt does not recognize as shared (adds
+    `--unsafe` to `MIGRATE_OPTIONS` in `kvmrc`). See [Settings for the
+    hypervisors](#settings-for-the-hypervisors).
     """
     keep_empty_bridge: bool = True
-    """Keep the hypervisors' bridges when no machine is left on them: see
-    [below](#what-the-hypervisors-get).
+    """Keep a hypervisor's bridge when its last virtual machine is gone. See [Settings for the
+    hypervisors](#settings-for-the-hypervisors).
     """
     sched_rank: dict[Identifier, Attribute] = Field(default_factory=dict)
-    """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), written as those of
-    `oned`.
-    """
+    """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), in the form of `oned`."""
     sched_drs: dict[Identifier, Section] = Field(default_factory=dict)
     """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
-    `{OPTIMIZE: {POLICY: PACK}}`. A key of a section is set as a whole.
+    `{OPTIMIZE: {POLICY: PACK}}`. A key within a section is replaced as a whole.
     """
     auth: Auth = Auth.model_construct()
-    """Who knows the users: see [below](#ldap)."""
+    """User authentication. See [LDAP](#ldap)."""
     one_fqdn: HostName | None = None
-    """Name by which clients know FireEdge, for its certificate; besides it they may use the VIP."""
+    """Host name of FireEdge for its clients and its certificate. They may also use the VIP."""
     ssl: Ssl = Ssl.model_construct()
-    """TLS in front of FireEdge: see [below](#tls)."""
+    """TLS in front of FireEdge. See [TLS](#tls)."""
     ntp: list[Ntp] = Field(default_factory=list)
-    """How the hosts keep the time: see [below](#time)."""
+    """Time servers, time zone and locale of the hosts. See [Time](#time)."""
     oned: dict[Identifier, Attribute] = Field(default_factory=dict)
-    """Any further attribute of `oned.conf`, such as `{LOG: {DEBUG_LEVEL: 4}}`: see
-    [below](#attributes-of-onedconf). Not DB, FEDERATION, the Raft hooks or ONEGATE_ENDPOINT:
-    those have keys of their own.
+    """Further attributes of `oned.conf`, such as `{LOG: {DEBUG_LEVEL: 4}}`. Not DB, FEDERATION, the
+    Raft hooks or ONEGATE_ENDPOINT, which have keys of their own. See [Attributes of
+    oned.conf](#attributes-of-onedconf).
     """
     commands: list[Command] = Field(default_factory=list)
-    """Steps of your own on the front-ends: see [below](#steps-of-your-own)."""
+    """Commands of your own on the front-ends. See [Commands of your own](#commands-of-your-own)."""
     adopt: Literal["observe"] | None = None
-    """`observe`: change nothing, neither on a host nor in OpenNebula. The stack takes up the zone
-    that runs on its front-ends, and each preview lists what the stack would change. Take the key
-    out to have that done. Without it the first `up` on a running zone changes nothing either, and
-    the next one does: see [below](#adopting-a-zone).
+    """`observe`: change nothing, neither on a host nor in OpenNebula. The stack adopts the running
+    zone of its front-ends, and each preview lists what the stack would change. Remove the key to
+    apply these changes. Without the key, the first `up` on a running zone changes nothing either,
+    and the second one applies the changes. See [Adopting a zone](#adopting-a-zone).
     """
     lost: list[HostName] = Field(default_factory=list)
-    """Front-ends that are gone for good. They leave the zone without being reached; as long as they
-    stand here, `pulumi refresh` looks whether they stay away.
+    """Front-ends that are permanently lost. They are removed from the zone without a login on them.
+    As long as they are listed, `pulumi refresh` checks that they stay away.
     """
     allow_degraded: bool = False
-    """Let front-ends leave while one that stays is down; one more failure then stops the zone."""
+    """Let front-ends leave while one that stays is down. One more failure then stops the zone."""
     skip_checks: list[
         Literal[
             "clock",
             "disk",
             "interface",
             "listeners",
+            "logins",
             "memory",
             "names",
+            "own_name",
+            "password_policy",
             "ports",
+            "proxy",
             "service_ports",
             "vip",
+            "vip_managers",
         ]
     ] = Field(default_factory=list)
-    """Checks beforehand to leave out, such as `[memory]`: see
-    [their list](safety.md#beforehand-procedurespreflightpy).
-    """
+    """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""
     restore_from: DumpPath | None = None
-    """Path on your machine of a dump that this program kept, with its keys beside it. Where no
-    front-end holds a database the zone begins with it; anywhere else it means nothing. `make
-    restore` sets it and takes it back.
+    """Path on your machine of a dump that this program made, with its keys in the same folder. If
+    no front-end holds a database, the zone starts from this dump; otherwise the key has no effect.
+    `make restore` sets the key and removes it.
     """
     upgrade_database: Version | None = None
-    """The version, as in `one_version`, for which the database may be changed while the whole zone
-    is down for some minutes. Without it such a version is refused.
+    """Version, as in `one_version`, for which the database may be upgraded or rolled back. The
+    whole zone is down for some minutes during that. Without this key, a version with another
+    database is refused.
     """
     keep_dumps: Annotated[int, Field(ge=1)] = 10
-    """How many dumps of the database to keep on a front-end."""
-    purge: bool = False
-    """On destroy, or when a front-end leaves, remove OpenNebula's packages and its data there too.
+    """Number of dumps to keep on each front-end. Dumps from before a database upgrade or a
+    conversion are never deleted by this program.
     """
+    purge: bool = False
+    """Also remove OpenNebula's packages and data on `destroy`, and from front-ends that leave."""
 
     @property
     def highly_available(self) -> bool:
-        """Several front-ends, or one that is to become several."""
+        """Tell whether the front-ends form an HA zone: several of them, or one with force_ha."""
         return self.force_ha or len(self.frontends) > 1
 
     @property
     def hosts(self) -> dict[str, Host]:
-        """The front-ends' places on the network, by name."""
+        """Return the front-ends' names, addresses and SSH settings, by name."""
         return {
             name: Host(name=name, address=str(one.address), ssh=one.ssh)
             for name, one in sorted(self.frontends.items())
@@ -494,11 +506,11 @@ class Settings(Strict):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The features that are on."""
+        """Return the features that are on."""
         return tuple(name for name, on in self.features if on)
 
     def fingerprint(self, *keys: str) -> str:
-        """Of these secrets, or of all; itself a secret."""
+        """Return a digest of these secrets, or of all. The digest is itself a secret."""
         values: list[SecretStr | None] = [getattr(self, key) for key in keys or SECRETS]
         texts: list[Any] = [value.get_secret_value() if value else None for value in values]
         if not keys and self.auth.ldap.passwords:
@@ -508,7 +520,7 @@ class Settings(Strict):
 
 
 def base(annotation: Any) -> Any:
-    """``T`` of ``T | None`` and of ``Annotated[T, …]``."""
+    """Return ``T`` of ``T | None`` and of ``Annotated[T, …]``."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
         return base(kinds[0])
@@ -518,7 +530,7 @@ def base(annotation: Any) -> Any:
 
 
 def declared_default(field: FieldInfo) -> Any:
-    """The default as Pulumi is told of it, which wants one of each key that may be left out."""
+    """Return the default for Pulumi.yaml. Pulumi needs one for each optional key."""
     value = field.get_default(call_default_factory=True)
     if value is None:
         return 0 if base(field.annotation) is int else ""

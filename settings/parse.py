@@ -1,4 +1,4 @@
-"""From the config as Pulumi hands it over to the settings."""
+"""Turn the config, as Pulumi passes it to the program, into settings."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from settings.rules import contradictions
 
 
 class SettingsError(ValueError):
-    """Everything that is wrong with a stack's config, one fault a line."""
+    """All faults of a stack's config, one per line."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -27,7 +27,10 @@ class SettingsError(ValueError):
 
 
 def load() -> Settings:
-    """The settings of the stack that runs. Raises pulumi.RunError, which prints its text alone."""
+    """Return the settings of the running stack.
+
+    Raises pulumi.RunError, of which the CLI prints only the text.
+    """
     try:
         return parse(
             {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()},
@@ -48,10 +51,10 @@ def parse(
     *,
     in_file: str = "",
 ) -> Settings:
-    """Settings from the config as Pulumi hands it over: ``project:key`` to text or JSON.
+    """Return the settings of a config as Pulumi passes it: ``project:key`` to text or JSON.
 
-    ``is_secret`` says of a key whether the stack keeps it encrypted; ``in_file`` is the text of the
-    stack's file, where it is known. Raises SettingsError with all faults.
+    ``is_secret`` tells whether the stack keeps a key encrypted; ``in_file`` is the text of the
+    stack's file, if it is known. Raises SettingsError with all faults.
     """
     own = {
         name: value
@@ -88,7 +91,10 @@ def parse(
         if key in own and not is_secret(f"{PROJECT}:{key}")
     ]
     faults += [
-        of(key, "holds a secret, but its values can be read in the stack's state; set it in plain")
+        of(
+            key,
+            "is set as a secret, but the stack's state shows its values; set it without --secret",
+        )
         for key in sorted(own.keys() & Settings.model_fields.keys())
         if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
     ]
@@ -124,7 +130,7 @@ def _adapter(key: str) -> TypeAdapter[Any]:
 
 
 def _is_default(key: str, text: str) -> bool:
-    """Pulumi hands over what it was told of each key that is not set."""
+    """Tell whether a value is the declared default, which Pulumi passes for each unset key."""
     field = Settings.model_fields.get(key)
     if field is None or field.is_required():
         return False
@@ -146,7 +152,7 @@ _HOW_TO_SET = {
 
 
 def _value(text: str, annotation: Any) -> Any:
-    """Text stays text where the key is one; everything else is JSON."""
+    """Return the value of a key: text as it is, everything else parsed as JSON."""
     if base(annotation) in (bool, int) or is_structure(annotation):
         return json.loads(text)
     return text

@@ -1,7 +1,7 @@
-"""Which places of a front-end fstab and ds may use, and which not: what the host needs stays free.
+"""Which folders of a front-end fstab and ds may use: those that the host does not need.
 
-A share that is mounted over a folder hides what is in it, and its top folder gets the owner and
-mode of the config; a datastore writes into its folder and deletes there.
+A mounted share hides what is in its mount point, and gives it the owner and mode in the config; a
+datastore writes and deletes files in its folder.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ KEEP_ELSEWHERE = "keep the datastore somewhere else, such as /mnt/one"
 
 @dataclass(frozen=True)
 class Place:
-    """A folder that must stay as it is; so nothing above it may be hidden, either."""
+    """A folder that must stay as it is. So nothing above it may be hidden either."""
 
     path: str
     why: str
     inside: bool = True
-    """Nor may anything below it be hidden."""
+    """Whether everything below it must stay visible, too."""
 
 
 def _places(paths: str, why: str, *, inside: bool = True) -> list[Place]:
@@ -67,11 +67,11 @@ PLACES: tuple[Place, ...] = (
         "holds the data of a service of the system",
     ),
 )
-"""The first that fits says why. All else may be used: /mnt, /srv, /opt, /media, and below /home."""
+"""The first match gives the reason. All others are free: /mnt, /srv, /opt, /media, /home/…."""
 
 
 def why_not(path: str, places: Iterable[Place] = PLACES) -> str:
-    """Why that path must stay as it is; empty: it may be used."""
+    """Return why that path must stay as it is; empty if it may be used."""
     places = tuple(places)
     for place in places:
         if path == place.path or (place.inside and is_in(path, place.path)):
@@ -82,5 +82,5 @@ def why_not(path: str, places: Iterable[Place] = PLACES) -> str:
 
 
 def is_in(path: str, folder: str) -> bool:
-    """Whether it is below that folder."""
+    """Tell whether a path is below that folder."""
     return path.startswith(f"{folder.rstrip('/')}/")

@@ -1,4 +1,4 @@
-"""What must hold between the keys of a stack's config. Pure: values in, faults out."""
+"""Check what must hold between the keys of a stack's config. Pure: values in, faults out."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ from settings.shares import storage_faults
 
 
 def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
-    """Faults between keys, of those that are right in themselves."""
+    """Yield the faults between keys whose own values are valid."""
     yield from front_end_faults(given)
     yield from vip_faults(given)
     yield from leader_faults(given)
@@ -27,8 +27,8 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     if given.get("db_backend") == "SQLite" and available:
         yield of(
             "db_backend",
-            "SQLite cannot be replicated; set MariaDB, with convert_database: true where there are"
-            " data, or stay with one front-end without force_ha",
+            "SQLite cannot be replicated; set MariaDB, with convert_database: true if there are"
+            " data, or use one front-end without force_ha",
         )
     if given.get("db_backend") == "MariaDB" and given.get("db_password", 0) is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")
@@ -82,19 +82,19 @@ def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
         if not text or "\n" in text or not text.isprintable():
             yield of(name, "expected one line of printable characters, not empty")
         if name == "one_pass" and (" " in text or len(text.encode()) > 256):
-            yield of(name, "OpenNebula takes no space in a password, and at most 256 bytes")
+            yield of(name, "OpenNebula allows no spaces in a password, and at most 256 bytes")
 
 
 def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if "oneadmin" in given.get("ensure_keys_for", ()):
-        yield of("ensure_keys_for", "oneadmin's keys are the zone's own: leave it out")
+        yield of("ensure_keys_for", "oneadmin's keys belong to the zone: remove it from the list")
 
 
 def _command_faults(given: Mapping[str, Any]) -> Iterator[str]:
     commands: list[Command] = given.get("commands", [])
     for name, times in Counter(one.name for one in commands).items():
         if times > 1:
-            yield of("commands", f"{name} is there {times} times; expected each name once")
+            yield of("commands", f"{name} is listed {times} times; expected each name once")
     front_ends = given.get("frontends")
     for one in commands:
         for host in sorted(set(one.hosts) - set(front_ends)) if front_ends else ():
@@ -111,12 +111,12 @@ def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
         if of_file == "oned" and name.upper() in _OWN_ATTRIBUTES:
             yield of(key, "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()])
         if name.upper() in seen:
-            yield of(key, "given twice: upper and lower case are the same")
+            yield of(key, "given twice: upper and lower case do not differ")
         seen.add(name.upper())
         if (entries := managed_settings.entries(value)) is not None:
             yield from _entries_faults(key, entries)
         elif _REPEATED.search(key.upper()) and value is not None:
-            yield of(key, "there are several: expected a list, or an object with its NAME")
+            yield of(key, "oned.conf has several: expected a list, or an object with its NAME")
         for entry in value if isinstance(value, list) else [value]:
             for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
                 if item is not None and not conf.expressible(item):
@@ -126,7 +126,7 @@ def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
 def _scheduler_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in sorted(given.get("sched_drs", {}).items()):
         if _has_null(value):
-            yield of(f"sched_drs.{name}", "expected a value, not null: leave it out")
+            yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
 
 
 def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _ssl_faults(ssl: Ssl, features: Features | None) -> Iterator[str]:
     if ssl.is_on and features is not None and not features.gui:
-        yield of("ssl", "there is no FireEdge to serve: set features.gui: true, or leave ssl out")
+        yield of("ssl", "FireEdge is off: set features.gui: true, or remove ssl")
     key, certchain = ssl.paths
     if key == certchain:
         yield of("ssl", f"expected key and certchain in two files, saw {key} for both")
@@ -155,13 +155,13 @@ def _ssl_faults(ssl: Ssl, features: Features | None) -> Iterator[str]:
         if ssl.generate_cert and (not path.endswith(_PEM) or path.endswith(_OF_OTHERS)):
             yield of(
                 f"ssl.{name}",
-                f"expected a file of its own, such as {example}, as it is made there; saw {path}",
+                f"expected a file of its own, such as {example}, since it is created; saw {path}",
             )
 
 
 _PEM = (".key", ".pem", ".crt", ".cer", ".cert")
 _OF_OTHERS = ("/ca-certificates.crt", "/ca-bundle.crt", "/ca-bundle.pem", "/ca.key", "/ca.crt")
-"""The system's own list of authorities, and our own authority."""
+"""The system's list of certificate authorities, and our own authority."""
 
 
 def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
@@ -173,9 +173,9 @@ def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
     if auth.default == "ldap" and not servers:
         yield of("auth.ldap.config", "missing; auth.default is ldap: expected a server")
     if servers and len(choice) != 1:
-        yield of("auth.ldap.config", f"expected one of {' and '.join(CHOICES)} beside the servers")
+        yield of("auth.ldap.config", f"expected one of {' and '.join(CHOICES)} with the servers")
     for name in sorted(set(_words(choice)) - set(servers) if servers else ()):
-        yield of(f"auth.ldap.config.{next(iter(choice))}", f"{name}: no such server there")
+        yield of(f"auth.ldap.config.{next(iter(choice))}", f"{name} is not one of the servers")
     files = [str(server.get(":mapping_filename", "")) for server in servers.values()]
     for name in sorted(auth.ldap.mapping):
         file = str(servers.get(name, {}).get(":mapping_filename", ""))
@@ -187,14 +187,14 @@ def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
             )
     for name, value in oned.items():
         if auth.default == "ldap" and name.upper() == "DEFAULT_AUTH":
-            yield of(f"oned.{name}", "set by auth.default, too; take one of them out")
+            yield of(f"oned.{name}", "also set by auth.default; remove one of them")
         listed = value.get("AUTHN", "ldap") if isinstance(value, Mapping) else "ldap"
         if auth.default == "ldap" and name.upper() == "AUTH_MAD" and "ldap" not in str(listed):
-            yield of(f"oned.{name}.AUTHN", "expected ldap among them: auth.default is ldap")
+            yield of(f"oned.{name}.AUTHN", "expected ldap in the list: auth.default is ldap")
 
 
 def _words(choice: Mapping[str, Any]) -> Iterator[str]:
-    """The servers that a choice names, however deep."""
+    """Yield the servers that a choice names, at any depth."""
     for value in choice.values():
         listed = list(value.values()) if isinstance(value, Mapping) else value
         for entry in listed if isinstance(listed, list) else [listed]:
@@ -221,16 +221,16 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
         if not known_by:
             yield of(key, "expected a NAME in each object of the list, or remove: NAME")
         elif known_by in seen:
-            yield of(key, f"{known_by} is there twice")
+            yield of(key, f"{known_by} is listed twice")
         seen.add(known_by)
 
 
 _REPEATED = re.compile(r"(_ATTR|_MAD_CONF|\bVM_MAD|\bHOOK)$")
-"""Attributes that oned.conf has many of: the first is not the one that somebody means."""
+"""Attributes that oned.conf has several of, so that a single value is ambiguous."""
 
 _OWN_ATTRIBUTES = {
     "DB": "use the db_… keys",
-    "FEDERATION": "SERVER_ID is the zone's matter",
+    "FEDERATION": "the zone sets SERVER_ID",
     "RAFT_LEADER_HOOK": "use leader_hook, and the one_vip… keys",
     "RAFT_FOLLOWER_HOOK": "use follower_hook, and the one_vip… keys",
     "ONEGATE_ENDPOINT": "use gate_endpoint",

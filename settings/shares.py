@@ -1,4 +1,4 @@
-"""What must hold between the shares and datastores of a front-end. Pure: values in, faults out."""
+"""Check the shares and datastores of a front-end. Pure: values in, faults out."""
 
 import posixpath
 import re
@@ -21,25 +21,25 @@ from settings.places import (
 
 
 def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    """Faults of fstab and ds."""
+    """Yield the faults of fstab and ds."""
     fstab: list[Mount] = given.get("fstab", [])
     datastores: Datastores = given.get("ds", Datastores())
     mounts = datastores.config.mounts
     homes = list(_homes(given))
     for path, times in Counter(one.path for one in fstab).items():
         if times > 1:
-            yield of("fstab", f"{path} is there {times} times; expected one entry a path")
+            yield of("fstab", f"{path} is listed {times} times; expected one entry per path")
     for kind, times in Counter(one.type for one in mounts).items():
         if times > 1:
-            yield of("ds.config.mounts", f"{kind} is there {times} times; expected it once")
+            yield of("ds.config.mounts", f"{kind} is listed {times} times; expected it once")
     for index, share in enumerate(fstab):
         if why := why_not(share.path, places=homes):
             yield of(f"fstab.{index}.path", f"{why}: {MOUNT_ELSEWHERE}")
         if re.search(r"\bpass(word)?2?=", share.opts):
             yield of(
                 f"fstab.{index}.opts",
-                "holds a password, which everybody could read there; put it into a file on the"
-                " hosts that only root reads, and name that: credentials=/etc/one-share",
+                "contains a password, which others could read there; put it into a file on the"
+                " hosts that only root can read, and set credentials=/etc/one-share",
             )
         src = "/" + posixpath.normpath(share.src).lstrip("/")
         if _is_bound(share) and (why := why_not(src, places=(*PLACES, *homes))):
@@ -54,23 +54,23 @@ def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
             yield of(
                 key,
                 f"{one.path} is where the datastores themselves are: mount the share there with"
-                " fstab, and leave this entry out",
+                " fstab, and remove this entry",
             )
         elif why := why_not(one.path, places=homes):
             yield of(key, f"{why}: {KEEP_ELSEWHERE}")
     links = {f"{DATASTORES}/{number}" for number in datastores.links}
     for path in sorted(links & {one.path for one in fstab}):
-        yield of("ds.config.mounts", f"{path} is mounted by fstab, too; take it out of one of them")
+        yield of("ds.config.mounts", f"{path} is also mounted by fstab; remove it from one of them")
 
 
 def _is_bound(share: Mount) -> bool:
-    """Whether it is a folder of the host, whose owner and mode may change."""
+    """Tell whether a share is a folder of the host, whose owner and mode would change."""
     options = set(share.opts.split(","))
     return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
 
 
 def _homes(given: Mapping[str, Any]) -> Iterator[Place]:
-    """Of the accounts that this stack needs."""
+    """Yield the homes of the accounts that this stack logs in as, or creates keys for."""
     ssh: SshSettings = given.get("ssh", SshSettings())
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     users = {ssh.user, *given.get("ensure_keys_for", ())}

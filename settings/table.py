@@ -1,6 +1,6 @@
-"""What is written elsewhere of the config's keys, made from the model: `make docs`.
+"""Write the documents of the config's keys from the model: `make docs`.
 
-The table of docs/config.md, and the declarations in Pulumi.yaml.
+These are the table in docs/config.md and the declarations in Pulumi.yaml.
 """
 
 import ast
@@ -35,7 +35,7 @@ ONE_DEPLOY = {
     "repository.url": "opennebula_repo_url",
     "repository.key_url": "opennebula_repo_key_url",
 }
-"""one-deploy's names where they are other ones."""
+"""one-deploy's names, if they differ."""
 
 _OURS: tuple[str, ...] = (
     *(
@@ -53,7 +53,11 @@ _OURS: tuple[str, ...] = (
     *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
     "convert_database",
 )
-"""Keys that one-deploy has nothing like, with all that is below them."""
+"""Keys without a counterpart in one-deploy, with all keys below them."""
+
+
+_LINK = re.compile(r"\s*See \[[^]]*\]\([^)]*\)\.")
+"""A sentence with a link, which has no place in Pulumi.yaml."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,11 @@ class Row:
     default: str
     meaning: str
     one_deploy: str
-    """The name of the same setting there; empty: none."""
+    """The name of the same setting there; empty if there is none."""
 
 
 def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:
-    """All keys as the model has them, those of objects after the object's own."""
+    """Yield all keys in the model's order, those of an object after the object's own."""
     meanings = _docstrings(model)
     for name, field in model.model_fields.items():
         key, part = f"{prefix}{name}", _model_in(field.annotation)
@@ -81,7 +85,7 @@ def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:
 
 
 def kind(annotation: Any) -> str:
-    """The type of a value, in the words of the documents."""
+    """Return the name that the documents have for a type."""
     found = base(annotation)
     if typing.get_origin(found) is list:
         return "list"
@@ -91,7 +95,7 @@ def kind(annotation: Any) -> str:
 
 
 def page(text: str) -> str:
-    """The document with the table as it has to be."""
+    """Return the page with the current table."""
     lines = [
         "| key | type | default | meaning | one-deploy |",
         "|---|---|---|---|---|",
@@ -105,12 +109,12 @@ def page(text: str) -> str:
 
 
 def declarations() -> dict[str, dict[str, Any]]:
-    """Each key as Pulumi is told of it."""
+    """Return the declaration of each key for Pulumi.yaml."""
     return {row.key: _declared(row) for row in rows() if row.key in Settings.model_fields}
 
 
 def project_file(text: str) -> str:
-    """Pulumi.yaml with the declarations as they have to be; they are its last part."""
+    """Return Pulumi.yaml with the current declarations, which are its last part."""
     config = yaml.safe_dump(
         {"config": declarations()}, sort_keys=False, width=1000, allow_unicode=True
     )
@@ -118,7 +122,7 @@ def project_file(text: str) -> str:
 
 
 def main() -> None:
-    """Write both."""
+    """Write both files."""
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     PROJECT_FILE.write_text(
         project_file(PROJECT_FILE.read_text(encoding="utf-8")), encoding="utf-8"
@@ -128,7 +132,7 @@ def main() -> None:
 def _declared(row: Row) -> dict[str, Any]:
     field = Settings.model_fields[row.key]
     names = {"number": "integer", "boolean": "boolean", "list": "array", "object": "object"}
-    meaning = re.sub(r":? see \[[^]]*\]\([^)]*\)", "", row.meaning).replace("`", "")
+    meaning = _LINK.sub("", row.meaning).replace("`", "")
     declared: dict[str, Any] = {"type": names.get(row.kind, "string")}
     if row.kind == "list":
         of_each = typing.get_args(base(field.annotation))[0]
@@ -182,7 +186,7 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that the values of this type are, or are made of."""
+    """Return the model that the values of this type are, or are made of."""
     found = base(annotation)
     if _is_model(found):
         model: type[BaseModel] = found

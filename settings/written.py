@@ -1,7 +1,7 @@
-"""What the stack's file says, where YAML makes something else of it.
+"""Find values in the stack's file that YAML reads as something else.
 
-A version 7.10 without quotes is a number, and Pulumi hands it over as 7.1. What stands in the file
-is compared with what has arrived, so that nothing is refused that reads the same.
+A version 7.10 without quotes is a number, which Pulumi passes as 7.1. The text in the file is
+compared with the passed value, so that nothing is refused that reads the same.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 def text_of_stack() -> str:
-    """The file of the stack that runs; empty where it is somewhere else.
+    """Return the text of the running stack's file; empty if it is somewhere else.
 
     Pulumi runs the program in its project's folder, and its stackConfigDir is stacks.
     """
@@ -33,9 +33,9 @@ def text_of_stack() -> str:
 
 
 def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Place to its fault, of those where the file and what was given differ.
+    """Return place to fault, of the values that differ between the file and Pulumi.
 
-    ``given``: the stack's own keys as Pulumi hands them over.
+    ``given``: the stack's own keys as Pulumi passes them.
     """
     try:
         root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -50,7 +50,7 @@ def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
         kind, value = kind_in(Settings, key), given[key]
         if isinstance(node, yaml.ScalarNode):
             if node.style in _PLAIN and node.value in _NULLS and value == "null":
-                found[key] = of(key, "has no value; give it one, or take the line out")
+                found[key] = of(key, "has no value; set one, or remove the line")
             elif _reads_as(node, value):
                 found[key] = of(key, _remedy(node.value, value, kind, f"{PROJECT}:{key}: "))
         elif is_structure(kind):
@@ -80,21 +80,21 @@ def _inside(place: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str
 
 
 def _remedy(raw: str, seen: str, kind: Any, line: str = "") -> str:
-    """The number for a number, quotes for a text, and either where both may be.
+    """Return the fault with what to write: a number, a text in quotes, or either.
 
-    ``line``: what comes first on the line of a key of the stack.
+    ``line``: what precedes the value on the line of a key of the stack.
     """
     if kind is int:
         write = seen
     elif kind is str or line:
         write = f'{line}"{raw}"'
     else:
-        write = f'{seen}, or "{raw}" where it is text'
+        write = f'{seen}, or "{raw}" if it is text'
     return f"{raw} without quotes reads as {seen}; write {write}"
 
 
 def _reads_as(node: yaml.Node, seen: str) -> bool:
-    """Whether that plain text has become ``seen``: another spelling of the number or date."""
+    """Tell whether that plain text was read as ``seen``, another form of the number or date."""
     raw = node.value
     if not isinstance(node, yaml.ScalarNode) or node.style not in _PLAIN or raw == seen:
         return False
@@ -102,7 +102,7 @@ def _reads_as(node: yaml.Node, seen: str) -> bool:
 
 
 def _numbers(text: str) -> set[float]:
-    """What YAML's dialects may read in it."""
+    """Return the numbers that the dialects of YAML may read in a text."""
     found = set()
     for reads in (float, lambda text: int(text, 0), lambda text: int(text, 8)):
         try:
@@ -113,7 +113,7 @@ def _numbers(text: str) -> set[float]:
 
 
 def _entries(node: Any) -> list[tuple[str, yaml.Node]]:
-    """Of a mapping; of anything else none."""
+    """Return the entries of a mapping; of any other node an empty list."""
     if not isinstance(node, yaml.MappingNode):
         return []
     return [(str(key.value), value) for key, value in node.value]

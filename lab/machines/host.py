@@ -19,6 +19,8 @@ from lab.machines.processes import ProcessId
 from lab.machines.shell import command, environment, in_cgroup, start_service, wait_until
 
 DISK_SIZE = 8 << 30
+PATIENCE = 180.0
+"""Seconds for a script: an oned that hangs in its exit is killed by systemd after 90."""
 
 _GUEST_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -68,7 +70,7 @@ class LabHost:
         supervisor = ProcessId.load(self._supervisor_file)
         return supervisor is not None and supervisor.is_alive
 
-    def run(self, script: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root inside, past its sshd and its network."""
         if not self.is_running:
             raise LabFault(f"{self.name} is not running; `start` it first")

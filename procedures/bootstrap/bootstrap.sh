@@ -1,5 +1,7 @@
-# Start the first server alone with an empty database. Variables: db_name, mariadb; secret:
-# oned_conf (the whole file, with SERVER_ID -1).
+# Start the first server alone with an empty database.
+#: db_name
+#: mariadb: yes, or no: it holds no database of OpenNebula's in MariaDB
+#: secret oned_conf: the whole file, with SERVER_ID -1
 step "bootstrap the database"
 if [ "$mariadb" = yes ]; then
     await_database

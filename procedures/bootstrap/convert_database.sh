@@ -1,9 +1,15 @@
-# Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the section
-# DB of oned.conf changes, SQLite is what oned works with: whatever fails goes back to that.
-# Variables: steps (the functions below, in that order), db_name, db_owner, program (convert_sqlite.py);
-# secrets: account and identify (SQL, as in configure.sh), db_password, oned_conf (the whole file, with
-# the stack's DB), empty_conf (the same with a DB for the tables alone), empty_account (SQL: the
-# account of that).
+# Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the
+# section DB of oned.conf changes, oned works with SQLite: whatever fails goes back to that.
+#: steps: the functions below, in that order
+#: db_name
+#: db_owner
+#: program: the text of convert_sqlite.py
+#: secret account: SQL, as in configure.sh
+#: secret identify: SQL, as in configure.sh
+#: secret db_password
+#: secret oned_conf: the whole file, with the stack's DB
+#: secret empty_conf: the same with a DB for the tables alone
+#: secret empty_account: SQL for the account of that DB
 work=/run/opennebula-ha-conversion
 convert=$work/convert
 sqlite=/var/lib/one/one.db

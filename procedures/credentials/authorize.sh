@@ -1,5 +1,7 @@
-# Whose keys some accounts take, and which hosts they know.
-# Variables: users; authorized_N and known_N: our lines of the files of the N-th, or nothing.
+# Set which keys some accounts accept, and which hosts they know.
+#: users
+#: authorized_*: by the number of the user: our lines of authorized_keys, or nothing
+#: known_*: the same of known_hosts
 set_block() { # file, lines
     local kept
     [ -e "$1" ] || [ -n "$2" ] || return 0
@@ -17,7 +19,9 @@ for user in $users; do
     authorized=authorized_$n known=known_$n
     if [ -n "$folder" ]; then
         step "allow the other front-ends' keys for $user"
-        set_block "$folder/authorized_keys" "${!authorized}"
+        keys=$(authorized_keys "$user")
+        [ -z "${!authorized}" ] || make_authorized_keys "$user" "$keys"
+        set_block "$keys" "${!authorized}"
         set_block "$folder/known_hosts" "${!known}"
     fi
     n=$((n + 1))

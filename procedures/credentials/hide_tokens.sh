@@ -1,4 +1,4 @@
-# oned notes the beginning of each login token that it gives; the new password was one of them.
+# Hide the new password in the logs: oned writes the beginning of each login token to them.
 step "hide login tokens in the logs"
 before='one.user.login result SUCCESS, '
 for log in /var/log/one/oned.log /var/log/one/one_xmlrpc.log; do

@@ -1,6 +1,8 @@
-# The SSH keys of some accounts, and what of ours is in their files.
-# Variables: users, name (of this front-end), make (yes: a key where there is none), rsa_key_size
-# (where it is to be an RSA key, or nothing).
+# Report the SSH keys of some accounts, and our lines in their files.
+#: users
+#: name: of this front-end
+#: make: yes, where a missing key is made
+#: rsa_key_size: where the key must be an RSA key, or nothing
 kinds="ed25519 ecdsa rsa" made=(-t ed25519)
 [ -z "$rsa_key_size" ] || kinds=rsa made=(-t rsa -b "$rsa_key_size")
 n=0
@@ -22,7 +24,7 @@ for user in $users; do
         tell "public_$n" "$({ cat "$key.pub" 2>/dev/null || ssh-keygen -y -P '' -f "$key"; } |
             cut -d' ' -f1,2)"
     fi
-    tell "authorized_$n" "$(block_of "$folder/authorized_keys")"
+    tell "authorized_$n" "$([ -z "$folder" ] || block_of "$(authorized_keys "$user")")"
     tell "known_$n" "$(block_of "$folder/known_hosts")"
     n=$((n + 1))
 done

@@ -1,3 +1,4 @@
-# What stands in a file. Variable: file.
+# Read a file.
+#: file
 [ -e "$file" ] || refuse "a file $file" "none" "run again"
 give text <"$file"

@@ -1,2 +1,2 @@
-# The line with which OpenNebula's own parts log in here, for the change of its password.
+# Read the line with which OpenNebula's own parts log in here.
 tell one_auth "$(head -n 1 /var/lib/one/.one/one_auth 2>/dev/null || true)"

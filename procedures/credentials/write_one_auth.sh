@@ -1,4 +1,5 @@
-# The line with which OpenNebula's own parts log in here. Secret: one_auth.
+# Write the line with which OpenNebula's own parts log in here.
+#: secret one_auth
 step "write one_auth"
 put /var/lib/one/.one/one_auth "$one_auth"
 # oned reads it at each call; the one beside it, that runs hooks, only when it starts.

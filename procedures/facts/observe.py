@@ -133,6 +133,10 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     """Those in which this program sets something, by path, as far as they are there."""
     hostname: str = ""
+    hosts_template: str = ""
+    """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
+    keeps_hostname: bool | None = None
+    """Cloud-init is told to leave the hostname alone; None where there is no cloud-init."""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
@@ -478,6 +482,8 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
+        hosts_template=values.get("hosts_template", ""),
+        keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
         units=units(values),
         stopping=values["active"] == "deactivating",

@@ -1,6 +1,10 @@
-# Everything that a front-end shows of itself, in one round trip. Changes nothing.
-# Variables: db_name, checksums (yes: of every replicated table, and of the remotes), names (to
-# resolve), units, db_owner (its account in MariaDB), files (paths).
+# Report every fact of a front-end in one round trip. Changes nothing.
+#: db_name
+#: checksums: yes, for those of every replicated table and of the remotes
+#: names: to resolve
+#: units
+#: db_owner: its account in MariaDB
+#: files: paths
 tell distribution "$ID"
 tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
@@ -17,6 +21,11 @@ for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
 done
+template=$(hosts_template)
+[ ! -e "$template" ] || tell hosts_template "$template
+$(block_of "$template")"
+[ ! -d "$(dirname "$cloud_config")" ] ||
+    tell keeps_hostname "$([ "$(cat "$cloud_config" 2>/dev/null)" != "$keeping_hostname" ] || echo yes)"
 tell fstab "$(block_of /etc/fstab)"
 tell mounted "$(for path in $(block_of /etc/fstab | awk '{print $2}'); do
     ! is_mounted "$path" || echo "$path $(about "$path") $(stamps_on "$path")"

@@ -1,22 +1,41 @@
-# The database, the configuration files and the credentials of one front-end. Of what runs it
-# restarts what is beside oned, and only where its own file changes.
-# Variables: hosts_entries, mariadb (yes), db_owner, features (units), stopped (those of the units
-# that have to run and do not), strays (those that run and must not), open_keys (files that others
-# can read); secrets: db_password, account and identify (SQL: the latter where the account does not
-# have that password), one_auth (where this host has no database yet), oned_conf (the whole file, or
-# nothing), next_conf (an oned.conf that waits for the rollout, or nothing: a crash until then must
-# not have oned start with what no oned has started with yet).
-# And variables of what else differs: files (lines: N OWNER MODE PATH; - for what stays as it is),
-# text_N (the whole file; nothing: it goes), restarts (units), hostname, timezone (or nothing),
-# leader_check (the unit that answers load balancers, or nothing), hooks (Raft's programs).
-# And: blank (what claim notes of a host that was seen blank, or nothing), keeps (yes: the section DB
-# or one_auth is about to change).
+# Write the database's account, the configuration files and the credentials of one front-end. Of
+# what runs it restarts what is beside oned, and only where its own file changes.
+#: hosts_entries: lines of /etc/hosts
+#: mariadb: yes or no
+#: db_owner
+#: features: units
+#: stopped: those of the units that have to run and do not
+#: strays: units that run and must not
+#: open_keys: files with keys that others can read
+#: files: lines N OWNER MODE PATH; - for what stays as it is
+#: text_*: the whole text of the N-th file; empty: it is removed
+#: secret text_*: the same of a file with secrets
+#: restarts: units
+#: hostname: or nothing
+#: keeps_hostname: yes: cloud-init leaves the hostname alone
+#: timezone: or nothing
+#: leader_check: the unit that answers load balancers, or nothing
+#: hooks: Raft's programs
+#: blank: what claim notes of a host that was seen blank, or nothing
+#: keeps: yes, where the section DB or one_auth is about to change
+#: secret db_password
+#: secret account: SQL
+#: secret identify: SQL, where the account does not have that password
+#: secret one_auth: where this host has no database yet
+#: secret oned_conf: the whole file, or nothing
+#: secret next_conf: an oned.conf that waits for the rollout, or nothing
+# It waits beside the other one: after a crash until then oned must not start with a file that no oned
+# has started with yet.
 [ -z "$blank" ] || claim "$blank"
 [ "$keeps" != yes ] || keep_settings configuration
 if [ -n "$hostname" ]; then
     step "set the hostname"
     said=$(hostnamectl set-hostname "$hostname" 2>&1) || refuse "the hostname $hostname" "$said" \
         "set it there by hand, then run again"
+fi
+if [ "$keeps_hostname" = yes ] && [ -d "$(dirname "$cloud_config")" ]; then
+    put "$cloud_config" "$keeping_hostname"
+    chmod 0644 "$cloud_config"
 fi
 if [ -n "$timezone" ]; then
     step "set the time zone"
@@ -25,26 +44,28 @@ if [ -n "$timezone" ]; then
 fi
 if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
-    # A line of somebody else's that has one of the names at another address goes without it.
-    kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/hosts | awk -v entries="$hosts_entries" '
-        BEGIN {
-            count = split(entries, words, /[ \n]/)
-            for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
-        }
-        {
-            line = $1
-            wrong = 0
-            for (i = 2; i <= NF && $i !~ /^#/; i++)
-                if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
-                else line = line " " $i
-            if (!wrong) print
-            else if (line != $1) print line
-        }')
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
-    put /etc/hosts "$kept
+    for file in $(hosts_files); do
+        # A line of somebody else's that has one of the names at another address goes without it.
+        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
+            BEGIN {
+                count = split(entries, words, /[ \n]/)
+                for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
+            }
+            {
+                line = $1
+                wrong = 0
+                for (i = 2; i <= NF && $i !~ /^#/; i++)
+                    if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
+                    else line = line " " $i
+                if (!wrong) print
+                else if (line != $1) print line
+            }')
+        put "$file" "$kept
 $begin
 $hosts_entries
 $end"
+    done
 fi
 
 if [ "$mariadb" = yes ]; then

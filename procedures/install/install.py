@@ -44,12 +44,13 @@ from procedures.install.packaging import (
     unwanted,
     wanted,
 )
+from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import upgrade
 
-STOP = 240.0
+STOP = 240.0 + LOCK_PATIENCE
 """Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
-INSTALL = 900.0
+INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
@@ -108,7 +109,7 @@ def install(
     if unsettled(seen, spec):
         _settle_packages(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
-        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)})
+        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
     if seen.staged and not rolls:
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
@@ -140,28 +141,44 @@ def inspect(access: Access, spec: InstallationSpec, survey: Survey) -> Installed
     return _installed(access, spec, seen, drift(seen, spec, access.secrets))
 
 
-def remove(access: Access, spec: InstallationSpec) -> None:
-    """Stop and disable what was installed; the data stays unless the spec says purge."""
+def remove(access: Access, spec: InstallationSpec, *, half_installed: bool = False) -> str:
+    """Stop and disable what was installed; the data stays unless the spec says purge.
+
+    ``half_installed``: the installation never was complete. What the host held before is then not
+    ours to stop. Returns what is left of such an installation, in words. Raises HostError.
+    """
     seen = _facts(access, spec)
-    if not seen.package:
-        if seen.traces.claimed:
-            access.run(spec.host, "unclaim")
-        return
+    if half_installed and not seen.traces.claimed:
+        return "its installation never ended, and what it had before stays as it is"
+    if not seen.package and not seen.traces.claimed:
+        return ""
+    # Of a MariaDB that never came to run nothing can be dropped.
+    answers = bool(seen.package) and not (half_installed and seen.silent)
+    is_mine = answers and signs.is_own_database(seen, spec.database)
     mine = "mine" if spec.database.is_mariadb else "none"
-    access.run(
+    output = access.run(
         spec.host,
         "uninstall",
         variables={
             "features": " ".join(packages.FEATURES[name] for name in spec.features),
             "purge": "yes" if spec.purge else "no",
             "db_name": spec.database.name,
-            "database": mine if signs.is_own_database(seen, spec.database) else "",
+            "database": mine if is_mine else "",
             "account": (
-                configuration.account_name(spec.database) if spec.database.is_mariadb else ""
+                configuration.account_name(spec.database)
+                if spec.database.is_mariadb and answers
+                else ""
             ),
             "grant": configuration.own_grant(spec.database),
         },
         timeout=STOP,
+    )
+    left = output.values.get("left", "")
+    if not half_installed or not left:
+        return ""
+    return (
+        f"its installation never ended, and of what it installed there stays {left}: remove that"
+        " with the package manager there, or list the host again"
     )
 
 
@@ -380,6 +397,7 @@ def _configure(
             "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),
+            "keeps_hostname": "yes" if spec.ensure_hostname else "no",
             "timezone": wanted_timezone(seen, spec),
             "blank": blank,
             "keeps": "yes" if replaced else "no",

@@ -1,8 +1,15 @@
-# OpenNebula's repository and packages, the way of the host's family. Starts no oned.
-# Variables: url, key_url, key, needs (what is to be there before them, lines: WORD WHAT…), packages,
-# files (to tell of), stage (the version that is only to be fetched, for the rollout; or nothing),
-# refresh (yes: the lists of all repositories, too), proxy, blank (what claim notes of a host that was
-# seen blank, or nothing); secret: token (or nothing).
+# Set up OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+#: url
+#: key_url
+#: key
+#: needs: what has to be there before the packages, lines: WORD WHAT…
+#: packages
+#: files: to report
+#: stage: the version that is only fetched, for the rollout; or nothing
+#: refresh: yes, for the lists of all repositories, too
+#: proxy
+#: blank: what claim notes of a host that was seen blank, or nothing
+#: secret token: or nothing
 [ -z "$blank" ] || claim "$blank"
 
 # Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the
@@ -12,7 +19,8 @@ stage_packages() {
     local -A newest=()
     local wanted=() present=()
     step "fetch OpenNebula $stage for the rollout"
-    while read -r name version; do newest[$name]=$version; done < <(published)
+    published >"$trial/published"
+    while read -r name version; do newest[$name]=$version; done <"$trial/published"
     case ${newest[opennebula]:-none} in
         "$stage" | "$stage".* | "$stage"-*) ;;
         *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
@@ -39,7 +47,7 @@ stage_packages() {
     rm -rf "$staged" "$draft"
     mkdir -p "$draft/new" "$draft/old"
     if ! download "$draft/new" "${wanted[@]}"; then
-        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "mend what $manager says on the host, then run again"
+        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "$(package_remedy)"
     fi
     download_again "$draft/old" "${present[@]}" || true
     for name in "${present[@]}"; do
@@ -87,7 +95,7 @@ prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)
 if [ "$refresh" = yes ]; then
     step "refresh the lists of all package repositories"
     refresh || refuse "$manager to read all package repositories" "$(reasons)" \
-        "mend what $manager says on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
+        "correct or disable that repository on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
 fi
 if [ -n "$stage" ]; then
     stage_packages
@@ -106,7 +114,7 @@ fi
 if ! install_packages $packages; then
     case $fault in
         absent) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
-        *) remedy="mend what $manager says on the host, then run again: it goes on from here" ;;
+        *) remedy=$(package_remedy) ;;
     esac
     refuse "$manager to install $packages" "$(tail -n 8 <<<"$said")" "$remedy"
 fi

@@ -1,7 +1,9 @@
-# The database's account once every oned logs in as the stack wants it. Variables: owners (names whose
-# accounts go that let in from elsewhere than the host itself), ours (what a line of SHOW GRANTS has of
-# a right to our database, lines), former (another account, as SQL has it, or nothing), grant (the
-# beginning of ours); secret: account (SQL).
+# Clean up the database's accounts once every oned logs in as the stack wants it.
+#: owners: names whose accounts for other hosts than this one are removed
+#: ours: lines of SHOW GRANTS that are rights to our database
+#: former: another account, as SQL has it, or nothing
+#: grant: the beginning of our own grant
+#: secret account: SQL
 sql <<<"$account"
 [ -z "$former" ] || drop_account "$former" "$grant"
 # Whether it has rights, and none to anybody else's database.

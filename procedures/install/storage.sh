@@ -1,6 +1,11 @@
-# Mounts and links of one front-end. What somebody uses is not unmounted, nothing is hidden.
-# Variables, a line each: leaving (mount points off the list, inner ones first), fstab (our lines),
-# mounts (PATH OWNER GROUP MODE, yes where it is to be stamped), unlinked and links (ID PATH); name.
+# Mount and link the shared folders of one front-end. What is in use is not unmounted, nothing is
+# hidden.
+#: name: of this front-end
+#: leaving: mount points off the list, inner ones first, one per line
+#: fstab: our lines
+#: mounts: lines PATH OWNER GROUP MODE, and yes where it is to be stamped
+#: unlinked: lines ID PATH
+#: links: lines ID PATH
 step "read /etc/fstab"
 kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
@@ -59,7 +64,7 @@ mount_it() {
     require_empty "$path"
     read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
     # What stays behind, as a daemon does, must not hold our lock.
-    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 9>&-) ||
+    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
         refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
             "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
     mounted+=("$path")

@@ -1,3 +1,4 @@
-# Let packages change again that somebody held back. Variable: packages.
+# Release packages that are held back.
+#: packages
 step "release the packages that are held back"
 release $packages

@@ -1,8 +1,14 @@
-# Stop and disable what the installation brought; the data goes only where purge is yes.
-# Variables: features (units), purge, db_name, database (mine: it goes; none: there is none in MariaDB;
-# or anything: it stays), account (of the database, as SQL has it; or nothing), grant (the beginning
-# of ours). MariaDB itself stays: it may serve others.
+# Stop and disable what the installation brought; the data is removed only with purge. MariaDB itself
+# stays: it may serve others.
+#: features: units
+#: purge: yes or no
+#: db_name
+#: database: mine: it is removed; none: there is none in MariaDB; anything else: it stays
+#: account: of the database, as SQL has it; or nothing
+#: grant: the beginning of our own grant
 step "stop and disable the services"
+# An installation that was cut off.
+[ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
 for unit in opennebula $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
 done
@@ -10,7 +16,8 @@ drop_programs
 end_trust
 drop_incoming
 unclaim
-remove_block /etc/hosts
+for file in $(hosts_files); do remove_block "$file"; done
+rm -f "$cloud_config"
 # Before anything is deleted: what is on the shares is not this host's alone.
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"
@@ -29,8 +36,12 @@ if [ "$purge" = yes ]; then
         keep_settings purge
     fi
     [ -z "$account" ] || drop_account "$account" "$grant"
-    remove_packages 'opennebula*'
+    [ -z "$(theirs_here)" ] || remove_packages 'opennebula*'
     rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
     forget_source
     use_proxy ""
+elif [ -z "$(installed opennebula)" ]; then
+    forget_source
+    use_proxy ""
 fi
+tell left "$(theirs_here | paste -sd' ')"

@@ -1,3 +1,3 @@
-# Forget the packages that wait: the version that is there is the right one again.
+# Remove staged packages: the version that is installed is the right one again.
 step "drop the packages that wait"
 rm -rf "$staged"

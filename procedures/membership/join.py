@@ -329,14 +329,7 @@ def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
 def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
     leader = view.leader() or ""
     if leader not in hosts:
-        raise HostError(
-            leader,
-            STEP,
-            expected="one of the front-ends in the stack's config to lead",
-            seen=f"{leader}, which is not in it",
-            remedy=f"add {leader} to opennebula-ha:frontends again; or restart opennebula there, so"
-            " that another one leads; then run again",
-        )
+        raise health.strange_leader(leader, STEP)
     return leader
 
 

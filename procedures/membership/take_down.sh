@@ -1,5 +1,6 @@
-# One front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
-# Variable: vips (or nothing); secret: oned_conf (without hooks).
+# Take one front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
+#: vips: or nothing
+#: secret oned_conf: without hooks
 stop_oned
 step "remove the hooks and the VIPs"
 if [ -n "$oned_conf" ] && [ -e /etc/one/oned.conf ]; then

@@ -6,7 +6,7 @@ them counts: a zone that is half broken must stay open to repair.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -63,6 +63,11 @@ class Change:
             if name not in old or old[name].address != host.address
         )
 
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The hosts that the stack had and has no more."""
+        return frozenset(self.before.hosts if self.before else ()) - self.spec.hosts.keys()
+
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """The new front-ends that are where one that leaves the stack was, and its name."""
@@ -112,6 +117,7 @@ class Site:
     """The port of each one's sshd."""
     converts: bool = False
     """Data in SQLite may be moved to MariaDB."""
+    db_password: str = field(default="", repr=False)
 
     @property
     def spec(self) -> PreflightSpec:
@@ -119,9 +125,16 @@ class Site:
         return self.change.spec
 
     @property
-    def has_data(self) -> bool:
-        """Return whether any of the hosts that answered holds data of OpenNebula's."""
-        return any(one.holds_data for one in self.seen.values())
+    def may_have_zone(self) -> bool:
+        """Return whether there may be a zone: a host holds data, or nobody can say that none does.
+
+        Those that leave are not looked at, and of new hosts alone nobody knows what the stack has.
+        """
+        return (
+            any(one.holds_data for one in self.seen.values())
+            or bool(self.change.leaving)
+            or self.seen.keys() <= self.change.new
+        )
 
     @cached_property
     def fresh(self) -> frozenset[str]:

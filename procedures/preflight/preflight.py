@@ -60,6 +60,7 @@ def preflight(
         silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
         ssh=ssh,
         converts=converts,
+        db_password=access.secrets.db_password,
     )
     found = findings(site, skip)
     for one in found:
@@ -91,6 +92,7 @@ def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) ->
                 "vips": " ".join(change.addresses),
                 "targets": "\n".join(_targets(change, host.name, ssh)),
                 "paths": " ".join(PATHS),
+                "sources": " ".join(_sources(change, host.name)),
             },
             exclusive=False,
             timeout=SECONDS,
@@ -100,6 +102,13 @@ def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) ->
         return Seen(ground(output.values, sent, received), known)
     except HostError as error:
         return error
+
+
+def _sources(change: Change, target: str) -> list[str]:
+    """Addresses of those that may send data to a new host."""
+    if target not in change.new:
+        return []
+    return sorted(host.address for name, host in change.spec.hosts.items() if name != target)
 
 
 def _targets(change: Change, source: str, ssh: Mapping[str, int]) -> list[str]:

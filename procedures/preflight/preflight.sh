@@ -1,7 +1,9 @@
-# What has to be right on a host before anything changes there; observe.sh follows, if it can run
-# here at all. Changes nothing.
-# Variables: vips (addresses that nobody else is to have), targets (lines: address port), paths
-# (where there is to be room).
+# Report what has to be right on a host before anything changes there; observe.sh follows, if it can
+# run here at all. Changes nothing.
+#: vips: addresses that must not be in use elsewhere
+#: targets: lines ADDRESS PORT
+#: paths: where there has to be room
+#: sources: the other front-ends' addresses
 now() { date +%s.%N; }
 tell begun "$(now)"
 
@@ -53,4 +55,32 @@ tell listening "$(ss -Hltnp 2>/dev/null || true)"
 tell nsswitch "$(grep '^hosts:' /etc/nsswitch.conf 2>/dev/null || true)"
 tell selinux "$(cat /sys/fs/selinux/enforce 2>/dev/null || true)"
 tell apparmor "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true)"
+tell login "$login"
+tell groups "$(id -Gn "$login")"
+known="authorizedkeysfile|pubkeyauthentication|permitrootlogin|forcecommand|(allow|deny)(users|groups)"
+tell sshd "$(for address in $sources; do
+    sshd_settings "$login" "$address" | sed -nE "s/^($known) /$address &/p"
+done)"
+own=$(cat /proc/sys/kernel/hostname)
+tell own_name "$own $(getent ahosts "$own" | awk 'NR == 1 {print $1}')"
+tell vip_files "$(for vip in $vips; do
+    { grep -rlsIwF -- "$vip" /etc/netplan /etc/network /etc/systemd/network /etc/NetworkManager \
+        /etc/sysconfig/network /etc/sysconfig/network-scripts /etc/keepalived || true; } |
+        sort | sed "s,^,$vip ,"
+done)"
 [ -d /run/systemd/system ] && [ -n "$family" ] || exit 0
+tell managers "$(for unit in keepalived systemd-networkd NetworkManager; do
+    ! systemctl -q is-active $unit.service 2>/dev/null || echo $unit
+done)"
+tell environment "$({
+    systemctl show-environment
+    systemctl show -p Environment --value opennebula.service opennebula-{fireedge,flow,gate,form}.service
+    cat /etc/systemd/system/{service,opennebula*.service}.d/*.conf
+} 2>/dev/null | tr ' "'\' '\n\n\n' | sed 's/^Environment=//' |
+    grep -iE '^(https?|all|no)_proxy=' | awk '!seen[$0]++' || true)"
+tell password_policy "$(sql -e "
+    SELECT CONCAT(plugin_name, ' ') FROM information_schema.plugins
+        WHERE plugin_type = 'PASSWORD VALIDATION' AND plugin_status = 'ACTIVE'
+    UNION ALL SELECT CONCAT(LOWER(variable_name), ' ', variable_value)
+        FROM information_schema.global_variables
+        WHERE variable_name LIKE 'simple_password_check_%'" 2>/dev/null || true)"

@@ -77,6 +77,22 @@ class Ground:
     is_enforcing: bool = False
     """SELinux does more than to note."""
     has_apparmor: bool = False
+    login: str = "root"
+    """The account that this program logs in as, and its groups."""
+    groups: tuple[str, ...] = ()
+    sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """What sshd does with a login of that account: by the address it comes from, then by setting.
+    """
+    own_name: str = ""
+    """What the host calls itself, and the address that it finds for that, if any."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Proxies in the environment of services."""
+    managers: tuple[str, ...] = ()
+    """Units at work that manage addresses."""
+    vip_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By VIP, the files of network configuration that name it."""
+    password_policy: Mapping[str, str] = field(default_factory=dict)
+    """MariaDB's plugins that judge passwords, and their variables."""
 
 
 def ground(values: Mapping[str, str], sent: float, received: float) -> Ground:
@@ -95,7 +111,36 @@ def ground(values: Mapping[str, str], sent: float, received: float) -> Ground:
         name_sources=_name_sources(values["nsswitch"]),
         is_enforcing=values["selinux"] == "1",
         has_apparmor=values["apparmor"] == "Y",
+        login=values.get("login", "root"),
+        groups=tuple(values.get("groups", "").split()),
+        sshd=_sshd(values.get("sshd", "")),
+        own_name=values.get("own_name", ""),
+        environment=dict(
+            line.partition("=")[::2] for line in values.get("environment", "").splitlines()
+        ),
+        managers=tuple(values.get("managers", "").split()),
+        vip_files=_vip_files(values.get("vip_files", "")),
+        password_policy=dict(
+            line.partition(" ")[::2] for line in values.get("password_policy", "").splitlines()
+        ),
     )
+
+
+def _sshd(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for line in text.splitlines():
+        address, name, value = (*line.split(" ", 2), "")[:3]
+        known = found.setdefault(address, {})
+        known[name.lower()] = (*known.get(name.lower(), ()), value)
+    return found
+
+
+def _vip_files(text: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        address, _, file = line.partition(" ")
+        found[address] = (*found.get(address, ()), file)
+    return found
 
 
 def _room(text: str) -> Iterable[tuple[str, Room]]:

@@ -96,7 +96,7 @@ def judge(
     adopted: frozenset[str] = frozenset()
     if not refusals and not (forgets and view.leader() is None):
         plan = plan_zone(
-            tuple(front_ends),
+            tuple(_without(host, change.leaving) for host in front_ends),
             highly_available=change.zone.highly_available,
             leaving=(*change.leaving, *forgets),
             restoring=change.restoring,
@@ -114,6 +114,13 @@ def judge(
     if change.changes_password and view.statuses:
         refusals += _of_password(change, view, one_pass)
     return Foreseen(tuple(refusals), adopted if not refusals else frozenset())
+
+
+def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
+    """Leave out who left a founder that is still alone: its bootstrap takes those off its list."""
+    if not host.is_solo:
+        return host
+    return replace(host, pool=tuple(one for one in host.pool if one.name not in leaving))
 
 
 def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> Iterator[HostError]:

@@ -101,6 +101,40 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
+# Run the package manager, or a function that does; what it says is in said. As long as another program
+# has its lock it is asked again, for lock_patience seconds in all of this script.
+lock_waited=0
+ask() { # COMMAND...
+    local status holder told= began
+    while true; do
+        began=$SECONDS status=0
+        said=$("$@" 2>&1) || status=$?
+        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then return "$status"; fi
+        holder=${holder:-another program}
+        if [ "$lock_waited" -ge "$lock_patience" ]; then
+            refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
+                "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
+        fi
+        if [ "$holder" != "$told" ]; then
+            step "wait up to $lock_patience s for the lock of $manager: $holder has it" >&8
+            told=$holder
+        fi
+        sleep 1
+        lock_waited=$((lock_waited + SECONDS - began))
+    done
+}
+process() { # PID, in words
+    echo "$(cat "/proc/$1/comm" 2>/dev/null || echo a process that has ended) (process $1)"
+}
+# What an operator can do about what the package manager said.
+package_remedy() {
+    case $(package_fault) in
+        blocked) echo "see which package is in the way: held back, or from another repository; release or remove it on the host, then run again" ;;
+        script) echo "the script of that package failed: correct what it says on the host ($package_log has all of it), then run again" ;;
+        unreachable) echo "see that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        *) echo "run the same with $manager on the host to see all that it says; once that succeeds there, run again" ;;
+    esac
+}
 # Packages that wait for their turn: new/ and, for the way back, old/, the repository, and what they are.
 staged=/var/lib/opennebula-ha/staged
 # Says that the zone's database changes its version: LEADER PACKAGE DATABASE. No oned starts meanwhile.
@@ -143,8 +177,8 @@ swap_packages() {
         opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
     # Nothing half installed may run: neither by a package's own script, nor after a crash.
     systemctl mask $units 2>/dev/null
-    install_files "$folder" || refuse "$manager to install what waits in $folder" "$(tail -n 8 <<<"$said")" \
-        "mend what it says on the host, then run again: it goes on from here"
+    install_files "$folder" || refuse "$manager to install what waits in $folder" \
+        "$(tail -n 8 <<<"$said")" "$(package_remedy)"
     pin
     systemctl unmask $units 2>/dev/null
 }
@@ -225,8 +259,44 @@ scratch=opennebula_ha_incoming
 importing=opennebula-ha-import.service
 import="systemd-run --quiet --pipe --wait --collect --setenv=HOME=/root --unit=$importing \
 bash /run/opennebula-ha/import"
-ssh_folder() { { getent passwd "$1" || true; } | cut -d: -f6 | sed 's,$,/.ssh,'; }
-authorized_keys() { printf '%s/authorized_keys' "$(ssh_folder "$login")"; }
+# Says that from here on it is rsync that speaks.
+receives=opennebula-ha-receives
+home_of() { { getent passwd "$1" || true; } | cut -d: -f6; }
+ssh_folder() { home_of "$1" | sed 's,$,/.ssh,'; }
+# What sshd does with a login of that account from that address: a line for each of its settings.
+sshd_settings() { # ACCOUNT ADDRESS
+    local sshd
+    sshd=$(command -v sshd || echo /usr/sbin/sshd)
+    "$sshd" -T -C "user=$1,host=$2,addr=$2" 2>/dev/null || "$sshd" -T 2>/dev/null || true
+}
+# Where sshd looks for the keys of an account: the first place that is a file, links resolved.
+authorized_keys() { # ACCOUNT
+    local file home
+    home=$(home_of "$1")
+    file=$(sshd_settings "$1" 127.0.0.1 | awk '$1 == "authorizedkeysfile" && $2 != "none" {print $2}')
+    file=${file:-.ssh/authorized_keys}
+    file=${file//%%/$'\1'}
+    file=${file//%h/$home}
+    file=${file//%u/$1}
+    file=${file//%U/$(id -u "$1")}
+    file=${file//$'\1'/%}
+    case $file in /*) ;; *) file=$home/$file ;; esac
+    readlink -m "$file"
+}
+# That file, empty, where there is none; sshd reads it as that account.
+make_authorized_keys() { # ACCOUNT FILE
+    local folder owner=root:root mode=0644
+    [ ! -e "$2" ] || return 0
+    folder=$(dirname "$2")
+    case $2 in
+        "$(readlink -m "$(home_of "$1")")"/*)
+            owner=$1:$(id -gn "$1") mode=0600
+            [ -d "$folder" ] || install -d -o "$1" -g "$(id -gn "$1")" -m 0700 "$folder"
+            ;;
+        *) [ -d "$folder" ] || install -d -m 0755 "$folder" ;;
+    esac
+    install -o "${owner%:*}" -g "${owner#*:}" -m "$mode" /dev/null "$2"
+}
 # Ends the line of a transfer's key there.
 marker=opennebula-ha-transfer
 # What arrived goes, and the folder with it unless something waits in it for its turn.
@@ -238,7 +308,9 @@ drop_incoming() {
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }
 end_trust() {
-    ! grep -qs " $marker\$" "$(authorized_keys)" || sed -i "/ $marker\$/d" "$(authorized_keys)"
+    local keys
+    keys=$(authorized_keys "$login")
+    ! grep -qs " $marker\$" "$keys" || sed -i "/ $marker\$/d" "$keys"
     rm -rf /run/opennebula-ha
 }
 
@@ -426,10 +498,20 @@ count_users() {
     fi
 }
 
+# Where cloud-init manages /etc/hosts it makes it of this at each boot; and what keeps it from setting
+# the hostname.
+hosts_template() { echo "/etc/cloud/templates/hosts.$family.tmpl"; }
+cloud_config=/etc/cloud/cloud.cfg.d/99-opennebula-ha.cfg
+keeping_hostname="# Written by opennebula-ha.
+preserve_hostname: true"
+hosts_files() {
+    local file
+    for file in /etc/hosts "$(hosts_template)"; do [ ! -e "$file" ] || echo "$file"; done
+}
 # Our part of a file that others write in, too.
 begin="# opennebula-ha begin" end="# opennebula-ha end"
 block_of() { sed -n "/^$begin\$/,/^$end\$/{//!p}" "$1" 2>/dev/null || true; }
-remove_block() { sed -i "/^$begin\$/,/^$end\$/d" "$1"; }
+remove_block() { sed -i --follow-symlinks "/^$begin\$/,/^$end\$/d" "$1"; }
 
 # Shares. A server that is gone keeps whoever asks for its files waiting for ever.
 datastores=/var/lib/one/datastores

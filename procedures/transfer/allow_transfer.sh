@@ -1,5 +1,7 @@
-# Let the source write into one folder and one new database here, with one key, for a while.
-# Variables: public_key, seconds. Stops oned: its database is about to change.
+# Let the source write into one folder and one new database here, with one key, for a while. Stops
+# oned: its database is about to change.
+#: public_key
+#: seconds
 stop_oned
 
 step "allow the transfer"
@@ -30,21 +32,16 @@ as_root=
 cat >/run/opennebula-ha/receive <<END
 case \$SSH_ORIGINAL_COMMAND in
     *"$import") exec $as_root$import ;;
-    *) exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+    *) echo; echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
 esac
 END
 # The account that is logged in to reads that one.
 chmod 711 /run/opennebula-ha
 chmod 644 /run/opennebula-ha/receive
-group=$(id -gn "$login")
-keys=$(authorized_keys)
-install -d -o "$login" -g "$group" -m 0700 "$(dirname "$keys")"
+keys=$(authorized_keys "$login")
+make_authorized_keys "$login" "$keys"
 others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
 command="sh /run/opennebula-ha/receive"
 until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
-{
-    [ -z "$others" ] || printf '%s\n' "$others"
-    printf 'restrict,command="%s",expiry-time="%s" %s %s\n' "$command" "$until" "$public_key" "$marker"
-} >"$keys.new"
-chown "$login:$group" "$keys.new"
-mv "$keys.new" "$keys"
+line="restrict,command=\"$command\",expiry-time=\"$until\" $public_key $marker"
+put "$keys" "$others${others:+$'\n'}$line"

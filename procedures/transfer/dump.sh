@@ -1,5 +1,8 @@
-# A dump that is kept. Variables: db_name, reason, keep, stop (yes: with oned stopped, so that nothing
-# is missing).
+# Keep a dump of the database.
+#: db_name
+#: reason
+#: keep: how many
+#: stop: yes, with oned stopped, so that nothing is missing
 [ "$stop" != yes ] || stop_oned
 keep_dump
 tell dump "$dump"

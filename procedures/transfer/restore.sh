@@ -1,6 +1,8 @@
 # Put the received database in place of this host's own, with its SERVER_ID set before that.
-# Variables: db_name, may_replace (yes: its content belongs to this zone), alone (yes: it is a kept
-# dump, for the first server of a new zone); secret: oned_conf (the whole file, with the SERVER_ID).
+#: db_name
+#: may_replace: yes: its content belongs to this zone
+#: alone: yes: it is a kept dump, for the first server of a new zone
+#: secret oned_conf: the whole file, with the SERVER_ID
 step "end the trust for the transfer"
 end_trust
 

@@ -1,7 +1,10 @@
-# Dump the database, and send it as it comes, .one, .ssh and the remotes straight to the other
-# front-ends, all at once. Variables: db_name, reason, keep, targets (lines: name login address port
-# host-key); secret: private_key, made for this transfer. Environment: OPERATOR_AGENT, where the
-# operator's agent is lent to us.
+# Dump the database, and send it as it comes, with .one, .ssh and the remotes, straight to the other
+# front-ends, all at once. OPERATOR_AGENT is in the environment where the operator's agent is lent.
+#: db_name
+#: reason
+#: keep: how many dumps
+#: targets: lines NAME LOGIN ADDRESS PORT HOST-KEY
+#: secret private_key: made for this transfer
 umask 077
 make_gui_key
 
@@ -23,7 +26,7 @@ while read -r name user address port host_key; do
     known="$known$place $host_key"$'\n'
 done <<<"$targets"
 nameless "$known"
-ssh="ssh -F none -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o StrictHostKeyChecking=yes \
+ssh="ssh -F none -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=15 -o ServerAliveInterval=15 -o StrictHostKeyChecking=yes \
     -o GlobalKnownHostsFile=none -o UserKnownHostsFile=$file"
 
 # The ways to log in, by what ssh is told.
@@ -39,10 +42,14 @@ nameless "$private_key"$'\n'
 ways[made]="-o IdentitiesOnly=yes -o IdentityAgent=none -i $file"
 
 as_root() { [ "$user" = root ] || echo "sudo -n "; }
+# What a login shell there prints is no part of what rsync says.
+clean="bash -o pipefail -c '\"\$@\" | while IFS= read -r line; do
+    [ \"\$line\" != $receives ] || exec cat; done' clean"
 # rsync to the front-end that ``reach`` is at.
 through() { # WAY, place there, files
-    rsync -a --timeout=60 --rsync-path="$(as_root)rsync --config=/run/opennebula-ha/receive.conf" \
-        -e "$ssh -l $user -p $port ${ways[$1]}" "${@:3}" "$address::$2" </dev/null
+    rsync -a --timeout=60 \
+        --rsync-path="echo && echo $receives && $(as_root)rsync --config=/run/opennebula-ha/receive.conf" \
+        -e "$clean $ssh -l $user -p $port ${ways[$1]}" "${@:3}" "$address::$2" </dev/null
 }
 reach() { # NAME
     local user address port way files said database status=0
@@ -54,11 +61,11 @@ reach() { # NAME
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
         # Beside the database, not before it.
         exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
-            /var/lib/one/remotes 2>&1 && echo sent)
+            /var/lib/one/remotes 2>&1 && printf '\nsent\n')
         database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||
             status=$?
         said=$(cat <&"$files")
-        [ "$said" = sent ] || { echo "$said"; return 1; }
+        [ "${said##*$'\n'}" = sent ] || { echo "$said"; return 1; }
         [ "$status" = 0 ] || echo "$database"
         return "$status"
     done

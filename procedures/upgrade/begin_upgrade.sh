@@ -1,4 +1,4 @@
 # From here on no oned of ours starts until the database has its new version everywhere.
-# Variable: target (LEADER PACKAGE DATABASE).
+#: target: LEADER PACKAGE DATABASE
 mkdir -p "$(dirname "$upgrading")"
 put "$upgrading" "$target"

@@ -1,5 +1,9 @@
-# Let oned start again, and start it. Variable: settle (yes: with what was staged; no: without).
+# Let oned start again, and start it.
+#: settle: yes: with what was staged; no: without
 step "start oned"
+# Of a transfer that was cut off when the database was in place already.
+end_trust
+drop_incoming
 keep_enabled opennebula.service
 rm -f "$upgrading"
 [ "$settle" != yes ] || end_stage

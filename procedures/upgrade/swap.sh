@@ -1,6 +1,6 @@
-# Put packages that wait in the place of those that are there. Variables: folder (new, or old: the
-# former ones back), start (yes: and start oned; where it does not start with the new ones, the
-# former packages come back).
+# Put packages that wait in the place of those that are there.
+#: folder: new; or old: the former ones back
+#: start: yes: and start oned; where it does not start with the new packages, the former ones come back
 # An earlier run may have ended it.
 [ -e "$staged/new/version" ] || exit 0
 has_packages "$folder" || refuse "packages in $staged/$folder" "none" \

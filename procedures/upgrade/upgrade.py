@@ -20,10 +20,11 @@ from procedures.context import Access
 from procedures.facts.observe import Facts, all_facts, zone_view
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
+from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import Database, ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
 
-INSTALL = 900.0
+INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to put packages in the place of others."""
 
 

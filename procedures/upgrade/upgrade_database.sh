@@ -1,6 +1,8 @@
-# Bring a stopped oned's database to the version that the installed packages need. Variables: db_name,
-# dump (of what is there now), instead (a kept dump to go back to, or nothing), servers (of the zone
-# now, lines: ID NAME).
+# Bring a stopped oned's database to the version that the installed packages need.
+#: db_name
+#: dump: of what is there now
+#: instead: a kept dump to go back to, or nothing
+#: servers: of the zone now, lines ID NAME
 ! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
 # Its own database, or a dump of it.
 may_replace=yes

@@ -36,12 +36,15 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
 
 
 def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
-    """Where addresses are and must not be, and where they are missing."""
+    """Where addresses are and must not be, and where they are missing.
+
+    A leader that is none of the hosts that were looked at may have them: it is about to leave.
+    """
     wrong = []
     for vip in vips:
         found = holders(facts, vip.address)
         wrong += [f"{vip.address} left over on {name}" for name in found if name != leader]
-        if leader is not None and leader not in found:
+        if leader in facts and leader not in found:
             wrong.append(f"{vip.address} missing on the leader {leader}")
     return wrong
 

@@ -1,3 +1,4 @@
-# Remove addresses from whatever interface has them. Variable: addresses.
+# Remove addresses from whatever interface has them.
+#: addresses
 step "remove $addresses"
 for address in $addresses; do drop_address "$address"; done

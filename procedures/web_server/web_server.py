@@ -13,10 +13,11 @@ from hosts.models import Host
 from hosts.script import Output
 from procedures.context import Access
 from procedures.parallel import on_each
+from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import WebSpec
 from procedures.web_server.sites import site
 
-SETTLE = 600.0
+SETTLE = 600.0 + LOCK_PATIENCE
 """Seconds to install a web server, and to start it."""
 
 

@@ -1,7 +1,12 @@
-# The web server with TLS in front of FireEdge.
-# Variables: server (apache or nginx), key, certchain (paths), text (of the site), names (of the
-# certificate, as openssl has them), generate (yes: it is made here), action (look, make, receive,
-# settle or withdraw); secret: sealed (what receive takes), made by another front-end's make.
+# Set up the web server with TLS in front of FireEdge.
+#: server: apache or nginx
+#: key: path
+#: certchain: path
+#: text: of the site
+#: names: of the certificate, as openssl has them
+#: generate: yes: it is made here
+#: action: look, make, receive, settle or withdraw
+#: secret sealed: what receive takes, made by another front-end's make
 pki=/etc/one/fireedge-pki
 ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
 # Names the unit that runs for this alone: it did not before.
@@ -103,7 +108,7 @@ case $action in
             # With what it brings it may not start beside what is there.
             systemctl mask "$unit" 2>/dev/null
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
-                "mend what $manager says on the host, then run again"
+                "$(package_remedy)"
             systemctl unmask "$unit" 2>/dev/null
         fi
         fault=$(certificate_fault)
@@ -125,7 +130,7 @@ case $action in
         if ! said=$($check 2>&1); then
             if [ -n "$before" ]; then put "$site" "$before"; else rm -f "$site" ${link:+"$link"}; fi
             refuse "$unit to take its site" "$(tail -n 4 <<<"$said")" \
-                "mend what it says on the host, then run again"
+                "correct the other sites of $unit that it names, then run again"
         fi
         keep_enabled "$unit"
         systemctl restart "$unit" || refuse "$unit to start" \

@@ -9,6 +9,7 @@ from hosts.models import Host
 from procedures.context import Access
 from procedures.specs import Spec
 from providers import progress, stack
+from providers.runtime import CREATE, INCOMPLETE
 
 S = TypeVar("S", bound=Spec)
 
@@ -22,12 +23,25 @@ class Work(Generic[S]):
     only_looks: ClassVar[bool] = False
     """Its create and update change nothing, neither on a host nor in OpenNebula."""
 
-    def create(self, props: Mapping[str, Any]) -> tuple[str, Outputs]:
-        """Bring it about, or find that it is there: its ID and what was seen."""
+    def __init__(self) -> None:
+        self._access: Access | None = None
+
+    @property
+    def has_changed(self) -> bool:
+        """Something may have been changed, on a host or in OpenNebula."""
+        return self._access is not None and self._access.changes.is_set()
+
+    def identifier_of(self, props: Mapping[str, Any]) -> str:
+        """Return the ID of the resource that has these properties."""
+        spec: Any = self.spec_type.model_validate(props["spec"])
+        return self.identifier(spec)
+
+    def create(self, props: Mapping[str, Any]) -> Outputs:
+        """Bring it about, or find that it is there: what was seen."""
         with self._changing(props, "create") as (spec, access):
             if self.is_adopted(spec) and not self.only_looks:
-                return self.identifier(spec), self._observed(access, spec, props)
-            return self.identifier(spec), self.make(access, spec, props)
+                return self._observed(access, spec, props)
+            return self.make(access, spec, props)
 
     def read(self, props: Mapping[str, Any]) -> Outputs:
         """What is there now; what is not as it should be is told."""
@@ -42,7 +56,11 @@ class Work(Generic[S]):
         with self._changing(news, "update") as (spec, access):
             if stack.current().observes and not self.only_looks:
                 return self._observed(access, spec, {**olds, **news})
-            return self.change(access, spec, olds, news)
+            if olds.get(INCOMPLETE) != CREATE:
+                return self.change(access, spec, olds, news)
+            if self.is_adopted(spec) and not self.only_looks:
+                return self._observed(access, spec, {**olds, **news})
+            return self.make_again(access, spec, olds, news)
 
     def delete(self, props: Mapping[str, Any]) -> None:
         """Take it away; done already, nothing happens."""
@@ -72,6 +90,12 @@ class Work(Generic[S]):
         """Update: what was seen."""
         raise NotImplementedError
 
+    def make_again(
+        self, access: Access, spec: S, olds: Mapping[str, Any], news: Mapping[str, Any]
+    ) -> Outputs:
+        """Create once more what a create that failed, with ``olds``, may have left half made."""
+        return self.change(access, spec, olds, news)
+
     def unmake(self, access: Access, spec: S, props: Mapping[str, Any]) -> None:
         """Delete."""
 
@@ -91,8 +115,9 @@ class Work(Generic[S]):
     def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[S, Access]]:
         urn = str(props.get("urn", ""))
         spec: Any = self.spec_type.model_validate(props["spec"])
+        self._access = stack.current().access(progress.reporter(urn))
         with progress.operation(urn, what):
-            yield spec, stack.current().access(progress.reporter(urn))
+            yield spec, self._access
 
 
 def now() -> str:

@@ -22,13 +22,24 @@ class Work(base.Work[ZoneSpec]):
 
     def make(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
-        if blank := stack.current().blank:
-            begin(access, spec, hosts_of(props), blank)
+        blank, hosts = stack.current().blank, hosts_of(props)
+        if blank and len(hosts) > 1:
+            begin(access, spec, hosts, blank)
         return {}
 
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """It is the zone that is looked at."""
         return {}
+
+    def make_again(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Give up those that left since; ``Zone`` goes on from what there is."""
+        return {**self.change(access, spec, olds, news), **self.make(access, spec, news)}
 
     def change(
         self,

@@ -6,8 +6,8 @@ from typing import Any
 from procedures.context import Access
 from procedures.install.install import Installed, inspect, install, remove
 from procedures.specs import InstallationSpec
-from providers import stack
-from providers.runtime import INCOMPLETE
+from providers import progress, stack
+from providers.runtime import CREATE, INCOMPLETE
 from providers.work import base
 from providers.work.base import Outputs, now
 
@@ -30,14 +30,29 @@ class Work(base.Work[InstallationSpec]):
         """Install, or find it installed."""
         here = stack.current()
         with here.turn(spec.host.name):
-            done = install(
-                access,
-                spec,
-                peers=here.front_ends,
-                agreed=here.release.agreed,
-                converts=here.convert_database,
-                seen=here.take(spec.host),
-            )
+            return self._made(access, spec)
+
+    def make_again(
+        self,
+        access: Access,
+        spec: InstallationSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Install: the host is as new to the stack as it was then, but may have former secrets."""
+        return self._made(access, spec, renew=True)
+
+    def _made(self, access: Access, spec: InstallationSpec, *, renew: bool = False) -> Outputs:
+        here = stack.current()
+        done = install(
+            access,
+            spec,
+            peers=here.front_ends,
+            agreed=here.release.agreed,
+            renew=renew,
+            converts=here.convert_database,
+            seen=here.take(spec.host),
+        )
         if done.adopted:
             here.note_adopted(spec.host.name)
         return _outputs(done, revision=now())
@@ -72,11 +87,17 @@ class Work(base.Work[InstallationSpec]):
         return _outputs(done, revision=now())
 
     def unmake(self, access: Access, spec: InstallationSpec, props: Mapping[str, Any]) -> None:
-        """Stop and disable the services; the data stays unless purge is set."""
+        """Stop and disable the services; the data stays unless purge is set.
+
+        Where the installation never was complete the operator learns what is left of it.
+        """
         here = stack.current()
         is_renamed = spec.host.name not in here.front_ends and here.has(spec.host)
         if spec.host.name not in here.lost and not is_renamed:
-            remove(access, spec)
+            half = props.get(INCOMPLETE) == CREATE
+            left = remove(access, spec, half_installed=half)
+            if left:
+                progress.note(str(props.get("urn", "")), f"{spec.host.name}: {left}")
 
 
 def _outputs(seen: Installed, *, revision: str) -> Outputs:

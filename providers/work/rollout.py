@@ -37,21 +37,26 @@ class Work(base.Work[ZoneSpec]):
         """
         here = stack.current()
         survey = here.survey(access, spec.database)
-        seen = survey.all_facts()
         if not spec.highly_available:
-            waiting = [name for name, one in seen.items() if one.is_behind]
-            (name,) = seen
+            # The config may list more by now: an interrupted conversion.
+            (host,) = hosts_of(props).values()
+            name, seen_alone = host.name, survey.facts_of(host)
+            waiting = [name] if seen_alone.is_behind else []
             known = (
                 {}
                 if "leader" in props
                 else {"leader": name, "servers": [], "pool": [], "backups": {}}
             )
             return {"drift": _waiting(waiting), **known}
+        seen = survey.all_facts()
         adopts = "leader" not in props
         view = survey.view()
         leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
+        if leader not in seen:
+            # It is about to leave: an interrupted change of the front-ends.
+            return {"drift": []}
         waiting = pending(seen, leader, here.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:

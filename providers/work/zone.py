@@ -1,6 +1,6 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from procedures.context import Access
 from procedures.credentials import admin_key
 from procedures.credentials.password import set_password
 from procedures.facts.observe import Facts, facts_where_possible, statuses
-from procedures.membership.leave import forget, prepare, require_gone
+from procedures.membership.leave import forget, leave, prepare, require_gone
 from procedures.membership.take_down import take_down
 from procedures.specs import ZoneSpec
 from procedures.upgrade.upgrade import take_up
@@ -38,12 +38,52 @@ class Work(base.Work[ZoneSpec]):
         stack.current().founded = founded
         return {"drift": _settle_key(access, spec, props, founded, replace=False)}
 
+    def make_again(
+        self,
+        access: Access,
+        spec: ZoneSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Found or adopt; who left since has a place in the zone, if at all, and no ZoneMember."""
+        here = stack.current()
+        staying, before = hosts_of(news), hosts_of(olds)
+        gone = {
+            name: host for name, host in here.still_there(before).items() if name not in staying
+        }
+        with zone_lock(access, staying):
+            seen = _look_and_take_up(access, spec, staying)
+            seen = seen or facts_where_possible(access, staying, spec.database, names=staying)
+            leaving = {name: host for name, host in gone.items() if name in _served(seen.values())}
+            changed = olds.get("one_pass") != news.get("one_pass")
+            set_password(access, spec, staying, leaving, changed=changed)
+            here.founded = found(
+                access, spec, staying, leaving, restore_from=news.get("restore_from")
+            )
+            if leaving and spec.highly_available:
+                degraded = here.allow_degraded
+                here.dumped = prepare(access, spec, staying, leaving, allow_degraded=degraded)
+                for host in leaving.values():
+                    leave(
+                        access,
+                        spec,
+                        host,
+                        {**staying, host.name: host},
+                        allow_degraded=degraded,
+                        dumped=here.dumped,
+                        in_hosts_file=here.names_hosts,
+                    )
+        return {"drift": _settle_key(access, spec, news, here.founded, replace=False)}
+
     def look(self, access: Access, spec: ZoneSpec, props: Mapping[str, Any]) -> Outputs:
         """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
         and whether the lost stay away.
         """
         require_gone(access, props.get("lost_at") or {}, hosts_of(props))
         survey = stack.current().survey(access, spec.database)
+        if any(one.upgrading for one in survey.known_facts().values()):
+            # Before anything else: no oned starts until that is done.
+            return {"drift": [_UPGRADE]}
         if spec.highly_available:
             head = survey.view().leader()
         else:
@@ -103,6 +143,7 @@ class Work(base.Work[ZoneSpec]):
 
 
 _KEY = "oneadmin's SSH_PUBLIC_KEY"
+_UPGRADE = "a change of the database's version that was interrupted"
 
 
 def _look_and_take_up(
@@ -111,6 +152,13 @@ def _look_and_take_up(
     """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
     seen = facts_where_possible(access, hosts, spec.database, names=hosts)
     return {} if take_up(access, spec, hosts, seen) else seen
+
+
+def _served(seen: Collection[Facts]) -> set[str]:
+    """Name the servers of a zone that has begun: with one alone nobody else has served yet."""
+    if any(one.view(None).is_solo for one in seen):
+        return set()
+    return {entry.name for one in seen for entry in one.pool}
 
 
 def _settle_key(

@@ -34,6 +34,16 @@ class Work(base.Work[MemberSpec]):
         founded = stack.current().founded
         return _outputs(spec, join(access, spec, _peers(spec), founded))
 
+    def make_again(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join, from wherever the join before it ended."""
+        return self.make(access, spec, news)
+
     def look(self, access: Access, spec: MemberSpec, props: Mapping[str, Any]) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""
         survey = stack.current().survey(access, spec.zone.database)

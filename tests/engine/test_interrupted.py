@@ -28,12 +28,18 @@ class Midway:
     said: list[str] = field(default_factory=list)
 
     def signal(self, number: int, pattern: str = "") -> None:
-        """Send it to the CLI, or to the process whose command has that pattern."""
+        """Send it to the CLI, or to the process whose command has that pattern.
+
+        A terminal sends SIGINT to every process of the command that it runs.
+        """
         pid = self.process.pid
         if pattern:
             found = session(self.process.pid)
             (pid,) = (pid for pid, command in found.items() if re.search(pattern, command))
-        os.kill(pid, number)
+        if number == signal.SIGINT and not pattern:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
 
     def read_until(self, pattern: str) -> None:
         """Read on until the CLI says that."""
@@ -102,11 +108,13 @@ def test_interrupted_once_the_running_call_ends_and_no_other_begins(
     goes_on(stack, created=["c"])
 
 
-def test_interrupted_twice_it_ends_at_once(stack: Stack) -> None:
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_twice_it_ends_at_once(stack: Stack, first: int, second: int) -> None:
     with midway(stack) as run:
-        run.signal(signal.SIGINT)
+        run.signal(first)
         run.read_until("cancelling")
-        run.signal(signal.SIGINT)
+        run.signal(second)
         done = run.end()
     assert done.status != 0
     assert not any(text in done.text for text in REPEATED)

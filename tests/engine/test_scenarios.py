@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.engine.playground import Stack, crypter
 
 CANARY = "canary-7f3a"
@@ -135,6 +137,8 @@ def test_keeps_secrets_secret(stack: Stack) -> None:
     )
     stack.program("""
 import json
+
+import pytest
 nested = config.require_secret_object("nested")
 a = Thing(
     "a",
@@ -446,4 +450,79 @@ Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"
     run = stack.up()
     assert run.status == 0
     assert run.called("update") == [("update", "a")]
+    assert not stack.up().changed()
+
+
+HALF = f"""
+a = Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"))
+b = Thing("b", ResourceOptions(depends_on=[a]), of=a.made)
+"""
+
+
+def half_created(stack: Stack) -> None:
+    """Have the create of a fail after it has changed something."""
+    stack.config({"trial:value": "1"})
+    stack.program(HALF)
+    stack.flag("touched-a")
+    stack.flag("fail-create-a")
+    failed = stack.up()
+    assert failed.status != 0
+    assert "a: create: expected success, saw failure" in failed.text
+    assert stack.names() == {"a"}
+    assert not stack.state()["pending"]
+    assert CANARY not in stack.raw_state()
+
+
+@pytest.mark.parametrize("refreshes", [False, True])
+@pytest.mark.parametrize("value", ["1", "2"])
+def test_tries_a_create_again_that_was_cut_off_in_the_middle(
+    stack: Stack, value: str, refreshes: bool
+) -> None:
+    half_created(stack)
+    stack.flag("fail-update-a")
+    stack.config({"trial:value": value})
+    if refreshes:
+        assert not stack.refresh().status
+    assert not stack.preview().status
+    again = stack.up()
+    assert again.status != 0
+    # Still a create, from what the first one was asked for.
+    stack.unflag("fail-*")
+    run = stack.up()
+    assert run.status == 0
+    (update,) = [call for call in run.calls if call.method == "update"]
+    assert update.arguments["olds"]["value"] == "1"
+    assert update.arguments["olds"]["incomplete"] == "create"
+    assert run.called("create") == [("create", "b")]
+    assert CANARY not in stack.raw_state()
+    assert not stack.up("--expect-no-changes").changed()
+
+
+@pytest.mark.parametrize("way", ["up", "destroy"])
+def test_deletes_what_a_create_left_that_was_cut_off_in_the_middle(stack: Stack, way: str) -> None:
+    half_created(stack)
+    if way == "up":
+        stack.program("")
+    run = stack.up() if way == "up" else stack.destroy()
+    assert run.status == 0
+    assert run.called("delete", "create", "update") == [("delete", "a")]
+    (delete,) = [call for call in run.calls if call.method == "delete"]
+    assert delete.arguments["props"]["incomplete"] == "create"
+    assert not stack.names()
+
+
+def test_resumes_a_replacement_whose_create_was_cut_off_in_the_middle(stack: Stack) -> None:
+    stack.config({"trial:kind": "x"})
+    stack.program("""
+Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
+""")
+    stack.up()
+    stack.config({"trial:kind": "y"})
+    stack.flag("fail-create-a")
+    stack.flag("touched-a")
+    assert stack.up().status != 0
+    stack.unflag("fail-*")
+    run = stack.up()
+    assert run.status == 0
+    assert run.called("create", "delete", "update") == [("update", "a")]
     assert not stack.up().changed()

@@ -16,7 +16,7 @@ FOREIGN_PASSWORD = "canary-foreign-password-2c81"
 
 def do(host: LabHost, script: str) -> str:
     """Run a script that must go well; what it printed."""
-    done = host.run(f"set -e\n{script}", timeout=120)
+    done = host.run(f"set -e\n{script}")
     assert done.returncode == 0, f"{host.name}: {script}: {done.stdout}{done.stderr}"
     return done.stdout
 

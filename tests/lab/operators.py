@@ -25,6 +25,8 @@ PASSPHRASE = "lab"
 ONE_PASS = "canary-one-pass-5c1f"
 DB_PASSWORD = "canary-db-password-9e7a"
 VIP = "10.2.50.86"
+SERIES = os.environ.get("LAB_ONE_VERSION", "7.2")
+"""Of OpenNebula, as ``one_version`` and the repository's folders name it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Operator:
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True, exist_ok=True)
         self.config: dict[str, Any] = {
-            "one_version": os.environ.get("LAB_ONE_VERSION", "7.2"),
+            "one_version": SERIES,
             "one_vip": VIP,
             "one_vip_cidr": 24,
             "one_vip_if": "eth0",
@@ -239,7 +241,7 @@ def config(operator: Operator, **changes: Any) -> Iterator[None]:
         operator.config = before
 
 
-def kill_at(operator: Operator, moment: str, seconds: float = 180) -> bool:
+def kill_at(operator: Operator, moment: str, seconds: float = 400) -> bool:
     """Run ``up`` and kill all of it, without a word, when it says that; whether it came to it."""
     process = operator.start_up()
     assert process.stdout is not None

@@ -181,8 +181,7 @@ backend to-{port}
     done = lab.host(BALANCER).run(
         "apt-get -qq update && apt-get -qq -y --no-install-recommends install haproxy &&"
         f" cat >/etc/haproxy/haproxy.cfg <<'END'\n{text}{''.join(backends)}\nEND\n"
-        "systemctl restart haproxy",
-        timeout=180,
+        "systemctl restart haproxy"
     )
     assert done.returncode == 0, done.stderr
 

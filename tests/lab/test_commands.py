@@ -46,12 +46,12 @@ def test_the_lead_goes_where_the_operator_wants_it(
         run = operator.switch_over(to)
         print(run.output)
         assert run.ok
-        assert f"{to} leads in place of {leader}" in run.output
+        assert f"{to} is the leader in place of {leader}" in run.output
         assert term(lab) > before
         assert assert_whole(lab, NAMES) == to
         leader = to
     before = term(lab)
-    assert f"{leader} leads already" in operator.switch_over(leader).output
+    assert f"{leader} is the leader already" in operator.switch_over(leader).output
     assert term(lab) == before
 
 

@@ -8,9 +8,11 @@ from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator, kill_at
 from tests.lab.zones import (
+    POOLS,
     assert_survives,
     assert_whole,
     call,
+    content,
     one,
     servers,
     wait_for,
@@ -22,12 +24,6 @@ NAMES = ["n1a1", "n1a2", "n1a3"]
 RETENTION = 20
 """Records that each server keeps of its log, far fewer than OpenNebula's 250000."""
 VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
-POOLS = {
-    "one.userpool.info": (),
-    "one.grouppool.info": (),
-    "one.acl.info": (),
-    "one.templatepool.info": (-2, -1, -1),
-}
 Site = tuple[Lab, Operator]
 
 
@@ -139,7 +135,7 @@ def test_a_lost_host_that_comes_back_is_told_of(site: Site) -> None:
     assert "deposes the leader" in refused.output
     assert "systemctl disable --now opennebula" in refused.output
 
-    lost.run("systemctl disable --now opennebula", timeout=120)
+    lost.run("systemctl disable --now opennebula")
     run = operator.refresh()
     assert run.ok, run.output
     run = operator.up()
@@ -153,8 +149,3 @@ def log(host: LabHost) -> tuple[int, int]:
     ends = "SELECT MIN(log_index), MAX(log_index) FROM opennebula.logdb WHERE log_index > 0"
     first, last = host.run(f"mysql -N -e '{ends}'").stdout.split()
     return int(first), int(last)
-
-
-def content(host: LabHost) -> dict[str, str]:
-    """Every pool as that host's own oned has it."""
-    return {method: call(host, method, *parameters) for method, parameters in POOLS.items()}

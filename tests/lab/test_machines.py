@@ -209,8 +209,7 @@ def test_a_blank_host_installs_a_front_end(make_lab: MakeLab) -> None:
         echo "deb $source stable opennebula" > /etc/apt/sources.list.d/one.list
         apt-get -q update
         apt-get -q -y install mariadb-server opennebula
-        """,
-        timeout=180,
+        """
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.run("systemctl is-active mariadb").stdout == "active\n"

@@ -84,7 +84,7 @@ def test_an_upgrade_of_the_database_that_fails_leaves_the_zone_as_it_was(zone: Z
     one(lab.host("n1a1"), "oneuser create before-that secret-of-that")
     operator.config["upgrade_database"] = "7.4"
     preview = operator.preview()
-    assert "nobody can use the zone for some minutes" in preview.output
+    assert "the zone is down for some minutes" in preview.output
     leader = assert_whole(lab, NAMES)
     refusing = "#!/bin/sh\\necho missing migration descriptors\\nexit 255\\n"
     onedb = lab.host(leader).run(

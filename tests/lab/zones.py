@@ -2,13 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+from xml.etree import ElementTree
 
 from lab.machines import Lab, LabHost
 from tests.lab.operators import VIP
 
+POOLS: Mapping[str, tuple[int, ...]] = {
+    "one.userpool.info": (),
+    "one.grouppool.info": (),
+    "one.acl.info": (),
+    "one.templatepool.info": (-2, -1, -1),
+}
 T = TypeVar("T")
 
 
@@ -99,6 +106,20 @@ END"""
     )
     assert done.returncode == 0, f"{host.name}: {method}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def content(host: LabHost) -> dict[str, str]:
+    """Every pool as that host's own oned has it, by ID: rules come in the order of the database."""
+    return {
+        method: "\n".join(
+            ElementTree.tostring(item, encoding="unicode")
+            for item in sorted(
+                ElementTree.fromstring(call(host, method, *parameters)),  # noqa: S314
+                key=lambda item: int(item.findtext("ID", "-1")),
+            )
+        )
+        for method, parameters in POOLS.items()
+    }
 
 
 def leader_seen_by(host: LabHost, *, other_than: str = "") -> str:

@@ -49,3 +49,12 @@ def test_no_token_that_would_end_too_early_stays(three: list[Server], longest: i
             api(server, PASSWORD).admit("next")
     with pytest.raises(NotAuthenticatedError):
         api(server, "next").raft_status()
+
+
+def test_text_beyond_the_basic_multilingual_plane_is_no_call(three: list[Server]) -> None:
+    server = three[0]
+    server.prepare()
+    server.start()
+    api(server, PASSWORD).rename_zone("Grüße ☃")
+    with pytest.raises(ApiError, match="not in the Basic Multilingual Plane"):
+        api(server, PASSWORD).rename_zone("🐧")

@@ -54,6 +54,13 @@ def test_of_several_vips_each_is_on_the_leader() -> None:
     assert faults({"a": facts("a", addresses=(first, second))}, VIPS, "a") == []
 
 
+def test_a_leader_that_is_about_to_leave_may_hold_the_vips() -> None:
+    """It is none of the front-ends that are looked at any more."""
+    assert faults({"a": facts("a")}, VIPS, "gone") == []
+    left = {"a": facts("a", addresses=(Address("eth0", VIPS[0].address, 24),))}
+    assert faults(left, VIPS[:1], "gone") == [f"{VIPS[0].address} left over on a"]
+
+
 class Site:
     """Hosts with a VIP; what was run on them. ``keeper`` gives it back to itself each time."""
 

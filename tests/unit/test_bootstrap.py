@@ -108,3 +108,5 @@ def test_who_leaves_may_be_on_the_list_of_a_founder_and_nobody_else() -> None:
     ):
         found = BootstrapProvider().diff("", {"front_ends": before}, {"front_ends": now})
         assert found.changes is changes
+    half = {"front_ends": now, "incomplete": "create"}
+    assert BootstrapProvider().diff("", half, {"front_ends": now}).changes

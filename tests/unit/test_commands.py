@@ -97,7 +97,7 @@ def test_a_key_on_record_is_enough(tmp_path: Path) -> None:
 
 def test_each_step_has_a_name_of_its_own_and_hosts_of_the_stack() -> None:
     assert faults(commands=[AFTER, AFTER]) == [
-        "commands: motd is there 2 times; expected each name once"
+        "commands: motd is listed 2 times; expected each name once"
     ]
     assert faults(commands=[{**BEFORE, "hosts": ["n9"]}]) == [
         "commands: firewall names n9, which is not in frontends"

@@ -92,7 +92,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"repository": {"url": f"https://user:{CANARY}@mirror/repo"}},
-        "repository.url: expected a URL without a password, which everybody could read there;"
+        "repository.url: expected a URL without a password, which others could read there;"
         " pulumi config set --secret one_token is for user:password",
     ),
     ({"pkg_cache_proxy": f"http://u:{CANARY}@proxy"}, "pkg_cache_proxy: expected a URL without a"),
@@ -112,7 +112,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"ntp": [{"locale": "LANG=C;x"}]}, "ntp.0.locale: expected a locale"),
     ({"ntp": [{"pool": "a iburst"}]}, "ntp.0.pool: expected a host name or address without"),
     ({"ntp": [{"server": "-x"}]}, "ntp.0.server: expected a host name or address without"),
-    ({"ssl": {"key": "/etc/../x"}}, "ssl.key: expected a whole path such as /mnt/one: no blanks"),
+    (
+        {"ssl": {"key": "/etc/../x"}},
+        "ssl.key: expected an absolute path such as /mnt/one: no blanks",
+    ),
     ({"one_fqdn": "10.2.50.86"}, "one_fqdn: expected a host name such as n1a1, saw 10.2.50.86,"),
     ({"one_fqdn": "one_1.example.org"}, "one_fqdn: expected a host name of lower-case letters"),
     ({"lost": ["-n1"]}, "lost.0: expected a host name of lower-case letters"),
@@ -120,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"admin_pubkey": f"-----BEGIN KEY-----\n{CANARY}"},
         "admin_pubkey: expected public keys, one a",
     ),
-    ({"restore_from": "dump.sql"}, "restore_from: expected the whole path of a dump"),
+    ({"restore_from": "dump.sql"}, "restore_from: expected the absolute path of a dump"),
     (
         {"commands": [{"name": "x", "when": "after-join", "create": " "}]},
         "commands.0.create: expected a command, such as",
@@ -202,7 +205,8 @@ def test_a_front_end_has_a_name_and_address_that_the_others_can_use(
     with pytest.raises(SettingsError) as caught:
         parse(raw(config))
     assert caught.value.faults == [
-        f"{PROJECT}:frontends.{name}: expected a name and address that the others can use"
+        f"{PROJECT}:frontends.{name}: expected a name and an address that the other front-ends can"
+        " use"
     ]
 
 
@@ -238,7 +242,8 @@ def test_a_key_of_ours_under_another_project_s_name_is_not_silently_ignored() ->
     with pytest.raises(SettingsError) as caught:
         parse({**raw(GOOD), "opennebula:force_ha": "true", "opennebula:endpoint": "x"})
     assert caught.value.faults == [
-        f"{PROJECT}:force_ha: missing, but opennebula:force_ha is there: write {PROJECT}:force_ha"
+        f"{PROJECT}:force_ha: missing, but the config has opennebula:force_ha: write"
+        f" {PROJECT}:force_ha"
     ]
 
 

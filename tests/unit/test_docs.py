@@ -1,8 +1,12 @@
 """The documents say what the code says."""
 
 import re
+import tomllib
+from pathlib import Path
 
 from opennebula.families import supported
+from procedures.preflight.checks import SKIPPABLE
+from scripts import structure
 from settings import table
 from settings.table import ROOT
 
@@ -41,7 +45,7 @@ def test_the_table_says_type_default_meaning_and_one_deploys_name_of_each_key() 
 
 def test_what_one_deploy_has_is_a_key_here_or_said_not_to_be() -> None:
     names = {row.one_deploy for row in table.rows()}
-    page = table.PAGE.read_text(encoding="utf-8").partition("## What one-deploy has besides")[2]
+    page = table.PAGE.read_text(encoding="utf-8").partition("## Not supported from one-deploy")[2]
     lacking = set(re.findall(r"`([a-z_]+)`", page.partition("\n## ")[0]))
     assert ONE_DEPLOY - names == lacking
 
@@ -52,15 +56,59 @@ def test_the_distributions_are_those_of_the_families_tables() -> None:
         assert f"| {version} | {supported(version)} |\n" in page
 
 
+PAGES = (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md"))
+CODE = re.compile(r"^```.*?^```$", re.M | re.S)
+
+
 def test_files_that_are_named_are_there() -> None:
-    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for path in re.findall(
             r"`((?!stacks/|raft/)(?:[a-z_]+/)+[\w.]*)`", page.read_text(encoding="utf-8")
         ):
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors that code hosts give the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in PAGES:
+        text = CODE.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(\s*([^):]+)\)", text):
+            path, _, anchor = target.partition("#")
+            other = page.parent / path if path else page
+            assert other.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(other), f"{page.name}: {target}"
+
+
+def test_make_targets_in_the_documents_exist() -> None:
+    rules = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = {name for line in rules for name in line.split()}
+    for page in PAGES:
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)
+        assert set(named) <= targets, page.name
+
+
+def test_the_picture_of_the_structure_follows_the_imports() -> None:
+    text = structure.PAGE.read_text(encoding="utf-8")
+    assert structure.page(text) == text, "make docs draws another picture"
+    assert "components --> providers" in text
+
+
+def test_the_picture_has_every_package_of_the_program() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = set(rules["tool"]["importlinter"]["root_packages"]) - {"lab"}
+    assert set(structure.PURPOSES) - {structure.PROGRAM} == packages
+
+
+def test_arrows_that_follow_from_others_are_left_out() -> None:
+    graph = {"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}
+    assert structure.reduced(graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
+
+
+def test_every_preflight_check_that_can_be_skipped_has_a_row() -> None:
+    rows = (ROOT / "docs" / "preflight.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.M)) == set(SKIPPABLE)

@@ -1,6 +1,8 @@
 """What is run on a host of each family: exact commands, and the files that are written."""
 
 import re
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -144,9 +146,7 @@ def test_scripts_know_no_package_manager() -> None:
 
 # Installing
 
-APT_GET = (
-    "apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
-)
+APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -827,6 +827,31 @@ def test_a_purge_takes_packages_and_the_repository(
     assert names == []
 
 
+@pytest.mark.parametrize(
+    ("os_release", "command"),
+    [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
+)
+def test_of_an_installation_that_was_cut_off_the_repository_goes_and_the_rest_is_reported(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.file("etc/hosts", "")
+    one.fail(command, "no space left on device")
+    one.answer("dpkg-query *Status-Status* opennebula", "exit 1")
+    one.answer("dpkg-query *Status-Status*", "printf 'unpacked one-a\nnot-installed one-b\n'")
+    one.answer("rpm -qa *", "echo one-a")
+    assert "no space left" in one.run("install", variables(blank="new")).values["seen"]
+    mark = "var/lib/opennebula-ha/claimed"
+    assert one.file(mark) == "new\n"
+    one.asked()
+    given = {"features": "", "purge": "no", "db_name": "opennebula", "account": "", "grant": ""}
+    told = one.run("uninstall", {**given, "database": ""})
+    assert told.values["left"] == "one-a"
+    assert "systemctl --no-reload unmask opennebula.service" in one.asked()
+    assert [path.name for path in (one.root / "etc").rglob("*opennebula*")] == []
+    assert one.file(mark) == ""
+
+
 def read(path: Path) -> str:
     return path.read_text(errors="replace")
 
@@ -835,3 +860,120 @@ def test_no_script_needs_python_on_a_host() -> None:
     """The lab's hosts have one, so that nothing there would miss it."""
     for path in SCRIPTS.rglob("*.sh"):
         assert "python" not in path.read_text(encoding="utf-8"), path.name
+
+
+# Another program that has the package manager's lock
+
+BY_APT = (
+    "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
+    "E: Unable to lock directory /var/lib/apt/lists/"
+)
+BY_UPGRADES = (
+    "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 813"
+    " (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock"
+    " (/var/lib/dpkg/lock-frontend), is another process using it?"
+)
+BY_DPKG = "dpkg: error: dpkg frontend lock was locked by another process with pid 999999814"
+BY_OLD_APT = (
+    "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)"
+)
+BY_DNF = "metadata already locked by 999999999\nThe application with PID 999999999 is: dnf"
+ENDED = "a process that has ended (process"
+BY_RPM = "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource unavailable)"
+BY_ZYPPER = "System management is locked by the application with pid 815 (/usr/bin/zypper)."
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A command that fails since another program has the lock, and how it says so."""
+
+    os_release: str
+    pattern: str
+    said: str
+    status: int
+    holder: str
+
+
+LOCKS = [
+    Lock(DEBIAN, "apt-get *update*", BY_APT, 100, "apt-get (process 812)"),
+    Lock(UBUNTU, "apt-get *install -y*", BY_UPGRADES, 100, "unattended-upgr (process 813)"),
+    Lock(DEBIAN, "apt-get *install -y*", BY_DPKG, 100, f"{ENDED} 999999814)"),
+    Lock(DEBIAN, "apt-get *install -y*", BY_OLD_APT, 100, "another program"),
+    Lock(ALMA, "dnf *makecache*", BY_DNF, 200, f"{ENDED} 999999999)"),
+    Lock(ALMA, "dnf * install *", BY_RPM, 1, "another program"),
+    Lock(ALMA, "dnf * install *", "Waiting", 200, "another program"),
+    Lock(LEAP, "zypper *refresh*", BY_ZYPPER, 7, "/usr/bin/zypper (process 815)"),
+    Lock(LEAP, "zypper * install *", BY_RPM, 1, "another program"),
+]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, lock: Lock) -> None:
+    one = host(tmp_path, lock.os_release)
+    once = f"[ -e /ROOT/let-go ] || {{ touch /ROOT/let-go; echo {shlex.quote(lock.said)} >&2"
+    # Once it is free, the command answers as ever.
+    glob = re.sub(r"([^*]+)", lambda found: f'"{found[1]}"', lock.pattern)
+    first = f"case $asked in\n{glob}) {once}; exit {lock.status}; }} ;;\nesac\n"
+    one.file("first", first.replace("/ROOT", str(one.root)))
+    output = one.run("install", variables())
+    assert "remedy" not in output.values
+    manager = lock.pattern.split()[0]
+    said = f"wait up to 900 s for the lock of {manager}: {lock.holder} has it"
+    assert output.steps.count(said) == 1
+    assert "opennebula 7.2.0-1" in one.file("installed")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_that_nobody_gives_back_is_told_with_its_holder(tmp_path: Path, lock: Lock) -> None:
+    one = host(tmp_path, lock.os_release)
+    one.answer(lock.pattern, f"echo {shlex.quote(lock.said)} >&2; exit {lock.status}")
+    told = one.run("install", variables(lock_patience="1")).values
+    assert told["expected"].endswith("to get its lock within 1 s")
+    assert told["seen"] == f"{lock.holder} has it"
+    assert "unattend_disable" in told["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "pattern", "said", "remedy"),
+    [
+        (DEBIAN, "apt-get *install -y --allow*", "E: Unable to locate package x", "one_version"),
+        (DEBIAN, "apt-get *install -y --allow*", "E: you have held broken packages", "held back"),
+        (
+            DEBIAN,
+            "apt-get *install -y --allow*",
+            "E: Sub-process /usr/bin/dpkg returned an error code (1)",
+            "/var/log/apt/term.log",
+        ),
+        (DEBIAN, "apt-get *install -y --allow*", "E: Failed to fetch http://m", "pkg_cache_proxy"),
+        (DEBIAN, "apt-get *install -y --allow*", "E: Who knows", "run the same with apt"),
+        (ALMA, "dnf * install *", " - nothing provides libx", "held back"),
+        (ALMA, "dnf * install *", "warning: %post scriptlet failed", "/var/log/dnf.rpm.log"),
+        (LEAP, "zypper * install *", "Download (curl) error", "pkg_cache_proxy"),
+        (LEAP, "zypper * install *", "%post scriptlet failed", "/var/log/zypp/history"),
+    ],
+)
+def test_the_remedy_fits_what_the_package_manager_says(
+    tmp_path: Path, os_release: str, pattern: str, said: str, remedy: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.fail(pattern, said)
+    assert remedy in one.run("install", variables()).values["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("os_release", "timer", "removal"),
+    [
+        (DEBIAN, "apt-daily-upgrade.timer", f"{APT_GET} -y purge unattended-upgrades"),
+        (ALMA, "dnf-automatic.timer", "dnf -q -y --noautoremove remove unattended-upgrades"),
+    ],
+)
+def test_no_unattended_upgrade_begins_while_they_are_removed(
+    tmp_path: Path, os_release: str, timer: str, removal: str
+) -> None:
+    one = host(tmp_path, os_release)
+    one.answer("systemctl list-units*", f"echo '{timer} loaded active waiting Upgrades'")
+    given = {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
+    one.run("packages", given)
+    asked = [line for line in one.asked() if "list-units" not in line]
+    stop, start = f"systemctl stop {timer}", f"systemctl start {timer}"
+    assert [line for line in asked if line in (stop, removal, start)] == [stop, removal, start]

@@ -9,9 +9,10 @@ import pytest
 from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
-from components.zone import HighAvailableZone, installations, preflight, zone
+from components.zone import HighAvailableZone
 from procedures.specs import Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from settings import Settings, parse
+from settings.specs import installations, preflight, zone
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
@@ -323,6 +324,7 @@ def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -
 
 def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
     assert build(**ALONE).kinds() == [
+        "Bootstrap zone",
         "FrontEnd n1",
         "HighAvailableZone zone",
         "Installation n1",

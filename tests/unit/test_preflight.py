@@ -563,6 +563,18 @@ def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
     assert only(findings(site(none_yet))).host == "n1a3"
 
 
+def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
+    nobody = looks(**{name: unreachable(name) for name in NAMES})
+    assert {one.error.host for one in findings(site(nobody, before=spec()))} == {*NAMES}
+    # Those that leave may hold the data, and so may the only one that the stack had.
+    none_seen = looks(n1a3=unreachable("n1a3"))
+    left = Host(name="n1a9", address="10.2.50.99")
+    more = spec(hosts={**spec().hosts, "n1a9": left})
+    assert only(findings(site(none_seen, before=more))).host == "n1a3"
+    alone = spec(hosts={"n1a3": spec().hosts["n1a3"]})
+    assert only(findings(site(none_seen, before=alone))).host == "n1a3"
+
+
 def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
     answers = looks(n1a3=seen("n1a3", clock=Clock(80.0, 80.1)))
     (found,) = findings(site(answers, spec(sets_clocks=True)))
@@ -771,6 +783,42 @@ def test_what_the_script_tells() -> None:
         reached={("10.2.50.11", 22): "open", ("10.2.50.12", 22): "No route to host"},
         name_sources=("files", "mymachines", "dns"),
     )
+
+
+def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> None:
+    told = ground(
+        values(
+            "n1a1",
+            login="ubuntu",
+            groups="ubuntu sudo",
+            sshd="10.2.50.11 allowusers ubuntu@10.2.50.1\n10.2.50.11 allowusers admin\n"
+            "10.2.50.11 authorizedkeysfile .ssh/authorized_keys .ssh/more\n"
+            "10.2.50.12 forcecommand none",
+            own_name="stranger ",
+            environment="http_proxy=http://p:3128\nno_proxy=localhost",
+            managers="keepalived\nsystemd-networkd",
+            vip_files=f"{VIP} /etc/netplan/50.yaml\n{VIP} /etc/keepalived/k.conf",
+            password_policy="simple_password_check \nsimple_password_check_digits 1",
+        ),
+        sent=1001.0,
+        received=1003.5,
+    )
+    assert (told.login, told.groups) == ("ubuntu", ("ubuntu", "sudo"))
+    assert told.sshd == {
+        "10.2.50.11": {
+            "allowusers": ("ubuntu@10.2.50.1", "admin"),
+            "authorizedkeysfile": (".ssh/authorized_keys .ssh/more",),
+        },
+        "10.2.50.12": {"forcecommand": ("none",)},
+    }
+    assert told.own_name == "stranger "
+    assert told.environment == {"http_proxy": "http://p:3128", "no_proxy": "localhost"}
+    assert told.managers == ("keepalived", "systemd-networkd")
+    assert told.vip_files == {VIP: ("/etc/netplan/50.yaml", "/etc/keepalived/k.conf")}
+    assert told.password_policy == {
+        "simple_password_check": "",
+        "simple_password_check_digits": "1",
+    }
 
 
 def test_a_clock_is_known_as_well_as_the_way_there_is_short() -> None:

@@ -573,6 +573,44 @@ def test_what_differs_is_named(
     assert drift(seen, wanted, SECRETS) == found
 
 
+TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
+
+
+@pytest.mark.parametrize(
+    ("template", "keeps", "found"),
+    [
+        ("", None, ()),
+        (f"{TEMPLATE}\n10.2.50.10 n1a1", True, ()),
+        (
+            TEMPLATE,
+            True,
+            (f"{TEMPLATE}: without n1a1, which the next boot would take out of /etc/hosts",),
+        ),
+        (
+            f"{TEMPLATE}\n10.2.50.99 n1a1",
+            True,
+            (f"{TEMPLATE}: without n1a1, which the next boot would take out of /etc/hosts",),
+        ),
+        (
+            f"{TEMPLATE}\n10.2.50.10 n1a1",
+            False,
+            ("cloud-init: may set another hostname at a boot",),
+        ),
+    ],
+)
+def test_what_cloud_init_would_undo_at_a_boot_is_drift(
+    template: str, keeps: bool | None, found: tuple[str, ...]
+) -> None:
+    wanted = spec(names={"n1a1": "10.2.50.10"}, ensure_hostname=True)
+    seen = facts(
+        hosts_template=template,
+        keeps_hostname=keeps,
+        hostname="n1a1 n1a1",
+        resolves={"n1a1": "10.2.50.10"},
+    )
+    assert drift(seen, wanted, SECRETS) == found
+
+
 def test_another_database_password_is_drift() -> None:
     assert drift(facts(), spec(), Secrets("one", "another")) == ("oned.conf: DB/PASSWD",)
 

@@ -2,10 +2,10 @@
 
 import base64
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import dill
 import pytest
@@ -15,6 +15,7 @@ from pulumi.runtime import rpc
 
 from hosts.errors import HostError
 from hosts.models import Host
+from procedures.context import Access
 from procedures.install.install import Installed
 from procedures.preflight.preflight import Checked
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
@@ -220,6 +221,99 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
+
+
+class Half(base.Work[MemberSpec]):
+    """Fails in every way of changing something; says which."""
+
+    spec_type = MemberSpec
+    writes: ClassVar[bool] = True
+    adopted: ClassVar[bool] = False
+
+    def identifier(self, spec: MemberSpec) -> str:
+        return spec.host.name
+
+    def is_adopted(self, spec: MemberSpec) -> bool:
+        return self.adopted
+
+    def make(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "make")
+
+    def make_again(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "make again")
+
+    def change(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "change")
+
+    def look(self, *_: Any) -> dict[str, Any]:
+        return {"drift": ["as it was"]}
+
+    def _fail(self, access: Access, what: str) -> NoReturn:
+        if self.writes:
+            access.changes.set()
+        raise HostError("n1", what, expected="this", seen="that", remedy="do so")
+
+
+@pytest.fixture
+def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
+    class Mine(Half):
+        pass
+
+    monkeypatch.setattr(Probe, "_work", lambda _: Mine())
+    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+    return Mine
+
+
+def record_of(call: Callable[[], Any], step: str) -> Any:
+    """Return what the state will have of a call that fails in that step."""
+    with pytest.raises(HostError) as caught:
+        call()
+    assert caught.value.step == step
+    return getattr(caught.value, "_opennebula_ha_partial", None)
+
+
+def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_something(
+    half: type[Half],
+) -> None:
+    record = record_of(lambda: Probe().create(inputs()), "make")
+    assert record == ("n1", {**inputs(), "incomplete": "create"})
+    half.writes = False
+    assert record_of(lambda: Probe().create(inputs()), "make") is None
+
+
+def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Half]) -> None:
+    olds = {**inputs(), "incomplete": "create"}
+    assert Probe().diff("n1", olds, inputs()).changes
+    # It is so however often, from what it was first, and also where nothing was written this time.
+    for half.writes in (True, False):
+        record = record_of(lambda: Probe().update("n1", olds, moved()), "make again")
+        assert record == ("n1", olds)
+    updated = {**inputs(), "incomplete": "update"}
+    record = record_of(lambda: Probe().update("n1", updated, moved()), "change")
+    assert record == ("n1", updated)
+
+
+def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
+    half: type[Half],
+) -> None:
+    half.adopted = True
+    outs = Probe().update("n1", {**inputs(), "incomplete": "create"}, moved()).outs
+    assert outs is not None
+    assert outs["drift"] == ["as it was"]
+    assert "incomplete" not in outs
+
+
+def test_what_was_created_half_stays_so_while_the_stack_only_observes(
+    half: type[Half], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config({"opennebula-ha:adopt": "observe"}, "opennebula-ha")
+    monkeypatch.setattr(runtime, "_config", config)
+    olds = {**inputs(), "incomplete": "create"}
+    assert not Probe().diff("n1", olds, inputs()).changes
+    outs = Probe().update("n1", olds, moved()).outs
+    assert outs is not None
+    assert outs["incomplete"] == "create"
 
 
 def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(

@@ -191,13 +191,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"frontends": front_ends("10.2.50.1", "10.2.50.2", "127.0.0.1"), "one_vip": MISSING}
         | {"one_vip_cidr": MISSING, "one_vip_if": MISSING},
         "frontends.n3",
-        "that the others can use",
+        "that the other front-ends can use",
     ),
     "SQLite with several": ({"db_backend": "SQLite"}, "db_backend", "convert_database: true"),
     "SQLite with force_ha": (
         {"db_backend": "SQLite", "force_ha": True, "frontends": front_ends("10.2.50.1")},
         "db_backend",
-        "or stay with one front-end without force_ha",
+        "or use one front-end without force_ha",
     ),
     "no interface for the VIP": ({"one_vip_if": MISSING}, "one_vip_if", "go together"),
     "no prefix for the VIP": ({"one_vip_cidr": MISSING}, "one_vip_cidr", "go together"),
@@ -218,12 +218,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a further prefix too long": (
         {"one_vips": [{"address": "10.2.50.9", "cidr": 64}]},
         "one_vips",
-        "64 is no prefix of 10.2.50.9",
+        "64 is not a prefix length of 10.2.50.9",
     ),
     "a VIP twice": (
         {"one_vips": [{"address": "10.2.50.86", "cidr": 24}]},
         "one_vips",
-        "10.2.50.86 is there twice",
+        "10.2.50.86 is listed twice",
     ),
     "a further VIP is a front-end": (
         {"one_vips": [{"address": "10.2.50.11", "cidr": 24}]},
@@ -233,7 +233,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "an interface of a stranger": (
         {"one_vips": [{"address": "10.2.50.9", "cidr": 24, "interfaces": {"n9": "eth1"}}]},
         "one_vips",
-        "an interface of n9",
+        "an interface for n9",
     ),
     "an unknown key of a further VIP": (
         {"one_vips": [{"address": "10.2.50.9", "cidr": 24, "if": "eth1"}]},
@@ -246,7 +246,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
             "one_vips": [{"address": "10.2.50.9", "cidr": 24, "interface": "eth0"}],
         },
         "one_vips",
-        "the first of them as one_vip",
+        "one_vip is missing",
     ),
     "a hook with arguments": ({"leader_hook": "raft/x.sh now"}, "leader_hook", "without arguments"),
     "no URL": ({"zone_endpoint": "one.example.org"}, "zone_endpoint", "with http:// or"),
@@ -286,7 +286,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "one_pass",
         "one line of printable characters",
     ),
-    "a password with a space": ({"one_pass": f"{CANARY} x"}, "one_pass", "no space in a password"),
+    "a password with a space": ({"one_pass": f"{CANARY} x"}, "one_pass", "no spaces in a password"),
     "a password that oned.conf cannot hold": (
         {"db_password": f"{CANARY}\\"},
         "db_password",
@@ -296,7 +296,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "an attribute that the program sets": (
         {"oned": {"federation": {"SERVER_ID": 1}}},
         "oned.federation",
-        "SERVER_ID is the zone's matter",
+        "the zone sets SERVER_ID",
     ),
     "an attribute given twice": ({"oned": {"PORT": 1, "port": 1}}, "oned.port", "given twice"),
     "an attribute of no kind": (
@@ -334,7 +334,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "an entry that is set and removed": (
         {"oned": {"VM_MAD": [{"NAME": "kvm", "TYPE": "kvm"}, {"remove": "kvm"}]}},
         "oned.VM_MAD",
-        "kvm is there twice",
+        "kvm is listed twice",
     ),
     "an entry that oned.conf cannot hold": (
         {"oned": {"VM_MAD": [{"NAME": "kvm", "TYPE": "a]]>b"}]}},
@@ -376,7 +376,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "set features.gui: true",
     ),
     "another web server": ({"ssl": {"web_server": "caddy"}}, "ssl.web_server", "'apache' or 'ngi"),
-    "a key without its whole path": ({"ssl": {"key": "k.pem"}}, "ssl.key", "expected a whole path"),
+    "a key without its whole path": (
+        {"ssl": {"key": "k.pem"}},
+        "ssl.key",
+        "expected an absolute path",
+    ),
     "LDAP without a server": (
         {"auth": {"default": "ldap"}},
         "auth.ldap.config",
@@ -395,7 +399,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a server that nobody described": (
         {"auth": {"ldap": {"config": {":order": [["a", "z"]], "a": {":host": "b"}}}}},
         "auth.ldap.config.:order",
-        "z: no such server",
+        "z is not one of the servers",
     ),
     "a mapping without a file": (
         {
@@ -412,12 +416,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a default that is set in two places": (
         {"auth": LDAP, "oned": {"DEFAULT_AUTH": "x509"}},
         "oned.DEFAULT_AUTH",
-        "set by auth.default, too",
+        "also set by auth.default",
     ),
     "a default that nobody may use": (
         {"auth": LDAP, "oned": {"AUTH_MAD": {"AUTHN": "ssh"}}},
         "oned.AUTH_MAD.AUTHN",
-        "expected ldap among them",
+        "expected ldap in the list",
     ),
     "an attribute that oned.conf cannot hold": (
         {"oned": {"LOG": {"SYSTEM": "a]]>b"}}},
@@ -496,7 +500,7 @@ def kept(*keys: str) -> Callable[[str], bool]:
 
 def test_a_secret_where_everybody_could_read_it_in_the_state_is_refused() -> None:
     config = raw({**GOOD, "oned": {"SCHED": {"TOKEN": CANARY}}})
-    with pytest.raises(SettingsError, match="oned: holds a secret, but") as caught:
+    with pytest.raises(SettingsError, match="oned: is set as a secret, but") as caught:
         parse(config, is_secret=kept("one_pass", "db_password", "oned"))
     assert CANARY not in str(caught.value)
 

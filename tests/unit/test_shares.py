@@ -112,8 +112,8 @@ def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
     for changes, key in ((mounted(path), "fstab.0.path"), (kept(path), "ds.config.mounts.0.path")):
         (found,) = faults(**changes)
         assert found.startswith(
-            f"{key}: expected a whole path such as /mnt/one: no blanks, quotes or backslashes, no ."
-            " or .. in it, no //, no / at its end, saw "
+            f"{key}: expected an absolute path such as /mnt/one: no blanks, quotes or backslashes,"
+            " no . or .. in it, no //, no / at its end, saw "
         )
 
 
@@ -138,12 +138,12 @@ def test_what_is_bound_read_only_keeps_its_owner_and_may_be_anything() -> None:
 def test_shares_and_links_that_exclude_each_other_are_refused() -> None:
     twice = {"type": "image", "path": "/mnt/one"}
     inside = {"type": "file", "path": "/var/lib/one/datastores/2"}
-    assert faults(fstab=[SHARE, SHARE])[0].startswith("fstab: /mnt/one is there 2 times")
+    assert faults(fstab=[SHARE, SHARE])[0].startswith("fstab: /mnt/one is listed 2 times")
     found = faults(ds={"config": {"mounts": [twice, twice, inside]}})
-    assert found[0].startswith("ds.config.mounts: image is there 2 times")
+    assert found[0].startswith("ds.config.mounts: image is listed 2 times")
     assert found[1].startswith("ds.config.mounts.2.path: /var/lib/one/datastores/2 is where")
     assert faults(**mounted("/var/lib/one/datastores/1"), **kept("/mnt/one")) == [
-        "ds.config.mounts: /var/lib/one/datastores/1 is mounted by fstab, too; take it out of one"
+        "ds.config.mounts: /var/lib/one/datastores/1 is also mounted by fstab; remove it from one"
         " of them"
     ]
     parse(raw({**GOOD, **mounted("/var/lib/one/datastores/2"), **kept("/mnt/one")}))

@@ -81,7 +81,7 @@ def run(shell: Shell, body: str, timeout: float = 20.0) -> tuple[int, str, str, 
 def test_each_script_has_its_own_status_and_outputs(shell: Shell) -> None:
     assert run(shell, "echo one; echo two >&2") == (0, "one\n", "two\n", [])
     assert run(shell, "printf 'no end of line'; exit 65") == (65, "no end of line", "", [])
-    assert run(shell, "false") == (1, "", "", [])
+    assert run(shell, "false") == (1, "=failed false\n", "", [])
     assert run(shell, "echo three") == (0, "three\n", "", [])
 
 
@@ -105,6 +105,42 @@ def test_a_script_that_takes_too_long_is_overdue(shell: Shell) -> None:
     with pytest.raises(OverdueError) as caught:
         run(shell, "step waiting; read -r <>/dev/ptmx", timeout=1.5)
     assert "#waiting" in caught.value.stdout
+
+
+CHATTY = """\
+echo '#no step'; echo '@motd Cg=='; echo '=remedy none'; printf 'Welcome to '
+printf 'sudo: unable to resolve host n1a1\\nbash: warning: setlocale: ' >&2
+exec "$@"
+"""
+
+
+def test_what_a_login_shell_prints_is_no_part_of_what_a_script_says() -> None:
+    shell = Shell(cast(Any, LocalChannel()), f"bash -c {shlex.quote(CHATTY)} login ")
+    assert run(shell, "step here; echo one; echo two >&2; exit 3") == (
+        3,
+        "#here\none\n",
+        "two\n",
+        ["here"],
+    )
+    assert run(shell, "echo three") == (0, "three\n", "", [])
+    shell.close()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "status", "out", "err"),
+    [
+        ("bash -c 'echo not available; exit 1' ", 1, "not available\n", ""),
+        ("bash -c 'echo sudo: a password is required >&2; exit 1' ", 1, "", "password"),
+    ],
+)
+def test_a_shell_that_never_starts_is_told_from_a_script_that_fails(
+    prefix: str, status: int, out: str, err: str
+) -> None:
+    shell = Shell(cast(Any, LocalChannel()), prefix)
+    ended = shell.run(Script("test", "true", exclusive=False).text(), lambda _: None, 20)
+    assert (ended.status, ended.stdout, ended.started) == (status, out, False)
+    assert err in ended.stderr
+    shell.close()
 
 
 def test_a_shell_that_ends_in_the_middle_says_how() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -43,6 +44,7 @@ note() {
         text=${text//$file/<$(cat "$file")>}
     done
     (flock 9 && printf '%s\0' "$text" >&9) 9>>"$home/calls"
+    printf %s "$banner" >&2
     [[ "$text" =~ $lets_in ]] && return
     echo "$refusal" >&2
     return 255
@@ -71,12 +73,18 @@ def send(
     lent: bool = False,
     refusal: str = "Permission denied (publickey).",
     dumper: str = 'echo "of opennebula: $*"',
+    banner: str = "",
 ) -> Sent:
     """Run the script as on a leader whose ``login`` has those keys of its own."""
     (home / ".ssh").mkdir()
     for name in own:
         (home / ".ssh" / name).write_text("a key\n")
-    variables = {"lets_in": lets_in, "refusal": refusal, "targets": targets}
+    variables = {
+        "lets_in": lets_in,
+        "refusal": refusal,
+        "targets": targets,
+        "banner": banner,
+    }
     given = {"SUDO_USER": "ubuntu", "SSH_AUTH_SOCK": "/of/somebody/else"}
     if lent:
         given[agent.SOCKET] = AGENT
@@ -202,7 +210,8 @@ def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
 ) -> None:
     sent = send(tmp_path, lets_in=".", targets=f"n1a2 {user} 10.2.50.11 2222 ssh-rsa AAAA2")
     files, database = sent.calls
-    assert f" --rsync-path={sudo}rsync --config=/run/opennebula-ha/receive.conf " in files
+    program = f"{sudo}rsync --config=/run/opennebula-ha/receive.conf"
+    assert f" --rsync-path=echo && echo opennebula-ha-receives && {program} " in files
     unit = "--unit=opennebula-ha-import.service bash /run/opennebula-ha/import"
     assert re.search(rf" 10\.2\.50\.11 {sudo}systemd-run .* {unit}$", database)
     for call in sent.calls:
@@ -238,6 +247,24 @@ def test_a_failure_names_the_receiver_and_what_was_said_there(tmp_path: Path) ->
     # Who could be reached has all of it, and so has the dump that is kept.
     assert (tmp_path / "at-10.2.50.12").read_text() == DUMPED
     assert Path(sent.output.values["dump"]).read_text() == DUMPED
+
+
+def test_what_a_host_prints_at_a_login_is_no_failure(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in=".", banner="Authorized use only!\nbash: warning: setlocale: ")
+    assert sent.status == 0
+    assert (tmp_path / "at-10.2.50.11").read_text() == DUMPED
+
+
+def test_only_rsync_itself_is_heard_past_a_login_shell(tmp_path: Path) -> None:
+    sent = send(tmp_path, lets_in=".")
+    called = sent.calls[0]
+    program = called[called.index("bash -o pipefail") : called.index(" ssh -F")]
+    said = "printf 'Welcome\\nto here: '; echo; echo opennebula-ha-receives; printf '@RSYNC\\0\\1'"
+    for end, status in (("true", 0), ("exit 7", 7)):
+        done = subprocess.run(
+            [*shlex.split(program), "sh", "-c", f"{said}; {end}"], capture_output=True, check=False
+        )
+        assert (done.stdout, done.returncode) == (b"@RSYNC\0\1", status)
 
 
 def test_an_import_that_fails_is_told_of(tmp_path: Path) -> None:

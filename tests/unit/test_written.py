@@ -74,7 +74,7 @@ def test_what_reads_the_same_needs_no_quotes(key: str, text: str, arrived: str) 
 def test_a_key_without_a_value_is_said_to_have_none() -> None:
     for text in ("", "~", "null"):
         assert faults(line("zone_name", text), zone_name="null") == [
-            "zone_name: has no value; give it one, or take the line out"
+            "zone_name: has no value; set one, or remove the line"
         ]
     assert faults(line("zone_name", '"null"'), zone_name="null") == []
 
@@ -92,7 +92,7 @@ def test_numbers_are_looked_at_wherever_they_stand() -> None:
         'fstab.0.mode: 0750 without quotes reads as 488; write "0750"'
     ]
     assert faults(line("oned", "{SCHED: [{V: 7.10}]}"), oned={"SCHED": [{"V": 7.1}]})[0] == (
-        'oned.SCHED.0.V: 7.10 without quotes reads as 7.1; write 7.1, or "7.10" where it is text'
+        'oned.SCHED.0.V: 7.10 without quotes reads as 7.1; write 7.1, or "7.10" if it is text'
     )
     assert faults(line("keep_dumps", "010"), keep_dumps=8) == [
         "keep_dumps: 010 without quotes reads as 8; write 8"

@@ -102,6 +102,20 @@ def test_a_zone_of_three_does_not_become_a_front_end_outside_any_zone() -> None:
     assert "shrink it to one with force_ha: true first" in text
 
 
+@pytest.mark.parametrize("highly_available", [True, False])
+def test_who_leaves_a_founder_that_is_still_alone_never_was_in_a_zone(
+    highly_available: bool,
+) -> None:
+    wanted: dict[str, Any] = {"zone": {"highly_available": highly_available}}
+    founder = server("n1a1", server_id=-1, running=False, status=None)
+    two = ("n1a2", "n1a3")
+    found = judge(change("n1a1", leaving=two, **wanted), [founder], ZoneView((), {}))
+    assert found.refusals == ()
+    # Of a name that the stack never had nothing is known.
+    found = judge(change("n1a1", leaving=two[:1], **wanted), [founder], ZoneView((), {}))
+    assert "n1a3" in refusal(found)
+
+
 def test_a_new_front_end_with_data_of_another_opennebula() -> None:
     stranger = server("n1a4", identity="theirs", server_id=-1, pool=(), status=None)
     wanted = change(*NAMES, "n1a4", new=("n1a4",))

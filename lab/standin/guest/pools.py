@@ -191,9 +191,9 @@ class Acl:
         return found
 
     def all(self) -> list[AclRule]:
-        """Every rule, by number."""
+        """Every rule, by whom it is for, and then as the database gives them: of no order."""
         rows = self._db.storage.read(
-            "SELECT oid, userset, resource, rights, zone FROM acl ORDER BY oid"
+            "SELECT oid, userset, resource, rights, zone FROM acl ORDER BY userset"
         )
         return [AclRule(*(int(cell) for cell in row)) for row in rows]
 

@@ -35,7 +35,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             method, params = decode_request(body)
         except Exception as error:
-            self._send(encode_fault(-503, f"Unable to parse the call: {error}"))
+            self._send(encode_fault(-503, f"Call XML not a proper XML-RPC call.  {error}"))
             return
         if not server.api.knows(method):
             self._send(encode_fault(UNKNOWN_METHOD, f"Method '{method}' not defined"))

@@ -41,7 +41,11 @@ def encode_fault(code: int, text: str) -> bytes:
 
 def decode_request(body: bytes) -> tuple[str, list[Any]]:
     """Method and parameters of a call."""
-    params, method = xmlrpc.client.loads(body.decode())
+    text = body.decode()
+    # So the library that oned is built with.
+    if any(character > "\uffff" for character in text):
+        raise ValueError("UTF-8 string contains a character not in the Basic Multilingual Plane")
+    params, method = xmlrpc.client.loads(text)
     if method is None:
         raise ValueError("not a method call")
     return method, list(params)

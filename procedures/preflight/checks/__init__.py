@@ -17,7 +17,15 @@ from procedures.preflight.checks.host import (
     memory,
     systemd,
 )
+from procedures.preflight.checks.logins import logins
 from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
+from procedures.preflight.checks.others import (
+    cloud_init,
+    own_name,
+    password_policy,
+    proxy,
+    vip_managers,
+)
 from procedures.preflight.checks.renamed import renamed
 from procedures.preflight.context import Finding, Site, Weight
 
@@ -28,27 +36,40 @@ SKIPPABLE: Mapping[str, Rule] = {
     "disk": disk,
     "interface": interface,
     "listeners": listeners,
+    "logins": logins,
     "memory": memory,
     "names": names,
+    "own_name": own_name,
+    "password_policy": password_policy,
     "ports": ports,
+    "proxy": proxy,
     "service_ports": service_ports,
     "vip": vip,
+    "vip_managers": vip_managers,
 }
 """By the name that the config skips them with."""
 
-_ALWAYS: tuple[Rule, ...] = (renamed, blank, conversion, distribution, systemd, mandatory_access)
+_ALWAYS: tuple[Rule, ...] = (
+    renamed,
+    blank,
+    conversion,
+    distribution,
+    systemd,
+    mandatory_access,
+    cloud_init,
+)
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
     """Return all findings, sorted by host.
 
-    Every front-end must answer, unless there is no zone yet and the host was seen before: then it
-    keeps none of the others from their installation.
+    Every front-end must answer, unless it is certain that there is no zone, and the host was seen
+    before: then it keeps none of the others from their installation.
     """
     found = [
         Finding(error)
         for name, error in site.silent.items()
-        if site.has_data or name in site.change.new
+        if site.may_have_zone or name in site.change.new
     ]
     for rule in _ALWAYS:
         found += rule(site)

@@ -1,5 +1,24 @@
 # apt, on Debian and Ubuntu.
-apt() { apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"; }
+upgrade_timers="apt-daily.timer apt-daily-upgrade.timer"
+apt() { apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"; }
+lock_holder() {
+    case $said in
+        *"Could not get lock "* | *"Unable to lock directory "* | *"dpkg frontend lock"* | *"locked by another process"*) ;;
+        *) return 1 ;;
+    esac
+    local found
+    found=$(sed -nE 's/.*held by process ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p
+        s/.*locked by another process with pid ([0-9]+).*/\1/p' <<<"$said" | head -n 1)
+    case $found in *[!0-9]* | "") echo "$found" ;; *) process "$found" ;; esac
+}
+package_log=/var/log/apt/term.log
+package_fault() {
+    case $said in
+        *"unmet dependencies"* | *"held broken packages"* | *"onflicts"*) echo blocked ;;
+        *"Sub-process /usr/bin/dpkg returned"*) echo script ;;
+        *"Failed to fetch"* | *"Temporary failure"* | *"ould not connect"*) echo unreachable ;;
+    esac
+}
 installed_packages() {
     dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
         sed -n 's/^installed //p'
@@ -7,6 +26,11 @@ installed_packages() {
 installed() {
     { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
         sed -n 's/^installed //p'
+}
+# All of OpenNebula's, half installed or with no more than their configuration, too.
+theirs_here() {
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'opennebula*' 2>/dev/null || true; } |
+        sed -n '/^not-installed /!s/^[a-z-]* //p'
 }
 reasons() { grep '^[EW]:' <<<"$said" | grep -v ': Some index files\|: Download Failed' || tail -n 8 <<<"$said"; }
 fetch() {
@@ -33,8 +57,8 @@ probe() {
         rm -f "$token_file"
     fi
     source_text "$trial/key.asc" >"$trial/opennebula.sources"
-    if said=$(apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
-        -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 2>&1) && ! grep -q '^[EW]:' <<<"$said"; then
+    if ask apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
+        -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 && ! grep -q '^[EW]:' <<<"$said"; then
         return 0
     fi
     case $said in
@@ -66,8 +90,8 @@ download() {
     others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$trial/preferences"
     cp "$trial/opennebula.sources" "$trial/parts"
     mkdir -p "$1/partial"
-    said=$(apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$1" \
-        -o Dir::Etc::sourceparts="$trial/parts" -o Dir::Etc::preferencesparts="$trial/preferences" "${@:2}" 2>&1)
+    ask apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$1" \
+        -o Dir::Etc::sourceparts="$trial/parts" -o Dir::Etc::preferencesparts="$trial/preferences" "${@:2}"
 }
 download_again() {
     local name file
@@ -76,7 +100,7 @@ download_again() {
         cp -l /var/cache/apt/archives/"${file/:/%3a}"_*.deb "$1" 2>/dev/null || true
     done
     mkdir -p "$1/partial"
-    said=$(apt install -y --download-only --reinstall -o Dir::Cache::archives="$1" "${@:2}" 2>&1)
+    ask apt install -y --download-only --reinstall -o Dir::Cache::archives="$1" "${@:2}"
 }
 has() {
     local file=${2/=/_}
@@ -94,24 +118,24 @@ use_source() {
     install -m 0644 "$1/source" "$source_file"
     rm -f "$former_source_file"
 }
-refresh() { said=$(apt update 2>&1) && ! grep -q '^[EW]:' <<<"$said"; }
+refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
     # Other repositories may fail: what is missing then, is said below.
-    apt update >/dev/null || true
+    ask apt update || true
     _install "$@"
 }
 install_files() { _install "$1"/*.deb; }
 _install() {
     rm -f "$pin_file"
-    dpkg --configure -a >&2 || true
-    if ! said=$(apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold "$@" 2>&1); then
+    ask dpkg --configure -a || true
+    if ! ask apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold "$@"; then
         case $said in *"Unable to locate"*) fault=absent ;; *) fault=other ;; esac
         return 1
     fi
 }
-remove_packages() { apt -y purge "$@" >&2; }
-release() { apt-mark unhold "$@" >&2; }
+remove_packages() { ask apt -y purge "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
+release() { ask apt-mark unhold "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 # More than what any repository has by itself, and not enough for a step back.
 pin() {
     put "$pin_file" "# Written by opennebula-ha: another version comes by opennebula-ha:one_version.

@@ -1,4 +1,14 @@
 # dnf, on RHEL and what is built from its sources.
+package_log=/var/log/dnf.rpm.log
+upgrade_timers="dnf-automatic.timer dnf-automatic-install.timer dnf-makecache.timer"
+# By itself it would wait without an end, and without a word.
+dnf() { command dnf --setopt=exit_on_lock=1 "$@"; }
+lock_holder() { # STATUS
+    local pid
+    case $1:$said in 200:* | *"already locked by "* | *"transaction lock"*) ;; *) return 1 ;; esac
+    pid=$(sed -nE 's/.*already locked by ([0-9]+).*/\1/p' <<<"$said" | head -n 1)
+    if [ -n "$pid" ]; then process "$pid"; else users_of /var/lib/rpm/.rpm.lock; fi
+}
 locked_names() { sed -nE 's/^!?([^# ].*)-[0-9]+:.*/\1/p' "$lock_file" 2>/dev/null || true; }
 prepare() {
     local kind what from on
@@ -7,10 +17,10 @@ prepare() {
     while read -r kind what from; do
         what=${what//\$basearch/$(uname -m)}
         case $kind in
-            package) [ -n "$(installed "$what")" ] || said=$(dnf -q -y install "${from:-$what}" 2>&1) || return 1 ;;
-            repository) [[ $on == *" $what "* ]] || said=$(dnf -q config-manager --set-enabled "$what" 2>&1) || return 1 ;;
-            subscription) [[ $on == *" $what "* ]] || said=$(subscription-manager repos --enable "$what" 2>&1) || return 1 ;;
-            module) [ -n "$(installed mariadb-server)" ] || said=$(dnf -q -y module enable "$what" 2>&1) || return 1 ;;
+            package) [ -n "$(installed "$what")" ] || ask dnf -q -y install "${from:-$what}" || return 1 ;;
+            repository) [[ $on == *" $what "* ]] || ask dnf -q config-manager --set-enabled "$what" || return 1 ;;
+            subscription) [[ $on == *" $what "* ]] || ask subscription-manager repos --enable "$what" || return 1 ;;
+            module) [ -n "$(installed mariadb-server)" ] || ask dnf -q -y module enable "$what" || return 1 ;;
         esac
     done <<<"$needs"
 }
@@ -43,8 +53,8 @@ probe() {
     mkdir "$trial/only"
     (umask 077 && source_text "$trial/key.asc" open >"$trial/only/opennebula.repo")
     # Quiet, it would not say why.
-    said=$(dnf -y --setopt=reposdir="$trial/only" --setopt=cachedir="$trial/cache" \
-        --setopt=opennebula.skip_if_unavailable=0 makecache 2>&1) && return 0
+    ask dnf -y --setopt=reposdir="$trial/only" --setopt=cachedir="$trial/cache" \
+        --setopt=opennebula.skip_if_unavailable=0 makecache && return 0
     case $said in
         *"GPG"* | *"repomd.xml.asc"*) fault=unsigned ;;
         *"code: 401"* | *"code: 403"*) fault=denied ;;
@@ -54,29 +64,29 @@ probe() {
     return 1
 }
 published() {
-    dnf_on_trial --disablerepo='*' --enablerepo=opennebula repoquery --latest-limit=1 --qf '%{name} %{evr}\n' |
-        awk 'NF == 2 && $2 ~ /^[0-9]/'
+    ask dnf_on_trial --disablerepo='*' --enablerepo=opennebula repoquery --latest-limit=1 --qf '%{name} %{evr}\n' || true
+    awk 'NF == 2 && $2 ~ /^[0-9]/' <<<"$said"
 }
 download() {
     local names=("${@:2}")
-    said=$(dnf_on_trial --allowerasing --downloadonly --destdir="$1" install "${names[@]/=/-}" 2>&1)
+    ask dnf_on_trial --allowerasing --downloadonly --destdir="$1" install "${names[@]/=/-}"
 }
 download_again() {
     local names=("${@:2}")
-    said=$(dnf -q -y --disableexcludepkgs=opennebula --downloadonly --destdir="$1" reinstall "${names[@]/=/-}" 2>&1)
+    ask dnf -q -y --disableexcludepkgs=opennebula --downloadonly --destdir="$1" reinstall "${names[@]/=/-}"
 }
-refresh() { said=$(dnf -q makecache --refresh 2>&1); }
+refresh() { ask dnf -q makecache --refresh; }
 install_packages() {
     keep_configuration
-    if ! said=$(dnf_on_trial install "${@/=/-}" 2>&1); then
+    if ! ask dnf_on_trial install "${@/=/-}"; then
         case $said in *"No match for argument"* | *"Unable to find a match"*) fault=absent ;; *) fault=other ;; esac
         bring_back_configuration
         return 1
     fi
     bring_back_configuration
 }
-remove_packages() { dnf -q -y --noautoremove remove "$@" >&2; }
-release() { dnf -q versionlock delete "$@" >&2; }
+remove_packages() { ask dnf -q -y --noautoremove remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
+release() { ask dnf -q versionlock delete "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || grep -qxF "$pins" "$source_file" || sed -i "/^\[opennebula\]/a $pins" "$source_file"; }
 pinned() { ! grep -qxF "$pins" "$source_file" 2>/dev/null || echo '*'; }
 ours="# Written by opennebula-ha:"

@@ -1,9 +1,17 @@
 # What dnf's and zypper's hosts have in common.
+package_fault() {
+    case $said in
+        *"nothing provides"* | *"conflicting requests"* | *"conflicts with"*) echo blocked ;;
+        *scriptlet*) echo script ;;
+        *"Curl error"* | *"(curl) error"* | *"Cannot download"* | *"ould not resolve"*) echo unreachable ;;
+    esac
+}
 installed_packages() {
     local names name version want lock
     mapfile -t names < <(locked_names)
     rpm -qa --qf '%{NAME} %{EVR}\n' | while read -r name version; do
         want=install
+        # shellcheck disable=SC2053 # a lock is a pattern
         for lock in "${names[@]}"; do [[ $name != $lock ]] || want=hold; done
         echo "$want $name $version"
     done
@@ -12,6 +20,7 @@ installed() {
     local found
     ! found=$(rpm -q --qf '%{EVR}\n' "$1" 2>/dev/null) || tail -n 1 <<<"$found"
 }
+theirs_here() { rpm -qa --qf '%{NAME}\n' 'opennebula*'; }
 reasons() { grep -v '^ *$\| | ' <<<"$said" | tail -n 8; }
 fetch() {
     said=$(curl -fsSL --retry 2 --connect-timeout 15 ${proxy:+--proxy "$proxy"} -o "$2" "$1" 2>&1)
@@ -49,8 +58,8 @@ in_the_way() {
 install_files() {
     local name done=
     keep_configuration
-    for name in $(in_the_way "$1"); do [ -z "$(installed "$name")" ] || rpm -e --nodeps "$name" >&2; done
-    said=$(rpm -U --oldpackage --replacepkgs "$1"/*.rpm 2>&1) || done=no
+    for name in $(in_the_way "$1"); do [ -z "$(installed "$name")" ] || ask rpm -e --nodeps "$name"; done
+    ask rpm -U --oldpackage --replacepkgs "$1"/*.rpm || done=no
     bring_back_configuration
     [ -z "$done" ]
 }

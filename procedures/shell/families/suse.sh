@@ -1,4 +1,12 @@
 # zypper, on SLES and openSUSE Leap.
+package_log=/var/log/zypp/history
+upgrade_timers="packagekit-background.timer os-update.timer"
+lock_holder() { # STATUS
+    local found
+    case $1:$said in 7:* | *"System management is locked"* | *"transaction lock"*) ;; *) return 1 ;; esac
+    found=$(sed -nE 's/.*locked by the application with pid ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p' <<<"$said" | head -n 1)
+    if [ -n "$found" ]; then echo "$found"; else users_of /var/lib/rpm/.rpm.lock; fi
+}
 zypper() {
     env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "$@"
 }
@@ -13,12 +21,12 @@ prepare() {
             product)
                 status=$(SUSEConnect --status 2>/dev/null || true)
                 grep -qE "\"identifier\":\"$what\"[^}]*\"status\":\"Registered\"" <<<"$status" ||
-                    said=$(SUSEConnect --product "$what/$VERSION_ID/$(uname -m)" 2>&1) || return 1
+                    ask SUSEConnect --product "$what/$VERSION_ID/$(uname -m)" || return 1
                 ;;
             repository)
                 zypper repos "$what" >/dev/null 2>&1 && continue
-                said=$(zypper addrepo --refresh "$from" "$what" 2>&1 &&
-                    zypper --gpg-auto-import-keys refresh "$what" 2>&1) || return 1
+                ask zypper addrepo --refresh "$from" "$what" || return 1
+                ask zypper --gpg-auto-import-keys refresh "$what" || return 1
                 ;;
         esac
     done <<<"$needs"
@@ -59,7 +67,7 @@ probe() {
     source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
     # Of itself zypper would ask, or take whatever key the repository brings.
     rpm --import "$trial/key.asc" >&2
-    said=$(zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula 2>&1) && return 0
+    ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula && return 0
     case $said in
         *ignature* | *"unknown key"*) fault=unsigned ;;
         *"error: 401"* | *"error: 403"* | *"ermission to access"*) fault=denied ;;
@@ -70,13 +78,13 @@ probe() {
 }
 # The newest first: the first one of a name is what counts.
 published() {
-    zypper_on_trial --xmlout search --details --type package --repo opennebula-trial |
-        sed -nE 's/.*<solvable [^>]*name="([^"]*)"[^>]*edition="([^"]*)".*/\1 \2/p' |
+    ask zypper_on_trial --xmlout search --details --type package --repo opennebula-trial || true
+    sed -nE 's/.*<solvable [^>]*name="([^"]*)"[^>]*edition="([^"]*)".*/\1 \2/p' <<<"$said" |
         sort -k1,1 -k2,2Vr | awk '!seen[$1]++'
 }
 fetch_packages() { # folder, how, packages
     local names=("${@:3}") done=
-    said=$(did ${2} install --download-only --oldpackage --auto-agree-with-licenses "${names[@]}" 2>&1) || done=no
+    ask did ${2} install --download-only --oldpackage --auto-agree-with-licenses "${names[@]}" || done=no
     find "$1" -mindepth 2 -name '*.rpm' -exec mv -t "$1" {} +
     [ -z "$done" ]
 }
@@ -86,18 +94,18 @@ download_again() {
     sed -i 's/^enabled=0/enabled=1/' "$trial/present/$(basename "$source_file")"
     fetch_packages "$1" "zypper --reposd-dir $trial/present --pkg-cache-dir $1" --force "${@:2}"
 }
-refresh() { said=$(zypper refresh 2>&1); }
+refresh() { ask zypper refresh; }
 install_packages() {
     keep_configuration
-    if ! said=$(did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@" 2>&1); then
+    if ! ask did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; then
         case $said in *"not found"* | *"No provider of"*) fault=absent ;; *) fault=other ;; esac
         bring_back_configuration
         return 1
     fi
     bring_back_configuration
 }
-remove_packages() { zypper remove "$@" >&2; }
-release() { zypper removelock "$@" >&2; }
+remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
+release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || sed -i 's/^enabled=.*/enabled=0/' "$source_file"; }
 pinned() { ! grep -qx 'enabled=0' "$source_file" 2>/dev/null || echo '*'; }
 # zypper's own proxy is that of all programs: only what we run has this one.

@@ -1,6 +1,7 @@
 """A dynamic provider that writes down every call and keeps its things as files.
 
 It is steered by files in the project's directory: ``fail-METHOD-NAME`` makes a call fail,
+``touched-NAME`` says that a create has changed something by then,
 and things with ``meet: N`` wait, in a call that changes something, until N such calls run.
 """
 
@@ -26,6 +27,7 @@ from pulumi.dynamic import (
 from hosts.errors import HostError
 from providers import runtime
 from providers.base import Provider
+from providers.runtime import INCOMPLETE, recorded_create
 
 CALLS = Path("calls.jsonl")
 WORLD = Path("world")
@@ -105,7 +107,8 @@ class Recorder(Provider):
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare what the program gives; replace for a new kind or an unknown one."""
         _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
-        changed = [key for key in _news if key != "__provider" and _olds.get(key) != _news.get(key)]
+        keys = {*_news, INCOMPLETE} - {"__provider"}
+        changed = [key for key in keys if _olds.get(key) != _news.get(key)]
         replaces = [key for key in REPLACING if key in changed]
         return DiffResult(
             changes=bool(changed),
@@ -117,7 +120,8 @@ class Recorder(Provider):
         """Make the thing."""
         name = props["name"]
         _record("create", name, props=props)
-        _act("create", name, props)
+        with recorded_create(lambda: f"id-{name}", props, changed=Path(f"touched-{name}").exists):
+            _act("create", name, props)
         outputs = _make(name, props)
         _record("created", name)
         return CreateResult(f"id-{name}", outputs)
@@ -139,6 +143,8 @@ class Recorder(Provider):
         if Path(f"fail-read-{name}").exists():
             raise RuntimeError(f"read of {name} fails as its flag says")
         path = WORLD / f"{name}.json"
+        if props.get(INCOMPLETE):
+            return ReadResult(id_, props)
         if not path.exists():
             return ReadResult("", {})
         found = json.loads(path.read_text())

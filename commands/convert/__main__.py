@@ -1,0 +1,125 @@
+"""`make convert INVENTORY=inventory.yml STACK=production`: a stack from one-deploy's inventory."""
+
+import argparse
+import contextlib
+import getpass
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from commands.convert import own_reader, stack_file, vault, with_ansible
+from commands.convert.inventory import Inventory, InventoryError
+from commands.convert.keys import convert
+from commands.convert.report import Command, Report, login_of
+
+FOLDER = Path("stacks")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Convert as the arguments say; the exit status. Mistakes are one message."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return _secret(asked) if asked.secret else _convert(asked)
+    except InventoryError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing is written", file=sys.stderr)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make convert", description="Write a stack's file from an inventory of one-deploy."
+    )
+    parser.add_argument("inventory", help="a file in YAML or INI, or a folder of them")
+    parser.add_argument("--stack", default="production", help="its name (production)")
+    parser.add_argument("--group", default="", help="the front-ends' group (frontend)")
+    parser.add_argument("--look", action="store_true", help="compare with the zone that runs")
+    parser.add_argument("--force", action="store_true", help="replace the file that is there")
+    parser.add_argument(
+        "--vault-password-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file with the password of ansible-vault, or a program that prints it",
+    )
+    parser.add_argument("--ask-vault-password", action="store_true", help="ask for it")
+    parser.add_argument("--without-ansible", action="store_true", help="do not use ansible-core")
+    parser.add_argument("--secret", metavar="KEY", help="print that secret of the stack, no more")
+    return parser
+
+
+def _inventory(asked: argparse.Namespace) -> Inventory:
+    if not asked.inventory:
+        raise InventoryError("expected an inventory: make convert INVENTORY=inventory.yml STACK=…")
+    path = Path(asked.inventory).expanduser()
+    files = list(asked.vault_password_file)
+    if not files and (named := os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE")):
+        files.append(Path(named).expanduser())
+    passwords = [vault.password_of(file) for file in files]
+    if asked.ask_vault_password:
+        passwords.append(getpass.getpass("Vault password: "))
+    if with_ansible.is_there() and not asked.without_ansible:
+        return with_ansible.read(path, passwords)
+    return own_reader.read(path, passwords)
+
+
+def _convert(asked: argparse.Namespace) -> int:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", asked.stack):
+        raise InventoryError(
+            f"expected a stack's name of letters, digits and _.-, saw {asked.stack!r}"
+        )
+    path = FOLDER / f"Pulumi.{asked.stack}.yaml"
+    if path.exists() and not asked.force:
+        raise InventoryError(
+            f"{path} is there already, and stays as it is: take another STACK, or FORCE=1 to have"
+            " it written again (its encrypted values stay)"
+        )
+    inventory = _inventory(asked)
+    made = convert(inventory, group=asked.group)
+    kept = stack_file.kept_of(path) if path.exists() else {}
+    text = stack_file.text_of(made, Path(asked.inventory).name, kept)
+    faults = stack_file.faults(made, text)
+    seen = None
+    if asked.look:
+        # Without a look nobody needs paramiko.
+        from commands.convert.look import look  # noqa: PLC0415
+
+        seen = list(look(made))
+    stack_file.write(path, text)
+    options = [f"--vault-password-file={file}" for file in asked.vault_password_file]
+    options += ["--ask-vault-password"] if asked.ask_vault_password else []
+    options += ["--without-ansible"] if asked.without_ansible else []
+    options += [f"--group={asked.group}"] if asked.group else []
+    command = Command(asked.stack, str(asked.inventory), tuple(options))
+    report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
+    print("\n".join(report.lines()))
+    return 0
+
+
+def _secret(asked: argparse.Namespace) -> int:
+    if sys.stdout.isatty():
+        raise InventoryError(
+            "a secret is not for the screen: pipe it to scripts/pulumi STACK config set --secret"
+            f" {asked.secret}"
+        )
+    secret = convert(_inventory(asked), group=asked.group).secrets.get(asked.secret)
+    if secret is None or not secret.source:
+        raise InventoryError(f"the inventory has no secret for the stack's key {asked.secret}")
+    if secret.value is None:
+        raise InventoryError(
+            f"{secret.source} is encrypted or a template that cannot be filled in:"
+            " --vault-password-file FILE names the vault's password"
+        )
+    sys.stdout.write(secret.value)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What a conversion comes to: the stack's config, its secrets, and an answer to every key."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from settings.forms import said
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A key of the inventory, and what becomes of it."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret of the stack: its key there, as `pulumi config set --path` has it."""
+
+    key: str
+    source: str
+    """The inventory's key; empty where the inventory has none."""
+    value: str | None = field(default=None, repr=False)
+    """None where it could not be read."""
+    remedy: str = ""
+    """A command that prints it, where the inventory has none."""
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is a part of a key of the stack."""
+        return "." in self.key or "[" in self.key
+
+
+@dataclass
+class Conversion:
+    """A stack in the making."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    """Without secrets."""
+    secrets: dict[str, Secret] = field(default_factory=dict)
+    taken: list[Answer] = field(default_factory=list)
+    no_meaning: list[Answer] = field(default_factory=list)
+    decisions: list[Answer] = field(default_factory=list)
+    unknown: list[Answer] = field(default_factory=list)
+
+    @property
+    def answered(self) -> set[str]:
+        """Every key that has an answer."""
+        lists = (self.taken, self.no_meaning, self.decisions, self.unknown)
+        return {answer.key for answers in lists for answer in answers}
+
+    def take(self, source: str, key: str, value: Any, note: str = "") -> None:
+        """Put a value into the config, and say so."""
+        place = self.config
+        *above, last = key.split(".")
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = value
+        shown = shown_value(value)
+        self.taken.append(Answer(source, f"{key}: {shown}{note and f'; {note}'}"))
+
+    def hide(self, secret: Secret, note: str = "") -> None:
+        """Have a secret set by a command."""
+        self.secrets[secret.key] = secret
+        if secret.source:
+            text = f"{secret.key}: a secret, see the commands below{note and f'; {note}'}"
+            self.taken.append(Answer(secret.source, text))
+
+    def needless(self, source: str, why: str) -> None:
+        """Say why a key has no meaning for the stack."""
+        self.no_meaning.append(Answer(source, why))
+
+    def ask(self, source: str, what: str) -> None:
+        """Leave a decision to the user."""
+        self.decisions.append(Answer(source, what))
+
+
+def shown_value(value: Any) -> str:
+    """A value of the config in one short line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {shown_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(shown_value(item) for item in value) + "]"
+    return said(value)

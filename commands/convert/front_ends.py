@@ -1,0 +1,122 @@
+"""The front-ends of an inventory: names, addresses, login and interfaces. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from commands.convert import login
+from commands.convert.conversion import Answer
+from commands.convert.inventory import Inventory, InventoryError
+from commands.convert.source import Source, short, unique
+from settings.forms import said
+
+
+def names_of(inventory: Inventory, group: str = "") -> tuple[str, ...]:
+    """The hosts that are front-ends. Raises InventoryError where there are none."""
+    named = {
+        variables["frontend_group"]
+        for variables in inventory.hosts.values()
+        if isinstance(variables.get("frontend_group"), str)
+    }
+    group = group or (named.pop() if len(named) == 1 else "frontend")
+    if found := inventory.groups.get(group):
+        return found
+    there = ", ".join(sorted(inventory.groups)) or "none"
+    raise InventoryError(
+        f"expected the front-ends in the group {group}, saw no host there (groups: {there});"
+        " name the group that they are in: make convert … GROUP=NAME"
+    )
+
+
+def convert(source: Source) -> None:
+    """Map the front-ends, and what concerns each of them."""
+    keys = _keys(source)
+    source.made.config["frontends"] = {key: _entry(source, name, key) for name, key in keys.items()}
+    login.convert(source, keys)
+    _interfaces(source, keys)
+    _count(source)
+
+
+def _keys(source: Source) -> dict[str, str]:
+    """Each host's name in the stack; for one that is an address alone another one."""
+    keys: dict[str, str] = {}
+    for name in source.names:
+        keys[name] = name
+        if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", name):
+            keys[name] = f"frontend{len(keys)}"
+            source.made.ask(
+                f"host {name}",
+                f"the inventory has its address alone, so the stack calls it {keys[name]}: write"
+                " the name that onezone show 0 has for it",
+            )
+    return keys
+
+
+def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
+    made, variables = source.made, source.variables[name]
+    source.of_each("ansible_host", "ansible_ssh_host")
+    old, new = variables.get("ansible_ssh_host"), variables.get("ansible_host")
+    if old is not None and new is not None:
+        if old == new:
+            made.needless(f"ansible_ssh_host of {name}", "the same as ansible_host")
+        else:
+            made.ask(
+                f"ansible_ssh_host of {name}",
+                f"another address than ansible_host; the latter is taken ({short(new)})",
+            )
+    address, place = name, f"host {name}"
+    if new is not None:
+        address, place = new, f"ansible_host of {name}"
+    elif old is not None:
+        address, place = old, f"ansible_ssh_host of {name}"
+    if not source.usable(place, address):
+        return {}
+    made.taken.append(Answer(place, f"frontends.{key}.address: {said(str(address))}"))
+    if not re.fullmatch(r"\d+(\.\d+){3}", str(address)):
+        made.ask(
+            place,
+            f"{said(str(address))} is no IPv4 address: write the one at which the others reach it,"
+            f" such as getent ahostsv4 {said(str(address))} prints",
+        )
+    return {"address": str(address)}
+
+
+def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
+    found = source.of_each("one_vip_if")
+    if not source.has_vip or not found:
+        return
+    unusable = [one for one in unique(found.values()) if not source.usable("one_vip_if", one)]
+    if unusable:
+        return
+    ((usual, _),) = Counter(str(one) for one in found.values()).most_common(1)
+    source.made.take("one_vip_if", "one_vip_if", usual)
+    for name, interface in found.items():
+        if str(interface) != usual:
+            source.made.take(
+                f"one_vip_if of {name}", f"frontends.{keys[name]}.one_vip_if", str(interface)
+            )
+
+
+def _count(source: Source) -> None:
+    count = len(source.names)
+    if count > 1 and count % 2 == 0:
+        source.made.ask(
+            "group frontend",
+            f"{count} front-ends tolerate no more failures than {count - 1}, and the stack takes"
+            " odd numbers only: add a blank host to frontends, which the first up joins to the"
+            f" {count} that run, or take one out of the zone first (stop its oned, onezone"
+            " server-del) and off the list",
+        )
+    if count > 1 and not source.has("one_vip"):
+        source.made.ask(
+            "one_vip",
+            "missing, and one-deploy makes no zone of several front-ends without it: set the three"
+            " one_vip keys, or read docs/config.md on zones without a VIP",
+        )
+    if not source.has_vip:
+        source.made.ask(
+            "force_ha",
+            "one front-end without force_ha is no zone of high availability; with force_ha: true,"
+            " or with two more front-ends, the stack makes it one",
+        )

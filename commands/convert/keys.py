@@ -1,0 +1,232 @@
+"""From the variables of an inventory of one-deploy to the config of a stack. Pure.
+
+Each step answers the keys that it asks its source for; rest.py answers all others.
+"""
+
+import re
+
+from commands.convert import answers, credentials, front_ends, repository, rest, storage
+from commands.convert.conversion import Conversion
+from commands.convert.inventory import Inventory
+from commands.convert.source import Source, flag
+
+_TEXTS = (
+    *("zone_name", "leader_hook", "follower_hook", "db_name", "db_owner", "gate_endpoint"),
+    *("gate_bind_addr", "flow_bind_addr", "form_bind_addr", "one_fqdn", "pkg_cache_proxy"),
+)
+_FLAGS = (
+    *("force_ha", "ensure_hostname", "ensure_hosts", "unattend_disable", "update_pkg_cache"),
+    *("unsafe_migrations", "keep_empty_bridge"),
+)
+_LISTS = ("gate_tproxy", "ntp")
+_OBJECTS = ("sched_rank", "sched_drs", "ssl")
+_FEATURES = ("gui", "flow", "gate", "form")
+_BACKENDS = {"mariadb": "MariaDB", "mysql": "MariaDB", "sqlite": "SQLite"}
+
+
+def convert(inventory: Inventory, *, group: str = "") -> Conversion:
+    """Map every key of the inventory. Raises InventoryError where it has no front-ends."""
+    source = Source(inventory, front_ends.names_of(inventory, group))
+    _version(source)
+    front_ends.convert(source)
+    _vip(source)
+    for key in _TEXTS:
+        _text(source, key)
+    for key in _FLAGS:
+        _flag(source, key)
+    _number(source, "rsa_key_size")
+    for key in _LISTS + _OBJECTS:
+        _structure(source, key)
+    _hosts_file(source)
+    _admin_key(source)
+    _database(source)
+    credentials.convert(source)
+    _features(source)
+    _accounts(source)
+    repository.convert(source)
+    storage.convert(source)
+    rest.convert(source)
+    _adopt(source)
+    return source.made
+
+
+def _version(source: Source) -> None:
+    value = source.alike("one_version")
+    if value is None:
+        if "one_version" not in source.made.answered:
+            source.made.ask(
+                "one_version",
+                "missing there: write the version that runs, which oned --version prints on a"
+                " front-end",
+            )
+        return
+    if isinstance(value, float) and f"{value}".endswith(".1"):
+        source.made.ask(
+            "one_version",
+            f"{value} without quotes may have been {value}0: write the version that runs, in"
+            " quotes",
+        )
+        return
+    version = str(value).strip()
+    if re.fullmatch(r"[0-6]\.\d+(\.\d+)?", version):
+        source.made.ask(
+            "one_version",
+            f"{version} is older than all that this program operates (docs/config.md lists them):"
+            " upgrade the zone first, as OpenNebula's documentation says",
+        )
+    source.made.take("one_version", "one_version", version)
+
+
+def _vip(source: Source) -> None:
+    if source.has_vip:
+        _text(source, "one_vip")
+        _number(source, "one_vip_cidr")
+        return
+    for key in ("one_vip", "one_vip_cidr", "one_vip_if"):
+        if source.of_each(key):
+            source.made.ask(
+                key,
+                "not taken: one front-end without force_ha has no VIP, with one-deploy neither; set"
+                " it together with force_ha: true",
+            )
+
+
+def _text(source: Source, key: str) -> None:
+    value = source.alike(key)
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        source.made.take(key, key, str(value).strip())
+    elif value is not None:
+        source.expected(key, "text", value)
+
+
+def _flag(source: Source, key: str) -> None:
+    value = source.alike(key)
+    if value is None:
+        return
+    if (meant := flag(value)) is not None:
+        source.made.take(key, key, meant)
+    else:
+        source.expected(key, "true or false", value)
+
+
+def _number(source: Source, key: str) -> None:
+    value = source.alike(key)
+    if value is None:
+        return
+    if not isinstance(value, bool) and re.fullmatch(r"\d{1,9}", str(value).strip()):
+        source.made.take(key, key, int(value))
+    else:
+        source.expected(key, "a whole number", value)
+
+
+def _structure(source: Source, key: str) -> None:
+    value = source.alike(key)
+    kind, words = (list, "a list") if key in _LISTS else (dict, "an object")
+    if value is None:
+        return
+    if not isinstance(value, kind):
+        source.expected(key, words, value)
+    elif value:
+        source.made.take(key, key, value)
+    else:
+        source.made.needless(key, "it is empty there")
+
+
+def _hosts_file(source: Source) -> None:
+    if not source.has("ensure_hosts"):
+        source.made.take(
+            "ensure_hosts", "ensure_hosts", False, "one-deploy's default: /etc/hosts stays"
+        )
+
+
+def _admin_key(source: Source) -> None:
+    if source.has("admin_pubkey") and not source.of_each("admin_pubkey"):
+        source.made.take("admin_pubkey", "admin_pubkey", "none", "null there")
+        return
+    value = source.alike("admin_pubkey")
+    if isinstance(value, str):
+        source.made.take("admin_pubkey", "admin_pubkey", value.strip())
+    elif value is not None:
+        source.expected("admin_pubkey", "public keys", value)
+
+
+def _database(source: Source) -> None:
+    value = source.alike("db_backend")
+    if value is None:
+        return
+    backend = _BACKENDS.get(str(value).lower())
+    if backend is None:
+        source.expected("db_backend", "MariaDB or SQLite", value)
+    elif backend == "SQLite" and source.has_vip:
+        source.made.ask(
+            "db_backend",
+            "SQLite cannot be replicated, so a zone of high availability has MariaDB, and the"
+            " stack, too: where the one front-end that holds data has them in SQLite, set"
+            " convert_database: true, which moves them",
+        )
+    elif backend == "SQLite":
+        source.made.take(
+            "db_backend",
+            "db_backend",
+            backend,
+            "for high availability later: MariaDB with convert_database: true",
+        )
+    else:
+        source.made.take("db_backend", "db_backend", backend)
+
+
+def _features(source: Source) -> None:
+    value = source.alike("features")
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        source.expected("features", "an object such as {gate: true}", value)
+        return
+    made = source.made
+    if not value:
+        made.needless("features", "it is empty there")
+    for name, on in value.items():
+        key, meant = f"features.{name}", flag(on)
+        if name not in _FEATURES and name not in answers.FEATURES:
+            source.unknown(key, "feature")
+        elif meant is None:
+            source.expected(key, "true or false", on)
+        elif name in _FEATURES:
+            made.take(key, key, meant)
+        elif meant:
+            made.ask(key, answers.FEATURES[name])
+        else:
+            made.needless(key, "off there")
+    features = made.config.get("features", {})
+    if features.get("gate") is False and features.get("flow", True):
+        made.take(
+            "features.gate", "features.flow", False, "one-deploy has OneFlow only with OneGate"
+        )
+
+
+def _accounts(source: Source) -> None:
+    value = source.alike("ensure_keys_for")
+    accounts = [value] if isinstance(value, str) else value
+    if accounts is None:
+        return
+    if not isinstance(accounts, list):
+        source.expected("ensure_keys_for", "a list of accounts", value)
+        return
+    accounts = [str(one) for one in accounts]
+    if "oneadmin" in accounts:
+        source.made.needless("ensure_keys_for", "oneadmin's keys are the zone's: left out")
+    if others := [one for one in accounts if one != "oneadmin"]:
+        source.made.take("ensure_keys_for", "ensure_keys_for", others)
+    elif not accounts:
+        source.made.needless("ensure_keys_for", "it is empty there")
+
+
+def _adopt(source: Source) -> None:
+    if len(source.names) % 2:
+        source.made.take(
+            "adopt",
+            "adopt",
+            "observe",
+            "nothing is changed as long as it is set: take it out when the preview lists only what"
+            " you want",
+        )

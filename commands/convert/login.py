@@ -1,0 +1,191 @@
+"""How Ansible logs in, as the stack's keys for SSH. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from commands.convert import ssh_args
+from commands.convert.conversion import Conversion
+from commands.convert.source import Source
+
+ALIASES = {
+    "ansible_ssh_pass": "ansible_password",
+    "ansible_become_pass": "ansible_become_password",
+    "ansible_sudo_pass": "ansible_become_password",
+    "ansible_sudo": "ansible_become",
+}
+"""Ansible's older names."""
+_ARGS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ssh_common_args")
+_USER = ("ansible_user", "ansible_ssh_user")
+_PORT = ("ansible_port", "ansible_ssh_port")
+_KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+
+
+def convert(source: Source, keys: Mapping[str, str]) -> None:
+    """Map the keys about SSH; ``keys`` has each host's name in the stack."""
+    made = source.made
+    _usual(source, made, keys, _USER, "user")
+    _usual(source, made, keys, _PORT, "port")
+    _key_file(source, made)
+    for name in _ARGS:
+        for value, hosts in _by_value(source.of_each(name)).items():
+            if source.usable(name, value):
+                whom = "" if len(hosts) == len(source.names) else f" of {', '.join(hosts)}"
+                _args(source, made, f"{name}{whom}", value)
+    for host, value in source.of_each("ansible_connection", "connection").items():
+        if value == "local":
+            made.ask(
+                f"ansible_connection of {host}",
+                "this machine is the front-end itself: the stack logs in to it by SSH, too, so let"
+                " its own key in there; better run it from another machine, which can replace it",
+            )
+        else:
+            made.needless(f"ansible_connection of {host}", "hosts are always reached by SSH")
+
+
+def _by_value(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for host, value in found.items():
+        values.setdefault(value if isinstance(value, str) else str(value), []).append(host)
+    return values
+
+
+def _usual(
+    source: Source, made: Conversion, keys: Mapping[str, str], names: tuple[str, ...], part: str
+) -> None:
+    """One value for all, and those of hosts that have another one."""
+    name = names[0]
+    found = {
+        host: value
+        for host, value in source.of_each(*names).items()
+        if source.usable(f"{name} of {host}", value)
+    }
+    if part == "port":
+        for host, value in list(found.items()):
+            if not re.fullmatch(r"\d+", str(value)):
+                made.ask(f"{name} of {host}", "expected a port, such as 22; not taken")
+                del found[host]
+    missing = [host for host in source.names if host not in source.of_each(*names)]
+    if missing and part == "port" and found:
+        found |= dict.fromkeys(missing, 22)
+    elif missing and part == "user":
+        whom = "" if len(missing) == len(source.names) else f" for {', '.join(missing)}"
+        made.ask(
+            name,
+            f"missing there{whom}: Ansible logs in as your own account, or as ~/.ssh/config says;"
+            f" here it is {'that of the others' if found else 'root'} unless you set ssh.user",
+        )
+    if not found:
+        return
+    texts = {host: int(one) if part == "port" else str(one) for host, one in found.items()}
+    usual = Counter(texts.values()).most_common(1)[0][0]
+    made.take(name, f"ssh.{part}", usual)
+    for host, value in texts.items():
+        if value != usual:
+            made.take(f"{name} of {host}", f"frontends.{keys[host]}.ssh.{part}", value)
+
+
+def _key_file(source: Source, made: Conversion) -> None:
+    found = source.of_each(*_KEY)
+    values = _by_value(found)
+    if len(values) > 1:
+        seen = ", ".join(f"{host}: {value}" for host, value in found.items())
+        made.ask(
+            _KEY[0],
+            f"differs between front-ends ({seen}): the stack has one key for all; add them to the"
+            " agent (ssh-add), or let one of them in everywhere",
+        )
+    elif values:
+        value = next(iter(found.values()))
+        if source.usable(_KEY[0], value):
+            _take_key(made, _KEY[0], str(value))
+
+
+def _take_key(made: Conversion, source: str, path: str) -> None:
+    if not PurePosixPath(path).is_absolute() and not path.startswith("~"):
+        made.ask(
+            source,
+            f"{path} is no whole path: relative ones begin at this project's folder here; write"
+            " the whole one where it is elsewhere",
+        )
+    made.take(source, "ssh.private_key_file", path)
+
+
+def _args(source: Source, made: Conversion, name: str, value: str) -> None:
+    if not value.strip():
+        made.needless(name, "it is empty there")
+        return
+    found = ssh_args.parse(value)
+    _way(source, made, name, found)
+    if found.key_file:
+        _take_key(made, name, found.key_file)
+    for part, given in (("known_hosts_file", found.known_hosts), ("user", found.user)):
+        if given:
+            made.take(name, f"ssh.{part}", given)
+    if found.port.isdigit():
+        made.take(name, "ssh.port", int(found.port))
+    if found.forward_agent:
+        made.ask(
+            name,
+            "forwards your agent to the hosts, which root there can use: left out, as transfers"
+            " here need no agent; ssh.forward_agent: true brings it back",
+        )
+    if found.unverified:
+        made.needless(
+            name,
+            "host keys are always verified here: have them in known_hosts (ssh-keyscan, and"
+            " compare) or in ssh.host_keys; ssh.accept_new_host_keys: true trusts each host's"
+            " first one",
+        )
+    if found.idle:
+        made.needless(name, f"{', '.join(found.idle)}: how the connection behaves is decided here")
+    for one in found.unknown:
+        made.ask(name, f"{one}: no key of the stack stands for this; see the table of ssh keys")
+
+
+def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
+    """The jump host."""
+    hops = found.hops
+    if found.config_file and not hops:
+        bastions = source.inventory.groups.get("bastion", ())
+        if bastions and "bastion" in found.config_file:
+            hops = [bastions[0]]
+        else:
+            made.ask(
+                name,
+                f"SSH's own configuration {found.config_file} is not read: set ssh.bastion,"
+                " ssh.user and ssh.private_key_file to what it says of the front-ends",
+            )
+    if len(hops) > 1:
+        made.ask(
+            name,
+            f"{len(hops)} jump hosts, {' and then '.join(hops)}: the stack goes through one. Run"
+            " the program from the first of them, or from where one is enough, and set ssh.bastion",
+        )
+    elif hops:
+        made.take(name, "ssh.bastion", _bastion(source, made, name, hops[0]))
+
+
+def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
+    """The jump host as the stack has it; a host of the inventory by its address."""
+    user, _, rest = hop.rpartition("@")
+    host, _, port = rest.partition(":")
+    variables = source.inventory.hosts.get(host)
+    if variables is not None:
+        address = variables.get("ansible_host") or variables.get("ansible_ssh_host") or host
+        user = user or str(variables.get("ansible_user") or "")
+        port = port or str(variables.get("ansible_port") or "")
+        if host in source.names or any(
+            source.inventory.hosts[one].get("ansible_host") == address for one in source.names
+        ):
+            made.ask(
+                name,
+                f"the jump host {host} is a front-end: while it is down this machine reaches none"
+                " of the others; better take another host",
+            )
+        host = str(address)
+    elif "{{" in host or "%" in host:
+        made.ask(name, f"the jump host {host} is not a name: write it into ssh.bastion")
+    return f"{f'{user}@' if user else ''}{host}{f':{port}' if port else ''}"

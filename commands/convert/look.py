@@ -1,0 +1,186 @@
+"""What the zone as it runs says otherwise than its inventory: a look that changes nothing."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from commands.convert.conversion import Answer, Conversion
+from hosts.errors import HostError
+from hosts.models import Host, SshSettings
+from hosts.pool import Pool
+from opennebula import conf
+from opennebula.packages import FEATURES
+from procedures.context import Access, Secrets
+from procedures.facts.observe import Facts, facts
+from procedures.parallel import on_each
+from procedures.specs import Database
+from settings import Settings
+
+
+def look(made: Conversion) -> Iterator[Answer]:
+    """Ask every front-end once, and say what differs."""
+    try:
+        ssh = SshSettings.model_validate(made.config.get("ssh", {}))
+        hosts = {
+            name: Host.model_validate(
+                {"name": name, "address": entry["address"], "ssh": entry.get("ssh", {})}
+            )
+            for name, entry in made.config["frontends"].items()
+            if entry.get("address")
+        }
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        yield Answer("--look", f"the login of the stack is not in order yet ({places}): see above")
+        return
+    pool = Pool(ssh)
+    try:
+        seen = dict(_facts(Access(pool, Secrets("", ""), report=lambda _: None), hosts, made))
+    finally:
+        pool.close()
+    yield from (Answer(name, str(one)) for name, one in seen.items() if isinstance(one, HostError))
+    yield from differences(
+        made, {name: one for name, one in seen.items() if isinstance(one, Facts)}
+    )
+
+
+def _facts(
+    access: Access, hosts: Mapping[str, Host], made: Conversion
+) -> Mapping[str, Facts | HostError]:
+    database = Database(
+        **{
+            field: made.config[f"db_{field}"]
+            for field in ("backend", "name", "owner")
+            if f"db_{field}" in made.config
+        }
+    )
+
+    def ask(host: Host) -> Facts | HostError:
+        try:
+            return facts(access, host, database, names=hosts, even_silent=True)
+        except HostError as error:
+            return error
+
+    return on_each(hosts, ask)
+
+
+def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
+    """What the hosts' facts say otherwise than the stack. Pure."""
+    for name, one in seen.items():
+        yield from _of_host(made.config, name, one)
+    yield from _of_zone(made, seen)
+
+
+def _of_host(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
+    version = str(config.get("one_version", ""))
+    if not one.package:
+        yield Answer(name, "OpenNebula is not installed on it")
+        return
+    if version and not f"{one.package}.".startswith(f"{version}."):
+        yield Answer(
+            "one_version",
+            f"{name} has {one.package}, the inventory {version}: write the version that runs",
+        )
+    if not one.active:
+        yield Answer(name, "its oned does not run")
+    if one.silent:
+        yield Answer(name, f"its MariaDB does not answer root: {one.silent}")
+    if one.oned_conf:
+        yield from _of_oned(config, name, one)
+    for feature, package in FEATURES.items():
+        wanted = config.get("features", {}).get(feature, True)
+        if package in one.packages and not wanted:
+            yield Answer(f"features.{feature}", f"{name} has {package}, in the stack it is off")
+        elif wanted and package not in one.packages and feature != "form":
+            yield Answer(
+                f"features.{feature}",
+                f"{name} has no {package}, which an up without adopt would install: false for none",
+            )
+
+
+def _of_oned(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
+    section, backend = one.database, config.get("db_backend", "MariaDB")
+    if section.is_sqlite != (backend == "SQLite"):
+        yield Answer("db_backend", f"{name} has {section}, the stack {backend}")
+    elif not section.is_sqlite:
+        for key, has in (("db_name", section.name), ("db_owner", section.user)):
+            wanted = config.get(key, Settings.model_fields[key].default)
+            if has != wanted:
+                yield Answer(key, f"{name} has {has}, the stack {wanted}")
+    endpoint = conf.read(one.oned_conf, "ONEGATE_ENDPOINT")
+    wanted = config.get("gate_endpoint") or _endpoint(config)
+    if isinstance(endpoint, str) and wanted and endpoint != wanted:
+        yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack {wanted}")
+    federation = conf.read(one.oned_conf, "FEDERATION")
+    mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
+    if mode != "STANDALONE":
+        yield Answer("federation", f"{name} is in one ({mode}), which this program does not run")
+
+
+def _endpoint(config: Mapping[str, Any]) -> str:
+    vip = config.get("one_vip")
+    return f"http://{vip}:5030" if vip else ""
+
+
+def _of_zone(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
+    config = made.config
+    holding = [one for one in seen.values() if one.zone_body.strip()]
+    newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
+    if newest is not None:
+        zone = ET.fromstring(newest.zone_body)  # noqa: S314 - written by oned
+        name, wanted = zone.findtext("NAME", ""), config.get("zone_name", "OpenNebula")
+        if name and name != wanted:
+            yield Answer("zone_name", f"the zone is called {name}, in the stack {wanted}")
+        listed = {entry.name for entry in newest.pool}
+        known = set(config["frontends"])
+        for server in sorted(listed - known):
+            yield Answer(
+                "frontends",
+                f"{server} is a server of the zone, but not of the stack: add it, or take it out"
+                " of the zone first",
+            )
+        for server in sorted(known - listed) if listed else ():
+            yield Answer(
+                "frontends",
+                f"{server} is not a server of the zone, whose servers are"
+                f" {', '.join(sorted(listed))}: write its name there, or take it off",
+            )
+        if not listed and len(known) > 1:
+            yield Answer("frontends", "no zone of high availability runs there yet")
+    yield from _of_vip(config, seen)
+
+
+def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[Answer]:
+    vip = config.get("one_vip")
+    if not vip or not seen:
+        return
+    holders = [
+        (name, at) for name, one in seen.items() for at in one.addresses if at.address == vip
+    ]
+    if not holders:
+        yield Answer("one_vip", f"{vip} is on none of {', '.join(seen)}")
+    if len(holders) > 1:
+        names = ", ".join(name for name, _ in holders)
+        yield Answer("one_vip", f"{vip} is on several hosts, {names}: a split brain, or left over")
+    for name, at in holders:
+        entry = config["frontends"][name]
+        interface = entry.get("one_vip_if") or config.get("one_vip_if")
+        if interface and at.interface.split("@")[0] != interface:
+            yield Answer("one_vip_if", f"{name} has {vip} on {at.interface}, the stack {interface}")
+        if config.get("one_vip_cidr") not in (None, at.prefix):
+            yield Answer(
+                "one_vip_cidr",
+                f"{name} has {vip}/{at.prefix}, the stack /{config['one_vip_cidr']}",
+            )
+    interfaces = {
+        name: {at.interface.split("@")[0] for at in one.addresses} for name, one in seen.items()
+    }
+    for name, there in interfaces.items():
+        interface = config["frontends"][name].get("one_vip_if") or config.get("one_vip_if")
+        if interface and interface not in there:
+            yield Answer(
+                "one_vip_if",
+                f"{name} has no interface {interface} with an address, only"
+                f" {', '.join(sorted(there - {'lo'}))}",
+            )

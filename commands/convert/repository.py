@@ -1,0 +1,69 @@
+"""Mirrors of OpenNebula's package repository, as text or by family. Pure."""
+
+import re
+from typing import Any
+
+from commands.convert.conversion import Conversion
+from commands.convert.inventory import Unread
+from commands.convert.source import Source, unique
+
+_TAIL = re.compile(
+    r"/(?:\d+\.\d+(?:\.\d+)?|\{\{[^}]*one_version[^}]*\}\})"
+    r"(?:/(?:Debian|Ubuntu|AlmaLinux|RedHat|RHEL|Rocky|openSUSE|SLES|\{\{).*)?/*$"
+)
+"""What follows the base: the version and the distribution."""
+
+
+def convert(source: Source) -> None:
+    """Map the addresses of the packages and of their signing key."""
+    for key, part in (("opennebula_repo_url", "url"), ("opennebula_repo_key_url", "key_url")):
+        values = unique(source.of_each(key).values())
+        if len(values) > 1 or source.inventory.is_secret(values):
+            source.alike(key)
+        elif values:
+            _take(source.made, key, part, values[0])
+        elif source.has(key):
+            source.made.needless(key, "it has no value there")
+
+
+def _take(made: Conversion, key: str, part: str, value: Any) -> None:
+    given = value if isinstance(value, dict) else {"": value}
+    given = {family: one for family, one in given.items() if one is not None}
+    if not given:
+        made.needless(key, "it is empty there")
+    bases = {
+        family: base
+        for family, one in given.items()
+        if (base := _base(made, f"{key}.{family}".rstrip("."), part, one))
+    }
+    if len(set(bases.values())) > 1:
+        seen = ", ".join(f"{family}: {base}" for family, base in bases.items())
+        made.ask(
+            key,
+            f"another one for each family ({seen}): the stack has one repository.{part}; set the"
+            " one that the front-ends' distribution needs",
+        )
+    elif bases:
+        note = "the version and the distribution are added to it" if part == "url" else ""
+        made.take(key, f"repository.{part}", next(iter(bases.values())), note)
+
+
+def _base(made: Conversion, place: str, part: str, value: Any) -> str:
+    """The address without version and distribution; empty, with an answer, where it has none."""
+    # A template of the hosts' distribution is what the program fills in itself.
+    text = value.text if isinstance(value, Unread) else value
+    if not isinstance(text, str) or not text.strip():
+        made.ask(place, "expected a URL; not taken")
+        return ""
+    if re.match(r"[a-z]+://[^/]*@", text):
+        made.ask(
+            place,
+            "a URL with a password, which everybody could read on the hosts: not taken; for the"
+            " enterprise repository set one_token alone",
+        )
+        return ""
+    base = _TAIL.sub("", text.strip().rstrip("/")) if part == "url" else text.strip()
+    if "{{" in base or "{%" in base:
+        made.ask(place, f"a template that cannot be filled in ({base}): set repository.{part}")
+        return ""
+    return base.rstrip("/")

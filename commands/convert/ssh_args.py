@@ -1,0 +1,137 @@
+"""The options of OpenSSH in an inventory, such as ssh_common_args, as keys of the stack. Pure."""
+
+import re
+import shlex
+from dataclasses import dataclass, field
+
+_WITH_VALUE = "BbcDEeFIiJLlmOopQRSWw"
+"""Letters of ssh's options that take a value."""
+_QUIET = "46aCKNnqSTtvXxYy"
+"""Letters of options that only concern how a connection behaves."""
+_IDLE = {
+    *("controlmaster", "controlpath", "controlpersist", "compression", "loglevel", "tcpkeepalive"),
+    *("connecttimeout", "connectionattempts", "serveraliveinterval", "serveralivecountmax"),
+    *("preferredauthentications", "pubkeyauthentication", "passwordauthentication"),
+    *("identitiesonly", "gssapiauthentication", "batchmode", "requesttty", "addkeystoagent"),
+    *("kbdinteractiveauthentication", "updatehostkeys", "checkhostip", "visualhostkey"),
+    *("hostkeyalgorithms", "pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms", "escapechar"),
+}
+"""How a connection behaves: the program decides that itself."""
+
+
+@dataclass
+class SshArgs:
+    """What the options come to."""
+
+    hops: list[str] = field(default_factory=list)
+    """Jump hosts, the first one first."""
+    key_file: str = ""
+    known_hosts: str = ""
+    user: str = ""
+    port: str = ""
+    config_file: str = ""
+    """A configuration of its own: -F."""
+    forward_agent: bool = False
+    unverified: bool = False
+    """Host keys are not verified, or accepted at first sight."""
+    idle: list[str] = field(default_factory=list)
+    """Options without a meaning here."""
+    unknown: list[str] = field(default_factory=list)
+    """What no key of a stack stands for."""
+
+
+def parse(text: str) -> SshArgs:
+    """Read such options; whatever they are, it raises nothing."""
+    found = SshArgs()
+    options, others = _split(text)
+    for letter, value in options:
+        _take(found, letter, value)
+    found.unknown += others
+    return found
+
+
+def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """The options as letters with values, and all other words."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return [], [text]
+    options: list[tuple[str, str]] = []
+    others: list[str] = []
+    while words:
+        word = words.pop(0)
+        if not re.fullmatch(r"-[A-Za-z].*", word, re.DOTALL):
+            others.append(word)
+        elif word[1] in _WITH_VALUE:
+            options.append((word[1], word[2:] or (words.pop(0) if words else "")))
+        else:
+            options += [(letter, "") for letter in word[1:]]
+    return options, others
+
+
+def _take(found: SshArgs, letter: str, value: str) -> None:
+    match letter:
+        case "o":
+            name, _, setting = value.replace("=", " ", 1).strip().partition(" ")
+            _option(found, name.lower(), setting.strip().strip('"'), value)
+        case "J":
+            found.hops += _hops(value)
+        case "A":
+            found.forward_agent = True
+        case "F":
+            found.config_file = value if value not in ("/dev/null", "none") else ""
+        case "i" | "l" | "p":
+            setattr(found, {"i": "key_file", "l": "user", "p": "port"}[letter], value)
+        case _ if letter in _QUIET:
+            found.idle.append(f"-{letter}")
+        case _:
+            found.unknown.append(f"-{letter} {value}".rstrip())
+
+
+def _option(found: SshArgs, name: str, setting: str, whole: str) -> None:
+    match name:
+        case "proxyjump":
+            found.hops += _hops(setting)
+        case "proxycommand":
+            if setting.lower() != "none" and not _jumps(found, setting):
+                found.unknown.append(f"ProxyCommand={setting}")
+        case "userknownhostsfile" if not setting.startswith("/dev/null"):
+            found.known_hosts = setting.split(maxsplit=1)[0] if setting else ""
+        case "userknownhostsfile":
+            found.unverified = True
+        case "stricthostkeychecking":
+            found.unverified |= setting.lower() in ("no", "off", "accept-new")
+        case "forwardagent":
+            found.forward_agent |= setting.lower() == "yes"
+        case "identityfile" | "user" | "port":
+            setattr(found, {"identityfile": "key_file"}.get(name, name), setting)
+        case _:
+            (found.idle if name in _IDLE else found.unknown).append(f"-o {whole}")
+
+
+def _hops(text: str) -> list[str]:
+    hops = (one.strip().removeprefix("ssh://").rstrip("/") for one in text.split(","))
+    return [one for one in hops if one and one.lower() != "none"]
+
+
+def _jumps(found: SshArgs, command: str) -> bool:
+    """Take the jump host of a ProxyCommand that is an ssh which forwards; whether it is one."""
+    options, others = _split(command)
+    program, host, *then = [*others, "", ""]
+    forwards = "W" in dict(options) or then[:1] in (["nc"], ["netcat"], ["ncat"])
+    if program.rsplit("/", 1)[-1] != "ssh" or not host or not forwards:
+        return False
+    inner = SshArgs()
+    for letter, value in options:
+        if letter != "W":
+            _take(inner, letter, value)
+    host = host.removeprefix("ssh://").rstrip("/")
+    host = f"{inner.user}@{host}" if inner.user and "@" not in host else host
+    host = f"{host}:{inner.port}" if inner.port and ":" not in host else host
+    found.hops += [*inner.hops, host]
+    found.unverified |= inner.unverified
+    found.config_file = inner.config_file or found.config_file
+    found.unknown += inner.unknown
+    if inner.key_file:
+        found.unknown.append(f"the jump host's own key {inner.key_file}")
+    return True

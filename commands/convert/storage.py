@@ -1,0 +1,137 @@
+"""Mounts and datastores of one-deploy, as the stack has them. Pure."""
+
+import re
+from typing import Any
+
+from commands.convert.conversion import Conversion, shown_value
+from commands.convert.source import Source
+
+_MARK = "comment=one-deploy"
+_FIELDS = ("src", "path", "fstype", "opts", "owner", "group", "mode")
+
+
+def convert(source: Source) -> None:
+    """Map fstab and ds."""
+    if (mounts := source.alike("fstab")) is not None:
+        _fstab(source, mounts)
+    if (stores := source.alike("ds")) is not None:
+        _datastores(source, stores)
+
+
+def _fstab(source: Source, value: Any) -> None:
+    made = source.made
+    if not value:
+        made.needless("fstab", "it is empty there")
+        return
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        source.expected("fstab", "a list of mounts, each with src, path and fstype", value)
+        return
+    made.take("fstab", "fstab", [_mount(source, f"fstab.{n}", one) for n, one in enumerate(value)])
+    made.ask(
+        "fstab",
+        "one-deploy's own lines for these mounts are in /etc/fstab of the front-ends, marked"
+        f" {_MARK}: take them out there before the up that has no adopt (leave the mounts"
+        " themselves), as this program changes no line of others",
+    )
+
+
+def _mount(source: Source, place: str, given: dict[str, Any]) -> dict[str, Any]:
+    for name in sorted(given.keys() - set(_FIELDS)):
+        source.unknown(f"{place}.{name}")
+    entry = {name: given[name] for name in _FIELDS if given.get(name) is not None}
+    if "mode" in entry and (mode := _octal(entry["mode"])) is None:
+        source.expected(f"{place}.mode", "a mode such as 0750", entry.pop("mode"))
+    elif "mode" in entry:
+        entry["mode"] = mode
+    entry = {name: str(item) for name, item in entry.items()}
+    if "path" in entry:
+        entry["path"] = entry["path"].rstrip("/") or "/"
+    if "opts" in entry:
+        options = [one for one in entry["opts"].split(",") if one and one != _MARK]
+        entry["opts"] = ",".join(options) or "rw,relatime"
+    return entry
+
+
+def _octal(mode: Any) -> str | None:
+    """A mode of Ansible's as three octal digits with a 0."""
+    if isinstance(mode, int):
+        # YAML reads 0750 as an octal number; 750 is what somebody forgot the 0 of.
+        text = f"{mode:o}" if mode <= 0o777 and mode != 750 else str(mode)
+        return f"0{text:0>3}" if re.fullmatch(r"[0-7]{1,3}", text) else None
+    text = str(mode).strip()
+    if re.fullmatch(r"0?[0-7]{3}", text):
+        return text.rjust(4, "0")
+    bits = {"u": 0, "g": 0, "o": 0}
+    for clause in text.replace(" ", "").split(","):
+        found = re.fullmatch(r"([ugoa]*)=([rwx]*)", clause)
+        if not found:
+            return None
+        number = sum({"r": 4, "w": 2, "x": 1}[letter] for letter in set(found[2]))
+        for whom in "ugo" if "a" in found[1] or not found[1] else found[1]:
+            bits[whom] = number
+    return f"0{bits['u']}{bits['g']}{bits['o']}"
+
+
+def _datastores(source: Source, value: Any) -> None:
+    """Take mode and mounts; the rest are records of OpenNebula's."""
+    made = source.made
+    if not isinstance(value, dict):
+        made.ask("ds", f"expected an object such as {{mode: ssh}}, saw {shown_value(value)}")
+        return
+    mode = value.get("mode")
+    if mode in ("ssh", "shared"):
+        made.take("ds.mode", "ds.mode", mode)
+        if mode == "shared":
+            made.needless(
+                "ds.mode", "TM_MAD and BRIDGE_LIST of the datastores are in OpenNebula, and stay"
+            )
+    elif mode == "ceph":
+        made.ask(
+            "ds.mode",
+            "ceph: the datastores are records in OpenNebula, and stay; Ceph's packages and keys"
+            " stay on the front-ends, but a new front-end gets them from you, or from a step in"
+            " commands. Not written",
+        )
+    elif mode == "generic":
+        made.ask(
+            "ds.mode",
+            "generic: the datastores are records in OpenNebula, and stay; links of their folders"
+            " stay on the front-ends, but a new front-end gets them from you, or from a step in"
+            " commands. Not written",
+        )
+    elif mode is not None:
+        made.ask("ds.mode", f"expected ssh, shared, ceph or generic, saw {shown_value(mode)}")
+    _mounts(made, value.get("config"))
+    for name in sorted(value.keys() - {"mode", "config"}):
+        source.unknown(f"ds.{name}")
+
+
+def _mounts(made: Conversion, config: Any) -> None:
+    if not config:
+        return
+    if not isinstance(config, dict):
+        made.ask("ds.config", "expected an object with mounts; not taken")
+        return
+    for name in sorted(config.keys() - {"mounts"}):
+        made.needless(
+            f"ds.config.{name}", "it made records in OpenNebula, which are in the database and stay"
+        )
+    mounts = config.get("mounts")
+    if not mounts:
+        return
+    if not isinstance(mounts, list) or not all(isinstance(one, dict) for one in mounts):
+        made.ask("ds.config.mounts", "expected a list of {type: …, path: …}; not taken")
+        return
+    entries = [
+        {
+            "type": str(one.get("type")),
+            "path": str(one.get("path")).rstrip("/") or "/",
+        }
+        for one in mounts
+    ]
+    made.take(
+        "ds.config.mounts",
+        "ds.config.mounts",
+        entries,
+        "the links that one-deploy made are the same",
+    )

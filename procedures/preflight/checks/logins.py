@@ -1,0 +1,84 @@
+"""Whether a front-end's sshd lets the others in, who send it the zone's data. Pure."""
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from hosts.errors import HostError
+from procedures.preflight.context import Finding, Site
+
+Sshd = Mapping[str, Sequence[str]]
+"""Settings as ``sshd -T`` prints them, by name in lower case; several values of one in order."""
+
+
+def logins(site: Site) -> Iterator[Finding]:
+    """Each new front-end lets in those that may send it data: the account that we log in as."""
+    for name in sorted(site.fresh):
+        there = site.seen[name].ground
+        refused: dict[str, list[str]] = defaultdict(list)
+        for source, host in sorted(site.spec.hosts.items()):
+            settings = there.sshd.get(host.address)
+            if source == name or source not in site.seen or settings is None:
+                continue
+            reason = refusal(settings, there.login, there.groups, host.address)
+            if reason:
+                refused[reason].append(host.address)
+        if not refused:
+            continue
+        sources = sorted({address for addresses in refused.values() for address in addresses})
+        yield Finding(
+            HostError(
+                name,
+                "ask sshd who may log in",
+                expected=f"{there.login} to be let in with a key from {', '.join(sources)}",
+                seen="; ".join(
+                    f"{reason} (from {', '.join(addresses)})"
+                    for reason, addresses in refused.items()
+                ),
+                remedy="allow that in sshd_config or its Match blocks, such as with"
+                f" {there.login}@{sources[0]} in AllowUsers, and reload sshd: the zone's data come"
+                " that way, with a key for that alone. 'sshd -T -C"
+                f" user={there.login},host={sources[0]},addr={sources[0]}' shows what counts",
+            )
+        )
+
+
+def refusal(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> str:
+    """Return the setting by which that account is not let in from there; empty where it is."""
+    return next(_refusals(sshd, login, groups, address), "")
+
+
+def _refusals(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> Iterator[str]:
+    first = {name: values[0] for name, values in sshd.items() if values}
+    if first.get("pubkeyauthentication") == "no":
+        yield "PubkeyAuthentication no"
+    if first.get("authorizedkeysfile") == "none":
+        yield "AuthorizedKeysFile none"
+    if login == "root" and first.get("permitrootlogin") == "no":
+        yield "PermitRootLogin no"
+    if first.get("forcecommand", "none") != "none":
+        yield f"ForceCommand {first['forcecommand']}"
+    for keyword, matches in (
+        ("Users", lambda pattern: _is_user(pattern, login, address)),
+        ("Groups", lambda pattern: any(fnmatchcase(group, pattern) for group in groups)),
+    ):
+        for pattern in filter(matches, sshd.get(f"deny{keyword.lower()}", ())):
+            yield f"Deny{keyword} {pattern}"
+        allowed = sshd.get(f"allow{keyword.lower()}", ())
+        if allowed and not any(map(matches, allowed)):
+            yield f"Allow{keyword} {' '.join(allowed)}"
+
+
+def _is_user(pattern: str, login: str, address: str) -> bool:
+    user, at, host = pattern.partition("@")
+    return fnmatchcase(login, user) and (not at or _is_at(host, address))
+
+
+def _is_at(pattern: str, address: str) -> bool:
+    if "/" in pattern:
+        try:
+            return ipaddress.ip_address(address) in ipaddress.ip_network(pattern, strict=False)
+        except ValueError:
+            return False
+    return fnmatchcase(address, pattern)

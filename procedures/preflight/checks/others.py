@@ -1,0 +1,197 @@
+"""What else on a host has a hand in what OpenNebula needs: names, proxies, networks, passwords."""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from hosts.errors import HostError
+from procedures.preflight.context import Finding, Site, Weight
+
+_MANAGERS = {
+    "keepalived": "it moves addresses by itself: take this VIP out of its configuration",
+    "systemd-networkd": "it may drop a VIP when it restarts: add KeepConfiguration=static to"
+    " [Network] in a drop-in such as /etc/systemd/network/NAME.network.d/vip.conf",
+    "NetworkManager": "it may drop a VIP when it reactivates the connection: do not reactivate it"
+    " on the leader, or run 'make switchover' first",
+}
+_POLICIES = ("simple_password_check", "cracklib_password_check", "validate_password")
+
+
+def own_name(site: Site) -> Iterator[Finding]:
+    """Each host finds itself by the name that it has, or is about to get."""
+    for name in sorted(site.fresh):
+        own, _, found = site.seen[name].ground.own_name.partition(" ")
+        if not own or found or site.spec.ensure_hostname:
+            continue
+        if site.spec.ensure_hosts and own in site.spec.hosts:
+            continue
+        yield Finding(
+            HostError(
+                name,
+                "resolve its own name",
+                expected=f"an address for {own}, the host's own name",
+                seen="none",
+                remedy=f"set opennebula-ha:ensure_hostname: true, so that it is called {name}; or"
+                f" add {own} to the line of 127.0.1.1 in its /etc/hosts",
+            )
+        )
+
+
+def cloud_init(site: Site) -> Iterator[Finding]:
+    """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
+    for name in sorted(site.fresh):
+        facts = site.seen[name].facts
+        if facts is None or not facts.hosts_template or not site.spec.ensure_hosts:
+            continue
+        template = facts.hosts_template.partition("\n")[0]
+        yield Finding(
+            HostError(
+                name,
+                "look for cloud-init",
+                expected="nobody who writes /etc/hosts at a boot",
+                seen=f"cloud-init's {template}",
+                remedy="the front-ends' names come into that template, too, so that they outlast a"
+                " boot with manage_etc_hosts",
+            ),
+            Weight.NOTE,
+        )
+
+
+def proxy(site: Site) -> Iterator[Finding]:
+    """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
+    wanted = {
+        address: None for host in site.spec.hosts.values() for address in (host.name, host.address)
+    }
+    wanted |= dict.fromkeys(["127.0.0.1", "localhost"])
+    wanted |= {vip.address: None for vips in site.spec.vips.values() for vip in vips}
+    for name in sorted(site.fresh):
+        environment = site.seen[name].ground.environment
+        proxies = {
+            key: value
+            for key, value in environment.items()
+            if key.lower() in ("http_proxy", "all_proxy") and value
+        }
+        past = ",".join(value for key, value in environment.items() if key.lower() == "no_proxy")
+        missing = [one for one in wanted if not _goes_past(past, one)]
+        if not proxies or not missing:
+            continue
+        yield Finding(
+            HostError(
+                name,
+                "look for a proxy in the environment of services",
+                expected="none, or no_proxy with " + ",".join(missing),
+                seen=", ".join(
+                    f"{key}={_without_password(value)}" for key, value in proxies.items()
+                ),
+                remedy="add these to no_proxy where that proxy is set (DefaultEnvironment in"
+                " /etc/systemd/system.conf.d, or a drop-in of the units), then run 'systemctl"
+                " daemon-reexec'; for packages alone, opennebula-ha:pkg_cache_proxy is enough",
+            )
+        )
+
+
+def _goes_past(no_proxy: str, target: str) -> bool:
+    for entry in re.split(r"[,\s]+", no_proxy.strip()):
+        bare = entry.removeprefix("*").removeprefix(".").lower()
+        if entry == "*" or (bare and (target == bare or target.endswith(f".{bare}"))):
+            return True
+        if "/" in entry and _is_in(entry, target):
+            return True
+    return False
+
+
+def _is_in(network: str, address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^@/]*@", "//…@", url)
+
+
+def vip_managers(site: Site) -> Iterator[Finding]:
+    """Nobody else configures a VIP; and who manages its interface is good to know of."""
+    for name, seen in sorted(site.seen.items()):
+        vips = site.change.vips_of(name)
+        for vip in vips:
+            files = seen.ground.vip_files.get(vip.address, ())
+            if files:
+                yield Finding(
+                    HostError(
+                        name,
+                        "look who else configures the VIP",
+                        expected=f"{vip.address} in no network configuration: the Raft hook adds it"
+                        " on the leader alone",
+                        seen=", ".join(files),
+                        remedy=f"take {vip.address} out of that file and apply it there, then run"
+                        " again",
+                    )
+                )
+        for manager in seen.ground.managers if vips and name in site.fresh else ():
+            if manager in _MANAGERS:
+                yield Finding(
+                    HostError(
+                        name,
+                        "look who else manages addresses",
+                        expected="nobody who takes a VIP from an interface",
+                        seen=f"{manager} on {vips[0].interface}",
+                        remedy=_MANAGERS[manager],
+                    ),
+                    Weight.NOTE,
+                )
+
+
+def password_policy(site: Site) -> Iterator[Finding]:
+    """MariaDB takes the password of the stack's account."""
+    for name in sorted(site.fresh):
+        policy = site.seen[name].ground.password_policy
+        rules = [one for one in _POLICIES if one in policy]
+        if not rules or not site.spec.database.is_mariadb:
+            continue
+        faults = _faults(site.db_password, site.spec.database.owner, policy)
+        unknown = [one for one in rules if one != "simple_password_check"]
+        if not faults and not unknown:
+            continue
+        yield Finding(
+            HostError(
+                name,
+                "compare the database's password with MariaDB's policy",
+                expected="an opennebula-ha:db_password with " + ", ".join(faults)
+                if faults
+                else f"an opennebula-ha:db_password that {' and '.join(unknown)} takes",
+                seen=f"{' and '.join(rules)} in MariaDB"
+                + ("" if faults else ", which cannot be asked beforehand"),
+                remedy="choose another db_password, or change that policy in MariaDB",
+            ),
+            Weight.REFUSAL if faults else Weight.WARNING,
+        )
+
+
+def _faults(password: str, owner: str, policy: Mapping[str, str]) -> list[str]:
+    """Return what a password lacks, by the variables of simple_password_check."""
+    if "simple_password_check" not in policy:
+        return []
+
+    def least(name: str) -> int:
+        return int(policy.get(f"simple_password_check_{name}", "0") or 0)
+
+    counts: dict[str, tuple[int, Collection[str] | str]] = {
+        f"{least('minimal_length')} characters": (least("minimal_length"), password),
+        f"{least('digits')} digits": (least("digits"), [c for c in password if c.isdigit()]),
+        f"{least('letters_same_case')} small letters": (
+            least("letters_same_case"),
+            [c for c in password if c.islower()],
+        ),
+        f"{least('letters_same_case')} capitals": (
+            least("letters_same_case"),
+            [c for c in password if c.isupper()],
+        ),
+        f"{least('other_characters')} other characters": (
+            least("other_characters"),
+            [c for c in password if not c.isalnum()],
+        ),
+    }
+    found = [text for text, (wanted, there) in counts.items() if len(there) < wanted]
+    return [*found, "more than the account's name"] if password == owner else found

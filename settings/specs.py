@@ -1,0 +1,240 @@
+"""Translate the settings into specs: what each resource wants of its hosts. Pure."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from opennebula.zone import endpoint, in_url
+from procedures.specs import (
+    Clock,
+    Database,
+    Drivers,
+    Hooks,
+    InstallationSpec,
+    Ldap,
+    LoginKeysSpec,
+    Mount,
+    PreflightSpec,
+    RepositorySource,
+    Schedulers,
+    Spec,
+    Vip,
+    WebSpec,
+    ZoneSpec,
+)
+from settings.model import Settings
+
+
+def digest(settings: Settings, specs: Sequence[Spec]) -> str:
+    """Return a digest of everything that the stack wants of its hosts, without its secrets."""
+    wanted = [one.model_dump_json() for one in specs]
+    wanted.append(json.dumps(beyond_members(settings), sort_keys=True))
+    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+
+
+def beyond_members(settings: Settings) -> dict[str, Any]:
+    """Return what an ``up`` may change although no installation and no member of the zone changes.
+
+    After that, too, the last look at the zone is taken.
+    """
+    given: dict[str, Any] = {
+        "login keys": [*sorted(set(settings.ensure_keys_for)), settings.rsa_key_size]
+        if settings.ensure_keys_for
+        else None,
+        "lost": sorted(settings.lost),
+        "admin_pubkey": settings.admin_pubkey,
+        "web server": web_server(settings).model_dump(mode="json") if settings.ssl.is_on else None,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def zone(settings: Settings) -> ZoneSpec:
+    """Return what the config says of the zone."""
+    entrance = _entrance(settings)
+    return ZoneSpec(
+        name=settings.zone_name,
+        endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
+        has_entrance=bool(entrance),
+        highly_available=settings.highly_available,
+        database=_database(settings),
+        vips=_vips(settings, None),
+        keep_dumps=settings.keep_dumps,
+    )
+
+
+def web_server(settings: Settings) -> WebSpec:
+    """Return what the config says of TLS in front of FireEdge."""
+    addresses = [host.address for host in settings.hosts.values()]
+    vips = [vip.address for vip in _vips(settings, None)]
+    names = (settings.one_fqdn, _entrance(settings), *(vips or addresses))
+    key, certchain = settings.ssl.paths
+    return WebSpec(
+        hosts=settings.hosts,
+        server=settings.ssl.web_server or "apache",
+        names=tuple(dict.fromkeys(name for name in names if name)),
+        key=key,
+        certchain=certchain,
+        generate=settings.ssl.generate_cert,
+    )
+
+
+def login_keys(settings: Settings) -> LoginKeysSpec:
+    """Return the accounts that log in from each front-end to all others."""
+    return LoginKeysSpec(
+        users=tuple(sorted(set(settings.ensure_keys_for))),
+        hosts=settings.hosts,
+        rsa_key_size=settings.rsa_key_size,
+    )
+
+
+def preflight(settings: Settings) -> PreflightSpec:
+    """Return what the front-ends must be fit for."""
+    of_each = {name: _vips(settings, name) for name in sorted(settings.frontends)}
+    bind = _bind(settings)
+    return PreflightSpec(
+        hosts=settings.hosts,
+        version=settings.one_version,
+        database=_database(settings),
+        features=settings.feature_names,
+        reachable=tuple(
+            name
+            for name in settings.feature_names
+            if not bind.get(name, "").startswith(("127.", "::1"))
+        ),
+        vips={name: vips for name, vips in of_each.items() if vips},
+        ensure_hosts=settings.ensure_hosts,
+        ensure_hostname=settings.ensure_hostname,
+        sets_clocks=any(one.pool or one.server for one in settings.ntp),
+    )
+
+
+def installations(settings: Settings) -> list[InstallationSpec]:
+    """Return what the config says of each front-end, in the order of their names."""
+    entrance = _entrance(settings)
+    gate = f"http://{in_url(entrance or min(settings.frontends))}:5030"
+    hooks = Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
+    names = {name: host.address for name, host in settings.hosts.items()}
+    return [
+        InstallationSpec(
+            host=host,
+            version=settings.one_version,
+            repository=RepositorySource.model_validate(settings.repository.model_dump()),
+            pkg_cache_proxy=settings.pkg_cache_proxy,
+            unattend_disable=settings.unattend_disable,
+            update_pkg_cache=settings.update_pkg_cache,
+            features=settings.feature_names,
+            database=_database(settings),
+            vips=_vips(settings, name),
+            hooks=hooks if settings.highly_available else None,
+            entrance=entrance,
+            leader_check=settings.leader_check.port,
+            gate_endpoint=settings.gate_endpoint or gate,
+            bind=_bind(settings),
+            names=names if settings.ensure_hosts else {},
+            oned={name: _storable(value) for name, value in settings.oned.items()},
+            drivers=Drivers(
+                unsafe_migrations=settings.unsafe_migrations,
+                keep_empty_bridge=settings.keep_empty_bridge,
+                tproxy=tuple(settings.gate_tproxy),
+            ),
+            schedulers=Schedulers(
+                rank={name: _storable(value) for name, value in settings.sched_rank.items()},
+                drs=settings.sched_drs,
+            ),
+            ldap=_ldap(settings),
+            clock=_clock(settings),
+            ensure_hostname=settings.ensure_hostname,
+            mounts=mounts(settings),
+            links=settings.ds.links,
+            purge=settings.purge,
+        )
+        for name, host in settings.hosts.items()
+    ]
+
+
+def _bind(settings: Settings) -> dict[str, str]:
+    addresses = {
+        "gate": settings.gate_bind_addr,
+        "flow": settings.flow_bind_addr,
+        "form": settings.form_bind_addr,
+    }
+    everywhere = "0.0.0.0"  # noqa: S104 - one-deploy's
+    if any(vip.is_ipv6 for vip in _vips(settings, None)):
+        addresses = {name: "::" if at == everywhere else at for name, at in addresses.items()}
+    return {name: addresses[name] for name in settings.feature_names if name in addresses}
+
+
+def _ldap(settings: Settings) -> Ldap:
+    ldap = settings.auth.ldap
+    return Ldap(
+        is_default=settings.auth.default == "ldap",
+        servers=ldap.servers,
+        choice=ldap.choice,
+        mappings={
+            ldap.servers[name][":mapping_filename"]: groups for name, groups in ldap.mapping.items()
+        },
+    )
+
+
+def _clock(settings: Settings) -> Clock:
+    locale = [one.locale for one in settings.ntp if one.locale]
+    pairs = (text.rpartition("=") for text in locale)
+    return Clock(
+        pools=tuple(one.pool for one in settings.ntp if one.pool),
+        servers=tuple(one.server for one in settings.ntp if one.server),
+        # As there: of several the last one.
+        timezone=next((one.timezone for one in reversed(settings.ntp) if one.timezone), ""),
+        locale={name or "LANG": value for name, _, value in pairs},
+    )
+
+
+def _storable(value: Any) -> Any:
+    """Return a setting as a state can hold it: no null, and no whole number as a float."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return str(value) if isinstance(value, float) else value
+
+
+def mounts(settings: Settings) -> tuple[Mount, ...]:
+    """Return the shared folders by path: their order in the config does not matter."""
+    given = (Mount.model_validate(one.model_dump()) for one in settings.fstab)
+    return tuple(sorted(given, key=lambda one: one.path))
+
+
+def _database(settings: Settings) -> Database:
+    return Database(backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner)
+
+
+def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
+    """Return all VIPs with the interfaces of that front-end, or with the usual ones."""
+    if settings.one_vip is None or settings.one_vip_cidr is None:
+        return ()
+    own = settings.frontends[name].one_vip_if if name is not None else None
+    usual = (
+        own
+        or settings.one_vip_if
+        or next(one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if)
+    )
+    first = Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
+    further = (
+        Vip(
+            address=str(one.address),
+            prefix=one.cidr,
+            interface=one.interfaces.get(name or "", one.interface or usual),
+        )
+        for one in settings.one_vips
+    )
+    return (first, *further)
+
+
+def _entrance(settings: Settings) -> str:
+    """Return where clients reach the leader: the first VIP, or the name of a load balancer."""
+    if settings.one_vip is not None:
+        return str(settings.one_vip)
+    return urlsplit(settings.zone_endpoint or "").hostname or ""

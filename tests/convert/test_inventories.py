@@ -1,0 +1,150 @@
+"""Inventories of one-deploy: each key is answered, nothing ends in a traceback, no secret shows."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.convert import own_reader, stack_file, with_ansible
+from commands.convert.conversion import Conversion
+from commands.convert.inventory import Inventory
+from commands.convert.keys import convert
+from commands.convert.report import Command, Report, login_of
+from tests.convert.cases import CASES, Case
+
+SECTIONS = ("taken", "no_meaning", "decisions", "unknown")
+cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def made_of(case: Case, folder: Path) -> Path:
+    """Write the files of a case; the path of the inventory."""
+    for name, text in case.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="")
+    first = next(iter(case.files))
+    return folder / (first.split("/")[0] if "/" in first else first)
+
+
+def held(case: Case, inventory: Inventory) -> None:
+    """Convert it, and hold the result to what the case says."""
+    made = convert(inventory)
+    text = stack_file.text_of(made, "inventory.yml")
+    faults = stack_file.faults(made, text)
+    report = "\n".join(
+        Report(
+            inventory,
+            made,
+            Command("production", "inventory.yml"),
+            "stacks/Pulumi.production.yaml",
+            faults,
+            login=login_of(made),
+        ).lines()
+    )
+    assert {key: made.config.get(key) for key in case.config} == dict(case.config)
+    for place, words in case.says.items():
+        section, _, key = place.partition(" ")
+        said = [answer.text for answer in getattr(made, section) if answer.key == key]
+        assert any(words in one for one in said), (place, said or sections_of(made, key))
+    assert len(faults) == len(case.faults), faults
+    for expected in case.faults:
+        assert any(fault.startswith(expected) for fault in faults), faults
+    assert all(fault in report for fault in faults)
+    for key, secret in case.secrets.items():
+        assert made.secrets[key].value == secret
+        assert re.search(rf"\| scripts/pulumi production config set --secret .*{key[:9]}", report)
+    assert "hush" not in text + report
+    assert unanswered(inventory, made) == set()
+
+
+def sections_of(made: Conversion, key: str) -> list[tuple[str, str]]:
+    """Where else a key is answered."""
+    return [(name, one.text) for name in SECTIONS for one in getattr(made, name) if one.key == key]
+
+
+def unanswered(inventory: Inventory, made: Conversion) -> set[str]:
+    """The keys and groups of the inventory that no line of the report is about."""
+    keys = {key for variables in inventory.hosts.values() for key in variables}
+    keys |= {key for some in inventory.idle.values() for key in some}
+    keys |= {f"group {name}" for name in inventory.groups}
+    answered = {re.split(r" of |\.", key)[0] for key in made.answered} | made.answered
+    return keys - answered
+
+
+@cases
+def test_an_inventory_is_answered_key_by_key(case: Case, tmp_path: Path) -> None:
+    held(case, own_reader.read(made_of(case, tmp_path), case.passwords))
+
+
+def test_there_are_inventories_of_all_shapes() -> None:
+    assert len(CASES) >= 34
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.fixture(scope="session")
+def python_of_ansible(pytestconfig: pytest.Config) -> Path:
+    """The Python that `scripts/setup convert` gives ansible-core."""
+    done = subprocess.run(
+        ["scripts/setup", "convert"],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    python = pytestconfig.rootpath / with_ansible.PYTHON
+    assert python.exists(), done.stderr
+    return python
+
+
+ALIKE = [
+    *("three front-ends with a VIP", "a file in INI with everything", "anchors and merges"),
+    *(
+        "a folder with group_vars and host_vars",
+        "a folder with an encrypted file, and its password",
+    ),
+    *("encrypted values", "encrypted values without the password", "a mirror as text", "LDAP"),
+    *("templates of names and of facts", "keys without values", "a file made on Windows"),
+]
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.name in ALIKE], ids=lambda c: c.name)
+def test_ansible_itself_reads_the_same(case: Case, tmp_path: Path, python_of_ansible: Path) -> None:
+    path = made_of(case, tmp_path)
+    plain = own_reader.read(path, case.passwords)
+    read = with_ansible.read(path, case.passwords, python_of_ansible)
+    assert "ansible-core" in read.reader
+    assert {name: set(some) for name, some in read.hosts.items()} == {
+        name: set(some) for name, some in plain.hosts.items()
+    }
+    assert read.groups == plain.groups
+    assert without_templates(read.hosts) == without_templates(plain.hosts)
+    held(case, read)
+
+
+def without_templates(hosts: Any) -> Any:
+    """Values that only Ansible can tell left out."""
+    text = json.dumps(hosts, default=lambda _: "unread")
+    return json.loads(text)
+
+
+def test_ansible_fills_in_what_only_it_can(tmp_path: Path, python_of_ansible: Path) -> None:
+    path = tmp_path / "inventory.yml"
+    path.write_text(
+        "all: {vars: {one_version: '7.2', zone_name: \"{{ groups.frontend | first | upper }}\","
+        " one_vip: \"{{ hostvars['n1a1'].ansible_host | replace('.10', '.86') }}\","
+        " ensure_keys_for: \"{{ ['root'] + ['ubuntu'] }}\"}}\n"
+        "frontend: {hosts: {n1a1: {ansible_host: 10.2.50.10}, n1a2: {ansible_host: 10.2.50.11},"
+        " n1a3: {ansible_host: 10.2.50.12}}}\n",
+        encoding="utf-8",
+    )
+    made = convert(with_ansible.read(path, (), python_of_ansible))
+    assert made.config["zone_name"] == "N1A1"
+    assert made.config["one_vip"] == "10.2.50.86"
+    assert made.config["ensure_keys_for"] == ["root", "ubuntu"]
+    alone = convert(own_reader.read(path, ()))
+    assert "one_vip" not in alone.config
+    assert any(one.key == "one_vip" and "{{" in one.text for one in alone.decisions)

@@ -1,0 +1,171 @@
+"""Turn lab hosts into hosts as people have them: hardened, chatty, and shared with other programs.
+
+Each function gives one host one property. They can all be had together.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lab.machines import Lab, LabHost
+from lab.machines.template import USER
+from tests.lab.foreign import do
+
+HOME = f"/home/{USER}"
+KEYS = f"/etc/ssh/authorized_keys/{USER}"
+"""Where the host's sshd looks for keys, where it is told to."""
+TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
+
+_CHATTER = r"""
+echo 'Welcome to n1a1. Authorized use only.'
+echo '#no step of ours'
+echo '=remedy none'
+echo '@expected bm9uZQ=='
+echo 'bash: warning: setlocale: LC_ALL: cannot change locale (en_US.UTF-8)' >&2
+printf 'Last login: never '
+"""
+
+
+def sshd(host: LabHost, *lines: str) -> None:
+    """Further settings of its sshd, which come first and so count."""
+    text = "\n".join(lines)
+    do(
+        host,
+        f"cat >>/etc/ssh/sshd_config.d/00-hardened.conf <<'END'\n{text}\nEND\n"
+        "sshd -t && systemctl reload ssh",
+    )
+
+
+def usual_sshd(host: LabHost) -> None:
+    """Take all of these settings back."""
+    do(host, "rm -f /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh")
+
+
+def greet(host: LabHost) -> None:
+    """A banner before the login; startup files and a motd that print, on both outputs."""
+    do(host, "printf 'sshd: WARNING\\nAll that you do is recorded.\\n' >/etc/issue.net")
+    sshd(host, "Banner /etc/issue.net", "PrintMotd yes")
+    do(
+        host,
+        "echo 'Maintenance on Sunday' >/etc/motd\n"
+        f"for file in {HOME}/.bashrc {HOME}/.profile; do\n"
+        # Before the line that leaves a shell that nobody types into.
+        f"cat - \"$file\" >/tmp/chatty 2>/dev/null <<'END' || true\n{_CHATTER}\nEND\n"
+        'mv /tmp/chatty "$file"; done\n'
+        f"chown {USER}: {HOME}/.bashrc {HOME}/.profile",
+    )
+
+
+def forget_own_name(host: LabHost) -> None:
+    """A name of its own that nobody resolves: sudo complains of it each time."""
+    do(
+        host,
+        "echo stranger >/etc/hostname; hostname stranger\n"
+        "sed -i 's/ myhostname//' /etc/nsswitch.conf\n"
+        "! getent hosts stranger",
+    )
+
+
+def few_sessions(host: LabHost, most: int) -> None:
+    """As many sessions on a connection, and no more."""
+    sshd(host, f"MaxSessions {most}")
+
+
+def keys_elsewhere(host: LabHost) -> None:
+    """All authorized keys in a folder of root's."""
+    do(
+        host,
+        f"install -D -m 0644 {HOME}/.ssh/authorized_keys {KEYS}\nrm {HOME}/.ssh/authorized_keys",
+    )
+    sshd(host, "AuthorizedKeysFile /etc/ssh/authorized_keys/%u")
+
+
+def keys_behind_a_link(host: LabHost) -> None:
+    """Its authorized_keys is a link to a file that somebody keeps elsewhere."""
+    do(
+        host,
+        f"cd {HOME}/.ssh; mkdir ../dotfiles; mv authorized_keys ../dotfiles/keys\n"
+        f"chown {USER}: ../dotfiles; ln -s ../dotfiles/keys authorized_keys",
+    )
+
+
+def strict_sudo(host: LabHost) -> None:
+    """Commands of sudo have a terminal of their own where there is one, and a tight umask."""
+    do(
+        host,
+        "printf 'Defaults use_pty\\nDefaults umask=0077\\nDefaults umask_override\\n'"
+        " >/etc/sudoers.d/strict; chmod 0440 /etc/sudoers.d/strict; visudo -cq\n"
+        "echo 'umask 077' >>/etc/profile; sed -i '1i umask 077' /etc/bash.bashrc",
+    )
+
+
+def noexec_tmp(host: LabHost) -> None:
+    """Nothing runs from /tmp and /var/tmp."""
+    do(
+        host,
+        "mount -o remount,noexec,nosuid,nodev /tmp 2>/dev/null ||"
+        " mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /tmp\n"
+        "mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /var/tmp",
+    )
+
+
+def rewrite_hosts_at_boot(host: LabHost) -> None:
+    """What cloud-init does with ``manage_etc_hosts: true``."""
+    do(
+        host,
+        f"mkdir -p /etc/cloud/templates /etc/cloud/cloud.cfg.d\n"
+        f"cat >{TEMPLATE} <<'END'\n## template:jinja\n"
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost\nEND\n"
+        "printf 'manage_etc_hosts: true\\n' >/etc/cloud/cloud.cfg\n"
+        "cat >/etc/systemd/system/cloud-init.service <<'END'\n"
+        "[Unit]\nBefore=network-pre.target opennebula.service\n"
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        f"ExecStart=/bin/sh -c \"grep -v '^## ' {TEMPLATE} >/etc/hosts\"\n"
+        "[Install]\nWantedBy=multi-user.target\nEND\n"
+        "systemctl daemon-reload; systemctl enable cloud-init.service 2>/dev/null",
+    )
+
+
+def restart_all_after_installations(host: LabHost) -> None:
+    """What needrestart does in its automatic mode; heeds what that heeds."""
+    do(
+        host,
+        "cat >/usr/local/sbin/needrestart-like <<'END'\n#!/bin/sh\n"
+        '[ -z "$NEEDRESTART_SUSPEND" ] || exit 0\n'
+        "systemctl try-restart opennebula.service\nEND\n"
+        "chmod +x /usr/local/sbin/needrestart-like\n"
+        "echo 'DPkg::Post-Invoke {\"/usr/local/sbin/needrestart-like\";};'"
+        " >/etc/apt/apt.conf.d/99needrestart",
+    )
+
+
+@contextmanager
+def locked(host: LabHost, *files: str) -> Iterator[Callable[[], None]]:
+    """Somebody else holds these locks of the package manager, until it is called or the end."""
+    unit = "some-upgrade"
+    program = "import fcntl, time; held = [open(file, 'w') for file in FILES]; "
+    program += "[fcntl.lockf(file, fcntl.LOCK_EX) for file in held]; time.sleep(3600)"
+    program = program.replace("FILES", repr(list(files)))
+    do(host, f'systemd-run -q --unit={unit} python3 -c "{program}"')
+
+    def release() -> None:
+        host.run(f"systemctl stop {unit}; systemctl reset-failed {unit}")
+
+    try:
+        yield release
+    finally:
+        release()
+
+
+def harden(lab: Lab, names: list[str]) -> None:
+    """Give three hosts all that can be had together."""
+    first, second, third = (lab.host(name) for name in names)
+    for host in (first, second, third):
+        greet(host)
+        strict_sudo(host)
+        noexec_tmp(host)
+        rewrite_hosts_at_boot(host)
+        restart_all_after_installations(host)
+    few_sessions(first, 1)
+    few_sessions(second, 2)
+    keys_elsewhere(second)
+    keys_behind_a_link(third)

@@ -1,0 +1,186 @@
+"""Hosts as people have them: a zone is built on them and changed, or messages say why not.
+
+The three hosts have everything at once that can be had together: see hardened.py. What keeps them
+from becoming front-ends is all said in one run, and the remedies are tried.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines import Lab
+from tests.lab import hardened
+from tests.lab.conftest import MakeLab
+from tests.lab.foreign import do, sql
+from tests.lab.messages import all_messages, only
+from tests.lab.operators import VIP, Operator, config, kill_session
+from tests.lab.test_preflight import everything
+from tests.lab.zones import assert_whole, servers, wait_for
+
+pytestmark = pytest.mark.lab
+
+THREE = ["n1a1", "n1a2", "n1a3"]
+LISTS = "/var/lib/apt/lists/lock"
+DPKG = "/var/lib/dpkg/lock-frontend"
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    hardened.harden(lab, THREE)
+    records = lab.known_hosts.read_text()
+    first = records.split()[2]
+    lab.known_hosts.write_text(
+        f"@cert-authority *.example.org ssh-ed25519 {first}\n"
+        f"@revoked 10.9.9.9 ssh-ed25519 {first}\n"
+        "10.2.50.10 1024 35 1199511\n10.2.50.11 ssh-ed25519 broken%%%\n@\n" + records
+    )
+    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=THREE)
+
+
+def refuse_in_all_ways(lab: Lab) -> None:
+    first, second, third = (lab.host(name) for name in THREE)
+    hardened.forget_own_name(first)
+    hardened.sshd(second, f"AllowUsers {hardened.USER}@10.2.50.1")
+    do(
+        first,
+        "mkdir -p /etc/systemd/system.conf.d\n"
+        "printf '[Manager]\\nDefaultEnvironment=http_proxy=http://me:word@10.9.9.9:3128\\n'"
+        " >/etc/systemd/system.conf.d/proxy.conf; systemctl daemon-reexec",
+    )
+    do(second, f"mkdir -p /etc/netplan; echo '- {VIP}/24' >/etc/netplan/50-static.yaml")
+    sql(
+        third,
+        "INSTALL SONAME 'simple_password_check'; SET GLOBAL"
+        " simple_password_check_minimal_length = 60;",
+    )
+
+
+def follow_the_remedies(lab: Lab) -> None:
+    """All but ensure_hostname, which is in the stack's config."""
+    first, second, third = (lab.host(name) for name in THREE)
+    do(
+        second,
+        f"sed -i 's/^AllowUsers.*/& {hardened.USER}@10.2.50.10 {hardened.USER}@10.2.50.12/'"
+        " /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh\n"
+        "rm /etc/netplan/50-static.yaml",
+    )
+    do(
+        first,
+        "sed -i '$s/$/ no_proxy=localhost,127.0.0.1,n1a1,n1a2,n1a3,10.2.50.0\\/24/'"
+        " /etc/systemd/system.conf.d/proxy.conf; systemctl daemon-reexec",
+    )
+    sql(third, "UNINSTALL SONAME 'simple_password_check';")
+
+
+def test_all_that_keeps_them_out_is_said_at_once_and_nothing_is_changed(site: Site) -> None:
+    lab, operator = site
+    refuse_in_all_ways(lab)
+    before = everything(lab.hosts)
+    found = {(one.host, one.step): one for one in all_messages(operator.up())}
+    assert everything(lab.hosts) == before
+    own = found.pop(("n1a1", "resolve its own name"))
+    assert own.expected == "an address for stranger, the host's own name"
+    assert "ensure_hostname: true" in own.remedy
+    proxy = found.pop(("n1a1", "look for a proxy in the environment of services"))
+    assert proxy.seen == "http_proxy=http://…@10.9.9.9:3128"
+    who = found.pop(("n1a2", "ask sshd who may log in"))
+    assert who.seen == "AllowUsers ubuntu@10.2.50.1 (from 10.2.50.10, 10.2.50.12)"
+    vip = found.pop(("n1a2", "look who else configures the VIP"))
+    assert vip.seen == "/etc/netplan/50-static.yaml"
+    policy = found.pop(("n1a3", "compare the database's password with MariaDB's policy"))
+    assert "60 characters" in policy.expected
+    assert found == {}
+
+
+def test_sudo_that_wants_a_terminal_is_named_and_its_remedy_works(site: Site) -> None:
+    lab, operator = site
+    do(lab.host("n1a3"), "echo 'Defaults requiretty' >/etc/sudoers.d/tty")
+    follow_the_remedies(lab)
+    operator.config["ensure_hostname"] = True
+    message = only(operator.up(), "n1a3")
+    assert message.step == "become root"
+    assert "tty" in message.seen
+    assert "Defaults:ubuntu !requiretty" in message.remedy
+    do(lab.host("n1a3"), "echo 'Defaults:ubuntu !requiretty' >/etc/sudoers.d/zz-remedy")
+
+
+def test_a_zone_is_built_on_them_once_others_let_go_of_the_locks(site: Site) -> None:
+    lab, operator = site
+    with (
+        hardened.locked(lab.host("n1a1"), LISTS) as release_lists,
+        hardened.locked(lab.host("n1a2"), DPKG) as release_dpkg,
+    ):
+        process = operator.start_up()
+        assert process.stdout is not None
+        said = []
+        waits = {"n1a1: wait up to": release_lists, "n1a2: wait up to": release_dpkg}
+        try:
+            for line in process.stdout:
+                said.append(line)
+                for text in [text for text in waits if text in line]:
+                    assert "python3 (process" in line
+                    waits.pop(text)()
+            assert process.wait(600) == 0, "".join(said)
+        finally:
+            kill_session(process)
+            process.wait()
+            process.stdout.close()
+    assert waits == {}
+    assert_whole(lab, THREE)
+    for name in THREE:
+        assert do(lab.host(name), "cat /etc/hostname").strip() == name
+    second, third = lab.host("n1a2"), lab.host("n1a3")
+    # No trust is left where sshd looks for keys, and the link is one still.
+    assert len(do(second, f"cat {hardened.KEYS}").splitlines()) == 1
+    assert do(third, f"readlink {hardened.HOME}/.ssh/authorized_keys") == "../dotfiles/keys\n"
+    assert len(do(third, f"cat {hardened.HOME}/dotfiles/keys").splitlines()) == 1
+    assert operator.up("--expect-no-changes").ok
+
+
+def test_it_is_rolled_and_no_hook_restarts_another_oned(site: Site) -> None:
+    lab, operator = site
+    features = {**operator.config["features"], "flow": True}
+    terms = {server.term for server in servers(lab.host("n1a1"))}
+    starts = {name: started(lab, name) for name in THREE}
+    # New packages on all servers, and nothing for oned to restart for.
+    with config(operator, features=features):
+        operator.config["ensure_keys_for"] = ["ubuntu"]
+        operator.config["features"] = features
+        run = operator.up()
+        assert run.ok, run.output
+        assert {name: started(lab, name) for name in THREE} == starts
+        assert {server.term for server in servers(lab.host("n1a1"))} == terms
+        assert_whole(lab, THREE)
+        for name, file in (("n1a2", hardened.KEYS), ("n1a3", f"{hardened.HOME}/dotfiles/keys")):
+            assert "# opennebula-ha begin" in do(lab.host(name), f"cat {file}")
+        run = operator.up("--expect-no-changes")
+        assert run.ok, run.output
+
+
+def test_after_a_round_of_reboots_the_front_ends_find_each_other(site: Site) -> None:
+    lab, operator = site
+    for name in THREE:
+        lab.host(name).reboot()
+        assert do(lab.host(name), "systemctl show -p Result --value cloud-init") == "success\n"
+        wait_for(lambda: len(led(lab)) == 1 or None, "a leader")
+    assert_whole(lab, THREE)
+    for name in THREE:
+        assert "n1a1" in do(lab.host(name), "cat /etc/hosts")
+    # What somebody takes out of the template is seen before the boot that would miss it.
+    do(lab.host("n1a2"), f"sed -i '/opennebula-ha begin/,$d' {hardened.TEMPLATE}")
+    shown = operator.refresh().output
+    assert f"{hardened.TEMPLATE}: without n1a1" in shown
+
+
+def started(lab: Lab, name: str) -> str:
+    """When its oned was started."""
+    return do(lab.host(name), "systemctl show -p ActiveEnterTimestamp opennebula")
+
+
+def led(lab: Lab) -> list[str]:
+    """The servers that lead, as each host sees it."""
+    return sorted(
+        {s.name for name in THREE for s in servers(lab.host(name)) if s.state == "leader"}
+    )

@@ -1,0 +1,135 @@
+"""The database of one OpenNebula: what users wrote, the zone, oneadmin, and the log of the zone."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from xml.sax.saxutils import escape
+
+from tests.simulation.product import TABLES, ServerEntry
+
+Pool = tuple[ServerEntry, ...]
+
+FIRST_ID = 0
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the log brings to every server alike, but for the writes of users."""
+
+    pool: Pool = ()
+    name: str = "OpenNebula"
+    endpoint: str = "http://localhost:2633/RPC2"
+    password: str = ""
+    tokens: frozenset[str] = frozenset()
+    public_key: str = ""
+
+    @property
+    def passwords(self) -> frozenset[str]:
+        """Whatever lets oneadmin in."""
+        return self.tokens | {self.password}
+
+
+@dataclass
+class Database:
+    """``records`` are all writes that it holds, ``log`` those made in a zone."""
+
+    identity: str
+    schema: str
+    content: Content = field(default_factory=Content)
+    records: tuple[str, ...] = ()
+    log: tuple[tuple[int, str], ...] = ()
+    term: int = 0
+    begins: int = 1
+    """Index of the first record of the log that it still gives out."""
+    zone_changed: float = 0.0
+
+    def copy(self) -> "Database":
+        """A dump of it."""
+        return replace(self)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Of its last record: the higher, the newer."""
+        return self.log[-1][0] if self.log else 0, len(self.log)
+
+    @property
+    def base(self) -> frozenset[str]:
+        """What no log can bring."""
+        return frozenset(self.records) - {text for _, text in self.log}
+
+    @property
+    def pool(self) -> Pool:
+        """The zone's servers."""
+        return self.content.pool
+
+    def append(self, text: str, *, logged: bool) -> None:
+        self.records += (text,)
+        if logged:
+            self.log += ((self.term, text),)
+
+    def set(self, content: Content, now: float) -> None:
+        """Change what is in it; the zone's row has the time of its last change."""
+        old = self.content
+        if (old.pool, old.name, old.endpoint) != (content.pool, content.name, content.endpoint):
+            self.zone_changed = now
+        self.content = content
+
+    def follow(self, leader: "Database", now: float) -> bool:
+        """Take the leader's log from where the two part; whether it could."""
+        pairs = zip(self.log, leader.log, strict=False)
+        common = next(
+            (index for index, (mine, other) in enumerate(pairs) if mine != other),
+            min(len(self.log), len(leader.log)),
+        )
+        # A record is given out only with the one before it.
+        if common < len(leader.log) and max(common, 1) < leader.begins:
+            return False
+        gone = {text for _, text in self.log[common:]}
+        kept = tuple(text for text in self.records if text not in gone)
+        self.records = kept + tuple(text for _, text in leader.log[common:])
+        self.log = leader.log
+        self.set(leader.content, now)
+        return True
+
+    @property
+    def zone_body(self) -> str:
+        """The zone's row as oned writes it."""
+        servers = "".join(
+            f"<SERVER><ID>{one.id}</ID><NAME>{escape(one.name)}</NAME>"
+            f"<ENDPOINT>{escape(one.endpoint)}</ENDPOINT></SERVER>"
+            for one in self.pool
+        )
+        return (
+            f"<ZONE><ID>0</ID><NAME>{escape(self.content.name)}</NAME>"
+            f"<TEMPLATE><ENDPOINT>{escape(self.content.endpoint)}</ENDPOINT></TEMPLATE>"
+            f"<SERVER_POOL>{servers}</SERVER_POOL></ZONE>"
+        )
+
+    def checksums(self, name: str = "opennebula") -> str:
+        """Of its replicated tables."""
+        users = (self.content.password, sorted(self.content.tokens), self.content.public_key)
+        zone = (self.content.name, self.content.endpoint, self.pool)
+        parts = {"vm_pool": self.records, "zone_pool": zone, "user_pool": users}
+        return "\n".join(
+            f"{name}.{table}\t{_number(repr(value))}" for table, value in sorted(parts.items())
+        )
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A database of somebody else's, or half of an OpenNebula's."""
+
+    tables: frozenset[str]
+    text: str = ""
+
+
+TYPICAL = frozenset({"db_versioning", "user_pool", "zone_pool"})
+assert TYPICAL <= TABLES
+
+
+def digest(text: str) -> str:
+    """As sha256sum prints it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _number(text: str) -> int:
+    return int(digest(text)[:8], 16)

@@ -1,0 +1,99 @@
+"""All that the simulator takes from the program, so that a move of a module is one line here."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+import components.front_end
+import components.zone
+import procedures
+import procedures.context
+import procedures.install.files.drivers as driver_files
+import procedures.install.files.schedulers as scheduler_files
+import procedures.install.files.services as service_files
+import procedures.parallel
+import providers
+import providers.stack
+import providers.work.base
+from components.zone import HighAvailableZone
+from hosts.errors import HostError
+from hosts.models import Host, SshSettings
+from hosts.script import Output, Script
+from opennebula import conf, managed_settings, yaml_file
+from opennebula.api import Api, ApiError, NotAuthenticatedError
+from opennebula.database import TABLES, DatabaseSection
+from opennebula.packages import FEATURES, LED, is_version
+from opennebula.raft_hook import path as hook_path
+from opennebula.zone import (
+    SOLO_ID,
+    RaftStatus,
+    ServerEntry,
+    State,
+    ZoneView,
+    endpoint,
+    faults,
+    quorum,
+)
+from procedures.install.configuration import MONITORD
+from procedures.install.files.paths import PUBLIC_KEY
+from providers import runtime
+from providers.base import Provider
+from settings import Settings, parse
+
+__all__ = [
+    "FEATURES",
+    "LED",
+    "MONITORD",
+    "PUBLIC_KEY",
+    "SOLO_ID",
+    "TABLES",
+    "Api",
+    "ApiError",
+    "DatabaseSection",
+    "HighAvailableZone",
+    "Host",
+    "HostError",
+    "NotAuthenticatedError",
+    "Output",
+    "Provider",
+    "RaftStatus",
+    "Script",
+    "ServerEntry",
+    "Settings",
+    "SshSettings",
+    "State",
+    "ZoneView",
+    "components",
+    "conf",
+    "context",
+    "driver_files",
+    "endpoint",
+    "faults",
+    "hook_path",
+    "is_version",
+    "managed_settings",
+    "parallel",
+    "parse",
+    "quorum",
+    "runtime",
+    "scheduler_files",
+    "service_files",
+    "stack",
+    "work",
+    "yaml_file",
+]
+
+context = procedures.context
+parallel = procedures.parallel
+stack = providers.stack
+work = providers.work.base
+
+
+def _load(package: ModuleType) -> None:
+    """Have all its modules loaded: each of them is to live by the simulated clock."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(found.name)
+
+
+_load(procedures)
+_load(providers)

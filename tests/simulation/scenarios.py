@@ -1,0 +1,245 @@
+"""Changes of a stack, each with the sites that it begins on."""
+
+import random
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.simulation.builders import blank
+from tests.simulation.driver import Config, Failed, Operator
+from tests.simulation.faults import Fault, every
+from tests.simulation.host import BEFORE, CONF, KEYS, NEXT, SSH, Dump, SimHost
+from tests.simulation.product import conf
+from tests.simulation.site import Site
+
+NAMES = ("n1", "n2", "n3", "n4", "n5")
+THREE, FIVE = Config.of(*NAMES[:3]), Config.of(*NAMES)
+ALONE, ONE = Config.of("n1"), Config.of("n1", force_ha=True)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """From what is there to the config, with a refresh before where the operator needs one."""
+
+    before: Callable[[], Operator]
+    config: Config
+    needs_refresh: bool = False
+    stops: bool = False
+    """The zone stops meanwhile: its database changes its version."""
+
+
+def settled(*configs: Config) -> Operator:
+    """A stack that has had these configs, one after the other; users write after each."""
+    operator = Operator(blank(*NAMES))
+    for config in configs:
+        operator.site.stops = "upgrade_database" in dict(config.more)
+        operator.up(config)
+        operator.site.use()
+    operator.site.stops = False
+    return operator
+
+
+def new() -> Operator:
+    return Operator(blank(*NAMES))
+
+
+def adopted() -> Operator:
+    """A zone whose state is lost."""
+    return Operator(settled(THREE).site)
+
+
+def one_is_blank() -> Operator:
+    operator = settled(THREE)
+    operator.site.blank("n2")
+    return operator
+
+
+def one_is_stopped() -> Operator:
+    operator = settled(THREE)
+    operator.site.stop_oned("n2")
+    operator.site.use()
+    operator.site.purge_log()
+    return operator
+
+
+def one_is_gone() -> Operator:
+    operator = settled(THREE)
+    operator.site.blank("n3")
+    operator.site.hosts["n3"].up = False
+    return operator
+
+
+def leader_is_gone() -> Operator:
+    operator = settled(THREE)
+    operator.site.power_off(operator.site.leader() or "")
+    return operator
+
+
+def with_dump(folder: str) -> Operator:
+    """All front-ends are lost; a dump of theirs is on the operator's machine."""
+    site = settled(THREE).site
+    operator = Operator(blank(*NAMES))
+    kept = site.hosts["n1"]
+    database = site.database("n1").copy()
+    operator.vault["kept.sql.zst"] = Dump(database, kept.keys())
+    operator.site.first[database.identity] = set()
+    operator.site.acknowledged[database.identity] = set(database.records)
+    return operator
+
+
+def dump_path() -> str:
+    """A dump's files, as far as this machine looks at them."""
+    folder = Path(__file__).parents[2] / ".pytest_cache" / "simulation"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("kept.sql.zst", "kept.keys.tar.zst"):
+        (folder / name).touch()
+    return str(folder / "kept.sql.zst")
+
+
+UPGRADED = THREE.but(one_version="7.4", upgrade_database="7.4")
+BACK = THREE.but(one_version="7.2", upgrade_database="7.2")
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "bootstrap": Scenario(new, THREE),
+    "adopt": Scenario(adopted, THREE),
+    "grow": Scenario(lambda: settled(THREE), FIVE),
+    "shrink": Scenario(lambda: settled(FIVE), THREE),
+    "one for another": Scenario(lambda: settled(THREE), Config.of("n2", "n3", "n4")),
+    "shrink to one": Scenario(lambda: settled(THREE), ONE),
+    "convert to three": Scenario(lambda: settled(ALONE), THREE),
+    "convert to one of high availability": Scenario(lambda: settled(ALONE), ONE),
+    "convert back": Scenario(lambda: settled(ONE), ALONE),
+    "rejoin a blank host": Scenario(one_is_blank, THREE, needs_refresh=True),
+    "rejoin one that fell out": Scenario(one_is_stopped, THREE, needs_refresh=True),
+    "replace a lost one": Scenario(one_is_gone, Config.of("n1", "n2", "n4", lost=("n3",))),
+    "change oned": Scenario(lambda: settled(THREE), THREE.but(oned={"LOG_CALL_FORMAT": "x"})),
+    "change the password": Scenario(lambda: settled(THREE), THREE.but(one_pass="another")),
+    "change the password of one": Scenario(lambda: settled(ALONE), ALONE.but(one_pass="another")),
+    "change the VIP": Scenario(lambda: settled(THREE), THREE.but(one_vip="10.0.0.101")),
+    "upgrade": Scenario(lambda: settled(THREE), THREE.but(one_version="7.2.1")),
+    "upgrade the database": Scenario(lambda: settled(THREE), UPGRADED, stops=True),
+    "go back": Scenario(lambda: settled(THREE, UPGRADED), BACK, stops=True),
+    "restore": Scenario(lambda: with_dump(""), THREE.but(restore_from=dump_path())),
+}
+
+
+def nothing(_operator: Operator, _config: Config) -> None:
+    """Happens between the two runs."""
+
+
+def refresh(operator: Operator, config: Config) -> None:
+    """Somebody looks what is there."""
+    if operator.state:
+        try:
+            operator.refresh(config)
+        except Failed:
+            pass
+
+
+def power_cut(operator: Operator, _config: Config) -> None:
+    """All hosts go off, and come back."""
+    up = [name for name, host in operator.site.hosts.items() if host.up]
+    operator.site.power_cut()
+    operator.site.boot(*up)
+
+
+def use(operator: Operator, _config: Config) -> None:
+    """Users write."""
+    operator.site.use()
+
+
+THEN = {"nothing": nothing, "a refresh": refresh, "a power cut": power_cut, "a write": use}
+
+
+@cache
+def beginning(name: str) -> Operator:
+    """Where that scenario begins; copy it."""
+    scenario = SCENARIOS[name]
+    operator = scenario.before()
+    if scenario.needs_refresh:
+        operator.refresh(scenario.config)
+    return operator
+
+
+@cache
+def undisturbed(name: str) -> tuple[list[tuple[str, int, bool]], object]:
+    """The executions of that scenario, and its end."""
+    operator = begin(name, 0)
+    operator.up(SCENARIOS[name].config)
+    seen = operator.faults.seen
+    check(operator, SCENARIOS[name].config)
+    return seen, end(operator.site, SCENARIOS[name].config)
+
+
+def faults(name: str) -> list[Fault]:
+    """Each fault that it can have."""
+    return every(undisturbed(name)[0])
+
+
+def begin(name: str, seed: int) -> Operator:
+    operator = deepcopy(beginning(name))
+    operator.order = random.Random(seed)
+    operator.site.stops = SCENARIOS[name].stops
+    return operator
+
+
+def interrupt(
+    name: str, fault: Fault, then: Callable[[Operator, Config], object] = nothing
+) -> None:
+    """Run it with that fault, and once more: the end is that of an undisturbed run."""
+    scenario = SCENARIOS[name]
+    operator = begin(name, fault.execution)
+    try:
+        try:
+            operator.up(scenario.config, fault)
+        except Failed:
+            pass
+        then(operator, scenario.config)
+        operator.up(scenario.config)
+        check(operator, scenario.config)
+        assert end(operator.site, scenario.config) == undisturbed(name)[1]
+    except (AssertionError, Failed) as error:
+        cut = undisturbed(name)[0][fault.execution]
+        raise AssertionError(f"{name}: {fault} at {cut}: {error}") from error
+
+
+def check(operator: Operator, config: Config) -> None:
+    """The zone is whole, and a further run finds nothing to do."""
+    site = operator.site
+    site.assert_whole(config.front_ends, highly_available=config.highly_available)
+    word = dict(config.more).get("one_pass", "one")
+    passwords = {site.database(name).content.passwords for name in config.front_ends}
+    assert passwords == {frozenset({word})}
+    operator.up(config)
+    assert operator.faults.seen == []
+
+
+def end(site: Site, config: Config) -> object:
+    """What is the same however often a run was interrupted."""
+    return [_end_of(site.hosts[name]) for name in config.front_ends] + [
+        sorted((one.name, one.endpoint) for one in site.database(config.front_ends[0]).pool),
+        site.database(config.front_ends[0]).content.endpoint,
+    ]
+
+
+def _end_of(host: SimHost) -> object:
+    files = {
+        path: (file.text, file.mode, file.owner)
+        for path, file in host.files.items()
+        if not path.startswith((KEYS, SSH)) and path != CONF
+    }
+    assert not files.keys() & {NEXT, BEFORE}
+    return (
+        host.name,
+        files,
+        conf.write(host.conf, "FEDERATION", {"SERVER_ID": 0}),
+        sorted(path for path in host.files if path.startswith(KEYS)),
+        host.packages,
+        host.names,
+        {name: unit.enabled for name, unit in host.units.items()},
+        host.accounts,
+        (host.staged, host.upgrading, host.migrating),
+    )

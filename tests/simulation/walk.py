@@ -1,0 +1,236 @@
+"""The life of a stack: an operator's runs, faults in them, and what happens to the hosts."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.simulation.builders import blank
+from tests.simulation.driver import Config, Failed, Operator
+from tests.simulation.faults import Fault
+from tests.simulation.product import quorum
+from tests.simulation.site import Site, require
+
+NAMES = ("n0", "n1", "n2", "n3", "n4", "n5", "n6")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An ``up`` with these front-ends, if it is sensible by then; else with those of before."""
+
+    front_ends: tuple[str, ...]
+    force_ha: bool = True
+    fault: Fault | None = None
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Again:
+    """The same ``up`` once more."""
+
+    fault: Fault | None = None
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Lose:
+    """A host is gone for good; the next ``up`` has another one, and names it as lost."""
+
+    name: str
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Happens:
+    """What needs no run of ours: the name of the life's method, and the host."""
+
+    what: str
+    name: str = ""
+
+
+Move = Run | Again | Lose | Happens
+
+
+@dataclass
+class Life:
+    """A site, an operator, and the config of the moment."""
+
+    seed: int = 0
+    site: Site = field(default_factory=lambda: blank(*NAMES, has_name_service=True))
+    said: list[str] = field(default_factory=list)
+    """What the operator was told, and what was done: for a reader of a failure."""
+
+    def __post_init__(self) -> None:
+        order = random.Random(self.seed)
+        self.operator = Operator(self.site, order=order)
+        # Who led last stands last: so anybody may be the first one.
+        self.site.led += order.sample(NAMES, len(NAMES))
+        self.config = Config.of(*NAMES[:3])
+        self.settled: Config | None = None
+        """The config of the last ``up`` that ended well, if no later one failed."""
+        self.former = self.config
+        """The config of the last one that ended well."""
+        self.begun = False
+
+    def take(self, move: Move) -> None:
+        self.said.append(str(move))
+        match move:
+            case Run(front_ends, force_ha, fault, busy):
+                more = {"force_ha": True} if force_ha else {}
+                lost = self.lost - {*front_ends}
+                more |= {"lost": tuple(sorted(lost))} if lost else {}
+                config = Config.of(*front_ends, **more)
+                if not self.begun or self.is_sensible(config):
+                    self.config = config
+                self.up(fault, busy=busy)
+            case Again(fault, busy):
+                self.up(fault, busy=busy)
+            case Lose(name, fault):
+                self.lose(name, fault)
+            case Happens(what, name):
+                happens: Callable[[str], object] = getattr(self, what)
+                happens(name)
+
+    @property
+    def lost(self) -> set[str]:
+        return {*dict(self.config.more).get("lost", ())}
+
+    def up(self, fault: Fault | None = None, *, busy: bool = False) -> bool:
+        """Whether it ended well."""
+        self.begun, self.settled, self.site.busy = True, None, busy
+        try:
+            if not self.operator.up(self.config, fault):
+                self.said.append(f"  killed at {self.operator.faults.seen[-1]}")
+                return False
+        except Failed as error:
+            self.said.append(f"  {error}")
+            return False
+        finally:
+            self.site.busy = False
+        self.settled = self.former = self.config
+        return True
+
+    def refresh(self, _: str = "") -> list[str]:
+        if not self.operator.state:
+            return []
+        try:
+            found = self.operator.refresh(self.config)
+        except Failed as error:
+            found = [str(error)]
+        self.said += [f"  {one}" for one in found]
+        return found
+
+    def end_whole(self) -> None:
+        """All hosts are back; the operator refreshes, and does what they are asked for."""
+        self.all_up("")
+        for _ in range(2 * len(NAMES)):
+            self.refresh()
+            if self.up():
+                self.site.assert_whole(
+                    self.config.front_ends, highly_available=self.config.highly_available
+                )
+                if found := self.refresh():
+                    # What leaves changes the zone after its rollout.
+                    require(self.up(), f"the run after it failed: {self.said[-1]}")
+                    found = self.refresh()
+                require(not found, f"drift after it: {found}")
+                return
+            asked = self.said[-1].rpartition("restart opennebula on ")[2].partition(",")[0]
+            if asked in NAMES:
+                self.restart(asked)
+                continue
+            changed = [what for what, _, changes in self.operator.faults.seen if changes]
+            require(not changed, f"refused after {changed}: {self.said[-1]}")
+            require(self.former != self.config, f"the last run failed: {self.said[-1]}")
+            # What is refused is put back.
+            self.config = self.former
+        raise AssertionError("one that is to leave leads again and again")
+
+    # What happens without us
+
+    def write(self, _: str) -> None:
+        self.site.use()
+
+    def power_cut(self, _: str) -> None:
+        self.site.power_cut()
+
+    def all_up(self, _: str) -> None:
+        self.site.boot(*NAMES)
+
+    def power_off(self, name: str) -> None:
+        self.site.power_off(name)
+
+    def boot(self, name: str) -> None:
+        self.site.boot(name)
+
+    def stop_oned(self, name: str) -> None:
+        self.site.stop_oned(name)
+
+    def restart(self, name: str) -> None:
+        """Somebody restarts an oned; another one has the time to be elected."""
+        host = self.site.hosts[name]
+        if host.running and not self.site.can_start(host):
+            self.site.led.append(name)
+            self.site.stop(host)
+            self.site.start(host)
+            self.site.happened()
+
+    def purge_log(self, _: str) -> None:
+        self.site.purge_log()
+
+    def replace(self, name: str) -> None:
+        """A blank host takes the place and the name of one; not where nobody could forgive it."""
+        if self.is_settled() and self.can_miss(name):
+            self.site.blank(name)
+
+    def lose(self, name: str, fault: Fault | None) -> None:
+        front_ends = self.config.front_ends
+        spare = [one for one in NAMES if one not in front_ends and one not in self.lost]
+        if name not in front_ends or not spare or not self.can_miss(name):
+            return
+        config = self.config.but(
+            front_ends=({*front_ends} - {name}) | {spare[0]},
+            lost=tuple(sorted({*self.lost, name})),
+        )
+        if not self.is_sensible(config):
+            return
+        self.site.blank(name)
+        self.site.hosts[name].up = False
+        self.config = config
+        self.up(fault)
+
+    def is_sensible(self, config: Config) -> bool:
+        """Somebody who has all stays, and nobody who stays is blank: a newcomer waits for that."""
+        stays = {*self.config.front_ends} & {*config.front_ends}
+        return (
+            self.is_settled()
+            and bool(self.whole() & stays)
+            and all(self.site.hosts[name].database for name in stays)
+        )
+
+    def is_settled(self) -> bool:
+        """An interrupted change was brought to its end: the zone is the config's."""
+        return self.settled is not None
+
+    def can_miss(self, name: str) -> bool:
+        """Without that host a majority of the zone stays that has all and starts by itself."""
+        enabled = {
+            n for n, h in self.site.hosts.items() if h.unit("opennebula").enabled == "enabled"
+        }
+        whole = self.whole() & {*self.config.front_ends} & enabled - {name}
+        return len(whole) >= quorum(len(self.newest()))
+
+    def newest(self) -> set[str]:
+        """The servers by the newest list of the zone."""
+        databases = [h.database for n in self.config.front_ends if (h := self.site.hosts[n])]
+        found = [self.site.newest.get(one.identity, ()) for one in databases if one is not None]
+        return {entry.name for entry in max(found, key=len, default=())}
+
+    def whole(self) -> set[str]:
+        """The zone servers that have all that was acknowledged."""
+        found = set()
+        for name in self.newest():
+            database = self.site.hosts[name].database
+            if database is not None:
+                known = self.site.acknowledged.get(database.identity, set())
+                found |= {name} if known <= set(database.records) else set()
+        return found

@@ -1,0 +1,84 @@
+"""What users read is written in plain words: those that we do not use are in the glossary."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings import table
+from settings.table import ROOT
+
+GLOSSARY = ROOT / "docs" / "glossary.md"
+UNUSED = "## Words that we do not use"
+PAGES = (
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("lab/*/README.md"),
+    *ROOT.glob("stacks/*.yaml*"),
+    ROOT / "Pulumi.yaml",
+)
+SPEAKING = ("settings", "commands", "components")
+"""Packages whose messages are checked."""
+CODE = re.compile(
+    r"^```.*?^```$|`[^`\n]*`|<!-- make bench: begin.*?make bench: end -->", re.M | re.S
+)
+
+
+def unused() -> list[str]:
+    """The words in the first column of the glossary's last table."""
+    rows = GLOSSARY.read_text(encoding="utf-8").partition(UNUSED)[2].splitlines()
+    first = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    return [word for cell in first for word in re.findall(r"`([^`]+)`", cell)]
+
+
+def found_in(text: str) -> list[str]:
+    """The unused words in a text, outside code."""
+    prose = " ".join(CODE.sub("", text).split())
+    return [word for word in unused() if re.search(rf"(?i)\b{re.escape(word)}\b", prose)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_an_unused_word(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert found_in(text.partition(UNUSED)[0] if page == GLOSSARY else text) == []
+
+
+def test_no_description_of_a_key_has_one() -> None:
+    found = {row.key: found_in(row.meaning) for row in table.rows()}
+    assert {key: words for key, words in found.items() if words} == {}
+
+
+MODULES = [
+    ROOT / "__main__.py",
+    *(path for name in SPEAKING for path in sorted(ROOT.glob(f"{name}/*.py"))),
+    *(ROOT / "lab" / f"{name}.py" for name in ("__main__", "demo")),
+]
+
+
+def messages(module: Path) -> Iterator[str]:
+    """The texts of a module, apart from docstrings."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documented:
+            yield str(node.value)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_message_has_one(module: Path) -> None:
+    found = {text: found_in(text) for text in messages(module) if " " in text.strip()}
+    assert {text: words for text, words in found.items() if words} == {}
+
+
+def test_a_word_is_found_in_any_case_and_across_lines_but_not_in_code() -> None:
+    assert "mend" in unused()
+    assert len(unused()) > 30
+    assert found_in("Mend\nit. What is\nto be done?") == ["mend", "is to be"]
+    assert found_in("Amend `mend`\n```\nmend\n```\n") == []
+
+
+def test_descriptions_in_the_project_file_have_no_stumps_of_links() -> None:
+    for key, one in table.declarations().items():
+        assert not re.search(r"[,;:]\.|\]\(|#", str(one["description"])), key

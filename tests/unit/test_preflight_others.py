@@ -1,0 +1,173 @@
+"""Preflight of what else is at work on a host: sshd, names, proxies, networks, passwords."""
+
+from typing import Any
+
+import pytest
+
+from procedures.preflight.checks import findings
+from procedures.preflight.checks.logins import refusal
+from procedures.preflight.context import Change, Finding, Site, Weight
+from tests.unit.test_preflight import NAMES, VIP, address, looks, seen, spec
+
+CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
+
+
+@pytest.mark.parametrize(
+    ("sshd", "said"),
+    [
+        ({}, ""),
+        (CARRIED_ON, ""),
+        ({"pubkeyauthentication": ("no",)}, "PubkeyAuthentication no"),
+        ({"authorizedkeysfile": ("none",)}, "AuthorizedKeysFile none"),
+        ({"authorizedkeysfile": ("/etc/ssh/keys/%u",)}, ""),
+        ({"forcecommand": ("internal-sftp",)}, "ForceCommand internal-sftp"),
+        ({"permitrootlogin": ("no",)}, ""),
+        ({"allowusers": ("ubuntu",)}, ""),
+        ({"allowusers": ("admin", "ubu*")}, ""),
+        ({"allowusers": ("admin",)}, "AllowUsers admin"),
+        ({"allowusers": ("ubuntu@10.2.50.1",)}, "AllowUsers ubuntu@10.2.50.1"),
+        ({"allowusers": ("ubuntu@10.2.50.1", "ubuntu@10.2.50.10")}, ""),
+        ({"allowusers": ("ubuntu@10.2.50.0/24",)}, ""),
+        ({"allowusers": ("ubuntu@10.3.0.0/16",)}, "AllowUsers ubuntu@10.3.0.0/16"),
+        ({"allowusers": ("ubuntu@10.2.50.*",)}, ""),
+        ({"allowusers": ("ubuntu@bastion/x",)}, "AllowUsers ubuntu@bastion/x"),
+        ({"denyusers": ("ubuntu@10.2.50.10",)}, "DenyUsers ubuntu@10.2.50.10"),
+        ({"denyusers": ("root",)}, ""),
+        ({"allowgroups": ("wheel", "su??")}, ""),
+        ({"allowgroups": ("wheel",)}, "AllowGroups wheel"),
+        ({"denygroups": ("sudo",)}, "DenyGroups sudo"),
+    ],
+)
+def test_sshd_lets_an_account_in_as_its_settings_say(sshd: Any, said: str) -> None:
+    assert refusal(sshd, "ubuntu", ("ubuntu", "sudo"), "10.2.50.10") == said
+
+
+def test_root_is_let_in_with_a_key_unless_it_is_not_at_all() -> None:
+    for value in ("yes", "prohibit-password", "without-password", "forced-commands-only"):
+        assert refusal({"permitrootlogin": (value,)}, "root", ("root",), "10.2.50.10") == ""
+    assert refusal({"permitrootlogin": ("no",)}, "root", (), "10.2.50.10") == "PermitRootLogin no"
+
+
+def found(one: Any, **changes: Any) -> list[Finding]:
+    """What is found where n1a2 shows that, and the others are well."""
+    wanted = spec(**changes)
+    return findings(at(one, wanted))
+
+
+def at(one: Any, wanted: Any, db_password: str = "") -> Site:
+    return Site(
+        Change(wanted, None),
+        seen=looks(n1a2=one),  # type: ignore[arg-type]
+        silent={},
+        ssh=dict.fromkeys(NAMES, 22),
+        db_password=db_password,
+    )
+
+
+def only(findings_: list[Finding]) -> Finding:
+    assert len(findings_) == 1, [str(one.error) for one in findings_]
+    return findings_[0]
+
+
+def test_one_message_names_the_setting_and_all_whom_it_keeps_out() -> None:
+    rules = {"allowusers": ("ubuntu@10.2.50.1",)}
+    sshd = {address("n1a1"): rules, address("n1a3"): rules}
+    error = only(found(seen("n1a2", login="ubuntu", groups=("ubuntu",), sshd=sshd))).error
+    assert (error.host, error.step) == ("n1a2", "ask sshd who may log in")
+    assert error.expected == "ubuntu to be let in with a key from 10.2.50.10, 10.2.50.12"
+    assert error.seen == "AllowUsers ubuntu@10.2.50.1 (from 10.2.50.10, 10.2.50.12)"
+    assert "ubuntu@10.2.50.10 in AllowUsers" in error.remedy
+    assert error.remedy.endswith("skip_checks: [logins]")
+
+
+def test_a_name_of_its_own_that_nobody_resolves_is_refused_with_the_way() -> None:
+    error = only(found(seen("n1a2", own_name="stranger "))).error
+    assert error.expected == "an address for stranger, the host's own name"
+    assert "ensure_hostname: true" in error.remedy
+    assert found(seen("n1a2", own_name="stranger "), ensure_hostname=True) == []
+    assert found(seen("n1a2", own_name="stranger 127.0.1.1")) == []
+    # Our own lines in /etc/hosts will say it.
+    assert found(seen("n1a2", own_name="n1a2 ")) == []
+    assert found(seen("n1a2", own_name="n1a2 "), ensure_hosts=False) != []
+
+
+@pytest.mark.parametrize(
+    ("past", "lacking"),
+    [
+        ("", "n1a1,10.2.50.10,n1a2,10.2.50.11,n1a3,10.2.50.12,127.0.0.1,localhost," + VIP),
+        ("*", ""),
+        ("n1a1,n1a2,n1a3,localhost,127.0.0.1,10.2.50.0/24", ""),
+        ("localhost,127.0.0.0/8,n1a1 n1a2 n1a3", f"10.2.50.10,10.2.50.11,10.2.50.12,{VIP}"),
+        (".example.org,localhost", None),
+    ],
+)
+def test_a_proxy_in_the_units_environment_goes_past_the_front_ends(
+    past: str, lacking: str | None
+) -> None:
+    environment = {"http_proxy": "http://me:secret@proxy:3128", "no_proxy": past}
+    said = found(seen("n1a2", environment=environment))
+    if lacking == "":
+        assert said == []
+        return
+    error = only(said).error
+    if lacking is not None:
+        assert error.expected == f"none, or no_proxy with {lacking}"
+    assert error.seen == "http_proxy=http://…@proxy:3128"
+    assert found(seen("n1a2", environment={"https_proxy": "http://proxy", "no_proxy": ""})) == []
+
+
+def test_a_vip_that_network_configuration_names_is_refused() -> None:
+    error = only(found(seen("n1a2", vip_files={VIP: ("/etc/netplan/50.yaml",)}))).error
+    assert error.step == "look who else configures the VIP"
+    assert error.seen == "/etc/netplan/50.yaml"
+
+
+@pytest.mark.parametrize(
+    ("manager", "remedy"),
+    [
+        ("systemd-networkd", "KeepConfiguration=static"),
+        ("NetworkManager", "switchover"),
+        ("keepalived", "take this VIP out"),
+    ],
+)
+def test_who_manages_the_interface_is_noted(manager: str, remedy: str) -> None:
+    one = only(found(seen("n1a2", managers=(manager,))))
+    assert one.weight is Weight.NOTE
+    assert one.error.seen == f"{manager} on eth0"
+    assert remedy in one.error.remedy
+    assert found(seen("n1a2", managers=(manager,)), vips={}) == []
+
+
+POLICY = {
+    "simple_password_check": "",
+    "simple_password_check_minimal_length": "8",
+    "simple_password_check_digits": "1",
+    "simple_password_check_letters_same_case": "1",
+    "simple_password_check_other_characters": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("password", "lacks"),
+    [
+        ("Long-enough-1", ""),
+        ("long-enough-1", "1 capitals"),
+        ("Short-1", "8 characters"),
+        ("databases", "1 digits, 1 capitals, 1 other characters"),
+    ],
+)
+def test_a_password_that_mariadb_would_not_take_is_refused(password: str, lacks: str) -> None:
+    one = seen("n1a2", password_policy=POLICY)
+    said = findings(at(one, spec(), db_password=password))
+    if not lacks:
+        assert said == []
+        return
+    error = only(said).error
+    assert error.expected.startswith(f"an opennebula-ha:db_password with {lacks}")
+    assert password not in str(error)
+
+
+def test_of_a_policy_that_cannot_be_asked_a_warning_is_given() -> None:
+    one = only(found(seen("n1a2", password_policy={"cracklib_password_check": ""})))
+    assert one.weight is Weight.WARNING
+    assert "cracklib_password_check" in one.error.seen

@@ -1,0 +1,98 @@
+"""What scripts declare, and that everything that runs one gives exactly that."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hosts.models import Host
+from procedures import script_text as module
+from procedures.context import Access, Secrets
+from procedures.script_text import declarations, require_declared, script_text, scripts
+
+OWN = sorted(set(scripts()) - {"common"})
+FOLDER = Path(module.__file__).parent
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_each_script_says_what_it_does_and_uses_what_it_declares(name: str) -> None:
+    text = scripts()[name].read_text(encoding="utf-8")
+    assert re.match(r"# [A-Z]\w+ .*\.$", text.splitlines()[0] + ".")
+    code = re.sub(r"^#.*$", "", script_text(name), flags=re.M)
+    for names in declarations(name).values():
+        for variable in names:
+            assert re.search(rf"\b{variable.rstrip('*')}", code), variable
+
+
+@pytest.mark.parametrize(
+    ("variables", "secrets", "wrong"),
+    [
+        ({"db_name"}, {"oned_conf"}, "bootstrap was given no variable mariadb"),
+        ({"db_name", "mariadb", "maria"}, {"oned_conf"}, "an unknown variable maria"),
+        ({"db_name", "mariadb", "oned_conf"}, set(), "variable oned_conf, no secret oned_conf"),
+        ({"db_name", "mariadb"}, {"oned_conf", "token"}, "an unknown secret token"),
+    ],
+)
+def test_other_variables_than_declared_are_an_error(
+    variables: set[str], secrets: set[str], wrong: str
+) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        require_declared(["bootstrap"], variables, secrets)
+
+
+def test_several_scripts_as_one_take_what_each_of_them_declares() -> None:
+    both = {
+        name for script in ("preflight", "observe") for name in declarations(script)["variable"]
+    }
+    require_declared(["preflight", "observe"], both, ())
+
+
+def test_a_name_with_a_number_stands_for_any_of_them() -> None:
+    require_declared(["authorize"], {"users", "authorized_0", "known_0", "authorized_17"}, ())
+    require_declared(["authorize"], {"users"}, ())
+
+
+def test_nothing_is_sent_with_a_variable_missing() -> None:
+    sent: list[Any] = []
+    pool: Any = SimpleNamespace(session=sent.append)
+    access = Access(pool, Secrets("", ""), lambda _: None)
+    with pytest.raises(ValueError, match="no variable users"):
+        access.run(Host(name="n1a1", address="10.0.0.1"), "authorize")
+    assert not sent
+
+
+def calls() -> Iterator[tuple[str, ast.Call, str]]:
+    """Each place where the program runs scripts by name."""
+    for path in sorted(FOLDER.rglob("*.py")):
+        if path.parent.name == "programs":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "run":
+                named = [arg for arg in node.args if isinstance(arg, ast.Constant)]
+                if named and len(node.args) > 1:
+                    yield path.name, node, str(named[0].value)
+
+
+def test_every_script_is_run_by_the_program() -> None:
+    assert {name for _, _, name in calls()} | {"observe"} == set(OWN)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"), [pytest.param(call, name, id=f"{at}-{name}") for at, call, name in calls()]
+)
+def test_each_call_gives_what_its_script_declares(call: ast.Call, name: str) -> None:
+    """As far as the names stand in the call itself."""
+    for keyword, kind in (("variables", "variable"), ("secrets", "secret")):
+        given = next((one.value for one in call.keywords if one.arg == keyword), None)
+        declared = set(declarations(name)[kind])
+        if given is None:
+            assert not {name for name in declared if not name.endswith("*")}
+        elif isinstance(given, ast.Dict):
+            names = {str(key.value) for key in given.keys if isinstance(key, ast.Constant)}
+            is_whole = all(key is not None for key in given.keys)
+            assert names <= declared
+            assert not is_whole or names == declared
