@@ -29,6 +29,7 @@ class Oned(Api):
         def note(*given: Any) -> None:
             self.written.append(given[1])
 
+        self._before_write = lambda: None
         self._server = SimpleNamespace(  # type: ignore[assignment]
             zone=SimpleNamespace(addserver=note, update=note),
             system=SimpleNamespace(version=lambda: version),
