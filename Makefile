@@ -4,7 +4,7 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,10 @@ lint: python-setup ## Check format, style, types, the direction of imports, and 
 	@echo "format, style, types, imports and shell scripts are in order"
 
 unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
-	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/engine tests/standin
+	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
+
+campaign: lab-setup ## Run the program on simulated sites, RUNS of each property and every crash (ARGS="-k walk": a part)
+	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(ARGS)
 
 lab-test: lab-setup ## Run the tests on lab hosts
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab

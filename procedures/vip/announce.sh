@@ -1,5 +1,6 @@
-# Tell the neighbours of addresses that this host holds. Variables: places (INTERFACE ADDRESS ...),
-# program (files/programs/announce.py).
+# Announce addresses that this host holds to its neighbours.
+#: places: words INTERFACE ADDRESS ...
+#: program: the text of announce.py
 step "announce the VIP"
 read -ra words <<<"$places"
 if [ -x /usr/bin/python3 ]; then

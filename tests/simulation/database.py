@@ -73,16 +73,25 @@ class Database:
             self.zone_changed = now
         self.content = content
 
-    def follow(self, leader: "Database", now: float) -> bool:
-        """Take the leader's log from where the two part; whether it could."""
+    def _common(self, leader: "Database") -> int:
+        """How many records the two logs have in common."""
         pairs = zip(self.log, leader.log, strict=False)
-        common = next(
+        return next(
             (index for index, (mine, other) in enumerate(pairs) if mine != other),
             min(len(self.log), len(leader.log)),
         )
+
+    def fell_out(self, leader: "Database") -> bool:
+        """The leader's log no longer has what this one needs next."""
+        common = self._common(leader)
         # A record is given out only with the one before it.
-        if common < len(leader.log) and max(common, 1) < leader.begins:
+        return common < len(leader.log) and max(common, 1) < leader.begins
+
+    def follow(self, leader: "Database", now: float) -> bool:
+        """Take the leader's log from where the two part; whether it could."""
+        if self.fell_out(leader):
             return False
+        common = self._common(leader)
         gone = {text for _, text in self.log[common:]}
         kept = tuple(text for text in self.records if text not in gone)
         self.records = kept + tuple(text for _, text in leader.log[common:])

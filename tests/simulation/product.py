@@ -19,7 +19,7 @@ from components.zone import HighAvailableZone
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script
-from opennebula import conf, managed_settings, yaml_file
+from opennebula import conf, managed_settings, membership, yaml_file
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.database import TABLES, DatabaseSection
 from opennebula.packages import FEATURES, LED, is_version
@@ -34,8 +34,14 @@ from opennebula.zone import (
     faults,
     quorum,
 )
+from procedures.credentials import password
+from procedures.facts import signs
+from procedures.install import configuration
 from procedures.install.configuration import MONITORD
 from procedures.install.files.paths import PUBLIC_KEY
+from procedures.membership import join, leave
+from procedures.script_text import scripts
+from procedures.transfer import seed
 from providers import runtime
 from providers.base import Provider
 from settings import Settings, parse
@@ -65,19 +71,27 @@ __all__ = [
     "ZoneView",
     "components",
     "conf",
+    "configuration",
     "context",
     "driver_files",
     "endpoint",
     "faults",
     "hook_path",
     "is_version",
+    "join",
+    "leave",
     "managed_settings",
+    "membership",
     "parallel",
     "parse",
+    "password",
     "quorum",
     "runtime",
     "scheduler_files",
+    "scripts",
+    "seed",
     "service_files",
+    "signs",
     "stack",
     "work",
     "yaml_file",

@@ -1,5 +1,6 @@
 """Changes of a stack, each with the sites that it begins on."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from copy import deepcopy
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from tests.simulation.builders import blank
 from tests.simulation.driver import Config, Failed, Operator
-from tests.simulation.faults import Fault, every
+from tests.simulation.faults import Fault, How, every
 from tests.simulation.host import BEFORE, CONF, KEYS, NEXT, SSH, Dump, SimHost
 from tests.simulation.product import conf
 from tests.simulation.site import Site
@@ -45,6 +46,17 @@ def new() -> Operator:
     return Operator(blank(*NAMES))
 
 
+def one_with_content(*, running: bool) -> Operator:
+    """An OpenNebula by itself that no stack has had yet, on the second host."""
+    operator = Operator(blank(*NAMES))
+    operator.up(Config.of("n2"))
+    operator.site.use()
+    if not running:
+        operator.site.stop_oned("n2")
+    operator.site.remember()
+    return Operator(operator.site)
+
+
 def adopted() -> Operator:
     """A zone whose state is lost."""
     return Operator(settled(THREE).site)
@@ -71,13 +83,7 @@ def one_is_gone() -> Operator:
     return operator
 
 
-def leader_is_gone() -> Operator:
-    operator = settled(THREE)
-    operator.site.power_off(operator.site.leader() or "")
-    return operator
-
-
-def with_dump(folder: str) -> Operator:
+def with_dump() -> Operator:
     """All front-ends are lost; a dump of theirs is on the operator's machine."""
     site = settled(THREE).site
     operator = Operator(blank(*NAMES))
@@ -104,8 +110,14 @@ BACK = THREE.but(one_version="7.2", upgrade_database="7.2")
 
 SCENARIOS: dict[str, Scenario] = {
     "bootstrap": Scenario(new, THREE),
+    "bootstrap five": Scenario(new, FIVE),
+    "bootstrap one": Scenario(new, ALONE),
+    "bootstrap one of high availability": Scenario(new, ONE),
     "adopt": Scenario(adopted, THREE),
+    "convert one that no stack had": Scenario(lambda: one_with_content(running=True), THREE),
+    "convert one that is stopped": Scenario(lambda: one_with_content(running=False), THREE),
     "grow": Scenario(lambda: settled(THREE), FIVE),
+    "grow from one": Scenario(lambda: settled(ONE), THREE),
     "shrink": Scenario(lambda: settled(FIVE), THREE),
     "one for another": Scenario(lambda: settled(THREE), Config.of("n2", "n3", "n4")),
     "shrink to one": Scenario(lambda: settled(THREE), ONE),
@@ -122,7 +134,7 @@ SCENARIOS: dict[str, Scenario] = {
     "upgrade": Scenario(lambda: settled(THREE), THREE.but(one_version="7.2.1")),
     "upgrade the database": Scenario(lambda: settled(THREE), UPGRADED, stops=True),
     "go back": Scenario(lambda: settled(THREE, UPGRADED), BACK, stops=True),
-    "restore": Scenario(lambda: with_dump(""), THREE.but(restore_from=dump_path())),
+    "restore": Scenario(with_dump, THREE.but(restore_from=dump_path())),
 }
 
 
@@ -133,10 +145,8 @@ def nothing(_operator: Operator, _config: Config) -> None:
 def refresh(operator: Operator, config: Config) -> None:
     """Somebody looks what is there."""
     if operator.state:
-        try:
+        with contextlib.suppress(Failed):
             operator.refresh(config)
-        except Failed:
-            pass
 
 
 def power_cut(operator: Operator, _config: Config) -> None:
@@ -179,6 +189,12 @@ def faults(name: str) -> list[Fault]:
     return every(undisturbed(name)[0])
 
 
+def fault_at(name: str, what: str, how: How, step: int = 0) -> Fault:
+    """The fault in the first execution that is called so."""
+    executions = [said for said, _, _ in undisturbed(name)[0]]
+    return Fault(executions.index(what), how, step)
+
+
 def begin(name: str, seed: int) -> Operator:
     operator = deepcopy(beginning(name))
     operator.order = random.Random(seed)
@@ -191,12 +207,10 @@ def interrupt(
 ) -> None:
     """Run it with that fault, and once more: the end is that of an undisturbed run."""
     scenario = SCENARIOS[name]
-    operator = begin(name, fault.execution)
+    operator = begin(name, 0)
     try:
-        try:
+        with contextlib.suppress(Failed):
             operator.up(scenario.config, fault)
-        except Failed:
-            pass
         then(operator, scenario.config)
         operator.up(scenario.config)
         check(operator, scenario.config)

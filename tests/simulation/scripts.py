@@ -127,8 +127,9 @@ def keep_dump(site: Site, host: SimHost, name: str, reason: str, keep: str) -> s
     database = host.databases[name]
     path = f"/var/backups/opennebula/{site.clock.now:.0f}-{reason}.sql.zst"
     # One without a table is dumped, too.
-    is_whole = isinstance(database, Database)
-    host.dumps[path] = Dump(database.copy(), host.keys()) if is_whole else None
+    host.dumps[path] = None
+    if isinstance(database, Database):
+        host.dumps[path] = Dump(database.copy(), host.keys())
     kept = sorted(
         (one for one in host.dumps if one.endswith(".sql.zst") and not _is_of_version(one)),
         reverse=True,
@@ -667,11 +668,6 @@ def take_down(site: Site, host: SimHost, v: Values) -> Effects:
     host.trust = False
     drop_incoming(host)
     return None
-
-
-@script()
-def unclaim(site: Site, host: SimHost, v: Values) -> None:
-    host.claimed = ""
 
 
 @script("features purge db_name database account grant")

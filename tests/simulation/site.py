@@ -188,8 +188,14 @@ class Site:
     def purge_log(self, keep: int = 1) -> None:
         """Whoever leads gives out no more than its last records."""
         for name in self._leaders():
-            log = self.database(name).log
-            self.database(name).begins = max(1, len(log) - keep + 1)
+            own = self.database(name)
+            own.begins = max(1, len(own.log) - keep + 1)
+            # It knows where each of its servers is, also while that is down.
+            self.hosts[name].stuck |= {
+                entry.name
+                for entry in own.pool
+                if (there := self.hosts[entry.name].database) and there.fell_out(own)
+            }
         self.happened()
 
     def blank(self, name: str) -> None:
@@ -407,8 +413,8 @@ class Site:
             )
         held: dict[str, set[str]] = {}
         if self.first:
-            for host in self.hosts.values():
-                for database in host.all_databases():
+            for one in self.hosts.values():
+                for database in one.all_databases():
                     held.setdefault(database.identity, set()).update(database.records)
         for identity, records in self.first.items():
             lost = records - held.get(identity, set())

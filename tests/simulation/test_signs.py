@@ -31,8 +31,8 @@ def with_opennebula(host: SimHost) -> None:
     host.pin = "7.2.0-1"
 
 
-def database(host: SimHost, name: str, password: str = "one") -> Database:
-    content = Content(password=password)
+def database(host: SimHost, name: str, word: str = "one") -> Database:
+    content = Content(password=word)
     return Database(f"{name} of {host.name}", "7.2.0", content, (f"users of {host.name}",))
 
 

@@ -13,7 +13,7 @@ from tests.simulation.faults import Fault, How
 from tests.simulation.walk import NAMES, Again, Happens, Life, Lose, Move, Run
 
 SIZES = (1, 3, 5)
-WALKS = 100
+WALKS = 200
 
 names = st.sampled_from(NAMES)
 faults = st.one_of(

@@ -1,8 +1,10 @@
 """The life of a stack: an operator's runs, faults in them, and what happens to the hosts."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.simulation.builders import blank
 from tests.simulation.driver import Config, Failed, Operator
@@ -75,7 +77,7 @@ class Life:
         self.said.append(str(move))
         match move:
             case Run(front_ends, force_ha, fault, busy):
-                more = {"force_ha": True} if force_ha else {}
+                more: dict[str, Any] = {"force_ha": True} if force_ha else {}
                 lost = self.lost - {*front_ends}
                 more |= {"lost": tuple(sorted(lost))} if lost else {}
                 config = Config.of(*front_ends, **more)
@@ -138,6 +140,9 @@ class Life:
             if asked in NAMES:
                 self.restart(asked)
                 continue
+            silent = re.findall(r"(n\d) does not answer", self.said[-1])
+            if [name for name in silent if self.wake(name)]:
+                continue
             changed = [what for what, _, changes in self.operator.faults.seen if changes]
             require(not changed, f"refused after {changed}: {self.said[-1]}")
             require(self.former != self.config, f"the last run failed: {self.said[-1]}")
@@ -173,6 +178,15 @@ class Life:
             self.site.stop(host)
             self.site.start(host)
             self.site.happened()
+
+    def wake(self, name: str) -> bool:
+        """Somebody starts an oned that was stopped by hand; whether there was one to start."""
+        host = self.site.hosts[name]
+        is_asleep = not host.running and host.unit("opennebula").enabled == "enabled"
+        if is_asleep:
+            self.site.start(host)
+            self.site.happened()
+        return is_asleep
 
     def purge_log(self, _: str) -> None:
         self.site.purge_log()

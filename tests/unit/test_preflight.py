@@ -564,7 +564,7 @@ def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
 
 
 def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
-    nobody = looks(**{name: unreachable(name) for name in NAMES})
+    nobody: Looks = {name: unreachable(name) for name in NAMES}
     assert {one.error.host for one in findings(site(nobody, before=spec()))} == {*NAMES}
     # Those that leave may hold the data, and so may the only one that the stack had.
     none_seen = looks(n1a3=unreachable("n1a3"))

@@ -1,0 +1,147 @@
+"""Mistakes that are made on purpose: the simulation sees each of them."""
+
+import contextlib
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from tests.simulation import product, scenarios
+from tests.simulation.driver import Config, Failed, Operator
+from tests.simulation.faults import Fault, How
+from tests.simulation.scenarios import SCENARIOS, THEN, begin, check, faults
+from tests.simulation.site import Broken
+from tests.simulation.test_signs import signed
+
+Patch = Callable[..., Any]
+
+
+def every_cell(name: str, todo: list[Fault]) -> None:
+    """Run the change, then each of its cells, with a power cut after it."""
+    config = SCENARIOS[name].config
+    operator = begin(name, 0)
+    operator.up(config)
+    check(operator, config)
+    for fault in todo:
+        operator = begin(name, 0)
+        with contextlib.suppress(Failed):
+            operator.up(config, fault)
+        THEN["a power cut"](operator, config)
+        operator.up(config)
+        check(operator, config)
+
+
+CUT = ("bootstrap", "convert to three", "change the password")
+"""Changes in which a mistake shows only where they are cut off."""
+
+
+def cells(name: str) -> list[Fault]:
+    if name not in CUT:
+        return []
+    return [one for one in faults(name) if one.how in (How.BEFORE, How.INSIDE)]
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Do nothing."""
+
+
+def backwards(plan: Callable[..., list[Any]]) -> Patch:
+    """The founder gets its SERVER_ID before the others have its data."""
+
+    def mutant(*args: Any, **more: Any) -> list[Any]:
+        steps = plan(*args, **more)
+        places = [n for n, one in enumerate(steps) if type(one).__name__ in ("Seed", "Enlist")]
+        if len(places) == 2:
+            first, second = places
+            steps[first], steps[second] = steps[second], steps[first]
+        return steps
+
+    return mutant
+
+
+MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
+    "the leader is not told to look anew": (
+        "rejoin one that fell out",
+        product.join._Join,
+        "_reset",
+        lambda _: nothing,
+    ),
+    "a founder is enlisted before its copies are there": (
+        "bootstrap",
+        product.membership,
+        "_found",
+        backwards,
+    ),
+    "a server that leaves runs on": ("shrink", product.leave, "stop", lambda _: nothing),
+    "a SERVER_ID is not written": (
+        "bootstrap",
+        product.configuration,
+        "with_server_id",
+        lambda _: lambda text, _id: text,
+    ),
+    "files change before the new password is let in": (
+        "change the password",
+        product.password,
+        "_admit",
+        lambda _: nothing,
+    ),
+    "the source of a copy goes on": (
+        "convert to three",
+        product.seed,
+        "oned_service",
+        lambda there: SimpleNamespace(stop=nothing, STOP=there.STOP),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_is_seen(name: str) -> None:
+    scenario, owner, attribute, mutate = MUTANTS[name]
+    todo = cells(scenario)
+    scenarios.beginning(scenario)
+    with (
+        patch.object(owner, attribute, mutate(getattr(owner, attribute))),
+        pytest.raises((AssertionError, Failed)),
+    ):
+        every_cell(scenario, todo)
+
+
+@pytest.mark.parametrize("sign", ["application", "external", "keys", "another_name"])
+def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
+    site = signed([("n1", sign)])
+    host = site.hosts["n1"]
+    before = (host.fingerprint(), host.keys())
+    with patch.object(product.signs, "signs", lambda *_, **__: []):
+        try:
+            Operator(site).up(Config.of("n1", "n2", "n3"))
+        except (Broken, Failed):
+            assert host.fingerprint() != before[0]
+            return
+    data = {text for records in site.first.values() for text in records}
+    is_lost = data - set(site.database("n1").records)
+    assert is_lost or not before[1].items() <= host.keys().items()
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
+    """What the newest list is for: without it a newcomer elects itself by an older one."""
+    enlist = product.join.enlist
+
+    def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
+        return enlist(access, zone, seen, server_id, body if newest else "")
+
+    name = "grow from one"
+    seen_alone = False
+    todo = [one for one in faults(name) if one.how is How.AFTER]
+    with patch.object(product.join, "enlist", without):
+        for fault in todo:
+            operator = begin(name, 0)
+            operator.up(SCENARIOS[name].config, fault)
+            try:
+                operator.site.power_off("n1")
+            except Broken as broken:
+                seen_alone = seen_alone or "takes writes and lacks" in str(broken)
+                seen_alone = seen_alone or "minority" in str(broken)
+    assert seen_alone is not newest

@@ -1,0 +1,42 @@
+"""The simulated scripts against the program's own."""
+
+import inspect
+import re
+
+import pytest
+
+from tests.simulation import product
+from tests.simulation.remote import SimApi
+from tests.simulation.scripts import SCRIPTS
+
+NOT_SIMULATED = {
+    *("authorize", "common", "convert_database", "login_keys", "storage", "unhold", "web_server")
+}
+"""Scripts that no simulated stack runs: one that does fails at once."""
+
+
+def test_every_script_is_simulated_or_named_as_one_that_is_not() -> None:
+    assert SCRIPTS.keys() | NOT_SIMULATED == product.scripts().keys()
+    assert not SCRIPTS.keys() & NOT_SIMULATED
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_takes_the_variables_of_the_script(name: str) -> None:
+    text = "".join(product.scripts()[one].read_text() for one in ("common", name))
+    text += product.scripts()["observe"].read_text() if name == "preflight" else ""
+    families = "".join(p.read_text() for p in product.scripts()["common"].parent.rglob("*.sh"))
+    for variable in SCRIPTS[name].variables | SCRIPTS[name].secrets:
+        word = variable.replace("text_N", "text_")
+        assert re.search(rf"\$\{{?!?{word}|{word}\b", text + families), f"{name}: {variable}"
+
+
+def test_the_simulated_api_has_the_same_calls() -> None:
+    def calls(of: type) -> dict[str, list[str]]:
+        found = inspect.getmembers(of, inspect.isfunction)
+        return {
+            name: [*inspect.signature(function).parameters]
+            for name, function in found
+            if not name.startswith("_")
+        }
+
+    assert calls(SimApi) == calls(product.Api)
