@@ -759,7 +759,7 @@ def observe(site: Site, host: SimHost, v: Values) -> Values:
     return look.observed(site, host, v)
 
 
-@script(f"{_OBSERVE} vips targets paths")
+@script(f"{_OBSERVE} vips targets paths sources")
 def preflight(site: Site, host: SimHost, v: Values) -> Values:
     return {**look.ground(site, host, v), **look.observed(site, host, v)}
 

@@ -64,7 +64,7 @@ def backwards(plan: Callable[..., list[Any]]) -> Patch:
 MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
     "the leader is not told to look anew": (
         "rejoin one that fell out",
-        product.join._Join,
+        product.join.Join,
         "_reset",
         lambda _: nothing,
     ),
