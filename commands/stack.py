@@ -16,7 +16,7 @@ from settings.specs import zone
 
 
 @dataclass(frozen=True)
-class Stack:
+class Target:
     """The zone that the config describes, and the access to its front-ends."""
 
     zone: ZoneSpec
@@ -24,7 +24,7 @@ class Stack:
     access: Access
 
 
-def run(command: Callable[[Stack], None]) -> int:
+def run(command: Callable[[Target], None]) -> int:
     """Run a command for the stack on standard input; return the exit status.
 
     Faults are printed in one message.
@@ -54,11 +54,11 @@ def _settings(source: TextIO) -> Settings:
     )
 
 
-def _stack(settings: Settings) -> Stack:
+def _stack(settings: Settings) -> Target:
     secrets = Secrets(
         one_pass=settings.one_pass.get_secret_value(),
         db_password=settings.db_password.get_secret_value() if settings.db_password else "",
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
         ldap_passwords=settings.auth.ldap.passwords,
     )
-    return Stack(zone(settings), settings.hosts, Access(Pool(settings.ssh), secrets, report=say))
+    return Target(zone(settings), settings.hosts, Access(Pool(settings.ssh), secrets, report=say))

@@ -10,7 +10,7 @@ from procedures.bootstrap.bootstrap import zone_lock
 from procedures.switchover import switch_over
 
 
-def switchover(here: stack.Stack, to: str) -> None:
+def switchover(here: stack.Target, to: str) -> None:
     """Make that front-end the leader, with a health check before and after.
 
     Raises HostError.

@@ -68,7 +68,7 @@ class _Edit:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """An attribute of a file, or one key of a vector.
 
     ``which`` says which of several is meant, by its NAME or, where it is no vector, its value;
@@ -80,9 +80,9 @@ class Place:
     key: str | None = None
 
     @property
-    def whole(self) -> "Place":
+    def whole(self) -> "Position":
         """The attribute that the key is in."""
-        return Place(self.name, self.which)
+        return Position(self.name, self.which)
 
     def __str__(self) -> str:
         which = "" if self.which is None else f"[{self.which}]"
@@ -102,11 +102,11 @@ def read(text: str, name: str) -> str | dict[str, str] | None:
 
     Raises ConfError where the text does not follow the grammar.
     """
-    found = _first(text, Place(name))
+    found = _first(text, Position(name))
     return None if found is None else _content(text, found)
 
 
-def source(text: str, place: Place) -> str | None:
+def source(text: str, place: Position) -> str | None:
     """What stands at that place, as it is written there; of a key its value. None: nothing."""
     found = _first(text, place.whole)
     if found is None or place.key is None:
@@ -115,7 +115,7 @@ def source(text: str, place: Place) -> str | None:
     return None if value is None else text[value.start : value.end]
 
 
-def replace(text: str, place: Place, source: str) -> str:
+def replace(text: str, place: Position, source: str) -> str:
     """The text with that source in the place of what stands there; a comment begins its line.
 
     A key that the vector lacks is added; an attribute that is not there stays so.
@@ -135,13 +135,13 @@ def replace(text: str, place: Place, source: str) -> str:
     return text[: found.start] + source + text[found.end :]
 
 
-def write(text: str, place: str | Place, value: Scalar | Vector) -> str:
+def write(text: str, place: str | Position, value: Scalar | Vector) -> str:
     """The text with that attribute set; every other character stays as it was.
 
     Of a vector only the given keys change. Raises ConfError for a text outside the grammar, and
     for a value that no text in it can hold.
     """
-    place = place if isinstance(place, Place) else Place(place)
+    place = place if isinstance(place, Position) else Position(place)
     name = place.name.upper()
     found = _first(text, place)
     if found is not None and isinstance(value, Mapping) and found.value is None:
@@ -159,9 +159,9 @@ def write(text: str, place: str | Place, value: Scalar | Vector) -> str:
     return f"{text}{separator}{written}\n"
 
 
-def remove(text: str, place: str | Place) -> str:
+def remove(text: str, place: str | Position) -> str:
     """The text without any attribute of that place, or without that key in the first one."""
-    place = place if isinstance(place, Place) else Place(place)
+    place = place if isinstance(place, Position) else Position(place)
     if place.key is not None:
         found = _first(text, place.whole)
         return text if found is None else _without_key(text, found, place.key.upper())
@@ -187,7 +187,7 @@ def expressible(value: Scalar) -> bool:
     return not text.endswith("\\") and _END_OF_READING not in text
 
 
-def _all(text: str, place: Place) -> list[_Attribute]:
+def _all(text: str, place: Position) -> list[_Attribute]:
     """Reads all of the text: a fault anywhere in it is one."""
     named = [one for one in list(_attributes(text)) if one.name == place.name.upper()]
     if place.which is None:
@@ -195,7 +195,7 @@ def _all(text: str, place: Place) -> list[_Attribute]:
     return [one for one in named if _known_by(_content(text, one)) == place.which]
 
 
-def _first(text: str, place: Place) -> _Attribute | None:
+def _first(text: str, place: Position) -> _Attribute | None:
     return next(iter(_all(text, place)), None)
 
 

@@ -32,7 +32,7 @@ TABLES = frozenset(
 """All tables that oned of 7.2 or 7.4 makes (read in its source)."""
 
 
-class Place(Enum):
+class DataPlace(Enum):
     """Whose database a section names."""
 
     PACKAGED = "the package's default"
@@ -80,14 +80,14 @@ class DatabaseSection:
             and _is_own(self.server, names)
         )
 
-    def place(self, *, mariadb: bool, name: str, names: Collection[str]) -> Place:
+    def place(self, *, mariadb: bool, name: str, names: Collection[str]) -> DataPlace:
         """Whose database this is, for a stack that has its own under that name.
 
         ``mariadb``: in MariaDB on each host, else in SQLite. The account is no part of the place.
         """
         if self.is_sqlite:
-            return Place.PACKAGED if mariadb else Place.OURS
-        return Place.OURS if mariadb and self._is(name, names) else Place.ANOTHER
+            return DataPlace.PACKAGED if mariadb else DataPlace.OURS
+        return DataPlace.OURS if mariadb and self._is(name, names) else DataPlace.ANOTHER
 
     def _is(self, name: str, names: Collection[str]) -> bool:
         return self.name == name and self.is_here(names)

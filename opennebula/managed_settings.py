@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opennebula import conf
-from opennebula.conf import Place, Scalar
+from opennebula.conf import Position, Scalar
 
 Key = Scalar | list[Any]
 """Of a vector: its value, or an empty list, which means that it is not to be there."""
@@ -39,14 +39,14 @@ def settle(text: str, wishes: Mapping[str, Wish]) -> str:
     return settled if differences(text, settled) else text
 
 
-def places(name: str, wish: Wish) -> Iterator[tuple[Place, Wish]]:
+def places(name: str, wish: Wish) -> Iterator[tuple[Position, Wish]]:
     """Where that wish goes: one place, or one for each entry of a list."""
     if wish == [] or (listed := entries(wish)) is None:
-        yield Place(name), wish
+        yield Position(name), wish
         return
     for entry in listed:
         removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
-        yield Place(name, known_by(entry)), [] if removed else entry
+        yield Position(name, known_by(entry)), [] if removed else entry
 
 
 def entries(wish: Any) -> list[Any] | None:
@@ -86,7 +86,7 @@ def differences(before: str, after: str) -> tuple[str, ...]:
     return tuple(sorted({name for _, name in noted ^ others}))
 
 
-def _settled(text: str, place: Place, wish: Wish) -> str:
+def _settled(text: str, place: Position, wish: Wish) -> str:
     was = conf.source(text, place)
     if wish == []:
         if place.key is not None:
@@ -96,7 +96,7 @@ def _settled(text: str, place: Place, wish: Wish) -> str:
         return text
     if isinstance(wish, Mapping) and was is not None and _is_vector(was):
         for key, item in _in_order(wish):
-            text = _settled(text, Place(place.name, place.which, key), item)
+            text = _settled(text, Position(place.name, place.which, key), item)
         return text
     if isinstance(wish, Mapping):
         value: Any = {key: item for key, item in _in_order(wish) if item != []}
@@ -114,23 +114,23 @@ def _in_order(vector: Mapping[str, Key]) -> list[tuple[str, Key]]:
     return sorted(vector.items(), key=lambda one: (one[0].upper() != "NAME", one))
 
 
-def _noted(text: str, verb: str, place: Place, was: str | None) -> str:
+def _noted(text: str, verb: str, place: Position, was: str | None) -> str:
     """With that note above the attribute."""
     attribute = conf.source(text, place.whole) or ""
     return conf.replace(text, place.whole, _note(verb, place, was) + attribute)
 
 
-def _note(verb: str, place: Place, was: str | None) -> str:
+def _note(verb: str, place: Position, was: str | None) -> str:
     said = {"attribute": place.name.upper(), "which": place.which, "key": place.key, "was": was}
     given = {name: item for name, item in said.items() if item is not None}
     return f"# opennebula-ha {verb}: {json.dumps(given, ensure_ascii=False)}\n"
 
 
-def _notes(text: str) -> Iterator[tuple[re.Match[str], Place, str]]:
+def _notes(text: str) -> Iterator[tuple[re.Match[str], Position, str]]:
     for found in _NOTE.finditer(text):
         try:
             said = json.loads(found[3])
-            place = Place(said["attribute"], said.get("which"), said.get("key"))
+            place = Position(said["attribute"], said.get("which"), said.get("key"))
             yield found, place, said.get("was", "")
         except (ValueError, KeyError):
             continue
@@ -160,7 +160,7 @@ def _contents(text: str) -> dict[str, dict[str, list[str]]]:
         if isinstance(content, str):
             found.setdefault(name, {}).setdefault("", []).append(content)
             continue
-        keys = found.setdefault(str(Place(name, content.get("NAME"))), {})
+        keys = found.setdefault(str(Position(name, content.get("NAME"))), {})
         for key, item in content.items():
             keys.setdefault(key, []).append(item)
     return found

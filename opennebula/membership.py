@@ -133,7 +133,7 @@ class Enlist:
 
 
 @dataclass(frozen=True)
-class Relist:
+class RefreshServerList:
     """Give these servers, which sleep, the zone's newest list of servers."""
 
     hosts: tuple[str, ...]
@@ -175,7 +175,7 @@ ZoneStep = (
     | Register
     | Seed
     | Enlist
-    | Relist
+    | RefreshServerList
     | StartTogether
     | Adopt
     | SeedAhead
@@ -394,7 +394,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         return [StartTogether(tuple(host.name for host in sure))]
     asleep = tuple(host.name for host in ready if not host.is_listed and not host.running)
     together = StartTogether(tuple(host.name for host in ready))
-    return [Relist(asleep), together] if asleep else [together]
+    return [RefreshServerList(asleep), together] if asleep else [together]
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:

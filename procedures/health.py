@@ -20,7 +20,7 @@ from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
-from procedures.facts.observe import Dump, Facts, all_facts, way_in, zone_view
+from procedures.facts.observe import Dump, Facts, all_facts, api_host, zone_view
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Server:
+class CheckedServer:
     """One zone server as it was seen."""
 
     entry: ServerEntry
@@ -61,7 +61,7 @@ class Whole:
     """A zone that passed."""
 
     leader: str
-    servers: tuple[Server, ...]
+    servers: tuple[CheckedServer, ...]
     facts: Mapping[str, Facts]
     dumps: Mapping[str, tuple[Dump, ...]]
 
@@ -71,7 +71,7 @@ def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
     return Whole(
         leader=view.leader() or "",
         servers=tuple(
-            Server(entry, view.statuses[entry.name])
+            CheckedServer(entry, view.statuses[entry.name])
             for entry in view.pool
             if entry.name in view.statuses
         ),
@@ -167,7 +167,7 @@ def _verify(
     return Whole(
         leader=leader,
         servers=tuple(
-            Server(entry, view.statuses[entry.name])
+            CheckedServer(entry, view.statuses[entry.name])
             for entry in view.pool
             if entry.name not in without
         ),
@@ -216,9 +216,11 @@ def last_look(
     for _ in range(LEADERS):
         with suppress(LeaderChanged):
             whole = verify_vip(access, zone, hosts, whole)
-            seen = {name: services.Seen.of(one) for name, one in whole.facts.items()}
+            seen = {name: services.ServiceFacts.of(one) for name, one in whole.facts.items()}
             known = {name: hosts[name] for name in whole.facts}
-            leader = services.settle(access, zone, known, whole.leader, wanted=wanted, seen=seen)
+            leader = services.put_in_place(
+                access, zone, known, whole.leader, wanted=wanted, seen=seen
+            )
             if leader == whole.leader:
                 return whole
         whole = verify(access, zone, hosts)
@@ -282,7 +284,7 @@ def at_leader(
 
     def find() -> Host:
         now = present.pop() if present else None
-        return way_in(now or wait_for_leader(access, hosts), hosts)
+        return api_host(now or wait_for_leader(access, hosts), hosts)
 
     return ask(access, find, call, step=step, expected=expected, remedy=remedy)
 

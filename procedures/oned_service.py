@@ -69,7 +69,9 @@ def renew(access: Access, seen: Facts) -> None:
     restart(access, seen.host, written)
 
 
-def enlist(access: Access, zone: ZoneSpec, seen: Facts, server_id: int, body: str = "") -> Facts:
+def assign_server_id(
+    access: Access, zone: ZoneSpec, seen: Facts, server_id: int, body: str = ""
+) -> Facts:
     """Give a stopped oned its SERVER_ID and, where given, the zone's present list of servers."""
     written = configuration.with_server_id(seen.newest_conf, server_id)
     access.run(

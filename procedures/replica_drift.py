@@ -6,7 +6,9 @@ from opennebula.zone import ServerEntry
 from procedures.facts.observe import Facts
 
 
-def unlike(own: Facts, head: Facts, entry: ServerEntry, *, runs_as: int | None = None) -> list[str]:
+def mismatches(
+    own: Facts, head: Facts, entry: ServerEntry, *, runs_as: int | None = None
+) -> list[str]:
     """What a server has in another way than the zone: its SERVER_ID, keys, remotes.
 
     ``runs_as`` is the SERVER_ID of its oned, where that answers: what was written under another

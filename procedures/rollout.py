@@ -35,7 +35,7 @@ def roll_out(
     # It may be the VIPs that change: their place is looked at in the end.
     meanwhile = zone.model_copy(update={"vips": ()})
     seen = facts_where_possible(access, hosts, zone.database, checksums=True)
-    if upgrade.take_up(access, zone, hosts, seen):
+    if upgrade.resume(access, zone, hosts, seen):
         seen = {}
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
@@ -118,14 +118,14 @@ def roll_out_solo(
         seen = facts(access, host, zone.database)
     answering(access, host)
     wanted = {host.name: services.promised(seen, features, release.version)}
-    known = {host.name: services.Seen.of(seen)}
-    services.settle(access, zone, {host.name: host}, host.name, wanted=wanted, seen=known)
+    known = {host.name: services.ServiceFacts.of(seen)}
+    services.put_in_place(access, zone, {host.name: host}, host.name, wanted=wanted, seen=known)
     return seen
 
 
 def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
     seen = facts(access, host, zone.database)
-    if upgrade.take_up(access, zone, {host.name: host}, {host.name: seen}):
+    if upgrade.resume(access, zone, {host.name: host}, {host.name: seen}):
         seen = facts(access, host, zone.database)
     if upgrade.change_database(access, zone, host.name, {host.name: seen}, release):
         return facts(access, host, zone.database)

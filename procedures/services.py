@@ -27,7 +27,7 @@ PAUSE = 0.5
 
 
 @dataclass(frozen=True)
-class Seen:
+class ServiceFacts:
     """The services of one front-end as they were seen."""
 
     units: Mapping[str, Unit]
@@ -36,7 +36,7 @@ class Seen:
     """Those with an open port, where that was asked."""
 
     @classmethod
-    def of(cls, facts: Facts) -> "Seen":
+    def of(cls, facts: Facts) -> "ServiceFacts":
         """The same of all that was observed."""
         return cls(facts.units, facts.hook_runs)
 
@@ -76,7 +76,7 @@ def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str,
 
 
 def faults(
-    seen: Mapping[str, Seen], wanted: Mapping[str, Sequence[str]], leader: str | None
+    seen: Mapping[str, ServiceFacts], wanted: Mapping[str, Sequence[str]], leader: str | None
 ) -> list[Fault]:
     """What does not run as it has to; ``wanted``: the units of each front-end that has to lead.
 
@@ -96,7 +96,7 @@ def faults(
     return found
 
 
-def _wrong(seen: Seen, unit: str) -> str:
+def _wrong(seen: ServiceFacts, unit: str) -> str:
     one = seen.units.get(unit)
     if one is None or not one.enabled:
         return "is not installed"
@@ -106,14 +106,14 @@ def _wrong(seen: Seen, unit: str) -> str:
     return f"is {one.active}{again}"
 
 
-def settle(
+def put_in_place(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
     leader: str,
     *,
     wanted: Mapping[str, Sequence[str]],
-    seen: Mapping[str, Seen] | None = None,
+    seen: Mapping[str, ServiceFacts] | None = None,
 ) -> str:
     """Wait until each of them runs where it has to, and nowhere else; the name of who leads then.
 
@@ -146,7 +146,7 @@ class _Settling:
         self._again: dict[tuple[str, str], int] = {}
         """How many more were seen meanwhile."""
 
-    def run(self, seen: Mapping[str, Seen] | None) -> str:
+    def run(self, seen: Mapping[str, ServiceFacts] | None) -> str:
         begun, said = time.monotonic(), ""
         if seen is None:
             seen = self._look({}, {})
@@ -167,18 +167,18 @@ class _Settling:
             seen = self._look(_by_host(stop), _by_host(start))
         return self._leader or ""
 
-    def _has_to_start(self, seen: Seen, fault: Fault) -> bool:
+    def _has_to_start(self, seen: ServiceFacts, fault: Fault) -> bool:
         """A hook that has moved the VIPs may go on telling of them for long: see services.sh."""
         is_free = bool(self._zone.vips) or not seen.hook_runs
         return fault.is_down and is_free and (fault.host, fault.unit) not in self._started
 
     def _look(
         self, stop: Mapping[str, Sequence[str]], start: Mapping[str, Sequence[str]]
-    ) -> dict[str, Seen]:
-        def ask(host: Host) -> tuple[Seen, RaftStatus | None]:
+    ) -> dict[str, ServiceFacts]:
+        def ask(host: Host) -> tuple[ServiceFacts, RaftStatus | None]:
             name = host.name
             if not self._wanted.get(name):
-                return Seen({}), self._status(host)
+                return ServiceFacts({}), self._status(host)
             leads = name == self._leader
             values = self._access.run(
                 host,
@@ -195,7 +195,7 @@ class _Settling:
                 unit.removesuffix(".service") for unit in values["listening"].splitlines()
             )
             self._started |= {(name, unit) for unit in values["started"].split()}
-            seen = Seen(units(values), bool(values["hook"]), listening)
+            seen = ServiceFacts(units(values), bool(values["hook"]), listening)
             return seen, self._status(host)
 
         asked = on_each(self._hosts, ask)
@@ -210,7 +210,7 @@ class _Settling:
         except (ApiError, HostError):
             return None
 
-    def _count(self, seen: Mapping[str, Seen]) -> None:
+    def _count(self, seen: Mapping[str, ServiceFacts]) -> None:
         for name, one in seen.items():
             for unit, now in one.units.items():
                 key = (name, unit)
@@ -218,7 +218,7 @@ class _Settling:
                 self._restarts[key] = now.restarts
                 self._again[key] = self._again.get(key, 0) + more
 
-    def _is_lost(self, seen: Seen, fault: Fault) -> bool:
+    def _is_lost(self, seen: ServiceFacts, fault: Fault) -> bool:
         """It has been started, and ends again and again, or does not start at all."""
         if fault.is_stray or fault.unit not in seen.units:
             return False

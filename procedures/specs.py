@@ -83,7 +83,7 @@ class RepositorySource(Spec):
     """Have what OpenNebula's packages need of other repositories enabled."""
 
 
-class Mount(Spec):
+class MountSpec(Spec):
     """A file system of the front-ends, as a line of /etc/fstab, and who owns its top folder."""
 
     src: str
@@ -134,7 +134,7 @@ class Schedulers(Spec):
     drs: dict[str, Plain] = Field(default_factory=dict)
 
 
-class Ldap(Spec):
+class LdapSpec(Spec):
     """How users log in with LDAP. The servers' passwords are no part of it."""
 
     is_default: bool = False
@@ -146,7 +146,7 @@ class Ldap(Spec):
     """By name of the file: a group there to the ID of one here."""
 
 
-class Clock(Spec):
+class ClockSpec(Spec):
     """Whom the time is asked for, and how it is shown."""
 
     pools: tuple[str, ...] = ()
@@ -186,10 +186,10 @@ class InstallationSpec(_WithVips):
     """The lists of all repositories are fresh before anything is installed."""
     drivers: Drivers = Drivers.model_construct()
     schedulers: Schedulers = Schedulers.model_construct()
-    ldap: Ldap = Ldap.model_construct()
-    clock: Clock = Clock.model_construct()
+    ldap: LdapSpec = LdapSpec.model_construct()
+    clock: ClockSpec = ClockSpec.model_construct()
     ensure_hostname: bool = False
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[MountSpec, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
     """ID of a datastore to the folder that its own folder is a link to."""
     purge: bool = False

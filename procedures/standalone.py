@@ -9,7 +9,7 @@ from opennebula.zone import SOLO_ID
 from procedures import health
 from procedures.context import Access
 from procedures.facts.observe import Facts, facts
-from procedures.oned_service import answering, enlist, start, stop
+from procedures.oned_service import answering, assign_server_id, start, stop
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import dump
 
@@ -28,7 +28,7 @@ def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
     seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")
     (entry,) = (item for item in facts(access, host, zone.database).pool if item.name == host.name)
     stop(access, host)
-    enlist(access, zone, seen, entry.id)
+    assign_server_id(access, zone, seen, entry.id)
     start(access, host, entry.id)
     health.wait_for_leader(access, {host.name: host})
 
@@ -39,7 +39,7 @@ def _alone(
     seen = facts(access, host, zone.database)
     if seen.server_id != SOLO_ID:
         dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=True)
-        seen = enlist(access, zone, seen, SOLO_ID)
+        seen = assign_server_id(access, zone, seen, SOLO_ID)
     start(access, host, None)
     api = answering(access, host)
     try:

@@ -1,8 +1,9 @@
 """What all our dynamic providers share.
 
-A provider is what the engine sees of a kind of resource, and tells whether one changed: most runs
-ask for no more. What it does to hosts is its work, in the module of the same name below
-``providers.work``, loaded when there is something to do.
+Each module here holds one kind of resource: its inputs and outputs, and its provider with
+``do_create``, ``do_read``, ``do_update`` and ``do_delete``. Most runs only ask whether a resource
+changed; so procedures, OpenNebula's rules and pydantic are imported inside those methods, which
+then are loaded only when there is something to do (tests/unit/test_imports.py).
 
 Instances keep no attributes and their classes live in importable modules, so that the state
 refers to them by name. Never rename one without keeping the old name importable.
@@ -10,7 +11,7 @@ refers to them by name. Never rename one without keeping the old name importable
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from importlib import import_module
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi.dynamic import (
@@ -26,13 +27,16 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from providers import progress, runtime
-from providers.runtime import INCOMPLETE, PROVIDER_KEY, recorded, recorded_create
+from providers.runtime import CREATE, INCOMPLETE, PROVIDER_KEY, recorded, recorded_create
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from hosts.models import Host
-    from providers.work.base import Work
+    from procedures.context import Access
+    from providers.run_state import RunState
+
+Outputs = dict[str, Any]
 
 _refreshed: set[str] = set()
 """The resources that this process has read."""
@@ -42,6 +46,8 @@ class Provider(ResourceProvider):
     """A resource whose inputs are one typed spec; its outputs are the inputs and what was seen."""
 
     serialize_as_secret_always = False
+    spec_type: ClassVar[str]
+    """Name of the class in procedures.specs that the input ``spec`` is made of."""
     drift_means: ClassVar[str] = "will be changed"
     """What the next ``up`` does about a difference that was found."""
     changes_hosts: ClassVar[bool] = True
@@ -78,35 +84,138 @@ class Provider(ResourceProvider):
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Bring it about, or find that it is there."""
-        work = self._work()
-        with recorded_create(
-            lambda: work.identifier_of(props),
-            props,
-            changed=lambda: self.changes_hosts and work.has_changed,
+        """Create the resource, or find that it exists."""
+        access, run, spec = self._begin(props)
+        identifier = self.identifier(spec)
+        with (
+            recorded_create(
+                identifier,
+                props,
+                changed=lambda: self.changes_hosts and access.changes.is_set(),
+            ),
+            progress.operation(_urn(props), "create"),
         ):
-            return CreateResult(work.identifier_of(props), {**_inputs(props), **work.create(props)})
+            if self.is_adopted(run, spec) and self.changes_hosts:
+                seen = self._observe(access, run, spec, props)
+            else:
+                seen = self.do_create(access, run, spec, props)
+            return CreateResult(identifier, {**_inputs(props), **seen})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What is there now."""
-        _refreshed.add(str(props.get("urn", "")))
-        return ReadResult(id_, {**props, **self._work().read(props)})
+        """Read what exists now, and warn of each difference."""
+        _refreshed.add(_urn(props))
+        access, run, spec = self._begin(props, reads=True)
+        with progress.operation(_urn(props), "read"):
+            seen = self.do_read(access, run, spec, props)
+        for difference in seen.get("drift", ()):
+            progress.warn(_urn(props), f"drift: {difference}")
+        return ReadResult(id_, {**props, **seen})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Bring what is there to the new spec."""
+        """Bring what exists to the new spec."""
         incomplete = olds.get(INCOMPLETE)
         kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            return UpdateResult({**_inputs(news), **self._work().update(olds, news), **kept})
+            access, run, spec = self._begin(news)
+            with progress.operation(_urn(news), "update"):
+                seen = self._update(access, run, spec, olds, news)
+            return UpdateResult({**_inputs(news), **seen, **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Take it away; done already, nothing happens."""
-        self._work().delete(props)
+        """Remove it; where it is gone already, nothing happens."""
+        access, run, spec = self._begin(props)
+        with progress.operation(_urn(props), "delete"):
+            if not run.observes:
+                self.do_delete(access, run, spec, props)
 
-    def _work(self) -> "Work[Any]":
-        package, _, kind = type(self).__module__.rpartition(".")
-        work: Work[Any] = import_module(f"{package}.work.{kind}").Work()
-        return work
+    def identifier(self, spec: Any) -> str:
+        """Return the ID of the resource."""
+        raise NotImplementedError
+
+    def is_adopted(self, run: "RunState", spec: Any) -> bool:
+        """Return whether this is part of a zone that ran before the stack, and stays as it is."""
+        return run.adopts
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+    ) -> Outputs:
+        """Create; return the outputs."""
+        raise NotImplementedError
+
+    def do_create_again(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: Any,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Create what a create that failed, with ``olds``, may have left half made."""
+        return self.do_update(access, run, spec, olds, news)
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+    ) -> Outputs:
+        """Return the outputs as they are now; ``drift`` lists what differs from the spec."""
+        raise NotImplementedError
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: Any,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Update; return the outputs."""
+        raise NotImplementedError
+
+    def do_delete(
+        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+    ) -> None:
+        """Delete. By default there is nothing to remove."""
+
+    def _update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: Any,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        is_new = olds.get(INCOMPLETE) == CREATE
+        is_left = run.observes or (is_new and self.is_adopted(run, spec))
+        if is_left and self.changes_hosts:
+            return self._observe(access, run, spec, {**olds, **news})
+        if is_new:
+            return self.do_create_again(access, run, spec, olds, news)
+        return self.do_update(access, run, spec, olds, news)
+
+    def _observe(
+        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+    ) -> Outputs:
+        seen = self.do_read(access, run, spec, props)
+        for difference in seen.get("drift", ()):
+            progress.warn(_urn(props), f"not as the stack wants it: {difference}")
+        return seen
+
+    def _begin(
+        self, props: Mapping[str, Any], *, reads: bool = False
+    ) -> tuple["Access", "RunState", Any]:
+        """Return what an operation on a resource works with: this is where most is imported."""
+        from procedures import specs
+        from providers import run_state
+
+        if not reads:
+            run_state.forget_survey()
+        run = run_state.current()
+        spec = getattr(specs, self.spec_type).model_validate(props["spec"])
+        return run.access(progress.reporter(_urn(props))), run, spec
+
+
+def now() -> str:
+    """Return the time of a change, for the resources that wait for it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def as_input(model: "BaseModel") -> dict[str, Any]:
@@ -117,6 +226,17 @@ def as_input(model: "BaseModel") -> dict[str, Any]:
 def hosts_input(hosts: "Mapping[str, Host]") -> dict[str, Any]:
     """Front-ends as an input of a resource; their order is nothing."""
     return {name: as_input(host) for name, host in sorted(hosts.items())}
+
+
+def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
+    """Return the front-ends that a resource was given."""
+    from hosts.models import Host
+
+    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+
+
+def _urn(props: Mapping[str, Any]) -> str:
+    return str(props.get("urn", ""))
 
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:

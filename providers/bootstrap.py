@@ -6,21 +6,75 @@ from typing import TYPE_CHECKING, Any
 from pulumi import ResourceOptions
 from pulumi.dynamic import DiffResult, Resource
 
-from providers.base import Provider, as_input, hosts_input
+from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
     from hosts.models import Host
+    from procedures.context import Access
     from procedures.specs import ZoneSpec
+    from providers.run_state import RunState
 
 
 class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
+    spec_type = "ZoneSpec"
+
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether a front-end left that the founder may have on its list, or it is not done."""
         left = olds["front_ends"].keys() - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
+
+    def identifier(self, spec: "ZoneSpec") -> str:
+        """Return the one ID of its kind."""
+        return "bootstrap"
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
+        from procedures.bootstrap.bootstrap import begin
+
+        blank, hosts = run.blank, hosts_of(props)
+        if blank and len(hosts) > 1:
+            begin(access, spec, hosts, blank)
+        return {}
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """It is the zone that is looked at."""
+        return {}
+
+    def do_create_again(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "ZoneSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Give up those that left since; ``Zone`` goes on from what there is."""
+        return {
+            **self.do_update(access, run, spec, olds, news),
+            **self.do_create(access, run, spec, news),
+        }
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "ZoneSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Those that left before there was a zone are no servers of it."""
+        from procedures.bootstrap.bootstrap import abandon
+
+        staying = hosts_of(news)
+        abandon(access, spec, staying, hosts_of(olds).keys() - staying.keys())
+        return {}
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):

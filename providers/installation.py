@@ -1,20 +1,123 @@
 """Packages, database, configuration and keys of one host."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Provider, as_input
+from providers import progress
+from providers.base import Outputs, Provider, as_input, now
+from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
+    from procedures.context import Access
+    from procedures.install.install import Installed
     from procedures.specs import InstallationSpec
+    from providers.run_state import RunState
 
 
 class InstallationProvider(Provider):
     """Installs and configures; starts nothing that the zone must start."""
 
+    spec_type = "InstallationSpec"
     identity = ("host.name",)
+
+    def identifier(self, spec: "InstallationSpec") -> str:
+        """Return the name of the host."""
+        return spec.host.name
+
+    def is_adopted(self, run: "RunState", spec: "InstallationSpec") -> bool:
+        """Return whether this server ran before the stack, and stays as it is."""
+        return run.observes or spec.host.name in run.adopted
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Install, or find it installed."""
+        with run.turn(spec.host.name):
+            return self._made(access, run, spec)
+
+    def do_create_again(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "InstallationSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Install: the host is as new to the stack as it was then, but may have former secrets."""
+        return self._made(access, run, spec, renew=True)
+
+    def _made(
+        self, access: "Access", run: "RunState", spec: "InstallationSpec", *, renew: bool = False
+    ) -> Outputs:
+        from procedures.install.install import install
+
+        done = install(
+            access,
+            spec,
+            peers=run.front_ends,
+            agreed=run.release.agreed,
+            renew=renew,
+            converts=run.convert_database,
+            seen=run.take(spec.host),
+        )
+        if done.adopted:
+            run.note_adopted(spec.host.name)
+        return _outputs(done, revision=now())
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """What is installed, and what differs from the spec."""
+        from procedures.install.install import inspect
+
+        survey = run.survey(access, spec.database)
+        return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "InstallationSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Bring the host to the spec. What changes takes effect with the rollout."""
+        from procedures.install.install import install
+        from procedures.specs import InstallationSpec
+
+        renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
+        former = InstallationSpec.model_validate(olds["spec"]).names
+        done = install(
+            access,
+            spec,
+            agreed=run.release.agreed,
+            renew=renew,
+            converts=run.convert_database,
+            seen=run.take(spec.host),
+            leaving=run.still_there(
+                {name: at for name, at in former.items() if name not in run.front_ends}
+            ),
+        )
+        return _outputs(done, revision=now())
+
+    def do_delete(
+        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+    ) -> None:
+        """Stop and disable the services; the data stays unless purge is set.
+
+        Where the installation never was complete the operator learns what is left of it.
+        """
+        from procedures.install.install import remove
+
+        is_renamed = spec.host.name not in run.front_ends and run.has(spec.host)
+        if spec.host.name not in run.lost and not is_renamed:
+            half = props.get(INCOMPLETE) == CREATE
+            left = remove(access, spec, half_installed=half)
+            if left:
+                progress.note(str(props.get("urn", "")), f"{spec.host.name}: {left}")
 
 
 class Installation(Resource, module="opennebula", name="Installation"):
@@ -51,3 +154,14 @@ class Installation(Resource, module="opennebula", name="Installation"):
             },
             opts,
         )
+
+
+def _outputs(seen: "Installed", *, revision: str) -> Outputs:
+    return {
+        "package": seen.package,
+        "distribution": seen.distribution,
+        "machine_id": seen.machine_id,
+        "host_key": seen.host_key,
+        "drift": list(seen.drift),
+        "revision": revision,
+    }

@@ -1,22 +1,66 @@
 """Check all front-ends, and what the zone makes of a change, before anything changes."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Provider, as_input
+from providers import progress
+from providers.base import Outputs, Provider, as_input
 
 if TYPE_CHECKING:
+    from procedures.context import Access
+    from procedures.preflight.preflight import Checked
+    from procedures.preflight.zone_preflight import ZoneChange
     from procedures.specs import PreflightSpec, ZoneSpec
+    from providers.run_state import RunState
 
 
 class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
+    spec_type = "PreflightSpec"
     drift_means = "up refuses"
     changes_hosts = False
+
+    def identifier(self, spec: "PreflightSpec") -> str:
+        """Return the one ID of its kind."""
+        return "preflight"
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Check all front-ends."""
+        checked = _check(access, run, spec, None, props)
+        run.found_on(checked.facts)
+        run.adopted = checked.adopted
+        if checked.adopted:
+            _say_what_is_adopted(access, checked)
+        return {}
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Look for what the next ``up`` refuses before it writes anything on any host."""
+        from procedures.facts.signs import refusal
+
+        survey = run.survey(access, spec.database)
+        found = [refusal(one, spec.database, new=False) for one in survey.known_facts().values()]
+        return {"drift": [f"{error.host}: {error.seen}" for error in found if error]}
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "PreflightSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Check what the change needs."""
+        _check(access, run, spec, olds, news)
+        return {}
 
 
 class Preflight(Resource, module="opennebula", name="Preflight"):
@@ -55,3 +99,66 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
             },
             opts,
         )
+
+
+def _check(
+    access: "Access",
+    run: "RunState",
+    spec: "PreflightSpec",
+    olds: Mapping[str, Any] | None,
+    props: Mapping[str, Any],
+) -> "Checked":
+    from hosts.errors import HostError
+    from procedures.preflight.preflight import preflight
+    from procedures.specs import PreflightSpec
+
+    before = PreflightSpec.model_validate(olds["spec"]) if olds else None
+    checked = preflight(
+        access,
+        spec,
+        before,
+        skip=run.skip_checks,
+        converts=run.convert_database,
+        warn=partial(progress.warn, str(props.get("urn", ""))),
+        zone_change=_zone_change(run, spec, before, olds or {}, props),
+    )
+    if run.observes and checked.adopted != spec.hosts.keys():
+        raise HostError(
+            ", ".join(sorted(spec.hosts.keys() - checked.adopted)),
+            "adopt the zone",
+            expected="servers of a zone that runs: opennebula-ha:adopt is observe",
+            seen="none there",
+            remedy="list the servers of the running zone under opennebula-ha:frontends, all and"
+            " only those; or take adopt out of the stack's config to build a zone",
+        )
+    run.keep(checked.facts)
+    return checked
+
+
+def _zone_change(
+    run: "RunState",
+    spec: "PreflightSpec",
+    before: "PreflightSpec | None",
+    olds: Mapping[str, Any],
+    news: Mapping[str, Any],
+) -> "ZoneChange":
+    from procedures.preflight.zone_preflight import ZoneChange
+    from procedures.specs import ZoneSpec
+
+    old = before.hosts if before else {}
+    leaving = {name: host for name, host in old.items() if name not in spec.hosts}
+    return ZoneChange(
+        ZoneSpec.model_validate(news["zone"]),
+        spec.hosts,
+        run.still_there(leaving),
+        new=spec.hosts.keys() - old.keys(),
+        lost=run.lost,
+        restoring=run.restores,
+        changes_password="one_pass" in olds and olds["one_pass"] != news["one_pass"],
+        allow_degraded=run.allow_degraded,
+    )
+
+
+def _say_what_is_adopted(access: "Access", checked: "Checked") -> None:
+    names = ", ".join(sorted(checked.adopted))
+    access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")

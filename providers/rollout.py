@@ -6,15 +6,81 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Provider, as_input, hosts_input
+from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
+    from opennebula.zone import ServerEntry
+    from procedures.context import Access
+    from procedures.facts.observe import Dump, Facts
+    from procedures.health import Whole
     from procedures.specs import ZoneSpec
+    from providers.run_state import RunState
 
 
 class RolloutProvider(Provider):
     """The last step for the servers: each runs the configuration that it has."""
+
+    spec_type = "ZoneSpec"
+
+    def identifier(self, spec: "ZoneSpec") -> str:
+        """Return the one ID of its kind."""
+        return "rollout"
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Restart those that are behind; usually nobody."""
+        return _roll_out(access, run, spec, run.front_ends, props)
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Who leads now, and who waits for a restart.
+
+        Index and commit move with every write: they stay as they were at the last ``up``.
+        """
+        from procedures import health
+        from procedures.rollout import pending
+
+        survey = run.survey(access, spec.database)
+        if not spec.highly_available:
+            # The config may list more by now: an interrupted conversion.
+            (host,) = hosts_of(props).values()
+            name, seen_alone = host.name, survey.facts_of(host)
+            waiting = [name] if seen_alone.is_behind else []
+            known = (
+                {}
+                if "leader" in props
+                else {"leader": name, "servers": [], "pool": [], "backups": {}}
+            )
+            return {"drift": _waiting(waiting), **known}
+        seen = survey.all_facts()
+        adopts = "leader" not in props
+        view = survey.view()
+        leader = view.leader()
+        if leader is None:
+            return {"drift": ["no leader"]}
+        if leader not in seen:
+            # It is about to leave: an interrupted change of the front-ends.
+            return {"drift": []}
+        waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
+        outputs: Outputs = {"drift": _waiting(waiting)}
+        if adopts:
+            return {**_outputs(health.described(view, seen), run.front_ends), **outputs}
+        return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "ZoneSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Rolling restart; servers that are about to leave take part while they are there."""
+        leaving = run.still_there(hosts_of(olds))
+        return _roll_out(access, run, spec, {**leaving, **run.front_ends}, news, olds=olds)
 
 
 class Rollout(Resource, module="opennebula", name="Rollout"):
@@ -55,3 +121,87 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
             },
             opts,
         )
+
+
+def _waiting(names: Sequence[str]) -> list[str]:
+    return [f"{name} waits for a restart" for name in sorted(names)]
+
+
+def _roll_out(
+    access: "Access",
+    run: "RunState",
+    spec: "ZoneSpec",
+    hosts: "Mapping[str, Host]",
+    news: Mapping[str, Any],
+    *,
+    olds: Mapping[str, Any] | None = None,
+) -> Outputs:
+    from procedures.install.database_account import clean_up_accounts
+    from procedures.rollout import roll_out, roll_out_solo
+    from procedures.specs import ZoneSpec
+
+    features = news["features"]
+    seen: Mapping[str, Facts]
+    if spec.highly_available:
+        whole = roll_out(
+            access,
+            spec,
+            hosts,
+            run.release,
+            staying=run.front_ends,
+            features=features,
+            listed=_pool(olds or {}),
+        )
+        outputs, seen = _outputs(whole, run.front_ends), whole.facts
+        run.rolled_out = whole
+    else:
+        (host,) = hosts.values()
+        seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
+        backups = _backups({host.name: seen[host.name].dumps})
+        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
+    former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
+    clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
+    return {**outputs, "drift": []}
+
+
+def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
+    """The zone's servers as the last rollout left them, which all of them know since."""
+    from opennebula.zone import ServerEntry
+
+    listed = props.get("pool")
+    if not listed:
+        return None
+    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
+
+
+def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
+    """The zone as outputs. Who is about to leave is no part of it."""
+    return {
+        "leader": whole.leader,
+        "pool": [
+            {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
+            for entry in whole.facts[whole.leader].pool
+        ],
+        "servers": [
+            {
+                "name": server.entry.name,
+                "id": server.entry.id,
+                "endpoint": server.entry.endpoint,
+                "state": server.status.state.name.lower(),
+                "term": server.status.term,
+                "index": server.status.index,
+                "commit": server.status.commit,
+            }
+            for server in whole.servers
+            if server.entry.name in staying
+        ],
+        "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
+    }
+
+
+def _backups(kept: "Mapping[str, Sequence[Dump]]") -> dict[str, list[Outputs]]:
+    return {
+        name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
+        for name, dumps in kept.items()
+        if dumps
+    }

@@ -140,7 +140,7 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
 
     The SDK's provider host answers every exception with traceback.format_exc().
     """
-    from opennebula.api import ApiError  # noqa: PLC0415 - nothing else here needs it
+    from opennebula.api import ApiError
 
     error = sys.exc_info()[1]
     text = str(error) if isinstance(error, HostError) else ""
@@ -196,7 +196,7 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
 
 @contextmanager
 def recorded_create(
-    identifier: Callable[[], str], props: Mapping[str, Any], *, changed: Callable[[], bool]
+    identifier: str, props: Mapping[str, Any], *, changed: Callable[[], bool]
 ) -> Iterator[None]:
     """Have an error that leaves this block recorded as a create that is not complete.
 
@@ -206,7 +206,7 @@ def recorded_create(
         yield
     except Exception as error:
         if changed():
-            setattr(error, _PARTIAL, (identifier(), {**props, INCOMPLETE: CREATE}))
+            setattr(error, _PARTIAL, (identifier, {**props, INCOMPLETE: CREATE}))
         raise
 
 

@@ -1,21 +1,28 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Provider, as_input, hosts_input
+from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
+    from procedures.bootstrap.bootstrap import Founded
+    from procedures.context import Access
+    from procedures.facts.observe import Facts
     from procedures.specs import ZoneSpec
+    from providers.run_state import RunState
 
 
 class ZoneProvider(Provider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
+
+    spec_type = "ZoneSpec"
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -26,6 +33,145 @@ class ZoneProvider(Provider):
                 " first up changes nothing on its servers; otherwise a zone is bootstrapped",
             )
         return super().check(olds, news)
+
+    def identifier(self, spec: "ZoneSpec") -> str:
+        """Return the one ID of its kind."""
+        return "zone-0"
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Found or adopt."""
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
+        from procedures.credentials.password import set_password
+
+        hosts, dump = hosts_of(props), props.get("restore_from")
+        with zone_lock(access, hosts):
+            seen = _look_and_take_up(access, spec, hosts)
+            set_password(access, spec, hosts, {}, changed=False)
+            founded = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
+        run.founded = founded
+        return {"drift": _settle_key(access, spec, props, founded, replace=False)}
+
+    def do_create_again(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "ZoneSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Found or adopt; who left since has a place in the zone, if at all, and no ZoneMember."""
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
+        from procedures.credentials.password import set_password
+        from procedures.facts.observe import facts_where_possible
+        from procedures.membership.leave import leave, prepare
+
+        staying, before = hosts_of(news), hosts_of(olds)
+        gone = {name: host for name, host in run.still_there(before).items() if name not in staying}
+        with zone_lock(access, staying):
+            seen = _look_and_take_up(access, spec, staying)
+            seen = seen or facts_where_possible(access, staying, spec.database, names=staying)
+            leaving = {name: host for name, host in gone.items() if name in _served(seen.values())}
+            changed = olds.get("one_pass") != news.get("one_pass")
+            set_password(access, spec, staying, leaving, changed=changed)
+            run.founded = bootstrap_or_adopt(
+                access, spec, staying, leaving, restore_from=news.get("restore_from")
+            )
+            if leaving and spec.highly_available:
+                degraded = run.allow_degraded
+                run.dumped = prepare(access, spec, staying, leaving, allow_degraded=degraded)
+                for host in leaving.values():
+                    leave(
+                        access,
+                        spec,
+                        host,
+                        {**staying, host.name: host},
+                        allow_degraded=degraded,
+                        dumped=run.dumped,
+                        in_hosts_file=run.names_hosts,
+                    )
+        return {"drift": _settle_key(access, spec, news, run.founded, replace=False)}
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
+        and whether the lost stay away.
+        """
+        from procedures.credentials import admin_key
+        from procedures.facts.observe import statuses
+        from procedures.membership.leave import require_gone
+
+        require_gone(access, props.get("lost_at") or {}, hosts_of(props))
+        survey = run.survey(access, spec.database)
+        if any(one.upgrading for one in survey.known_facts().values()):
+            # Before anything else: no oned starts until that is done.
+            return {"drift": [_UPGRADE]}
+        if spec.highly_available:
+            head = survey.view().leader()
+        else:
+            head = next(iter(statuses(access, hosts_of(props))), None)
+        if head is None:
+            return {"drift": ["no leader"]}
+        wanted, seen = props.get("admin_pubkey"), survey.known_facts().get(head)
+        if wanted and seen and admin_key.differs(access, seen, wanted):
+            return {"drift": [_KEY]}
+        return {"drift": []}
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "ZoneSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Convert or adopt; those that leave are still there at this moment."""
+        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
+        from procedures.credentials.password import set_password
+        from procedures.membership.leave import forget, prepare, require_gone
+
+        staying, before = hosts_of(news), hosts_of(olds)
+        leaving = {
+            name: host for name, host in run.still_there(before).items() if name not in staying
+        }
+        with zone_lock(access, staying):
+            _look_and_take_up(access, spec, staying)
+        changed = olds.get("one_pass") != news.get("one_pass")
+        set_password(access, spec, staying, leaving, changed=changed)
+        lost_at = _lost_at(olds, news)
+        require_gone(access, lost_at, staying)
+        if spec.highly_available and run.lost:
+            forget(access, spec, run.lost, staying)
+        shrinks = spec.highly_available and bool(leaving)
+        prepared = partial(
+            prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
+        )
+        run.dumped = shrinks and prepared()
+        run.founded = bootstrap_or_adopt(
+            access,
+            spec,
+            staying,
+            leaving,
+            restore_from=news.get("restore_from"),
+            existed=True,
+        )
+        # A zone that had no leader has one now.
+        if shrinks and not run.dumped:
+            run.dumped = prepared()
+        return {
+            "drift": _settle_key(access, spec, news, run.founded, replace=True),
+            "lost_at": lost_at,
+        }
+
+    def do_delete(
+        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
+    ) -> None:
+        """Take the whole zone down."""
+        from procedures.membership.take_down import take_down
+
+        take_down(access, spec, hosts_of(props))
 
 
 class Zone(Resource, module="opennebula", name="Zone"):
@@ -69,3 +215,54 @@ class Zone(Resource, module="opennebula", name="Zone"):
             },
             opts,
         )
+
+
+_KEY = "oneadmin's SSH_PUBLIC_KEY"
+_UPGRADE = "a change of the database's version that was interrupted"
+
+
+def _look_and_take_up(
+    access: "Access", spec: "ZoneSpec", hosts: "Mapping[str, Host]"
+) -> "Mapping[str, Facts]":
+    """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
+    from procedures.facts.observe import facts_where_possible
+    from procedures.upgrade.upgrade import resume
+
+    seen = facts_where_possible(access, hosts, spec.database, names=hosts)
+    return {} if resume(access, spec, hosts, seen) else seen
+
+
+def _served(seen: "Collection[Facts]") -> set[str]:
+    """Name the servers of a zone that has begun: with one alone nobody else has served yet."""
+    if any(one.view(None).is_solo for one in seen):
+        return set()
+    return {entry.name for one in seen for entry in one.pool}
+
+
+def _settle_key(
+    access: "Access",
+    spec: "ZoneSpec",
+    props: Mapping[str, Any],
+    founded: "Founded",
+    *,
+    replace: bool,
+) -> list[str]:
+    from procedures.credentials import admin_key
+
+    wanted, hosts = props.get("admin_pubkey"), hosts_of(props)
+    if not wanted or admin_key.set_public_key(
+        access, spec, hosts, wanted, replace=replace, view=founded.view
+    ):
+        return []
+    return [_KEY]
+
+
+def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
+    """Where those were that are named under ``lost``, as long as nobody else is there."""
+    before = {name: host.address for name, host in hosts_of(olds).items()}
+    taken = {host.address for host in hosts_of(news).values()}
+    return {
+        name: address
+        for name, address in {**(olds.get("lost_at") or {}), **before}.items()
+        if name in news["lost"] and address not in taken
+    }

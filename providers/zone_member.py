@@ -1,20 +1,96 @@
 """One host's place in the zone: join, re-join, leave."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Provider, as_input
+from providers.base import Outputs, Provider, as_input, now
 
 if TYPE_CHECKING:
+    from hosts.models import Host
+    from procedures.context import Access
     from procedures.specs import MemberSpec
+    from providers.run_state import RunState
 
 
 class ZoneMemberProvider(Provider):
     """Has one front-end in the zone."""
 
+    spec_type = "MemberSpec"
     identity = ("host.name",)
+
+    def identifier(self, spec: "MemberSpec") -> str:
+        """Return the name of the host."""
+        return spec.host.name
+
+    def is_adopted(self, run: "RunState", spec: "MemberSpec") -> bool:
+        """Return whether this server ran before the stack, and stays as it is."""
+        return run.observes or spec.host.name in run.adopted
+
+    def do_create(
+        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Find itself a server already, or join."""
+        from procedures.membership.join import join
+
+        return _outputs(spec, join(access, spec, _peers(run, spec), run.founded))
+
+    def do_create_again(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "MemberSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join, from wherever the join before it ended."""
+        return self.do_create(access, run, spec, news)
+
+    def do_read(
+        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
+    ) -> Outputs:
+        """Its SERVER_ID, and what is wrong with it."""
+        from procedures.membership.join import member_status
+
+        survey = run.survey(access, spec.zone.database)
+        # What lags shows only when somebody writes: no write of ours in a zone that is adopted.
+        found = member_status(access, spec, survey, writes=not self.is_adopted(run, spec))
+        return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
+
+    def do_update(
+        self,
+        access: "Access",
+        run: "RunState",
+        spec: "MemberSpec",
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Outputs:
+        """Join again where it fell out, or differs from the others."""
+        from procedures.membership.join import join
+        from procedures.membership.repair import repair
+
+        enter = repair if olds.get("drift") else join
+        return _outputs(spec, enter(access, spec, _peers(run, spec)))
+
+    def do_delete(
+        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
+    ) -> None:
+        """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
+        from procedures.membership.leave import leave
+
+        if spec.host.name in run.lost or spec.host.name in run.front_ends:
+            return
+        leave(
+            access,
+            spec.zone,
+            spec.host,
+            _peers(run, spec),
+            allow_degraded=run.allow_degraded,
+            dumped=run.dumped,
+            in_hosts_file=run.names_hosts,
+        )
 
 
 class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
@@ -37,3 +113,21 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
             },
             opts,
         )
+
+
+def _peers(run: "RunState", spec: "MemberSpec") -> "dict[str, Host]":
+    """Everybody that the config lists now, and this one, which may have left the list."""
+    return {**run.front_ends, spec.host.name: spec.host}
+
+
+def _outputs(
+    spec: "MemberSpec", server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
+) -> Outputs:
+    from opennebula.zone import endpoint
+
+    return {
+        "server_id": server_id,
+        "endpoint": endpoint(spec.host.name),
+        "drift": list(faults),
+        "revision": revision or now(),
+    }

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from opennebula.zone import endpoint, in_url
 from procedures.specs import (
-    Clock,
+    ClockSpec,
     Database,
     Drivers,
     Hooks,
     InstallationSpec,
-    Ldap,
+    LdapSpec,
     LoginKeysSpec,
-    Mount,
+    MountSpec,
     PreflightSpec,
     RepositorySource,
     Schedulers,
@@ -166,9 +166,9 @@ def _bind(settings: Settings) -> dict[str, str]:
     return {name: addresses[name] for name in settings.feature_names if name in addresses}
 
 
-def _ldap(settings: Settings) -> Ldap:
+def _ldap(settings: Settings) -> LdapSpec:
     ldap = settings.auth.ldap
-    return Ldap(
+    return LdapSpec(
         is_default=settings.auth.default == "ldap",
         servers=ldap.servers,
         choice=ldap.choice,
@@ -178,10 +178,10 @@ def _ldap(settings: Settings) -> Ldap:
     )
 
 
-def _clock(settings: Settings) -> Clock:
+def _clock(settings: Settings) -> ClockSpec:
     locale = [one.locale for one in settings.ntp if one.locale]
     pairs = (text.rpartition("=") for text in locale)
-    return Clock(
+    return ClockSpec(
         pools=tuple(one.pool for one in settings.ntp if one.pool),
         servers=tuple(one.server for one in settings.ntp if one.server),
         # As there: of several the last one.
@@ -201,9 +201,9 @@ def _storable(value: Any) -> Any:
     return str(value) if isinstance(value, float) else value
 
 
-def mounts(settings: Settings) -> tuple[Mount, ...]:
+def mounts(settings: Settings) -> tuple[MountSpec, ...]:
     """Return the shared folders by path: their order in the config does not matter."""
-    given = (Mount.model_validate(one.model_dump()) for one in settings.fstab)
+    given = (MountSpec.model_validate(one.model_dump()) for one in settings.fstab)
     return tuple(sorted(given, key=lambda one: one.path))
 
 

@@ -12,9 +12,9 @@ from opennebula.membership import (
     Adopt,
     Bootstrap,
     Enlist,
+    RefreshServerList,
     Refusal,
     Register,
-    Relist,
     Restore,
     Retire,
     Seed,
@@ -37,7 +37,7 @@ from procedures.facts.observe import (
     statuses,
 )
 from procedures.install import configuration, storage
-from procedures.oned_service import START, answering, await_stopped, enlist, start, stop
+from procedures.oned_service import START, answering, assign_server_id, await_stopped, start, stop
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.standalone import retire
@@ -70,7 +70,7 @@ def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
         yield
 
 
-def found(
+def bootstrap_or_adopt(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
@@ -103,7 +103,9 @@ def is_blank(seen: Collection[Facts]) -> bool:
 def begin(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], checked: Mapping[str, Facts]
 ) -> None:
-    """What a founding does on the founder alone, who is installed already: ``found`` goes on.
+    """Begin a zone on its first server, the only one that is installed yet.
+
+    ``bootstrap_or_adopt`` continues from there.
 
     ``checked``: all ``hosts`` as they were before anything was installed, blank. Raises HostError.
     """
@@ -111,7 +113,7 @@ def begin(
         _Founding(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
 
 
-def give_up(
+def abandon(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
 ) -> None:
     """Take those that left the stack off the list of a founder who is still alone.
@@ -241,7 +243,7 @@ class _Founding:
                 self._seed(source, targets)
             case Enlist(host):
                 self._enlist(host)
-            case Relist(hosts):
+            case RefreshServerList(hosts):
                 for host in hosts:
                     self._enlist(host, self._body)
             case StartTogether(hosts):
@@ -334,7 +336,7 @@ class _Founding:
 
     def _enlist(self, name: str, body: str = "") -> None:
         ids = {entry.name: entry.id for entry in self._pool}
-        enlist(self._access, self._zone, self._facts[name], ids[name], body)
+        assign_server_id(self._access, self._zone, self._facts[name], ids[name], body)
 
     def _start(self, names: tuple[str, ...]) -> None:
         ids = {entry.name: entry.id for entry in self._pool}

@@ -11,7 +11,7 @@ from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
 from procedures import health
 from procedures.context import Access
-from procedures.facts.observe import Facts, way_in
+from procedures.facts.observe import Facts, api_host
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 
@@ -19,7 +19,7 @@ LEADER = "leader"
 """In the place of a key: the one that oneadmin has on the leader."""
 
 
-def settle(
+def set_public_key(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
@@ -70,7 +70,7 @@ def differs(access: Access, head: Facts, wanted: str) -> bool:
 def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
     if not zone.highly_available:
         return next(iter(hosts.values()))
-    return way_in(view or health.wait_for_leader(access, hosts), hosts)
+    return api_host(view or health.wait_for_leader(access, hosts), hosts)
 
 
 def _lines(text: str) -> str:

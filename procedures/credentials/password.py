@@ -17,7 +17,7 @@ from opennebula.zone import State
 from procedures import health
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
-from procedures.facts.observe import way_in, zone_view
+from procedures.facts.observe import api_host, zone_view
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.wait import until
@@ -192,7 +192,7 @@ def _head(access: Access, members: Mapping[str, Host]) -> Host:
     """Whom to ask for a write."""
     if len(members) == 1:
         return next(iter(members.values()))
-    return way_in(health.wait_for_leader(access, members), members)
+    return api_host(health.wait_for_leader(access, members), members)
 
 
 def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:

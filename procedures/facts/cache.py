@@ -18,7 +18,7 @@ ELECTION = 12.0
 """Seconds without a leader that are nothing but an election: 5 s of silence, and a split vote."""
 
 
-class Survey:
+class FactsCache:
     """The facts of every host, checksums and all, and the zone as its endpoints see it."""
 
     def __init__(self, access: Access, hosts: Mapping[str, Host], database: Database) -> None:

@@ -394,7 +394,7 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     return view if view.leader() else ZoneView((), answered)
 
 
-def way_in(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
+def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
     """The host to ask for something of the whole zone: the leader's, or of one that follows it.
 
     A leader that left the config is none of ``hosts``; its followers hand calls on to it.

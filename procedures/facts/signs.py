@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hosts.errors import HostError
 from opennebula import conf
-from opennebula.database import TABLES, Place
+from opennebula.database import TABLES, DataPlace
 from procedures.facts.observe import Facts
 from procedures.install import configuration
 from procedures.specs import Database
@@ -73,7 +73,7 @@ def moved(seen: Facts, database: Database) -> str:
     """Where DB of this host points to, in words, if that is no place of the stack's; or nothing."""
     if on_sqlite(seen, database):
         return str(seen.database)
-    if configuration.place(seen.oned_conf, database, seen.host) is not Place.ANOTHER:
+    if configuration.place(seen.oned_conf, database, seen.host) is not DataPlace.ANOTHER:
         return ""
     return "" if _is_of_an_earlier_config(seen, database, new=False) else str(seen.database)
 
@@ -88,7 +88,7 @@ def is_own_database(seen: Facts, database: Database) -> bool:
 
     Of one in MariaDB there is nothing in it, or an OpenNebula.
     """
-    if configuration.place(seen.oned_conf, database, seen.host) is not Place.OURS:
+    if configuration.place(seen.oned_conf, database, seen.host) is not DataPlace.OURS:
         return False
     if not database.is_mariadb:
         return True
@@ -151,7 +151,7 @@ def _sqlite(seen: Facts, database: Database) -> Iterator[Sign]:
 
 def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
     section, host = seen.database, seen.host
-    if configuration.place(seen.oned_conf, database, host) is Place.ANOTHER:
+    if configuration.place(seen.oned_conf, database, host) is DataPlace.ANOTHER:
         if _is_of_an_earlier_config(seen, database, new=new):
             return
         expected = f"DB in /etc/one/oned.conf to point to {own_place(database)}"

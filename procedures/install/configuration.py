@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hosts.models import Host
 from opennebula import conf, managed_settings, raft_hook
-from opennebula.database import DatabaseSection, Place
+from opennebula.database import DatabaseSection, DataPlace
 from opennebula.managed_settings import Wish
 from procedures.install.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
@@ -86,7 +86,7 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
     makes is sure to be let in over the socket.
     """
     wanted = _database(database, password)
-    if place(text, database, host) is Place.OURS and database.is_mariadb:
+    if place(text, database, host) is DataPlace.OURS and database.is_mariadb:
         found = conf.read(text, "DB")
         account = {key: wanted[key] for key in ("USER", "PASSWD")}
         if isinstance(found, dict) and account.items() <= found.items():
@@ -94,7 +94,7 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
     return conf.write(text, "DB", wanted)
 
 
-def place(text: str, database: Database, host: Host) -> Place:
+def place(text: str, database: Database, host: Host) -> DataPlace:
     """Whose database this oned.conf of that host names."""
     return DatabaseSection.of(text).place(
         mariadb=database.is_mariadb, name=database.name, names=(host.name, host.address)

@@ -10,7 +10,7 @@ from procedures.parallel import on_each
 from procedures.specs import Database
 
 
-def settle(
+def clean_up_accounts(
     access: Access,
     database: Database,
     hosts: Mapping[str, Host],

@@ -13,7 +13,7 @@ from opennebula.zone import SOLO_ID, State
 from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
-from procedures.facts.cache import Survey
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import (
     Facts,
     Package,
@@ -123,11 +123,11 @@ def install(
         lacking = drift(seen, spec, access.secrets)
     if lacking or renew:
         _configure(access, spec, seen, leaving or {}, blank=blank)
-        storage.settle(access, spec, seen.storage)
+        storage.mount(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
 
-def inspect(access: Access, spec: InstallationSpec, survey: Survey) -> Installed:
+def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Installed:
     """What the host has now, and how it differs from the spec."""
     seen = survey.facts_of(spec.host)
     if _has_led(spec):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hosts.errors import HostError
 from procedures.context import Access
-from procedures.specs import InstallationSpec, Mount
+from procedures.specs import InstallationSpec, MountSpec
 
 _DEVICES = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 MOUNT = 300.0
@@ -68,7 +68,7 @@ def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:
     return tuple(found)
 
 
-def settle(access: Access, spec: InstallationSpec, seen: Storage) -> None:
+def mount(access: Access, spec: InstallationSpec, seen: Storage) -> None:
     """Unmount, mount and link what differs. Raises HostError."""
     if not differences(seen, spec):
         return
@@ -134,11 +134,11 @@ def _lines(spec: InstallationSpec) -> tuple[str, ...]:
     return tuple(one.line for one in _in_order(spec))
 
 
-def _in_order(spec: InstallationSpec) -> list[Mount]:
+def _in_order(spec: InstallationSpec) -> list[MountSpec]:
     return sorted(spec.mounts, key=lambda one: one.path)
 
 
-def _is_right(seen: Storage, wanted: Mount, name: str) -> bool:
+def _is_right(seen: Storage, wanted: MountSpec, name: str) -> bool:
     there = seen.mounted.get(wanted.path)
     return (
         there is not None

@@ -21,11 +21,11 @@ from opennebula.zone import (
 from procedures import health
 from procedures.bootstrap.bootstrap import Founded, refused, zone_lock
 from procedures.context import Access
-from procedures.facts.cache import Survey
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts, all_facts, facts, require_names, zone_view
 from procedures.install import storage
-from procedures.oned_service import enlist, start, stop
-from procedures.replica_drift import lasting, tables, unlike
+from procedures.oned_service import assign_server_id, start, stop
+from procedures.replica_drift import lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
 from procedures.wait import INTERVAL, until
@@ -40,7 +40,7 @@ CATCH_UP = 20.0
 
 
 @dataclass(frozen=True)
-class Place:
+class MemberStatus:
     """A front-end's place in the zone, and what keeps it from being a sound server of it."""
 
     server_id: int
@@ -52,7 +52,9 @@ class Place:
     """It leads, or takes what the leader writes."""
 
 
-def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = True) -> Place:
+def member_status(
+    access: Access, spec: MemberSpec, survey: FactsCache, *, writes: bool = True
+) -> MemberStatus:
     """The host's place, by what its oned says and by what it holds in comparison to the leader.
 
     ``writes``: where its log ends before the leader's, one harmless write shows whether it follows.
@@ -68,7 +70,7 @@ def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = Tr
     if not own.active:
         faults = ["its oned is being stopped" if own.stopping else "its oned is stopped"]
     status = view.statuses.get(name)
-    anew = unlike(own, head, entry, runs_as=status.server_id if status else None)
+    anew = mismatches(own, head, entry, runs_as=status.server_id if status else None)
     if own.identity != head.identity:
         faults.append("its database is empty, or another OpenNebula's")
     elif tables(own, head):
@@ -82,7 +84,7 @@ def place(access: Access, spec: MemberSpec, survey: Survey, *, writes: bool = Tr
 
 def membership(
     access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
-) -> Place:
+) -> MemberStatus:
     """The host's place in the zone by what the oneds say, without a look at what it holds."""
     view = zone_view(access, hosts)
     if writes and view.leader() is not None and _lag(view, spec.host.name):
@@ -102,7 +104,7 @@ def join(
     founded = founded or Founded()
     name = spec.host.name
     # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
-    found = _by_status(founded.view, name) if founded.view else Place(-1)
+    found = _by_status(founded.view, name) if founded.view else MemberStatus(-1)
     if found.server_id < 0 or found.faults:
         found = _by_status(zone_view(access, hosts), name)
     if found.server_id >= 0 and not found.faults:
@@ -318,7 +320,7 @@ class Join:
         body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
         own = facts(self._access, self._host, self._zone.database)
         if not own.active:
-            enlist(self._access, self._zone, own, entry.id, body)
+            assign_server_id(self._access, self._zone, own, entry.id, body)
         start(self._access, self._host, entry.id)
 
 
@@ -337,7 +339,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((entry for entry in view.pool if entry.name == name), None)
 
 
-def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> Place:
+def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
     """That server's place once it has what the leader has now, or as it is after CATCH_UP.
 
     Where somebody writes all the time, the leader's last record is always another.
@@ -352,15 +354,15 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> Place:
         time.sleep(INTERVAL)
 
 
-def _by_status(view: ZoneView, name: str, record: int | None = None) -> Place:
+def _by_status(view: ZoneView, name: str, record: int | None = None) -> MemberStatus:
     entry = _entry(view, name)
     if not view.leader():
-        return Place(-1, ("there is no leader",))
+        return MemberStatus(-1, ("there is no leader",))
     if entry is None:
-        return Place(-1, ("it is not in the zone",))
+        return MemberStatus(-1, ("it is not in the zone",))
     lag = _lag(view, name, record)
     found = (*_own_faults(view, entry), *filter(None, [lag]))
-    return Place(entry.id, found, follows=name in following(view) and not lag)
+    return MemberStatus(entry.id, found, follows=name in following(view) and not lag)
 
 
 def _lag(view: ZoneView, name: str, record: int | None = None) -> str:

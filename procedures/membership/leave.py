@@ -11,7 +11,7 @@ from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
 from procedures import health
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
-from procedures.facts.observe import facts_where_possible, statuses, way_in, zone_view
+from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
 from procedures.oned_service import stop
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
@@ -208,7 +208,7 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """The other servers whose oned is silent, and whose host does not answer either."""
     silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
-    session = access.session(way_in(view, hosts))
+    session = access.session(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
         try:
@@ -223,7 +223,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
-    host = way_in(health.wait_for_leader(access, hosts), hosts)
+    host = api_host(health.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
 
 

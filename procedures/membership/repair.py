@@ -8,9 +8,9 @@ from opennebula.repairs import Condition, Need, plan_repairs
 from opennebula.zone import ServerEntry, ZoneView
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
-from procedures.facts.cache import Survey
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts
-from procedures.membership.join import STEP, Join, Place, place
+from procedures.membership.join import STEP, Join, MemberStatus, member_status
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec
 
@@ -22,8 +22,8 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     Raises HostError.
     """
     name = spec.host.name
-    survey = Survey(access, hosts, spec.zone.database)
-    own = place(access, spec, survey)
+    survey = FactsCache(access, hosts, spec.zone.database)
+    own = member_status(access, spec, survey)
     if own.server_id >= 0 and not own.faults:
         return own.server_id
     view, known = survey.view(), survey.known_facts()
@@ -32,7 +32,9 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
         for entry in view.pool
         if entry.name in known and entry.name in hosts
     }
-    others = {n: partial(place, access, one, survey) for n, one in specs.items() if n != name}
+    others = {
+        n: partial(member_status, access, one, survey) for n, one in specs.items() if n != name
+    }
     places = {**side_by_side(others), name: own}
     plan = plan_repairs(conditions(view, known, places))
     if name not in plan.order and plan.refusal is not None:
@@ -51,7 +53,7 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
 
 
 def conditions(
-    view: ZoneView, known: Mapping[str, Facts], places: Mapping[str, Place]
+    view: ZoneView, known: Mapping[str, Facts], places: Mapping[str, MemberStatus]
 ) -> list[Condition]:
     """What each server of the pool needs, as the planner has it. Pure.
 
@@ -61,7 +63,7 @@ def conditions(
 
 
 def _condition(
-    entry: ServerEntry, view: ZoneView, known: Mapping[str, Facts], found: Place | None
+    entry: ServerEntry, view: ZoneView, known: Mapping[str, Facts], found: MemberStatus | None
 ) -> Condition:
     own, head = known.get(entry.name), known.get(view.leader() or "")
     if own is None or head is None or found is None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from hosts.errors import HostError
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.observe import Facts
-from procedures.preflight.probe import Ground
+from procedures.preflight.probe import Probe
 from procedures.specs import PreflightSpec, Vip
 
 
@@ -34,10 +34,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Seen:
+class HostReport:
     """A host that answered. There are no facts where none can be had: without systemd."""
 
-    ground: Ground
+    ground: Probe
     facts: Facts | None
 
     @property
@@ -47,7 +47,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Change:
+class StackChange:
     """What a stack is to be, and what it was at its last ``up``, if there was one."""
 
     spec: PreflightSpec
@@ -109,8 +109,8 @@ class Change:
 class Site:
     """The change, and its hosts."""
 
-    change: Change
-    seen: Mapping[str, Seen]
+    change: StackChange
+    seen: Mapping[str, HostReport]
     silent: Mapping[str, HostError]
     """Those that did not let us in, and why."""
     ssh: Mapping[str, int]

@@ -12,8 +12,8 @@ from procedures.facts.observe import Facts, question, read
 from procedures.parallel import HostErrors, on_each
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
-from procedures.preflight.context import Change, Seen, Site, Weight
-from procedures.preflight.probe import ground
+from procedures.preflight.context import HostReport, Site, StackChange, Weight
+from procedures.preflight.probe import read_probe
 from procedures.preflight.zone_preflight import Foreseen, ZoneChange, foresee
 from procedures.specs import PreflightSpec
 
@@ -49,14 +49,14 @@ def preflight(
 
     Raises HostError (HostErrors for several) with everything that is wrong with any host.
     """
-    change = Change(spec, before)
+    change = StackChange(spec, before)
     hosts = spec.hosts
     access.report(f"check {', '.join(sorted(hosts))} before anything changes")
     ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
     answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
     site = Site(
         change,
-        seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
+        seen={name: one for name, one in answers.items() if isinstance(one, HostReport)},
         silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
         ssh=ssh,
         converts=converts,
@@ -78,7 +78,9 @@ def preflight(
     return Checked(facts, foreseen.adopted)
 
 
-def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) -> Seen | HostError:
+def _look(
+    access: Access, change: StackChange, host: Host, ssh: Mapping[str, int]
+) -> HostReport | HostError:
     try:
         # What that takes is no part of the answer's time, by which the clock is compared.
         access.session(host).connect()
@@ -99,19 +101,19 @@ def _look(access: Access, change: Change, host: Host, ssh: Mapping[str, int]) ->
         )
         received = sent + time.monotonic() - begun
         known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
-        return Seen(ground(output.values, sent, received), known)
+        return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error
 
 
-def _sources(change: Change, target: str) -> list[str]:
+def _sources(change: StackChange, target: str) -> list[str]:
     """Addresses of those that may send data to a new host."""
     if target not in change.new:
         return []
     return sorted(host.address for name, host in change.spec.hosts.items() if name != target)
 
 
-def _targets(change: Change, source: str, ssh: Mapping[str, int]) -> list[str]:
+def _targets(change: StackChange, source: str, ssh: Mapping[str, int]) -> list[str]:
     """Address and port of all that the host is to knock at."""
     found = []
     for target, host in sorted(change.spec.hosts.items()):

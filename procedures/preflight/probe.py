@@ -8,14 +8,14 @@ _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
 
 @dataclass(frozen=True)
-class Clock:
+class ClockReading:
     """By how many seconds a host's clock is ahead of this machine's: between the two."""
 
     least: float
     most: float
 
     @classmethod
-    def compared(cls, sent: float, begun: float, ended: float, received: float) -> "Clock":
+    def compared(cls, sent: float, begun: float, ended: float, received: float) -> "ClockReading":
         """By the clock there at the begin and the end of a script, and by the one here around it.
 
         What is between is the script's own time, and no doubt about the clock.
@@ -54,12 +54,12 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Probe:
     """One host."""
 
     distribution: str
     release: str
-    clock: Clock
+    clock: ClockReading
     has_systemd: bool = True
     memory: int = 0
     """In bytes."""
@@ -95,12 +95,12 @@ class Ground:
     """MariaDB's plugins that judge passwords, and their variables."""
 
 
-def ground(values: Mapping[str, str], sent: float, received: float) -> Ground:
+def read_probe(values: Mapping[str, str], sent: float, received: float) -> Probe:
     """From what preflight.sh told, and when it was sent and its answer was here."""
-    return Ground(
+    return Probe(
         distribution=values["distribution"],
         release=values["release"],
-        clock=Clock.compared(sent, float(values["begun"]), float(values["ended"]), received),
+        clock=ClockReading.compared(sent, float(values["begun"]), float(values["ended"]), received),
         has_systemd=bool(values["systemd"]),
         memory=int(values["memory"]) << 10,
         room=dict(_room(values["room"])),

@@ -38,7 +38,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Change:
+class VersionChange:
     """A change of the database that was begun: who led then, and what is to be everywhere."""
 
     leader: str
@@ -46,7 +46,7 @@ class Change:
     schema: str
 
     @classmethod
-    def parse(cls, text: str) -> "Change":
+    def parse(cls, text: str) -> "VersionChange":
         """From the words on a host."""
         return cls(*text.split())
 
@@ -69,9 +69,9 @@ def rolls(seen: Facts, version: str) -> bool:
 
 def check(seen: Facts, version: str) -> None:
     """Raises HostError where the way to another version than that is under way."""
-    if not seen.upgrading or is_version(Change.parse(seen.upgrading).package, version):
+    if not seen.upgrading or is_version(VersionChange.parse(seen.upgrading).package, version):
         return
-    package = Change.parse(seen.upgrading).package
+    package = VersionChange.parse(seen.upgrading).package
     raise HostError(
         seen.host.name,
         "compare the version",
@@ -129,7 +129,7 @@ def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True)
     )
 
 
-def take_up(
+def resume(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
 ) -> bool:
     """Go on with what an interrupted run left, usually nothing; whether there was something.
@@ -142,7 +142,7 @@ def take_up(
     if begun:
         # With the zone's other servers alone it must not go on.
         everybody = all_facts(access, hosts, zone.database)
-        _Changing(access, zone, everybody, Change.parse(begun[0])).run()
+        _Changing(access, zone, everybody, VersionChange.parse(begun[0])).run()
         return True
     waiting = [n for n, one in seen.items() if one.staged and one.staged_schema == one.schema]
     if not waiting:
@@ -179,7 +179,7 @@ def change_database(
         return False
     for one in due.values():
         agree(one, zone.database, release)
-    change = Change(leader, due[min(due)].staged, due[min(due)].staged_schema)
+    change = VersionChange(leader, due[min(due)].staged, due[min(due)].staged_schema)
     for name, one in seen.items():
         if (one.staged, one.staged_schema) != (change.package, change.schema):
             raise HostError(
@@ -197,7 +197,7 @@ def change_database(
 
 class _Changing:
     def __init__(
-        self, access: Access, zone: ZoneSpec, seen: Mapping[str, Facts], change: Change
+        self, access: Access, zone: ZoneSpec, seen: Mapping[str, Facts], change: VersionChange
     ) -> None:
         self._access = access
         self._zone = zone

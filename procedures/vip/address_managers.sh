@@ -1,6 +1,6 @@
-# What on this host may give it addresses that are the leader's: files and programs that name them,
-# and the services that manage addresses.
-#: addresses: words
+# Report what on this host may give it addresses that are the leader's: files and programs that name
+# them, and the services that manage addresses.
+#: addresses
 services="keepalived pacemaker corosync ucarp vrrpd systemd-networkd NetworkManager networking wicked \
 dhcpcd dhclient cloud-init"
 folders="/etc/keepalived /etc/corosync /etc/pacemaker /etc/ucarp /etc/vrrpd /etc/netplan /etc/network \

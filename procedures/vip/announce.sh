@@ -1,6 +1,6 @@
 # Announce addresses that this host holds to its neighbours.
-#: places: words INTERFACE ADDRESS ...
-#: program: the text of announce.py
+#: places: pairs INTERFACE ADDRESS
+#: program: the text of files/programs/announce.py
 step "announce the VIP"
 read -ra words <<<"$places"
 if [ -x /usr/bin/python3 ]; then

@@ -8,7 +8,7 @@ from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
 from procedures import health, services
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, way_in
+from procedures.facts.observe import Facts, all_facts, api_host
 from procedures.health import Whole
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
@@ -17,7 +17,7 @@ from procedures.vip.address import LeaderChanged, to_leader
 _GUI = FEATURES["gui"]
 
 
-def settle(
+def set_endpoint(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
@@ -36,14 +36,14 @@ def settle(
         seen = {name: whole.facts[name] for name in hosts}
     else:
         view = health.wait_for_leader(access, hosts)
-        leader, entrance = view.leader() or "", way_in(view, hosts)
+        leader, entrance = view.leader() or "", api_host(view, hosts)
         seen = all_facts(access, hosts, zone.database)
     guis = _guis(seen)
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
     heads = [entrance]
 
     def find() -> Host:
-        return heads.pop() if heads else way_in(health.wait_for_leader(access, hosts), hosts)
+        return heads.pop() if heads else api_host(health.wait_for_leader(access, hosts), hosts)
 
     ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
     try:
@@ -63,16 +63,18 @@ def settle(
     try:
         then = to_leader(access, zone, hosts, leader, seen)
     except LeaderChanged:
-        return settle(access, zone, hosts, version=version, features=features)
+        return set_endpoint(access, zone, hosts, version=version, features=features)
     if whole is None or idle or then is not seen:
         wanted = {
             name: services.promised(one, features, version) if features else ()
             for name, one in then.items()
         }
-        known = None if idle else {name: services.Seen.of(one) for name, one in then.items()}
-        head = services.settle(access, zone, hosts, leader, wanted=wanted, seen=known)
+        known = (
+            None if idle else {name: services.ServiceFacts.of(one) for name, one in then.items()}
+        )
+        head = services.put_in_place(access, zone, hosts, leader, wanted=wanted, seen=known)
         if head != leader:
-            return settle(access, zone, hosts, version=version, features=features)
+            return set_endpoint(access, zone, hosts, version=version, features=features)
     return leader if zone.vips else ""
 
 

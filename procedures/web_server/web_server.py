@@ -22,7 +22,7 @@ SETTLE = 600.0 + LOCK_PATIENCE
 
 
 @dataclass(frozen=True)
-class Seen:
+class WebServerFacts:
     """The web server of one front-end."""
 
     fault: str
@@ -74,7 +74,7 @@ def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
     on_each(hosts, lambda host: _run(access, spec, host, "withdraw"))
 
 
-def _spread(access: Access, spec: WebSpec, seen: Mapping[str, Seen]) -> set[str]:
+def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -> set[str]:
     """All have one certificate then; those that have another one than before."""
     source = _source(seen)
     stale = {name for name, one in seen.items() if one.bundle != seen[source].bundle}
@@ -89,7 +89,7 @@ def _spread(access: Access, spec: WebSpec, seen: Mapping[str, Seen]) -> set[str]
     return stale
 
 
-def _source(seen: Mapping[str, Seen]) -> str:
+def _source(seen: Mapping[str, WebServerFacts]) -> str:
     """Who has what most have, and can be used; else who has any; else the first."""
     number = Counter(one.bundle for one in seen.values())
     return max(
@@ -102,10 +102,10 @@ def _source(seen: Mapping[str, Seen]) -> str:
     )
 
 
-def _look(access: Access, spec: WebSpec) -> dict[str, Seen]:
-    def ask(host: Host) -> Seen:
+def _look(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
+    def ask(host: Host) -> WebServerFacts:
         values = _run(access, spec, host, "look").values
-        return Seen(
+        return WebServerFacts(
             values["fault"],
             values["bundle"],
             values["site"],

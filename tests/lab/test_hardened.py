@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.machines import Lab
+from lab.machines.template import USER
 from tests.lab import hardened
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import do, sql
@@ -42,7 +43,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 def refuse_in_all_ways(lab: Lab) -> None:
     first, second, third = (lab.host(name) for name in THREE)
     hardened.forget_own_name(first)
-    hardened.sshd(second, f"AllowUsers {hardened.USER}@10.2.50.1")
+    hardened.sshd(second, f"AllowUsers {USER}@10.2.50.1")
     do(
         first,
         "mkdir -p /etc/systemd/system.conf.d\n"
@@ -62,7 +63,7 @@ def follow_the_remedies(lab: Lab) -> None:
     first, second, third = (lab.host(name) for name in THREE)
     do(
         second,
-        f"sed -i 's/^AllowUsers.*/& {hardened.USER}@10.2.50.10 {hardened.USER}@10.2.50.12/'"
+        f"sed -i 's/^AllowUsers.*/& {USER}@10.2.50.10 {USER}@10.2.50.12/'"
         " /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh\n"
         "rm /etc/netplan/50-static.yaml",
     )

@@ -241,11 +241,11 @@ class Operator:
             for owner, attribute, value in (
                 (product.parallel, "ThreadPoolExecutor", SerialExecutor),
                 (product.context, "Api", SimApi),
-                (product.stack, "Pool", SimPool),
-                (product.stack, "HEAD_START", 0.0),
-                (product.stack, "_stack", None),
+                (product.run_state, "Pool", SimPool),
+                (product.run_state, "HEAD_START", 0.0),
+                (product.run_state, "_current", None),
                 (product.runtime, "_config", config),
-                (product.work, "datetime", clock.datetime()),
+                (product.base, "datetime", clock.datetime()),
                 (product.runtime, "widen", _nothing),
                 *_PURE,
             ):

@@ -13,8 +13,8 @@ import procedures.install.files.schedulers as scheduler_files
 import procedures.install.files.services as service_files
 import procedures.parallel
 import providers
-import providers.stack
-import providers.work.base
+import providers.base
+import providers.run_state
 from components.zone import HighAvailableZone
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
@@ -34,6 +34,7 @@ from opennebula.zone import (
     faults,
     quorum,
 )
+from procedures import oned_service
 from procedures.credentials import password
 from procedures.facts import signs
 from procedures.install import configuration
@@ -69,6 +70,7 @@ __all__ = [
     "SshSettings",
     "State",
     "ZoneView",
+    "base",
     "components",
     "conf",
     "configuration",
@@ -82,25 +84,25 @@ __all__ = [
     "leave",
     "managed_settings",
     "membership",
+    "oned_service",
     "parallel",
     "parse",
     "password",
     "quorum",
+    "run_state",
     "runtime",
     "scheduler_files",
     "scripts",
     "seed",
     "service_files",
     "signs",
-    "stack",
-    "work",
     "yaml_file",
 ]
 
 context = procedures.context
 parallel = procedures.parallel
-stack = providers.stack
-work = providers.work.base
+base = providers.base
+run_state = providers.run_state
 
 
 def _load(package: ModuleType) -> None:

@@ -266,7 +266,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
 
 @script(
     "hosts_entries mariadb db_owner features stopped hooks leader_check strays open_keys hostname"
-    " timezone blank keeps files restarts text_N",
+    " timezone blank keeps files keeps_hostname restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
 def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912

@@ -127,7 +127,7 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     """What the newest list is for: without it a newcomer elects itself by an older one."""
-    enlist = product.join.enlist
+    enlist = product.oned_service.assign_server_id
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
         return enlist(access, zone, seen, server_id, body if newest else "")
@@ -135,7 +135,7 @@ def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     name = "grow from one"
     seen_alone = False
     todo = [one for one in faults(name) if one.how is How.AFTER]
-    with patch.object(product.join, "enlist", without):
+    with patch.object(product.join, "assign_server_id", without):
         for fault in todo:
             operator = begin(name, 0)
             operator.up(SCENARIOS[name].config, fault)

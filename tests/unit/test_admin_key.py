@@ -51,7 +51,7 @@ class Way:
 
 
 def settle(way: Way, wanted: str, *, replace: bool) -> bool:
-    return admin_key.settle(cast(Access, way), ZONE, {"n1": HOST}, wanted, replace=replace)
+    return admin_key.set_public_key(cast(Access, way), ZONE, {"n1": HOST}, wanted, replace=replace)
 
 
 @pytest.mark.parametrize(

@@ -9,22 +9,22 @@ from pulumi.dynamic import Config
 
 from procedures.facts.observe import Facts
 from procedures.install import configuration
-from providers import runtime, stack
+from providers import run_state, runtime
 from providers.bootstrap import BootstrapProvider
-from providers.stack import Stack
+from providers.run_state import RunState
 from tests.unit.test_procedures import SHIPPED, facts
 
 WITH_SERVER_ID = configuration.with_server_id(SHIPPED, 2)
 
 
-def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> Stack:
+def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> RunState:
     """A new stack of three front-ends."""
     front_ends = {f"n1a{number}": {"address": f"10.2.50.{number}"} for number in (1, 2, 3)}
     values = {"frontends": front_ends, **config}
     texts = {f"opennebula-ha:{key}": json.dumps(value) for key, value in values.items()}
-    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config(texts, "opennebula-ha"))
-    return stack.current()
+    return run_state.current()
 
 
 def blank() -> dict[str, Facts]:
@@ -77,7 +77,7 @@ def test_no_zone_begins_ahead_where_one_may_be(
 def test_the_founder_is_installed_before_the_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     here = founding(monkeypatch)
     here.found_on(blank())
-    monkeypatch.setattr(stack, "HEAD_START", 60.0)
+    monkeypatch.setattr(run_state, "HEAD_START", 60.0)
     order: list[str] = []
 
     def install(name: str) -> None:
@@ -94,7 +94,7 @@ def test_the_founder_is_installed_before_the_others_begin(monkeypatch: pytest.Mo
 def test_the_others_wait_no_longer_than_for_its_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
     here = founding(monkeypatch)
     here.found_on(blank())
-    monkeypatch.setattr(stack, "HEAD_START", 0.0)
+    monkeypatch.setattr(run_state, "HEAD_START", 0.0)
     with here.turn("n1a2"):
         pass
 

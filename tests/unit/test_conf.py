@@ -319,7 +319,7 @@ def test_every_attribute_of_a_file_is_read_as_opennebula_reads_it(text: str) -> 
 def test_what_a_file_has_already_is_written_without_a_change(text: str) -> None:
     for name, value in reversed(conf.attributes(text)):
         which = value.get("NAME") if isinstance(value, dict) else value
-        assert conf.write(text, conf.Place(name, which), value) == text
+        assert conf.write(text, conf.Position(name, which), value) == text
 
 
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
@@ -329,7 +329,7 @@ def test_each_value_of_a_file_can_be_changed_in_its_own_line(text: str) -> None:
         which = keys.get("NAME") if isinstance(value, dict) else value
         for key, was in keys.items():
             wanted: conf.Scalar | conf.Vector = {key: "new"} if key else "new"
-            lines = changed(text, conf.write(text, conf.Place(name, which), wanted))
+            lines = changed(text, conf.write(text, conf.Position(name, which), wanted))
             height = was.count("\n") + 1
             assert [line[0] for line in lines] == ["-"] * height + ["+"], (name, key, lines)
 
@@ -359,7 +359,7 @@ def test_any_file_is_written_in_that_one_attribute_alone(
 def test_a_key_goes_from_any_vector_and_no_comment_with_it(text: str, key: str) -> None:
     for name in {name for name, _ in conf.attributes(text)}:
         before = conf.read(text, name)
-        after = conf.remove(text, conf.Place(name, key=key))
+        after = conf.remove(text, conf.Position(name, key=key))
         assert replaced(after, name) == replaced(text, name)
         if isinstance(before, dict):
             assert conf.read(after, name) == {k: v for k, v in before.items() if k != key}
@@ -369,6 +369,6 @@ def test_a_key_goes_from_any_vector_and_no_comment_with_it(text: str, key: str) 
 @given(files(), st.sampled_from(["K", "NEW"]), TEXTS)
 def test_a_key_that_was_added_goes_without_a_trace(text: str, key: str, value: str) -> None:
     for name in {name for name, _ in conf.attributes(text)}:
-        place, content = conf.Place(name, key=key), conf.read(text, name)
+        place, content = conf.Position(name, key=key), conf.read(text, name)
         if isinstance(content, dict) and content and key not in content:
             assert conf.remove(conf.write(text, name, {key: value}), place) == text

@@ -18,7 +18,7 @@ from procedures.facts.observe import Facts
 from procedures.facts.traces import Traces
 from procedures.host_drift import drift
 from procedures.preflight.checks import findings
-from procedures.preflight.context import Change, Seen, Site
+from procedures.preflight.context import HostReport, Site, StackChange
 from procedures.script_text import script_text
 from procedures.specs import Database, PreflightSpec
 from tests.unit.test_preflight import bare
@@ -132,8 +132,8 @@ def test_preflight_refuses_two_with_data(converts: bool) -> None:
     one, two = on_sqlite("n1a1"), on_sqlite("n1a2")
     hosts = {"n1a1": one.host, "n1a2": two.host}
     site = Site(
-        Change(PreflightSpec(hosts=hosts, version="7.2"), None),
-        seen={name: Seen(bare(name), each) for name, each in (("n1a1", one), ("n1a2", two))},
+        StackChange(PreflightSpec(hosts=hosts, version="7.2"), None),
+        seen={name: HostReport(bare(name), each) for name, each in (("n1a1", one), ("n1a2", two))},
         silent={},
         ssh={"n1a1": 22, "n1a2": 22},
         converts=converts,

@@ -7,7 +7,7 @@ import pytest
 from opennebula.zone import ServerEntry, endpoint
 from procedures.facts.observe import Facts, KeyFile
 from procedures.install.configuration import with_server_id
-from procedures.replica_drift import lasting, tables, unlike
+from procedures.replica_drift import lasting, mismatches, tables
 from tests.unit.test_procedures import facts
 
 ENTRY = ServerEntry(1, "n1a1", endpoint("n1a1"))
@@ -43,7 +43,7 @@ def keys(digests: dict[str, str]) -> dict[str, KeyFile]:
     ],
 )
 def test_what_differs_from_the_leader_is_named(own: Facts, found: list[str]) -> None:
-    assert unlike(own, server(0), ENTRY) == found
+    assert mismatches(own, server(0), ENTRY) == found
 
 
 def holding(index: int = 1, **checksums: int) -> Facts:

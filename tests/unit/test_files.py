@@ -21,7 +21,7 @@ from procedures.install.files import (
 )
 from procedures.install.files.managed import HEADER
 from procedures.install.files.paths import PATHS
-from procedures.specs import Clock, Drivers, Hooks, InstallationSpec, Ldap, Schedulers
+from procedures.specs import ClockSpec, Drivers, Hooks, InstallationSpec, LdapSpec, Schedulers
 from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
@@ -81,8 +81,8 @@ def test_every_file_is_among_those_that_hosts_are_asked_for() -> None:
     seen = host(units=units(chrony=Unit("enabled", "active")))
     wanted = spec(
         features=FEATURES,
-        clock=Clock(servers=("a",), locale={"LANG": "C"}),
-        ldap=Ldap(servers={"a": {":host": "b"}}, mappings={"a.yaml": {"g": 1}}),
+        clock=ClockSpec(servers=("a",), locale={"LANG": "C"}),
+        ldap=LdapSpec(servers={"a": {":host": "b"}}, mappings={"a.yaml": {"g": 1}}),
     )
     paths = {file.path for file in collect.managed(seen, wanted, SECRETS)}
     assert {path for path in paths if not path.startswith(ldap.MAPPINGS)} <= set(PATHS)
@@ -94,8 +94,8 @@ def test_each_file_of_ours_has_an_owner_and_a_mode_whatever_the_umask() -> None:
         features=FEATURES,
         vips=(VIP, VIP6),
         leader_check=2636,
-        clock=Clock(servers=("n1",), locale={"LANG": "C.UTF-8"}),
-        ldap=Ldap(mappings={"groups.yaml": {"cn=all": 100}}),
+        clock=ClockSpec(servers=("n1",), locale={"LANG": "C.UTF-8"}),
+        ldap=LdapSpec(mappings={"groups.yaml": {"cn=all": 100}}),
     )
     ours = [
         file
@@ -140,7 +140,7 @@ def test_what_restarts_is_said_once_and_only_of_what_changes() -> None:
 
 
 def test_a_text_with_secrets_is_among_the_secrets() -> None:
-    wanted = spec(features=("gui",), ldap=Ldap(servers={"a": {":host": "b"}}))
+    wanted = spec(features=("gui",), ldap=LdapSpec(servers={"a": {":host": "b"}}))
     secrets = Secrets("one", "two", one_token=f"user:{CANARY}", ldap_passwords={"a": CANARY})
     given = collect.writing(host(), wanted, secrets)
     assert CANARY not in str(given.variables)
@@ -148,7 +148,7 @@ def test_a_text_with_secrets_is_among_the_secrets() -> None:
 
 
 def test_a_file_with_a_secret_that_others_can_read_is_closed() -> None:
-    servers = Ldap(servers={"a": {":host": "b"}}, choice={":order": ["a"]})
+    servers = LdapSpec(servers={"a": {":host": "b"}}, choice={":order": ["a"]})
     secrets = Secrets("one", "two", ldap_passwords={"a": CANARY})
     text = written(spec(ldap=servers), None, secrets)[ldap.SERVERS]
     (change,) = (
@@ -290,7 +290,7 @@ SERVERS = {
 
 
 def test_ldap_gets_its_servers_and_which_is_asked() -> None:
-    wanted = Ldap(servers=SERVERS, choice={":match_user_regex": {"^(.*)@a$": "dir"}})
+    wanted = LdapSpec(servers=SERVERS, choice={":match_user_regex": {"^(.*)@a$": "dir"}})
     secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
     content = loaded(written(spec(ldap=wanted), None, secrets)[ldap.SERVERS])
     assert content["dir"] == {**SERVERS["dir"], ":password": CANARY}
@@ -300,7 +300,7 @@ def test_ldap_gets_its_servers_and_which_is_asked() -> None:
 
 
 def test_without_servers_ldap_is_as_it_came() -> None:
-    wanted = Ldap(servers=SERVERS, choice={":order": ["dir"]})
+    wanted = LdapSpec(servers=SERVERS, choice={":order": ["dir"]})
     secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
     text = written(spec(ldap=wanted), None, secrets)[ldap.SERVERS]
     assert CANARY in text
@@ -309,7 +309,7 @@ def test_without_servers_ldap_is_as_it_came() -> None:
 
 def test_mappings_are_files_of_ours_which_go_when_nobody_asks_for_them() -> None:
     theirs = {f"{ldap.MAPPINGS}server1.yaml": "cn=a: 1\n"}
-    wanted = spec(ldap=Ldap(servers=SERVERS, mappings={"d.yaml": {"cn=users,dc=a": 100}}))
+    wanted = spec(ldap=LdapSpec(servers=SERVERS, mappings={"d.yaml": {"cn=users,dc=a": 100}}))
     given = written(wanted, host(dict(theirs)))
     path = f"{ldap.MAPPINGS}d.yaml"
     assert given[path] == f"{HEADER}cn=users,dc=a: 100\n"
@@ -326,7 +326,7 @@ CHRONYD = (
 )
 RED_HAT = "server a\nmakestep 1 3\n"
 TIMESYNCD = "[Time]\n#NTP=\nNTP=a b\nFallbackNTP=c\nRootDistanceMaxSec=5\n"
-ASKED = Clock(pools=("pool.ntp.org",), servers=("ntp.example.org",))
+ASKED = ClockSpec(pools=("pool.ntp.org",), servers=("ntp.example.org",))
 
 
 def keeps_time(name: str) -> dict[str, Unit]:
@@ -379,7 +379,7 @@ def test_one_service_keeps_the_time(enabled: tuple[str, ...], service: str) -> N
 
 
 def test_the_locale_is_a_file_of_the_distributions() -> None:
-    wanted = spec(clock=Clock(locale={"LC_TIME": "C.UTF-8"}))
+    wanted = spec(clock=ClockSpec(locale={"LC_TIME": "C.UTF-8"}))
     assert written(wanted)["/etc/default/locale"] == "LC_TIME=C.UTF-8\n"
     (change,) = (
         change

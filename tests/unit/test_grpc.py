@@ -9,7 +9,7 @@ from opennebula.api import Api, has_grpc
 from opennebula.zone import ServerEntry, endpoint
 from procedures.facts.observe import pool_of
 from procedures.specs import ZoneSpec
-from providers.work.virtual_ip import _of_endpoint
+from providers.virtual_ip import _of_endpoint
 from tests.unit.test_procedures import facts, installed
 
 BODY = (

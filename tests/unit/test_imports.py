@@ -13,16 +13,16 @@ import providers
 def test_the_program_and_its_providers_start_without_what_only_a_connection_needs(
     library: str,
 ) -> None:
-    assert not loads("components.zone, providers.stack", library)
+    assert not loads("components.zone, providers.run_state", library)
 
 
-def test_a_provider_that_only_compares_loads_nothing_of_its_work() -> None:
+def test_a_provider_that_only_compares_loads_no_procedure() -> None:
     kinds = ", ".join(
         f"providers.{path.stem}"
         for path in Path(providers.__file__).parent.glob("*.py")
-        if path.stem not in ("stack", "__init__")
+        if path.stem not in ("run_state", "__init__")
     )
-    for module in ("pydantic", "procedures", "opennebula", "providers.work"):
+    for module in ("pydantic", "procedures", "opennebula", "providers.run_state"):
         assert not loads(kinds, module), module
 
 

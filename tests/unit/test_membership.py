@@ -11,9 +11,9 @@ from opennebula.membership import (
     Enlist,
     FrontEndView,
     JoinPlan,
+    RefreshServerList,
     Refusal,
     Register,
-    Relist,
     Restore,
     Retire,
     Seed,
@@ -217,7 +217,7 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
             replace(member("n2", term=3, index=69, pool=POOL[:1]), server_id=1),
         ],
         True,
-        [Relist(("n2",)), StartTogether(("n1", "n2"))],
+        [RefreshServerList(("n2",)), StartTogether(("n1", "n2"))],
     ),
     "a whole zone, and a blank host that will join": (
         [

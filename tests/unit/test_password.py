@@ -119,7 +119,9 @@ def show(
 ) -> None:
     """Have those be the servers that there are."""
     servers = tuple(
-        health.Server(ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1))
+        health.CheckedServer(
+            ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1)
+        )
         for number, name in enumerate(sorted(names))
     )
     statuses = {server.entry.name: server.status for server in servers}

@@ -15,9 +15,9 @@ from procedures.parallel import HostErrors
 from procedures.preflight.checks import SKIPPABLE, findings
 from procedures.preflight.checks.host import GIB, MIB, PATHS
 from procedures.preflight.checks.renamed import renamed
-from procedures.preflight.context import Change, Finding, Seen, Site, Weight
+from procedures.preflight.context import Finding, HostReport, Site, StackChange, Weight
 from procedures.preflight.preflight import preflight
-from procedures.preflight.probe import Clock, Ground, Listener, Room, ground
+from procedures.preflight.probe import ClockReading, Listener, Probe, Room, read_probe
 from procedures.preflight.zone_preflight import ZoneChange
 from procedures.specs import PreflightSpec, Vip, ZoneSpec
 from settings.model import Settings
@@ -60,12 +60,12 @@ def with_vip(at: str = VIP, interface: str = "eth0") -> dict[str, tuple[Vip, ...
     return {name: (Vip(address=at, prefix=24, interface=interface),) for name in NAMES}
 
 
-def bare(name: str = "n1a1", **changes: Any) -> Ground:
+def bare(name: str = "n1a1", **changes: Any) -> Probe:
     """A blank host on which all is well."""
     given: dict[str, Any] = {
         "distribution": "debian",
         "release": "12",
-        "clock": Clock(-0.1, 0.1),
+        "clock": ClockReading(-0.1, 0.1),
         "memory": 8 * GIB,
         "room": {path: Room("/", 20 * GIB) for path in PATHS},
         "macs": frozenset({mac(name)}),
@@ -77,7 +77,7 @@ def bare(name: str = "n1a1", **changes: Any) -> Ground:
             for port in PORTS
         },
     }
-    return Ground(**{**given, **changes})
+    return Probe(**{**given, **changes})
 
 
 def blank(name: str = "n1a1", **changes: Any) -> Facts:
@@ -102,29 +102,31 @@ def settled(name: str = "n1a1", **changes: Any) -> Facts:
     return blank(name, **{"has_content": True, "active": True, "zone_body": body, **changes})
 
 
-Looks = Mapping[str, Seen | HostError]
+Looks = Mapping[str, HostReport | HostError]
 
 
-def looks(at_work: bool = False, **changes: Seen | HostError | None) -> dict[str, Seen | HostError]:
+def looks(
+    at_work: bool = False, **changes: HostReport | HostError | None
+) -> dict[str, HostReport | HostError]:
     """All hosts well, but for these; None: one that is not asked."""
     known = settled if at_work else blank
-    well: dict[str, Seen | HostError | None] = {
-        name: Seen(bare(name), known(name)) for name in NAMES
+    well: dict[str, HostReport | HostError | None] = {
+        name: HostReport(bare(name), known(name)) for name in NAMES
     }
     return {name: one for name, one in {**well, **changes}.items() if one is not None}
 
 
-def seen(name: str, **changes: Any) -> Seen:
+def seen(name: str, **changes: Any) -> HostReport:
     """A blank host with another ground."""
-    return Seen(bare(name, **changes), blank(name))
+    return HostReport(bare(name, **changes), blank(name))
 
 
 def site(
     answers: Looks, wanted: PreflightSpec | None = None, before: PreflightSpec | None = None
 ) -> Site:
     return Site(
-        Change(wanted or spec(), before),
-        seen={name: one for name, one in answers.items() if isinstance(one, Seen)},
+        StackChange(wanted or spec(), before),
+        seen={name: one for name, one in answers.items() if isinstance(one, HostReport)},
         silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
         ssh=dict.fromkeys(NAMES, 22),
     )
@@ -165,14 +167,14 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "slackware 15.0",
         ),
         (
-            looks(n1a2=Seen(bare("n1a2", distribution="", release=""), None)),
+            looks(n1a2=HostReport(bare("n1a2", distribution="", release=""), None)),
             "n1a2",
             "choose the package repository",
             f"one that OpenNebula 7.2 has packages for: {families.supported('7.2')}",
             "a system without /etc/os-release",
         ),
         (
-            looks(n1a2=Seen(bare("n1a2", has_systemd=False), None)),
+            looks(n1a2=HostReport(bare("n1a2", has_systemd=False), None)),
             "n1a2",
             "look for systemd",
             "a system that was booted with systemd",
@@ -212,7 +214,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "100 MiB",
         ),
         (
-            looks(n1a3=seen("n1a3", clock=Clock(44.8, 45.4))),
+            looks(n1a3=seen("n1a3", clock=ClockReading(44.8, 45.4))),
             "n1a3",
             "compare the clocks",
             "at most 30 s between the front-ends",
@@ -220,7 +222,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
             " (give or take 0.3 s)",
         ),
         (
-            looks(n1a1=seen("n1a1", clock=Clock(-70, -69))),
+            looks(n1a1=seen("n1a1", clock=ClockReading(-70, -69))),
             "n1a1",
             "compare the clocks",
             "at most 30 s between the front-ends",
@@ -278,7 +280,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
         (
             # Somebody listens there: it is not the host that refuses.
             looks(
-                n1a2=Seen(
+                n1a2=HostReport(
                     bare("n1a2", listening={22: SSHD, 2616: Listener("node", (ANY,))}),
                     blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
                 ),
@@ -324,7 +326,9 @@ def test_where_all_is_well_nothing_is_found() -> None:
         ),
         (
             looks(
-                n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),)))
+                n1a2=HostReport(
+                    bare("n1a2"), blank("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),))
+                )
             ),
             "n1a2",
             "check the VIP's interface",
@@ -332,14 +336,16 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "ens3 9.9.9.9/8",
         ),
         (
-            looks(n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=()))),
+            looks(n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=()))),
             "n1a2",
             "check the VIP's interface",
             "interface eth0 with an address in 10.2.50.0/24",
             "no address at all",
         ),
         (
-            looks(n1a2=Seen(bare("n1a2"), blank("n1a2", addresses=(Address("eth0", VIP, 24),)))),
+            looks(
+                n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=(Address("eth0", VIP, 24),)))
+            ),
             "n1a2",
             "check the VIP's interface",
             "interface eth0 with an address in 10.2.50.0/24",
@@ -371,7 +377,7 @@ def test_a_check_finds_what_is_wrong(
         (looks(n1a2=seen("n1a2", memory=1700 * MIB)), Weight.WARNING, "1.7 GiB"),
         (looks(n1a2=seen("n1a2", is_enforcing=True)), Weight.WARNING, "SELinux enforcing"),
         (looks(n1a2=seen("n1a2", has_apparmor=True)), Weight.NOTE, "AppArmor on"),
-        (looks(n1a2=seen("n1a2", clock=Clock(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
+        (looks(n1a2=seen("n1a2", clock=ClockReading(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
     ],
 )
 def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said: str) -> None:
@@ -386,29 +392,29 @@ def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said:
         # A machine of 2 GiB counts a little less.
         looks(n1a2=seen("n1a2", memory=1900 * MIB)),
         # Whoever answers late may be as much apart as the others.
-        looks(n1a2=seen("n1a2", clock=Clock(-1.0, 60.0))),
-        looks(n1a2=seen("n1a2", clock=Clock(2.0, 2.2))),
+        looks(n1a2=seen("n1a2", clock=ClockReading(-1.0, 60.0))),
+        looks(n1a2=seen("n1a2", clock=ClockReading(2.0, 2.2))),
         # A file system that hangs.
         looks(n1a2=seen("n1a2", room={})),
         # Something of the host's own, where a service of ours is not.
         looks(n1a2=seen("n1a2", listening={22: SSHD, 8080: Listener("java", ("*",))})),
         # OpenNebula's own, of a run that was interrupted.
         looks(
-            n1a2=Seen(
+            n1a2=HostReport(
                 bare("n1a2", listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))}),
                 blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
             )
         ),
         # It listens for the host alone: others are refused by the host itself.
         looks(
-            n1a2=Seen(
+            n1a2=HostReport(
                 bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))}),
                 blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
             )
         ),
         # So it is where it listens at the VIP alone.
         looks(
-            n1a2=Seen(
+            n1a2=HostReport(
                 bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", (VIP,))}),
                 blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
             )
@@ -423,7 +429,8 @@ def test_what_is_no_fault_is_not_found(answers: Looks) -> None:
 
 def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
     answers = looks(
-        n1a1=seen("n1a1", clock=Clock(100, 100.2)), n1a2=seen("n1a2", clock=Clock(100, 100.2))
+        n1a1=seen("n1a1", clock=ClockReading(100, 100.2)),
+        n1a2=seen("n1a2", clock=ClockReading(100, 100.2)),
     )
     assert only(findings(site(answers))).host == "n1a3"
 
@@ -449,7 +456,9 @@ def test_names_resolve_everywhere_to_what_the_config_says(
     ensure_hosts: bool, sources: tuple[str, ...], resolves: dict[str, str], remedy: str | None
 ) -> None:
     known = {name: at for name, at in {**blank().resolves, **resolves}.items() if at}
-    answers = looks(n1a2=Seen(bare("n1a2", name_sources=sources), blank("n1a2", resolves=known)))
+    answers = looks(
+        n1a2=HostReport(bare("n1a2", name_sources=sources), blank("n1a2", resolves=known))
+    )
     found = findings(site(answers, spec(ensure_hosts=ensure_hosts)))
     if remedy is None:
         assert found == []
@@ -462,11 +471,11 @@ def test_names_resolve_everywhere_to_what_the_config_says(
 
 def test_all_faults_of_all_hosts_are_found_at_once() -> None:
     wrong = looks(
-        n1a1=Seen(
+        n1a1=HostReport(
             bare("n1a1", memory=100 * MIB, neighbours={VIP: STRANGER}),
             blank("n1a1", addresses=(), resolves={}),
         ),
-        n1a2=seen("n1a2", distribution="slackware", clock=Clock(-100, -99)),
+        n1a2=seen("n1a2", distribution="slackware", clock=ClockReading(-100, -99)),
         n1a3=unreachable("n1a3"),
     )
     found = findings(site(wrong, spec(ensure_hosts=False)))
@@ -489,9 +498,9 @@ def test_a_bastion_that_is_down_is_so_once() -> None:
 @pytest.mark.parametrize(
     ("check", "answers", "wanted"),
     [
-        ("clock", looks(n1a3=seen("n1a3", clock=Clock(45, 45.1))), spec()),
+        ("clock", looks(n1a3=seen("n1a3", clock=ClockReading(45, 45.1))), spec()),
         ("disk", looks(n1a3=seen("n1a3", room={"/usr": Room("/", 0)})), spec()),
-        ("interface", looks(n1a3=Seen(bare("n1a3"), blank("n1a3", addresses=()))), spec()),
+        ("interface", looks(n1a3=HostReport(bare("n1a3"), blank("n1a3", addresses=()))), spec()),
         (
             "listeners",
             looks(n1a3=seen("n1a3", listening={2633: Listener("nginx", ("127.0.0.1",))})),
@@ -500,7 +509,7 @@ def test_a_bastion_that_is_down_is_so_once() -> None:
         ("memory", looks(n1a3=seen("n1a3", memory=MIB)), spec()),
         (
             "names",
-            looks(n1a3=Seen(bare("n1a3"), blank("n1a3", resolves={}))),
+            looks(n1a3=HostReport(bare("n1a3"), blank("n1a3", resolves={}))),
             spec(ensure_hosts=False),
         ),
         (
@@ -547,8 +556,8 @@ def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
     }
     answers = looks(
         at_work=True,
-        n1a1=Seen(bare("n1a1", **poor, neighbours={VIP: mac("n1a2")}), settled("n1a1")),
-        n1a2=Seen(bare("n1a2", **poor), settled("n1a2", resolves={})),
+        n1a1=HostReport(bare("n1a1", **poor, neighbours={VIP: mac("n1a2")}), settled("n1a1")),
+        n1a2=HostReport(bare("n1a2", **poor), settled("n1a2", resolves={})),
     )
     assert findings(site(answers, spec(ensure_hosts=False))) == []
 
@@ -576,13 +585,15 @@ def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
 
 
 def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
-    answers = looks(n1a3=seen("n1a3", clock=Clock(80.0, 80.1)))
+    answers = looks(n1a3=seen("n1a3", clock=ClockReading(80.0, 80.1)))
     (found,) = findings(site(answers, spec(sets_clocks=True)))
     assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
 
 
 def test_clocks_of_servers_at_work_are_a_warning() -> None:
-    answers = looks(at_work=True, n1a3=Seen(bare("n1a3", clock=Clock(80.0, 80.1)), settled("n1a3")))
+    answers = looks(
+        at_work=True, n1a3=HostReport(bare("n1a3", clock=ClockReading(80.0, 80.1)), settled("n1a3"))
+    )
     (found,) = findings(site(answers))
     assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
 
@@ -590,21 +601,21 @@ def test_clocks_of_servers_at_work_are_a_warning() -> None:
 def test_a_silent_host_of_the_zone_may_hold_the_vip() -> None:
     answers = looks(
         at_work=True,
-        n1a1=Seen(bare("n1a1", neighbours={VIP: STRANGER}), settled("n1a1")),
+        n1a1=HostReport(bare("n1a1", neighbours={VIP: STRANGER}), settled("n1a1")),
         n1a3=unreachable("n1a3"),
     )
     found = {one.error.host: one.weight for one in findings(site(answers))}
     assert found == {"n1a1": Weight.WARNING, "n1a3": Weight.REFUSAL}
     its_own = {VIP: STRANGER, address("n1a3"): STRANGER}
-    answers["n1a1"] = Seen(bare("n1a1", neighbours=its_own), settled("n1a1"))
+    answers["n1a1"] = HostReport(bare("n1a1", neighbours=its_own), settled("n1a1"))
     assert only(findings(site(answers))).host == "n1a3"
 
 
 def test_a_host_that_nobody_knows_must_answer_beside_a_zone_at_work() -> None:
     lone = f"<ZONE><SERVER_POOL>{POOL.replace('n1a3', 'n1a9')}</SERVER_POOL></ZONE>"
     answers = looks(
-        n1a1=Seen(bare("n1a1"), settled("n1a1", zone_body=lone)),
-        n1a2=Seen(bare("n1a2"), settled("n1a2", zone_body=lone)),
+        n1a1=HostReport(bare("n1a1"), settled("n1a1", zone_body=lone)),
+        n1a2=HostReport(bare("n1a2"), settled("n1a2", zone_body=lone)),
         n1a3=unreachable("n1a3"),
     )
     assert only(findings(site(answers))).host == "n1a3"
@@ -625,7 +636,7 @@ def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
         },
     }
     answers = looks(
-        n1a1=Seen(bare("n1a1", **poor), settled("n1a1", addresses=(), resolves={})),
+        n1a1=HostReport(bare("n1a1", **poor), settled("n1a1", addresses=(), resolves={})),
         n1a2=unreachable("n1a2"),
         n1a3=seen("n1a3", memory=100 * MIB, reached={(address("n1a1"), 22): "no answer"}),
     )
@@ -650,7 +661,7 @@ def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
 def test_a_new_host_with_data_is_one_that_comes_back() -> None:
     answers = looks(
         at_work=True,
-        n1a3=Seen(bare("n1a3", memory=MIB, clock=Clock(99, 99)), settled("n1a3")),
+        n1a3=HostReport(bare("n1a3", memory=MIB, clock=ClockReading(99, 99)), settled("n1a3")),
     )
     (found,) = findings(site(answers, before=spec("n1a1", "n1a2")))
     assert found.weight is Weight.WARNING
@@ -668,7 +679,7 @@ def test_a_new_host_with_data_is_one_that_comes_back() -> None:
     ],
 )
 def test_only_a_vip_that_is_new_must_be_free(before: PreflightSpec | None, asked_for: str) -> None:
-    assert Change(spec(), before).addresses == asked_for.split()
+    assert StackChange(spec(), before).addresses == asked_for.split()
 
 
 def test_of_several_vips_the_new_one_is_checked() -> None:
@@ -680,7 +691,7 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
     own = (Address("eth0", "fd00:2:50::10", 64), Address("eth0", VIP, 24))
     answers = looks(
         at_work=True,
-        n1a1=Seen(bare("n1a1", neighbours=stranger), settled("n1a1", addresses=own)),
+        n1a1=HostReport(bare("n1a1", neighbours=stranger), settled("n1a1", addresses=own)),
     )
     found = findings(site(answers, spec(vips=both), spec()))
     assert [(one.error.host, one.error.expected) for one in found] == [
@@ -690,7 +701,9 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
     ]
     # Another VIP is no address of a host's own.
     other = (Vip(address="10.2.50.87", prefix=24, interface="eth0"), *with_vip()["n1a1"])
-    alone = looks(n1a1=Seen(bare("n1a1"), blank("n1a1", addresses=(Address("eth0", VIP, 24),))))
+    alone = looks(
+        n1a1=HostReport(bare("n1a1"), blank("n1a1", addresses=(Address("eth0", VIP, 24),)))
+    )
     (one,) = findings(site(alone, spec(vips={"n1a1": other}), None))
     assert one.error.step == "check the VIP's interface"
 
@@ -698,7 +711,9 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
 def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
     moved = spec(vips=with_vip("10.2.50.87", "ens3"))
     stranger = {"10.2.50.87": STRANGER}
-    answers = looks(at_work=True, n1a1=Seen(bare("n1a1", neighbours=stranger), settled("n1a1")))
+    answers = looks(
+        at_work=True, n1a1=HostReport(bare("n1a1", neighbours=stranger), settled("n1a1"))
+    )
     found = findings(site(answers, moved, spec()))
     assert sorted((one.error.host, one.error.step) for one in found) == [
         *((name, "check the VIP's interface") for name in NAMES[:1]),
@@ -709,10 +724,10 @@ def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
 
 def test_another_version_needs_room_beside_the_present_one() -> None:
     tight = {path: Room("/", 1600 * MIB) for path in PATHS}
-    answers = looks(at_work=True, n1a1=Seen(bare("n1a1", room=tight), settled("n1a1")))
+    answers = looks(at_work=True, n1a1=HostReport(bare("n1a1", room=tight), settled("n1a1")))
     assert findings(site(answers, spec(version="7.2.1"), spec())) == []
     dumps = (Dump("/var/backups/opennebula/a", 200 * MIB),)
-    answers["n1a1"] = Seen(bare("n1a1", room=tight), settled("n1a1", dumps=dumps))
+    answers["n1a1"] = HostReport(bare("n1a1", room=tight), settled("n1a1", dumps=dumps))
     error = only(findings(site(answers, spec(version="7.2.1"), spec())))
     assert error.expected.startswith("1.7 GiB of free space on / (")
     assert "200 MiB in /var/backups: one more dump" in error.expected
@@ -721,7 +736,7 @@ def test_another_version_needs_room_beside_the_present_one() -> None:
 def test_a_feature_that_is_turned_on_needs_its_port() -> None:
     answers = looks(
         at_work=True,
-        n1a1=Seen(
+        n1a1=HostReport(
             bare(
                 "n1a1",
                 reached={(address("n1a2"), 2474): "no answer", (address("n1a3"), 2474): "open"},
@@ -770,10 +785,10 @@ def values(name: str, **changes: str) -> dict[str, str]:
 
 
 def test_what_the_script_tells() -> None:
-    assert ground(values("n1a1"), sent=1001.0, received=1003.5) == Ground(
+    assert read_probe(values("n1a1"), sent=1001.0, received=1003.5) == Probe(
         distribution="debian",
         release="12",
-        clock=Clock(-1.75, -0.75),
+        clock=ClockReading(-1.75, -0.75),
         has_systemd=True,
         memory=8 * GIB,
         room={path: Room("/", 20 * GIB) for path in PATHS},
@@ -786,7 +801,7 @@ def test_what_the_script_tells() -> None:
 
 
 def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> None:
-    told = ground(
+    told = read_probe(
         values(
             "n1a1",
             login="ubuntu",
@@ -823,11 +838,11 @@ def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> Non
 
 def test_a_clock_is_known_as_well_as_the_way_there_is_short() -> None:
     # It says 1045 in the middle of a script that took a second, begun 0.1 s after it was sent.
-    clock = Clock.compared(sent=1000.0, begun=1045.1, ended=1046.1, received=1001.4)
+    clock = ClockReading.compared(sent=1000.0, begun=1045.1, ended=1046.1, received=1001.4)
     assert (round(clock.ahead, 3), round(clock.doubt, 3)) == (44.9, 0.2)
     # One that was set back meanwhile is doubtful, not wrong.
-    jumped = Clock.compared(sent=1000.0, begun=1000.5, ended=1100.0, received=1001.0)
-    assert jumped == Clock(0.5, 99.0)
+    jumped = ClockReading.compared(sent=1000.0, begun=1000.5, ended=1100.0, received=1001.0)
+    assert jumped == ClockReading(0.5, 99.0)
 
 
 class Connection:
@@ -951,7 +966,7 @@ def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
         **spec("n1a1", "n1a2").hosts,
         "front": Host(name="front", address=address("n1a3")),
     }
-    answers = {**looks(at_work=True), "front": Seen(bare("n1a3"), settled("n1a3"))}
+    answers = {**looks(at_work=True), "front": HostReport(bare("n1a3"), settled("n1a3"))}
     del answers["n1a3"]
     (found,) = renamed(site(answers, spec(hosts=hosts), spec()))
     error = found.error

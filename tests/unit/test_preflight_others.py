@@ -6,7 +6,7 @@ import pytest
 
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.logins import refusal
-from procedures.preflight.context import Change, Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, StackChange, Weight
 from tests.unit.test_preflight import NAMES, VIP, address, looks, seen, spec
 
 CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
@@ -56,7 +56,7 @@ def found(one: Any, **changes: Any) -> list[Finding]:
 
 def at(one: Any, wanted: Any, db_password: str = "") -> Site:
     return Site(
-        Change(wanted, None),
+        StackChange(wanted, None),
         seen=looks(n1a2=one),  # type: ignore[arg-type]
         silent={},
         ssh=dict.fromkeys(NAMES, 22),

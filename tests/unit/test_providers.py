@@ -2,9 +2,7 @@
 
 import base64
 import pickle
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 import dill
@@ -15,11 +13,12 @@ from pulumi.runtime import rpc
 
 from hosts.errors import HostError
 from hosts.models import Host
+from procedures import specs
 from procedures.context import Access
 from procedures.install.install import Installed
 from procedures.preflight.preflight import Checked
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
-from providers import runtime, stack
+from providers import run_state, runtime
 from providers.base import Provider
 from providers.bootstrap import BootstrapProvider
 from providers.installation import InstallationProvider
@@ -29,7 +28,6 @@ from providers.rollout import RolloutProvider
 from providers.runtime import _clean_format_exc
 from providers.virtual_ip import VirtualIpProvider
 from providers.web_server import WebServerProvider
-from providers.work import base
 from providers.zone import ZoneProvider
 from providers.zone_member import ZoneMemberProvider
 from tests.unit.test_procedures import facts
@@ -49,7 +47,11 @@ PROVIDERS = [
 
 
 class Probe(Provider):
+    spec_type = "MemberSpec"
     identity = ("host.name",)
+
+    def identifier(self, spec: MemberSpec) -> str:
+        return spec.host.name
 
 
 ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
@@ -168,13 +170,10 @@ def test_states_of_earlier_versions_still_name_their_provider(kind: type[Provide
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_each_has_its_work_and_its_identity_is_a_path_in_the_spec_of_that(
-    kind: type[Provider],
-) -> None:
-    work = import_module(f"providers.work.{kind.__module__.rpartition('.')[2]}").Work
-    assert issubclass(work, base.Work)
+def test_the_identity_of_each_is_a_path_in_its_spec(kind: type[Provider]) -> None:
+    spec: Any = getattr(specs, kind.spec_type)
     for path in kind.identity:
-        model: Any = work.spec_type
+        model = spec
         for name in path.split("."):
             model = model.model_fields[name].annotation
 
@@ -196,56 +195,47 @@ def test_any_other_error_keeps_its_traceback() -> None:
 
 
 def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Done(base.Work[MemberSpec]):
-        def change(self, *_: Any) -> dict[str, Any]:
+    class Done(Probe):
+        def do_update(self, *_: Any) -> dict[str, Any]:
             return {"server_id": 3, "drift": []}
 
-        def look(self, *_: Any) -> dict[str, Any]:
+        def do_read(self, *_: Any) -> dict[str, Any]:
             return {"drift": ["it is candidate"]}
 
-        @contextmanager
-        def _at_work(self, props: Mapping[str, Any], what: str) -> Iterator[tuple[Any, Any]]:
-            yield None, None
-
-    monkeypatch.setattr(Probe, "_work", lambda _: Done())
-    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    outs = Probe().update("id", inputs(), moved()).outs
+    outs = Done().update("id", inputs(), moved()).outs
     assert outs is not None
     assert outs == {
         **{key: value for key, value in moved().items() if key != "__provider"},
         "server_id": 3,
         "drift": [],
     }
-    read = Probe().read("id", {**outs, "__provider": "code"})
+    read = Done().read("id", {**outs, "__provider": "code"})
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
 
 
-class Half(base.Work[MemberSpec]):
+class Half(Probe):
     """Fails in every way of changing something; says which."""
 
-    spec_type = MemberSpec
     writes: ClassVar[bool] = True
     adopted: ClassVar[bool] = False
 
-    def identifier(self, spec: MemberSpec) -> str:
-        return spec.host.name
-
-    def is_adopted(self, spec: MemberSpec) -> bool:
+    def is_adopted(self, *_: Any) -> bool:
         return self.adopted
 
-    def make(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "make")
+    def do_create(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "create")
 
-    def make_again(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "make again")
+    def do_create_again(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "create again")
 
-    def change(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "change")
+    def do_update(self, access: Access, *_: Any) -> dict[str, Any]:
+        self._fail(access, "update")
 
-    def look(self, *_: Any) -> dict[str, Any]:
+    def do_read(self, *_: Any) -> dict[str, Any]:
         return {"drift": ["as it was"]}
 
     def _fail(self, access: Access, what: str) -> NoReturn:
@@ -259,8 +249,7 @@ def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
     class Mine(Half):
         pass
 
-    monkeypatch.setattr(Probe, "_work", lambda _: Mine())
-    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     return Mine
 
@@ -276,21 +265,21 @@ def record_of(call: Callable[[], Any], step: str) -> Any:
 def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_something(
     half: type[Half],
 ) -> None:
-    record = record_of(lambda: Probe().create(inputs()), "make")
+    record = record_of(lambda: half().create(inputs()), "create")
     assert record == ("n1", {**inputs(), "incomplete": "create"})
     half.writes = False
-    assert record_of(lambda: Probe().create(inputs()), "make") is None
+    assert record_of(lambda: half().create(inputs()), "create") is None
 
 
 def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Half]) -> None:
     olds = {**inputs(), "incomplete": "create"}
-    assert Probe().diff("n1", olds, inputs()).changes
+    assert half().diff("n1", olds, inputs()).changes
     # It is so however often, from what it was first, and also where nothing was written this time.
     for half.writes in (True, False):
-        record = record_of(lambda: Probe().update("n1", olds, moved()), "make again")
+        record = record_of(lambda: half().update("n1", olds, moved()), "create again")
         assert record == ("n1", olds)
     updated = {**inputs(), "incomplete": "update"}
-    record = record_of(lambda: Probe().update("n1", updated, moved()), "change")
+    record = record_of(lambda: half().update("n1", updated, moved()), "update")
     assert record == ("n1", updated)
 
 
@@ -298,7 +287,7 @@ def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
     half: type[Half],
 ) -> None:
     half.adopted = True
-    outs = Probe().update("n1", {**inputs(), "incomplete": "create"}, moved()).outs
+    outs = half().update("n1", {**inputs(), "incomplete": "create"}, moved()).outs
     assert outs is not None
     assert outs["drift"] == ["as it was"]
     assert "incomplete" not in outs
@@ -310,8 +299,8 @@ def test_what_was_created_half_stays_so_while_the_stack_only_observes(
     config = Config({"opennebula-ha:adopt": "observe"}, "opennebula-ha")
     monkeypatch.setattr(runtime, "_config", config)
     olds = {**inputs(), "incomplete": "create"}
-    assert not Probe().diff("n1", olds, inputs()).changes
-    outs = Probe().update("n1", olds, moved()).outs
+    assert not half().diff("n1", olds, inputs()).changes
+    outs = half().update("n1", olds, moved()).outs
     assert outs is not None
     assert outs["incomplete"] == "create"
 
@@ -328,11 +317,12 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
         got.append(seen)
         return Installed("7.2.0", "debian 12", "m", "key", ())
 
-    monkeypatch.setattr(stack, "_stack", None)
+    monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(
-        "providers.work.preflight.preflight", lambda *_, **__: Checked({"n1a1": seen}, frozenset())
+        "procedures.preflight.preflight.preflight",
+        lambda *_, **__: Checked({"n1a1": seen}, frozenset()),
     )
-    monkeypatch.setattr("providers.work.installation.install", installed)
+    monkeypatch.setattr("procedures.install.install.install", installed)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
     preflight_inputs = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from opennebula.repairs import Condition, Need, plan_repairs
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint, quorum
-from procedures.membership.join import Place
+from procedures.membership.join import MemberStatus
 from procedures.membership.repair import conditions
 from tests.unit.test_procedures import facts
 
@@ -27,8 +27,10 @@ class Kind:
     content: bool = True
 
     @property
-    def place(self) -> Place:
-        return Place(0, (*self.shown, *self.anew), self.anew, follows=self.is_up and not self.lags)
+    def place(self) -> MemberStatus:
+        return MemberStatus(
+            0, (*self.shown, *self.anew), self.anew, follows=self.is_up and not self.lags
+        )
 
 
 KINDS = {
@@ -148,8 +150,8 @@ def test_one_that_holds_the_data_of_another_opennebula_keeps_nobody_waiting() ->
     pool = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(known))
     statuses = {"n0": RaftStatus(0, State.LEADER, 1, 7, 7)}
     places = {
-        "n0": Place(0, follows=True),
-        "n1": Place(1, ("its database is empty, or another OpenNebula's",)),
+        "n0": MemberStatus(0, follows=True),
+        "n1": MemberStatus(1, ("its database is empty, or another OpenNebula's",)),
         "n2": KINDS["stopped"].place,
     }
     seen = conditions(ZoneView(pool, statuses), known, places)

@@ -12,7 +12,7 @@ from opennebula.zone import RaftStatus, State
 from procedures import services
 from procedures.context import Access
 from procedures.facts.observe import Unit
-from procedures.services import Seen, faults, promised, settle
+from procedures.services import ServiceFacts, faults, promised, put_in_place
 from procedures.specs import Vip, ZoneSpec
 from tests.unit.test_procedures import facts
 
@@ -33,8 +33,10 @@ ZONE = ZoneSpec(
 SOLO = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=False)
 
 
-def seen(gui: Unit = RUNS, flow: Unit = STOPPED, gate: Unit = STOPPED, **others: Any) -> Seen:
-    return Seen({GUI: gui, FLOW: flow, GATE: gate}, **others)
+def seen(
+    gui: Unit = RUNS, flow: Unit = STOPPED, gate: Unit = STOPPED, **others: Any
+) -> ServiceFacts:
+    return ServiceFacts({GUI: gui, FLOW: flow, GATE: gate}, **others)
 
 
 LEADER = seen(flow=RUNS, gate=RUNS)
@@ -64,10 +66,16 @@ LEADER = seen(flow=RUNS, gate=RUNS)
             ["n1: opennebula-flow.service runs for 2 s only"],
         ),
         (seen(flow=YOUNG, gate=RUNS, listening=frozenset({FLOW})), seen(), []),
-        (Seen({GUI: RUNS, FLOW: RUNS}), seen(), ["n1: opennebula-gate.service is not installed"]),
+        (
+            ServiceFacts({GUI: RUNS, FLOW: RUNS}),
+            seen(),
+            ["n1: opennebula-gate.service is not installed"],
+        ),
     ],
 )
-def test_each_service_has_to_run_in_its_place(first: Seen, second: Seen, found: list[str]) -> None:
+def test_each_service_has_to_run_in_its_place(
+    first: ServiceFacts, second: ServiceFacts, found: list[str]
+) -> None:
     wrong = faults({"n1": first, "n2": second}, {"n1": ALL, "n2": ALL}, "n1")
     assert [f"{one.host}: {one}" for one in wrong] == found
 
@@ -90,7 +98,9 @@ def test_only_what_can_be_had_on_a_host_is_promised() -> None:
 class Site:
     """Hosts that show one thing after the other, and note what they are told to do."""
 
-    def __init__(self, looks: Iterable[dict[str, Seen]], leaders: Iterable[str] = ()) -> None:
+    def __init__(
+        self, looks: Iterable[dict[str, ServiceFacts]], leaders: Iterable[str] = ()
+    ) -> None:
         self._looks = list(looks)
         self._leaders = list(leaders)
         self.told: list[str] = []
@@ -152,8 +162,8 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "DEADLINE", 1.0)
 
 
-def settled(site: Site, first: dict[str, Seen] | None, zone: ZoneSpec = ZONE) -> str:
-    return settle(cast(Access, site), zone, HOSTS, "n1", wanted=WANTED, seen=first)
+def settled(site: Site, first: dict[str, ServiceFacts] | None, zone: ZoneSpec = ZONE) -> str:
+    return put_in_place(cast(Access, site), zone, HOSTS, "n1", wanted=WANTED, seen=first)
 
 
 WELL = {"n1": LEADER, "n2": seen()}
@@ -163,7 +173,7 @@ def test_where_all_is_well_nobody_is_asked() -> None:
     site = Site([])
     assert settled(site, WELL) == "n1"
     assert site.asked == 0
-    assert settle(cast(Access, site), ZONE, HOSTS, "n1", wanted={"n1": (), "n2": ()}) == "n1"
+    assert put_in_place(cast(Access, site), ZONE, HOSTS, "n1", wanted={"n1": (), "n2": ()}) == "n1"
     assert site.asked == 0
 
 

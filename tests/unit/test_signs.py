@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf
-from opennebula.database import DatabaseSection, Place
+from opennebula.database import DatabaseSection, DataPlace
 from procedures.bootstrap.restore import KeptDump
 from procedures.facts import signs
 from procedures.facts.observe import Facts, KeyFile, Package, Unit
@@ -20,7 +20,7 @@ from procedures.facts.traces import LocalDatabase, Traces, parse
 from procedures.host_drift import drift
 from procedures.install import configuration
 from procedures.preflight.checks import findings
-from procedures.preflight.context import Seen, Weight
+from procedures.preflight.context import HostReport, Weight
 from procedures.specs import Database
 from tests.unit.test_preflight import NAMES, bare, blank, looks, settled, site, spec
 from tests.unit.test_procedures import GRANTS, PASSWORD, SECRETS, SHIPPED
@@ -44,37 +44,37 @@ def section(**values: str) -> str:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("", Place.PACKAGED),
-        ("PORT = 2633\n", Place.PACKAGED),
-        (PACKAGED, Place.PACKAGED),
-        ('DB = [ backend = "SQLite" ]\n', Place.PACKAGED),
-        ('DB = [ BACKEND = "mysql" ]\n', Place.OURS),
-        (section(), Place.OURS),
-        (section(SERVER=""), Place.OURS),
-        (section(SERVER="127.0.0.1", PORT="3306"), Place.OURS),
-        (section(SERVER="::1"), Place.OURS),
-        (section(SERVER="[::1]", PORT="3306"), Place.OURS),
-        (section(SERVER="LocalHost"), Place.OURS),
-        (section(SERVER="10.2.50.10", PORT="3306"), Place.OURS),
-        (section(SERVER="N1A1."), Place.OURS),
-        (section(SOCKET="/var/run/mysqld/mysqld.sock"), Place.OURS),
-        (section(USER="another"), Place.OURS),
-        (section(SERVER="10.2.50.11"), Place.ANOTHER),
-        (section(SERVER="db.example.org"), Place.ANOTHER),
-        (section(SERVER="n1a1.example.org"), Place.ANOTHER),
-        (section(SERVER="127.0.0.1", PORT="3307"), Place.ANOTHER),
-        (section(SOCKET="/run/other.sock"), Place.ANOTHER),
-        (section(DB_NAME="one1"), Place.ANOTHER),
-        (section(DB_NAME="OpenNebula"), Place.ANOTHER),
-        (section(BACKEND="postgresql"), Place.ANOTHER),
-        (section(BACKEND=""), Place.ANOTHER),
+        ("", DataPlace.PACKAGED),
+        ("PORT = 2633\n", DataPlace.PACKAGED),
+        (PACKAGED, DataPlace.PACKAGED),
+        ('DB = [ backend = "SQLite" ]\n', DataPlace.PACKAGED),
+        ('DB = [ BACKEND = "mysql" ]\n', DataPlace.OURS),
+        (section(), DataPlace.OURS),
+        (section(SERVER=""), DataPlace.OURS),
+        (section(SERVER="127.0.0.1", PORT="3306"), DataPlace.OURS),
+        (section(SERVER="::1"), DataPlace.OURS),
+        (section(SERVER="[::1]", PORT="3306"), DataPlace.OURS),
+        (section(SERVER="LocalHost"), DataPlace.OURS),
+        (section(SERVER="10.2.50.10", PORT="3306"), DataPlace.OURS),
+        (section(SERVER="N1A1."), DataPlace.OURS),
+        (section(SOCKET="/var/run/mysqld/mysqld.sock"), DataPlace.OURS),
+        (section(USER="another"), DataPlace.OURS),
+        (section(SERVER="10.2.50.11"), DataPlace.ANOTHER),
+        (section(SERVER="db.example.org"), DataPlace.ANOTHER),
+        (section(SERVER="n1a1.example.org"), DataPlace.ANOTHER),
+        (section(SERVER="127.0.0.1", PORT="3307"), DataPlace.ANOTHER),
+        (section(SOCKET="/run/other.sock"), DataPlace.ANOTHER),
+        (section(DB_NAME="one1"), DataPlace.ANOTHER),
+        (section(DB_NAME="OpenNebula"), DataPlace.ANOTHER),
+        (section(BACKEND="postgresql"), DataPlace.ANOTHER),
+        (section(BACKEND=""), DataPlace.ANOTHER),
     ],
 )
-def test_whose_database_a_section_names(text: str, place: Place) -> None:
+def test_whose_database_a_section_names(text: str, place: DataPlace) -> None:
     found = DatabaseSection.of(text)
     assert found.place(mariadb=True, name="opennebula", names=HERE) is place
     alone = found.place(mariadb=False, name="opennebula", names=HERE)
-    assert alone is (Place.OURS if place is Place.PACKAGED else Place.ANOTHER)
+    assert alone is (DataPlace.OURS if place is DataPlace.PACKAGED else DataPlace.ANOTHER)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_database_here_keeps_its_name_and_one_elsewhere_is_never_renamed() -> 
 
 def test_one_finding_a_host_names_all_signs_and_a_way_for_each() -> None:
     names = ("running", "elsewhere", "keys", "account")
-    (found,) = findings(site(looks(n1a2=Seen(bare("n1a2"), with_signs(*names)))))
+    (found,) = findings(site(looks(n1a2=HostReport(bare("n1a2"), with_signs(*names)))))
     assert found.weight is Weight.REFUSAL
     for name in names:
         assert SIGNS[name][2] in found.error.seen
@@ -289,9 +289,9 @@ def test_one_finding_a_host_names_all_signs_and_a_way_for_each() -> None:
 
 
 def test_a_host_that_the_stack_has_is_not_asked_to_be_blank() -> None:
-    found = site(looks(n1a1=Seen(bare(), with_signs("keys", "table"))), spec(), spec())
+    found = site(looks(n1a1=HostReport(bare(), with_signs("keys", "table"))), spec(), spec())
     assert findings(found) == []
-    moved = site(looks(n1a1=Seen(bare(), with_signs("elsewhere"))), spec(), spec())
+    moved = site(looks(n1a1=HostReport(bare(), with_signs("elsewhere"))), spec(), spec())
     assert len(findings(moved)) == 1
 
 
@@ -301,7 +301,7 @@ def overwrites(seen: Facts, database: Database) -> bool:
         # It is taken over: only the settings of its database are written.
         return DatabaseSection.of(seen.oned_conf).place(
             mariadb=True, name=database.name, names=(seen.host.name, seen.host.address)
-        ) is Place.ANOTHER or (seen.database.is_sqlite and seen.traces.sqlite_bytes > 0)
+        ) is DataPlace.ANOTHER or (seen.database.is_sqlite and seen.traces.sqlite_bytes > 0)
     ours = seen.traces.claimed
     return any(
         (
@@ -332,7 +332,9 @@ def test_either_it_is_refused_or_nothing_is_there_to_be_overwritten(
         hosts[name] = replace(seen, host=host, has_content=holds or seen.has_content)
     refused = {
         one.error.host
-        for one in findings(site({name: Seen(bare(name), one) for name, one in hosts.items()}))
+        for one in findings(
+            site({name: HostReport(bare(name), one) for name, one in hosts.items()})
+        )
         if one.error.step == signs.STEP
     }
     for name, seen in hosts.items():

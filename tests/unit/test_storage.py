@@ -7,14 +7,14 @@ import pytest
 from hosts.errors import HostError
 from hosts.models import Host
 from procedures.install.storage import Mounted, Storage, differences, parse, require_same
-from procedures.specs import InstallationSpec, Mount
+from procedures.specs import InstallationSpec, MountSpec
 
 PATH = "/var/lib/one/datastores/1"
 LINE = f"10.2.50.1:/nfs/one {PATH} nfs rw,relatime 0 0"
 STAMPS = {"n1a1": "a", "n1a2": "b"}
 
 
-def mount(**changes: Any) -> Mount:
+def mount(**changes: Any) -> MountSpec:
     given = {
         "src": "10.2.50.1:/nfs/one",
         "path": PATH,
@@ -24,10 +24,10 @@ def mount(**changes: Any) -> Mount:
         "group": "9869",
         "mode": "0750",
     }
-    return Mount(**{**given, **changes})
+    return MountSpec(**{**given, **changes})
 
 
-def spec(*mounts: Mount, links: dict[str, str] | None = None) -> InstallationSpec:
+def spec(*mounts: MountSpec, links: dict[str, str] | None = None) -> InstallationSpec:
     return InstallationSpec(
         host=Host(name="n1a1", address="10.2.50.10"),
         version="7.2",

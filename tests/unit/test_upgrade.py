@@ -9,8 +9,8 @@ from procedures.facts.observe import Dump, Facts, Package
 from procedures.host_drift import drift
 from procedures.specs import Database
 from procedures.upgrade.upgrade import (
-    Change,
     Release,
+    VersionChange,
     agree,
     check,
     is_due,
@@ -101,8 +101,8 @@ def test_nobody_leaves_a_way_that_was_begun() -> None:
 def test_what_a_host_shows_says_how_far_it_is(
     changes: dict[str, Any], database: bool, done: bool
 ) -> None:
-    change = Change.parse("n1a1 7.4.0-1 7.4.0")
-    assert Change.parse(str(change)) == change
+    change = VersionChange.parse("n1a1 7.4.0-1 7.4.0")
+    assert VersionChange.parse(str(change)) == change
     package = changes.pop("package")
     there = Package(package) if package else None
     seen = facts(packages=installed(opennebula=there), **changes)

@@ -7,7 +7,7 @@ from functools import partial
 from opennebula import shell_file
 from opennebula.families import FAMILIES
 from procedures.install.files.managed import ManagedFile, ours
-from procedures.specs import Clock
+from procedures.specs import ClockSpec
 
 SOURCES = "/etc/chrony/sources.d/99-ntp.sources"
 CHRONY = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
@@ -25,7 +25,7 @@ _ADDED = "# opennebula-ha added the next line\n"
 
 
 def files(
-    spec: Clock, unit: str, locale_file: str, texts: Mapping[str, str]
+    spec: ClockSpec, unit: str, locale_file: str, texts: Mapping[str, str]
 ) -> Iterator[ManagedFile]:
     """Of the service that keeps the time here, which is that unit; and the locale."""
     asks = bool(spec.pools or spec.servers)

@@ -18,7 +18,7 @@ _MISSING = ("missing",)
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """A file that is to be written, or, without a text, removed."""
 
     path: str
@@ -53,7 +53,7 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
     )
 
 
-def changes(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> list[Change]:
+def changes(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> list[FileChange]:
     """What is to be written. Raises HostError where a file cannot be read."""
     found = (_change(seen, file) for file in managed(seen, spec, secrets))
     return [change for change in found if change is not None]
@@ -106,7 +106,7 @@ def time_service(seen: Facts) -> str:
     return enabled[0] if len(enabled) == 1 else ""
 
 
-def _change(seen: Facts, file: ManagedFile) -> Change | None:
+def _change(seen: Facts, file: ManagedFile) -> FileChange | None:
     there = seen.files.get(file.path)
     if there is None and file.package and file.package not in seen.packages:
         # It comes with its package.
@@ -132,7 +132,7 @@ def _change(seen: Facts, file: ManagedFile) -> Change | None:
         names = (f"mode {there.mode:o}, owner {there.owner}",) if there else ()
     if there is None and file.package:
         names = _MISSING
-    return Change(
+    return FileChange(
         path=file.path,
         text=after,
         names=names,

@@ -9,7 +9,7 @@ import yaml
 from opennebula import yaml_file
 from opennebula.ldap_auth import CHOICES, PASSWORD
 from procedures.install.files.managed import ManagedFile, ours
-from procedures.specs import Ldap
+from procedures.specs import LdapSpec
 
 SERVERS = "/etc/one/auth/ldap_auth.conf"
 MAPPINGS = "/var/lib/one/"
@@ -17,7 +17,7 @@ PATHS = (SERVERS, f"{MAPPINGS}*.yaml")
 
 
 def files(
-    spec: Ldap, passwords: Mapping[str, str], present: Iterable[str]
+    spec: LdapSpec, passwords: Mapping[str, str], present: Iterable[str]
 ) -> Iterator[ManagedFile]:
     """The servers, and of each mapping of groups a file; ``present``: those that are there."""
     wishes: dict[yaml_file.KeyPath, Any] = {

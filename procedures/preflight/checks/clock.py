@@ -9,7 +9,7 @@ from statistics import median_low
 
 from hosts.errors import HostError
 from procedures.preflight.context import Finding, Site, Weight
-from procedures.preflight.probe import Clock
+from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
 """Seconds that are worth a warning: hosts that ask a time server are a hundredth of that apart."""
@@ -48,6 +48,6 @@ def clock(site: Site) -> Iterator[Finding]:
     )
 
 
-def _offset(name: str, one: Clock, usual: float) -> str:
+def _offset(name: str, one: ClockReading, usual: float) -> str:
     offset = round(one.ahead - usual, 1) or 0.0
     return f"{name} {offset:+.1f} s (give or take {one.doubt:.1f} s)"

@@ -9,7 +9,7 @@ from opennebula import packages
 from opennebula import ports as at
 from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
-from procedures.preflight.context import Finding, Seen, Site, Weight
+from procedures.preflight.context import Finding, HostReport, Site, Weight
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -136,7 +136,7 @@ def disk(site: Site) -> Iterator[Finding]:
                 )
 
 
-def _needs(site: Site, name: str, seen: Seen) -> Iterator[Need]:
+def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
     if name in site.fresh:
         yield from PACKAGES
         yield MARIADB if site.spec.database.is_mariadb else SQLITE

@@ -120,7 +120,7 @@ class Recorder(Provider):
         """Make the thing."""
         name = props["name"]
         _record("create", name, props=props)
-        with recorded_create(lambda: f"id-{name}", props, changed=Path(f"touched-{name}").exists):
+        with recorded_create(f"id-{name}", props, changed=Path(f"touched-{name}").exists):
             _act("create", name, props)
         outputs = _make(name, props)
         _record("created", name)

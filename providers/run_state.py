@@ -1,7 +1,21 @@
-"""The stack as its work knows it: the way to the hosts, and the secrets.
+"""What one run of the program knows of its stack, shared by all providers of the process.
 
-They come with the config that the engine hands over. So neither keys nor passwords stand in any
-resource.
+The first part is the config as the engine hands it over: so neither keys nor passwords are in any
+resource. It was checked when the program ran, and may be of an older version of the program.
+
+The second part is what resources learn from each other in one run, outside the graph. Each of these
+fields is a hint: a run that is resumed, or that skips the resource that writes it, does not have
+it, and comes to the same result with another look at the hosts.
+
+- ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
+  server; read by all: they leave such a server as it is.
+- ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
+- ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
+- ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
+  second dump.
+- ``rolled_out``: written by Rollout; read by VirtualIp, which need not look again.
+- ``keep`` and ``take``: facts that are a moment old, from Preflight to Installation.
+- ``survey``: written by the first that reads; each host is asked once for all of them.
 """
 
 import json
@@ -18,7 +32,7 @@ from opennebula.ldap_auth import PASSWORD
 from opennebula.packages import FEATURES
 from procedures.bootstrap.bootstrap import Founded, is_blank
 from procedures.context import Access, Report, Secrets
-from procedures.facts.cache import Survey
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts
 from procedures.health import Whole
 from procedures.specs import Database
@@ -35,12 +49,12 @@ that nobody waits for them.
 """
 
 
-class Stack:
-    """What this process knows of its stack."""
+class RunState:
+    """The stack's config, and what this run has learned of its hosts."""
 
     def __init__(self, config: Config) -> None:
         ssh = _object(config, "ssh") or {}
-        self._survey: Survey | None = None
+        self._survey: FactsCache | None = None
         self._pool = Pool(SshSettings.model_validate(ssh))
         one_pass = str(config.get(f"{PROJECT}:one_pass") or "")
         self._secrets = Secrets(
@@ -98,11 +112,11 @@ class Stack:
         self._begins_alone = not (self.restores or _object(config, "fstab") or disks)
         self._checked: dict[str, Facts] = {}
 
-    def survey(self, access: Access, database: Database) -> Survey:
+    def survey(self, access: Access, database: Database) -> FactsCache:
         """The front-ends as a refresh sees them: asked once for all resources."""
         with _lock:
             if self._survey is None or self._survey.database != database:
-                self._survey = Survey(access, self.front_ends, database)
+                self._survey = FactsCache(access, self.front_ends, database)
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:
@@ -158,24 +172,24 @@ class Stack:
 
 
 _lock = threading.Lock()
-_stack: Stack | None = None
+_current: RunState | None = None
 
 
 def forget_survey() -> None:
-    """Something changes: who looks after that looks anew."""
+    """Forget what was seen of the hosts: something is about to change."""
     with _lock:
-        if _stack is not None:
-            _stack._survey = None
+        if _current is not None:
+            _current._survey = None
 
 
-def current() -> Stack:
-    """The stack of this process: all its providers share it, and its connections."""
-    global _stack  # noqa: PLW0603 - one per process, as the SDK's provider host is
+def current() -> RunState:
+    """Return the state of this process: all its providers share it, and its connections."""
+    global _current  # noqa: PLW0603 - one per process, as the SDK's provider host is
     with _lock:
-        if _stack is None:
-            _stack = Stack(runtime.config())
-            runtime.widen(len(_stack.front_ends))
-        return _stack
+        if _current is None:
+            _current = RunState(runtime.config())
+            runtime.widen(len(_current.front_ends))
+        return _current
 
 
 def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
