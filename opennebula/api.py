@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -30,6 +31,15 @@ class ApiError(Exception):
 
 class NotAuthenticatedError(ApiError):
     """oned does not know that user with that password."""
+
+
+GRPC_SINCE = (7, 2)
+
+
+def has_grpc(version: str) -> bool:
+    """Whether that OpenNebula, or package of it, speaks gRPC."""
+    numbers = re.findall(r"[0-9]+", version)[:2]
+    return tuple(map(int, numbers)) >= GRPC_SINCE
 
 
 USER = "oneadmin"
@@ -85,23 +95,42 @@ class Api:
         pool = zone.SERVER_POOL.SERVER if zone.SERVER_POOL is not None else []
         return tuple(
             sorted(
-                (ServerEntry(int(item.ID), str(item.NAME), str(item.ENDPOINT)) for item in pool),
+                (
+                    ServerEntry(
+                        int(item.ID),
+                        str(item.NAME),
+                        str(item.ENDPOINT),
+                        str(getattr(item, "ENDPOINT_GRPC", None) or ""),
+                    )
+                    for item in pool
+                ),
                 key=lambda entry: entry.id,
             )
         )
 
-    def zone(self) -> tuple[str, str]:
-        """The zone's name and the ENDPOINT in its template."""
+    def zone(self) -> tuple[str, str, str]:
+        """The zone's name, and the ENDPOINT and ENDPOINT_GRPC in its template."""
         zone = self._call(lambda: self._server.zone.info(0))
-        return str(zone.NAME), str((zone.TEMPLATE or {}).get("ENDPOINT", ""))
-
-    def add_server(self, name: str, endpoint: str) -> None:
-        """Register a server. A second one of the same name or endpoint is accepted: check first."""
-        self._write(
-            lambda: self._server.zone.addserver(
-                0, f'SERVER = [ NAME = "{name}", ENDPOINT = "{endpoint}" ]'
-            )
+        template = zone.TEMPLATE or {}
+        return (
+            str(zone.NAME),
+            str(template.get("ENDPOINT", "")),
+            str(template.get("ENDPOINT_GRPC", "")),
         )
+
+    def speaks_grpc(self) -> bool:
+        """Whether the leader's OpenNebula, or this one outside a zone, has gRPC."""
+        return has_grpc(self.version())
+
+    def add_server(self, name: str, endpoint: str, grpc: str) -> None:
+        """Register a server. A second one of the same name or endpoint is accepted: check first.
+
+        Its gRPC endpoint is left out where OpenNebula has none.
+        """
+        attributes = f'NAME = "{name}", ENDPOINT = "{endpoint}"'
+        if grpc and self.speaks_grpc():
+            attributes += f', ENDPOINT_GRPC = "{grpc}"'
+        self._write(lambda: self._server.zone.addserver(0, f"SERVER = [ {attributes} ]"))
 
     def delete_server(self, server_id: int) -> None:
         """Take a server out of the pool. Its oned must have been stopped before."""
@@ -111,9 +140,15 @@ class Api:
         """Have the leader look anew where that follower's log ends."""
         self._write(lambda: self._server.zone.resetserver(0, server_id))
 
-    def set_endpoint(self, endpoint: str) -> None:
-        """Set the ENDPOINT in the zone's template; the other attributes stay."""
-        self._write(lambda: self._server.zone.update(0, f'ENDPOINT = "{endpoint}"', 1))
+    def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
+        """Set the ENDPOINT in the zone's template, and ENDPOINT_GRPC where it is given and known.
+
+        The other attributes stay.
+        """
+        attributes = f'ENDPOINT = "{endpoint}"'
+        if grpc and self.speaks_grpc():
+            attributes += f'\nENDPOINT_GRPC = "{grpc}"'
+        self._write(lambda: self._server.zone.update(0, attributes, 1))
 
     def rename_zone(self, name: str) -> None:
         """Rename the zone."""

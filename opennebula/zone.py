@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 SOLO_ID = -1
@@ -25,6 +25,9 @@ class ServerEntry:
     id: int
     name: str
     endpoint: str
+    grpc: str = field(default="", compare=False)
+    """Where it speaks gRPC, from OpenNebula 7.2 on. A follower hands on what the leader alone can
+    do by gRPC only where the leader's entry has it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,11 @@ class ZoneView:
 def endpoint(host: str) -> str:
     """The address of a front-end's XML-RPC API."""
     return f"http://{in_url(host)}:2633/RPC2"
+
+
+def grpc_endpoint(host: str) -> str:
+    """The address of a front-end's gRPC API."""
+    return f"{in_url(host)}:2634"
 
 
 def in_url(host: str) -> str:

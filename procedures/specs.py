@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from hosts.models import Host, Strict
 from opennebula import raft_hook
 from opennebula.managed_settings import Wish
+from opennebula.zone import endpoint, grpc_endpoint
 
 
 class Spec(Strict):
@@ -205,6 +206,12 @@ class ZoneSpec(_WithVips):
     highly_available: bool
     database: Database = Database.model_construct()
     keep_dumps: int = 10
+
+    @property
+    def grpc(self) -> str:
+        """Where clients reach it by gRPC; nothing where the endpoint is not oned's own port."""
+        host = self.endpoint.removeprefix("http://").removesuffix(":2633/RPC2").strip("[]")
+        return grpc_endpoint(host) if self.endpoint == endpoint(host) else ""
 
 
 class MemberSpec(Spec):

@@ -44,7 +44,7 @@ def _alone(
     api = answering(access, host)
     try:
         if api.zone()[1] != zone.endpoint:
-            api.set_endpoint(zone.endpoint)
+            api.set_endpoint(zone.endpoint, zone.grpc)
         for entry in api.servers():
             if goes(entry.name):
                 api.delete_server(entry.id)

@@ -134,6 +134,14 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
 
 
 def _of_endpoint(spec: "ZoneSpec", seen: "Mapping[str, Facts]", leader: str | None) -> list[str]:
-    """Describe a zone's ENDPOINT that is another one than the spec's."""
-    there = seen[leader].zone_endpoint if leader and leader in seen else spec.endpoint
-    return [] if there == spec.endpoint else [f"the zone's ENDPOINT: {there or 'none'}"]
+    """Describe endpoints of the zone that are other ones than the spec's."""
+    from opennebula.api import has_grpc
+
+    if leader is None or leader not in seen:
+        return []
+    head, found = seen[leader], []
+    if head.zone_endpoint != spec.endpoint:
+        found.append(f"the zone's ENDPOINT: {head.zone_endpoint or 'none'}")
+    if spec.grpc and has_grpc(head.package) and head.zone_grpc != spec.grpc:
+        found.append(f"the zone's ENDPOINT_GRPC: {head.zone_grpc or 'none'}")
+    return found

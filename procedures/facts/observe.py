@@ -211,10 +211,18 @@ class Facts:
     @property
     def zone_endpoint(self) -> str:
         """The zone's ENDPOINT as this host's database has it."""
+        return self._of_zone("ENDPOINT")
+
+    @property
+    def zone_grpc(self) -> str:
+        """The zone's ENDPOINT_GRPC as this host's database has it."""
+        return self._of_zone("ENDPOINT_GRPC")
+
+    def _of_zone(self, name: str) -> str:
         if not self.zone_body.strip():
             return ""
         body = ET.fromstring(self.zone_body)  # noqa: S314 - written by our own oned
-        return body.findtext("TEMPLATE/ENDPOINT", "")
+        return body.findtext(f"TEMPLATE/{name}", "")
 
     def view(self, status: RaftStatus | None) -> FrontEndView:
         """What the planners need of it."""
@@ -242,6 +250,7 @@ def pool_of(zone_body: str) -> tuple[ServerEntry, ...]:
             int(server.findtext("ID", "-1")),
             server.findtext("NAME", ""),
             server.findtext("ENDPOINT", ""),
+            server.findtext("ENDPOINT_GRPC", ""),
         )
         for server in body.iterfind("SERVER_POOL/SERVER")
     ]

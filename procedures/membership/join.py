@@ -15,6 +15,7 @@ from opennebula.zone import (
     endpoint,
     faults,
     following,
+    grpc_endpoint,
     quorum,
 )
 from procedures import health
@@ -303,7 +304,7 @@ class Join:
         def register(api: Api) -> ServerEntry:
             # A call that failed may have been taken all the same: the pool decides.
             if all(entry.name != name for entry in api.servers()):
-                api.add_server(name, endpoint(name))
+                api.add_server(name, endpoint(name), grpc_endpoint(name))
             return next(entry for entry in api.servers() if entry.name == name)
 
         return health.at_leader(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from hosts.models import Host
+from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
 from procedures import health, services
 from procedures.context import Access
@@ -46,12 +47,15 @@ def set_endpoint(
 
     ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
     try:
-        if ask(call=lambda api: api.zone()[1]) != zone.endpoint:
+        _, entrance_now, grpc_now = ask(call=lambda api: api.zone())
+        if entrance_now != zone.endpoint:
             # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
             # before and started after it, none has the former answer wherever this is interrupted.
             running, idle = guis.keys() - idle, set(guis)
             _gui(access, {name: guis[name] for name in running}, "stop")
-            ask(call=lambda api: api.set_endpoint(zone.endpoint))
+            ask(call=lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
+        elif zone.grpc and grpc_now != zone.grpc and has_grpc(seen[min(seen)].package):
+            ask(call=lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
     finally:
         _gui(access, {name: guis[name] for name in idle}, "start")
     if zone.vips:

@@ -3,15 +3,16 @@
 The worst pairs on one zone, one after the other. All pairs are in tests/unit/test_repairs.py.
 """
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import Operator
+from tests.lab.operators import VIP, Operator
 from tests.lab.test_drift import KEYS, NAMES, Drift, edit, mend, roles
-from tests.lab.zones import servers, wait_for
+from tests.lab.zones import one, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -92,6 +93,14 @@ def zone(
     yield lab, operator
 
 
+def test_each_server_and_the_zone_have_a_grpc_endpoint(zone: tuple[Lab, Operator]) -> None:
+    lab, _ = zone
+    shown = json.loads(one(lab.host(NAMES[0]), "onezone show 0 -j"))["ZONE"]
+    listed = {entry["NAME"]: entry["ENDPOINT_GRPC"] for entry in shown["SERVER_POOL"]["SERVER"]}
+    assert listed == {name: f"{name}:2634" for name in NAMES}
+    assert shown["TEMPLATE"]["ENDPOINT_GRPC"] == f"{VIP}:2634"
+
+
 @pytest.mark.parametrize(
     "faults",
     [
@@ -111,13 +120,13 @@ def test_what_is_wrong_with_several_is_repaired_at_once(
 
     def follow_again() -> bool | None:
         """Those that were restarted are back: a quorum is left at each moment."""
-        states = {one.name: one.state for one in servers(lab.host(leader))}
+        states = {each.name: each.state for each in servers(lab.host(leader))}
         return True if list(states.values()).count("follower") >= len(awake) else None
 
     drift = faults(lab, leader, near, far)
     awake = [leader]
-    for one in drift:
-        done = lab.host(one.host).run(one.by_hand)
-        assert done.returncode == 0, f"{one}: {done.stderr}"
+    for each in drift:
+        done = lab.host(each.host).run(each.by_hand)
+        assert done.returncode == 0, f"{each}: {done.stderr}"
         wait_for(follow_again, "a follower")
-    mend(lab, operator, [Drift(one.host, "true", one.shown) for one in drift])
+    mend(lab, operator, [Drift(each.host, "true", each.shown) for each in drift])

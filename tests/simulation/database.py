@@ -18,6 +18,7 @@ class Content:
     pool: Pool = ()
     name: str = "OpenNebula"
     endpoint: str = "http://localhost:2633/RPC2"
+    grpc: str = "localhost:2634"
     password: str = ""
     tokens: frozenset[str] = frozenset()
     public_key: str = ""
@@ -69,7 +70,8 @@ class Database:
     def set(self, content: Content, now: float) -> None:
         """Change what is in it; the zone's row has the time of its last change."""
         old = self.content
-        if (old.pool, old.name, old.endpoint) != (content.pool, content.name, content.endpoint):
+        zones = [(one.pool, one.name, one.endpoint, one.grpc) for one in (old, content)]
+        if zones[0] != zones[1]:
             self.zone_changed = now
         self.content = content
 
@@ -104,19 +106,21 @@ class Database:
         """The zone's row as oned writes it."""
         servers = "".join(
             f"<SERVER><ID>{one.id}</ID><NAME>{escape(one.name)}</NAME>"
-            f"<ENDPOINT>{escape(one.endpoint)}</ENDPOINT></SERVER>"
+            f"<ENDPOINT>{escape(one.endpoint)}</ENDPOINT>"
+            f"<ENDPOINT_GRPC>{escape(one.grpc)}</ENDPOINT_GRPC></SERVER>"
             for one in self.pool
         )
         return (
             f"<ZONE><ID>0</ID><NAME>{escape(self.content.name)}</NAME>"
-            f"<TEMPLATE><ENDPOINT>{escape(self.content.endpoint)}</ENDPOINT></TEMPLATE>"
+            f"<TEMPLATE><ENDPOINT>{escape(self.content.endpoint)}</ENDPOINT>"
+            f"<ENDPOINT_GRPC>{escape(self.content.grpc)}</ENDPOINT_GRPC></TEMPLATE>"
             f"<SERVER_POOL>{servers}</SERVER_POOL></ZONE>"
         )
 
     def checksums(self, name: str = "opennebula") -> str:
         """Of its replicated tables."""
         users = (self.content.password, sorted(self.content.tokens), self.content.public_key)
-        zone = (self.content.name, self.content.endpoint, self.pool)
+        zone = (self.content.name, self.content.endpoint, self.content.grpc, self.pool)
         parts = {"vm_pool": self.records, "zone_pool": zone, "user_pool": users}
         return "\n".join(
             f"{name}.{table}\t{_number(repr(value))}" for table, value in sorted(parts.items())

@@ -43,12 +43,16 @@ def with_body(content: Content, body: str) -> Content:
     zone = ET.fromstring(body)  # noqa: S314 - written by the simulation
     pool = tuple(
         ServerEntry(
-            int(one.findtext("ID", "")), one.findtext("NAME", ""), one.findtext("ENDPOINT", "")
+            int(one.findtext("ID", "")),
+            one.findtext("NAME", ""),
+            one.findtext("ENDPOINT", ""),
+            one.findtext("ENDPOINT_GRPC", ""),
         )
         for one in zone.iterfind("SERVER_POOL/SERVER")
     )
     name, place = zone.findtext("NAME", ""), zone.findtext("TEMPLATE/ENDPOINT", "")
-    return replace(content, pool=pool, name=name, endpoint=place)
+    grpc = zone.findtext("TEMPLATE/ENDPOINT_GRPC", "")
+    return replace(content, pool=pool, name=name, endpoint=place, grpc=grpc)
 
 
 def ground(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:

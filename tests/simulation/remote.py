@@ -212,14 +212,17 @@ class SimApi:
     def servers(self) -> tuple[ServerEntry, ...]:
         return tuple(sorted(self._content().pool, key=lambda entry: entry.id))
 
-    def zone(self) -> tuple[str, str]:
+    def zone(self) -> tuple[str, str, str]:
         content = self._content()
-        return content.name, content.endpoint
+        return content.name, content.endpoint, content.grpc
 
-    def add_server(self, name: str, endpoint: str) -> None:
+    def speaks_grpc(self) -> bool:
+        return True
+
+    def add_server(self, name: str, endpoint: str, grpc: str) -> None:
         def change(content: Content) -> Content:
             number = max((entry.id for entry in content.pool), default=-1) + 1
-            return replace(content, pool=(*content.pool, ServerEntry(number, name, endpoint)))
+            return replace(content, pool=(*content.pool, ServerEntry(number, name, endpoint, grpc)))
 
         self._write(f"add {name}", change)
 
@@ -237,8 +240,11 @@ class SimApi:
 
         self._have(f"reset {server_id}", reset)
 
-    def set_endpoint(self, endpoint: str) -> None:
-        self._write("endpoint", lambda content: replace(content, endpoint=endpoint))
+    def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
+        self._write(
+            "endpoint",
+            lambda content: replace(content, endpoint=endpoint, grpc=grpc or content.grpc),
+        )
 
     def rename_zone(self, name: str) -> None:
         self._write("rename", lambda content: replace(content, name=name))
