@@ -13,6 +13,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from providers.base import Provider
 from providers.runtime import CREATE, INCOMPLETE, UPDATE
 
 OURS = "pulumi-python:dynamic/opennebula:"
@@ -72,9 +73,9 @@ def _identifier(resource: dict[str, Any]) -> str | None:
     if kind not in RECORDED:
         return None
     module = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    work = import_module(f"providers.work.{module}").Work()
+    provider: Provider = getattr(import_module(f"providers.{module}"), f"{kind}Provider")()
     try:
-        return str(work.identifier_of(resource["inputs"]))
+        return provider.identifier(provider.spec_of(resource["inputs"]))
     except ValueError:
         # Of another release of this program.
         return None

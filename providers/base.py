@@ -203,14 +203,18 @@ class Provider(ResourceProvider):
         self, props: Mapping[str, Any], *, reads: bool = False
     ) -> tuple["Access", "RunState", Any]:
         """Return what an operation on a resource works with: this is where most is imported."""
-        from procedures import specs
         from providers import run_state
 
         if not reads:
             run_state.forget_survey()
         run = run_state.current()
-        spec = getattr(specs, self.spec_type).model_validate(props["spec"])
-        return run.access(progress.reporter(_urn(props))), run, spec
+        return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
+
+    def spec_of(self, props: Mapping[str, Any]) -> Any:
+        """Return the typed spec of a resource with these inputs. Raises ValueError."""
+        from procedures import specs
+
+        return getattr(specs, self.spec_type).model_validate(props["spec"])
 
 
 def now() -> str:

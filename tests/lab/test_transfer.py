@@ -196,7 +196,7 @@ def test_where_another_host_answers_in_the_receivers_place_nothing_is_sent(site:
     assert message.step == "send the database and the keys"
     assert message.expected == "the host key that this program saw itself, of n1a2"
     assert "Host key verification failed" in message.seen
-    assert "stands in between" in message.remedy
+    assert "a third party intercepts them" in message.remedy
     assert logins(lab, "n1a1", "n1a2") == []
     assert lab.host("n1a2").run("ls -A /var/lib/opennebula-ha/incoming").stdout == ""
 

@@ -356,23 +356,6 @@ def _start_unit(site: Site, host: SimHost, name: str) -> None:
 
 
 @script("addresses")
-def address_managers(site: Site, host: SimHost, v: Values) -> Values:
-    """Nothing there manages addresses by itself."""
-    return {"managers": ""}
-
-
-@script("places program")
-def announce(site: Site, host: SimHost, v: Values) -> None:
-    """Nobody's neighbours are simulated."""
-
-
-@script()
-def await_stopped(site: Site, host: SimHost, v: Values) -> Values:
-    """A stop takes no time here."""
-    return {"waited": "no"}
-
-
-@script("addresses")
 def drop_addresses(site: Site, host: SimHost, v: Values) -> None:
     for address in v["addresses"].split():
         host.vips.pop(address, None)

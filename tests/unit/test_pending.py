@@ -84,16 +84,13 @@ def test_of_checks_there_is_nothing_to_record() -> None:
 
 
 def test_all_kinds_are_known_whose_create_changes_something() -> None:
-    folder = ROOT / "providers" / "work"
     kinds: dict[str, type[Provider]] = {}
-    for path in folder.glob("*.py"):
-        if path.stem not in ("__init__", "base"):
-            module = import_module(f"providers.{path.stem}")
-            kinds |= {
-                name.removesuffix("Provider"): one
-                for name, one in vars(module).items()
-                if isinstance(one, type) and issubclass(one, Provider) and one is not Provider
-            }
+    for path in (ROOT / "providers").glob("*.py"):
+        kinds |= {
+            name.removesuffix("Provider"): one
+            for name, one in vars(import_module(f"providers.{path.stem}")).items()
+            if isinstance(one, type) and issubclass(one, Provider) and one is not Provider
+        }
     assert {name for name, one in kinds.items() if one.changes_hosts} == {*RECORDED}
 
 

@@ -284,7 +284,7 @@ def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> 
     sent = send(tmp_path, lets_in="nothing", refusal="Host key verification failed.")
     assert sent.status == 65
     assert sent.output.values["expected"].endswith("saw itself, of n1a2")
-    assert "stands in between" in sent.output.values["remedy"]
+    assert "a third party intercepts them" in sent.output.values["remedy"]
 
 
 FAKE_DUMPER = """
