@@ -43,7 +43,7 @@ def test_another_password_of_oneadmin_locks_nobody_out(zone: Zone) -> None:
     new = operator.secrets["one_pass"] = "canary-one-pass-2nd"
     term = servers(lab.host("n1a1"))[0].term
     for moment in (
-        "let in the new password",
+        "accept the new password",
         "n1a2: write one_auth",
         "make the new password the only one",
     ):
