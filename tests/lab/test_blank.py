@@ -1,5 +1,6 @@
 """Hosts that somebody else built: refused and unchanged, and the way out that is named works."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -195,9 +196,10 @@ MIXED = (
 """Signs that can be on one host together."""
 
 
-def test_a_random_mixture_of_signs(lab: Lab, tmp_path: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+@pytest.mark.parametrize("run", range(int(os.environ.get("LAB_RUNS", "1"))))
+def test_a_random_mixture_of_signs(run: int, lab: Lab, tmp_path: Path) -> None:
+    seed = int(os.environ.get("LAB_SEED") or random.randrange(1 << 32))
+    print(f"mixture {run}: LAB_SEED={seed}")
     chance = random.Random(seed)
     cases = [CASES[name] for name in chance.sample(MIXED, chance.randint(2, len(MIXED)))]
     host = renewed(lab)

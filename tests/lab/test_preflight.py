@@ -168,7 +168,7 @@ def test_every_check_fails_all_is_said_at_once_and_nothing_is_changed(site: Site
         " host",
     }
     assert seen["n1a1", "resolve the front-ends' names"] == "n1a3 at 10.2.50.99"
-    assert seen[FOUND_IT, "see that the VIP is free"].startswith("02:00:0a:02:32:0e does")
+    assert seen[FOUND_IT, "see that the VIP is free"].startswith("02:00:0a:02:32:0e there")
     assert seen["n1a2", "check the VIP's interface"].count("eth0 10.2.50.11/24") == 1
     assert seen["n1a2", "check the free space"] == "0 MiB"
     assert seen["n1a2", "check the memory"] == "300 MiB"
