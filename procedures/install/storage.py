@@ -116,7 +116,7 @@ def require_same(seen: Mapping[str, Storage]) -> None:
                     f"compare {path}",
                     expected=f"the share that {others} mounted there",
                     seen="another one, with stamps of "
-                    + (", ".join(sorted(stamp for stamp, _ in view)) or "nobody"),
+                    + (", ".join(sorted(stamp for stamp, _ in view)) or "no front-end"),
                     remedy="see where the src of that entry of opennebula-ha:fstab leads to on"
                     f" {name}; then umount {path} and mount {path} there, and run again",
                 )

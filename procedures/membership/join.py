@@ -196,7 +196,7 @@ class Join:
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Say where the server's own database lists other servers than the leader's."""
         if own.has_content and own.pool != view.pool and _entry(view, own.host.name) is not None:
-            listed = ", ".join(entry.name for entry in own.pool) or "nobody"
+            listed = ", ".join(entry.name for entry in own.pool) or "no server"
             everybody = ", ".join(entry.name for entry in view.pool)
             self._access.report(
                 f"{own.host.name}: its database lists {listed}, the zone has {everybody}"

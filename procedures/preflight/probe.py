@@ -168,7 +168,7 @@ def _listening(text: str) -> dict[int, Listener]:
         process = re.search(r'\(\("([^"]+)"', line)
         number = int(port)
         known = found[number].addresses if number in found else ()
-        found[number] = Listener(process[1] if process else "somebody", (*known, address))
+        found[number] = Listener(process[1] if process else "another program", (*known, address))
     return found
 
 

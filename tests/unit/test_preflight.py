@@ -1,5 +1,7 @@
 """The checks beforehand: facts in, faults out; and who is looked at, when and how."""
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -12,6 +14,7 @@ from opennebula import families
 from procedures.context import Access, Secrets
 from procedures.facts.observe import Address, Dump, Facts, Package
 from procedures.parallel import HostErrors
+from procedures.preflight import probe
 from procedures.preflight.checks import SKIPPABLE, findings
 from procedures.preflight.checks.host import GIB, MIB, PATHS
 from procedures.preflight.checks.renamed import renamed
@@ -19,6 +22,7 @@ from procedures.preflight.context import Finding, HostReport, Site, StackChange,
 from procedures.preflight.preflight import preflight
 from procedures.preflight.probe import ClockReading, Listener, Probe, Room, read_probe
 from procedures.preflight.zone_preflight import ZoneChange
+from procedures.script_text import scripts
 from procedures.specs import PreflightSpec, Vip, ZoneSpec
 from settings.model import Settings
 from tests.unit.test_procedures import facts
@@ -977,3 +981,13 @@ def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
     assert error.step == "compare the front-ends' names"
     assert error.expected == "n1a3 at 10.2.50.12, as the stack has it"
     assert "back to n1a3" in error.remedy
+
+
+def test_every_value_that_a_probe_is_read_from_is_one_that_its_script_gives() -> None:
+    """A name that no script gives would leave its check without a fact, and silent."""
+    reader = inspect.getsource(probe.read_probe)
+    read = set(re.findall(r'values(?:\.get\(|\[)"(\w+)"', reader))
+    given = "".join(
+        scripts()[name].read_text(encoding="utf-8") for name in ("preflight", "observe", "common")
+    )
+    assert read <= set(re.findall(r"\b(?:tell|give) (\w+)", given))

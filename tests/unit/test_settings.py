@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import yaml
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from settings import PROJECT, Settings, SettingsError, cautions, parse
+from settings.model import base
 
 CANARY = "canary-that-nobody-may-see"
 ROOT = Path(__file__).parents[2]
@@ -618,3 +619,18 @@ def test_shares_and_links_are_typed() -> None:
     stack = parse(raw({**GOOD, "fstab": [share], "ds": {"config": {"mounts": mounts}}}))
     assert (stack.fstab[0].owner, stack.fstab[0].group) == ("1000", "9869")
     assert stack.ds.links == {"1": "/mnt/one"}
+
+
+NUMBERS = [
+    key
+    for key, field in Settings.model_fields.items()
+    if base(field.annotation) is int and field.default is None
+]
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_without_default_excludes_the_0_that_pulumi_passes_for_it(key: str) -> None:
+    field = Settings.model_fields[key]
+    annotation: Any = Annotated[field.annotation, Field(), *field.metadata]
+    with pytest.raises(ValidationError):
+        TypeAdapter(annotation).validate_python(0)
