@@ -29,7 +29,7 @@ from opennebula.families import FAMILIES, Family
 LOCK_PATIENCE = 900.0
 """Seconds to wait for another program that has the package manager's lock, in all of a script.
 
-Unattended upgrades on a new virtual machine take up to a quarter of an hour. See common.sh.
+Unattended upgrades on a new virtual machine take up to a quarter of an hour.
 """
 
 _FOLDER = Path(__file__).parent
@@ -90,7 +90,8 @@ def declarations(name: str) -> dict[str, tuple[str, ...]]:
 @cache
 def script_text(*names: str) -> str:
     """All of one of this project's scripts but its variables, or of several as one."""
-    return _read("common") + _families() + "".join(map(_read, names))
+    patience = f': "${{lock_patience:={LOCK_PATIENCE:.0f}}}"\n'
+    return patience + _read("common") + _families() + "".join(map(_read, names))
 
 
 @cache

@@ -67,14 +67,6 @@ def faults(made: Conversion, text: str) -> list[str]:
     return []
 
 
-def settings_of(made: Conversion) -> Settings | None:
-    """The settings of a stack that is in order."""
-    try:
-        return parse(_raw(made))
-    except SettingsError:
-        return None
-
-
 def _raw(made: Conversion) -> dict[str, str]:
     config = json.loads(json.dumps(made.config))
     for key, secret in made.secrets.items():

@@ -104,7 +104,6 @@ halt_oned() {
 # Run the package manager, or a function that does; what it says is in said. As long as another program
 # has its lock it is asked again, for lock_patience seconds in all of this script.
 lock_waited=0
-: "${lock_patience:=900}"
 ask() { # COMMAND...
     local status holder told= began
     while true; do
