@@ -21,7 +21,8 @@ tell_units() { # UNIT...
     tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
 }
 # Units that start by themselves from now on. systemd reads all units anew after each change of one,
-# with a process for each way in which units are made: it is told of all at once, or of nothing.
+# with a process for each way in which units are made: it is told of all at once, or of nothing. Sets
+# reloaded where it was.
 keep_enabled() { # UNIT...
     local unit masked=() missing=()
     for unit in "$@"; do
@@ -34,13 +35,13 @@ keep_enabled() { # UNIT...
     [ ${#missing[@]} -gt 0 ] || return 0
     [ ${#masked[@]} = 0 ] || systemctl --no-reload unmask "${masked[@]}" 2>/dev/null
     systemctl enable "${missing[@]}" 2>/dev/null
+    reloaded=yes
 }
 # Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
 stop_oned() {
     step "stop oned"
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
-        await_stoppable
         systemctl --no-block stop opennebula.service 2>/dev/null || true
         # While it stops.
         systemctl daemon-reload
@@ -48,19 +49,19 @@ stop_oned() {
     halt_oned
 }
 state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
-# A stop within seconds after the start may never end: a thread of oned's waits for one that has just
-# begun. Systemd knows when it said that it was ready.
-await_stoppable() {
-    local ready pause
-    ready=$(systemctl show -p ActiveEnterTimestampMonotonic --value opennebula.service)
-    [ "$(state_of_oned)" = active ] && [ "${ready:-0}" -gt 0 ] || return 0
-    # Of a process that has just begun, as in tell_units.
-    pause=$(awk -v ready="$ready" '{pause = 4 + ready / 1e6 - $22 / 100; if (pause > 0) print pause}' \
-        /proc/self/stat)
-    [ -z "$pause" ] || sleep "$pause"
+# One that starts at this moment runs, or fails, within seconds. One that systemd starts again and again
+# pauses in between: it does not run.
+await_started() {
+    for _ in $(seq 150); do
+        case $(systemctl show -p SubState --value opennebula.service) in
+            start | start-pre | start-post) sleep 0.2 ;;
+            *) return 0 ;;
+        esac
+    done
 }
 # Wait for the end of an oned that is being stopped. One that has ended all of its modules and runs on
-# waits for a thread that never ends: systemd would kill it after 90 s, and nothing is lost by that.
+# waits for a driver that never ends: systemd would kill it after 90 s, and nothing is lost by that. Our
+# part of its unit (KillMode) keeps it from that, where systemd has read it.
 await_stopped() {
     local finished=0
     for _ in $(seq 850); do
@@ -81,12 +82,13 @@ has_finished() {
 }
 # Stop oned, whatever it does.
 end_oned() {
-    await_stoppable
     systemctl --no-block stop opennebula.service 2>/dev/null || true
     for _ in $(seq 25); do
         # Its job has begun by then.
-        [ "$(state_of_oned)" = active ] || break
-        sleep 0.2
+        case $(state_of_oned) in
+            active | activating | reloading) sleep 0.2 ;;
+            *) break ;;
+        esac
     done
     await_stopped
 }
@@ -100,6 +102,11 @@ halt_oned() {
         *) refuse "oned to stop" "it is $state" \
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
+}
+# For what changes its data or its SERVER_ID. One that only tries to start is ended: it serves nobody.
+require_stopped() {
+    [ "$(state_of_oned)" != active ] || refuse "oned stopped" "oned running" "run again"
+    halt_oned
 }
 # Run the package manager, or a function that does; what it says is in said. As long as another program
 # has its lock it is asked again, for lock_patience seconds in all of this script.
@@ -196,7 +203,8 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
-    if [ "$1" = restart ]; then end_oned; else await_stopped; fi
+    # A start in progress has read its configuration already: this one would only wait for its end.
+    [ "$1" = start ] && [ "$(state_of_oned)" = active ] || end_oned
     if systemctl start opennebula.service; then
         # It has its database now.
         unclaim
@@ -243,10 +251,10 @@ leader_socket=opennebula-ha-leader.socket
 drop_programs() {
     systemctl disable --now "$leader_socket" 2>/dev/null || true
     rm -f "/etc/systemd/system/$leader_socket" /etc/systemd/system/opennebula-ha-leader@.service \
-        /etc/systemd/system/opennebula-{gate,flow,form}.service.d/opennebula-ha.conf \
+        /etc/systemd/system/opennebula{,-gate,-flow,-form}.service.d/opennebula-ha.conf \
         /etc/sudoers.d/opennebula-ha /var/lib/one/remotes/hooks/raft/vips.sh
     rm -rf /usr/local/lib/opennebula-ha
-    rmdir /etc/systemd/system/opennebula-{gate,flow,form}.service.d 2>/dev/null || true
+    rmdir /etc/systemd/system/opennebula{,-gate,-flow,-form}.service.d 2>/dev/null || true
 }
 drop_address() {
     ip -o address show | awk -v address="$1" 'index($4, address "/") == 1 {print $2, $4}' |

@@ -3,7 +3,7 @@
 #: dump: of what is there now
 #: instead: a kept dump to go back to, or nothing
 #: servers: of the zone now, lines ID NAME
-! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
+require_stopped
 # Its own database, or a dump of it.
 may_replace=yes
 servers_of_then() {
