@@ -203,8 +203,11 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
-    # A start in progress has read its configuration already: this one would only wait for its end.
-    [ "$1" = start ] && [ "$(state_of_oned)" = active ] || end_oned
+    case $1-$(state_of_oned) in
+        # A start in progress has read its configuration already: another would only wait for its end.
+        restart-* | start-activating) end_oned ;;
+        *) await_stopped ;;
+    esac
     if systemctl start opennebula.service; then
         # It has its database now.
         unclaim

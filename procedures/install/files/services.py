@@ -33,6 +33,10 @@ _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
 # oned may start it again, and then wait for it in its exit for ever.
 _STOPS_DRIVERS = "[Service]\nKillMode=mixed\n"
 
+ONED_STOPS = ManagedFile(
+    ONED, partial(ours, wanted=_STOPS_DRIVERS), package="", owner="root:root", mode="644"
+)
+
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
 # One-deploy's default, too: clients come to the VIP.
@@ -60,13 +64,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             owner="root:root" if is_led else "",
             mode="644" if is_led else "",
         )
-    yield ManagedFile(
-        ONED,
-        partial(ours, wanted=_STOPS_DRIVERS),
-        package="",
-        owner="root:root",
-        mode="644",
-    )
+    yield ONED_STOPS
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}
         if one_token:
