@@ -1,4 +1,5 @@
 # Start the first server alone with an empty database.
+#: use configuration copies dumps mariadb marks oned units
 #: db_name
 #: mariadb: yes, or no: it holds no database of OpenNebula's in MariaDB
 #: secret oned_conf: the whole file, with SERVER_ID -1

@@ -27,7 +27,7 @@ from procedures.specs import Database
 CONVERSION = 7200.0
 """Seconds for all of it: each row is written once and read three times."""
 SCRATCH = "opennebula_ha_incoming"
-"""Where tables wait to take their place: as in common.sh."""
+"""Where tables wait to take their place: as in mariadb.sh."""
 STEP = "convert the database"
 _EMPTY = Database(name=SCRATCH, owner="opennebula_ha_empty")
 _PROGRAM = Path(__file__).parent / "programs" / "convert_sqlite.py"

@@ -1,5 +1,6 @@
 # Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the
 # section DB of oned.conf changes, oned works with SQLite: whatever fails goes back to that.
+#: use configuration copies database_account family gui mariadb marks oned onedb processes units
 #: steps: the functions below, in that order
 #: db_name
 #: db_owner

@@ -525,7 +525,7 @@ def _check_conf(host: Host, text: str) -> None:
 
 
 def files(values: Mapping[str, str]) -> dict[str, File]:
-    """By path, as ``give_files`` of common.sh tells them."""
+    """By path, as ``give_files`` tells them."""
     found = {}
     for line in values.get("files", "").splitlines():
         mode, owner, path, *text = line.split(" ", 3)
@@ -553,7 +553,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 
 
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
-    """By name, as ``tell_units`` of common.sh tells them."""
+    """By name, as ``tell_units`` tells them."""
     found = {}
     uptime = float(values["uptime"])
     for block in values["units"].split("\n\n"):

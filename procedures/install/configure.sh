@@ -1,5 +1,6 @@
 # Write the database's account, the configuration files and the credentials of one front-end. Of
 # what runs it restarts what is beside oned, and only where its own file changes.
+#: use blocks configuration database_account dumps family gui hosts_files marks programs units
 #: hosts_entries: lines of /etc/hosts
 #: mariadb: yes or no
 #: db_owner

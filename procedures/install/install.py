@@ -231,7 +231,7 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
 
 
 def _blank(seen: Facts, spec: InstallationSpec) -> str:
-    """What the mark on a host says that is blank, or half set up by us: see claim in common.sh."""
+    """What the mark on a host says that is blank, or half set up by us: see claim in marks.sh."""
     if seen.has_content or signs.signs(seen, spec.database, new=True):
         return ""
     return "packaged" if seen.package else "new"

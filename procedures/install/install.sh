@@ -1,4 +1,5 @@
 # Set up OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+#: use configuration family marks package_manager
 #: url
 #: key_url
 #: key

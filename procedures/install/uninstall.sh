@@ -1,5 +1,6 @@
 # Stop and disable what the installation brought; the data is removed only with purge. MariaDB itself
 # stays: it may serve others.
+#: use blocks database_account dumps hosts_files mariadb marks package_manager programs shares transfer
 #: features: units
 #: purge: yes or no
 #: db_name

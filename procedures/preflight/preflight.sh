@@ -1,5 +1,6 @@
 # Report what has to be right on a host before anything changes there; observe.sh follows, if it can
 # run here at all. Changes nothing.
+#: use family mariadb ssh
 #: vips: addresses that must not be in use elsewhere
 #: targets: lines ADDRESS PORT
 #: paths: where there has to be room

@@ -1,5 +1,6 @@
 # Dump the database, and send it as it comes, with .one, .ssh and the remotes, straight to the other
 # front-ends, all at once. OPERATOR_AGENT is in the environment where the operator's agent is lent.
+#: use dumps gui ssh transfer
 #: db_name
 #: reason
 #: keep: how many dumps

@@ -1,4 +1,5 @@
 # Let oned start again, and start it.
+#: use gui marks oned staged transfer units
 #: settle: yes: with what was staged; no: without
 step "start oned"
 # Of a transfer that was cut off when the database was in place already.

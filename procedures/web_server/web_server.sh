@@ -1,4 +1,5 @@
 # Set up the web server with TLS in front of FireEdge.
+#: use family package_manager units
 #: server: apache or nginx
 #: key: path
 #: certchain: path

@@ -16,7 +16,7 @@ _LINK = "52:54:00:00:00:"
 
 
 def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
-    """As tell_units of common.sh tells them; the time is that since the host's boot."""
+    """As tell_units tells them; the time is that since the host's boot."""
     blocks = []
     for name in names:
         unit = host.unit(name.removesuffix(".service"))
@@ -30,7 +30,7 @@ def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
 
 
 def files(host: SimHost, paths: Iterable[str]) -> str:
-    """As give_files of common.sh tells them."""
+    """As give_files tells them."""
     return "\n".join(
         f"{file.mode:o} {file.owner} {path} {base64.b64encode(file.text.encode()).decode()}"
         for path in paths

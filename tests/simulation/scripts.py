@@ -87,7 +87,7 @@ def script(
     return declare
 
 
-# What they do alike: common.sh
+# What they do alike: the shared shell
 
 
 def stop_oned(site: Site, host: SimHost) -> Effects:

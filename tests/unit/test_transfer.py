@@ -24,7 +24,7 @@ from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.session import Session
 from hosts.shell import Ended
-from procedures.script_text import scripts
+from procedures.script_text import scripts, shared_shell
 from procedures.specs import Database
 from procedures.transfer import seed as transfers
 from tests.unit.test_procedures import facts
@@ -101,8 +101,8 @@ def leader(
 ) -> Sent:
     """Run one of the scripts that make a dump, with its folders below that one."""
     (home / "one" / ".one").mkdir(parents=True)
-    common, own = (scripts()[part].read_text() for part in ("common", name))
-    body = f"{common}{fakes}{own}"
+    own = scripts()[name].read_text()
+    body = f"{shared_shell({name: own})}{fakes}{own}"
     for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
         body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))
     body = body.replace("cd /var/lib/one ", f"cd {home}/one ")
