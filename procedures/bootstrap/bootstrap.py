@@ -66,7 +66,7 @@ def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
     Held on the first, by name, of the front-ends that stay: every run finds the same one, whoever
     leads at the moment.
     """
-    with access.session(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
+    with access.connection(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
         yield
 
 

@@ -44,11 +44,11 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
 
     The zone's list of servers is empty then: they are others now. Raises HostError.
     """
-    session = access.session(seen.host)
+    connection = access.connection(seen.host)
     access.run(seen.host, "receive", timeout=STOP)
     for file in (kept.database, kept.keys):
         access.report(f"{seen.host.name}: send {file.name}")
-        session.send(file, INCOMING, COPY)
+        connection.send(file, INCOMING, COPY)
     access.run(
         seen.host,
         "restore",

@@ -83,11 +83,11 @@ def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
     """With the keys that this program verified itself."""
     lines = {}
     for name, host in spec.hosts.items():
-        session = access.session(host)
+        connection = access.connection(host)
         places = [name, host.address]
-        if session.port != 22:
-            places = [f"[{place}]:{session.port}" for place in places]
-        lines[name] = f"{','.join(places)} {session.host_key}"
+        if connection.port != 22:
+            places = [f"[{place}]:{connection.port}" for place in places]
+        lines[name] = f"{','.join(places)} {connection.host_key}"
     return lines
 
 

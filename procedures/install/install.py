@@ -430,6 +430,6 @@ def _installed(
         package=seen.package,
         distribution=f"{seen.distribution} {seen.release}",
         machine_id=seen.machine_id,
-        host_key=access.session(spec.host).host_key,
+        host_key=access.connection(spec.host).host_key,
         drift=differs,
     )

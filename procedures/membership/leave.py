@@ -208,11 +208,11 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """The other servers whose oned is silent, and whose host does not answer either."""
     silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
-    session = access.session(api_host(view, hosts))
+    connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
         try:
-            session.open_stream(SSH_PORT, PROBE, address).close()
+            connection.open_stream(SSH_PORT, PROBE, address).close()
         except OSError as error:
             # Whoever refuses a connection is there.
             return "refused" not in str(error).lower()

@@ -108,8 +108,10 @@ def _send(
 ) -> str:
     lines = []
     for host in targets:
-        session = access.session(host)
-        lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
+        connection = access.connection(host)
+        lines.append(
+            f"{host.name} {connection.user} {host.address} {connection.port} {connection.host_key}"
+        )
     try:
         output = access.run(
             source,
@@ -121,7 +123,7 @@ def _send(
         )
     except HostError as error:
         for host in targets:
-            if full := access.session(host).full_disks():
+            if full := access.connection(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
         raise
     return output.values["dump"]

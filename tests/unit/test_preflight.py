@@ -877,7 +877,7 @@ class Hosts:
     def report(self, message: str) -> None:
         self.reports.append(message)
 
-    def session(self, host: Host) -> Connection:
+    def connection(self, host: Host) -> Connection:
         there = host.name in self.told
         return Connection(None if there else unreachable(host.name))
 

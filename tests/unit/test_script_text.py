@@ -23,7 +23,7 @@ from procedures.script_text import (
 OWN = sorted(scripts())
 FOLDER = Path(module.__file__).parent
 PARTS = sorted(path.stem for path in FOLDER.glob("shell/*.sh"))
-RECOVERS = {"oned": "configuration"}
+RECOVERS = {"oned": "configuration", "unstage": "configuration"}
 """Parts that another one needs for what they do when they are loaded."""
 
 
@@ -115,7 +115,7 @@ def test_a_name_of_its_own_is_none_of_the_shared_shell(line: str) -> None:
 
 def test_nothing_is_sent_with_a_variable_missing() -> None:
     sent: list[Any] = []
-    pool: Any = SimpleNamespace(session=sent.append)
+    pool: Any = SimpleNamespace(connection=sent.append)
     access = Access(pool, Secrets("", ""), lambda _: None)
     with pytest.raises(ValueError, match="no variable users"):
         access.run(Host(name="n1a1", address="10.0.0.1"), "authorize")
