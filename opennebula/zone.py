@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-SOLO_ID = -1
+STANDALONE_ID = -1
 """SERVER_ID of a front-end that is no zone server."""
 
 

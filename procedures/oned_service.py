@@ -76,7 +76,7 @@ def assign_server_id(
     written = configuration.with_server_id(seen.newest_conf, server_id)
     access.run(
         seen.host,
-        "enlist",
+        "assign_server_id",
         variables={"db_name": zone.database.name, "zone": body},
         secrets={"oned_conf": written.rstrip("\n")},
     )

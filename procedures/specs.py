@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hosts.models import Host, Strict
 from opennebula import raft_hook
-from opennebula.managed_settings import Wish
+from opennebula.managed_settings import Setting
 from opennebula.zone import endpoint, grpc_endpoint
 
 
@@ -130,7 +130,7 @@ class Drivers(Spec):
 class Schedulers(Spec):
     """What differs from the schedulers' own settings: of each attribute, or section and key."""
 
-    rank: dict[str, Wish] = Field(default_factory=dict)
+    rank: dict[str, Setting] = Field(default_factory=dict)
     drs: dict[str, Plain] = Field(default_factory=dict)
 
 
@@ -175,7 +175,7 @@ class InstallationSpec(_WithVips):
     """Feature to the address that it listens at."""
     names: dict[str, str] = Field(default_factory=dict)
     """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
-    oned: dict[str, Wish] = Field(default_factory=dict)
+    oned: dict[str, Setting] = Field(default_factory=dict)
     """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
     no null."""
     pkg_cache_proxy: str | None = None

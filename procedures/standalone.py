@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
-from opennebula.zone import SOLO_ID
+from opennebula.zone import STANDALONE_ID
 from procedures import health
 from procedures.context import Access
 from procedures.facts.observe import Facts, facts
@@ -37,9 +37,9 @@ def _alone(
     access: Access, zone: ZoneSpec, host: Host, goes: Callable[[str], bool], reason: str
 ) -> Facts:
     seen = facts(access, host, zone.database)
-    if seen.server_id != SOLO_ID:
+    if seen.server_id != STANDALONE_ID:
         dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=True)
-        seen = assign_server_id(access, zone, seen, SOLO_ID)
+        seen = assign_server_id(access, zone, seen, STANDALONE_ID)
     start(access, host, None)
     api = answering(access, host)
     try:

@@ -22,7 +22,7 @@ class BootstrapProvider(Provider):
     spec_type = "ZoneSpec"
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether a front-end left that the founder may have on its list, or it is not done."""
+        """Whether it is not done, or a front-end left that may be in the first server's pool."""
         left = olds["front_ends"].keys() - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
@@ -78,7 +78,7 @@ class BootstrapProvider(Provider):
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
-    """What a founding does on its founder alone."""
+    """Bootstrap a zone on its first server alone."""
 
     def __init__(
         self,

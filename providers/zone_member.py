@@ -35,7 +35,7 @@ class ZoneMemberProvider(Provider):
         """Find itself a server already, or join."""
         from procedures.membership.join import join
 
-        return _outputs(spec, join(access, spec, _peers(run, spec), run.founded))
+        return _outputs(spec, join(access, spec, _peers(run, spec), run.known_zone))
 
     def do_create_again(
         self,

@@ -16,7 +16,7 @@ if [ "$mariadb" = yes ]; then
 elif [ -s /var/lib/one/one.db ]; then
     refuse "no SQLite database" "/var/lib/one/one.db" "run again"
 fi
-# What an earlier life left: a founder starts outside any zone.
+# Left by an earlier zone: the first server starts standalone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database beside credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete

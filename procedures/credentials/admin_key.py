@@ -42,7 +42,7 @@ def set_public_key(
         output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
-    def settle_key(api: Api) -> bool:
+    def set_key(api: Api) -> bool:
         there = api.public_key()
         if there and there != _lines(wanted) and not replace:
             return False
@@ -52,7 +52,7 @@ def set_public_key(
         return True
 
     return health.ask(
-        access, find, settle_key, step="set oneadmin's public key", expected="oned to do it"
+        access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
     )
 
 

@@ -14,9 +14,9 @@ from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
-from opennebula.membership import FrontEndView
+from opennebula.membership.observed import FrontEndView
 from opennebula.packages import FEATURES
-from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
+from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
 from procedures.facts import traces
 from procedures.facts.traces import Traces
@@ -190,8 +190,8 @@ class Facts:
         """SERVER_ID in oned.conf; solo where there is none."""
         federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
         if not isinstance(federation, dict):
-            return SOLO_ID
-        return int(federation.get("SERVER_ID", SOLO_ID))
+            return STANDALONE_ID
+        return int(federation.get("SERVER_ID", STANDALONE_ID))
 
     @property
     def newest_conf(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hosts.models import Host
 from opennebula import conf, managed_settings, raft_hook
 from opennebula.database import DatabaseSection, DataPlace
-from opennebula.managed_settings import Wish
+from opennebula.managed_settings import Setting
 from procedures.install.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
 
@@ -31,16 +31,16 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
         # Without a VIP, too: it starts and stops what runs beside the leader.
         arguments = " ".join([role, *places])
         text = conf.write(text, hook, {"COMMAND": hooks[role], "ARGUMENTS": arguments})
-    wishes: dict[str, Wish] = {}
+    wanted: dict[str, Setting] = {}
     if any(vip.is_ipv6 for vip in spec.vips):
         # That of IPv4, too; by itself oned listens there alone.
-        wishes["LISTEN_ADDRESS"] = "::"
+        wanted["LISTEN_ADDRESS"] = "::"
     if spec.ldap.is_default:
         text = _with_driver(text, "ldap")
-        wishes["DEFAULT_AUTH"] = "ldap"
+        wanted["DEFAULT_AUTH"] = "ldap"
     named = {name.upper() for name in spec.oned}
-    wishes = {name: wish for name, wish in wishes.items() if name not in named}
-    return managed_settings.settle(text, {**spec.oned, **wishes})
+    wanted = {name: setting for name, setting in wanted.items() if name not in named}
+    return managed_settings.apply(text, {**spec.oned, **wanted})
 
 
 def hook_commands(spec: InstallationSpec) -> dict[str, str]:

@@ -37,7 +37,7 @@ def clean_up_accounts(
         hosts,
         lambda host: access.run(
             host,
-            "settle_account",
+            "revoke_accounts",
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),

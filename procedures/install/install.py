@@ -9,7 +9,7 @@ from hosts.models import Host
 from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
-from opennebula.zone import SOLO_ID, State
+from opennebula.zone import STANDALONE_ID, State
 from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
@@ -101,7 +101,7 @@ def install(
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
-    if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
+    if peers is not None and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
@@ -271,7 +271,7 @@ def _leads(seen: Facts, state: State | None) -> bool | None:
     of both.
     """
     if not seen.active:
-        return None if seen.server_id == SOLO_ID else False
+        return None if seen.server_id == STANDALONE_ID else False
     return {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
 
 

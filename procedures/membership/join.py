@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api
-from opennebula.membership import Refusal, plan_join
+from opennebula.membership.join import plan_join
+from opennebula.membership.observed import Refusal
 from opennebula.zone import (
     ServerEntry,
     State,
@@ -19,7 +20,7 @@ from opennebula.zone import (
     quorum,
 )
 from procedures import health
-from procedures.bootstrap.bootstrap import Founded, refused, zone_lock
+from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts, all_facts, facts, require_names, zone_view
@@ -94,17 +95,17 @@ def membership(
 
 
 def join(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], founded: Founded | None = None
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], known_zone: KnownZone | None = None
 ) -> int:
     """Have the host in the zone, whatever an interrupted run left; its SERVER_ID.
 
     ``hosts`` are all that the zone may have, this one and those about to leave included.
-    ``founded``: what this run knows of the zone already. Raises HostError.
+    ``known_zone``: what this run knows of the zone already. Raises HostError.
     """
-    founded = founded or Founded()
+    known_zone = known_zone or KnownZone()
     name = spec.host.name
     # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
-    found = _by_status(founded.view, name) if founded.view else MemberStatus(-1)
+    found = _by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
     if found.server_id < 0 or found.faults:
         found = _by_status(zone_view(access, hosts), name)
     if found.server_id >= 0 and not found.faults:
@@ -112,7 +113,7 @@ def join(
     if found.server_id >= 0:
         access.report(f"{name}: repair: {'; '.join(found.faults)}")
     with zone_lock(access, hosts):
-        return Join(access, spec, hosts, seeded=name in founded.seeded).run()
+        return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
 
 
 class Join:

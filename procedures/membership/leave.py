@@ -6,8 +6,9 @@ from functools import partial
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
-from opennebula.membership import Refusal, check_leave, check_shrink
-from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
+from opennebula.membership.leave import check_leave, check_shrink
+from opennebula.membership.observed import Refusal
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView
 from procedures import health
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
@@ -115,7 +116,7 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
             back = access.api(way, timeout=5, of=address).raft_status()
         except (ApiError, HostError):
             continue
-        if back.server_id == SOLO_ID:
+        if back.server_id == STANDALONE_ID:
             continue
         raise HostError(
             name,

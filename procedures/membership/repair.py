@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from hosts.models import Host
-from opennebula.repairs import Condition, Need, plan_repairs
+from opennebula.membership.repair import Condition, Need, plan_repairs
 from opennebula.zone import ServerEntry, ZoneView
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access

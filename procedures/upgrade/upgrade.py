@@ -214,7 +214,7 @@ class _Changing:
                 self._give_up(error)
                 raise
             self._change_others()
-        self._start(settle=True)
+        self._start(takes_staged=True)
 
     def _stop_all(self) -> None:
         """Followers first: the leader has whatever was written last."""
@@ -291,9 +291,9 @@ class _Changing:
             stop=True,
         )
 
-    def _start(self, *, settle: bool) -> None:
+    def _start(self, *, takes_staged: bool) -> None:
         self._access.report(f"start {', '.join(self._hosts)} together")
-        variables = {"settle": "yes" if settle else "no"}
+        variables = {"takes_staged": "yes" if takes_staged else "no"}
         on_each(
             self._hosts,
             lambda host: self._access.run(
@@ -315,7 +315,7 @@ class _Changing:
             for name, one in self._facts.items():
                 if one.package != one.replaced:
                     swap(self._access, self._hosts[name], folder="old", start=False)
-            self._start(settle=False)
+            self._start(takes_staged=False)
         except HostError as another:
             raise HostErrors([error, another]) from None
 

@@ -61,7 +61,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             token[("token_remote_support",)] = one_token
         yield ManagedFile(
             SUNSTONE,
-            lambda text: yaml_file.settle(text, token),
+            lambda text: yaml_file.apply(text, token),
             yaml_file.differences,
             package=FEATURES["gui"],
             restarts=FEATURES["gui"],
@@ -73,30 +73,30 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
 
 def _gate(text: str, spec: InstallationSpec) -> str:
     address = spec.bind.get("gate", _ANY[0])
-    wishes: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
+    wanted: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
     # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
     # which looks at :server alone, and where that is missing listens where nobody looks for it.
     if _read(text, ":host") is not None:
-        wishes[(":host",)] = address
-        wishes[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
+        wanted[(":host",)] = address
+        wanted[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
     if "flow" in spec.features:
-        wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
-    return yaml_file.settle(text, wishes)
+        wanted[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
+    return yaml_file.apply(text, wanted)
 
 
 def _listening(text: str, address: str) -> str:
-    return yaml_file.settle(text, {(":host",): address})
+    return yaml_file.apply(text, {(":host",): address})
 
 
 def _fireedge(text: str, spec: InstallationSpec) -> str:
-    wishes: dict[yaml_file.KeyPath, Any] = {}
+    wanted: dict[yaml_file.KeyPath, Any] = {}
     if any(vip.is_ipv6 for vip in spec.vips):
-        wishes[("host",)] = "::"
+        wanted[("host",)] = "::"
     if "flow" in spec.features:
-        wishes[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
+        wanted[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
     if "form" in spec.features:
-        wishes[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
-    return yaml_file.settle(text, wishes)
+        wanted[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
+    return yaml_file.apply(text, wanted)
 
 
 def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:

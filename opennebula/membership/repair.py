@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from opennebula.membership import Refusal
+from opennebula.membership.observed import Refusal
 from opennebula.zone import quorum
 
 
