@@ -17,11 +17,10 @@ from typing import Any
 import paramiko
 import pytest
 
-from hosts import agent, login
+from hosts import agent
 from hosts import connection as connections
 from hosts.connection import Connection
 from hosts.errors import HostError
-from hosts.login import Login
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.shell import Ended
@@ -387,7 +386,7 @@ def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transf
         asked = Asked()
         seed(asked)
         ((_, sending),) = asked.of("send")
-        key = login._key_from_text(sending["secrets"]["private_key"] + "\n")
+        key = connections._key_from_text(sending["secrets"]["private_key"] + "\n")
         public = f"{key.get_name()} {key.get_base64()}"
         for _, allowing in asked.of("allow_transfer"):
             assert allowing["variables"]["public_key"] == public
@@ -470,7 +469,7 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
     made: list[FakeClient] = []
     lent: list[Any] = []
 
-    def connect(_: Login) -> FakeClient:
+    def connect(_: Connection) -> FakeClient:
         made.append(FakeClient())
         return made[-1]
 
@@ -479,7 +478,7 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
         lent.append(channel)
         yield
 
-    monkeypatch.setattr(Login, "connect", connect)
+    monkeypatch.setattr(Connection, "_connect", connect)
     monkeypatch.setattr(connections, "Shell", Shell)
     monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
     monkeypatch.setattr(agent, "lent", lend)
