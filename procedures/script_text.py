@@ -3,7 +3,8 @@
 Each script declares its variables, one per line: ``#: NAME: what it is``, or ``#: secret NAME``; a
 name that ends in * stands for any number of them, or none. It also declares the parts of the shared
 shell that it uses: ``#: use PART PART``. The parts are in ``shell/``, and use others in the same
-way. Only what a script uses is sent with it.
+way. Only what a script uses is sent with it. A line ``#: facts MODULE`` stands for the shell of a
+dataclass of facts: see ``facts/fact.py``.
 
 Two parts depend on the family of the host's distribution, which the host itself finds out: nothing
 is known of it before. ``family`` assigns the constants of the family. ``package_manager`` defines
@@ -25,6 +26,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from opennebula.families import FAMILIES, Family
@@ -38,6 +40,7 @@ Unattended upgrades on a new virtual machine take up to a quarter of an hour.
 _FOLDER = Path(__file__).parent
 _DECLARED = re.compile(r"#: (secret )?(\w+\*?)(?:: .+)?")
 _USED = re.compile(r"#: use (\w+(?: \w+)*)")
+_FACTS = re.compile(r"^#: facts ([\w.]+)\n", re.M)
 _DEFINED = re.compile(r"^(\w+)(\(\)|=)", re.M)
 
 _CALLED = re.compile(
@@ -101,8 +104,13 @@ def script_text(*names: str) -> str:
     Raises RuntimeError where one uses something of the shared shell that it does not declare, or
     declares a part that does not exist.
     """
-    texts = {str(path): _read(path) for path in (scripts()[name] for name in names)}
+    texts = {name: own_text(name) for name in names}
     return shared_shell(texts) + "".join(texts.values())
+
+
+def own_text(name: str) -> str:
+    """Return a script with the shell of the facts in the place of its line for them."""
+    return _FACTS.sub(lambda found: str(import_module(found[1]).SHELL), _read(scripts()[name]))
 
 
 def shared_shell(texts: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from procedures.script_text import declarations, scripts, shared_shell
+from procedures.script_text import declarations, own_text, scripts, shared_shell
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 IGNORED = (
@@ -46,11 +46,12 @@ def main() -> int:
         sources = {}
         for name, names in declared.items():
             path = scripts()[name]
-            known = {*PRELUDE, *_assigned(shared_shell({name: path.read_text(encoding="utf-8")}))}
-            sources[_copy(Path(folder), path, known | names)] = path
+            text = own_text(name)
+            known = {*PRELUDE, *_assigned(shared_shell({name: text}))}
+            sources[_copy(Path(folder), path, text, known | names)] = path
         everything = {*PRELUDE, *_assigned(_everything(shared))}.union(*declared.values())
         for path in shared:
-            sources[_copy(Path(folder), path.resolve(), everything)] = path
+            sources[_copy(Path(folder), path.resolve(), path.read_text(), everything)] = path
         found = list(_findings(["--shell=bash"], sources))
     alone = {path: path for pattern in ALONE for path in Path().glob(pattern) if _is_shell(path)}
     found += _findings([], alone)
@@ -76,11 +77,11 @@ def _assigned(text: str) -> set[str]:
     return names | {name.partition("_")[2] for name in names} - {""}
 
 
-def _copy(folder: Path, path: Path, names: set[str]) -> Path:
+def _copy(folder: Path, path: Path, text: str, names: set[str]) -> Path:
     """Write the script with its variables assigned in one line before it."""
     copy = folder / str(path).replace("/", "+")
     values = " ".join(f"{name}=$(cat)" for name in sorted(names))
-    copy.write_text(f"{values}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    copy.write_text(f"{values}\n{text}", encoding="utf-8")
     return copy
 
 

@@ -54,7 +54,7 @@ def ensure(access: Access, spec: WebSpec) -> None:
         for name, host in spec.hosts.items()
         if name in changed or seen[name].differs(site(spec))
     }
-    on_each(due, lambda host: _run(access, spec, host, "activate"))
+    on_each(due, lambda host: _run(access, spec, host, "serve"))
 
 
 def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 #: text: of the site
 #: names: of the certificate, as openssl has them
 #: generate: yes: it is made here
-#: action: look, make, receive, activate or withdraw
+#: action: look, make, receive, serve or withdraw
 #: secret sealed: what receive takes, made by another front-end's make
 pki=/etc/one/fireedge-pki
 ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
@@ -101,7 +101,7 @@ case $action in
         fault=$(certificate_fault)
         [ -z "$fault" ] || refuse "the certificate as it was sent" "$fault" "run again"
         ;;
-    activate)
+    serve)
         missing=
         for name in $packages; do [ -n "$(installed "$name")" ] || missing="$missing $name"; done
         if [ -n "$missing" ]; then

@@ -77,14 +77,14 @@ def ground(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "ended": f"{site.clock.now:.3f}",
         "neighbours": "\n".join(f"{a} dev eth0 lladdr {m} REACHABLE" for a, m in holders.items()),
         "reached": "\n".join(reached),
-        "systemd": "yes",
+        "has_systemd": "yes",
         "memory": str(4 << 20),
         "room": "\n".join(f"{path} {100 << 20} /" for path in v["paths"].split()),
         "macs": f"2: eth0: <UP> link/ether {_mac(host)} brd ff:ff:ff:ff:ff:ff",
         "listening": "",
-        "nsswitch": "hosts: files dns",
-        "selinux": "",
-        "apparmor": "",
+        "name_sources": "hosts: files dns",
+        "is_enforcing": "",
+        "has_apparmor": "",
     }
 
 

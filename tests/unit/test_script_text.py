@@ -70,14 +70,14 @@ def test_each_declares_the_parts_that_it_uses_and_no_other(name: str) -> None:
     """Those that it uses and does not declare are an error when it is rendered."""
     path = scripts().get(name, FOLDER / "shell" / f"{name}.sh")
     whole = path.read_text(encoding="utf-8")
-    own = module._parts().get(name, whole)
+    own = module._parts()[name] if name in PARTS else module.own_text(name)
     shared_shell({name: own})
     declared = [part for line in re.findall(r"^#: use (.*)", whole, re.M) for part in line.split()]
     assert declared == sorted(set(declared))
     for part in {*declared} - {RECOVERS.get(name)}:
-        rest = whole.replace("#: use", "#: use " + " ".join(p for p in declared if p != part) + "#")
+        rest = " ".join(other for other in declared if other != part)
         with pytest.raises(RuntimeError, match=f"^{name} does not declare .* of {part}"):
-            shared_shell({name: own.replace(whole, rest)})
+            shared_shell({name: re.sub("#: use", f"#: use {rest}#", own)})
 
 
 def test_a_part_that_does_not_exist_is_an_error() -> None:
