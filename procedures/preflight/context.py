@@ -5,7 +5,7 @@ of OpenNebula's besides: that one is checked fully. Of all others only what this
 them counts: a zone that is half broken must stay open to repair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -158,3 +158,22 @@ class Site:
         pools = (one.facts.pool for one in self.seen.values() if one.facts)
         listed = {entry.name for pool in pools for entry in pool}
         return (frozenset(self.spec.hosts) - self.change.new) | listed
+
+
+Check = Callable[[Site], Iterator[Finding]]
+
+ALWAYS: list[Check] = []
+SKIPPABLE: dict[str, Check] = {}
+"""By the name that the config skips them with: the function's."""
+
+
+def always(check: Check) -> Check:
+    """Mark a check that operators cannot skip."""
+    ALWAYS.append(check)
+    return check
+
+
+def skippable(check: Check) -> Check:
+    """Mark a check that ``skip_checks`` in the config can skip by its name."""
+    SKIPPABLE[check.__name__] = check
+    return check

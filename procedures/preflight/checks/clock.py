@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from statistics import median_low
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, skippable
 from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
@@ -19,6 +19,7 @@ And who asks no time server is further apart each day.
 """
 
 
+@skippable
 def clock(site: Site) -> Iterator[Finding]:
     """Hosts that have their place in the zone already are not refused for it."""
     clocks = {name: one.ground.clock for name, one in site.seen.items()}

@@ -9,7 +9,7 @@ from opennebula import packages
 from opennebula import ports as at
 from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
-from procedures.preflight.context import Finding, HostReport, Site, Weight
+from procedures.preflight.context import Finding, HostReport, Site, Weight, always, skippable
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -48,6 +48,7 @@ MARIADB_PORT = 3306
 _DATABASES = {family.database for family in FAMILIES}
 
 
+@always
 def distribution(site: Site) -> Iterator[Finding]:
     """There are packages for it."""
     for name in site.fresh:
@@ -58,6 +59,7 @@ def distribution(site: Site) -> Iterator[Finding]:
             yield Finding(error)
 
 
+@always
 def systemd(site: Site) -> Iterator[Finding]:
     """Services are its units."""
     for name in site.fresh:
@@ -73,6 +75,7 @@ def systemd(site: Site) -> Iterator[Finding]:
             )
 
 
+@always
 def mandatory_access(site: Site) -> Iterator[Finding]:
     """Not in the way by itself: it is good to know of when something is denied."""
     for name in site.fresh:
@@ -93,6 +96,7 @@ def _access(name: str, what: str, how: str) -> HostError:
     )
 
 
+@skippable
 def memory(site: Site) -> Iterator[Finding]:
     """Enough to work; and as much as others give a front-end."""
     for name in site.fresh:
@@ -112,6 +116,7 @@ def memory(site: Site) -> Iterator[Finding]:
         )
 
 
+@skippable
 def disk(site: Site) -> Iterator[Finding]:
     """Room for what is to come: what shares a file system shares its room."""
     for name, seen in site.seen.items():
@@ -149,6 +154,7 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
         yield Need(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
 
 
+@skippable
 def listeners(site: Site) -> Iterator[Finding]:
     """Nobody else is where a service of ours will be."""
     wanted = {at.ONED: "opennebula"}
