@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Opens each connection once, when somebody first needs it."""
+    """Open each connection once, when it is first needed."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
@@ -21,7 +21,7 @@ class Pool:
 
     def connection(self, host: Host) -> "Connection":
         """The connection to that host; it connects at its first use."""
-        # A preview and an up without a change connect to nobody: they need not wait for paramiko.
+        # A preview and an up without a change open no connection: they need no paramiko.
         from hosts.connection import Connection  # noqa: PLC0415
 
         with self._lock:

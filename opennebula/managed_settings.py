@@ -1,8 +1,8 @@
 """Set attributes of oned.conf, and take that back when they are no longer wanted. Pure.
 
-What was there before stands in the file itself, in a comment above the attribute that says whether
-it was added, changed or removed. So whoever reads the file sees it, nothing else must be kept, and
-an attribute that nobody asked for stays as it is: it has no such comment.
+The original value stands in the file itself, in a comment above the attribute that says whether it
+was added, changed or removed. So every reader of the file sees it, nothing else must be kept, and
+an attribute that the stack does not set stays as it is: it has no such comment.
 """
 
 import json
@@ -19,7 +19,7 @@ Entry = Scalar | dict[str, Key]
 """One of several attributes of a name: a value, or a vector that is known by its NAME, or
 ``{"remove": X}`` for the one whose NAME, or value, is not to be there."""
 Setting = Scalar | dict[str, Key] | list[Entry]
-"""An attribute: a value, keys of a vector, or entries; an empty list: none of it is to be there."""
+"""An attribute: a value, keys of a vector, or entries; an empty list: none of it may be there."""
 
 REMOVE = "remove"
 

@@ -114,7 +114,7 @@ def _noted_keys(text: str) -> set[tuple[str, KeyPath]]:
 
 
 def _said(note: re.Match[str]) -> tuple[KeyPath, str]:
-    """The key that a note is about, and what was there; no key where somebody spoilt it."""
+    """The key that a note is about, and what was there; no key if the note was damaged."""
     try:
         said = json.loads(note[2])
         return tuple(said["key"]), str(said.get("was", ""))
@@ -127,7 +127,7 @@ def _note(verb: str, column: int, said: Mapping[str, Any]) -> str:
 
 
 def _written(text: str, place: _Place, value: Any) -> str:
-    """With that value there; beside a scalar that stays one, a comment stays, too."""
+    """With that value there; a comment next to a scalar that stays one stays, too."""
     written = _value(value, place.column)
     if place.is_scalar and not written.startswith("\n"):
         return text[: place.start] + written.lstrip() + text[place.end :]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 API_PORT = 2633
 
 Report = Callable[[str], None]
-"""Is told, in a few words, what happens next."""
+"""Called with what happens next, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Access:
         )
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
-        """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
+        """The API of the oned on that host, through its SSH connection, or ``of`` another one."""
         connection = self.connection(host)
         stream: OpenStream = lambda: connection.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

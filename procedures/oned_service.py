@@ -32,7 +32,7 @@ def start(access: Access, host: Host, server_id: int | None) -> None:
 
 
 def stop(access: Access, host: Host) -> None:
-    """Stop a host's oned and keep it from starting by itself. Raises HostError if it goes on."""
+    """Stop a host's oned and keep it from starting by itself. Raises HostError if it still runs."""
     access.run(host, "stop", timeout=STOP)
 
 

@@ -22,7 +22,7 @@ if [ ! -e "$before" ]; then
 fi
 if ! try_oned restart; then
     refused=$why
-    # systemd would go on trying.
+    # systemd would try on.
     systemctl stop opennebula.service || true
     mv "$conf" "$conf.next"
     mv "$before" "$conf"

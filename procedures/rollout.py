@@ -44,7 +44,7 @@ def roll_out(
         raise health.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = health.verify(access, meanwhile, hosts)
-    # Who leads may change meanwhile: the next one is chosen anew each time, each once.
+    # The leader may change during that: the next one is chosen each time, each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:

@@ -34,7 +34,7 @@ from opennebula.families import FAMILIES, Family
 LOCK_PATIENCE = 900.0
 """Seconds to wait for another program that has the package manager's lock, in all of a script.
 
-Unattended upgrades on a new virtual machine take up to a quarter of an hour.
+Unattended upgrades on a new virtual machine may take a quarter of an hour.
 """
 
 _FOLDER = Path(__file__).parent

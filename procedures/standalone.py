@@ -15,14 +15,14 @@ from procedures.transfer.seed import dump
 
 
 def retire(access: Access, zone: ZoneSpec, host: Host) -> None:
-    """The last server of a zone runs solo from now on; a dump is kept before."""
+    """Make the last server of a zone standalone; a dump is kept first."""
     _alone(access, zone, host, lambda name: True, "before-solo")
 
 
 def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
     """The only server left of a zone that lost quorum by it takes the others out and leads alone.
 
-    A two-server zone whose other member is gone has no leader and takes no call; solo, it does.
+    A zone of two whose other member is gone has no leader and takes no call; standalone it does.
     The others must never come back: the caller has made sure of that. A dump is kept before.
     """
     seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")

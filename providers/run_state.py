@@ -45,7 +45,7 @@ PROJECT = "opennebula-ha"
 HEAD_START = 6.0
 """Seconds for which the other front-ends leave the mirror, the network and whatever else they share
 to the one that bootstraps the zone. It needs twice that to start and stop alone afterwards, so
-that nobody waits for them.
+that no server waits for them.
 """
 
 
@@ -105,7 +105,7 @@ class RunState:
         )
         """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
-        """All front-ends beforehand, where this run founds a zone that can begin without them."""
+        """All front-ends as preflight saw them, if this run can bootstrap a zone without them."""
         self._founder_is_ready = threading.Event()
         disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
         # A dump comes first, and so does a look whether all have the same shares.
@@ -120,7 +120,7 @@ class RunState:
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:
-        """What the checks beforehand have just seen, for who changes those hosts next."""
+        """What preflight has just seen, for the next change of those hosts."""
         with _lock:
             self._checked = dict(checked)
 

@@ -195,7 +195,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
     ) -> None:
         """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
         ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
-        front-ends' shares are compared anew; ``admin_pubkey``: see credentials/admin_key.py.
+        front-ends' shares are compared again; ``admin_pubkey``: see credentials/admin_key.py.
         """
         super().__init__(
             ZoneProvider(),
@@ -233,7 +233,7 @@ def _look_and_take_up(
 
 
 def _served(seen: "Collection[Facts]") -> set[str]:
-    """Name the servers of a zone that has begun: with one alone nobody else has served yet."""
+    """Name the servers of a zone that has begun: with one alone no other has served yet."""
     if any(one.view(None).is_standalone for one in seen):
         return set()
     return {entry.name for one in seen for entry in one.pool}
@@ -258,7 +258,7 @@ def _set_key(
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
-    """Where those were that are named under ``lost``, as long as nobody else is there."""
+    """Where those were that are named under ``lost``, as long as no other host is there."""
     before = {name: host.address for name, host in hosts_of(olds).items()}
     taken = {host.address for host in hosts_of(news).values()}
     return {

@@ -10,7 +10,7 @@ def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool
     """Whether those servers can leave one after the other; asked before anything is touched.
 
     Every server that stays must be up. With ``allow_degraded`` it is enough that those that are
-    up remain a majority at each step: then one more failure meanwhile stops the zone.
+    up remain a majority at each step: then one more failure stops the zone.
     """
     pool = [entry.name for entry in view.pool]
     staying = [name for name in pool if name not in leaving]

@@ -26,7 +26,7 @@ class StartStandalone:
 
 @dataclass(frozen=True)
 class Register:
-    """Enter these front-ends in the pool of the solo server."""
+    """Enter these front-ends in the pool of the standalone server."""
 
     host: str
     missing: tuple[str, ...]
@@ -78,7 +78,7 @@ class SeedAhead:
 
 @dataclass(frozen=True)
 class Retire:
-    """Take the last server of a zone back to running solo."""
+    """Take the last server of a zone back to standalone."""
 
     host: str
 

@@ -33,7 +33,7 @@ def plan_zone(
 
     ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
     that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
-    they can still be reached. ``restoring``: where nobody holds a database, there is a dump.
+    they can still be reached. ``restoring``: if no host holds a database, there is a dump.
     ``existed``: the stack knows of a zone; it is not begun a second time without its data.
     """
     known = {*leaving, *(host.name for host in front_ends)}
@@ -129,10 +129,10 @@ def _convert(
     *,
     highly_available: bool,
 ) -> list[ZoneStep] | Refusal:
-    awake = [host for host in members if host.running]
-    if awake:
+    running = [host for host in members if host.running]
+    if running:
         return Refusal(
-            expected=f"{_names(awake)} stopped while {first.name} still runs outside the zone",
+            expected=f"{_names(running)} stopped while {first.name} still runs outside the zone",
             seen="oned running on both",
             remedy=f"find out which of them serves; then stop opennebula on {first.name} or set"
             " its SERVER_ID",
@@ -259,7 +259,7 @@ def _adopt(
     misplaced = _misplaced(leader, by_name)
     if misplaced:
         return misplaced
-    # A founding that was killed after a majority of its starts: a join waits for all others.
+    # A bootstrap that was killed after a majority of its starts: a join waits for all others.
     stopped = tuple(
         host.name
         for host in members

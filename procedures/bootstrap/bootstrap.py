@@ -61,9 +61,9 @@ class KnownZone:
 
 @contextmanager
 def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
-    """Nobody else changes who is in the zone meanwhile.
+    """Keep other runs from changing who is in the zone.
 
-    Held on the first, by name, of the front-ends that stay: every run finds the same one, whoever
+    Held on the first, by name, of the front-ends that stay: every run finds the same one, whichever
     leads at the moment.
     """
     with access.connection(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
@@ -87,7 +87,7 @@ def bootstrap_or_adopt(
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
     dump ``restore_from`` on this machine, or empty unless it ``existed`` before. ``seen``: the
-    present facts of the hosts, by somebody who holds the zone's lock since before that.
+    present facts of the hosts, if the caller held the zone's lock before that.
     """
     with zone_lock(access, hosts):
         return _Bootstrapping(
@@ -96,7 +96,7 @@ def bootstrap_or_adopt(
 
 
 def is_blank(seen: Collection[Facts]) -> bool:
-    """Nobody holds a database, or has had a place in a zone."""
+    """Whether no host holds a database, or has had a place in a zone."""
     return not any(one.has_content or one.server_id != STANDALONE_ID for one in seen)
 
 

@@ -18,7 +18,7 @@ elif [ -s /var/lib/one/one.db ]; then
 fi
 # Left by an earlier zone: the first server starts standalone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
-# oned refuses an empty database beside credentials of an earlier one.
+# oned refuses an empty database next to credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
 keep_enabled opennebula.service
 run_oned restart "oned to start with an empty database" \

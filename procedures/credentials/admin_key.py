@@ -31,7 +31,7 @@ def set_public_key(
     """Have oneadmin have that key, of the zone that those hosts are; whether it has it now.
 
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
-    taken over. ``view``: the zone, where somebody has just seen it. Raises HostError.
+    taken over. ``view``: the zone, if the caller has just seen it. Raises HostError.
     """
     heads = [view]
 

@@ -40,7 +40,7 @@ if getent passwd oneadmin >/dev/null; then
         echo yes || echo no)"
 fi
 [ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
-# Whoever started it: the unit, a shell, a container.
+# Also one that a shell or a container started.
 tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
 for file in "$upgrading" "$migrating" "$converting"; do
@@ -114,7 +114,7 @@ elif has_mariadb; then
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
-        # Record 0 is made anew at every start: where the log begins, the others say.
+        # Record 0 is made again at every start: where the log begins, the others say.
         {
             reply schema "$schema"
             reply users "SELECT COUNT(*) FROM user_pool"
@@ -136,7 +136,7 @@ elif has_mariadb; then
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
 else
-    # Nobody starts it here: what it holds cannot be seen.
+    # It is not started here: what it holds cannot be seen.
     tell unseen "$(database_folders)"
 fi
 if [ "$checksums" = yes ]; then

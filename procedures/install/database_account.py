@@ -1,4 +1,4 @@
-"""MariaDB's account after a rollout: what no oned logs in with any more is void."""
+"""MariaDB's account after a rollout: what no oned logs in with any more is revoked."""
 
 from collections.abc import Mapping
 

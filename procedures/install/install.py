@@ -49,12 +49,12 @@ from procedures.specs import InstallationSpec
 from procedures.upgrade import upgrade
 
 STOP = 240.0 + LOCK_PATIENCE
-"""Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
+"""Seconds for oned and the services next to it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
-"""Seconds to write everything, and for the services beside oned to restart with it."""
+"""Seconds to write everything, and for the services next to oned to restart with it."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def install(
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
-    A zone server at work that is new to the stack is taken over as it is: what differs is told.
-    Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
+    A zone server at work that is new to the stack is adopted as it is: what differs is reported.
+    With data, another version is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
+    accounts again although nothing else differs. ``converts``: data in SQLite may be moved to
     MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of
     front-ends that are yet to leave the zone: until then they stay in /etc/hosts.
     """
@@ -371,7 +371,7 @@ def _configure(
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
     names = {**leaving, **spec.names} if spec.names else {}
-    beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
+    former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
@@ -408,7 +408,7 @@ def _configure(
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
-            "identify": configuration.identify(spec.database, secrets.db_password, beside=beside),
+            "identify": configuration.identify(spec.database, secrets.db_password, former=former),
             "db_password": secrets.db_password,
             "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
         },

@@ -4,7 +4,7 @@
 #: name: of this front-end
 #: leaving: mount points off the list, inner ones first, one per line
 #: fstab: our lines
-#: mounts: lines PATH OWNER GROUP MODE, and yes where it is to be stamped
+#: mounts: lines PATH OWNER GROUP MODE, and yes to stamp it
 #: unlinked: lines ID PATH
 #: links: lines ID PATH
 require_empty() {
@@ -56,7 +56,7 @@ make_folder() { # PATH: and those above it
     made+=("$1")
 }
 
-# As the package has it, or nothing could be made beside a share inside.
+# As the package has it, or nothing could be made next to a share inside.
 [ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
 for path in $leaving; do
     is_mounted "$path" || continue

@@ -4,7 +4,7 @@
 #: features: units
 #: purge: yes or no
 #: db_name
-#: database: mine: it is removed; none: there is none in MariaDB; anything else: it stays
+#: database: mine: it is removed; none: MariaDB has none; anything else: it stays
 #: account: of the database, as SQL has it; or nothing
 #: grant: the beginning of our own grant
 step "stop and disable the services"
@@ -33,7 +33,7 @@ if [ "$purge" = yes ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
     elif [ "$database" != none ]; then
         step "leave the database that DB points to, and $db_name"
-        # Whoever goes on with it needs them.
+        # Who continues with it needs them.
         keep_settings purge
     fi
     [ -z "$account" ] || drop_account "$account" "$grant"

@@ -44,7 +44,7 @@ def leave(
     their /etc/hosts by our work; it is removed last.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
-    ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
+    ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
     Raises HostError.
     """
     others = {name: other for name, other in hosts.items() if name != host.name}
@@ -77,7 +77,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     """Delete the entries of servers that are gone for good, without reaching them.
 
     ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
-    ones, unless a single one of them is left: that one goes on alone.
+    ones, unless a single one of them is left: that one continues alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
@@ -141,7 +141,7 @@ def prepare(
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
-    One that is down counts against the quorum, and neither a join nor a rollout is done beside
+    One that is down counts against the quorum, and neither a join nor a rollout is done next to
     it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
     anything is touched.
     """
@@ -215,7 +215,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
         try:
             connection.open_stream(SSH_PORT, PROBE, address).close()
         except OSError as error:
-            # Whoever refuses a connection is there.
+            # A host that refuses a connection is there.
             return "refused" not in str(error).lower()
         return False
 

@@ -8,8 +8,8 @@
 now() { date +%s.%N; }
 tell begun "$(now)"
 
-# Whoever has an address answers for it on the link, whatever its firewall drops. What the kernel
-# knew of it may be long past: that is forgotten, and makes it ask anew.
+# The host that has an address answers for it on the link, whatever its firewall drops. What the kernel
+# knew of it may be long past: that is forgotten, and makes it ask again.
 neighbours() {
     local vip
     [ -n "$vips" ] || return 0

@@ -1,4 +1,4 @@
-"""What a host shows beside its facts, before anything of ours is on it: see preflight.sh."""
+"""What preflight looks at on a host, in addition to its facts: see preflight.sh."""
 
 import re
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def _listening(text: str) -> dict[int, Listener]:
 
 
 def _name_sources(line: str) -> tuple[str, ...]:
-    """Without what is to be done with their answers."""
+    """Return the sources without what to do with their answers."""
     text = line.partition("#")[0].removeprefix("hosts:")
     return tuple(re.sub(r"\[[^]]*\]", " ", text).split())
 

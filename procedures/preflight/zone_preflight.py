@@ -89,7 +89,7 @@ def judge(
 ) -> Foreseen:
     """The same from what was observed. Pure.
 
-    ``view`` is the zone as its leader shows it, empty where there is none.
+    ``view`` is the zone as its leader shows it, empty without one.
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}

@@ -21,7 +21,7 @@ require_replaceable() {
     refuse "no database $db_name, or an empty one" "$(head -n 3 <<<"$there" | paste -sd' ') in it" \
         "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, drop it; then run again"
 }
-# A dump on standard input is imported beside the database.
+# A dump on standard input is imported next to the database.
 make_scratch() { sql -e "DROP DATABASE IF EXISTS $scratch; CREATE DATABASE $scratch"; }
 fill_scratch() {
     # The log of this import is of no use to anybody; without it, it takes half the time.

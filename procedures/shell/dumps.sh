@@ -56,7 +56,7 @@ spread() { # NAME...
     if [ $# = 0 ]; then
         cat
     else
-        # One that takes no more of it keeps it from nobody else.
+        # One that takes no more of it does not keep it from the others.
         tee -p >(give_to "$1" >&3) | spread "${@:2}"
     fi
 }

@@ -1,5 +1,5 @@
 # Files that say how far an interrupted run has come.
-# Says that the zone's database changes its version: LEADER PACKAGE DATABASE. No oned starts meanwhile.
+# Says that the zone's database changes its version: LEADER PACKAGE DATABASE. No oned starts until then.
 upgrading=/var/lib/opennebula-ha/upgrading
 # The dump that the database was upgraded from, while that is not done.
 migrating=/var/lib/opennebula-ha/migrating
@@ -22,5 +22,5 @@ unclaim() {
 }
 # Names the database that OpenNebula's data come to from SQLite, while they do.
 converting=/var/lib/opennebula-ha/converting
-# Packages that wait for their turn: new/ and, for the way back, old/, the repository, and what they are.
+# Packages that wait for their turn: new/ and, for a rollback, old/, the repository, and what they are.
 staged=/var/lib/opennebula-ha/staged

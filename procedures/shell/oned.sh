@@ -66,7 +66,7 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
-# Start or restart oned ($1). Where it does not start, why is what it and systemd said meanwhile.
+# Start or restart oned ($1). Where it does not start, why is what it and systemd reported.
 # The unit allows 3 starts in 60 s, and so do those that its hook starts: systemd counts from here.
 try_oned() {
     local log=/var/log/one/oned.log begun size

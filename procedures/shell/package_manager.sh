@@ -4,7 +4,7 @@
 # has its lock it is asked again, for lock_patience seconds in all of this script.
 lock_waited=0
 ask() { # COMMAND...
-    local status holder told= began
+    local status holder reported= began
     while true; do
         began=$SECONDS status=0
         said=$("$@" 2>&1) || status=$?
@@ -14,9 +14,9 @@ ask() { # COMMAND...
             refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
                 "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
         fi
-        if [ "$holder" != "$told" ]; then
+        if [ "$holder" != "$reported" ]; then
             step "wait up to $lock_patience s for the lock of $manager: $holder has it" >&8
-            told=$holder
+            reported=$holder
         fi
         sleep 1
         lock_waited=$((lock_waited + SECONDS - began))

@@ -1,11 +1,11 @@
-# Shares. A server that is gone keeps whoever asks for its files waiting for ever.
+# Shares. A server that is gone keeps each program that asks for its files waiting for ever.
 #: use processes
 datastores=/var/lib/one/datastores
 record=/var/lib/opennebula-ha/links
 stamps=.opennebula-ha
 is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
 about() { timeout -s KILL 10 stat -c '%u %U %g %G %a' "$1"; }
-# Do that as the owner of a share: root is nobody on many a server.
+# Do that as the owner of a share: many a server gives root no rights.
 on_share() (
     cd "$(dirname "$1")"
     setpriv --reuid "$2" --regid "$3" --clear-groups -- timeout -s KILL 10 "${@:4}"

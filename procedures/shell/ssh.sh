@@ -23,7 +23,7 @@ authorized_keys() { # ACCOUNT
     case $file in /*) ;; *) file=$home/$file ;; esac
     readlink -m "$file"
 }
-# That file, empty, where there is none; sshd reads it as that account.
+# Make that file, empty, if it does not exist; sshd reads it as that account.
 make_authorized_keys() { # ACCOUNT FILE
     local folder owner=root:root mode=0644
     [ ! -e "$2" ] || return 0

@@ -7,8 +7,8 @@ tell_units() { # UNIT...
     # When a process that has just begun did so. /proc/uptime is another one in some containers.
     tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
 }
-# Units that start by themselves from now on. systemd reads all units anew after each change of one,
-# with a process for each way in which units are made: it is told of all at once, or of nothing.
+# Units that start by themselves from now on. systemd reads all units again after each change of one,
+# with a process for each way in which units are made: it is given all at once, or nothing.
 keep_enabled() { # UNIT...
     local unit masked=() missing=()
     for unit in "$@"; do

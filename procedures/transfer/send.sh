@@ -30,7 +30,7 @@ nameless "$known"
 ssh="ssh -F none -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=15 -o ServerAliveInterval=15 -o StrictHostKeyChecking=yes \
     -o GlobalKnownHostsFile=none -o UserKnownHostsFile=$file"
 
-# The ways to log in, by what ssh is told.
+# The ways to log in, as options of ssh.
 declare -A ways=() words=(
     [agent]="the operator's agent" [own]="keys of $login here" [made]="a key for this alone"
 )
@@ -60,7 +60,7 @@ reach() { # NAME
         # Asked for nothing, it says what it would receive: so it is seen whether a way leads there.
         [ "$way" = made ] || through "$way" "" || continue
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
-        # Beside the database, not before it.
+        # At the same time as the database, not before it.
         exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
             /var/lib/one/remotes 2>&1 && printf '\nsent\n')
         database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||

@@ -32,7 +32,7 @@ if try_oned start; then
     exit
 fi
 refused=$why
-# systemd would go on trying.
+# systemd would try on.
 systemctl stop opennebula.service || true
 has_packages old || refuse "oned to start with $new" "$refused" \
     "correct what it names on the host; the packages of $old are not available any more"

@@ -106,7 +106,7 @@ case $action in
         for name in $packages; do [ -n "$(installed "$name")" ] || missing="$missing $name"; done
         if [ -n "$missing" ]; then
             step "install$missing"
-            # With what it brings it may not start beside what is there.
+            # With what it brings it may not start next to what is there.
             systemctl mask "$unit" 2>/dev/null
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
                 "$(package_remedy)"
@@ -123,7 +123,7 @@ case $action in
         fi
         for module in $modules; do a2enmod "$module" >/dev/null; done
         ! command -v a2enflag >/dev/null || a2enflag SSL >/dev/null
-        # Where SELinux keeps web servers from whoever is behind them.
+        # Where SELinux keeps web servers from the program behind them.
         ! command -v setsebool >/dev/null || setsebool -P httpd_can_network_connect on
         put "$site" "$text"
         chmod 0644 "$site"

@@ -1,4 +1,4 @@
-"""LDAP, as its driver reads it each time that somebody logs in."""
+"""LDAP, as its driver reads it at each login."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial

@@ -22,7 +22,7 @@ LIMITS = {
     for feature, unit in FEATURES.items()
     if feature != "gui"
 }
-"""How often the units may start that Raft's hook starts on whoever leads."""
+"""How often the units may start that Raft's hook starts on the leader."""
 PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values())
 
 # Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
@@ -75,7 +75,7 @@ def _gate(text: str, spec: InstallationSpec) -> str:
     address = spec.bind.get("gate", _ANY[0])
     wanted: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
     # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
-    # which looks at :server alone, and where that is missing listens where nobody looks for it.
+    # which looks at :server alone, and without it listens where no client looks for it.
     if _read(text, ":host") is not None:
         wanted[(":host",)] = address
         wanted[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
@@ -100,9 +100,9 @@ def _fireedge(text: str, spec: InstallationSpec) -> str:
 
 
 def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:
-    """The URL that stands there, or would, with the host at which that feature is to be found.
+    """The URL that stands there, or would, with the host at which that feature is found.
 
-    It runs beside the leader alone, while FireEdge runs everywhere.
+    It runs on the leader alone, while FireEdge runs everywhere.
     """
     address = spec.bind.get(feature, _ANY[0])
     if address in _ANY:
@@ -117,6 +117,6 @@ def _read(text: str, key: str) -> Any:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
-        # Whoever edits it says what is wrong with it.
+        # The module that edits it says what is wrong with it.
         return None
     return content.get(key) if isinstance(content, dict) else None

@@ -15,7 +15,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 LEAST_MEMORY = 512 * MIB
-"""MariaDB, oned and its drivers do not fit into less beside the system."""
+"""MariaDB, oned and its drivers do not fit into less next to the system."""
 GOOD_MEMORY = 2 * GIB
 """What one-deploy gives the front-ends that it makes."""
 UNCOUNTED = 0.1
@@ -34,7 +34,7 @@ class Need:
 PACKAGES = (Need("/usr", "packages", 1536 * MIB), Need("/var/cache", "what is fetched", 512 * MIB))
 """OpenNebula with its Ruby and Node, MariaDB, and what they need."""
 MARIADB = Need("/var/lib/mysql", "the database", GIB)
-"""Its own files, a log of 250000 records, and the copy that comes beside the former database."""
+"""Its own files, a log of 250000 records, and the copy that comes next to the former database."""
 SQLITE = Need("/var/lib/one", "the database", GIB)
 DUMPS = Need("/var/backups", "dumps", 512 * MIB)
 STAGED = (
@@ -103,16 +103,16 @@ def memory(site: Site) -> Iterator[Finding]:
         there = site.seen[name].ground.memory
         if there >= GOOD_MEMORY * (1 - UNCOUNTED):
             continue
-        hinders = there < LEAST_MEMORY * (1 - UNCOUNTED)
+        refuses = there < LEAST_MEMORY * (1 - UNCOUNTED)
         yield Finding(
             HostError(
                 name,
                 "check the memory",
-                expected=f"{_size(LEAST_MEMORY if hinders else GOOD_MEMORY)} for a front-end",
+                expected=f"{_size(LEAST_MEMORY if refuses else GOOD_MEMORY)} for a front-end",
                 seen=_size(there),
                 remedy=f"give {name} more memory",
             ),
-            Weight.REFUSAL if hinders else Weight.WARNING,
+            Weight.REFUSAL if refuses else Weight.WARNING,
         )
 
 
@@ -156,7 +156,7 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
 
 @skippable
 def listeners(site: Site) -> Iterator[Finding]:
-    """Nobody else is where a service of ours will be."""
+    """No other program is where a service of ours will be."""
     wanted = {at.ONED: "opennebula"}
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:

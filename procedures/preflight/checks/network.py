@@ -66,7 +66,7 @@ def ports(site: Site) -> Iterator[Finding]:
 
 @skippable
 def service_ports(site: Site) -> Iterator[Finding]:
-    """What runs beside oned; where nothing gets through at all, that is said already."""
+    """What runs next to oned; if nothing gets through at all, that is reported already."""
     features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
@@ -90,7 +90,7 @@ def _unreached(
     site: Site, target: str, sources: list[str], wanted: dict[int, str]
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
-    # Where nobody listens yet, it is the host itself that refuses: the way is free.
+    # Where no program listens yet, it is the host itself that refuses: the way is free.
     kept = {port for port, one in there.listening.items() if one.answers_at(address)}
     kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -149,7 +149,7 @@ def interface(site: Site) -> Iterator[Finding]:
 
 @skippable
 def vip(site: Site) -> Iterator[Finding]:
-    """Nobody but the front-ends answers for any of them."""
+    """No host but the front-ends answers for any of them."""
     grounds = [one.ground for one in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
     own = {mac for one in grounds for mac in one.macs}

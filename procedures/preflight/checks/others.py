@@ -146,7 +146,7 @@ def _without_password(url: str) -> str:
 
 @skippable
 def vip_managers(site: Site) -> Iterator[Finding]:
-    """Nobody else configures a VIP; and who manages its interface is good to know of."""
+    """Nothing else configures a VIP; and what manages its interface is good to know."""
     for name, seen in sorted(site.seen.items()):
         vips = site.change.vips_of(name)
         for vip in vips:

@@ -64,7 +64,7 @@ install_files() {
     [ -z "$done" ]
 }
 
-# rpm puts a package's own file in the place of a changed one, and keeps that beside it: OpenNebula's
+# rpm puts a package's own file in the place of a changed one, and keeps that next to it: OpenNebula's
 # packages do not ask for better. What was changed stays, also where a crash comes in between.
 keep_configuration() {
     rm -rf "$kept_configuration.partial"
