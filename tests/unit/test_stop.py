@@ -72,7 +72,9 @@ def test_one_that_runs_is_not_started_again(host: Sandbox) -> None:
 def test_its_server_id_is_set_only_where_nothing_is_about_to_run(host: Sandbox, state: str) -> None:
     begins_to_stop_after(host, state, 3)
     host.file("/etc/one/oned.conf", "SERVER_ID = -1\n")
-    output = host.run("enlist", {"db_name": "one", "zone": "", "oned_conf": "SERVER_ID = 1"})
+    output = host.run(
+        "assign_server_id", {"db_name": "one", "zone": "", "oned_conf": "SERVER_ID = 1"}
+    )
     assert "remedy" not in output.values
     assert STOP in host.asked("systemctl")
     assert host.file("/etc/one/oned.conf") == "SERVER_ID = 1\n"
@@ -80,7 +82,9 @@ def test_its_server_id_is_set_only_where_nothing_is_about_to_run(host: Sandbox, 
 
 def test_one_that_runs_keeps_its_server_id(host: Sandbox) -> None:
     host.file("/etc/one/oned.conf", "SERVER_ID = -1\n")
-    output = host.run("enlist", {"db_name": "one", "zone": "", "oned_conf": "SERVER_ID = 1"})
+    output = host.run(
+        "assign_server_id", {"db_name": "one", "zone": "", "oned_conf": "SERVER_ID = 1"}
+    )
     assert output.values["seen"] == "oned running"
     assert host.file("/etc/one/oned.conf") == "SERVER_ID = -1\n"
 
