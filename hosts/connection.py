@@ -519,7 +519,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return ", ".join(sorted({_reason(one) for one in error.errors.values()}))
+        return ", ".join(sorted({_reason(failure) for failure in error.errors.values()}))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
     return str(error) or type(error).__name__

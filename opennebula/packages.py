@@ -61,7 +61,7 @@ def packages(
         *(FEATURES[name] for name in sorted(features)),
         *((family.database,) if mariadb else ()),
         *family.tools,
-        *sorted({family.shares[one] for one in fstypes if one in family.shares}),
+        *sorted({family.shares[mount] for mount in fstypes if mount in family.shares}),
     )
 
 

@@ -76,7 +76,7 @@ def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
             if entry.name in view.statuses
         ),
         facts=seen,
-        dumps={name: one.dumps for name, one in seen.items()},
+        dumps={name: front_end.dumps for name, front_end in seen.items()},
     )
 
 
@@ -155,7 +155,9 @@ def _verify(
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
     if before is not None and before.leader == leader != renewed:
-        lasting = {n: one for n, one in before.facts.items() if n in known and n != renewed}
+        lasting = {
+            n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
+        }
     found: dict[str, Facts] = {}
 
     def compare() -> None:
@@ -163,7 +165,7 @@ def _verify(
         _equal_data(access, zone, known, found)
 
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
-    _ready_to_restart(view, {n: one for n, one in found.items() if n not in without})
+    _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     return Whole(
         leader=leader,
         servers=tuple(
@@ -172,7 +174,7 @@ def _verify(
             if entry.name not in without
         ),
         facts=found,
-        dumps={name: one.dumps for name, one in found.items()},
+        dumps={name: front_end.dumps for name, front_end in found.items()},
     )
 
 
@@ -187,8 +189,10 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
         return whole
     # A look for addresses alone has no checksums.
     facts = {
-        name: replace(one, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes)
-        for name, one in seen.items()
+        name: replace(
+            front_end, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes
+        )
+        for name, front_end in seen.items()
     }
     return replace(whole, facts=facts)
 
@@ -216,7 +220,9 @@ def last_look(
     for _ in range(LEADERS):
         with suppress(LeaderChanged):
             whole = verify_vip(access, zone, hosts, whole)
-            seen = {name: services.ServiceFacts.of(one) for name, one in whole.facts.items()}
+            seen = {
+                name: services.ServiceFacts.of(front_end) for name, front_end in whole.facts.items()
+            }
             known = {name: hosts[name] for name in whole.facts}
             leader = services.put_in_place(
                 access, zone, known, whole.leader, wanted=wanted, seen=seen
@@ -484,7 +490,9 @@ def _look(
     found = dict(lasting)
 
     def look_again() -> None:
-        tables = set().union(*(_tables(one.checksums.splitlines()) for one in lasting.values()))
+        tables = set().union(
+            *(_tables(front_end.checksums.splitlines()) for front_end in lasting.values())
+        )
         old = {name: hosts[name] for name in lasting}
         for name, lines in _watch(access, zone, old, sorted(tables), seconds=0).items():
             found[name] = replace(lasting[name], checksums="\n".join(sorted(lines)))
@@ -523,13 +531,13 @@ def _watch(
 
 def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
     ids = {entry.name: entry.id for entry in view.pool}
-    for name, one in seen.items():
-        if one.server_id != ids[name]:
+    for name, front_end in seen.items():
+        if front_end.server_id != ids[name]:
             raise HostError(
                 name,
                 "verify the zone",
                 expected=f"SERVER_ID {ids[name]} in /etc/one/oned.conf, as it runs",
-                seen=f"SERVER_ID {one.server_id}",
+                seen=f"SERVER_ID {front_end.server_id}",
                 remedy="do not restart it; pulumi refresh, then pulumi up: it rejoins",
             )
 

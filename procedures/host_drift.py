@@ -24,8 +24,8 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     refused = [
-        f"{one.seen}: up refuses until it is as before"
-        for one in signs.signs(seen, spec.database, new=False)
+        f"{sign.seen}: up refuses until it is as before"
+        for sign in signs.signs(seen, spec.database, new=False)
     ]
     if signs.moved(seen, spec.database):
         # Never to be put back by itself: the data may be where it points to now.

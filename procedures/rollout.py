@@ -63,8 +63,8 @@ def roll_out(
         before = whole if len(turns) > 1 else None
         whole = health.verify(access, meanwhile, hosts, before=before, renewed=name)
     wanted = {
-        name: services.promised(one, features, release.version)
-        for name, one in whole.facts.items()
+        name: services.promised(front_end, features, release.version)
+        for name, front_end in whole.facts.items()
         if name in staying
     }
     return health.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
@@ -90,8 +90,10 @@ def pending(
     changed = 0 if knows else seen[leader].zone_changed
     stale = {
         name
-        for name, one in seen.items()
-        if upgrade.is_due(one, version) or one.is_behind or (name != leader and one.since < changed)
+        for name, front_end in seen.items()
+        if upgrade.is_due(front_end, version)
+        or front_end.is_behind
+        or (name != leader and front_end.since < changed)
     }
     return sorted(stale, key=lambda name: (name == leader, name))
 

@@ -171,7 +171,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     listed = props.get("pool")
     if not listed:
         return None
-    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
+    return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
 def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:

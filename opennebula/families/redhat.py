@@ -26,7 +26,7 @@ def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Relea
             *needs,
             _CONFIG_MANAGER,
             "package epel-release",
-            *(f"repository {one}" for one in ("epel", crb, availability)),
+            *(f"repository {repository}" for repository in ("epel", crb, availability)),
         ),
     )
 

@@ -46,8 +46,8 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     return tuple(
         f"{name}: keys of {user}"
         for name, accounts in sorted(seen.items())
-        for user, one in sorted(accounts.items())
-        if not one.public or one != desired[name][user]
+        for user, account in sorted(accounts.items())
+        if not account.public or account != desired[name][user]
     )
 
 
@@ -65,7 +65,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
     return {
         name: {
             user: Account(
-                one.public,
+                account.public,
                 "\n".join(
                     f"{accounts[user].public} {user}@{other}"
                     for other, accounts in sorted(seen.items())
@@ -73,7 +73,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
                 ),
                 "\n".join(line for other, line in sorted(known.items()) if other != name),
             )
-            for user, one in own.items()
+            for user, account in own.items()
         }
         for name, own in seen.items()
     }
@@ -119,6 +119,6 @@ def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
 
 def _write(access: Access, host: Host, accounts: Mapping[str, Account]) -> None:
     variables = {"users": " ".join(accounts)}
-    for n, one in enumerate(accounts.values()):
-        variables |= {f"authorized_{n}": one.authorized, f"known_{n}": one.known}
+    for n, account in enumerate(accounts.values()):
+        variables |= {f"authorized_{n}": account.authorized, f"known_{n}": account.known}
     access.run(host, "authorize", variables=variables)

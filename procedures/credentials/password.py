@@ -134,7 +134,7 @@ def _whole(
 ) -> dict[str, Host]:
     """The zone's servers: all of them up and at one index, so that none misses a step."""
     answers = zone_view(way, hosts).statuses
-    if [one.state for one in answers.values()] == [State.SOLO]:
+    if [status.state for status in answers.values()] == [State.SOLO]:
         return {name: awake[name] for name in answers}
     # A later step moves the VIP.
     whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)

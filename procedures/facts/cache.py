@@ -44,7 +44,9 @@ class FactsCache:
         with self._lock:
             answers = self._answers
         return {
-            name: one for name, one in answers.items() if isinstance(one, Facts) and not one.silent
+            name: answer
+            for name, answer in answers.items()
+            if isinstance(answer, Facts) and not answer.silent
         }
 
     def view(self) -> ZoneView:
@@ -61,7 +63,7 @@ class FactsCache:
         deadline = time.monotonic() + ELECTION
         while True:
             view = zone_view(self._access, self.hosts)
-            electing = any(one.state is not State.SOLO for one in view.statuses.values())
+            electing = any(status.state is not State.SOLO for status in view.statuses.values())
             if view.leader() or not electing or time.monotonic() > deadline:
                 return view
             time.sleep(INTERVAL)

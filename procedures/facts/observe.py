@@ -339,7 +339,7 @@ def facts_where_possible(
             return None
 
     asked = on_each(hosts, ask)
-    return {name: one for name, one in asked.items() if one is not None}
+    return {name: answer for name, answer in asked.items() if answer is not None}
 
 
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
@@ -358,7 +358,7 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 
     asked = on_each(hosts, ask)
     refusals = {n: error for n, error in asked.items() if isinstance(error, NotAuthenticatedError)}
-    answers = {name: one for name, one in asked.items() if isinstance(one, RaftStatus)}
+    answers = {name: answer for name, answer in asked.items() if isinstance(answer, RaftStatus)}
     # An oned that has lost its database knows no user: where others know it, it is no answer.
     if refusals and not answers:
         raise HostError(
@@ -413,10 +413,10 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
 
     The facts must have been asked with these names. Raises HostError.
     """
-    for one in seen:
-        for name, seen_at in wrong_names(one, hosts).items():
+    for front_end in seen:
+        for name, seen_at in wrong_names(front_end, hosts).items():
             raise HostError(
-                one.host.name,
+                front_end.host.name,
                 "resolve the front-ends' names",
                 expected=f"{name} at {hosts[name].address}",
                 seen=seen_at,
@@ -428,9 +428,9 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
 NO_ADDRESS = "no address"
 
 
-def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
+def wrong_names(seen: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     """The names with which that one does not find such a host, and the address that it finds."""
-    first = {name: (one.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
+    first = {name: (seen.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
     return {name: at for name, at in first.items() if at != hosts[name].address}
 
 

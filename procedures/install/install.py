@@ -206,8 +206,8 @@ def _require_own(
     others = {name: host for name, host in peers.items() if name != spec.host.name}
     strange = [
         name
-        for name, one in sorted(facts_where_possible(access, others, spec.database).items())
-        if one.has_content and one.identity != seen.identity
+        for name, front_end in sorted(facts_where_possible(access, others, spec.database).items())
+        if front_end.has_content and front_end.identity != seen.identity
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
@@ -219,8 +219,8 @@ def _require_convertible(
     others = {name: host for name, host in peers.items() if name != spec.host.name}
     holding = [
         name
-        for name, one in facts_where_possible(access, others, spec.database).items()
-        if one.has_content
+        for name, front_end in facts_where_possible(access, others, spec.database).items()
+        if front_end.has_content
     ]
     if refused := convert_database.refusal(seen, spec.version, holding):
         raise refused

@@ -148,7 +148,7 @@ class Join:
             leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
-        storage.require_same({name: one.storage for name, one in seen.items()})
+        storage.require_same({name: front_end.storage for name, front_end in seen.items()})
         self._report_list(seen[name], view)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),

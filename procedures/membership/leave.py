@@ -82,8 +82,8 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     lost = set(lost)
     with zone_lock(access, hosts):
         seen = facts_where_possible(access, hosts, zone.database)
-        holding = {name: one for name, one in seen.items() if one.has_content}
-        listed = {entry.name for one in holding.values() for entry in one.pool}
+        holding = {name: front_end for name, front_end in seen.items() if front_end.has_content}
+        listed = {entry.name for front_end in holding.values() for entry in front_end.pool}
         if not lost & listed:
             return
         answers = statuses(access, {name: hosts[name] for name in holding})
@@ -195,10 +195,10 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
     own = seen.get(host.name)
     staying = [
         name
-        for name, one in seen.items()
+        for name, front_end in seen.items()
         if name != host.name
-        and {entry.name for entry in one.pool} == {name, host.name}
-        and one.has_content
+        and {entry.name for entry in front_end.pool} == {name, host.name}
+        and front_end.has_content
     ]
     if own is None or own.active or len(staying) != 1:
         return False

@@ -30,8 +30,8 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
     """The hosts that have that address on an interface."""
     return sorted(
         name
-        for name, one in facts.items()
-        if any(item.address == address for item in one.addresses)
+        for name, front_end in facts.items()
+        if any(item.address == address for item in front_end.addresses)
     )
 
 

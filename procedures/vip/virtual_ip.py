@@ -66,11 +66,13 @@ def set_endpoint(
         return set_endpoint(access, zone, hosts, version=version, features=features)
     if whole is None or idle or then is not seen:
         wanted = {
-            name: services.promised(one, features, version) if features else ()
-            for name, one in then.items()
+            name: services.promised(shown, features, version) if features else ()
+            for name, shown in then.items()
         }
         known = (
-            None if idle else {name: services.ServiceFacts.of(one) for name, one in then.items()}
+            None
+            if idle
+            else {name: services.ServiceFacts.of(shown) for name, shown in then.items()}
         )
         head = services.put_in_place(access, zone, hosts, leader, wanted=wanted, seen=known)
         if head != leader:
@@ -81,9 +83,9 @@ def set_endpoint(
 def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
     """The front-ends on which FireEdge is to run."""
     return {
-        name: one.host
-        for name, one in seen.items()
-        if _GUI in one.units and one.units[_GUI].enabled.startswith("enabled")
+        name: shown.host
+        for name, shown in seen.items()
+        if _GUI in shown.units and shown.units[_GUI].enabled.startswith("enabled")
     }
 
 

@@ -42,7 +42,7 @@ STAGED = (
     Need("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
 )
 LEAST_DUMP = 64 * MIB
-PATHS = sorted({one.path for one in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
+PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
 
 MARIADB_PORT = 3306
 _DATABASES = {family.database for family in FAMILIES}
@@ -127,9 +127,11 @@ def disk(site: Site) -> Iterator[Finding]:
             by_mount[seen.ground.room[need.path].mount].append(need)
         for mount, needs in by_mount.items():
             free = seen.ground.room[needs[0].path].free
-            wanted = sum(one.size for one in needs)
+            wanted = sum(item.size for item in needs)
             if free < wanted:
-                parts = ", ".join(f"{_size(one.size)} in {one.path}: {one.what}" for one in needs)
+                parts = ", ".join(
+                    f"{_size(item.size)} in {item.path}: {item.what}" for item in needs
+                )
                 yield Finding(
                     HostError(
                         name,
