@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import STANDALONE_ID, ServerEntry
-from procedures import health, services
+from procedures import health, services, zone_leader
 from procedures.context import Access
 from procedures.facts.observe import Facts, facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
@@ -41,7 +41,7 @@ def roll_out(
         seen = {}
     whole = health.verify(access, meanwhile, hosts, seen=seen)
     if whole.leader not in hosts:
-        raise health.strange_leader(whole.leader, "roll out")
+        raise zone_leader.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = health.verify(access, meanwhile, hosts)
     # The leader may change during that: the next one is chosen each time, each once.

@@ -25,7 +25,7 @@ from opennebula.membership.steps import (
 )
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint, grpc_endpoint
-from procedures import health
+from procedures import zone_leader
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
 from procedures.facts.observe import (
@@ -322,7 +322,7 @@ class _Bootstrapping:
         )
 
     def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
-        before = health.wait_for_leader(self._access, self._hosts)
+        before = zone_leader.wait_for_leader(self._access, self._hosts)
         if before.leader() != leader:
             return
         # The IDs that the pool will give; each is set right before its start in any case.
@@ -338,7 +338,7 @@ class _Bootstrapping:
             stop=False,
         )
         # What a leader has that is no longer one may be of no majority.
-        after = health.wait_for_leader(self._access, self._hosts)
+        after = zone_leader.wait_for_leader(self._access, self._hosts)
         if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
             self._seeded = frozenset(targets)
 
@@ -351,4 +351,4 @@ class _Bootstrapping:
         self._access.report(f"start {', '.join(names)} together")
         hosts = {name: self._hosts[name] for name in names}
         on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
-        self._view = health.wait_for_leader(self._access, hosts)
+        self._view = zone_leader.wait_for_leader(self._access, hosts)

@@ -14,7 +14,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
 from opennebula.zone import State
-from procedures import health
+from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
@@ -192,11 +192,11 @@ def _head(access: Access, members: Mapping[str, Host]) -> Host:
     """Whom to ask for a write."""
     if len(members) == 1:
         return next(iter(members.values()))
-    return api_host(health.wait_for_leader(access, members), members)
+    return api_host(zone_leader.wait_for_leader(access, members), members)
 
 
 def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    return health.ask(
+    return zone_leader.ask(
         access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
     )
 
@@ -216,7 +216,7 @@ def _until_all(
         host=", ".join(sorted(members)),
         step=STEP,
         expected=f"every oned {expected}",
-        seconds=health.CONVERGENCE,
+        seconds=zone_data.CONVERGENCE,
         seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
         remedy="bring every zone server up, then run again: it resumes here",
     )

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.packages import is_version
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.observe import Facts, all_facts, zone_view
 from procedures.oned_service import RESTART, answering, stop
@@ -315,7 +315,7 @@ class _Changing:
             ),
         )
         if self._zone.highly_available:
-            health.wait_for_leader(self._access, self._hosts)
+            zone_leader.wait_for_leader(self._access, self._hosts)
         else:
             on_each(self._hosts, lambda host: answering(self._access, host))
 

@@ -6,7 +6,7 @@ from functools import partial
 from hosts.models import Host
 from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
-from procedures import health, services
+from procedures import services, zone_leader
 from procedures.context import Access
 from procedures.facts.observe import Facts, all_facts, api_host
 from procedures.health import Whole
@@ -35,7 +35,7 @@ def set_endpoint(
         leader, entrance = whole.leader, hosts[whole.leader]
         seen = {name: whole.facts[name] for name in hosts}
     else:
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         leader, entrance = view.leader() or "", api_host(view, hosts)
         seen = all_facts(access, hosts, zone.database)
     guis = _guis(seen)
@@ -43,9 +43,11 @@ def set_endpoint(
     heads = [entrance]
 
     def find() -> Host:
-        return heads.pop() if heads else api_host(health.wait_for_leader(access, hosts), hosts)
+        return heads.pop() if heads else api_host(zone_leader.wait_for_leader(access, hosts), hosts)
 
-    ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
+    ask = partial(
+        zone_leader.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint
+    )
     try:
         _, entrance_now, grpc_now = ask(call=lambda api: api.zone())
         if entrance_now != zone.endpoint:

@@ -20,13 +20,13 @@ from procedures.facts.observe import (
     require_names,
 )
 from procedures.facts.traces import Traces
-from procedures.health import unequal
 from procedures.host_drift import check, drift
 from procedures.install import configuration
 from procedures.install.files import drivers, leader, services
 from procedures.install.install import confs
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
+from procedures.zone_data import unequal
 from tests.unit import oned_reader
 
 SHIPPED = """\
