@@ -86,7 +86,6 @@ class Api:
             index=int(raft.LOG_INDEX),
             commit=int(raft.COMMIT),
             voted_for=int(raft.VOTEDFOR),
-            fed_index=int(raft.FEDLOG_INDEX),
         )
 
     def servers(self) -> tuple[ServerEntry, ...]:

@@ -18,7 +18,7 @@ from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
-from procedures.facts.observe import Dump, Facts
+from procedures.facts.facts import Dump, Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec

@@ -4,7 +4,8 @@ from hosts.errors import HostError
 from opennebula import packages
 from procedures.context import Secrets
 from procedures.facts import signs
-from procedures.facts.observe import Facts, full_name
+from procedures.facts.facts import Facts
+from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, unsettled

@@ -7,7 +7,8 @@ from hosts.models import Host
 from opennebula.zone import STANDALONE_ID, ServerEntry
 from procedures import health, services, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, facts_where_possible
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
 from procedures.specs import ZoneSpec
 from procedures.upgrade import upgrade

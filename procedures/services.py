@@ -10,7 +10,9 @@ from opennebula import packages
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, Unit, full_name, units
+from procedures.facts.facts import Facts, Unit
+from procedures.facts.observe import full_name
+from procedures.facts.report import units
 from procedures.install.packaging import supported
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec

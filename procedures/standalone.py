@@ -8,7 +8,8 @@ from opennebula.api import ApiError
 from opennebula.zone import STANDALONE_ID
 from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts
 from procedures.oned_service import answering, assign_server_id, start, stop
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import dump

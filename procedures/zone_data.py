@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from hosts.models import Host
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
 from procedures.wait import until

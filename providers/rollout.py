@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hosts.models import Host
     from opennebula.zone import ServerEntry
     from procedures.context import Access
-    from procedures.facts.observe import Dump, Facts
+    from procedures.facts.facts import Dump, Facts
     from procedures.health import Whole
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState

@@ -33,7 +33,7 @@ from opennebula.packages import FEATURES
 from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database
 from procedures.upgrade.upgrade import Release

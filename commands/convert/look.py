@@ -13,7 +13,8 @@ from hosts.pool import Pool
 from opennebula import conf
 from opennebula.packages import FEATURES
 from procedures.context import Access, Secrets
-from procedures.facts.observe import Facts, facts
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts
 from procedures.parallel import on_each
 from procedures.specs import Database
 from settings import Settings

@@ -28,14 +28,8 @@ from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint, grpc
 from procedures import zone_leader
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
-from procedures.facts.observe import (
-    Facts,
-    all_facts,
-    facts,
-    facts_where_possible,
-    require_names,
-    statuses,
-)
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, facts, facts_where_possible, require_names, statuses
 from procedures.install import configuration, storage
 from procedures.oned_service import START, answering, assign_server_id, await_stopped, start, stop
 from procedures.parallel import on_each

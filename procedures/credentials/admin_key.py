@@ -11,7 +11,8 @@ from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
 from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, api_host
+from procedures.facts.facts import Facts
+from procedures.facts.observe import api_host
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 

@@ -9,7 +9,8 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import State, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, zone_view
 from procedures.parallel import on_each
 from procedures.specs import Database
 from procedures.wait import INTERVAL

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hosts.errors import HostError
 from opennebula import conf
 from opennebula.database import TABLES, DataPlace
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
 

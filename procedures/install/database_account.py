@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hosts.models import Host
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
 from procedures.specs import Database

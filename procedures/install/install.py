@@ -14,14 +14,9 @@ from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import (
-    Facts,
-    Package,
-    facts,
-    facts_where_possible,
-    files,
-    statuses,
-)
+from procedures.facts.facts import Facts, Package
+from procedures.facts.observe import facts, facts_where_possible, statuses
+from procedures.facts.report import files
 from procedures.host_drift import (
     check,
     drift,

@@ -6,7 +6,7 @@ from hosts.errors import HostError
 from opennebula import families, packages
 from opennebula.families import Platform
 from opennebula.packages import is_version
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install.files import leader
 from procedures.specs import InstallationSpec
 

@@ -23,7 +23,8 @@ from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts, all_facts, facts, require_names, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, facts, require_names, zone_view
 from procedures.install import storage
 from procedures.oned_service import assign_server_id, start, stop
 from procedures.replica_drift import lasting, mismatches, tables

@@ -9,7 +9,7 @@ from opennebula.zone import ServerEntry, ZoneView
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.membership.join import STEP, Join, MemberStatus, member_status
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec

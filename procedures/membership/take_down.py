@@ -6,7 +6,8 @@ from hosts.models import Host
 from opennebula.zone import ZoneView
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, statuses
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, statuses
 from procedures.install import configuration
 from procedures.oned_service import STOP
 from procedures.parallel import side_by_side

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hosts.errors import HostError
 from procedures.bootstrap.convert_database import Step, plan
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.preflight.probe import Probe
 from procedures.specs import PreflightSpec, Vip
 

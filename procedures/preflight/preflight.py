@@ -9,7 +9,9 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import ports
 from procedures.context import Access
-from procedures.facts.observe import Facts, question, read
+from procedures.facts.facts import Facts
+from procedures.facts.observe import question
+from procedures.facts.report import read
 from procedures.parallel import HostErrors, on_each
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS

@@ -19,7 +19,8 @@ from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
 from procedures.credentials import password
-from procedures.facts.observe import Facts, facts_where_possible, statuses, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts_where_possible, statuses, zone_view
 from procedures.facts.signs import on_sqlite
 from procedures.install.install import not_ours
 from procedures.membership import join, leave

@@ -17,7 +17,8 @@ from hosts.models import Host
 from opennebula.packages import is_version
 from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, zone_view
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
 from procedures.script_text import LOCK_PATIENCE

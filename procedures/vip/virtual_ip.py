@@ -8,7 +8,8 @@ from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
 from procedures import services, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, api_host
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, api_host
 from procedures.health import Whole
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec

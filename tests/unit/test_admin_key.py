@@ -12,7 +12,7 @@ from opennebula.api import ApiError
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.credentials import admin_key
-from procedures.facts.observe import File
+from procedures.facts.facts import File
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts

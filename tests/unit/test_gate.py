@@ -12,7 +12,7 @@ from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures import health, zone_data, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install.configuration import with_server_id
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged

@@ -9,16 +9,8 @@ from hosts.models import Host
 from opennebula import conf, packages
 from opennebula.families import platform
 from procedures.context import Secrets
-from procedures.facts.observe import (
-    Address,
-    Facts,
-    File,
-    KeyFile,
-    Package,
-    Unit,
-    pool_of,
-    require_names,
-)
+from procedures.facts.facts import Address, Facts, File, KeyFile, Package, Unit, pool_of
+from procedures.facts.observe import require_names
 from procedures.facts.traces import Traces
 from procedures.host_drift import check, drift
 from procedures.install import configuration

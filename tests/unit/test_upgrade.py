@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hosts.errors import HostError
-from procedures.facts.observe import Dump, Facts, Package
+from procedures.facts.facts import Dump, Facts, Package
 from procedures.host_drift import drift
 from procedures.specs import Database
 from procedures.upgrade.upgrade import (
