@@ -4,7 +4,7 @@ Each account has a key of its own on every front-end. What the others have of it
 marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
@@ -51,10 +51,20 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     )
 
 
-def withdraw(access: Access, users: Collection[str], hosts: Mapping[str, Host]) -> None:
+def obsolete(
+    before: LoginKeysSpec, spec: LoginKeysSpec
+) -> Iterator[tuple[LoginKeysSpec, Mapping[str, Host]]]:
+    """Yield whose keys are no longer allowed where: of front-ends and accounts off the list."""
+    yield before, {name: host for name, host in before.hosts.items() if name not in spec.hosts}
+    left = tuple(sorted(set(before.users) - set(spec.users)))
+    yield before.model_copy(update={"users": left}), spec.hosts
+
+
+def withdraw(access: Access, spec: LoginKeysSpec, hosts: Mapping[str, Host]) -> None:
     """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
-    if users:
-        on_each(hosts, lambda host: _write(access, host, {user: Account("") for user in users}))
+    none = {user: Account("") for user in spec.users}
+    if none:
+        on_each(hosts, lambda host: _write(access, host, none))
 
 
 def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:

@@ -6,7 +6,7 @@ what only front-ends of this zone have, so that they can be handed over by any o
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
@@ -67,6 +67,12 @@ def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
             if not found[name] and shown.bundle != seen[source].bundle:
                 found[name] = f"another certificate than on {source}"
     return tuple(f"{name}: {fault}" for name, fault in sorted(found.items()) if fault)
+
+
+def obsolete(before: WebSpec, spec: WebSpec) -> Iterator[tuple[WebSpec, Mapping[str, Host]]]:
+    """Yield what serves no longer: on front-ends off the list, and another kind of server."""
+    another = before.server != spec.server
+    yield before, {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
 
 
 def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
