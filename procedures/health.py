@@ -25,7 +25,7 @@ from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged, to_leader
 from procedures.wait import INTERVAL, until
 from procedures.zone_data import CONVERGENCE, observe, require_equal
-from procedures.zone_leader import WRITE, Records, leadership, states, wait_for_leader
+from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
 SILENCE = 5.0
 """Seconds without an answer after which a server may be on its way down."""
@@ -209,7 +209,7 @@ def _restless(leader: str) -> HostError:
 
 def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
     first = last = wait_for_leader(access, hosts)
-    records = Records(access, hosts)
+    records = LeaderRecords(access, hosts)
     lacking: list[str] = []
     unused = [first]
     begun = time.monotonic()

@@ -12,14 +12,14 @@ from procedures.facts.observe import facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
 from procedures.specs import ZoneSpec
 from procedures.upgrade import upgrade
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 
 
 def roll_out(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
-    release: Release,
+    release: WantedVersion,
     *,
     staying: Collection[str],
     features: Collection[str],
@@ -100,7 +100,7 @@ def pending(
 
 
 def roll_out_solo(
-    access: Access, zone: ZoneSpec, host: Host, release: Release, features: Collection[str]
+    access: Access, zone: ZoneSpec, host: Host, release: WantedVersion, features: Collection[str]
 ) -> Facts:
     """The same for a front-end outside any zone; its facts."""
     seen = _settled_solo(access, zone, host, release)
@@ -126,7 +126,7 @@ def roll_out_solo(
     return seen
 
 
-def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
+def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: WantedVersion) -> Facts:
     seen = facts(access, host, zone.database)
     if upgrade.resume(access, zone, {host.name: host}, {host.name: seen}):
         seen = facts(access, host, zone.database)

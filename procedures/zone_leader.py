@@ -127,7 +127,7 @@ def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = Non
     )
 
 
-class Records:
+class LeaderRecords:
     """Of each leader the last record that it had after a harmless write of ours.
 
     A new leader takes its followers to be as far as itself: one that lags gets what it lacks with

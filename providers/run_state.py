@@ -36,7 +36,7 @@ from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 from providers import runtime
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class RunState:
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
-        self.release = Release(
+        self.release = WantedVersion(
             version=str(config.get(f"{PROJECT}:one_version") or ""),
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )

@@ -199,10 +199,10 @@ class _Bootstrapping:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
         self._await_stopped()
-        awake = {
+        running = {
             name: front_end.host for name, front_end in self._facts.items() if front_end.active
         }
-        answers = statuses(self._access, awake)
+        answers = statuses(self._access, running)
         plan = plan_zone(
             [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
             highly_available=self._zone.highly_available,

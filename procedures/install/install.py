@@ -276,7 +276,7 @@ def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | No
     # Here the database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
-        upgrade.agree(seen, spec.database, upgrade.Release(spec.version, agreed))
+        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
     except HostError:
         access.run(spec.host, "unstage")
         raise

@@ -347,7 +347,7 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberSt
     While clients write all the time, the leader's last record is always another.
     """
     deadline = time.monotonic() + CATCH_UP
-    records = zone_leader.Records(access, hosts)
+    records = zone_leader.LeaderRecords(access, hosts)
     while True:
         view, record = records.look()
         caught_up = record is not None and name in view.statuses and not _lag(view, name, record)

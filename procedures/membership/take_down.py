@@ -21,8 +21,8 @@ def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None
     """
     with zone_lock(access, hosts):
         seen = all_facts(access, hosts, zone.database)
-        awake = {name: host for name, host in hosts.items() if seen[name].active}
-        leader = ZoneView((), statuses(access, awake)).leader()
+        running = {name: host for name, host in hosts.items() if seen[name].active}
+        leader = ZoneView((), statuses(access, running)).leader()
         followers = [name for name in hosts if name != leader]
         side_by_side(
             {name: lambda name=name: _stop(access, zone, seen[name]) for name in followers}  # type: ignore[misc]

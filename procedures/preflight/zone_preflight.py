@@ -71,10 +71,10 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
         return Foreseen()
     known = {name: seen[name] for name in change.staying}
     known |= facts_where_possible(access, change.leaving, change.zone.database)
-    awake = {name: front_end.host for name, front_end in known.items() if front_end.active}
+    running = {name: front_end.host for name, front_end in known.items() if front_end.active}
     try:
-        way = password.present_access(access, awake, changed=change.changes_password)
-        answers = statuses(way, awake)
+        way = password.present_access(access, running, changed=change.changes_password)
+        answers = statuses(way, running)
         view = zone_view(way, change.hosts) if answers else ZoneView((), {})
     except HostError as error:
         return Foreseen((error,))

@@ -30,7 +30,7 @@ INSTALL = 900.0 + LOCK_PATIENCE
 
 
 @dataclass(frozen=True)
-class Release:
+class WantedVersion:
     """What the stack's config says of OpenNebula's version."""
 
     version: str
@@ -83,7 +83,7 @@ def check(seen: Facts, version: str) -> None:
     )
 
 
-def agree(seen: Facts, database: Database, release: Release) -> None:
+def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
     """Raises HostError where the waiting packages need a change of the database unasked for."""
     if seen.staged_schema == seen.schema:
         return
@@ -161,7 +161,9 @@ def resume(
     return True
 
 
-def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release) -> bool:
+def go_back(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: WantedVersion
+) -> bool:
     """Where the waiting packages need an older database: bring all there. Raises HostError.
 
     The zone need not be whole for that: its new version may be what is wrong with it.
@@ -176,7 +178,7 @@ def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: 
 
 
 def change_database(
-    access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: Release
+    access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: WantedVersion
 ) -> bool:
     """Where the waiting packages need another database: bring all there. Raises HostError."""
     due = {
@@ -222,7 +224,7 @@ class _Changing:
                 self._stop_all()
                 self._change_first()
             except HostError as error:
-                self._give_up(error)
+                self._abandon(error)
                 raise
             self._change_others()
         self._start(takes_staged=True)
@@ -320,7 +322,7 @@ class _Changing:
         else:
             on_each(self._hosts, lambda host: answering(self._access, host))
 
-    def _give_up(self, error: HostError) -> None:
+    def _abandon(self, error: HostError) -> None:
         """Back to the packages of before, as long as every database is the one of before."""
         try:
             self._look()
