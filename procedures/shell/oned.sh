@@ -56,7 +56,7 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
-# For what changes its data or its SERVER_ID. One that only tries to start is ended: it serves nobody.
+# For what changes its data or its SERVER_ID. One that only tries to start is ended: it has no clients.
 require_stopped() {
     [ "$(state_of_oned)" != active ] || refuse "oned stopped" "oned running" "run again"
     halt_oned
