@@ -165,7 +165,10 @@ def _roll_out(
 
 
 def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
-    """The zone's servers as the last rollout left them, which all of them know since."""
+    """The servers that stayed at the last rollout, which all of them know since.
+
+    One that left is unknown to those that were restarted later, should it come back.
+    """
     from opennebula.zone import ServerEntry
 
     listed = props.get("pool")
@@ -181,6 +184,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
             for entry in whole.facts[whole.leader].pool
+            if entry.name in staying
         ],
         "servers": [
             {

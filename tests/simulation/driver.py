@@ -268,6 +268,22 @@ class Operator:
                 self._refreshed.clear()
         return True
 
+    def preview(self, config: Config) -> list[str]:
+        """What a ``preview`` says that the next ``up`` would do to which resources."""
+        raw = config.raw(self.site)
+        with self._program(raw, None):
+            nodes = _graph_of(tuple(sorted(raw.items())))
+            found = [f"delete {key}" for key in self.state if key not in nodes]
+            for key, node in nodes.items():
+                if (kept := self.state.get(key)) is None:
+                    found.append(f"create {key}")
+                    continue
+                inputs = _plain(self._resolved(node.inputs))
+                inputs = node.provider.check(kept.outputs, inputs).inputs
+                if node.provider.diff(kept.id, dict(kept.outputs), inputs).changes:
+                    found.append(f"update {key}")
+        return found
+
     def refresh(self, config: Config) -> list[str]:
         """A ``refresh``: what it found to differ."""
         found: list[str] = []

@@ -174,7 +174,7 @@ class Site:
                 continue
             host.up, host.booted = True, self.clock.now
             for one, unit in host.units.items():
-                if unit.enabled == "enabled" and one not in ("opennebula", *_LED):
+                if unit.enabled == "enabled" and one != "opennebula":
                     unit.active, unit.since = True, self.clock.now
             if host.unit("opennebula").enabled == "enabled" and self.can_start(host) == "":
                 self.start(host)

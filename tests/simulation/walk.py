@@ -130,11 +130,10 @@ class Life:
                 self.site.assert_whole(
                     self.config.front_ends, highly_available=self.config.highly_available
                 )
-                if found := self.refresh():
-                    # What leaves changes the zone after its rollout.
-                    require(self.up(), f"the run after it failed: {self.said[-1]}")
-                    found = self.refresh()
+                found = self.refresh()
                 require(not found, f"drift after it: {found}")
+                planned = self.operator.preview(self.config)
+                require(not planned, f"a preview after it: {planned}")
                 return
             asked = self.said[-1].rpartition("restart opennebula on ")[2].partition(",")[0]
             if asked in NAMES:
