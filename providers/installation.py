@@ -57,11 +57,14 @@ class InstallationProvider(Provider):
         done = install(
             access,
             spec,
-            peers=run.front_ends,
+            front_ends=run.front_ends,
+            new=True,
             agreed=run.release.agreed,
             renew=renew,
             converts=run.convert_database,
             seen=run.take(spec.host),
+            leaving=run.leaving,
+            lost=run.lost,
         )
         if done.adopted:
             run.note_adopted(spec.host.name)
@@ -86,20 +89,18 @@ class InstallationProvider(Provider):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         from procedures.install.install import install
-        from procedures.specs import InstallationSpec
 
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        former = InstallationSpec.model_validate(olds["spec"]).names
         done = install(
             access,
             spec,
+            front_ends=run.front_ends,
             agreed=run.release.agreed,
             renew=renew,
             converts=run.convert_database,
             seen=run.take(spec.host),
-            leaving=run.still_there(
-                {name: at for name, at in former.items() if name not in run.front_ends}
-            ),
+            leaving=run.leaving,
+            lost=run.lost,
         )
         return _outputs(done, revision=now())
 

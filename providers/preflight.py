@@ -132,6 +132,7 @@ def _check(
             " only those; or take adopt out of the stack's config to build a zone",
         )
     run.keep(checked.facts)
+    run.leaving = checked.leaving
     return checked
 
 

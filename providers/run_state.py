@@ -10,6 +10,7 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
+- ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
 - ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
@@ -91,6 +92,8 @@ class RunState:
         self.adopted: frozenset[str] = frozenset()
         """The servers of a zone that ran before this stack: this run leaves them as they are. Set
         by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.leaving: Mapping[str, str] | None = None
+        """Names and addresses of the servers that are yet to leave the zone."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None

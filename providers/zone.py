@@ -80,7 +80,14 @@ class ZoneProvider(Provider):
             )
             if leaving and spec.highly_available:
                 degraded = run.allow_degraded
-                run.dumped = prepare(access, spec, staying, leaving, allow_degraded=degraded)
+                run.dumped = prepare(
+                    access,
+                    spec,
+                    staying,
+                    leaving,
+                    allow_degraded=degraded,
+                    in_hosts_file=run.names_hosts,
+                )
                 for host in leaving.values():
                     leave(
                         access,
@@ -146,7 +153,13 @@ class ZoneProvider(Provider):
             forget(access, spec, run.lost, staying)
         shrinks = spec.highly_available and bool(leaving)
         prepared = partial(
-            prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
+            prepare,
+            access,
+            spec,
+            staying,
+            leaving,
+            allow_degraded=run.allow_degraded,
+            in_hosts_file=run.names_hosts,
         )
         run.dumped = shrinks and prepared()
         run.founded = bootstrap_or_adopt(

@@ -4,7 +4,7 @@ import base64
 import contextlib
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hosts.errors import HostError
@@ -133,6 +133,8 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     """Those in which this program sets something, by path, as far as they are there."""
     hostname: str = ""
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """Our part of /etc/hosts: name to address."""
     hosts_template: str = ""
     """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
     keeps_hostname: bool | None = None
@@ -434,6 +436,24 @@ def wrong_names(one: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     return {name: at for name, at in first.items() if at != hosts[name].address}
 
 
+def names_of_leaving(
+    seen: Collection[Facts],
+    staying: Collection[str],
+    lost: Collection[str] = (),
+    known: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Names and addresses of the zone's servers that are yet to leave. Pure.
+
+    While a server is listed all others must find it: whoever leads reaches it by its name. The
+    address is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work.
+    Where a founder is still alone nobody else on its list has served.
+    """
+    listed = {entry.name for one in seen if not one.view(None).is_solo for entry in one.pool}
+    at = {name: address for one in seen for name, address in one.own_names.items()}
+    at |= known or {}
+    return {n: at[n] for n in sorted(listed - {*staying} - {*lost}) if n in at}
+
+
 _UNITS = (
     *("opennebula", *FEATURES.values()),
     *sorted({family.database_service for family in FAMILIES}),
@@ -483,6 +503,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
+        own_names=dict(_names(values.get("own_names", ""))),
         hosts_template=values.get("hosts_template", ""),
         keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
@@ -532,6 +553,12 @@ def files(values: Mapping[str, str]) -> dict[str, File]:
         content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
         found[path] = File(content, int(mode, 8), owner)
     return found
+
+
+def _names(text: str) -> Iterable[tuple[str, str]]:
+    for line in text.splitlines():
+        address, name = line.split()
+        yield name, address
 
 
 def _variable(name: str) -> str:

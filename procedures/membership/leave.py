@@ -67,9 +67,7 @@ def leave(
         if entry is not None:
             _delete(access, entry, others)
     if in_hosts_file:
-        on_each(
-            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
-        )
+        _change_names(access, others, removed=host.name)
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
@@ -136,13 +134,15 @@ def prepare(
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
+    in_hosts_file: bool = False,
 ) -> bool:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done beside
-    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
-    anything is touched.
+    it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
+    must find who joins. Returns False, with nothing done, where the zone has no leader. Raises
+    HostError before anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -162,6 +162,11 @@ def prepare(
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
+    listed = {entry.name for entry in view.pool}
+    if in_hosts_file and staying.keys() - listed:
+        added = {name: host.address for name, host in staying.items()}
+        there = {n: host for n, host in leaving.items() if n in listed - silent.keys()}
+        _change_names(access, there, added=added)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):
@@ -183,6 +188,18 @@ def unreachable(gone: Iterable[str]) -> HostError:
         remedy=f"bring it back; or, where it is gone for good, name {names} under"
         " opennebula-ha:lost: it must never come back as it was",
     )
+
+
+def _change_names(
+    access: Access,
+    hosts: Mapping[str, Host],
+    *,
+    added: Mapping[str, str] | None = None,
+    removed: str = "",
+) -> None:
+    lines = "\n".join(f"{address} {name}" for name, address in sorted((added or {}).items()))
+    variables = {"added": lines, "removed": removed}
+    on_each(hosts, lambda host: access.run(host, "hosts_names", variables=variables))
 
 
 def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:

@@ -62,6 +62,7 @@ class Config:
             "one_version": "7.2",
             "one_pass": "one",
             "db_password": "database",
+            "ensure_hosts": not site.has_name_service,
             "features": {"gui": False, "flow": False, "form": False},
             **(vip if self.highly_available else {}),
             **{key: list(v) if isinstance(v, tuple) else v for key, v in self.more},

@@ -400,14 +400,15 @@ def enlist(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script("name")
-def forget_name(site: Site, host: SimHost, v: Values) -> None:
-    host.names.pop(v["name"], None)
-
-
 @script("action")
 def gui(site: Site, host: SimHost, v: Values) -> None:
     host.units[_GUI].active, host.units[_GUI].since = v["action"] == "start", site.clock.now
+
+
+@script("added removed")
+def hosts_names(site: Site, host: SimHost, v: Values) -> None:
+    host.names.pop(v["removed"], None)
+    host.names |= {name: address for address, name in map(str.split, v["added"].splitlines())}
 
 
 @script()
