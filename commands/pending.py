@@ -14,20 +14,9 @@ from importlib import import_module
 from typing import Any
 
 from providers.base import Provider
-from providers.runtime import CREATE, INCOMPLETE, UPDATE
+from providers.runtime import CREATE, INCOMPLETE, incomplete
 
 OURS = "pulumi-python:dynamic/opennebula:"
-RECORDED = (
-    "Bootstrap",
-    "Installation",
-    "LoginKeys",
-    "Rollout",
-    "VirtualIp",
-    "WebServer",
-    "Zone",
-    "ZoneMember",
-)
-"""The kinds whose create changes something. Of Preflight there is nothing to record."""
 
 
 def settled(
@@ -52,7 +41,8 @@ def settled(
             continue
         there = known.get(resource["urn"])
         if one["type"] == "updating" and there is not None:
-            known[resource["urn"]] = _half(there, there["outputs"].get(INCOMPLETE) or UPDATE)
+            outputs = incomplete(there["outputs"], resource["inputs"])
+            known[resource["urn"]] = _half({**there, "outputs": outputs}, outputs[INCOMPLETE])
         elif there is None:
             inputs = resource["inputs"].items()
             outputs = {key: value for key, value in inputs if value is not None}
@@ -70,13 +60,13 @@ def _is_ours(operation: dict[str, Any], ours: str) -> bool:
 
 def _identifier(resource: dict[str, Any]) -> str | None:
     kind = str(resource["type"]).removeprefix(OURS)
-    if kind not in RECORDED:
-        return None
     module = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    provider: Provider = getattr(import_module(f"providers.{module}"), f"{kind}Provider")()
     try:
+        provider: Provider = getattr(import_module(f"providers.{module}"), f"{kind}Provider")()
+        if not provider.changes_hosts:
+            return None
         return provider.identifier(provider.spec_of(resource["inputs"]))
-    except ValueError:
+    except (ImportError, ValueError):
         # Of another release of this program.
         return None
 

@@ -25,7 +25,7 @@ from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged, to_leader
-from procedures.wait import INTERVAL, until
+from procedures.wait import repeat, until
 
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
@@ -303,24 +303,25 @@ def ask(
     An election is waited out, and the call made again: one that was refused, or not answered, may
     have been taken all the same.
     """
-    deadline = time.monotonic() + WRITE
-    while True:
+    failures: list[HostError] = []
+
+    def attempt() -> tuple[T] | None:
         host = find()
         try:
-            return call(access.api(host, timeout=ANSWER))
-        except NotAuthenticatedError as error:
-            raise HostError(
-                host.name, step, expected=expected, seen=str(error), remedy=remedy
-            ) from None
-        except HostError:
-            if time.monotonic() > deadline:
-                raise
+            return (call(access.api(host, timeout=ANSWER)),)
+        except HostError as error:
+            failures.append(error)
         except ApiError as error:
-            if time.monotonic() > deadline:
-                raise HostError(
-                    host.name, step, expected=expected, seen=str(error), remedy=remedy
-                ) from None
-        time.sleep(INTERVAL)
+            said = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
+            if isinstance(error, NotAuthenticatedError):
+                raise said from None
+            failures.append(said)
+        return None
+
+    answer = repeat(attempt, WRITE)
+    if answer is None:
+        raise failures[-1]
+    return answer[0]
 
 
 def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
@@ -416,17 +417,19 @@ def _same_answers(
     During an election nobody can hand anything on. Only under one leader that led all the while is
     it the server's own fault.
     """
-    deadline = time.monotonic() + WRITE
+    wrong: dict[str, tuple[str, str]] = {}
     left, head = dict(known), _head(view)
-    while left:
+
+    def look() -> bool | None:
+        nonlocal left, wrong
         asked = on_each(left, lambda host: _wrong_answer(access, host, view))
-        left = {name: host for name, host in left.items() if asked[name]}
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            break
-        time.sleep(INTERVAL)
-    name, (expected, seen) = next((n, wrong) for n, wrong in asked.items() if wrong)
+        wrong = {name: one for name, one in asked.items() if one}
+        left = {name: known[name] for name in wrong}
+        return None if wrong else True
+
+    if repeat(look, WRITE):
+        return
+    name, (expected, seen) = next(iter(wrong.items()))
     is_its_own = head == _head(wait_for_leader(access, hosts))
     raise HostError(
         name,

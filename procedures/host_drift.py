@@ -45,10 +45,12 @@ def drift(
     if wanted_timezone(seen, spec):
         found.append(f"time zone: {seen.timezone}")
     found += cloud_init_differences(seen, spec)
+    # Those that the config has no more were not asked for.
+    resolves = {**seen.own_names, **seen.resolves}
     found += [
-        f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
+        f"/etc/hosts: {name} at {resolves.get(name, 'no address')}"
         for name, address in sorted(spec.names.items())
-        if seen.resolves.get(name) != address
+        if resolves.get(name) != address
     ]
     if spec.names:
         strange = seen.own_names.keys() - spec.names.keys() - {*leaving}

@@ -23,10 +23,6 @@ class InstallationProvider(Provider):
     spec_type = "InstallationSpec"
     identity = ("host.name",)
 
-    def identifier(self, spec: "InstallationSpec") -> str:
-        """Return the name of the host."""
-        return spec.host.name
-
     def is_adopted(self, run: "RunState", spec: "InstallationSpec") -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
         return run.observes or spec.host.name in run.adopted

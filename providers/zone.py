@@ -23,6 +23,7 @@ class ZoneProvider(Provider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "zone-0"
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -33,10 +34,6 @@ class ZoneProvider(Provider):
                 " first up changes nothing on its servers; otherwise a zone is bootstrapped",
             )
         return super().check(olds, news)
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "zone-0"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]

@@ -4,7 +4,7 @@ Each account has a key of its own on every front-end. What the others have of it
 marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
@@ -51,10 +51,20 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     )
 
 
-def withdraw(access: Access, users: Collection[str], hosts: Mapping[str, Host]) -> None:
-    """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
-    if users:
-        on_each(hosts, lambda host: _write(access, host, {user: Account("") for user in users}))
+def withdraw(access: Access, former: LoginKeysSpec, wanted: LoginKeysSpec | None = None) -> None:
+    """Allow keys no more where they are not ``wanted``; the keys stay. Raises HostError."""
+    gone = {
+        name: [
+            user
+            for user in former.users
+            if wanted is None or name not in wanted.hosts or user not in wanted.users
+        ]
+        for name in former.hosts
+    }
+    on_each(
+        {name: host for name, host in former.hosts.items() if gone[name]},
+        lambda host: _write(access, host, {user: Account("") for user in gone[host.name]}),
+    )
 
 
 def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:

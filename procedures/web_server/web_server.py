@@ -69,9 +69,14 @@ def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
     return tuple(f"{name}: {fault}" for name, fault in sorted(found.items()) if fault)
 
 
-def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
-    """Have it serve there no more. Keys and certificates stay. Raises HostError."""
-    on_each(hosts, lambda host: _run(access, spec, host, "withdraw"))
+def withdraw(access: Access, former: WebSpec, wanted: WebSpec | None = None) -> None:
+    """Have it serve no more where it is not ``wanted``, or another kind of server is.
+
+    Keys and certificates stay. Raises HostError.
+    """
+    stays = wanted.hosts if wanted is not None and wanted.server == former.server else {}
+    gone = {name: host for name, host in former.hosts.items() if name not in stays}
+    on_each(gone, lambda host: _run(access, former, host, "withdraw"))
 
 
 def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -> set[str]:
