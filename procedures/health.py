@@ -398,7 +398,8 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
             expected="one leader with all others its followers, none of them behind",
             seconds=CONVERGENCE,
             seen=lambda: "; ".join(lacking) or _states(last),
-            remedy="look at /var/log/one/oned.log on the servers named, then run again",
+            remedy="pulumi refresh, then pulumi up: what can be repaired is repaired; otherwise"
+            " look at /var/log/one/oned.log on the servers named",
         )
 
     try:

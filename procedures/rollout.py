@@ -48,6 +48,8 @@ def roll_out(
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
+        if whole.leader not in hosts:
+            raise health.strange_leader(whole.leader, "roll out")
         names = pending(whole.facts, whole.leader, release.version, listed=listed)
         turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]

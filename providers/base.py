@@ -26,6 +26,7 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from hosts.errors import HostError
 from providers import progress, runtime
 from providers.runtime import (
     ATTEMPTED,
@@ -134,8 +135,13 @@ class Provider(ResourceProvider):
         """Remove it; where it is gone already, nothing happens."""
         access, run, spec = self._begin(props)
         with progress.operation(_urn(props), "delete"):
-            if not run.observes:
+            if run.observes:
+                return
+            try:
                 self.do_delete(access, run, spec, props)
+            except HostError:
+                progress.warn(_urn(props), "to keep it after all: pulumi refresh, then pulumi up")
+                raise
 
     def identifier(self, spec: Any) -> str:
         """Return the ID of the resource."""

@@ -105,11 +105,15 @@ class InstallationProvider(Provider):
     ) -> None:
         """Stop and disable the services; the data stays unless purge is set.
 
+        The front-ends that stay know its name no more: by now it is in the zone no more, either.
         Where the installation never was complete the operator learns what is left of it.
         """
+        from procedures.install.hosts_file import change_names
         from procedures.install.install import remove
 
         is_renamed = spec.host.name not in run.front_ends and run.has(spec.host)
+        if run.names_hosts and spec.host.name not in run.front_ends:
+            change_names(access, run.front_ends, removed=spec.host.name)
         if spec.host.name not in run.lost and not is_renamed:
             half = props.get(INCOMPLETE) == CREATE
             left = remove(access, spec, half_installed=half)

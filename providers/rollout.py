@@ -76,7 +76,7 @@ class RolloutProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = run.still_there(hosts_of(olds))
+        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
         return _roll_out(
             access,
             run,

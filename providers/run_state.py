@@ -11,6 +11,7 @@ it, and comes to the same result with another look at the hosts.
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
 - ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
+- ``departing``: written by Zone; read by Rollout, in which they take part.
 - ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
 - ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
@@ -95,6 +96,8 @@ class RunState:
         by the preflight of the stack's first run, and by each Installation that finds one later."""
         self.leaving: Mapping[str, str] | None = None
         """Names and addresses of the servers that are yet to leave the zone."""
+        self.departing: Mapping[str, Host] = {}
+        """Front-ends that are yet to leave the zone, also those that a failed update added."""
         self.former_owners: frozenset[str] = frozenset()
         """Owners of the database that the stack had, also in an update that failed later."""
         self.dumped = False

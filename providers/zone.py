@@ -9,6 +9,7 @@ from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
 from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.runtime import INCOMPLETE, UPDATE
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -93,7 +94,6 @@ class ZoneProvider(Provider):
                         {**staying, host.name: host},
                         allow_degraded=degraded,
                         dumped=run.dumped,
-                        in_hosts_file=run.names_hosts,
                     )
         return {"drift": _settle_key(access, spec, news, run.founded, replace=False)}
 
@@ -140,10 +140,13 @@ class ZoneProvider(Provider):
         leaving = {
             name: host for name, host in run.still_there(before).items() if name not in staying
         }
+        run.departing = leaving
         with zone_lock(access, staying):
             _look_and_take_up(access, spec, staying)
-        changed = olds.get("one_pass") != news.get("one_pass")
-        set_password(access, spec, staying, leaving, changed=changed)
+        # One that failed later may have changed it.
+        failed = olds.get(INCOMPLETE) == UPDATE
+        changed = failed or olds.get("one_pass") != news.get("one_pass")
+        set_password(access, spec, staying, leaving, changed=changed, failed=failed)
         lost_at = _lost_at(olds, news)
         require_gone(access, lost_at, staying)
         if spec.highly_available and run.lost:

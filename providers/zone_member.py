@@ -85,7 +85,6 @@ class ZoneMemberProvider(Provider):
             _peers(run, spec),
             allow_degraded=run.allow_degraded,
             dumped=run.dumped,
-            in_hosts_file=run.names_hosts,
         )
 
 

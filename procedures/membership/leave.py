@@ -12,8 +12,9 @@ from procedures import health
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.install.hosts_file import change_names
 from procedures.oned_service import stop
-from procedures.parallel import on_each, side_by_side
+from procedures.parallel import side_by_side
 from procedures.specs import ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
@@ -35,12 +36,10 @@ def leave(
     *,
     allow_degraded: bool,
     dumped: bool = False,
-    in_hosts_file: bool = False,
 ) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
-    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
-    their /etc/hosts by our work; it is removed last.
+    ``dumped``: this run has kept a dump for it.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
     ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
@@ -66,8 +65,6 @@ def leave(
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
-    if in_hosts_file:
-        _change_names(access, others, removed=host.name)
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
@@ -164,9 +161,8 @@ def prepare(
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
     listed = {entry.name for entry in view.pool}
     if in_hosts_file and staying.keys() - listed:
-        added = {name: host.address for name, host in staying.items()}
         there = {n: host for n, host in leaving.items() if n in listed - silent.keys()}
-        _change_names(access, there, added=added)
+        change_names(access, there, added=staying)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):
@@ -188,18 +184,6 @@ def unreachable(gone: Iterable[str]) -> HostError:
         remedy=f"bring it back; or, where it is gone for good, name {names} under"
         " opennebula-ha:lost: it must never come back as it was",
     )
-
-
-def _change_names(
-    access: Access,
-    hosts: Mapping[str, Host],
-    *,
-    added: Mapping[str, str] | None = None,
-    removed: str = "",
-) -> None:
-    lines = "\n".join(f"{address} {name}" for name, address in sorted((added or {}).items()))
-    variables = {"added": lines, "removed": removed}
-    on_each(hosts, lambda host: access.run(host, "hosts_names", variables=variables))
 
 
 def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:

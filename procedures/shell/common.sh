@@ -238,6 +238,13 @@ put_conf() {
     put "$conf" "$1"
     rm -f "$conf.next" "$conf.before"
 }
+# Where a try was cut off, the file from before it is the one that oned was last started with.
+drop_former_conf() {
+    local started
+    [ -e "$conf.before" ] && systemctl -q is-active opennebula.service || return 0
+    started=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value opennebula.service)" +%s)
+    [ "$started" -lt "$(stat -c %Y "$conf")" ] || rm -f "$conf.before"
+}
 # What this program puts on a host beside OpenNebula's own files.
 leader_socket=opennebula-ha-leader.socket
 drop_programs() {

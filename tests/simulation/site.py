@@ -237,6 +237,9 @@ class Site:
         return str(host.conf.split("DB_NAME", 1)[1].split('"', 2)[1])
 
     def stop(self, host: SimHost) -> None:
+        """Stop its oned; with the unit goes what its leader's hook brought."""
+        if host.is_server:
+            self.run_hook(host, "follower")
         host.unit("opennebula").active = False
 
     # What runs by itself

@@ -79,6 +79,18 @@ def test_an_update_of_ours_is_repeated() -> None:
         assert settled(exported(ours, resources=(there,))) == expected
 
 
+def test_what_was_half_deleted_is_made_again_where_the_config_has_it_again() -> None:
+    ours = operation("deleting", f"{OURS}ZoneMember", as_input(MEMBER))
+    there = {"urn": ours["resource"]["urn"], "outputs": {"spec": as_input(MEMBER)}}
+    now = {
+        "outputs": {**there["outputs"], "incomplete": "update"},
+        "initErrors": ["its delete was interrupted"],
+    }
+    assert settled(exported(ours, resources=(there,))) == exported(
+        ours, resources=({**there, **now},)
+    )
+
+
 def test_what_waits_for_its_deletion_stays() -> None:
     ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
     there = {"urn": ours["resource"]["urn"], "delete": True}
