@@ -1,4 +1,5 @@
 # Add names to our part of the hosts files, and take one out.
+#: use blocks hosts_files
 #: added: lines ADDRESS NAME
 #: removed: a name, or nothing
 for file in $(hosts_files); do
