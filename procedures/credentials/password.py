@@ -40,7 +40,7 @@ def set_password(
 
     ``changed``: the stack had another one before. Only then one that the servers refuse is set: a
     zone that is merely taken over keeps its own. ``failed``: an update that failed may have let in
-    another one, which is void then, too. Nothing happens where no oned runs, or where the
+    another one, which is revoked then. Nothing happens where no oned runs, or where the
     files show no way in. Raises HostError.
     """
     hosts = {**leaving, **staying}

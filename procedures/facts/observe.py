@@ -444,9 +444,9 @@ def names_of_leaving(
 ) -> dict[str, str]:
     """Names and addresses of the zone's servers that are yet to leave. Pure.
 
-    While a server is listed all others must find it: whoever leads reaches it by its name. The
-    address is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work.
-    Where a founder is still alone nobody else on its list has served.
+    While a server is listed all others must find it: a leader reaches it by its name. The address
+    is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work. Where
+    the first server is still standalone no other one on its list has served.
     """
     listed = {entry.name for one in seen if not one.view(None).is_standalone for entry in one.pool}
     at = {name: address for one in seen for name, address in one.own_names.items()}

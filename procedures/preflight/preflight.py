@@ -35,7 +35,7 @@ class Checked:
     adopted: frozenset[str]
     """The front-ends of a zone that runs already."""
     leaving: Mapping[str, str] | None = None
-    """Names and addresses of those that are yet to leave the zone; None where nobody looked."""
+    """Names and addresses of those that are yet to leave the zone; None if that is not known."""
 
 
 def preflight(

@@ -22,7 +22,7 @@ HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in NAMES}
 
 
 @dataclass
-class Session:
+class Connection:
     port: int = 22
     host_key: str = "ssh-ed25519 key"
 
@@ -36,8 +36,8 @@ class Hosts:
 
     changes: Event = field(default_factory=Event)
 
-    def session(self, _host: Host) -> Session:
-        return Session()
+    def connection(self, _host: Host) -> Connection:
+        return Connection()
 
     def run(self, host: Host, name: str, *, variables: dict[str, str], **_: Any) -> Output:
         if host.name == self.fails_on and name != "authorize":
