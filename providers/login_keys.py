@@ -7,13 +7,13 @@ from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
 from providers.base import as_input
-from providers.on_front_ends import OnFrontEndsProvider
+from providers.everywhere import EverywhereProvider
 
 if TYPE_CHECKING:
     from procedures.specs import LoginKeysSpec
 
 
-class LoginKeysProvider(OnFrontEndsProvider):
+class LoginKeysProvider(EverywhereProvider):
     """What ``ensure_keys_for`` asks for, on all front-ends at once."""
 
     spec_type = "LoginKeysSpec"

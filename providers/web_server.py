@@ -7,13 +7,13 @@ from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
 from providers.base import as_input
-from providers.on_front_ends import OnFrontEndsProvider
+from providers.everywhere import EverywhereProvider
 
 if TYPE_CHECKING:
     from procedures.specs import WebSpec
 
 
-class WebServerProvider(OnFrontEndsProvider):
+class WebServerProvider(EverywhereProvider):
     """What ``ssl`` asks for, on all front-ends at once."""
 
     spec_type = "WebSpec"

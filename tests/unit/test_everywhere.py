@@ -13,8 +13,8 @@ from hosts.script import Output
 from procedures.specs import LoginKeysSpec, Spec, WebSpec
 from providers import run_state, runtime
 from providers.base import as_input
+from providers.everywhere import EverywhereProvider
 from providers.login_keys import LoginKeysProvider
-from providers.on_front_ends import OnFrontEndsProvider
 from providers.web_server import WebServerProvider
 
 NAMES = ("n1", "n2", "n3", "n4")
@@ -67,7 +67,7 @@ def given(spec: Spec) -> dict[str, Any]:
     return {"spec": as_input(spec), "after": {}, "urn": "", "__provider": "code"}
 
 
-CASES: dict[str, tuple[OnFrontEndsProvider, Spec, Spec, set[tuple[str, str]]]] = {
+CASES: dict[str, tuple[EverywhereProvider, Spec, Spec, set[tuple[str, str]]]] = {
     "a host, keys": (LoginKeysProvider(), of_keys(3, "a"), of_keys(4, "a"), {("n4", "a")}),
     "an account": (
         LoginKeysProvider(),
