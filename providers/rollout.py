@@ -1,12 +1,14 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -23,19 +25,15 @@ class RolloutProvider(Provider):
 
     spec_type = "ZoneSpec"
 
-    def identifier(self, spec: "ZoneSpec") -> str:
+    def identifier(self, spec: ZoneSpec) -> str:
         """Return the one ID of its kind."""
         return "rollout"
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Who leads now, and who waits for a restart.
 
         Index and commit move with every write: they stay as they were at the last ``up``.
@@ -71,12 +69,7 @@ class RolloutProvider(Provider):
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
         leaving = run.still_there(hosts_of(olds))
@@ -93,8 +86,8 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         features: Sequence[str],
         after: Mapping[str, Input[Any]],
@@ -128,10 +121,10 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: "Access",
-    run: "RunState",
-    spec: "ZoneSpec",
-    hosts: "Mapping[str, Host]",
+    access: Access,
+    run: RunState,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
     news: Mapping[str, Any],
     *,
     olds: Mapping[str, Any] | None = None,
@@ -164,7 +157,7 @@ def _roll_out(
     return {**outputs, "drift": []}
 
 
-def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
     """The zone's servers as the last rollout left them, which all of them know since."""
     from opennebula.zone import ServerEntry
 
@@ -174,7 +167,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
-def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
+def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
@@ -199,7 +192,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
     }
 
 
-def _backups(kept: "Mapping[str, Sequence[Dump]]") -> dict[str, list[Outputs]]:
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
     return {
         name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
         for name, dumps in kept.items()
