@@ -68,7 +68,7 @@ campaign: lab-setup ## Run RUNS of each property and every crash on simulated si
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
 
 lab-test: lab-setup ## Run the tests on lab hosts
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab
+	@$(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/lab
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
