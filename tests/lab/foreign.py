@@ -45,7 +45,7 @@ def everything(hosts: list[LabHost]) -> set[str]:
         " -exec sha256sum {} + 2>/dev/null | sort -k2;"
         " find /var/lib/one /etc/one -printf '%m %u:%g %p %l\\n' 2>/dev/null | sort;"
         f" ({_UNCHANGING} || echo none) 2>&1 | sed '/ GTID /d' | sha256sum;"
-        " dpkg -l; systemctl list-unit-files --no-legend;"
+        " dpkg -l; find /etc/systemd /lib/systemd -printf '%p %l\\n' | sort;"
         " systemctl show -p ActiveState -p ActiveEnterTimestamp opennebula mariadb;"
         " pgrep -af oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"
     )
