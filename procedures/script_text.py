@@ -43,9 +43,10 @@ _USED = re.compile(r"#: use (\w+(?: \w+)*)")
 _FACTS = re.compile(r"^#: facts ([\w.]+)\n", re.M)
 _DEFINED = re.compile(r"^(\w+)(\(\)|=)", re.M)
 
+_KEYWORD = r"\b(?:then|do|else|if|while|until)\b"
 _CALLED = re.compile(
     r"\$\((\w+)(?=[\s)])"
-    r"|(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b|[\w*]\)) *(\w+)(?=[\s;|&]|$)",
+    rf"|(?:^|[;&|({{!]|{_KEYWORD}|[\w*]\)) *(?!{_KEYWORD})(\w+)(?=[\s;|&]|$)",
     re.M,
 )
 """A word where a command is called."""
