@@ -50,9 +50,10 @@ bench: lab-setup ## Measure the program and compare with its limits (ARGS="cold 
 bench-compare: lab-setup ## Compare with another version; fail if this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and the picture of the structure
+docs: python-setup ## Write the generated parts of the documentation, and build its web site in .site/html
 	@$(PY) -m settings.table
 	@$(PY) -m scripts.structure
+	@$(PY) -m scripts.site
 
 test: lab-setup lint unit lab-test ## Run every check
 
@@ -76,4 +77,4 @@ lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .site
