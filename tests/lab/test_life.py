@@ -9,7 +9,15 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
 from tests.lab.traffic import Writer
-from tests.lab.zones import assert_survives, assert_whole, executions, one, servers, wait_for
+from tests.lab.zones import (
+    assert_survives,
+    assert_whole,
+    executions,
+    one,
+    servers,
+    wait_for,
+    zone_entry,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -149,7 +157,7 @@ def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
     assert servers(lab.host(last)) == []
     assert one(lab.host(last), "oneuser list") == users
     assert f" {VIP}/" not in lab.host(last).run("ip -o address").stdout
-    assert VIP not in one(lab.host(last), "onezone show 0")
+    assert VIP not in zone_entry(lab.host(last))
     one(lab.host(last), "oneuser create solo-again secret-of-that")
 
 
