@@ -1,12 +1,12 @@
 """The first server of a blank zone, while the other front-ends are still being installed."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import ResourceOptions
-from pulumi.dynamic import DiffResult, Resource
+from pulumi.dynamic import CheckResult, DiffResult, Resource
 
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Provider, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
@@ -15,16 +15,30 @@ if TYPE_CHECKING:
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
+_left: set[str] = set()
+"""The former front-ends of the stack, as this process was asked to check them."""
+
 
 class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     spec_type = "ZoneSpec"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
+
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Note who has left the stack: the founder may have it on its list, which ``Zone`` settles
+        if there was no zone yet. Only inputs are recorded of a resource that does not change.
+        """
+        former = self._modern(olds)
+        known = {*former.get("frontends", ()), *former.get("left", ())}
+        left = sorted(known - news["frontends"].keys())
+        _left.clear()
+        _left.update(left)
+        return super().check(olds, {**news, "left": left} if left else news)
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether a front-end left that the founder may have on its list, or it is not done."""
-        left = olds["front_ends"].keys() - news["front_ends"].keys()
-        return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
+        """Whether it is not done."""
+        return DiffResult(changes=bool(olds.get(INCOMPLETE)))
 
     def identifier(self, spec: "ZoneSpec") -> str:
         """Return the one ID of its kind."""
@@ -55,11 +69,9 @@ class BootstrapProvider(Provider):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Give up those that left since; ``Zone`` goes on from what there is."""
-        return {
-            **self.do_update(access, run, spec, olds, news),
-            **self.do_create(access, run, spec, news),
-        }
+        """Begin, if nobody has; ``Zone`` goes on from what there is."""
+        give_up(access, spec, hosts_of(news))
+        return self.do_create(access, run, spec, news)
 
     def do_update(
         self,
@@ -69,12 +81,16 @@ class BootstrapProvider(Provider):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Those that left before there was a zone are no servers of it."""
-        from procedures.bootstrap.bootstrap import abandon
-
-        staying = hosts_of(news)
-        abandon(access, spec, staying, hosts_of(olds).keys() - staying.keys())
+        """What an update of an earlier version left undone is done by ``Zone``."""
         return {}
+
+
+def give_up(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -> None:
+    """Take those that left before there was a zone off the founder's list of servers."""
+    from procedures.bootstrap.bootstrap import abandon
+
+    if _left:
+        abandon(access, spec, staying, _left)
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
@@ -92,6 +108,10 @@ class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
         super().__init__(
             BootstrapProvider(),
             name,
-            {"spec": as_input(spec), "front_ends": hosts_input(front_ends), "urn": urn},
+            {
+                **BootstrapProvider.inputs_of(spec),
+                "frontends": hosts_input(front_ends),
+                "urn": urn,
+            },
             opts,
         )

@@ -1,13 +1,13 @@
 """Packages, database, configuration and keys of one host."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Outputs, Provider, as_input, now
+from providers.base import Outputs, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
@@ -16,12 +16,50 @@ if TYPE_CHECKING:
     from procedures.specs import InstallationSpec
     from providers.run_state import RunState
 
+NAMINGS = "etc_hosts_additions"
+"""Input: a number that another name for /etc/hosts changes."""
+planned: dict[str, set[str]] = {}
+"""The inputs that change, by front-end, as far as this process was asked: see the forecast of
+``Rollout``."""
+
 
 class InstallationProvider(Provider):
     """Installs and configures; starts nothing that the zone must start."""
 
     spec_type = "InstallationSpec"
+    labels: ClassVar = {
+        "clock": "ntp",
+        "mounts": "fstab",
+        "names": "etc_hosts",
+        "version": "one_version",
+        "vips": "one_vip",
+    }
+    spread = frozenset(
+        {"bind", "database", "drivers", "hooks", "ldap", "ntp", "oned", "schedulers"}
+    )
+    optional = frozenset({"leader_check", "pkg_cache_proxy"})
+    unaffected_by = frozenset({"etc_hosts"})
     identity = ("host.name",)
+
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Count how often a name was added to /etc/hosts, or got another address.
+
+        Only that is a change of this host: a name of a front-end that leaves is taken out when it
+        has left, see ``leave``. ``diff`` could not tell by the names themselves: it compares with
+        outputs, which stay as the last update left them.
+        """
+        former = self._modern(olds)
+        had, wanted = former.get("etc_hosts") or {}, news.get("etc_hosts") or {}
+        lacks = bool(olds) and any(had.get(name) != at for name, at in wanted.items())
+        count = int(former.get(NAMINGS, 0)) + lacks
+        return super().check(olds, {**news, NAMINGS: count} if count else news)
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Note what changes: the words are those of the rollout."""
+        planned[news["host"]["name"]] = changed
+        return ()
 
     def identifier(self, spec: "InstallationSpec") -> str:
         """Return the name of the host."""
@@ -73,6 +111,9 @@ class InstallationProvider(Provider):
         """What is installed, and what differs from the spec."""
         from procedures.install.install import inspect
 
+        # Who has left since the last update took its name out of /etc/hosts.
+        names = {name: at for name, at in spec.names.items() if name in run.front_ends}
+        spec = spec.model_copy(update={"names": names})
         survey = run.survey(access, spec.database)
         return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
 
@@ -86,10 +127,9 @@ class InstallationProvider(Provider):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         from procedures.install.install import install
-        from procedures.specs import InstallationSpec
 
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        former = InstallationSpec.model_validate(olds["spec"]).names
+        former: InstallationSpec = self.spec_of(olds)
         done = install(
             access,
             spec,
@@ -98,7 +138,7 @@ class InstallationProvider(Provider):
             converts=run.convert_database,
             seen=run.take(spec.host),
             leaving=run.still_there(
-                {name: at for name, at in former.items() if name not in run.front_ends}
+                {name: at for name, at in former.names.items() if name not in run.front_ends}
             ),
         )
         return _outputs(done, revision=now())
@@ -142,7 +182,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
             InstallationProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **InstallationProvider.inputs_of(spec),
                 "secrets": secrets,
                 "urn": urn,
                 "revision": None,

@@ -1,12 +1,12 @@
 """Keys with which accounts log in from each front-end to all others."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Provider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -18,6 +18,8 @@ class LoginKeysProvider(Provider):
     """What ``ensure_keys_for`` asks for, on all front-ends at once."""
 
     spec_type = "LoginKeysSpec"
+    labels: ClassVar = {"users": "ensure_keys_for", "hosts": "frontends"}
+    optional = frozenset({"rsa_key_size"})
 
     def identifier(self, spec: "LoginKeysSpec") -> str:
         """Return the one ID of its kind."""
@@ -50,9 +52,8 @@ class LoginKeysProvider(Provider):
     ) -> Outputs:
         """The same; who is no longer named, or leaves, is no longer let in."""
         from procedures.credentials.login_keys import ensure, withdraw
-        from procedures.specs import LoginKeysSpec
 
-        before = LoginKeysSpec.model_validate(olds["spec"])
+        before: LoginKeysSpec = self.spec_of(olds)
         gone = {name: host for name, host in before.hosts.items() if name not in spec.hosts}
         withdraw(access, before.users, run.still_there(gone))
         withdraw(access, sorted(set(before.users) - set(spec.users)), spec.hosts)
@@ -84,6 +85,11 @@ class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
         super().__init__(
             LoginKeysProvider(),
             name,
-            {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
+            {
+                **LoginKeysProvider.inputs_of(spec),
+                "after": dict(after),
+                "urn": urn,
+                "drift": None,
+            },
             opts,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
@@ -22,6 +22,7 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     spec_type = "PreflightSpec"
+    labels: ClassVar = {"hosts": "frontends", "version": "one_version", "vips": "one_vip"}
     drift_means = "up refuses"
     changes_hosts = False
 
@@ -89,7 +90,7 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
             PreflightProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **PreflightProvider.inputs_of(spec),
                 "zone": as_input(zone),
                 "lost": sorted(lost),
                 "wanted": wanted,
@@ -110,9 +111,8 @@ def _check(
 ) -> "Checked":
     from hosts.errors import HostError
     from procedures.preflight.preflight import preflight
-    from procedures.specs import PreflightSpec
 
-    before = PreflightSpec.model_validate(olds["spec"]) if olds else None
+    before: PreflightSpec | None = PreflightProvider().spec_of(olds) if olds else None
     checked = preflight(
         access,
         spec,

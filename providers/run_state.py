@@ -11,6 +11,8 @@ it, and comes to the same result with another look at the hosts.
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
 - ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
+- ``zone``: written by Zone, as it is now; read by a ZoneMember that leaves, which may have it as it
+  was when the server joined.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
 - ``rolled_out``: written by Rollout; read by VirtualIp, which need not look again.
@@ -35,7 +37,7 @@ from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts
 from procedures.health import Whole
-from procedures.specs import Database
+from procedures.specs import Database, ZoneSpec
 from procedures.upgrade.upgrade import Release
 from providers import runtime
 
@@ -91,6 +93,8 @@ class RunState:
         self.adopted: frozenset[str] = frozenset()
         """The servers of a zone that ran before this stack: this run leaves them as they are. Set
         by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.zone: ZoneSpec | None = None
+        """The zone as the config has it now, where this run has seen to it."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None

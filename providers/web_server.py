@@ -1,12 +1,12 @@
 """The web server with TLS in front of FireEdge, on all front-ends."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Provider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -18,6 +18,7 @@ class WebServerProvider(Provider):
     """What ``ssl`` asks for, on all front-ends at once."""
 
     spec_type = "WebSpec"
+    labels: ClassVar = {"hosts": "frontends"}
 
     def identifier(self, spec: "WebSpec") -> str:
         """Return the one ID of its kind."""
@@ -49,10 +50,9 @@ class WebServerProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """The same; another kind of server takes the place of the one before."""
-        from procedures.specs import WebSpec
         from procedures.web_server.web_server import ensure, withdraw
 
-        before = WebSpec.model_validate(olds["spec"])
+        before: WebSpec = self.spec_of(olds)
         another = before.server != spec.server
         gone = {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
         withdraw(access, before, run.still_there(gone))
@@ -84,6 +84,11 @@ class WebServer(Resource, module="opennebula", name="WebServer"):
         super().__init__(
             WebServerProvider(),
             name,
-            {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
+            {
+                **WebServerProvider.inputs_of(spec),
+                "after": dict(after),
+                "urn": urn,
+                "drift": None,
+            },
             opts,
         )

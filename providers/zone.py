@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Provider, hosts_input, hosts_of
+from providers.bootstrap import give_up
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -23,6 +24,7 @@ class ZoneProvider(Provider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
     spec_type = "ZoneSpec"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -46,6 +48,7 @@ class ZoneProvider(Provider):
         from procedures.credentials.password import set_password
 
         hosts, dump = hosts_of(props), props.get("restore_from")
+        give_up(access, spec, hosts)
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
@@ -68,6 +71,7 @@ class ZoneProvider(Provider):
         from procedures.membership.leave import leave, prepare
 
         staying, before = hosts_of(news), hosts_of(olds)
+        give_up(access, spec, staying)
         gone = {name: host for name, host in run.still_there(before).items() if name not in staying}
         with zone_lock(access, staying):
             seen = _look_and_take_up(access, spec, staying)
@@ -132,6 +136,7 @@ class ZoneProvider(Provider):
         from procedures.credentials.password import set_password
         from procedures.membership.leave import forget, prepare, require_gone
 
+        run.zone = spec
         staying, before = hosts_of(news), hosts_of(olds)
         leaving = {
             name: host for name, host in run.still_there(before).items() if name not in staying
@@ -143,7 +148,7 @@ class ZoneProvider(Provider):
         lost_at = _lost_at(olds, news)
         require_gone(access, lost_at, staying)
         if spec.highly_available and run.lost:
-            forget(access, spec, run.lost, staying)
+            forget(access, spec, run.lost, staying, in_hosts_file=run.names_hosts)
         shrinks = spec.highly_available and bool(leaving)
         prepared = partial(
             prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
@@ -201,8 +206,8 @@ class Zone(Resource, module="opennebula", name="Zone"):
             ZoneProvider(),
             name,
             {
-                "spec": as_input(spec),
-                "front_ends": hosts_input(front_ends),
+                **ZoneProvider.inputs_of(spec),
+                "frontends": hosts_input(front_ends),
                 "one_pass": one_pass,
                 "lost": sorted(lost),
                 # Only where it is set: to take it back is no change.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input, now
+from providers.base import Outputs, Provider, now
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -19,6 +19,11 @@ class ZoneMemberProvider(Provider):
     """Has one front-end in the zone."""
 
     spec_type = "MemberSpec"
+    spread = frozenset({"zone"})
+    # What clients see of the zone is no matter of a server's place in it.
+    unaffected_by = frozenset(
+        {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
+    )
     identity = ("host.name",)
 
     def identifier(self, spec: "MemberSpec") -> str:
@@ -84,7 +89,7 @@ class ZoneMemberProvider(Provider):
             return
         leave(
             access,
-            spec.zone,
+            run.zone or spec.zone,
             spec.host,
             _peers(run, spec),
             allow_degraded=run.allow_degraded,
@@ -104,7 +109,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
             ZoneMemberProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **ZoneMemberProvider.inputs_of(spec),
                 "urn": urn,
                 "server_id": None,
                 "revision": None,

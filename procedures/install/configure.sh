@@ -1,6 +1,7 @@
 # Write the database's account, the configuration files and the credentials of one front-end. Of
 # what runs it restarts what is beside oned, and only where its own file changes.
 #: hosts_entries: lines of /etc/hosts
+#: leaving_entries: those that stay if they are there: who leaves takes its own out at last
 #: mariadb: yes or no
 #: db_owner
 #: features: units
@@ -46,8 +47,12 @@ if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
+        entries=$(
+            echo "$hosts_entries"
+            grep -xF "$leaving_entries" <<<"$(block_of "$file")" || true
+        )
         # A line of somebody else's that has one of the names at another address goes without it.
-        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
+        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$entries" '
             BEGIN {
                 count = split(entries, words, /[ \n]/)
                 for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
@@ -63,7 +68,7 @@ if [ -n "$hosts_entries" ]; then
             }')
         put "$file" "$kept
 $begin
-$hosts_entries
+$entries
 $end"
     done
 fi

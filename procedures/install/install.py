@@ -89,7 +89,7 @@ def install(
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
     accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
     MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of
-    front-ends that are yet to leave the zone: until then they stay in /etc/hosts.
+    front-ends that may be yet to leave the zone: until then they stay in /etc/hosts.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
@@ -370,15 +370,13 @@ def _configure(
     written = collect.writing(seen, spec, secrets)
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
-    names = {**leaving, **spec.names} if spec.names else {}
     beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
         variables={
-            "hosts_entries": "\n".join(
-                f"{address} {name}" for name, address in sorted(names.items())
-            ),
+            "hosts_entries": _entries(spec.names),
+            "leaving_entries": _entries(leaving),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
             "features": " ".join(packages.FEATURES[name] for name in features(seen, spec)),
@@ -414,6 +412,10 @@ def _configure(
         },
         timeout=CONFIGURE,
     )
+
+
+def _entries(names: Mapping[str, str]) -> str:
+    return "\n".join(f"{address} {name}" for name, address in sorted(names.items()))
 
 
 def _account(seen: Facts, spec: InstallationSpec, password: str) -> str:

@@ -67,16 +67,22 @@ def leave(
         if entry is not None:
             _delete(access, entry, others)
     if in_hosts_file:
-        on_each(
-            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
-        )
+        _forget_name(access, others, host.name)
 
 
-def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
+def forget(
+    access: Access,
+    zone: ZoneSpec,
+    lost: Iterable[str],
+    hosts: Mapping[str, Host],
+    *,
+    in_hosts_file: bool = False,
+) -> None:
     """Delete the entries of servers that are gone for good, without reaching them.
 
-    ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
-    ones, unless a single one of them is left: that one goes on alone.
+    ``hosts`` are those that stay; ``in_hosts_file``: see ``leave``. Raises HostError where they
+    have no majority without the lost ones, unless a single one of them is left: that one goes on
+    alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
@@ -85,6 +91,9 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
         listed = {entry.name for one in holding.values() for entry in one.pool}
         if not lost & listed:
             return
+        if in_hosts_file:
+            for name in sorted(lost):
+                _forget_name(access, {other: hosts[other] for other in seen}, name)
         answers = statuses(access, {name: hosts[name] for name in holding})
         view = ZoneView((), answers)
         if view.leader() is None and len(holding) == 1 and listed - lost == set(holding):
@@ -229,6 +238,10 @@ def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason
 
 def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((item for item in view.pool if item.name == name), None)
+
+
+def _forget_name(access: Access, hosts: Mapping[str, Host], name: str) -> None:
+    on_each(hosts, lambda host: access.run(host, "forget_name", variables={"name": name}))
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

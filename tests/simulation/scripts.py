@@ -281,11 +281,11 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
 
 
 @script(
-    "hosts_entries mariadb db_owner features stopped hooks leader_check strays open_keys hostname"
-    " timezone blank keeps keeps_hostname files restarts text_N",
+    "hosts_entries leaving_entries mariadb db_owner features stopped hooks leader_check strays"
+    " open_keys hostname timezone blank keeps keeps_hostname files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
-def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
+def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912, PLR0915
     now = site.clock.now
     if v["blank"] and not host.claimed:
         host.claimed = v["blank"]
@@ -295,7 +295,9 @@ def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
     require(not v["hostname"] and not v["timezone"], "hostname and timezone are not simulated")
     if v["hosts_entries"]:
         pairs = (line.split() for line in v["hosts_entries"].splitlines())
-        host.names = {name: address for address, name in pairs}
+        leaving = (line.split() for line in v["leaving_entries"].splitlines())
+        stays = {name: at for at, name in leaving if host.names.get(name) == at}
+        host.names = {**stays, **{name: address for address, name in pairs}}
         yield
     if v["mariadb"] == "yes":
         host.enable(DATABASE_SERVICE)

@@ -60,7 +60,7 @@ ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=Tr
 def inputs(**changes: Any) -> dict[str, Any]:
     spec = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE)
     given = {
-        "spec": spec.model_dump(mode="json", exclude_none=True),
+        **Probe.inputs_of(spec),
         "after": {"n1": 0, "n2": 24},
         "names": ["a", "b"],
         "urn": "urn:1",
@@ -71,13 +71,13 @@ def inputs(**changes: Any) -> dict[str, Any]:
 
 def renamed() -> dict[str, Any]:
     changed = inputs()
-    changed["spec"]["host"]["name"] = "n2"
+    changed["host"]["name"] = "n2"
     return changed
 
 
 def moved() -> dict[str, Any]:
     changed = inputs()
-    changed["spec"]["host"]["address"] = "10.0.0.2"
+    changed["host"]["address"] = "10.0.0.2"
     return changed
 
 
@@ -102,7 +102,7 @@ SEEN: dict[str, Any] = {"drift": [], "server_id": 0.0}
         ({**inputs(), "drift": ["oned.conf"]}, inputs(), True, []),
         (inputs(), inputs(secrets="new"), True, []),
         (inputs(), moved(), True, []),
-        (inputs(), renamed(), True, ["spec"]),
+        (inputs(), renamed(), True, ["host"]),
     ],
 )
 def test_only_what_matters_is_a_change(
@@ -324,9 +324,9 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     )
     monkeypatch.setattr("procedures.install.install.install", installed)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
+    installation = {**InstallationProvider.inputs_of(spec), "urn": ""}
     preflight_inputs = {
-        "spec": checked.model_dump(mode="json"),
+        **PreflightProvider.inputs_of(checked),
         "zone": ZONE.model_dump(mode="json"),
         "urn": "",
     }
@@ -335,5 +335,5 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     InstallationProvider().create(installation)
     InstallationProvider().update("n1a1", installation, installation)
     PreflightProvider().create(preflight_inputs)
-    InstallationProvider().create({**installation, "spec": moved.model_dump(mode="json")})
+    InstallationProvider().create({**installation, **InstallationProvider.inputs_of(moved)})
     assert got == [seen, None, None]
