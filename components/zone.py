@@ -60,6 +60,7 @@ class HighAvailableZone(ComponentResource):
             wanted=specs.digest(settings, [*wanted, zone]),
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
+            exceptions=specs.exceptions(settings),
             urn=urn([ZONE], "Preflight", name),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )

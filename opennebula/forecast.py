@@ -82,9 +82,11 @@ def rollout(
     *,
     version: str = "",
     stops_all: bool = False,
+    secrets: bool = False,
 ) -> Iterator[str]:
     """Say which servers restart. ``version``: the one that replaces theirs, if it changes;
-    ``stops_all``: the database may change its version, with no oned running.
+    ``stops_all``: the database may change its version, with no oned running; ``secrets``: some
+    change, of which only one concerns oned.
     """
     due = sorted({*restarting} & before.front_ends & after.front_ends)
     to = f" with OpenNebula {version}" if version else ""
@@ -93,12 +95,17 @@ def rollout(
             f"if OpenNebula {version} needs another version of the database: all oneds down for"
             " about 2 minutes, longer with a large database; otherwise one server at a time"
         )
+    if secrets and not due:
+        yield "if db_password changes: each server restarts, one at a time, the leader last"
     if not due:
         if before.highly_available and after.front_ends - before.front_ends:
             yield (
                 "then each follower that does not know the new list of servers restarts, one at a"
                 " time; the leader stays"
             )
+        return
+    if after.highly_available and not before.highly_available:
+        # It restarts as the first server of its zone.
         return
     if not before.highly_available:
         yield (f"oned on {_names(due)} restarts{to}, which interrupts OpenNebula for some seconds")

@@ -22,7 +22,9 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     spec_type = "PreflightSpec"
-    labels: ClassVar = {"hosts": "frontends", "version": "one_version", "vips": "one_vip"}
+    labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
+    # They concern how the checks are made, and are shown with what is checked.
+    unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks"})
     drift_means = "up refuses"
     changes_hosts = False
 
@@ -77,6 +79,7 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
         wanted: str,
         secrets: Input[str],
         one_pass: Input[str],
+        exceptions: Mapping[str, Any],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
@@ -84,7 +87,8 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
 
         Whatever else the stack wants of the hosts has a part in the digest ``wanted``, and its
         secrets in the fingerprint ``secrets``: where any of it changes, the checks run first.
-        ``one_pass`` is the fingerprint of oneadmin's password alone.
+        ``one_pass`` is the fingerprint of oneadmin's password alone; ``exceptions`` are the keys of
+        the config that make the stack less safe, for reviewers and policies.
         """
         super().__init__(
             PreflightProvider(),
@@ -96,6 +100,7 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
                 "wanted": wanted,
                 "secrets": secrets,
                 "one_pass": one_pass,
+                **exceptions,
                 "urn": urn,
             },
             opts,

@@ -49,6 +49,7 @@ class RolloutProvider(Provider):
             after,
             [name for name, keys in planned.items() if forecast.restarts(keys)],
             version=version if rolls else "",
+            secrets=any("secrets" in keys for keys in planned.values()),
             stops_all=rolls and config.get("opennebula-ha:upgrade_database") == version,
         )
         urn = str(news["urn"])

@@ -1,6 +1,6 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,6 +35,14 @@ class ZoneProvider(Provider):
                 " first up changes nothing on its servers; otherwise a zone is bootstrapped",
             )
         return super().check(olds, news)
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Say what no diff shows; who joins and leaves is said by the forecast of Rollout."""
+        if "one_pass" in changed:
+            words = "oneadmin's password changes on every server, without an interruption"
+            yield news["urn"], words
 
     def identifier(self, spec: "ZoneSpec") -> str:
         """Return the one ID of its kind."""
