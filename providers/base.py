@@ -70,6 +70,7 @@ class Provider(ResourceProvider):
         """Take the stack's config."""
         runtime.answer_briefly()
         runtime.hold()
+        runtime.when_interrupted(progress.say_what_runs_on)
         runtime.take(req.config)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:

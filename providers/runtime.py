@@ -3,6 +3,7 @@
 - ``take``, ``config``, ``observes``: the stack's config as the engine hands it to a provider host.
 - ``hold``, ``leave_with_engine``, ``reported_once``: how processes end with their engine.
 - ``answer_briefly``: errors of operators without a traceback.
+- ``when_interrupted``: what to do when the engine is interrupted.
 - ``widen``: as many calls at a time as there are front-ends.
 - ``recorded``: an update that failed is recorded as such.
 - ``hurry``: no garbage collection and no search for plugins in a program that lives for a second.
@@ -27,7 +28,7 @@ from types import FrameType
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, empty_pb2
 from pulumi import RunError, log
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc, settings
@@ -149,6 +150,28 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     text = text or _format_exc(limit, chain)
     _attach(error, text, sys._getframe(1))
     return text
+
+
+def when_interrupted(act: Callable[[], None]) -> None:
+    """Have that done when the engine is interrupted: it then waits for the calls at work.
+
+    The SDK's provider host answers the engine's Cancel with an empty message, and no more.
+    """
+    host = sys.modules["__main__"]
+    messages = getattr(host, "empty_pb2", None)
+    if messages is not empty_pb2:
+        return
+
+    class Answers:
+        """The module of that message, whose making is seen."""
+
+        @staticmethod
+        def Empty() -> Any:
+            if sys._getframe(1).f_code.co_name == "Cancel":
+                threading.Thread(target=act, daemon=True).start()
+            return empty_pb2.Empty()
+
+    host.__dict__["empty_pb2"] = Answers
 
 
 def widen(threads: int) -> None:
