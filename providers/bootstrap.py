@@ -47,7 +47,7 @@ class BootstrapProvider(Provider):
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> Outputs:
-        """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
+        """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
         from procedures.bootstrap.bootstrap import begin
 
         blank, hosts = run.blank, hosts_of(props)
@@ -86,7 +86,7 @@ class BootstrapProvider(Provider):
 
 
 def give_up(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -> None:
-    """Take those that left before there was a zone off the founder's list of servers."""
+    """Take those that left before there was a zone off the first server's list."""
     from procedures.bootstrap.bootstrap import abandon
 
     if _left:
@@ -94,7 +94,7 @@ def give_up(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
-    """What a founding does on its founder alone."""
+    """Bootstrap a zone on its first server alone."""
 
     def __init__(
         self,
