@@ -1,13 +1,17 @@
 """What a resource's row says while it is at work, with a terminal and without."""
 
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from google.protobuf import empty_pb2
 
+from hosts.script import Script
+from procedures.script_text import shared_shell
 from providers import progress, runtime
 
 SAID = [
@@ -70,3 +74,22 @@ def test_the_engine_says_that_it_is_interrupted(monkeypatch: pytest.MonkeyPatch)
     assert not told.is_set()
     assert host.Cancel() == empty_pb2.Empty()
     assert told.wait(10)
+
+
+def test_a_dump_that_takes_long_says_how_large_it_is_and_how_far(tmp_path: Path) -> None:
+    (tmp_path / "former.sql.zst").write_bytes(bytes(20 * 2**20))
+    partial = tmp_path / "new.sql.zst.partial"
+    partial.write_bytes(bytes(5 * 2**20))
+    own = f"#: use dumps\nfollow_dump '{partial}'\n"
+    script = Script(title="follow", body=shared_shell({"x": own}) + own, exclusive=False)
+    with subprocess.Popen(
+        ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as bash:
+        assert bash.stdin is not None
+        assert bash.stdout is not None
+        bash.stdin.write(script.text())
+        bash.stdin.close()
+        assert bash.stdout.readline() == "#dump the database (5 MiB, 1.0 MiB/s, about 25 %)\n"
+        # It ends with the file.
+        partial.unlink()
+        assert bash.wait(timeout=30) == 0

@@ -337,3 +337,60 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     PreflightProvider().create(preflight_inputs)
     InstallationProvider().create({**installation, **InstallationProvider.inputs_of(moved)})
     assert got == [seen, None, None]
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_what_a_spec_may_lack_is_compared_where_it_is_gone(kind: type[Provider]) -> None:
+    fields = getattr(specs, kind.spec_type).model_fields
+    labels = {kind.labels.get(name, name): field for name, field in fields.items()}
+    assert kind.labels.keys() <= fields.keys()
+    assert kind.spread | kind.optional <= labels.keys()
+    absent = {name for name, field in labels.items() if field.default is None}
+    assert absent <= kind.spread | kind.optional
+
+
+def test_an_attribute_that_is_gone_is_a_change_with_its_name() -> None:
+    spec = installation_spec()
+    level = spec.model_copy(update={"oned": {"LOG": {"DEBUG_LEVEL": 4}}})
+    before, after = (InstallationProvider.inputs_of(one) for one in (level, spec))
+    provider = InstallationProvider()
+    assert provider.changed({**SEEN, **before}, after) == {"oned.LOG.DEBUG_LEVEL"}
+    assert provider.changed({**SEEN, **after}, before) == {"oned.LOG.DEBUG_LEVEL"}
+    assert provider.spec_of(before) == level
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provider]) -> None:
+    """As earlier versions wrote it."""
+    made = {
+        "InstallationSpec": installation_spec(),
+        "ZoneSpec": ZONE,
+        "MemberSpec": MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE),
+        "PreflightSpec": PreflightSpec(hosts={}, version="7.2"),
+        "LoginKeysSpec": specs.LoginKeysSpec(users=("root",), hosts={}),
+        "WebSpec": specs.WebSpec(hosts={}, server="apache", names=(), key="k", certchain="c"),
+    }[kind.spec_type]
+    former = {"spec": made.model_dump(mode="json", exclude_none=True), "urn": "urn:1", **SEEN}
+    provider = kind()
+    assert provider.spec_of(former) == made
+    assert provider.spec_of({**provider.inputs_of(made), **SEEN}) == made
+    assert provider.changed(former, provider.inputs_of(made)) == set()
+
+
+def test_only_another_name_for_etc_hosts_is_a_change_of_a_front_end() -> None:
+    provider = InstallationProvider()
+    three, two = (
+        {
+            **provider.inputs_of(
+                installation_spec().model_copy(update={"names": dict.fromkeys(names, "10.0.0.1")})
+            ),
+        }
+        for names in (("n1", "n2", "n3"), ("n1", "n2"))
+    )
+    # The outputs stay as the last update left them; the inputs follow each run.
+    shrunk = provider.check(three, two).inputs
+    assert provider.changed({**SEEN, **three}, shrunk) == set()
+    grown = provider.check(shrunk, three).inputs
+    assert provider.changed({**SEEN, **three}, grown) == {"etc_hosts_additions"}
+    again = provider.check(grown, three).inputs
+    assert provider.changed({**SEEN, **grown}, again) == set()
