@@ -26,8 +26,8 @@ class BootstrapProvider(Provider):
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Note who has left the stack: the founder may have it on its list, which ``Zone`` settles
-        if there was no zone yet. Only inputs are recorded of a resource that does not change.
+        """Note who has left the stack: the first server may list it, and where there was no zone
+        yet, ``Zone`` abandons it. Only the inputs of a resource without a change are recorded.
         """
         former = self._modern(olds)
         known = {*former.get("frontends", ()), *former.get("left", ())}
@@ -69,8 +69,8 @@ class BootstrapProvider(Provider):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Begin, if nobody has; ``Zone`` goes on from what there is."""
-        give_up(access, spec, hosts_of(news))
+        """Begin, if nobody has; ``Zone`` continues from what there is."""
+        abandon_former(access, spec, hosts_of(news))
         return self.do_create(access, run, spec, news)
 
     def do_update(
@@ -85,7 +85,7 @@ class BootstrapProvider(Provider):
         return {}
 
 
-def give_up(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -> None:
+def abandon_former(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -> None:
     """Take those that left before there was a zone off the first server's list."""
     from procedures.bootstrap.bootstrap import abandon
 

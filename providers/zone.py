@@ -9,7 +9,7 @@ from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
 from providers.base import Outputs, Provider, hosts_input, hosts_of
-from providers.bootstrap import give_up
+from providers.bootstrap import abandon_former
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -56,7 +56,7 @@ class ZoneProvider(Provider):
         from procedures.credentials.password import set_password
 
         hosts, dump = hosts_of(props), props.get("restore_from")
-        give_up(access, spec, hosts)
+        abandon_former(access, spec, hosts)
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
@@ -79,7 +79,7 @@ class ZoneProvider(Provider):
         from procedures.membership.leave import leave, prepare
 
         staying, before = hosts_of(news), hosts_of(olds)
-        give_up(access, spec, staying)
+        abandon_former(access, spec, staying)
         gone = {name: host for name, host in run.still_there(before).items() if name not in staying}
         with zone_lock(access, staying):
             seen = _look_and_take_up(access, spec, staying)
