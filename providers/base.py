@@ -298,7 +298,7 @@ def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
     from hosts.models import Host
 
     given = props["front_ends"] if "front_ends" in props else props["frontends"]
-    return {name: Host.model_validate(one) for name, one in given.items()}
+    return {name: Host.model_validate(front_end) for name, front_end in given.items()}
 
 
 def _parts(name: str, value: Any) -> dict[str, Any]:
