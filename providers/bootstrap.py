@@ -69,7 +69,7 @@ class BootstrapProvider(Provider):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Begin, if nobody has; ``Zone`` continues from what there is."""
+        """Begin, if that is not done; ``Zone`` continues from what there is."""
         abandon_former(access, spec, hosts_of(news))
         return self.do_create(access, run, spec, news)
 

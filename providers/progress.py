@@ -31,7 +31,7 @@ def reporter(urn: str) -> Callable[[str], None]:
     """Return what tells the engine how far the resource with that URN is.
 
     A message that only adds something in parentheses to one before, such as a percentage, is for
-    somebody who watches: in a log without a terminal it would be one more line.
+    people who watch: in a log without a terminal it would be one more line.
     """
     said: set[str] = set()
 

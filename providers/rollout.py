@@ -101,7 +101,7 @@ class RolloutProvider(Provider):
         if leader is None:
             return {"drift": ["no leader"]}
         if leader not in seen or {entry.name for entry in view.pool} - run.front_ends.keys():
-            # Somebody is about to leave: an interrupted change of the front-ends. A rollout would
+            # A server is about to leave: an interrupted change of the front-ends. A rollout would
             # wait in vain for a server that is stopped to leave, which it does after the rollout.
             return {"drift": []}
         waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
