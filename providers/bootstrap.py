@@ -23,6 +23,7 @@ class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "bootstrap"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -39,10 +40,6 @@ class BootstrapProvider(Provider):
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether it is not done."""
         return DiffResult(changes=bool(olds.get(INCOMPLETE)))
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "bootstrap"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]

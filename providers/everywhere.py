@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 class EverywhereProvider(Provider):
     """A provider whose procedure has ``ensure``, ``inspect``, ``obsolete`` and ``withdraw``."""
 
-    kind: ClassVar[str]
-    """The resource's ID: there is one of its kind."""
     procedure: ClassVar[str]
     """The module of its procedure."""
-
-    def identifier(self, spec: Any) -> str:
-        """Return the one ID of its kind."""
-        return self.kind
 
     def do_create(
         self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
@@ -46,13 +40,15 @@ class EverywhereProvider(Provider):
     ) -> Outputs:
         """Withdraw what is obsolete, and have the rest."""
         procedure = import_module(self.procedure)
-        before = self.spec_of(olds)
-        for what, hosts in procedure.obsolete(before, spec):
-            procedure.withdraw(access, what, run.still_there(hosts))
+        for before in self.former_specs(olds):
+            for what, hosts in procedure.obsolete(before, spec):
+                procedure.withdraw(access, what, run.still_there(hosts))
         return self.do_create(access, run, spec, news)
 
     def do_delete(
         self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
     ) -> None:
         """Withdraw it from all front-ends."""
-        import_module(self.procedure).withdraw(access, spec, run.still_there(spec.hosts))
+        for former in self.former_specs(props):
+            hosts = run.still_there(former.hosts)
+            import_module(self.procedure).withdraw(access, former, hosts)

@@ -18,7 +18,7 @@ class LoginKeysProvider(EverywhereProvider):
     spec_type = "LoginKeysSpec"
     labels: ClassVar = {"users": "ensure_keys_for", "hosts": "frontends"}
     optional = frozenset({"rsa_key_size"})
-    kind = "login-keys"
+    fixed_id = "login-keys"
     procedure = "procedures.credentials.login_keys"
 
 

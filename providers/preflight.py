@@ -22,15 +22,12 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     spec_type = "PreflightSpec"
+    fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
     # They concern how the checks are made, and are shown with what is checked.
     unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks"})
     drift_means = "up refuses"
     changes_hosts = False
-
-    def identifier(self, spec: "PreflightSpec") -> str:
-        """Return the one ID of its kind."""
-        return "preflight"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
@@ -137,6 +134,8 @@ def _check(
             " only those; or take adopt out of the stack's config to build a zone",
         )
     run.keep(checked.facts)
+    run.former_owners = frozenset([before.database.owner] if before else [])
+    run.leaving = checked.leaving
     return checked
 
 

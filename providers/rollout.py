@@ -1,7 +1,7 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
@@ -25,6 +25,7 @@ class RolloutProvider(Provider):
     """The last step for the servers: each runs the configuration that it has."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "rollout"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
     unaffected_by = frozenset({"keep_dumps"})
 
@@ -58,10 +59,6 @@ class RolloutProvider(Provider):
             *((zone, text) for text in forecast.membership(before, after)),
             *((urn, text) for text in servers),
         ]
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "rollout"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
@@ -120,8 +117,16 @@ class RolloutProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = run.still_there(hosts_of(olds))
-        return _roll_out(access, run, spec, {**leaving, **run.front_ends}, news, olds=olds)
+        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        return _roll_out(
+            access,
+            run,
+            spec,
+            {**leaving, **run.front_ends},
+            news,
+            listed=_pool(olds),
+            owners={former.database.owner for former in self.former_specs(olds)},
+        )
 
 
 class Rollout(Resource, module="opennebula", name="Rollout"):
@@ -178,7 +183,8 @@ def _roll_out(
     hosts: "Mapping[str, Host]",
     news: Mapping[str, Any],
     *,
-    olds: Mapping[str, Any] | None = None,
+    listed: "Collection[ServerEntry] | None" = None,
+    owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
     from procedures.rollout import roll_out, roll_out_solo
@@ -193,7 +199,7 @@ def _roll_out(
             run.release,
             staying=run.front_ends,
             features=features,
-            listed=_pool(olds or {}),
+            listed=listed,
         )
         outputs, seen = _outputs(whole, run.front_ends), whole.facts
         run.rolled_out = whole
@@ -202,13 +208,16 @@ def _roll_out(
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
         backups = _backups({host.name: seen[host.name].dumps})
         outputs = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
-    former = RolloutProvider().spec_of(olds or news).database.owner
+    former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     return {**outputs, "verified_at": now(), "drift": []}
 
 
 def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
-    """The zone's servers as the last rollout left them, which all of them know since."""
+    """The servers that stayed at the last rollout, which all of them know since.
+
+    One that left is unknown to those that were restarted later, should it come back.
+    """
     from opennebula.zone import ServerEntry
 
     listed = props.get("pool")
@@ -224,6 +233,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
             for entry in whole.facts[whole.leader].pool
+            if entry.name in staying
         ],
         "servers": {
             server.entry.name: {"id": server.entry.id, "endpoint": server.entry.endpoint}

@@ -10,6 +10,9 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
+- ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
+- ``departing``: written by Zone; read by Rollout, in which they take part.
+- ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
 - ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``zone``: written by Zone, as it is now; read by a ZoneMember that leaves, which may have it as it
   was when the server joined.
@@ -98,6 +101,12 @@ class RunState:
         by the preflight of the stack's first run, and by each Installation that finds one later."""
         self.zone: ZoneSpec | None = None
         """The zone as the config has it now, where this run has seen to it."""
+        self.leaving: Mapping[str, str] | None = None
+        """Names and addresses of the servers that are yet to leave the zone."""
+        self.departing: Mapping[str, Host] = {}
+        """Front-ends that are yet to leave the zone, also those that a failed update added."""
+        self.former_owners: frozenset[str] = frozenset()
+        """Owners of the database that the stack had, also in an update that failed later."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None

@@ -17,7 +17,7 @@ class WebServerProvider(EverywhereProvider):
 
     spec_type = "WebSpec"
     labels: ClassVar = {"hosts": "frontends"}
-    kind = "web-server"
+    fixed_id = "web-server"
     procedure = "procedures.web_server.web_server"
 
 

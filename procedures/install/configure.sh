@@ -2,7 +2,6 @@
 # what runs it restarts the services next to oned, and only where its own file changes.
 #: use blocks configuration database_account dumps family gui hosts_files marks programs units
 #: hosts_entries: lines of /etc/hosts
-#: leaving_entries: those that stay if they are there: who leaves takes its own out at last
 #: mariadb: yes or no
 #: db_owner
 #: features: units
@@ -48,12 +47,8 @@ if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
-        entries=$(
-            echo "$hosts_entries"
-            grep -xF "$leaving_entries" <<<"$(block_of "$file")" || true
-        )
         # A line that is not ours and has one of the names at another address loses it.
-        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$entries" '
+        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
             BEGIN {
                 count = split(entries, words, /[ \n]/)
                 for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
@@ -69,7 +64,7 @@ if [ -n "$hosts_entries" ]; then
             }')
         put "$file" "$kept
 $begin
-$entries
+$hosts_entries
 $end"
     done
 fi
@@ -89,6 +84,7 @@ if [ -n "$next_conf" ]; then
     chmod --reference="$conf" "$conf.next"
 else
     rm -f "$conf.next"
+    drop_former_conf
 fi
 own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"

@@ -13,8 +13,9 @@ from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.install.hosts_file import change_names
 from procedures.oned_service import stop
-from procedures.parallel import on_each, side_by_side
+from procedures.parallel import side_by_side
 from procedures.specs import ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
@@ -36,12 +37,10 @@ def leave(
     *,
     allow_degraded: bool,
     dumped: bool = False,
-    in_hosts_file: bool = False,
 ) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
-    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
-    their /etc/hosts by our work; it is removed last.
+    ``dumped``: this run has kept a dump for it.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
     ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
@@ -67,23 +66,13 @@ def leave(
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
-    if in_hosts_file:
-        _forget_name(access, others, host.name)
 
 
-def forget(
-    access: Access,
-    zone: ZoneSpec,
-    lost: Iterable[str],
-    hosts: Mapping[str, Host],
-    *,
-    in_hosts_file: bool = False,
-) -> None:
+def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
     """Delete the entries of servers that are gone for good, without reaching them.
 
-    ``hosts`` are those that stay; ``in_hosts_file``: see ``leave``. Raises HostError where they
-    have no majority without the lost ones, unless a single one of them is left: that one continues
-    alone.
+    ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
+    ones, unless a single one of them is left: that one continues alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
@@ -92,9 +81,6 @@ def forget(
         listed = {entry.name for front_end in holding.values() for entry in front_end.pool}
         if not lost & listed:
             return
-        if in_hosts_file:
-            for name in sorted(lost):
-                _forget_name(access, {other: hosts[other] for other in seen}, name)
         answers = statuses(access, {name: hosts[name] for name in holding})
         view = ZoneView((), answers)
         if view.leader() is None and len(holding) == 1 and listed - lost == set(holding):
@@ -146,13 +132,15 @@ def prepare(
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
+    in_hosts_file: bool = False,
 ) -> bool:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done next to
-    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
-    anything is touched.
+    it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
+    must find who joins. Returns False, with nothing done, where the zone has no leader. Raises
+    HostError before anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -172,6 +160,10 @@ def prepare(
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
+    listed = {entry.name for entry in view.pool}
+    if in_hosts_file and staying.keys() - listed:
+        there = {n: host for n, host in leaving.items() if n in listed - silent.keys()}
+        change_names(access, there, added=staying)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):
@@ -239,10 +231,6 @@ def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason
 
 def _entry(view: ZoneView, name: str) -> ServerEntry | None:
     return next((item for item in view.pool if item.name == name), None)
-
-
-def _forget_name(access: Access, hosts: Mapping[str, Host], name: str) -> None:
-    on_each(hosts, lambda host: access.run(host, "forget_name", variables={"name": name}))
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

@@ -45,8 +45,6 @@ def test_interrupted_anywhere_the_next_run_ends_the_same(name: str) -> None:
 KNOWN = [
     # The config lists three by then, the state knows of one outside any zone.
     ("convert to three", ("n1 stop", How.BEFORE), "a refresh"),
-    # The pool is shorter by the first that left, and the second is stopped and still in it.
-    ("shrink", ("n4 stop", How.LOST), "a refresh"),
     # A leader and one follower run on, and nobody may start the other one.
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
     # The database is in place, what it came with is still there.
