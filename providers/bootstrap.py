@@ -1,12 +1,14 @@
 """The first server of a blank zone, while the other front-ends are still being installed."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import ResourceOptions
 from pulumi.dynamic import CheckResult, DiffResult, Resource
 
-from providers.base import Outputs, Provider, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
@@ -41,9 +43,7 @@ class BootstrapProvider(Provider):
         """Whether it is not done."""
         return DiffResult(changes=bool(olds.get(INCOMPLETE)))
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
         from procedures.bootstrap.bootstrap import begin
 
@@ -52,37 +52,25 @@ class BootstrapProvider(Provider):
             begin(access, spec, hosts, blank)
         return {}
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """It is the zone that is looked at."""
         return {}
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Begin, if that is not done; ``Zone`` continues from what there is."""
         abandon_former(access, spec, hosts_of(news))
         return self.do_create(access, run, spec, news)
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """What an update of an earlier version left undone is done by ``Zone``."""
         return {}
 
 
-def abandon_former(access: "Access", spec: "ZoneSpec", staying: "Mapping[str, Host]") -> None:
+def abandon_former(access: Access, spec: ZoneSpec, staying: Mapping[str, Host]) -> None:
     """Take those that left before there was a zone off the first server's list."""
     from procedures.bootstrap.bootstrap import abandon
 
@@ -96,8 +84,8 @@ class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         urn: str,
         opts: ResourceOptions,

@@ -1,5 +1,7 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -8,7 +10,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from providers import runtime
-from providers.base import Outputs, Provider, hosts_input, hosts_of, now
+from providers.base import Outputs, Props, Provider, hosts_input, hosts_of, now
 from providers.installation import planned
 
 if TYPE_CHECKING:
@@ -60,15 +62,11 @@ class RolloutProvider(Provider):
             *((urn, text) for text in servers),
         ]
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Who waits for a restart. What moves by itself stays as the last ``up`` saw it."""
         from procedures import health
         from procedures.rollout import pending
@@ -109,12 +107,7 @@ class RolloutProvider(Provider):
         return outputs
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
         leaving = {**run.still_there(hosts_of(olds)), **run.departing}
@@ -141,8 +134,8 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         features: Sequence[str],
         after: Mapping[str, Input[Any]],
@@ -177,13 +170,13 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: "Access",
-    run: "RunState",
-    spec: "ZoneSpec",
-    hosts: "Mapping[str, Host]",
+    access: Access,
+    run: RunState,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
     news: Mapping[str, Any],
     *,
-    listed: "Collection[ServerEntry] | None" = None,
+    listed: Collection[ServerEntry] | None = None,
     owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
@@ -213,7 +206,7 @@ def _roll_out(
     return {**outputs, "verified_at": now(), "drift": []}
 
 
-def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
     """The servers that stayed at the last rollout, which all of them know since.
 
     One that left is unknown to those that were restarted later, should it come back.
@@ -226,7 +219,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
-def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
+def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
@@ -244,7 +237,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
     }
 
 
-def _backups(kept: "Mapping[str, Sequence[Dump]]") -> dict[str, list[Outputs]]:
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
     return {
         name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
         for name, dumps in kept.items()
