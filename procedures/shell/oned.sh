@@ -16,16 +16,21 @@ state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
 # waits for a driver that never ends: systemd would kill it after 90 s, and nothing is lost by that. Our
 # part of its unit (KillMode) keeps it from that, where systemd has read it.
 await_stopped() {
-    local finished=0
-    for _ in $(seq 850); do
+    local finished=0 look
+    for look in $(seq 850); do
         [ "$(state_of_oned)" = deactivating ] || return 0
         if has_finished; then finished=$((finished + 1)); fi
         if [ "$finished" = 25 ]; then
             step "kill oned: it has ended all of its modules, and hangs in its exit"
             systemctl kill --signal=KILL --kill-who=main opennebula.service || true
         fi
+        [ "$look" != 50 ] || step "stop oned ($(limit_of_stop))"
         sleep 0.2
     done
+}
+limit_of_stop() {
+    echo "it has not ended yet; systemd ends it after" \
+        "$(systemctl show -p TimeoutStopUSec --value opennebula.service)"
 }
 # Its hooks may take longer than itself: those are left alone.
 has_finished() {

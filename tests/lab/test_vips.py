@@ -65,7 +65,7 @@ def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, 
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     assert places(lab) == [(leader, "eth0", f"{VIP}/24"), (leader, "eth0", f"{VIP6}/64")]
-    assert operator.outputs()["vip_holder"] == leader
+    assert operator.outputs()["status"]["vip_holder"] == leader
     assert_served(lab, leader)
     assert f"http://{VIP}:2633/RPC2" in zone_entry(lab.host("n1a1"))
     assert operator.up("--expect-no-changes").ok
