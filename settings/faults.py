@@ -10,7 +10,7 @@ from opennebula.ldap_auth import PASSWORD
 from settings.forms import WORDS, said
 from settings.model import PROJECT, Settings, base
 
-SECRET_PARTS = ("private_key", PASSWORD)
+SECRET_PARTS = ("private_key", "sudo_password", PASSWORD)
 """Keys of objects whose values are never shown."""
 
 _EXPECTED = {
