@@ -3,11 +3,12 @@
 import base64
 import contextlib
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from hosts.script import Output
 from opennebula import conf
@@ -280,6 +281,15 @@ def facts(
         timeout=600 if checksums else 120,
     )
     found = read(host, names, output)
+    if checksums and not found.checksums and set(found.traces.objects) >= _TYPICAL:
+        # Two that say nothing would compare as equal.
+        raise HostError(
+            host.name,
+            "observe",
+            expected="MariaDB to compute the checksums of OpenNebula's tables",
+            seen="no checksum",
+            remedy="look at the journal of MariaDB on that host, then run again",
+        )
     if found.silent and not even_silent:
         raise HostError(
             host.name,
@@ -448,13 +458,28 @@ def full_name(unit: str) -> str:
 
 
 def read(host: Host, names: Iterable[str], output: Output) -> Facts:
-    """The facts that observe.sh told, asked for these names."""
+    """The facts that observe.sh told, asked for these names. Raises HostError."""
+    with reading_answer(host.name, "observe"):
+        found = _read(host, names, output)
+        # What is read of these texts later can be read.
+        _ = (found.pool, found.zone_endpoint, found.database)
+        return found
+
+
+def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
     values = output.values
-    _check_conf(host, values.get("oned", ""))
+    for text in ("oned", "next"):
+        _check_conf(host, values.get(text, ""))
     log = values.get("log", "").split()
     staged = [*values.get("staged", "").split(), "", "", ""]
     seen = traces.parse(values)
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
+    if set(seen.objects) >= _TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
+        # Nobody may think that a database is empty of which nothing is known.
+        raise ValueError("OpenNebula's tables without what is in them")
+    upgrading = values.get("upgrading", "").strip()
+    if upgrading and len(upgrading.split()) != 3:
+        raise ValueError("a change of the database's version without its three words")
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
@@ -499,7 +524,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         staged=staged[0],
         staged_schema=staged[1],
         replaced=staged[2],
-        upgrading=values.get("upgrading", "").strip(),
+        upgrading=upgrading,
         migrating=values.get("migrating", "").strip(),
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
@@ -507,12 +532,15 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
     )
 
 
+_TYPICAL = frozenset(traces.TYPICAL)
+
+
 def _check_conf(host: Host, text: str) -> None:
     """What somebody broke by hand is said here, once, for all who read the file later."""
     try:
         federation = conf.read(text, "FEDERATION")
         server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
-        if not server_id.lstrip("-").isdigit():
+        if not re.fullmatch(r"-?[0-9]{1,9}", server_id):
             raise conf.ConfError(f"SERVER_ID is {server_id!r}")
     except conf.ConfError as error:
         raise HostError(
@@ -555,7 +583,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
     """By name, as ``tell_units`` of common.sh tells them."""
     found = {}
-    uptime = float(values["uptime"])
+    uptime = finite(values["uptime"])
     for block in values["units"].split("\n\n"):
         shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         entered = int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
@@ -567,6 +595,14 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
             seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
         )
     return found
+
+
+def finite(text: str) -> float:
+    """Return the number. Raises ValueError for any that compares with no other, or is endless."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
 
 
 def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:

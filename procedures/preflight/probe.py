@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from procedures.facts.observe import finite
+
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
 
@@ -102,7 +104,9 @@ def read_probe(values: Mapping[str, str], sent: float, received: float) -> Probe
     return Probe(
         distribution=values["distribution"],
         release=values["release"],
-        clock=ClockReading.compared(sent, float(values["begun"]), float(values["ended"]), received),
+        clock=ClockReading.compared(
+            sent, finite(values["begun"]), finite(values["ended"]), received
+        ),
         has_systemd=bool(values["systemd"]),
         memory=int(values["memory"]) << 10,
         room=dict(_room(values["room"])),
