@@ -133,4 +133,4 @@ def _alike(key: str, names: Iterable[str]) -> str:
 def _close(key: str, names: Iterable[str]) -> list[str]:
     import difflib  # noqa: PLC0415 - only where something is wrong
 
-    return difflib.get_close_matches(key, list(names), n=1)
+    return difflib.get_close_matches(key.lower(), list(names), n=1)

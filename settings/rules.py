@@ -35,7 +35,8 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _ssh_faults(given)
     yield from _secret_faults(given)
     token: SecretStr | None = given.get("one_token")
-    if token is not None and not re.fullmatch(r"[^\s:]+:\S+", token.get_secret_value()):
+    # Of a text that is no line, _secret_faults says so.
+    if token is not None and not re.fullmatch(r"(?s)[^\s:]+:\S+|.*\n.*", token.get_secret_value()):
         yield of("one_token", "expected user:password without blanks, as in the customer's e-mail")
     password: SecretStr | None = given.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
@@ -59,7 +60,8 @@ def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
         users["ssh.user"] = ssh.user
         if ssh.private_key is not None and ssh.private_key_file is not None:
             yield of("ssh", "private_key and private_key_file exclude each other")
-        password = ssh.sudo_password.get_secret_value() if ssh.sudo_password else "set"
+        sudo = ssh.sudo_password
+        password = "set" if sudo is None else sudo.get_secret_value()
         if not password or not password.isprintable():
             yield of("ssh.sudo_password", _ONE_LINE)
         if "\n" in str(ssh.private_key_file):
