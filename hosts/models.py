@@ -38,7 +38,7 @@ class SshSettings(Strict):
     """How the operator's machine logs in to all front-ends."""
 
     user: str = "root"
-    """Login user. Any user other than root needs sudo without a password."""
+    """Login user. Any user other than root needs sudo. See [Login](#login)."""
     port: Port = 22
     """SSH port of the front-ends."""
     private_key_file: Path | None = None

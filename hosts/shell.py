@@ -99,7 +99,7 @@ class Shell:
         while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
             answer.check(deadline, out, err)
             before = len(out)
-            # A channel that wakes nobody for a second is looked at again: the deadline holds.
+            # A channel that is silent for a second is looked at again: the deadline holds.
             self._channel.settimeout(1.0)
             with contextlib.suppress(TimeoutError):
                 data = self._channel.recv(65536)

@@ -1,5 +1,6 @@
 """Become root on a host, with or without a password. A password goes to sudo's standard input."""
 
+import re
 import secrets
 import time
 
@@ -40,7 +41,8 @@ def start(channel: paramiko.Channel, command: str, password: str, timeout: float
         channel.settimeout(max(deadline - time.monotonic(), 0.01))
         data = channel.recv(65536)
         if not data:
-            raise RefusedError(said.decode(errors="replace"))
+            # A login shell may have printed something without an end of line before.
+            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", said.decode(errors="replace")))
         said += data
         if said.count(prompt.encode()) > 1:
             raise RefusedError("it does not accept that password", wrong=True)

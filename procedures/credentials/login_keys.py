@@ -29,12 +29,12 @@ Accounts = Mapping[str, Mapping[str, Account]]
 def ensure(access: Access, spec: LoginKeysSpec) -> None:
     """Have the keys, and have them allowed on all other front-ends. Raises HostError."""
     seen = _seen(access, spec, make=True)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     side_by_side(
         {
-            name: lambda name=name: _write(access, spec.hosts[name], wished[name])  # type: ignore[misc]
+            name: lambda name=name: _write(access, spec.hosts[name], desired[name])  # type: ignore[misc]
             for name in spec.hosts
-            if wished[name] != seen[name]
+            if desired[name] != seen[name]
         }
     )
 
@@ -42,12 +42,12 @@ def ensure(access: Access, spec: LoginKeysSpec) -> None:
 def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     """The accounts whose keys are not as they should be. Raises HostError."""
     seen = _seen(access, spec, make=False)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     return tuple(
         f"{name}: keys of {user}"
         for name, accounts in sorted(seen.items())
         for user, one in sorted(accounts.items())
-        if not one.public or one != wished[name][user]
+        if not one.public or one != desired[name][user]
     )
 
 
@@ -83,11 +83,11 @@ def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
     """With the keys that this program verified itself."""
     lines = {}
     for name, host in spec.hosts.items():
-        session = access.session(host)
+        connection = access.connection(host)
         places = [name, host.address]
-        if session.port != 22:
-            places = [f"[{place}]:{session.port}" for place in places]
-        lines[name] = f"{','.join(places)} {session.host_key}"
+        if connection.port != 22:
+            places = [f"[{place}]:{connection.port}" for place in places]
+        lines[name] = f"{','.join(places)} {connection.host_key}"
     return lines
 
 

@@ -15,11 +15,12 @@ from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
-from opennebula.membership import FrontEndView
+from opennebula.membership.observed import FrontEndView
 from opennebula.packages import FEATURES
-from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
+from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
 from procedures.facts import traces
+from procedures.facts.fact import finite
 from procedures.facts.traces import Traces
 from procedures.install import storage
 from procedures.install.files import clock
@@ -62,13 +63,13 @@ class Unit:
     enabled: str
     active: str
     restarts: int = 0
-    """How often systemd has started it again by itself since somebody started it."""
+    """How often systemd has started it again by itself since its last start by hand."""
     seconds: float = math.inf
     """For how long it has been active; 0 where it is not."""
 
     @property
     def starts_at_boot(self) -> bool:
-        """Nobody disabled or masked it."""
+        """Whether it is neither disabled nor masked."""
         return self.enabled.removesuffix("-runtime") not in ("disabled", "masked")
 
     @property
@@ -79,7 +80,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A file with a secret of oneadmin's, by what may be told of it."""
+    """A file with a secret of oneadmin's, by what may be reported of it."""
 
     mode: int
     owner: str
@@ -120,7 +121,7 @@ class Facts:
     """When its configuration files changed last, seconds since the epoch."""
     oned_conf: str
     next_conf: str
-    """The oned.conf that waits for the rollout, beside the one that oned runs with; or nothing."""
+    """The oned.conf that waits for the rollout, while oned runs with another one; or nothing."""
     dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
@@ -137,7 +138,7 @@ class Facts:
     hosts_template: str = ""
     """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
     keeps_hostname: bool | None = None
-    """Cloud-init is told to leave the hostname alone; None where there is no cloud-init."""
+    """Cloud-init is set to leave the hostname alone; None where there is no cloud-init."""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
@@ -188,15 +189,15 @@ class Facts:
 
     @property
     def server_id(self) -> int:
-        """SERVER_ID in oned.conf; solo where there is none."""
+        """SERVER_ID in oned.conf; the one of a standalone oned without any."""
         federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
         if not isinstance(federation, dict):
-            return SOLO_ID
-        return int(federation.get("SERVER_ID", SOLO_ID))
+            return STANDALONE_ID
+        return int(federation.get("SERVER_ID", STANDALONE_ID))
 
     @property
     def newest_conf(self) -> str:
-        """The oned.conf that this host is to have, in effect or not."""
+        """The newest oned.conf of this host, in effect or not."""
         return self.next_conf or self.oned_conf
 
     @property
@@ -386,7 +387,7 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     """The zone: its pool (empty without a leader), and every server's status.
 
-    A zone server that is none of ``hosts`` (it left the config) is asked from one of them.
+    A zone server that is not in ``hosts`` (it left the config) is asked from one of them.
     """
     answered = statuses(access, hosts)
     known = ZoneView((), answered).leader() or min(answered, default=None)
@@ -407,7 +408,7 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
 def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
     """The host to ask for something of the whole zone: the leader's, or of one that follows it.
 
-    A leader that left the config is none of ``hosts``; its followers hand calls on to it.
+    A leader that left the config is not in ``hosts``; its followers hand calls on to it.
     """
     leader = view.leader() or ""
     if leader in hosts:
@@ -458,7 +459,7 @@ def full_name(unit: str) -> str:
 
 
 def read(host: Host, names: Iterable[str], output: Output) -> Facts:
-    """The facts that observe.sh told, asked for these names. Raises HostError."""
+    """The facts that observe.sh reported, asked for these names. Raises HostError."""
     with reading_answer(host.name, "observe"):
         found = _read(host, names, output)
         # What is read of these texts later can be read.
@@ -475,7 +476,7 @@ def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
     seen = traces.parse(values)
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
     if set(seen.objects) >= _TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
-        # Nobody may think that a database is empty of which nothing is known.
+        # A database of which nothing is known must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
@@ -497,7 +498,7 @@ def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
         oned_conf=values.get("oned", ""),
         next_conf=values.get("next", ""),
         dumps=tuple(_dumps(values["backups"])),
-        # Of a database that does not answer nobody may think that it is empty.
+        # A database that does not answer must not pass for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
@@ -536,7 +537,7 @@ _TYPICAL = frozenset(traces.TYPICAL)
 
 
 def _check_conf(host: Host, text: str) -> None:
-    """What somebody broke by hand is said here, once, for all who read the file later."""
+    """Raise HostError for a file that was broken by hand: here, for all that read it later."""
     try:
         federation = conf.read(text, "FEDERATION")
         server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
@@ -553,7 +554,7 @@ def _check_conf(host: Host, text: str) -> None:
 
 
 def files(values: Mapping[str, str]) -> dict[str, File]:
-    """By path, as ``give_files`` of common.sh tells them."""
+    """By path, as ``give_files`` tells them."""
     found = {}
     for line in values.get("files", "").splitlines():
         mode, owner, path, *text = line.split(" ", 3)
@@ -581,7 +582,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 
 
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
-    """By name, as ``tell_units`` of common.sh tells them."""
+    """By name, as ``tell_units`` tells them."""
     found = {}
     uptime = finite(values["uptime"])
     for block in values["units"].split("\n\n"):
@@ -595,14 +596,6 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
             seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
         )
     return found
-
-
-def finite(text: str) -> float:
-    """Return the number. Raises ValueError for any that compares with no other, or is endless."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("expected a finite number")
-    return number
 
 
 def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:

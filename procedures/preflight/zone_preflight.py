@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.membership import Adopt, FrontEndView, Refusal, check_shrink, plan_join, plan_zone
+from opennebula.membership.join import plan_join
+from opennebula.membership.leave import check_shrink
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.steps import Adopt
+from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
@@ -85,7 +89,7 @@ def judge(
 ) -> Foreseen:
     """The same from what was observed. Pure.
 
-    ``view`` is the zone as its leader shows it, empty where there is none.
+    ``view`` is the zone as its leader shows it, empty without one.
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
@@ -117,8 +121,8 @@ def judge(
 
 
 def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
-    """Leave out who left a founder that is still alone: its bootstrap takes those off its list."""
-    if not host.is_solo:
+    """Leave out the servers that the bootstrap takes off the list of a standalone first server."""
+    if not host.is_standalone:
         return host
     return replace(host, pool=tuple(one for one in host.pool if one.name not in leaving))
 

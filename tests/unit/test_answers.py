@@ -23,7 +23,6 @@ from procedures.context import Access, Secrets
 from procedures.facts import observe, signs
 from procedures.install import storage
 from procedures.preflight.probe import read_probe
-from procedures.services import units
 from procedures.specs import Database
 from tests.unit.test_preflight import values
 from tests.unit.test_procedures import SHIPPED, spec
@@ -124,10 +123,19 @@ def answers(draw: st.DrawFn) -> dict[str, str]:
     return told
 
 
+def access_to(told: Mapping[str, str]) -> Access:
+    """The way to a host whose scripts all tell that."""
+    connection = SimpleNamespace(run=lambda *_, **__: Output(told))
+    pool = cast(Any, SimpleNamespace(connection=lambda _: connection))
+    return Access(pool, Secrets("a", "b"), print)
+
+
 def as_told(told: Mapping[str, str]) -> Output:
     """The answer of a script, as a procedure gets it."""
-    session = SimpleNamespace(run=lambda *_, **__: Output(told))
-    access = Access(cast(Any, SimpleNamespace(session=lambda _: session)), Secrets("a", "b"), print)
+    connection = SimpleNamespace(run=lambda *_, **__: Output(told))
+    access = Access(
+        cast(Any, SimpleNamespace(connection=lambda _: connection)), Secrets("a", "b"), print
+    )
     return access.run(HOST, "read_one_auth", exclusive=False)
 
 
@@ -177,8 +185,10 @@ def test_a_database_of_which_part_of_the_answer_is_lost_is_not_taken_for_an_empt
 
 def test_a_database_that_gives_no_checksums_is_not_taken_for_one_that_is_equal() -> None:
     told = {**TOLD, "checksums": ""}
-    session = SimpleNamespace(run=lambda *_, **__: Output(told))
-    access = Access(cast(Any, SimpleNamespace(session=lambda _: session)), Secrets("a", "b"), print)
+    connection = SimpleNamespace(run=lambda *_, **__: Output(told))
+    access = Access(
+        cast(Any, SimpleNamespace(connection=lambda _: connection)), Secrets("a", "b"), print
+    )
     assert observe.facts(access, HOST, DATABASE).checksums == ""
     with pytest.raises(HostError) as caught:
         observe.facts(access, HOST, DATABASE, checksums=True)
@@ -206,7 +216,7 @@ def test_a_clock_that_says_no_time_is_refused(name: str, number: str) -> None:
     with pytest.raises(ValueError, match="finite"):
         read_probe({**TOLD, name: number}, 1000, 1003)
     with pytest.raises(ValueError, match="finite"):
-        units({**TOLD, "uptime": number})
+        observe.units({**TOLD, "uptime": number})
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,7 +14,8 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from settings import PROJECT, Settings, SettingsError, parse
 from settings.forms import WORDS
 from settings.model import SECRETS, base
-from tests.unit.test_settings import CANARY, GOOD, faults, raw
+from tests.unit.bad_configs import CANARY
+from tests.unit.test_settings import GOOD, faults, raw
 
 NEEDED = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
 SYSTEM_NAMES = {

@@ -13,7 +13,8 @@ from components.zone import HighAvailableZone
 from procedures.specs import Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from settings import Settings, parse
 from settings.specs import installations, preflight, zone
-from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
+from tests.unit.bad_configs import CANARY, MISSING
+from tests.unit.test_settings import GOOD, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
 TOKEN = f"user:{CANARY}-4"

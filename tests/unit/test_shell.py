@@ -232,10 +232,12 @@ def test_a_wrong_password_is_tried_once(asked: Path) -> None:
 
 
 def test_sudo_that_ends_says_why(asked: Path) -> None:
-    (asked.parent / "sudo").write_text("#!/bin/bash\necho sudo: you must have a tty >&2; exit 1")
+    (asked.parent / "sudo").write_text(
+        "#!/bin/bash\nprintf 'Hi '; sleep .1; echo sudo: a tty >&2; exit 1"
+    )
     with pytest.raises(sudo.RefusedError) as caught:
         Shell(cast(Any, LocalChannel()), "", PASSWORD)
-    assert caught.value.said == "sudo: you must have a tty\n"
+    assert caught.value.said == "sudo: a tty\n"
 
 
 class Flood(LocalChannel):

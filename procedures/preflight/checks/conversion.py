@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator
 
-from procedures.bootstrap.convert_database import refusal
-from procedures.preflight.context import Finding, Site
+from hosts.errors import HostError
+from procedures.bootstrap.convert_database import STEP, refusal
+from procedures.preflight.context import Finding, Site, always
 
 
+@always
 def conversion(site: Site) -> Iterator[Finding]:
     """Of one front-end alone, outside any zone, with the version that is there."""
     holding = {name for name, one in site.seen.items() if one.holds_data}
     for name, seen in site.converted.items():
         if refused := refusal(seen, site.spec.version, holding - {name}):
             yield Finding(refused)
+        if not site.seen[name].probe.has_python:
+            yield Finding(
+                HostError(
+                    name,
+                    STEP,
+                    expected="Python 3 with its module for SQLite, which the conversion needs",
+                    seen="no python3",
+                    remedy="install the package python3 there, then run again",
+                )
+            )
