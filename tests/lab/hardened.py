@@ -113,7 +113,8 @@ def another_locale(host: LabHost) -> None:
     do(
         host,
         "localedef -i de_DE -f UTF-8 de_DE.UTF-8 2>/dev/null || true\n"
-        "printf 'LANG=de_DE.UTF-8\\nLC_ALL=de_DE.UTF-8\\n' | tee /etc/default/locale >>/etc/environment",
+        "printf 'LANG=de_DE.UTF-8\\nLC_ALL=de_DE.UTF-8\\n' |"
+        " tee /etc/default/locale >>/etc/environment",
     )
 
 

@@ -146,9 +146,9 @@ def test_a_zone_is_built_on_them_once_others_let_go_of_the_locks(site: Site) -> 
         assert do(lab.host(name), "cat /etc/hostname").strip() == name
     second, third = lab.host("n1a2"), lab.host("n1a3")
     assert hardened.SUDO_PASSWORD not in "".join(said)
-    for path in ("/var/log/auth.log /var/log/syslog", "/proc/[0-9]*/cmdline", "/home /root /tmp"):
-        do(third, f"! grep -rsF '{hardened.SUDO_PASSWORD}' {path}")
-    do(third, f"! journalctl --no-pager | grep -F '{hardened.SUDO_PASSWORD}' | grep -v grep")
+    # No pattern that finds itself in the process that looks for it.
+    word = hardened.SUDO_PASSWORD.replace("$", "[$]")
+    do(third, f"! grep -rsE '{word}' /var/log /proc/[0-9]*/cmdline /home /root /tmp /run/log")
     assert "opennebula" not in do(third, "ls /etc/sudoers.d/opennebula-ha-transfer* 2>/dev/null; :")
     # No trust is left where sshd looks for keys, and the link is one still.
     assert len(do(second, f"cat {hardened.KEYS}").splitlines()) == 1

@@ -14,7 +14,7 @@ def conversion(site: Site) -> Iterator[Finding]:
     for name, seen in site.converted.items():
         if refused := refusal(seen, site.spec.version, holding - {name}):
             yield Finding(refused)
-        if not site.seen[name].probe.has_python:
+        if not site.seen[name].ground.has_python:
             yield Finding(
                 HostError(
                     name,
