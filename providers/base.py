@@ -9,8 +9,8 @@ Instances keep no attributes and their classes live in importable modules, so th
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -71,6 +71,7 @@ class Provider(ResourceProvider):
         changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
         replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
         drift = olds.get("drift") or []
+        drift = drift if isinstance(drift, list | tuple) else [drift]
         observes = runtime.observes()
         urn = str(olds.get("urn", ""))
         # A refresh has just shown them.
@@ -211,10 +212,14 @@ class Provider(ResourceProvider):
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
 
     def spec_of(self, props: Mapping[str, Any]) -> Any:
-        """Return the typed spec of a resource with these inputs. Raises ValueError."""
+        """Return the typed spec of a resource with these inputs or outputs.
+
+        Raises HostError for a state that has none.
+        """
         from procedures import specs
 
-        return getattr(specs, self.spec_type).model_validate(props["spec"])
+        with _reading_state(props):
+            return getattr(specs, self.spec_type).model_validate(props["spec"])
 
 
 def now() -> str:
@@ -233,10 +238,32 @@ def hosts_input(hosts: "Mapping[str, Host]") -> dict[str, Any]:
 
 
 def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
-    """Return the front-ends that a resource was given."""
+    """Return the front-ends that a resource was given.
+
+    Raises HostError for a state that has none.
+    """
     from hosts.models import Host
 
-    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+    with _reading_state(props):
+        return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+
+
+@contextmanager
+def _reading_state(props: Mapping[str, Any]) -> Iterator[None]:
+    """Raise HostError if the state of a resource is damaged, or of another program."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        from hosts.errors import HostError
+
+        raise HostError(
+            _urn(props).rpartition("::")[2] or "the stack",
+            "read the stack's state",
+            expected="what this program recorded for this resource",
+            seen="something else",
+            remedy="restore the state from a backup (pulumi stack import), or remove the resource"
+            " from it (pulumi state delete URN): the next up adopts what exists on the hosts",
+        ) from None
 
 
 def _urn(props: Mapping[str, Any]) -> str:

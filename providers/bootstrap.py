@@ -23,7 +23,7 @@ class BootstrapProvider(Provider):
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether it is not done, or a front-end left that may be in the first server's pool."""
-        left = olds["front_ends"].keys() - news["front_ends"].keys()
+        left = set(olds.get("front_ends") or ()) - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
     def identifier(self, spec: "ZoneSpec") -> str:

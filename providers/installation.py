@@ -86,10 +86,9 @@ class InstallationProvider(Provider):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         from procedures.install.install import install
-        from procedures.specs import InstallationSpec
 
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        former = InstallationSpec.model_validate(olds["spec"]).names
+        former = self.spec_of(olds).names
         done = install(
             access,
             spec,

@@ -50,9 +50,8 @@ class LoginKeysProvider(Provider):
     ) -> Outputs:
         """The same; who is no longer named, or leaves, is no longer let in."""
         from procedures.credentials.login_keys import ensure, withdraw
-        from procedures.specs import LoginKeysSpec
 
-        before = LoginKeysSpec.model_validate(olds["spec"])
+        before = self.spec_of(olds)
         gone = {name: host for name, host in before.hosts.items() if name not in spec.hosts}
         withdraw(access, before.users, run.still_there(gone))
         withdraw(access, sorted(set(before.users) - set(spec.users)), spec.hosts)

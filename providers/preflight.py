@@ -110,9 +110,8 @@ def _check(
 ) -> "Checked":
     from hosts.errors import HostError
     from procedures.preflight.preflight import preflight
-    from procedures.specs import PreflightSpec
 
-    before = PreflightSpec.model_validate(olds["spec"]) if olds else None
+    before = PreflightProvider().spec_of(olds) if olds else None
     checked = preflight(
         access,
         spec,

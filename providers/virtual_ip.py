@@ -60,10 +60,9 @@ class VirtualIpProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """The same, wherever the addresses were before."""
-        from procedures.specs import ZoneSpec
         from procedures.vip.address import drop
 
-        before = ZoneSpec.model_validate(olds["spec"])
+        before = self.spec_of(olds)
         kept = {vip.address for vip in spec.vips}
         gone = [vip for vip in before.vips if vip.address not in kept]
         drop(access, gone, run.front_ends)

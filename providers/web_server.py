@@ -49,10 +49,9 @@ class WebServerProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """The same; another kind of server takes the place of the one before."""
-        from procedures.specs import WebSpec
         from procedures.web_server.web_server import ensure, withdraw
 
-        before = WebSpec.model_validate(olds["spec"])
+        before = self.spec_of(olds)
         another = before.server != spec.server
         gone = {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
         withdraw(access, before, run.still_there(gone))

@@ -478,6 +478,8 @@ def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
     if set(seen.objects) >= _TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
         # A database of which nothing is known must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
+    if any("\t" not in line for line in values.get("checksums", "").splitlines()):
+        raise ValueError("a table without its checksum")
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
         raise ValueError("a change of the database's version without its three words")
