@@ -88,7 +88,6 @@ class Api:
                 index=int(raft.LOG_INDEX),
                 commit=int(raft.COMMIT),
                 voted_for=int(raft.VOTEDFOR),
-                fed_index=int(raft.FEDLOG_INDEX),
             )
 
         status: RaftStatus = self._call(ask)

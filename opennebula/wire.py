@@ -37,10 +37,10 @@ class _Connection(http.client.HTTPConnection):
         self._stream = stream
 
     def connect(self) -> None:
-        self.sock: Any = _Open(self._stream)
+        self.sock: Any = _OpenStream(self._stream)
 
 
-class _Open(io.RawIOBase):
+class _OpenStream(io.RawIOBase):
     """A stream that stays open, read up to a size and a deadline."""
 
     def __init__(self, stream: Stream) -> None:

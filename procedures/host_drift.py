@@ -4,7 +4,8 @@ from hosts.errors import HostError
 from opennebula import packages
 from procedures.context import Secrets
 from procedures.facts import signs
-from procedures.facts.observe import Facts, full_name
+from procedures.facts.facts import Facts
+from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, unsettled
@@ -24,8 +25,8 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     refused = [
-        f"{one.seen}: up refuses until it is as before"
-        for one in signs.signs(seen, spec.database, new=False)
+        f"{sign.seen}: up refuses until it is as before"
+        for sign in signs.signs(seen, spec.database, new=False)
     ]
     if signs.moved(seen, spec.database):
         # Never to be put back by itself: the data may be where it points to now.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hosts.models import Host
     from opennebula.zone import ServerEntry
     from procedures.context import Access
-    from procedures.facts.observe import Dump, Facts
+    from procedures.facts.facts import Dump, Facts
     from procedures.health import Whole
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
@@ -171,7 +171,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     listed = props.get("pool")
     if not listed:
         return None
-    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
+    return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
 def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:

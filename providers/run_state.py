@@ -33,10 +33,10 @@ from opennebula.packages import FEATURES
 from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 from providers import runtime
 
 T = TypeVar("T")
@@ -65,15 +65,18 @@ class RunState:
         )
         self.front_ends: dict[str, Host] = {
             name: Host.model_validate(
-                {"name": name, **{key: one[key] for key in ("address", "ssh") if key in one}}
+                {
+                    "name": name,
+                    **{key: front_end[key] for key in ("address", "ssh") if key in front_end},
+                }
             )
-            for name, one in (_object(config, "frontends") or {}).items()
+            for name, front_end in (_object(config, "frontends") or {}).items()
         }
         """The front-ends that the config lists, by name."""
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
-        self.release = Release(
+        self.release = WantedVersion(
             version=str(config.get(f"{PROJECT}:one_version") or ""),
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
@@ -159,7 +162,7 @@ class RunState:
 
     def has(self, host: Host) -> bool:
         """Return whether a front-end of the stack is at that host's place, by whatever name."""
-        places = [(one.address, one.ssh.port) for one in self.front_ends.values()]
+        places = [(front_end.address, front_end.ssh.port) for front_end in self.front_ends.values()]
         return (host.address, host.ssh.port) in places
 
     def still_there(self, hosts: Mapping[str, T]) -> dict[str, T]:
@@ -195,9 +198,9 @@ def current() -> RunState:
 def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
     servers: Mapping[str, Any] = auth.get("ldap", {}).get("config", {})
     return {
-        name: str(one[PASSWORD])
-        for name, one in servers.items()
-        if isinstance(one, dict) and PASSWORD in one
+        name: str(server[PASSWORD])
+        for name, server in servers.items()
+        if isinstance(server, dict) and PASSWORD in server
     }
 
 

@@ -10,7 +10,7 @@ from providers.base import Outputs, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
-    from procedures.facts.observe import Facts
+    from procedures.facts.facts import Facts
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 

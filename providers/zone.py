@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hosts.models import Host
     from procedures.bootstrap.bootstrap import KnownZone
     from procedures.context import Access
-    from procedures.facts.observe import Facts
+    from procedures.facts.facts import Facts
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 

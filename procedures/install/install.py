@@ -14,14 +14,9 @@ from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import (
-    Facts,
-    Package,
-    facts,
-    facts_where_possible,
-    files,
-    statuses,
-)
+from procedures.facts.facts import Facts, Package
+from procedures.facts.observe import facts, facts_where_possible, statuses
+from procedures.facts.report import files
 from procedures.host_drift import (
     check,
     drift,
@@ -206,8 +201,8 @@ def _require_own(
     others = {name: host for name, host in peers.items() if name != spec.host.name}
     strange = [
         name
-        for name, one in sorted(facts_where_possible(access, others, spec.database).items())
-        if one.has_content and one.identity != seen.identity
+        for name, front_end in sorted(facts_where_possible(access, others, spec.database).items())
+        if front_end.has_content and front_end.identity != seen.identity
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
@@ -219,8 +214,8 @@ def _require_convertible(
     others = {name: host for name, host in peers.items() if name != spec.host.name}
     holding = [
         name
-        for name, one in facts_where_possible(access, others, spec.database).items()
-        if one.has_content
+        for name, front_end in facts_where_possible(access, others, spec.database).items()
+        if front_end.has_content
     ]
     if refused := convert_database.refusal(seen, spec.version, holding):
         raise refused
@@ -281,7 +276,7 @@ def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | No
     # Here the database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
-        upgrade.agree(seen, spec.database, upgrade.Release(spec.version, agreed))
+        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
     except HostError:
         access.run(spec.host, "unstage")
         raise

@@ -9,7 +9,7 @@ from opennebula.api import Api, ApiError
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import Refusal
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView
-from procedures import health
+from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
@@ -51,7 +51,7 @@ def leave(
     with zone_lock(access, others):
         if _last_two(access, zone, host, others):
             return
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         entry = _entry(view, host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
@@ -82,8 +82,8 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     lost = set(lost)
     with zone_lock(access, hosts):
         seen = facts_where_possible(access, hosts, zone.database)
-        holding = {name: one for name, one in seen.items() if one.has_content}
-        listed = {entry.name for one in holding.values() for entry in one.pool}
+        holding = {name: front_end for name, front_end in seen.items() if front_end.has_content}
+        listed = {entry.name for front_end in holding.values() for entry in front_end.pool}
         if not lost & listed:
             return
         answers = statuses(access, {name: hosts[name] for name in holding})
@@ -93,7 +93,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
             access.report(f"{name}: continue alone, without {', '.join(sorted(lost & listed))}")
             survive(access, zone, hosts[name])
             return
-        health.wait_for_leader(access, hosts)
+        zone_leader.wait_for_leader(access, hosts)
         _keep_dump(access, zone, hosts, "before-forgetting")
         for entry in zone_view(access, hosts).pool:
             if entry.name in lost:
@@ -195,10 +195,10 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
     own = seen.get(host.name)
     staying = [
         name
-        for name, one in seen.items()
+        for name, front_end in seen.items()
         if name != host.name
-        and {entry.name for entry in one.pool} == {name, host.name}
-        and one.has_content
+        and {entry.name for entry in front_end.pool} == {name, host.name}
+        and front_end.has_content
     ]
     if own is None or own.active or len(staying) != 1:
         return False
@@ -224,7 +224,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
-    host = api_host(health.wait_for_leader(access, hosts), hosts)
+    host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
 
 
@@ -239,5 +239,5 @@ def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> N
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"
-    health.at_leader(access, others, delete, step=_STEP, expected=expected)
-    health.write(access, others)
+    zone_leader.at_leader(access, others, delete, step=_STEP, expected=expected)
+    zone_leader.write(access, others)

@@ -15,7 +15,7 @@ from hosts.errors import HostError, no_room
 from hosts.models import Host
 from procedures import oned_service
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import side_by_side
 from procedures.specs import Database

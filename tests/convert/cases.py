@@ -367,7 +367,7 @@ ensure_keys_for=['ubuntu', 'root']
             "inventory.yml": "all:\n  vars: {ansible_ssh_extra_args: -F ssh.cfg, ansible_ssh_args:"
             " '-o ProxyCommand=\"connect -S proxy %h %p\"', ansible_user: root}\n" + THREE
         },
-        {"ssh": {"config_file": "ssh.cfg"}},
+        {"ssh": {"user": "root", "config_file": "ssh.cfg"}},
         {
             "taken ansible_ssh_extra_args": "ssh.config_file",
             "decisions ansible_ssh_args": "ProxyCommand with connect",
@@ -497,9 +497,9 @@ ensure_keys_for=['ubuntu', 'root']
         {
             "decisions features.ceph": "Ceph's packages",
             "decisions ds.mode": "ceph is not converted",
-            "no_meaning ceph": "Ceph cluster",
-            "no_meaning group osd": "Ceph cluster",
-            "no_meaning osd_memory_target of o1": "Ceph cluster",
+            "no_meaning ceph": "for Ceph",
+            "no_meaning group osd": "for Ceph",
+            "no_meaning osd_memory_target of o1": "for Ceph",
         },
     ),
     Case(

@@ -20,7 +20,7 @@ from opennebula.api import Api, ApiError
 from opennebula.zone import ServerEntry
 from procedures import host_drift, replica_drift
 from procedures.context import Access, Secrets
-from procedures.facts import observe, signs
+from procedures.facts import observe, report, signs
 from procedures.install import storage
 from procedures.preflight.probe import read_probe
 from procedures.specs import Database
@@ -140,7 +140,7 @@ def as_told(told: Mapping[str, str]) -> Output:
 
 
 def test_the_sample_is_read_whole() -> None:
-    seen = observe.read(HOST, ["n1a1"], as_told(TOLD))
+    seen = report.read(HOST, ["n1a1"], as_told(TOLD))
     assert (seen.has_content, seen.log_index, seen.server_id) == (True, 12, -1)
     assert [entry.name for entry in seen.pool] == ["n1a1"]
     assert read_probe(TOLD, 1000, 1003).login == "ubuntu"
@@ -150,7 +150,7 @@ def test_the_sample_is_read_whole() -> None:
 @given(answers())
 def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     try:
-        seen = observe.read(HOST, ["n1a1"], as_told(told))
+        seen = report.read(HOST, ["n1a1"], as_told(told))
     except HostError as error:
         assert error.host == "n1a1"
         assert len(str(error)) < 5000
@@ -179,7 +179,7 @@ def test_a_database_of_which_part_of_the_answer_is_lost_is_not_taken_for_an_empt
 ) -> None:
     told = {name: value for name, value in TOLD.items() if name != lost}
     with pytest.raises(HostError) as caught:
-        observe.read(HOST, [], as_told(told))
+        report.read(HOST, [], as_told(told))
     assert caught.value.step == "observe"
 
 
@@ -216,7 +216,7 @@ def test_a_clock_that_says_no_time_is_refused(name: str, number: str) -> None:
     with pytest.raises(ValueError, match="finite"):
         read_probe({**TOLD, name: number}, 1000, 1003)
     with pytest.raises(ValueError, match="finite"):
-        observe.units({**TOLD, "uptime": number})
+        report.units({**TOLD, "uptime": number})
 
 
 @settings(max_examples=100, deadline=None)
@@ -246,7 +246,7 @@ def test_an_oned_conf_is_read_or_refused(text: str, name: str) -> None:
 
 STATUS = (
     "<RAFT><SERVER_ID>0</SERVER_ID><STATE>3</STATE><TERM>4</TERM><VOTEDFOR>0</VOTEDFOR>"
-    "<COMMIT>9</COMMIT><LOG_INDEX>9</LOG_INDEX><FEDLOG_INDEX>-1</FEDLOG_INDEX></RAFT>"
+    "<COMMIT>9</COMMIT><LOG_INDEX>9</LOG_INDEX></RAFT>"
 )
 
 

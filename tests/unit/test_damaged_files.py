@@ -133,11 +133,9 @@ def _is_json(text: str) -> bool:
 
 
 def _same(taken: str, said: str) -> bool:
-    return (
-        taken.lower() == said.lower()
-        or taken.split("/", maxsplit=1)[0] == said
-        or _number(taken, said)
-    )
+    words = {"True": ("t", "y", "yes", "on", "1"), "False": ("f", "n", "no", "off", "0")}
+    known = (taken.lower(), *words.get(taken, ()))
+    return said.lower() in known or _number(taken, said)
 
 
 def _number(taken: str, said: str) -> bool:
