@@ -429,7 +429,7 @@ ensure_keys_for=['ubuntu', 'root']
         {
             "decisions ansible_password": "ssh-copy-id",
             "decisions ansible_ssh_pass": "ssh-copy-id",
-            "decisions ansible_become_pass": "sudo without a password",
+            "decisions ansible_become_pass": "ssh.sudo_password",
             "no_meaning ansible_become": "sudo",
             "no_meaning ansible_python_interpreter": "no Python",
         },

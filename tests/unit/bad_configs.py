@@ -1652,9 +1652,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a check that nobody may skip": (
         {"skip_checks": ["blank"]},
-        "skip_checks.0: expected 'clock', 'disk', 'interface', 'listeners', 'locale',"
-        " 'logins', 'memory', 'names', 'own_name', 'password_policy', 'ports', 'proxy',"
-        " 'service_ports', 'vip' or 'vip_managers', saw blank",
+        "skip_checks.0: expected one of clock, disk, interface, listeners, locale, logins,"
+        " memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"
+        " vip_managers, saw blank",
     ),
     "checks as a text": ({"skip_checks": "memory"}, "skip_checks: expected a list"),
     "no dump at all": ({"keep_dumps": 0}, "keep_dumps: expected 1 or more, saw 0"),
