@@ -26,7 +26,8 @@ end_trust() {
 }
 # The transfer's key cannot give sudo a password. Where sudo asks for one, the account may run these
 # commands without, as long as the key is valid.
-granted=/etc/sudoers.d/opennebula-ha-transfer
+# The last entry that matches counts.
+granted=/etc/sudoers.d/zz-opennebula-ha-transfer
 grant_without_password() { # COMMAND...
     local command words allowed=
     ! runuser -u "$login" -- sudo -n true </dev/null 2>/dev/null || return 0
