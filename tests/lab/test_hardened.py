@@ -149,7 +149,9 @@ def test_a_zone_is_built_on_them_once_others_let_go_of_the_locks(site: Site) -> 
     # No pattern that finds itself in the process that looks for it.
     word = hardened.SUDO_PASSWORD.replace("$", "[$]")
     do(third, f"! grep -rsE '{word}' /var/log /proc/[0-9]*/cmdline /home /root /tmp /run/log")
-    assert "opennebula" not in do(third, "ls /etc/sudoers.d/zz-opennebula-ha-transfer* 2>/dev/null; :")
+    assert "opennebula" not in do(
+        third, "ls /etc/sudoers.d/zz-opennebula-ha-transfer* 2>/dev/null; :"
+    )
     # No trust is left where sshd looks for keys, and the link is one still.
     assert len(do(second, f"cat {hardened.KEYS}").splitlines()) == 1
     assert do(third, f"readlink {hardened.HOME}/.ssh/authorized_keys") == "../dotfiles/keys\n"
