@@ -36,8 +36,11 @@ _EXPECTED = {
 
 
 def of(key: str, text: str) -> str:
-    """Return the text of a fault of that key."""
-    return f"{PROJECT}:{key}: {text}"
+    """Return the text of a fault of that key; what no screen shows is written out."""
+    return "".join(
+        character if character.isprintable() else f"\\u{ord(character):04x}"
+        for character in f"{PROJECT}:{key}: {text}"
+    )
 
 
 def place_of(key: str, error: Mapping[str, Any]) -> str:

@@ -1690,4 +1690,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"ensure_hosts": "always"},
         "ensure_hosts: expected true or false, saw always",
     ),
+    "an invisible character in a key": (
+        {"one_\ufeffvip": "10.2.50.86"},
+        "one_\\ufeffvip: not a key of this project; did you mean one_vip?",
+    ),
 }
