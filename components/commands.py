@@ -10,7 +10,8 @@ from pulumi_command import remote
 
 from hosts.errors import HostError
 from hosts.host_keys import known_key
-from hosts.models import Host, SshSettings, parse_bastion
+from hosts.models import Host, SshSettings
+from hosts.ssh_config import Login, login
 from settings import PROJECT, Command
 
 
@@ -24,10 +25,7 @@ class Commands:
 
     def before_installation(self, host: Host) -> list[Resource]:
         """Those that a front-end's installation waits for."""
-        try:
-            key = known_key(host, host.ssh.port or self._ssh.port, self._ssh)
-        except HostError as error:
-            raise RunError(str(error)) from None
+        key = self._known_key(host, self._login(host).port)
         return self._of(host, "before-installation", key, ())
 
     def after_join(self, host: Host, key: Input[str], after: Iterable[Resource]) -> list[Resource]:
@@ -62,37 +60,55 @@ class Commands:
         return found
 
     def _connection(self, host: Host, key: Input[str]) -> remote.ConnectionArgs:
+        way = self._login(host)
         return remote.ConnectionArgs(
-            host=host.address,
-            port=host.ssh.port or self._ssh.port,
-            user=host.ssh.user or self._ssh.user,
+            host=way.address,
+            port=way.port,
+            user=way.user,
             host_key=key,
-            proxy=self._proxy(),
-            private_key=self._private_key(),
+            proxy=self._proxy(way),
+            private_key=self._private_key(way),
         )
 
-    def _proxy(self) -> remote.ProxyConnectionArgs | None:
-        if self._ssh.bastion is None:
+    def _proxy(self, way: Login) -> remote.ProxyConnectionArgs | None:
+        if way.proxy_command or len(way.hops) > 1 or any(hop.proxy_command for hop in way.hops):
+            raise RunError(
+                f"{PROJECT}:commands: Pulumi's provider reaches {way.address} through one jump host"
+                f" at most; set {PROJECT}:ssh bastion to one, or remove the commands"
+            )
+        if not way.hops:
             return None
-        user, name, port = parse_bastion(self._ssh.bastion, self._ssh.user)
-        key = known_key(Host(name=name, address=name), port, self._ssh)
+        (hop,) = way.hops
+        key = self._known_key(Host(name=hop.address, address=hop.address), hop.port)
         if key is None:
-            raise RunError(f"{PROJECT}:ssh.bastion: no host key of {name} in known_hosts")
+            raise RunError(f"{PROJECT}:ssh.bastion: no host key of {hop.address} in known_hosts")
         return remote.ProxyConnectionArgs(
-            host=name,
-            port=port,
-            user=user,
+            host=hop.address,
+            port=hop.port,
+            user=hop.user,
             host_key=key,
-            private_key=self._private_key(),
+            private_key=self._private_key(hop),
         )
 
-    def _private_key(self) -> str | None:
+    def _login(self, host: Host) -> Login:
+        try:
+            return login(host, self._ssh)
+        except HostError as error:
+            raise RunError(str(error)) from None
+
+    def _known_key(self, host: Host, port: int) -> str | None:
+        try:
+            return known_key(host, port, self._ssh)
+        except HostError as error:
+            raise RunError(str(error)) from None
+
+    def _private_key(self, way: Login) -> str | None:
         if self._ssh.private_key is not None:
             return self._ssh.private_key.get_secret_value()
-        file = self._ssh.private_key_file
+        file = self._ssh.private_key_file or next(iter(way.key_files), None)
         if file is None:
             return None
         try:
             return file.expanduser().read_text(encoding="utf-8")
         except OSError as error:
-            raise RunError(f"{PROJECT}:ssh.private_key_file: {file}: {error.strerror}") from None
+            raise RunError(f"{PROJECT}:commands: SSH key {file}: {error.strerror}") from None

@@ -1,7 +1,6 @@
 """One SSH connection to one host: run scripts there, open streams to its ports."""
 
 import contextlib
-import io
 import logging
 import secrets
 import shlex
@@ -10,15 +9,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import paramiko
 
-from hosts import agent, host_keys
+from hosts import agent, answer, host_keys, private_keys, ssh_config, sudo
 from hosts.errors import HostError, no_room
-from hosts.models import Host, SshSettings, parse_bastion
+from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
-from hosts.shell import Ended, OverdueError, Progress, Shell
+from hosts.shell import START, Ended, OverdueError, Progress, Shell
 
 # It logs each refused connection to an oned that is not up yet; what matters reaches the operator.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -50,11 +52,14 @@ RETRY_AFTER = 5.0
 class Connection:
     """A connection that is verified, logged in and kept until the end of the operation."""
 
-    def __init__(self, host: Host, settings: SshSettings) -> None:
+    def __init__(
+        self, host: Host, settings: SshSettings, login: ssh_config.Login | None = None
+    ) -> None:
+        """``login``: the way to it, instead of the one in the stack and in ~/.ssh/config."""
         self.host = host
-        self.user = host.ssh.user or settings.user
-        self.port = host.ssh.port or settings.port
         self._settings = settings
+        self._given_login = login
+        self._jump_hosts: list[Connection] = []
         self._client: paramiko.SSHClient | None = None
         self._further: list[paramiko.SSHClient] = []
         self._refusal: tuple[float, HostError] | None = None
@@ -65,6 +70,21 @@ class Connection:
     def connect(self) -> None:
         """Connect and log in, where that is not done yet. Raises HostError."""
         self._transport()
+
+    @cached_property
+    def login(self) -> ssh_config.Login:
+        """The way to the host. Raises HostError."""
+        return self._given_login or ssh_config.login(self.host, self._settings)
+
+    @property
+    def user(self) -> str:
+        """The account that is logged in to. Raises HostError."""
+        return self.login.user
+
+    @property
+    def port(self) -> int:
+        """The port of the host's sshd. Raises HostError."""
+        return self.login.port
 
     @property
     def host_key(self) -> str:
@@ -92,6 +112,8 @@ class Connection:
                 seen="still at it",
                 remedy="look at the load and the journal of the host, then run again",
             ) from None
+        except answer.EndlessError as error:
+            raise self._endless(script.title, script.redact(error.start)) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(script.title, error) from None
         return self._judge(script, ended)
@@ -108,7 +130,7 @@ class Connection:
         channel = self._channel(title)
         deadline = time.monotonic() + timeout
         try:
-            channel.exec_command(f"{self._as_root}sh -c {shlex.quote(command)}")
+            self._start_as_root(channel, f"sh -c {shlex.quote(command)}")
             channel.settimeout(SILENCE)
             with file.open("rb") as source:
                 while (data := source.read(1 << 20)) and time.monotonic() < deadline:
@@ -116,8 +138,11 @@ class Connection:
             if data:
                 raise TimeoutError
             channel.shutdown_write()
-            said = channel.makefile_stderr("r").read().decode(errors="replace")
-            status = channel.recv_exit_status()
+            deadline = max(deadline, time.monotonic() + SILENCE)
+            said = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
+            status = answer.exit_status(channel, deadline)
+        except answer.EndlessError as error:
+            raise self._endless(title, error.start) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(title, error) from None
         finally:
@@ -144,19 +169,22 @@ class Connection:
             return
         channel = self._channel(title)
         try:
-            channel.settimeout(timeout + CONNECT_TIMEOUT)
+            deadline = time.monotonic() + timeout + CONNECT_TIMEOUT
             mark = secrets.token_hex(16)
             wait = f"flock --close -w {int(timeout)} -E {_HELD_BY_ANOTHER} {path}"
             try:
-                channel.exec_command(
-                    f"{self._as_root}{wait} -c 'echo; echo {mark}; exec cat >/dev/null'"
-                )
+                self._start_as_root(channel, f"{wait} -c 'echo; echo {mark}; exec cat >/dev/null'")
                 # A login shell may print anything before.
                 said = bytearray()
-                while f"\n{mark}\n".encode() not in said and (data := channel.recv(4096)):
+                while f"\n{mark}\n".encode() not in said:
+                    answer.check(deadline, said)
+                    channel.settimeout(max(deadline - time.monotonic(), 0.01))
+                    data = channel.recv(4096)
+                    if not data:
+                        raise self._not_held(path, title, timeout, said, channel)
                     said += data
-                if not data:
-                    raise self._not_held(path, title, timeout, said, channel)
+            except answer.EndlessError as error:
+                raise self._endless(title, error.start) from None
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(title, error) from None
             self._held.add(holder)
@@ -168,8 +196,9 @@ class Connection:
     def _not_held(
         self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
     ) -> HostError:
-        errors = channel.makefile_stderr("r").read().decode(errors="replace")
-        status = channel.recv_exit_status()
+        deadline = time.monotonic() + CONNECT_TIMEOUT
+        errors = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
+        status = answer.exit_status(channel, deadline)
         if status == _HELD_BY_ANOTHER:
             return HostError(
                 self.host.name,
@@ -211,10 +240,10 @@ class Connection:
         try:
             channel = self._open_session()
             with contextlib.closing(channel):
-                channel.settimeout(CONNECT_TIMEOUT)
                 channel.exec_command(f"bash -c 'df -Pk {_WRITTEN}' 2>/dev/null")
-                table = channel.makefile("r").read()
-        except (HostError, OSError, EOFError, paramiko.SSHException):
+                deadline = time.monotonic() + CONNECT_TIMEOUT
+                table = answer.read_all(channel, channel.recv, deadline)
+        except (HostError, OSError, EOFError, answer.EndlessError, paramiko.SSHException):
             return ""
         # Mount points by what is available, in KiB: the sixth and the fourth column.
         rows = [line.split(None, 5) for line in table.decode(errors="replace").splitlines()]
@@ -229,10 +258,42 @@ class Connection:
                     client.close()
             self._client = None
             self._further.clear()
+            for jump_host in self._jump_hosts:
+                jump_host.close()
+            self._jump_hosts.clear()
+
+    @property
+    def _sudo_password(self) -> str | None:
+        """The password for sudo; None if there is nothing to give to it."""
+        secret = self._settings.sudo_password
+        return None if secret is None or self.user == "root" else secret.get_secret_value()
 
     @property
     def _as_root(self) -> str:
-        return "" if self.user == "root" else "sudo -n -- "
+        return "" if self.user == "root" or self._sudo_password else sudo.UNASKED
+
+    def _start_as_root(self, channel: paramiko.Channel, command: str) -> None:
+        if (password := self._sudo_password) is None:
+            channel.exec_command(f"{self._as_root}{command}")
+            return
+        with self._told_of_sudo():
+            sudo.start(channel, command, password, START)
+
+    @contextmanager
+    def _told_of_sudo(self) -> Iterator[None]:
+        """Raise what sudo says, if it does not accept the password, as an error for operators."""
+        try:
+            yield
+        except sudo.RefusedError as error:
+            if not error.wrong_password:
+                raise self._no_shell(Ended(1, "", error.said, started=False)) from None
+            raise HostError(
+                self.host.name,
+                "become root",
+                expected=f"opennebula-ha:ssh sudo_password to be the password of {self.user}",
+                seen=f"sudo: {error.said}",
+                remedy="correct it: pulumi config set --secret --path ssh.sudo_password",
+            ) from None
 
     @contextmanager
     def _shell(self, title: str, *, lend_agent: bool) -> Iterator[Shell]:
@@ -242,15 +303,19 @@ class Connection:
             with contextlib.closing(self._connect()) as client:
                 channel = self._channel(title, client.get_transport())
                 with agent.lent(channel):
-                    yield Shell(channel, f'{self._as_root}env {agent.SOCKET}="$SSH_AUTH_SOCK" ')
+                    yield self._new_shell(channel, f'env {agent.SOCKET}="$SSH_AUTH_SOCK" ')
             return
-        shell = self._idle_shell() or Shell(self._channel(title), self._as_root)
+        shell = self._idle_shell() or self._new_shell(self._channel(title))
         try:
             yield shell
         except BaseException:
             shell.close()
             raise
         self._idle.append(shell)
+
+    def _new_shell(self, channel: paramiko.Channel, prefix: str = "") -> Shell:
+        with self._told_of_sudo():
+            return Shell(channel, f"{self._as_root}{prefix}", self._sudo_password)
 
     def _idle_shell(self) -> Shell | None:
         with contextlib.suppress(IndexError):
@@ -310,10 +375,13 @@ class Connection:
             return HostError(
                 self.host.name,
                 "become root",
-                expected=f"sudo without a password for {self.user}",
+                expected=f"sudo without a password for {self.user}"
+                if self._sudo_password is None
+                else f"sudo for {self.user}",
                 seen=sudo[-1],
-                remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d,"
-                " or log in as root",
+                remedy=f"add '{self.user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d, set"
+                " the password (pulumi config set --secret --path ssh.sudo_password), or log in as"
+                " root",
             )
         said = [*lines, *ended.stdout.splitlines()][-3:]
         return HostError(
@@ -392,35 +460,38 @@ class Connection:
             raise
 
     def _connect(self) -> paramiko.SSHClient:
-        settings = self._settings
+        settings, login = self._settings, self.login
         client = paramiko.SSHClient()
-        trusted = host_keys.trust(client, self.host, self.port, settings)
-        key = self._private_key()
+        trusted = host_keys.trust(client, self.host, login.port, settings)
+        keys = private_keys.find(self.host.name, login, settings)
         try:
             client.connect(
-                self.host.address,
-                self.port,
-                self.user,
-                pkey=key,
-                allow_agent=key is None,
-                look_for_keys=key is None,
+                login.address,
+                login.port,
+                login.user,
+                pkey=keys.first,
+                key_filename=[str(file) for file in keys.files],  # type: ignore[arg-type]
+                allow_agent=keys.agent,
+                look_for_keys=keys.defaults,
                 timeout=TCP_TIMEOUT,
                 banner_timeout=CONNECT_TIMEOUT,
                 auth_timeout=CONNECT_TIMEOUT,
-                sock=self._through_bastion(),
+                sock=self._way(),
                 transport_factory=trusted.make_transport,
             )
         except paramiko.AuthenticationException:
             client.close()
-            raise self._refused(key) from None
+            raise self._refused(keys) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             client.close()
             raise HostError(
                 self.host.name,
                 "connect",
-                expected=f"an SSH server at {self.host.address} port {self.port}",
+                expected=f"an SSH server at {login.address} port {login.port}",
                 seen=_reason(error),
-                remedy="check that the host is up and that this machine reaches that port",
+                remedy=f"check '{login.proxy_command}', the ProxyCommand in {settings.config_file}"
+                if login.proxy_command
+                else "check that the host is up and that this machine reaches that port",
             ) from None
         except HostError:
             client.close()
@@ -431,57 +502,36 @@ class Connection:
             _end_on_silence(transport.sock)
         return client
 
-    def _refused(self, key: paramiko.PKey | None) -> HostError:
-        offered = host_keys.fingerprint(key) if key is not None else "the agent's and default keys"
+    def _refused(self, keys: private_keys.Keys) -> HostError:
+        locked = keys.locked()
         return HostError(
             self.host.name,
             "log in",
-            expected=f"{self.user}@{self.host.address} to accept {offered}",
-            seen="authentication refused",
-            remedy="add the public key to that user's authorized_keys, or correct"
+            expected=f"{self.user}@{self.login.address} to accept {keys}",
+            seen="authentication refused" + (f"; {locked[0]} has a passphrase" if locked else ""),
+            remedy=(f"run ssh-add {locked[0]}, if that is the key; or " if locked else "")
+            + "add the public key to that user's authorized_keys, or correct"
             " opennebula-ha:ssh user, private_key_file or private_key",
         )
 
-    def _private_key(self) -> paramiko.PKey | None:
-        settings = self._settings
-        if settings.private_key is not None:
-            place, key = "opennebula-ha:ssh private_key", "key"
-        elif settings.private_key_file is not None:
-            place, key = str(settings.private_key_file.expanduser()), "path"
-        else:
+    def _way(self) -> Any:
+        """Return what leads to the host's sshd, if that is not a connection of its own."""
+        login = self.login
+        if login.proxy_command:
+            return paramiko.ProxyCommand(login.proxy_command)
+        if not login.hops:
             return None
-        try:
-            if settings.private_key is not None:
-                return _key_from_text(settings.private_key.get_secret_value())
-            return paramiko.PKey.from_path(place)
-        except OSError as error:
-            seen = _reason(error)
-        except (paramiko.PasswordRequiredException, TypeError):
-            seen = "a key with a passphrase"
-        except (ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
-            seen = "something else"
-        raise HostError(
-            self.host.name,
-            "read the SSH key",
-            expected=f"a private key in {place}",
-            seen=seen,
-            remedy=f"correct that {key}; a key with a passphrase belongs in the agent",
+        *before, last = login.hops
+        jump_host = Connection(
+            Host(name=last.address, address=last.address),
+            self._settings,
+            replace(last, hops=tuple(before)),
         )
-
-    def _through_bastion(self) -> paramiko.Channel | None:
-        if self._settings.bastion is None:
-            return None
-        user, name, port = parse_bastion(self._settings.bastion, self.user)
-        gate = Connection(
-            Host.model_validate(
-                {"name": name, "address": name, "ssh": {"user": user, "port": port}}
-            ),
-            self._settings.model_copy(update={"bastion": None}),
-        )
+        self._jump_hosts.append(jump_host)
         try:
-            return gate._transport().open_channel(
+            return jump_host._transport().open_channel(
                 "direct-tcpip",
-                (self.host.address, self.port),
+                (login.address, login.port),
                 ("127.0.0.1", 0),
                 timeout=CONNECT_TIMEOUT,
             )
@@ -489,11 +539,21 @@ class Connection:
             raise HostError(
                 self.host.name,
                 "connect",
-                expected=f"the bastion {name} to reach {self.host.address} port {self.port}",
+                expected=f"the bastion {last.address} to reach {login.address} port {login.port}",
                 seen=error.text.lower(),
                 remedy="check that the host is up and that the bastion reaches that port; its sshd"
                 " must allow TCP forwarding",
             ) from None
+
+    def _endless(self, step: str, start: str) -> HostError:
+        return HostError(
+            self.host.name,
+            step,
+            expected=f"an answer of at most {answer.MOST >> 20} MiB",
+            seen=f"more, which begins with {start!r}",
+            remedy=f"look what prints that: a startup file of {self.user} such as ~/.bashrc, or a"
+            " program on the host that is not the one of the distribution; then run again",
+        )
 
     def _lost(self, step: str, error: Exception) -> HostError:
         return HostError(
@@ -503,16 +563,6 @@ class Connection:
             seen=_reason(error),
             remedy="check the host and the network, then run again: it resumes here",
         )
-
-
-def _key_from_text(text: str) -> paramiko.PKey:
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            key: paramiko.PKey = kind.from_private_key(io.StringIO(text))
-        except paramiko.SSHException:
-            continue
-        return key
-    raise ValueError("no key of a known type")
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,14 @@
 """The one error that an operator sees."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LONGEST = 2000
+"""Characters of what a host said that a message shows."""
+
+_UNREADABLE = (ValueError, LookupError, ArithmeticError, RecursionError, SyntaxError)
+"""What parsers raise for a text of another form; of XML it is a SyntaxError."""
+
 
 class HostError(Exception):
     """Something on a host is not as a step needs it.
@@ -34,7 +43,29 @@ def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
     )
 
 
+@contextmanager
+def reading_answer(host: str, step: str) -> Iterator[None]:
+    """Raise HostError if a parser cannot read what the host said."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        # The error's own text may have a secret of the host in it.
+        raise HostError(
+            host,
+            step,
+            expected="an answer of the form that its programs print",
+            seen=f"another one ({type(error).__name__})",
+            remedy="look for programs on that host that are not those of the distribution, in"
+            " /usr/local or as aliases, and for a full disk; then run again",
+        ) from None
+
+
 def _one_line(text: str) -> str:
-    """The text's lines in a row, without those that only rule off others."""
+    """The text's lines in a row, without those that only rule off others.
+
+    Control characters, which could rewrite the operator's screen, are left out.
+    """
     lines = (line.strip() for line in text.splitlines())
-    return "; ".join(line for line in lines if line.strip("-=* ")) or text.strip()
+    line = "; ".join(line for line in lines if line.strip("-=* ")) or text.strip()
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in line)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"

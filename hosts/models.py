@@ -38,7 +38,7 @@ class SshSettings(Strict):
     """How the operator's machine logs in to all front-ends."""
 
     user: str = "root"
-    """Login user. Any user other than root needs sudo without a password."""
+    """Login user. Any user other than root needs sudo. See [Login](#login)."""
     port: Port = 22
     """SSH port of the front-ends."""
     private_key_file: Path | None = None
@@ -47,8 +47,15 @@ class SshSettings(Strict):
     """
     private_key: SecretStr | None = None
     """The private key itself, instead of a file."""
+    sudo_password: SecretStr | None = None
+    """Password with which the login user becomes root, if sudo asks for one. See [Login](#login).
+    """
     bastion: str | None = None
-    """Jump host: `user@host:port`."""
+    """Jump host: `user@host:port`; several with commas, the first one first."""
+    config_file: Path = Path("~/.ssh/config")
+    """Configuration of your SSH client. It counts for whatever the stack does not set; `/dev/null`
+    for none. See [Login](#login).
+    """
     known_hosts_file: Path = Path("~/.ssh/known_hosts")
     """File with the host keys."""
     host_keys: dict[str, str] = Field(default_factory=dict)
@@ -67,8 +74,18 @@ class SshSettings(Strict):
     @classmethod
     def _bastion_form(cls, value: str | None) -> str | None:
         if value is not None:
-            parse_bastion(value, "root")
+            parse_hops(value)
         return value
+
+    @property
+    def set_user(self) -> str | None:
+        """The login user, if the stack sets one."""
+        return self.user if "user" in self.model_fields_set else None
+
+    @property
+    def set_port(self) -> int | None:
+        """The SSH port, if the stack sets one."""
+        return self.port if "port" in self.model_fields_set else None
 
 
 class Host(Strict):
@@ -79,10 +96,18 @@ class Host(Strict):
     ssh: HostSsh = HostSsh.model_construct()
 
 
-def parse_bastion(text: str, default_user: str) -> tuple[str, str, int]:
-    """``[user@]host[:port]`` as user, host, port. Raises ValueError for anything else."""
-    found = re.fullmatch(r"(?:([^@\s]+)@)?([^@:\s]+)(?::([0-9]{1,5}))?", text)
-    port = int(found[3] or 22) if found else 0
-    if not found or not 1 <= port <= 65535:
-        raise ValueError(f"expected [user@]host[:port], saw {text!r}")
-    return found[1] or default_user, found[2], port
+def parse_hops(text: str) -> list[tuple[str, str, int]]:
+    """Return ``[user@]host[:port]``, or several with commas, as user, host, port.
+
+    No user is empty, no port is 0. Raises ValueError for anything else.
+    """
+    hops = []
+    for part in text.split(","):
+        found = re.fullmatch(
+            r"(?:([^@\s]+)@)?([^@:\s\[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?",
+            part.strip().removeprefix("ssh://"),
+        )
+        if not found or (found[3] and not 1 <= int(found[3]) <= 65535):
+            raise ValueError(f"expected [user@]host[:port], saw {part!r}")
+        hops.append((found[1] or "", found[2].strip("[]"), int(found[3] or 0)))
+    return hops

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import paramiko
 
+from hosts import answer, sudo
+
 # It says on both of its outputs that it begins: what comes before is of the host's login shell.
 # Of each script it is given the length first. It says on both of its outputs when one has ended.
 # From a pipe bash would read a script byte by byte.
@@ -20,7 +22,13 @@ while read -r size; do
     printf "\n%s\n" "$0" >&2
 done"""
 
+_STEPS = 100
+"""How many steps at once are reported."""
+
 Progress = Callable[[str], None]
+
+START = 30.0
+"""Seconds for sudo to accept a password: PAM may ask a directory, and waits after a wrong one."""
 
 
 class OverdueError(Exception):
@@ -45,12 +53,21 @@ class Ended:
 class Shell:
     """One channel of a connection. Serves one script at a time; useless after any exception."""
 
-    def __init__(self, channel: paramiko.Channel, prefix: str) -> None:
-        """``prefix`` makes the shell root's."""
+    def __init__(
+        self, channel: paramiko.Channel, prefix: str, sudo_password: str | None = None
+    ) -> None:
+        """Start it: as root if ``prefix`` is sudo's, or with the password that sudo wants.
+
+        With a password it raises what ``sudo.start`` does.
+        """
         self._channel = channel
         self._mark = secrets.token_hex(16)
         self._started = False
-        channel.exec_command(f"{prefix}bash -c '{_LOOP}' {self._mark}")
+        command = f"{prefix}bash -c '{_LOOP}' {self._mark}"
+        if sudo_password is None:
+            channel.exec_command(command)
+        else:
+            sudo.start(channel, command, sudo_password, START)
 
     @property
     def is_usable(self) -> bool:
@@ -59,7 +76,10 @@ class Shell:
         return not self._channel.closed and transport is not None and transport.is_active()
 
     def run(self, script: str, progress: Progress, timeout: float) -> Ended:
-        """Run a script to its end. Raises OverdueError, or whatever breaks the connection."""
+        """Run a script to its end.
+
+        Raises OverdueError, answer.EndlessError, or whatever breaks the connection.
+        """
         deadline = time.monotonic() + timeout
         text = script.encode()
         self._channel.settimeout(timeout)
@@ -67,40 +87,57 @@ class Shell:
         with contextlib.suppress(OSError):
             self._channel.sendall(f"{len(text)}\n".encode() + text)
         out, err = bytearray(), bytearray()
+        try:
+            return self._read(out, err, progress, deadline)
+        except TimeoutError:
+            raise OverdueError(_text(out)) from None
+
+    def _read(self, out: bytearray, err: bytearray, progress: Progress, deadline: float) -> Ended:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
         told = 0
-        self._channel.settimeout(1.0)
         # Whatever a login shell prints, no end is looked for before the beginning.
         while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
+            answer.check(deadline, out, err)
+            before = len(out)
             # A channel that is silent for a second is looked at again: the deadline holds.
+            self._channel.settimeout(1.0)
             with contextlib.suppress(TimeoutError):
                 data = self._channel.recv(65536)
                 if not data:
-                    status = self._channel.recv_exit_status()
-                    while data := self._channel.recv_stderr(65536):
-                        err += data
-                    return Ended(status, _text(out), _text(self._own(err)), self._started)
+                    return self._broken_off(out, err, deadline)
                 out += data
             while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
                 err += data
+                answer.check(deadline, out, err)
             if not self._started:
-                self._started = self._begins in out
-                out = self._own(out)
-            *whole, _ = out[told:].split(b"\n") if self._started else [b""]
-            for line in whole:
-                told += len(line) + 1
-                if line.startswith(b"#"):
-                    progress(line[1:].decode(errors="replace"))
-            if time.monotonic() > deadline:
-                raise OverdueError(_text(out))
+                at = out.find(self._begins, max(0, before - len(self._begins)))
+                if at < 0:
+                    continue
+                self._started = True
+                del out[: at + len(self._begins)]
+                before = 0
+            whole = out.rfind(b"\n", before) + 1
+            lines = out[told : whole - 1].split(b"\n") if whole > told else []
+            # A script has a few steps; a host that is out of order may say any number.
+            for line in [line for line in lines if line.startswith(b"#")][-_STEPS:]:
+                progress(line[1:].decode(errors="replace"))
+            told = max(told, whole)
         status, said = int(found[1]), _text(out[: found.start()])
         mark = f"\n{self._mark}\n".encode()
         while not err.endswith(mark):
+            answer.check(deadline, out, err)
+            self._channel.settimeout(max(deadline - time.monotonic(), 0.01))
             data = self._channel.recv_stderr(65536)
             if not data:
                 return Ended(-1, said, _text(err))
             err += data
         return Ended(status, said, _text(self._own(err)[: -len(mark)]))
+
+    def _broken_off(self, out: bytearray, err: bytearray, deadline: float) -> Ended:
+        """Return what a shell left that ended by itself."""
+        err += answer.read_all(self._channel, self._channel.recv_stderr, deadline)
+        status = answer.exit_status(self._channel, deadline)
+        return Ended(status, _text(out), _text(self._own(err)), self._started)
 
     @property
     def _begins(self) -> bytes:

@@ -15,8 +15,8 @@ class Stream(Protocol):
     def sendall(self, data: bytes, /) -> Any:
         """Send all of it."""
 
-    def makefile(self, mode: str, /) -> Any:
-        """A file to read from."""
+    def recv(self, size: int, /) -> bytes:
+        """Receive some of the answer; nothing at its end."""
 
     def close(self) -> Any:
         """Close it."""
@@ -78,44 +78,55 @@ class Api:
 
     def raft_status(self) -> RaftStatus:
         """What this oned says of itself."""
-        raft = self._call(self._server.zone.raftstatus)
-        return RaftStatus(
-            server_id=int(raft.SERVER_ID),
-            state=State(int(raft.STATE)),
-            term=int(raft.TERM),
-            index=int(raft.LOG_INDEX),
-            commit=int(raft.COMMIT),
-            voted_for=int(raft.VOTEDFOR),
-        )
+
+        def ask() -> RaftStatus:
+            raft = self._server.zone.raftstatus()
+            return RaftStatus(
+                server_id=int(raft.SERVER_ID),
+                state=State(int(raft.STATE)),
+                term=int(raft.TERM),
+                index=int(raft.LOG_INDEX),
+                commit=int(raft.COMMIT),
+                voted_for=int(raft.VOTEDFOR),
+            )
+
+        status: RaftStatus = self._call(ask)
+        return status
 
     def servers(self) -> tuple[ServerEntry, ...]:
         """The zone's pool as this server knows it, by ID."""
-        zone = self._call(lambda: self._server.zone.info(0))
-        pool = zone.SERVER_POOL.SERVER if zone.SERVER_POOL is not None else []
-        return tuple(
-            sorted(
-                (
-                    ServerEntry(
-                        int(item.ID),
-                        str(item.NAME),
-                        str(item.ENDPOINT),
-                        str(getattr(item, "ENDPOINT_GRPC", None) or ""),
-                    )
-                    for item in pool
-                ),
-                key=lambda entry: entry.id,
+
+        def ask() -> tuple[ServerEntry, ...]:
+            zone = self._server.zone.info(0)
+            pool = zone.SERVER_POOL.SERVER if zone.SERVER_POOL is not None else []
+            entries = (
+                ServerEntry(
+                    int(item.ID),
+                    str(item.NAME),
+                    str(item.ENDPOINT),
+                    str(getattr(item, "ENDPOINT_GRPC", None) or ""),
+                )
+                for item in pool
             )
-        )
+            return tuple(sorted(entries, key=lambda entry: entry.id))
+
+        servers: tuple[ServerEntry, ...] = self._call(ask)
+        return servers
 
     def zone(self) -> tuple[str, str, str]:
         """The zone's name, and the ENDPOINT and ENDPOINT_GRPC in its template."""
-        zone = self._call(lambda: self._server.zone.info(0))
-        template = zone.TEMPLATE or {}
-        return (
-            str(zone.NAME),
-            str(template.get("ENDPOINT", "")),
-            str(template.get("ENDPOINT_GRPC", "")),
-        )
+
+        def ask() -> tuple[str, str, str]:
+            zone = self._server.zone.info(0)
+            template = zone.TEMPLATE or {}
+            return (
+                str(zone.NAME),
+                str(template.get("ENDPOINT", "")),
+                str(template.get("ENDPOINT_GRPC", "")),
+            )
+
+        zone: tuple[str, str, str] = self._call(ask)
+        return zone
 
     def speaks_grpc(self) -> bool:
         """Whether the leader's OpenNebula, or this one outside a zone, has gRPC."""
@@ -162,8 +173,9 @@ class Api:
 
     def public_key(self) -> str:
         """oneadmin's SSH_PUBLIC_KEY, as this server knows it."""
-        user = self._call(lambda: self._server.user.info(0))
-        return str((user.TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
+        return str(
+            self._call(lambda: (self._server.user.info(0).TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
+        )
 
     def set_public_key(self, text: str) -> None:
         """Set it; the other attributes of oneadmin stay. The text has no quotes in it."""
@@ -175,11 +187,16 @@ class Api:
         It is a login token without an end. OpenNebula puts its text into XML as it is: it must not
         have any of UNFIT.
         """
-        if self._call(lambda: self._server.user.info(0)).AUTH_DRIVER != "core":
+        if self._call(lambda: self._server.user.info(0).AUTH_DRIVER) != "core":
             return False
         self._write(lambda: self._server.user.login(USER, password, -1, -1))
-        tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
-        if any((token.TOKEN, int(token.EXPIRATION_TIME)) == (password, -1) for token in tokens):
+        tokens = self._call(
+            lambda: [
+                (one.TOKEN, int(one.EXPIRATION_TIME))
+                for one in self._server.user.info(0).LOGIN_TOKEN
+            ]
+        )
+        if (password, -1) in tokens:
             return True
         with contextlib.suppress(ApiError):
             self._write(lambda: self._server.user.login(USER, password, 0, -1))
@@ -190,11 +207,13 @@ class Api:
 
         Where not OpenNebula but another driver knows the password, there is no other.
         """
-        user = self._call(lambda: self._server.user.info(0))
-        return (
-            user.AUTH_DRIVER != "core"
-            or str(user.PASSWORD) == hashlib.sha256(password.encode()).hexdigest()
-        )
+
+        def ask() -> tuple[str, str]:
+            user = self._server.user.info(0)
+            return str(user.AUTH_DRIVER), str(user.PASSWORD)
+
+        driver, known = self._call(ask)
+        return bool(driver != "core" or known == hashlib.sha256(password.encode()).hexdigest())
 
     def has_endless_token(self) -> bool:
         """Whether oneadmin has a login token without an end, such as ``admit`` makes."""
@@ -207,4 +226,4 @@ class Api:
 
     def version(self) -> str:
         """A call that a follower hands on to the leader: proof that it knows the leader."""
-        return str(self._call(self._server.system.version))
+        return str(self._call(lambda: str(self._server.system.version())))

@@ -1,7 +1,10 @@
 """pyone's calls over a connection that the caller opens, with errors of our own."""
 
 import http.client
+import io
 import socket
+import time
+import xml.parsers.expat
 import xmlrpc.client
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +13,16 @@ import pyone
 from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
+
+ANSWER = 60.0
+"""Seconds for a whole answer; the stream has a timeout for each part of it."""
+MOST = 64 << 20
+"""Bytes of an answer. The largest that this project asks for is a zone or a user."""
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    *(SyntaxError, xml.parsers.expat.ExpatError),
+)
+"""What pyone and our own reading raise for an answer of another form."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -27,12 +40,33 @@ class _Connection(http.client.HTTPConnection):
         self.sock: Any = _OpenStream(self._stream)
 
 
-class _OpenStream:
-    """A stream that stays open."""
+class _OpenStream(io.RawIOBase):
+    """A stream that stays open, read up to a size and a deadline."""
 
     def __init__(self, stream: Stream) -> None:
         self.sendall = stream.sendall
-        self.makefile = stream.makefile
+        self._recv = stream.recv
+        self._deadline = time.monotonic() + ANSWER
+        self._left = MOST
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return a file to read from."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read a part of the answer. Raises TimeoutError, HTTPException if there is too much."""
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        data = self._recv(min(len(buffer), 65536))
+        self._left -= len(data)
+        if self._left < 0:
+            raise http.client.HTTPException(f"more than {MOST >> 20} MiB")
+        buffer[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         """Not yet."""
@@ -71,3 +105,5 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
         except (OSError, EOFError, http.client.HTTPException, xmlrpc.client.Error) as error:
             reason = "timed out" if isinstance(error, socket.timeout) else str(error)
             raise ApiError(f"no answer: {reason or type(error).__name__}") from None
+        except _UNREADABLE as error:
+            raise ApiError(f"an answer that cannot be read: {type(error).__name__}") from None

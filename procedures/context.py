@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
+from hosts.errors import HostError
 from hosts.models import Host
 from hosts.pool import Pool
 from hosts.script import Output, Script
@@ -34,6 +35,25 @@ class Secrets:
         """All of them, to be kept out of messages."""
         given = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
         return tuple(filter(None, given))
+
+
+class _Values(dict[str, str]):
+    """What a script gave. Raises HostError for what it did not give, although it ended well."""
+
+    def __init__(self, host: str, step: str, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self._host = host
+        self._step = step
+
+    def __missing__(self, name: str) -> str:
+        raise HostError(
+            self._host,
+            self._step,
+            expected=f"'{name}' in the answer of the host",
+            seen="an answer without it",
+            remedy="look for programs on that host that are not those of the distribution, and for"
+            " a login shell or sudo that changes what commands print; then run again",
+        )
 
 
 @dataclass(frozen=True)
@@ -84,9 +104,10 @@ class Access:
         connection = self.connection(host)
         if exclusive:
             self.changes.set()
-        return connection.run(
+        output = connection.run(
             script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
         )
+        return replace(output, values=_Values(host.name, script.title, output.values))
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
         """The API of the oned on that host, through its SSH connection, or ``of`` another one."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from opennebula import packages
 from opennebula.api import ApiError
@@ -197,7 +197,8 @@ class _Settling:
                 unit.removesuffix(".service") for unit in values["listening"].splitlines()
             )
             self._started |= {(name, unit) for unit in values["started"].split()}
-            seen = ServiceFacts(units(values), bool(values["hook"]), listening)
+            with reading_answer(name, "services"):
+                seen = ServiceFacts(units(values), bool(values["hook"]), listening)
             return seen, self._status(host)
 
         asked = on_each(self._hosts, ask)

@@ -11,8 +11,8 @@ refers to them by name. Never rename one without keeping the old name importable
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -98,6 +98,7 @@ class Provider(ResourceProvider):
             progress.note(about, text)
         replaces = [path for path in self.identity if _at(former, path) != _at(news, path)]
         drift = olds.get("drift") or []
+        drift = drift if isinstance(drift, list | tuple) else [drift]
         observes = runtime.observes()
         urn = str(olds.get("urn", ""))
         # A refresh has just shown them.
@@ -239,26 +240,31 @@ class Provider(ResourceProvider):
 
         A failed update may have been at work anywhere; a config put back must undo that, too.
         """
-        return [self.spec_of(one) for one in (olds, *olds.get(ATTEMPTED, ()))]
+        with _reading_state(olds):
+            return [self.spec_of(props) for props in (olds, *olds.get(ATTEMPTED, ()))]
 
     def spec_of(self, props: Mapping[str, Any]) -> Any:
-        """Return the typed spec of a resource with these inputs. Raises ValueError."""
+        """Return the typed spec of a resource with these inputs or outputs.
+
+        Raises HostError for a state that has none.
+        """
         from procedures import specs
 
         kind = getattr(specs, self.spec_type)
-        if "spec" in props:
-            # A state of an earlier version.
-            return kind.model_validate(props["spec"])
-        fields = {self.labels.get(field, field): field for field in kind.model_fields}
-        given: dict[str, Any] = {}
-        for key, value in props.items():
-            label, *path = key.split(".")
-            if label in fields and value is not None:
-                at, inner = given, [fields[label], *path]
-                for part in inner[:-1]:
-                    at = at.setdefault(part, {})
-                at[inner[-1]] = value
-        return kind.model_validate(given)
+        with _reading_state(props):
+            if "spec" in props:
+                # A state of an earlier version.
+                return kind.model_validate(props["spec"])
+            fields = {self.labels.get(field, field): field for field in kind.model_fields}
+            given: dict[str, Any] = {}
+            for key, value in props.items():
+                label, *path = key.split(".")
+                if label in fields and value is not None:
+                    at, inner = given, [fields[label], *path]
+                    for part in inner[:-1]:
+                        at = at.setdefault(part, {})
+                    at[inner[-1]] = value
+            return kind.model_validate(given)
 
     @classmethod
     def inputs_of(cls, spec: BaseModel) -> dict[str, Any]:
@@ -279,7 +285,8 @@ class Provider(ResourceProvider):
         if "spec" not in props:
             return props
         rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
-        return {**rest, **self._flat(props["spec"])}
+        with _reading_state(props):
+            return {**rest, **self._flat(props["spec"])}
 
 
 def now() -> str:
@@ -298,11 +305,15 @@ def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
 
 
 def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
-    """Return the front-ends that a resource was given."""
+    """Return the front-ends that a resource was given.
+
+    Raises HostError for a state that has none.
+    """
     from hosts.models import Host
 
-    given = props["front_ends"] if "front_ends" in props else props["frontends"]
-    return {name: Host.model_validate(front_end) for name, front_end in given.items()}
+    with _reading_state(props):
+        given = props["front_ends"] if "front_ends" in props else props["frontends"]
+        return {name: Host.model_validate(front_end) for name, front_end in given.items()}
 
 
 def _parts(name: str, value: Any) -> dict[str, Any]:
@@ -311,6 +322,24 @@ def _parts(name: str, value: Any) -> dict[str, Any]:
         return {name: value}
     parts = (_parts(f"{name}.{key}", item) for key, item in value.items())
     return {key: item for part in parts for key, item in part.items()}
+
+
+@contextmanager
+def _reading_state(props: Mapping[str, Any]) -> Iterator[None]:
+    """Raise HostError if the state of a resource is damaged, or of another program."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        from hosts.errors import HostError
+
+        raise HostError(
+            _urn(props).rpartition("::")[2] or "the stack",
+            "read the stack's state",
+            expected="what this program recorded for this resource",
+            seen="something else",
+            remedy="restore the state from a backup (pulumi stack import), or remove the resource"
+            " from it (pulumi state delete URN): the next up adopts what exists on the hosts",
+        ) from None
 
 
 def _urn(props: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from opennebula.ldap_auth import PASSWORD
 from settings.forms import WORDS, said
 from settings.model import PROJECT, Settings, base
 
-SECRET_PARTS = ("private_key", PASSWORD)
+SECRET_PARTS = ("private_key", "sudo_password", PASSWORD)
 """Keys of objects whose values are never shown."""
 
 _EXPECTED = {
@@ -36,8 +36,11 @@ _EXPECTED = {
 
 
 def of(key: str, text: str) -> str:
-    """Return the text of a fault of that key."""
-    return f"{PROJECT}:{key}: {text}"
+    """Return the text of a fault of that key; what no screen shows is written out."""
+    return "".join(
+        character if character.isprintable() else f"\\u{ord(character):04x}"
+        for character in f"{PROJECT}:{key}: {text}"
+    )
 
 
 def place_of(key: str, error: Mapping[str, Any]) -> str:
@@ -133,4 +136,4 @@ def _alike(key: str, names: Iterable[str]) -> str:
 def _close(key: str, names: Iterable[str]) -> list[str]:
     import difflib  # noqa: PLC0415 - only where something is wrong
 
-    return difflib.get_close_matches(key, list(names), n=1)
+    return difflib.get_close_matches(key.lower(), list(names), n=1)

@@ -113,13 +113,34 @@ def _an_address(text: str) -> str:
     return text
 
 
+_UNIX_LINES = BeforeValidator(
+    lambda text: text.replace("\r\n", "\n") if isinstance(text, str) else text
+)
+"""For a text of several lines, which may come from a file that was made on Windows."""
+
+
 def _as_text(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError(f"expected an address in quotes, such as 10.2.50.10, saw {said(value)}")
     return value
 
 
-IPv4 = Annotated[ipaddress.IPv4Address, BeforeValidator(_as_text)]
+def _of_front_end(value: Any) -> Any:
+    text = _as_text(value)
+    try:
+        version = ipaddress.ip_address(text).version
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", text):
+            return text
+        why = "write the address of that name, which the front-ends keep in /etc/hosts"
+    else:
+        if version == 4:
+            return text
+        why = "front-ends find each other by IPv4; only a VIP may be IPv6"
+    raise ValueError(f"expected an IPv4 address, such as 10.2.50.10, saw {said(text)}: {why}")
+
+
+IPv4 = Annotated[ipaddress.IPv4Address, BeforeValidator(_of_front_end)]
 IPAny = Annotated[IPvAnyAddress, BeforeValidator(_as_text)]
 PUBLIC_KEY = re.compile(_PUBLIC_KEY)
 """One key, as in ~/.ssh/*.pub."""
@@ -275,10 +296,13 @@ StepName = Annotated[
     ),
 ]
 Script = Annotated[
-    str, _form(r"[^\x00]*\S[^\x00]*", "a command, such as sudo systemctl reload rsyslog")
+    str,
+    _UNIX_LINES,
+    _form(r"[^\x00]*[^\s\x00][^\x00]*", "a command, such as sudo systemctl reload rsyslog"),
 ]
 PublicKeys = Annotated[
     str,
+    _UNIX_LINES,
     _form(
         rf"leader|none|(?:{_PUBLIC_KEY}\n?|#[^\"\\\n]*\n?|\n)+",
         "public keys, one a line as in authorized_keys without options (ssh-ed25519 AAAA… name),"
@@ -287,6 +311,7 @@ PublicKeys = Annotated[
 ]
 SigningKey = Annotated[
     str,
+    _UNIX_LINES,
     _form(
         r"(?s:\s*-----BEGIN PGP PUBLIC KEY BLOCK-----.+)",
         "an armored public key, which begins with -----BEGIN PGP PUBLIC KEY BLOCK-----",

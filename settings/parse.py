@@ -99,13 +99,12 @@ def parse(
         if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
     ]
     ssh: SshSettings | None = values.get("ssh")
-    if ssh is not None and ssh.private_key is not None and not is_secret(f"{PROJECT}:ssh"):
-        faults.append(
-            of(
-                "ssh.private_key",
-                "must be a secret; pulumi config set --secret --path ssh.private_key",
-            )
-        )
+    if ssh is not None and not is_secret(f"{PROJECT}:ssh"):
+        faults += [
+            of(f"ssh.{key}", f"must be a secret; pulumi config set --secret --path ssh.{key}")
+            for key in ("private_key", "sudo_password")
+            if getattr(ssh, key) is not None
+        ]
     auth: Auth | None = values.get("auth")
     if auth is not None and auth.ldap.passwords and not is_secret(f"{PROJECT}:auth"):
         faults += [

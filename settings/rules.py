@@ -35,7 +35,8 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _ssh_faults(given)
     yield from _secret_faults(given)
     token: SecretStr | None = given.get("one_token")
-    if token is not None and not re.fullmatch(r"[^\s:]+:\S+", token.get_secret_value()):
+    # Of a text that is no line, _secret_faults says so.
+    if token is not None and not re.fullmatch(r"(?s)[^\s:]+:\S+|.*\n.*", token.get_secret_value()):
         yield of("one_token", "expected user:password without blanks, as in the customer's e-mail")
     password: SecretStr | None = given.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
@@ -61,6 +62,10 @@ def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
         users["ssh.user"] = ssh.user
         if ssh.private_key is not None and ssh.private_key_file is not None:
             yield of("ssh", "private_key and private_key_file exclude each other")
+        sudo = ssh.sudo_password
+        password = "set" if sudo is None else sudo.get_secret_value()
+        if not password or not password.isprintable():
+            yield of("ssh.sudo_password", _ONE_LINE)
         if "\n" in str(ssh.private_key_file):
             yield of("ssh.private_key_file", "expected the path of a key, not the key itself")
         for name in sorted(ssh.host_keys.keys() - front_ends.keys() if front_ends else ()):
@@ -77,12 +82,15 @@ def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
             yield of(place, f"expected a user of the hosts, such as ubuntu, saw {said(user)}")
 
 
+_ONE_LINE = "expected one line of printable characters, not empty"
+
+
 def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name in ("one_pass", "db_password", "one_token"):
         secret: SecretStr | None = given.get(name)
         text = "set" if secret is None else secret.get_secret_value()
-        if not text or "\n" in text or not text.isprintable():
-            yield of(name, "expected one line of printable characters, not empty")
+        if not text or not text.isprintable():
+            yield of(name, _ONE_LINE)
         if name == "one_pass" and (" " in text or len(text.encode()) > 256):
             yield of(name, "OpenNebula allows no spaces in a password, and at most 256 bytes")
 

@@ -70,8 +70,8 @@ DECISIONS = {
         " each front-end with ssh-copy-id"
     ),
     "ansible_become_password": (
-        "this program needs root or sudo without a password: add 'USER ALL=(ALL) NOPASSWD: ALL' to"
-        " a file in /etc/sudoers.d on each front-end"
+        "if sudo asks for a password on the front-ends, set it: pulumi config set --secret --path"
+        " ssh.sudo_password"
     ),
     "force_master": (
         "the zone is a federation's master, and this program refuses federations: keep using"

@@ -153,26 +153,17 @@ def _args(source: Source, made: Conversion, name: str, value: str) -> None:
 
 
 def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
-    """The jump host."""
+    """The jump hosts."""
     hops = found.hops
     if found.config_file and not hops:
         bastions = source.inventory.groups.get("bastion", ())
         if bastions and "bastion" in found.config_file:
             hops = [bastions[0]]
         else:
-            made.ask(
-                name,
-                f"{found.config_file} is not read: set ssh.bastion, ssh.user and"
-                " ssh.private_key_file to its values for the front-ends",
-            )
-    if len(hops) > 1:
-        made.ask(
-            name,
-            f"not converted: {len(hops)} jump hosts in a row ({', '.join(hops)}), but the stack has"
-            " one. Set ssh.bastion to the last one, and run this program where it is reachable",
-        )
-    elif hops:
-        made.take(name, "ssh.bastion", _bastion(source, made, name, hops[0]))
+            made.take(name, "ssh.config_file", found.config_file)
+    if hops:
+        way = [_bastion(source, made, name, hop) for hop in hops]
+        made.take(name, "ssh.bastion", ",".join(way))
 
 
 def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:

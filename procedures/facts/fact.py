@@ -4,6 +4,7 @@ A dataclass of facts declares each of its fields with ``fact``. A script has the
 them in the place of its line ``#: facts MODULE``, so that one execution reports them together.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, TypeVar
@@ -44,6 +45,14 @@ def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
         for declared in _declared(facts)
         if declared.name in reports
     }
+
+
+def finite(text: str) -> float:
+    """Return the number. Raises ValueError for any that compares with no other, or is endless."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
 
 
 def _declared(facts: type[Any]) -> list[Field[Any]]:

@@ -11,7 +11,7 @@ from opennebula.packages import FEATURES
 from opennebula.zone import RaftStatus, ZoneView
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.report import read
+from procedures.facts.report import TYPICAL, read
 from procedures.install.files import clock
 from procedures.install.files.leader import SOCKET_UNIT
 from procedures.install.files.paths import PATHS
@@ -42,6 +42,15 @@ def facts(
         timeout=600 if checksums else 120,
     )
     found = read(host, names, output)
+    if checksums and not found.checksums and set(found.traces.objects) >= TYPICAL:
+        # Two that say nothing would compare as equal.
+        raise HostError(
+            host.name,
+            "observe",
+            expected="MariaDB to compute the checksums of OpenNebula's tables",
+            seen="no checksum",
+            remedy="look at the journal of MariaDB on that host, then run again",
+        )
     if found.silent and not even_silent:
         raise HostError(
             host.name,

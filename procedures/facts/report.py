@@ -1,26 +1,45 @@
 """Read the facts that observe.sh reported. Pure."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from hosts.script import Output
 from opennebula import conf
 from opennebula.database import DatabaseSection
 from procedures.facts import traces
+from procedures.facts.fact import finite
 from procedures.facts.facts import Address, Dump, Facts, File, KeyFile, Package, Unit
 from procedures.install import storage
 
 
 def read(host: Host, names: Iterable[str], output: Output) -> Facts:
-    """The facts that observe.sh reported, asked for these names."""
+    """The facts that observe.sh reported, asked for these names. Raises HostError."""
+    with reading_answer(host.name, "observe"):
+        found = _read(host, names, output)
+        # What is read of these texts later can be read.
+        _ = (found.pool, found.zone_endpoint, found.database)
+        return found
+
+
+def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
     values = output.values
-    _check_conf(host, values.get("oned", ""))
+    for text in ("oned", "next"):
+        _check_conf(host, values.get(text, ""))
     log = values.get("log", "").split()
     staged = [*values.get("staged", "").split(), "", "", ""]
     seen = traces.parse(values)
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
+    if set(seen.objects) >= TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
+        # A database of which nothing is known must not be taken for an empty one.
+        raise ValueError("OpenNebula's tables without what is in them")
+    if any("\t" not in line for line in values.get("checksums", "").splitlines()):
+        raise ValueError("a table without its checksum")
+    upgrading = values.get("upgrading", "").strip()
+    if upgrading and len(upgrading.split()) != 3:
+        raise ValueError("a change of the database's version without its three words")
     given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
@@ -66,7 +85,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         staged=staged[0],
         staged_schema=staged[1],
         replaced=staged[2],
-        upgrading=values.get("upgrading", "").strip(),
+        upgrading=upgrading,
         migrating=values.get("migrating", "").strip(),
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
@@ -74,12 +93,16 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
     )
 
 
+TYPICAL = frozenset(traces.TYPICAL)
+"""Tables that every database of an OpenNebula has."""
+
+
 def _check_conf(host: Host, text: str) -> None:
     """Raise HostError for a file that was broken by hand: here, for all that read it later."""
     try:
         federation = conf.read(text, "FEDERATION")
         server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
-        if not server_id.lstrip("-").isdigit():
+        if not re.fullmatch(r"-?[0-9]{1,9}", server_id):
             raise conf.ConfError(f"SERVER_ID is {server_id!r}")
     except conf.ConfError as error:
         raise HostError(
@@ -128,7 +151,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
     """By name, as ``tell_units`` tells them."""
     found = {}
-    uptime = float(values["uptime"])
+    uptime = finite(values["uptime"])
     for block in values["units"].split("\n\n"):
         shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         entered = int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from opennebula import packages, raft_hook
 from opennebula.api import ApiError
@@ -340,12 +340,13 @@ def _packages(
     )
     if stage:
         return seen
-    return replace(
-        seen,
-        packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
-        oned_conf=output.values["oned"],
-        files=files(output.values),
-    )
+    with reading_answer(seen.host.name, "install"):
+        return replace(
+            seen,
+            packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
+            oned_conf=output.values["oned"],
+            files=files(output.values),
+        )
 
 
 def _require_version(seen: Facts, spec: InstallationSpec) -> None:

@@ -44,8 +44,11 @@ class Storage:
 
 def parse(values: Mapping[str, str]) -> Storage:
     """From what observe.sh tells."""
+    fstab = tuple(values.get("fstab", "").splitlines())
+    if any(len(line.split()) < len(("src", "path", "type")) for line in fstab):
+        raise ValueError("a line of fstab without its fields")
     return Storage(
-        tuple(values.get("fstab", "").splitlines()),
+        fstab,
         dict(_mounted(line) for line in values.get("mounted", "").splitlines()),
         _pairs(values.get("links", "")),
         _pairs(values.get("own_links", "")),
@@ -155,6 +158,7 @@ def _is_right(seen: Storage, wanted: MountSpec, name: str) -> bool:
 
 def _mounted(line: str) -> tuple[str, Mounted]:
     path, uid, user, gid, group, mode, *stamps = line.split()
+    int(mode, 8)  # Raises ValueError here, where the answer is read.
     given = dict(stamp.split("=", 1) for stamp in stamps if "=" in stamp)
     return path, Mounted(frozenset({uid, user}), frozenset({gid, group}), mode, given)
 

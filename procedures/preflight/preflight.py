@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from opennebula import ports
 from procedures.context import Access
@@ -111,7 +111,8 @@ def _look(
         received = sent + time.monotonic() - begun
         _require_forwarding(access, host)
         known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
-        return HostReport(read_probe(output.values, sent, received), known)
+        with reading_answer(host.name, "preflight"):
+            return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error
 

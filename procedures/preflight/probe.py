@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from procedures.facts.fact import IN_SCRIPT, fact, shell, values
+from procedures.facts.fact import IN_SCRIPT, fact, finite, shell, values
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
@@ -164,6 +164,8 @@ class Probe:
         "Y".__eq__,
         default=False,
     )
+    has_python: bool = fact("type -P python3 || true", bool, default=True)
+    """Python 3 is installed."""
     login: str = fact('echo "$login"', str, default="root")
     """The account that this program logs in as, and its groups."""
     groups: tuple[str, ...] = fact('id -Gn "$login"', lambda text: tuple(text.split()), default=())
@@ -238,6 +240,6 @@ SHELL = shell(Probe)
 
 def read_probe(reports: Mapping[str, str], sent: float, received: float) -> Probe:
     """Read what preflight.sh reported, and when it was sent and its answer was here."""
-    begun, ended = float(reports["begun"]), float(reports["ended"])
+    begun, ended = finite(reports["begun"]), finite(reports["ended"])
     clock = ClockReading.compared(sent, begun, ended, received)
     return Probe(clock=clock, **values(Probe, reports))

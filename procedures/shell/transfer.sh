@@ -22,5 +22,24 @@ end_trust() {
     local keys
     keys=$(authorized_keys "$login")
     ! grep -qs " $marker\$" "$keys" || sed -i "/ $marker\$/d" "$keys"
-    rm -rf /run/opennebula-ha
+    rm -rf /run/opennebula-ha "$granted" "$granted.new"
+}
+# The transfer's key cannot give sudo a password. Where sudo asks for one, the account may run these
+# commands without, as long as the key is valid.
+# The last entry that matches counts.
+granted=/etc/sudoers.d/zz-opennebula-ha-transfer
+grant_without_password() { # COMMAND...
+    local command words allowed=
+    ! runuser -u "$login" -- sudo -n true </dev/null 2>/dev/null || return 0
+    for command in "$@"; do
+        read -ra words <<<"$command"
+        command="$(type -P "${words[0]}") ${words[*]:1}"
+        allowed+="${allowed:+, }$(sed 's/[,:=\\]/\\&/g' <<<"$command")"
+    done
+    # sudo does not read names with a dot.
+    rm -f "$granted.new"
+    (umask 227 && printf '#%s ALL=(root) NOTAFTER=%s NOPASSWD: %s\n' "$(id -u "$login")" \
+        "$(date -u -d "+$seconds seconds" +%Y%m%d%H%M%SZ)" "$allowed" >"$granted.new")
+    visudo -cqf "$granted.new"
+    mv "$granted.new" "$granted"
 }

@@ -29,11 +29,15 @@ END
     echo fill_scratch
 } >/run/opennebula-ha/import
 as_root=
-[ "$login" = root ] || as_root="sudo -n "
+files="rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
+if [ "$login" != root ]; then
+    as_root="sudo -n "
+    grant_without_password "$import" "$files"
+fi
 cat >/run/opennebula-ha/receive <<END
 case \$SSH_ORIGINAL_COMMAND in
     *"$import") exec $as_root$import ;;
-    *) echo; echo $receives; exec ${as_root}rsync --server --daemon --config=/run/opennebula-ha/receive.conf . ;;
+    *) echo; echo $receives; exec $as_root$files ;;
 esac
 END
 # The account that is logged in to reads that one.

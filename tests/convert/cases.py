@@ -281,7 +281,7 @@ ensure_keys_for=['ubuntu', 'root']
         ),
         {"zone_name": None},
         {
-            "decisions ansible_become_password": "sudo without a password",
+            "decisions ansible_become_password": "ssh.sudo_password",
             "decisions zone_name": "encrypted in the inventory",
         },
         passwords=(PASSWORD,),
@@ -349,8 +349,8 @@ ensure_keys_for=['ubuntu', 'root']
     Case(
         "two jump hosts, one after the other",
         ha("    ansible_ssh_common_args: -J a@one,b@two -o Weird=yes\n"),
-        {"ssh": {"user": "ubuntu"}},
-        {"decisions ansible_ssh_common_args": "one"},
+        {"ssh": {"user": "ubuntu", "bastion": "a@one,b@two"}},
+        {"decisions ansible_ssh_common_args": "Weird=yes"},
     ),
     Case(
         "one-deploy's own bastion, which is a front-end",
@@ -367,9 +367,9 @@ ensure_keys_for=['ubuntu', 'root']
             "inventory.yml": "all:\n  vars: {ansible_ssh_extra_args: -F ssh.cfg, ansible_ssh_args:"
             " '-o ProxyCommand=\"connect -S proxy %h %p\"', ansible_user: root}\n" + THREE
         },
-        {},
+        {"ssh": {"user": "root", "config_file": "ssh.cfg"}},
         {
-            "decisions ansible_ssh_extra_args": "ssh.cfg is not read",
+            "taken ansible_ssh_extra_args": "ssh.config_file",
             "decisions ansible_ssh_args": "ProxyCommand with connect",
             "decisions one_version": "missing",
         },
@@ -429,7 +429,7 @@ ensure_keys_for=['ubuntu', 'root']
         {
             "decisions ansible_password": "ssh-copy-id",
             "decisions ansible_ssh_pass": "ssh-copy-id",
-            "decisions ansible_become_pass": "sudo without a password",
+            "decisions ansible_become_pass": "ssh.sudo_password",
             "no_meaning ansible_become": "sudo",
             "no_meaning ansible_python_interpreter": "no Python",
         },

@@ -234,3 +234,39 @@ def test_whatever_the_values_are_each_key_has_an_answer(
     report = Report(inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made))
     assert list(report.lines())
     assert unanswered(inventory, made) == set()
+
+
+WHOLE = (
+    "all:\n  vars:\n    one_version: '7.2'\n    one_pass: \"hush\"\n    ds: {mode: ssh}\n"
+    "  children:\n    frontend:\n      hosts:\n        n1a1: {ansible_host: 10.2.50.10}\n"
+    "        n1a2: &two {ansible_host: 10.2.50.11, ansible_user: ops}\n        n1a3: *two\n"
+)
+OLD_FORM = (
+    "[frontend]\nn1a1 ansible_host=10.2.50.10 ansible_user='ops'\nn1a2 ansible_host=10.2.50.11\n"
+    '[all:vars]\none_version=7.2\none_pass="hush"\n[frontend:children]\nothers\n[others]\nn1a3\n'
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    text=st.sampled_from([WHOLE, OLD_FORM]),
+    at=st.integers(0, 300),
+    put=st.sampled_from([*"\t :'\"{}[]-&*!|%=#\n", "\0", "\ufeff", "\r\n", "null", "{{ x }}", "é"]),
+    cut=st.integers(0, 3),
+)
+def test_a_damaged_inventory_is_refused_or_answered(
+    tmp_path_factory: pytest.TempPathFactory, text: str, at: int, put: str, cut: int
+) -> None:
+    file = tmp_path_factory.mktemp("inventory") / "inventory.yml"
+    file.write_text(text[:at] + put + text[at + cut :], encoding="utf-8", newline="")
+    try:
+        inventory = own_reader.read(file, ())
+        made = convert(inventory)
+    except InventoryError as error:
+        assert "hush" not in str(error) or text is OLD_FORM
+        return
+    written = stack_file.text_of(made, "inventory.yml")
+    faults = stack_file.faults(made, written)
+    report = Report(inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made))
+    assert list(report.lines())
+    assert unanswered(inventory, made) == set()

@@ -13,6 +13,7 @@ from tests.lab.foreign import do
 HOME = f"/home/{USER}"
 KEYS = f"/etc/ssh/authorized_keys/{USER}"
 """Where the host's sshd looks for keys, where it is told to."""
+SUDO_PASSWORD = "canary sudo $pass-3b9d"
 TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
 
 _CHATTER = r"""
@@ -98,6 +99,25 @@ def strict_sudo(host: LabHost) -> None:
     )
 
 
+def sudo_with_password(host: LabHost) -> None:
+    """Sudo asks for the account's password."""
+    do(
+        host,
+        f"echo '{USER}:{SUDO_PASSWORD}' | chpasswd\n"
+        f"sed -i 's/NOPASSWD: //' /etc/sudoers.d/{USER}; ! runuser -u {USER} -- sudo -n true",
+    )
+
+
+def another_locale(host: LabHost) -> None:
+    """Logins speak German where that is there, and complain where it is not."""
+    do(
+        host,
+        "localedef -i de_DE -f UTF-8 de_DE.UTF-8 2>/dev/null || true\n"
+        "printf 'LANG=de_DE.UTF-8\\nLC_ALL=de_DE.UTF-8\\n' |"
+        " tee /etc/default/locale >>/etc/environment",
+    )
+
+
 def noexec_tmp(host: LabHost) -> None:
     """Nothing runs from /tmp and /var/tmp."""
     do(
@@ -165,6 +185,8 @@ def harden(lab: Lab, names: list[str]) -> None:
         noexec_tmp(host)
         rewrite_hosts_at_boot(host)
         restart_all_after_installations(host)
+    another_locale(first)
+    sudo_with_password(third)
     few_sessions(first, 1)
     few_sessions(second, 2)
     keys_elsewhere(second)

@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from tests.unit.bad_configs import CANARY
 from tests.unit.test_graph import Graph, build
-from tests.unit.test_settings import CANARY, GOOD, faults
+from tests.unit.test_settings import GOOD, faults
 
 # Of nobody: the public part of a key that was thrown away.
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2k0m1rQZ8n5u0dZq7o5sY5yVv3nq0n0E2l9fP0m1aB"

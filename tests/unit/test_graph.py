@@ -15,7 +15,8 @@ from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
 from settings import Settings, parse
 from settings.specs import installations, preflight, zone
-from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
+from tests.unit.bad_configs import CANARY, MISSING
+from tests.unit.test_settings import GOOD, raw
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
 TOKEN = f"user:{CANARY}-4"

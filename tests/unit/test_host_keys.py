@@ -10,7 +10,7 @@ import pytest
 
 from hosts import host_keys
 from hosts.errors import HostError
-from hosts.models import Host, SshSettings, parse_bastion
+from hosts.models import Host, SshSettings, parse_hops
 
 
 def new_key() -> paramiko.PKey:
@@ -165,23 +165,39 @@ def test_a_fingerprint_is_the_one_that_ssh_prints() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("gate", ("root", "gate", 22)),
-        ("ops@gate.example.org", ("ops", "gate.example.org", 22)),
-        ("gate:2222", ("root", "gate", 2222)),
+        ("gate", ("", "gate", 0)),
+        ("ops@gate.example.org", ("ops", "gate.example.org", 0)),
+        ("gate:2222", ("", "gate", 2222)),
         ("ops@10.0.0.1:65535", ("ops", "10.0.0.1", 65535)),
+        ("ops@[fd00::1]:22", ("ops", "fd00::1", 22)),
     ],
 )
 def test_a_bastion_is_a_host_with_or_without_user_and_port(
     text: str, place: tuple[str, str, int]
 ) -> None:
-    assert parse_bastion(text, "root") == place
+    assert parse_hops(text) == [place]
+    assert parse_hops(f"a, {text}") == [("", "a", 0), place]
     assert SshSettings(bastion=text).bastion == text
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ops@", "ops@:22", "gate:ssh", "gate:", "gate:0", "gate:65536", "gate:-1", "a b", "a:1:2"],
+    [
+        "",
+        "ops@",
+        "ops@:22",
+        "gate:ssh",
+        "gate:",
+        "gate:0",
+        "gate:65536",
+        "gate:-1",
+        "a b",
+        "a:1:2",
+        "a,",
+        ",a",
+        "fd00::1",
+    ],
 )
 def test_a_bastion_of_any_other_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
-        parse_bastion(text, "root")
+        parse_hops(text)

@@ -8,7 +8,8 @@ import pytest
 
 from settings import parse
 from settings.places import PLACES, why_not
-from tests.unit.test_settings import CANARY, GOOD, faults, raw
+from tests.unit.bad_configs import CANARY
+from tests.unit.test_settings import GOOD, faults, raw
 
 SHARE = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
 

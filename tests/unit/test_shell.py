@@ -4,11 +4,17 @@ import os
 import select
 import shlex
 import subprocess
+import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from hosts import answer, sudo
 from hosts.script import Script
 from hosts.shell import OverdueError, Shell
 
@@ -17,12 +23,21 @@ class LocalChannel:
     """As much of a channel as a shell uses, to a process of this machine."""
 
     closed = False
+    _combine = False
+
+    def set_combine_stderr(self, combine: bool) -> None:
+        self._combine = combine
 
     def exec_command(self, command: str) -> None:
+        self.command = command
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             shlex.split(command), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
         )
+
+    @property
+    def status_event(self) -> Any:
+        return SimpleNamespace(wait=lambda seconds: self.process.wait(seconds) is not None)
 
     def settimeout(self, seconds: float) -> None:
         self._seconds = seconds
@@ -32,6 +47,14 @@ class LocalChannel:
         self.process.stdin.write(data)
 
     def recv(self, size: int) -> bytes:
+        if self._combine:
+            files: list[Any] = [self.process.stdout, self.process.stderr]
+            ready, _, _ = select.select(files, [], [], self._seconds)
+            # Both are there; of an end the other one may still say something.
+            found = [data for file in ready if (data := os.read(file.fileno(), size))]
+            if found or len(ready) == 2:
+                return found[0] if found else b""
+            return self.recv_stderr(size)
         return self._read(self.process.stdout, size)
 
     def recv_stderr(self, size: int) -> bytes:
@@ -151,3 +174,160 @@ def test_a_shell_that_ends_in_the_middle_says_how() -> None:
     assert status == -15
     assert not shell.is_usable
     shell.close()
+
+
+SUDO = r"""#!/bin/bash
+# A sudo that asks as often as the real one.
+while [ "$1" != -- ]; do [ "$1" != -p ] || prompt=$2; shift; done; shift
+for _ in 1 2 3; do
+    [ "$LC_ALL" = C ] || echo 'sudo: lokal' >&2
+    printf %s "$prompt" >&2
+    read -r given || exit 1
+    echo "$given" >>"$ASKED"
+    [ "$given" != 'the $pass "word' ] || exec "$@"
+    echo 'Sorry, try again.' >&2
+done
+"""
+PASSWORD = 'the $pass "word'
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the sudo of this machine notes what it is given for a password."""
+    (tmp_path / "sudo").write_text(SUDO)
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    return tmp_path / "asked"
+
+
+@pytest.mark.parametrize("prefix", ["", "env VARIABLE='a b' "])
+def test_sudo_gets_its_password_once_and_the_script_nothing_of_it(asked: Path, prefix: str) -> None:
+    channel = LocalChannel()
+    shell = Shell(cast(Any, channel), prefix, PASSWORD)
+    said = run(shell, "cat; tr '\\0' ' ' </proc/$PPID/cmdline; echo \"${VARIABLE:-}\"")
+    assert said[0] == 0
+    assert "pass" not in said[1]
+    assert ("a b" in said[1]) == bool(prefix)
+    assert run(shell, "echo two; echo three >&2")[1:3] == ("two\n", "three\n")
+    assert asked.read_text() == f"{PASSWORD}\n"
+    assert "pass" not in channel.command
+    shell.close()
+
+
+def test_sudo_that_does_not_ask_gets_nothing(asked: Path) -> None:
+    never = '#!/bin/bash\nwhile [ "$1" != -- ]; do shift; done; exec "${@:2}"'
+    (asked.parent / "sudo").write_text(never)
+    shell = Shell(cast(Any, LocalChannel()), "", PASSWORD)
+    assert run(shell, "echo one; cat") == (0, "one\n", "", [])
+    shell.close()
+    assert not asked.exists()
+
+
+def test_a_wrong_password_is_tried_once(asked: Path) -> None:
+    with pytest.raises(sudo.RefusedError) as caught:
+        Shell(cast(Any, LocalChannel()), "", "wrong")
+    assert caught.value.wrong_password
+    assert asked.read_text() == "wrong\n"
+
+
+def test_sudo_that_ends_says_why(asked: Path) -> None:
+    (asked.parent / "sudo").write_text(
+        "#!/bin/bash\nprintf 'Hi ' >&2; echo sudo: a tty >&2; exit 1"
+    )
+    with pytest.raises(sudo.RefusedError) as caught:
+        Shell(cast(Any, LocalChannel()), "", PASSWORD)
+    assert caught.value.said == "sudo: a tty\n"
+
+
+class Flood(LocalChannel):
+    """A host that says the same for ever, on one of its outputs."""
+
+    def __init__(self, out: bytes = b"", err: bytes = b"", first: str = "") -> None:
+        self._out, self._err, self._first = out, err, first
+
+    def exec_command(self, command: str) -> None:
+        mark = command.rsplit(maxsplit=1)[-1]
+        self._start = self._first.format(mark=mark).encode()
+
+    def sendall(self, data: bytes) -> None:
+        pass
+
+    def recv(self, size: int) -> bytes:
+        start, self._start = self._start, b""
+        if start or self._out:
+            return start or self._out
+        raise TimeoutError
+
+    def recv_stderr(self, size: int) -> bytes:
+        if self._err:
+            return self._err
+        raise TimeoutError
+
+    def recv_stderr_ready(self) -> bool:
+        return bool(self._err)
+
+    def close(self) -> None:
+        pass
+
+
+BEGINS = "\n{mark} begins\n"
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Flood(out=b"x" * 65536),
+        Flood(err=b"x" * 65536),
+        Flood(out=b"x" * 65536, first=BEGINS),
+        Flood(out=b"#x\n" * 20000, first=BEGINS),
+        Flood(err=b"x" * 65536, first=BEGINS),
+        Flood(err=b"x" * 65536, first=BEGINS + "one\n{mark} 0\n"),
+    ],
+    ids=["before", "before, errors", "one line", "steps", "errors", "errors after the end"],
+)
+def test_a_host_that_says_gigabytes_is_stopped(
+    channel: Flood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "MOST", 1 << 20)
+    shell = Shell(cast(Any, channel), "")
+    tracemalloc.start()
+    try:
+        with pytest.raises(answer.EndlessError) as caught:
+            shell.run("script", lambda _: None, 60)
+        assert tracemalloc.get_traced_memory()[1] < 8 * answer.MOST
+    finally:
+        tracemalloc.stop()
+    assert len(caught.value.start) <= 200
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Flood(),
+        Flood(first=BEGINS),
+        Flood(out=b"x\n", first=BEGINS),
+        Flood(out=b"x"),
+        Flood(err=b"x", first=BEGINS),
+        Flood(first=BEGINS + "one\n{mark} 0\n"),
+        Flood(err=b"x", first=BEGINS + "one\n{mark} 0\n"),
+    ],
+    ids=["silent", "begins", "drips", "drips before", "errors", "no end", "errors, no end"],
+)
+def test_a_host_that_answers_for_ever_is_overdue(channel: Flood) -> None:
+    shell = Shell(cast(Any, channel), "")
+    began = time.monotonic()
+    with pytest.raises(OverdueError):
+        shell.run("script", lambda _: None, 0.2)
+    assert time.monotonic() - began < 5
+
+
+def test_what_follows_the_end_is_read_up_to_a_deadline_and_a_size() -> None:
+    flood = cast(Any, Flood(out=b"x" * 65536))
+    flood._start = b""
+    with pytest.raises(answer.EndlessError):
+        answer.read_all(flood, flood.recv, time.monotonic() + 60)
+    with pytest.raises(TimeoutError):
+        answer.read_all(flood, flood.recv, time.monotonic() - 1)
+    never = SimpleNamespace(status_event=threading.Event())
+    assert answer.exit_status(cast(Any, never), time.monotonic() + 0.05) == -1

@@ -17,7 +17,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from hosts import agent
+from hosts import agent, private_keys
 from hosts import connection as connections
 from hosts.connection import Connection
 from hosts.errors import HostError
@@ -386,7 +386,7 @@ def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transf
         asked = Asked()
         seed(asked)
         ((_, sending),) = asked.of("send")
-        key = connections._key_from_text(sending["secrets"]["private_key"] + "\n")
+        key = private_keys._read(sending["secrets"]["private_key"])
         public = f"{key.get_name()} {key.get_base64()}"
         for _, allowing in asked.of("allow_transfer"):
             assert allowing["variables"]["public_key"] == public
@@ -442,7 +442,8 @@ class Shell:
 
     is_usable = True
 
-    def __init__(self, channel: FakeClient, prefix: str) -> None:
+    def __init__(self, channel: FakeClient, prefix: str, password: str | None) -> None:
+        assert password is None
         channel.prefixes.append(prefix)
 
     def run(self, *_: object) -> Ended:
@@ -486,7 +487,7 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
     connection.run(Script("before", "true"))
     connection.run(Script("send", "true"), lend_agent=asked_for)
     connection.run(Script("after", "true"))
-    sudo = "" if settings.user == "root" else "sudo -n -- "
+    sudo = "" if settings.user == "root" else "env LC_ALL=C sudo -n -- "
     common = made[0]
     assert not common.is_closed
     assert common.prefixes == [sudo]

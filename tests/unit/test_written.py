@@ -10,7 +10,8 @@ from pulumi.runtime import config as runtime_config
 
 from settings import PROJECT, SettingsError, load, parse
 from settings.written import text_of_stack
-from tests.unit.test_settings import CANARY, GOOD, raw
+from tests.unit.bad_configs import CANARY
+from tests.unit.test_settings import GOOD, raw
 
 
 def faults(text: str, **arrived: Any) -> list[str]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from procedures.bootstrap.convert_database import refusal
+from hosts.errors import HostError
+from procedures.bootstrap.convert_database import STEP, refusal
 from procedures.preflight.context import Finding, Site, always
 
 
@@ -13,3 +14,13 @@ def conversion(site: Site) -> Iterator[Finding]:
     for name, seen in site.converted.items():
         if refused := refusal(seen, site.spec.version, holding - {name}):
             yield Finding(refused)
+        if not site.seen[name].ground.has_python:
+            yield Finding(
+                HostError(
+                    name,
+                    STEP,
+                    expected="Python 3 with its module for SQLite, which the conversion needs",
+                    seen="no python3",
+                    remedy="install the package python3 there, then run again",
+                )
+            )

@@ -1,0 +1,47 @@
+"""Read what a host says: until a deadline, and up to a size. A broken host may answer for ever."""
+
+import time
+from collections.abc import Callable
+
+import paramiko
+
+MOST = 32 << 20
+"""Bytes of one answer. Those of our scripts have a few megabytes at most."""
+
+
+class EndlessError(Exception):
+    """An answer is larger than any that is expected; the start of it."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.start = bytes(data[:200]).decode(errors="replace")
+        super().__init__()
+
+
+def check(deadline: float, *answers: bytes | bytearray) -> None:
+    """Raise TimeoutError after the deadline (monotonic), EndlessError if they are too large."""
+    if sum(map(len, answers)) > MOST:
+        raise EndlessError(max(answers, key=len))
+    if time.monotonic() > deadline:
+        raise TimeoutError
+
+
+def read_all(channel: paramiko.Channel, read: Callable[[int], bytes], deadline: float) -> bytes:
+    """Return everything that ``read``, a method of the channel, gives until its end.
+
+    Raises TimeoutError and EndlessError as ``check`` does.
+    """
+    found = bytearray()
+    while True:
+        check(deadline, found)
+        channel.settimeout(max(deadline - time.monotonic(), 0.01))
+        data = read(65536)
+        if not data:
+            return bytes(found)
+        found += data
+
+
+def exit_status(channel: paramiko.Channel, deadline: float) -> int:
+    """Return the exit status of a command whose output has ended; -1 if none arrives in time."""
+    if not channel.status_event.wait(max(deadline - time.monotonic(), 0.01)):
+        return -1
+    return channel.recv_exit_status()
