@@ -4,7 +4,7 @@ PY := .venv/bin/python
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
 .DEFAULT_GOAL := help
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi status doctor logs switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,15 @@ preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unl
 pulumi: setup ## Run any other Pulumi command on a stack (ARGS="stack export")
 	@scripts/pulumi '$(STACK)' $(ARGS)
 
+status: setup ## Show the state of a stack's zone (STACK=…, OPTIONS='--json', '--watch', '--prometheus FILE')
+	@scripts/pulumi '$(STACK)' status $(OPTIONS)
+
+doctor: setup ## Explain each abnormal state of a stack's zone, and how to cure it (STACK=…)
+	@scripts/pulumi '$(STACK)' doctor $(OPTIONS)
+
+logs: setup ## Show elections and errors in the logs of all front-ends, by time (STACK=…, OPTIONS='--since 1h --all')
+	@scripts/pulumi '$(STACK)' logs $(OPTIONS)
+
 switchover: setup ## Make another front-end the leader (STACK=…, TO=n1a2)
 	@scripts/pulumi '$(STACK)' switchover '$(TO)'
 
@@ -46,8 +55,9 @@ bench: lab-setup ## Measure the program and compare with its limits (ARGS="cold 
 bench-compare: lab-setup ## Compare with another version; fail if this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and the picture of the structure
+docs: python-setup ## Write the tables of config keys and of doctor's signs, Pulumi.yaml's keys, the JSON schema, the picture
 	@$(PY) -m settings.table
+	@$(PY) -m commands.status.pages
 	@$(PY) -m scripts.structure
 
 test: lab-setup lint unit lab-test ## Run every check

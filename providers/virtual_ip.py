@@ -10,7 +10,6 @@ from providers.base import Outputs, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
-    from procedures.facts.observe import Facts
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
@@ -35,11 +34,12 @@ class VirtualIpProvider(Provider):
     ) -> Outputs:
         """Which hosts hold any of them."""
         from procedures.vip.address import faults, holders
+        from procedures.vip.virtual_ip import endpoint_differences
 
         survey = run.survey(access, spec.database)
         leader = survey.view().leader()
         seen = survey.all_facts()
-        drift = _of_endpoint(spec, seen, leader)
+        drift = endpoint_differences(spec, seen, leader)
         if not spec.vips:
             return {"holder": "", "endpoint": spec.endpoint, "drift": drift}
         holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
@@ -131,17 +131,3 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
             },
             opts,
         )
-
-
-def _of_endpoint(spec: "ZoneSpec", seen: "Mapping[str, Facts]", leader: str | None) -> list[str]:
-    """Describe endpoints of the zone that are other ones than the spec's."""
-    from opennebula.api import has_grpc
-
-    if leader is None or leader not in seen:
-        return []
-    head, found = seen[leader], []
-    if head.zone_endpoint != spec.endpoint:
-        found.append(f"the zone's ENDPOINT: {head.zone_endpoint or 'none'}")
-    if spec.grpc and has_grpc(head.package) and head.zone_grpc != spec.grpc:
-        found.append(f"the zone's ENDPOINT_GRPC: {head.zone_grpc or 'none'}")
-    return found
