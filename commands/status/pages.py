@@ -1,10 +1,12 @@
 """What `make docs` writes of status and doctor: the JSON schema, and the table of signs."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from commands.status.report import Report
-from commands.status.signs import SIGNS, Sign
+from commands.status.signs import COMMANDS, SIGNS, Sign
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "status.schema.json"
@@ -27,15 +29,20 @@ def page(text: str) -> str:
 
 
 def _row(sign: Sign) -> str:
-    lines = [
-        _shown(line.replace("{stack}", "…").replace("{host}", "the host")) for line in sign.cure
-    ]
-    cure = " ".join(lines) or "as it says"
+    cure = _cure(sign.cure) or "what is printed with it"
     return f"| `{sign.name}` | {sign.level} | {sign.means} | {sign.cause} | {cure} |"
 
 
-def _shown(line: str) -> str:
-    return f"`{line}`;" if line.startswith(("make ", "systemctl ")) else line
+def _cure(lines: Sequence[str]) -> str:
+    """Put the lines of a cure in a row, commands that follow each other as ``one``, ``other``."""
+    shown = ""
+    for line in lines:
+        is_command = line.startswith(COMMANDS)
+        text = re.sub(r" STACK=\{stack\}", "", line).replace("{host}", "the host")
+        space = ", " if shown.endswith("`") and is_command else " "
+        shown += (". " if shown.endswith("`") and not is_command else space) if shown else ""
+        shown += f"`{text}`" if is_command else text
+    return shown
 
 
 if __name__ == "__main__":

@@ -25,10 +25,14 @@ WARM_UP = 20.0
 """Seconds from the start of an oned to its first answer, and to the first election."""
 STOP = 20.0
 """Seconds that a stop takes when it does not hang."""
+EXIT = 8.0
+"""Of those, until all modules of oned have ended, and its process with them."""
 LOW = 0.05
 """Share of a file system below which little is free."""
 MONTH = timedelta(days=30)
 
+COMMANDS = ("make ", "systemctl ")
+"""What those lines of a cure begin with that are commands."""
 REPAIR = ("make refresh STACK={stack}", "make up STACK={stack}")
 UP = ("make up STACK={stack}",)
 LOGS = "make logs STACK={stack} OPTIONS='--since 1h'"
@@ -167,7 +171,7 @@ def _vip_leftover(now: Situation) -> Iterator[Found]:
 def _unreachable(now: Situation) -> Iterator[Found]:
     for name, one in now.hosts.items():
         if one.fault and one.fault.step == "connect":
-            yield Found(name, f"{one.fault.seen}: expected {one.fault.expected}")
+            yield Found(name, f"expected {one.fault.expected}, saw {one.fault.seen}")
 
 
 def _unreadable(now: Situation) -> Iterator[Found]:
@@ -210,7 +214,7 @@ def _restarts(now: Situation) -> Iterator[Found]:
 def _stop_hangs(now: Situation) -> Iterator[Found]:
     for name, one in now.facts.items():
         seen = now.hosts[name]
-        if one.stopping and seen.changed > STOP:
+        if one.stopping and seen.changed > (EXIT if seen.finished else STOP):
             ended = ", all of its modules have ended" if seen.finished else ""
             yield Found(name, f"oned has been stopping for {seen.changed:.0f} s{ended}")
 

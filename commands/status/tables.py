@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.status.report import Certificate, Disk, Dumps, Finding, FrontEnd, Health, Report, Role
-from commands.status.signs import Level
+from commands.status.signs import COMMANDS, Level
 
 WIDTH = 160
 """Columns where there is no terminal: enough that nothing is cut."""
@@ -22,8 +22,6 @@ ROLES = {
     Role.STANDALONE: "green",
     Role.STARTING: "yellow",
 }
-COMMANDS = ("make ", "systemctl ")
-"""What lines of a cure begin with that are commands."""
 NOTHING = "-"
 
 
