@@ -39,19 +39,19 @@ def settled(
     deployment = exported["deployment"]
     pending = deployment.get("pending_operations") or []
     resources = deployment.get("resources") or []
-    kept = [one for one in pending if not _is_ours(one, ours)]
+    kept = [operation for operation in pending if not _is_ours(operation, ours)]
     if len(kept) == len(pending):
         return None
     # What waits for its deletion has the same URN, and stays.
-    leaving = [one for one in resources if one.get("delete")]
-    known = {one["urn"]: one for one in resources if not one.get("delete")}
-    for one in pending:
-        resource = one["resource"]
-        identifier = (identify or _identifier)(resource) if _is_ours(one, ours) else None
+    leaving = [item for item in resources if item.get("delete")]
+    known = {item["urn"]: item for item in resources if not item.get("delete")}
+    for operation in pending:
+        resource = operation["resource"]
+        identifier = (identify or _identifier)(resource) if _is_ours(operation, ours) else None
         if identifier is None:
             continue
         there = known.get(resource["urn"])
-        if one["type"] == "updating" and there is not None:
+        if operation["type"] == "updating" and there is not None:
             known[resource["urn"]] = _half(there, there["outputs"].get(INCOMPLETE) or UPDATE)
         elif there is None:
             inputs = resource["inputs"].items()

@@ -86,7 +86,6 @@ class Api:
             index=int(raft.LOG_INDEX),
             commit=int(raft.COMMIT),
             voted_for=int(raft.VOTEDFOR),
-            fed_index=int(raft.FEDLOG_INDEX),
         )
 
     def servers(self) -> tuple[ServerEntry, ...]:
@@ -137,7 +136,7 @@ class Api:
         self._write(lambda: self._server.zone.delserver(0, server_id))
 
     def reset_server(self, server_id: int) -> None:
-        """Have the leader look anew where that follower's log ends."""
+        """Have the leader look again where that follower's log ends."""
         self._write(lambda: self._server.zone.resetserver(0, server_id))
 
     def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
@@ -180,7 +179,7 @@ class Api:
             return False
         self._write(lambda: self._server.user.login(USER, password, -1, -1))
         tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
-        if any((one.TOKEN, int(one.EXPIRATION_TIME)) == (password, -1) for one in tokens):
+        if any((token.TOKEN, int(token.EXPIRATION_TIME)) == (password, -1) for token in tokens):
             return True
         with contextlib.suppress(ApiError):
             self._write(lambda: self._server.user.login(USER, password, 0, -1))
@@ -198,7 +197,7 @@ class Api:
         )
 
     def set_password(self, password: str) -> None:
-        """Make it oneadmin's only one: the password before and all login tokens are void."""
+        """Make it oneadmin's only password; the former one and all login tokens are revoked."""
         self._write(lambda: self._server.user.passwd(0, password))
 
     def version(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-SOLO_ID = -1
+STANDALONE_ID = -1
 """SERVER_ID of a front-end that is no zone server."""
 
 
@@ -40,7 +40,6 @@ class RaftStatus:
     index: int
     commit: int
     voted_for: int = -1
-    fed_index: int = -1
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class ZoneView:
     statuses: Mapping[str, RaftStatus]
 
     def leader(self) -> str | None:
-        """The one leader's name; None where there is none, or where two claim the same term.
+        """The one leader's name; None without a leader, or if two claim the same term.
 
         A deposed leader that has not noticed yet has a lower term and does not count.
         """
@@ -89,7 +88,7 @@ def quorum(servers: int) -> int:
 
 
 def following(view: ZoneView) -> set[str]:
-    """The servers that take what the leader writes, itself included; nobody where none leads."""
+    """The servers that take what the leader writes, itself included; empty without a leader."""
     leader = view.leader()
     if leader is None:
         return set()
@@ -113,7 +112,7 @@ def faults(
 
     Whole: exactly one leader, every server of the pool its follower in the same term, each with
     the SERVER_ID of its entry and the leader's index and commit. Servers ``without`` which it is
-    taken on are left out of account. Where somebody writes all the time the leader is ahead at any
+    taken on are left out of account. While clients write all the time, the leader is ahead at any
     moment: with ``record``, the index of one of its records, to have that one is enough.
     """
     found: list[str] = []

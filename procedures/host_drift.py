@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from hosts.errors import HostError
 from opennebula import packages
-from opennebula.zone import SOLO_ID, State
+from opennebula.zone import STANDALONE_ID, State
 from procedures.context import Secrets
 from procedures.facts import signs
-from procedures.facts.observe import Facts, full_name
+from procedures.facts.facts import Facts
+from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, unsettled
@@ -27,8 +28,8 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     refused = [
-        f"{one.seen}: up refuses until it is as before"
-        for one in signs.signs(seen, spec.database, new=False)
+        f"{sign.seen}: up refuses until it is as before"
+        for sign in signs.signs(seen, spec.database, new=False)
     ]
     if signs.moved(seen, spec.database):
         # Never to be put back by itself: the data may be where it points to now.
@@ -131,7 +132,7 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
 
 
 def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """Those that run here and have to beside the leader alone, while no hook moves them."""
+    """Those that run here but may run on the leader alone, while no hook moves them."""
     if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
         return ()
     names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
@@ -141,7 +142,7 @@ def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     """The units of this stack, and whether each has to run at this moment.
 
-    Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
+    Whether oned has to run is its zone's matter. All but the GUI run on the leader alone: the
     Raft hook starts them when it has moved the VIPs.
     """
     beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
@@ -176,7 +177,7 @@ def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts
     if not has_led(spec):
         return seen
     if not seen.active:
-        return replace(seen, leads=None if seen.server_id == SOLO_ID else False)
+        return replace(seen, leads=None if seen.server_id == STANDALONE_ID else False)
     leads = {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
     return replace(seen, leads=leads)
 
@@ -191,5 +192,5 @@ def open_keys(seen: Facts) -> list[str]:
 
 
 def writes_auth(seen: Facts) -> bool:
-    """Beside a database one_auth is the zone's: it is written only where it is gone."""
+    """With a database, one_auth is the zone's: it is written only if it is gone."""
     return not seen.has_content or _ONE_AUTH not in seen.keys

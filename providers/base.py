@@ -236,7 +236,7 @@ def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
     """Return the front-ends that a resource was given."""
     from hosts.models import Host
 
-    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+    return {name: Host.model_validate(front_end) for name, front_end in props["front_ends"].items()}
 
 
 def _urn(props: Mapping[str, Any]) -> str:

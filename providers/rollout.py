@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hosts.models import Host
     from opennebula.zone import ServerEntry
     from procedures.context import Access
-    from procedures.facts.observe import Dump, Facts
+    from procedures.facts.facts import Dump, Facts
     from procedures.health import Whole
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
@@ -30,7 +30,7 @@ class RolloutProvider(Provider):
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> Outputs:
-        """Restart those that are behind; usually nobody."""
+        """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
     def do_read(
@@ -101,7 +101,7 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``features``: what has to run beside oned; ``after``: outputs whose change calls for
+        """``features``: what has to run next to oned; ``after``: outputs whose change calls for
         another look at the zone.
         """
         super().__init__(
@@ -171,7 +171,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     listed = props.get("pool")
     if not listed:
         return None
-    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
+    return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
 def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:

@@ -10,7 +10,7 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
-- ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
+- ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
 - ``rolled_out``: written by Rollout; read by VirtualIp, which need not look again.
@@ -30,13 +30,13 @@ from hosts.models import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from opennebula.packages import FEATURES
-from procedures.bootstrap.bootstrap import Founded, is_blank
+from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 from providers import runtime
 
 T = TypeVar("T")
@@ -44,8 +44,8 @@ T = TypeVar("T")
 PROJECT = "opennebula-ha"
 HEAD_START = 6.0
 """Seconds for which the other front-ends leave the mirror, the network and whatever else they share
-to the one that founds the zone. It needs twice that to start and stop alone afterwards, so
-that nobody waits for them.
+to the one that bootstraps the zone. It needs twice that to start and stop alone afterwards, so
+that no server waits for them.
 """
 
 
@@ -65,15 +65,18 @@ class RunState:
         )
         self.front_ends: dict[str, Host] = {
             name: Host.model_validate(
-                {"name": name, **{key: one[key] for key in ("address", "ssh") if key in one}}
+                {
+                    "name": name,
+                    **{key: front_end[key] for key in ("address", "ssh") if key in front_end},
+                }
             )
-            for name, one in (_object(config, "frontends") or {}).items()
+            for name, front_end in (_object(config, "frontends") or {}).items()
         }
         """The front-ends that the config lists, by name."""
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
-        self.release = Release(
+        self.release = WantedVersion(
             version=str(config.get(f"{PROJECT}:one_version") or ""),
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
@@ -95,7 +98,7 @@ class RunState:
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
-        self.founded = Founded()
+        self.known_zone = KnownZone()
         """The zone as this run has just seen to it, for those that join it next."""
         self.features: tuple[str, ...] = tuple(
             sorted(
@@ -105,7 +108,7 @@ class RunState:
         )
         """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
-        """All front-ends beforehand, where this run founds a zone that can begin without them."""
+        """All front-ends as preflight saw them, if this run can bootstrap a zone without them."""
         self._founder_is_ready = threading.Event()
         disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
         # A dump comes first, and so does a look whether all have the same shares.
@@ -120,7 +123,7 @@ class RunState:
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:
-        """What the checks beforehand have just seen, for who changes those hosts next."""
+        """What preflight has just seen, for the next change of those hosts."""
         with _lock:
             self._checked = dict(checked)
 
@@ -136,7 +139,7 @@ class RunState:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """To install a front-end: the founder of a blank zone goes first."""
+        """To install a front-end: the first server of a blank zone goes first."""
         founds = bool(self.blank) and name == min(self.blank)
         if self.blank and not founds:
             self._founder_is_ready.wait(HEAD_START)
@@ -159,7 +162,7 @@ class RunState:
 
     def has(self, host: Host) -> bool:
         """Return whether a front-end of the stack is at that host's place, by whatever name."""
-        places = [(one.address, one.ssh.port) for one in self.front_ends.values()]
+        places = [(front_end.address, front_end.ssh.port) for front_end in self.front_ends.values()]
         return (host.address, host.ssh.port) in places
 
     def still_there(self, hosts: Mapping[str, T]) -> dict[str, T]:
@@ -195,9 +198,9 @@ def current() -> RunState:
 def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
     servers: Mapping[str, Any] = auth.get("ldap", {}).get("config", {})
     return {
-        name: str(one[PASSWORD])
-        for name, one in servers.items()
-        if isinstance(one, dict) and PASSWORD in one
+        name: str(server[PASSWORD])
+        for name, server in servers.items()
+        if isinstance(server, dict) and PASSWORD in server
     }
 
 

@@ -18,6 +18,7 @@ from opennebula.ldap_auth import CHOICES, PASSWORD
 from settings.forms import (
     Account,
     Attribute,
+    CheckName,
     DatabaseName,
     DatabaseOwner,
     DatastorePath,
@@ -154,7 +155,7 @@ class Datastores(Strict):
         A system datastore is the hypervisors' matter: a front-end has no use for it.
         """
         ids = {"image": "1", "file": "2"}
-        return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
+        return {ids[mount.type]: mount.path for mount in self.config.mounts if mount.type in ids}
 
 
 class Ldap(Strict):
@@ -173,20 +174,20 @@ class Ldap(Strict):
     @classmethod
     def _with_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: {key: _hidden(key, item) for key, item in one.items()}
-            if isinstance(one, dict)
-            else one
-            for name, one in value.items()
+            name: {key: _hidden(key, item) for key, item in server.items()}
+            if isinstance(server, dict)
+            else server
+            for name, server in value.items()
         }
 
     @property
     def servers(self) -> dict[str, dict[str, Any]]:
         """Return the servers without their passwords."""
         return {
-            name: {key: item for key, item in one.items() if key != PASSWORD}
-            if isinstance(one, dict)
+            name: {key: item for key, item in server.items() if key != PASSWORD}
+            if isinstance(server, dict)
             else {}
-            for name, one in self.config.items()
+            for name, server in self.config.items()
             if name not in CHOICES
         }
 
@@ -199,9 +200,9 @@ class Ldap(Strict):
     def passwords(self) -> dict[str, str]:
         """Return the password of each server that has one."""
         return {
-            name: one[PASSWORD].get_secret_value()
-            for name, one in self.config.items()
-            if isinstance(one, dict) and isinstance(one.get(PASSWORD), SecretStr)
+            name: server[PASSWORD].get_secret_value()
+            for name, server in self.config.items()
+            if isinstance(server, dict) and isinstance(server.get(PASSWORD), SecretStr)
         }
 
 
@@ -455,25 +456,7 @@ class Settings(Strict):
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down. One more failure then stops the zone."""
-    skip_checks: list[
-        Literal[
-            "clock",
-            "disk",
-            "interface",
-            "listeners",
-            "locale",
-            "logins",
-            "memory",
-            "names",
-            "own_name",
-            "password_policy",
-            "ports",
-            "proxy",
-            "service_ports",
-            "vip",
-            "vip_managers",
-        ]
-    ] = Field(default_factory=list)
+    skip_checks: list[CheckName] = Field(default_factory=list)
     """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""
     restore_from: DumpPath | None = None
     """Path on your machine of a dump that this program made, with its keys in the same folder. If
@@ -501,8 +484,8 @@ class Settings(Strict):
     def hosts(self) -> dict[str, Host]:
         """Return the front-ends' names, addresses and SSH settings, by name."""
         return {
-            name: Host(name=name, address=str(one.address), ssh=one.ssh)
-            for name, one in sorted(self.frontends.items())
+            name: Host(name=name, address=str(front_end.address), ssh=front_end.ssh)
+            for name, front_end in sorted(self.frontends.items())
         }
 
     @property

@@ -69,7 +69,7 @@ class Row:
     default: str
     meaning: str
     one_deploy: str
-    """The name of the same setting there; empty if there is none."""
+    """The name of the same setting there; empty if it has no such setting."""
 
 
 def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:
@@ -152,7 +152,7 @@ def _declared(row: Row) -> dict[str, Any]:
 def _theirs(key: str) -> str:
     if key in ONE_DEPLOY:
         return ONE_DEPLOY[key]
-    ours = any(key == one or key.startswith(f"{one}.") for one in _OURS)
+    ours = any(key == prefix or key.startswith(f"{prefix}.") for prefix in _OURS)
     return "" if ours else key
 
 

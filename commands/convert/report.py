@@ -12,7 +12,7 @@ WIDTH = 30
 
 
 @dataclass(frozen=True)
-class Command:
+class Invocation:
     """How the converter was called, as far as other commands repeat it."""
 
     stack: str
@@ -39,11 +39,11 @@ class Report:
 
     inventory: Inventory
     made: Conversion
-    command: Command
+    command: Invocation
     path: str
     faults: Sequence[str] = ()
     seen: Sequence[Answer] | None = None
-    """What the zone as it runs says otherwise; None: nobody looked."""
+    """What the zone as it runs says otherwise; None: not compared."""
     login: str = field(default="")
 
     def lines(self) -> Iterator[str]:

@@ -13,8 +13,8 @@ from commands.status.signs import SIGNS, WARM_UP, Found, Level, Sign
 from commands.status.situation import Situation
 from opennebula.packages import FEATURES, LED
 from opennebula.zone import State
-from procedures.facts.observe import Dump as DumpFile
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Dump as DumpFile
+from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
 
 

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from commands.status.situation import Situation
+from hosts.connection import LEAST_ROOM
 from hosts.errors import NO_ROOM
-from hosts.session import LEAST_ROOM
 from opennebula.zone import State
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
 from procedures.services import LOOPS
 

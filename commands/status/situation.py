@@ -9,7 +9,7 @@ from commands.stack import Target
 from hosts.errors import HostError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, following, quorum
 from procedures import host_drift, services
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot, ZoneSnapshot
 from procedures.replica_drift import mismatches
 from procedures.rollout import pending

@@ -12,9 +12,9 @@ class Release:
     since: str = "0"
     """The first series of OpenNebula with packages for it."""
     until: str = ""
-    """The last one; empty: there is none yet."""
+    """The last one; empty if there is no last one yet."""
     needs: tuple[str, ...] = ()
-    """What is to be there before OpenNebula's packages, in order: a word that the family's script
+    """What OpenNebula's packages need before them, in order: a word that the family's script
     knows, and what it is about."""
 
     def has(self, version: str) -> bool:
@@ -40,7 +40,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class WebServer:
+class WebServerPackages:
     """A web server, as a family packages it."""
 
     packages: str
@@ -77,7 +77,7 @@ class Family:
     """Packages that install upgrades by themselves."""
     locale_file: str
     """Where the language of its services stands."""
-    web: Mapping[str, WebServer]
+    web: Mapping[str, WebServerPackages]
     """By the name that the config has for it."""
     constants: Mapping[str, str]
     """Paths and other names, by the variables that scripts know them by."""

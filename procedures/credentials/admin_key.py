@@ -9,9 +9,10 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, api_host
+from procedures.facts.facts import Facts
+from procedures.facts.observe import api_host
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 
@@ -31,7 +32,7 @@ def set_public_key(
     """Have oneadmin have that key, of the zone that those hosts are; whether it has it now.
 
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
-    taken over. ``view``: the zone, where somebody has just seen it. Raises HostError.
+    taken over. ``view``: the zone, if the caller has just seen it. Raises HostError.
     """
     heads = [view]
 
@@ -42,7 +43,7 @@ def set_public_key(
         output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
-    def settle_key(api: Api) -> bool:
+    def set_key(api: Api) -> bool:
         there = api.public_key()
         if there and there != _lines(wanted) and not replace:
             return False
@@ -51,8 +52,8 @@ def set_public_key(
             api.set_public_key(_lines(wanted))
         return True
 
-    return health.ask(
-        access, find, settle_key, step="set oneadmin's public key", expected="oned to do it"
+    return zone_leader.ask(
+        access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
     )
 
 
@@ -70,7 +71,7 @@ def differs(access: Access, head: Facts, wanted: str) -> bool:
 def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
     if not zone.highly_available:
         return next(iter(hosts.values()))
-    return api_host(view or health.wait_for_leader(access, hosts), hosts)
+    return api_host(view or zone_leader.wait_for_leader(access, hosts), hosts)
 
 
 def _lines(text: str) -> str:

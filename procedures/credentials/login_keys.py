@@ -4,7 +4,7 @@ Each account has a key of its own on every front-end. What the others have of it
 marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
@@ -29,12 +29,12 @@ Accounts = Mapping[str, Mapping[str, Account]]
 def ensure(access: Access, spec: LoginKeysSpec) -> None:
     """Have the keys, and have them allowed on all other front-ends. Raises HostError."""
     seen = _seen(access, spec, make=True)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     side_by_side(
         {
-            name: lambda name=name: _write(access, spec.hosts[name], wished[name])  # type: ignore[misc]
+            name: lambda name=name: _write(access, spec.hosts[name], desired[name])  # type: ignore[misc]
             for name in spec.hosts
-            if wished[name] != seen[name]
+            if desired[name] != seen[name]
         }
     )
 
@@ -42,19 +42,29 @@ def ensure(access: Access, spec: LoginKeysSpec) -> None:
 def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     """The accounts whose keys are not as they should be. Raises HostError."""
     seen = _seen(access, spec, make=False)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     return tuple(
         f"{name}: keys of {user}"
         for name, accounts in sorted(seen.items())
-        for user, one in sorted(accounts.items())
-        if not one.public or one != wished[name][user]
+        for user, account in sorted(accounts.items())
+        if not account.public or account != desired[name][user]
     )
 
 
-def withdraw(access: Access, users: Collection[str], hosts: Mapping[str, Host]) -> None:
+def obsolete(
+    before: LoginKeysSpec, spec: LoginKeysSpec
+) -> Iterator[tuple[LoginKeysSpec, Mapping[str, Host]]]:
+    """Yield whose keys are no longer allowed where: of front-ends and accounts off the list."""
+    yield before, {name: host for name, host in before.hosts.items() if name not in spec.hosts}
+    left = tuple(sorted(set(before.users) - set(spec.users)))
+    yield before.model_copy(update={"users": left}), spec.hosts
+
+
+def withdraw(access: Access, spec: LoginKeysSpec, hosts: Mapping[str, Host]) -> None:
     """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
-    if users:
-        on_each(hosts, lambda host: _write(access, host, {user: Account("") for user in users}))
+    none = {user: Account("") for user in spec.users}
+    if none:
+        on_each(hosts, lambda host: _write(access, host, none))
 
 
 def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
@@ -65,7 +75,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
     return {
         name: {
             user: Account(
-                one.public,
+                account.public,
                 "\n".join(
                     f"{accounts[user].public} {user}@{other}"
                     for other, accounts in sorted(seen.items())
@@ -73,7 +83,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
                 ),
                 "\n".join(line for other, line in sorted(known.items()) if other != name),
             )
-            for user, one in own.items()
+            for user, account in own.items()
         }
         for name, own in seen.items()
     }
@@ -83,11 +93,11 @@ def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
     """With the keys that this program verified itself."""
     lines = {}
     for name, host in spec.hosts.items():
-        session = access.session(host)
+        connection = access.connection(host)
         places = [name, host.address]
-        if session.port != 22:
-            places = [f"[{place}]:{session.port}" for place in places]
-        lines[name] = f"{','.join(places)} {session.host_key}"
+        if connection.port != 22:
+            places = [f"[{place}]:{connection.port}" for place in places]
+        lines[name] = f"{','.join(places)} {connection.host_key}"
     return lines
 
 
@@ -119,6 +129,6 @@ def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
 
 def _write(access: Access, host: Host, accounts: Mapping[str, Account]) -> None:
     variables = {"users": " ".join(accounts)}
-    for n, one in enumerate(accounts.values()):
-        variables |= {f"authorized_{n}": one.authorized, f"known_{n}": one.known}
+    for n, account in enumerate(accounts.values()):
+        variables |= {f"authorized_{n}": account.authorized, f"known_{n}": account.known}
     access.run(host, "authorize", variables=variables)

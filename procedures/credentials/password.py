@@ -1,4 +1,4 @@
-"""oneadmin's password in a zone that lives: changed so that nobody is ever locked out.
+"""oneadmin's password in a zone that lives: changed without locking any client out.
 
 Front-ends log in to each other with it, from a file on each, and believe a refused login to be a
 term of 4294967295. So at no moment may there be a server that refuses what another one's file has.
@@ -14,7 +14,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
 from opennebula.zone import State
-from procedures import health
+from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
@@ -46,18 +46,18 @@ def set_password(
     admitted = _admitted(access, hosts)
     if not admitted or not (changed or all(admitted.values())):
         return
-    awake = {name: hosts[name] for name in admitted}
-    files = _files(access, awake)
-    way = access if all(admitted.values()) else _way_by_files(access, awake, files)
+    running = {name: hosts[name] for name in admitted}
+    files = _files(access, running)
+    way = access if all(admitted.values()) else _way_by_files(access, running, files)
     if way is None or (
         way is access
         and set(files.values()) == {_line(new)}
-        and all(_only(access, awake, new).values())
+        and all(_only(access, running, new).values())
     ):
         return
     with zone_lock(access, staying):
         access.report(STEP)
-        members = _whole(way, zone, hosts, awake)
+        members = _whole(way, zone, hosts, running)
         if way is not access:
             _admit(way, members, new)
         behind = [name for name, line in _files(access, members).items() if line != _line(new)]
@@ -130,13 +130,13 @@ def _way_by_files(
 
 
 def _whole(
-    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], awake: Mapping[str, Host]
+    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], running: Mapping[str, Host]
 ) -> dict[str, Host]:
     """The zone's servers: all of them up and at one index, so that none misses a step."""
     answers = zone_view(way, hosts).statuses
-    if [one.state for one in answers.values()] == [State.SOLO]:
-        return {name: awake[name] for name in answers}
-    # Where the VIP is to be is a later step's matter.
+    if [status.state for status in answers.values()] == [State.SOLO]:
+        return {name: running[name] for name in answers}
+    # A later step moves the VIP.
     whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)
     names = [server.entry.name for server in whole.servers]
     strangers = sorted(set(names) - set(hosts))
@@ -170,7 +170,7 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
 
 
 def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
-    """The password before is void on every server. Raises HostError."""
+    """Revoke the former password on every server. Raises HostError."""
     access.report("make the new password the only one")
     _asked(access, members, lambda api: api.set_password(new))
     _until_all(members, "to have the new password alone", lambda: _only(access, members, new))
@@ -192,11 +192,11 @@ def _head(access: Access, members: Mapping[str, Host]) -> Host:
     """Whom to ask for a write."""
     if len(members) == 1:
         return next(iter(members.values()))
-    return api_host(health.wait_for_leader(access, members), members)
+    return api_host(zone_leader.wait_for_leader(access, members), members)
 
 
 def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    return health.ask(
+    return zone_leader.ask(
         access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
     )
 
@@ -216,7 +216,7 @@ def _until_all(
         host=", ".join(sorted(members)),
         step=STEP,
         expected=f"every oned {expected}",
-        seconds=health.CONVERGENCE,
+        seconds=zone_data.CONVERGENCE,
         seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
         remedy="bring every zone server up, then run again: it resumes here",
     )

@@ -9,7 +9,8 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import State, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, zone_view
 from procedures.parallel import on_each
 from procedures.specs import Database
 from procedures.wait import INTERVAL
@@ -28,7 +29,7 @@ class FactsCache:
         self._lock = threading.RLock()
 
     def facts_of(self, host: Host) -> Facts:
-        """One host's, also where it is none of the others. Raises HostError without an answer."""
+        """One host's, also if it is not among the others. Raises HostError without an answer."""
         with self._lock:
             found = self._answers.get(host.name) or self._ask(host)
         if isinstance(found, HostError):
@@ -44,7 +45,9 @@ class FactsCache:
         with self._lock:
             answers = self._answers
         return {
-            name: one for name, one in answers.items() if isinstance(one, Facts) and not one.silent
+            name: answer
+            for name, answer in answers.items()
+            if isinstance(answer, Facts) and not answer.silent
         }
 
     def view(self) -> ZoneView:
@@ -61,7 +64,7 @@ class FactsCache:
         deadline = time.monotonic() + ELECTION
         while True:
             view = zone_view(self._access, self.hosts)
-            electing = any(one.state is not State.SOLO for one in view.statuses.values())
+            electing = any(status.state is not State.SOLO for status in view.statuses.values())
             if view.leader() or not electing or time.monotonic() > deadline:
                 return view
             time.sleep(INTERVAL)

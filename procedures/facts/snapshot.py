@@ -17,7 +17,9 @@ from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, question, read
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, question
+from procedures.facts.report import read
 from procedures.parallel import on_each, side_by_side
 from procedures.replica_drift import lasting, tables
 from procedures.specs import Database, WebSpec

@@ -1,10 +1,10 @@
-"""MariaDB's account after a rollout: what no oned logs in with any more is void."""
+"""MariaDB's account after a rollout: what no oned logs in with any more is revoked."""
 
 from collections.abc import Mapping
 
 from hosts.models import Host
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
 from procedures.specs import Database
@@ -31,13 +31,13 @@ def clean_up_accounts(
             n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
         }
     # An oned that asks another host than its own may be let in by one of them.
-    is_local = all(configuration.is_local(one.oned_conf) for one in seen.values())
+    is_local = all(configuration.is_local(front_end.oned_conf) for front_end in seen.values())
     names = dict.fromkeys((database.owner, former)) if is_local else ()
     on_each(
         hosts,
         lambda host: access.run(
             host,
-            "settle_account",
+            "revoke_accounts",
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),

@@ -1,4 +1,4 @@
-"""What packages a host is to have, and how it gets them. Pure: facts in, names and reasons out."""
+"""What packages a host must have, and how it gets them. Pure: facts in, names and reasons out."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from hosts.errors import HostError
 from opennebula import families, packages
 from opennebula.families import Platform
 from opennebula.packages import is_version
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install.files import leader
 from procedures.specs import InstallationSpec
 
@@ -40,13 +40,13 @@ def features(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """The packages that the host is to have."""
+    """The packages that the host must have."""
     return (
         *packages.packages(
             platform(seen, spec),
             features(seen, spec),
             mariadb=spec.database.is_mariadb,
-            fstypes=[one.fstype for one in spec.mounts],
+            fstypes=[mount.fstype for mount in spec.mounts],
         ),
         *leader.wanted_packages(spec),
     )
@@ -56,11 +56,13 @@ def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """The packages that the host is not to have."""
     if not spec.unattend_disable:
         return ()
-    return tuple(one for one in platform(seen, spec).family.unattended if one in seen.packages)
+    return tuple(
+        package for package in platform(seen, spec).family.unattended if package in seen.packages
+    )
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The packages to be mended, and what is wrong with each."""
+    """The packages to repair, and what is wrong with each."""
     found: dict[str, str] = {}
     for name in wanted(seen, spec):
         package = seen.packages.get(name)
@@ -95,5 +97,5 @@ def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
 
 
 def held(seen: Facts, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the packages that somebody told the host to leave alone."""
+    """Those of the packages that are held back on the host."""
     return tuple(name for name in names if name in seen.packages and seen.packages[name].held)

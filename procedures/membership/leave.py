@@ -6,9 +6,10 @@ from functools import partial
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
-from opennebula.membership import Refusal, check_leave, check_shrink
-from opennebula.zone import SOLO_ID, ServerEntry, ZoneView
-from procedures import health
+from opennebula.membership.leave import check_leave, check_shrink
+from opennebula.membership.observed import Refusal
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView
+from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
@@ -43,14 +44,14 @@ def leave(
     their /etc/hosts by our work; it is removed last.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
-    ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
+    ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
     Raises HostError.
     """
     others = {name: other for name, other in hosts.items() if name != host.name}
     with zone_lock(access, others):
         if _last_two(access, zone, host, others):
             return
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         entry = _entry(view, host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
@@ -76,13 +77,13 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     """Delete the entries of servers that are gone for good, without reaching them.
 
     ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
-    ones, unless a single one of them is left: that one goes on alone.
+    ones, unless a single one of them is left: that one continues alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
         seen = facts_where_possible(access, hosts, zone.database)
-        holding = {name: one for name, one in seen.items() if one.has_content}
-        listed = {entry.name for one in holding.values() for entry in one.pool}
+        holding = {name: front_end for name, front_end in seen.items() if front_end.has_content}
+        listed = {entry.name for front_end in holding.values() for entry in front_end.pool}
         if not lost & listed:
             return
         answers = statuses(access, {name: hosts[name] for name in holding})
@@ -92,7 +93,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
             access.report(f"{name}: continue alone, without {', '.join(sorted(lost & listed))}")
             survive(access, zone, hosts[name])
             return
-        health.wait_for_leader(access, hosts)
+        zone_leader.wait_for_leader(access, hosts)
         _keep_dump(access, zone, hosts, "before-forgetting")
         for entry in zone_view(access, hosts).pool:
             if entry.name in lost:
@@ -115,7 +116,7 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
             back = access.api(way, timeout=5, of=address).raft_status()
         except (ApiError, HostError):
             continue
-        if back.server_id == SOLO_ID:
+        if back.server_id == STANDALONE_ID:
             continue
         raise HostError(
             name,
@@ -140,7 +141,7 @@ def prepare(
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
-    One that is down counts against the quorum, and neither a join nor a rollout is done beside
+    One that is down counts against the quorum, and neither a join nor a rollout is done next to
     it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
     anything is touched.
     """
@@ -194,10 +195,10 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
     own = seen.get(host.name)
     staying = [
         name
-        for name, one in seen.items()
+        for name, front_end in seen.items()
         if name != host.name
-        and {entry.name for entry in one.pool} == {name, host.name}
-        and one.has_content
+        and {entry.name for entry in front_end.pool} == {name, host.name}
+        and front_end.has_content
     ]
     if own is None or own.active or len(staying) != 1:
         return False
@@ -208,13 +209,13 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """The other servers whose oned is silent, and whose host does not answer either."""
     silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
-    session = access.session(api_host(view, hosts))
+    connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
         try:
-            session.open_stream(SSH_PORT, PROBE, address).close()
+            connection.open_stream(SSH_PORT, PROBE, address).close()
         except OSError as error:
-            # Whoever refuses a connection is there.
+            # A host that refuses a connection is there.
             return "refused" not in str(error).lower()
         return False
 
@@ -223,7 +224,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
-    host = api_host(health.wait_for_leader(access, hosts), hosts)
+    host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
 
 
@@ -238,5 +239,5 @@ def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> N
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"
-    health.at_leader(access, others, delete, step=_STEP, expected=expected)
-    health.write(access, others)
+    zone_leader.at_leader(access, others, delete, step=_STEP, expected=expected)
+    zone_leader.write(access, others)

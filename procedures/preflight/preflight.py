@@ -9,7 +9,9 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import ports
 from procedures.context import Access
-from procedures.facts.observe import Facts, question, read
+from procedures.facts.facts import Facts
+from procedures.facts.observe import question
+from procedures.facts.report import read
 from procedures.parallel import HostErrors, on_each
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
@@ -57,26 +59,26 @@ def preflight(
     change = StackChange(spec, before)
     hosts = spec.hosts
     access.report(f"check {', '.join(sorted(hosts))} before anything changes")
-    ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
+    ssh = {name: access.connection(host).port for name, host in spec.hosts.items()}
     answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
     site = Site(
         change,
-        seen={name: one for name, one in answers.items() if isinstance(one, HostReport)},
-        silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
+        seen={name: answer for name, answer in answers.items() if isinstance(answer, HostReport)},
+        silent={name: answer for name, answer in answers.items() if isinstance(answer, HostError)},
         ssh=ssh,
         converts=converts,
         db_password=access.secrets.db_password,
     )
     found = findings(site, skip)
-    for one in found:
-        if one.weight is Weight.WARNING:
-            warn(str(one.error))
-        elif one.weight is Weight.NOTE:
-            access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
-    facts = {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+    for finding in found:
+        if finding.weight is Weight.WARNING:
+            warn(str(finding.error))
+        elif finding.weight is Weight.NOTE:
+            access.report(f"{finding.error.host}: {finding.error.seen}: {finding.error.remedy}")
+    facts = {name: report.facts for name, report in site.seen.items() if report.facts is not None}
     # One host under two names would look like two servers.
     foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
-    wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
+    wrong = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
     wrong += foreseen.refusals
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
@@ -88,7 +90,7 @@ def _look(
 ) -> HostReport | HostError:
     try:
         # What that takes is no part of the answer's time, by which the clock is compared.
-        access.session(host).connect()
+        access.connection(host).connect()
         sent, begun = time.time(), time.monotonic()
         output = access.run(
             host,
@@ -114,7 +116,7 @@ def _look(
 
 def _require_forwarding(access: Access, host: Host) -> None:
     """oned is asked through SSH: raises HostError where sshd forwards no connections."""
-    with suppress(OSError), closing(access.session(host).open_stream(ports.ONED, FORWARD)):
+    with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
         pass
 
 

@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.membership import Adopt, FrontEndView, Refusal, check_shrink, plan_join, plan_zone
+from opennebula.membership.join import plan_join
+from opennebula.membership.leave import check_shrink
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.steps import Adopt
+from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
 from procedures.credentials import password
-from procedures.facts.observe import Facts, facts_where_possible, statuses, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts_where_possible, statuses, zone_view
 from procedures.facts.signs import on_sqlite
 from procedures.install.install import not_ours
 from procedures.membership import join, leave
@@ -60,21 +65,22 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     or an interrupted change of the version waits to be resumed, nothing is foreseen.
     """
     if not change.staying.keys() <= seen.keys() or any(
-        one.silent or one.upgrading or one.migrating for one in seen.values()
+        front_end.silent or front_end.upgrading or front_end.migrating
+        for front_end in seen.values()
     ):
         return Foreseen()
     known = {name: seen[name] for name in change.staying}
     known |= facts_where_possible(access, change.leaving, change.zone.database)
-    awake = {name: one.host for name, one in known.items() if one.active}
+    running = {name: front_end.host for name, front_end in known.items() if front_end.active}
     try:
-        way = password.present_access(access, awake, changed=change.changes_password)
-        answers = statuses(way, awake)
+        way = password.present_access(access, running, changed=change.changes_password)
+        answers = statuses(way, running)
         view = zone_view(way, change.hosts) if answers else ZoneView((), {})
     except HostError as error:
         return Foreseen((error,))
-    views = [one.view(answers.get(name)) for name, one in known.items()]
+    views = [front_end.view(answers.get(name)) for name, front_end in known.items()]
     foreseen = judge(change, views, view, access.secrets.one_pass)
-    if any(on_sqlite(one, change.zone.database) for one in known.values()):
+    if any(on_sqlite(front_end, change.zone.database) for front_end in known.values()):
         # Its data are about to be moved, as the config says.
         return replace(foreseen, adopted=frozenset())
     return foreseen
@@ -85,7 +91,7 @@ def judge(
 ) -> Foreseen:
     """The same from what was observed. Pure.
 
-    ``view`` is the zone as its leader shows it, empty where there is none.
+    ``view`` is the zone as its leader shows it, empty without one.
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
@@ -117,10 +123,10 @@ def judge(
 
 
 def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
-    """Leave out who left a founder that is still alone: its bootstrap takes those off its list."""
-    if not host.is_solo:
+    """Leave out the servers that the bootstrap takes off the list of a standalone first server."""
+    if not host.is_standalone:
         return host
-    return replace(host, pool=tuple(one for one in host.pool if one.name not in leaving))
+    return replace(host, pool=tuple(entry for entry in host.pool if entry.name not in leaving))
 
 
 def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> Iterator[HostError]:

@@ -3,7 +3,7 @@
 ``/var/lib/one/.one``, ``.ssh`` and the remotes go by rsync over SSH. The dump goes as it comes, and
 is imported as it arrives: only who sends it keeps a file of it. The sending side logs in with the
 operator's agent where that is lent to it, or with keys that it has already, or else with one made
-for this transfer. The receiving side allows that key beforehand, which spares a round trip: for
+for this transfer. The receiving side allows that key in advance, which spares a round trip: for
 rsync into one folder and an import into one new database, for a while. That is less than the
 others may do. The sending side knows the receiver by the host key that this program verified
 itself.
@@ -15,7 +15,7 @@ from hosts.errors import HostError, no_room
 from hosts.models import Host
 from procedures import oned_service
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import side_by_side
 from procedures.specs import Database
@@ -25,7 +25,7 @@ INCOMING = "/var/lib/opennebula-ha/incoming"
 COPY = 3600.0
 """Seconds for a dump and its import elsewhere, side by side, or for either."""
 TRUST = 1200.0
-"""Seconds after which nobody logs in with a transfer's key any more."""
+"""Seconds after which a transfer's key does not log in any more."""
 
 
 def dump(
@@ -108,8 +108,10 @@ def _send(
 ) -> str:
     lines = []
     for host in targets:
-        session = access.session(host)
-        lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
+        connection = access.connection(host)
+        lines.append(
+            f"{host.name} {connection.user} {host.address} {connection.port} {connection.host_key}"
+        )
     try:
         output = access.run(
             source,
@@ -121,7 +123,7 @@ def _send(
         )
     except HostError as error:
         for host in targets:
-            if full := access.session(host).full_disks():
+            if full := access.connection(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
         raise
     return output.values["dump"]

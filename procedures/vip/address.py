@@ -10,7 +10,8 @@ from opennebula import conf, raft_hook
 from opennebula.api import ApiError
 from opennebula.zone import State
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, zone_view
 from procedures.install.configuration import LEADER_HOOK
 from procedures.install.files.leader import program
 from procedures.parallel import on_each
@@ -23,22 +24,22 @@ PATIENCE = 6.0
 SECOND_LOOK = 5.0
 """Seconds after a removal in which another program would have given the address back."""
 RETURNS = 2
-"""Removals on one host after which nobody tries again: something there gives it back."""
+"""Removals on one host after which it is not tried again: something there gives it back."""
 
 
 def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
     """The hosts that have that address on an interface."""
     return sorted(
         name
-        for name, one in facts.items()
-        if any(item.address == address for item in one.addresses)
+        for name, front_end in facts.items()
+        if any(item.address == address for item in front_end.addresses)
     )
 
 
 def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
     """Where addresses are and must not be, and where they are missing.
 
-    A leader that is none of the hosts that were looked at may have them: it is about to leave.
+    A leader that is not one of the hosts that were looked at may have them: it is about to leave.
     """
     wrong = []
     for vip in vips:
@@ -144,7 +145,7 @@ def _managers(access: Access, vips: Sequence[Vip], host: Host) -> str:
 def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
     """Tell the leader's neighbours at once that these addresses are with it, as far as they are.
 
-    Those who knew them at another host would go on to send to that one, for a minute or more.
+    Those who knew them at another host would still send to that one, for a minute or more.
     """
     access.run(
         leader,

@@ -9,7 +9,7 @@ from tests.simulation.remote import SimApi
 from tests.simulation.scripts import SCRIPTS
 
 NOT_SIMULATED = {
-    *("authorize", "common", "convert_database", "login_keys", "oned_log", "snapshot"),
+    *("authorize", "convert_database", "login_keys", "oned_log", "snapshot"),
     *("storage", "unhold", "web_server"),
 }
 """Scripts that no simulated stack runs: one that does fails at once."""

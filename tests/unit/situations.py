@@ -9,7 +9,7 @@ from commands.status.situation import Situation
 from hosts.errors import HostError
 from opennebula.zone import RaftStatus, ServerEntry, State, endpoint, grpc_endpoint
 from procedures.context import Access, Secrets
-from procedures.facts.observe import Address, Dump, Facts, Package
+from procedures.facts.facts import Address, Dump, Facts, Package
 from procedures.facts.snapshot import Answers, Disk, Snapshot, ZoneSnapshot
 from procedures.install.configuration import with_server_id
 from settings import parse

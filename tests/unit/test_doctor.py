@@ -15,7 +15,7 @@ from commands.status.signs import SIGNS, Level
 from commands.status.situation import Situation
 from hosts.errors import HostError, no_room
 from opennebula.zone import ServerEntry, State, endpoint
-from procedures.facts.observe import Address, KeyFile, Package, Unit
+from procedures.facts.facts import Address, KeyFile, Package, Unit
 from procedures.facts.snapshot import Answers, Disk, Snapshot
 from settings.table import ROOT
 from tests.unit.situations import (

@@ -9,7 +9,7 @@ import yaml
 from hosts.errors import HostError
 from opennebula import packages
 from procedures.context import Secrets
-from procedures.facts.observe import Facts, File, Unit
+from procedures.facts.facts import Facts, File, Unit
 from procedures.install.files import (
     clock,
     collect,

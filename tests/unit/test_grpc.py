@@ -7,7 +7,7 @@ import pytest
 
 from opennebula.api import Api, has_grpc
 from opennebula.zone import ServerEntry, endpoint
-from procedures.facts.observe import pool_of
+from procedures.facts.facts import pool_of
 from procedures.specs import ZoneSpec
 from procedures.vip.virtual_ip import endpoint_differences
 from tests.unit.test_procedures import facts, installed

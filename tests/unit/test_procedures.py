@@ -9,24 +9,16 @@ from hosts.models import Host
 from opennebula import conf, packages
 from opennebula.families import platform
 from procedures.context import Secrets
-from procedures.facts.observe import (
-    Address,
-    Facts,
-    File,
-    KeyFile,
-    Package,
-    Unit,
-    pool_of,
-    require_names,
-)
+from procedures.facts.facts import Address, Facts, File, KeyFile, Package, Unit, pool_of
+from procedures.facts.observe import require_names
 from procedures.facts.traces import Traces
-from procedures.health import unequal
 from procedures.host_drift import check, drift
 from procedures.install import configuration
 from procedures.install.files import drivers, leader, services
 from procedures.install.install import confs
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
+from procedures.zone_data import unequal
 from tests.unit import oned_reader
 
 SHIPPED = """\
@@ -313,11 +305,11 @@ def test_an_account_has_two_passwords_while_an_oned_still_logs_in_with_the_old_o
     assert configuration.identify(database, "new") == (
         "ALTER USER 'one'@'localhost' IDENTIFIED BY 'new';"
     )
-    assert configuration.identify(database, "new", beside="o'ld") == (
+    assert configuration.identify(database, "new", former="o'ld") == (
         "ALTER USER 'one'@'localhost' IDENTIFIED VIA mysql_native_password USING PASSWORD('new')"
         " OR mysql_native_password USING PASSWORD('o''ld');"
     )
-    assert configuration.identify(database, "new", beside="new").endswith("BY 'new';")
+    assert configuration.identify(database, "new", former="new").endswith("BY 'new';")
 
 
 def test_the_password_in_use_is_that_of_the_same_account() -> None:

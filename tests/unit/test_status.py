@@ -18,7 +18,7 @@ from commands.status.__main__ import main
 from commands.status.report import Health, Report, Role, report
 from commands.status.situation import Situation
 from opennebula.zone import State
-from procedures.facts.observe import Unit
+from procedures.facts.facts import Unit
 from procedures.facts.snapshot import Answers, read_snapshot
 from settings.table import ROOT
 from tests.unit.situations import (

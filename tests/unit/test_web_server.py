@@ -10,7 +10,7 @@ from hosts.script import Output
 from procedures.context import Access
 from procedures.specs import WebSpec
 from procedures.web_server.sites import site
-from procedures.web_server.web_server import ensure, inspect
+from procedures.web_server.web_server import ensure, inspect, obsolete
 
 HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1:]}") for name in ("n1", "n2", "n3")}
 NONE = "no private key in /k"
@@ -64,7 +64,7 @@ class Site:
         if action == "receive":
             self.bundles[name] = given["secrets"]["sealed"].removeprefix("sealed ")
             self.faults.pop(name, None)
-        elif action == "settle":
+        elif action == "serve":
             assert name in self.bundles
             self.sites[name] = given["variables"]["text"]
             self.off.discard(name)
@@ -90,17 +90,17 @@ def served(**changes: Any) -> Site:
     return there
 
 
-SETTLED = ["n1 settle", "n2 settle", "n3 settle"]
+SERVED = ["n1 serve", "n2 serve", "n3 serve"]
 
 
 def test_the_first_one_makes_it_and_the_others_get_it() -> None:
     assert Site(spec()).ensure() == [
         "n1 make",
-        "n1 settle",
+        "n1 serve",
         "n2 receive",
-        "n2 settle",
+        "n2 serve",
         "n3 receive",
-        "n3 settle",
+        "n3 serve",
     ]
 
 
@@ -116,20 +116,20 @@ def test_nothing_is_done_where_all_is_well() -> None:
         (
             {"bundles": {"n1": "other"}},
             ("n1: another certificate than on n2",),
-            ["n1 receive", "n1 settle", "n2 make"],
+            ["n1 receive", "n1 serve", "n2 make"],
         ),
         (
             {"bundles": {"n3": ""}, "faults": {"n3": NONE}},
             (f"n3: {NONE}",),
-            ["n1 make", "n3 receive", "n3 settle"],
+            ["n1 make", "n3 receive", "n3 serve"],
         ),
         (
             {"faults": dict.fromkeys(HOSTS, "ends within a month")},
             tuple(f"{name}: ends within a month" for name in HOSTS),
-            ["n1 make", *SETTLED[:1], "n2 receive", "n2 settle", "n3 receive", "n3 settle"],
+            ["n1 make", *SERVED[:1], "n2 receive", "n2 serve", "n3 receive", "n3 serve"],
         ),
-        ({"sites": {"n2": "by hand"}}, ("n2: another site",), ["n2 settle"]),
-        ({"off": {"n2"}}, ("n2: stopped",), ["n2 settle"]),
+        ({"sites": {"n2": "by hand"}}, ("n2: another site",), ["n2 serve"]),
+        ({"off": {"n2"}}, ("n2: stopped",), ["n2 serve"]),
     ],
 )
 def test_what_differs_is_named_and_mended_from_those_that_are_well(
@@ -143,7 +143,7 @@ def test_what_differs_is_named_and_mended_from_those_that_are_well(
 def test_certificates_of_the_operators_own_are_nobodys_to_send() -> None:
     there = Site(spec(generate=False), {"n1": "a", "n2": "b", "n3": "c"})
     ensure(cast(Access, there), there.wanted)
-    assert sorted(there.done) == SETTLED
+    assert sorted(there.done) == SERVED
 
 
 def test_the_names_are_those_of_a_certificate() -> None:
@@ -167,3 +167,12 @@ def test_at_a_vip_of_ipv6_it_serves_too() -> None:
     assert "[::]" not in site(spec(server="nginx"))
     assert "    ServerAlias 10.2.50.86 [fd00:2:50::86]\n" in site(spec(names=names))
     assert spec(names=names).alternative_names.endswith("IP:10.2.50.86,IP:fd00:2:50::86")
+
+
+def test_another_kind_of_server_takes_the_place_of_the_one_before_everywhere() -> None:
+    before = spec()
+    fewer = before.model_copy(update={"hosts": {"n1": HOSTS["n1"]}})
+    other = before.model_copy(update={"server": "nginx" if before.server == "apache" else "apache"})
+    assert [sorted(at) for _, at in obsolete(before, before)] == [[]]
+    assert [sorted(at) for _, at in obsolete(before, fewer)] == [["n2", "n3"]]
+    assert [sorted(at) for _, at in obsolete(before, other)] == [["n1", "n2", "n3"]]

@@ -9,13 +9,13 @@ from opennebula import packages
 from opennebula import ports as at
 from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
-from procedures.preflight.context import Finding, HostReport, Site, Weight
+from procedures.preflight.context import Finding, HostReport, Site, Weight, always, skippable
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 LEAST_MEMORY = 512 * MIB
-"""MariaDB, oned and its drivers do not fit into less beside the system."""
+"""MariaDB, oned and its drivers do not fit into less next to the system."""
 GOOD_MEMORY = 2 * GIB
 """What one-deploy gives the front-ends that it makes."""
 UNCOUNTED = 0.1
@@ -23,7 +23,7 @@ UNCOUNTED = 0.1
 
 
 @dataclass(frozen=True)
-class Need:
+class RoomNeed:
     """Room that our work takes."""
 
     path: str
@@ -31,23 +31,27 @@ class Need:
     size: int
 
 
-PACKAGES = (Need("/usr", "packages", 1536 * MIB), Need("/var/cache", "what is fetched", 512 * MIB))
+PACKAGES = (
+    RoomNeed("/usr", "packages", 1536 * MIB),
+    RoomNeed("/var/cache", "what is fetched", 512 * MIB),
+)
 """OpenNebula with its Ruby and Node, MariaDB, and what they need."""
-MARIADB = Need("/var/lib/mysql", "the database", GIB)
-"""Its own files, a log of 250000 records, and the copy that comes beside the former database."""
-SQLITE = Need("/var/lib/one", "the database", GIB)
-DUMPS = Need("/var/backups", "dumps", 512 * MIB)
+MARIADB = RoomNeed("/var/lib/mysql", "the database", GIB)
+"""Its own files, a log of 250000 records, and the copy that comes next to the former database."""
+SQLITE = RoomNeed("/var/lib/one", "the database", GIB)
+DUMPS = RoomNeed("/var/backups", "dumps", 512 * MIB)
 STAGED = (
-    Need("/usr", "packages", 512 * MIB),
-    Need("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
+    RoomNeed("/usr", "packages", 512 * MIB),
+    RoomNeed("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
 )
 LEAST_DUMP = 64 * MIB
-PATHS = sorted({one.path for one in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
+PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
 
 MARIADB_PORT = 3306
 _DATABASES = {family.database for family in FAMILIES}
 
 
+@always
 def distribution(site: Site) -> Iterator[Finding]:
     """There are packages for it."""
     for name in site.fresh:
@@ -58,6 +62,7 @@ def distribution(site: Site) -> Iterator[Finding]:
             yield Finding(error)
 
 
+@always
 def systemd(site: Site) -> Iterator[Finding]:
     """Services are its units."""
     for name in site.fresh:
@@ -73,6 +78,7 @@ def systemd(site: Site) -> Iterator[Finding]:
             )
 
 
+@always
 def mandatory_access(site: Site) -> Iterator[Finding]:
     """Not in the way by itself: it is good to know of when something is denied."""
     for name in site.fresh:
@@ -93,38 +99,42 @@ def _access(name: str, what: str, how: str) -> HostError:
     )
 
 
+@skippable
 def memory(site: Site) -> Iterator[Finding]:
     """Enough to work; and as much as others give a front-end."""
     for name in site.fresh:
         there = site.seen[name].ground.memory
         if there >= GOOD_MEMORY * (1 - UNCOUNTED):
             continue
-        hinders = there < LEAST_MEMORY * (1 - UNCOUNTED)
+        refuses = there < LEAST_MEMORY * (1 - UNCOUNTED)
         yield Finding(
             HostError(
                 name,
                 "check the memory",
-                expected=f"{_size(LEAST_MEMORY if hinders else GOOD_MEMORY)} for a front-end",
+                expected=f"{_size(LEAST_MEMORY if refuses else GOOD_MEMORY)} for a front-end",
                 seen=_size(there),
                 remedy=f"give {name} more memory",
             ),
-            Weight.REFUSAL if hinders else Weight.WARNING,
+            Weight.REFUSAL if refuses else Weight.WARNING,
         )
 
 
+@skippable
 def disk(site: Site) -> Iterator[Finding]:
     """Room for what is to come: what shares a file system shares its room."""
     for name, seen in site.seen.items():
-        by_mount: dict[str, list[Need]] = defaultdict(list)
+        by_mount: dict[str, list[RoomNeed]] = defaultdict(list)
         for need in _needs(site, name, seen):
             if need.path not in seen.ground.room:
                 continue  # A file system that does not answer says nothing of its room.
             by_mount[seen.ground.room[need.path].mount].append(need)
         for mount, needs in by_mount.items():
             free = seen.ground.room[needs[0].path].free
-            wanted = sum(one.size for one in needs)
+            wanted = sum(item.size for item in needs)
             if free < wanted:
-                parts = ", ".join(f"{_size(one.size)} in {one.path}: {one.what}" for one in needs)
+                parts = ", ".join(
+                    f"{_size(item.size)} in {item.path}: {item.what}" for item in needs
+                )
                 yield Finding(
                     HostError(
                         name,
@@ -136,7 +146,7 @@ def disk(site: Site) -> Iterator[Finding]:
                 )
 
 
-def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
+def _needs(site: Site, name: str, seen: HostReport) -> Iterator[RoomNeed]:
     if name in site.fresh:
         yield from PACKAGES
         yield MARIADB if site.spec.database.is_mariadb else SQLITE
@@ -146,11 +156,12 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
     elif site.change.is_upgrade and seen.facts is not None:
         yield from STAGED
         largest = max((dump.size for dump in seen.facts.dumps), default=0)
-        yield Need(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
+        yield RoomNeed(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
 
 
+@skippable
 def listeners(site: Site) -> Iterator[Finding]:
-    """Nobody else is where a service of ours will be."""
+    """No other program is where a service of ours will be."""
     wanted = {at.ONED: "opennebula"}
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:

@@ -8,12 +8,13 @@ from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
 from procedures.facts.observe import NO_ADDRESS, wrong_names
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, skippable
 
 OPEN = "open"
 REFUSED = "Connection refused"
 
 
+@skippable
 def names(site: Site) -> Iterator[Finding]:
     """Each finds the others by name, unless what we write into /etc/hosts will say it."""
     if len(site.spec.hosts) < 2:
@@ -52,6 +53,7 @@ def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dic
     return {name: at for name, at in wrong.items() if at != NO_ADDRESS}
 
 
+@skippable
 def ports(site: Site) -> Iterator[Finding]:
     """SSH, by which data go from one to another, and oned."""
     for target in site.seen:
@@ -62,8 +64,9 @@ def ports(site: Site) -> Iterator[Finding]:
         yield from _unreached(site, target, sources, wanted)
 
 
+@skippable
 def service_ports(site: Site) -> Iterator[Finding]:
-    """What runs beside oned; where nothing gets through at all, that is said already."""
+    """What runs next to oned; if nothing gets through at all, that is reported already."""
     features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
@@ -87,8 +90,8 @@ def _unreached(
     site: Site, target: str, sources: list[str], wanted: dict[int, str]
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
-    # Where nobody listens yet, it is the host itself that refuses: the way is free.
-    kept = {port for port, one in there.listening.items() if one.answers_at(address)}
+    # Where no program listens yet, it is the host itself that refuses: the way is free.
+    kept = {port for port, listener in there.listening.items() if listener.answers_at(address)}
     kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in sorted(sources):
@@ -114,6 +117,7 @@ def _unreached(
     )
 
 
+@skippable
 def interface(site: Site) -> Iterator[Finding]:
     """Each VIP's own, with an address of the front-end's in the VIP's subnet."""
     for name, seen in site.seen.items():
@@ -123,13 +127,15 @@ def interface(site: Site) -> Iterator[Finding]:
         vips = {vip.address for vip in site.spec.vips.get(name, ())}
         for vip in site.change.vips_of(name):
             if any(
-                one.interface == vip.interface
-                and one.address not in vips
-                and ipaddress.ip_address(one.address) in vip.network
-                for one in addresses
+                address.interface == vip.interface
+                and address.address not in vips
+                and ipaddress.ip_address(address.address) in vip.network
+                for address in addresses
             ):
                 continue
-            there = [f"{one.interface} {one.address}/{one.prefix}" for one in addresses]
+            there = [
+                f"{address.interface} {address.address}/{address.prefix}" for address in addresses
+            ]
             yield Finding(
                 HostError(
                     name,
@@ -143,15 +149,16 @@ def interface(site: Site) -> Iterator[Finding]:
             )
 
 
+@skippable
 def vip(site: Site) -> Iterator[Finding]:
-    """Nobody but the front-ends answers for any of them."""
-    grounds = [one.ground for one in site.seen.values()]
+    """No host but the front-ends answers for any of them."""
+    grounds = [report.ground for report in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
-    own = {mac for one in grounds for mac in one.macs}
+    own = {mac for ground in grounds for mac in ground.macs}
     if _lists_others(site):
         # One of those may have it; the zone's own check names them.
         return
-    own |= {mac for one in grounds for of, mac in one.neighbours.items() if of in addresses}
+    own |= {mac for ground in grounds for of, mac in ground.neighbours.items() if of in addresses}
     strange: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, seen in sorted(site.seen.items()):
         for address in site.change.addresses:
@@ -175,5 +182,5 @@ def vip(site: Site) -> Iterator[Finding]:
 
 def _lists_others(site: Site) -> bool:
     """Return whether a zone on these hosts has servers that are none of the front-ends."""
-    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    pools = [report.facts.pool for report in site.seen.values() if report.facts]
     return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, always, skippable
 
 _MANAGERS = {
     "keepalived": "it moves addresses by itself: take this VIP out of its configuration",
@@ -17,6 +17,7 @@ _MANAGERS = {
 _POLICIES = ("simple_password_check", "cracklib_password_check", "validate_password")
 
 
+@skippable
 def own_name(site: Site) -> Iterator[Finding]:
     """Each host finds itself by the name that it has, or is about to get."""
     for name in sorted(site.fresh):
@@ -37,6 +38,7 @@ def own_name(site: Site) -> Iterator[Finding]:
         )
 
 
+@always
 def cloud_init(site: Site) -> Iterator[Finding]:
     """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
     for name in sorted(site.fresh):
@@ -57,15 +59,18 @@ def cloud_init(site: Site) -> Iterator[Finding]:
         )
 
 
+@skippable
 def locale(site: Site) -> Iterator[Finding]:
     """Each host has the locales that the stack sets: with another one each login would warn."""
     before = site.change.before.locales if site.change.before else ()
     for name, seen in sorted(site.seen.items()):
-        there = {_plain(one) for one in seen.ground.locales}
+        there = {_plain(wanted) for wanted in seen.ground.locales}
         missing = [
-            one
-            for one in site.spec.locales
-            if (name in site.fresh or one not in before) and there and _plain(one) not in there
+            wanted
+            for wanted in site.spec.locales
+            if (name in site.fresh or wanted not in before)
+            and there
+            and _plain(wanted) not in there
         ]
         if missing:
             yield Finding(
@@ -86,6 +91,7 @@ def _plain(name: str) -> str:
     return f"{language}.{charset.lower().replace('-', '')}"
 
 
+@skippable
 def proxy(site: Site) -> Iterator[Finding]:
     """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
     wanted = {
@@ -101,7 +107,7 @@ def proxy(site: Site) -> Iterator[Finding]:
             if key.lower() in ("http_proxy", "all_proxy") and value
         }
         past = ",".join(value for key, value in environment.items() if key.lower() == "no_proxy")
-        missing = [one for one in wanted if not _goes_past(past, one)]
+        missing = [target for target in wanted if not _goes_past(past, target)]
         if not proxies or not missing:
             continue
         yield Finding(
@@ -140,8 +146,9 @@ def _without_password(url: str) -> str:
     return re.sub(r"//[^@/]*@", "//…@", url)
 
 
+@skippable
 def vip_managers(site: Site) -> Iterator[Finding]:
-    """Nobody else configures a VIP; and who manages its interface is good to know of."""
+    """Nothing else configures a VIP; and what manages its interface is good to know."""
     for name, seen in sorted(site.seen.items()):
         vips = site.change.vips_of(name)
         for vip in vips:
@@ -172,15 +179,16 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                 )
 
 
+@skippable
 def password_policy(site: Site) -> Iterator[Finding]:
     """MariaDB takes the password of the stack's account."""
     for name in sorted(site.fresh):
         policy = site.seen[name].ground.password_policy
-        rules = [one for one in _POLICIES if one in policy]
+        rules = [rule for rule in _POLICIES if rule in policy]
         if not rules or not site.spec.database.is_mariadb:
             continue
         faults = _faults(site.db_password, site.spec.database.owner, policy)
-        unknown = [one for one in rules if one != "simple_password_check"]
+        unknown = [rule for rule in rules if rule != "simple_password_check"]
         if not faults and not unknown:
             continue
         yield Finding(
