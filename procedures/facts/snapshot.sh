@@ -1,6 +1,7 @@
 # Report what status and doctor show of a front-end in addition to its facts; sent with observe, and
 # changes nothing.
 #: use family oned
+#: units
 #: folders: whose file systems are shown
 #: certchain: of the web server; or nothing
 #: web_server: apache or nginx; or nothing
