@@ -196,6 +196,11 @@ class Api:
             or str(user.PASSWORD) == hashlib.sha256(password.encode()).hexdigest()
         )
 
+    def has_endless_token(self) -> bool:
+        """Whether oneadmin has a login token without an end, such as ``admit`` makes."""
+        tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
+        return any(int(one.EXPIRATION_TIME) == -1 for one in tokens)
+
     def set_password(self, password: str) -> None:
         """Make it oneadmin's only password; the former one and all login tokens are revoked."""
         self._write(lambda: self._server.user.passwd(0, password))

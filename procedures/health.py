@@ -23,7 +23,7 @@ from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged, to_leader
-from procedures.wait import INTERVAL, until
+from procedures.wait import repeat, until
 from procedures.zone_data import CONVERGENCE, observe, require_equal
 from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
@@ -236,7 +236,8 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
             expected="one leader with all others its followers, none of them behind",
             seconds=CONVERGENCE,
             seen=lambda: "; ".join(lacking) or states(last),
-            remedy="look at /var/log/one/oned.log on the servers named, then run again",
+            remedy="pulumi refresh, then pulumi up: what can be repaired is repaired; otherwise"
+            " look at /var/log/one/oned.log on the servers named",
         )
 
     try:
@@ -255,17 +256,19 @@ def _same_answers(
     During an election no server can hand anything on. Only under one leader that led all the while
     is it the server's own fault.
     """
-    deadline = time.monotonic() + WRITE
+    wrong: dict[str, tuple[str, str]] = {}
     left, head = dict(known), leadership(view)
-    while left:
+
+    def look() -> bool | None:
+        nonlocal left, wrong
         asked = on_each(left, lambda host: _wrong_answer(access, host, view))
-        left = {name: host for name, host in left.items() if asked[name]}
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            break
-        time.sleep(INTERVAL)
-    name, (expected, seen) = next((n, wrong) for n, wrong in asked.items() if wrong)
+        wrong = {name: one for name, one in asked.items() if one}
+        left = {name: known[name] for name in wrong}
+        return None if wrong else True
+
+    if repeat(look, WRITE):
+        return
+    name, (expected, seen) = next(iter(wrong.items()))
     is_its_own = head == leadership(wait_for_leader(access, hosts))
     raise HostError(
         name,

@@ -49,6 +49,8 @@ def roll_out(
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
+        if whole.leader not in hosts:
+            raise zone_leader.strange_leader(whole.leader, "roll out")
         names = pending(whole.facts, whole.leader, release.version, listed=listed)
         turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
@@ -81,13 +83,17 @@ def pending(
 ) -> list[str]:
     """The servers to restart, in their order: followers, then the leader.
 
-    A follower is behind, too, when the leader's list of servers changed after its start: it reads
-    that list only when it starts, and would not find a newer server as its leader. The zone's row
-    changes with more than its servers: where they are as ``listed``, which every follower was seen
-    to know, none is behind by that; nor where the zone was ``adopted`` as it is. So is a server
-    on which packages of that version wait.
+    A follower is behind, too, when a server was added to the leader's list after its start: it
+    reads that list only when it starts, and would not find a newer server as its leader. One that
+    left is no reason: a candidate counts the servers in its database. The zone's row changes with
+    more than its servers: where each of them is ``listed``, which every follower was seen to know,
+    none is behind by that; nor where the zone was ``adopted`` as it is. So is a server on which
+    packages of that version wait.
+
+    Servers that are not in ``seen`` are about to leave, and older than any of ``listed``.
     """
-    knows = adopted or (listed is not None and set(listed) == set(seen[leader].pool))
+    added = {entry for entry in seen[leader].pool if entry.name in seen} - {*(listed or ())}
+    knows = adopted or (listed is not None and not added)
     changed = 0 if knows else seen[leader].zone_changed
     stale = {
         name

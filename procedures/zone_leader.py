@@ -1,6 +1,5 @@
 """The zone's leader: wait for it, and call it through elections."""
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -11,7 +10,7 @@ from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.zone import ZoneView
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
-from procedures.wait import INTERVAL, until
+from procedures.wait import repeat, until
 
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
@@ -94,24 +93,25 @@ def ask(
     An election is waited out, and the call made again: one that was refused, or not answered, may
     have been taken all the same.
     """
-    deadline = time.monotonic() + WRITE
-    while True:
+    failures: list[HostError] = []
+
+    def attempt() -> tuple[T] | None:
         host = find()
         try:
-            return call(access.api(host, timeout=ANSWER))
-        except NotAuthenticatedError as error:
-            raise HostError(
-                host.name, step, expected=expected, seen=str(error), remedy=remedy
-            ) from None
-        except HostError:
-            if time.monotonic() > deadline:
-                raise
+            return (call(access.api(host, timeout=ANSWER)),)
+        except HostError as error:
+            failures.append(error)
         except ApiError as error:
-            if time.monotonic() > deadline:
-                raise HostError(
-                    host.name, step, expected=expected, seen=str(error), remedy=remedy
-                ) from None
-        time.sleep(INTERVAL)
+            said = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
+            if isinstance(error, NotAuthenticatedError):
+                raise said from None
+            failures.append(said)
+        return None
+
+    answer = repeat(attempt, WRITE)
+    if answer is None:
+        raise failures[-1]
+    return answer[0]
 
 
 def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:

@@ -9,6 +9,8 @@ Instances keep no attributes and their classes live in importable modules, so th
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -26,8 +28,16 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from hosts.errors import HostError
 from providers import progress, runtime
-from providers.runtime import CREATE, INCOMPLETE, PROVIDER_KEY, recorded, recorded_create
+from providers.runtime import (
+    ATTEMPTED,
+    CREATE,
+    INCOMPLETE,
+    PROVIDER_KEY,
+    recorded,
+    recorded_create,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 Outputs = dict[str, Any]
+Props = Mapping[str, Any]
 
 _refreshed: set[str] = set()
 """The resources that this process has read."""
@@ -52,6 +63,8 @@ class Provider(ResourceProvider):
     """What the next ``up`` does about a difference that was found."""
     changes_hosts: ClassVar[bool] = True
     """Its create and update may change something, so that a failed one is recorded."""
+    fixed_id: ClassVar[str] = ""
+    """The ID of a kind that a stack has once; of the others it is the name of the spec's host."""
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
@@ -125,63 +138,47 @@ class Provider(ResourceProvider):
         """Remove it; where it is gone already, nothing happens."""
         access, run, spec = self._begin(props)
         with progress.operation(_urn(props), "delete"):
-            if not run.observes:
+            if run.observes:
+                return
+            try:
                 self.do_delete(access, run, spec, props)
+            except HostError:
+                progress.warn(_urn(props), "to keep it after all: pulumi refresh, then pulumi up")
+                raise
 
     def identifier(self, spec: Any) -> str:
         """Return the ID of the resource."""
-        raise NotImplementedError
+        return self.fixed_id or str(spec.host.name)
 
-    def is_adopted(self, run: "RunState", spec: Any) -> bool:
+    def is_adopted(self, run: RunState, spec: Any) -> bool:
         """Return whether this is part of a zone that ran before the stack, and stays as it is."""
         return run.adopts
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Create; return the outputs."""
         raise NotImplementedError
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         """Create what a create that failed, with ``olds``, may have left half made."""
         return self.do_update(access, run, spec, olds, news)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Return the outputs as they are now; ``drift`` lists what differs from the spec."""
         raise NotImplementedError
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         """Update; return the outputs."""
         raise NotImplementedError
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
         """Delete. By default there is nothing to remove."""
 
     def _update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         is_new = olds.get(INCOMPLETE) == CREATE
         is_left = run.observes or (is_new and self.is_adopted(run, spec))
@@ -192,7 +189,7 @@ class Provider(ResourceProvider):
         return self.do_update(access, run, spec, olds, news)
 
     def _observe(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: Any, props: Mapping[str, Any]
     ) -> Outputs:
         seen = self.do_read(access, run, spec, props)
         for difference in seen.get("drift", ()):
@@ -201,7 +198,7 @@ class Provider(ResourceProvider):
 
     def _begin(
         self, props: Mapping[str, Any], *, reads: bool = False
-    ) -> tuple["Access", "RunState", Any]:
+    ) -> tuple[Access, RunState, Any]:
         """Return what an operation on a resource works with: this is where most is imported."""
         from providers import run_state
 
@@ -209,6 +206,13 @@ class Provider(ResourceProvider):
             run_state.forget_survey()
         run = run_state.current()
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
+
+    def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
+        """Return what may be in place: the spec of before, and those of updates that failed since.
+
+        A failed update may have been at work anywhere; a config put back must undo that, too.
+        """
+        return [self.spec_of({"spec": one}) for one in (olds["spec"], *olds.get(ATTEMPTED, ()))]
 
     def spec_of(self, props: Mapping[str, Any]) -> Any:
         """Return the typed spec of a resource with these inputs. Raises ValueError."""
@@ -222,17 +226,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def as_input(model: "BaseModel") -> dict[str, Any]:
+def as_input(model: BaseModel) -> dict[str, Any]:
     """A model as an input of a resource."""
     return model.model_dump(mode="json", exclude_none=True)
 
 
-def hosts_input(hosts: "Mapping[str, Host]") -> dict[str, Any]:
+def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
     """Front-ends as an input of a resource; their order is nothing."""
     return {name: as_input(host) for name, host in sorted(hosts.items())}
 
 
-def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
+def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     """Return the front-ends that a resource was given."""
     from hosts.models import Host
 

@@ -17,7 +17,7 @@ class LoginKeysProvider(EverywhereProvider):
     """What ``ensure_keys_for`` asks for, on all front-ends at once."""
 
     spec_type = "LoginKeysSpec"
-    kind = "login-keys"
+    fixed_id = "login-keys"
     procedure = "procedures.credentials.login_keys"
 
 

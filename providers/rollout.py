@@ -1,12 +1,14 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -22,20 +24,13 @@ class RolloutProvider(Provider):
     """The last step for the servers: each runs the configuration that it has."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "rollout"
 
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "rollout"
-
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Who leads now, and who waits for a restart.
 
         Index and commit move with every write: they stay as they were at the last ``up``.
@@ -71,16 +66,19 @@ class RolloutProvider(Provider):
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = run.still_there(hosts_of(olds))
-        return _roll_out(access, run, spec, {**leaving, **run.front_ends}, news, olds=olds)
+        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        return _roll_out(
+            access,
+            run,
+            spec,
+            {**leaving, **run.front_ends},
+            news,
+            listed=_pool(olds),
+            owners={former.database.owner for former in self.former_specs(olds)},
+        )
 
 
 class Rollout(Resource, module="opennebula", name="Rollout"):
@@ -93,8 +91,8 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         features: Sequence[str],
         after: Mapping[str, Input[Any]],
@@ -128,17 +126,17 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: "Access",
-    run: "RunState",
-    spec: "ZoneSpec",
-    hosts: "Mapping[str, Host]",
+    access: Access,
+    run: RunState,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
     news: Mapping[str, Any],
     *,
-    olds: Mapping[str, Any] | None = None,
+    listed: Collection[ServerEntry] | None = None,
+    owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
     from procedures.rollout import roll_out, roll_out_solo
-    from procedures.specs import ZoneSpec
 
     features = news["features"]
     seen: Mapping[str, Facts]
@@ -150,7 +148,7 @@ def _roll_out(
             run.release,
             staying=run.front_ends,
             features=features,
-            listed=_pool(olds or {}),
+            listed=listed,
         )
         outputs, seen = _outputs(whole, run.front_ends), whole.facts
         run.rolled_out = whole
@@ -159,13 +157,16 @@ def _roll_out(
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
         backups = _backups({host.name: seen[host.name].dumps})
         outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
-    former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
+    former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     return {**outputs, "drift": []}
 
 
-def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
-    """The zone's servers as the last rollout left them, which all of them know since."""
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
+    """The servers that stayed at the last rollout, which all of them know since.
+
+    One that left is unknown to those that were restarted later, should it come back.
+    """
     from opennebula.zone import ServerEntry
 
     listed = props.get("pool")
@@ -174,13 +175,14 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
-def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
+def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
             for entry in whole.facts[whole.leader].pool
+            if entry.name in staying
         ],
         "servers": [
             {
@@ -199,7 +201,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
     }
 
 
-def _backups(kept: "Mapping[str, Sequence[Dump]]") -> dict[str, list[Outputs]]:
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
     return {
         name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
         for name, dumps in kept.items()

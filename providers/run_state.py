@@ -10,6 +10,9 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
+- ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
+- ``departing``: written by Zone; read by Rollout, in which they take part.
+- ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
 - ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
@@ -94,6 +97,12 @@ class RunState:
         self.adopted: frozenset[str] = frozenset()
         """The servers of a zone that ran before this stack: this run leaves them as they are. Set
         by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.leaving: Mapping[str, str] | None = None
+        """Names and addresses of the servers that are yet to leave the zone."""
+        self.departing: Mapping[str, Host] = {}
+        """Front-ends that are yet to leave the zone, also those that a failed update added."""
+        self.former_owners: frozenset[str] = frozenset()
+        """Owners of the database that the stack had, also in an update that failed later."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None

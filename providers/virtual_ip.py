@@ -1,16 +1,17 @@
 """Where clients reach the leader: the zone's ENDPOINT, and the VIPs, where there are any."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Props, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
-    from procedures.specs import ZoneSpec
+    from procedures.specs import Vip, ZoneSpec
     from providers.run_state import RunState
 
 
@@ -19,19 +20,15 @@ class VirtualIpProvider(Provider):
 
     spec_type = "ZoneSpec"
 
-    def identifier(self, spec: "ZoneSpec") -> str:
+    def identifier(self, spec: ZoneSpec) -> str:
         """Return the ENDPOINT."""
         return spec.endpoint
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
         return self._settled(access, run, spec)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Which hosts hold any of them."""
         from procedures.vip.address import faults, holders
         from procedures.vip.virtual_ip import endpoint_differences
@@ -52,26 +49,17 @@ class VirtualIpProvider(Provider):
         }
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """The same, wherever the addresses were before."""
-        from procedures.specs import ZoneSpec
         from procedures.vip.address import drop
 
-        before = ZoneSpec.model_validate(olds["spec"])
         kept = {vip.address for vip in spec.vips}
-        gone = [vip for vip in before.vips if vip.address not in kept]
+        gone = [vip for vip in self._former_vips(olds) if vip.address not in kept]
         drop(access, gone, run.front_ends)
         return self._settled(access, run, spec)
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
         """No server holds them any more, and each asks its own oned. The hooks have changed."""
         from opennebula.zone import endpoint
         from procedures.facts.observe import zone_view
@@ -79,7 +67,7 @@ class VirtualIpProvider(Provider):
         from procedures.vip.virtual_ip import set_endpoint
 
         hosts = run.front_ends
-        drop(access, spec.vips, hosts)
+        drop(access, self._former_vips(props), hosts)
         if hosts and zone_view(access, hosts).leader():
             set_endpoint(
                 access,
@@ -87,7 +75,10 @@ class VirtualIpProvider(Provider):
                 hosts,
             )
 
-    def _settled(self, access: "Access", run: "RunState", spec: "ZoneSpec") -> Outputs:
+    def _former_vips(self, olds: Props) -> list[Vip]:
+        return [vip for former in self.former_specs(olds) for vip in former.vips]
+
+    def _settled(self, access: Access, run: RunState, spec: ZoneSpec) -> Outputs:
         from procedures.vip.virtual_ip import set_endpoint
 
         seen, run.rolled_out = run.rolled_out, None
@@ -111,7 +102,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
+        spec: ZoneSpec,
         *,
         leader: Input[str],
         urn: str,

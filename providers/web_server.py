@@ -17,7 +17,7 @@ class WebServerProvider(EverywhereProvider):
     """What ``ssl`` asks for, on all front-ends at once."""
 
     spec_type = "WebSpec"
-    kind = "web-server"
+    fixed_id = "web-server"
     procedure = "procedures.web_server.web_server"
 
 

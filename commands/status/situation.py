@@ -10,6 +10,7 @@ from hosts.errors import HostError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, following, quorum
 from procedures import host_drift, services
 from procedures.facts.facts import Facts
+from procedures.facts.observe import names_of_leaving
 from procedures.facts.snapshot import Snapshot, ZoneSnapshot
 from procedures.replica_drift import mismatches
 from procedures.rollout import pending
@@ -139,7 +140,10 @@ class Situation:
             state = None
         try:
             found = host_drift.drift(
-                host_drift.with_lead(seen, spec, state), spec, self.target.access.secrets
+                host_drift.with_lead(seen, spec, state),
+                spec,
+                self.target.access.secrets,
+                names_of_leaving(self.facts.values(), spec.names),
             )
         except HostError as error:
             return (f"{error.seen}: {error.expected} is expected",)

@@ -34,11 +34,13 @@ def set_password(
     leaving: Mapping[str, Host],
     *,
     changed: bool,
+    failed: bool = False,
 ) -> None:
     """Have the zone's servers take the stack's password, where they do not have it yet.
 
     ``changed``: the stack had another one before. Only then one that the servers refuse is set: a
-    zone that is merely taken over keeps its own. Nothing happens where no oned runs, or where the
+    zone that is merely taken over keeps its own. ``failed``: an update that failed may have let in
+    another one, which is revoked then. Nothing happens where no oned runs, or where the
     files show no way in. Raises HostError.
     """
     hosts = {**leaving, **staying}
@@ -53,6 +55,7 @@ def set_password(
         way is access
         and set(files.values()) == {_line(new)}
         and all(_only(access, running, new).values())
+        and not (failed and _lets_in_another(access, running))
     ):
         return
     with zone_lock(access, staying):
@@ -186,6 +189,10 @@ def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str,
             return False
 
     return on_each(hosts, ask)
+
+
+def _lets_in_another(access: Access, hosts: Mapping[str, Host]) -> bool:
+    return _asked(access, hosts, lambda api: api.has_endless_token())
 
 
 def _head(access: Access, members: Mapping[str, Host]) -> Host:

@@ -118,6 +118,8 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     """Those in which this program sets something, by path, as far as they are there."""
     hostname: str = ""
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """Our part of /etc/hosts: name to address."""
     hosts_template: str = ""
     """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
     keeps_hostname: bool | None = None

@@ -1,7 +1,7 @@
 """What is there: a front-end's facts in one round trip, and the zone as every endpoint sees it."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -182,8 +182,8 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                 "resolve the front-ends' names",
                 expected=f"{name} at {hosts[name].address}",
                 seen=seen_at,
-                remedy="correct the name service or /etc/hosts there, or set"
-                " opennebula-ha:ensure_hosts: true",
+                remedy="with opennebula-ha:ensure_hosts: true, pulumi refresh, then pulumi up;"
+                " otherwise correct the name service or /etc/hosts there",
             )
 
 
@@ -194,6 +194,29 @@ def wrong_names(seen: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     """The names with which that one does not find such a host, and the address that it finds."""
     first = {name: (seen.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
     return {name: at for name, at in first.items() if at != hosts[name].address}
+
+
+def names_of_leaving(
+    seen: Collection[Facts],
+    staying: Collection[str],
+    lost: Collection[str] = (),
+    known: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Names and addresses of the zone's servers that are yet to leave. Pure.
+
+    While a server is listed all others must find it: a leader reaches it by its name. The address
+    is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work. Where
+    the first server is still standalone no other one on its list has served.
+    """
+    listed = {
+        entry.name
+        for front_end in seen
+        if not front_end.view(None).is_standalone
+        for entry in front_end.pool
+    }
+    at = {name: address for front_end in seen for name, address in front_end.own_names.items()}
+    at |= known or {}
+    return {name: at[name] for name in sorted(listed - {*staying} - {*lost}) if name in at}
 
 
 _UNITS = (

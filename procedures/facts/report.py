@@ -49,6 +49,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
+        own_names=dict(_names(values.get("own_names", ""))),
         hosts_template=values.get("hosts_template", ""),
         keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
@@ -98,6 +99,12 @@ def files(values: Mapping[str, str]) -> dict[str, File]:
         content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
         found[path] = File(content, int(mode, 8), owner)
     return found
+
+
+def _names(text: str) -> Iterable[tuple[str, str]]:
+    for line in text.splitlines():
+        address, name = line.split()
+        yield name, address
 
 
 def _variable(name: str) -> str:

@@ -151,8 +151,8 @@ def _observe(
         try:
             output = access.run(
                 host,
-                "observe",
                 "snapshot",
+                "observe",
                 variables={
                     **question(database, hosts, checksums=compare),
                     "folders": " ".join(FOLDERS),

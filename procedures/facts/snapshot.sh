@@ -1,5 +1,5 @@
-# Report what status and doctor show of a front-end in addition to its facts; sent with observe, and
-# changes nothing.
+# Report what status and doctor show of a front-end in addition to its facts; observe.sh follows.
+# Changes nothing.
 #: use family oned
 #: units
 #: folders: whose file systems are shown
@@ -10,8 +10,8 @@ if [ -n "$certchain" ]; then
     tell certificate "$(openssl x509 -in "$certchain" -noout -enddate 2>/dev/null | cut -d= -f2 || true)"
 fi
 if [ -n "$web_server" ]; then
-    web_unit=${web_server}_unit
-    tell web "$(systemctl show -p ActiveState --value "${!web_unit}")"
+    case $web_server in apache) web_unit=$apache_unit ;; *) web_unit=$nginx_unit ;; esac
+    tell web "$(systemctl show -p ActiveState --value "$web_unit")"
 fi
 # For how long a stop is under way, and what a process that ends again and again said last.
 tell changed "$(systemctl show -p StateChangeTimestampMonotonic --value opennebula.service)"

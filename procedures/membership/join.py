@@ -30,7 +30,7 @@ from procedures.oned_service import assign_server_id, start, stop
 from procedures.replica_drift import lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
-from procedures.wait import INTERVAL, until
+from procedures.wait import INTERVAL, repeat, until
 
 STEP = "join the zone"
 SECOND_LOOK = 3.0
@@ -346,14 +346,17 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberSt
 
     While clients write all the time, the leader's last record is always another.
     """
-    deadline = time.monotonic() + CATCH_UP
     records = zone_leader.LeaderRecords(access, hosts)
-    while True:
+    view, record = ZoneView((), {}), None
+
+    def look() -> bool | None:
+        nonlocal view, record
         view, record = records.look()
-        caught_up = record is not None and name in view.statuses and not _lag(view, name, record)
-        if caught_up or time.monotonic() > deadline:
-            return _by_status(view, name, record)
-        time.sleep(INTERVAL)
+        known = record is not None and name in view.statuses
+        return True if known and not _lag(view, name, record) else None
+
+    repeat(look, CATCH_UP)
+    return _by_status(view, name, record)
 
 
 def _by_status(view: ZoneView, name: str, record: int | None = None) -> MemberStatus:

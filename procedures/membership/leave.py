@@ -13,8 +13,9 @@ from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.install.hosts_file import change_names
 from procedures.oned_service import stop
-from procedures.parallel import on_each, side_by_side
+from procedures.parallel import side_by_side
 from procedures.specs import ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
@@ -36,12 +37,10 @@ def leave(
     *,
     allow_degraded: bool,
     dumped: bool = False,
-    in_hosts_file: bool = False,
 ) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
-    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
-    their /etc/hosts by our work; it is removed last.
+    ``dumped``: this run has kept a dump for it.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
     ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
@@ -67,10 +66,6 @@ def leave(
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
-    if in_hosts_file:
-        on_each(
-            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
-        )
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
@@ -137,13 +132,15 @@ def prepare(
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
+    in_hosts_file: bool = False,
 ) -> bool:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done next to
-    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
-    anything is touched.
+    it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
+    must find who joins. Returns False, with nothing done, where the zone has no leader. Raises
+    HostError before anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -163,6 +160,10 @@ def prepare(
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
+    listed = {entry.name for entry in view.pool}
+    if in_hosts_file and staying.keys() - listed:
+        there = {n: host for n, host in leaving.items() if n in listed - silent.keys()}
+        change_names(access, there, added=staying)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):

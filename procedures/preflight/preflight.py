@@ -36,6 +36,8 @@ class Checked:
     """Of every host, for the step that changes it next."""
     adopted: frozenset[str]
     """The front-ends of a zone that runs already."""
+    leaving: Mapping[str, str] | None = None
+    """Names and addresses of those that are yet to leave the zone; None if that is not known."""
 
 
 def preflight(
@@ -82,7 +84,7 @@ def preflight(
     wrong += foreseen.refusals
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
-    return Checked(facts, foreseen.adopted)
+    return Checked(facts, foreseen.adopted, foreseen.leaving)
 
 
 def _look(

@@ -20,7 +20,7 @@ from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
 from procedures.credentials import password
 from procedures.facts.facts import Facts
-from procedures.facts.observe import facts_where_possible, statuses, zone_view
+from procedures.facts.observe import facts_where_possible, names_of_leaving, statuses, zone_view
 from procedures.facts.signs import on_sqlite
 from procedures.install.install import not_ours
 from procedures.membership import join, leave
@@ -56,6 +56,8 @@ class Foreseen:
     refusals: tuple[HostError, ...] = ()
     adopted: frozenset[str] = frozenset()
     """The front-ends of a zone that runs already."""
+    leaving: Mapping[str, str] | None = None
+    """See ``names_of_leaving``; None where that was not looked at."""
 
 
 def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Foreseen:
@@ -79,7 +81,15 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     except HostError as error:
         return Foreseen((error,))
     views = [front_end.view(answers.get(name)) for name, front_end in known.items()]
-    foreseen = judge(change, views, view, access.secrets.one_pass)
+    foreseen = replace(
+        judge(change, views, view, access.secrets.one_pass),
+        leaving=names_of_leaving(
+            known.values(),
+            change.staying,
+            change.lost,
+            {name: host.address for name, host in change.leaving.items()},
+        ),
+    )
     if any(on_sqlite(front_end, change.zone.database) for front_end in known.values()):
         # Its data are about to be moved, as the config says.
         return replace(foreseen, adopted=frozenset())

@@ -135,6 +135,9 @@ SCENARIOS: dict[str, Scenario] = {
     "upgrade the database": Scenario(lambda: settled(THREE), UPGRADED, stops=True),
     "go back": Scenario(lambda: settled(THREE, UPGRADED), BACK, stops=True),
     "restore": Scenario(with_dump, THREE.but(restore_from=dump_path())),
+    "restore with another password": Scenario(
+        with_dump, THREE.but(restore_from=dump_path(), one_pass="another")
+    ),
 }
 
 
@@ -221,12 +224,16 @@ def interrupt(
 
 
 def check(operator: Operator, config: Config) -> None:
-    """The zone is whole, and a further run finds nothing to do."""
+    """The zone is whole, and neither a refresh nor a further run finds anything to do."""
     site = operator.site
     site.assert_whole(config.front_ends, highly_available=config.highly_available)
+    site.assert_names(config.front_ends)
     word = dict(config.more).get("one_pass", "one")
     passwords = {site.database(name).content.passwords for name in config.front_ends}
     assert passwords == {frozenset({word})}
+    assert operator.preview(config) == []
+    assert operator.refresh(config) == []
+    assert operator.preview(config) == []
     operator.up(config)
     assert operator.faults.seen == []
 
