@@ -125,8 +125,9 @@ class Situation:
     @cached_property
     def waiting(self) -> list[str]:
         """The servers that wait for a restart."""
-        version = self.target.settings.one_version
-        return pending(self.facts, self.leader or "", version, adopted=True)
+        if self.leader is None or self.leader not in self.facts:
+            return sorted(name for name, one in self.facts.items() if one.is_behind)
+        return pending(self.facts, self.leader, self.target.settings.one_version, adopted=True)
 
     def drift(self, name: str) -> tuple[str, ...]:
         """Return how that host differs from the stack and, in its keys, from the leader.
