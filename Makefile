@@ -3,12 +3,12 @@ STACK ?= lab
 PY := .venv/bin/python
 # Test labs that run at once: on two cores, the hosts of two leave half of the time unused.
 LABS ?= 4
-CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
+CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests policy
 .DEFAULT_GOAL := help
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi status doctor logs switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ convert: ## Write a stack's file from a one-deploy inventory (INVENTORY=file STA
 	@scripts/setup convert
 	@$(PY) -m commands.convert --stack '$(STACK)' $(if $(LOOK),--look) $(if $(FORCE),--force) $(if $(VAULT),--vault-password-file='$(VAULT)') $(if $(GROUP),--group='$(GROUP)') -- '$(INVENTORY)'
 
-preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; TIMES=1: show the time of each step)
+preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; OPTIONS="--diff"; TIMES=1: show the time of each step)
 	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
 
 pulumi: setup ## Run any other Pulumi command on a stack (ARGS="stack export")
@@ -46,6 +46,10 @@ doctor: setup ## Explain each abnormal state of a stack's zone, and how to cure 
 
 logs: setup ## Show elections and errors in the logs of all front-ends, by time (STACK=…, OPTIONS='--since 1h --all')
 	@scripts/pulumi '$(STACK)' logs $(OPTIONS)
+
+policy: ## Create the environment of the policy pack, for OPTIONS="--policy-pack policy"
+	@[ -x policy/.venv/bin/python ] || python3 -m venv policy/.venv
+	@policy/.venv/bin/python -m pip install --quiet --requirement policy/requirements.txt
 
 switchover: setup ## Make another front-end the leader (STACK=…, TO=n1a2)
 	@scripts/pulumi '$(STACK)' switchover '$(TO)'
@@ -87,4 +91,4 @@ lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .site
+	@rm -rf .venv .venv-convert policy/.venv .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .site

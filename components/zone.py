@@ -60,6 +60,7 @@ class HighAvailableZone(ComponentResource):
             wanted=specs.digest(settings, [*wanted, zone]),
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
+            exceptions=specs.exceptions(settings),
             urn=urn([ZONE], "Preflight", name),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )
@@ -136,9 +137,10 @@ class HighAvailableZone(ComponentResource):
             self.virtual_ip = VirtualIp(
                 name,
                 zone,
-                leader=self.rollout.leader,
                 urn=urn([ZONE], "VirtualIp", name),
-                opts=ResourceOptions(parent=self, deleted_with=self.zone),
+                opts=ResourceOptions(
+                    parent=self, depends_on=[self.rollout], deleted_with=self.zone
+                ),
             )
         if settings.ssl.is_on:
             WebServer(
@@ -164,14 +166,20 @@ class HighAvailableZone(ComponentResource):
         return Commands(settings.commands, settings.ssh, self)
 
     def outputs(self) -> dict[str, Input[Any]]:
-        """Return the outputs of the zone, which are those of the stack."""
-        vip = self.virtual_ip
+        """Return the outputs of the zone, which are those of the stack: what identifies its parts.
+
+        What moves by itself is in ``status``, as the last ``up`` that looked at the zone saw it.
+        """
         return {
-            "leader": self.rollout.leader,
-            "endpoint": vip.endpoint if vip else None,
-            "servers": self.rollout.servers,
-            "vip_holder": vip.holder if vip and self._has_vips else None,
+            "endpoint": self.virtual_ip.endpoint if self.virtual_ip else None,
+            "servers": self.rollout.servers.apply(by_name),
             "backups": self.rollout.backups,
+            # The leader may have changed since then: only the time makes it true.
+            "status": Output.all(
+                at=self.rollout.verified_at,
+                leader=self.rollout.leader,
+                vip_holder=self.rollout.leader if self._has_vips else None,
+            ),
         }
 
     def _revisions(self) -> dict[str, Input[Any]]:
@@ -181,3 +189,10 @@ class HighAvailableZone(ComponentResource):
             if front_end.member is not None:
                 found[f"{front_end.name} server"] = front_end.member.revision
         return found
+
+
+def by_name(servers: Any) -> Any:
+    """Return the zone's servers by name; states of earlier versions have a list."""
+    if not isinstance(servers, list):
+        return servers
+    return {one["name"]: {"id": one["id"], "endpoint": one["endpoint"]} for one in servers}

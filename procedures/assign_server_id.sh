@@ -4,8 +4,7 @@
 #: zone: the zone's body as the leader has it, or nothing
 #: secret oned_conf
 step "set SERVER_ID"
-await_stopped
-! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
+require_stopped
 put_conf "$oned_conf"
 if [ -n "$zone" ]; then
     # Until the log has brought it the newest servers it would count votes by an older list.

@@ -58,6 +58,8 @@ def roll_out(
     while turns := due():
         name, has_packages = turns[0]
         done.add(turns[0])
+        turn, all_turns = len(done), len(done) + len(turns) - 1
+        access.report(f"{name}: restart {turn} of {all_turns} of this rollout")
         if has_packages:
             upgrade.swap(access, hosts[name])
         else:

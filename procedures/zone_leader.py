@@ -32,7 +32,7 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
         last = zone_view(access, hosts)
         return last if last.leader() and last.pool else None
 
-    access.report("wait for a leader")
+    access.report(f"wait for a leader, at most {ELECTION:.0f} s")
     return until(
         look,
         host=", ".join(sorted(hosts)),

@@ -11,7 +11,7 @@ refers to them by name. Never rename one without keeping the old name importable
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 Outputs = dict[str, Any]
 Props = Mapping[str, Any]
 
+FORMER_NAMES = {"front_ends": "frontends"}
+"""Inputs that states of earlier versions have by another name."""
+
 _refreshed: set[str] = set()
 """The resources that this process has read."""
 
@@ -58,7 +61,15 @@ class Provider(ResourceProvider):
 
     serialize_as_secret_always = False
     spec_type: ClassVar[str]
-    """Name of the class in procedures.specs that the input ``spec`` is made of."""
+    """Name of the class in procedures.specs whose fields are inputs of the resource."""
+    labels: ClassVar[Mapping[str, str]] = {}
+    """Fields that are inputs by another name: the one in the config, for who reads a preview."""
+    spread: ClassVar[frozenset[str]] = frozenset()
+    """Inputs of which each part is one by itself, such as ``oned.LOG.DEBUG_LEVEL``."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Other inputs of the spec that may be absent."""
+    unaffected_by: ClassVar[frozenset[str]] = frozenset()
+    """Inputs whose change alone does not touch the resource."""
     drift_means: ClassVar[str] = "will be changed"
     """What the next ``up`` does about a difference that was found."""
     changes_hosts: ClassVar[bool] = True
@@ -72,6 +83,7 @@ class Provider(ResourceProvider):
         """Take the stack's config."""
         runtime.answer_briefly()
         runtime.hold()
+        runtime.when_interrupted(progress.say_what_runs_on)
         runtime.take(req.config)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -80,9 +92,11 @@ class Provider(ResourceProvider):
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether the spec, a secret or what it waits for changed, or a refresh found drift."""
-        keys = {key for key in news if key not in ("urn", PROVIDER_KEY)}
-        changed = any(_normal(olds.get(key)) != _normal(news[key]) for key in keys)
-        replaces = [path for path in self.identity if _at(olds, path) != _at(news, path)]
+        changed = self.changed(olds, news)
+        former = self._modern(olds)
+        for about, text in self.forecast(former, news, changed) if changed else ():
+            progress.note(about, text)
+        replaces = [path for path in self.identity if _at(former, path) != _at(news, path)]
         drift = olds.get("drift") or []
         observes = runtime.observes()
         urn = str(olds.get("urn", ""))
@@ -92,9 +106,22 @@ class Provider(ResourceProvider):
             progress.note(urn, f"{what}: {difference}")
         return DiffResult(
             changes=bool(changed or replaces or ((olds.get(INCOMPLETE) or drift) and not observes)),
-            replaces=["spec"] if replaces else [],
+            replaces=sorted({path.partition(".")[0] for path in replaces}),
             delete_before_replace=True,
         )
+
+    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+        """Return the inputs that differ, without those that do not touch the resource."""
+        former = self._modern(olds)
+        absent = {key for key in former if key.partition(".")[0] in self.spread | self.optional}
+        keys = (news.keys() | absent) - {"urn", PROVIDER_KEY} - self.unaffected_by
+        return {key for key in keys if _normal(former.get(key)) != _normal(news.get(key))}
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Say what a change does to the zone: the URN of the row to show it on, and the words."""
+        return ()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource, or find that it exists."""
@@ -212,13 +239,47 @@ class Provider(ResourceProvider):
 
         A failed update may have been at work anywhere; a config put back must undo that, too.
         """
-        return [self.spec_of({"spec": one}) for one in (olds["spec"], *olds.get(ATTEMPTED, ()))]
+        return [self.spec_of(one) for one in (olds, *olds.get(ATTEMPTED, ()))]
 
     def spec_of(self, props: Mapping[str, Any]) -> Any:
         """Return the typed spec of a resource with these inputs. Raises ValueError."""
         from procedures import specs
 
-        return getattr(specs, self.spec_type).model_validate(props["spec"])
+        kind = getattr(specs, self.spec_type)
+        if "spec" in props:
+            # A state of an earlier version.
+            return kind.model_validate(props["spec"])
+        fields = {self.labels.get(field, field): field for field in kind.model_fields}
+        given: dict[str, Any] = {}
+        for key, value in props.items():
+            label, *path = key.split(".")
+            if label in fields and value is not None:
+                at, inner = given, [fields[label], *path]
+                for part in inner[:-1]:
+                    at = at.setdefault(part, {})
+                at[inner[-1]] = value
+        return kind.model_validate(given)
+
+    @classmethod
+    def inputs_of(cls, spec: BaseModel) -> dict[str, Any]:
+        """Return the spec as inputs of the resource: one for each thing that a preview names."""
+        return cls._flat(as_input(spec))
+
+    @classmethod
+    def _flat(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field, value in spec.items():
+            label = cls.labels.get(field, field)
+            found.update(_parts(label, value) if label in cls.spread and value else {})
+            found.update({label: value} if label not in cls.spread else {})
+        return found
+
+    def _modern(self, props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the properties of a state of an earlier version as they are called now."""
+        if "spec" not in props:
+            return props
+        rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
+        return {**rest, **self._flat(props["spec"])}
 
 
 def now() -> str:
@@ -240,7 +301,16 @@ def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     """Return the front-ends that a resource was given."""
     from hosts.models import Host
 
-    return {name: Host.model_validate(front_end) for name, front_end in props["front_ends"].items()}
+    given = props["front_ends"] if "front_ends" in props else props["frontends"]
+    return {name: Host.model_validate(front_end) for name, front_end in given.items()}
+
+
+def _parts(name: str, value: Any) -> dict[str, Any]:
+    """Return each part of a value by its dotted name; one that has no such name stays whole."""
+    if not isinstance(value, Mapping) or not value or not all(map(str.isidentifier, value)):
+        return {name: value}
+    parts = (_parts(f"{name}.{key}", item) for key, item in value.items())
+    return {key: item for part in parts for key, item in part.items()}
 
 
 def _urn(props: Mapping[str, Any]) -> str:
@@ -265,7 +335,7 @@ def _normal(value: Any) -> Any:
 
 
 def _at(props: Mapping[str, Any], path: str) -> Any:
-    value: Any = props.get("spec")
+    value: Any = props
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return _normal(value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import ResourceOptions
-from pulumi.dynamic import DiffResult, Resource
+from pulumi.dynamic import CheckResult, DiffResult, Resource
 
-from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
@@ -17,17 +17,31 @@ if TYPE_CHECKING:
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
+_left: set[str] = set()
+"""The former front-ends of the stack, as this process was asked to check them."""
+
 
 class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     spec_type = "ZoneSpec"
     fixed_id = "bootstrap"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
+
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Note who has left the stack: the first server may list it, and where there was no zone
+        yet, ``Zone`` abandons it. Only the inputs of a resource without a change are recorded.
+        """
+        former = self._modern(olds)
+        known = {*former.get("frontends", ()), *former.get("left", ())}
+        left = sorted(known - news["frontends"].keys())
+        _left.clear()
+        _left.update(left)
+        return super().check(olds, {**news, "left": left} if left else news)
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether it is not done, or a front-end left that may be in the first server's pool."""
-        left = olds["front_ends"].keys() - news["front_ends"].keys()
-        return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
+        """Whether it is not done."""
+        return DiffResult(changes=bool(olds.get(INCOMPLETE)))
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
@@ -45,21 +59,23 @@ class BootstrapProvider(Provider):
     def do_create_again(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Abandon those that left since; ``Zone`` continues from what there is."""
-        return {
-            **self.do_update(access, run, spec, olds, news),
-            **self.do_create(access, run, spec, news),
-        }
+        """Begin, if that is not done; ``Zone`` continues from what there is."""
+        abandon_former(access, spec, hosts_of(news))
+        return self.do_create(access, run, spec, news)
 
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Those that left before there was a zone are no servers of it."""
-        from procedures.bootstrap.bootstrap import abandon
-
-        staying = hosts_of(news)
-        abandon(access, spec, staying, hosts_of(olds).keys() - staying.keys())
+        """What an update of an earlier version left undone is done by ``Zone``."""
         return {}
+
+
+def abandon_former(access: Access, spec: ZoneSpec, staying: Mapping[str, Host]) -> None:
+    """Take those that left before there was a zone off the first server's list."""
+    from procedures.bootstrap.bootstrap import abandon
+
+    if _left:
+        abandon(access, spec, staying, _left)
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
@@ -77,6 +93,10 @@ class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
         super().__init__(
             BootstrapProvider(),
             name,
-            {"spec": as_input(spec), "front_ends": hosts_input(front_ends), "urn": urn},
+            {
+                **BootstrapProvider.inputs_of(spec),
+                "frontends": hosts_input(front_ends),
+                "urn": urn,
+            },
             opts,
         )

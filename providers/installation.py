@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, as_input, now
+from providers.base import Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
@@ -17,12 +18,50 @@ if TYPE_CHECKING:
     from procedures.specs import InstallationSpec
     from providers.run_state import RunState
 
+NAMINGS = "etc_hosts_additions"
+"""Input: a number that another name for /etc/hosts changes."""
+planned: dict[str, set[str]] = {}
+"""The inputs that change, by front-end, as far as this process was asked: see the forecast of
+``Rollout``."""
+
 
 class InstallationProvider(Provider):
     """Installs and configures; starts nothing that the zone must start."""
 
     spec_type = "InstallationSpec"
+    labels: ClassVar = {
+        "clock": "ntp",
+        "mounts": "fstab",
+        "names": "etc_hosts",
+        "version": "one_version",
+        "vips": "one_vip",
+    }
+    spread = frozenset(
+        {"bind", "database", "drivers", "hooks", "ldap", "ntp", "oned", "schedulers"}
+    )
+    optional = frozenset({"leader_check", "pkg_cache_proxy"})
+    unaffected_by = frozenset({"etc_hosts"})
     identity = ("host.name",)
+
+    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Count how often a name was added to /etc/hosts, or got another address.
+
+        Only that is a change of this host: a name of a front-end that leaves is taken out when it
+        has left, see ``leave``. ``diff`` could not tell by the names themselves: it compares with
+        outputs, which stay as the last update left them.
+        """
+        former = self._modern(olds)
+        had, wanted = former.get("etc_hosts") or {}, news.get("etc_hosts") or {}
+        lacks = bool(olds) and any(had.get(name) != at for name, at in wanted.items())
+        count = int(former.get(NAMINGS, 0)) + lacks
+        return super().check(olds, {**news, NAMINGS: count} if count else news)
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Note what changes: the words are those of the rollout."""
+        planned[news["host"]["name"]] = changed
+        return ()
 
     def is_adopted(self, run: RunState, spec: InstallationSpec) -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
@@ -68,6 +107,9 @@ class InstallationProvider(Provider):
         """What is installed, and what differs from the spec."""
         from procedures.install.install import inspect
 
+        # Who has left since the last update took its name out of /etc/hosts.
+        names = {name: at for name, at in spec.names.items() if name in run.front_ends}
+        spec = spec.model_copy(update={"names": names})
         survey = run.survey(access, spec.database)
         return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
 
@@ -134,7 +176,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
             InstallationProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **InstallationProvider.inputs_of(spec),
                 "secrets": secrets,
                 "urn": urn,
                 "revision": None,

@@ -1,12 +1,11 @@
 """Keys with which accounts log in from each front-end to all others."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import as_input
 from providers.everywhere import EverywhereProvider
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ class LoginKeysProvider(EverywhereProvider):
     """What ``ensure_keys_for`` asks for, on all front-ends at once."""
 
     spec_type = "LoginKeysSpec"
+    labels: ClassVar = {"users": "ensure_keys_for", "hosts": "frontends"}
+    optional = frozenset({"rsa_key_size"})
     fixed_id = "login-keys"
     procedure = "procedures.credentials.login_keys"
 
@@ -37,6 +38,11 @@ class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
         super().__init__(
             LoginKeysProvider(),
             name,
-            {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
+            {
+                **LoginKeysProvider.inputs_of(spec),
+                "after": dict(after),
+                "urn": urn,
+                "drift": None,
+            },
             opts,
         )

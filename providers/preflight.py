@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
@@ -25,6 +25,9 @@ class PreflightProvider(Provider):
 
     spec_type = "PreflightSpec"
     fixed_id = "preflight"
+    labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
+    # They concern how the checks are made, and are shown with what is checked.
+    unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks"})
     drift_means = "up refuses"
     changes_hosts = False
 
@@ -68,6 +71,7 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
         wanted: str,
         secrets: Input[str],
         one_pass: Input[str],
+        exceptions: Mapping[str, Any],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
@@ -75,18 +79,20 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
 
         Whatever else the stack wants of the hosts has a part in the digest ``wanted``, and its
         secrets in the fingerprint ``secrets``: where any of it changes, the checks run first.
-        ``one_pass`` is the fingerprint of oneadmin's password alone.
+        ``one_pass`` is the fingerprint of oneadmin's password alone; ``exceptions`` are the keys of
+        the config that make the stack less safe, for reviewers and policies.
         """
         super().__init__(
             PreflightProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **PreflightProvider.inputs_of(spec),
                 "zone": as_input(zone),
                 "lost": sorted(lost),
                 "wanted": wanted,
                 "secrets": secrets,
                 "one_pass": one_pass,
+                **exceptions,
                 "urn": urn,
             },
             opts,
@@ -102,9 +108,8 @@ def _check(
 ) -> Checked:
     from hosts.errors import HostError
     from procedures.preflight.preflight import preflight
-    from procedures.specs import PreflightSpec
 
-    before = PreflightSpec.model_validate(olds["spec"]) if olds else None
+    before: PreflightSpec | None = PreflightProvider().spec_of(olds) if olds else None
     checked = preflight(
         access,
         spec,

@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
@@ -14,16 +16,34 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 TIMES = "OPENNEBULA_HA_TIMES"
 """In the environment, the file that each step is written to: what commands/times.py reads."""
 
+PARENTS = 4
+"""The CLI is the parent of this process, or of a shell or two that started it."""
+
 _lock = threading.Lock()
 _channels: dict[str, grpc.Channel] = {}
 
 
+_running: dict[str, str] = {}
+"""What each resource is at, by URN."""
+
+
 def reporter(urn: str) -> Callable[[str], None]:
-    """Tells the engine how far the resource with that URN is."""
+    """Return what tells the engine how far the resource with that URN is.
+
+    A message that only adds something in parentheses to one before, such as a percentage, is for
+    people who watch: in a log without a terminal it would be one more line.
+    """
+    said: set[str] = set()
 
     def report(message: str) -> None:
-        _note(urn, message)
-        _log(urn, message)
+        step, adds, _ = message.partition(" (")
+        is_news = message != _running.get(urn) and not (adds and step in said and not _is_watched())
+        said.add(step)
+        if is_news:
+            with _lock:
+                _running[urn] = message
+            _note(urn, message)
+            _log(urn, message)
 
     return report
 
@@ -32,10 +52,40 @@ def reporter(urn: str) -> Callable[[str], None]:
 def operation(urn: str, what: str) -> Iterator[None]:
     """Report what the resource with that URN does."""
     _note(urn, what, "begin")
+    with _lock:
+        _running[urn] = what
     try:
         yield
     finally:
+        with _lock:
+            _running.pop(urn, None)
         _note(urn, what, "end")
+
+
+def say_what_runs_on() -> None:
+    """Say of each resource that is at work what an interrupted run waits for."""
+    with _lock:
+        running = dict(_running)
+    for urn, step in running.items():
+        warn(
+            urn,
+            f"interrupted: still at '{step}', and this run ends after it; the next up continues"
+            " from the actual state of the hosts",
+        )
+
+
+@cache
+def _is_watched() -> bool:
+    """Return whether the CLI writes to a terminal, as far as it can be seen."""
+    process = os.getppid()
+    for _ in range(PARENTS):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if Path(f"/proc/{process}/comm").read_text().strip() == "pulumi":
+                output = str(Path(f"/proc/{process}/fd/1").readlink())
+                return output.startswith(("/dev/pts/", "/dev/tty"))
+            stat = Path(f"/proc/{process}/stat").read_text()
+            process = int(stat.rpartition(")")[2].split()[1])
+    return False
 
 
 def warn(urn: str, message: str) -> None:

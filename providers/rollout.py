@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
+from providers import runtime
+from providers.base import Outputs, Props, Provider, hosts_input, hosts_of, now
+from providers.installation import planned
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -25,16 +28,46 @@ class RolloutProvider(Provider):
 
     spec_type = "ZoneSpec"
     fixed_id = "rollout"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
+    unaffected_by = frozenset({"keep_dumps"})
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Say what happens to the zone as the last rollout left it."""
+        from opennebula import forecast
+
+        if "leader" not in olds:
+            return []
+        config = runtime.config()
+        before = forecast.Before(
+            frozenset(olds["frontends"]), olds["leader"], olds["highly_available"]
+        )
+        lost = frozenset(json.loads(config.get("opennebula-ha:lost") or "[]"))
+        after = forecast.After(frozenset(news["frontends"]), lost, news["highly_available"])
+        version = config.get("opennebula-ha:one_version") or ""
+        rolls = any("one_version" in keys for keys in planned.values())
+        servers = forecast.rollout(
+            before,
+            after,
+            [name for name, keys in planned.items() if forecast.restarts(keys)],
+            version=version if rolls else "",
+            secrets=any("secrets" in keys for keys in planned.values()),
+            stops_all=rolls and config.get("opennebula-ha:upgrade_database") == version,
+        )
+        urn = str(news["urn"])
+        zone = urn.replace("opennebula:Rollout::", "opennebula:Zone::")
+        return [
+            *((zone, text) for text in forecast.membership(before, after)),
+            *((urn, text) for text in servers),
+        ]
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Who leads now, and who waits for a restart.
-
-        Index and commit move with every write: they stay as they were at the last ``up``.
-        """
+        """Who waits for a restart. What moves by itself stays as the last ``up`` saw it."""
         from procedures import health
         from procedures.rollout import pending
 
@@ -47,7 +80,13 @@ class RolloutProvider(Provider):
             known = (
                 {}
                 if "leader" in props
-                else {"leader": name, "servers": [], "pool": [], "backups": {}}
+                else {
+                    "leader": name,
+                    "servers": {},
+                    "pool": [],
+                    "backups": {},
+                    "verified_at": now(),
+                }
             )
             return {"drift": _waiting(waiting), **known}
         seen = survey.all_facts()
@@ -56,14 +95,16 @@ class RolloutProvider(Provider):
         leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        if leader not in seen:
-            # It is about to leave: an interrupted change of the front-ends.
+        if leader not in seen or {entry.name for entry in view.pool} - run.front_ends.keys():
+            # A server is about to leave: an interrupted change of the front-ends. A rollout would
+            # wait in vain for a server that is stopped to leave, which it does after the rollout.
             return {"drift": []}
         waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:
-            return {**_outputs(health.described(view, seen), run.front_ends), **outputs}
-        return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
+            described = _outputs(health.described(view, seen), run.front_ends)
+            return {**described, "verified_at": now(), **outputs}
+        return outputs
 
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
@@ -84,8 +125,10 @@ class RolloutProvider(Provider):
 class Rollout(Resource, module="opennebula", name="Rollout"):
     """The zone with everybody in it and every change in effect."""
 
+    verified_at: Output[str]
     leader: Output[str]
-    servers: Output[list[dict[str, Any]]]
+    servers: Output[Any]
+    """By name; a list in states of earlier versions."""
     backups: Output[dict[str, Any]]
 
     def __init__(
@@ -106,11 +149,12 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
             RolloutProvider(),
             name,
             {
-                "spec": as_input(spec),
-                "front_ends": hosts_input(front_ends),
+                **RolloutProvider.inputs_of(spec),
+                "frontends": hosts_input(front_ends),
                 "features": sorted(features),
                 "after": dict(after),
                 "urn": urn,
+                "verified_at": None,
                 "leader": None,
                 "servers": None,
                 "pool": None,
@@ -156,10 +200,10 @@ def _roll_out(
         (host,) = hosts.values()
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
         backups = _backups({host.name: seen[host.name].dumps})
-        outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
+        outputs = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
-    return {**outputs, "drift": []}
+    return {**outputs, "verified_at": now(), "drift": []}
 
 
 def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
@@ -184,19 +228,11 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
             for entry in whole.facts[whole.leader].pool
             if entry.name in staying
         ],
-        "servers": [
-            {
-                "name": server.entry.name,
-                "id": server.entry.id,
-                "endpoint": server.entry.endpoint,
-                "state": server.status.state.name.lower(),
-                "term": server.status.term,
-                "index": server.status.index,
-                "commit": server.status.commit,
-            }
+        "servers": {
+            server.entry.name: {"id": server.entry.id, "endpoint": server.entry.endpoint}
             for server in whole.servers
             if server.entry.name in staying
-        ],
+        },
         "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
     }
 

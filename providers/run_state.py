@@ -14,6 +14,8 @@ it, and comes to the same result with another look at the hosts.
 - ``departing``: written by Zone; read by Rollout, in which they take part.
 - ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
 - ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
+- ``zone``: written by Zone, as it is now; read by a ZoneMember that leaves, which may have it as it
+  was when the server joined.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
 - ``rolled_out``: written by Rollout; read by VirtualIp, which need not look again.
@@ -38,7 +40,7 @@ from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
 from procedures.health import Whole
-from procedures.specs import Database
+from procedures.specs import Database, ZoneSpec
 from procedures.upgrade.upgrade import WantedVersion
 from providers import runtime
 
@@ -97,6 +99,8 @@ class RunState:
         self.adopted: frozenset[str] = frozenset()
         """The servers of a zone that ran before this stack: this run leaves them as they are. Set
         by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.zone: ZoneSpec | None = None
+        """The zone as the config has it now, where this run has seen to it."""
         self.leaving: Mapping[str, str] | None = None
         """Names and addresses of the servers that are yet to leave the zone."""
         self.departing: Mapping[str, Host] = {}

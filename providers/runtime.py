@@ -3,6 +3,7 @@
 - ``take``, ``config``, ``observes``: the stack's config as the engine hands it to a provider host.
 - ``hold``, ``leave_with_engine``, ``reported_once``: how processes end with their engine.
 - ``answer_briefly``: errors of operators without a traceback.
+- ``when_interrupted``: what to do when the engine is interrupted.
 - ``widen``: as many calls at a time as there are front-ends.
 - ``recorded``: an update that failed is recorded as such.
 - ``hurry``: no garbage collection and no search for plugins in a program that lives for a second.
@@ -27,7 +28,7 @@ from types import FrameType
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, empty_pb2
 from pulumi import RunError, log
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc, settings
@@ -43,6 +44,8 @@ INCOMPLETE = "incomplete"
 """Output of a resource whose create or last update failed: which of them."""
 ATTEMPTED = "attempted"
 """Output of such a resource: the specs of its updates that failed, since one that did not."""
+NO_SPEC = frozenset({PROVIDER_KEY, "after", "one_pass", "secrets", "urn"})
+"""Inputs that are no part of what a failed update is recorded to have wanted; no secret is."""
 CREATE = "create"
 """It never was complete: what follows is another attempt to create it."""
 UPDATE = "update"
@@ -153,6 +156,28 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     return text
 
 
+def when_interrupted(act: Callable[[], None]) -> None:
+    """Have that done when the engine is interrupted: it then waits for the calls at work.
+
+    The SDK's provider host answers the engine's Cancel with an empty message, and no more.
+    """
+    host = sys.modules["__main__"]
+    messages = getattr(host, "empty_pb2", None)
+    if messages is not empty_pb2:
+        return
+
+    class Answers:
+        """The module of that message, whose making is seen."""
+
+        @staticmethod
+        def Empty() -> Any:
+            if sys._getframe(1).f_code.co_name == "Cancel":
+                threading.Thread(target=act, daemon=True).start()
+            return empty_pb2.Empty()
+
+    host.__dict__["empty_pb2"] = Answers
+
+
 def widen(threads: int) -> None:
     """Have the pool that the calling thread works for that many threads, if it has fewer.
 
@@ -200,8 +225,9 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
 def incomplete(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outputs of a resource with ``olds`` of which an update to ``news`` failed."""
     attempted = [*olds.get(ATTEMPTED, ())]
-    if news["spec"] not in (olds["spec"], *attempted):
-        attempted.append(news["spec"])
+    wanted = {k: v for k, v in news.items() if k not in NO_SPEC and v is not None}
+    if wanted not in attempted and any(olds.get(key) != value for key, value in wanted.items()):
+        attempted.append(wanted)
     new = {INCOMPLETE: olds.get(INCOMPLETE) or UPDATE, ATTEMPTED: attempted}
     return {**olds, **{key: value for key, value in new.items() if value}}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Props, Provider, as_input
+from providers.base import Outputs, Props, Provider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -19,6 +20,19 @@ class VirtualIpProvider(Provider):
     """The zone's ENDPOINT, and the addresses on the leader alone."""
 
     spec_type = "ZoneSpec"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
+    unaffected_by = frozenset({"keep_dumps", "zone_name"})
+
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Say where clients lose OpenNebula, and where they find it."""
+        from opennebula.forecast import addresses
+
+        had, wanted = ([vip["address"] for vip in one.get("one_vip", ())] for one in (olds, news))
+        gone, new = [at for at in had if at not in wanted], [at for at in wanted if at not in had]
+        endpoint = news["endpoint"] if "endpoint" in changed else ""
+        return [(news["urn"], text) for text in addresses(gone, new, endpoint)]
 
     def identifier(self, spec: ZoneSpec) -> str:
         """Return the ENDPOINT."""
@@ -29,24 +43,15 @@ class VirtualIpProvider(Provider):
         return self._settled(access, run, spec)
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Which hosts hold any of them."""
-        from procedures.vip.address import faults, holders
+        """Where they are missing, or held by others than the leader."""
+        from procedures.vip.address import faults
         from procedures.vip.virtual_ip import endpoint_differences
 
         survey = run.survey(access, spec.database)
         leader = survey.view().leader()
         seen = survey.all_facts()
         drift = endpoint_differences(spec, seen, leader)
-        if not spec.vips:
-            return {"holder": "", "endpoint": spec.endpoint, "drift": drift}
-        holding = {name for vip in spec.vips for name in holders(seen, vip.address)}
-        return {
-            "holder": ", ".join(sorted(holding)),
-            # Where the rollout of the next up ends with another one, that is a change.
-            **({"leader": leader} if leader else {}),
-            "endpoint": spec.endpoint,
-            "drift": [*faults(seen, spec.vips, leader), *drift],
-        }
+        return {"drift": [*(faults(seen, spec.vips, leader) if spec.vips else ()), *drift]}
 
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
@@ -82,7 +87,7 @@ class VirtualIpProvider(Provider):
         from procedures.vip.virtual_ip import set_endpoint
 
         seen, run.rolled_out = run.rolled_out, None
-        holder = set_endpoint(
+        set_endpoint(
             access,
             spec,
             run.front_ends,
@@ -90,13 +95,12 @@ class VirtualIpProvider(Provider):
             version=run.release.version,
             features=run.features,
         )
-        return {"holder": holder, "endpoint": spec.endpoint, "drift": []}
+        return {"drift": []}
 
 
 class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
     """The way in that clients use."""
 
-    holder: Output[str]
     endpoint: Output[str]
 
     def __init__(
@@ -104,20 +108,15 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
         name: str,
         spec: ZoneSpec,
         *,
-        leader: Input[str],
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``leader``: who leads, so that a new leader means another look at the VIPs."""
         super().__init__(
             VirtualIpProvider(),
             name,
             {
-                "spec": as_input(spec),
-                "leader": leader,
+                **VirtualIpProvider.inputs_of(spec),
                 "urn": urn,
-                "holder": None,
-                "endpoint": None,
                 "drift": None,
             },
             opts,

@@ -1,12 +1,11 @@
 """The web server with TLS in front of FireEdge, on all front-ends."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import as_input
 from providers.everywhere import EverywhereProvider
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ class WebServerProvider(EverywhereProvider):
     """What ``ssl`` asks for, on all front-ends at once."""
 
     spec_type = "WebSpec"
+    labels: ClassVar = {"hosts": "frontends"}
     fixed_id = "web-server"
     procedure = "procedures.web_server.web_server"
 
@@ -37,6 +37,11 @@ class WebServer(Resource, module="opennebula", name="WebServer"):
         super().__init__(
             WebServerProvider(),
             name,
-            {"spec": as_input(spec), "after": dict(after), "urn": urn, "drift": None},
+            {
+                **WebServerProvider.inputs_of(spec),
+                "after": dict(after),
+                "urn": urn,
+                "drift": None,
+            },
             opts,
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
+from providers.bootstrap import abandon_former
 from providers.runtime import INCOMPLETE, UPDATE
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class ZoneProvider(Provider):
 
     spec_type = "ZoneSpec"
     fixed_id = "zone-0"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -38,12 +40,21 @@ class ZoneProvider(Provider):
             )
         return super().check(olds, news)
 
+    def forecast(
+        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
+    ) -> Iterable[tuple[str, str]]:
+        """Say what no diff shows; who joins and leaves is said by the forecast of Rollout."""
+        if "one_pass" in changed:
+            words = "oneadmin's password changes on every server, without an interruption"
+            yield news["urn"], words
+
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Found or adopt."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
 
         hosts, dump = hosts_of(props), props.get("restore_from")
+        abandon_former(access, spec, hosts)
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
@@ -61,6 +72,7 @@ class ZoneProvider(Provider):
         from procedures.membership.leave import leave, prepare
 
         staying, before = hosts_of(news), hosts_of(olds)
+        abandon_former(access, spec, staying)
         gone = {name: host for name, host in run.still_there(before).items() if name not in staying}
         with zone_lock(access, staying):
             seen = _look_and_take_up(access, spec, staying)
@@ -124,6 +136,7 @@ class ZoneProvider(Provider):
         from procedures.credentials.password import set_password
         from procedures.membership.leave import forget, prepare, require_gone
 
+        run.zone = spec
         staying, before = hosts_of(news), hosts_of(olds)
         leaving = {
             name: host for name, host in run.still_there(before).items() if name not in staying
@@ -200,8 +213,8 @@ class Zone(Resource, module="opennebula", name="Zone"):
             ZoneProvider(),
             name,
             {
-                "spec": as_input(spec),
-                "front_ends": hosts_input(front_ends),
+                **ZoneProvider.inputs_of(spec),
+                "frontends": hosts_input(front_ends),
                 "one_pass": one_pass,
                 "lost": sorted(lost),
                 # Only where it is set: to take it back is no change.

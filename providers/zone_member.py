@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Props, Provider, as_input, now
+from providers.base import Outputs, Props, Provider, now
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -21,6 +21,11 @@ class ZoneMemberProvider(Provider):
     """Has one front-end in the zone."""
 
     spec_type = "MemberSpec"
+    spread = frozenset({"zone"})
+    # What clients see of the zone is no matter of a server's place in it.
+    unaffected_by = frozenset(
+        {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
+    )
     identity = ("host.name",)
 
     def is_adopted(self, run: RunState, spec: MemberSpec) -> bool:
@@ -66,7 +71,7 @@ class ZoneMemberProvider(Provider):
             return
         leave(
             access,
-            spec.zone,
+            run.zone or spec.zone,
             spec.host,
             _peers(run, spec),
             allow_degraded=run.allow_degraded,
@@ -85,7 +90,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
             ZoneMemberProvider(),
             name,
             {
-                "spec": as_input(spec),
+                **ZoneMemberProvider.inputs_of(spec),
                 "urn": urn,
                 "server_id": None,
                 "revision": None,

@@ -113,6 +113,16 @@ def preflight(settings: Settings) -> PreflightSpec:
     )
 
 
+def exceptions(settings: Settings) -> dict[str, Any]:
+    """Return what makes the stack less safe than it could be; mostly nothing."""
+    given: dict[str, Any] = {
+        "accept_new_host_keys": settings.ssh.accept_new_host_keys,
+        "allow_degraded": settings.allow_degraded,
+        "skip_checks": sorted(settings.skip_checks),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
 def installations(settings: Settings) -> list[InstallationSpec]:
     """Return what the config says of each front-end, in the order of their names."""
     entrance = _entrance(settings)

@@ -107,6 +107,28 @@ class LanguageHost(LanguageRuntimeServicer):
         error = f"program exited with non-zero exit code: {status}" if status else ""
         return language_pb2.RunResponse(error=error)
 
+    def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """Run a policy pack in its own environment, and pass on what it prints: first its port."""
+        options = dict(request.info.options.items())
+        root = Path(request.info.root_directory)
+        environment = _environment(root, options.get("virtualenv"))
+        environment |= dict(one.split("=", 1) for one in request.env)
+        argv = [_python(environment, context), "-u", "-m", "pulumi.policy", *request.args]
+        argv.append(request.info.program_directory)
+        with self._lock:
+            program = subprocess.Popen(
+                argv, env=environment, cwd=request.pwd, stdout=subprocess.PIPE
+            )
+            self._running.add(program)
+        context.add_callback(lambda: _interrupt(program))
+        assert program.stdout is not None  # noqa: S101 - it was asked for
+        for line in program.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        status = program.wait()
+        with self._lock:
+            self._running.discard(program)
+        yield language_pb2.RunPluginResponse(exitcode=max(status, 0))
+
     def Cancel(self, _request: object, _context: object) -> Any:
         """Interrupt the program; what does not heed it is killed."""
         with self._lock:

@@ -16,6 +16,17 @@ class JoinPlan:
     start: bool = False
     reasons: tuple[str, ...] = ()
 
+    @property
+    def steps(self) -> list[tuple[int, str]]:
+        """Its steps in their order, as progress counts and names them."""
+        titles = {
+            "copy the leader's database": self.seed,
+            "enter it in the zone": self.register,
+            "start its oned": self.start,
+            "verify the zone": True,
+        }
+        return list(enumerate((title for title, due in titles.items() if due), 1))
+
 
 def plan_join(
     host: FrontEndView,

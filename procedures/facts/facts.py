@@ -97,7 +97,9 @@ class Facts:
     proxy: str
     """What of ours the host has for a proxy for packages."""
     active: bool
-    """Its oned runs. One that is being stopped does not, and has not ended either."""
+    """Its oned runs. One that is being stopped does not, and has not ended either. Nor does one
+    that systemd starts again and again; a start in progress was waited for.
+    """
     since: int
     """When oned was started last, seconds since the epoch; 0 where it never was."""
     configured: int
@@ -179,6 +181,12 @@ class Facts:
         if not isinstance(federation, dict):
             return STANDALONE_ID
         return int(federation.get("SERVER_ID", STANDALONE_ID))
+
+    @property
+    def has_ended(self) -> bool:
+        """Its oned does not run, and systemd is neither stopping it nor about to start it."""
+        unit = self.units.get("opennebula")
+        return not self.active and not self.stopping and not (unit and unit.runs)
 
     @property
     def newest_conf(self) -> str:

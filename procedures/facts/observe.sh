@@ -17,6 +17,14 @@ tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
+# One that starts at this moment runs, or fails, within seconds. One that systemd starts again and again
+# pauses in between: it does not run.
+for _ in $(seq 150); do
+    case $(systemctl show -p SubState --value opennebula.service) in
+        start | start-pre | start-post) sleep 0.2 ;;
+        *) break ;;
+    esac
+done
 tell_units opennebula.service $units
 for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |

@@ -227,7 +227,7 @@ def _service(seen: Facts) -> Iterator[Sign]:
             f" {seen.host.name} off opennebula-ha:frontends; else systemctl disable --now"
             " opennebula",
         )
-    if seen.traces.processes and not seen.active:
+    if seen.traces.processes and not seen.active and not seen.stopping:
         yield Sign(
             BLANK,
             f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",

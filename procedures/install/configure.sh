@@ -92,9 +92,11 @@ own() { # path
 }
 # As long as its file is there.
 [ -n "$leader_check" ] || systemctl disable --now "$leader_socket" 2>/dev/null || true
+units_changed= reloaded=
 while read -r n owner mode path; do
     [ -n "$path" ] || continue
     text=text_$n path=$(readlink -m "$path")
+    case $path in /etc/systemd/*) units_changed=yes ;; esac
     if [ -z "${!text}" ]; then
         rm -f "$path"
         continue
@@ -105,6 +107,9 @@ while read -r n owner mode path; do
     put "$path" "${!text}"
     own "$path"
 done <<<"$files"
+keep_enabled $features $leader_check
+# systemd does not notice by itself that a unit has its first drop-in.
+[ -z "$units_changed" ] || [ -n "$reloaded" ] || systemctl daemon-reload
 for program in $hooks; do
     step "see that there is $program"
     runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \
@@ -112,7 +117,10 @@ for program in $hooks; do
         "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"
 done
 for unit in $restarts; do
-    systemctl -q is-active "$unit.service" || continue
+    # One that fails again and again with its former file starts with the new one, too.
+    case $(systemctl show -p ActiveState --value "$unit.service") in
+        inactive | failed | deactivating) continue ;;
+    esac
     step "restart $unit"
     # Its unit may allow few starts in a while.
     systemctl reset-failed "$unit.service" 2>/dev/null || true
@@ -122,8 +130,6 @@ for unit in $restarts; do
 done
 if [ -n "$leader_check" ]; then
     step "answer load balancers whether it leads"
-    systemctl daemon-reload
-    keep_enabled "$leader_check"
     systemctl restart "$leader_check" || refuse "$leader_check to listen" \
         "$(journalctl -u "$leader_check" --no-pager -o cat -n 3)" \
         "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
@@ -140,11 +146,6 @@ while read -r path; do
     chmod 0600 "$path"
 done <<<"$open_keys"
 
-keep_enabled $features
-# Where that has not had systemd read them: a unit's file of ours may be new.
-if [ -n "$features" ] && systemctl show -p NeedDaemonReload --value $features | grep -q yes; then
-    systemctl daemon-reload
-fi
 make_gui_key
 if systemctl -q is-active opennebula.service; then
     # What runs is to run after a boot, too.

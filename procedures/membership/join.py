@@ -161,6 +161,12 @@ class Join:
         if isinstance(plan, Refusal):
             raise refused(plan, name, STEP)
         entry = _entry(view, name)
+        steps = iter(plan.steps)
+
+        def begin() -> None:
+            number, title = next(steps)
+            self._access.report(f"{name}: step {number} of {len(plan.steps)}: {title}")
+
         for reason in plan.reasons:
             self._access.report(f"{name}: rejoin: {reason}")
         if plan.seed and self._resync:
@@ -174,19 +180,23 @@ class Join:
                 stop=True,
             )
         if plan.seed:
+            begin()
             require_names(seen.values(), pair)
             # The ID that the pool will give; it is set right before the start in any case.
             expected = entry.id if entry else max(item.id for item in view.pool) + 1
             self._seed(leader, seen[name], expected)
         if plan.register:
+            begin()
             entry = self._register()
         if entry is None:
             raise AssertionError("a plan that neither registers nor finds an entry")
         if plan.start:
+            begin()
             if not plan.register:
                 # Before the start: whatever ends this run, the next one does both.
                 self._reset(entry)
             self._start(entry)
+        begin()
         health.verify(
             self._access,
             self._zone,

@@ -201,7 +201,7 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
         and {entry.name for entry in front_end.pool} == {name, host.name}
         and front_end.has_content
     ]
-    if own is None or own.active or len(staying) != 1:
+    if own is None or not own.has_ended or len(staying) != 1:
         return False
     survive(access, zone, others[staying[0]])
     return True

@@ -40,17 +40,41 @@ keep_dump() { # NAME...
     dumper=$(command -v mariadb-dump || command -v mysqldump)
     keys=${dump%.sql.zst}.keys.tar.zst
     # A disk that is full of half a dump would stop the database itself.
-    trap 'rm -f "${dump%.sql.zst}".*.partial' EXIT
+    follower=
+    trap '[ -z "$follower" ] || kill "$follower" || true; rm -f "${dump%.sql.zst}".*.partial' EXIT
     (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q >"$keys.partial"
+    : >"$dump.partial"
+    follow_dump "$dump.partial" &
+    follower=$!
     # The zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
         "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
+    kill "$follower"
+    wait "$follower" 2>/dev/null || true
+    follower=
     mv "$keys.partial" "$keys"
     mv "$dump.partial" "$dump"
     # Those of another version of the database stay: they are the only way back.
     find "$folder" -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
         while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
+}
+# Say how far a dump is that takes long. The one before tells how large it will be.
+follow_dump() { # FILE
+    local size=0 before whole seconds=5 idle
+    # A child that sleeps would outlive this, with the host's lock.
+    exec {idle}<> <(:)
+    whole=$(find "${1%/*}" -name '*.sql.zst' -printf '%T@ %s\n' | sort -rn | awk 'NR == 1 {print $2}')
+    while ! read -rt "$seconds" -u "$idle" _ && [ -e "$1" ]; do
+        before=$size
+        size=$(stat -c %s "$1" 2>/dev/null) || break
+        step "dump the database ($(awk -v size="$size" -v before="$before" -v whole="${whole:-0}" \
+            -v seconds="$seconds" 'BEGIN {
+                mib = 1048576
+                printf "%.0f MiB, %.1f MiB/s", size / mib, (size - before) / mib / seconds
+                if (whole > size) printf ", about %d %%", 100 * size / whole
+            }'))"
+    done
 }
 spread() { # NAME...
     if [ $# = 0 ]; then

@@ -5,7 +5,6 @@ stop_oned() {
     step "stop oned"
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
-        await_stoppable
         systemctl --no-block stop opennebula.service 2>/dev/null || true
         # While it stops.
         systemctl daemon-reload
@@ -13,30 +12,25 @@ stop_oned() {
     halt_oned
 }
 state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
-# A stop within seconds after the start may never end: a thread of oned's waits for one that has just
-# begun. Systemd knows when it said that it was ready.
-await_stoppable() {
-    local ready pause
-    ready=$(systemctl show -p ActiveEnterTimestampMonotonic --value opennebula.service)
-    [ "$(state_of_oned)" = active ] && [ "${ready:-0}" -gt 0 ] || return 0
-    # Of a process that has just begun, as in tell_units.
-    pause=$(awk -v ready="$ready" '{pause = 4 + ready / 1e6 - $22 / 100; if (pause > 0) print pause}' \
-        /proc/self/stat)
-    [ -z "$pause" ] || sleep "$pause"
-}
 # Wait for the end of an oned that is being stopped. One that has ended all of its modules and runs on
-# waits for a thread that never ends: systemd would kill it after 90 s, and nothing is lost by that.
+# waits for a driver that never ends: systemd would kill it after 90 s, and nothing is lost by that. Our
+# part of its unit (KillMode) keeps it from that, where systemd has read it.
 await_stopped() {
-    local finished=0
-    for _ in $(seq 850); do
+    local finished=0 look
+    for look in $(seq 850); do
         [ "$(state_of_oned)" = deactivating ] || return 0
         if has_finished; then finished=$((finished + 1)); fi
         if [ "$finished" = 25 ]; then
             step "kill oned: it has ended all of its modules, and hangs in its exit"
             systemctl kill --signal=KILL --kill-who=main opennebula.service || true
         fi
+        [ "$look" != 50 ] || step "stop oned ($(limit_of_stop))"
         sleep 0.2
     done
+}
+limit_of_stop() {
+    echo "it has not ended yet; systemd ends it after" \
+        "$(systemctl show -p TimeoutStopUSec --value opennebula.service)"
 }
 # Its hooks may take longer than itself: those are left alone.
 has_finished() {
@@ -46,12 +40,13 @@ has_finished() {
 }
 # Stop oned, whatever it does.
 end_oned() {
-    await_stoppable
     systemctl --no-block stop opennebula.service 2>/dev/null || true
     for _ in $(seq 25); do
         # Its job has begun by then.
-        [ "$(state_of_oned)" = active ] || break
-        sleep 0.2
+        case $(state_of_oned) in
+            active | activating | reloading) sleep 0.2 ;;
+            *) break ;;
+        esac
     done
     await_stopped
 }
@@ -66,6 +61,11 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
+# For what changes its data or its SERVER_ID. One that only tries to start is ended: it has no clients.
+require_stopped() {
+    [ "$(state_of_oned)" != active ] || refuse "oned stopped" "oned running" "run again"
+    halt_oned
+}
 # Start or restart oned ($1). Where it does not start, why is what it and systemd reported.
 # The unit allows 3 starts in 60 s, and so do those that its hook starts: systemd counts from here.
 try_oned() {
@@ -73,7 +73,11 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
-    if [ "$1" = restart ]; then end_oned; else await_stopped; fi
+    case $1-$(state_of_oned) in
+        # A start in progress has read its configuration already: another would only wait for its end.
+        restart-* | start-activating) end_oned ;;
+        *) await_stopped ;;
+    esac
     if systemctl start opennebula.service; then
         # It has its database now.
         unclaim

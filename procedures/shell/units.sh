@@ -9,6 +9,7 @@ tell_units() { # UNIT...
 }
 # Units that start by themselves from now on. systemd reads all units again after each change of one,
 # with a process for each way in which units are made: it is given all at once, or nothing.
+# Sets reloaded where it did.
 keep_enabled() { # UNIT...
     local unit masked=() missing=()
     for unit in "$@"; do
@@ -21,4 +22,5 @@ keep_enabled() { # UNIT...
     [ ${#missing[@]} -gt 0 ] || return 0
     [ ${#masked[@]} = 0 ] || systemctl --no-reload unmask "${masked[@]}" 2>/dev/null
     systemctl enable "${missing[@]}" 2>/dev/null
+    reloaded=yes
 }

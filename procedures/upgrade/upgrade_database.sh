@@ -1,10 +1,10 @@
 # Bring a stopped oned's database to the version that the installed packages need.
-#: use copies dumps mariadb marks onedb
+#: use copies dumps mariadb marks oned onedb
 #: db_name
 #: dump: of what is there now
 #: instead: a kept dump to go back to, or nothing
 #: servers: of the zone now, lines ID NAME
-! systemctl -q is-active opennebula.service || refuse "oned stopped" "oned running" "run again"
+require_stopped
 # Its own database, or a dump of it.
 may_replace=yes
 servers_of_then() {

@@ -13,7 +13,7 @@ from procedures.facts.observe import all_facts, api_host
 from procedures.health import Whole
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
-from procedures.vip.address import LeaderChanged, to_leader
+from procedures.vip.address import SECONDS, LeaderChanged, to_leader
 
 _GUI = FEATURES["gui"]
 
@@ -62,7 +62,7 @@ def set_endpoint(
     finally:
         _gui(access, {name: guis[name] for name in idle}, "start")
     if zone.vips:
-        access.report(f"wait until {leader} alone holds the VIP")
+        access.report(f"wait until {leader} alone holds the VIP, at most {SECONDS:.0f} s")
     try:
         then = to_leader(access, zone, hosts, leader, seen)
     except LeaderChanged:

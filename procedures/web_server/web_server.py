@@ -42,7 +42,7 @@ class WebServerFacts:
             return "another site"
         if self.enabled != "enabled":
             return self.enabled or "not installed"
-        return "" if self.active == "active" else "stopped"
+        return "" if self.active in ("active", "reloading") else "stopped"
 
 
 def ensure(access: Access, spec: WebSpec) -> None:

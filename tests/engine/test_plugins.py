@@ -48,9 +48,32 @@ def test_the_language_host_refuses_by_name_what_it_does_not_do() -> None:
         error = cast(grpc.Call, refused.value)
         assert error.code() == grpc.StatusCode.UNIMPLEMENTED
         assert "does not do Pack" in str(error.details())
-        with pytest.raises(grpc.RpcError, match="does not do RunPlugin"):
-            list(stub.RunPlugin(language_pb2.RunPluginRequest()))
+        with pytest.raises(grpc.RpcError, match="does not do Link"):
+            stub.Link(language_pb2.LinkRequest())
         assert re.match(r"3\.\d+", stub.GetPluginInfo(empty_pb2.Empty()).version)
+
+
+def test_the_language_host_runs_a_policy_pack_and_passes_on_what_it_prints(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("import os; print(7, os.environ['GIVEN'])\n")
+    options = struct_pb2.Struct()
+    options.update({"virtualenv": sys.prefix})
+    with language_host() as (_, stub):
+        answers = list(
+            stub.RunPlugin(
+                language_pb2.RunPluginRequest(
+                    pwd=str(tmp_path),
+                    args=["127.0.0.1:1"],
+                    env=["GIVEN=8"],
+                    info=language_pb2.ProgramInfo(
+                        root_directory=str(tmp_path),
+                        program_directory=str(tmp_path),
+                        options=options,
+                    ),
+                )
+            )
+        )
+    assert b"".join(one.stdout for one in answers) == b"7 8\n"
+    assert answers[-1].exitcode == 0
 
 
 def test_the_language_host_names_an_environment_that_is_not_there(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_first_up_changes_nothing(site: Site) -> None:
     assert run.ok, run.output
     assert "a zone runs on n1a1, n1a2, n1a3: adopt it" in run.output
     assert trace(lab) == before
-    assert operator.outputs()["leader"] == leader(lab)
+    assert operator.outputs()["status"]["leader"] == leader(lab)
     # The list is what the next up changes: a preview shows it without asking a host.
     asked = connections(lab)
     listed = differences(operator.preview(), "will be changed")

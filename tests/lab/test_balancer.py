@@ -11,7 +11,7 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, VIP_KEYS, Operator
 from tests.lab.web import Answer, Page
-from tests.lab.zones import leader_seen_by, one, servers, wait_for
+from tests.lab.zones import leader_seen_by, one, servers, wait_for, zone_entry
 
 pytestmark = pytest.mark.lab
 
@@ -50,7 +50,7 @@ def test_the_balancer_leads_to_the_leader_and_its_services(zone: tuple[Lab, Oper
     assert_idle(lab, leader)
     assert operator.outputs()["endpoint"] == operator.config["zone_endpoint"]
     for name in NAMES:
-        assert operator.config["zone_endpoint"] in one(lab.host(name), "onezone show 0")
+        assert operator.config["zone_endpoint"] in zone_entry(lab.host(name))
         conf = lab.host(name).run("cat /etc/one/oned.conf /etc/one/monitord.conf").stdout
         assert 'ARGUMENTS = "leader"' in conf
         assert f'MONITOR_ADDRESS = "{lab.host(BALANCER).address}"' in conf
@@ -141,7 +141,7 @@ def test_from_the_balancer_to_a_vip_and_from_there_to_nothing(zone: tuple[Lab, O
     }
     run = operator.up()
     assert run.ok, run.output
-    assert f"http://{VIP}:2633/RPC2" in one(lab.host("n1a1"), "onezone show 0")
+    assert f"http://{VIP}:2633/RPC2" in zone_entry(lab.host("n1a1"))
     for name in NAMES:
         assert CHECK.of(lab, lab.host(name).address).status == 0
         gone = lab.host(name).run(f"ls {LEADS}; systemctl list-unit-files 'opennebula-ha*'")
@@ -150,7 +150,7 @@ def test_from_the_balancer_to_a_vip_and_from_there_to_nothing(zone: tuple[Lab, O
         del operator.config[key]
     run = operator.up()
     assert run.ok, run.output
-    shown = one(lab.host("n1a1"), "onezone show 0")
+    shown = zone_entry(lab.host("n1a1"))
     assert "http://localhost:2633/RPC2" in shown and endpoint not in shown
     assert all(f" {VIP}/" not in host.run("ip -o address").stdout for host in lab.hosts)
     leader = leader_seen_by(lab.host("n1a1"))

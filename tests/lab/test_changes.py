@@ -13,7 +13,7 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, kill_at
-from tests.lab.zones import assert_whole, one, servers
+from tests.lab.zones import assert_whole, one, servers, zone_entry
 
 pytestmark = pytest.mark.lab
 
@@ -96,7 +96,7 @@ def test_another_vip_takes_the_place_of_the_one_before(zone: Zone) -> None:
         assert f'ONEGATE_ENDPOINT = "http://{OTHER_VIP}:5030"' in files
         assert f'MONITOR_ADDRESS = "{OTHER_VIP}"' in files
         one(lab.host(name), f"env ONE_XMLRPC=http://{OTHER_VIP}:2633/RPC2 oneuser list")
-        assert f"http://{OTHER_VIP}:2633/RPC2" in one(lab.host(name), "onezone show 0")
+        assert f"http://{OTHER_VIP}:2633/RPC2" in zone_entry(lab.host(name))
         password = operator.secrets["db_password"]
         assert opens_database(lab, name, "oneowner", password)
         assert not opens_database(lab, name, "oneadmin", password)

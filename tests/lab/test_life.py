@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 
 from lab.machines import Lab
+from tests.engine.reviews import rows
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
 from tests.lab.traffic import Writer
-from tests.lab.zones import assert_survives, assert_whole, executions, one, servers, wait_for
+from tests.lab.zones import (
+    assert_survives,
+    assert_whole,
+    executions,
+    one,
+    servers,
+    wait_for,
+    zone_entry,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -40,6 +49,9 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         operator.change(["n1a1", "n1a2", "n1a3"])
         assert_known_everywhere(lab, ["n1a1", "n1a2", "n1a3"])
         assert all(executions(lab)[name] <= 8 for name in ("n1a2", "n1a3"))
+        operator.config["frontends"] = operator.list_of(["n1a5", "n1a3", "n1a1", "n1a4", "n1a2"])
+        said = operator.preview().output
+        assert "n1a4 and n1a5 join, one at a time: one dump on the leader" in said
         operator.change(["n1a5", "n1a3", "n1a1", "n1a4", "n1a2"])
         assert all(executions(lab)[name] <= 8 for name in ("n1a4", "n1a5"))
         assert_known_everywhere(lab, ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"])
@@ -47,6 +59,10 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         # The leader and the first of the list leave; one of them may be both.
         gone = {leader, "n1a1"} if leader != "n1a1" else {"n1a1", "n1a2"}
         staying = [name for name in ("n1a1", "n1a2", "n1a3", "n1a4", "n1a5") if name not in gone]
+        operator.config["frontends"] = operator.list_of(staying)
+        shown = rows(operator.preview().output)
+        changed = {row for row, what in shown.items() if what.startswith("update")}
+        assert changed == {"Preflight zone", "Zone zone", "Rollout zone"}
         operator.change(staying)
         assert_gone_from_hosts_files(lab, staying)
         assert_settled(operator)
@@ -149,7 +165,7 @@ def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
     assert servers(lab.host(last)) == []
     assert one(lab.host(last), "oneuser list") == users
     assert f" {VIP}/" not in lab.host(last).run("ip -o address").stdout
-    assert VIP not in one(lab.host(last), "onezone show 0")
+    assert VIP not in zone_entry(lab.host(last))
     one(lab.host(last), "oneuser create solo-again secret-of-that")
 
 

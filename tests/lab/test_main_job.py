@@ -52,9 +52,9 @@ def test_blank_hosts_become_one_leader_and_two_followers_with_equal_data(
     lab, operator, _ = built
     leader = assert_whole(lab, NAMES)
     outputs = operator.outputs()
-    assert outputs["leader"] == outputs["vip_holder"] == leader
+    assert outputs["status"]["leader"] == outputs["status"]["vip_holder"] == leader
     assert outputs["endpoint"] == f"http://{VIP}:2633/RPC2"
-    assert [server["name"] for server in outputs["servers"]] == NAMES
+    assert list(outputs["servers"]) == NAMES
     addresses = lab.host(leader).run("ip -o -4 address show dev eth0").stdout
     assert f" {lab.host(leader).address}/24" in addresses
     (dumps,) = outputs["backups"].values()

@@ -3,8 +3,8 @@
 The worst pairs on one zone, one after the other. All pairs are in tests/unit/test_repairs.py.
 """
 
-import json
 from collections.abc import Callable, Iterator
+from xml.etree import ElementTree
 
 import pytest
 
@@ -12,7 +12,7 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
 from tests.lab.test_drift import KEYS, NAMES, Drift, edit, mend, roles
-from tests.lab.zones import one, servers, wait_for
+from tests.lab.zones import servers, wait_for, zone_entry
 
 pytestmark = pytest.mark.lab
 
@@ -95,10 +95,11 @@ def zone(
 
 def test_each_server_and_the_zone_have_a_grpc_endpoint(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
-    shown = json.loads(one(lab.host(NAMES[0]), "onezone show 0 -j"))["ZONE"]
-    listed = {entry["NAME"]: entry["ENDPOINT_GRPC"] for entry in shown["SERVER_POOL"]["SERVER"]}
+    shown = ElementTree.fromstring(zone_entry(lab.host(NAMES[0])))  # noqa: S314
+    entries = shown.iterfind("SERVER_POOL/SERVER")
+    listed = {entry.findtext("NAME"): entry.findtext("ENDPOINT_GRPC") for entry in entries}
     assert listed == {name: f"{name}:2634" for name in NAMES}
-    assert shown["TEMPLATE"]["ENDPOINT_GRPC"] == f"{VIP}:2634"
+    assert shown.findtext("TEMPLATE/ENDPOINT_GRPC") == f"{VIP}:2634"
 
 
 @pytest.mark.parametrize(

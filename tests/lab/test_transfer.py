@@ -17,7 +17,7 @@ from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import only
 from tests.lab.operators import Operator, Run, config, kill_session
-from tests.lab.zones import assert_whole, one, wait_for
+from tests.lab.zones import assert_whole, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -170,13 +170,8 @@ def replace(lab: Lab, operator: Operator, name: str) -> str:
     run = operator.refresh()
     assert run.ok, run.output
     others = [other for other in ALL if other != name]
-    leads = [
-        other
-        for other in others
-        if re.search(rf"{other} +leader", one(lab.host(others[0]), "onezone show 0"))
-    ]
-    assert len(leads) == 1
-    return leads[0]
+    (leads,) = (s.name for s in servers(lab.host(others[0])) if s.state == "leader")
+    return leads
 
 
 def up(operator: Operator) -> Run:

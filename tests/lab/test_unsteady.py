@@ -19,6 +19,9 @@ from tests.lab.zones import assert_whole, call, holders, wait_for
 pytestmark = pytest.mark.lab
 
 PACE = "/etc/opennebula-standin.json"
+DROP_IN = "/etc/systemd/system/opennebula.service.d"
+# As long after it is ready as the real one hangs.
+RACE = "systemctl restart opennebula; sleep 1; systemctl --no-block stop opennebula"
 STATE = "systemctl show -p ActiveState --value opennebula"
 
 
@@ -45,7 +48,7 @@ def hanging(lab: Lab, name: str) -> Iterator[None]:
 def test_no_stop_of_ours_is_in_the_moment_in_which_it_would_hang(
     zone: tuple[Lab, Operator],
 ) -> None:
-    """The founder was stopped right after its start: the stand-in hangs then, as the real one."""
+    """The founder was stopped right after its start, at which one hangs that loses its drivers."""
     lab, _ = zone
     for name in NAMES:
         journal = lab.host(name).run("journalctl -u opennebula").stdout
@@ -67,14 +70,28 @@ def test_one_that_is_being_stopped_is_waited_for(zone: tuple[Lab, Operator]) -> 
     lab, operator = zone
     _, near, _ = roles(lab)
     host = lab.host(near)
-    with hanging(lab, near):
-        host.run("systemctl --no-block stop opennebula")
-        finished = "tail -n 3 /var/log/one/oned.log | grep 'All modules finalized'"
-        wait_for(lambda: host.run(finished).stdout or None, "the end of all modules")
+    assert host.run(f"rm -r {DROP_IN} && systemctl daemon-reload").returncode == 0
+    host.run(RACE)
+    finished = "tail -n 3 /var/log/one/oned.log | grep 'All modules finalized'"
+    wait_for(lambda: host.run(finished).stdout or None, "the end of all modules")
     assert host.run(STATE).stdout == "deactivating\n"
     shown = operator.refresh()
     assert shown.ok, shown.output
     assert any("its oned is being stopped" in line for line in said_of(shown.output, near))
+    assert any(f"{DROP_IN}/opennebula-ha.conf" in line for line in said_of(shown.output, near))
+    run = operator.up()
+    assert run.ok, run.output
+    assert_whole(lab, NAMES)
+
+
+def test_a_stop_at_the_worst_moment_ends(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    _, near, _ = roles(lab)
+    host = lab.host(near)
+    host.run(RACE)
+    wait_for(lambda: host.run(STATE).stdout == "inactive\n" or None, "the end of oned", 20)
+    shown = operator.refresh()
+    assert shown.ok, shown.output
     run = operator.up()
     assert run.ok, run.output
     assert_whole(lab, NAMES)

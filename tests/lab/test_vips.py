@@ -14,7 +14,14 @@ from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator, kill_at
 from tests.lab.web import Page
-from tests.lab.zones import assert_whole, leader_seen_by, one, servers, wait_for
+from tests.lab.zones import (
+    assert_whole,
+    leader_seen_by,
+    one,
+    servers,
+    wait_for,
+    zone_entry,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -58,9 +65,9 @@ def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, 
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     assert places(lab) == [(leader, "eth0", f"{VIP}/24"), (leader, "eth0", f"{VIP6}/64")]
-    assert operator.outputs()["vip_holder"] == leader
+    assert operator.outputs()["status"]["vip_holder"] == leader
     assert_served(lab, leader)
-    assert f"http://{VIP}:2633/RPC2" in one(lab.host("n1a1"), "onezone show 0")
+    assert f"http://{VIP}:2633/RPC2" in zone_entry(lab.host("n1a1"))
     assert operator.up("--expect-no-changes").ok
     shown = operator.refresh()
     assert shown.ok and "drift:" not in shown.output, shown.output
@@ -238,8 +245,8 @@ def test_the_first_may_be_of_ipv6(zone: tuple[Lab, Operator]) -> None:
     assert held_by(lab) == {VIP: [leader], OTHER6: [leader]}
     assert operator.outputs()["endpoint"] == f"http://[{OTHER6}]:2633/RPC2"
     for name in NAMES:
-        at_vip = f"env ONE_XMLRPC=http://[{OTHER6}]:2633/RPC2"
-        assert f"http://[{OTHER6}]:2633/RPC2" in one(lab.host(name), f"{at_vip} onezone show 0")
+        one(lab.host(name), f"env ONE_XMLRPC=http://[{OTHER6}]:2633/RPC2 oneuser list")
+        assert f"http://[{OTHER6}]:2633/RPC2" in zone_entry(lab.host(name))
         files = lab.host(name).run("cat /etc/one/oned.conf /etc/one/monitord.conf").stdout
         assert f'ONEGATE_ENDPOINT = "http://[{OTHER6}]:5030"' in files
         assert f'MONITOR_ADDRESS = "{OTHER6}"' in files

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from lab.machines import Lab, LabHost
 from tests.lab.operators import VIP
 
+OWN_ENDPOINT = "http://127.0.0.1:2633/RPC2"
 POOLS: Mapping[str, tuple[int, ...]] = {
     "one.userpool.info": (),
     "one.grouppool.info": (),
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Server:
-    """One row of ``onezone show``."""
+    """A zone server as ``onezone show`` has it."""
 
     id: int
     name: str
@@ -50,27 +51,53 @@ def one(host: LabHost, command: str) -> str:
 
 
 def servers(host: LabHost) -> list[Server]:
-    """The zone as that host's ``onezone show -j`` has it."""
-    zone = json.loads(one(host, "onezone show 0 -j"))["ZONE"]
-    listed = zone["SERVER_POOL"].get("SERVER", [])
-    listed = listed if isinstance(listed, list) else [listed]
+    """The zone as that host's oned lists it, each server's place as that server says it.
+
+    Asked as ``onezone show`` does, which not every build of OpenNebula can: it may lack gRPC.
+    """
+    done = host.run(
+        f"""python3 - <<'END'
+import json, socket, sys, xmlrpc.client
+from xml.etree import ElementTree
+socket.setdefaulttimeout(2)
+session = open("/var/lib/one/.one/one_auth").read().strip()
+def ask(endpoint, method, *parameters):
+    answer = getattr(xmlrpc.client.ServerProxy(endpoint), method)(session, *parameters)
+    if not answer[0]:
+        raise ValueError(answer[1])
+    return ElementTree.fromstring(answer[1])
+try:
+    zone = ask({OWN_ENDPOINT!r}, "one.zone.info", 0)
+except (OSError, ValueError, xmlrpc.client.Error) as error:
+    sys.exit(str(error))
+listed = []
+for server in zone.iterfind("SERVER_POOL/SERVER"):
+    item = {{part.tag: part.text for part in server}}
+    try:
+        status = ask(item["ENDPOINT"], "one.zone.raftstatus")
+        item.update({{part.tag: part.text for part in status if part.tag != "SERVER_ID"}})
+    except (OSError, ValueError, xmlrpc.client.Error):
+        pass
+    listed.append(item)
+print(json.dumps(listed))
+END"""
+    )
+    assert done.returncode == 0, f"{host.name}: {done.stdout}{done.stderr}"
     states = {"0": "solo", "1": "candidate", "2": "follower", "3": "leader"}
     return [
         Server(
             int(item["ID"]),
             item["NAME"],
-            states.get(str(item.get("STATE")), "error"),
-            _number(item.get("TERM")),
-            _number(item.get("LOG_INDEX")),
-            _number(item.get("COMMIT")),
+            states.get(item.get("STATE", ""), "error"),
+            *(int(item.get(name) or -1) for name in ("TERM", "LOG_INDEX", "COMMIT")),
         )
-        for item in listed
+        for item in json.loads(done.stdout)
     ]
 
 
-def _number(text: str | None) -> int:
-    """A server that did not answer shows a dash."""
-    return int(text) if text and text.isdigit() else -1
+def zone_entry(host: LabHost) -> str:
+    """The zone's entry as that host's own oned has it."""
+    return call(host, "one.zone.info", 0)
 
 
 def holders(lab: Lab) -> list[str]:
@@ -98,7 +125,7 @@ def call(host: LabHost, method: str, *parameters: object) -> str:
         f"""python3 - <<'END'
 import json, xmlrpc.client
 session = open("/var/lib/one/.one/one_auth").read().strip()
-oned = xmlrpc.client.ServerProxy("http://127.0.0.1:2633/RPC2")
+oned = xmlrpc.client.ServerProxy({OWN_ENDPOINT!r})
 answer = getattr(oned, {method!r})(session, *json.loads({json.dumps(parameters)!r}))
 print(answer[1])
 raise SystemExit(not answer[0])

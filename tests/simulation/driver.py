@@ -82,6 +82,9 @@ class Output:
     key: str
     name: str
 
+    def apply(self, _function: Any) -> None:
+        """The stack's own outputs are not looked at."""
+
 
 @dataclass
 class Node:
@@ -100,6 +103,7 @@ class Kept:
 
     provider: Provider
     id: str
+    inputs: Inputs
     outputs: Inputs
     needs: list[str]
     deleted_with: str
@@ -132,6 +136,8 @@ def graph(settings: product.Settings) -> dict[str, Node]:
         @staticmethod
         def secret(value: Any) -> Any:
             return value
+
+        all = staticmethod(_nothing)
 
     with ExitStack() as patches:
         patches.enter_context(patch.object(Resource, "__init__", resource))
@@ -347,11 +353,13 @@ class Operator:
     def _settle(self, node: Node) -> None:
         provider, kept = node.provider, self.state.get(node.key)
         inputs = _plain(self._resolved(node.inputs))
-        inputs = provider.check(kept.outputs if kept else {}, inputs).inputs
+        inputs = provider.check(dict(kept.inputs) if kept else {}, inputs).inputs
         if kept is not None:
             changed = provider.diff(kept.id, dict(kept.outputs), inputs)
             kept.needs, kept.deleted_with = node.needs, node.deleted_with
             if not changed.changes:
+                # The outputs stay as the last update left them.
+                kept.inputs = inputs
                 return
             if not changed.replaces:
                 self._update(node, kept, inputs)
@@ -365,18 +373,23 @@ class Operator:
                 outputs = {**inputs, product.runtime.INCOMPLETE: product.runtime.CREATE}
                 id_ = provider.identifier(provider.spec_of(inputs))
                 self.state[node.key] = Kept(
-                    provider, id_, _plain(outputs), node.needs, node.deleted_with
+                    provider, id_, inputs, _plain(outputs), node.needs, node.deleted_with
                 )
             raise
         except HostError as error:
             if record := getattr(error, _PARTIAL, None):
                 self.state[node.key] = Kept(
-                    provider, record[0], _plain(record[1]), node.needs, node.deleted_with
+                    provider,
+                    record[0],
+                    inputs,
+                    _plain(record[1]),
+                    node.needs,
+                    node.deleted_with,
                 )
             raise
         outputs = _plain(created.outs or {})
         self.state[node.key] = Kept(
-            provider, str(created.id), outputs, node.needs, node.deleted_with
+            provider, str(created.id), inputs, outputs, node.needs, node.deleted_with
         )
 
     def _update(self, node: Node, kept: Kept, inputs: Inputs) -> None:
@@ -390,9 +403,9 @@ class Operator:
             raise
         except HostError as error:
             if record := getattr(error, _PARTIAL, None):
-                kept.outputs = _plain(record[1])
+                kept.inputs, kept.outputs = inputs, _plain(record[1])
             raise
-        kept.outputs = _plain(done.outs or {})
+        kept.inputs, kept.outputs = inputs, _plain(done.outs or {})
 
     def _delete(self, keys: list[str]) -> None:
         gone = set(keys)

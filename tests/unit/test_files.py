@@ -236,6 +236,14 @@ def test_what_the_hook_starts_may_start_as_often_as_the_leader_changes() -> None
     assert set(limits.values()).isdisjoint(written(spec(features=FEATURES, hooks=None)))
 
 
+def test_systemd_stops_oned_alone_and_nothing_restarts_for_that() -> None:
+    seen = host({services.ONED: None})
+    for wanted in (spec(), spec(features=FEATURES, hooks=None)):
+        given = written(wanted, seen)[services.ONED]
+        assert given == f"{HEADER}[Service]\nKillMode=mixed\n"
+    assert collect.writing(seen, spec(), SECRETS).variables["restarts"] == ""
+
+
 def test_a_feature_that_is_off_is_left_alone() -> None:
     assert services.FLOW not in written(spec(features=("gui",)))
     assert "oneflow_server" not in str(written(spec(features=("gui",))))

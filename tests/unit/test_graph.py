@@ -9,8 +9,10 @@ import pytest
 from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
-from components.zone import HighAvailableZone
-from procedures.specs import Hooks, InstallationSpec, PreflightSpec, ZoneSpec
+from components.zone import HighAvailableZone, by_name
+from procedures.specs import Hooks, PreflightSpec, ZoneSpec
+from providers.installation import InstallationProvider
+from providers.preflight import PreflightProvider
 from settings import Settings, parse
 from settings.specs import installations, preflight, zone
 from tests.unit.test_settings import CANARY, GOOD, MISSING, raw
@@ -24,8 +26,8 @@ SEEN: dict[str, dict[str, Any]] = {
     "Bootstrap": {},
     "Zone": {"drift": []},
     "ZoneMember": {"server_id": 0},
-    "Rollout": {"leader": "n1a2", "servers": [], "backups": {}},
-    "VirtualIp": {"holder": "n1a2", "endpoint": "http://10.2.50.86:2633/RPC2"},
+    "Rollout": {"verified_at": "noon", "leader": "n1a2", "servers": {}, "backups": {}},
+    "VirtualIp": {},
 }
 
 
@@ -131,6 +133,11 @@ def graph() -> Graph:
     return build()
 
 
+def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
+    """As a provider gets them."""
+    return {key: rpc.unwrap_rpc_secret(value) for key, value in inputs.items()}
+
+
 ALONE = {
     "frontends": {"n1": {"address": "10.2.50.10"}},
     "one_vip": MISSING,
@@ -193,7 +200,7 @@ def test_all_installations_go_side_by_side_once_everything_is_checked(graph: Gra
 
 
 def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> None:
-    spec = PreflightSpec.model_validate(graph["Preflight zone"].inputs["spec"])
+    spec = PreflightProvider().spec_of(graph["Preflight zone"].inputs)
     assert spec.hosts.keys() == {"n1a1", "n1a2", "n1a3"}
     assert {name: [vip.interface for vip in vips] for name, vips in spec.vips.items()} == {
         "n1a1": ["eth0"],
@@ -229,9 +236,8 @@ def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> Non
 def test_whatever_changes_the_hosts_or_the_zone_is_checked_first(
     graph: Graph, changes: dict[str, Any], called_for: bool
 ) -> None:
-    assert (build(**changes)["Preflight zone"].inputs != graph["Preflight zone"].inputs) is (
-        called_for
-    )
+    before, after = (one["Preflight zone"].inputs for one in (graph, build(**changes)))
+    assert bool(PreflightProvider().changed(before, after)) is called_for
 
 
 def test_the_zone_begins_on_its_first_front_end_without_the_others(graph: Graph) -> None:
@@ -304,14 +310,19 @@ def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
             assert fingerprint not in json.dumps(rest)
 
 
-def test_the_outputs_say_who_leads_and_where_clients_go(graph: Graph) -> None:
+def test_the_outputs_say_who_led_when_and_where_clients_go(graph: Graph) -> None:
     assert graph.outputs == {
-        "leader": "n1a2",
         "endpoint": "http://10.2.50.86:2633/RPC2",
-        "servers": [],
-        "vip_holder": "n1a2",
+        "servers": {},
         "backups": {},
+        "status": {"at": "noon", "leader": "n1a2", "vip_holder": "n1a2"},
     }
+
+
+def test_servers_of_a_state_of_an_earlier_version_are_shown_as_they_are_now() -> None:
+    moving = {"state": "leader", "term": 1.0, "index": 2.0, "commit": 2.0}
+    former = [{"name": "n1", "id": 0.0, "endpoint": "http://n1:2633/RPC2", **moving}]
+    assert by_name(former) == {"n1": {"id": 0, "endpoint": "http://n1:2633/RPC2"}}
 
 
 def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -> None:
@@ -402,7 +413,7 @@ def test_behind_a_load_balancer_clients_go_to_that() -> None:
     }
     graph = build(**NO_VIP, **behind)
     assert "VirtualIp zone" in graph.kinds()
-    assert graph.outputs["vip_holder"] is None
+    assert graph.outputs["status"]["vip_holder"] is None
     assert zone(parse(raw({**GOOD, **NO_VIP, **behind}))).endpoint == behind["zone_endpoint"]
     one = installations(parse(raw({**GOOD, **NO_VIP, **behind})))[0]
     assert (one.gate_endpoint, one.entrance) == ("http://[fd00::1]:5030", "fd00::1")
@@ -430,9 +441,10 @@ def test_attributes_of_oned_conf_live_through_a_state() -> None:
         "VM_MAD": [{"NAME": "kvm", "TYPE": None}, {"remove": "lxc"}],
         "VM_RESTRICTED_ATTR": ["NIC/MAC", {"remove": "RAW"}],
     }
-    spec = build(oned=given)["Installation n1a1"].inputs["spec"]
-    kept = json.loads(json.dumps(spec), parse_int=float)
-    assert InstallationSpec.model_validate(kept).oned == {
+    inputs = build(oned=given)["Installation n1a1"].inputs
+    kept = json.loads(json.dumps(_plain(inputs)), parse_int=float)
+    assert kept["oned.LOG.DEBUG_LEVEL"] == 4
+    assert InstallationProvider().spec_of(kept).oned == {
         "LOG": {"DEBUG_LEVEL": 4, "SYSTEM": []},
         "COST": {"CPU": "0.5"},
         "HELD": True,
@@ -453,8 +465,8 @@ def test_what_is_set_in_other_files_lives_through_a_state() -> None:
         flow_bind_addr="10.2.50.86",
         ntp=[{"pool": "a"}, {"timezone": "UTC"}, {"locale": "C.UTF-8"}, {"server": "b"}],
     )
-    kept = json.loads(json.dumps(built["Installation n1a1"].inputs["spec"]), parse_int=float)
-    spec = InstallationSpec.model_validate(kept)
+    kept = json.loads(json.dumps(_plain(built["Installation n1a1"].inputs)), parse_int=float)
+    spec = InstallationProvider().spec_of(kept)
     assert json.dumps(spec.drivers.tproxy, sort_keys=True) == json.dumps(tproxy, sort_keys=True)
     assert json.dumps(spec.schedulers.drs, sort_keys=True) == json.dumps(drs, sort_keys=True)
     assert spec.schedulers.rank == {"MAX_HOST": 3}
@@ -494,7 +506,7 @@ def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
     ssl: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     built = build(ssl=ssl, one_fqdn=NAMES[0])
-    spec = built["WebServer zone"].inputs["spec"]
+    spec = built["WebServer zone"].inputs
     assert {key: spec[key] for key in expected} == expected
     assert tuple(spec["names"]) == NAMES
     assert "Rollout zone" in built.waits_for("WebServer zone")
@@ -525,5 +537,5 @@ def test_keys_of_accounts_are_there_before_the_zone_is_made_with_them() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
     assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
     assert built.directly("Zone zone") >= {"LoginKeys zone"}
-    assert built["LoginKeys zone"].inputs["spec"]["users"] == ["root", "ubuntu"]
-    assert set(built["LoginKeys zone"].inputs["spec"]["hosts"]) == {"n1a1", "n1a2", "n1a3"}
+    assert built["LoginKeys zone"].inputs["ensure_keys_for"] == ["root", "ubuntu"]
+    assert set(built["LoginKeys zone"].inputs["frontends"]) == {"n1a1", "n1a2", "n1a3"}

@@ -17,7 +17,7 @@ from procedures.install import configuration, install
 from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers import zone as zones
-from providers.base import as_input, hosts_input
+from providers.base import hosts_input
 from providers.zone import ZoneProvider
 from tests.unit.test_procedures import facts
 from tests.unit.test_procedures import spec as installation_spec
@@ -119,17 +119,17 @@ def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
         lambda *given, **_: did.append(("leave", given[2].name)),
     )
     olds = {
-        "spec": as_input(ZONE),
-        "front_ends": hosts_input(HOSTS),
+        **ZoneProvider.inputs_of(ZONE),
+        "frontends": hosts_input(HOSTS),
         "one_pass": "former",
         "incomplete": "create",
         "lost": [],
     }
     staying = {name: HOSTS[name] for name in NAMES[:2]}
-    news = {**olds, "front_ends": hosts_input(staying), "one_pass": "new", "urn": ""}
+    news = {**olds, "frontends": hosts_input(staying), "one_pass": "new", "urn": ""}
     outs = ZoneProvider().update("zone-0", olds, news).outs
     assert outs is not None
     assert outs["drift"] == []
-    # A first that is still alone never had the others in a zone: Bootstrap gives them up.
+    # A first server that is still alone never had the others in a zone.
     expected = [("found", ["n1a3"]), ("leave", "n1a3")]
     assert did == [True, *(expected if server_id != STANDALONE_ID else [("found", [])])]

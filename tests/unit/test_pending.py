@@ -67,7 +67,7 @@ def test_an_update_of_ours_is_repeated() -> None:
         (None, wanted, {"incomplete": "update"}),
         ("create", wanted, {"incomplete": "create"}),
         # Where it was at work is known to the next one, whatever that is to make.
-        (None, "former", {"incomplete": "update", "attempted": [wanted]}),
+        (None, "former", {"incomplete": "update", "attempted": [{"spec": wanted}]}),
     ):
         outputs = {"incomplete": before, "spec": spec}
         there: dict[str, Any] = {"urn": ours["resource"]["urn"], "outputs": outputs}

@@ -99,6 +99,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
             drivers.KVM: File("MIGRATE_OPTIONS=--unsafe\n", 0o644, "oneadmin:oneadmin"),
             services.FLOW: File(":host: 0.0.0.0\n", 0o640, "root:oneadmin"),
             drivers.NETWORK: File(":keep_empty_bridge: true\n", 0o644, "oneadmin:oneadmin"),
+            services.ONED: File(services.ONED_STOPS.edit(""), 0o644, "root:root"),
         },
         "dumps": (),
         "has_content": True,

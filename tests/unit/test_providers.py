@@ -60,7 +60,7 @@ ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=Tr
 def inputs(**changes: Any) -> dict[str, Any]:
     spec = MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE)
     given = {
-        "spec": spec.model_dump(mode="json", exclude_none=True),
+        **Probe.inputs_of(spec),
         "after": {"n1": 0, "n2": 24},
         "names": ["a", "b"],
         "urn": "urn:1",
@@ -71,13 +71,13 @@ def inputs(**changes: Any) -> dict[str, Any]:
 
 def renamed() -> dict[str, Any]:
     changed = inputs()
-    changed["spec"]["host"]["name"] = "n2"
+    changed["host"]["name"] = "n2"
     return changed
 
 
 def moved() -> dict[str, Any]:
     changed = inputs()
-    changed["spec"]["host"]["address"] = "10.0.0.2"
+    changed["host"]["address"] = "10.0.0.2"
     return changed
 
 
@@ -102,7 +102,7 @@ SEEN: dict[str, Any] = {"drift": [], "server_id": 0.0}
         ({**inputs(), "drift": ["oned.conf"]}, inputs(), True, []),
         (inputs(), inputs(secrets="new"), True, []),
         (inputs(), moved(), True, []),
-        (inputs(), renamed(), True, ["spec"]),
+        (inputs(), renamed(), True, ["host"]),
     ],
 )
 def test_only_what_matters_is_a_change(
@@ -274,13 +274,14 @@ def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_somethi
 def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Half]) -> None:
     olds = {**inputs(), "incomplete": "create"}
     assert half().diff("n1", olds, inputs()).changes
+    wanted = {key: value for key, value in moved().items() if key not in runtime.NO_SPEC}
     # It is so however often, from what it was first, and also where nothing was written this time.
     for half.writes in (True, False):
         record = record_of(lambda: half().update("n1", olds, moved()), "create again")
-        assert record == ("n1", {**olds, "attempted": [moved()["spec"]]})
+        assert record == ("n1", {**olds, "attempted": [wanted]})
     updated = {**inputs(), "incomplete": "update"}
     record = record_of(lambda: half().update("n1", updated, moved()), "update")
-    assert record == ("n1", {**updated, "attempted": [moved()["spec"]]})
+    assert record == ("n1", {**updated, "attempted": [wanted]})
 
 
 def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
@@ -324,9 +325,9 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     )
     monkeypatch.setattr("procedures.install.install.install", installed)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    installation = {"spec": spec.model_dump(mode="json", exclude_none=True), "urn": ""}
+    installation = {**InstallationProvider.inputs_of(spec), "urn": ""}
     preflight_inputs = {
-        "spec": checked.model_dump(mode="json"),
+        **PreflightProvider.inputs_of(checked),
         "zone": ZONE.model_dump(mode="json"),
         "urn": "",
     }
@@ -335,5 +336,62 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
     InstallationProvider().create(installation)
     InstallationProvider().update("n1a1", installation, installation)
     PreflightProvider().create(preflight_inputs)
-    InstallationProvider().create({**installation, "spec": moved.model_dump(mode="json")})
+    InstallationProvider().create({**installation, **InstallationProvider.inputs_of(moved)})
     assert got == [seen, None, None]
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_what_a_spec_may_lack_is_compared_where_it_is_gone(kind: type[Provider]) -> None:
+    fields = getattr(specs, kind.spec_type).model_fields
+    labels = {kind.labels.get(name, name): field for name, field in fields.items()}
+    assert kind.labels.keys() <= fields.keys()
+    assert kind.spread | kind.optional <= labels.keys()
+    absent = {name for name, field in labels.items() if field.default is None}
+    assert absent <= kind.spread | kind.optional
+
+
+def test_an_attribute_that_is_gone_is_a_change_with_its_name() -> None:
+    spec = installation_spec()
+    level = spec.model_copy(update={"oned": {"LOG": {"DEBUG_LEVEL": 4}}})
+    before, after = (InstallationProvider.inputs_of(one) for one in (level, spec))
+    provider = InstallationProvider()
+    assert provider.changed({**SEEN, **before}, after) == {"oned.LOG.DEBUG_LEVEL"}
+    assert provider.changed({**SEEN, **after}, before) == {"oned.LOG.DEBUG_LEVEL"}
+    assert provider.spec_of(before) == level
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provider]) -> None:
+    """As earlier versions wrote it."""
+    made = {
+        "InstallationSpec": installation_spec(),
+        "ZoneSpec": ZONE,
+        "MemberSpec": MemberSpec(host=Host(name="n1", address="10.0.0.1"), zone=ZONE),
+        "PreflightSpec": PreflightSpec(hosts={}, version="7.2"),
+        "LoginKeysSpec": specs.LoginKeysSpec(users=("root",), hosts={}),
+        "WebSpec": specs.WebSpec(hosts={}, server="apache", names=(), key="k", certchain="c"),
+    }[kind.spec_type]
+    former = {"spec": made.model_dump(mode="json", exclude_none=True), "urn": "urn:1", **SEEN}
+    provider = kind()
+    assert provider.spec_of(former) == made
+    assert provider.spec_of({**provider.inputs_of(made), **SEEN}) == made
+    assert provider.changed(former, provider.inputs_of(made)) == set()
+
+
+def test_only_another_name_for_etc_hosts_is_a_change_of_a_front_end() -> None:
+    provider = InstallationProvider()
+    three, two = (
+        {
+            **provider.inputs_of(
+                installation_spec().model_copy(update={"names": dict.fromkeys(names, "10.0.0.1")})
+            ),
+        }
+        for names in (("n1", "n2", "n3"), ("n1", "n2"))
+    )
+    # The outputs stay as the last update left them; the inputs follow each run.
+    shrunk = provider.check(three, two).inputs
+    assert provider.changed({**SEEN, **three}, shrunk) == set()
+    grown = provider.check(shrunk, three).inputs
+    assert provider.changed({**SEEN, **three}, grown) == {"etc_hosts_additions"}
+    again = provider.check(grown, three).inputs
+    assert provider.changed({**SEEN, **grown}, again) == set()

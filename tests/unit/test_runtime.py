@@ -48,6 +48,9 @@ def test_the_sdk_is_as_what_changes_it_expects() -> None:
         r"except [^\n]+\n\s+context\.abort\(grpc\.StatusCode\.UNKNOWN, traceback\.format_exc\(\)\)",
         host,
     )
+    # when_interrupted sees this answer.
+    assert re.search(r"def Cancel\(self, [^)]*\):\s+return empty_pb2\.Empty\(\)", host)
+    assert "from google.protobuf import empty_pb2" in host
     # widen gives this pool more threads.
     assert "futures.ThreadPoolExecutor(max_workers=4)" in host
     # leave_with_engine takes the place of this function, which is looked up at each call.

@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ from .version import DB_VERSION, VERSION
 _USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
 _BANNER = f"OpenNebula {VERSION}"
 _FAILED = 255
+_TOGETHER_S = 0.5
+"""A signal to all processes of a unit reaches each within that time."""
 
 
 class StartError(Exception):
@@ -65,6 +68,30 @@ def _guarded(action: Callable[[], None]) -> int:
     return 0
 
 
+class _Driver:
+    """A process that the first signal ends, as the real daemon's drivers.
+
+    The real daemon starts one again that ended by itself, and never stops that one. It is started
+    before any signal is blocked, which it would inherit.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(["sleep", "infinity"])
+
+    def is_stopped_by_others(self) -> bool:
+        """Whether the signal that reached oned reached this one, too."""
+        try:
+            self._process.wait(_TOGETHER_S)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+
+
 class _Daemon:
     """One run of oned."""
 
@@ -88,6 +115,14 @@ class _Daemon:
 
     def run(self) -> None:
         """Serve until a signal says stop."""
+        driver = _Driver() if self._pace.stop_race else None
+        try:
+            self._run(driver)
+        finally:
+            if driver is not None:
+                driver.stop()
+
+    def _run(self, driver: _Driver | None) -> None:
         # Blocked before any thread starts: only the wait below sees them, and the hooks' processes
         # inherit that they do not.
         signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGCHLD})
@@ -131,7 +166,12 @@ class _Daemon:
             _notify_ready()
             ready = time.monotonic()
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
-            hangs = read_pace(self._paths.pace).hangs_in_exit(time.monotonic() - ready)
+            pace = read_pace(self._paths.pace)
+            hangs = pace.hangs or (
+                driver is not None
+                and pace.races(time.monotonic() - ready)
+                and driver.is_stopped_by_others()
+            )
             server.server_close()
             # Its thread would else look at the closed socket again and again until the end.
             server.shutdown()

@@ -20,8 +20,8 @@ _SHORTEST_CALL_S = 0.5
 
 
 STOP_RACE_S = (0.85, 1.3)
-"""Stopped so long after it was ready the real daemon hangs in its exit. Not scaled: those who stop
-it that early do so at their own pace."""
+"""Stopped so long after it was ready the real daemon hangs in its exit, if the signal reaches its
+drivers, too. Not scaled: those who stop it that early do so at their own pace."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Pace:
 
     scale: float = 1.0
     stop_race: bool = False
-    """Whether a stop hangs where the real one does."""
+    """Whether a stop hangs when the real one does."""
     hangs: bool = False
     """Whether each stop hangs, as the real one does now and then."""
 
-    def hangs_in_exit(self, seconds: float) -> bool:
-        """Whether it does when it is stopped so long after it was ready."""
-        return self.hangs or (self.stop_race and STOP_RACE_S[0] < seconds < STOP_RACE_S[1])
+    def races(self, seconds: float) -> bool:
+        """Whether a stop hangs so long after it was ready, if its drivers are stopped with it."""
+        return self.stop_race and STOP_RACE_S[0] < seconds < STOP_RACE_S[1]
 
     def wait(self, seconds: float) -> float:
         """An artificial wait at this pace."""

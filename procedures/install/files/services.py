@@ -23,10 +23,19 @@ LIMITS = {
     if feature != "gui"
 }
 """How often the units may start that Raft's hook starts on the leader."""
-PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values())
+ONED = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
+"""How systemd stops oned."""
+PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values(), ONED)
 
 # Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
 _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
+# oned stops its drivers itself. One that systemd stops at the same time looks as if it had failed:
+# oned may start it again, and then wait for it in its exit for ever.
+_STOPS_DRIVERS = "[Service]\nKillMode=mixed\n"
+
+ONED_STOPS = ManagedFile(
+    ONED, partial(ours, wanted=_STOPS_DRIVERS), package="", owner="root:root", mode="644"
+)
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
@@ -35,7 +44,7 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104
 
 
 def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
-    """Of the features that are on."""
+    """Of oned's unit, and of the features that are on."""
     edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
         "gate": [(GATE, partial(_gate, spec=spec))],
         "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0])))],
@@ -55,6 +64,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             owner="root:root" if is_led else "",
             mode="644" if is_led else "",
         )
+    yield ONED_STOPS
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}
         if one_token:

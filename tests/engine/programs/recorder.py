@@ -25,10 +25,11 @@ from pulumi.dynamic import (
 )
 
 from hosts.errors import HostError
-from providers import runtime
+from providers import progress, runtime
 from providers.base import Provider
 from providers.runtime import INCOMPLETE, recorded_create
 
+URN = "urn:pulumi:dev::trial::pulumi-python:dynamic/test:Thing::"
 CALLS = Path("calls.jsonl")
 WORLD = Path("world")
 DEADLINE_SECONDS = 20.0
@@ -120,7 +121,10 @@ class Recorder(Provider):
         """Make the thing."""
         name = props["name"]
         _record("create", name, props=props)
-        with recorded_create(f"id-{name}", props, changed=Path(f"touched-{name}").exists):
+        with (
+            recorded_create(f"id-{name}", props, changed=Path(f"touched-{name}").exists),
+            progress.operation(f"{URN}{name}", f"making {name}"),
+        ):
             _act("create", name, props)
         outputs = _make(name, props)
         _record("created", name)
