@@ -8,7 +8,7 @@ CODE := __main__.py settings commands components providers procedures opennebula
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unl
 pulumi: setup ## Run any other Pulumi command on a stack (ARGS="stack export")
 	@scripts/pulumi '$(STACK)' $(ARGS)
 
+status: setup ## Show the state of a stack's zone (STACK=…, OPTIONS='--json', '--watch', '--prometheus FILE')
+	@scripts/pulumi '$(STACK)' status $(OPTIONS)
+
+doctor: setup ## Explain each abnormal state of a stack's zone, and how to cure it (STACK=…)
+	@scripts/pulumi '$(STACK)' doctor $(OPTIONS)
+
+logs: setup ## Show elections and errors in the logs of all front-ends, by time (STACK=…, OPTIONS='--since 1h --all')
+	@scripts/pulumi '$(STACK)' logs $(OPTIONS)
+
 policy: ## Create the environment of the policy pack, for OPTIONS="--policy-pack policy"
 	@[ -x policy/.venv/bin/python ] || python3 -m venv policy/.venv
 	@policy/.venv/bin/python -m pip install --quiet --requirement policy/requirements.txt
@@ -56,6 +65,7 @@ bench-compare: lab-setup ## Compare with another version; fail if this one is sl
 
 docs: python-setup ## Write the generated parts of the documentation, and build its web site in .site/html
 	@$(PY) -m settings.table
+	@$(PY) -m commands.status.pages
 	@$(PY) -m scripts.structure
 	@$(PY) -m scripts.site
 

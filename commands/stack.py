@@ -1,9 +1,10 @@
 """The stack of a command: `pulumi config --json --show-secrets` on standard input."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from hosts.errors import HostError
@@ -22,19 +23,29 @@ class Target:
     zone: ZoneSpec
     hosts: Mapping[str, Host]
     access: Access
+    settings: Settings
 
 
-def run(command: Callable[[Target], None]) -> int:
-    """Run a command for the stack on standard input; return the exit status.
+def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
+    """Run a command for the stack on standard input; return its exit status, or 0.
 
-    Faults are printed in one message.
+    Faults are printed in one message, and the status is then ``failed``.
     """
     try:
-        command(_stack(_settings(sys.stdin)))
+        return command(_stack(_settings(sys.stdin))) or 0
     except (HostError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return failed
+
+
+def name() -> str:
+    """Return the stack's name, as scripts/pulumi passes it on."""
+    return os.environ.get("PULUMI_STACK", "lab")
+
+
+def quiet(target: Target) -> Target:
+    """Return the same without reports of steps, for a command whose output is one picture."""
+    return replace(target, access=replace(target.access, report=lambda _: None))
 
 
 def say(text: str) -> None:
@@ -61,4 +72,5 @@ def _stack(settings: Settings) -> Target:
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
         ldap_passwords=settings.auth.ldap.passwords,
     )
-    return Target(zone(settings), settings.hosts, Access(Pool(settings.ssh), secrets, report=say))
+    access = Access(Pool(settings.ssh), secrets, report=say)
+    return Target(zone(settings), settings.hosts, access, settings)

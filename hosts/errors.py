@@ -32,12 +32,16 @@ class HostError(Exception):
         )
 
 
+NO_ROOM = "free space on"
+"""How what was expected begins in the error of a full disk."""
+
+
 def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
     """The error of a step that failed on a host whose disk is full there."""
     return HostError(
         host,
         step,
-        expected=f"free space on {full}",
+        expected=f"{NO_ROOM} {full}",
         seen=f"none, and so: {seen}",
         remedy=f"free some space on {full} of {host}, then run again: it resumes here",
     )

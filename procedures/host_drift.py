@@ -1,9 +1,11 @@
 """How one host differs from what the stack asks of it. Pure: facts in, names and reasons out."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from hosts.errors import HostError
 from opennebula import packages
+from opennebula.zone import STANDALONE_ID, State
 from procedures.context import Secrets
 from procedures.facts import signs
 from procedures.facts.facts import Facts
@@ -171,6 +173,24 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
 def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:
     """Who leads is Raft's to say: a VIP may be a leftover. None where it did not."""
     return True if spec.hooks is None else seen.leads
+
+
+def has_led(spec: InstallationSpec) -> bool:
+    """Whether it has services that run next to the leader alone."""
+    return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
+
+
+def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts:
+    """The same with whether its oned leads, by what that says, where something depends on it.
+
+    Unknown of one that no zone has yet, or that is neither leader nor follower.
+    """
+    if not has_led(spec):
+        return seen
+    if not seen.active:
+        return replace(seen, leads=None if seen.server_id == STANDALONE_ID else False)
+    leads = {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
+    return replace(seen, leads=leads)
 
 
 def open_keys(seen: Facts) -> list[str]:

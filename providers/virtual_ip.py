@@ -12,7 +12,6 @@ from providers.base import Outputs, Props, Provider
 
 if TYPE_CHECKING:
     from procedures.context import Access
-    from procedures.facts.facts import Facts
     from procedures.specs import Vip, ZoneSpec
     from providers.run_state import RunState
 
@@ -46,11 +45,12 @@ class VirtualIpProvider(Provider):
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Where they are missing, or held by others than the leader."""
         from procedures.vip.address import faults
+        from procedures.vip.virtual_ip import endpoint_differences
 
         survey = run.survey(access, spec.database)
         leader = survey.view().leader()
         seen = survey.all_facts()
-        drift = _of_endpoint(spec, seen, leader)
+        drift = endpoint_differences(spec, seen, leader)
         return {"drift": [*(faults(seen, spec.vips, leader) if spec.vips else ()), *drift]}
 
     def do_update(
@@ -121,17 +121,3 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
             },
             opts,
         )
-
-
-def _of_endpoint(spec: ZoneSpec, seen: Mapping[str, Facts], leader: str | None) -> list[str]:
-    """Describe endpoints of the zone that are other ones than the spec's."""
-    from opennebula.api import has_grpc
-
-    if leader is None or leader not in seen:
-        return []
-    head, found = seen[leader], []
-    if head.zone_endpoint != spec.endpoint:
-        found.append(f"the zone's ENDPOINT: {head.zone_endpoint or 'none'}")
-    if spec.grpc and has_grpc(head.package) and head.zone_grpc != spec.grpc:
-        found.append(f"the zone's ENDPOINT_GRPC: {head.zone_grpc or 'none'}")
-    return found

@@ -20,11 +20,13 @@ from procedures.facts.report import files
 from procedures.host_drift import (
     check,
     drift,
+    has_led,
     managed_units,
     open_keys,
     stray_units,
     wanted_hostname,
     wanted_timezone,
+    with_lead,
     writes_auth,
 )
 from procedures.install import configuration, storage
@@ -130,14 +132,14 @@ def install(
 def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Installed:
     """What the host has now, and how it differs from the spec."""
     seen = survey.facts_of(spec.host)
-    if _has_led(spec):
+    if has_led(spec):
         view = survey.view()
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
         if state is State.LEADER and view.leader() != spec.host.name:
             # Deposed, and it has not noticed yet.
             state = None
-        seen = replace(seen, leads=_leads(seen, state))
+        seen = with_lead(seen, spec, state)
     leaving = names_of_leaving(survey.known_facts().values(), spec.names)
     return _installed(access, spec, seen, drift(seen, spec, access.secrets, leaving))
 
@@ -268,26 +270,11 @@ def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts, blank:
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
     """The same with whether its oned leads, where something depends on it."""
-    if not _has_led(spec):
-        return seen
     state = None
-    if seen.active:
+    if has_led(spec) and seen.active:
         with suppress(ApiError, HostError):
             state = access.api(spec.host).raft_status().state
-    return replace(seen, leads=_leads(seen, state))
-
-
-def _has_led(spec: InstallationSpec) -> bool:
-    return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
-
-
-def _leads(seen: Facts, state: State | None) -> bool | None:
-    """Whether it does, by what its oned says; None of one that no zone has yet, or that says none
-    of both.
-    """
-    if not seen.active:
-        return None if seen.server_id == STANDALONE_ID else False
-    return {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
+    return with_lead(seen, spec, state)
 
 
 def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:

@@ -94,3 +94,17 @@ def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
 
 def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:
     on_each(hosts, lambda host: access.run(host, "gui", variables={"action": action}))
+
+
+def endpoint_differences(
+    zone: ZoneSpec, seen: Mapping[str, Facts], leader: str | None
+) -> list[str]:
+    """Describe endpoints of the zone that are other ones than the spec's. Pure."""
+    if leader is None or leader not in seen:
+        return []
+    head, found = seen[leader], []
+    if head.zone_endpoint != zone.endpoint:
+        found.append(f"the zone's ENDPOINT: {head.zone_endpoint or 'none'}")
+    if zone.grpc and has_grpc(head.package) and head.zone_grpc != zone.grpc:
+        found.append(f"the zone's ENDPOINT_GRPC: {head.zone_grpc or 'none'}")
+    return found

@@ -79,6 +79,8 @@ class Operator:
             "features": {"gui": False, "flow": False, "gate": False, "form": False},
         }
         self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
+        self._shown: dict[str, str] = {}
+        """The config as the CLI shows it, by what it was made from."""
         self.standins = False
         """Whether stand-ins for plugins may take their places."""
 
@@ -123,16 +125,32 @@ class Operator:
 
     def switch_over(self, to: str) -> Run:
         """What ``make switchover TO=…`` does."""
-        config = self._ask("config", "--json", "--show-secrets", "--config-file", str(self._file))
-        done = self.lab.exec(
-            [sys.executable, "-m", "commands.switchover", to],
+        done = self._command("switchover", to, stderr=subprocess.STDOUT)
+        return Run(done.returncode, done.stdout)
+
+    def look(self, command: str, *options: str) -> Run:
+        """What ``make status``, ``doctor`` or ``logs`` prints on standard output."""
+        done = self._command(command, *options, stderr=subprocess.PIPE)
+        assert "Traceback" not in done.stderr, done.stderr
+        return Run(done.returncode, done.stdout)
+
+    def _command(
+        self, command: str, *options: str, stderr: int
+    ) -> subprocess.CompletedProcess[str]:
+        given = json.dumps([self.config, self.secrets])
+        if given not in self._shown:
+            file = str(self._write_config())
+            self._shown[given] = self._ask(
+                "config", "--json", "--show-secrets", "--config-file", file
+            )
+        return self.lab.exec(
+            [sys.executable, "-m", f"commands.{command}", *options],
             timeout=600,
             cwd=ROOT,
-            input=config,
+            input=self._shown[given],
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
         )
-        return Run(done.returncode, done.stdout)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""

@@ -9,7 +9,7 @@ from opennebula.api import Api, has_grpc
 from opennebula.zone import ServerEntry, endpoint
 from procedures.facts.facts import pool_of
 from procedures.specs import ZoneSpec
-from providers.virtual_ip import _of_endpoint
+from procedures.vip.virtual_ip import endpoint_differences
 from tests.unit.test_procedures import facts, installed
 
 BODY = (
@@ -87,4 +87,6 @@ def test_a_server_is_the_same_with_it_and_without() -> None:
 def test_another_one_of_the_zone_is_drift(there: str, version: str, drift: list[str]) -> None:
     packages = installed() | {"opennebula": installed()["opennebula"].__class__(version)}
     seen = {"n1": facts("n1", zone_body=BODY.format(there), packages=packages)}
-    assert _of_endpoint(ZONE, seen, "n1") == [f"the zone's ENDPOINT_GRPC: {x}" for x in drift]
+    assert endpoint_differences(ZONE, seen, "n1") == [
+        f"the zone's ENDPOINT_GRPC: {x}" for x in drift
+    ]

@@ -1,0 +1,20 @@
+"""Observe the zone of a stack: the only module here that connects to hosts."""
+
+from datetime import UTC, datetime
+
+from commands import stack
+from commands.status.report import Report, report
+from commands.status.situation import Situation, web_spec
+from procedures.facts.snapshot import take_snapshot
+
+
+def observe(target: stack.Target, *, compare: bool = False) -> Report:
+    """Return the report of this moment. ``compare``: also compare the data with the leader's."""
+    seen = take_snapshot(
+        target.access,
+        target.hosts,
+        target.zone.database,
+        web_server=web_spec(target),
+        compare=compare,
+    )
+    return report(Situation(target, seen, datetime.now(UTC)), stack.name())

@@ -1,0 +1,50 @@
+"""What `make docs` writes of status and doctor: the JSON schema, and the table of signs."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from commands.status.report import Report
+from commands.status.signs import COMMANDS, SIGNS, Sign
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "docs" / "status.schema.json"
+PAGE = ROOT / "docs" / "status.md"
+BEGIN, END = "<!-- make docs: begin -->", "<!-- make docs: end -->"
+
+
+def schema() -> str:
+    """Return the JSON schema of a report."""
+    return json.dumps(Report.model_json_schema(mode="serialization"), indent=2) + "\n"
+
+
+def page(text: str) -> str:
+    """Return the page with the table of signs as they are in the code."""
+    before, _, rest = text.partition(f"{BEGIN}\n")
+    _, _, after = rest.partition(f"{END}\n")
+    rows = "\n".join(map(_row, SIGNS))
+    table = f"| sign | level | what it means | cause | cure |\n|---|---|---|---|---|\n{rows}"
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}\n{after}"
+
+
+def _row(sign: Sign) -> str:
+    cure = _cure(sign.cure) or "what is printed with it"
+    return f"| `{sign.name}` | {sign.level} | {sign.means} | {sign.cause} | {cure} |"
+
+
+def _cure(lines: Sequence[str]) -> str:
+    """Put the lines of a cure in a row, commands that follow each other as ``one``, ``other``."""
+    shown = ""
+    for line in lines:
+        is_command = line.startswith(COMMANDS)
+        text = re.sub(r" STACK=\{stack\}", "", line).replace("{host}", "the host")
+        space = ", " if shown.endswith("`") and is_command else " "
+        shown += (". " if shown.endswith("`") and not is_command else space) if shown else ""
+        shown += f"`{text}`" if is_command else text
+    return shown
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,381 @@
+"""The report: what `make status` shows, as the JSON of docs/status.schema.json. Pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from math import isfinite
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from commands.status.signs import SIGNS, WARM_UP, Found, Level, Sign
+from commands.status.situation import Situation
+from opennebula.packages import FEATURES, LED
+from opennebula.zone import State
+from procedures.facts.facts import Dump as DumpFile
+from procedures.facts.facts import Facts
+from procedures.facts.snapshot import Snapshot
+
+
+class Health(StrEnum):
+    """How the zone is."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+    @property
+    def exit_status(self) -> int:
+        """Return it as monitoring has it: OK, WARNING, CRITICAL."""
+        return [*Health].index(self)
+
+
+class Role(StrEnum):
+    """What a front-end is in the zone, or why it is nothing there."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    CANDIDATE = "candidate"
+    STANDALONE = "standalone"
+    """It is outside any HA zone."""
+    STARTING = "starting"
+    SILENT = "silent"
+    """Its oned runs and does not answer."""
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    NOT_INSTALLED = "not installed"
+    UNOBSERVED = "unobserved"
+    """Neither the host nor its oned answered."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class VirtualIp(_Part):
+    """A VIP."""
+
+    address: str
+    holders: list[str]
+    """The front-ends that have it on an interface: the leader alone, if all is well."""
+
+
+class Zone(_Part):
+    """The zone as its leader has it."""
+
+    name: str
+    """As the stack has it."""
+    leader: str | None
+    term: int | None
+    servers: int
+    """How many servers the zone has."""
+    following: int
+    """How many take the leader's writes, the leader included."""
+    quorum: int
+    """How many of them must be up."""
+    endpoint: str
+    """The ENDPOINT of the zone; as the stack has it if no leader can be asked."""
+    vips: list[VirtualIp]
+    unknown_servers: list[str]
+    """Servers of the zone that are not in the stack."""
+    drift: list[str]
+    """How VIPs and endpoints differ from the stack."""
+
+
+class Raft(_Part):
+    """What an oned says of itself."""
+
+    server_id: int
+    state: Literal["solo", "candidate", "follower", "leader"]
+    term: int
+    index: int
+    commit: int
+    voted_for: int
+    lag: int | None
+    """Records by which its log ends before the leader's; null without a leader."""
+
+
+class Service(_Part):
+    """A service of the stack on one front-end."""
+
+    unit: str
+    state: str
+    """As systemd has it, such as active, inactive or failed."""
+    expected: bool | None
+    """Whether it must run there at this moment; null if there is no leader to say so."""
+    fault: str | None
+
+
+class Dumps(_Part):
+    """Dumps of the database that are kept on a host."""
+
+    number: int
+    bytes: int
+    """Of all of them."""
+    newest: str | None
+    """Path of the newest one."""
+    newest_bytes: int | None
+    newest_at: datetime | None
+    age_seconds: int | None
+
+
+class Certificate(_Part):
+    """The web server's certificate."""
+
+    path: str
+    ends: datetime | None
+    days: int | None
+    web_server: str
+    """State of the web server's unit."""
+
+
+class Disk(_Part):
+    """A file system that a front-end writes to."""
+
+    mount: str
+    bytes: int
+    free: int
+
+
+class FrontEnd(_Part):
+    """One front-end of the stack."""
+
+    name: str
+    address: str
+    reachable: bool
+    """Its facts could be observed. If not, most fields are null or empty."""
+    error: str | None
+    role: Role
+    id: int | None
+    """Of the server in the zone's list; null if it is not listed."""
+    raft: Raft | None
+    """Null if oned does not answer."""
+    servers: list[str] | None
+    """The zone's servers as this one lists them; null if it does not answer."""
+    agrees: bool | None
+    """Whether these are the ones that the leader lists."""
+    vips: list[str]
+    """The VIPs that it holds."""
+    version: str | None
+    """Of the package opennebula."""
+    oned_seconds: int | None
+    """For how long oned has run."""
+    restarts: int | None
+    """How often systemd has started it again by itself."""
+    pending_restart: bool
+    services: list[Service]
+    drift: list[str]
+    """How the host differs from the stack and, in its keys, from the leader: see docs/drift.md."""
+    differing_tables: list[str] | None
+    """Replicated tables that differ from the leader's; null if they were not compared."""
+    dumps: Dumps | None
+    certificate: Certificate | None
+    """Null without ssl in the stack."""
+    disks: list[Disk]
+
+
+class Finding(_Part):
+    """A sign of docs/status.md that was seen."""
+
+    sign: str
+    level: Level
+    host: str | None
+    """Null for the whole zone."""
+    seen: str
+    cause: str
+    cure: list[str]
+    """Commands and sentences, in this order."""
+
+
+class Report(_Part):
+    """The state of one stack's zone at one moment."""
+
+    version: Literal[1] = 1
+    """Of this format. A field that changes its meaning, or goes, gives another one."""
+    stack: str
+    at: datetime
+    health: Health
+    """``healthy``: no finding. ``degraded``: warnings. ``down``: at least one critical finding."""
+    zone: Zone
+    front_ends: list[FrontEnd] = Field(default_factory=list)
+    findings: list[Finding]
+
+
+def report(now: Situation, stack: str) -> Report:
+    """Return the report of a situation."""
+    findings = [finding for sign in SIGNS for finding in _findings(sign, now, stack)]
+    levels = {finding.level for finding in findings}
+    health = Health.DEGRADED if levels else Health.HEALTHY
+    if Level.CRITICAL in levels:
+        health = Health.DOWN
+    return Report(
+        stack=stack,
+        at=now.at,
+        health=health,
+        zone=_zone(now),
+        front_ends=[_front_end(now, one) for _, one in sorted(now.hosts.items())],
+        findings=sorted(findings, key=lambda finding: finding.level is not Level.CRITICAL),
+    )
+
+
+def _findings(sign: Sign, now: Situation, stack: str) -> Sequence[Finding]:
+    return [
+        Finding(
+            sign=sign.name,
+            level=sign.level,
+            host=found.host or None,
+            seen=" ".join(found.seen.split()),
+            cause=sign.cause,
+            cure=_cure(sign, found, stack),
+        )
+        for found in sign.find(now)
+    ]
+
+
+def _cure(sign: Sign, found: Found, stack: str) -> list[str]:
+    # A remedy in an error is text of its own, with braces if it likes.
+    values = {"{stack}": stack, "{host}": found.host}
+    return [
+        re.sub(r"\{stack\}|\{host\}", lambda key: values[key[0]], line)
+        for line in found.cure or sign.cure
+    ]
+
+
+def _zone(now: Situation) -> Zone:
+    status, head = now.leader_status, now.leader_facts
+    return Zone(
+        name=now.zone.name,
+        leader=now.leader,
+        term=status.term if status else None,
+        servers=now.servers,
+        following=len(now.following) if now.zone.highly_available else int(bool(now.leader)),
+        quorum=now.quorum,
+        endpoint=(head.zone_endpoint if head else "") or now.zone.endpoint,
+        vips=[
+            VirtualIp(address=vip.address, holders=now.vip_holders(vip.address))
+            for vip in now.zone.vips
+        ],
+        unknown_servers=[entry.name for entry in now.view.pool if entry.name not in now.hosts],
+        drift=now.zone_drift,
+    )
+
+
+def _front_end(now: Situation, seen: Snapshot) -> FrontEnd:
+    name, found = seen.host.name, seen.facts
+    entry = now.entry(name)
+    unit = found.units.get("opennebula") if found else None
+    runs = found is not None and found.active and unit is not None
+    answers = bool(seen.answers.raft)
+    return FrontEnd(
+        name=name,
+        address=seen.host.address,
+        reachable=found is not None,
+        error=f"{seen.fault.step}: {seen.fault.seen}" if seen.fault else None,
+        role=_role(seen),
+        id=entry.id if entry else None,
+        raft=_raft(now, seen),
+        servers=[one.name for one in seen.answers.pool] if answers else None,
+        agrees=seen.answers.pool == now.view.pool if answers and now.leader else None,
+        vips=[vip.address for vip in now.zone.vips if name in now.vip_holders(vip.address)],
+        version=(found.package or None) if found else None,
+        oned_seconds=int(unit.seconds) if runs and unit and isfinite(unit.seconds) else None,
+        restarts=unit.restarts if unit else None,
+        pending_restart=name in now.waiting,
+        services=_services(now, name) if found else [],
+        drift=list(now.drift(name)) if found and found.package else [],
+        differing_tables=list(seen.differing) if now.seen.compared and found else None,
+        dumps=_dumps(now.at, found.dumps) if found else None,
+        certificate=_certificate(now, seen) if found else None,
+        disks=[Disk(mount=one.mount, bytes=one.size, free=one.free) for one in seen.disks],
+    )
+
+
+def _role(seen: Snapshot) -> Role:
+    raft = seen.answers.raft
+    if raft is None:
+        return _without_answer(seen.facts) if seen.facts else Role.UNOBSERVED
+    return Role.STANDALONE if raft.state is State.SOLO else Role(raft.state.name.lower())
+
+
+def _without_answer(found: Facts) -> Role:
+    unit = found.units.get("opennebula")
+    if not found.package:
+        return Role.NOT_INSTALLED
+    if found.stopping:
+        return Role.STOPPING
+    if unit is None or unit.active == "inactive":
+        return Role.STOPPED
+    if found.active:
+        return Role.STARTING if unit.seconds < WARM_UP else Role.SILENT
+    return Role.FAILED if unit.active == "failed" else Role.STARTING
+
+
+def _raft(now: Situation, seen: Snapshot) -> Raft | None:
+    raft, head = seen.answers.raft, now.leader_status
+    if raft is None:
+        return None
+    return Raft(
+        server_id=raft.server_id,
+        state=raft.state.name.lower(),
+        term=raft.term,
+        index=raft.index,
+        commit=raft.commit,
+        voted_for=raft.voted_for,
+        lag=max(head.index - raft.index, 0) if head else None,
+    )
+
+
+def _services(now: Situation, name: str) -> list[Service]:
+    led = {FEATURES[feature] for feature in LED}
+    faults = {one.unit: str(one) for one in now.service_faults if one.host == name}
+    found = []
+    for unit in now.wanted_units[name]:
+        seen = now.facts[name].units.get(unit)
+        expected: bool | None = True
+        if unit in led:
+            expected = name == now.leader if now.leader else None
+        found.append(
+            Service(
+                unit=unit,
+                state=seen.active if seen and seen.enabled else "not installed",
+                expected=expected,
+                fault=faults.get(unit),
+            )
+        )
+    return found
+
+
+def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
+    files = [one for one in kept if one.path.endswith((".sql.zst", ".one.db.zst"))]
+    newest = max(
+        files, key=lambda one: _begun(one) or datetime.min.replace(tzinfo=UTC), default=None
+    )
+    at = _begun(newest) if newest else None
+    return Dumps(
+        number=len(files),
+        bytes=sum(one.size for one in files),
+        newest=newest.path if newest else None,
+        newest_bytes=newest.size if newest else None,
+        newest_at=at,
+        age_seconds=max(int((now - at).total_seconds()), 0) if at else None,
+    )
+
+
+def _begun(dump: DumpFile) -> datetime | None:
+    """When a dump was made: the begin of its name."""
+    stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
+    return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+
+
+def _certificate(now: Situation, seen: Snapshot) -> Certificate | None:
+    if now.web is None:
+        return None
+    ends = seen.certificate_ends
+    return Certificate(
+        path=now.web.certchain,
+        ends=ends,
+        days=(ends - now.at).days if ends else None,
+        web_server=seen.web_server,
+    )

@@ -1,0 +1,270 @@
+"""A zone at one moment: one command and one connection a host, all hosts in parallel.
+
+Next to the facts, each oned is asked through the same connection for its own Raft state, its list
+of servers and a call that a follower passes on to the leader. Nothing is written, not even the
+harmless record with which a health check makes followers catch up.
+"""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import ApiError, NotAuthenticatedError
+from opennebula.zone import RaftStatus, ServerEntry, ZoneView
+from procedures.context import Access
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, question
+from procedures.facts.report import read
+from procedures.parallel import on_each, side_by_side
+from procedures.replica_drift import lasting, tables
+from procedures.specs import Database, WebSpec
+
+FOLDERS = ("/", "/tmp", "/var/lib/mysql", "/var/lib/one", "/var/log/one", "/var/backups")  # noqa: S108
+"""Where a front-end writes. A shared datastore is not among them: its server may be gone."""
+ANSWER = 5.0
+"""Seconds for each call to an oned."""
+SECOND_LOOK = 3.0
+"""Seconds after which a follower has what the leader had."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system: its mount point, and bytes."""
+
+    mount: str
+    size: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an oned says of itself and of its zone."""
+
+    raft: RaftStatus | None = None
+    pool: tuple[ServerEntry, ...] = ()
+    silence: str = ""
+    """Why it did not answer."""
+    refuses_login: bool = False
+    """It runs, but does not accept the stack's password."""
+    refuses_calls: str = ""
+    """What it said to a call that belongs to the leader."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One front-end."""
+
+    host: Host
+    facts: Facts | None = None
+    fault: HostError | None = None
+    """Why there are no facts."""
+    answers: Answers = field(default_factory=Answers)
+    disks: tuple[Disk, ...] = ()
+    certificate_ends: datetime | None = None
+    web_server: str = ""
+    """State of its unit, where the stack has one."""
+    changed: float = 0.0
+    """For how many seconds oned's unit has been in its state."""
+    finished: bool = False
+    """Its oned has ended all of its modules, and its process has not ended."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """The last words of each unit that does not stay up, by name."""
+    errors: tuple[str, ...] = ()
+    """The last errors in oned.log."""
+    proxies: tuple[str, ...] = ()
+    """Variables in oned's environment that send its votes to a proxy."""
+    differing: tuple[str, ...] = ()
+    """Replicated tables that differ from the leader's, where they were compared."""
+
+
+@dataclass(frozen=True)
+class ZoneSnapshot:
+    """All front-ends of the stack."""
+
+    hosts: Mapping[str, Snapshot]
+    others: Mapping[str, RaftStatus] = field(default_factory=dict)
+    """Zone servers that are not in the stack, where no server of the stack leads."""
+    compared: bool = False
+    """The data were compared."""
+
+    @property
+    def view(self) -> ZoneView:
+        """The zone: the leader's list of servers, or the newest one if no server leads."""
+        known = {name: one.answers.raft for name, one in self.hosts.items() if one.answers.raft}
+        view = ZoneView((), {**self.others, **known})
+        head = self.hosts.get(view.leader() or "")
+        if head and head.answers.pool:
+            return replace(view, pool=head.answers.pool)
+        listed = [
+            (one.facts.log_term, one.facts.log_index, name, one.facts.pool)
+            for name, one in self.hosts.items()
+            if one.facts and one.facts.pool
+        ]
+        return replace(view, pool=max(listed)[-1] if listed else ())
+
+
+def take_snapshot(
+    access: Access,
+    hosts: Mapping[str, Host],
+    database: Database,
+    *,
+    web_server: WebSpec | None = None,
+    compare: bool = False,
+) -> ZoneSnapshot:
+    """Observe all front-ends. One that cannot be observed says why; nothing is raised.
+
+    ``compare``: also compare every replicated table with the leader's, for which each database is
+    read in whole.
+    """
+    seen = ZoneSnapshot(
+        on_each(
+            hosts,
+            lambda host: _observe(
+                access, hosts, host, database, web_server=web_server, compare=compare
+            ),
+        ),
+        compared=compare,
+    )
+    view = seen.view
+    strangers = [entry.name for entry in view.pool if entry.name not in hosts]
+    if strangers and view.leader() is None and view.statuses:
+        way = hosts[min(view.statuses)]
+        seen = replace(seen, others=_ask_others(access, way, strangers))
+    return _compared(access, hosts, database, seen) if compare else seen
+
+
+def _observe(
+    access: Access,
+    hosts: Mapping[str, Host],
+    host: Host,
+    database: Database,
+    *,
+    web_server: WebSpec | None,
+    compare: bool,
+) -> Snapshot:
+    def ask_host() -> Snapshot:
+        try:
+            output = access.run(
+                host,
+                "snapshot",
+                "observe",
+                variables={
+                    **question(database, hosts, checksums=compare),
+                    "folders": " ".join(FOLDERS),
+                    "certchain": web_server.certchain if web_server else "",
+                    "web_server": web_server.server if web_server else "",
+                },
+                exclusive=False,
+                timeout=600 if compare else 60,
+            )
+            return read_snapshot(host, read(host, tuple(hosts), output), output.values)
+        except HostError as error:
+            return Snapshot(host, fault=error)
+
+    # Through one connection, at the same time.
+    done = side_by_side({"host": ask_host, "oned": lambda: _ask_oned(access, host)})
+    snapshot, answers = done["host"], done["oned"]
+    if not isinstance(snapshot, Snapshot) or not isinstance(answers, Answers):
+        raise AssertionError("each of both has one type")
+    return replace(snapshot, answers=answers)
+
+
+def _ask_oned(access: Access, host: Host) -> Answers:
+    try:
+        api = access.api(host, timeout=ANSWER)
+        raft, pool = api.raft_status(), api.servers()
+    except NotAuthenticatedError as error:
+        return Answers(silence=str(error), refuses_login=True)
+    except (ApiError, HostError) as error:
+        return Answers(silence=str(error))
+    try:
+        api.version()
+    except (ApiError, HostError) as error:
+        return Answers(raft, pool, refuses_calls=str(error))
+    return Answers(raft, pool)
+
+
+def _ask_others(access: Access, way: Host, names: list[str]) -> dict[str, RaftStatus]:
+    found = {}
+    for name in names:
+        with contextlib.suppress(ApiError, HostError):
+            found[name] = access.api(way, timeout=ANSWER, of=name).raft_status()
+    return found
+
+
+def _compared(
+    access: Access, hosts: Mapping[str, Host], database: Database, seen: ZoneSnapshot
+) -> ZoneSnapshot:
+    """Look again at tables that differ: a write may be on its way."""
+    leader = seen.view.leader() or ""
+    head = seen.hosts[leader].facts if leader in seen.hosts else None
+    if head is None:
+        return seen
+    before = {
+        name: one.facts
+        for name, one in seen.hosts.items()
+        if one.facts and one.facts.checksums and one.facts.identity == head.identity
+    }
+    if not any(tables(own, head) for own in before.values()):
+        return seen
+    time.sleep(SECOND_LOOK)
+
+    def look(host: Host) -> Facts | None:
+        try:
+            return facts(access, host, database, checksums=True, names=hosts)
+        except HostError:
+            return None
+
+    later = on_each({name: hosts[name] for name in {*before, leader}}, look)
+    changed = dict(seen.hosts)
+    for name, own in before.items():
+        own_later, head_later = later[name], later[leader]
+        if own_later and head_later:
+            pair = lasting((own, head), (own_later, head_later))
+            changed[name] = replace(changed[name], differing=tuple(pair))
+    return replace(seen, hosts=changed)
+
+
+def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapshot:
+    """Return the facts with what snapshot.sh printed."""
+    changed = int(values["changed"] or 0) / 1e6
+    said: dict[str, str] = {}
+    for line in values["said"].splitlines():
+        unit, _, text = line.partition(" ")
+        name = unit.removesuffix(".service")
+        said[name] = f"{said[name]}; {text}" if name in said else text
+    return Snapshot(
+        host,
+        found,
+        disks=_disks(values["disks"]),
+        certificate_ends=_ends(values.get("certificate", "")),
+        web_server=values.get("web", ""),
+        changed=max(float(values["uptime"]) - changed, 0.0),
+        finished=bool(values["finished"]),
+        said=said,
+        errors=tuple(values["errors"].splitlines()),
+        proxies=tuple(values["proxies"].split()),
+    )
+
+
+def _disks(text: str) -> tuple[Disk, ...]:
+    """Of ``df -Pk``: device, size, used, available, capacity, mount point."""
+    found: dict[str, Disk] = {}
+    for line in text.splitlines():
+        words: list[Any] = line.split(None, 5)
+        if len(words) == 6 and words[1].isdigit() and words[3].isdigit():
+            found[words[5]] = Disk(words[5], int(words[1]) << 10, int(words[3]) << 10)
+    return tuple(found[mount] for mount in sorted(found))
+
+
+def _ends(text: str) -> datetime | None:
+    """Of openssl: ``Nov 29 10:24:20 2026 GMT``."""
+    try:
+        return datetime.strptime(text.strip(), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,162 @@
+"""Abnormal states of a lab's zone: in JSON as the schema says, named with their cures.
+
+The cures are then tried: what status calls healthy afterwards is whole.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands.status.report import Finding, Health, Report
+from lab.machines import Lab, LabHost
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.zones import assert_whole, connections, executions, wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ["n1a1", "n1a2", "n1a3"]
+REPAIR = ["make refresh STACK=lab", "make up STACK=lab"]
+FLOW = "opennebula-flow"
+Site = tuple[Lab, Operator]
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def look(operator: Operator, command: str = "doctor", *options: str) -> Report:
+    """The report, held to its schema; status and doctor give its health as their exit status."""
+    run = operator.look(command, "--json", *options)
+    found = Report.model_validate_json(run.output)
+    assert run.status == found.health.exit_status
+    assert operator.secrets["one_pass"] not in run.output
+    return found
+
+
+def named(found: Report, sign: str, host: str | None) -> Finding:
+    """The sign on that host, which has a cause and a cure."""
+    seen = [one for one in found.findings if (one.sign, one.host) == (sign, host)]
+    assert len(seen) == 1, f"{sign} on {host} is not among {summary(found)}"
+    assert seen[0].cause
+    assert seen[0].cure
+    return seen[0]
+
+
+def summary(found: Report) -> list[str]:
+    return [f"{one.sign} {one.host}: {one.seen}" for one in found.findings]
+
+
+def seen_soon(operator: Operator, sign: str, host: str | None, command: str = "status") -> Report:
+    """The first report that has the sign there."""
+
+    def once() -> Report | None:
+        found = look(operator, command)
+        return found if any((o.sign, o.host) == (sign, host) for o in found.findings) else None
+
+    return wait_for(once, f"{sign} on {host}")
+
+
+def repair(operator: Operator) -> None:
+    """What most cures say: refresh, then up."""
+    for run in (operator.refresh(), operator.up()):
+        assert run.ok, run.output
+
+
+def roles(lab: Lab) -> tuple[LabHost, LabHost, LabHost]:
+    """The leader and its two followers."""
+    leader = assert_whole(lab, NAMES)
+    near, far = (name for name in NAMES if name != leader)
+    return lab.host(leader), lab.host(near), lab.host(far)
+
+
+def does(host: LabHost, *commands: str) -> None:
+    for command in commands:
+        done = host.run(command)
+        assert done.returncode == 0, f"{host.name}: {command}: {done.stderr}"
+
+
+def test_a_healthy_zone_on_one_screen_in_one_command_a_host(site: Site, tmp_path: Path) -> None:
+    lab, operator = site
+    leader, near, _ = roles(lab)
+    asked, connected = executions(lab), connections(lab)
+    assert look(operator, "status").findings == []
+    assert {name: number + 1 for name, number in asked.items()} == executions(lab)
+    assert connections(lab) == connected + 3
+
+    assert look(operator, "doctor").findings == []
+    screen = operator.look("status")
+    assert screen.ok
+    assert f"Leader {leader.name} in term" in screen.output
+    assert f"VIP {VIP} on {leader.name}" in screen.output
+    assert re.search(rf"^{near.name} +\d +follower ", screen.output, re.M)
+    assert re.search(rf"^{FLOW} .*active", screen.output, re.M)
+    file = tmp_path / "opennebula.prom"
+    assert operator.look("status", "--prometheus", str(file)).output == ""
+    assert 'opennebula_ha_health{stack="lab"} 0' in file.read_text()
+
+
+def test_the_logs_of_all_are_one(site: Site) -> None:
+    lab, operator = site
+    run = operator.look("logs", "--since", "1h")
+    assert run.ok
+    lines = run.output.splitlines()
+    assert [line[:19] for line in lines] == sorted(line[:19] for line in lines)
+    assert {line.split()[2] for line in lines} == set(NAMES)
+    leader = assert_whole(lab, NAMES)
+    assert any(f" {leader} [RCM]" in line and "leader of the zone" in line for line in lines)
+    everything = operator.look("logs", "--since", "1h", "--all").output
+    assert len(everything.splitlines()) > len(lines)
+
+
+def test_what_was_changed_by_hand(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+    does(leader, f"systemctl stop {FLOW}", "chmod 644 /var/lib/one/.one/one_auth")
+    does(near, f"ip address add {VIP}/24 dev eth0", f"systemctl start {FLOW}")
+    does(near, "touch /etc/one/oned.conf")
+    does(far, "systemctl disable --now opennebula")
+    found = look(operator)
+    for sign, host in (
+        ("service_down", leader),
+        ("drift", leader),
+        ("vip_leftover", near),
+        ("service_stray", near),
+        ("pending_restart", near),
+        ("oned_stopped", far),
+    ):
+        assert named(found, sign, host.name).cure[-2:] == REPAIR
+    assert found.health is Health.DEGRADED
+    repair(operator)
+    assert look(operator).findings == []
+
+
+def test_wrong_ids_other_data_and_a_stale_list(site: Site) -> None:
+    lab, operator = site
+    _, near, far = roles(lab)
+    # The next leader would write the list of servers again: that is looked at first.
+    does(
+        far,
+        "mysql opennebula -e \"UPDATE zone_pool SET body = REPLACE(body, 'n1a1', 'n1a0');"
+        " DELETE FROM user_pool WHERE name = 'serveradmin'\"",
+    )
+    found = look(operator)
+    assert "user_pool, zone_pool" in named(found, "data_differ", far.name).seen
+    assert named(found, "stale_pool", far.name).cure[:2] == REPAIR
+    assert found.health is Health.DEGRADED
+
+    edit = "sed -i 's/SERVER_ID *= *[0-9]*/SERVER_ID = 7/' /etc/one/oned.conf"
+    does(near, edit, "systemctl restart opennebula")
+    found = seen_soon(operator, "wrong_server_id", near.name)
+    assert "oned runs with SERVER_ID 7" in named(found, "wrong_server_id", near.name).seen
+    assert found.health is Health.DOWN
+    repair(operator)
+    assert look(operator).findings == []
