@@ -63,7 +63,7 @@ class Commands:
 
     def _connection(self, host: Host, key: Input[str]) -> remote.ConnectionArgs:
         return remote.ConnectionArgs(
-            host=host.address,
+            host=host.login_address,
             port=host.ssh.port or self._ssh.port,
             user=host.ssh.user or self._ssh.user,
             host_key=key,

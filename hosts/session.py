@@ -321,7 +321,7 @@ class Session:
             "start a shell",
             expected=f"a login shell for {self.user} that runs commands",
             seen="\n".join(said).strip() or f"exit status {ended.status}",
-            remedy=f"see that 'ssh {self.user}@{self.host.address} bash -c true' works: the login"
+            remedy=f"see that 'ssh {self.user}@{self.host.login_address} bash -c true' works: the login"
             " shell in /etc/passwd, its startup files such as ~/.bashrc, a ForceCommand in"
             " sshd_config, and that bash is installed",
         )
@@ -398,7 +398,7 @@ class Session:
         key = self._private_key()
         try:
             client.connect(
-                self.host.address,
+                self.host.login_address,
                 self.port,
                 self.user,
                 pkey=key,
@@ -418,7 +418,7 @@ class Session:
             raise HostError(
                 self.host.name,
                 "connect",
-                expected=f"an SSH server at {self.host.address} port {self.port}",
+                expected=f"an SSH server at {self.host.login_address} port {self.port}",
                 seen=_reason(error),
                 remedy="check that the host is up and that this machine reaches that port",
             ) from None
@@ -436,7 +436,7 @@ class Session:
         return HostError(
             self.host.name,
             "log in",
-            expected=f"{self.user}@{self.host.address} to accept {offered}",
+            expected=f"{self.user}@{self.host.login_address} to accept {offered}",
             seen="authentication refused",
             remedy="add the public key to that user's authorized_keys, or correct"
             " opennebula-ha:ssh user, private_key_file or private_key",
@@ -481,7 +481,7 @@ class Session:
         try:
             return gate._transport().open_channel(
                 "direct-tcpip",
-                (self.host.address, self.port),
+                (self.host.login_address, self.port),
                 ("127.0.0.1", 0),
                 timeout=CONNECT_TIMEOUT,
             )
@@ -489,7 +489,7 @@ class Session:
             raise HostError(
                 self.host.name,
                 "connect",
-                expected=f"the bastion {name} to reach {self.host.address} port {self.port}",
+                expected=f"the bastion {name} to reach {self.host.login_address} port {self.port}",
                 seen=error.text.lower(),
                 remedy="check that the host is up and that the bastion reaches that port; its sshd"
                 " must allow TCP forwarding",

@@ -443,7 +443,7 @@ def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str]
     """What was expected of that server, and what it answered."""
     api = access.api(host)
     try:
-        pool = api.servers()
+        pool = access.named(api.servers())
         api.version()
     except (ApiError, HostError) as error:
         return "an oned that hands calls on to the leader", str(error)

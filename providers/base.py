@@ -116,7 +116,7 @@ class Provider(ResourceProvider):
         incomplete = olds.get(INCOMPLETE)
         kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            access, run, spec = self._begin(news)
+            access, run, spec = self._begin(news, olds)
             with progress.operation(_urn(news), "update"):
                 seen = self._update(access, run, spec, olds, news)
             return UpdateResult({**_inputs(news), **seen, **kept})
@@ -200,7 +200,11 @@ class Provider(ResourceProvider):
         return seen
 
     def _begin(
-        self, props: Mapping[str, Any], *, reads: bool = False
+        self,
+        props: Mapping[str, Any],
+        olds: Mapping[str, Any] | None = None,
+        *,
+        reads: bool = False,
     ) -> tuple["Access", "RunState", Any]:
         """Return what an operation on a resource works with: this is where most is imported."""
         from providers import run_state
@@ -208,6 +212,8 @@ class Provider(ResourceProvider):
         if not reads:
             run_state.forget_survey()
         run = run_state.current()
+        for given in (olds or {}, props):
+            run.note_former(_all_hosts_of(given))
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
 
     def spec_of(self, props: Mapping[str, Any]) -> Any:
@@ -237,6 +243,16 @@ def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
     from hosts.models import Host
 
     return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+
+
+def _all_hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
+    """Return every front-end that a resource knows of, in whatever input it has it."""
+    from hosts.models import Host
+
+    spec = props.get("spec") or {}
+    known = [*(spec.get("hosts") or {}).values(), *(props.get("front_ends") or {}).values()]
+    known += [spec["host"]] if "host" in spec else []
+    return {one["name"]: Host.model_validate(one) for one in known}
 
 
 def _urn(props: Mapping[str, Any]) -> str:

@@ -36,13 +36,17 @@ def look(made: Conversion) -> Iterator[Answer]:
         return
     pool = Pool(ssh)
     try:
-        seen = dict(_facts(Access(pool, Secrets("", ""), report=lambda _: None), hosts, made))
+        seen = dict(_facts(_access(pool, hosts), hosts, made))
     finally:
         pool.close()
     yield from (Answer(name, str(one)) for name, one in seen.items() if isinstance(one, HostError))
     yield from differences(
         made, {name: one for name, one in seen.items() if isinstance(one, Facts)}
     )
+
+
+def _access(pool: Pool, hosts: Mapping[str, Host]) -> Access:
+    return Access(pool, Secrets("", ""), report=lambda _: None, front_ends=hosts)
 
 
 def _facts(

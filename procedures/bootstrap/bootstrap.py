@@ -285,13 +285,13 @@ class _Founding:
         api = answering(self._access, self._hosts[founder])
         try:
             # Read again: an interrupted run may have entered some.
-            listed = {entry.name for entry in api.servers()}
+            listed = {entry.name for entry in self._access.named(api.servers())}
             for name in missing:
                 if name not in listed:
                     api.add_server(name, endpoint(name), grpc_endpoint(name))
             if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
                 api.set_endpoint(self._zone.endpoint, self._zone.grpc)
-            self._pool = api.servers()
+            self._pool = self._access.named(api.servers())
         except ApiError as error:
             raise HostError(
                 founder,

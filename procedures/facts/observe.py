@@ -16,7 +16,7 @@ from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
 from opennebula.membership import FrontEndView
 from opennebula.packages import FEATURES
-from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView
+from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView, host_in, named
 from procedures.context import Access
 from procedures.facts import traces
 from procedures.facts.traces import Traces
@@ -174,6 +174,8 @@ class Facts:
     """The database that its data come to from SQLite, while they do: see convert_database.py."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
+    front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False, repr=False)
+    """See ``Access.front_ends``."""
 
     @property
     def database(self) -> DatabaseSection:
@@ -205,8 +207,8 @@ class Facts:
 
     @property
     def pool(self) -> tuple[ServerEntry, ...]:
-        """The zone's servers as this host's database has them."""
-        return pool_of(self.zone_body)
+        """The zone's servers as this host's database has them, named after their front-ends."""
+        return named(pool_of(self.zone_body), self.front_ends.values())
 
     @property
     def zone_endpoint(self) -> str:
@@ -279,7 +281,7 @@ def facts(
         # Of a large database each checksum is a whole reading.
         timeout=600 if checksums else 120,
     )
-    found = read(host, names, output)
+    found = read(access, host, names, output)
     if found.silent and not even_silent:
         raise HostError(
             host.name,
@@ -383,13 +385,14 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     if known is None:
         return ZoneView((), {})
     try:
-        pool = access.api(hosts[known]).servers()
+        pool = access.named(access.api(hosts[known]).servers())
     except ApiError:
         return ZoneView((), {})
     for entry in pool:
         if entry.name not in hosts:
             with contextlib.suppress(ApiError, HostError):
-                answered[entry.name] = access.api(hosts[known], of=entry.name).raft_status()
+                at = host_in(entry.endpoint) or entry.name
+                answered[entry.name] = access.api(hosts[known], of=at).raft_status()
     view = ZoneView(pool, answered)
     return view if view.leader() else ZoneView((), answered)
 
@@ -447,7 +450,7 @@ def full_name(unit: str) -> str:
     return unit if "." in unit else f"{unit}.service"
 
 
-def read(host: Host, names: Iterable[str], output: Output) -> Facts:
+def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Facts:
     """The facts that observe.sh told, asked for these names."""
     values = output.values
     _check_conf(host, values.get("oned", ""))
@@ -504,6 +507,7 @@ def read(host: Host, names: Iterable[str], output: Output) -> Facts:
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
         traces=seen,
+        front_ends=access.front_ends,
     )
 
 

@@ -303,9 +303,10 @@ class Join:
 
         def register(api: Api) -> ServerEntry:
             # A call that failed may have been taken all the same: the pool decides.
-            if all(entry.name != name for entry in api.servers()):
+            if all(entry.name != name for entry in self._access.named(api.servers())):
                 api.add_server(name, endpoint(name), grpc_endpoint(name))
-            return next(entry for entry in api.servers() if entry.name == name)
+            pool = self._access.named(api.servers())
+            return next(entry for entry in pool if entry.name == name)
 
         return health.at_leader(
             self._access,
