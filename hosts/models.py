@@ -33,8 +33,8 @@ class HostSsh(Strict):
     port: Port | None = None
     """SSH port, if it differs on this host."""
     address: str | None = None
-    """Address or name at which your machine logs in, if it is not the front-end's `address`. The
-    other front-ends log in at `address`.
+    """Address or name at which your machine logs in, if it is not the front-end's `address`. Other
+    front-ends log in at that one.
     """
 
 

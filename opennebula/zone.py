@@ -142,9 +142,7 @@ def named(pool: Collection[ServerEntry], front_ends: Iterable[Place]) -> tuple[S
                 ):
                     found[entry.id] = place.name
     return tuple(
-        replace(entry, name=found[entry.id], registered=entry.name)
-        if entry.id in found
-        else entry
+        replace(entry, name=found[entry.id], registered=entry.name) if entry.id in found else entry
         for entry in pool
     )
 

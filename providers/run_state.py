@@ -67,9 +67,7 @@ class RunState:
             name: Host.model_validate(
                 {
                     "name": name,
-                    **{
-                        key: one[key] for key in ("address", "ssh", "zone_server") if key in one
-                    },
+                    **{key: one[key] for key in ("address", "ssh", "zone_server") if key in one},
                 }
             )
             for name, one in (_object(config, "frontends") or {}).items()

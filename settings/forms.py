@@ -122,6 +122,13 @@ HostName = Annotated[
     ),
     AfterValidator(_no_address),
 ]
+ServerName = Annotated[
+    str,
+    _form(
+        r"[^\s\"\\<>&\[\],=[:cntrl:]](?:[^\"\\<>&\[\],=[:cntrl:]]{0,126}[^\s\"\\<>&\[\],=[:cntrl:]])?",
+        "the NAME of a zone server, as onezone show 0 prints it, such as n1a1 or 10.2.50.10",
+    ),
+]
 Identifier = Annotated[
     str,
     _form(

@@ -106,7 +106,9 @@ def _look(
         )
         received = sent + time.monotonic() - begun
         _require_forwarding(access, host)
-        known = read(access, host, change.spec.hosts, output) if "machine_id" in output.values else None
+        known = (
+            read(access, host, change.spec.hosts, output) if "machine_id" in output.values else None
+        )
         return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error

@@ -115,7 +115,11 @@ def _unreached(
 
 
 def interface(site: Site) -> Iterator[Finding]:
-    """Each VIP's own, with an address of the front-end's in the VIP's subnet."""
+    """Each VIP's own, with an address of the front-end's in the VIP's subnet.
+
+    A VIP that is in no subnet of the host may be intended: a single address, and an IPv4 one, which
+    the settings let pass only where its interface is named for the host.
+    """
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue
@@ -130,6 +134,25 @@ def interface(site: Site) -> Iterator[Finding]:
             ):
                 continue
             there = [f"{one.interface} {one.address}/{one.prefix}" for one in addresses]
+            own = [one for one in addresses if one.address not in vips]
+            may_be_elsewhere = not vip.is_ipv6 or vip.network.num_addresses == 1
+            if (
+                may_be_elsewhere
+                and any(one.interface == vip.interface for one in own)
+                and not any(ipaddress.ip_address(one.address) in vip.network for one in own)
+            ):
+                yield Finding(
+                    HostError(
+                        name,
+                        "check the VIP's interface",
+                        expected=f"an address in {vip.network} on {vip.interface}",
+                        seen=", ".join(there),
+                        remedy=f"see that clients have a route to {vip.address} that follows the"
+                        " leader: without one they reach it from that interface's subnet at most",
+                    ),
+                    Weight.WARNING,
+                )
+                continue
             yield Finding(
                 HostError(
                     name,
