@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
+from opennebula.api import ApiError
 from opennebula.membership import Adopt, FrontEndView, Refusal, check_shrink, plan_join, plan_zone
-from opennebula.zone import RaftStatus, ServerEntry, ZoneView
+from opennebula.zone import RaftStatus, ServerEntry, ZoneView, host_in
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
@@ -73,11 +74,43 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     except HostError as error:
         return Foreseen((error,))
     views = [one.view(answers.get(name)) for name, one in known.items()]
+    misled = list(_of_endpoints(access, change, view))
+    if misled:
+        return Foreseen(tuple(misled))
     foreseen = judge(change, views, view, access.secrets.one_pass)
     if any(on_sqlite(one, change.zone.database) for one in known.values()):
         # Its data are about to be moved, as the config says.
         return replace(foreseen, adopted=frozenset())
     return foreseen
+
+
+def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterator[HostError]:
+    """The registered endpoint of a server that is new to the stack leads to that server.
+
+    One that has the front-end's name or address does; of any other the leader's host is asked.
+    """
+    leader = change.hosts.get(view.leader() or "")
+    for entry in view.pool if leader is not None else ():
+        host = change.hosts.get(entry.name)
+        at = host_in(entry.endpoint)
+        if host is None or entry.name not in change.new or at in (host.name, host.address):
+            continue
+        try:
+            found = access.api(leader, of=at).raft_status().server_id
+        except (ApiError, HostError) as error:
+            seen = f"asked from {leader.name}: {error}"
+        else:
+            if found == entry.id:
+                continue
+            seen = f"SERVER_ID {found} there"
+        yield HostError(
+            entry.name,
+            "see that a zone server is at its registered endpoint",
+            expected=f"server {entry.id} {entry.registered} at {entry.endpoint}",
+            seen=seen,
+            remedy=f"correct what {at} resolves to, or zone_server of {entry.name} in"
+            " opennebula-ha:frontends; then run again",
+        )
 
 
 def judge(

@@ -18,7 +18,8 @@ from tests.lab.zones import assert_whole, data, footprint
 
 pytestmark = pytest.mark.lab
 
-NAMES = ["n1a1", "n1a2", "n1a3"]
+NAMES = ["n1a1", "n1a2", "n1a3", "n1a4"]
+"""As many as most inventories have that are not odd."""
 INVENTORY = """
 all:
   vars:
@@ -41,6 +42,7 @@ frontend:
     n1a1: {{ansible_host: 10.2.50.10}}
     n1a2: {{ansible_host: 10.2.50.11}}
     {third}: {{ansible_host: 10.2.50.12}}
+    n1a4: {{ansible_host: 10.2.50.13}}
 node:
   hosts: {{k1: {{ansible_host: 10.2.50.20}}}}
 """
@@ -48,9 +50,9 @@ node:
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host."""
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
-    by_hand(lab)
+    """Four servers of a zone that was built by hand, with what one-deploy leaves on a host."""
+    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
+    by_hand(lab, {host.name: (host.name, host.address) for host in lab.hosts})
     for host in lab.hosts:
         made = host.run(
             f"mysql -e \"CREATE USER oneadmin@'%' IDENTIFIED BY '{DB_PASSWORD}';"

@@ -1,6 +1,7 @@
 """What a zone in a lab looks like from its hosts, past the program under test."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Server:
 
     id: int
     name: str
+    """That of the lab host that its endpoint leads to, however it is registered."""
     state: str
     term: int
     index: int
@@ -58,7 +60,7 @@ def servers(host: LabHost) -> list[Server]:
     return [
         Server(
             int(item["ID"]),
-            item["NAME"],
+            _lab_host(item),
             states.get(str(item.get("STATE")), "error"),
             _number(item.get("TERM")),
             _number(item.get("LOG_INDEX")),
@@ -66,6 +68,14 @@ def servers(host: LabHost) -> list[Server]:
         )
         for item in listed
     ]
+
+
+def _lab_host(item: Mapping[str, str]) -> str:
+    name = re.match(r"http://(n\d+a\d+)", item["ENDPOINT"], re.IGNORECASE)
+    address = re.match(r"http://10\.2\.50\.(\d+):", item["ENDPOINT"])
+    if address:
+        return f"n1a{int(address[1]) - 9}"
+    return name[1].lower() if name else item["NAME"]
 
 
 def _number(text: str | None) -> int:
