@@ -344,6 +344,10 @@ class Settings(Strict):
     follower_hook: Program = raft_hook.PACKAGED
     """Program that a front-end runs when it stops being the leader, and when oned starts or stops.
     """
+    register_grpc: bool = False
+    """Register an `ENDPOINT_GRPC` for each new zone server, from OpenNebula 7.2 on. See
+    [gRPC](#grpc).
+    """
     zone_endpoint: Url | None = None
     """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
     balancer. Default: the URL of the first VIP, or of the first front-end.

@@ -57,6 +57,7 @@ def zone(settings: Settings) -> ZoneSpec:
         name=settings.zone_name,
         endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
         has_entrance=bool(entrance),
+        register_grpc=settings.register_grpc or None,
         highly_available=settings.highly_available,
         database=_database(settings),
         vips=_vips(settings, None),
@@ -110,6 +111,7 @@ def preflight(settings: Settings) -> PreflightSpec:
             sorted({one.locale.rpartition("=")[2] for one in settings.ntp if one.locale})
         ),
         sets_clocks=any(one.pool or one.server for one in settings.ntp),
+        register_grpc=settings.register_grpc or None,
     )
 
 

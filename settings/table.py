@@ -43,6 +43,7 @@ _OURS: tuple[str, ...] = (
         "frontends.NAME.zone_server",
         "one_vips",
         "zone_endpoint",
+        "register_grpc",
         "leader_check",
         "frontends.NAME.ssh",
         "ssh",

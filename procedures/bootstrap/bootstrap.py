@@ -24,7 +24,7 @@ from opennebula.membership import (
     ZoneStep,
     plan_zone,
 )
-from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, endpoint, grpc_endpoint
+from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, endpoint
 from procedures import health
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
@@ -288,7 +288,7 @@ class _Founding:
             listed = {entry.name for entry in self._access.named(api.servers())}
             for name in missing:
                 if name not in listed:
-                    api.add_server(name, endpoint(name), grpc_endpoint(name))
+                    api.add_server(name, endpoint(name), self._zone.grpc_of(name))
             if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
                 api.set_endpoint(self._zone.endpoint, self._zone.grpc)
             self._pool = self._access.named(api.servers())

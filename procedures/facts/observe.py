@@ -144,6 +144,8 @@ class Facts:
     """Its oned is being stopped."""
     moves_addresses: bool = True
     """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
+    has_grpc_port: bool = True
+    """Something listens at oned's gRPC port, as far as that is known."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -492,6 +494,7 @@ def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Fa
         units=units(values),
         stopping=values["active"] == "deactivating",
         moves_addresses=values.get("moves_addresses") != "no",
+        has_grpc_port=values.get("grpc", "unknown") != "",
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),

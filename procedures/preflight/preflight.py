@@ -132,7 +132,7 @@ def _targets(change: StackChange, source: str, ssh: Mapping[str, int]) -> list[s
     found = []
     for target, host in sorted(change.spec.hosts.items()):
         is_new = bool(change.new & {source, target})
-        core = (ssh[target], ports.ONED) if is_new else ()
+        core = (ssh[target], *change.spec.core_ports) if is_new else ()
         features = change.spec.reachable if is_new else change.added
         knocked = (*core, *(ports.FEATURES[name] for name in features))
         if target != source:

@@ -78,7 +78,7 @@ tell environment "$({
     systemctl show -p Environment --value opennebula.service opennebula-{fireedge,flow,gate,form}.service
     cat /etc/systemd/system/{service,opennebula*.service}.d/*.conf
 } 2>/dev/null | tr ' "'\' '\n\n\n' | sed 's/^Environment=//' |
-    grep -iE '^(https?|all|no)_proxy=' | awk '!seen[$0]++' || true)"
+    grep -iE '^(https?|all|no|grpc)_proxy=' | awk '!seen[$0]++' || true)"
 tell password_policy "$(sql -e "
     SELECT CONCAT(plugin_name, ' ') FROM information_schema.plugins
         WHERE plugin_type = 'PASSWORD VALIDATION' AND plugin_status = 'ACTIVE'

@@ -118,7 +118,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"one_fqdn": "10.2.50.86"}, "one_fqdn: expected a host name such as n1a1, saw 10.2.50.86,"),
     ({"one_fqdn": "one_1.example.org"}, "one_fqdn: expected a host name of lower-case letters"),
-    ({"lost": ["-n1"]}, "lost.0: expected a host name of lower-case letters"),
+    ({"lost": ["-n1"]}, "lost.0: expected the NAME of a zone server"),
     (
         {"admin_pubkey": f"-----BEGIN KEY-----\n{CANARY}"},
         "admin_pubkey: expected public keys, one a",

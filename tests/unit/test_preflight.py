@@ -33,7 +33,7 @@ STRANGER = "02:00:00:00:00:99"
 ANY = "0.0.0.0"
 SSHD = Listener("sshd", (ANY, "[::]"))
 FEATURES = ("gui", "flow")
-PORTS = (22, 2633, 2616, 2474)
+PORTS = (22, 2633, 2634, 2616, 2474)
 POOL = "".join(
     f"<SERVER><ID>{number}</ID><NAME>{name}</NAME><ENDPOINT/></SERVER>"
     for number, name in enumerate(NAMES)
@@ -957,7 +957,7 @@ def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> Non
     local = Hosts(**{name: values(name, reached="") for name in NAMES})
     check(local, spec(reachable=("gui",)), spec("n1a1", "n1a2", reachable=("gui",)))
     asked = [line.split()[1] for line in local.asked["n1a1"]["targets"].splitlines()]
-    assert asked == ["22", "2633", "2616"]
+    assert asked == ["22", "2633", "2634", "2616"]
 
 
 def test_all_that_is_wrong_is_one_error() -> None:

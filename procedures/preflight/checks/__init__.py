@@ -9,6 +9,7 @@ from hosts.errors import HostError
 from procedures.preflight.checks.blank import blank
 from procedures.preflight.checks.clock import clock
 from procedures.preflight.checks.conversion import conversion
+from procedures.preflight.checks.grpc import grpc
 from procedures.preflight.checks.host import (
     disk,
     distribution,
@@ -59,6 +60,7 @@ _ALWAYS: tuple[Rule, ...] = (
     systemd,
     mandatory_access,
     cloud_init,
+    grpc,
 )
 
 

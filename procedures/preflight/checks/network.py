@@ -53,13 +53,21 @@ def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dic
 
 
 def ports(site: Site) -> Iterator[Finding]:
-    """SSH, by which data go from one to another, and oned."""
+    """SSH, by which data go from one to another, and oned.
+
+    gRPC counts where Raft uses it; elsewhere only clients that ask a follower by it miss it.
+    """
     for target in site.seen:
-        wanted = {site.ssh[target]: "sshd", at.ONED: "oned"}
+        wanted = {site.ssh[target]: "sshd", **site.spec.core_ports}
+        grpc = {} if site.spec.register_grpc else {at.GRPC: wanted.pop(at.GRPC, "")}
         sources = [
             source for source in site.seen if source != target and site.fresh & {source, target}
         ]
         yield from _unreached(site, target, sources, wanted)
+        cut_off = {source for source in sources if _is_cut_off(site, source, target)}
+        sources = [source for source in sources if source not in cut_off]
+        for found in _unreached(site, target, sources, {p: n for p, n in grpc.items() if n}):
+            yield Finding(found.error, Weight.WARNING)
 
 
 def service_ports(site: Site) -> Iterator[Finding]:

@@ -93,12 +93,12 @@ def proxy(site: Site) -> Iterator[Finding]:
     }
     wanted |= dict.fromkeys(["127.0.0.1", "localhost"])
     wanted |= {vip.address: None for vips in site.spec.vips.values() for vip in vips}
+    asked = ["http_proxy", "all_proxy"]
+    asked += ["https_proxy", "grpc_proxy"] if site.spec.register_grpc else []
     for name in sorted(site.fresh):
         environment = site.seen[name].ground.environment
         proxies = {
-            key: value
-            for key, value in environment.items()
-            if key.lower() in ("http_proxy", "all_proxy") and value
+            key: value for key, value in environment.items() if key.lower() in asked and value
         }
         past = ",".join(value for key, value in environment.items() if key.lower() == "no_proxy")
         missing = [one for one in wanted if not _goes_past(past, one)]
