@@ -90,7 +90,9 @@ def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterato
     One that has the front-end's name or address does; of any other the leader's host is asked.
     """
     leader = change.hosts.get(view.leader() or "")
-    for entry in view.pool if leader is not None else ():
+    if leader is None:
+        return
+    for entry in view.pool:
         host = change.hosts.get(entry.name)
         at = host_in(entry.endpoint)
         if host is None or entry.name not in change.new or at in (host.name, host.address):

@@ -166,7 +166,7 @@ def test_its_port_is_checked_beforehand(register_grpc: bool, weight: Weight) -> 
         weight,
         "from n1a1 to n1a2 port 2634 (gRPC): no answer",
     )
-    taken = {22: SSHD, 2634: Listener("squatter", ("0.0.0.0",))}
+    taken = {22: SSHD, 2634: Listener("squatter", ("127.0.0.1",))}
     (found,) = findings(site(looks(n1a1=seen("n1a1", listening=taken)), wanted))
     assert found.error.seen == "squatter at 2634"
     old = spec(version="7.0")

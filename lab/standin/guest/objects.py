@@ -26,12 +26,12 @@ class PoolObject(Protocol):
 Object = TypeVar("Object", bound=PoolObject)
 
 
-@dataclass
 def both_endpoints(server: Mapping[str, str]) -> str:
     """Its ENDPOINT, and after a blank its ENDPOINT_GRPC, by which other servers ask it then."""
     return f"{server.get('ENDPOINT', '')} {server.get('ENDPOINT_GRPC', '')}".rstrip()
 
 
+@dataclass
 class Zone:
     """An OpenNebula instance: its template and its servers."""
 
