@@ -22,6 +22,7 @@ from procedures.preflight.checks.logins import logins
 from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
 from procedures.preflight.checks.others import (
     cloud_init,
+    database_server,
     locale,
     own_name,
     password_policy,
@@ -60,6 +61,7 @@ _ALWAYS: tuple[Rule, ...] = (
     systemd,
     mandatory_access,
     cloud_init,
+    database_server,
     grpc,
 )
 
