@@ -89,14 +89,14 @@ class HighAvailableZone(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
-        founder = self.front_ends[0].installation
+        first = self.front_ends[0].installation
         # Also of a single front-end: others may have left before there was a zone.
         begun = Bootstrap(
             name,
             zone,
             settings.hosts,
             urn=urn([ZONE], "Bootstrap", name),
-            opts=ResourceOptions(parent=self, depends_on=[founder]),
+            opts=ResourceOptions(parent=self, depends_on=[first]),
         )
         prepared = [*prepared, begun]
         self.zone = Zone(

@@ -111,7 +111,7 @@ def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettin
 
 
 def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
-    """The host's key on record, as it stands in a known_hosts file; asks nobody.
+    """The host's key on record, as it stands in a known_hosts file; opens no connection.
 
     Of several, Ed25519 first. Raises HostError for a record that cannot be read.
     """
@@ -133,7 +133,7 @@ def record_name(address: str, port: int) -> str:
 
 
 class _Policy(paramiko.MissingHostKeyPolicy):
-    """Asks for every key: the client itself is told of none."""
+    """Ask for every key: the client itself knows none."""
 
     def __init__(self, trusted: Trust) -> None:
         self._trusted = trusted

@@ -82,7 +82,7 @@ class Host(Strict):
     address: str
     ssh: HostSsh = HostSsh.model_construct()
     zone_server: str | None = None
-    """NAME of its entry in the zone, where that tells nobody else that it is this front-end's."""
+    """NAME of its entry in the zone, where the entry's endpoint does not show whose it is."""
 
     @property
     def login_address(self) -> str:

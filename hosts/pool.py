@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 from hosts.models import Host, SshSettings
 
 if TYPE_CHECKING:
-    from hosts.session import Session
+    from hosts.connection import Connection
 
 
 class Pool:
-    """Opens each connection once, when somebody first needs it."""
+    """Open each connection once, when it is first needed."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
-        self._sessions: dict[Host, Session] = {}
+        self._connections: dict[Host, Connection] = {}
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def session(self, host: Host) -> "Session":
-        """The session for that host; it connects at its first use."""
-        # A preview and an up without a change connect to nobody: they need not wait for paramiko.
-        from hosts.session import Session  # noqa: PLC0415
+    def connection(self, host: Host) -> "Connection":
+        """The connection to that host; it connects at its first use."""
+        # A preview and an up without a change open no connection: they need no paramiko.
+        from hosts.connection import Connection  # noqa: PLC0415
 
         with self._lock:
-            if host not in self._sessions:
-                self._sessions[host] = Session(host, self._settings)
-            return self._sessions[host]
+            if host not in self._connections:
+                self._connections[host] = Connection(host, self._settings)
+            return self._connections[host]
 
     def close(self) -> None:
         """End all connections."""
         with self._lock:
-            for session in self._sessions.values():
-                session.close()
-            self._sessions.clear()
+            for connection in self._connections.values():
+                connection.close()
+            self._connections.clear()

@@ -72,7 +72,7 @@ class Shell:
         self._channel.settimeout(1.0)
         # Whatever a login shell prints, no end is looked for before the beginning.
         while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
-            # A channel that wakes nobody for a second is looked at again: the deadline holds.
+            # A channel that is silent for a second is looked at again: the deadline holds.
             with contextlib.suppress(TimeoutError):
                 data = self._channel.recv(65536)
                 if not data:

@@ -137,7 +137,7 @@ class Api:
         self._write(lambda: self._server.zone.delserver(0, server_id))
 
     def reset_server(self, server_id: int) -> None:
-        """Have the leader look anew where that follower's log ends."""
+        """Have the leader look again where that follower's log ends."""
         self._write(lambda: self._server.zone.resetserver(0, server_id))
 
     def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
@@ -198,7 +198,7 @@ class Api:
         )
 
     def set_password(self, password: str) -> None:
-        """Make it oneadmin's only one: the password before and all login tokens are void."""
+        """Make it oneadmin's only password; the former one and all login tokens are revoked."""
         self._write(lambda: self._server.user.passwd(0, password))
 
     def version(self) -> str:

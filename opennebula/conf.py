@@ -224,7 +224,7 @@ def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
 
 
 def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edit]:
-    """Below the last pair, and below the comment that stands beside it."""
+    """Below the last pair, and below the comment on its line."""
     if not attribute.pairs:
         at = attribute.end - 1
         return [_Edit(at, at, " " + ", ".join(added) + " ")]

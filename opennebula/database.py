@@ -53,7 +53,7 @@ class DatabaseSection:
 
     @classmethod
     def of(cls, text: str) -> "DatabaseSection":
-        """The section of this file; the package's default where there is none."""
+        """The section of this file; or the package's default."""
         found = conf.read(text, "DB") if text else None
         if not isinstance(found, dict):
             return cls()

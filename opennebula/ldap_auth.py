@@ -1,4 +1,4 @@
-"""What stands in ldap_auth.conf beside the servers, and what in a server."""
+"""What stands in ldap_auth.conf next to the servers, and what in a server."""
 
 CHOICES = (":order", ":match_user_regex")
 """How a server is chosen. The driver takes one of them, and not both."""

@@ -1,8 +1,8 @@
 """Set attributes of oned.conf, and take that back when they are no longer wanted. Pure.
 
-What was there before stands in the file itself, in a comment above the attribute that says whether
-it was added, changed or removed. So whoever reads the file sees it, nothing else must be kept, and
-an attribute that nobody asked for stays as it is: it has no such comment.
+The original value stands in the file itself, in a comment above the attribute that says whether it
+was added, changed or removed. So every reader of the file sees it, nothing else must be kept, and
+an attribute that the stack does not set stays as it is: it has no such comment.
 """
 
 import json
@@ -18,42 +18,43 @@ Key = Scalar | list[Any]
 Entry = Scalar | dict[str, Key]
 """One of several attributes of a name: a value, or a vector that is known by its NAME, or
 ``{"remove": X}`` for the one whose NAME, or value, is not to be there."""
-Wish = Scalar | dict[str, Key] | list[Entry]
-"""An attribute: a value, keys of a vector, or entries; an empty list: none of it is to be there."""
+Setting = Scalar | dict[str, Key] | list[Entry]
+"""An attribute: a value, keys of a vector, or entries; an empty list: none of it may be there."""
 
 REMOVE = "remove"
 
 _NOTE = re.compile(r"^[ \t]*(# opennebula-ha (added|changed|removed): (\{.*\})\n)", re.MULTILINE)
 
 
-def settle(text: str, wishes: Mapping[str, Wish]) -> str:
-    """The text with those attributes as wished, and all others as they were before any wish.
+def apply(text: str, wanted: Mapping[str, Setting]) -> str:
+    """Return the text with those attributes as wanted, and all others as they were originally.
 
-    The order of the wishes is nothing: on their way through Pulumi they lose it. The same text
-    where that is so already; else one that ends in a newline. Raises conf.ConfError.
+    The order of ``wanted`` does not matter: Pulumi does not keep it. Unchanged if nothing differs,
+    otherwise with a newline at its end. Raises conf.ConfError.
     """
-    settled = _taken_back(text if text.endswith("\n") else f"{text}\n")
-    for name, wish in sorted(wishes.items()):
-        for place, value in places(name, wish):
-            settled = _settled(settled, place, value)
-    return settled if differences(text, settled) else text
+    applied = _taken_back(text if text.endswith("\n") else f"{text}\n")
+    for name, setting in sorted(wanted.items()):
+        for place, value in places(name, setting):
+            applied = _applied(applied, place, value)
+    return applied if differences(text, applied) else text
 
 
-def places(name: str, wish: Wish) -> Iterator[tuple[Position, Wish]]:
-    """Where that wish goes: one place, or one for each entry of a list."""
-    if wish == [] or (listed := entries(wish)) is None:
-        yield Position(name), wish
+def places(name: str, setting: Setting) -> Iterator[tuple[Position, Setting]]:
+    """Where that setting goes: one place, or one for each entry of a list."""
+    if setting == [] or (listed := entries(setting)) is None:
+        yield Position(name), setting
         return
     for entry in listed:
         removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
         yield Position(name, known_by(entry)), [] if removed else entry
 
 
-def entries(wish: Any) -> list[Any] | None:
-    """The entries of a list; of a vector that says which it is, that one. None: no such wish."""
-    if isinstance(wish, Mapping):
-        return [wish] if any(key.upper() in ("NAME", REMOVE.upper()) for key in wish) else None
-    return wish if isinstance(wish, list) else None
+def entries(setting: Any) -> list[Any] | None:
+    """The entries of a list; of a vector that says which it is, that one. None: no such setting."""
+    if isinstance(setting, Mapping):
+        is_named = any(key.upper() in ("NAME", REMOVE.upper()) for key in setting)
+        return [setting] if is_named else None
+    return setting if isinstance(setting, list) else None
 
 
 def known_by(entry: Any) -> str:
@@ -86,24 +87,24 @@ def differences(before: str, after: str) -> tuple[str, ...]:
     return tuple(sorted({name for _, name in noted ^ others}))
 
 
-def _settled(text: str, place: Position, wish: Wish) -> str:
+def _applied(text: str, place: Position, setting: Setting) -> str:
     was = conf.source(text, place)
-    if wish == []:
+    if setting == []:
         if place.key is not None:
             return text if was is None else conf.remove(_noted(text, "removed", place, was), place)
         while (was := conf.source(text, place)) is not None:
             text = conf.replace(text, place, _note("removed", place, was))
         return text
-    if isinstance(wish, Mapping) and was is not None and _is_vector(was):
-        for key, item in _in_order(wish):
-            text = _settled(text, Position(place.name, place.which, key), item)
+    if isinstance(setting, Mapping) and was is not None and _is_vector(was):
+        for key, item in _in_order(setting):
+            text = _applied(text, Position(place.name, place.which, key), item)
         return text
-    if isinstance(wish, Mapping):
-        value: Any = {key: item for key, item in _in_order(wish) if item != []}
+    if isinstance(setting, Mapping):
+        value: Any = {key: item for key, item in _in_order(setting) if item != []}
         if not value:
             return text
     else:
-        value = wish if place.key is None else {place.key: wish}
+        value = setting if place.key is None else {place.key: setting}
     written = conf.write(text, place.whole, value)
     if written == text:
         return text

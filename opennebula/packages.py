@@ -17,7 +17,7 @@ FEATURES = {
 }
 """Package and systemd unit of each feature; they have the same name."""
 LED = ("gate", "flow", "form")
-"""Those that run beside the leader alone; FireEdge runs on every front-end."""
+"""Those that run on the leader alone; FireEdge runs on every front-end."""
 _SINCE = {"form": "7.2"}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 PACKAGED = "raft/vip.sh"
-"""OpenNebula's own. It moves IPv4 addresses, one after the other, and tells of no failure."""
+"""OpenNebula's own. It moves IPv4 addresses, one after the other, and reports no failure."""
 OURS = "raft/vips.sh"
 
 _FOLDER = "/var/lib/one/remotes/hooks"

@@ -13,7 +13,7 @@ from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
 
 
 class _Connection(http.client.HTTPConnection):
-    """An HTTP connection over a stream. It is closed by whoever opened it, when all is read.
+    """An HTTP connection over a stream. Its opener closes it, when all is read.
 
     Where the server ends the connection http.client closes the socket before it reads the body: a
     real socket lives on in the file that was made of it, an SSH channel does not.

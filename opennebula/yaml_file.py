@@ -42,16 +42,16 @@ class _Place:
         return isinstance(self.node, yaml.ScalarNode) and self.start < self.end
 
 
-def settle(text: str, wishes: Mapping[KeyPath, Any]) -> str:
-    """The text with those keys as wished, and all others as they were before any wish.
+def apply(text: str, wanted: Mapping[KeyPath, Any]) -> str:
+    """The text with those keys as wanted, and all others as they were before any setting.
 
-    A key of which None is wished is not to be there. The same text where that is so already; else
+    A key of which None is wanted is not to be there. The same text where that is so already; else
     one that ends in a newline. Raises ConfError for a text that is no YAML.
     """
-    settled = _taken_back(text if text.endswith("\n") or not text else f"{text}\n")
-    for path, wish in sorted(wishes.items()):
-        settled = _settled(settled, path, wish)
-    return settled if differences(text, settled) else text
+    applied = _taken_back(text if text.endswith("\n") or not text else f"{text}\n")
+    for path, setting in sorted(wanted.items()):
+        applied = _applied(applied, path, setting)
+    return applied if differences(text, applied) else text
 
 
 def differences(before: str, after: str) -> tuple[str, ...]:
@@ -63,19 +63,19 @@ def differences(before: str, after: str) -> tuple[str, ...]:
     return tuple("/".join(path) for path in sorted(found))
 
 
-def _settled(text: str, path: KeyPath, wish: Any) -> str:
+def _applied(text: str, path: KeyPath, setting: Any) -> str:
     seen = _at(_loaded(text), path)
-    if _same(seen, wish) or (seen is _NOTHING and wish is None):
+    if _same(seen, setting) or (seen is _NOTHING and setting is None):
         return text
     place = _find(text, path)
-    if place is not None and wish is None:
+    if place is not None and setting is None:
         line, end = text[place.line : place.end], text[place.end :]
         beside, newline, after = end.partition("\n")
         gone = {"key": path, "was": line + beside + newline}
         return text[: place.line] + _note("removed", place.column, gone) + after
     if place is not None:
         said = {"key": path, "was": text[place.colon : place.end]}
-        written = _written(text, place, wish)
+        written = _written(text, place, setting)
         note = _note("changed", place.column, said)
         return written[: place.line] + note + written[place.line :]
     above = _at(_loaded(text), path[:-1])
@@ -84,10 +84,11 @@ def _settled(text: str, path: KeyPath, wish: Any) -> str:
         if len(path) == 1:
             raise ConfError("line 1: expected keys, each on a line of its own")
         below = dict(above) if isinstance(above, Mapping) else {}
-        below = {key: item for key, item in {**below, path[-1]: wish}.items() if item is not None}
-        return _settled(text, path[:-1], below)
+        below[path[-1]] = setting
+        below = {key: item for key, item in below.items() if item is not None}
+        return _applied(text, path[:-1], below)
     at, column = parent
-    key = f"{' ' * column}{_key(path[-1])}:{_value(wish, column)}\n"
+    key = f"{' ' * column}{_key(path[-1])}:{_value(setting, column)}\n"
     return text[:at] + _note("added", column, {"key": path}) + key + text[at:]
 
 
@@ -113,7 +114,7 @@ def _noted_keys(text: str) -> set[tuple[str, KeyPath]]:
 
 
 def _said(note: re.Match[str]) -> tuple[KeyPath, str]:
-    """The key that a note is about, and what was there; no key where somebody spoilt it."""
+    """The key that a note is about, and what was there; no key if the note was damaged."""
     try:
         said = json.loads(note[2])
         return tuple(said["key"]), str(said.get("was", ""))
@@ -126,7 +127,7 @@ def _note(verb: str, column: int, said: Mapping[str, Any]) -> str:
 
 
 def _written(text: str, place: _Place, value: Any) -> str:
-    """With that value there; beside a scalar that stays one, a comment stays, too."""
+    """With that value there; a comment next to a scalar that stays one stays, too."""
     written = _value(value, place.column)
     if place.is_scalar and not written.startswith("\n"):
         return text[: place.start] + written.lstrip() + text[place.end :]

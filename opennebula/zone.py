@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
-SOLO_ID = -1
+STANDALONE_ID = -1
 """SERVER_ID of a front-end that is no zone server."""
 
 
@@ -76,7 +76,7 @@ class ZoneView:
     statuses: Mapping[str, RaftStatus]
 
     def leader(self) -> str | None:
-        """The one leader's name; None where there is none, or where two claim the same term.
+        """The one leader's name; None without a leader, or if two claim the same term.
 
         A deposed leader that has not noticed yet has a lower term and does not count.
         """
@@ -114,8 +114,8 @@ def host_in(endpoint: str) -> str:
 def named(pool: Collection[ServerEntry], front_ends: Iterable[Place]) -> tuple[ServerEntry, ...]:
     """Name each entry after its front-end, however another program registered it.
 
-    An entry is that of the front-end which the stack says, or whose address or name its endpoint
-    has, the domain left out of account. One that is none of theirs keeps its own name.
+    An entry belongs to the front-end that the stack names for it, or else to the one whose address
+    or name is in its endpoint; a domain does not matter. Any other entry keeps its own name.
     """
     short = Counter(_short(host_in(entry.endpoint)) for entry in pool)
     places = list(front_ends)
@@ -163,7 +163,7 @@ def quorum(servers: int) -> int:
 
 
 def following(view: ZoneView) -> set[str]:
-    """The servers that take what the leader writes, itself included; nobody where none leads."""
+    """The servers that take what the leader writes, itself included; empty without a leader."""
     leader = view.leader()
     if leader is None:
         return set()
@@ -187,7 +187,7 @@ def faults(
 
     Whole: exactly one leader, every server of the pool its follower in the same term, each with
     the SERVER_ID of its entry and the leader's index and commit. Servers ``without`` which it is
-    taken on are left out of account. Where somebody writes all the time the leader is ahead at any
+    taken on are left out of account. While clients write all the time, the leader is ahead at any
     moment: with ``record``, the index of one of its records, to have that one is enough.
     """
     found: list[str] = []

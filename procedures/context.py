@@ -13,12 +13,12 @@ from opennebula.zone import ServerEntry, named
 from procedures.script_text import require_declared, script_text
 
 if TYPE_CHECKING:
-    from hosts.session import Session
+    from hosts.connection import Connection
 
 API_PORT = 2633
 
 Report = Callable[[str], None]
-"""Is told, in a few words, what happens next."""
+"""Called with what happens next, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Access:
         """The same with another password of oneadmin."""
         return replace(self, secrets=replace(self.secrets, one_pass=one_pass))
 
-    def session(self, host: Host) -> "Session":
+    def connection(self, host: Host) -> "Connection":
         """The connection to a host."""
-        return self.pool.session(host)
+        return self.pool.connection(host)
 
     def run(
         self,
@@ -88,15 +88,15 @@ class Access:
             exclusive=exclusive,
             timeout=timeout,
         )
-        session = self.session(host)
+        connection = self.connection(host)
         if exclusive:
             self.changes.set()
-        return session.run(
+        return connection.run(
             script, lambda step: self.report(f"{host.name}: {step}"), lend_agent=lend_agent
         )
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
-        """The API of the oned on that host, through its SSH connection, or ``of`` one beside it."""
-        session = self.session(host)
-        stream: OpenStream = lambda: session.open_stream(API_PORT, timeout, of)  # noqa: E731
+        """The API of the oned on that host, through its SSH connection, or ``of`` another one."""
+        connection = self.connection(host)
+        stream: OpenStream = lambda: connection.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

@@ -3,7 +3,7 @@
 Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
 harmless write everybody has it; the same list of servers; equal data in every replicated table; a
 call that a follower must hand on works; the VIPs are on the leader and nowhere else. All of it
-holds while somebody writes, too. The last look of a run sees to the services beside oned, too.
+holds while clients write, too. The last look of a run includes the services next to oned.
 """
 
 import time
@@ -31,7 +31,7 @@ from procedures.wait import INTERVAL, until
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
 WRITE = 30.0
-"""Seconds for one write, an election meanwhile included."""
+"""Seconds for one write, including an election."""
 ANSWER = 10.0
 """Seconds for one call at the leader: one that stands still is another server's follower soon."""
 SILENCE = 5.0
@@ -39,7 +39,7 @@ SILENCE = 5.0
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
 LEADERS = 3
-"""Changes of the leader during the last look after which nobody waits any longer."""
+"""Changes of the leader during the last look after which it gives no more chances."""
 WATCH = 2.0
 """Seconds in which all servers are watched at once: longer than one of them lags."""
 
@@ -115,7 +115,7 @@ def verify(
 ) -> Whole:
     """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
 
-    ``seen`` are facts with checksums of a moment ago, where somebody has them: data that were equal
+    ``seen`` are facts with checksums of a moment ago, if the caller has them: data that were equal
     then, and whose log all follow, need no second look. ``before`` is the zone as it was a moment
     ago, where only ``renewed`` was restarted since: of the others, which follow the same leader,
     only the data are looked at again.
@@ -123,7 +123,7 @@ def verify(
     Servers ``without`` which it was taken on are not looked at: their own turn is yet to come. Of
     a leader among them all but the SERVER_ID that it would start with is looked at: it is what the
     others are compared with.
-    Whoever leads may change meanwhile: then all is looked at again.
+    The leader may change during that: then everything is looked at again.
     """
     access.report("verify the zone")
     for _ in range(LEADERS):
@@ -179,7 +179,7 @@ def _verify(
 
 
 def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> Whole:
-    """See that the leader holds every VIP, and nobody else any; the zone then.
+    """See that the leader holds every VIP, and no other server any; return the zone then.
 
     Raises HostError, or LeaderChanged.
     """
@@ -202,7 +202,7 @@ def last_look(
     whole: Whole,
     wanted: Mapping[str, Sequence[str]],
 ) -> Whole:
-    """See that a whole zone has all that the stack promises beside: the VIPs, and its services.
+    """See that a whole zone has the rest that the stack promises: the VIPs, and its services.
 
     ``wanted``: the front-ends that stay, with the units that each has to run where it leads. The
     zone then. Raises HostError.
@@ -241,7 +241,7 @@ def _restless(leader: str) -> HostError:
 
 
 def strange_leader(leader: str, step: str) -> HostError:
-    """Return the error for a leader that is none of the stack's front-ends."""
+    """Return the error for a leader that is not one of the stack's front-ends."""
     return HostError(
         leader,
         step,
@@ -254,7 +254,7 @@ def strange_leader(leader: str, step: str) -> HostError:
 def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
     """The replicated tables that two servers never had alike, of all contents that each had.
 
-    While somebody writes, servers that are asked at once differ by the last records. The log takes
+    While clients write, servers that are asked at once differ by the last records. The log takes
     all of them through the same contents: to have had one of these in common is enough.
     """
     if not had:
@@ -278,9 +278,9 @@ def at_leader(
     remedy: str = LOOK,
     view: ZoneView | None = None,
 ) -> T:
-    """What a call at the leader brings, whoever that is by then. Raises HostError.
+    """Return what a call at the present leader returns. Raises HostError.
 
-    ``view``: the zone of this moment, where somebody has it. See ``ask``.
+    ``view``: the zone of this moment, if the caller has it. See ``ask``.
     """
     present = [view]
 
@@ -353,7 +353,7 @@ class Records:
     def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
         """The zone now, and the record that every server is going to have. Raises HostError.
 
-        ``view`` is the zone as it was seen this moment, where somebody has it.
+        ``view`` is the zone as it was seen this moment, if the caller has it.
         """
         view = view or zone_view(self._access, self._hosts)
         head = _head(view)
@@ -415,8 +415,8 @@ def _same_answers(
 ) -> None:
     """Every server hands calls on to the leader, and lists the same servers. Raises HostError.
 
-    During an election nobody can hand anything on. Only under one leader that led all the while is
-    it the server's own fault.
+    During an election no server can hand anything on. Only under one leader that led all the while
+    is it the server's own fault.
     """
     deadline = time.monotonic() + WRITE
     left, head = dict(known), _head(view)
@@ -482,7 +482,7 @@ def _equal_data(
 def _look(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], lasting: Mapping[str, Facts]
 ) -> dict[str, Facts]:
-    """All facts, with checksums; where the others last, only these anew."""
+    """All facts, with checksums; if the others last, only these again."""
     found = dict(lasting)
 
     def look_again() -> None:
@@ -546,7 +546,7 @@ def _speak_grpc(seen: Mapping[str, Facts]) -> None:
                 name,
                 "verify the zone",
                 expected=f"oned to listen at port {ports.GRPC} (gRPC)",
-                seen="nobody there",
+                seen="no listener",
                 remedy="look for gRPC in /var/log/one/oned.log there, restart opennebula, then run"
                 " again",
             )

@@ -128,7 +128,7 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
 
 
 def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """Those that run here and have to beside the leader alone, while no hook moves them."""
+    """Those that run here but may run on the leader alone, while no hook moves them."""
     if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
         return ()
     names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
@@ -138,7 +138,7 @@ def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     """The units of this stack, and whether each has to run at this moment.
 
-    Whether oned has to run is its zone's matter. All but the GUI run beside the leader alone: the
+    Whether oned has to run is its zone's matter. All but the GUI run on the leader alone: the
     Raft hook starts them when it has moved the VIPs.
     """
     beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
@@ -170,5 +170,5 @@ def open_keys(seen: Facts) -> list[str]:
 
 
 def writes_auth(seen: Facts) -> bool:
-    """Beside a database one_auth is the zone's: it is written only where it is gone."""
+    """With a database, one_auth is the zone's: it is written only if it is gone."""
     return not seen.has_content or _ONE_AUTH not in seen.keys

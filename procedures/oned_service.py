@@ -32,7 +32,7 @@ def start(access: Access, host: Host, server_id: int | None) -> None:
 
 
 def stop(access: Access, host: Host) -> None:
-    """Stop a host's oned and keep it from starting by itself. Raises HostError if it goes on."""
+    """Stop a host's oned and keep it from starting by itself. Raises HostError if it still runs."""
     access.run(host, "stop", timeout=STOP)
 
 
@@ -76,7 +76,7 @@ def assign_server_id(
     written = configuration.with_server_id(seen.newest_conf, server_id)
     access.run(
         seen.host,
-        "enlist",
+        "assign_server_id",
         variables={"db_name": zone.database.name, "zone": body},
         secrets={"oned_conf": written.rstrip("\n")},
     )

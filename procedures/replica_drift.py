@@ -13,7 +13,7 @@ def mismatches(
 
     ``runs_as`` is the SERVER_ID of its oned, where that answers: what was written under another
     one's is not to be trusted, whatever the file says by now.
-    A key that the leader has not is nobody's business.
+    A key that the leader lacks does not matter.
     """
     found = []
     if own.server_id != entry.id:

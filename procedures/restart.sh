@@ -1,5 +1,6 @@
 # Restart oned and wait until it is ready. Where it does not start with the new configuration the
 # former file is put back, and the new one keeps waiting.
+#: use configuration oned
 #: secret oned_conf: the whole file that waited for this, or nothing
 before=$conf.before
 # Where a try was cut off, the file from before it is the one that oned was last started with.
@@ -21,7 +22,7 @@ if [ ! -e "$before" ]; then
 fi
 if ! try_oned restart; then
     refused=$why
-    # systemd would go on trying.
+    # systemd would try on.
     systemctl stop opennebula.service || true
     mv "$conf" "$conf.next"
     mv "$before" "$conf"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.zone import SOLO_ID, ServerEntry
+from opennebula.zone import STANDALONE_ID, ServerEntry
 from procedures import health, services
 from procedures.context import Access
 from procedures.facts.observe import Facts, facts, facts_where_possible
@@ -44,7 +44,7 @@ def roll_out(
         raise health.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = health.verify(access, meanwhile, hosts)
-    # Who leads may change meanwhile: the next one is chosen anew each time, each once.
+    # The leader may change during that: the next one is chosen each time, each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
@@ -103,7 +103,7 @@ def roll_out_solo(
     seen = _settled_solo(access, zone, host, release)
     if not seen.active:
         # Of a zone's server, or one whose database is on its way, others have the say.
-        if seen.server_id != SOLO_ID:
+        if seen.server_id != STANDALONE_ID:
             raise HostError(
                 host.name,
                 "verify the front-end",

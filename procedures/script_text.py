@@ -1,10 +1,14 @@
-"""The text of a script: what several scripts do alike, the functions of the host's family, its own.
+"""The text of a script: the parts of the shared shell that it uses, and its own.
 
 Each script declares its variables, one per line: ``#: NAME: what it is``, or ``#: secret NAME``; a
-name that ends in * stands for any number of them, or none.
+name that ends in * stands for any number of them, or none. It also declares the parts of the shared
+shell that it uses: ``#: use PART PART``. The parts are in ``shell/``, and use others in the same
+way. Only what a script uses is sent with it. A line ``#: facts MODULE`` stands for the shell of a
+dataclass of facts: see ``facts/fact.py``.
 
-Which family that is, the host itself says: it is asked before anything is known of it. What each
-of them brings, so that no other script knows a package manager:
+Two parts depend on the family of the host's distribution, which the host itself finds out: nothing
+is known of it before. ``family`` assigns the constants of the family. ``package_manager`` defines
+these functions, so that no other script knows a package manager:
 
 - of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
 - of the repository in ``$trial``: fetch, probe, prepare, source_text, published, use_source;
@@ -18,10 +22,11 @@ What fails leaves in ``said`` what was said, of which reasons is the part that m
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from opennebula.families import FAMILIES, Family
@@ -29,16 +34,21 @@ from opennebula.families import FAMILIES, Family
 LOCK_PATIENCE = 900.0
 """Seconds to wait for another program that has the package manager's lock, in all of a script.
 
-Unattended upgrades on a new virtual machine take up to a quarter of an hour.
+Unattended upgrades on a new virtual machine may take a quarter of an hour.
 """
 
 _FOLDER = Path(__file__).parent
 _DECLARED = re.compile(r"#: (secret )?(\w+\*?)(?:: .+)?")
+_USED = re.compile(r"#: use (\w+(?: \w+)*)")
+_FACTS = re.compile(r"^#: facts ([\w.]+)\n", re.M)
+_DEFINED = re.compile(r"^(\w+)(\(\)|=)", re.M)
 
-_ASK = """\
-ID= ID_LIKE= VERSION_ID=
-[ ! -r /etc/os-release ] || . /etc/os-release
-"""
+_CALLED = re.compile(
+    r"\$\((\w+)(?=[\s)])"
+    r"|(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b|[\w*]\)) *(\w+)(?=[\s;|&]|$)",
+    re.M,
+)
+"""A word where a command is called."""
 
 
 @cache
@@ -49,7 +59,7 @@ def scripts() -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in sorted(_FOLDER.rglob("*.sh")):
-        if path.parent.name in ("programs", "families"):
+        if {"programs", "shell"} & {*path.relative_to(_FOLDER).parts}:
             continue
         if path.stem in found:
             raise RuntimeError(f"two scripts are called {path.stem}: {found[path.stem]}, {path}")
@@ -79,7 +89,7 @@ def require_declared(
 @cache
 def declarations(name: str) -> dict[str, tuple[str, ...]]:
     """Return what that script declares: the names under ``variable`` and under ``secret``."""
-    found = [_DECLARED.fullmatch(line) for line in _read(name).splitlines()]
+    found = [_DECLARED.fullmatch(line) for line in _read(scripts()[name]).splitlines()]
     declared = [(match[1] is not None, match[2]) for match in found if match]
     return {
         "variable": tuple(name for is_secret, name in declared if not is_secret),
@@ -89,20 +99,93 @@ def declarations(name: str) -> dict[str, tuple[str, ...]]:
 
 @cache
 def script_text(*names: str) -> str:
-    """All of one of this project's scripts but its variables, or of several as one."""
-    patience = f': "${{lock_patience:={LOCK_PATIENCE:.0f}}}"\n'
-    return patience + _read("common") + _families() + "".join(map(_read, names))
+    """All of one of this project's scripts but its variables, or of several as one.
+
+    Raises RuntimeError where one uses something of the shared shell that it does not declare, or
+    declares a part that does not exist.
+    """
+    texts = {name: own_text(name) for name in names}
+    return shared_shell(texts) + "".join(texts.values())
+
+
+def own_text(name: str) -> str:
+    """Return a script with the shell of the facts in the place of its line for them."""
+    return _FACTS.sub(lambda found: str(import_module(found[1]).SHELL), _read(scripts()[name]))
+
+
+def shared_shell(texts: Mapping[str, str]) -> str:
+    """Return the parts of the shared shell that these texts use, each after those that it uses."""
+    chosen: dict[str, None] = {}
+
+    def choose(of: str, text: str) -> None:
+        for part in _used_parts(of, text):
+            if part not in chosen:
+                choose(part, _parts()[part])
+                chosen[part] = None
+
+    for name, text in texts.items():
+        choose(name, text)
+    return "".join(_parts()[part] for part in chosen)
 
 
 @cache
-def _families() -> str:
+def _used_parts(of: str, text: str) -> tuple[str, ...]:
+    """Return the parts that a text declares. Raises RuntimeError if it uses others."""
+    declared = tuple(part for used in _USED.findall(text) for part in used.split())
+    if unknown := {*declared} - _parts().keys():
+        raise RuntimeError(f"{of} uses {', '.join(unknown)}: no part of the shared shell")
+    if missing := _undeclared(text, _parts().keys() - {of, *declared}):
+        raise RuntimeError(f"{of} does not declare that it uses {missing}")
+    return declared
+
+
+@cache
+def _parts() -> dict[str, str]:
+    return {path.stem: _part(path) for path in sorted((_FOLDER / "shell").glob("*.sh"))}
+
+
+@cache
+def _defined(part: str) -> tuple[str, ...]:
+    """Return the functions and variables of a part."""
+    return tuple(dict.fromkeys(match[1] for match in _DEFINED.finditer(_parts()[part])))
+
+
+def _undeclared(text: str, others: Collection[str]) -> str:
+    """Return what a text uses of these other parts, as NAME of PART; empty if nothing."""
+    code = re.sub(r"^ *#.*$", "", text, flags=re.M)
+    own = {found[1] for found in _DEFINED.finditer(code)}
+    own |= {found[2] for found in map(_DECLARED.fullmatch, text.splitlines()) if found}
+    own |= set(re.findall(r"(?<![\w$-])(\w+)=", code))
+    own |= set(re.findall(r"\bfor (\w+) in", code))
+    for names in re.findall(r"\b(?:read|local)((?: -?\w+)+)", code):
+        own |= {*names.split()}
+    used = {*sum(_CALLED.findall(code), ()), *re.findall(r"\$\{?!?(\w+)", code)} - own
+    return ", ".join(
+        f"{name} of {part}" for part in sorted(others) for name in _defined(part) if name in used
+    )
+
+
+def _part(path: Path) -> str:
+    """Return a part of the shared shell, with what the family of a host brings to it."""
+    text = _read(path)
+    if path.stem == "family":
+        return f'{text}case " $ID $ID_LIKE " in\n{_each_family(_constants)}esac\n'
+    if path.stem == "package_manager":
+        patience = f': "${{lock_patience:={LOCK_PATIENCE:.0f}}}"\n'
+        return f'{patience}{text}case " $ID $ID_LIKE " in\n{_each_family(_functions)}esac\n'
+    return text
+
+
+def _each_family(text: Callable[[Family], str]) -> str:
     unknown = replace(FAMILIES[0], name="", like=(), scripts=("unknown",))
-    branches = "".join(map(_branch, (*FAMILIES, unknown)))
-    return f'{_ASK}case " $ID $ID_LIKE " in\n{branches}esac\n'
+    branches = []
+    for family in (*FAMILIES, unknown):
+        words = " | ".join(f'*" {word} "*' for word in family.like) or "*"
+        branches.append(f"{words})\n{text(family)};;\n")
+    return "".join(branches)
 
 
-def _branch(family: Family) -> str:
-    words = " | ".join(f'*" {word} "*' for word in family.like) or "*"
+def _constants(family: Family) -> str:
     named = {
         "family": family.name,
         "database_service": f"{family.database_service}.service",
@@ -113,13 +196,13 @@ def _branch(family: Family) -> str:
             for key, value in asdict(one).items()
         },
     }
-    constants = "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
-    functions = "".join(
-        (_FOLDER / "shell" / "families" / f"{name}.sh").read_text(encoding="utf-8")
-        for name in family.scripts
-    )
-    return f"{words})\n{constants}{functions};;\n"
+    return "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())
 
 
-def _read(name: str) -> str:
-    return scripts()[name].read_text(encoding="utf-8")
+def _functions(family: Family) -> str:
+    folder = _FOLDER / "shell" / "families"
+    return "".join(_read(folder / f"{name}.sh") for name in family.scripts)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

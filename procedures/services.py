@@ -1,4 +1,4 @@
-"""The services beside oned: Gate, Flow and Form on the leader, FireEdge on every front-end."""
+"""The services next to oned: Gate, Flow and Form on the leader, FireEdge on every front-end."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ STEADY = 10.0
 """Seconds that one has to run which does not listen, or which systemd has started again: it does
 so 5 s after an end."""
 LOOPS = 3
-"""Starts by systemd itself, seen meanwhile, after which nobody waits any longer."""
+"""Starts by systemd itself, seen during the wait, that end it."""
 PAUSE = 0.5
 """Seconds between two looks."""
 
@@ -80,7 +80,7 @@ def faults(
 ) -> list[Fault]:
     """What does not run as it has to; ``wanted``: the units of each front-end that has to lead.
 
-    Without a leader nobody knows where Gate, Flow and Form belong: that alone is a fault of each.
+    Without a leader it is unknown where Gate, Flow and Form belong: that alone is a fault of each.
     """
     led = {packages.FEATURES[name] for name in packages.LED}
     found = []
@@ -118,7 +118,7 @@ def put_in_place(
     """Wait until each of them runs where it has to, and nowhere else; the name of who leads then.
 
     What does not run is started once, and what runs on a follower is stopped, unless a hook is at
-    that. ``seen``: as they were a moment ago, where somebody has it; where all is well in it no
+    that. ``seen``: as they were a moment ago, if the caller has it; where all is well in it no
     host is asked. Raises HostError with what keeps one from running.
     """
     if not any(wanted.values()):
@@ -144,7 +144,7 @@ class _Settling:
         self._restarts: dict[tuple[str, str], int] = {}
         """As they were seen last."""
         self._again: dict[tuple[str, str], int] = {}
-        """How many more were seen meanwhile."""
+        """How many more were seen during that."""
 
     def run(self, seen: Mapping[str, ServiceFacts] | None) -> str:
         begun, said = time.monotonic(), ""
@@ -159,7 +159,7 @@ class _Settling:
             if text != said:
                 self._access.report(f"wait for the services: {text}")
                 said = text
-                # Somebody has just begun: the first answers come at once.
+                # A service has just begun: the first answers come at once.
             else:
                 time.sleep(PAUSE)
             stop = [one for one in wrong if one.is_stray and not seen[one.host].hook_runs]
@@ -168,7 +168,7 @@ class _Settling:
         return self._leader or ""
 
     def _has_to_start(self, seen: ServiceFacts, fault: Fault) -> bool:
-        """A hook that has moved the VIPs may go on telling of them for long: see services.sh."""
+        """A hook that has moved the VIPs may announce them for long: see services.sh."""
         is_free = bool(self._zone.vips) or not seen.hook_runs
         return fault.is_down and is_free and (fault.host, fault.unit) not in self._started
 

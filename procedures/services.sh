@@ -1,4 +1,5 @@
-# Report the services beside oned, after some of them were stopped or started.
+# Report the services next to oned, after some of them were stopped or started.
+#: use units
 #: units: to report
 #: stop: units
 #: start: units

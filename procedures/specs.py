@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from hosts.models import Host, Strict
 from opennebula import ports, raft_hook
 from opennebula.api import has_grpc
-from opennebula.managed_settings import Wish
+from opennebula.managed_settings import Setting
 from opennebula.zone import endpoint, grpc_endpoint
 
 
@@ -131,7 +131,7 @@ class Drivers(Spec):
 class Schedulers(Spec):
     """What differs from the schedulers' own settings: of each attribute, or section and key."""
 
-    rank: dict[str, Wish] = Field(default_factory=dict)
+    rank: dict[str, Setting] = Field(default_factory=dict)
     drs: dict[str, Plain] = Field(default_factory=dict)
 
 
@@ -167,7 +167,7 @@ class InstallationSpec(_WithVips):
     hooks: Hooks | None = None
     """Raft's; none of a front-end that is in no zone."""
     entrance: str = ""
-    """Where the leader is to be reached, whoever it is: an address, or a balancer's name; or
+    """Where any leader is reached: an address, or a balancer's name; or
     nothing."""
     leader_check: int | None = None
     """Port at which it says whether it leads."""
@@ -176,7 +176,7 @@ class InstallationSpec(_WithVips):
     """Feature to the address that it listens at."""
     names: dict[str, str] = Field(default_factory=dict)
     """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
-    oned: dict[str, Wish] = Field(default_factory=dict)
+    oned: dict[str, Setting] = Field(default_factory=dict)
     """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
     no null."""
     pkg_cache_proxy: str | None = None
@@ -197,13 +197,13 @@ class InstallationSpec(_WithVips):
 
 
 class ZoneSpec(_WithVips):
-    """What the zone is, whoever is in it."""
+    """What the zone is, with any servers."""
 
     name: str
     endpoint: str
-    """Where clients reach the zone: the first VIP, or a front-end where there is none."""
+    """Where clients reach the zone: the first VIP, or a front-end without a VIP."""
     has_entrance: bool = False
-    """The endpoint leads to the leader, whoever it is."""
+    """The endpoint leads to the present leader."""
     register_grpc: bool | None = None
     """New servers get an ENDPOINT_GRPC. None is no: states of former versions lack it."""
     highly_available: bool
@@ -273,15 +273,15 @@ class PreflightSpec(Spec):
     reachable: tuple[str, ...] = ()
     """Of the features, those that listen for other hosts, too."""
     vips: dict[str, VipsOfHost] = Field(default_factory=dict)
-    """By front-end; empty where there is none."""
+    """By front-end; empty without any."""
     ensure_hosts: bool = True
     """The front-ends' names come into /etc/hosts."""
     ensure_hostname: bool = False
     """Each front-end calls itself by its name in the stack."""
     locales: tuple[str, ...] = ()
-    """Those that the hosts are told to use."""
+    """Those that the hosts are set to use."""
     sets_clocks: bool = False
-    """The hosts are told whom to ask for the time."""
+    """The hosts are set to ask certain servers for the time."""
     register_grpc: bool | None = None
     """See ``ZoneSpec``."""
 

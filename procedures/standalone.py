@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
-from opennebula.zone import SOLO_ID
+from opennebula.zone import STANDALONE_ID
 from procedures import health
 from procedures.context import Access
 from procedures.facts.observe import Facts, facts
@@ -15,14 +15,14 @@ from procedures.transfer.seed import dump
 
 
 def retire(access: Access, zone: ZoneSpec, host: Host) -> None:
-    """The last server of a zone runs solo from now on; a dump is kept before."""
+    """Make the last server of a zone standalone; a dump is kept first."""
     _alone(access, zone, host, lambda name: True, "before-solo")
 
 
 def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
     """The only server left of a zone that lost quorum by it takes the others out and leads alone.
 
-    A two-server zone whose other member is gone has no leader and takes no call; solo, it does.
+    A zone of two whose other member is gone has no leader and takes no call; standalone it does.
     The others must never come back: the caller has made sure of that. A dump is kept before.
     """
     seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")
@@ -37,9 +37,9 @@ def _alone(
     access: Access, zone: ZoneSpec, host: Host, goes: Callable[[str], bool], reason: str
 ) -> Facts:
     seen = facts(access, host, zone.database)
-    if seen.server_id != SOLO_ID:
+    if seen.server_id != STANDALONE_ID:
         dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=True)
-        seen = assign_server_id(access, zone, seen, SOLO_ID)
+        seen = assign_server_id(access, zone, seen, STANDALONE_ID)
     start(access, host, None)
     api = answering(access, host)
     try:

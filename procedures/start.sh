@@ -1,4 +1,5 @@
 # Start oned with the SERVER_ID that its configuration has.
+#: use gui oned transfer units
 #: server_id: or nothing
 step "start oned"
 # Of a transfer that was cut off, and that the database did not need after all.

@@ -1,2 +1,3 @@
 # Stop oned and keep it from starting by itself.
+#: use oned
 stop_oned

@@ -1,4 +1,5 @@
 # Report every content that some tables have within some seconds, as checksums.
+#: use mariadb
 #: db_name
 #: tables: their names
 #: seconds

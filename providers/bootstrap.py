@@ -22,7 +22,7 @@ class BootstrapProvider(Provider):
     spec_type = "ZoneSpec"
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether a front-end left that the founder may have on its list, or it is not done."""
+        """Whether it is not done, or a front-end left that may be in the first server's pool."""
         left = olds["front_ends"].keys() - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
@@ -33,7 +33,7 @@ class BootstrapProvider(Provider):
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> Outputs:
-        """Begin where this run has seen that there is no zone; ``Zone`` goes on from there."""
+        """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
         from procedures.bootstrap.bootstrap import begin
 
         blank, hosts = run.blank, hosts_of(props)
@@ -55,7 +55,7 @@ class BootstrapProvider(Provider):
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
     ) -> Outputs:
-        """Give up those that left since; ``Zone`` goes on from what there is."""
+        """Abandon those that left since; ``Zone`` continues from what there is."""
         return {
             **self.do_update(access, run, spec, olds, news),
             **self.do_create(access, run, spec, news),
@@ -78,7 +78,7 @@ class BootstrapProvider(Provider):
 
 
 class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
-    """What a founding does on its founder alone."""
+    """Bootstrap a zone on its first server alone."""
 
     def __init__(
         self,

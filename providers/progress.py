@@ -12,7 +12,7 @@ import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 TIMES = "OPENNEBULA_HA_TIMES"
-"""In the environment, the file that is told of each step: what commands/times.py reads."""
+"""In the environment, the file that each step is written to: what commands/times.py reads."""
 
 _lock = threading.Lock()
 _channels: dict[str, grpc.Channel] = {}
@@ -30,7 +30,7 @@ def reporter(urn: str) -> Callable[[str], None]:
 
 @contextlib.contextmanager
 def operation(urn: str, what: str) -> Iterator[None]:
-    """What the resource with that URN is at meanwhile."""
+    """Report what the resource with that URN does."""
     _note(urn, what, "begin")
     try:
         yield

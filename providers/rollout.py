@@ -30,7 +30,7 @@ class RolloutProvider(Provider):
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> Outputs:
-        """Restart those that are behind; usually nobody."""
+        """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
     def do_read(
@@ -101,7 +101,7 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``features``: what has to run beside oned; ``after``: outputs whose change calls for
+        """``features``: what has to run next to oned; ``after``: outputs whose change calls for
         another look at the zone.
         """
         super().__init__(

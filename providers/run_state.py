@@ -10,7 +10,7 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
-- ``founded``: written by Zone; read by ZoneMember: which servers need not be asked again.
+- ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
 - ``rolled_out``: written by Rollout; read by VirtualIp, which need not look again.
@@ -30,7 +30,7 @@ from hosts.models import Host, SshSettings
 from hosts.pool import Pool
 from opennebula.ldap_auth import PASSWORD
 from opennebula.packages import FEATURES
-from procedures.bootstrap.bootstrap import Founded, is_blank
+from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts
@@ -44,8 +44,8 @@ T = TypeVar("T")
 PROJECT = "opennebula-ha"
 HEAD_START = 6.0
 """Seconds for which the other front-ends leave the mirror, the network and whatever else they share
-to the one that founds the zone. It needs twice that to start and stop alone afterwards, so
-that nobody waits for them.
+to the one that bootstraps the zone. It needs twice that to start and stop alone afterwards, so
+that no server waits for them.
 """
 
 
@@ -99,7 +99,7 @@ class RunState:
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
         """The zone as this run's rollout has just left it, for who comes next and looks once."""
-        self.founded = Founded()
+        self.known_zone = KnownZone()
         """The zone as this run has just seen to it, for those that join it next."""
         self.features: tuple[str, ...] = tuple(
             sorted(
@@ -109,7 +109,7 @@ class RunState:
         )
         """Those of the config that are on."""
         self.blank: Mapping[str, Facts] = {}
-        """All front-ends beforehand, where this run founds a zone that can begin without them."""
+        """All front-ends as preflight saw them, if this run can bootstrap a zone without them."""
         self._founder_is_ready = threading.Event()
         disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
         # A dump comes first, and so does a look whether all have the same shares.
@@ -124,7 +124,7 @@ class RunState:
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:
-        """What the checks beforehand have just seen, for who changes those hosts next."""
+        """What preflight has just seen, for the next change of those hosts."""
         with _lock:
             self._checked = dict(checked)
 
@@ -140,7 +140,7 @@ class RunState:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """To install a front-end: the founder of a blank zone goes first."""
+        """To install a front-end: the first server of a blank zone goes first."""
         founds = bool(self.blank) and name == min(self.blank)
         if self.blank and not founds:
             self._founder_is_ready.wait(HEAD_START)

@@ -72,7 +72,7 @@ class VirtualIpProvider(Provider):
     def do_delete(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
     ) -> None:
-        """Nobody holds them any more, and each asks its own oned. The hooks have changed."""
+        """No server holds them any more, and each asks its own oned. The hooks have changed."""
         from opennebula.zone import endpoint
         from procedures.facts.observe import zone_view
         from procedures.vip.address import drop

@@ -12,7 +12,7 @@ from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
-    from procedures.bootstrap.bootstrap import Founded
+    from procedures.bootstrap.bootstrap import KnownZone
     from procedures.context import Access
     from procedures.facts.observe import Facts
     from procedures.specs import ZoneSpec
@@ -49,9 +49,9 @@ class ZoneProvider(Provider):
         with zone_lock(access, hosts):
             seen = _look_and_take_up(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
-            founded = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
-        run.founded = founded
-        return {"drift": _settle_key(access, spec, props, founded, replace=False)}
+            known_zone = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
+        run.known_zone = known_zone
+        return {"drift": _set_key(access, spec, props, known_zone, replace=False)}
 
     def do_create_again(
         self,
@@ -75,7 +75,7 @@ class ZoneProvider(Provider):
             leaving = {name: host for name, host in gone.items() if name in _served(seen.values())}
             changed = olds.get("one_pass") != news.get("one_pass")
             set_password(access, spec, staying, leaving, changed=changed)
-            run.founded = bootstrap_or_adopt(
+            run.known_zone = bootstrap_or_adopt(
                 access, spec, staying, leaving, restore_from=news.get("restore_from")
             )
             if leaving and spec.highly_available:
@@ -91,7 +91,7 @@ class ZoneProvider(Provider):
                         dumped=run.dumped,
                         in_hosts_file=run.names_hosts,
                     )
-        return {"drift": _settle_key(access, spec, news, run.founded, replace=False)}
+        return {"drift": _set_key(access, spec, news, run.known_zone, replace=False)}
 
     def do_read(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
@@ -149,7 +149,7 @@ class ZoneProvider(Provider):
             prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
         )
         run.dumped = shrinks and prepared()
-        run.founded = bootstrap_or_adopt(
+        run.known_zone = bootstrap_or_adopt(
             access,
             spec,
             staying,
@@ -161,7 +161,7 @@ class ZoneProvider(Provider):
         if shrinks and not run.dumped:
             run.dumped = prepared()
         return {
-            "drift": _settle_key(access, spec, news, run.founded, replace=True),
+            "drift": _set_key(access, spec, news, run.known_zone, replace=True),
             "lost_at": lost_at,
         }
 
@@ -195,7 +195,7 @@ class Zone(Resource, module="opennebula", name="Zone"):
     ) -> None:
         """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
         ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
-        front-ends' shares are compared anew; ``admin_pubkey``: see credentials/admin_key.py.
+        front-ends' shares are compared again; ``admin_pubkey``: see credentials/admin_key.py.
         """
         super().__init__(
             ZoneProvider(),
@@ -233,17 +233,17 @@ def _look_and_take_up(
 
 
 def _served(seen: "Collection[Facts]") -> set[str]:
-    """Name the servers of a zone that has begun: with one alone nobody else has served yet."""
-    if any(one.view(None).is_solo for one in seen):
+    """Name the servers of a zone that has begun: with one alone no other has served yet."""
+    if any(one.view(None).is_standalone for one in seen):
         return set()
     return {entry.name for one in seen for entry in one.pool}
 
 
-def _settle_key(
+def _set_key(
     access: "Access",
     spec: "ZoneSpec",
     props: Mapping[str, Any],
-    founded: "Founded",
+    known_zone: "KnownZone",
     *,
     replace: bool,
 ) -> list[str]:
@@ -251,14 +251,14 @@ def _settle_key(
 
     wanted, hosts = props.get("admin_pubkey"), hosts_of(props)
     if not wanted or admin_key.set_public_key(
-        access, spec, hosts, wanted, replace=replace, view=founded.view
+        access, spec, hosts, wanted, replace=replace, view=known_zone.view
     ):
         return []
     return [_KEY]
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
-    """Where those were that are named under ``lost``, as long as nobody else is there."""
+    """Where those were that are named under ``lost``, as long as no other host is there."""
     before = {name: host.address for name, host in hosts_of(olds).items()}
     taken = {host.address for host in hosts_of(news).values()}
     return {

@@ -35,7 +35,7 @@ class ZoneMemberProvider(Provider):
         """Find itself a server already, or join."""
         from procedures.membership.join import join
 
-        return _outputs(spec, join(access, spec, _peers(run, spec), run.founded))
+        return _outputs(spec, join(access, spec, _peers(run, spec), run.known_zone))
 
     def do_create_again(
         self,
@@ -55,7 +55,7 @@ class ZoneMemberProvider(Provider):
         from procedures.membership.join import member_status
 
         survey = run.survey(access, spec.zone.database)
-        # What lags shows only when somebody writes: no write of ours in a zone that is adopted.
+        # A lag shows only after a write: no write of ours in a zone that is adopted.
         found = member_status(access, spec, survey, writes=not self.is_adopted(run, spec))
         return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
@@ -77,7 +77,7 @@ class ZoneMemberProvider(Provider):
     def do_delete(
         self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
     ) -> None:
-        """Leave, unless the zone itself has seen to that: it is lost, or back to solo."""
+        """Leave, unless the zone itself has seen to that: it is lost, or back to standalone."""
         from procedures.membership.leave import leave
 
         if spec.host.name in run.lost or spec.host.name in run.front_ends:

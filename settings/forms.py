@@ -94,6 +94,15 @@ def _without_credentials(remedy: str = "") -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _a_check(name: str) -> str:
+    # Few stacks skip any: only those load the checks.
+    from procedures.preflight.checks import SKIPPABLE  # noqa: PLC0415
+
+    if name not in SKIPPABLE:
+        raise ValueError(f"expected one of {', '.join(sorted(SKIPPABLE))}, saw {said(name)}")
+    return name
+
+
 def _an_address(text: str) -> str:
     try:
         ipaddress.ip_address(text)
@@ -296,6 +305,7 @@ DumpPath = Annotated[
         r"/[^[:cntrl:]]*", "the absolute path of a dump on your machine, such as /srv/dumps/one.sql"
     ),
 ]
+CheckName = Annotated[str, AfterValidator(_a_check)]
 Listening = Annotated[str, AfterValidator(_an_address)]
 Scalar = str | int | float | bool
 

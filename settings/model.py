@@ -18,6 +18,7 @@ from opennebula.ldap_auth import CHOICES, PASSWORD
 from settings.forms import (
     Account,
     Attribute,
+    CheckName,
     DatabaseName,
     DatabaseOwner,
     DatastorePath,
@@ -470,25 +471,7 @@ class Settings(Strict):
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down. One more failure then stops the zone."""
-    skip_checks: list[
-        Literal[
-            "clock",
-            "disk",
-            "interface",
-            "listeners",
-            "locale",
-            "logins",
-            "memory",
-            "names",
-            "own_name",
-            "password_policy",
-            "ports",
-            "proxy",
-            "service_ports",
-            "vip",
-            "vip_managers",
-        ]
-    ] = Field(default_factory=list)
+    skip_checks: list[CheckName] = Field(default_factory=list)
     """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""
     restore_from: DumpPath | None = None
     """Path on your machine of a dump that this program made, with its keys in the same folder. If

@@ -79,7 +79,7 @@ class Row:
     default: str
     meaning: str
     one_deploy: str
-    """The name of the same setting there; empty if there is none."""
+    """The name of the same setting there; empty if it has no such setting."""
 
 
 def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:

@@ -1,17 +1,17 @@
 """Check every shell script with shellcheck: ``python -m tests.shell_lint``.
 
-Of a script for hosts, it knows what the script declares and what the shared pieces assign: so a
-variable that it does not declare is found.
+Of a script for hosts, it knows what the script declares and what the parts of the shared shell
+assign that it uses: so a variable that it does not declare is found.
 """
 
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from procedures.script_text import declarations, scripts
+from procedures.script_text import declarations, own_text, scripts, shared_shell
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 IGNORED = (
@@ -41,15 +41,17 @@ PRELUDE = (
 def main() -> int:
     """Print each finding with its file and line; return the exit status."""
     shared = sorted(SHARED.rglob("*.sh"))
-    declared = {name: _declared(name) for name in scripts() if scripts()[name] not in shared}
-    known = {*PRELUDE, *_assigned(shared), *_constants()}
+    declared = {name: _declared(name) for name in scripts()}
     with TemporaryDirectory() as folder:
         sources = {}
         for name, names in declared.items():
-            sources[_copy(Path(folder), scripts()[name], known | names)] = scripts()[name]
+            path = scripts()[name]
+            text = own_text(name)
+            known = {*PRELUDE, *_assigned(shared_shell({name: text}))}
+            sources[_copy(Path(folder), path, text, known | names)] = path
+        everything = {*PRELUDE, *_assigned(_everything(shared))}.union(*declared.values())
         for path in shared:
-            everything = known.union(*declared.values())
-            sources[_copy(Path(folder), path.resolve(), everything)] = path
+            sources[_copy(Path(folder), path.resolve(), path.read_text(), everything)] = path
         found = list(_findings(["--shell=bash"], sources))
     alone = {path: path for pattern in ALONE for path in Path().glob(pattern) if _is_shell(path)}
     found += _findings([], alone)
@@ -62,26 +64,24 @@ def _declared(name: str) -> set[str]:
     return {one.replace("*", "0") for one in (*given["variable"], *given["secret"])}
 
 
-def _assigned(paths: Iterable[Path]) -> set[str]:
-    texts = (path.read_text(encoding="utf-8") for path in paths)
-    return {name for text in texts for name in re.findall(r"(?<![\w$-])([a-z_]+)=", text)}
+def _everything(shared: list[Path]) -> str:
+    parts = " ".join(path.stem for path in shared if path.parent == SHARED)
+    return shared_shell({"all": f"#: use {parts}"})
 
 
-def _constants() -> set[str]:
-    """Return the names that a host's family brings, which script_text assigns; those of a web
-    server, such as apache_site, also as web_server.sh calls them.
+def _assigned(text: str) -> set[str]:
+    """Return the names that a text assigns; those of a web server, such as apache_site, also as
+    web_server.sh calls them.
     """
-    from procedures.script_text import _families  # noqa: PLC0415
-
-    names = set(re.findall(r"^(\w+)=", _families(), re.M))
+    names = set(re.findall(r"(?<![\w$-])([a-z_]+)=", text))
     return names | {name.partition("_")[2] for name in names} - {""}
 
 
-def _copy(folder: Path, path: Path, names: set[str]) -> Path:
+def _copy(folder: Path, path: Path, text: str, names: set[str]) -> Path:
     """Write the script with its variables assigned in one line before it."""
     copy = folder / str(path).replace("/", "+")
     values = " ".join(f"{name}=$(cat)" for name in sorted(names))
-    copy.write_text(f"{values}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    copy.write_text(f"{values}\n{text}", encoding="utf-8")
     return copy
 
 

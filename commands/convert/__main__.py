@@ -88,7 +88,7 @@ def _convert(asked: argparse.Namespace) -> int:
     faults = stack_file.faults(made, text)
     seen = None
     if asked.look:
-        # Without a look nobody needs paramiko.
+        # Paramiko is only needed for a look.
         from commands.convert.look import look  # noqa: PLC0415
 
         seen = list(look(made))

@@ -11,7 +11,7 @@ _INFRA = (
     "one-deploy creates virtual machines for the front-ends from it; this program needs hosts that"
     " exist"
 )
-_CEPH = "for a Ceph cluster, which this program does not manage"
+_CEPH = "for Ceph, which this program does not manage"
 
 _VIEWS = (
     "Sunstone views are not supported: those on the hosts stay, a new front-end does not get them"

@@ -43,7 +43,7 @@ class Report:
     path: str
     faults: Sequence[str] = ()
     seen: Sequence[Answer] | None = None
-    """What the zone as it runs says otherwise; None: nobody looked."""
+    """What the zone as it runs says otherwise; None: not compared."""
     login: str = field(default="")
 
     def lines(self) -> Iterator[str]:

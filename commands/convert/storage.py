@@ -55,7 +55,7 @@ def _mount(source: Source, place: str, given: dict[str, Any]) -> dict[str, Any]:
 def _octal(mode: Any) -> str | None:
     """A mode of Ansible's as three octal digits with a 0."""
     if isinstance(mode, int):
-        # YAML reads 0750 as an octal number; 750 is what somebody forgot the 0 of.
+        # YAML reads 0750 as an octal number; 750 is a mode whose 0 was forgotten.
         text = f"{mode:o}" if mode <= 0o777 and mode != 750 else str(mode)
         return f"0{text:0>3}" if re.fullmatch(r"[0-7]{1,3}", text) else None
     text = str(mode).strip()

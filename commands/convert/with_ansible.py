@@ -26,10 +26,10 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
     """Read an inventory as Ansible does. Raises InventoryError."""
     if not path.exists():
         raise InventoryError(f"{path}: there is no such inventory")
-    # Ansible goes on without a source that it cannot read; this says what is wrong with it.
+    # Ansible continues without a source that it cannot read; this says what is wrong with it.
     plain = own_reader.read(path, passwords)
     if any(note.endswith(SEALED) for note in plain.notes):
-        # Ansible would not go on without the password.
+        # Ansible would not continue without the password.
         return plain
     done = subprocess.run(
         [str(python), "-P", str(_SCRIPT)],

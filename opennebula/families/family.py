@@ -12,9 +12,9 @@ class Release:
     since: str = "0"
     """The first series of OpenNebula with packages for it."""
     until: str = ""
-    """The last one; empty: there is none yet."""
+    """The last one; empty if there is no last one yet."""
     needs: tuple[str, ...] = ()
-    """What is to be there before OpenNebula's packages, in order: a word that the family's script
+    """What OpenNebula's packages need before them, in order: a word that the family's script
     knows, and what it is about."""
 
     def has(self, version: str) -> bool:

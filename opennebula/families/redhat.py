@@ -1,6 +1,6 @@
 """RHEL, and what is built from its sources.
 
-Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4; what they need beforehand: OpenNebula's
+Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4; what they need first: OpenNebula's
 documentation and one-deploy's roles/repository. SELinux may stay enforcing: OpenNebula's services
 run unconfined, and neither the documentation nor one-deploy changes anything of it for a
 front-end without a web server in front of it (with one: see web_server.sh). What we write keeps or

@@ -1,7 +1,7 @@
 """SUSE Linux Enterprise Server and openSUSE Leap.
 
 Releases: OpenNebula's platform notes for 7.2 and 7.4, its repository has neither Leap 15 nor SLES
-16; what they need beforehand, and what they lack: its documentation, and one-deploy's
+16; what they need first, and what they lack: its documentation, and one-deploy's
 roles/repository. SELinux and AppArmor: see redhat.py and debian.py.
 """
 

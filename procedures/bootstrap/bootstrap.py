@@ -1,4 +1,4 @@
-"""Found a zone with all front-ends of the stack together, or take over the one that is there."""
+"""Bootstrap a zone with all front-ends of the stack, or adopt the one that exists."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,23 +8,23 @@ from itertools import takewhile
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
-from opennebula.membership import (
+from opennebula.membership.observed import Refusal
+from opennebula.membership.steps import (
     Adopt,
+    AssignServerId,
     Bootstrap,
-    Enlist,
     RefreshServerList,
-    Refusal,
     Register,
     Restore,
     Retire,
     Seed,
     SeedAhead,
-    StartSolo,
+    StartStandalone,
     StartTogether,
     ZoneStep,
-    plan_zone,
 )
-from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, endpoint
+from opennebula.membership.zone import plan_zone
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
 from procedures import health
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
@@ -43,14 +43,14 @@ from procedures.specs import ZoneSpec
 from procedures.standalone import retire
 from procedures.transfer.seed import seed
 
-STEP = "found the zone"
+STEP = "bootstrap the zone"
 LOCK = "/run/lock/opennebula-ha-zone"
 LOCK_WAIT = 600.0
 """Seconds to wait for another run that changes the same zone."""
 
 
 @dataclass(frozen=True)
-class Founded:
+class KnownZone:
     """What is known of a zone that has just been seen to."""
 
     view: ZoneView | None = None
@@ -61,12 +61,12 @@ class Founded:
 
 @contextmanager
 def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
-    """Nobody else changes who is in the zone meanwhile.
+    """Keep other runs from changing who is in the zone.
 
-    Held on the first, by name, of the front-ends that stay: every run finds the same one, whoever
+    Held on the first, by name, of the front-ends that stay: every run finds the same one, whichever
     leads at the moment.
     """
-    with access.session(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
+    with access.connection(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
         yield
 
 
@@ -79,7 +79,7 @@ def bootstrap_or_adopt(
     restore_from: str | None,
     existed: bool = False,
     seen: Mapping[str, Facts] | None = None,
-) -> Founded:
+) -> KnownZone:
     """A zone that works, of all those hosts where there was none. Raises HostError.
 
     Where there was one, those that are not in it yet are left to their joins.
@@ -87,17 +87,17 @@ def bootstrap_or_adopt(
     Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
     but need not be there any more. Where none of them holds a database, the zone begins with the
     dump ``restore_from`` on this machine, or empty unless it ``existed`` before. ``seen``: the
-    present facts of the hosts, by somebody who holds the zone's lock since before that.
+    present facts of the hosts, if the caller held the zone's lock before that.
     """
     with zone_lock(access, hosts):
-        return _Founding(
+        return _Bootstrapping(
             access, zone, hosts, leaving, restore_from, existed=existed, seen=seen
         ).run()
 
 
 def is_blank(seen: Collection[Facts]) -> bool:
-    """Nobody holds a database, or has had a place in a zone."""
-    return not any(one.has_content or one.server_id != SOLO_ID for one in seen)
+    """Whether no host holds a database, or has had a place in a zone."""
+    return not any(one.has_content or one.server_id != STANDALONE_ID for one in seen)
 
 
 def begin(
@@ -110,27 +110,27 @@ def begin(
     ``checked``: all ``hosts`` as they were before anything was installed, blank. Raises HostError.
     """
     with zone_lock(access, hosts):
-        _Founding(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
+        _Bootstrapping(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
 
 
 def abandon(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
 ) -> None:
-    """Take those that left the stack off the list of a founder who is still alone.
+    """Take those that left the stack off the list of a first server that is still alone.
 
-    A founder is the last to get its SERVER_ID: while it has none, nobody on its list has served.
+    It is the last to get its SERVER_ID: while it has none, no server on its list has served.
     Nothing happens where there is a zone already. Raises HostError.
     """
-    founder = hosts[min(hosts)]
+    first = hosts[min(hosts)]
     with zone_lock(access, hosts):
-        seen = facts(access, founder, zone.database)
+        seen = facts(access, first, zone.database)
         listed = [entry for entry in seen.pool if entry.name in gone]
-        if not listed or not seen.view(None).is_solo:
+        if not listed or not seen.view(None).is_standalone:
             return
-        access.report(f"{founder.name}: take {', '.join(sorted(gone))} off the list of servers")
+        access.report(f"{first.name}: take {', '.join(sorted(gone))} off the list of servers")
         if not seen.active:
-            start(access, founder, None)
-        api = answering(access, founder)
+            start(access, first, None)
+        api = answering(access, first)
         for entry in listed:
             api.delete_server(entry.id)
 
@@ -146,7 +146,7 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
-class _Founding:
+class _Bootstrapping:
     def __init__(
         self,
         access: Access,
@@ -172,24 +172,24 @@ class _Founding:
         self._view: ZoneView | None = None
         self._seeded: frozenset[str] = frozenset()
 
-    def run(self) -> Founded:
+    def run(self) -> KnownZone:
         steps = self._plan()
         if self._restore_from and not any(isinstance(step, Restore) for step in steps):
             self._access.report("the front-ends hold data: the dump is not used")
         for step in steps:
             self._do(step)
-        return Founded(self._view, self._seeded)
+        return KnownZone(self._view, self._seeded)
 
-    def begin(self, founder: str) -> None:
-        seen = facts(self._access, self._hosts[founder], self._zone.database)
-        self._facts = {**self._seen, founder: seen}
+    def begin(self, first: str) -> None:
+        seen = facts(self._access, self._hosts[first], self._zone.database)
+        self._facts = {**self._seen, first: seen}
         views = [one.view(None) for one in self._facts.values()]
         plan = plan_zone(views, highly_available=self._zone.highly_available)
-        if isinstance(plan, Refusal) or Bootstrap(founder) not in plan:
+        if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
             return
         for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
             self._do(step)
-        stop(self._access, self._hosts[founder])
+        stop(self._access, self._hosts[first])
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():
@@ -234,14 +234,14 @@ class _Founding:
                 self._bootstrap(host)
             case Restore(host):
                 self._restore(host)
-            case StartSolo(host):
+            case StartStandalone(host):
                 start(self._access, self._hosts[host], None)
                 answering(self._access, self._hosts[host])
             case Register(host, missing):
                 self._register(host, missing)
             case Seed(source, targets):
                 self._seed(source, targets)
-            case Enlist(host):
+            case AssignServerId(host):
                 self._assign_server_id(host)
             case RefreshServerList(hosts):
                 for host in hosts:
@@ -265,7 +265,7 @@ class _Founding:
             },
             secrets={
                 "oned_conf": configuration.with_server_id(
-                    self._facts[name].newest_conf, SOLO_ID
+                    self._facts[name].newest_conf, STANDALONE_ID
                 ).rstrip("\n")
             },
             timeout=START,
@@ -280,9 +280,9 @@ class _Founding:
         start(self._access, self._hosts[name], None)
         answering(self._access, self._hosts[name])
 
-    def _register(self, founder: str, missing: tuple[str, ...]) -> None:
-        self._access.report(f"{founder}: register {', '.join(missing)}")
-        api = answering(self._access, self._hosts[founder])
+    def _register(self, first: str, missing: tuple[str, ...]) -> None:
+        self._access.report(f"{first}: register {', '.join(missing)}")
+        api = answering(self._access, self._hosts[first])
         try:
             # Read again: an interrupted run may have entered some.
             listed = {entry.name for entry in self._access.named(api.servers())}
@@ -294,7 +294,7 @@ class _Founding:
             self._pool = self._access.named(api.servers())
         except ApiError as error:
             raise HostError(
-                founder,
+                first,
                 "register the zone's servers",
                 expected="oned to take the entries",
                 seen=str(error),

@@ -1,4 +1,5 @@
 # Start the first server alone with an empty database.
+#: use configuration copies dumps mariadb marks oned units
 #: db_name
 #: mariadb: yes, or no: it holds no database of OpenNebula's in MariaDB
 #: secret oned_conf: the whole file, with SERVER_ID -1
@@ -15,9 +16,9 @@ if [ "$mariadb" = yes ]; then
 elif [ -s /var/lib/one/one.db ]; then
     refuse "no SQLite database" "/var/lib/one/one.db" "run again"
 fi
-# What an earlier life left: a founder starts outside any zone.
+# Left by an earlier zone: the first server starts standalone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
-# oned refuses an empty database beside credentials of an earlier one.
+# oned refuses an empty database next to credentials of an earlier one.
 find /var/lib/one/.one -type f ! -name one_auth -delete
 keep_enabled opennebula.service
 run_oned restart "oned to start with an empty database" \

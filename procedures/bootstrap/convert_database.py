@@ -16,7 +16,7 @@ from secrets import token_hex
 from hosts.errors import HostError
 from opennebula import conf
 from opennebula.packages import is_version
-from opennebula.zone import SOLO_ID
+from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
 from procedures.facts.observe import Facts
 from procedures.facts.signs import on_sqlite
@@ -27,7 +27,7 @@ from procedures.specs import Database
 CONVERSION = 7200.0
 """Seconds for all of it: each row is written once and read three times."""
 SCRATCH = "opennebula_ha_incoming"
-"""Where tables wait to take their place: as in common.sh."""
+"""Where tables wait to take their place: as in mariadb.sh."""
 STEP = "convert the database"
 _EMPTY = Database(name=SCRATCH, owner="opennebula_ha_empty")
 _PROGRAM = Path(__file__).parent / "programs" / "convert_sqlite.py"
@@ -66,7 +66,7 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
     federation = conf.read(seen.oned_conf, "FEDERATION")
     mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
     holding = ", ".join(sorted(others))
-    if seen.server_id != SOLO_ID:
+    if seen.server_id != STANDALONE_ID:
         wrong = (
             "an OpenNebula outside any zone: SERVER_ID -1",
             f"SERVER_ID {seen.server_id} in oned.conf, and SQLite",

@@ -1,5 +1,6 @@
 # Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the
 # section DB of oned.conf changes, oned works with SQLite: whatever fails goes back to that.
+#: use configuration copies database_account family gui mariadb marks oned onedb processes units
 #: steps: the functions below, in that order
 #: db_name
 #: db_owner
@@ -104,7 +105,7 @@ look() {
 halt() {
     ! systemctl -q is-active opennebula.service || ran=yes
     mkdir -p "$(dirname "$converting")"
-    # Whoever is gone is told of nothing: the host goes back all the same.
+    # The operator may be gone: the host rolls back all the same.
     trap '' PIPE
     trap 'exit 143' HUP TERM
     trap go_back EXIT
@@ -157,7 +158,7 @@ place() {
     step "put the database in place"
     zstd -dc "$copy" | cmp -s - "$sqlite" || refuse "$sqlite as it was when oned stopped" \
         "it has changed since" "see who writes it, then run again"
-    # An operator may have made a database meanwhile.
+    # An operator may have made a database since.
     require_room
     # It is empty, or the copy of an earlier run.
     may_replace=yes

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hosts.errors import HostError
-from opennebula.zone import SOLO_ID
+from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
 from procedures.facts.observe import Facts
 from procedures.install import configuration
@@ -44,11 +44,13 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
 
     The zone's list of servers is empty then: they are others now. Raises HostError.
     """
-    session = access.session(seen.host)
+    connection = access.connection(seen.host)
+    oned_conf = configuration.with_server_id(seen.newest_conf, STANDALONE_ID)
     access.run(seen.host, "receive", timeout=STOP)
     for file in (kept.database, kept.keys):
         access.report(f"{seen.host.name}: send {file.name}")
-        session.send(file, INCOMING, COPY)
+        connection.send(file, INCOMING, COPY)
+    oned_conf = configuration.with_server_id(seen.newest_conf, STANDALONE_ID)
     access.run(
         seen.host,
         "restore",
@@ -57,6 +59,6 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
             "may_replace": "no",
             "alone": "yes",
         },
-        secrets={"oned_conf": configuration.with_server_id(seen.newest_conf, SOLO_ID).rstrip("\n")},
+        secrets={"oned_conf": oned_conf.rstrip("\n")},
         timeout=COPY,
     )

@@ -31,7 +31,7 @@ def set_public_key(
     """Have oneadmin have that key, of the zone that those hosts are; whether it has it now.
 
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
-    taken over. ``view``: the zone, where somebody has just seen it. Raises HostError.
+    taken over. ``view``: the zone, if the caller has just seen it. Raises HostError.
     """
     heads = [view]
 
@@ -42,7 +42,7 @@ def set_public_key(
         output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
-    def settle_key(api: Api) -> bool:
+    def set_key(api: Api) -> bool:
         there = api.public_key()
         if there and there != _lines(wanted) and not replace:
             return False
@@ -52,7 +52,7 @@ def set_public_key(
         return True
 
     return health.ask(
-        access, find, settle_key, step="set oneadmin's public key", expected="oned to do it"
+        access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
     )
 
 

@@ -1,4 +1,5 @@
 # Set which keys some accounts accept, and which hosts they know.
+#: use blocks ssh
 #: users
 #: authorized_*: by the number of the user: our lines of authorized_keys, or nothing
 #: known_*: the same of known_hosts

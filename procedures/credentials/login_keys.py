@@ -32,12 +32,12 @@ Accounts = Mapping[str, Mapping[str, Account]]
 def ensure(access: Access, spec: LoginKeysSpec) -> None:
     """Have the keys, and have them allowed on all other front-ends. Raises HostError."""
     seen = _seen(access, spec, make=True)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     side_by_side(
         {
-            name: lambda name=name: _write(access, spec.hosts[name], wished[name])  # type: ignore[misc]
+            name: lambda name=name: _write(access, spec.hosts[name], desired[name])  # type: ignore[misc]
             for name in spec.hosts
-            if wished[name] != seen[name]
+            if desired[name] != seen[name]
         }
     )
     _try(access, spec)
@@ -49,7 +49,7 @@ def _try(access: Access, spec: LoginKeysSpec) -> None:
 
     def try_from(host: Host) -> list[str]:
         targets = [
-            f"{name} {other.address} {access.session(other).port}"
+            f"{name} {other.address} {access.connection(other).port}"
             for name, other in sorted(hosts.items())
             if name != host.name
         ]
@@ -98,12 +98,12 @@ def _not_let_in(target: str, user: str, sources: Mapping[str, str], reason: str)
 def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     """The accounts whose keys are not as they should be. Raises HostError."""
     seen = _seen(access, spec, make=False)
-    wished = wanted(seen, _known(access, spec))
+    desired = wanted(seen, _known(access, spec))
     return tuple(
         f"{name}: keys of {user}"
         for name, accounts in sorted(seen.items())
         for user, one in sorted(accounts.items())
-        if not one.public or one != wished[name][user]
+        if not one.public or one != desired[name][user]
     )
 
 
@@ -139,11 +139,11 @@ def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
     """With the keys that this program verified itself."""
     lines = {}
     for name, host in spec.hosts.items():
-        session = access.session(host)
+        connection = access.connection(host)
         places = [name, host.address]
-        if session.port != 22:
-            places = [f"[{place}]:{session.port}" for place in places]
-        lines[name] = f"{','.join(places)} {session.host_key}"
+        if connection.port != 22:
+            places = [f"[{place}]:{connection.port}" for place in places]
+        lines[name] = f"{','.join(places)} {connection.host_key}"
     return lines
 
 

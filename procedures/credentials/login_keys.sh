@@ -1,4 +1,5 @@
 # Report the SSH keys of some accounts, and our lines in their files.
+#: use blocks ssh
 #: users
 #: name: of this front-end
 #: make: yes, where a missing key is made

@@ -1,4 +1,4 @@
-"""oneadmin's password in a zone that lives: changed so that nobody is ever locked out.
+"""oneadmin's password in a zone that lives: changed without locking any client out.
 
 Front-ends log in to each other with it, from a file on each, and believe a refused login to be a
 term of 4294967295. So at no moment may there be a server that refuses what another one's file has.
@@ -136,7 +136,7 @@ def _whole(
     answers = zone_view(way, hosts).statuses
     if [one.state for one in answers.values()] == [State.SOLO]:
         return {name: awake[name] for name in answers}
-    # Where the VIP is to be is a later step's matter.
+    # A later step moves the VIP.
     whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)
     names = [server.entry.name for server in whole.servers]
     strangers = sorted(set(names) - set(hosts))
@@ -170,7 +170,7 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
 
 
 def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
-    """The password before is void on every server. Raises HostError."""
+    """Revoke the former password on every server. Raises HostError."""
     access.report("make the new password the only one")
     _asked(access, members, lambda api: api.set_password(new))
     _until_all(members, "to have the new password alone", lambda: _only(access, members, new))

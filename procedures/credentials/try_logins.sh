@@ -1,4 +1,5 @@
 # Log in to the other front-ends as some accounts, with the accounts' own keys. Changes nothing.
+#: use ssh
 #: users
 #: targets: lines NAME ADDRESS PORT
 tell failed "$(while read -r name address port; do

@@ -2,5 +2,5 @@
 #: secret one_auth
 step "write one_auth"
 put /var/lib/one/.one/one_auth "$one_auth"
-# oned reads it at each call; the one beside it, that runs hooks, only when it starts.
+# oned reads it at each call; the one that runs hooks reads it only when it starts.
 systemctl try-restart opennebula-hem.service 2>/dev/null || true

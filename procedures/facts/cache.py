@@ -28,7 +28,7 @@ class FactsCache:
         self._lock = threading.RLock()
 
     def facts_of(self, host: Host) -> Facts:
-        """One host's, also where it is none of the others. Raises HostError without an answer."""
+        """One host's, also if it is not among the others. Raises HostError without an answer."""
         with self._lock:
             found = self._answers.get(host.name) or self._ask(host)
         if isinstance(found, HostError):

@@ -14,9 +14,9 @@ from opennebula import conf
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.database import DatabaseSection
 from opennebula.families import FAMILIES
-from opennebula.membership import FrontEndView
+from opennebula.membership.observed import FrontEndView
 from opennebula.packages import FEATURES
-from opennebula.zone import SOLO_ID, RaftStatus, ServerEntry, ZoneView, host_in, named
+from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, ZoneView, host_in, named
 from procedures.context import Access
 from procedures.facts import traces
 from procedures.facts.traces import Traces
@@ -61,13 +61,13 @@ class Unit:
     enabled: str
     active: str
     restarts: int = 0
-    """How often systemd has started it again by itself since somebody started it."""
+    """How often systemd has started it again by itself since its last start by hand."""
     seconds: float = math.inf
     """For how long it has been active; 0 where it is not."""
 
     @property
     def starts_at_boot(self) -> bool:
-        """Nobody disabled or masked it."""
+        """Whether it is neither disabled nor masked."""
         return self.enabled.removesuffix("-runtime") not in ("disabled", "masked")
 
     @property
@@ -78,7 +78,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A file with a secret of oneadmin's, by what may be told of it."""
+    """A file with a secret of oneadmin's, by what may be reported of it."""
 
     mode: int
     owner: str
@@ -119,7 +119,7 @@ class Facts:
     """When its configuration files changed last, seconds since the epoch."""
     oned_conf: str
     next_conf: str
-    """The oned.conf that waits for the rollout, beside the one that oned runs with; or nothing."""
+    """The oned.conf that waits for the rollout, while oned runs with another one; or nothing."""
     dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
@@ -136,7 +136,7 @@ class Facts:
     hosts_template: str = ""
     """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
     keeps_hostname: bool | None = None
-    """Cloud-init is told to leave the hostname alone; None where there is no cloud-init."""
+    """Cloud-init is set to leave the hostname alone; None where there is no cloud-init."""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
@@ -144,8 +144,6 @@ class Facts:
     """Its oned is being stopped."""
     moves_addresses: bool = True
     """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
-    has_grpc_port: bool = True
-    """Something listens at oned's gRPC port, as far as that is known."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -176,6 +174,8 @@ class Facts:
     """The database that its data come to from SQLite, while they do: see convert_database.py."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
+    has_grpc_port: bool = True
+    """Something listens at oned's gRPC port, as far as that is known."""
     front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False, repr=False)
     """See ``Access.front_ends``."""
 
@@ -191,15 +191,15 @@ class Facts:
 
     @property
     def server_id(self) -> int:
-        """SERVER_ID in oned.conf; solo where there is none."""
+        """SERVER_ID in oned.conf; the one of a standalone oned without any."""
         federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
         if not isinstance(federation, dict):
-            return SOLO_ID
-        return int(federation.get("SERVER_ID", SOLO_ID))
+            return STANDALONE_ID
+        return int(federation.get("SERVER_ID", STANDALONE_ID))
 
     @property
     def newest_conf(self) -> str:
-        """The oned.conf that this host is to have, in effect or not."""
+        """The newest oned.conf of this host, in effect or not."""
         return self.next_conf or self.oned_conf
 
     @property
@@ -380,7 +380,7 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     """The zone: its pool (empty without a leader), and every server's status.
 
-    A zone server that is none of ``hosts`` (it left the config) is asked from one of them.
+    A zone server that is not in ``hosts`` (it left the config) is asked from one of them.
     """
     answered = statuses(access, hosts)
     known = ZoneView((), answered).leader() or min(answered, default=None)
@@ -402,7 +402,7 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
 def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
     """The host to ask for something of the whole zone: the leader's, or of one that follows it.
 
-    A leader that left the config is none of ``hosts``; its followers hand calls on to it.
+    A leader that left the config is not in ``hosts``; its followers hand calls on to it.
     """
     leader = view.leader() or ""
     if leader in hosts:
@@ -453,7 +453,7 @@ def full_name(unit: str) -> str:
 
 
 def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Facts:
-    """The facts that observe.sh told, asked for these names."""
+    """The facts that observe.sh reported, asked for these names."""
     values = output.values
     _check_conf(host, values.get("oned", ""))
     log = values.get("log", "").split()
@@ -477,7 +477,7 @@ def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Fa
         oned_conf=values.get("oned", ""),
         next_conf=values.get("next", ""),
         dumps=tuple(_dumps(values["backups"])),
-        # Of a database that does not answer nobody may think that it is empty.
+        # A database that does not answer must not pass for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
@@ -494,7 +494,6 @@ def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Fa
         units=units(values),
         stopping=values["active"] == "deactivating",
         moves_addresses=values.get("moves_addresses") != "no",
-        has_grpc_port=values.get("grpc", "unknown") != "",
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
@@ -510,12 +509,13 @@ def read(access: Access, host: Host, names: Iterable[str], output: Output) -> Fa
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
         traces=seen,
+        has_grpc_port=values.get("grpc", "unknown") != "",
         front_ends=access.front_ends,
     )
 
 
 def _check_conf(host: Host, text: str) -> None:
-    """What somebody broke by hand is said here, once, for all who read the file later."""
+    """Raise HostError for a file that was broken by hand: here, for all that read it later."""
     try:
         federation = conf.read(text, "FEDERATION")
         server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
@@ -532,7 +532,7 @@ def _check_conf(host: Host, text: str) -> None:
 
 
 def files(values: Mapping[str, str]) -> dict[str, File]:
-    """By path, as ``give_files`` of common.sh tells them."""
+    """By path, as ``give_files`` tells them."""
     found = {}
     for line in values.get("files", "").splitlines():
         mode, owner, path, *text = line.split(" ", 3)
@@ -560,7 +560,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 
 
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
-    """By name, as ``tell_units`` of common.sh tells them."""
+    """By name, as ``tell_units`` tells them."""
     found = {}
     uptime = float(values["uptime"])
     for block in values["units"].split("\n\n"):

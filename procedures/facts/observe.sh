@@ -1,4 +1,5 @@
 # Report every fact of a front-end in one round trip. Changes nothing.
+#: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units
 #: db_name
 #: checksums: yes, for those of every replicated table and of the remotes
 #: names: to resolve
@@ -39,7 +40,7 @@ if getent passwd oneadmin >/dev/null; then
         echo yes || echo no)"
 fi
 [ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
-# Whoever started it: the unit, a shell, a container.
+# Also one that a shell or a container started.
 tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
 for file in "$upgrading" "$migrating" "$converting"; do
@@ -73,6 +74,19 @@ tell backups "$(find /var/backups/opennebula \
     \( -name '*.sql.zst' -o -name '*.settings.tar.zst' -o -name '*.one.db.zst' \) \
     -printf '%s %p\n' 2>/dev/null | sort -k2)"
 
+# Whether there is a database server that may hold something: by its data, as a service, or because
+# it answers, whatever its unit is called.
+has_mariadb() {
+    [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null ||
+        systemctl -q is-active $database_service 2>/dev/null || sql -e "DO 0" 2>/dev/null
+}
+# The databases of one that does not run, but for MariaDB's own.
+database_folders() {
+    local folder
+    folder=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1)
+    { find "${folder:-$database_folder}" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' 2>/dev/null || true; } |
+        grep -vxE 'mysql|performance_schema|sys|lost\+found|#.*' || true
+}
 # Each start of the client takes a while: what can be asked together is.
 reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }
 if has_mariadb && ! database_answers; then
@@ -102,7 +116,7 @@ elif has_mariadb; then
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
-        # Record 0 is made anew at every start: where the log begins, the others say.
+        # Record 0 is made again at every start: where the log begins, the others say.
         {
             reply schema "$schema"
             reply users "SELECT COUNT(*) FROM user_pool"
@@ -124,7 +138,7 @@ elif has_mariadb; then
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
 else
-    # Nobody starts it here: what it holds cannot be seen.
+    # It is not started here: what it holds cannot be seen.
     tell unseen "$(database_folders)"
 fi
 if [ "$checksums" = yes ]; then

@@ -21,7 +21,7 @@ class Traces:
     """This program saw the host blank, and has not got as far as a database on it: what it has
     of OpenNebula since then is ours."""
     processes: tuple[str, ...] = ()
-    """Each oned that runs, whoever started it: its ID and its arguments."""
+    """Each oned that runs, also outside its unit: its ID and its arguments."""
     sqlite_bytes: int = 0
     """Size of one.db."""
     sqlite_schema: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hosts.models import Host
 from opennebula import conf, managed_settings, raft_hook
 from opennebula.database import DatabaseSection, DataPlace
-from opennebula.managed_settings import Wish
+from opennebula.managed_settings import Setting
 from procedures.install.files.managed import ManagedFile
 from procedures.specs import Database, InstallationSpec
 
@@ -28,19 +28,19 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
         if role not in hooks:
             text = conf.remove(text, hook)
             continue
-        # Without a VIP, too: it starts and stops what runs beside the leader.
+        # Without a VIP, too: it starts and stops what runs on the leader.
         arguments = " ".join([role, *places])
         text = conf.write(text, hook, {"COMMAND": hooks[role], "ARGUMENTS": arguments})
-    wishes: dict[str, Wish] = {}
+    wanted: dict[str, Setting] = {}
     if any(vip.is_ipv6 for vip in spec.vips):
         # That of IPv4, too; by itself oned listens there alone.
-        wishes["LISTEN_ADDRESS"] = "::"
+        wanted["LISTEN_ADDRESS"] = "::"
     if spec.ldap.is_default:
         text = _with_driver(text, "ldap")
-        wishes["DEFAULT_AUTH"] = "ldap"
+        wanted["DEFAULT_AUTH"] = "ldap"
     named = {name.upper() for name in spec.oned}
-    wishes = {name: wish for name, wish in wishes.items() if name not in named}
-    return managed_settings.settle(text, {**spec.oned, **wishes})
+    wanted = {name: setting for name, setting in wanted.items() if name not in named}
+    return managed_settings.apply(text, {**spec.oned, **wanted})
 
 
 def hook_commands(spec: InstallationSpec) -> dict[str, str]:
@@ -70,7 +70,7 @@ def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[st
 
 
 def monitord_conf(spec: InstallationSpec) -> ManagedFile:
-    """monitord.conf: the hypervisors' agents report to whoever leads."""
+    """monitord.conf: the hypervisors' agents report to the leader."""
     address = spec.entrance or "auto"
     return ManagedFile(
         MONITORD,
@@ -150,7 +150,7 @@ def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) 
     """The accounts of the owner's name that reach its database from elsewhere than the host itself,
     by the host that they let in from, and what is wrong with each.
 
-    One-deploy makes such a one. One with a right to another database is somebody else's.
+    One-deploy makes such a one. One with a right to another database is not ours.
     """
     ours = places(database)
     found = {}
@@ -192,12 +192,12 @@ def account(database: Database, password: str) -> str:
     )
 
 
-def identify(database: Database, password: str, *, beside: str = "") -> str:
-    """SQL that gives the account this password; ``beside`` it another one, while an oned has it."""
+def identify(database: Database, password: str, *, former: str = "") -> str:
+    """SQL that gives the account this password; ``former``: the one that an oned still has."""
     one = f"BY '{_quote(password)}'"
-    if beside and beside != password:
+    if former and former != password:
         one = "VIA " + " OR ".join(
-            f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, beside)
+            f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, former)
         )
     return f"ALTER USER {account_of(database.owner)} IDENTIFIED {one};"
 
@@ -242,7 +242,7 @@ def _pattern(database: Database) -> str:
 
 
 def _spellings(database: Database) -> set[str]:
-    """The database's name in a GRANT, of ours or somebody else's."""
+    """The database's name in a GRANT, in our form or another one."""
     return {_pattern(database), database.name.replace("`", "``")}
 
 

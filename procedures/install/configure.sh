@@ -1,5 +1,6 @@
 # Write the database's account, the configuration files and the credentials of one front-end. Of
-# what runs it restarts what is beside oned, and only where its own file changes.
+# what runs it restarts the services next to oned, and only where its own file changes.
+#: use blocks configuration database_account dumps family gui hosts_files marks programs units
 #: hosts_entries: lines of /etc/hosts
 #: mariadb: yes or no
 #: db_owner
@@ -24,7 +25,7 @@
 #: secret one_auth: where this host has no database yet
 #: secret oned_conf: the whole file, or nothing
 #: secret next_conf: an oned.conf that waits for the rollout, or nothing
-# It waits beside the other one: after a crash until then oned must not start with a file that no oned
+# It waits next to the other one: after a crash until then oned must not start with a file that no oned
 # has started with yet.
 [ -z "$blank" ] || claim "$blank"
 [ "$keeps" != yes ] || keep_settings configuration
@@ -46,7 +47,7 @@ if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
-        # A line of somebody else's that has one of the names at another address goes without it.
+        # A line that is not ours and has one of the names at another address loses it.
         kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
             BEGIN {
                 count = split(entries, words, /[ \n]/)

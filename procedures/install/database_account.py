@@ -1,4 +1,4 @@
-"""MariaDB's account after a rollout: what no oned logs in with any more is void."""
+"""MariaDB's account after a rollout: what no oned logs in with any more is revoked."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ def clean_up_accounts(
         hosts,
         lambda host: access.run(
             host,
-            "settle_account",
+            "revoke_accounts",
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),

@@ -9,7 +9,7 @@ from hosts.models import Host
 from opennebula import packages, raft_hook
 from opennebula.api import ApiError
 from opennebula.packages import is_version
-from opennebula.zone import SOLO_ID, State
+from opennebula.zone import STANDALONE_ID, State
 from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
@@ -49,12 +49,12 @@ from procedures.specs import InstallationSpec
 from procedures.upgrade import upgrade
 
 STOP = 240.0 + LOCK_PATIENCE
-"""Seconds for oned and the services beside it to stop: a candidate was seen to take 84 s."""
+"""Seconds for oned and the services next to it to stop: a candidate was seen to take 84 s."""
 INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
-"""Seconds to write everything, and for the services beside oned to restart with it."""
+"""Seconds to write everything, and for the services next to oned to restart with it."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def install(
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
-    A zone server at work that is new to the stack is taken over as it is: what differs is told.
-    Another version beside data is only fetched: it takes effect with the rollout. ``agreed``: the
+    A zone server at work that is new to the stack is adopted as it is: what differs is reported.
+    With data, another version is only fetched: it takes effect with the rollout. ``agreed``: the
     version for which the database may be changed. ``peers``, for a host that is new to the stack,
     are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts anew although nothing else differs. ``converts``: data in SQLite may be moved to
+    accounts again although nothing else differs. ``converts``: data in SQLite may be moved to
     MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of
     front-ends that are yet to leave the zone: until then they stay in /etc/hosts.
     """
@@ -101,7 +101,7 @@ def install(
     lacking = drift(seen, spec, access.secrets)
     if peers is not None and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, peers)
-    if peers is not None and seen.has_content and seen.active and seen.server_id != SOLO_ID:
+    if peers is not None and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
@@ -231,7 +231,7 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
 
 
 def _blank(seen: Facts, spec: InstallationSpec) -> str:
-    """What the mark on a host says that is blank, or half set up by us: see claim in common.sh."""
+    """What the mark on a host says that is blank, or half set up by us: see claim in marks.sh."""
     if seen.has_content or signs.signs(seen, spec.database, new=True):
         return ""
     return "packaged" if seen.package else "new"
@@ -271,7 +271,7 @@ def _leads(seen: Facts, state: State | None) -> bool | None:
     of both.
     """
     if not seen.active:
-        return None if seen.server_id == SOLO_ID else False
+        return None if seen.server_id == STANDALONE_ID else False
     return {State.LEADER: True, State.FOLLOWER: False}.get(state) if state is not None else None
 
 
@@ -371,7 +371,7 @@ def _configure(
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
     names = {**leaving, **spec.names} if spec.names else {}
-    beside = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
+    former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
@@ -408,7 +408,7 @@ def _configure(
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
-            "identify": configuration.identify(spec.database, secrets.db_password, beside=beside),
+            "identify": configuration.identify(spec.database, secrets.db_password, former=former),
             "db_password": secrets.db_password,
             "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
         },
@@ -430,6 +430,6 @@ def _installed(
         package=seen.package,
         distribution=f"{seen.distribution} {seen.release}",
         machine_id=seen.machine_id,
-        host_key=access.session(spec.host).host_key,
+        host_key=access.connection(spec.host).host_key,
         drift=differs,
     )

@@ -1,4 +1,5 @@
 # Set up OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+#: use configuration family marks package_manager
 #: url
 #: key_url
 #: key
@@ -12,7 +13,7 @@
 #: secret token: or nothing
 [ -z "$blank" ] || claim "$blank"
 
-# Fetch what is to be installed when it is this server's turn, and, as far as there is still such, the
+# Fetch what will be installed when it is this server's turn, and, as far as there is still such, the
 # packages that are there now. What the host has stays as it is.
 stage_packages() {
     local draft=$staged.partial name version
@@ -121,7 +122,7 @@ fi
 pin
 if [ -n "$fresh" ]; then
     systemctl --no-reload unmask opennebula.service 2>/dev/null
-    # Whoever starts it enables it first: systemd reads it anew then.
+    # It is enabled before it is started: systemd reads it again then.
     systemctl --no-reload disable opennebula.service 2>/dev/null
 fi
 give oned </etc/one/oned.conf

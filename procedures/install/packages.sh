@@ -1,4 +1,5 @@
 # Configure the package sources.
+#: use marks package_manager
 #: proxy: or nothing: none of ours
 #: unattended: packages that install upgrades by themselves, and must not
 #: pinned: yes, where no upgrade of theirs takes another OpenNebula

@@ -1,4 +1,4 @@
-"""What packages a host is to have, and how it gets them. Pure: facts in, names and reasons out."""
+"""What packages a host must have, and how it gets them. Pure: facts in, names and reasons out."""
 
 from collections.abc import Iterable
 
@@ -40,7 +40,7 @@ def features(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """The packages that the host is to have."""
+    """The packages that the host must have."""
     return (
         *packages.packages(
             platform(seen, spec),
@@ -60,7 +60,7 @@ def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The packages to be mended, and what is wrong with each."""
+    """The packages to repair, and what is wrong with each."""
     found: dict[str, str] = {}
     for name in wanted(seen, spec):
         package = seen.packages.get(name)
@@ -95,5 +95,5 @@ def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
 
 
 def held(seen: Facts, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the packages that somebody told the host to leave alone."""
+    """Those of the packages that are held back on the host."""
     return tuple(name for name in names if name in seen.packages and seen.packages[name].held)

@@ -1,7 +1,7 @@
 """The shared folders of a front-end: what is mounted, and which datastores are links to it.
 
 What is ours in /etc/fstab stands between two marks; which links are ours, in RECORD on the host.
-Whoever mounts a share leaves a stamp on it, in a file of its own name: front-ends that see the
+A front-end leaves a stamp on each share, in a file of its own name: front-ends that see the
 same stamps see the same share.
 """
 

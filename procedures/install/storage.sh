@@ -1,11 +1,18 @@
 # Mount and link the shared folders of one front-end. What is in use is not unmounted, nothing is
 # hidden.
+#: use blocks shares
 #: name: of this front-end
 #: leaving: mount points off the list, inner ones first, one per line
 #: fstab: our lines
-#: mounts: lines PATH OWNER GROUP MODE, and yes where it is to be stamped
+#: mounts: lines PATH OWNER GROUP MODE, and yes to stamp it
 #: unlinked: lines ID PATH
 #: links: lines ID PATH
+require_empty() {
+    local hidden
+    hidden=$(find "$1" -xdev -mindepth 1 ! -type d -print -quit)
+    [ -z "$hidden" ] || refuse "an empty folder to mount on" "$hidden" \
+        "move what is in $1 to the share, or away; then run again"
+}
 step "read /etc/fstab"
 kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
@@ -49,7 +56,7 @@ make_folder() { # PATH: and those above it
     made+=("$1")
 }
 
-# As the package has it, or nothing could be made beside a share inside.
+# As the package has it, or nothing could be made next to a share inside.
 [ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
 for path in $leaving; do
     is_mounted "$path" || continue

@@ -1,9 +1,10 @@
 # Stop and disable what the installation brought; the data is removed only with purge. MariaDB itself
 # stays: it may serve others.
+#: use blocks database_account dumps hosts_files mariadb marks package_manager programs shares transfer
 #: features: units
 #: purge: yes or no
 #: db_name
-#: database: mine: it is removed; none: there is none in MariaDB; anything else: it stays
+#: database: mine: it is removed; none: MariaDB has none; anything else: it stays
 #: account: of the database, as SQL has it; or nothing
 #: grant: the beginning of our own grant
 step "stop and disable the services"
@@ -32,7 +33,7 @@ if [ "$purge" = yes ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
     elif [ "$database" != none ]; then
         step "leave the database that DB points to, and $db_name"
-        # Whoever goes on with it needs them.
+        # Who continues with it needs them.
         keep_settings purge
     fi
     [ -z "$account" ] || drop_account "$account" "$grant"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api
-from opennebula.membership import Refusal, plan_join
+from opennebula.membership.join import plan_join
+from opennebula.membership.observed import Refusal
 from opennebula.zone import (
     ServerEntry,
     State,
@@ -18,7 +19,7 @@ from opennebula.zone import (
     quorum,
 )
 from procedures import health
-from procedures.bootstrap.bootstrap import Founded, refused, zone_lock
+from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import Facts, all_facts, facts, require_names, zone_view
@@ -35,7 +36,7 @@ SECOND_LOOK = 3.0
 PATIENCE = 20.0
 """Seconds for the others to come out of an election, or of standing still."""
 CATCH_UP = 20.0
-"""Seconds for a server that lags to have the leader's last record, or to be told of."""
+"""Seconds for a server that lags to have the leader's last record, before its lag is reported."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +88,23 @@ def membership(
     """The host's place in the zone by what the oneds say, without a look at what it holds."""
     view = zone_view(access, hosts)
     if writes and view.leader() is not None and _lag(view, spec.host.name):
-        # Where nobody writes a sound follower lags, too, until the next record has to reach it.
+        # Without writes a sound follower lags, too, until the next record has to reach it.
         return _caught_up(access, spec.host.name, hosts)
     return _by_status(view, spec.host.name)
 
 
 def join(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], founded: Founded | None = None
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], known_zone: KnownZone | None = None
 ) -> int:
     """Have the host in the zone, whatever an interrupted run left; its SERVER_ID.
 
     ``hosts`` are all that the zone may have, this one and those about to leave included.
-    ``founded``: what this run knows of the zone already. Raises HostError.
+    ``known_zone``: what this run knows of the zone already. Raises HostError.
     """
-    founded = founded or Founded()
+    known_zone = known_zone or KnownZone()
     name = spec.host.name
     # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
-    found = _by_status(founded.view, name) if founded.view else MemberStatus(-1)
+    found = _by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
     if found.server_id < 0 or found.faults:
         found = _by_status(zone_view(access, hosts), name)
     if found.server_id >= 0 and not found.faults:
@@ -111,7 +112,7 @@ def join(
     if found.server_id >= 0:
         access.report(f"{name}: repair: {'; '.join(found.faults)}")
     with zone_lock(access, hosts):
-        return Join(access, spec, hosts, seeded=name in founded.seeded).run()
+        return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
 
 
 class Join:
@@ -161,7 +162,7 @@ class Join:
         for reason in plan.reasons:
             self._access.report(f"{name}: rejoin: {reason}")
         if plan.seed and self._resync:
-            # What it holds may be what somebody wants to look at: nothing of it is lost.
+            # What it holds may be of interest to the operator: nothing of it is lost.
             dump(
                 self._access,
                 self._host,
@@ -230,9 +231,9 @@ class Join:
         )
 
     def _reset(self, entry: ServerEntry) -> None:
-        """Have the leader begin anew with it, from the end of its own log backwards.
+        """Have the leader begin again with it, from the end of its own log backwards.
 
-        It may have a fresh copy: without this the leader goes on to look for what it purged.
+        It may have a fresh copy: without this the leader looks on for what it purged.
         """
         health.at_leader(
             self._access,
@@ -249,7 +250,7 @@ class Join:
         A new server wants all others up, and the repair of one that follows the leader a quorum
         without it. A server that only comes back changes nothing: it need not wait for others that
         are down, or of two such ones each would wait for the other. What an election takes, or a
-        host that stands still for some seconds, is waited out. Nobody waits for those whose own
+        host that stands still for some seconds, is waited out. It does not wait for those whose own
         repair is yet to come.
         """
         name = self._host.name
@@ -342,7 +343,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
     """That server's place once it has what the leader has now, or as it is after CATCH_UP.
 
-    Where somebody writes all the time, the leader's last record is always another.
+    While clients write all the time, the leader's last record is always another.
     """
     deadline = time.monotonic() + CATCH_UP
     records = health.Records(access, hosts)

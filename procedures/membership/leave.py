@@ -6,8 +6,9 @@ from functools import partial
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
-from opennebula.membership import Refusal, check_leave, check_shrink
-from opennebula.zone import SOLO_ID, ServerEntry, ZoneView, host_in
+from opennebula.membership.leave import check_leave, check_shrink
+from opennebula.membership.observed import Refusal
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import health
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
@@ -43,7 +44,7 @@ def leave(
     their /etc/hosts by our work; it is removed last.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
-    ever, and a deleted leader goes on as a hidden one. ``hosts`` are all that the zone may have.
+    ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
     Raises HostError.
     """
     others = {name: other for name, other in hosts.items() if name != host.name}
@@ -76,7 +77,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     """Delete the entries of servers that are gone for good, without reaching them.
 
     ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
-    ones, unless a single one of them is left: that one goes on alone.
+    ones, unless a single one of them is left: that one continues alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
@@ -115,7 +116,7 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
             back = access.api(way, timeout=5, of=address).raft_status()
         except (ApiError, HostError):
             continue
-        if back.server_id == SOLO_ID:
+        if back.server_id == STANDALONE_ID:
             continue
         raise HostError(
             name,
@@ -140,7 +141,7 @@ def prepare(
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
-    One that is down counts against the quorum, and neither a join nor a rollout is done beside
+    One that is down counts against the quorum, and neither a join nor a rollout is done next to
     it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
     anything is touched.
     """
@@ -212,17 +213,17 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
         for e in view.pool
         if e.name not in {*view.statuses, name}
     }
-    session = access.session(api_host(view, hosts))
+    connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
         try:
-            session.open_stream(SSH_PORT, PROBE, address).close()
+            connection.open_stream(SSH_PORT, PROBE, address).close()
         except OSError as error:
-            # Whoever refuses a connection is there.
+            # A host that refuses a connection is there.
             return "refused" not in str(error).lower()
         return False
 
-    found = side_by_side({other: partial(is_dead, at) for other, at in silent.items()})
+    found = side_by_side({other: partial(is_dead, other) for other in silent})
     return sorted(n for n, dead in found.items() if dead)
 
 
@@ -238,7 +239,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
     def delete(api: Api) -> None:
         # A call that failed may have been taken all the same: the pool decides.
-        if any((item.id, item.endpoint) == (entry.id, entry.endpoint) for item in api.servers()):
+        if any((item.id, item.name) == (entry.id, entry.name) for item in api.servers()):
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from hosts.models import Host
-from opennebula.repairs import Condition, Need, plan_repairs
+from opennebula.membership.repair import Condition, Need, plan_repairs
 from opennebula.zone import ServerEntry, ZoneView
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
@@ -69,7 +69,7 @@ def _condition(
     if own is None or head is None or found is None:
         return Condition(entry.name, follows=False)
     if own.has_content and own.identity != head.identity:
-        # Nobody replaces that: its own turn says so.
+        # No other server replaces it: its own turn says so.
         return Condition(entry.name, follows=False)
     status = view.statuses.get(entry.name)
     need = Need.NOTHING

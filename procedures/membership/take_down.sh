@@ -1,4 +1,5 @@
 # Take one front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
+#: use configuration oned transfer
 #: vips: or nothing
 #: secret oned_conf: without hooks
 stop_oned

@@ -5,7 +5,7 @@ of OpenNebula's besides: that one is checked fully. Of all others only what this
 them counts: a zone that is half broken must stay open to repair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -48,7 +48,7 @@ class HostReport:
 
 @dataclass(frozen=True)
 class StackChange:
-    """What a stack is to be, and what it was at its last ``up``, if there was one."""
+    """What a stack will be, and what it was at its last ``up``, if there was one."""
 
     spec: PreflightSpec
     before: PreflightSpec | None
@@ -93,7 +93,7 @@ class StackChange:
 
     @property
     def addresses(self) -> list[str]:
-        """The VIPs that nobody of ours can have yet."""
+        """The VIPs that no front-end of ours can have yet."""
         old = self.before.vips.values() if self.before else ()
         known = {vip.address for vips in old for vip in vips}
         wanted = dict.fromkeys(v.address for vips in self.spec.vips.values() for v in vips)
@@ -121,14 +121,14 @@ class Site:
 
     @property
     def spec(self) -> PreflightSpec:
-        """What the stack is to be."""
+        """What the stack will be."""
         return self.change.spec
 
     @property
     def may_have_zone(self) -> bool:
-        """Return whether there may be a zone: a host holds data, or nobody can say that none does.
+        """Return whether there may be a zone: a host holds data, or it is unknown whether one does.
 
-        Those that leave are not looked at, and of new hosts alone nobody knows what the stack has.
+        Those that leave are not looked at, and new hosts alone do not show what the stack has.
         """
         return (
             any(one.holds_data for one in self.seen.values())
@@ -158,3 +158,22 @@ class Site:
         pools = (one.facts.pool for one in self.seen.values() if one.facts)
         listed = {entry.name for pool in pools for entry in pool}
         return (frozenset(self.spec.hosts) - self.change.new) | listed
+
+
+Check = Callable[[Site], Iterator[Finding]]
+
+ALWAYS: list[Check] = []
+SKIPPABLE: dict[str, Check] = {}
+"""By the name that the config skips them with: the function's."""
+
+
+def always(check: Check) -> Check:
+    """Mark a check that operators cannot skip."""
+    ALWAYS.append(check)
+    return check
+
+
+def skippable(check: Check) -> Check:
+    """Mark a check that ``skip_checks`` in the config can skip by its name."""
+    SKIPPABLE[check.__name__] = check
+    return check

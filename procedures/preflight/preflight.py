@@ -57,7 +57,7 @@ def preflight(
     change = StackChange(spec, before)
     hosts = spec.hosts
     access.report(f"check {', '.join(sorted(hosts))} before anything changes")
-    ssh = {name: access.session(host).port for name, host in spec.hosts.items()}
+    ssh = {name: access.connection(host).port for name, host in spec.hosts.items()}
     answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
     site = Site(
         change,
@@ -88,7 +88,7 @@ def _look(
 ) -> HostReport | HostError:
     try:
         # What that takes is no part of the answer's time, by which the clock is compared.
-        access.session(host).connect()
+        access.connection(host).connect()
         sent, begun = time.time(), time.monotonic()
         output = access.run(
             host,
@@ -116,7 +116,7 @@ def _look(
 
 def _require_forwarding(access: Access, host: Host) -> None:
     """oned is asked through SSH: raises HostError where sshd forwards no connections."""
-    with suppress(OSError), closing(access.session(host).open_stream(ports.ONED, FORWARD)):
+    with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
         pass
 
 

@@ -1,8 +1,10 @@
-"""What a host shows beside its facts, before anything of ours is on it: see preflight.sh."""
+"""What preflight looks at on a host, in addition to its facts: see preflight.sh."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from procedures.facts.fact import IN_SCRIPT, fact, shell, values
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
@@ -53,82 +55,6 @@ class Listener:
         return any(one in (*_EVERYWHERE, address) for one in self.addresses)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One host."""
-
-    distribution: str
-    release: str
-    clock: ClockReading
-    has_systemd: bool = True
-    memory: int = 0
-    """In bytes."""
-    room: Mapping[str, Room] = field(default_factory=dict)
-    """By the path that was asked for."""
-    macs: frozenset[str] = frozenset()
-    neighbours: Mapping[str, str] = field(default_factory=dict)
-    """Address to the MAC that answered for it on the link."""
-    listening: Mapping[int, Listener] = field(default_factory=dict)
-    """By port."""
-    reached: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """Address and port to what came of it: ``open``, or why not in the system's words."""
-    name_sources: tuple[str, ...] = ("files", "dns")
-    """Where names are looked up, in that order: of nsswitch.conf."""
-    is_enforcing: bool = False
-    """SELinux does more than to note."""
-    has_apparmor: bool = False
-    login: str = "root"
-    """The account that this program logs in as, and its groups."""
-    groups: tuple[str, ...] = ()
-    sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    """What sshd does with a login of that account: by the address it comes from, then by setting.
-    """
-    locales: frozenset[str] = frozenset()
-    """The locales that exist there, as ``locale -a`` prints them; empty where it cannot."""
-    own_name: str = ""
-    """What the host calls itself, and the address that it finds for that, if any."""
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Proxies in the environment of services."""
-    managers: tuple[str, ...] = ()
-    """Units at work that manage addresses."""
-    vip_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By VIP, the files of network configuration that name it."""
-    password_policy: Mapping[str, str] = field(default_factory=dict)
-    """MariaDB's plugins that judge passwords, and their variables."""
-
-
-def read_probe(values: Mapping[str, str], sent: float, received: float) -> Probe:
-    """From what preflight.sh told, and when it was sent and its answer was here."""
-    return Probe(
-        distribution=values["distribution"],
-        release=values["release"],
-        clock=ClockReading.compared(sent, float(values["begun"]), float(values["ended"]), received),
-        has_systemd=bool(values["systemd"]),
-        memory=int(values["memory"]) << 10,
-        room=dict(_room(values["room"])),
-        macs=frozenset(re.findall(r"link/ether (\S+)", values["macs"])),
-        neighbours=dict(re.findall(r"^(\S+) .*\blladdr (\S+)", values["neighbours"], re.MULTILINE)),
-        listening=_listening(values["listening"]),
-        reached=dict(_reached(values["reached"])),
-        name_sources=_name_sources(values["nsswitch"]),
-        is_enforcing=values["selinux"] == "1",
-        has_apparmor=values["apparmor"] == "Y",
-        login=values.get("login", "root"),
-        groups=tuple(values.get("groups", "").split()),
-        sshd=_sshd(values.get("sshd", "")),
-        locales=frozenset(values.get("locales", "").split()),
-        own_name=values.get("own_name", ""),
-        environment=dict(
-            line.partition("=")[::2] for line in values.get("environment", "").splitlines()
-        ),
-        managers=tuple(values.get("managers", "").split()),
-        vip_files=_vip_files(values.get("vip_files", "")),
-        password_policy=dict(
-            line.partition(" ")[::2] for line in values.get("password_policy", "").splitlines()
-        ),
-    )
-
-
 def _sshd(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for line in text.splitlines():
@@ -146,16 +72,14 @@ def _vip_files(text: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _room(text: str) -> Iterable[tuple[str, Room]]:
-    for line in text.splitlines():
-        path, free, mount = line.split(" ", 2)
-        yield path, Room(mount, int(free) << 10)
+def _room(text: str) -> dict[str, Room]:
+    lines = (line.split(" ", 2) for line in text.splitlines())
+    return {path: Room(mount, int(free) << 10) for path, free, mount in lines}
 
 
-def _reached(text: str) -> Iterable[tuple[tuple[str, int], str]]:
-    for line in text.splitlines():
-        address, port, said = line.split(" ", 2)
-        yield (address, int(port)), said
+def _reached(text: str) -> dict[tuple[str, int], str]:
+    lines = (line.split(" ", 2) for line in text.splitlines())
+    return {(address, int(port)): said for address, port, said in lines}
 
 
 def _listening(text: str) -> dict[int, Listener]:
@@ -173,6 +97,147 @@ def _listening(text: str) -> dict[int, Listener]:
 
 
 def _name_sources(line: str) -> tuple[str, ...]:
-    """Without what is to be done with their answers."""
+    """Return the sources without what to do with their answers."""
     text = line.partition("#")[0].removeprefix("hosts:")
     return tuple(re.sub(r"\[[^]]*\]", " ", text).split())
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one host shows. Each field but the clock says how: see ``fact``."""
+
+    clock: ClockReading
+    distribution: str = fact('echo "$ID"', str, default="")
+    release: str = fact('echo "$VERSION_ID"', str, default="")
+    has_systemd: bool = fact("[ ! -d /run/systemd/system ] || echo yes", bool, default=True)
+    memory: int = fact(
+        "awk '$1 == \"MemTotal:\" {print $2}' /proc/meminfo",
+        lambda text: int(text) << 10,
+        default=0,
+    )
+    """In bytes."""
+    room: Mapping[str, Room] = fact(
+        """for path in $paths; do
+        there=$path
+        until [ -e "$there" ]; do there=$(dirname "$there"); done
+        timeout 10 df -Pk "$there" | awk -v path="$path" 'NR == 2 {print path, $4, $6}'
+    done""",
+        _room,
+        default={},
+    )
+    """By the path that was asked for."""
+    macs: frozenset[str] = fact(
+        "ip -o link show",
+        lambda text: frozenset(re.findall(r"link/ether (\S+)", text)),
+        default=frozenset(),
+    )
+    neighbours: Mapping[str, str] = fact(
+        IN_SCRIPT,
+        lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE)),
+        default={},
+    )
+    """Address to the MAC that answered for it on the link."""
+    listening: Mapping[int, Listener] = fact(
+        "ss -Hltnp 2>/dev/null || true", _listening, default={}
+    )
+    """By port."""
+    reached: Mapping[tuple[str, int], str] = fact(
+        """while read -r address port; do
+        [ -z "$port" ] || knock "$address" "$port" &
+    done < <(printf '%s\\n' "$targets"); wait""",
+        _reached,
+        default={},
+    )
+    """Address and port to what came of it: ``open``, or why not in the system's words."""
+    name_sources: tuple[str, ...] = fact(
+        "grep '^hosts:' /etc/nsswitch.conf 2>/dev/null || true",
+        _name_sources,
+        default=("files", "dns"),
+    )
+    """Where names are looked up, in that order: of nsswitch.conf."""
+    is_enforcing: bool = fact(
+        "cat /sys/fs/selinux/enforce 2>/dev/null || true", "1".__eq__, default=False
+    )
+    """SELinux enforces its policy."""
+    has_apparmor: bool = fact(
+        "cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true",
+        "Y".__eq__,
+        default=False,
+    )
+    login: str = fact('echo "$login"', str, default="root")
+    """The account that this program logs in as, and its groups."""
+    groups: tuple[str, ...] = fact('id -Gn "$login"', lambda text: tuple(text.split()), default=())
+    sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
+        """for address in $sources; do
+        sshd_settings "$login" "$address" | sed -nE "s/^(authorizedkeysfile|pubkeyauthentication|\
+permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
+    done""",
+        _sshd,
+        default={},
+    )
+    """What sshd does with a login of that account: by the address it comes from, then by setting.
+    """
+    locales: frozenset[str] = fact(
+        "locale -a 2>/dev/null || true", lambda text: frozenset(text.split()), default=frozenset()
+    )
+    """The locales that exist there, as ``locale -a`` prints them; empty where it cannot."""
+    own_name: str = fact(
+        """own=$(cat /proc/sys/kernel/hostname)
+    printf '%s ' "$own"
+    getent ahosts "$own" | awk 'NR == 1 {print $1}'""",
+        str,
+        default="",
+    )
+    """What the host calls itself, and the address that it finds for that, if any."""
+    environment: Mapping[str, str] = fact(
+        """{
+        systemctl show-environment
+        systemctl show -p Environment --value opennebula.service \
+            opennebula-{fireedge,flow,gate,form}.service
+        cat /etc/systemd/system/{service,opennebula*.service}.d/*.conf
+    } 2>/dev/null | tr ' "'\\' '\\n\\n\\n' | sed 's/^Environment=//' |
+        grep -iE '^(https?|all|no|grpc)_proxy=' | awk '!seen[$0]++' || true""",
+        lambda text: dict(line.partition("=")[::2] for line in text.splitlines()),
+        default={},
+        hidden=True,
+    )
+    """Proxies in the environment of services."""
+    managers: tuple[str, ...] = fact(
+        """for unit in keepalived systemd-networkd NetworkManager; do
+        ! systemctl -q is-active $unit.service 2>/dev/null || echo $unit
+    done""",
+        lambda text: tuple(text.split()),
+        default=(),
+    )
+    """Units at work that manage addresses."""
+    vip_files: Mapping[str, tuple[str, ...]] = fact(
+        """for vip in $vips; do
+        { grep -rlsIwF -- "$vip" /etc/netplan /etc/network /etc/systemd/network \
+            /etc/NetworkManager /etc/sysconfig/network /etc/sysconfig/network-scripts \
+            /etc/keepalived || true; } | sort | sed "s,^,$vip ,"
+    done""",
+        _vip_files,
+        default={},
+    )
+    """By VIP, the files of network configuration that name it."""
+    password_policy: Mapping[str, str] = fact(
+        """sql -e "
+        SELECT CONCAT(plugin_name, ' ') FROM information_schema.plugins
+            WHERE plugin_type = 'PASSWORD VALIDATION' AND plugin_status = 'ACTIVE'
+        UNION ALL SELECT CONCAT(LOWER(variable_name), ' ', variable_value)
+            FROM information_schema.global_variables
+            WHERE variable_name LIKE 'simple_password_check_%'" 2>/dev/null || true""",
+        lambda text: dict(line.partition(" ")[::2] for line in text.splitlines()),
+        default={},
+    )
+    """MariaDB's plugins that judge passwords, and their variables."""
+
+
+SHELL = shell(Probe)
+
+
+def read_probe(reports: Mapping[str, str], sent: float, received: float) -> Probe:
+    """Read what preflight.sh reported, and when it was sent and its answer was here."""
+    begun, ended = float(reports["begun"]), float(reports["ended"])
+    clock = ClockReading.compared(sent, begun, ended, received)
+    return Probe(clock=clock, **values(Probe, reports))

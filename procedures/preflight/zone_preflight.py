@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
-from opennebula.membership import Adopt, FrontEndView, Refusal, check_shrink, plan_join, plan_zone
+from opennebula.membership.join import plan_join
+from opennebula.membership.leave import check_shrink
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.steps import Adopt
+from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, host_in
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
@@ -120,7 +124,7 @@ def judge(
 ) -> Foreseen:
     """The same from what was observed. Pure.
 
-    ``view`` is the zone as its leader shows it, empty where there is none.
+    ``view`` is the zone as its leader shows it, empty without one.
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
@@ -152,8 +156,8 @@ def judge(
 
 
 def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
-    """Leave out who left a founder that is still alone: its bootstrap takes those off its list."""
-    if not host.is_solo:
+    """Leave out the servers that the bootstrap takes off the list of a standalone first server."""
+    if not host.is_standalone:
         return host
     return replace(host, pool=tuple(one for one in host.pool if one.name not in leaving))
 

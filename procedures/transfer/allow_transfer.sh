@@ -1,5 +1,6 @@
 # Let the source write into one folder and one new database here, with one key, for a while. Stops
 # oned: its database is about to change.
+#: use copies mariadb oned ssh transfer
 #: public_key
 #: seconds
 stop_oned

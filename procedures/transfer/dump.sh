@@ -1,4 +1,5 @@
 # Keep a dump of the database.
+#: use dumps oned
 #: db_name
 #: reason
 #: keep: how many

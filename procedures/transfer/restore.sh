@@ -1,4 +1,5 @@
 # Put the received database in place of this host's own, with its SERVER_ID set before that.
+#: use configuration copies dumps mariadb marks transfer
 #: db_name
 #: may_replace: yes: its content belongs to this zone
 #: alone: yes: it is a kept dump, for the first server of a new zone

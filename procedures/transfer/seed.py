@@ -3,7 +3,7 @@
 ``/var/lib/one/.one``, ``.ssh`` and the remotes go by rsync over SSH. The dump goes as it comes, and
 is imported as it arrives: only who sends it keeps a file of it. The sending side logs in with the
 operator's agent where that is lent to it, or with keys that it has already, or else with one made
-for this transfer. The receiving side allows that key beforehand, which spares a round trip: for
+for this transfer. The receiving side allows that key in advance, which spares a round trip: for
 rsync into one folder and an import into one new database, for a while. That is less than the
 others may do. The sending side knows the receiver by the host key that this program verified
 itself.
@@ -26,7 +26,7 @@ INCOMING = "/var/lib/opennebula-ha/incoming"
 COPY = 3600.0
 """Seconds for a dump and its import elsewhere, side by side, or for either."""
 TRUST = 1200.0
-"""Seconds after which nobody logs in with a transfer's key any more."""
+"""Seconds after which a transfer's key does not log in any more."""
 
 
 def dump(
@@ -109,8 +109,10 @@ def _send(
 ) -> str:
     lines = []
     for host in targets:
-        session = access.session(host)
-        lines.append(f"{host.name} {session.user} {host.address} {session.port} {session.host_key}")
+        connection = access.connection(host)
+        lines.append(
+            f"{host.name} {connection.user} {host.address} {connection.port} {connection.host_key}"
+        )
     try:
         output = access.run(
             source,
@@ -122,7 +124,7 @@ def _send(
         )
     except HostError as error:
         for host in targets:
-            if full := access.session(host).full_disks():
+            if full := access.connection(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
         if "Permission denied" in error.seen:
             raise _not_let_in(access, source, targets, error) from None
@@ -142,7 +144,7 @@ def _not_let_in(
         error.step,
         expected=f"the login from {source.name}, with a key for this transfer alone",
         seen=f"{error.seen}; {reasons or 'the log of sshd there says nothing'}",
-        remedy=f"let {access.session(source).user} of {source.name} ({source.address}) in on"
+        remedy=f"let {access.connection(source).user} of {source.name} ({source.address}) in on"
         f" {names}: AllowUsers and the like in sshd_config, owner and mode of the home folder and"
         " ~/.ssh; then run again",
     )

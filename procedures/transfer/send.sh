@@ -1,5 +1,6 @@
 # Dump the database, and send it as it comes, with .one, .ssh and the remotes, straight to the other
 # front-ends, all at once. OPERATOR_AGENT is in the environment where the operator's agent is lent.
+#: use dumps gui ssh transfer
 #: db_name
 #: reason
 #: keep: how many dumps
@@ -29,7 +30,7 @@ nameless "$known"
 ssh="ssh -F none -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=15 -o ServerAliveInterval=15 -o StrictHostKeyChecking=yes \
     -o GlobalKnownHostsFile=none -o UserKnownHostsFile=$file"
 
-# The ways to log in, by what ssh is told.
+# The ways to log in, as options of ssh.
 declare -A ways=() words=(
     [agent]="the operator's agent" [own]="keys of $login here" [made]="a key for this alone"
 )
@@ -59,7 +60,7 @@ reach() { # NAME
         # Asked for nothing, it says what it would receive: so it is seen whether a way leads there.
         [ "$way" = made ] || through "$way" "" || continue
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
-        # Beside the database, not before it.
+        # At the same time as the database, not before it.
         exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
             /var/lib/one/remotes 2>&1 && printf '\nsent\n')
         database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||

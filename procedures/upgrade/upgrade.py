@@ -1,9 +1,9 @@
 """Another version of OpenNebula on a zone that lives.
 
-Its packages are fetched beforehand and wait on each host (``install.sh``). Where they need
+Its packages are fetched in advance and wait on each host (``install.sh``). Where they need
 the same database, they take the place of the present ones one server at a time, in a rollout.
 Where they need another one, the whole zone stops, the database is changed on one server and copied
-to the others, and all start together: nobody runs on the old database beside the new one. A file
+to the others, and all start together: none runs on the old database next to the new one. A file
 on each host says that this is under way, and no oned of ours starts while it is there; which
 packages and which database each host has says what is left to do.
 """
@@ -34,12 +34,12 @@ class Release:
 
     version: str
     agreed: str | None = None
-    """The version for which the database may be changed, with the zone down meanwhile."""
+    """The version for which the database may be changed, with the zone down during that."""
 
 
 @dataclass(frozen=True)
 class VersionChange:
-    """A change of the database that was begun: who led then, and what is to be everywhere."""
+    """A change of the database that was begun: who led then, and what every server must have."""
 
     leader: str
     package: str
@@ -132,15 +132,15 @@ def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True)
 def resume(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
 ) -> bool:
-    """Go on with what an interrupted run left, usually nothing; whether there was something.
+    """Resume what an interrupted run left, usually nothing; whether there was something.
 
-    ``seen`` are the present facts of those that answer. A server that serves nobody gets the
+    ``seen`` are the present facts of those that answer. A server that serves no client gets the
     packages that wait for it at once: it may be those that it has that are at fault, and the zone
     has nothing to lose by it. Raises HostError.
     """
     begun = sorted({one.upgrading for one in seen.values() if one.upgrading})
     if begun:
-        # With the zone's other servers alone it must not go on.
+        # With the zone's other servers alone it must not continue.
         everybody = all_facts(access, hosts, zone.database)
         _Changing(access, zone, everybody, VersionChange.parse(begun[0])).run()
         return True
@@ -214,7 +214,7 @@ class _Changing:
                 self._give_up(error)
                 raise
             self._change_others()
-        self._start(settle=True)
+        self._start(takes_staged=True)
 
     def _stop_all(self) -> None:
         """Followers first: the leader has whatever was written last."""
@@ -291,9 +291,9 @@ class _Changing:
             stop=True,
         )
 
-    def _start(self, *, settle: bool) -> None:
+    def _start(self, *, takes_staged: bool) -> None:
         self._access.report(f"start {', '.join(self._hosts)} together")
-        variables = {"settle": "yes" if settle else "no"}
+        variables = {"takes_staged": "yes" if takes_staged else "no"}
         on_each(
             self._hosts,
             lambda host: self._access.run(
@@ -315,7 +315,7 @@ class _Changing:
             for name, one in self._facts.items():
                 if one.package != one.replaced:
                     swap(self._access, self._hosts[name], folder="old", start=False)
-            self._start(settle=False)
+            self._start(takes_staged=False)
         except HostError as another:
             raise HostErrors([error, another]) from None
 

@@ -1,4 +1,5 @@
 # Bring a stopped oned's database to the version that the installed packages need.
+#: use copies dumps mariadb marks onedb
 #: db_name
 #: dump: of what is there now
 #: instead: a kept dump to go back to, or nothing
@@ -41,6 +42,6 @@ else
     fi
     rm -f "$migrating"
 fi
-there=$(schema_of "$db_name") needed=$(schema_in <"$onedb_schema")
+there=$(sql "$db_name" -e "$schema") needed=$(schema_in <"$onedb_schema")
 [ "$there" = "$needed" ] || refuse "a database of version $needed" "$there" \
     "set opennebula-ha:one_version back; the dump from before is $dump"

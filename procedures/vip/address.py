@@ -23,7 +23,7 @@ PATIENCE = 6.0
 SECOND_LOOK = 5.0
 """Seconds after a removal in which another program would have given the address back."""
 RETURNS = 2
-"""Removals on one host after which nobody tries again: something there gives it back."""
+"""Removals on one host after which it is not tried again: something there gives it back."""
 
 
 def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
@@ -38,7 +38,7 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
 def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
     """Where addresses are and must not be, and where they are missing.
 
-    A leader that is none of the hosts that were looked at may have them: it is about to leave.
+    A leader that is not one of the hosts that were looked at may have them: it is about to leave.
     """
     wrong = []
     for vip in vips:
@@ -144,7 +144,7 @@ def _managers(access: Access, vips: Sequence[Vip], host: Host) -> str:
 def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
     """Tell the leader's neighbours at once that these addresses are with it, as far as they are.
 
-    Those who knew them at another host would go on to send to that one, for a minute or more.
+    Those who knew them at another host would still send to that one, for a minute or more.
     """
     access.run(
         leader,

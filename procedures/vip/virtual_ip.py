@@ -1,4 +1,4 @@
-"""The zone's ENDPOINT, and the addresses that the leader holds and nobody else."""
+"""The zone's ENDPOINT, and the addresses that the leader alone holds."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -28,7 +28,7 @@ def set_endpoint(
 ) -> str:
     """Set the zone's ENDPOINT and wait until exactly the leader holds the VIPs; its name, if any.
 
-    ``whole`` is the zone of a moment ago, where somebody has seen it with all that runs beside it.
+    ``whole`` is the zone of a moment ago, if the caller has seen it with all that runs next to it.
     Where it has not been seen, or changes here, the ``features`` of that ``version`` are seen to.
     """
     if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():

@@ -1,4 +1,4 @@
-"""What a web server in front of FireEdge is told: TLS for clients, and who is behind it. Pure."""
+"""The configuration of a web server in front of FireEdge, with TLS for clients. Pure."""
 
 from opennebula import ports
 from opennebula.zone import in_url
@@ -88,7 +88,7 @@ def site(spec: WebSpec) -> str:
     """The web server's file."""
     names = [in_url(name) for name in spec.names]
     first, *others = names
-    # At those of IPv6 Apache listens by itself, nginx where it is told, and fails where none is.
+    # At those of IPv6 Apache listens by itself, nginx if configured, and fails without any.
     has_ipv6 = names != list(spec.names)
     text = {"apache": _APACHE, "nginx": _NGINX}[spec.server]
     return _HEADER + text.format(

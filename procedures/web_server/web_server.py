@@ -2,7 +2,7 @@
 
 Where the certificate is made here, one front-end makes it, with an authority of its own, and all
 have the same: clients trust that authority once. The keys go from there to the others sealed with
-what only front-ends of this zone have, so that they can be handed over by whoever runs this.
+what only front-ends of this zone have, so that they can be handed over by any operator.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ class WebServerFacts:
     active: str
 
     def differs(self, text: str) -> str:
-        """How it is not as it is to be; nothing where it is."""
+        """Describe how it differs from the spec; empty if it matches."""
         if self.fault:
             return self.fault
         if self.site.rstrip("\n") != text.rstrip("\n") or not self.linked:
@@ -54,11 +54,11 @@ def ensure(access: Access, spec: WebSpec) -> None:
         for name, host in spec.hosts.items()
         if name in changed or seen[name].differs(site(spec))
     }
-    on_each(due, lambda host: _run(access, spec, host, "settle"))
+    on_each(due, lambda host: _run(access, spec, host, "serve"))
 
 
 def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
-    """The front-ends where it is not as it is to be. Raises HostError."""
+    """The front-ends where it differs from the spec. Raises HostError."""
     seen = _look(access, spec)
     source = _source(seen)
     found = {name: one.differs(site(spec)) for name, one in seen.items()}

@@ -1,11 +1,12 @@
 # Set up the web server with TLS in front of FireEdge.
+#: use family package_manager units
 #: server: apache or nginx
 #: key: path
 #: certchain: path
 #: text: of the site
 #: names: of the certificate, as openssl has them
 #: generate: yes: it is made here
-#: action: look, make, receive, settle or withdraw
+#: action: look, make, receive, serve or withdraw
 #: secret sealed: what receive takes, made by another front-end's make
 pki=/etc/one/fireedge-pki
 ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
@@ -100,12 +101,12 @@ case $action in
         fault=$(certificate_fault)
         [ -z "$fault" ] || refuse "the certificate as it was sent" "$fault" "run again"
         ;;
-    settle)
+    serve)
         missing=
         for name in $packages; do [ -n "$(installed "$name")" ] || missing="$missing $name"; done
         if [ -n "$missing" ]; then
             step "install$missing"
-            # With what it brings it may not start beside what is there.
+            # With what it brings it may not start next to what is there.
             systemctl mask "$unit" 2>/dev/null
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
                 "$(package_remedy)"
@@ -122,7 +123,7 @@ case $action in
         fi
         for module in $modules; do a2enmod "$module" >/dev/null; done
         ! command -v a2enflag >/dev/null || a2enflag SSL >/dev/null
-        # Where SELinux keeps web servers from whoever is behind them.
+        # Where SELinux keeps web servers from the program behind them.
         ! command -v setsebool >/dev/null || setsebool -P httpd_can_network_connect on
         put "$site" "$text"
         chmod 0644 "$site"

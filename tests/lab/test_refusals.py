@@ -86,7 +86,7 @@ def test_a_server_that_the_config_never_listed(site: Site) -> None:
     before = trace(lab, NAMES)
     operator.forget()
     message = only(operator.up(), ", ".join(NAMES))
-    assert message.step == "found the zone"
+    assert message.step == "bootstrap the zone"
     assert message.seen == "zone server 3 ghost at http://ghost:2633/RPC2"
     assert "add ghost to opennebula-ha:frontends" in message.remedy
     assert "take it out of the zone" in message.remedy

@@ -178,8 +178,8 @@ _PURE = [
     (module, name, _remembered(getattr(module, name)))
     for module, names in (
         (product.conf, ("read", "write", "remove")),
-        (product.managed_settings, ("settle", "differences")),
-        (product.yaml_file, ("settle", "differences")),
+        (product.managed_settings, ("apply", "differences")),
+        (product.yaml_file, ("apply", "differences")),
         (product.service_files, ("_read",)),
     )
     for name in names
@@ -310,7 +310,7 @@ class Operator:
         todo, done, found = dict(nodes), set[str](), list[Node]()
         while todo:
             ready = [key for key, node in todo.items() if {*node.needs} <= done]
-            # The founder of a blank zone goes first: see ``turn`` of the stack.
+            # The first server of a blank zone goes first: see ``turn`` of the stack.
             first = ready[0]
             key = (
                 first

@@ -9,7 +9,7 @@ from tests.simulation.product import (
     FEATURES,
     MONITORD,
     PUBLIC_KEY,
-    SOLO_ID,
+    STANDALONE_ID,
     DatabaseSection,
     State,
     conf,
@@ -131,7 +131,7 @@ class SimHost:
     @property
     def is_server(self) -> bool:
         """Its oned runs as a zone server."""
-        return self.running and server_id(self.started_with) != SOLO_ID
+        return self.running and server_id(self.started_with) != STANDALONE_ID
 
     @property
     def running_id(self) -> int:
@@ -253,7 +253,7 @@ class SimHost:
 def server_id(text: str) -> int:
     """SERVER_ID in an oned.conf."""
     found = conf.read(text, "FEDERATION") if text else None
-    return int(found.get("SERVER_ID", SOLO_ID)) if isinstance(found, dict) else SOLO_ID
+    return int(found.get("SERVER_ID", STANDALONE_ID)) if isinstance(found, dict) else STANDALONE_ID
 
 
 @lru_cache(maxsize=4096)

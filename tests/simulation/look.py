@@ -16,7 +16,7 @@ _LINK = "52:54:00:00:00:"
 
 
 def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
-    """As tell_units of common.sh tells them; the time is that since the host's boot."""
+    """As tell_units tells them; the time is that since the host's boot."""
     blocks = []
     for name in names:
         unit = host.unit(name.removesuffix(".service"))
@@ -30,7 +30,7 @@ def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
 
 
 def files(host: SimHost, paths: Iterable[str]) -> str:
-    """As give_files of common.sh tells them."""
+    """As give_files tells them."""
     return "\n".join(
         f"{file.mode:o} {file.owner} {path} {base64.b64encode(file.text.encode()).decode()}"
         for path in paths
@@ -79,14 +79,14 @@ def ground(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "ended": f"{site.clock.now:.3f}",
         "neighbours": "\n".join(f"{a} dev eth0 lladdr {m} REACHABLE" for a, m in holders.items()),
         "reached": "\n".join(reached),
-        "systemd": "yes",
+        "has_systemd": "yes",
         "memory": str(4 << 20),
         "room": "\n".join(f"{path} {100 << 20} /" for path in v["paths"].split()),
         "macs": f"2: eth0: <UP> link/ether {_mac(host)} brd ff:ff:ff:ff:ff:ff",
         "listening": "",
-        "nsswitch": "hosts: files dns",
-        "selinux": "",
-        "apparmor": "",
+        "name_sources": "hosts: files dns",
+        "is_enforcing": "",
+        "has_apparmor": "",
     }
 
 

@@ -19,13 +19,14 @@ from components.zone import HighAvailableZone
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script
-from opennebula import conf, managed_settings, membership, yaml_file
+from opennebula import conf, managed_settings, yaml_file
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.database import TABLES, DatabaseSection
+from opennebula.membership import zone as zone_plan
 from opennebula.packages import FEATURES, LED, is_version
 from opennebula.raft_hook import path as hook_path
 from opennebula.zone import (
-    SOLO_ID,
+    STANDALONE_ID,
     RaftStatus,
     ServerEntry,
     State,
@@ -52,7 +53,7 @@ __all__ = [
     "LED",
     "MONITORD",
     "PUBLIC_KEY",
-    "SOLO_ID",
+    "STANDALONE_ID",
     "TABLES",
     "Api",
     "ApiError",
@@ -84,7 +85,6 @@ __all__ = [
     "join",
     "leave",
     "managed_settings",
-    "membership",
     "oned_service",
     "parallel",
     "parse",
@@ -98,6 +98,7 @@ __all__ = [
     "service_files",
     "signs",
     "yaml_file",
+    "zone_plan",
 ]
 
 context = procedures.context

@@ -1,4 +1,4 @@
-"""What takes the place of SSH and of OpenNebula's API: sessions and calls that reach a site."""
+"""What takes the place of SSH and of OpenNebula's API: connections and calls that reach a site."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -54,14 +54,14 @@ class SimPool:
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
-        self._sessions: dict[Host, SimSession] = {}
+        self._connections: dict[Host, SimConnection] = {}
 
-    def session(self, host: Host) -> "SimSession":
-        return self._sessions.setdefault(host, SimSession(host, World.run))
+    def connection(self, host: Host) -> "SimConnection":
+        return self._connections.setdefault(host, SimConnection(host, World.run))
 
 
-class SimSession:
-    """In the place of hosts.session.Session."""
+class SimConnection:
+    """In the place of hosts.connection.Connection."""
 
     def __init__(self, host: Host, run: Run) -> None:
         self.host, self.user, self.port = host, "root", host.ssh.port or 22

@@ -26,7 +26,7 @@ from tests.simulation.host import (
     Dump,
     SimHost,
 )
-from tests.simulation.product import FEATURES, PUBLIC_KEY, SOLO_ID
+from tests.simulation.product import FEATURES, PUBLIC_KEY, STANDALONE_ID
 from tests.simulation.site import Broken, Site, require
 
 Values = Mapping[str, str]
@@ -87,7 +87,7 @@ def script(
     return declare
 
 
-# What they do alike: common.sh
+# What they do alike: the shared shell
 
 
 def stop_oned(site: Site, host: SimHost) -> Effects:
@@ -369,7 +369,7 @@ def dump(site: Site, host: SimHost, v: Values) -> Effects:
     return {"dump": keep_dump(site, host, v["db_name"], v["reason"], v["keep"])}
 
 
-@script("settle")
+@script("takes_staged")
 def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
     host.trust = False
     drop_incoming(host)
@@ -378,7 +378,7 @@ def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
     yield
     host.upgrading = ""
     yield
-    if v["settle"] == "yes":
+    if v["takes_staged"] == "yes":
         host.staged = None
         yield
     run_oned(site, host)
@@ -387,7 +387,7 @@ def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
 
 
 @script("db_name zone", "oned_conf")
-def enlist(site: Site, host: SimHost, v: Values) -> Effects:
+def assign_server_id(site: Site, host: SimHost, v: Values) -> Effects:
     if host.running:
         raise Refused("oned stopped", "oned running")
     host.put_conf(v["oned_conf"] + "\n", site.clock.now)
@@ -589,7 +589,7 @@ def services(site: Site, host: SimHost, v: Values) -> Effects:
 
 
 @script("owners ours former grant", "account")
-def settle_account(site: Site, host: SimHost, v: Values) -> None:
+def revoke_accounts(site: Site, host: SimHost, v: Values) -> None:
     ours = v["ours"].splitlines()
     if not v["owners"]:
         return
@@ -608,7 +608,7 @@ def start(site: Site, host: SimHost, v: Values) -> Effects:
     yield
     if v["server_id"] and host.server_id != int(v["server_id"]):
         raise Refused(f"SERVER_ID {v['server_id']} before the start", str(host.server_id))
-    if not v["server_id"] and host.server_id != SOLO_ID:
+    if not v["server_id"] and host.server_id != STANDALONE_ID:
         raise Broken(f"{host.name}: one outside the zone is started as server {host.server_id}")
     host.enable("opennebula")
     yield

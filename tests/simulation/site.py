@@ -24,7 +24,7 @@ from tests.simulation.host import DATABASE_SERVICE, ONE_AUTH, SimHost, Unit, hoo
 from tests.simulation.product import (
     FEATURES,
     LED,
-    SOLO_ID,
+    STANDALONE_ID,
     RaftStatus,
     State,
     ZoneView,
@@ -216,7 +216,7 @@ class Site:
         found = host.database_of(host.conf)
         if "opennebula" not in host.packages:
             return "no such unit"
-        if found is None and host.server_id != SOLO_ID:
+        if found is None and host.server_id != STANDALONE_ID:
             return "no database"
         if found is not None and found.schema != host.schema_needed:
             return f"database version mismatch: {found.schema}, needed {host.schema_needed}"
@@ -481,7 +481,7 @@ class Site:
         listed = {entry.name: entry.id for entry in databases[0].pool}
         if not highly_available:
             require(not listed, f"{listed} are listed in a zone of none")
-            require(self.hosts[names[0]].server_id == SOLO_ID, "it has a SERVER_ID")
+            require(self.hosts[names[0]].server_id == STANDALONE_ID, "it has a SERVER_ID")
             return
         leader = self.leader()
         require(leader is not None, "there is no leader")

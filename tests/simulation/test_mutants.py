@@ -48,11 +48,13 @@ def nothing(*_: Any, **__: Any) -> None:
 
 
 def backwards(plan: Callable[..., list[Any]]) -> Patch:
-    """The founder gets its SERVER_ID before the others have its data."""
+    """The first server gets its SERVER_ID before the others have its data."""
 
     def mutant(*args: Any, **more: Any) -> list[Any]:
         steps = plan(*args, **more)
-        places = [n for n, one in enumerate(steps) if type(one).__name__ in ("Seed", "Enlist")]
+        places = [
+            n for n, one in enumerate(steps) if type(one).__name__ in ("Seed", "AssignServerId")
+        ]
         if len(places) == 2:
             first, second = places
             steps[first], steps[second] = steps[second], steps[first]
@@ -68,10 +70,10 @@ MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
         "_reset",
         lambda _: nothing,
     ),
-    "a founder is enlisted before its copies are there": (
+    "the first server gets its SERVER_ID before its copies are there": (
         "bootstrap",
-        product.membership,
-        "_found",
+        product.zone_plan,
+        "_bootstrap",
         backwards,
     ),
     "a server that leaves runs on": ("shrink", product.leave, "stop", lambda _: nothing),
@@ -127,10 +129,10 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
     """What the newest list is for: without it a newcomer elects itself by an older one."""
-    enlist = product.oned_service.assign_server_id
+    real = product.oned_service.assign_server_id
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:
-        return enlist(access, zone, seen, server_id, body if newest else "")
+        return real(access, zone, seen, server_id, body if newest else "")
 
     name = "grow from one"
     seen_alone = False

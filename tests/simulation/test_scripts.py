@@ -9,8 +9,8 @@ from tests.simulation.remote import SimApi
 from tests.simulation.scripts import SCRIPTS
 
 NOT_SIMULATED = {
-    *("authorize", "common", "convert_database", "login_keys", "refused_logins", "storage"),
-    *("try_logins", "unhold", "web_server"),
+    *("authorize", "convert_database", "login_keys", "refused_logins", "storage", "try_logins"),
+    *("unhold", "web_server"),
 }
 """Scripts that no simulated stack runs: one that does fails at once."""
 

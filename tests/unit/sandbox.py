@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hosts.script import Output, Script, parse
-from procedures.script_text import script_text
+from procedures.script_text import script_text, shared_shell
 
 COMMANDS = (
     *("apt-get", "apt-helper", "apt-mark", "dpkg", "dpkg-deb", "dpkg-query"),
@@ -91,7 +91,8 @@ class Sandbox:
 
     def functions(self) -> set[str]:
         """All that a script may call here."""
-        output = self._run(Script("x", f"{script_text()}declare -F", exclusive=False))
+        shell = shared_shell({"x": "#: use package_manager"})
+        output = self._run(Script("x", f"{shell}declare -F", exclusive=False))
         return {line.split()[-1] for line in output.noise.splitlines()}
 
     def _run(self, script: Script) -> Output:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opennebula import conf, managed_settings
-from opennebula.managed_settings import Wish
+from opennebula.managed_settings import Setting
 from tests.unit import oned_reader
 from tests.unit.oned_files import files
 from tests.unit.test_conf import changed
@@ -30,7 +30,7 @@ FORBIDDEN_ATTR = "NIC/MAC"
 FORBIDDEN_ATTR = "DISK/SIZE"   # too large
 """
 
-WISHES: list[tuple[dict[str, Wish], list[str]]] = [
+SETTINGS: list[tuple[dict[str, Setting], list[str]]] = [
     (
         {"PORT": 2700},
         ["-PORT = 2633   # of the API", "+PORT = 2700   # of the API"],
@@ -106,46 +106,48 @@ def without_notes(lines: list[str]) -> list[str]:
     return [line for line in lines if not line.startswith("+# opennebula-ha ")]
 
 
-@pytest.mark.parametrize(("wishes", "lines"), WISHES)
-def test_only_what_is_wished_changes(wishes: dict[str, Wish], lines: list[str]) -> None:
-    assert without_notes(changed(SAMPLE, managed_settings.settle(SAMPLE, wishes))) == lines
+@pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
+def test_only_what_is_wished_changes(wanted: dict[str, Setting], lines: list[str]) -> None:
+    assert without_notes(changed(SAMPLE, managed_settings.apply(SAMPLE, wanted))) == lines
 
 
-@pytest.mark.parametrize(("wishes", "lines"), WISHES)
-def test_what_is_no_longer_wished_is_as_it_was(wishes: dict[str, Wish], lines: list[str]) -> None:
-    back = managed_settings.settle(managed_settings.settle(SAMPLE, wishes), {})
+@pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
+def test_what_is_no_longer_wanted_is_as_it_was(
+    wanted: dict[str, Setting], lines: list[str]
+) -> None:
+    back = managed_settings.apply(managed_settings.apply(SAMPLE, wanted), {})
     assert meaning(back) == meaning(SAMPLE)
-    if "Debug_Level" not in str(wishes) and "KEEP': []" not in str(wishes):
+    if "Debug_Level" not in str(wanted) and "KEEP': []" not in str(wanted):
         assert back == SAMPLE
 
 
-@pytest.mark.parametrize(("earlier", "_"), WISHES)
-@pytest.mark.parametrize(("wishes", "lines"), WISHES)
+@pytest.mark.parametrize(("earlier", "_"), SETTINGS)
+@pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
 def test_what_was_wished_earlier_leaves_nothing_behind(
-    earlier: dict[str, Wish], wishes: dict[str, Wish], lines: list[str], _: list[str]
+    earlier: dict[str, Setting], wanted: dict[str, Setting], lines: list[str], _: list[str]
 ) -> None:
-    direct = managed_settings.settle(SAMPLE, wishes)
+    direct = managed_settings.apply(SAMPLE, wanted)
     assert meaning(
-        managed_settings.settle(managed_settings.settle(SAMPLE, earlier), wishes)
+        managed_settings.apply(managed_settings.apply(SAMPLE, earlier), wanted)
     ) == meaning(direct)
 
 
 def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
-    one: dict[str, Wish] = {
+    one: dict[str, Setting] = {
         "PORT": 1,
         "ADDED": {"NAME": "x", "B": 2, "A": 1},
         "LOG": {"SYSTEM": "std", "X": 1},
     }
-    other: dict[str, Wish] = {
+    other: dict[str, Setting] = {
         "LOG": {"X": 1, "SYSTEM": "std"},
         "ADDED": {"A": 1, "B": 2, "NAME": "x"},
         "PORT": 1,
     }
-    assert managed_settings.settle(SAMPLE, one) == managed_settings.settle(SAMPLE, other)
+    assert managed_settings.apply(SAMPLE, one) == managed_settings.apply(SAMPLE, other)
 
 
 def test_the_file_says_what_was_there_before() -> None:
-    written = managed_settings.settle(
+    written = managed_settings.apply(
         SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1}
     )
     assert [line for line in written.splitlines() if "opennebula-ha" in line] == [
@@ -157,37 +159,37 @@ def test_the_file_says_what_was_there_before() -> None:
 
 
 def test_what_is_edited_by_hand_beside_it_stays() -> None:
-    wishes: dict[str, Wish] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
-    by_hand = managed_settings.settle(SAMPLE, wishes).replace('"file"', '"syslog"') + "MINE = 1\n"
-    assert managed_settings.settle(by_hand, wishes) == by_hand
+    wanted: dict[str, Setting] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
+    by_hand = managed_settings.apply(SAMPLE, wanted).replace('"file"', '"syslog"') + "MINE = 1\n"
+    assert managed_settings.apply(by_hand, wanted) == by_hand
     assert (
-        managed_settings.settle(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
+        managed_settings.apply(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
     )
 
 
 def test_what_had_the_wished_value_already_keeps_it() -> None:
-    written = managed_settings.settle(SAMPLE, {"PORT": 2633})
-    assert managed_settings.settle(written, {}) == SAMPLE
+    written = managed_settings.apply(SAMPLE, {"PORT": 2633})
+    assert managed_settings.apply(written, {}) == SAMPLE
 
 
 def test_what_is_wished_and_edited_by_hand_is_set_again_and_then_goes_back_to_the_first() -> None:
-    by_hand = managed_settings.settle(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
-    again = managed_settings.settle(by_hand, {"PORT": 2700})
+    by_hand = managed_settings.apply(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
+    again = managed_settings.apply(by_hand, {"PORT": 2700})
     assert conf.read(again, "PORT") == "2700"
-    assert managed_settings.settle(again, {}) == SAMPLE
+    assert managed_settings.apply(again, {}) == SAMPLE
 
 
 def test_what_is_wished_and_deleted_by_hand_comes_back() -> None:
-    wishes: dict[str, Wish] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
-    by_hand = conf.remove(conf.remove(managed_settings.settle(SAMPLE, wishes), "PORT"), "LOG")
-    again = managed_settings.settle(by_hand, wishes)
+    wanted: dict[str, Setting] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
+    by_hand = conf.remove(conf.remove(managed_settings.apply(SAMPLE, wanted), "PORT"), "LOG")
+    again = managed_settings.apply(by_hand, wanted)
     assert (conf.read(again, "PORT"), conf.read(again, "LOG")) == ("2700", {"DEBUG_LEVEL": "5"})
-    assert conf.read(managed_settings.settle(again, {}), "PORT") == "2633"
+    assert conf.read(managed_settings.apply(again, {}), "PORT") == "2633"
 
 
 def test_a_note_that_is_none_is_a_comment() -> None:
     text = "# opennebula-ha changed: {PORT}\n# opennebula-ha added: {}\nPORT = 1\n"
-    assert managed_settings.settle(text, {}) == text
+    assert managed_settings.apply(text, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -212,16 +214,16 @@ def test_what_differs_is_named_and_not_shown(
 
 
 def test_a_wish_that_is_gone_from_the_config_differs_by_name() -> None:
-    written = managed_settings.settle(
+    written = managed_settings.apply(
         SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}}
     )
-    assert managed_settings.differences(written, managed_settings.settle(written, {})) == (
+    assert managed_settings.differences(written, managed_settings.apply(written, {})) == (
         "DRIVER[lxc]",
         "LOG/SYSTEM",
     )
 
 
-# Of any file and any wishes
+# Of any file and any wanted
 
 
 NAMES = st.sampled_from(["A", "B_ATTR", "V", "NEW", "w"])
@@ -232,7 +234,7 @@ ENTRIES = (
     | KEYS.map(lambda keys: {"NAME": "x", **keys})
     | VALUES.map(lambda value: {"remove": value})
 )
-ANY_WISHES: Any = st.dictionaries(
+ANY_SETTINGS: Any = st.dictionaries(
     NAMES,
     VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=managed_settings.known_by),
     max_size=3,
@@ -247,22 +249,22 @@ def meaning(text: str) -> dict[str, list[Any]]:
     return found
 
 
-@given(files(), ANY_WISHES)
-def test_settling_twice_changes_nothing_more(text: str, wishes: dict[str, Wish]) -> None:
-    once = managed_settings.settle(text, wishes)
-    assert managed_settings.settle(once, wishes) == once
+@given(files(), ANY_SETTINGS)
+def test_settling_twice_changes_nothing_more(text: str, wanted: dict[str, Setting]) -> None:
+    once = managed_settings.apply(text, wanted)
+    assert managed_settings.apply(once, wanted) == once
 
 
-@given(files(), ANY_WISHES)
-def test_no_wish_leaves_a_trace(text: str, wishes: dict[str, Wish]) -> None:
-    back = managed_settings.settle(managed_settings.settle(text, wishes), {})
+@given(files(), ANY_SETTINGS)
+def test_no_wish_leaves_a_trace(text: str, wanted: dict[str, Setting]) -> None:
+    back = managed_settings.apply(managed_settings.apply(text, wanted), {})
     assert meaning(back) == meaning(text)
     assert "opennebula-ha" not in back
 
 
-@given(files(), ANY_WISHES, ANY_WISHES)
+@given(files(), ANY_SETTINGS, ANY_SETTINGS)
 def test_only_the_last_wishes_count(
-    text: str, earlier: dict[str, Wish], wishes: dict[str, Wish]
+    text: str, earlier: dict[str, Setting], wanted: dict[str, Setting]
 ) -> None:
-    settled = managed_settings.settle(managed_settings.settle(text, earlier), wishes)
-    assert meaning(settled) == meaning(managed_settings.settle(text, wishes))
+    applied = managed_settings.apply(managed_settings.apply(text, earlier), wanted)
+    assert meaning(applied) == meaning(managed_settings.apply(text, wanted))

@@ -118,11 +118,11 @@ def health_of(**changes: Any) -> str:
 
 
 def test_the_health_check_sees_an_oned_that_does_not_listen_there() -> None:
-    assert health_of() == "nobody there"
+    assert health_of() == "no listener"
     assert health_of(has_grpc_port=True) == ""
     assert health_of(active=False) == ""
     assert health_of(oned_conf="GRPC_PORT = 2700\n") == ""
-    assert health_of(oned_conf="GRPC_PORT = 2634\n") == "nobody there"
+    assert health_of(oned_conf="GRPC_PORT = 2634\n") == "no listener"
     old = {"opennebula": installed()["opennebula"].__class__("7.0.1-1")}
     assert health_of(packages=installed() | old) == ""
 

@@ -9,8 +9,8 @@ from pulumi.dynamic import Config
 
 from hosts.models import Host
 from hosts.script import Output
-from opennebula.zone import SOLO_ID, endpoint
-from procedures.bootstrap.bootstrap import Founded
+from opennebula.zone import STANDALONE_ID, endpoint
+from procedures.bootstrap.bootstrap import KnownZone
 from procedures.facts.observe import Facts
 from procedures.facts.traces import Traces
 from procedures.install import configuration, install
@@ -91,18 +91,18 @@ SERVERS = "".join(
 BODY = f"<ZONE><SERVER_POOL>{SERVERS}</SERVER_POOL></ZONE>"
 
 
-@pytest.mark.parametrize("server_id", [SOLO_ID, 0])
+@pytest.mark.parametrize("server_id", [STANDALONE_ID, 0])
 def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
     monkeypatch: pytest.MonkeyPatch, server_id: int
 ) -> None:
     did: list[Any] = []
     conf = configuration.with_server_id(facts().oned_conf, server_id)
-    founder = facts("n1a1", oned_conf=conf, zone_body=BODY)
-    seen = {"n1a1": founder, "n1a2": facts("n1a2", has_content=False)}
+    first = facts("n1a1", oned_conf=conf, zone_body=BODY)
+    seen = {"n1a1": first, "n1a2": facts("n1a2", has_content=False)}
 
-    def found(*given: Any, **_: Any) -> Founded:
+    def found(*given: Any, **_: Any) -> KnownZone:
         did.append(("found", sorted(given[3])))
-        return Founded()
+        return KnownZone()
 
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
@@ -130,6 +130,6 @@ def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
     outs = ZoneProvider().update("zone-0", olds, news).outs
     assert outs is not None
     assert outs["drift"] == []
-    # A founder that is still alone never had the others in a zone: Bootstrap gives them up.
+    # A first that is still alone never had the others in a zone: Bootstrap gives them up.
     expected = [("found", ["n1a3"]), ("leave", "n1a3")]
-    assert did == [True, *(expected if server_id != SOLO_ID else [("found", [])])]
+    assert did == [True, *(expected if server_id != STANDALONE_ID else [("found", [])])]

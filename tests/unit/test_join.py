@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from opennebula.zone import RaftStatus, State, ZoneView
-from procedures.bootstrap.bootstrap import Founded
+from procedures.bootstrap.bootstrap import KnownZone
 from procedures.context import Access
 from procedures.membership import join
 from procedures.specs import MemberSpec, ZoneSpec
@@ -54,21 +54,21 @@ class Zone:
 
 
 def joined(
-    monkeypatch: pytest.MonkeyPatch, present: ZoneView, founded: Founded | None = None
+    monkeypatch: pytest.MonkeyPatch, present: ZoneView, known_zone: KnownZone | None = None
 ) -> Zone:
     zone = Zone(present)
     monkeypatch.setattr(join, "zone_view", zone.look)
     monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
     monkeypatch.setattr(join, "Join", zone.join)
     access = Access(cast(Any, None), cast(Any, None), zone.said.append)
-    assert join.join(access, SPEC, HOSTS, founded) == 2
+    assert join.join(access, SPEC, HOSTS, known_zone) == 2
     return zone
 
 
 def test_a_server_that_was_sound_when_the_zone_began_is_not_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    zone = joined(monkeypatch, view(), Founded(view()))
+    zone = joined(monkeypatch, view(), KnownZone(view()))
     assert (zone.looks, zone.joined) == (0, [])
 
 
@@ -76,14 +76,14 @@ def test_a_server_that_was_sound_when_the_zone_began_is_not_asked_again(
 def test_one_that_was_not_is_looked_at_and_left_alone_where_it_is_sound_now(
     monkeypatch: pytest.MonkeyPatch, then: ZoneView | None
 ) -> None:
-    zone = joined(monkeypatch, view(), Founded(then))
+    zone = joined(monkeypatch, view(), KnownZone(then))
     assert (zone.looks, zone.joined) == (1, [])
 
 
 @pytest.mark.parametrize("now", [view(State.CANDIDATE), view(listed=False)])
 def test_one_that_is_no_sound_server_joins(monkeypatch: pytest.MonkeyPatch, now: ZoneView) -> None:
-    founded = Founded(view(listed=False), seeded=frozenset({"n3"}))
-    zone = joined(monkeypatch, now, founded)
+    known_zone = KnownZone(view(listed=False), seeded=frozenset({"n3"}))
+    zone = joined(monkeypatch, now, known_zone)
     assert zone.joined == [{"seeded": True}]
     assert joined(monkeypatch, now).joined == [{"seeded": False}]
 

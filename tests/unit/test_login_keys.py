@@ -57,7 +57,7 @@ class Hosts:
         self.asked: list[tuple[str, str]] = []
         self.report = lambda said: None
 
-    def session(self, host: Host) -> Any:
+    def connection(self, host: Host) -> Any:
         return type("Session", (), {"port": 22, "user": "ubuntu"})
 
     def run(self, host: Host, name: str, **given: Any) -> Output:

@@ -5,27 +5,24 @@ from itertools import permutations
 
 import pytest
 
-from opennebula.membership import (
+from opennebula.membership.join import JoinPlan, plan_join
+from opennebula.membership.leave import check_leave, check_shrink
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.steps import (
     Adopt,
+    AssignServerId,
     Bootstrap,
-    Enlist,
-    FrontEndView,
-    JoinPlan,
     RefreshServerList,
-    Refusal,
     Register,
     Restore,
     Retire,
     Seed,
     SeedAhead,
-    StartSolo,
+    StartStandalone,
     StartTogether,
     ZoneStep,
-    check_leave,
-    check_shrink,
-    plan_join,
-    plan_zone,
 )
+from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 
 NAMES = ("n1", "n2", "n3")
@@ -67,7 +64,7 @@ def member(
     )
 
 
-TAIL: list[ZoneStep] = [Seed("n1", ("n2", "n3")), Enlist("n1"), StartTogether(NAMES)]
+TAIL: list[ZoneStep] = [Seed("n1", ("n2", "n3")), AssignServerId("n1"), StartTogether(NAMES)]
 REGISTER: list[ZoneStep] = [Register("n1", NAMES)]
 
 # Every state that a killed founding leaves, in its order, and what is left to do.
@@ -86,7 +83,7 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
     ),
     "bootstrapped, and stopped since": (
         [solo("n1"), blank("n2"), blank("n3")],
-        [StartSolo("n1"), *REGISTER, *TAIL],
+        [StartStandalone("n1"), *REGISTER, *TAIL],
     ),
     "one registered": (
         [solo("n1", POOL[:1], running=True), blank("n2"), blank("n3")],
@@ -94,7 +91,7 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
     ),
     "one registered, and stopped since": (
         [solo("n1", POOL[:1]), blank("n2"), blank("n3")],
-        [StartSolo("n1"), Register("n1", ("n2", "n3")), *TAIL],
+        [StartStandalone("n1"), Register("n1", ("n2", "n3")), *TAIL],
     ),
     "all registered": ([solo("n1", POOL, running=True), blank("n2"), blank("n3")], TAIL),
     "stopped for the dump": ([solo("n1", POOL), blank("n2"), blank("n3")], TAIL),
@@ -104,7 +101,7 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
     ),
     "one seeded": ([solo("n1", POOL), member("n2"), blank("n3")], TAIL),
     "all seeded": ([solo("n1", POOL), member("n2"), member("n3")], TAIL),
-    "founder enlisted": (
+    "first with its SERVER_ID": (
         [member("n1"), member("n2"), member("n3")],
         [StartTogether(NAMES)],
     ),
@@ -160,27 +157,27 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
             Bootstrap("n1"),
             Register("n1", ("n1",)),
             Seed("n1", ()),
-            Enlist("n1"),
+            AssignServerId("n1"),
             StartTogether(("n1",)),
         ],
     ),
     "one front-end without high availability": ([blank("n1")], False, [Bootstrap("n1")]),
     "such a one that runs": ([solo("n1", running=True)], False, []),
-    "such a one that was stopped": ([solo("n1")], False, [StartSolo("n1")]),
+    "such a one that was stopped": ([solo("n1")], False, [StartStandalone("n1")]),
     "conversion of one with content": (
         [solo("n2", running=True), blank("n1"), blank("n3")],
         True,
         [
             Register("n2", ("n2", "n1", "n3")),
             Seed("n2", ("n1", "n3")),
-            Enlist("n2"),
+            AssignServerId("n2"),
             StartTogether(NAMES),
         ],
     ),
     "conversion of one alone, by force_ha": (
         [solo("n1", running=True)],
         True,
-        [Register("n1", ("n1",)), Seed("n1", ()), Enlist("n1"), StartTogether(("n1",))],
+        [Register("n1", ("n1",)), Seed("n1", ()), AssignServerId("n1"), StartTogether(("n1",))],
     ),
     "after a destroy": (
         [member(name, term=3, index=70) for name in NAMES],

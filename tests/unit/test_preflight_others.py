@@ -234,7 +234,7 @@ def test_different_releases_of_mariadb_are_warned_of(versions: tuple[str, str], 
         )
         for name, version in zip(("n1a1", "n1a2"), versions, strict=True)
     }
-    found = findings(site(looks(**reports)))
+    found = findings(site(looks() | reports))
     assert [(one.error.seen, one.weight) for one in found] == (
         [(said, Weight.WARNING)] if said else []
     )

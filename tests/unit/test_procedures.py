@@ -338,11 +338,11 @@ def test_an_account_has_two_passwords_while_an_oned_still_logs_in_with_the_old_o
     assert configuration.identify(database, "new") == (
         "ALTER USER 'one'@'localhost' IDENTIFIED BY 'new';"
     )
-    assert configuration.identify(database, "new", beside="o'ld") == (
+    assert configuration.identify(database, "new", former="o'ld") == (
         "ALTER USER 'one'@'localhost' IDENTIFIED VIA mysql_native_password USING PASSWORD('new')"
         " OR mysql_native_password USING PASSWORD('o''ld');"
     )
-    assert configuration.identify(database, "new", beside="new").endswith("BY 'new';")
+    assert configuration.identify(database, "new", former="new").endswith("BY 'new';")
 
 
 def test_the_password_in_use_is_that_of_the_same_account() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from hosts.models import Host
-from opennebula.membership import FrontEndView, Refusal, plan_zone
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, State, endpoint, host_in, named
 
 HOSTS = {

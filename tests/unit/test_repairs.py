@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opennebula.repairs import Condition, Need, plan_repairs
+from opennebula.membership.repair import Condition, Need, plan_repairs
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint, quorum
 from procedures.membership.join import MemberStatus
 from procedures.membership.repair import conditions

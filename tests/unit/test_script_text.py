@@ -12,10 +12,19 @@ import pytest
 from hosts.models import Host
 from procedures import script_text as module
 from procedures.context import Access, Secrets
-from procedures.script_text import declarations, require_declared, script_text, scripts
+from procedures.script_text import (
+    declarations,
+    require_declared,
+    script_text,
+    scripts,
+    shared_shell,
+)
 
-OWN = sorted(set(scripts()) - {"common"})
+OWN = sorted(scripts())
 FOLDER = Path(module.__file__).parent
+PARTS = sorted(path.stem for path in FOLDER.glob("shell/*.sh"))
+RECOVERS = {"oned": "configuration", "unstage": "configuration"}
+"""Parts that another one needs for what they do when they are loaded."""
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -56,9 +65,57 @@ def test_a_name_with_a_number_stands_for_any_of_them() -> None:
     require_declared(["authorize"], {"users"}, ())
 
 
+@pytest.mark.parametrize("name", [*OWN, *PARTS])
+def test_each_declares_the_parts_that_it_uses_and_no_other(name: str) -> None:
+    """Those that it uses and does not declare are an error when it is rendered."""
+    path = scripts().get(name, FOLDER / "shell" / f"{name}.sh")
+    whole = path.read_text(encoding="utf-8")
+    own = module._parts()[name] if name in PARTS else module.own_text(name)
+    shared_shell({name: own})
+    declared = [part for line in re.findall(r"^#: use (.*)", whole, re.M) for part in line.split()]
+    assert declared == sorted(set(declared))
+    for part in {*declared} - {RECOVERS.get(name)}:
+        rest = " ".join(other for other in declared if other != part)
+        with pytest.raises(RuntimeError, match=f"^{name} does not declare .* of {part}"):
+            shared_shell({name: re.sub("#: use", f"#: use {rest}#", own)})
+
+
+def test_a_part_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="x uses furniture: no part of the shared shell"):
+        shared_shell({"x": "#: use furniture\nstep one\n"})
+
+
+def test_a_script_gets_what_it_uses_after_what_that_uses_and_nothing_else() -> None:
+    text = script_text("stop")
+    assert text.index("unclaim() {") < text.index("stop_oned() {")
+    assert text.count("unclaim() {") == 1
+    assert "mariadb" not in text
+    assert "apt-get" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("stop_oned", "stop_oned of oned"),
+        ("[ -z x ] || stop_oned", "stop_oned of oned"),
+        ('tell x "$(home_of root)"', "home_of of ssh"),
+        ('rm "$conf"', "conf of configuration"),
+        ('tell x "${scratch%y}"', "scratch of mariadb"),
+    ],
+)
+def test_use_of_a_part_that_is_not_declared_is_an_error(line: str, missing: str) -> None:
+    with pytest.raises(RuntimeError, match=f"x does not declare that it uses {missing}"):
+        shared_shell({"x": f"# Do.\n{line}\n"})
+
+
+@pytest.mark.parametrize("line", ["# stop_oned", "tell stop_oned x", "conf=1; rm $conf"])
+def test_a_name_of_its_own_is_none_of_the_shared_shell(line: str) -> None:
+    assert shared_shell({"x": f"# Do.\n{line}\n"}) == ""
+
+
 def test_nothing_is_sent_with_a_variable_missing() -> None:
     sent: list[Any] = []
-    pool: Any = SimpleNamespace(session=sent.append)
+    pool: Any = SimpleNamespace(connection=sent.append)
     access = Access(pool, Secrets("", ""), lambda _: None)
     with pytest.raises(ValueError, match="no variable users"):
         access.run(Host(name="n1a1", address="10.0.0.1"), "authorize")

@@ -18,13 +18,13 @@ import paramiko
 import pytest
 
 from hosts import agent
-from hosts import session as sessions
+from hosts import connection as connections
+from hosts.connection import Connection
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
-from hosts.session import Session
 from hosts.shell import Ended
-from procedures.script_text import scripts
+from procedures.script_text import scripts, shared_shell
 from procedures.specs import Database
 from procedures.transfer import seed as transfers
 from tests.unit.test_procedures import facts
@@ -65,7 +65,9 @@ zstd() { cat; }
 )
 def test_a_dump_of_a_newer_mariadb_is_one_for_an_older_client(first: str) -> None:
     function = re.search(
-        r"^fill_scratch\(\) \{.*?^\}", scripts()["common"].read_text(), re.M | re.S
+        r"^fill_scratch\(\) \{.*?^\}",
+        (Path(__file__).parents[2] / "procedures/shell/copies.sh").read_text(),
+        re.M | re.S,
     )
     assert function is not None
     dump = "-- MariaDB dump 10.19\nINSERT INTO `a` VALUES ('\\\\n  x');\n"
@@ -132,8 +134,8 @@ def leader(
 ) -> Sent:
     """Run one of the scripts that make a dump, with its folders below that one."""
     (home / "one" / ".one").mkdir(parents=True)
-    common, own = (scripts()[part].read_text() for part in ("common", name))
-    body = f"{common}{fakes}{own}"
+    own = scripts()[name].read_text()
+    body = f"{shared_shell({name: own})}{fakes}{own}"
     for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
         body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))
     body = body.replace("cd /var/lib/one ", f"cd {home}/one ")
@@ -364,7 +366,7 @@ class Asked:
     calls: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     failing: str = ""
 
-    def session(self, host: Host) -> Any:
+    def connection(self, host: Host) -> Any:
         return SimpleNamespace(
             user="ubuntu",
             port=22,
@@ -417,7 +419,7 @@ def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transf
         asked = Asked()
         seed(asked)
         ((_, sending),) = asked.of("send")
-        key = sessions._key_from_text(sending["secrets"]["private_key"] + "\n")
+        key = connections._key_from_text(sending["secrets"]["private_key"] + "\n")
         public = f"{key.get_name()} {key.get_base64()}"
         for _, allowing in asked.of("allow_transfer"):
             assert allowing["variables"]["public_key"] == public
@@ -448,20 +450,20 @@ def test_a_full_disk_of_a_receiver_is_named() -> None:
     assert (caught.value.host, caught.value.expected) == ("n1a3", "free space on /var")
 
 
-class Connection:
-    """A client and its transport, as far as a session uses them."""
+class FakeClient:
+    """A client and its transport, as far as a connection uses them."""
 
     def __init__(self) -> None:
         self.prefixes: list[str] = []
         self.is_closed = False
 
-    def get_transport(self) -> "Connection":
+    def get_transport(self) -> "FakeClient":
         return self
 
     def is_active(self) -> bool:
         return not self.is_closed
 
-    def open_session(self, timeout: float) -> "Connection":
+    def open_session(self, timeout: float) -> "FakeClient":
         return self
 
     def close(self) -> None:
@@ -473,7 +475,7 @@ class Shell:
 
     is_usable = True
 
-    def __init__(self, channel: Connection, prefix: str) -> None:
+    def __init__(self, channel: FakeClient, prefix: str) -> None:
         channel.prefixes.append(prefix)
 
     def run(self, *_: object) -> Ended:
@@ -497,11 +499,11 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
     asked_for: bool,
     lends: bool,
 ) -> None:
-    made: list[Connection] = []
+    made: list[FakeClient] = []
     lent: list[Any] = []
 
-    def connect(_: Session) -> Connection:
-        made.append(Connection())
+    def connect(_: Connection) -> FakeClient:
+        made.append(FakeClient())
         return made[-1]
 
     @contextmanager
@@ -509,14 +511,14 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
         lent.append(channel)
         yield
 
-    monkeypatch.setattr(Session, "_connect", connect)
-    monkeypatch.setattr(sessions, "Shell", Shell)
+    monkeypatch.setattr(Connection, "_connect", connect)
+    monkeypatch.setattr(connections, "Shell", Shell)
     monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
     monkeypatch.setattr(agent, "lent", lend)
-    session = Session(Host(name="n1a1", address="10.2.50.10"), settings)
-    session.run(Script("before", "true"))
-    session.run(Script("send", "true"), lend_agent=asked_for)
-    session.run(Script("after", "true"))
+    connection = Connection(Host(name="n1a1", address="10.2.50.10"), settings)
+    connection.run(Script("before", "true"))
+    connection.run(Script("send", "true"), lend_agent=asked_for)
+    connection.run(Script("after", "true"))
     sudo = "" if settings.user == "root" else "sudo -n -- "
     common = made[0]
     assert not common.is_closed

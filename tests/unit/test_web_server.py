@@ -64,7 +64,7 @@ class Site:
         if action == "receive":
             self.bundles[name] = given["secrets"]["sealed"].removeprefix("sealed ")
             self.faults.pop(name, None)
-        elif action == "settle":
+        elif action == "serve":
             assert name in self.bundles
             self.sites[name] = given["variables"]["text"]
             self.off.discard(name)
@@ -90,17 +90,17 @@ def served(**changes: Any) -> Site:
     return there
 
 
-SETTLED = ["n1 settle", "n2 settle", "n3 settle"]
+SERVED = ["n1 serve", "n2 serve", "n3 serve"]
 
 
 def test_the_first_one_makes_it_and_the_others_get_it() -> None:
     assert Site(spec()).ensure() == [
         "n1 make",
-        "n1 settle",
+        "n1 serve",
         "n2 receive",
-        "n2 settle",
+        "n2 serve",
         "n3 receive",
-        "n3 settle",
+        "n3 serve",
     ]
 
 
@@ -116,20 +116,20 @@ def test_nothing_is_done_where_all_is_well() -> None:
         (
             {"bundles": {"n1": "other"}},
             ("n1: another certificate than on n2",),
-            ["n1 receive", "n1 settle", "n2 make"],
+            ["n1 receive", "n1 serve", "n2 make"],
         ),
         (
             {"bundles": {"n3": ""}, "faults": {"n3": NONE}},
             (f"n3: {NONE}",),
-            ["n1 make", "n3 receive", "n3 settle"],
+            ["n1 make", "n3 receive", "n3 serve"],
         ),
         (
             {"faults": dict.fromkeys(HOSTS, "ends within a month")},
             tuple(f"{name}: ends within a month" for name in HOSTS),
-            ["n1 make", *SETTLED[:1], "n2 receive", "n2 settle", "n3 receive", "n3 settle"],
+            ["n1 make", *SERVED[:1], "n2 receive", "n2 serve", "n3 receive", "n3 serve"],
         ),
-        ({"sites": {"n2": "by hand"}}, ("n2: another site",), ["n2 settle"]),
-        ({"off": {"n2"}}, ("n2: stopped",), ["n2 settle"]),
+        ({"sites": {"n2": "by hand"}}, ("n2: another site",), ["n2 serve"]),
+        ({"off": {"n2"}}, ("n2: stopped",), ["n2 serve"]),
     ],
 )
 def test_what_differs_is_named_and_mended_from_those_that_are_well(
@@ -143,7 +143,7 @@ def test_what_differs_is_named_and_mended_from_those_that_are_well(
 def test_certificates_of_the_operators_own_are_nobodys_to_send() -> None:
     there = Site(spec(generate=False), {"n1": "a", "n2": "b", "n3": "c"})
     ensure(cast(Access, there), there.wanted)
-    assert sorted(there.done) == SETTLED
+    assert sorted(there.done) == SERVED
 
 
 def test_the_names_are_those_of_a_certificate() -> None:

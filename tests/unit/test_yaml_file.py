@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from opennebula.conf import ConfError
-from opennebula.yaml_file import KeyPath, differences, settle
+from opennebula.yaml_file import KeyPath, apply, differences
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"
 LDAP = (SHIPPED / "etc/one/auth/ldap_auth.conf").read_text()
@@ -72,59 +72,59 @@ def at(content: Any, path: KeyPath) -> Any:
     return content
 
 
-@pytest.mark.parametrize(("text", "wishes", "names"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("text", "wanted", "names"), CASES.values(), ids=CASES)
 def test_keys_are_as_wished_and_taken_back_without_a_trace(
-    text: str, wishes: dict[KeyPath, Any], names: tuple[str, ...] | None
+    text: str, wanted: dict[KeyPath, Any], names: tuple[str, ...] | None
 ) -> None:
-    written = settle(text, wishes)
+    written = apply(text, wanted)
     before, after = yaml.safe_load(text) or {}, yaml.safe_load(written)
-    for path, value in wishes.items():
+    for path, value in wanted.items():
         assert at(after, path) == value
-    untouched = before.keys() - {path[0] for path in wishes}
+    untouched = before.keys() - {path[0] for path in wanted}
     assert {key: after[key] for key in untouched} == {key: before[key] for key in untouched}
     if names is not None:
         assert differences(text, written) == names
-    assert settle(written, wishes) == written
+    assert apply(written, wanted) == written
     ended = text if text.endswith("\n") or not text or written == text else f"{text}\n"
-    assert settle(written, {}) == ended
+    assert apply(written, {}) == ended
 
 
 def test_no_character_of_the_rest_changes() -> None:
-    written = settle(GATE, {(":server", ":bind"): "0.0.0.0", (":new",): "x"})
+    written = apply(GATE, {(":server", ":bind"): "0.0.0.0", (":new",): "x"})
     note = '  # opennebula-ha changed: {"key": [":server", ":bind"], "was": " 127.0.0.1"}\n'
     added = '# opennebula-ha added: {"key": [":new"]}\n:new: x\n'
     assert written == (GATE.replace("  :bind: 127.0.0.1", f"{note}  :bind: 0.0.0.0", 1) + added)
 
 
 def test_other_wishes_take_the_place_of_those_before() -> None:
-    first = settle(GATE, {(":server", ":bind"): "10.0.0.1", (":new",): 1})
+    first = apply(GATE, {(":server", ":bind"): "10.0.0.1", (":new",): 1})
     second = {(":server", ":bind"): "10.0.0.2", (":other",): 2}
-    assert settle(first, second) == settle(GATE, second)
+    assert apply(first, second) == apply(GATE, second)
 
 
 def test_what_somebody_edits_meanwhile_stays_and_what_is_ours_is_set_again() -> None:
-    wishes: dict[KeyPath, Any] = {(":server", ":bind"): "10.0.0.1"}
-    by_hand = settle(GATE, wishes).replace("10.0.0.1", "10.0.0.9").replace("5030", "5031")
-    assert differences(by_hand, settle(by_hand, wishes)) == (":server/:bind",)
-    assert settle(by_hand, {}) == GATE.replace("5030", "5031")
+    wanted: dict[KeyPath, Any] = {(":server", ":bind"): "10.0.0.1"}
+    by_hand = apply(GATE, wanted).replace("10.0.0.1", "10.0.0.9").replace("5030", "5031")
+    assert differences(by_hand, apply(by_hand, wanted)) == (":server/:bind",)
+    assert apply(by_hand, {}) == GATE.replace("5030", "5031")
 
 
 def test_symbols_of_ruby_are_written_as_such() -> None:
-    written = settle("", {("s",): {":encryption": ":simple_tls", ":list": [":a"]}})
+    written = apply("", {("s",): {":encryption": ":simple_tls", ":list": [":a"]}})
     assert "  :encryption: :simple_tls\n" in written
     assert "  - :a\n" in written
 
 
 def test_a_note_that_somebody_spoilt_is_none() -> None:
-    assert settle('# opennebula-ha added: {"key" 1}\na: 1\n', {("a",): 2}).endswith("\na: 2\n")
+    assert apply('# opennebula-ha added: {"key" 1}\na: 1\n', {("a",): 2}).endswith("\na: 2\n")
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "- a\n- b\n", "{a: 1}\n", "a: 1\n b: 2\n"])
 def test_what_is_no_yaml_with_keys_is_an_error_with_its_line(text: str) -> None:
     with pytest.raises(ConfError, match=r"^line \d+: "):
-        settle(text, {("x",): "canary"})
+        apply(text, {("x",): "canary"})
 
 
 def test_no_name_of_a_difference_has_a_value() -> None:
-    names = differences(LDAP, settle(LDAP, {("dir",): {":password": "canary"}}))
+    names = differences(LDAP, apply(LDAP, {("dir",): {":password": "canary"}}))
     assert names == ("dir/:password",)

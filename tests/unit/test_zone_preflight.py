@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hosts.models import Host
-from opennebula.membership import FrontEndView
+from opennebula.membership.observed import FrontEndView
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures.preflight.zone_preflight import Foreseen, ZoneChange, judge
 from procedures.specs import ZoneSpec
@@ -107,12 +107,12 @@ def test_who_leaves_a_founder_that_is_still_alone_never_was_in_a_zone(
     highly_available: bool,
 ) -> None:
     wanted: dict[str, Any] = {"zone": {"highly_available": highly_available}}
-    founder = server("n1a1", server_id=-1, running=False, status=None)
+    first = server("n1a1", server_id=-1, running=False, status=None)
     two = ("n1a2", "n1a3")
-    found = judge(change("n1a1", leaving=two, **wanted), [founder], ZoneView((), {}))
+    found = judge(change("n1a1", leaving=two, **wanted), [first], ZoneView((), {}))
     assert found.refusals == ()
     # Of a name that the stack never had nothing is known.
-    found = judge(change("n1a1", leaving=two[:1], **wanted), [founder], ZoneView((), {}))
+    found = judge(change("n1a1", leaving=two[:1], **wanted), [first], ZoneView((), {}))
     assert "n1a3" in refusal(found)
 
 

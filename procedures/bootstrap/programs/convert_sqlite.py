@@ -2,7 +2,7 @@
 """Copy an OpenNebula's tables from SQLite to MariaDB, and compare every row of both.
 
 convert_sqlite describe FILE
-    What the file is: its version, its identity, its users. oned may work with it meanwhile.
+    What the file is: its version, its identity, its users. oned may work with it at the same time.
 convert_sqlite check FILE
     That it is whole.
 convert_sqlite copy FILE DATABASE
@@ -94,7 +94,7 @@ def open_file(path: str) -> sqlite3.Connection:
 
 
 def check(source: sqlite3.Connection) -> None:
-    """See that the file is whole. Nobody else may write it meanwhile."""
+    """See that the file is whole. No other program may write it at the same time."""
     said = [bytes(row[0]).decode() for row in source.execute("PRAGMA quick_check(3)")]
     if said != ["ok"]:
         raise Wrong(

@@ -1,1 +1,1 @@
-"""What this program writes beside oned.conf: one module a subject. Pure: text in, text out."""
+"""The files that this program writes, without oned.conf: one module a subject. Pure."""

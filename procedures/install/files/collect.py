@@ -1,4 +1,4 @@
-"""All files of one front-end that this program sets something in, and what is to be written."""
+"""All files of one front-end that this program sets something in, and what it writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MISSING = ("missing",)
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file that is to be written, or, without a text, removed."""
+    """A file to write, or, without a text, to remove."""
 
     path: str
     text: str
@@ -54,7 +54,7 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
 
 
 def changes(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> list[FileChange]:
-    """What is to be written. Raises HostError where a file cannot be read."""
+    """What to write. Raises HostError if a file cannot be read."""
     found = (_change(seen, file) for file in managed(seen, spec, secrets))
     return [change for change in found if change is not None]
 

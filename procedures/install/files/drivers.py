@@ -21,7 +21,7 @@ def files(spec: Drivers) -> Iterator[ManagedFile]:
         ),
         lambda _before, _after: ("MIGRATE_OPTIONS",),
     )
-    wishes: dict[yaml_file.KeyPath, Any] = {(":keep_empty_bridge",): spec.keep_empty_bridge}
+    wanted: dict[yaml_file.KeyPath, Any] = {(":keep_empty_bridge",): spec.keep_empty_bridge}
     if spec.tproxy:
-        wishes[(":tproxy",)] = list(spec.tproxy)
-    yield ManagedFile(NETWORK, lambda text: yaml_file.settle(text, wishes), yaml_file.differences)
+        wanted[(":tproxy",)] = list(spec.tproxy)
+    yield ManagedFile(NETWORK, lambda text: yaml_file.apply(text, wanted), yaml_file.differences)

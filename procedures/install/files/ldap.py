@@ -1,4 +1,4 @@
-"""LDAP, as its driver reads it each time that somebody logs in."""
+"""LDAP, as its driver reads it at each login."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -20,15 +20,15 @@ def files(
     spec: LdapSpec, passwords: Mapping[str, str], present: Iterable[str]
 ) -> Iterator[ManagedFile]:
     """The servers, and of each mapping of groups a file; ``present``: those that are there."""
-    wishes: dict[yaml_file.KeyPath, Any] = {
+    servers: dict[yaml_file.KeyPath, Any] = {
         (name,): {**server, **({PASSWORD: passwords[name]} if name in passwords else {})}
         for name, server in spec.servers.items()
     }
     if spec.choice:
-        wishes |= {(key,): spec.choice.get(key) for key in CHOICES}
+        servers |= {(key,): spec.choice.get(key) for key in CHOICES}
     yield ManagedFile(
         SERVERS,
-        lambda text: yaml_file.settle(text, wishes),
+        lambda text: yaml_file.apply(text, servers),
         yaml_file.differences,
         owner="root:oneadmin" if passwords else "",
         mode="640" if passwords else "",

@@ -21,7 +21,7 @@ class ManagedFile:
     package: str = "opennebula"
     """What brings the file; nothing: this program makes it."""
     restarts: str = ""
-    """The unit that reads it when it starts; nothing: whoever reads it does so each time, or the
+    """The unit that reads it when it starts; nothing: it is read each time, or the
     rollout restarts oned."""
     owner: str = ""
     mode: str = ""
@@ -35,7 +35,7 @@ HEADER = "# Written by opennebula-ha.\n"
 
 
 def ours(text: str, wanted: str) -> str:
-    """A whole file of ours; without anything wanted none, but somebody else's stays."""
+    """A whole file of ours; without anything wanted none, but one that is not ours stays."""
     if wanted:
         head, rest = _program_head(wanted)
         return head + HEADER + rest

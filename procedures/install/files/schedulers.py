@@ -16,11 +16,11 @@ def files(spec: Schedulers) -> Iterator[ManagedFile]:
     """Of the rank scheduler and of the distributed resource scheduler."""
     yield ManagedFile(
         RANK,
-        lambda text: managed_settings.settle(text, spec.rank),
+        lambda text: managed_settings.apply(text, spec.rank),
         managed_settings.differences,
     )
-    wishes = _keys(spec.drs)
-    yield ManagedFile(DRS, lambda text: yaml_file.settle(text, wishes), yaml_file.differences)
+    wanted = _keys(spec.drs)
+    yield ManagedFile(DRS, lambda text: yaml_file.apply(text, wanted), yaml_file.differences)
 
 
 def _keys(drs: Mapping[str, Any]) -> dict[yaml_file.KeyPath, Any]:

@@ -22,7 +22,7 @@ LIMITS = {
     for feature, unit in FEATURES.items()
     if feature != "gui"
 }
-"""How often the units may start that Raft's hook starts on whoever leads."""
+"""How often the units may start that Raft's hook starts on the leader."""
 PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values())
 
 # Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
@@ -61,7 +61,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             token[("token_remote_support",)] = one_token
         yield ManagedFile(
             SUNSTONE,
-            lambda text: yaml_file.settle(text, token),
+            lambda text: yaml_file.apply(text, token),
             yaml_file.differences,
             package=FEATURES["gui"],
             restarts=FEATURES["gui"],
@@ -73,36 +73,36 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
 
 def _gate(text: str, spec: InstallationSpec) -> str:
     address = spec.bind.get("gate", _ANY[0])
-    wishes: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
+    wanted: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
     # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
-    # which looks at :server alone, and where that is missing listens where nobody looks for it.
+    # which looks at :server alone, and without it listens where no client looks for it.
     if _read(text, ":host") is not None:
-        wishes[(":host",)] = address
-        wishes[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
+        wanted[(":host",)] = address
+        wanted[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
     if "flow" in spec.features:
-        wishes[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
-    return yaml_file.settle(text, wishes)
+        wanted[(":oneflow_server",)] = _at(text, ":oneflow_server", _FLOW_URL, spec, "flow")
+    return yaml_file.apply(text, wanted)
 
 
 def _listening(text: str, address: str) -> str:
-    return yaml_file.settle(text, {(":host",): address})
+    return yaml_file.apply(text, {(":host",): address})
 
 
 def _fireedge(text: str, spec: InstallationSpec) -> str:
-    wishes: dict[yaml_file.KeyPath, Any] = {}
+    wanted: dict[yaml_file.KeyPath, Any] = {}
     if any(vip.is_ipv6 for vip in spec.vips):
-        wishes[("host",)] = "::"
+        wanted[("host",)] = "::"
     if "flow" in spec.features:
-        wishes[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
+        wanted[("oneflow_server",)] = _at(text, "oneflow_server", _FLOW_URL, spec, "flow")
     if "form" in spec.features:
-        wishes[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
-    return yaml_file.settle(text, wishes)
+        wanted[("oneform_server",)] = _at(text, "oneform_server", _FORM_URL, spec, "form")
+    return yaml_file.apply(text, wanted)
 
 
 def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:
-    """The URL that stands there, or would, with the host at which that feature is to be found.
+    """The URL that stands there, or would, with the host at which that feature is found.
 
-    It runs beside the leader alone, while FireEdge runs everywhere.
+    It runs on the leader alone, while FireEdge runs everywhere.
     """
     address = spec.bind.get(feature, _ANY[0])
     if address in _ANY:
@@ -117,6 +117,6 @@ def _read(text: str, key: str) -> Any:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
-        # Whoever edits it says what is wrong with it.
+        # The module that edits it says what is wrong with it.
         return None
     return content.get(key) if isinstance(content, dict) else None

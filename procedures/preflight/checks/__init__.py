@@ -1,69 +1,20 @@
-"""What is found beforehand to be wrong with the front-ends.
+"""The preflight checks: what is wrong with the front-ends before anything changes.
 
-Pure: what was seen goes in, findings come out.
+Pure: what was seen goes in, findings come out. Each module of this package is loaded, and each
+function marked ``always`` or ``skippable`` is a check.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection
+from importlib import import_module
+from pkgutil import iter_modules
 
 from hosts.errors import HostError
-from procedures.preflight.checks.blank import blank
-from procedures.preflight.checks.clock import clock
-from procedures.preflight.checks.conversion import conversion
-from procedures.preflight.checks.grpc import grpc
-from procedures.preflight.checks.host import (
-    disk,
-    distribution,
-    listeners,
-    mandatory_access,
-    memory,
-    systemd,
-)
-from procedures.preflight.checks.logins import logins
-from procedures.preflight.checks.network import interface, names, ports, service_ports, vip
-from procedures.preflight.checks.others import (
-    cloud_init,
-    database_server,
-    locale,
-    own_name,
-    password_policy,
-    proxy,
-    vip_managers,
-)
-from procedures.preflight.checks.renamed import renamed
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import ALWAYS, SKIPPABLE, Finding, Site, Weight
 
-Rule = Callable[[Site], Iterator[Finding]]
+__all__ = ["SKIPPABLE", "findings"]
 
-SKIPPABLE: Mapping[str, Rule] = {
-    "clock": clock,
-    "disk": disk,
-    "interface": interface,
-    "listeners": listeners,
-    "locale": locale,
-    "logins": logins,
-    "memory": memory,
-    "names": names,
-    "own_name": own_name,
-    "password_policy": password_policy,
-    "ports": ports,
-    "proxy": proxy,
-    "service_ports": service_ports,
-    "vip": vip,
-    "vip_managers": vip_managers,
-}
-"""By the name that the config skips them with."""
-
-_ALWAYS: tuple[Rule, ...] = (
-    renamed,
-    blank,
-    conversion,
-    distribution,
-    systemd,
-    mandatory_access,
-    cloud_init,
-    database_server,
-    grpc,
-)
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
 
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
@@ -77,7 +28,7 @@ def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
         for name, error in site.silent.items()
         if site.may_have_zone or name in site.change.new
     ]
-    for rule in _ALWAYS:
+    for rule in ALWAYS:
         found += rule(site)
     for name, rule in SKIPPABLE.items():
         if name not in skip:

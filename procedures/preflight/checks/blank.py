@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from procedures.facts.signs import refusal
-from procedures.preflight.context import Finding, Site
+from procedures.preflight.context import Finding, Site, always
 
 
+@always
 def blank(site: Site) -> Iterator[Finding]:
     """No host that is looked at holds something that is not this stack's."""
     for name, seen in site.seen.items():

@@ -1,24 +1,25 @@
 """How far the clocks of the front-ends are apart.
 
-Raft asks no clock. But logs are read side by side, and what one server gives out with the second
-at which it ends is to be good on all of them: login tokens, of which GUI, Gate and Flow have many.
+Raft uses no clock. But logs are compared, and what one server issues with an expiry time must be
+valid on all of them: login tokens, of which GUI, Gate and Flow have many.
 """
 
 from collections.abc import Iterator
 from statistics import median_low
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, skippable
 from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
 """Seconds that are worth a warning: hosts that ask a time server are a hundredth of that apart."""
 APART = 30.0
-"""Seconds that are too many: after a failover a one-time code of the GUI's login is none any more.
+"""Seconds that are too many: after a failover a one-time code of the GUI's login is invalid.
 And who asks no time server is further apart each day.
 """
 
 
+@skippable
 def clock(site: Site) -> Iterator[Finding]:
     """Hosts that have their place in the zone already are not refused for it."""
     clocks = {name: one.ground.clock for name, one in site.seen.items()}
@@ -31,20 +32,20 @@ def clock(site: Site) -> Iterator[Finding]:
     if apart <= CLOSE:
         return
     usual = median_low(one.ahead for one in clocks.values())
-    # What is in the config of the time is about to mend it.
-    hinders = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
+    # The time settings in the config are about to correct it.
+    refuses = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
     wrong = max((first, last), key=lambda name: abs(clocks[name].ahead - usual))
     yield Finding(
         HostError(
-            # Of two, nobody knows which one.
+            # Of two, it is unknown which one.
             wrong if len(clocks) > 2 else ", ".join(sorted(clocks)),
             "compare the clocks",
-            expected=f"at most {APART if hinders else CLOSE:.0f} s between the front-ends",
+            expected=f"at most {APART if refuses else CLOSE:.0f} s between the front-ends",
             seen=", ".join(_offset(name, one, usual) for name, one in sorted(clocks.items())),
             remedy="have all front-ends ask the same time servers: timedatectl says whether they"
             " do, and opennebula-ha:ntp tells chrony or systemd-timesyncd whom to ask",
         ),
-        Weight.REFUSAL if hinders else Weight.WARNING,
+        Weight.REFUSAL if refuses else Weight.WARNING,
     )
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from procedures.bootstrap.convert_database import refusal
-from procedures.preflight.context import Finding, Site
+from procedures.preflight.context import Finding, Site, always
 
 
+@always
 def conversion(site: Site) -> Iterator[Finding]:
     """Of one front-end alone, outside any zone, with the version that is there."""
     holding = {name for name, one in site.seen.items() if one.holds_data}

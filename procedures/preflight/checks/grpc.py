@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from hosts.errors import HostError
 from opennebula.api import has_grpc
 from opennebula.zone import ServerEntry
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, always
 
 _REMEDY = (
     "OpenNebula cannot change an entry: have the front-ends leave and join again, two at a time"
 )
 
 
+@always
 def grpc(site: Site) -> Iterator[Finding]:
     """Say at the first ``up`` of a stack what its zone does otherwise than the config says."""
     if site.change.before is not None or not has_grpc(site.spec.version):

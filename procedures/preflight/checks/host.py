@@ -9,13 +9,13 @@ from opennebula import packages
 from opennebula import ports as at
 from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
-from procedures.preflight.context import Finding, HostReport, Site, Weight
+from procedures.preflight.context import Finding, HostReport, Site, Weight, always, skippable
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 LEAST_MEMORY = 512 * MIB
-"""MariaDB, oned and its drivers do not fit into less beside the system."""
+"""MariaDB, oned and its drivers do not fit into less next to the system."""
 GOOD_MEMORY = 2 * GIB
 """What one-deploy gives the front-ends that it makes."""
 UNCOUNTED = 0.1
@@ -34,7 +34,7 @@ class Need:
 PACKAGES = (Need("/usr", "packages", 1536 * MIB), Need("/var/cache", "what is fetched", 512 * MIB))
 """OpenNebula with its Ruby and Node, MariaDB, and what they need."""
 MARIADB = Need("/var/lib/mysql", "the database", GIB)
-"""Its own files, a log of 250000 records, and the copy that comes beside the former database."""
+"""Its own files, a log of 250000 records, and the copy that comes next to the former database."""
 SQLITE = Need("/var/lib/one", "the database", GIB)
 DUMPS = Need("/var/backups", "dumps", 512 * MIB)
 STAGED = (
@@ -48,6 +48,7 @@ MARIADB_PORT = 3306
 _DATABASES = {family.database for family in FAMILIES}
 
 
+@always
 def distribution(site: Site) -> Iterator[Finding]:
     """There are packages for it."""
     for name in site.fresh:
@@ -58,6 +59,7 @@ def distribution(site: Site) -> Iterator[Finding]:
             yield Finding(error)
 
 
+@always
 def systemd(site: Site) -> Iterator[Finding]:
     """Services are its units."""
     for name in site.fresh:
@@ -73,6 +75,7 @@ def systemd(site: Site) -> Iterator[Finding]:
             )
 
 
+@always
 def mandatory_access(site: Site) -> Iterator[Finding]:
     """Not in the way by itself: it is good to know of when something is denied."""
     for name in site.fresh:
@@ -93,25 +96,27 @@ def _access(name: str, what: str, how: str) -> HostError:
     )
 
 
+@skippable
 def memory(site: Site) -> Iterator[Finding]:
     """Enough to work; and as much as others give a front-end."""
     for name in site.fresh:
         there = site.seen[name].ground.memory
         if there >= GOOD_MEMORY * (1 - UNCOUNTED):
             continue
-        hinders = there < LEAST_MEMORY * (1 - UNCOUNTED)
+        refuses = there < LEAST_MEMORY * (1 - UNCOUNTED)
         yield Finding(
             HostError(
                 name,
                 "check the memory",
-                expected=f"{_size(LEAST_MEMORY if hinders else GOOD_MEMORY)} for a front-end",
+                expected=f"{_size(LEAST_MEMORY if refuses else GOOD_MEMORY)} for a front-end",
                 seen=_size(there),
                 remedy=f"give {name} more memory",
             ),
-            Weight.REFUSAL if hinders else Weight.WARNING,
+            Weight.REFUSAL if refuses else Weight.WARNING,
         )
 
 
+@skippable
 def disk(site: Site) -> Iterator[Finding]:
     """Room for what is to come: what shares a file system shares its room."""
     for name, seen in site.seen.items():
@@ -149,8 +154,9 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
         yield Need(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
 
 
+@skippable
 def listeners(site: Site) -> Iterator[Finding]:
-    """Nobody else is where a service of ours will be."""
+    """No other program is where a service of ours will be."""
     wanted = dict.fromkeys(site.spec.core_ports, "opennebula")
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site
+from procedures.preflight.context import Finding, Site, skippable
 
 Sshd = Mapping[str, Sequence[str]]
 """Settings as ``sshd -T`` prints them, by name in lower case; several values of one in order."""
 
 
+@skippable
 def logins(site: Site) -> Iterator[Finding]:
     """Each new front-end lets in those that may send it data: the account that we log in as."""
     for name in sorted(site.fresh):

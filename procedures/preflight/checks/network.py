@@ -8,12 +8,13 @@ from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
 from procedures.facts.observe import NO_ADDRESS, wrong_names
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, skippable
 
 OPEN = "open"
 REFUSED = "Connection refused"
 
 
+@skippable
 def names(site: Site) -> Iterator[Finding]:
     """Each finds the others by name, unless what we write into /etc/hosts will say it."""
     if len(site.spec.hosts) < 2:
@@ -52,6 +53,7 @@ def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dic
     return {name: at for name, at in wrong.items() if at != NO_ADDRESS}
 
 
+@skippable
 def ports(site: Site) -> Iterator[Finding]:
     """SSH, by which data go from one to another, and oned.
 
@@ -70,8 +72,9 @@ def ports(site: Site) -> Iterator[Finding]:
             yield Finding(found.error, Weight.WARNING)
 
 
+@skippable
 def service_ports(site: Site) -> Iterator[Finding]:
-    """What runs beside oned; where nothing gets through at all, that is said already."""
+    """What runs next to oned; if nothing gets through at all, that is reported already."""
     features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
@@ -95,7 +98,7 @@ def _unreached(
     site: Site, target: str, sources: list[str], wanted: dict[int, str]
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
-    # Where nobody listens yet, it is the host itself that refuses: the way is free.
+    # Where no program listens yet, it is the host itself that refuses: the way is free.
     kept = {port for port, one in there.listening.items() if one.answers_at(address)}
     kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -122,6 +125,7 @@ def _unreached(
     )
 
 
+@skippable
 def interface(site: Site) -> Iterator[Finding]:
     """Each VIP's own, with an address of the front-end's in the VIP's subnet.
 
@@ -174,8 +178,9 @@ def interface(site: Site) -> Iterator[Finding]:
             )
 
 
+@skippable
 def vip(site: Site) -> Iterator[Finding]:
-    """Nobody but the front-ends answers for any of them."""
+    """No host but the front-ends answers for any of them."""
     grounds = [one.ground for one in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
     own = {mac for one in grounds for mac in one.macs}

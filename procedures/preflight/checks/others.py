@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, Weight
+from procedures.preflight.context import Finding, Site, Weight, always, skippable
 
 _MANAGERS = {
     "keepalived": "it moves addresses by itself: take this VIP out of its configuration",
@@ -17,6 +17,7 @@ _MANAGERS = {
 _POLICIES = ("simple_password_check", "cracklib_password_check", "validate_password")
 
 
+@skippable
 def own_name(site: Site) -> Iterator[Finding]:
     """Each host finds itself by the name that it has, or is about to get."""
     for name in sorted(site.fresh):
@@ -37,6 +38,7 @@ def own_name(site: Site) -> Iterator[Finding]:
         )
 
 
+@always
 def cloud_init(site: Site) -> Iterator[Finding]:
     """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
     for name in sorted(site.fresh):
@@ -57,6 +59,7 @@ def cloud_init(site: Site) -> Iterator[Finding]:
         )
 
 
+@skippable
 def locale(site: Site) -> Iterator[Finding]:
     """Each host has the locales that the stack sets: with another one each login would warn."""
     before = site.change.before.locales if site.change.before else ()
@@ -86,6 +89,7 @@ def _plain(name: str) -> str:
     return f"{language}.{charset.lower().replace('-', '')}"
 
 
+@skippable
 def proxy(site: Site) -> Iterator[Finding]:
     """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
     wanted = {
@@ -140,8 +144,9 @@ def _without_password(url: str) -> str:
     return re.sub(r"//[^@/]*@", "//…@", url)
 
 
+@skippable
 def vip_managers(site: Site) -> Iterator[Finding]:
-    """Nobody else configures a VIP; and who manages its interface is good to know of."""
+    """Nothing else configures a VIP; and what manages its interface is good to know."""
     for name, seen in sorted(site.seen.items()):
         vips = site.change.vips_of(name)
         for vip in vips:
@@ -172,6 +177,7 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                 )
 
 
+@always
 def database_server(site: Site) -> Iterator[Finding]:
     """MariaDB, of one release: its packages remove MySQL, and an old one rejects a new dump."""
     if not site.spec.database.is_mariadb:
@@ -212,6 +218,7 @@ _MYSQL = re.compile(r"(?:mysql|percona)-(?:community-|server-)?server(?:-core)?(
 """Packages of other servers; default-mysql-server is MariaDB."""
 
 
+@skippable
 def password_policy(site: Site) -> Iterator[Finding]:
     """MariaDB takes the password of the stack's account."""
     for name in sorted(site.fresh):

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site
+from procedures.preflight.context import Finding, Site, always
 
 
+@always
 def renamed(site: Site) -> Iterator[Finding]:
     """No host leaves the stack under one name and joins it under another in the same ``up``.
 

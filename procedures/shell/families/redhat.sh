@@ -41,7 +41,7 @@ END
     [ -z "$token" ] || printf '%s\n' "username=${token%%:*}" "password=${token#*:}"
     [ "$2" != pinned ] || echo "$pins"
 }
-# With the repository that is on trial beside all others.
+# With the repository that is on trial next to all others.
 dnf_on_trial() {
     if [ ! -e "$trial/parts" ]; then
         others_of "$(dirname "$source_file")" "$trial/parts"

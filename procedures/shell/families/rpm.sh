@@ -64,26 +64,14 @@ install_files() {
     [ -z "$done" ]
 }
 
-# rpm puts a package's own file in the place of a changed one, and keeps that beside it: OpenNebula's
+# rpm puts a package's own file in the place of a changed one, and keeps that next to it: OpenNebula's
 # packages do not ask for better. What was changed stays, also where a crash comes in between.
 keep_configuration() {
-    rm -rf "$kept.partial"
-    mkdir -p "$kept.partial"
+    rm -rf "$kept_configuration.partial"
+    mkdir -p "$kept_configuration.partial"
     { rpm -qac 'opennebula*' | grep '^/' || true; } | sort -u | while read -r file; do
-        [ ! -f "$file" ] || cp -a --parents -t "$kept.partial" "$file"
+        [ ! -f "$file" ] || cp -a --parents -t "$kept_configuration.partial" "$file"
     done
-    rm -rf "$kept"
-    mv "$kept.partial" "$kept"
+    rm -rf "$kept_configuration"
+    mv "$kept_configuration.partial" "$kept_configuration"
 }
-bring_back_configuration() {
-    local file
-    [ -e "$kept" ] || return 0
-    while IFS= read -r -d '' file; do
-        if ! cmp -s "$kept$file" "$file" && cmp -s "$kept$file" "$file.rpmsave"; then
-            [ ! -e "$file" ] || mv "$file" "$file.rpmnew"
-            mv "$file.rpmsave" "$file"
-        fi
-    done < <(find "$kept" -type f -printf '/%P\0')
-    rm -rf "$kept"
-}
-[ -z "$exclusive" ] || bring_back_configuration

@@ -10,7 +10,7 @@ lock_holder() { # STATUS
 zypper() {
     env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "$@"
 }
-# The solver did it, but wants a reboot (102) or itself anew (103), or a repository was left out (106).
+# The solver did it, but wants a reboot (102) or itself again (103), or a repository was left out (106).
 did() { "$@" || case $? in 102 | 103 | 106) ;; *) return 1 ;; esac }
 locked_names() { sed -n 's/^solvable_name: *//p' "$lock_file" 2>/dev/null || true; }
 prepare() {
@@ -46,7 +46,7 @@ repo_gpgcheck=1
 gpgkey=file://$1
 END
 }
-# With the repository that is on trial beside all others. Under its own name it would be taken for the
+# With the repository that is on trial next to all others. Under its own name it would be taken for the
 # one that is there.
 zypper_on_trial() {
     if [ ! -e "$trial/parts" ]; then

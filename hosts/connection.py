@@ -41,13 +41,13 @@ _WRITTEN = "/ /etc /run /tmp /var /var/{backups,cache/{apt,dnf,zypp},lib,lib/mys
 """Where our work writes: each may be a disk of its own."""
 
 _HELD_BY_ANOTHER = 75
-"""What flock is to end with where somebody else has the lock."""
+"""flock's exit status if another program holds the lock."""
 
 RETRY_AFTER = 5.0
 """Seconds after which a host that could not be reached is tried again."""
 
 
-class Session:
+class Connection:
     """A connection that is verified, logged in and kept until the end of the operation."""
 
     def __init__(self, host: Host, settings: SshSettings) -> None:
@@ -135,7 +135,7 @@ class Session:
     def hold(self, path: str, timeout: float) -> Iterator[None]:
         """Hold a lock file on the host; it falls with the connection, whatever ends it.
 
-        Who holds it already goes on: a thread does not wait for itself.
+        A thread that holds it already does not wait for itself.
         """
         title = f"take the lock {path}"
         holder = (path, threading.get_ident())
@@ -185,7 +185,7 @@ class Session:
     ) -> paramiko.Channel:
         """A stream from the host to a port of its own loopback, or of another host.
 
-        Raises OSError where nobody listens.
+        Raises OSError if no program listens there.
         """
         try:
             channel = self._transport().open_channel(
@@ -293,7 +293,7 @@ class Session:
     def _no_shell(self, ended: Ended) -> HostError:
         """Return the error of a command that the login shell or sudo did not run."""
         lines = [line for line in ended.stderr.splitlines() if line.strip()]
-        # Sudo also complains of what it goes on with, such as a name that does not resolve.
+        # Sudo also reports what does not stop it, such as a name that does not resolve.
         sudo = [
             line for line in lines if line.startswith("sudo:") and "unable to resolve" not in line
         ]
@@ -472,7 +472,7 @@ class Session:
         if self._settings.bastion is None:
             return None
         user, name, port = parse_bastion(self._settings.bastion, self.user)
-        gate = Session(
+        gate = Connection(
             Host.model_validate(
                 {"name": name, "address": name, "ssh": {"user": user, "port": port}}
             ),

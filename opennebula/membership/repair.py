@@ -1,16 +1,16 @@
 """In which order servers of a zone are repaired, so that the zone keeps its quorum. Pure.
 
-A server that is repaired is down meanwhile. So those that do not follow the leader come first:
+A server is down during its repair. So those that do not follow the leader come first:
 their repair takes nothing from the quorum, and each adds one server to it. Of those that follow,
 one that runs with another server's SERVER_ID comes first: in an election its vote may count twice.
-The leader comes last: whoever leads after it has the zone's data then.
+The leader comes last: the next leader has the zone's data then.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from opennebula.membership import Refusal
+from opennebula.membership.observed import Refusal
 from opennebula.zone import quorum
 
 

@@ -1,4 +1,5 @@
 # Give a stopped oned its SERVER_ID and the zone's present list of servers.
+#: use configuration mariadb oned
 #: db_name
 #: zone: the zone's body as the leader has it, or nothing
 #: secret oned_conf

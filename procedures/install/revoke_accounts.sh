@@ -1,9 +1,14 @@
 # Clean up the database's accounts once every oned logs in as the stack wants it.
+#: use database_account mariadb
 #: owners: names whose accounts for other hosts than this one are removed
 #: ours: lines of SHOW GRANTS that are rights to our database
 #: former: another account, as SQL has it, or nothing
 #: grant: the beginning of our own grant
 #: secret account: SQL
+quoted() { # TEXT, as a string in SQL
+    local text=${1//\\/\\\\}
+    printf "'%s'" "${text//\'/\'\'}"
+}
 sql <<<"$account"
 [ -z "$former" ] || drop_account "$former" "$grant"
 # Whether it has rights, and none to anybody else's database.

@@ -1,0 +1,73 @@
+"""Plan how one front-end becomes a server of a zone that works. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.zone import ServerEntry
+
+
+@dataclass(frozen=True)
+class JoinPlan:
+    """How one front-end becomes, or is seen to be, a server of a zone that works."""
+
+    seed: bool = False
+    register: bool = False
+    start: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+def plan_join(
+    host: FrontEndView,
+    leader: FrontEndView,
+    pool: Sequence[ServerEntry],
+    *,
+    resync: Sequence[str] = (),
+    seeded: bool = False,
+) -> JoinPlan | Refusal:
+    """What this front-end lacks to be a server of the zone that ``leader`` leads.
+
+    ``resync`` says why a server that is one is to get the leader's data and keys once more;
+    ``seeded``: this run has given it those of a moment ago.
+    """
+    entry = next((entry for entry in pool if entry.name == host.name), None)
+    if host.has_content and host.identity != leader.identity:
+        return Refusal(
+            expected="an empty database, or a copy of this zone's",
+            seen="a database of another OpenNebula",
+            remedy="if nothing in it is needed, stop opennebula there, drop the database and move"
+            " /var/lib/one/.one to another place",
+            host=host.name,
+        )
+    if entry is None:
+        if host.running and host.has_content:
+            return Refusal(
+                expected="opennebula stopped on a host that is not in the zone",
+                seen="a running oned on a copy of the zone's database",
+                remedy="systemctl disable --now opennebula there, then run up again",
+                host=host.name,
+            )
+        has_copy = seeded and host.has_content and not _fell_out(host, leader)
+        return JoinPlan(seed=not has_copy, register=True, start=True)
+    if host.has_content and resync:
+        return JoinPlan(seed=True, start=True, reasons=tuple(resync))
+    reasons = _why_anew(host, leader, entry)
+    if reasons:
+        return JoinPlan(seed=True, start=True, reasons=reasons)
+    fits = host.status is not None and host.status.server_id == entry.id
+    return JoinPlan(start=not (host.running and fits))
+
+
+def _why_anew(host: FrontEndView, leader: FrontEndView, entry: ServerEntry) -> tuple[str, ...]:
+    if not host.has_content:
+        return ("its database is empty",)
+    if host.server_id != entry.id:
+        return ("it has no valid SERVER_ID",)
+    if _fell_out(host, leader):
+        return (f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}",)
+    return ()
+
+
+def _fell_out(host: FrontEndView, leader: FrontEndView) -> bool:
+    # The leader gives a record out only with the one before it.
+    return max(host.log_index, 1) < leader.log_begins

@@ -1,0 +1,83 @@
+"""Whether servers can leave a zone that keeps its quorum. Pure."""
+
+from collections.abc import Collection, Sequence
+
+from opennebula.membership.observed import Refusal
+from opennebula.zone import State, ZoneView, quorum
+
+
+def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:
+    """Whether those servers can leave one after the other; asked before anything is touched.
+
+    Every server that stays must be up. With ``allow_degraded`` it is enough that those that are
+    up remain a majority at each step: then one more failure stops the zone.
+    """
+    pool = [entry.name for entry in view.pool]
+    staying = [name for name in pool if name not in leaving]
+    up = [
+        name
+        for name in staying
+        if (status := view.statuses.get(name)) and status.state in (State.FOLLOWER, State.LEADER)
+    ]
+    down = [name for name in staying if name not in up]
+    if not down:
+        return None
+    if not allow_degraded:
+        return Refusal(
+            expected="every front-end that stays up before others leave",
+            seen=f"{', '.join(down)} down",
+            remedy=f"bring {', '.join(down)} back, or name it under opennebula-ha:lost;"
+            " opennebula-ha:allow_degraded: true does without it, and then one more failure"
+            " stops the zone",
+            host=down[0],
+        )
+    for size in range(len(pool), len(staying), -1):
+        if len(up) < quorum(size):
+            return Refusal(
+                expected=f"{quorum(size)} of {size} servers up while one of them leaves",
+                seen=f"{len(up)} ({', '.join(up) or 'none'})",
+                remedy="bring the others back first: the zone would lose quorum",
+                host=down[0],
+            )
+    return None
+
+
+def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusal | None:
+    """Whether that server can leave with quorum kept all along; the reason where it cannot.
+
+    Between its stop and its deletion the others must be a majority of the pool with it. Of these
+    none may be ``dead``, its host without an answer: each leave of a living one would bring the
+    zone nearer to its end. One that is merely stopped is about to leave, too, or to be started.
+    """
+    if dead:
+        names = ", ".join(sorted(dead))
+        return Refusal(
+            expected=f"every other server's host up while {name} leaves",
+            seen=f"no answer from {names}",
+            remedy=f"bring {names} back, or name it under opennebula-ha:lost where it is gone for"
+            " good; opennebula-ha:allow_degraded: true does without it",
+            host=name,
+        )
+    others = [entry.name for entry in view.pool if entry.name != name]
+    up = [
+        other
+        for other in others
+        if (status := view.statuses.get(other)) and status.state in (State.FOLLOWER, State.LEADER)
+    ]
+    # Of two, one is enough: the leader takes the entry of the other out by itself.
+    needed = quorum(len(view.pool)) if len(others) > 1 else 1
+    if not others:
+        return Refusal(
+            expected="another server in the zone",
+            seen=f"{name} alone",
+            remedy="destroy the stack to take the whole zone down",
+            host=name,
+        )
+    if len(up) < needed:
+        return Refusal(
+            expected=f"{needed} of {len(view.pool)} servers up without {name}",
+            seen=f"{', '.join(up) or 'none'} up",
+            remedy="bring the others back first: without them the zone would lose quorum",
+            host=name,
+        )
+    return None

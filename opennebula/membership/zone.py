@@ -1,0 +1,344 @@
+"""Plan the zone of all front-ends from what each of them shows. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from opennebula.membership.observed import FrontEndView, Refusal
+from opennebula.membership.steps import (
+    Adopt,
+    AssignServerId,
+    Bootstrap,
+    RefreshServerList,
+    Register,
+    Restore,
+    Retire,
+    Seed,
+    SeedAhead,
+    StartStandalone,
+    StartTogether,
+    ZoneStep,
+)
+from opennebula.zone import (
+    STANDALONE_ID,
+    ServerEntry,
+    endpoint,
+    host_in,
+    is_address,
+    quorum,
+)
+
+
+def plan_zone(
+    front_ends: Sequence[FrontEndView],
+    *,
+    highly_available: bool,
+    leaving: Sequence[str] = (),
+    restoring: bool = False,
+    existed: bool = False,
+) -> list[ZoneStep] | Refusal:
+    """The steps from what is there to a zone of all these front-ends, or why not.
+
+    ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
+    that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
+    they can still be reached. ``restoring``: if no host holds a database, there is a dump.
+    ``existed``: the stack knows of a zone; it is not begun a second time without its data.
+    """
+    known = {*leaving, *(host.name for host in front_ends)}
+    hosts = sorted(front_ends, key=lambda host: host.name)
+    standalone = [host for host in hosts if host.is_standalone]
+    members = [host for host in hosts if host.is_member]
+    elsewhere = len(standalone) == 1 and standalone[0].name in leaving
+    if not highly_available and (members or elsewhere or (standalone and standalone[0].pool)):
+        return _retire([*members, *standalone], leaving)
+    if members and any(host.leads for host in members):
+        return _adopt(hosts, members, known, leaving)
+    if len(standalone) > 1:
+        return Refusal(
+            expected="at most one front-end with a database of its own",
+            seen=f"{_names(standalone)} each hold one",
+            remedy="decide which one is the zone's; on the others stop opennebula, drop the"
+            " database and move /var/lib/one/.one to another place, or take them off the list",
+        )
+    if not standalone and not members:
+        return _begin(
+            hosts,
+            leaving,
+            highly_available=highly_available,
+            restoring=restoring,
+            existed=existed,
+        )
+    if standalone:
+        return _convert(hosts, standalone[0], members, known, highly_available=highly_available)
+    return _resume(members, known)
+
+
+def _begin(
+    hosts: Sequence[FrontEndView],
+    leaving: Sequence[str],
+    *,
+    highly_available: bool,
+    restoring: bool,
+    existed: bool,
+) -> list[ZoneStep] | Refusal:
+    unseen = ", ".join(sorted({*leaving} - {host.name for host in hosts}))
+    if unseen:
+        return Refusal(
+            expected=f"{unseen} within reach: the zone's database may be there",
+            seen="no answer, and no database on the others",
+            remedy=f"bring it back; or, where it is gone for good, name {unseen} under"
+            " opennebula-ha:lost and restore the zone from a dump (make restore)",
+            host=unseen,
+        )
+    servers = [host for host in hosts if host.server_id != STANDALONE_ID]
+    if servers and not restoring:
+        return Refusal(
+            expected="a database on the zone's servers",
+            seen=f"none anywhere, with a SERVER_ID on {_names(servers)}",
+            remedy="start MariaDB where it is down, and correct opennebula-ha:db_name if it"
+            " changed; if the data are lost, restore them from a dump (make restore), or set"
+            " SERVER_ID to -1 in /etc/one/oned.conf to begin without any",
+            host=servers[0].name,
+        )
+    if existed and not restoring:
+        return Refusal(
+            expected="the data of the zone that this stack has",
+            seen=f"no database on {_names(hosts)}",
+            remedy="bring back the host that holds it; where the data are lost, restore them from a"
+            " dump (make restore), or destroy the stack first to begin without any",
+        )
+    first = hosts[0].name
+    steps: list[ZoneStep] = [Restore(first) if restoring else Bootstrap(first)]
+    return steps + _bootstrap(hosts, first, ()) if highly_available else steps
+
+
+def _bootstrap(
+    hosts: Sequence[FrontEndView], first: str, pool: Sequence[ServerEntry]
+) -> list[ZoneStep]:
+    names = [first, *(host.name for host in hosts if host.name != first)]
+    listed = {entry.name for entry in pool}
+    steps: list[ZoneStep] = []
+    missing = tuple(name for name in names if name not in listed)
+    if missing:
+        steps.append(Register(first, missing))
+    return [
+        *steps,
+        Seed(first, tuple(names[1:])),
+        AssignServerId(first),
+        StartTogether(tuple(sorted(names))),
+    ]
+
+
+def _convert(
+    hosts: Sequence[FrontEndView],
+    first: FrontEndView,
+    members: Sequence[FrontEndView],
+    known: AbstractSet[str],
+    *,
+    highly_available: bool,
+) -> list[ZoneStep] | Refusal:
+    running = [host for host in members if host.running]
+    if running:
+        return Refusal(
+            expected=f"{_names(running)} stopped while {first.name} still runs outside the zone",
+            seen="oned running on both",
+            remedy=f"find out which of them serves; then stop opennebula on {first.name} or set"
+            " its SERVER_ID",
+            host=first.name,
+        )
+    strange = [host for host in members if host.identity != first.identity]
+    if strange:
+        return Refusal(
+            expected=f"databases that are copies of the one on {first.name}",
+            seen=f"{_names(strange)} hold another zone's",
+            remedy="take them off the list, or drop their databases and move /var/lib/one/.one to"
+            " another place there",
+            host=strange[0].name,
+        )
+    newer = [host for host in members if host.log_position > first.log_position]
+    if newer:
+        return Refusal(
+            expected=f"{first.name} outside any zone to have the newest data",
+            seen=f"{_names(newer)} changed in a zone without it",
+            remedy=f"set the SERVER_ID of {first.name} again if it is a server of that zone, or"
+            " drop its database to have it rejoin",
+            host=first.name,
+        )
+    foreign = _not_listed(first.pool, known, [first, *members])
+    if foreign:
+        return foreign
+    start: list[ZoneStep] = [] if first.running else [StartStandalone(first.name)]
+    if not highly_available:
+        return start
+    steps = _bootstrap(hosts, first.name, first.pool)
+    # Only the registration needs a running oned; the seeding stops it again.
+    return start + steps if isinstance(steps[0], Register) else steps
+
+
+def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[ZoneStep] | Refusal:
+    servers = {entry.name for host in holding for entry in host.pool}
+    if len(holding) > 1 or servers - {holding[0].name}:
+        return Refusal(
+            expected="a zone of one server, which can become standalone",
+            seen=f"a zone of {', '.join(sorted(servers))}",
+            remedy="shrink it to one with force_ha: true first, then set force_ha: false",
+        )
+    name = holding[0].name
+    if name in leaving:
+        return Refusal(
+            expected="the database on the front-end that stays",
+            seen=f"it is on {name}, which leaves",
+            remedy=f"go over three front-ends, {name} among them, and shrink to another one",
+            host=name,
+        )
+    return [Retire(name)]
+
+
+def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
+    identities = {host.identity for host in members}
+    if len(identities) > 1:
+        return Refusal(
+            expected="front-ends of one zone",
+            seen=f"{_names(members)} hold databases of different zones",
+            remedy="take those of the other zone off the list",
+        )
+    listed = [host for host in members if host.is_listed]
+    newest = max(listed or members, key=lambda host: (host.log_position, host.name))
+    foreign = _not_listed(newest.pool, known, members)
+    if foreign:
+        return foreign
+    by_name = {entry.name: entry.id for entry in newest.pool}
+    for host in members:
+        # A copy that waits for its entry is left to its join, as long as it sleeps.
+        waits = host.name not in by_name and not host.running
+        if not waits and (misplaced := _misplaced(host, by_name)):
+            return misplaced
+    ready = [host for host in members if by_name.get(host.name) == host.server_id]
+    needed = quorum(len(newest.pool))
+    if len(ready) < needed:
+        missing = ", ".join(sorted(by_name.keys() - {host.name for host in ready}))
+        return Refusal(
+            expected=f"{needed} of {len(newest.pool)} zone servers with their database",
+            seen=f"only {_names(ready) or 'copies that wait for their entry'}",
+            remedy=f"bring {missing} back; what is gone for good, name under opennebula-ha:lost",
+            host=missing,
+        )
+    # One whose own list is older than its entry gets the new list before its start: in its join,
+    # or here where it is needed. By its own list it could elect itself alone.
+    sure = [host for host in ready if host.is_listed]
+    if len(sure) >= needed:
+        return [StartTogether(tuple(host.name for host in sure))]
+    stopped = tuple(host.name for host in ready if not host.is_listed and not host.running)
+    together = StartTogether(tuple(host.name for host in ready))
+    return [RefreshServerList(stopped), together] if stopped else [together]
+
+
+def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
+    if ids.get(host.name) == host.server_id:
+        return None
+    return Refusal(
+        expected=f"SERVER_ID {ids.get(host.name, 'of no server')} as in the pool",
+        seen=f"SERVER_ID {host.server_id} in oned.conf",
+        remedy="never start it so; correct /etc/one/oned.conf, or drop the database to"
+        " have it rejoin",
+        host=host.name,
+    )
+
+
+def _adopt(
+    hosts: Sequence[FrontEndView],
+    members: Sequence[FrontEndView],
+    known: AbstractSet[str],
+    leaving: Sequence[str],
+) -> list[ZoneStep] | Refusal:
+    leaders = [host for host in members if host.leads]
+    leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
+    foreign = _not_listed(leader.pool, known, members)
+    if foreign:
+        return foreign
+    others = [host.name for host in leaders if host.identity != leader.identity]
+    if others:
+        return Refusal(
+            expected="one zone",
+            seen=f"{leader.name} and {', '.join(others)} each lead a zone of their own",
+            remedy="list the front-ends of one zone only",
+        )
+    by_name = {entry.name: entry.id for entry in leader.pool}
+    misplaced = _misplaced(leader, by_name)
+    if misplaced:
+        return misplaced
+    # A bootstrap that was killed after a majority of its starts: a join waits for all others.
+    stopped = tuple(
+        host.name
+        for host in members
+        if not host.running
+        and host.name not in leaving
+        and host.identity == leader.identity
+        and host.is_listed
+        and by_name.get(host.name) == host.server_id
+    )
+    steps: list[ZoneStep] = [Adopt(leader.name)]
+    if stopped:
+        steps.append(StartTogether(stopped))
+    blank = tuple(
+        host.name
+        for host in hosts
+        if not host.has_content and host.name not in by_name and host.name not in leaving
+    )
+    # One alone gets its copy when it joins, as late as can be.
+    if len(blank) > 1:
+        steps.append(SeedAhead(leader.name, blank))
+    return steps
+
+
+def _not_listed(
+    pool: Sequence[ServerEntry], known: AbstractSet[str], members: Sequence[FrontEndView]
+) -> Refusal | None:
+    for entry in pool:
+        is_known = entry.registered or entry.endpoint == endpoint(entry.name)
+        if entry.name not in known or not is_known:
+            return Refusal(
+                expected="a zone of the front-ends in the stack's config",
+                seen=f"zone server {entry.id} {entry.name} at {entry.endpoint}",
+                remedy=_how_to_list(entry, pool, members),
+            )
+    return None
+
+
+def _how_to_list(
+    entry: ServerEntry, pool: Sequence[ServerEntry], members: Sequence[FrontEndView]
+) -> str:
+    host = host_in(entry.endpoint)
+    if not host:
+        return (
+            f"this program asks oned at {endpoint('NAME')} alone: register the server with such an"
+            " endpoint, or take it out of the zone"
+        )
+    said = f"zone_server: {_in_yaml(entry.name)}"
+    others = {other.name for other in pool if other is not entry}
+    runs_it = [one.name for one in members if one.server_id == entry.id and one.name not in others]
+    if runs_it:
+        return (
+            f"if it is {runs_it[0]}, which has SERVER_ID {entry.id}, add the line '{said}' to"
+            f" {runs_it[0]} in opennebula-ha:frontends; otherwise take it out of the zone"
+        )
+    name = next((one for one in (host, entry.name) if _is_host_name(one)), "NAME")
+    address = host if is_address(host) else "ADDRESS"
+    further = "" if host in (name, address) else f", {said}"
+    return (
+        f"add {entry.name} to opennebula-ha:frontends with the line"
+        f" '{name}: {{address: {address}{further}}}', or take it out of the zone"
+    )
+
+
+def _is_host_name(text: str) -> bool:
+    """Whether a front-end may have that name in the stack."""
+    return not is_address(text) and bool(re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", text))
+
+
+def _in_yaml(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", text) else f'"{text}"'
+
+
+def _names(hosts: Sequence[FrontEndView]) -> str:
+    return ", ".join(sorted(host.name for host in hosts))

@@ -1,0 +1,50 @@
+"""A fact of a host in one place: the shell that reports it, and the parser of the report.
+
+A dataclass of facts declares each of its fields with ``fact``. A script has the shell of all of
+them in the place of its line ``#: facts MODULE``, so that one execution reports them together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+IN_SCRIPT = ""
+"""In the place of its shell: the script itself reports this fact."""
+
+
+def fact(shell: str, parse: Callable[[str], T], *, default: T, hidden: bool = False) -> T:
+    """Declare a field that is a fact.
+
+    ``shell``: commands that print the report; they must not fail. ``parse`` makes the value of the
+    report. ``default``: the value if the script does not report it. ``hidden``: it may be a secret.
+    """
+    declared: T = field(
+        default_factory=lambda: default,
+        repr=not hidden,
+        metadata={"shell": shell, "parse": parse},
+    )
+    return declared
+
+
+def shell(facts: type[Any]) -> str:
+    """Return the shell that reports the facts of a dataclass, each under the name of its field."""
+    return "".join(
+        f'tell {one.name} "$({one.metadata["shell"]})"\n'
+        for one in _declared(facts)
+        if one.metadata["shell"] != IN_SCRIPT
+    )
+
+
+def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of the fields, as far as the script reported them."""
+    return {
+        one.name: one.metadata["parse"](reports[one.name])
+        for one in _declared(facts)
+        if one.name in reports
+    }
+
+
+def _declared(facts: type[Any]) -> list[Field[Any]]:
+    return [one for one in fields(facts) if "shell" in one.metadata]

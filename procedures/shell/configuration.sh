@@ -1,0 +1,35 @@
+# OpenNebula's configuration files.
+# Configuration files as they were; there only while packages are replaced.
+kept_configuration=/var/lib/opennebula-ha/configuration
+as_it_was() { # sets now, to the path
+    now=$kept_configuration$1
+    [ -e "$now" ] || now=$1
+}
+# Each of the files that is there: MODE OWNER PATH TEXT.
+give_files() {
+    local file now
+    tell files "$(for file in $files; do
+        as_it_was "$file"
+        [ ! -f "$now" ] || echo "$(stat -L -c '%a %U:%G' "$now") $file $(base64 -w0 <"$now")"
+    done)"
+}
+
+# All of oned.conf, for the next start: none waits for a rollout then.
+conf=/etc/one/oned.conf
+put_conf() {
+    put "$conf" "$1"
+    rm -f "$conf.next" "$conf.before"
+}
+# What a run left that was cut off while packages were replaced: see rpm.sh.
+bring_back_configuration() {
+    local file
+    [ -e "$kept_configuration" ] || return 0
+    while IFS= read -r -d '' file; do
+        if ! cmp -s "$kept_configuration$file" "$file" && cmp -s "$kept_configuration$file" "$file.rpmsave"; then
+            [ ! -e "$file" ] || mv "$file" "$file.rpmnew"
+            mv "$file.rpmsave" "$file"
+        fi
+    done < <(find "$kept_configuration" -type f -printf '/%P\0')
+    rm -rf "$kept_configuration"
+}
+[ -z "$exclusive" ] || bring_back_configuration

@@ -1,0 +1,52 @@
+# Copies of a zone's database, and how one gets in place. Variables: db_name, may_replace.
+#: use mariadb marks
+# No database goes but an empty one, one of a bootstrap of ours that was cut off, or a copy of this
+# zone's. Variable: may_replace (yes: it is such a copy).
+require_replaceable() {
+    local there kept
+    there=$(sql -e "SELECT table_name FROM information_schema.tables
+        WHERE table_schema = '$db_name' UNION ALL $further")
+    [ -n "$there" ] && [ "$may_replace" != yes ] || return 0
+    if grep -qsx started "$claimed" && [ "$(count_users)" = 0 ]; then
+        # Most likely ours. If not, nothing of it is lost.
+        kept=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-of-none-before-bootstrap.sql.zst
+        (
+            umask 077
+            mkdir -p "$(dirname "$kept")"
+            "$(command -v mariadb-dump || command -v mysqldump)" --single-transaction --routines \
+                --events --hex-blob "$db_name" | zstd -q >"$kept"
+        )
+        return 0
+    fi
+    refuse "no database $db_name, or an empty one" "$(head -n 3 <<<"$there" | paste -sd' ') in it" \
+        "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, drop it; then run again"
+}
+# A dump on standard input is imported next to the database.
+make_scratch() { sql -e "DROP DATABASE IF EXISTS $scratch; CREATE DATABASE $scratch"; }
+fill_scratch() {
+    # The log of this import is of no use to anybody; without it, it takes half the time.
+    # A newer release begins its dumps with a line that an older one's client rejects.
+    zstd -dc | {
+        IFS= read -r line || true
+        [[ $line == '/*'*999999* ]] || printf '%s\n' "$line"
+        cat
+    } | sql --init-command='SET SESSION sql_log_bin=0, foreign_key_checks=0' "$scratch"
+}
+import_dump() { # FILE
+    make_scratch
+    fill_scratch <"$1"
+}
+# All tables change their place in one statement: the database is the old one, empty, or whole.
+# Variable: may_replace.
+put_in_place() {
+    local moves
+    moves=$(sql -e "SELECT CONCAT('$scratch.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
+        FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
+    [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
+    require_replaceable
+    # Where this ends in the middle the host holds no database, and is ours all the same.
+    claim_data
+    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+    unclaim
+    sql -e "DROP DATABASE $scratch"
+}

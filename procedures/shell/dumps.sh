@@ -1,0 +1,62 @@
+# Dumps, and kept settings, in /var/backups/opennebula.
+#: use marks
+# Keys and settings as they are, before anything replaces them. What is kept already is not kept
+# twice, and nothing of it is ever thrown away.
+keep_settings() { # REASON
+    local kept paths keys
+    keys=$(find /var/lib/one/.one -type f ! -name one_auth 2>/dev/null || true)
+    # All that is there came with our own packages.
+    [ -n "$keys" ] || ! grep -qsx new "$claimed" || return 0
+    paths=$(cd / && ls -d var/lib/one/.one var/lib/one/.ssh etc/one 2>/dev/null || true)
+    [ -n "$paths" ] || return 0
+    step "keep the keys and the settings"
+    kept=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-before-$1.settings.tar.zst
+    [ ! -e "$kept" ] || kept=${kept%.settings.tar.zst}-$BASHPID.settings.tar.zst
+    (
+        umask 077
+        mkdir -p "$(dirname "$kept")"
+        cd "$(dirname "$kept")"
+        find . -name '*.settings.tar.zst.partial' -delete
+        tar -C / --sort=name --mtime=@0 -cf - $paths | zstd -q >"$kept.partial"
+        for old in *.settings.tar.zst; do
+            if cmp -s "$old" "$kept.partial"; then
+                rm "$kept.partial"
+                exit
+            fi
+        done
+        mv "$kept.partial" "$kept"
+    )
+}
+# A dump of the whole database, compressed, without blocking a writer, and the keys without which it
+# is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
+# says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
+keep_dump() { # NAME...
+    local folder=/var/backups/opennebula dumper keys old
+    step "dump the database"
+    umask 077
+    mkdir -p "$folder"
+    find "$folder" -name '*.partial' -delete
+    dump=$folder/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
+    dumper=$(command -v mariadb-dump || command -v mysqldump)
+    keys=${dump%.sql.zst}.keys.tar.zst
+    # A disk that is full of half a dump would stop the database itself.
+    trap 'rm -f "${dump%.sql.zst}".*.partial' EXIT
+    (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q >"$keys.partial"
+    # The zone's own work comes first.
+    unsent=$(renice -n 10 "$BASHPID" >/dev/null
+        "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        spread "$@" 3>&1 >"$dump.partial")
+    mv "$keys.partial" "$keys"
+    mv "$dump.partial" "$dump"
+    # Those of another version of the database stay: they are the only way back.
+    find "$folder" -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
+        while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
+}
+spread() { # NAME...
+    if [ $# = 0 ]; then
+        cat
+    else
+        # One that takes no more of it does not keep it from the others.
+        tee -p >(give_to "$1" >&3) | spread "${@:2}"
+    fi
+}

@@ -1,0 +1,46 @@
+# The host's own MariaDB. Variable: db_name.
+#: use family
+# Where what another front-end sends arrives.
+scratch=opennebula_ha_incoming
+sql() { "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }
+has_table() {
+    [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
+        WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
+}
+# Waits for one that is on its way up, not for one that was stopped.
+database_answers() {
+    local seconds
+    for seconds in $(seq 60); do
+        ! sql -e "DO 0" 2>/dev/null || return 0
+        case $(systemctl show -p ActiveState --value $database_service) in
+            inactive | failed)
+                [ -n "$(systemctl list-jobs --no-legend $database_service 2>/dev/null)" ] || return 1
+                ;;
+        esac
+        sleep 0.5
+    done
+    return 1
+}
+# A database that does not answer must never pass for an empty one.
+await_database() {
+    database_answers || refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
+        "start MariaDB (systemctl start $database_service) and look at its journal, then run again"
+}
+# What a database has besides tables.
+further="SELECT routine_name AS name FROM information_schema.routines WHERE routine_schema = '${db_name:-}'
+    UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = '${db_name:-}'"
+# The version of a database.
+schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
+    (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL
+    (SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1)) AS newest"
+# Equal for two databases that are copies of one.
+identity="SELECT SHA2(CONCAT(version, '\t', timestamp, '\t', COALESCE(comment, ''), '\n'), 256)
+    FROM db_versioning ORDER BY oid LIMIT 1"
+identity_of() { sql "$1" -e "$identity" 2>/dev/null || true; }
+count_users() {
+    if has_table user_pool; then
+        sql -e "SELECT COUNT(*) FROM \`$db_name\`.user_pool"
+    else
+        echo 0
+    fi
+}

@@ -1,0 +1,33 @@
+# The package manager. Here the functions of the host's family are added. Variable: lock_patience.
+#: use configuration family onedb processes
+# Run the package manager, or a function that does; what it says is in said. As long as another program
+# has its lock it is asked again, for lock_patience seconds in all of this script.
+lock_waited=0
+ask() { # COMMAND...
+    local status holder reported= began
+    while true; do
+        began=$SECONDS status=0
+        said=$("$@" 2>&1) || status=$?
+        if [ "$status" = 0 ] || ! holder=$(lock_holder "$status"); then return "$status"; fi
+        holder=${holder:-another program}
+        if [ "$lock_waited" -ge "$lock_patience" ]; then
+            refuse "$manager to get its lock within $lock_patience s" "$holder has it" \
+                "let that end, or stop it if it hangs (ps -ef on the host shows it); to keep unattended upgrades away, set opennebula-ha:unattend_disable: true; then run again" >&8
+        fi
+        if [ "$holder" != "$reported" ]; then
+            step "wait up to $lock_patience s for the lock of $manager: $holder has it" >&8
+            reported=$holder
+        fi
+        sleep 1
+        lock_waited=$((lock_waited + SECONDS - began))
+    done
+}
+# What an operator can do about what the package manager said.
+package_remedy() {
+    case $(package_fault) in
+        blocked) echo "see which package is in the way: held back, or from another repository; release or remove it on the host, then run again" ;;
+        script) echo "the script of that package failed: correct what it says on the host ($package_log has all of it), then run again" ;;
+        unreachable) echo "see that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        *) echo "run the same with $manager on the host to see all that it says; once that succeeds there, run again" ;;
+    esac
+}

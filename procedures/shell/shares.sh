@@ -1,0 +1,32 @@
+# Shares. A server that is gone keeps each program that asks for its files waiting for ever.
+#: use processes
+datastores=/var/lib/one/datastores
+record=/var/lib/opennebula-ha/links
+stamps=.opennebula-ha
+is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
+about() { timeout -s KILL 10 stat -c '%u %U %g %G %a' "$1"; }
+# Do that as the owner of a share: many a server gives root no rights.
+on_share() (
+    cd "$(dirname "$1")"
+    setpriv --reuid "$2" --regid "$3" --clear-groups -- timeout -s KILL 10 "${@:4}"
+)
+stamps_on() { # NAME=STAMP of each front-end that mounted it
+    local uid gid
+    read -r uid _ gid _ <<<"$(about "$1")"
+    on_share "$1" "$uid" "$gid" grep -rs . "$(basename "$1")/$stamps" |
+        sed 's,.*/\([^/:]*\):,\1=,' | sort | paste -sd' ' || true
+}
+unmount() {
+    local said
+    step "unmount $1"
+    is_mounted "$1" || return 0
+    said=$(umount "$1" 2>&1) || refuse "no process using $1" \
+        "$said$(users_of "$1" | sed '1s/^/; used by /')" \
+        "end what uses it there, or take the entry back into opennebula-ha:fstab; then run again"
+}
+unlink_datastore() {
+    if [ "$(readlink "$datastores/$1")" = "$2" ]; then
+        step "remove the link of datastore $1"
+        rm "$datastores/$1"
+    fi
+}

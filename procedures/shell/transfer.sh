@@ -1,0 +1,26 @@
+# What another front-end sends, and the trust for that.
+#: use mariadb ssh
+# Where what a leader sends arrives: its files, and its database. Who runs the import while it does,
+# one at a time.
+incoming=/var/lib/opennebula-ha/incoming
+importing=opennebula-ha-import.service
+import="systemd-run --quiet --pipe --wait --collect --setenv=HOME=/root --unit=$importing \
+bash /run/opennebula-ha/import"
+# Says that from here on it is rsync that speaks.
+receives=opennebula-ha-receives
+# Ends the line of a transfer's key there.
+marker=opennebula-ha-transfer
+# What arrived goes, and the folder with it unless something waits in it for its turn.
+drop_incoming() {
+    [ -d "$incoming" ] || return 0
+    systemctl stop "$importing" 2>/dev/null || true
+    sql -e "DROP DATABASE IF EXISTS $scratch" 2>/dev/null || true
+    rm -rf "$incoming"
+    rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
+}
+end_trust() {
+    local keys
+    keys=$(authorized_keys "$login")
+    ! grep -qs " $marker\$" "$keys" || sed -i "/ $marker\$/d" "$keys"
+    rm -rf /run/opennebula-ha
+}
