@@ -14,20 +14,10 @@ from importlib import import_module
 from typing import Any
 
 from providers.base import Provider
-from providers.runtime import CREATE, INCOMPLETE, UPDATE
+from providers.runtime import CREATE, INCOMPLETE, UPDATE, incomplete
 
 OURS = "pulumi-python:dynamic/opennebula:"
-RECORDED = (
-    "Bootstrap",
-    "Installation",
-    "LoginKeys",
-    "Rollout",
-    "VirtualIp",
-    "WebServer",
-    "Zone",
-    "ZoneMember",
-)
-"""The kinds whose create changes something. Of Preflight there is nothing to record."""
+REPEATED = ("creating", "updating")
 
 
 def settled(
@@ -39,54 +29,54 @@ def settled(
     deployment = exported["deployment"]
     pending = deployment.get("pending_operations") or []
     resources = deployment.get("resources") or []
-    kept = [one for one in pending if not _is_ours(one, ours)]
-    if len(kept) == len(pending):
-        return None
+    of_ours = [one for one in pending if str(one["resource"]["type"]).startswith(ours)]
+    # An interrupted delete is the CLI's to forget.
+    kept = [one for one in pending if one not in of_ours or one["type"] not in REPEATED]
     # What waits for its deletion has the same URN, and stays.
     leaving = [one for one in resources if one.get("delete")]
     known = {one["urn"]: one for one in resources if not one.get("delete")}
-    for one in pending:
+    before = {**known}
+    for one in of_ours:
         resource = one["resource"]
-        identifier = (identify or _identifier)(resource) if _is_ours(one, ours) else None
-        if identifier is None:
+        there = before.get(resource["urn"])
+        if one["type"] == "deleting" and there is not None:
+            # Where the config has it again, it is made again.
+            what = there["outputs"].get(INCOMPLETE) or UPDATE
+            known[resource["urn"]] = _half(there, what, of="delete")
+        if one["type"] not in REPEATED or (id_ := (identify or _identifier)(resource)) is None:
             continue
-        there = known.get(resource["urn"])
         if one["type"] == "updating" and there is not None:
-            known[resource["urn"]] = _half(there, there["outputs"].get(INCOMPLETE) or UPDATE)
+            outputs = incomplete(there["outputs"], resource["inputs"])
+            known[resource["urn"]] = _half({**there, "outputs": outputs}, outputs[INCOMPLETE])
         elif there is None:
             inputs = resource["inputs"].items()
             outputs = {key: value for key, value in inputs if value is not None}
-            known[resource["urn"]] = _half(
-                {**resource, "id": identifier, "outputs": outputs}, CREATE
-            )
+            known[resource["urn"]] = _half({**resource, "id": id_, "outputs": outputs}, CREATE)
     settled = {**deployment, "resources": [*known.values(), *leaving], "pending_operations": kept}
+    if settled["resources"] == resources and kept == pending:
+        return None
     return {**exported, "deployment": settled}
-
-
-def _is_ours(operation: dict[str, Any], ours: str) -> bool:
-    kind, of = operation["type"], str(operation["resource"]["type"])
-    return kind in ("creating", "updating") and of.startswith(ours)
 
 
 def _identifier(resource: dict[str, Any]) -> str | None:
     kind = str(resource["type"]).removeprefix(OURS)
-    if kind not in RECORDED:
-        return None
     module = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    provider: Provider = getattr(import_module(f"providers.{module}"), f"{kind}Provider")()
     try:
+        provider: Provider = getattr(import_module(f"providers.{module}"), f"{kind}Provider")()
+        if not provider.changes_hosts:
+            return None
         return provider.identifier(provider.spec_of(resource["inputs"]))
-    except ValueError:
+    except (ImportError, ValueError):
         # Of another release of this program.
         return None
 
 
-def _half(resource: dict[str, Any], what: str) -> dict[str, Any]:
-    """Return the record of a create or an update that is not complete."""
+def _half(resource: dict[str, Any], what: str, of: str = "") -> dict[str, Any]:
+    """Return the record of a create or an update that is not complete, by what ``of`` it ended."""
     return {
         **resource,
         "outputs": {**resource["outputs"], INCOMPLETE: what},
-        "initErrors": [f"its {what} was interrupted"],
+        "initErrors": [f"its {of or what} was interrupted"],
     }
 
 

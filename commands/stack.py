@@ -49,7 +49,7 @@ def _settings(source: TextIO) -> Settings:
         # The CLI has said why on standard error.
         raise SettingsError(["pulumi config returned nothing"]) from None
     return parse(
-        {key: one["value"] for key, one in values.items()},
+        {key: value["value"] for key, value in values.items()},
         is_secret=lambda key: bool(values[key].get("secret")),
     )
 

@@ -63,17 +63,17 @@ def operations(lines: Iterable[str]) -> list[Operation]:
             found.append(running.pop(resource).closed(at))
         elif resource in running:
             running[resource].steps.append((at, what))
-    return sorted(found, key=lambda one: one.begin)
+    return sorted(found, key=lambda span: span.begin)
 
 
 def table(found: list[Operation]) -> Iterator[str]:
     """Yield a table of the operations and their steps, with seconds and a drawing."""
     if not found:
         return
-    begin, end = found[0].begin, max(one.end for one in found)
+    begin, end = found[0].begin, max(outer.end for outer in found)
     yield f"{'seconds':>7}  {'when':<{WIDTH}}  what"
-    for one in found:
-        for indent, span in ((0, one), *((1, step) for step in one.steps)):
+    for outer in found:
+        for indent, span in ((0, outer), *((1, step) for step in outer.steps)):
             if span.seconds >= SHORTEST:
                 drawn = _bar(span, begin, end)
                 yield f"{span.seconds:>7.1f}  {drawn:<{WIDTH}}  {'  ' * indent}{span.what}"

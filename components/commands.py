@@ -38,22 +38,22 @@ class Commands:
         self, host: Host, when: str, key: Input[str] | None, after: Iterable[Resource]
     ) -> list[Resource]:
         found: list[Resource] = []
-        for one in self._commands:
-            if one.when != when or (one.hosts and host.name not in one.hosts):
+        for command in self._commands:
+            if command.when != when or (command.hosts and host.name not in command.hosts):
                 continue
             if key is None:
                 raise RunError(
-                    f"{PROJECT}:commands: {one.name} runs before the host key of {host.name} is"
+                    f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
                     f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
                 )
             found.append(
                 remote.Command(
-                    f"{one.name}-{host.name}",
+                    f"{command.name}-{host.name}",
                     connection=self._connection(host, key),
-                    create=one.create,
-                    update=one.update,
-                    delete=one.delete,
-                    triggers=list(one.triggers),
+                    create=command.create,
+                    update=command.update,
+                    delete=command.delete,
+                    triggers=list(command.triggers),
                     opts=ResourceOptions(
                         parent=self._parent, depends_on=[*after, *found], delete_before_replace=True
                     ),

@@ -428,7 +428,7 @@ class Connection:
         transport = client.get_transport()
         if transport is not None:
             transport.set_keepalive(KEEPALIVE)
-            _give_up_on_silence(transport.sock)
+            _end_on_silence(transport.sock)
         return client
 
     def _refused(self, key: paramiko.PKey | None) -> HostError:
@@ -519,13 +519,13 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return ", ".join(sorted({_reason(one) for one in error.errors.values()}))
+        return ", ".join(sorted({_reason(failure) for failure in error.errors.values()}))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
     return str(error) or type(error).__name__
 
 
-def _give_up_on_silence(sock: object) -> None:
+def _end_on_silence(sock: object) -> None:
     """Have the kernel end a connection whose far end acknowledges nothing any more."""
     if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE * 1000)

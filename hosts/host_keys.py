@@ -74,7 +74,7 @@ class Trust:
         pinned = self.host.name in self.settings.host_keys
         source = "opennebula-ha:ssh host_keys" if pinned else str(self.settings.known_hosts_file)
         known = self.records.keys
-        expected = next((one for one in known if one.get_name() == key.get_name()), known[0])
+        expected = next((kept for kept in known if kept.get_name() == key.get_name()), known[0])
         return HostError(
             self.host.name,
             _STEP,

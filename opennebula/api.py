@@ -86,7 +86,6 @@ class Api:
             index=int(raft.LOG_INDEX),
             commit=int(raft.COMMIT),
             voted_for=int(raft.VOTEDFOR),
-            fed_index=int(raft.FEDLOG_INDEX),
         )
 
     def servers(self) -> tuple[ServerEntry, ...]:
@@ -180,7 +179,7 @@ class Api:
             return False
         self._write(lambda: self._server.user.login(USER, password, -1, -1))
         tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
-        if any((one.TOKEN, int(one.EXPIRATION_TIME)) == (password, -1) for one in tokens):
+        if any((token.TOKEN, int(token.EXPIRATION_TIME)) == (password, -1) for token in tokens):
             return True
         with contextlib.suppress(ApiError):
             self._write(lambda: self._server.user.login(USER, password, 0, -1))
@@ -196,6 +195,11 @@ class Api:
             user.AUTH_DRIVER != "core"
             or str(user.PASSWORD) == hashlib.sha256(password.encode()).hexdigest()
         )
+
+    def has_endless_token(self) -> bool:
+        """Whether oneadmin has a login token without an end, such as ``admit`` makes."""
+        tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
+        return any(int(one.EXPIRATION_TIME) == -1 for one in tokens)
 
     def set_password(self, password: str) -> None:
         """Make it oneadmin's only password; the former one and all login tokens are revoked."""

@@ -94,7 +94,7 @@ def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
 
     Raises ConfError where the text does not follow the grammar.
     """
-    return [(one.name, _content(text, one)) for one in _attributes(text)]
+    return [(attribute.name, _content(text, attribute)) for attribute in _attributes(text)]
 
 
 def read(text: str, name: str) -> str | dict[str, str] | None:
@@ -189,10 +189,12 @@ def expressible(value: Scalar) -> bool:
 
 def _all(text: str, place: Position) -> list[_Attribute]:
     """Reads all of the text: a fault anywhere in it is one."""
-    named = [one for one in list(_attributes(text)) if one.name == place.name.upper()]
+    named = [
+        attribute for attribute in list(_attributes(text)) if attribute.name == place.name.upper()
+    ]
     if place.which is None:
         return named
-    return [one for one in named if _known_by(_content(text, one)) == place.which]
+    return [attribute for attribute in named if _known_by(_content(text, attribute)) == place.which]
 
 
 def _first(text: str, place: Position) -> _Attribute | None:

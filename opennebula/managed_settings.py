@@ -112,7 +112,7 @@ def _applied(text: str, place: Position, setting: Setting) -> str:
 
 
 def _in_order(vector: Mapping[str, Key]) -> list[tuple[str, Key]]:
-    return sorted(vector.items(), key=lambda one: (one[0].upper() != "NAME", one))
+    return sorted(vector.items(), key=lambda item: (item[0].upper() != "NAME", item))
 
 
 def _noted(text: str, verb: str, place: Position, was: str | None) -> str:

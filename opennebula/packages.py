@@ -22,7 +22,7 @@ _SINCE = {"form": "7.2"}
 
 
 @dataclass(frozen=True)
-class Repository:
+class PackageRepository:
     """A package repository: its URL, and the URL of its key."""
 
     url: str
@@ -36,11 +36,11 @@ def repository(
     url: str | None = None,
     key_url: str | None = None,
     enterprise: bool = False,
-) -> Repository:
+) -> PackageRepository:
     """OpenNebula's repository for what a host runs; ``url`` is a mirror's base in its place."""
     base = (url or (ENTERPRISE if enterprise else COMMUNITY)).rstrip("/")
     key_base = (url or COMMUNITY).rstrip("/")
-    return Repository(
+    return PackageRepository(
         url=f"{base}/{version}/{platform.distribution.folder}/{platform.release.name}",
         key_url=key_url or f"{key_base}/{KEY}",
     )
@@ -61,7 +61,7 @@ def packages(
         *(FEATURES[name] for name in sorted(features)),
         *((family.database,) if mariadb else ()),
         *family.tools,
-        *sorted({family.shares[one] for one in fstypes if one in family.shares}),
+        *sorted({family.shares[mount] for mount in fstypes if mount in family.shares}),
     )
 
 

@@ -16,5 +16,5 @@ def path(command: str) -> str:
 
 def fit(command: str, addresses: Sequence[str]) -> str:
     """That hook, or ours where OpenNebula's own is asked for what it cannot do."""
-    beyond = len(addresses) > 1 or any(":" in one for one in addresses)
+    beyond = len(addresses) > 1 or any(":" in address for address in addresses)
     return OURS if command == PACKAGED and beyond else command

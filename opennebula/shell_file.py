@@ -20,7 +20,7 @@ def with_word(text: str, variable: str, word: str, *, wanted: bool) -> str:
     words = " ".join(shlex.split(last["value"])).split()
     if (word in words) == wanted:
         return text
-    left = [*words, word] if wanted else [one for one in words if one != word]
+    left = [*words, word] if wanted else [listed for listed in words if listed != word]
     value = shlex.quote(" ".join(left)) if left else ""
     return text[: last.start("value")] + value + text[last.end("value") :]
 

@@ -24,10 +24,10 @@ class _Connection(http.client.HTTPConnection):
         self._stream = stream
 
     def connect(self) -> None:
-        self.sock: Any = _Open(self._stream)
+        self.sock: Any = _OpenStream(self._stream)
 
 
-class _Open:
+class _OpenStream:
     """A stream that stays open."""
 
     def __init__(self, stream: Stream) -> None:

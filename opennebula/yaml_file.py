@@ -157,8 +157,8 @@ def _as_yaml(value: Any) -> Any:
     return [_as_yaml(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one is not _NOTHING and _canonical(one) == _canonical(other)
+def _same(value: Any, other: Any) -> bool:
+    return value is not _NOTHING and _canonical(value) == _canonical(other)
 
 
 def _canonical(value: Any) -> str:

@@ -62,7 +62,6 @@ class RaftStatus:
     index: int
     commit: int
     voted_for: int = -1
-    fed_index: int = -1
 
 
 @dataclass(frozen=True)

@@ -7,46 +7,31 @@ holds while clients write, too. The last look of a run includes the services nex
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TypeVar
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf, ports
-from opennebula.api import Api, ApiError, NotAuthenticatedError, has_grpc
+from opennebula.api import ApiError, has_grpc
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
-from procedures.facts.observe import Dump, Facts, all_facts, api_host, zone_view
+from procedures.facts.facts import Dump, Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged, to_leader
-from procedures.wait import INTERVAL, until
+from procedures.wait import repeat, until
+from procedures.zone_data import CONVERGENCE, observe, require_equal
+from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
-ELECTION = 90.0
-"""Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
-WRITE = 30.0
-"""Seconds for one write, including an election."""
-ANSWER = 10.0
-"""Seconds for one call at the leader: one that stands still is another server's follower soon."""
 SILENCE = 5.0
 """Seconds without an answer after which a server may be on its way down."""
-CONVERGENCE = 60.0
-"""Seconds for every server to have the leader's last record."""
 LEADERS = 3
 """Changes of the leader during the last look after which it gives no more chances."""
-WATCH = 2.0
-"""Seconds in which all servers are watched at once: longer than one of them lags."""
-
-
-LOOK = "look at /var/log/one/oned.log on the leader, then run again"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,29 +62,7 @@ def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
             if entry.name in view.statuses
         ),
         facts=seen,
-        dumps={name: one.dumps for name, one in seen.items()},
-    )
-
-
-def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
-    last = ZoneView((), {})
-
-    def look() -> ZoneView | None:
-        nonlocal last
-        last = zone_view(access, hosts)
-        return last if last.leader() and last.pool else None
-
-    access.report("wait for a leader")
-    return until(
-        look,
-        host=", ".join(sorted(hosts)),
-        step="wait for a leader",
-        expected="exactly one leader",
-        seconds=ELECTION,
-        seen=lambda: _states(last),
-        remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
-        " no leader is elected",
+        dumps={name: front_end.dumps for name, front_end in seen.items()},
     )
 
 
@@ -156,15 +119,17 @@ def _verify(
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
     if before is not None and before.leader == leader != renewed:
-        lasting = {n: one for n, one in before.facts.items() if n in known and n != renewed}
+        lasting = {
+            n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
+        }
     found: dict[str, Facts] = {}
 
     def compare() -> None:
-        found.update(recent or _look(access, zone, known, lasting))
-        _equal_data(access, zone, known, found)
+        found.update(recent or observe(access, zone, known, lasting))
+        require_equal(access, zone, known, found)
 
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
-    _ready_to_restart(view, {n: one for n, one in found.items() if n not in without})
+    _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     _speak_grpc(found)
     return Whole(
         leader=leader,
@@ -174,7 +139,7 @@ def _verify(
             if entry.name not in without
         ),
         facts=found,
-        dumps={name: one.dumps for name, one in found.items()},
+        dumps={name: front_end.dumps for name, front_end in found.items()},
     )
 
 
@@ -189,8 +154,10 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
         return whole
     # A look for addresses alone has no checksums.
     facts = {
-        name: replace(one, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes)
-        for name, one in seen.items()
+        name: replace(
+            front_end, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes
+        )
+        for name, front_end in seen.items()
     }
     return replace(whole, facts=facts)
 
@@ -218,7 +185,9 @@ def last_look(
     for _ in range(LEADERS):
         with suppress(LeaderChanged):
             whole = verify_vip(access, zone, hosts, whole)
-            seen = {name: services.ServiceFacts.of(one) for name, one in whole.facts.items()}
+            seen = {
+                name: services.ServiceFacts.of(front_end) for name, front_end in whole.facts.items()
+            }
             known = {name: hosts[name] for name in whole.facts}
             leader = services.put_in_place(
                 access, zone, known, whole.leader, wanted=wanted, seen=seen
@@ -240,139 +209,9 @@ def _restless(leader: str) -> HostError:
     )
 
 
-def strange_leader(leader: str, step: str) -> HostError:
-    """Return the error for a leader that is not one of the stack's front-ends."""
-    return HostError(
-        leader,
-        step,
-        expected="one of the front-ends in the stack's config to lead",
-        seen=f"{leader}, which is not in it",
-        remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
-    )
-
-
-def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
-    """The replicated tables that two servers never had alike, of all contents that each had.
-
-    While clients write, servers that are asked at once differ by the last records. The log takes
-    all of them through the same contents: to have had one of these in common is enough.
-    """
-    if not had:
-        return []
-    all_tables = _tables(frozenset().union(*had.values()))
-    first = had[min(had)]
-    return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
-
-
-def _tables(checksums: Iterable[str]) -> set[str]:
-    return {line.partition("\t")[0] for line in checksums}
-
-
-def at_leader(
-    access: Access,
-    hosts: Mapping[str, Host],
-    call: Callable[[Api], T],
-    *,
-    step: str,
-    expected: str,
-    remedy: str = LOOK,
-    view: ZoneView | None = None,
-) -> T:
-    """Return what a call at the present leader returns. Raises HostError.
-
-    ``view``: the zone of this moment, if the caller has it. See ``ask``.
-    """
-    present = [view]
-
-    def find() -> Host:
-        now = present.pop() if present else None
-        return api_host(now or wait_for_leader(access, hosts), hosts)
-
-    return ask(access, find, call, step=step, expected=expected, remedy=remedy)
-
-
-def ask(
-    access: Access,
-    find: Callable[[], Host],
-    call: Callable[[Api], T],
-    *,
-    step: str,
-    expected: str,
-    remedy: str = LOOK,
-) -> T:
-    """What a call brings at the host that ``find`` finds each time. Raises HostError.
-
-    An election is waited out, and the call made again: one that was refused, or not answered, may
-    have been taken all the same.
-    """
-    deadline = time.monotonic() + WRITE
-    while True:
-        host = find()
-        try:
-            return call(access.api(host, timeout=ANSWER))
-        except NotAuthenticatedError as error:
-            raise HostError(
-                host.name, step, expected=expected, seen=str(error), remedy=remedy
-            ) from None
-        except HostError:
-            if time.monotonic() > deadline:
-                raise
-        except ApiError as error:
-            if time.monotonic() > deadline:
-                raise HostError(
-                    host.name, step, expected=expected, seen=str(error), remedy=remedy
-                ) from None
-        time.sleep(INTERVAL)
-
-
-def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
-    """One harmless write, which makes lagging followers catch up. ``view``: see ``at_leader``."""
-    at_leader(
-        access,
-        hosts,
-        lambda api: api.touch(datetime.now(UTC).isoformat(timespec="seconds")),
-        step="write through the leader",
-        expected="a write that a majority acknowledges",
-        remedy="bring the other zone servers up; the write may yet be committed when they are",
-        view=view,
-    )
-
-
-class Records:
-    """Of each leader the last record that it had after a harmless write of ours.
-
-    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
-    that leader's next write, and not before.
-    """
-
-    def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
-        self._access = access
-        self._hosts = hosts
-        self._of: dict[tuple[str, int], int] = {}
-
-    def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
-        """The zone now, and the record that every server is going to have. Raises HostError.
-
-        ``view`` is the zone as it was seen this moment, if the caller has it.
-        """
-        view = view or zone_view(self._access, self._hosts)
-        head = _head(view)
-        if head is not None and head not in self._of:
-            write(self._access, self._hosts, view)
-            view = zone_view(self._access, self._hosts)
-            if head == _head(view):
-                self._of[head] = view.statuses[head[0]].index
-        return view, self._of.get(head) if head else None
-
-
-def _head(view: ZoneView) -> tuple[str, int] | None:
-    leader = view.leader()
-    return (leader, view.statuses[leader].term) if leader else None
-
-
 def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
     first = last = wait_for_leader(access, hosts)
-    records = Records(access, hosts)
+    records = LeaderRecords(access, hosts)
     lacking: list[str] = []
     unused = [first]
     begun = time.monotonic()
@@ -398,8 +237,9 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
             step="verify the zone",
             expected="one leader with all others its followers, none of them behind",
             seconds=CONVERGENCE,
-            seen=lambda: "; ".join(lacking) or _states(last),
-            remedy="look at /var/log/one/oned.log on the servers named, then run again",
+            seen=lambda: "; ".join(lacking) or states(last),
+            remedy="pulumi refresh, then pulumi up: what can be repaired is repaired; otherwise"
+            " look at /var/log/one/oned.log on the servers named",
         )
 
     try:
@@ -418,18 +258,20 @@ def _same_answers(
     During an election no server can hand anything on. Only under one leader that led all the while
     is it the server's own fault.
     """
-    deadline = time.monotonic() + WRITE
-    left, head = dict(known), _head(view)
-    while left:
+    wrong: dict[str, tuple[str, str]] = {}
+    left, head = dict(known), leadership(view)
+
+    def look() -> bool | None:
+        nonlocal left, wrong
         asked = on_each(left, lambda host: _wrong_answer(access, host, view))
-        left = {name: host for name, host in left.items() if asked[name]}
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            break
-        time.sleep(INTERVAL)
-    name, (expected, seen) = next((n, wrong) for n, wrong in asked.items() if wrong)
-    is_its_own = head == _head(wait_for_leader(access, hosts))
+        wrong = {name: one for name, one in asked.items() if one}
+        left = {name: known[name] for name in wrong}
+        return None if wrong else True
+
+    if repeat(look, WRITE):
+        return
+    name, (expected, seen) = next(iter(wrong.items()))
+    is_its_own = head == leadership(wait_for_leader(access, hosts))
     raise HostError(
         name,
         "verify the zone",
@@ -455,83 +297,15 @@ def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str]
     return None
 
 
-def _equal_data(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
-) -> None:
-    had = {name: set(seen[name].checksums.splitlines()) for name in hosts}
-
-    def look_closer() -> bool | None:
-        """Only at those that were not seen alike yet: others may be large."""
-        for name, lines in _watch(access, zone, hosts, unequal(had)).items():
-            had[name] |= lines
-        return None if unequal(had) else True
-
-    if unequal(had):
-        until(
-            look_closer,
-            host=", ".join(sorted(hosts)),
-            step="compare the data",
-            expected="equal checksums of every replicated table",
-            seconds=CONVERGENCE,
-            seen=lambda: f"different {', '.join(unequal(had))}",
-            remedy="the servers that differ from the leader must rejoin, and must not lead until"
-            " then: pulumi refresh names them, pulumi up has them join",
-        )
-
-
-def _look(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], lasting: Mapping[str, Facts]
-) -> dict[str, Facts]:
-    """All facts, with checksums; if the others last, only these again."""
-    found = dict(lasting)
-
-    def look_again() -> None:
-        tables = set().union(*(_tables(one.checksums.splitlines()) for one in lasting.values()))
-        old = {name: hosts[name] for name in lasting}
-        for name, lines in _watch(access, zone, old, sorted(tables), seconds=0).items():
-            found[name] = replace(lasting[name], checksums="\n".join(sorted(lines)))
-
-    rest = {name: host for name, host in hosts.items() if name not in lasting}
-    side_by_side(
-        {
-            "lasting": look_again,
-            "rest": lambda: found.update(all_facts(access, rest, zone.database, checksums=True)),
-        }
-    )
-    return found
-
-
-def _watch(
-    access: Access,
-    zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    tables: Sequence[str],
-    seconds: float = WATCH,
-) -> dict[str, set[str]]:
-    """Every content that each server's tables have within so many seconds."""
-    names = " ".join(name.rpartition(".")[2] for name in tables)
-
-    def watch(host: Host) -> set[str]:
-        variables = {
-            "db_name": zone.database.name,
-            "tables": names,
-            "seconds": f"{seconds:.0f}",
-        }
-        output = access.run(host, "watch_tables", variables=variables, exclusive=False, timeout=600)
-        return set(output.values["checksums"].splitlines())
-
-    return on_each(hosts, watch)
-
-
 def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
     ids = {entry.name: entry.id for entry in view.pool}
-    for name, one in seen.items():
-        if one.server_id != ids[name]:
+    for name, front_end in seen.items():
+        if front_end.server_id != ids[name]:
             raise HostError(
                 name,
                 "verify the zone",
                 expected=f"SERVER_ID {ids[name]} in /etc/one/oned.conf, as it runs",
-                seen=f"SERVER_ID {one.server_id}",
+                seen=f"SERVER_ID {front_end.server_id}",
                 remedy="do not restart it; pulumi refresh, then pulumi up: it rejoins",
             )
 
@@ -550,12 +324,3 @@ def _speak_grpc(seen: Mapping[str, Facts]) -> None:
                 remedy="look for gRPC in /var/log/one/oned.log there, restart opennebula, then run"
                 " again",
             )
-
-
-def _states(view: ZoneView) -> str:
-    if not view.statuses:
-        return "no oned that answers"
-    return ", ".join(
-        f"{name} {status.state.name.lower()} in term {status.term}"
-        for name, status in sorted(view.statuses.items())
-    )

@@ -1,10 +1,13 @@
 """How one host differs from what the stack asks of it. Pure: facts in, names and reasons out."""
 
+from collections.abc import Collection
+
 from hosts.errors import HostError
 from opennebula import packages
 from procedures.context import Secrets
 from procedures.facts import signs
-from procedures.facts.observe import Facts, full_name
+from procedures.facts.facts import Facts
+from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, unsettled
@@ -16,16 +19,21 @@ _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
 """Of the keys those that others may read; FireEdge writes its own so, in a closed folder."""
 
 
-def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, ...]:
-    """What differs on the host from the spec, by name."""
+def drift(
+    seen: Facts, spec: InstallationSpec, secrets: Secrets, leaving: Collection[str] = ()
+) -> tuple[str, ...]:
+    """What differs on the host from the spec, by name.
+
+    ``leaving``: front-ends that are yet to leave the zone: until then their names stay.
+    """
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
     found += unsettled(seen, spec)
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     refused = [
-        f"{one.seen}: up refuses until it is as before"
-        for one in signs.signs(seen, spec.database, new=False)
+        f"{sign.seen}: up refuses until it is as before"
+        for sign in signs.signs(seen, spec.database, new=False)
     ]
     if signs.moved(seen, spec.database):
         # Never to be put back by itself: the data may be where it points to now.
@@ -38,11 +46,16 @@ def drift(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> tuple[str, .
     if wanted_timezone(seen, spec):
         found.append(f"time zone: {seen.timezone}")
     found += cloud_init_differences(seen, spec)
+    # Those that the config has no more were not asked for.
+    resolves = {**seen.own_names, **seen.resolves}
     found += [
-        f"/etc/hosts: {name} at {seen.resolves.get(name, 'no address')}"
+        f"/etc/hosts: {name} at {resolves.get(name, 'no address')}"
         for name, address in sorted(spec.names.items())
-        if seen.resolves.get(name) != address
+        if resolves.get(name) != address
     ]
+    if spec.names:
+        strange = seen.own_names.keys() - spec.names.keys() - {*leaving}
+        found += [f"/etc/hosts: {name}, which is no front-end" for name in sorted(strange)]
     found += [f"{full_name(unit)}: {fault}" for unit, fault in faulty_units(seen, spec).items()]
     found += [
         f"{path}: mode {seen.keys[path].mode:o}, owner {seen.keys[path].owner}"

@@ -7,7 +7,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from opennebula.zone import ServerEntry
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 
 
 def mismatches(

@@ -3,11 +3,7 @@
 #: use configuration oned
 #: secret oned_conf: the whole file that waited for this, or nothing
 before=$conf.before
-# Where a try was cut off, the file from before it is the one that oned was last started with.
-if [ -e "$before" ] && systemctl -q is-active opennebula.service; then
-    started=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value opennebula.service)" +%s)
-    [ "$started" -lt "$(stat -c %Y "$conf")" ] || rm -f "$before"
-fi
+drop_former_conf
 if [ -n "$oned_conf" ]; then
     step "restart oned with its new configuration"
     [ -e "$before" ] || cp -p "$conf" "$before"

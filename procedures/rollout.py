@@ -5,20 +5,21 @@ from collections.abc import Collection, Mapping
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import STANDALONE_ID, ServerEntry
-from procedures import health, services
+from procedures import health, services, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, facts_where_possible
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
 from procedures.specs import ZoneSpec
 from procedures.upgrade import upgrade
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 
 
 def roll_out(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
-    release: Release,
+    release: WantedVersion,
     *,
     staying: Collection[str],
     features: Collection[str],
@@ -41,13 +42,15 @@ def roll_out(
         seen = {}
     whole = health.verify(access, meanwhile, hosts, seen=seen)
     if whole.leader not in hosts:
-        raise health.strange_leader(whole.leader, "roll out")
+        raise zone_leader.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
         whole = health.verify(access, meanwhile, hosts)
     # The leader may change during that: the next one is chosen each time, each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
+        if whole.leader not in hosts:
+            raise zone_leader.strange_leader(whole.leader, "roll out")
         names = pending(whole.facts, whole.leader, release.version, listed=listed)
         turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
@@ -63,8 +66,8 @@ def roll_out(
         before = whole if len(turns) > 1 else None
         whole = health.verify(access, meanwhile, hosts, before=before, renewed=name)
     wanted = {
-        name: services.promised(one, features, release.version)
-        for name, one in whole.facts.items()
+        name: services.promised(front_end, features, release.version)
+        for name, front_end in whole.facts.items()
         if name in staying
     }
     return health.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
@@ -80,24 +83,30 @@ def pending(
 ) -> list[str]:
     """The servers to restart, in their order: followers, then the leader.
 
-    A follower is behind, too, when the leader's list of servers changed after its start: it reads
-    that list only when it starts, and would not find a newer server as its leader. The zone's row
-    changes with more than its servers: where they are as ``listed``, which every follower was seen
-    to know, none is behind by that; nor where the zone was ``adopted`` as it is. So is a server
-    on which packages of that version wait.
+    A follower is behind, too, when a server was added to the leader's list after its start: it
+    reads that list only when it starts, and would not find a newer server as its leader. One that
+    left is no reason: a candidate counts the servers in its database. The zone's row changes with
+    more than its servers: where each of them is ``listed``, which every follower was seen to know,
+    none is behind by that; nor where the zone was ``adopted`` as it is. So is a server on which
+    packages of that version wait.
+
+    Servers that are not in ``seen`` are about to leave, and older than any of ``listed``.
     """
-    knows = adopted or (listed is not None and set(listed) == set(seen[leader].pool))
+    added = {entry for entry in seen[leader].pool if entry.name in seen} - {*(listed or ())}
+    knows = adopted or (listed is not None and not added)
     changed = 0 if knows else seen[leader].zone_changed
     stale = {
         name
-        for name, one in seen.items()
-        if upgrade.is_due(one, version) or one.is_behind or (name != leader and one.since < changed)
+        for name, front_end in seen.items()
+        if upgrade.is_due(front_end, version)
+        or front_end.is_behind
+        or (name != leader and front_end.since < changed)
     }
     return sorted(stale, key=lambda name: (name == leader, name))
 
 
 def roll_out_solo(
-    access: Access, zone: ZoneSpec, host: Host, release: Release, features: Collection[str]
+    access: Access, zone: ZoneSpec, host: Host, release: WantedVersion, features: Collection[str]
 ) -> Facts:
     """The same for a front-end outside any zone; its facts."""
     seen = _settled_solo(access, zone, host, release)
@@ -123,7 +132,7 @@ def roll_out_solo(
     return seen
 
 
-def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: Release) -> Facts:
+def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: WantedVersion) -> Facts:
     seen = facts(access, host, zone.database)
     if upgrade.resume(access, zone, {host.name: host}, {host.name: seen}):
         seen = facts(access, host, zone.database)

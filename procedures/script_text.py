@@ -192,8 +192,8 @@ def _constants(family: Family) -> str:
         **family.constants,
         **{
             f"{server}_{key}": value
-            for server, one in family.web.items()
-            for key, value in asdict(one).items()
+            for server, web_server in family.web.items()
+            for key, value in asdict(web_server).items()
         },
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in named.items())

@@ -10,7 +10,9 @@ from opennebula import packages
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, Unit, full_name, units
+from procedures.facts.facts import Facts, Unit
+from procedures.facts.observe import full_name
+from procedures.facts.report import units
 from procedures.install.packaging import supported
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
@@ -84,26 +86,26 @@ def faults(
     """
     led = {packages.FEATURES[name] for name in packages.LED}
     found = []
-    for host, one in sorted(seen.items()):
+    for host, shown in sorted(seen.items()):
         for unit in wanted.get(host, ()):
             if unit in led and leader is None:
                 found.append(Fault(host, unit, "waits for a leader"))
             elif unit in led and host != leader:
-                if one.runs(unit):
+                if shown.runs(unit):
                     found.append(Fault(host, unit, "runs on a follower", is_stray=True))
-            elif not one.is_steady(unit):
-                found.append(Fault(host, unit, _wrong(one, unit), is_down=not one.runs(unit)))
+            elif not shown.is_steady(unit):
+                found.append(Fault(host, unit, _wrong(shown, unit), is_down=not shown.runs(unit)))
     return found
 
 
 def _wrong(seen: ServiceFacts, unit: str) -> str:
-    one = seen.units.get(unit)
-    if one is None or not one.enabled:
+    state = seen.units.get(unit)
+    if state is None or not state.enabled:
         return "is not installed"
-    again = f", started again {one.restarts} times by systemd" if one.restarts else ""
-    if one.active == "active":
-        return f"runs for {one.seconds:.0f} s only{again}"
-    return f"is {one.active}{again}"
+    again = f", started again {state.restarts} times by systemd" if state.restarts else ""
+    if state.active == "active":
+        return f"runs for {state.seconds:.0f} s only{again}"
+    return f"is {state.active}{again}"
 
 
 def put_in_place(
@@ -152,18 +154,18 @@ class _Settling:
             seen = self._look({}, {})
         while wrong := faults(seen, self._wanted, self._leader):
             self._count(seen)
-            lost = [one for one in wrong if self._is_lost(seen[one.host], one)]
+            lost = [fault for fault in wrong if self._is_lost(seen[fault.host], fault)]
             if lost or time.monotonic() - begun > DEADLINE:
                 self._refuse(lost or wrong)
-            text = "; ".join(f"{one.host}: {full_name(one.unit)}" for one in wrong)
+            text = "; ".join(f"{fault.host}: {full_name(fault.unit)}" for fault in wrong)
             if text != said:
                 self._access.report(f"wait for the services: {text}")
                 said = text
                 # A service has just begun: the first answers come at once.
             else:
                 time.sleep(PAUSE)
-            stop = [one for one in wrong if one.is_stray and not seen[one.host].hook_runs]
-            start = [one for one in wrong if self._has_to_start(seen[one.host], one)]
+            stop = [fault for fault in wrong if fault.is_stray and not seen[fault.host].hook_runs]
+            start = [fault for fault in wrong if self._has_to_start(seen[fault.host], fault)]
             seen = self._look(_by_host(stop), _by_host(start))
         return self._leader or ""
 
@@ -211,8 +213,8 @@ class _Settling:
             return None
 
     def _count(self, seen: Mapping[str, ServiceFacts]) -> None:
-        for name, one in seen.items():
-            for unit, now in one.units.items():
+        for name, front_end in seen.items():
+            for unit, now in front_end.units.items():
                 key = (name, unit)
                 more = max(now.restarts - self._restarts.get(key, now.restarts), 0)
                 self._restarts[key] = now.restarts
@@ -228,8 +230,8 @@ class _Settling:
 
     def _refuse(self, wrong: Sequence[Fault]) -> None:
         def refuse(host: Host) -> None:
-            own = [one for one in wrong if one.host == host.name]
-            named = " ".join(one.unit for one in own)
+            own = [fault for fault in wrong if fault.host == host.name]
+            named = " ".join(fault.unit for fault in own)
             self._access.run(
                 host,
                 "refuse_services",
@@ -245,12 +247,12 @@ class _Settling:
                 exclusive=False,
             )
 
-        on_each({one.host: self._hosts[one.host] for one in wrong}, refuse)
+        on_each({fault.host: self._hosts[fault.host] for fault in wrong}, refuse)
         raise AssertionError("refuse_services.sh always refuses")
 
 
 def _by_host(wrong: Sequence[Fault]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for one in wrong:
-        found.setdefault(one.host, []).append(one.unit)
+    for fault in wrong:
+        found.setdefault(fault.host, []).append(fault.unit)
     return found

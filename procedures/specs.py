@@ -62,7 +62,7 @@ class _WithVips(Spec):
 
 
 VipsOfHost = Annotated[
-    tuple[Vip, ...], BeforeValidator(lambda one: [one] if isinstance(one, dict) else one)
+    tuple[Vip, ...], BeforeValidator(lambda each: [each] if isinstance(each, dict) else each)
 ]
 """Of one front-end; the same."""
 

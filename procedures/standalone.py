@@ -6,9 +6,10 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
 from opennebula.zone import STANDALONE_ID
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts
 from procedures.oned_service import answering, assign_server_id, start, stop
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import dump
@@ -30,7 +31,7 @@ def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
     stop(access, host)
     assign_server_id(access, zone, seen, entry.id)
     start(access, host, entry.id)
-    health.wait_for_leader(access, {host.name: host})
+    zone_leader.wait_for_leader(access, {host.name: host})
 
 
 def _alone(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from hosts.errors import HostError
 from hosts.models import Host
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
 from procedures.oned_service import restart
 
@@ -18,10 +18,10 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
     """
     turns = 4 * len(hosts)
     for _ in range(turns):
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         leader = view.leader() or ""
         # Without a record to replicate one that lags stays behind, and is never elected.
-        health.write(access, hosts, view)
+        zone_leader.write(access, hosts, view)
         if leader in to:
             return
         access.report(f"{leader}: restart, so that another one leads")
@@ -30,6 +30,6 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
         ", ".join(sorted(to)),
         "switch over",
         expected=f"its election within {turns} turns",
-        seen=f"{health.wait_for_leader(access, hosts).leader()} as the leader",
+        seen=f"{zone_leader.wait_for_leader(access, hosts).leader()} as the leader",
         remedy="look at /var/log/one/oned.log there: does it lag, or is it cut off?",
     )

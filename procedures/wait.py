@@ -12,6 +12,16 @@ INTERVAL = 0.1
 """Seconds between two looks."""
 
 
+def repeat(probe: Callable[[], T | None], seconds: float) -> T | None:
+    """The first value of the probe that is not None; None after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = probe()
+        if value is not None or time.monotonic() >= deadline:
+            return value
+        time.sleep(INTERVAL)
+
+
 def until(
     probe: Callable[[], T | None],
     *,
@@ -23,17 +33,9 @@ def until(
     remedy: str,
 ) -> T:
     """The first value of the probe that is not None. Raises HostError after that many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = probe()
-        if value is not None:
-            return value
-        if time.monotonic() >= deadline:
-            raise HostError(
-                host,
-                step,
-                expected=f"{expected} within {seconds:.0f} s",
-                seen=seen(),
-                remedy=remedy,
-            )
-        time.sleep(INTERVAL)
+    value = repeat(probe, seconds)
+    if value is None:
+        raise HostError(
+            host, step, expected=f"{expected} within {seconds:.0f} s", seen=seen(), remedy=remedy
+        )
+    return value

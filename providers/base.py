@@ -26,8 +26,16 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from hosts.errors import HostError
 from providers import progress, runtime
-from providers.runtime import CREATE, INCOMPLETE, PROVIDER_KEY, recorded, recorded_create
+from providers.runtime import (
+    ATTEMPTED,
+    CREATE,
+    INCOMPLETE,
+    PROVIDER_KEY,
+    recorded,
+    recorded_create,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -52,6 +60,8 @@ class Provider(ResourceProvider):
     """What the next ``up`` does about a difference that was found."""
     changes_hosts: ClassVar[bool] = True
     """Its create and update may change something, so that a failed one is recorded."""
+    fixed_id: ClassVar[str] = ""
+    """The ID of a kind that a stack has once; of the others it is the name of the spec's host."""
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose change replaces the resource, as dotted paths."""
 
@@ -125,12 +135,17 @@ class Provider(ResourceProvider):
         """Remove it; where it is gone already, nothing happens."""
         access, run, spec = self._begin(props)
         with progress.operation(_urn(props), "delete"):
-            if not run.observes:
+            if run.observes:
+                return
+            try:
                 self.do_delete(access, run, spec, props)
+            except HostError:
+                progress.warn(_urn(props), "to keep it after all: pulumi refresh, then pulumi up")
+                raise
 
     def identifier(self, spec: Any) -> str:
         """Return the ID of the resource."""
-        raise NotImplementedError
+        return self.fixed_id or str(spec.host.name)
 
     def is_adopted(self, run: "RunState", spec: Any) -> bool:
         """Return whether this is part of a zone that ran before the stack, and stays as it is."""
@@ -216,6 +231,13 @@ class Provider(ResourceProvider):
             run.note_former(_all_hosts_of(given))
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
 
+    def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
+        """Return what may be in place: the spec of before, and those of updates that failed since.
+
+        A failed update may have been at work anywhere; a config put back must undo that, too.
+        """
+        return [self.spec_of({"spec": one}) for one in (olds["spec"], *olds.get(ATTEMPTED, ()))]
+
     def spec_of(self, props: Mapping[str, Any]) -> Any:
         """Return the typed spec of a resource with these inputs. Raises ValueError."""
         from procedures import specs
@@ -242,7 +264,7 @@ def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
     """Return the front-ends that a resource was given."""
     from hosts.models import Host
 
-    return {name: Host.model_validate(one) for name, one in props["front_ends"].items()}
+    return {name: Host.model_validate(front_end) for name, front_end in props["front_ends"].items()}
 
 
 def _all_hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":

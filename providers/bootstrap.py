@@ -20,15 +20,12 @@ class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "bootstrap"
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Whether it is not done, or a front-end left that may be in the first server's pool."""
         left = olds["front_ends"].keys() - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "bootstrap"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]

@@ -23,10 +23,6 @@ class InstallationProvider(Provider):
     spec_type = "InstallationSpec"
     identity = ("host.name",)
 
-    def identifier(self, spec: "InstallationSpec") -> str:
-        """Return the name of the host."""
-        return spec.host.name
-
     def is_adopted(self, run: "RunState", spec: "InstallationSpec") -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
         return run.observes or spec.host.name in run.adopted
@@ -57,11 +53,14 @@ class InstallationProvider(Provider):
         done = install(
             access,
             spec,
-            peers=run.front_ends,
+            front_ends=run.front_ends,
+            new=True,
             agreed=run.release.agreed,
             renew=renew,
             converts=run.convert_database,
             seen=run.take(spec.host),
+            leaving=run.leaving,
+            lost=run.lost,
         )
         if done.adopted:
             run.note_adopted(spec.host.name)
@@ -86,20 +85,18 @@ class InstallationProvider(Provider):
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         from procedures.install.install import install
-        from procedures.specs import InstallationSpec
 
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        former = InstallationSpec.model_validate(olds["spec"]).names
         done = install(
             access,
             spec,
+            front_ends=run.front_ends,
             agreed=run.release.agreed,
             renew=renew,
             converts=run.convert_database,
             seen=run.take(spec.host),
-            leaving=run.still_there(
-                {name: at for name, at in former.items() if name not in run.front_ends}
-            ),
+            leaving=run.leaving,
+            lost=run.lost,
         )
         return _outputs(done, revision=now())
 
@@ -108,11 +105,15 @@ class InstallationProvider(Provider):
     ) -> None:
         """Stop and disable the services; the data stays unless purge is set.
 
+        The front-ends that stay know its name no more: by now it is in the zone no more, either.
         Where the installation never was complete the operator learns what is left of it.
         """
+        from procedures.install.hosts_file import change_names
         from procedures.install.install import remove
 
         is_renamed = spec.host.name not in run.front_ends and run.has(spec.host)
+        if run.names_hosts and spec.host.name not in run.front_ends:
+            change_names(access, run.front_ends, removed=spec.host.name)
         if spec.host.name not in run.lost and not is_renamed:
             half = props.get(INCOMPLETE) == CREATE
             left = remove(access, spec, half_installed=half)

@@ -22,12 +22,9 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     spec_type = "PreflightSpec"
+    fixed_id = "preflight"
     drift_means = "up refuses"
     changes_hosts = False
-
-    def identifier(self, spec: "PreflightSpec") -> str:
-        """Return the one ID of its kind."""
-        return "preflight"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
@@ -132,6 +129,8 @@ def _check(
             " only those; or take adopt out of the stack's config to build a zone",
         )
     run.keep(checked.facts)
+    run.former_owners = frozenset([before.database.owner] if before else [])
+    run.leaving = checked.leaving
     return checked
 
 

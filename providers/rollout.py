@@ -1,6 +1,6 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hosts.models import Host
     from opennebula.zone import ServerEntry
     from procedures.context import Access
-    from procedures.facts.observe import Dump, Facts
+    from procedures.facts.facts import Dump, Facts
     from procedures.health import Whole
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
@@ -22,10 +22,7 @@ class RolloutProvider(Provider):
     """The last step for the servers: each runs the configuration that it has."""
 
     spec_type = "ZoneSpec"
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "rollout"
+    fixed_id = "rollout"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
@@ -79,8 +76,16 @@ class RolloutProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = run.still_there(hosts_of(olds))
-        return _roll_out(access, run, spec, {**leaving, **run.front_ends}, news, olds=olds)
+        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        return _roll_out(
+            access,
+            run,
+            spec,
+            {**leaving, **run.front_ends},
+            news,
+            listed=_pool(olds),
+            owners={former.database.owner for former in self.former_specs(olds)},
+        )
 
 
 class Rollout(Resource, module="opennebula", name="Rollout"):
@@ -134,11 +139,11 @@ def _roll_out(
     hosts: "Mapping[str, Host]",
     news: Mapping[str, Any],
     *,
-    olds: Mapping[str, Any] | None = None,
+    listed: "Collection[ServerEntry] | None" = None,
+    owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
     from procedures.rollout import roll_out, roll_out_solo
-    from procedures.specs import ZoneSpec
 
     features = news["features"]
     seen: Mapping[str, Facts]
@@ -150,7 +155,7 @@ def _roll_out(
             run.release,
             staying=run.front_ends,
             features=features,
-            listed=_pool(olds or {}),
+            listed=listed,
         )
         outputs, seen = _outputs(whole, run.front_ends), whole.facts
         run.rolled_out = whole
@@ -159,19 +164,22 @@ def _roll_out(
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
         backups = _backups({host.name: seen[host.name].dumps})
         outputs = {"leader": host.name, "servers": [], "pool": [], "backups": backups}
-    former = ZoneSpec.model_validate((olds or news)["spec"]).database.owner
+    former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     return {**outputs, "drift": []}
 
 
 def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
-    """The zone's servers as the last rollout left them, which all of them know since."""
+    """The servers that stayed at the last rollout, which all of them know since.
+
+    One that left is unknown to those that were restarted later, should it come back.
+    """
     from opennebula.zone import ServerEntry
 
     listed = props.get("pool")
     if not listed:
         return None
-    return [ServerEntry(int(one["id"]), one["name"], one["endpoint"]) for one in listed]
+    return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
 def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
@@ -181,6 +189,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
             for entry in whole.facts[whole.leader].pool
+            if entry.name in staying
         ],
         "servers": [
             {

@@ -10,6 +10,9 @@ it, and comes to the same result with another look at the hosts.
 - ``adopted``: written by Preflight at the first run of a stack, and by an Installation that finds a
   server; read by all: they leave such a server as it is.
 - ``blank``: written by Preflight at the first run of a stack; read by Bootstrap, and by ``turn``.
+- ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
+- ``departing``: written by Zone; read by Rollout, in which they take part.
+- ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
 - ``known_zone``: written by Zone; read by ZoneMember: which servers need not be asked again.
 - ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
   second dump.
@@ -33,10 +36,10 @@ from opennebula.packages import FEATURES
 from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database
-from procedures.upgrade.upgrade import Release
+from procedures.upgrade.upgrade import WantedVersion
 from providers import runtime
 
 T = TypeVar("T")
@@ -67,17 +70,21 @@ class RunState:
             name: Host.model_validate(
                 {
                     "name": name,
-                    **{key: one[key] for key in ("address", "ssh", "zone_server") if key in one},
+                    **{
+                        key: front_end[key]
+                        for key in ("address", "ssh", "zone_server")
+                        if key in front_end
+                    },
                 }
             )
-            for name, one in (_object(config, "frontends") or {}).items()
+            for name, front_end in (_object(config, "frontends") or {}).items()
         }
         """The front-ends that the config lists, by name."""
         self._former: dict[str, Host] = {}
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
-        self.release = Release(
+        self.release = WantedVersion(
             version=str(config.get(f"{PROJECT}:one_version") or ""),
             agreed=config.get(f"{PROJECT}:upgrade_database") or None,
         )
@@ -95,6 +102,12 @@ class RunState:
         self.adopted: frozenset[str] = frozenset()
         """The servers of a zone that ran before this stack: this run leaves them as they are. Set
         by the preflight of the stack's first run, and by each Installation that finds one later."""
+        self.leaving: Mapping[str, str] | None = None
+        """Names and addresses of the servers that are yet to leave the zone."""
+        self.departing: Mapping[str, Host] = {}
+        """Front-ends that are yet to leave the zone, also those that a failed update added."""
+        self.former_owners: frozenset[str] = frozenset()
+        """Owners of the database that the stack had, also in an update that failed later."""
         self.dumped = False
         """A dump was kept in this run, before the first front-end leaves."""
         self.rolled_out: Whole | None = None
@@ -163,7 +176,7 @@ class RunState:
 
     def has(self, host: Host) -> bool:
         """Return whether a front-end of the stack is at that host's place, by whatever name."""
-        places = [(one.address, one.ssh.port) for one in self.front_ends.values()]
+        places = [(front_end.address, front_end.ssh.port) for front_end in self.front_ends.values()]
         return (host.address, host.ssh.port) in places
 
     def still_there(self, hosts: Mapping[str, T]) -> dict[str, T]:
@@ -207,9 +220,9 @@ def current() -> RunState:
 def _ldap_passwords(auth: Mapping[str, Any]) -> dict[str, str]:
     servers: Mapping[str, Any] = auth.get("ldap", {}).get("config", {})
     return {
-        name: str(one[PASSWORD])
-        for name, one in servers.items()
-        if isinstance(one, dict) and PASSWORD in one
+        name: str(server[PASSWORD])
+        for name, server in servers.items()
+        if isinstance(server, dict) and PASSWORD in server
     }
 
 

@@ -41,6 +41,8 @@ PROVIDER_KEY = "__provider"
 """The SDK's own key for the serialized provider, among a resource's properties."""
 INCOMPLETE = "incomplete"
 """Output of a resource whose create or last update failed: which of them."""
+ATTEMPTED = "attempted"
+"""Output of such a resource: the specs of its updates that failed, since one that did not."""
 CREATE = "create"
 """It never was complete: what follows is another attempt to create it."""
 UPDATE = "update"
@@ -184,14 +186,24 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     ``parseError``). The next ``up`` updates such a resource again, whatever its config says, and
     deletes it where it is no longer part of the stack.
 
-    What the resource was before, such as its front-ends, is what the next update starts from, too.
+    What the resource was before, such as its front-ends, is what the next update starts from, too;
+    and what this one was to make of it.
     """
     try:
         yield
     except Exception as error:
-        new = {PROVIDER_KEY: news[PROVIDER_KEY], INCOMPLETE: olds.get(INCOMPLETE) or UPDATE}
-        setattr(error, _PARTIAL, (identifier, {**olds, **new}))
+        outputs = {**incomplete(olds, news), PROVIDER_KEY: news[PROVIDER_KEY]}
+        setattr(error, _PARTIAL, (identifier, outputs))
         raise
+
+
+def incomplete(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs of a resource with ``olds`` of which an update to ``news`` failed."""
+    attempted = [*olds.get(ATTEMPTED, ())]
+    if news["spec"] not in (olds["spec"], *attempted):
+        attempted.append(news["spec"])
+    new = {INCOMPLETE: olds.get(INCOMPLETE) or UPDATE, ATTEMPTED: attempted}
+    return {**olds, **{key: value for key, value in new.items() if value}}
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from providers.base import Outputs, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
-    from procedures.facts.observe import Facts
-    from procedures.specs import ZoneSpec
+    from procedures.facts.facts import Facts
+    from procedures.specs import Vip, ZoneSpec
     from providers.run_state import RunState
 
 
@@ -60,12 +60,10 @@ class VirtualIpProvider(Provider):
         news: Mapping[str, Any],
     ) -> Outputs:
         """The same, wherever the addresses were before."""
-        from procedures.specs import ZoneSpec
         from procedures.vip.address import drop
 
-        before = ZoneSpec.model_validate(olds["spec"])
         kept = {vip.address for vip in spec.vips}
-        gone = [vip for vip in before.vips if vip.address not in kept]
+        gone = [vip for vip in self._former_vips(olds) if vip.address not in kept]
         drop(access, gone, run.front_ends)
         return self._settled(access, run, spec)
 
@@ -79,13 +77,16 @@ class VirtualIpProvider(Provider):
         from procedures.vip.virtual_ip import set_endpoint
 
         hosts = run.front_ends
-        drop(access, spec.vips, hosts)
+        drop(access, self._former_vips(props), hosts)
         if hosts and zone_view(access, hosts).leader():
             set_endpoint(
                 access,
                 spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
                 hosts,
             )
+
+    def _former_vips(self, olds: Mapping[str, Any]) -> "list[Vip]":
+        return [vip for former in self.former_specs(olds) for vip in former.vips]
 
     def _settled(self, access: "Access", run: "RunState", spec: "ZoneSpec") -> Outputs:
         from procedures.vip.virtual_ip import set_endpoint

@@ -9,12 +9,13 @@ from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
 from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.runtime import INCOMPLETE, UPDATE
 
 if TYPE_CHECKING:
     from hosts.models import Host
     from procedures.bootstrap.bootstrap import KnownZone
     from procedures.context import Access
-    from procedures.facts.observe import Facts
+    from procedures.facts.facts import Facts
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
@@ -23,6 +24,7 @@ class ZoneProvider(Provider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
     spec_type = "ZoneSpec"
+    fixed_id = "zone-0"
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -33,10 +35,6 @@ class ZoneProvider(Provider):
                 " first up changes nothing on its servers; otherwise a zone is bootstrapped",
             )
         return super().check(olds, news)
-
-    def identifier(self, spec: "ZoneSpec") -> str:
-        """Return the one ID of its kind."""
-        return "zone-0"
 
     def do_create(
         self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
@@ -80,7 +78,14 @@ class ZoneProvider(Provider):
             )
             if leaving and spec.highly_available:
                 degraded = run.allow_degraded
-                run.dumped = prepare(access, spec, staying, leaving, allow_degraded=degraded)
+                run.dumped = prepare(
+                    access,
+                    spec,
+                    staying,
+                    leaving,
+                    allow_degraded=degraded,
+                    in_hosts_file=run.names_hosts,
+                )
                 for host in leaving.values():
                     leave(
                         access,
@@ -89,7 +94,6 @@ class ZoneProvider(Provider):
                         {**staying, host.name: host},
                         allow_degraded=degraded,
                         dumped=run.dumped,
-                        in_hosts_file=run.names_hosts,
                     )
         return {"drift": _set_key(access, spec, news, run.known_zone, replace=False)}
 
@@ -136,17 +140,26 @@ class ZoneProvider(Provider):
         leaving = {
             name: host for name, host in run.still_there(before).items() if name not in staying
         }
+        run.departing = leaving
         with zone_lock(access, staying):
             _look_and_take_up(access, spec, staying)
-        changed = olds.get("one_pass") != news.get("one_pass")
-        set_password(access, spec, staying, leaving, changed=changed)
+        # One that failed later may have changed it.
+        failed = olds.get(INCOMPLETE) == UPDATE
+        changed = failed or olds.get("one_pass") != news.get("one_pass")
+        set_password(access, spec, staying, leaving, changed=changed, failed=failed)
         lost_at = _lost_at(olds, news)
         require_gone(access, lost_at, staying)
         if spec.highly_available and run.lost:
             forget(access, spec, run.lost, staying)
         shrinks = spec.highly_available and bool(leaving)
         prepared = partial(
-            prepare, access, spec, staying, leaving, allow_degraded=run.allow_degraded
+            prepare,
+            access,
+            spec,
+            staying,
+            leaving,
+            allow_degraded=run.allow_degraded,
+            in_hosts_file=run.names_hosts,
         )
         run.dumped = shrinks and prepared()
         run.known_zone = bootstrap_or_adopt(

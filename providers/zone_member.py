@@ -21,10 +21,6 @@ class ZoneMemberProvider(Provider):
     spec_type = "MemberSpec"
     identity = ("host.name",)
 
-    def identifier(self, spec: "MemberSpec") -> str:
-        """Return the name of the host."""
-        return spec.host.name
-
     def is_adopted(self, run: "RunState", spec: "MemberSpec") -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
         return run.observes or spec.host.name in run.adopted
@@ -89,7 +85,6 @@ class ZoneMemberProvider(Provider):
             _peers(run, spec),
             allow_degraded=run.allow_degraded,
             dumped=run.dumped,
-            in_hosts_file=run.names_hosts,
         )
 
 

@@ -29,13 +29,18 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(set(given.get("lost", [])) & set(front_ends)):
         yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
-    for name, one in sorted(front_ends.items()):
-        if one.address in seen:
+    for name, front_end in sorted(front_ends.items()):
+        if front_end.address in seen:
             yield of(
-                f"frontends.{name}.address", f"{one.address} is the address of {seen[one.address]}"
+                f"frontends.{name}.address",
+                f"{front_end.address} is the address of {seen[front_end.address]}",
             )
-        seen[one.address] = name
-        if name.split(".")[0] in _LOCAL or name.endswith(".localhost") or _is_no_host(one.address):
+        seen[front_end.address] = name
+        if (
+            name.split(".")[0] in _LOCAL
+            or name.endswith(".localhost")
+            or _is_no_host(front_end.address)
+        ):
             yield of(
                 f"frontends.{name}",
                 "expected a name and an address that the other front-ends can use",
@@ -62,7 +67,7 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if any(name not in given for name in names):
         return
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
-    of_their_own = {name for name, one in front_ends.items() if one.one_vip_if}
+    of_their_own = {name for name, front_end in front_ends.items() if front_end.one_vip_if}
     missing = [name for name in names if given[name] is None]
     if missing == ["one_vip_if"] and front_ends and len(of_their_own) == len(front_ends):
         missing = []
@@ -76,16 +81,17 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if further and first is None:
         yield of("one_vips", "one_vip is missing: set the first VIP there")
     seen = {first}
-    for one in further:
-        if one.address in seen:
-            yield of("one_vips", f"{one.address} is listed twice")
-        seen.add(one.address)
-        for name in sorted(one.interfaces.keys() - front_ends.keys() if front_ends else ()):
+    for address in further:
+        if address.address in seen:
+            yield of("one_vips", f"{address.address} is listed twice")
+        seen.add(address.address)
+        for name in sorted(address.interfaces.keys() - front_ends.keys() if front_ends else ()):
             yield of(
-                "one_vips", f"{one.address} has an interface for {name}, which is not in frontends"
+                "one_vips",
+                f"{address.address} has an interface for {name}, which is not in frontends",
             )
-        elsewhere = set(front_ends) if one.interface else of_their_own | set(one.interfaces)
-        yield from _address_faults("one_vips", one.address, one.cidr, front_ends, elsewhere)
+        elsewhere = set(front_ends) if address.interface else of_their_own | set(address.interfaces)
+        yield from _address_faults("one_vips", address.address, address.cidr, front_ends, elsewhere)
 
 
 def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -138,18 +144,18 @@ def _address_faults(
         and vip in (network.network_address, network.broadcast_address)
     ):
         yield of(key, f"{vip} is the network's or broadcast address of {network}")
-    for name, one in sorted(front_ends.items()):
-        if one.address == vip:
+    for name, front_end in sorted(front_ends.items()):
+        if front_end.address == vip:
             yield of(key, f"{vip} is the address of {name}; expected an unused address")
         elif (
             vip.version == 4
             and network.num_addresses > 1
-            and one.address not in network
+            and front_end.address not in network
             and name not in elsewhere
         ):
             place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
                 key,
-                f"{vip}/{prefix} is not in a subnet with {name} at {one.address}; if that is"
+                f"{vip}/{prefix} is not in a subnet with {name} at {front_end.address}; if that is"
                 f" intended, name the VIP's interface in {place}",
             )

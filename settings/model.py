@@ -161,7 +161,7 @@ class Datastores(Strict):
         A system datastore is the hypervisors' matter: a front-end has no use for it.
         """
         ids = {"image": "1", "file": "2"}
-        return {ids[one.type]: one.path for one in self.config.mounts if one.type in ids}
+        return {ids[mount.type]: mount.path for mount in self.config.mounts if mount.type in ids}
 
 
 class Ldap(Strict):
@@ -180,20 +180,20 @@ class Ldap(Strict):
     @classmethod
     def _with_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: {key: _hidden(key, item) for key, item in one.items()}
-            if isinstance(one, dict)
-            else one
-            for name, one in value.items()
+            name: {key: _hidden(key, item) for key, item in server.items()}
+            if isinstance(server, dict)
+            else server
+            for name, server in value.items()
         }
 
     @property
     def servers(self) -> dict[str, dict[str, Any]]:
         """Return the servers without their passwords."""
         return {
-            name: {key: item for key, item in one.items() if key != PASSWORD}
-            if isinstance(one, dict)
+            name: {key: item for key, item in server.items() if key != PASSWORD}
+            if isinstance(server, dict)
             else {}
-            for name, one in self.config.items()
+            for name, server in self.config.items()
             if name not in CHOICES
         }
 
@@ -206,9 +206,9 @@ class Ldap(Strict):
     def passwords(self) -> dict[str, str]:
         """Return the password of each server that has one."""
         return {
-            name: one[PASSWORD].get_secret_value()
-            for name, one in self.config.items()
-            if isinstance(one, dict) and isinstance(one.get(PASSWORD), SecretStr)
+            name: server[PASSWORD].get_secret_value()
+            for name, server in self.config.items()
+            if isinstance(server, dict) and isinstance(server.get(PASSWORD), SecretStr)
         }
 
 
@@ -500,9 +500,12 @@ class Settings(Strict):
         """Return the front-ends' names, addresses and SSH settings, by name."""
         return {
             name: Host(
-                name=name, address=str(one.address), ssh=one.ssh, zone_server=one.zone_server
+                name=name,
+                address=str(front_end.address),
+                ssh=front_end.ssh,
+                zone_server=front_end.zone_server,
             )
-            for name, one in sorted(self.frontends.items())
+            for name, front_end in sorted(self.frontends.items())
         }
 
     @property

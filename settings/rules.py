@@ -53,7 +53,9 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
-    users = {f"frontends.{name}.ssh.user": one.ssh.user for name, one in front_ends.items()}
+    users = {
+        f"frontends.{name}.ssh.user": front_end.ssh.user for name, front_end in front_ends.items()
+    }
     ssh: SshSettings | None = given.get("ssh")
     if ssh is not None:
         users["ssh.user"] = ssh.user
@@ -100,13 +102,13 @@ def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _command_faults(given: Mapping[str, Any]) -> Iterator[str]:
     commands: list[Command] = given.get("commands", [])
-    for name, times in Counter(one.name for one in commands).items():
+    for name, times in Counter(command.name for command in commands).items():
         if times > 1:
             yield of("commands", f"{name} is listed {times} times; expected each name once")
     front_ends = given.get("frontends")
-    for one in commands:
-        for host in sorted(set(one.hosts) - set(front_ends)) if front_ends else ():
-            yield of("commands", f"{one.name} names {host}, which is not in frontends")
+    for command in commands:
+        for host in sorted(set(command.hosts) - set(front_ends)) if front_ends else ():
+            yield of("commands", f"{command.name} names {host}, which is not in frontends")
 
 
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"

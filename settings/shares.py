@@ -26,10 +26,10 @@ def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
     datastores: Datastores = given.get("ds", Datastores())
     mounts = datastores.config.mounts
     homes = list(_homes(given))
-    for path, times in Counter(one.path for one in fstab).items():
+    for path, times in Counter(mount.path for mount in fstab).items():
         if times > 1:
             yield of("fstab", f"{path} is listed {times} times; expected one entry per path")
-    for kind, times in Counter(one.type for one in mounts).items():
+    for kind, times in Counter(mount.type for mount in mounts).items():
         if times > 1:
             yield of("ds.config.mounts", f"{kind} is listed {times} times; expected it once")
     for index, share in enumerate(fstab):
@@ -48,18 +48,18 @@ def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
                 f"{why}: it would get the owner and mode of this entry; name a folder of the"
                 " share's own, such as /srv/one",
             )
-    for index, one in enumerate(mounts):
+    for index, mount in enumerate(mounts):
         key = f"ds.config.mounts.{index}.path"
-        if is_in(f"{one.path}/", DATASTORES):
+        if is_in(f"{mount.path}/", DATASTORES):
             yield of(
                 key,
-                f"{one.path} is where the datastores themselves are: mount the share there with"
+                f"{mount.path} is where the datastores themselves are: mount the share there with"
                 " fstab, and remove this entry",
             )
-        elif why := why_not(one.path, places=homes):
+        elif why := why_not(mount.path, places=homes):
             yield of(key, f"{why}: {KEEP_ELSEWHERE}")
     links = {f"{DATASTORES}/{number}" for number in datastores.links}
-    for path in sorted(links & {one.path for one in fstab}):
+    for path in sorted(links & {mount.path for mount in fstab}):
         yield of("ds.config.mounts", f"{path} is also mounted by fstab; remove it from one of them")
 
 
@@ -74,7 +74,7 @@ def _homes(given: Mapping[str, Any]) -> Iterator[Place]:
     ssh: SshSettings = given.get("ssh", SshSettings())
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     users = {ssh.user, *given.get("ensure_keys_for", ())}
-    users |= {one.ssh.user for one in front_ends.values() if one.ssh.user}
+    users |= {front_end.ssh.user for front_end in front_ends.values() if front_end.ssh.user}
     for user in sorted(users):
         why = f"is the home of {user}, with the keys that log in by SSH"
         yield Place(f"/home/{user}", why, inside=False)

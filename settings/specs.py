@@ -29,7 +29,7 @@ from settings.model import Settings
 
 def digest(settings: Settings, specs: Sequence[Spec]) -> str:
     """Return a digest of everything that the stack wants of its hosts, without its secrets."""
-    wanted = [one.model_dump_json() for one in specs]
+    wanted = [spec.model_dump_json() for spec in specs]
     wanted.append(json.dumps(beyond_members(settings), sort_keys=True))
     return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
 
@@ -108,9 +108,9 @@ def preflight(settings: Settings) -> PreflightSpec:
         ensure_hosts=settings.ensure_hosts,
         ensure_hostname=settings.ensure_hostname,
         locales=tuple(
-            sorted({one.locale.rpartition("=")[2] for one in settings.ntp if one.locale})
+            sorted({entry.locale.rpartition("=")[2] for entry in settings.ntp if entry.locale})
         ),
-        sets_clocks=any(one.pool or one.server for one in settings.ntp),
+        sets_clocks=any(entry.pool or entry.server for entry in settings.ntp),
         register_grpc=settings.register_grpc or None,
     )
 
@@ -184,13 +184,13 @@ def _ldap(settings: Settings) -> LdapSpec:
 
 
 def _clock(settings: Settings) -> ClockSpec:
-    locale = [one.locale for one in settings.ntp if one.locale]
+    locale = [entry.locale for entry in settings.ntp if entry.locale]
     pairs = (text.rpartition("=") for text in locale)
     return ClockSpec(
-        pools=tuple(one.pool for one in settings.ntp if one.pool),
-        servers=tuple(one.server for one in settings.ntp if one.server),
+        pools=tuple(entry.pool for entry in settings.ntp if entry.pool),
+        servers=tuple(entry.server for entry in settings.ntp if entry.server),
         # As there: of several the last one.
-        timezone=next((one.timezone for one in reversed(settings.ntp) if one.timezone), ""),
+        timezone=next((entry.timezone for entry in reversed(settings.ntp) if entry.timezone), ""),
         locale={name or "LANG": value for name, _, value in pairs},
     )
 
@@ -208,7 +208,7 @@ def _storable(value: Any) -> Any:
 
 def mounts(settings: Settings) -> tuple[MountSpec, ...]:
     """Return the shared folders by path: their order in the config does not matter."""
-    given = (MountSpec.model_validate(one.model_dump()) for one in settings.fstab)
+    given = (MountSpec.model_validate(mount.model_dump()) for mount in settings.fstab)
     return tuple(sorted(given, key=lambda one: one.path))
 
 
@@ -224,16 +224,20 @@ def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
     usual = (
         own
         or settings.one_vip_if
-        or next(one.one_vip_if for _, one in sorted(settings.frontends.items()) if one.one_vip_if)
+        or next(
+            front_end.one_vip_if
+            for _, front_end in sorted(settings.frontends.items())
+            if front_end.one_vip_if
+        )
     )
     first = Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
     further = (
         Vip(
-            address=str(one.address),
-            prefix=one.cidr,
-            interface=one.interfaces.get(name or "", one.interface or usual),
+            address=str(entry.address),
+            prefix=entry.cidr,
+            interface=entry.interfaces.get(name or "", entry.interface or usual),
         )
-        for one in settings.one_vips
+        for entry in settings.one_vips
     )
     return (first, *further)
 

@@ -162,7 +162,7 @@ def _declared(row: Row) -> dict[str, Any]:
 def _theirs(key: str) -> str:
     if key in ONE_DEPLOY:
         return ONE_DEPLOY[key]
-    ours = any(key == one or key.startswith(f"{one}.") for one in _OURS)
+    ours = any(key == prefix or key.startswith(f"{prefix}.") for prefix in _OURS)
     return "" if ours else key
 
 

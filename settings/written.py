@@ -66,7 +66,7 @@ def _inside(place: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str
         pairs = [(key.value, inner) for key, inner in node.value if isinstance(key.value, str)]
         for key, _ in node.value:
             # What a key of the file is called here, where it was a number there.
-            arrived = next((one for one in value if _reads_as(key, one)), None)
+            arrived = next((item for item in value if _reads_as(key, item)), None)
             if arrived is not None and key.value not in value:
                 found[place] = of(place, _remedy(key.value, arrived, str))
     elif isinstance(node, yaml.SequenceNode) and isinstance(value, list):

@@ -12,7 +12,7 @@ from pathlib import Path
 from commands.convert import own_reader, stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
-from commands.convert.report import Command, Report, login_of
+from commands.convert.report import Invocation, Report, login_of
 
 FOLDER = Path("stacks")
 
@@ -97,7 +97,7 @@ def _convert(asked: argparse.Namespace) -> int:
     options += ["--ask-vault-password"] if asked.ask_vault_password else []
     options += ["--without-ansible"] if asked.without_ansible else []
     options += [f"--group={asked.group}"] if asked.group else []
-    command = Command(asked.stack, str(asked.inventory), tuple(options))
+    command = Invocation(asked.stack, str(asked.inventory), tuple(options))
     report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
     print("\n".join(report.lines()))
     return 0

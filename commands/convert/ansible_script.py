@@ -57,7 +57,7 @@ def main() -> None:
     answer = {
         "version": __version__,
         "hosts": hosts,
-        "groups": {str(k): [str(one) for one in v] for k, v in groups.items()},
+        "groups": {str(k): [str(item) for item in v] for k, v in groups.items()},
         "idle": idle,
         "secrets": sorted(found),
     }
@@ -73,7 +73,7 @@ def _plain(value: Any, templar: Templar, secrets: set[str], *, sealed: bool) -> 
     if isinstance(value, dict):
         return {str(k): _plain(v, templar, secrets, sealed=sealed) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one, templar, secrets, sealed=sealed) for one in value]
+        return [_plain(item, templar, secrets, sealed=sealed) for item in value]
     if isinstance(value, str) and ("{{" in value or "{%" in value):
         return _filled(value, templar, sealed=sealed)
     return value if value is None or isinstance(value, bool | int | float) else str(value)

@@ -79,12 +79,12 @@ def host_range(name: str, path: Path) -> Iterator[str]:
     if begin.isdigit() and end.isdigit() and step:
         if int(end) - int(begin) <= _MOST:
             width = len(begin) if begin.startswith("0") else 0
-            names = [f"{one:0{width}d}" for one in range(int(begin), int(end) + 1, step)]
+            names = [f"{item:0{width}d}" for item in range(int(begin), int(end) + 1, step)]
     elif len(begin) == len(end) == 1 and step:
         letters = string.ascii_letters
         if begin in letters and end in letters:
             names = list(letters[letters.index(begin) : letters.index(end) + 1 : step])
     if not names:
         raise InventoryError(f"{path}: host {name}: expected a range such as n[1:3]")
-    for one in names:
-        yield from host_range(f"{name[: found.start()]}{one}{name[found.end() :]}", path)
+    for item in names:
+        yield from host_range(f"{name[: found.start()]}{item}{name[found.end() :]}", path)

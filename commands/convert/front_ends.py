@@ -87,10 +87,10 @@ def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
     found = source.of_each("one_vip_if")
     if not source.has_vip or not found:
         return
-    unusable = [one for one in unique(found.values()) if not source.usable("one_vip_if", one)]
+    unusable = [item for item in unique(found.values()) if not source.usable("one_vip_if", item)]
     if unusable:
         return
-    ((usual, _),) = Counter(str(one) for one in found.values()).most_common(1)
+    ((usual, _),) = Counter(str(item) for item in found.values()).most_common(1)
     source.made.take("one_vip_if", "one_vip_if", usual)
     for name, interface in found.items():
         if str(interface) != usual:

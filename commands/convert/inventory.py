@@ -46,7 +46,7 @@ class Inventory:
         """Whether the value was encrypted, or holds something that was."""
         return any(
             text in self.secrets
-            or any(len(one) >= LEAST_SECRET and one in text for one in self.secrets)
+            or any(len(item) >= LEAST_SECRET and item in text for item in self.secrets)
             for text in texts(value)
         )
 

@@ -209,10 +209,10 @@ def _accounts(source: Source) -> None:
     if not isinstance(accounts, list):
         source.expected("ensure_keys_for", "a list of accounts", value)
         return
-    accounts = [str(one) for one in accounts]
+    accounts = [str(item) for item in accounts]
     if "oneadmin" in accounts:
         source.made.needless("ensure_keys_for", "oneadmin is left out: its keys belong to the zone")
-    if others := [one for one in accounts if one != "oneadmin"]:
+    if others := [item for item in accounts if item != "oneadmin"]:
         source.made.take("ensure_keys_for", "ensure_keys_for", others)
     elif not accounts:
         source.made.needless("ensure_keys_for", "it is empty")

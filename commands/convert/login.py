@@ -87,7 +87,7 @@ def _usual(
         )
     if not found:
         return
-    texts = {host: int(one) if part == "port" else str(one) for host, one in found.items()}
+    texts = {host: int(item) if part == "port" else str(item) for host, item in found.items()}
     usual = Counter(texts.values()).most_common(1)[0][0]
     made.take(name, f"ssh.{part}", usual)
     for host, value in texts.items():
@@ -148,8 +148,8 @@ def _args(source: Source, made: Conversion, name: str, value: str) -> None:
         )
     if found.idle:
         made.needless(name, f"{', '.join(found.idle)}: this program has its own SSH client")
-    for one in found.unknown:
-        made.ask(name, f"{one}: there is no key for this; docs/config.md lists the ssh keys")
+    for item in found.unknown:
+        made.ask(name, f"{item}: there is no key for this; docs/config.md lists the ssh keys")
 
 
 def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
@@ -185,7 +185,7 @@ def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
         user = user or str(variables.get("ansible_user") or "")
         port = port or str(variables.get("ansible_port") or "")
         if host in source.names or any(
-            source.inventory.hosts[one].get("ansible_host") == address for one in source.names
+            source.inventory.hosts[item].get("ansible_host") == address for item in source.names
         ):
             made.ask(
                 name,

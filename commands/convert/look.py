@@ -13,7 +13,8 @@ from hosts.pool import Pool
 from opennebula import conf
 from opennebula.packages import FEATURES
 from procedures.context import Access, Secrets
-from procedures.facts.observe import Facts, facts
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts
 from procedures.parallel import on_each
 from procedures.specs import Database
 from settings import Settings
@@ -31,7 +32,7 @@ def look(made: Conversion) -> Iterator[Answer]:
             if entry.get("address")
         }
     except ValidationError as error:
-        places = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        places = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
         yield Answer("--look", f"the login settings are not valid yet ({places}): see above")
         return
     pool = Pool(ssh)
@@ -39,9 +40,13 @@ def look(made: Conversion) -> Iterator[Answer]:
         seen = dict(_facts(_access(pool, hosts), hosts, made))
     finally:
         pool.close()
-    yield from (Answer(name, str(one)) for name, one in seen.items() if isinstance(one, HostError))
+    yield from (
+        Answer(name, str(front_end))
+        for name, front_end in seen.items()
+        if isinstance(front_end, HostError)
+    )
     yield from differences(
-        made, {name: one for name, one in seen.items() if isinstance(one, Facts)}
+        made, {name: front_end for name, front_end in seen.items() if isinstance(front_end, Facts)}
     )
 
 
@@ -71,40 +76,40 @@ def _facts(
 
 def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
     """What the hosts' facts say otherwise than the stack. Pure."""
-    for name, one in seen.items():
-        yield from _of_host(made.config, name, one)
+    for name, front_end in seen.items():
+        yield from _of_host(made.config, name, front_end)
     yield from _of_zone(made, seen)
 
 
-def _of_host(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
+def _of_host(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:
     version = str(config.get("one_version", ""))
-    if not one.package:
+    if not front_end.package:
         yield Answer(name, "OpenNebula is not installed")
         return
-    if version and not f"{one.package}.".startswith(f"{version}."):
+    if version and not f"{front_end.package}.".startswith(f"{version}."):
         yield Answer(
             "one_version",
-            f"{name} runs {one.package}, the stack has {version}: set the version that runs",
+            f"{name} runs {front_end.package}, the stack has {version}: set the version that runs",
         )
-    if not one.active:
+    if not front_end.active:
         yield Answer(name, "oned does not run")
-    if one.silent:
-        yield Answer(name, f"MariaDB does not answer root: {one.silent}")
-    if one.oned_conf:
-        yield from _of_oned(config, name, one)
+    if front_end.silent:
+        yield Answer(name, f"MariaDB does not answer root: {front_end.silent}")
+    if front_end.oned_conf:
+        yield from _of_oned(config, name, front_end)
     for feature, package in FEATURES.items():
         wanted = config.get("features", {}).get(feature, True)
-        if package in one.packages and not wanted:
+        if package in front_end.packages and not wanted:
             yield Answer(f"features.{feature}", f"{name} has {package}, but the stack has it off")
-        elif wanted and package not in one.packages and feature != "form":
+        elif wanted and package not in front_end.packages and feature != "form":
             yield Answer(
                 f"features.{feature}",
                 f"{name} has no {package}, which the up without adopt would install",
             )
 
 
-def _of_oned(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answer]:
-    section, backend = one.database, config.get("db_backend", "MariaDB")
+def _of_oned(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:
+    section, backend = front_end.database, config.get("db_backend", "MariaDB")
     if section.is_sqlite != (backend == "SQLite"):
         yield Answer("db_backend", f"{name} uses {section}, the stack has {backend}")
     elif not section.is_sqlite:
@@ -112,11 +117,11 @@ def _of_oned(config: Mapping[str, Any], name: str, one: Facts) -> Iterator[Answe
             wanted = config.get(key, Settings.model_fields[key].default)
             if has != wanted:
                 yield Answer(key, f"{name} has {has}, the stack has {wanted}")
-    endpoint = conf.read(one.oned_conf, "ONEGATE_ENDPOINT")
+    endpoint = conf.read(front_end.oned_conf, "ONEGATE_ENDPOINT")
     wanted = config.get("gate_endpoint") or _endpoint(config)
     if isinstance(endpoint, str) and wanted and endpoint != wanted:
         yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack has {wanted}")
-    federation = conf.read(one.oned_conf, "FEDERATION")
+    federation = conf.read(front_end.oned_conf, "FEDERATION")
     mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
     if mode != "STANDALONE":
         yield Answer(
@@ -131,8 +136,10 @@ def _endpoint(config: Mapping[str, Any]) -> str:
 
 def _of_zone(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
     config = made.config
-    holding = [one for one in seen.values() if one.zone_body.strip()]
-    newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
+    holding = [front_end for front_end in seen.values() if front_end.zone_body.strip()]
+    newest = max(
+        holding, key=lambda front_end: (front_end.log_term, front_end.log_index), default=None
+    )
     if newest is not None:
         zone = ET.fromstring(newest.zone_body)  # noqa: S314 - written by oned
         name, wanted = zone.findtext("NAME", ""), config.get("zone_name", "OpenNebula")
@@ -162,7 +169,10 @@ def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[An
     if not vip or not seen:
         return
     holders = [
-        (name, at) for name, one in seen.items() for at in one.addresses if at.address == vip
+        (name, at)
+        for name, front_end in seen.items()
+        for at in front_end.addresses
+        if at.address == vip
     ]
     if not holders:
         yield Answer("one_vip", f"{vip} is on none of {', '.join(seen)}")
@@ -185,7 +195,8 @@ def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[An
                 f"{name} has {vip}/{at.prefix}, the stack has /{config['one_vip_cidr']}",
             )
     interfaces = {
-        name: {at.interface.split("@")[0] for at in one.addresses} for name, one in seen.items()
+        name: {at.interface.split("@")[0] for at in front_end.addresses}
+        for name, front_end in seen.items()
     }
     for name, there in interfaces.items():
         interface = config["frontends"][name].get("one_vip_if") or config.get("one_vip_if")

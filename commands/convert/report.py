@@ -12,7 +12,7 @@ WIDTH = 30
 
 
 @dataclass(frozen=True)
-class Command:
+class Invocation:
     """How the converter was called, as far as other commands repeat it."""
 
     stack: str
@@ -39,7 +39,7 @@ class Report:
 
     inventory: Inventory
     made: Conversion
-    command: Command
+    command: Invocation
     path: str
     faults: Sequence[str] = ()
     seen: Sequence[Answer] | None = None

@@ -28,13 +28,13 @@ def convert(source: Source) -> None:
 
 def _take(made: Conversion, key: str, part: str, value: Any) -> None:
     given = value if isinstance(value, dict) else {"": value}
-    given = {family: one for family, one in given.items() if one is not None}
+    given = {family: item for family, item in given.items() if item is not None}
     if not given:
         made.needless(key, "it is empty")
     bases = {
         family: base
-        for family, one in given.items()
-        if (base := _base(made, f"{key}.{family}".rstrip("."), part, one))
+        for family, item in given.items()
+        if (base := _base(made, f"{key}.{family}".rstrip("."), part, item))
     }
     if len(set(bases.values())) > 1:
         seen = ", ".join(f"{family}: {base}" for family, base in bases.items())

@@ -15,7 +15,7 @@ def convert(source: Source) -> None:
         _answer(source, key)
     answered = {re.split(r" of |\.", key)[0] for key in source.made.answered}
     for key in sorted((mine & source.looked_at) - answered):
-        if any(one.get(key) is not None for one in source.variables.values()):
+        if any(item.get(key) is not None for item in source.variables.values()):
             name = login.OTHER_NAMES.get(key)
             why = f"read as {name}" if name else "not needed for this stack"
             source.made.needless(key, why)
@@ -57,10 +57,10 @@ def _groups(source: Source) -> None:
 
 def _answer(source: Source, key: str) -> None:
     name, made = login.ALIASES.get(key, key), source.made
-    values = [one[key] for one in source.variables.values() if one.get(key) is not None]
+    values = [item[key] for item in source.variables.values() if item.get(key) is not None]
     if not values:
         made.needless(key, "it has no value")
-    elif name == "force_master" and not any(flag(one) for one in values):
+    elif name == "force_master" and not any(flag(item) for item in values):
         made.needless(key, "it is off")
     elif name in answers.DECISIONS:
         made.ask(key, answers.DECISIONS[name])

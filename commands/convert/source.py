@@ -48,10 +48,10 @@ class Source:
                 self.made.needless(key, "it has no value")
             return None
         first, *others = found.values()
-        if all(one == first for one in others):
+        if all(item == first for item in others):
             return first if self.usable(key, first, secret_too=secret_too) else None
         hidden = secret_too or any(
-            unread(one) or self.inventory.is_secret(one) for one in found.values()
+            unread(item) or self.inventory.is_secret(item) for item in found.values()
         )
         seen = ", ".join(
             name if hidden else f"{name}: {short(value)}" for name, value in found.items()
@@ -104,7 +104,7 @@ class Source:
     def is_sqlite(self) -> bool:
         """Whether the stack's data are in SQLite: no zone of high availability has them there."""
         values = self.of_each("db_backend").values()
-        wanted = bool(values) and all(str(one).lower() == "sqlite" for one in values)
+        wanted = bool(values) and all(str(item).lower() == "sqlite" for item in values)
         return wanted and not self.has_vip
 
 

@@ -112,8 +112,8 @@ def _option(found: SshArgs, name: str, setting: str, whole: str) -> None:
 
 
 def _hops(text: str) -> list[str]:
-    hops = (one.strip().removeprefix("ssh://").rstrip("/") for one in text.split(","))
-    return [one for one in hops if one and one.lower() != "none"]
+    hops = (item.strip().removeprefix("ssh://").rstrip("/") for item in text.split(","))
+    return [item for item in hops if item and item.lower() != "none"]
 
 
 def _jumps(found: SshArgs, command: str) -> bool:

@@ -23,10 +23,12 @@ def _fstab(source: Source, value: Any) -> None:
     if not value:
         made.needless("fstab", "it is empty")
         return
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         source.expected("fstab", "a list of mounts, each with src, path and fstype", value)
         return
-    made.take("fstab", "fstab", [_mount(source, f"fstab.{n}", one) for n, one in enumerate(value)])
+    made.take(
+        "fstab", "fstab", [_mount(source, f"fstab.{n}", item) for n, item in enumerate(value)]
+    )
     made.ask(
         "fstab",
         "one-deploy's lines for these mounts are in /etc/fstab on the front-ends, with"
@@ -47,7 +49,7 @@ def _mount(source: Source, place: str, given: dict[str, Any]) -> dict[str, Any]:
     if "path" in entry:
         entry["path"] = entry["path"].rstrip("/") or "/"
     if "opts" in entry:
-        options = [one for one in entry["opts"].split(",") if one and one != _MARK]
+        options = [each for each in entry["opts"].split(",") if each and each != _MARK]
         entry["opts"] = ",".join(options) or "rw,relatime"
     return entry
 
@@ -117,15 +119,15 @@ def _mounts(made: Conversion, config: Any) -> None:
     mounts = config.get("mounts")
     if not mounts:
         return
-    if not isinstance(mounts, list) or not all(isinstance(one, dict) for one in mounts):
+    if not isinstance(mounts, list) or not all(isinstance(mount, dict) for mount in mounts):
         made.ask("ds.config.mounts", "not converted: expected a list of {type: …, path: …}")
         return
     entries = [
         {
-            "type": str(one.get("type")),
-            "path": str(one.get("path")).rstrip("/") or "/",
+            "type": str(mount.get("type")),
+            "path": str(mount.get("path")).rstrip("/") or "/",
         }
-        for one in mounts
+        for mount in mounts
     ]
     made.take(
         "ds.config.mounts",

@@ -59,8 +59,8 @@ class Values:
             values.append(self.filled(variables[piece], variables, key, depth + 1))
         if any("{{" in piece or "{%" in piece for piece in pieces[::2]):
             return Unread(TEMPLATE, text)
-        if bad := next((one for one in values if isinstance(one, Unread)), None):
+        if bad := next((item for item in values if isinstance(item, Unread)), None):
             return Unread(bad.why, text)
         if len(values) == 3 and not values[0] and not values[2]:
             return values[1]
-        return "".join(str(one) for one in values)
+        return "".join(str(item) for item in values)

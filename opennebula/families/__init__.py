@@ -35,18 +35,18 @@ def platform(distribution: str, release: str, version: str) -> Platform:
 
     Raises UnsupportedError.
     """
-    for one in _platforms(version):
-        named = one.distribution
-        if (named.id, one.release.name) == (distribution, named.release(release)):
-            return one
+    for found_platform in _platforms(version):
+        named = found_platform.distribution
+        if (named.id, found_platform.release.name) == (distribution, named.release(release)):
+            return found_platform
     raise UnsupportedError(supported(version))
 
 
 def supported(version: str) -> str:
     """The releases with packages of that version of OpenNebula."""
     found: dict[str, list[str]] = {}
-    for one in _platforms(version):
-        found.setdefault(one.distribution.name, []).append(one.release.name)
+    for found_platform in _platforms(version):
+        found.setdefault(found_platform.distribution.name, []).append(found_platform.release.name)
     return "; ".join(f"{name} {', '.join(releases)}" for name, releases in found.items())
 
 

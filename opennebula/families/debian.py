@@ -3,7 +3,7 @@
 Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor asks nothing of a front-end.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServer
+from opennebula.families.family import Distribution, Family, Release, WebServerPackages
 
 DEBIAN = Family(
     name="debian",
@@ -30,7 +30,7 @@ DEBIAN = Family(
     unattended=("unattended-upgrades",),
     locale_file="/etc/default/locale",
     web={
-        "apache": WebServer(
+        "apache": WebServerPackages(
             packages="apache2",
             unit="apache2.service",
             site="/etc/apache2/sites-available/opennebula-ssl.conf",
@@ -38,7 +38,7 @@ DEBIAN = Family(
             check="apache2ctl configtest",
             modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
         ),
-        "nginx": WebServer(
+        "nginx": WebServerPackages(
             packages="nginx",
             unit="nginx.service",
             site="/etc/nginx/sites-available/opennebula-ssl.conf",

@@ -40,7 +40,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class WebServer:
+class WebServerPackages:
     """A web server, as a family packages it."""
 
     packages: str
@@ -77,7 +77,7 @@ class Family:
     """Packages that install upgrades by themselves."""
     locale_file: str
     """Where the language of its services stands."""
-    web: Mapping[str, WebServer]
+    web: Mapping[str, WebServerPackages]
     """By the name that the config has for it."""
     constants: Mapping[str, str]
     """Paths and other names, by the variables that scripts know them by."""

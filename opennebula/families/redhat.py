@@ -7,7 +7,7 @@ front-end without a web server in front of it (with one: see web_server.sh). Wha
 gets the label of its place.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServer
+from opennebula.families.family import Distribution, Family, Release, WebServerPackages
 
 _EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
 # The default one of 8 is MariaDB 10.3, which knows no account with two passwords.
@@ -26,7 +26,7 @@ def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Relea
             *needs,
             _CONFIG_MANAGER,
             "package epel-release",
-            *(f"repository {one}" for one in ("epel", crb, availability)),
+            *(f"repository {repository}" for repository in ("epel", crb, availability)),
         ),
     )
 
@@ -89,13 +89,13 @@ REDHAT = Family(
     unattended=("dnf-automatic",),
     locale_file="/etc/locale.conf",
     web={
-        "apache": WebServer(
+        "apache": WebServerPackages(
             packages="httpd mod_ssl",
             unit="httpd.service",
             site="/etc/httpd/conf.d/opennebula-ssl.conf",
             check="apachectl configtest",
         ),
-        "nginx": WebServer(
+        "nginx": WebServerPackages(
             packages="nginx",
             unit="nginx.service",
             site="/etc/nginx/conf.d/opennebula-ssl.conf",

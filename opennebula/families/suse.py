@@ -5,7 +5,7 @@ Releases: OpenNebula's platform notes for 7.2 and 7.4, its repository has neithe
 roles/repository. SELinux and AppArmor: see redhat.py and debian.py.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServer
+from opennebula.families.family import Distribution, Family, Release, WebServerPackages
 
 _SCIENCE = "https://download.opensuse.org/repositories/science/openSUSE_Leap_$release/"
 
@@ -46,14 +46,14 @@ SUSE = Family(
     unattended=("os-update", "yast2-online-update-configuration"),
     locale_file="/etc/locale.conf",
     web={
-        "apache": WebServer(
+        "apache": WebServerPackages(
             packages="apache2",
             unit="apache2.service",
             site="/etc/apache2/conf.d/opennebula-ssl.conf",
             check="apachectl configtest",
             modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
         ),
-        "nginx": WebServer(
+        "nginx": WebServerPackages(
             packages="nginx",
             unit="nginx.service",
             site="/etc/nginx/conf.d/opennebula-ssl.conf",

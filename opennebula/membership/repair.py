@@ -68,11 +68,11 @@ def _turn(server: Condition) -> tuple[bool, bool, int, bool, str]:
 
 
 def _loses_quorum(now: dict[str, Condition], server: Condition) -> Refusal | None:
-    up = sorted(name for name, one in now.items() if one.follows and name != server.name)
+    up = sorted(name for name, item in now.items() if item.follows and name != server.name)
     needed = quorum(len(now))
     if len(up) >= needed:
         return None
-    down = ", ".join(sorted(name for name, one in now.items() if not one.follows))
+    down = ", ".join(sorted(name for name, item in now.items() if not item.follows))
     return Refusal(
         expected=f"{needed} of {len(now)} zone servers up while {server.name} is repaired",
         seen=f"{len(up)} ({', '.join(up) or 'none'})",

@@ -25,17 +25,11 @@ from opennebula.membership.steps import (
 )
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
-from procedures import health
+from procedures import zone_leader
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
-from procedures.facts.observe import (
-    Facts,
-    all_facts,
-    facts,
-    facts_where_possible,
-    require_names,
-    statuses,
-)
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, facts, facts_where_possible, require_names, statuses
 from procedures.install import configuration, storage
 from procedures.oned_service import START, answering, assign_server_id, await_stopped, start, stop
 from procedures.parallel import on_each
@@ -97,7 +91,9 @@ def bootstrap_or_adopt(
 
 def is_blank(seen: Collection[Facts]) -> bool:
     """Whether no host holds a database, or has had a place in a zone."""
-    return not any(one.has_content or one.server_id != STANDALONE_ID for one in seen)
+    return not any(
+        front_end.has_content or front_end.server_id != STANDALONE_ID for front_end in seen
+    )
 
 
 def begin(
@@ -183,7 +179,7 @@ class _Bootstrapping:
     def begin(self, first: str) -> None:
         seen = facts(self._access, self._hosts[first], self._zone.database)
         self._facts = {**self._seen, first: seen}
-        views = [one.view(None) for one in self._facts.values()]
+        views = [front_end.view(None) for front_end in self._facts.values()]
         plan = plan_zone(views, highly_available=self._zone.highly_available)
         if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
             return
@@ -198,15 +194,17 @@ class _Bootstrapping:
             self._facts = all_facts(
                 self._access, self._staying, self._zone.database, names=self._staying
             )
-        storage.require_same({name: one.storage for name, one in self._facts.items()})
+        storage.require_same({name: front_end.storage for name, front_end in self._facts.items()})
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
         self._await_stopped()
-        awake = {name: one.host for name, one in self._facts.items() if one.active}
-        answers = statuses(self._access, awake)
+        running = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.active
+        }
+        answers = statuses(self._access, running)
         plan = plan_zone(
-            [one.view(answers.get(name)) for name, one in self._facts.items()],
+            [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
             highly_available=self._zone.highly_available,
             leaving=tuple(self._leaving),
             restoring=self._restore_from is not None,
@@ -214,14 +212,18 @@ class _Bootstrapping:
         )
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
-        holding = [one for one in self._facts.values() if one.has_content]
-        newest = max(holding, key=lambda one: (one.log_term, one.log_index), default=None)
+        holding = [front_end for front_end in self._facts.values() if front_end.has_content]
+        newest = max(
+            holding, key=lambda front_end: (front_end.log_term, front_end.log_index), default=None
+        )
         self._pool = newest.pool if newest else ()
         self._body = newest.zone_body if newest else ""
         return plan
 
     def _await_stopped(self) -> None:
-        stopping = {name: one.host for name, one in self._facts.items() if one.stopping}
+        stopping = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
+        }
         if stopping:
             await_stopped(self._access, stopping)
             self._facts |= all_facts(
@@ -314,7 +316,7 @@ class _Bootstrapping:
         )
 
     def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
-        before = health.wait_for_leader(self._access, self._hosts)
+        before = zone_leader.wait_for_leader(self._access, self._hosts)
         if before.leader() != leader:
             return
         # The IDs that the pool will give; each is set right before its start in any case.
@@ -330,7 +332,7 @@ class _Bootstrapping:
             stop=False,
         )
         # What a leader has that is no longer one may be of no majority.
-        after = health.wait_for_leader(self._access, self._hosts)
+        after = zone_leader.wait_for_leader(self._access, self._hosts)
         if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
             self._seeded = frozenset(targets)
 
@@ -343,4 +345,4 @@ class _Bootstrapping:
         self._access.report(f"start {', '.join(names)} together")
         hosts = {name: self._hosts[name] for name in names}
         on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
-        self._view = health.wait_for_leader(self._access, hosts)
+        self._view = zone_leader.wait_for_leader(self._access, hosts)

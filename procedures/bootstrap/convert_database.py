@@ -18,7 +18,7 @@ from opennebula import conf
 from opennebula.packages import is_version
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.facts.signs import on_sqlite
 from procedures.install import configuration
 from procedures.oned_service import answering

@@ -6,7 +6,7 @@ from pathlib import Path
 from hosts.errors import HostError
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.oned_service import STOP
 from procedures.specs import Database

@@ -9,9 +9,10 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, api_host
+from procedures.facts.facts import Facts
+from procedures.facts.observe import api_host
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 
@@ -51,7 +52,7 @@ def set_public_key(
             api.set_public_key(_lines(wanted))
         return True
 
-    return health.ask(
+    return zone_leader.ask(
         access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
     )
 
@@ -70,7 +71,7 @@ def differs(access: Access, head: Facts, wanted: str) -> bool:
 def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
     if not zone.highly_available:
         return next(iter(hosts.values()))
-    return api_host(view or health.wait_for_leader(access, hosts), hosts)
+    return api_host(view or zone_leader.wait_for_leader(access, hosts), hosts)
 
 
 def _lines(text: str) -> str:

@@ -4,7 +4,7 @@ Each account has a key of its own on every front-end. What the others have of it
 marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -102,15 +102,25 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     return tuple(
         f"{name}: keys of {user}"
         for name, accounts in sorted(seen.items())
-        for user, one in sorted(accounts.items())
-        if not one.public or one != desired[name][user]
+        for user, account in sorted(accounts.items())
+        if not account.public or account != desired[name][user]
     )
 
 
-def withdraw(access: Access, users: Collection[str], hosts: Mapping[str, Host]) -> None:
+def obsolete(
+    before: LoginKeysSpec, spec: LoginKeysSpec
+) -> Iterator[tuple[LoginKeysSpec, Mapping[str, Host]]]:
+    """Yield whose keys are no longer allowed where: of front-ends and accounts off the list."""
+    yield before, {name: host for name, host in before.hosts.items() if name not in spec.hosts}
+    left = tuple(sorted(set(before.users) - set(spec.users)))
+    yield before.model_copy(update={"users": left}), spec.hosts
+
+
+def withdraw(access: Access, spec: LoginKeysSpec, hosts: Mapping[str, Host]) -> None:
     """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
-    if users:
-        on_each(hosts, lambda host: _write(access, host, {user: Account("") for user in users}))
+    none = {user: Account("") for user in spec.users}
+    if none:
+        on_each(hosts, lambda host: _write(access, host, none))
 
 
 def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
@@ -121,7 +131,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
     return {
         name: {
             user: Account(
-                one.public,
+                account.public,
                 "\n".join(
                     f"{accounts[user].public} {user}@{other}"
                     for other, accounts in sorted(seen.items())
@@ -129,7 +139,7 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
                 ),
                 "\n".join(line for other, line in sorted(known.items()) if other != name),
             )
-            for user, one in own.items()
+            for user, account in own.items()
         }
         for name, own in seen.items()
     }
@@ -175,6 +185,6 @@ def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
 
 def _write(access: Access, host: Host, accounts: Mapping[str, Account]) -> None:
     variables = {"users": " ".join(accounts)}
-    for n, one in enumerate(accounts.values()):
-        variables |= {f"authorized_{n}": one.authorized, f"known_{n}": one.known}
+    for n, account in enumerate(accounts.values()):
+        variables |= {f"authorized_{n}": account.authorized, f"known_{n}": account.known}
     access.run(host, "authorize", variables=variables)

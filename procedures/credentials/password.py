@@ -14,7 +14,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
 from opennebula.zone import State
-from procedures import health
+from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
@@ -34,11 +34,13 @@ def set_password(
     leaving: Mapping[str, Host],
     *,
     changed: bool,
+    failed: bool = False,
 ) -> None:
     """Have the zone's servers take the stack's password, where they do not have it yet.
 
     ``changed``: the stack had another one before. Only then one that the servers refuse is set: a
-    zone that is merely taken over keeps its own. Nothing happens where no oned runs, or where the
+    zone that is merely taken over keeps its own. ``failed``: an update that failed may have let in
+    another one, which is revoked then. Nothing happens where no oned runs, or where the
     files show no way in. Raises HostError.
     """
     hosts = {**leaving, **staying}
@@ -46,18 +48,19 @@ def set_password(
     admitted = _admitted(access, hosts)
     if not admitted or not (changed or all(admitted.values())):
         return
-    awake = {name: hosts[name] for name in admitted}
-    files = _files(access, awake)
-    way = access if all(admitted.values()) else _way_by_files(access, awake, files)
+    running = {name: hosts[name] for name in admitted}
+    files = _files(access, running)
+    way = access if all(admitted.values()) else _way_by_files(access, running, files)
     if way is None or (
         way is access
         and set(files.values()) == {_line(new)}
-        and all(_only(access, awake, new).values())
+        and all(_only(access, running, new).values())
+        and not (failed and _lets_in_another(access, running))
     ):
         return
     with zone_lock(access, staying):
         access.report(STEP)
-        members = _whole(way, zone, hosts, awake)
+        members = _whole(way, zone, hosts, running)
         if way is not access:
             _admit(way, members, new)
         behind = [name for name, line in _files(access, members).items() if line != _line(new)]
@@ -130,12 +133,12 @@ def _way_by_files(
 
 
 def _whole(
-    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], awake: Mapping[str, Host]
+    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], running: Mapping[str, Host]
 ) -> dict[str, Host]:
     """The zone's servers: all of them up and at one index, so that none misses a step."""
     answers = zone_view(way, hosts).statuses
-    if [one.state for one in answers.values()] == [State.SOLO]:
-        return {name: awake[name] for name in answers}
+    if [status.state for status in answers.values()] == [State.SOLO]:
+        return {name: running[name] for name in answers}
     # A later step moves the VIP.
     whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)
     names = [server.entry.name for server in whole.servers]
@@ -188,15 +191,19 @@ def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str,
     return on_each(hosts, ask)
 
 
+def _lets_in_another(access: Access, hosts: Mapping[str, Host]) -> bool:
+    return _asked(access, hosts, lambda api: api.has_endless_token())
+
+
 def _head(access: Access, members: Mapping[str, Host]) -> Host:
     """Whom to ask for a write."""
     if len(members) == 1:
         return next(iter(members.values()))
-    return api_host(health.wait_for_leader(access, members), members)
+    return api_host(zone_leader.wait_for_leader(access, members), members)
 
 
 def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    return health.ask(
+    return zone_leader.ask(
         access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
     )
 
@@ -216,7 +223,7 @@ def _until_all(
         host=", ".join(sorted(members)),
         step=STEP,
         expected=f"every oned {expected}",
-        seconds=health.CONVERGENCE,
+        seconds=zone_data.CONVERGENCE,
         seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
         remedy="bring every zone server up, then run again: it resumes here",
     )

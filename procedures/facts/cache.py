@@ -1,7 +1,6 @@
 """One look at the whole zone for all who want to know: each host is asked once."""
 
 import threading
-import time
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -9,10 +8,11 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import State, ZoneView
 from procedures.context import Access
-from procedures.facts.observe import Facts, facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts, zone_view
 from procedures.parallel import on_each
 from procedures.specs import Database
-from procedures.wait import INTERVAL
+from procedures.wait import repeat
 
 ELECTION = 12.0
 """Seconds without a leader that are nothing but an election: 5 s of silence, and a split vote."""
@@ -44,7 +44,9 @@ class FactsCache:
         with self._lock:
             answers = self._answers
         return {
-            name: one for name, one in answers.items() if isinstance(one, Facts) and not one.silent
+            name: answer
+            for name, answer in answers.items()
+            if isinstance(answer, Facts) and not answer.silent
         }
 
     def view(self) -> ZoneView:
@@ -58,13 +60,16 @@ class FactsCache:
 
     @cached_property
     def _view(self) -> ZoneView:
-        deadline = time.monotonic() + ELECTION
-        while True:
+        view = ZoneView((), {})
+
+        def look() -> bool | None:
+            nonlocal view
             view = zone_view(self._access, self.hosts)
-            electing = any(one.state is not State.SOLO for one in view.statuses.values())
-            if view.leader() or not electing or time.monotonic() > deadline:
-                return view
-            time.sleep(INTERVAL)
+            electing = any(status.state is not State.SOLO for status in view.statuses.values())
+            return None if electing and not view.leader() else True
+
+        repeat(look, ELECTION)
+        return view
 
     def _ask(self, host: Host) -> Facts | HostError:
         try:

@@ -31,20 +31,20 @@ def fact(shell: str, parse: Callable[[str], T], *, default: T, hidden: bool = Fa
 def shell(facts: type[Any]) -> str:
     """Return the shell that reports the facts of a dataclass, each under the name of its field."""
     return "".join(
-        f'tell {one.name} "$({one.metadata["shell"]})"\n'
-        for one in _declared(facts)
-        if one.metadata["shell"] != IN_SCRIPT
+        f'tell {declared.name} "$({declared.metadata["shell"]})"\n'
+        for declared in _declared(facts)
+        if declared.metadata["shell"] != IN_SCRIPT
     )
 
 
 def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of the fields, as far as the script reported them."""
     return {
-        one.name: one.metadata["parse"](reports[one.name])
-        for one in _declared(facts)
-        if one.name in reports
+        declared.name: declared.metadata["parse"](reports[declared.name])
+        for declared in _declared(facts)
+        if declared.name in reports
     }
 
 
 def _declared(facts: type[Any]) -> list[Field[Any]]:
-    return [one for one in fields(facts) if "shell" in one.metadata]
+    return [declared for declared in fields(facts) if "shell" in declared.metadata]

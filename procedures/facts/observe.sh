@@ -22,6 +22,7 @@ for name in $names; do
     tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
         paste -sd' ')"
 done
+tell own_names "$(block_of /etc/hosts)"
 template=$(hosts_template)
 [ ! -e "$template" ] || tell hosts_template "$template
 $(block_of "$template")"

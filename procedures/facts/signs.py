@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hosts.errors import HostError
 from opennebula import conf
 from opennebula.database import TABLES, DataPlace
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
 
@@ -52,7 +52,9 @@ def refusal(
         STEP,
         expected=" and ".join(dict.fromkeys(sign.expected for sign in found)),
         seen="; ".join(dict.fromkeys(sign.seen for sign in found)),
-        remedy=". ".join(_sentence(one) for one in dict.fromkeys(sign.remedy for sign in found)),
+        remedy=". ".join(
+            _sentence(remedy) for remedy in dict.fromkeys(sign.remedy for sign in found)
+        ),
     )
 
 
@@ -126,7 +128,7 @@ def _federation(seen: Facts) -> Iterator[Sign]:
             if is_alone
             else leave,
         )
-    others = [one for one in seen.traces.zones if one.split(" ", 1)[0] != "0"]
+    others = [known for known in seen.traces.zones if known.split(" ", 1)[0] != "0"]
     if others:
         yield Sign(
             ALONE,
@@ -278,8 +280,8 @@ def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
             "Set opennebula-ha:db_name to a name that is free; or, where it was to be restored,"
             " restore all of it; or, if nothing in it is needed, drop it",
         )
-    for name, one in sorted(seen.traces.databases.items()):
-        if one.is_opennebula and not (database.is_mariadb and name == database.name):
+    for name, local in sorted(seen.traces.databases.items()):
+        if local.is_opennebula and not (database.is_mariadb and name == database.name):
             mariadb = "" if database.is_mariadb else "opennebula-ha:db_backend: MariaDB and "
             yield Sign(
                 BLANK,

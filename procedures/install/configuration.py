@@ -194,12 +194,12 @@ def account(database: Database, password: str) -> str:
 
 def identify(database: Database, password: str, *, former: str = "") -> str:
     """SQL that gives the account this password; ``former``: the one that an oned still has."""
-    one = f"BY '{_quote(password)}'"
+    clause = f"BY '{_quote(password)}'"
     if former and former != password:
-        one = "VIA " + " OR ".join(
+        clause = "VIA " + " OR ".join(
             f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, former)
         )
-    return f"ALTER USER {account_of(database.owner)} IDENTIFIED {one};"
+    return f"ALTER USER {account_of(database.owner)} IDENTIFIED {clause};"
 
 
 def in_use(text: str, database: Database) -> str:

@@ -84,6 +84,7 @@ if [ -n "$next_conf" ]; then
     chmod --reference="$conf" "$conf.next"
 else
     rm -f "$conf.next"
+    drop_former_conf
 fi
 own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"

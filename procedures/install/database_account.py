@@ -1,10 +1,10 @@
 """MariaDB's account after a rollout: what no oned logs in with any more is revoked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hosts.models import Host
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
 from procedures.specs import Database
@@ -16,9 +16,9 @@ def clean_up_accounts(
     hosts: Mapping[str, Host],
     seen: Mapping[str, Facts],
     *,
-    former: str,
+    former: Collection[str],
 ) -> None:
-    """The stack's password is the account's only one; a ``former`` account of ours goes, and so do
+    """The stack's password is the account's only one; ``former`` accounts of ours go, and so do
     those of their names that let in from elsewhere than the host itself.
 
     One that has other rights by now stays. Only where every oned there runs with its present
@@ -26,13 +26,14 @@ def clean_up_accounts(
     """
     if not database.is_mariadb:
         return
-    if former == database.owner:
+    gone = sorted({*former} - {database.owner})
+    if not gone:
         hosts = {
             n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
         }
     # An oned that asks another host than its own may be let in by one of them.
-    is_local = all(configuration.is_local(one.oned_conf) for one in seen.values())
-    names = dict.fromkeys((database.owner, former)) if is_local else ()
+    is_local = all(configuration.is_local(front_end.oned_conf) for front_end in seen.values())
+    names = (database.owner, *gone) if is_local else ()
     on_each(
         hosts,
         lambda host: access.run(
@@ -41,7 +42,7 @@ def clean_up_accounts(
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),
-                "former": ("" if former == database.owner else configuration.account_of(former)),
+                "former": "\n".join(map(configuration.account_of, gone)),
                 "grant": configuration.own_grant(database),
             },
             secrets={"account": configuration.identify(database, access.secrets.db_password)},

@@ -1,6 +1,6 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,14 +14,9 @@ from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import (
-    Facts,
-    Package,
-    facts,
-    facts_where_possible,
-    files,
-    statuses,
-)
+from procedures.facts.facts import Facts, Package
+from procedures.facts.observe import facts, facts_where_possible, names_of_leaving, statuses
+from procedures.facts.report import files
 from procedures.host_drift import (
     check,
     drift,
@@ -74,34 +69,39 @@ def install(
     access: Access,
     spec: InstallationSpec,
     *,
-    peers: Mapping[str, Host] | None = None,
+    front_ends: Mapping[str, Host],
+    new: bool = False,
     agreed: str | None = None,
     renew: bool = False,
     converts: bool = False,
     seen: Facts | None = None,
     leaving: Mapping[str, str] | None = None,
+    lost: Collection[str] = (),
 ) -> Installed:
     """Bring the host to the spec; changes only what differs. Raises HostError.
 
     A zone server at work that is new to the stack is adopted as it is: what differs is reported.
     With data, another version is only fetched: it takes effect with the rollout. ``agreed``: the
-    version for which the database may be changed. ``peers``, for a host that is new to the stack,
-    are front-ends whose data, if any, must be copies of this one's. ``renew`` writes secrets and
-    accounts again although nothing else differs. ``converts``: data in SQLite may be moved to
-    MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: names and addresses of
-    front-ends that are yet to leave the zone: until then they stay in /etc/hosts.
+    version for which the database may be changed. ``front_ends`` are all that the stack has; where
+    the host is ``new`` to it their data, if any, must be copies of this one's. ``renew`` writes
+    secrets and accounts again although nothing else differs. ``converts``: data in SQLite may be
+    moved to MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: see
+    ``names_of_leaving``, where this run has looked; otherwise they are asked for, without ``lost``.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec, new=peers is not None, converts=converts)
+    check(seen, spec, new=new, converts=converts)
+    others = {name: host for name, host in front_ends.items() if name != spec.host.name}
     upgrade.check(seen, spec.version)
     conversion = convert_database.plan(seen, spec.database, asked=converts)
     if convert_database.Step.LOOK in conversion:
-        _require_convertible(access, spec, seen, peers or {})
-    lacking = drift(seen, spec, access.secrets)
-    if peers is not None and seen.has_content and (lacking or renew):
-        _require_own(access, spec, seen, peers)
-    if peers is not None and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
+        _require_convertible(access, spec, seen, others if new else {})
+    if leaving is None:
+        leaving = _leaving(access, spec, seen, others, lost)
+    lacking = drift(seen, spec, access.secrets, leaving)
+    if new and seen.has_content and (lacking or renew):
+        _require_own(access, spec, seen, others)
+    if new and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
@@ -120,9 +120,9 @@ def install(
     if conversion:
         convert_database.convert(access, seen, spec.database, conversion)
         seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
-        lacking = drift(seen, spec, access.secrets)
+        lacking = drift(seen, spec, access.secrets, leaving)
     if lacking or renew:
-        _configure(access, spec, seen, leaving or {}, blank=blank)
+        _configure(access, spec, seen, leaving, blank=blank)
         storage.mount(access, spec, seen.storage)
     return _installed(access, spec, seen, ())
 
@@ -138,7 +138,8 @@ def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Insta
             # Deposed, and it has not noticed yet.
             state = None
         seen = replace(seen, leads=_leads(seen, state))
-    return _installed(access, spec, seen, drift(seen, spec, access.secrets))
+    leaving = names_of_leaving(survey.known_facts().values(), spec.names)
+    return _installed(access, spec, seen, drift(seen, spec, access.secrets, leaving))
 
 
 def remove(access: Access, spec: InstallationSpec, *, half_installed: bool = False) -> str:
@@ -195,7 +196,7 @@ def not_ours(host: str, holding: Sequence[str]) -> HostError:
 
 
 def _require_own(
-    access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
+    access: Access, spec: InstallationSpec, seen: Facts, others: Mapping[str, Host]
 ) -> None:
     """An OpenNebula that is there is this stack's, before its configuration is touched.
 
@@ -203,27 +204,41 @@ def _require_own(
     """
     if seen.active:
         statuses(access, {spec.host.name: spec.host})
-    others = {name: host for name, host in peers.items() if name != spec.host.name}
     strange = [
         name
-        for name, one in sorted(facts_where_possible(access, others, spec.database).items())
-        if one.has_content and one.identity != seen.identity
+        for name, front_end in sorted(facts_where_possible(access, others, spec.database).items())
+        if front_end.has_content and front_end.identity != seen.identity
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
 
 
 def _require_convertible(
-    access: Access, spec: InstallationSpec, seen: Facts, peers: Mapping[str, Host]
+    access: Access, spec: InstallationSpec, seen: Facts, others: Mapping[str, Host]
 ) -> None:
-    others = {name: host for name, host in peers.items() if name != spec.host.name}
     holding = [
         name
-        for name, one in facts_where_possible(access, others, spec.database).items()
-        if one.has_content
+        for name, front_end in facts_where_possible(access, others, spec.database).items()
+        if front_end.has_content
     ]
     if refused := convert_database.refusal(seen, spec.version, holding):
         raise refused
+
+
+def _leaving(
+    access: Access,
+    spec: InstallationSpec,
+    seen: Facts,
+    others: Mapping[str, Host],
+    lost: Collection[str],
+) -> dict[str, str]:
+    """Ask for names only where some may be needed: by the server's own list, or the others'."""
+    if not spec.names or (seen.has_content and not seen.own_names.keys() - spec.names.keys()):
+        return {}
+    known = [seen]
+    if not seen.has_content:
+        known += facts_where_possible(access, others, spec.database).values()
+    return names_of_leaving(known, spec.names, lost)
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:
@@ -281,7 +296,7 @@ def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | No
     # Here the database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
-        upgrade.agree(seen, spec.database, upgrade.Release(spec.version, agreed))
+        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
     except HostError:
         access.run(spec.host, "unstage")
         raise
@@ -370,14 +385,15 @@ def _configure(
     written = collect.writing(seen, spec, secrets)
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
-    names = {**leaving, **spec.names} if spec.names else {}
     former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     access.run(
         spec.host,
         "configure",
         variables={
             "hosts_entries": "\n".join(
-                f"{address} {name}" for name, address in sorted(names.items())
+                f"{address} {name}"
+                for name, address in sorted({**leaving, **spec.names}.items())
+                if spec.names
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,

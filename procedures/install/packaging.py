@@ -6,7 +6,7 @@ from hosts.errors import HostError
 from opennebula import families, packages
 from opennebula.families import Platform
 from opennebula.packages import is_version
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install.files import leader
 from procedures.specs import InstallationSpec
 
@@ -46,7 +46,7 @@ def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
             platform(seen, spec),
             features(seen, spec),
             mariadb=spec.database.is_mariadb,
-            fstypes=[one.fstype for one in spec.mounts],
+            fstypes=[mount.fstype for mount in spec.mounts],
         ),
         *leader.wanted_packages(spec),
     )
@@ -56,7 +56,9 @@ def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """The packages that the host is not to have."""
     if not spec.unattend_disable:
         return ()
-    return tuple(one for one in platform(seen, spec).family.unattended if one in seen.packages)
+    return tuple(
+        package for package in platform(seen, spec).family.unattended if package in seen.packages
+    )
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:

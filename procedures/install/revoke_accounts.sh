@@ -2,7 +2,7 @@
 #: use database_account mariadb
 #: owners: names whose accounts for other hosts than this one are removed
 #: ours: lines of SHOW GRANTS that are rights to our database
-#: former: another account, as SQL has it, or nothing
+#: former: lines: other accounts, as SQL has them
 #: grant: the beginning of our own grant
 #: secret account: SQL
 quoted() { # TEXT, as a string in SQL
@@ -10,7 +10,9 @@ quoted() { # TEXT, as a string in SQL
     printf "'%s'" "${text//\'/\'\'}"
 }
 sql <<<"$account"
-[ -z "$former" ] || drop_account "$former" "$grant"
+while read -r account; do
+    [ -z "$account" ] || drop_account "$account" "$grant" </dev/null
+done <<<"$former"
 # Whether it has rights, and none to anybody else's database.
 is_ours() { # USER HOST
     local rights

@@ -58,7 +58,9 @@ def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:
     if seen.fstab != _lines(spec):
         found.append("/etc/fstab")
     found += [
-        f"mount {one.path}" for one in _in_order(spec) if not _is_right(seen, one, spec.host.name)
+        f"mount {entry.path}"
+        for entry in _in_order(spec)
+        if not _is_right(seen, entry, spec.host.name)
     ]
     stale = seen.own_links.items() - spec.links.items()
     for number in sorted({number for number, _ in stale} | spec.links.keys()):
@@ -83,9 +85,9 @@ def mount(access: Access, spec: InstallationSpec, seen: Storage) -> None:
             "leaving": "\n".join(sorted(before - kept, reverse=True)),
             "fstab": "\n".join(_lines(spec)),
             "mounts": "\n".join(
-                f"{one.path} {one.owner} {one.group} {one.mode}"
-                f" {'yes' if one.is_writable else 'no'}"
-                for one in _in_order(spec)
+                f"{entry.path} {entry.owner} {entry.group} {entry.mode}"
+                f" {'yes' if entry.is_writable else 'no'}"
+                for entry in _in_order(spec)
             ),
             "unlinked": _text(dict(seen.own_links.items() - spec.links.items())),
             "links": _text(spec.links),
@@ -96,9 +98,9 @@ def mount(access: Access, spec: InstallationSpec, seen: Storage) -> None:
 
 def require_same(seen: Mapping[str, Storage]) -> None:
     """Those hosts see the same, wherever all are to mount a share. Raises HostError."""
-    for path in sorted(set.intersection(*({*_shares(one.fstab)} for one in seen.values()))):
-        for name, one in sorted(seen.items()):
-            if path not in one.mounted:
+    for path in sorted(set.intersection(*({*_shares(shown.fstab)} for shown in seen.values()))):
+        for name, shown in sorted(seen.items()):
+            if path not in shown.mounted:
                 raise HostError(
                     name,
                     f"compare {path}",
@@ -106,7 +108,9 @@ def require_same(seen: Mapping[str, Storage]) -> None:
                     seen="nothing mounted",
                     remedy=f"mount {path} there, then run again",
                 )
-        views = {name: frozenset(one.mounted[path].stamps.items()) for name, one in seen.items()}
+        views = {
+            name: frozenset(shown.mounted[path].stamps.items()) for name, shown in seen.items()
+        }
         usual, _ = Counter(view for _, view in sorted(views.items())).most_common(1)[0]
         others = ", ".join(sorted(name for name, view in views.items() if view == usual))
         for name, view in sorted(views.items()):
@@ -131,11 +135,11 @@ def _shares(fstab: Iterable[str]) -> Iterator[str]:
 
 
 def _lines(spec: InstallationSpec) -> tuple[str, ...]:
-    return tuple(one.line for one in _in_order(spec))
+    return tuple(entry.line for entry in _in_order(spec))
 
 
 def _in_order(spec: InstallationSpec) -> list[MountSpec]:
-    return sorted(spec.mounts, key=lambda one: one.path)
+    return sorted(spec.mounts, key=lambda entry: entry.path)
 
 
 def _is_right(seen: Storage, wanted: MountSpec, name: str) -> bool:

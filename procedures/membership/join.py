@@ -18,17 +18,18 @@ from opennebula.zone import (
     following,
     quorum,
 )
-from procedures import health
+from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts, all_facts, facts, require_names, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, facts, require_names, zone_view
 from procedures.install import storage
 from procedures.oned_service import assign_server_id, start, stop
 from procedures.replica_drift import lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
-from procedures.wait import INTERVAL, until
+from procedures.wait import INTERVAL, repeat, until
 
 STEP = "join the zone"
 SECOND_LOOK = 3.0
@@ -147,7 +148,7 @@ class Join:
             leader, view = self._step_down(view)
         pair = {leader: self._hosts[leader], name: self._host}
         seen = all_facts(self._access, pair, self._zone.database, names=pair)
-        storage.require_same({name: one.storage for name, one in seen.items()})
+        storage.require_same({name: front_end.storage for name, front_end in seen.items()})
         self._report_list(seen[name], view)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
@@ -213,9 +214,9 @@ class Join:
                 seen=f"{name} alone; {'; '.join(self._resync)}",
                 remedy="correct it on the host, then run again",
             )
-        health.write(self._access, self._hosts, view)
+        zone_leader.write(self._access, self._hosts, view)
         stop(self._access, self._host)
-        view = health.wait_for_leader(self._access, self._others())
+        view = zone_leader.wait_for_leader(self._access, self._others())
         return _known(view, self._hosts), view
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
@@ -235,7 +236,7 @@ class Join:
 
         It may have a fresh copy: without this the leader looks on for what it purged.
         """
-        health.at_leader(
+        zone_leader.at_leader(
             self._access,
             self._hosts,
             lambda api: api.reset_server(entry.id),
@@ -255,12 +256,12 @@ class Join:
         """
         name = self._host.name
         lacking: list[str] = []
-        view = health.wait_for_leader(self._access, self._hosts)
+        view = zone_leader.wait_for_leader(self._access, self._hosts)
         deadline = time.monotonic() + PATIENCE
 
         def look() -> ZoneView | None:
             nonlocal lacking, view
-            view = health.wait_for_leader(self._access, self._hosts)
+            view = zone_leader.wait_for_leader(self._access, self._hosts)
             listed = _entry(view, name) is not None
             silent = frozenset(
                 entry.name
@@ -308,7 +309,7 @@ class Join:
             pool = self._access.named(api.servers())
             return next(entry for entry in pool if entry.name == name)
 
-        return health.at_leader(
+        return zone_leader.at_leader(
             self._access,
             self._hosts,
             register,
@@ -326,13 +327,13 @@ class Join:
 
 
 def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
-    return _known(health.wait_for_leader(access, hosts), hosts)
+    return _known(zone_leader.wait_for_leader(access, hosts), hosts)
 
 
 def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
     leader = view.leader() or ""
     if leader not in hosts:
-        raise health.strange_leader(leader, STEP)
+        raise zone_leader.strange_leader(leader, STEP)
     return leader
 
 
@@ -345,14 +346,17 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberSt
 
     While clients write all the time, the leader's last record is always another.
     """
-    deadline = time.monotonic() + CATCH_UP
-    records = health.Records(access, hosts)
-    while True:
+    records = zone_leader.LeaderRecords(access, hosts)
+    view, record = ZoneView((), {}), None
+
+    def look() -> bool | None:
+        nonlocal view, record
         view, record = records.look()
-        caught_up = record is not None and name in view.statuses and not _lag(view, name, record)
-        if caught_up or time.monotonic() > deadline:
-            return _by_status(view, name, record)
-        time.sleep(INTERVAL)
+        known = record is not None and name in view.statuses
+        return True if known and not _lag(view, name, record) else None
+
+    repeat(look, CATCH_UP)
+    return _by_status(view, name, record)
 
 
 def _by_status(view: ZoneView, name: str, record: int | None = None) -> MemberStatus:

@@ -9,12 +9,13 @@ from opennebula.api import Api, ApiError
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import Refusal
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
-from procedures import health
+from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.install.hosts_file import change_names
 from procedures.oned_service import stop
-from procedures.parallel import on_each, side_by_side
+from procedures.parallel import side_by_side
 from procedures.specs import ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
@@ -36,12 +37,10 @@ def leave(
     *,
     allow_degraded: bool,
     dumped: bool = False,
-    in_hosts_file: bool = False,
 ) -> None:
     """Stop the host's oned, then delete its entry. Done already: nothing happens.
 
-    ``dumped``: this run has kept a dump for it. ``in_hosts_file``: the others have its name in
-    their /etc/hosts by our work; it is removed last.
+    ``dumped``: this run has kept a dump for it.
 
     In this order the zone does not notice; a server that is deleted while it runs campaigns for
     ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
@@ -51,7 +50,7 @@ def leave(
     with zone_lock(access, others):
         if _last_two(access, zone, host, others):
             return
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         entry = _entry(view, host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
@@ -67,10 +66,6 @@ def leave(
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
-    if in_hosts_file:
-        on_each(
-            others, lambda other: access.run(other, "forget_name", variables={"name": host.name})
-        )
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
@@ -82,8 +77,8 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
     lost = set(lost)
     with zone_lock(access, hosts):
         seen = facts_where_possible(access, hosts, zone.database)
-        holding = {name: one for name, one in seen.items() if one.has_content}
-        listed = {entry.name for one in holding.values() for entry in one.pool}
+        holding = {name: front_end for name, front_end in seen.items() if front_end.has_content}
+        listed = {entry.name for front_end in holding.values() for entry in front_end.pool}
         if not lost & listed:
             return
         answers = statuses(access, {name: hosts[name] for name in holding})
@@ -93,7 +88,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
             access.report(f"{name}: continue alone, without {', '.join(sorted(lost & listed))}")
             survive(access, zone, hosts[name])
             return
-        health.wait_for_leader(access, hosts)
+        zone_leader.wait_for_leader(access, hosts)
         _keep_dump(access, zone, hosts, "before-forgetting")
         for entry in zone_view(access, hosts).pool:
             if entry.name in lost:
@@ -137,13 +132,15 @@ def prepare(
     leaving: Mapping[str, Host],
     *,
     allow_degraded: bool,
+    in_hosts_file: bool = False,
 ) -> bool:
     """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
     that are down already, have one that stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done next to
-    it. Returns False, with nothing done, where the zone has no leader. Raises HostError before
-    anything is touched.
+    it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
+    must find who joins. Returns False, with nothing done, where the zone has no leader. Raises
+    HostError before anything is touched.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -163,6 +160,10 @@ def prepare(
     for host in silent.values():
         peers = {**staying, host.name: host}
         leave(access, zone, host, peers, allow_degraded=allow_degraded)
+    listed = {entry.name for entry in view.pool}
+    if in_hosts_file and staying.keys() - listed:
+        there = {n: host for n, host in leaving.items() if n in listed - silent.keys()}
+        change_names(access, there, added=staying)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):
@@ -195,10 +196,10 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
     own = seen.get(host.name)
     staying = [
         name
-        for name, one in seen.items()
+        for name, front_end in seen.items()
         if name != host.name
-        and {entry.name for entry in one.pool} == {name, host.name}
-        and one.has_content
+        and {entry.name for entry in front_end.pool} == {name, host.name}
+        and front_end.has_content
     ]
     if own is None or own.active or len(staying) != 1:
         return False
@@ -228,7 +229,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
-    host = api_host(health.wait_for_leader(access, hosts), hosts)
+    host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
 
 
@@ -239,9 +240,9 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
     def delete(api: Api) -> None:
         # A call that failed may have been taken all the same: the pool decides.
-        if any((item.id, item.name) == (entry.id, entry.name) for item in api.servers()):
+        if any((item.id, item.endpoint) == (entry.id, entry.endpoint) for item in api.servers()):
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"
-    health.at_leader(access, others, delete, step=_STEP, expected=expected)
-    health.write(access, others)
+    zone_leader.at_leader(access, others, delete, step=_STEP, expected=expected)
+    zone_leader.write(access, others)

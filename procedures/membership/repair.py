@@ -9,7 +9,7 @@ from opennebula.zone import ServerEntry, ZoneView
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.membership.join import STEP, Join, MemberStatus, member_status
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec
@@ -33,7 +33,7 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
         if entry.name in known and entry.name in hosts
     }
     others = {
-        n: partial(member_status, access, one, survey) for n, one in specs.items() if n != name
+        n: partial(member_status, access, other, survey) for n, other in specs.items() if n != name
     }
     places = {**side_by_side(others), name: own}
     plan = plan_repairs(conditions(view, known, places))
@@ -47,8 +47,8 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
             found = places[turn]
             access.report(f"{turn}: repair: {'; '.join(found.faults)}")
             awaiting = order[number + 1 :]
-            one = specs.get(turn, spec)
-            ids[turn] = Join(access, one, hosts, resync=found.resync, awaiting=awaiting).run()
+            other = specs.get(turn, spec)
+            ids[turn] = Join(access, other, hosts, resync=found.resync, awaiting=awaiting).run()
     return ids[name]
 
 

@@ -6,7 +6,8 @@ from hosts.models import Host
 from opennebula.zone import ZoneView
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, statuses
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, statuses
 from procedures.install import configuration
 from procedures.oned_service import STOP
 from procedures.parallel import side_by_side
@@ -20,8 +21,8 @@ def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None
     """
     with zone_lock(access, hosts):
         seen = all_facts(access, hosts, zone.database)
-        awake = {name: host for name, host in hosts.items() if seen[name].active}
-        leader = ZoneView((), statuses(access, awake)).leader()
+        running = {name: host for name, host in hosts.items() if seen[name].active}
+        leader = ZoneView((), statuses(access, running)).leader()
         followers = [name for name in hosts if name != leader]
         side_by_side(
             {name: lambda name=name: _stop(access, zone, seen[name]) for name in followers}  # type: ignore[misc]

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hosts.errors import HostError
 from procedures.bootstrap.convert_database import Step, plan
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.preflight.probe import Probe
 from procedures.specs import PreflightSpec, Vip
 
@@ -131,7 +131,7 @@ class Site:
         Those that leave are not looked at, and new hosts alone do not show what the stack has.
         """
         return (
-            any(one.holds_data for one in self.seen.values())
+            any(report.holds_data for report in self.seen.values())
             or bool(self.change.leaving)
             or self.seen.keys() <= self.change.new
         )
@@ -147,15 +147,16 @@ class Site:
     def converted(self) -> Mapping[str, Facts]:
         """The hosts whose data are about to be moved from SQLite to MariaDB."""
         return {
-            name: one.facts
-            for name, one in self.seen.items()
-            if one.facts and Step.LOOK in plan(one.facts, self.spec.database, asked=self.converts)
+            name: report.facts
+            for name, report in self.seen.items()
+            if report.facts
+            and Step.LOOK in plan(report.facts, self.spec.database, asked=self.converts)
         }
 
     @cached_property
     def known(self) -> frozenset[str]:
         """Return the hosts that are the zone's already, whether they are up or not."""
-        pools = (one.facts.pool for one in self.seen.values() if one.facts)
+        pools = (report.facts.pool for report in self.seen.values() if report.facts)
         listed = {entry.name for pool in pools for entry in pool}
         return (frozenset(self.spec.hosts) - self.change.new) | listed
 

@@ -9,7 +9,9 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import ports
 from procedures.context import Access
-from procedures.facts.observe import Facts, question, read
+from procedures.facts.facts import Facts
+from procedures.facts.observe import question
+from procedures.facts.report import read
 from procedures.parallel import HostErrors, on_each
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
@@ -34,6 +36,8 @@ class Checked:
     """Of every host, for the step that changes it next."""
     adopted: frozenset[str]
     """The front-ends of a zone that runs already."""
+    leaving: Mapping[str, str] | None = None
+    """Names and addresses of those that are yet to leave the zone; None if that is not known."""
 
 
 def preflight(
@@ -61,26 +65,26 @@ def preflight(
     answers = on_each(hosts, lambda host: _look(access, change, host, ssh))
     site = Site(
         change,
-        seen={name: one for name, one in answers.items() if isinstance(one, HostReport)},
-        silent={name: one for name, one in answers.items() if isinstance(one, HostError)},
+        seen={name: answer for name, answer in answers.items() if isinstance(answer, HostReport)},
+        silent={name: answer for name, answer in answers.items() if isinstance(answer, HostError)},
         ssh=ssh,
         converts=converts,
         db_password=access.secrets.db_password,
     )
     found = findings(site, skip)
-    for one in found:
-        if one.weight is Weight.WARNING:
-            warn(str(one.error))
-        elif one.weight is Weight.NOTE:
-            access.report(f"{one.error.host}: {one.error.seen}: {one.error.remedy}")
-    facts = {name: one.facts for name, one in site.seen.items() if one.facts is not None}
+    for finding in found:
+        if finding.weight is Weight.WARNING:
+            warn(str(finding.error))
+        elif finding.weight is Weight.NOTE:
+            access.report(f"{finding.error.host}: {finding.error.seen}: {finding.error.remedy}")
+    facts = {name: report.facts for name, report in site.seen.items() if report.facts is not None}
     # One host under two names would look like two servers.
     foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
-    wrong = [one.error for one in found if one.weight is Weight.REFUSAL]
+    wrong = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
     wrong += foreseen.refusals
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
-    return Checked(facts, foreseen.adopted)
+    return Checked(facts, foreseen.adopted, foreseen.leaving)
 
 
 def _look(
@@ -107,7 +111,9 @@ def _look(
         received = sent + time.monotonic() - begun
         _require_forwarding(access, host)
         known = (
-            read(access, host, change.spec.hosts, output) if "machine_id" in output.values else None
+            read(host, change.spec.hosts, output, access.front_ends)
+            if "machine_id" in output.values
+            else None
         )
         return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:

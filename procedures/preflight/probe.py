@@ -52,7 +52,7 @@ class Listener:
 
     def answers_at(self, address: str) -> bool:
         """Whether it is there for others who ask at that address."""
-        return any(one in (*_EVERYWHERE, address) for one in self.addresses)
+        return any(own in (*_EVERYWHERE, address) for own in self.addresses)
 
 
 def _sshd(text: str) -> dict[str, dict[str, tuple[str, ...]]]:

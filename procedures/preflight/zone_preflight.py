@@ -20,7 +20,8 @@ from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
 from procedures.credentials import password
-from procedures.facts.observe import Facts, facts_where_possible, statuses, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import facts_where_possible, names_of_leaving, statuses, zone_view
 from procedures.facts.signs import on_sqlite
 from procedures.install.install import not_ours
 from procedures.membership import join, leave
@@ -56,6 +57,8 @@ class Foreseen:
     refusals: tuple[HostError, ...] = ()
     adopted: frozenset[str] = frozenset()
     """The front-ends of a zone that runs already."""
+    leaving: Mapping[str, str] | None = None
+    """See ``names_of_leaving``; None where that was not looked at."""
 
 
 def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Foreseen:
@@ -65,24 +68,33 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     or an interrupted change of the version waits to be resumed, nothing is foreseen.
     """
     if not change.staying.keys() <= seen.keys() or any(
-        one.silent or one.upgrading or one.migrating for one in seen.values()
+        front_end.silent or front_end.upgrading or front_end.migrating
+        for front_end in seen.values()
     ):
         return Foreseen()
     known = {name: seen[name] for name in change.staying}
     known |= facts_where_possible(access, change.leaving, change.zone.database)
-    awake = {name: one.host for name, one in known.items() if one.active}
+    running = {name: front_end.host for name, front_end in known.items() if front_end.active}
     try:
-        way = password.present_access(access, awake, changed=change.changes_password)
-        answers = statuses(way, awake)
+        way = password.present_access(access, running, changed=change.changes_password)
+        answers = statuses(way, running)
         view = zone_view(way, change.hosts) if answers else ZoneView((), {})
     except HostError as error:
         return Foreseen((error,))
-    views = [one.view(answers.get(name)) for name, one in known.items()]
+    views = [front_end.view(answers.get(name)) for name, front_end in known.items()]
     misled = list(_of_endpoints(access, change, view))
     if misled:
         return Foreseen(tuple(misled))
-    foreseen = judge(change, views, view, access.secrets.one_pass)
-    if any(on_sqlite(one, change.zone.database) for one in known.values()):
+    foreseen = replace(
+        judge(change, views, view, access.secrets.one_pass),
+        leaving=names_of_leaving(
+            known.values(),
+            change.staying,
+            change.lost,
+            {name: host.address for name, host in change.leaving.items()},
+        ),
+    )
+    if any(on_sqlite(front_end, change.zone.database) for front_end in known.values()):
         # Its data are about to be moved, as the config says.
         return replace(foreseen, adopted=frozenset())
     return foreseen
@@ -159,7 +171,7 @@ def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
     """Leave out the servers that the bootstrap takes off the list of a standalone first server."""
     if not host.is_standalone:
         return host
-    return replace(host, pool=tuple(one for one in host.pool if one.name not in leaving))
+    return replace(host, pool=tuple(entry for entry in host.pool if entry.name not in leaving))
 
 
 def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> Iterator[HostError]:

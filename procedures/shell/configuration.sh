@@ -20,6 +20,13 @@ put_conf() {
     put "$conf" "$1"
     rm -f "$conf.next" "$conf.before"
 }
+# Where a try was cut off, the file from before it is the one that oned was last started with.
+drop_former_conf() {
+    local started
+    [ -e "$conf.before" ] && systemctl -q is-active opennebula.service || return 0
+    started=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value opennebula.service)" +%s)
+    [ "$started" -lt "$(stat -c %Y "$conf")" ] || rm -f "$conf.before"
+}
 # What a run left that was cut off while packages were replaced: see rpm.sh.
 bring_back_configuration() {
     local file

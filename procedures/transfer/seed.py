@@ -16,7 +16,7 @@ from hosts.models import Host
 from procedures import oned_service
 from procedures.context import Access
 from procedures.credentials.login_keys import refusals
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import side_by_side
 from procedures.specs import Database

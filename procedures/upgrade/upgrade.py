@@ -15,9 +15,10 @@ from pathlib import PurePosixPath
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.packages import is_version
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, zone_view
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
 from procedures.script_text import LOCK_PATIENCE
@@ -29,7 +30,7 @@ INSTALL = 900.0 + LOCK_PATIENCE
 
 
 @dataclass(frozen=True)
-class Release:
+class WantedVersion:
     """What the stack's config says of OpenNebula's version."""
 
     version: str
@@ -53,13 +54,13 @@ class VersionChange:
     def __str__(self) -> str:
         return f"{self.leader} {self.package} {self.schema}"
 
-    def has_database(self, one: Facts) -> bool:
+    def has_database(self, front_end: Facts) -> bool:
         """That host's database has been changed, to the end."""
-        return one.schema == self.schema and not one.migrating
+        return front_end.schema == self.schema and not front_end.migrating
 
-    def is_done(self, one: Facts) -> bool:
+    def is_done(self, front_end: Facts) -> bool:
         """That host lacks nothing but its start."""
-        return one.package == self.package and self.has_database(one)
+        return front_end.package == self.package and self.has_database(front_end)
 
 
 def rolls(seen: Facts, version: str) -> bool:
@@ -82,7 +83,7 @@ def check(seen: Facts, version: str) -> None:
     )
 
 
-def agree(seen: Facts, database: Database, release: Release) -> None:
+def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
     """Raises HostError where the waiting packages need a change of the database unasked for."""
     if seen.staged_schema == seen.schema:
         return
@@ -138,13 +139,17 @@ def resume(
     packages that wait for it at once: it may be those that it has that are at fault, and the zone
     has nothing to lose by it. Raises HostError.
     """
-    begun = sorted({one.upgrading for one in seen.values() if one.upgrading})
+    begun = sorted({front_end.upgrading for front_end in seen.values() if front_end.upgrading})
     if begun:
         # With the zone's other servers alone it must not continue.
         everybody = all_facts(access, hosts, zone.database)
         _Changing(access, zone, everybody, VersionChange.parse(begun[0])).run()
         return True
-    waiting = [n for n, one in seen.items() if one.staged and one.staged_schema == one.schema]
+    waiting = [
+        n
+        for n, front_end in seen.items()
+        if front_end.staged and front_end.staged_schema == front_end.schema
+    ]
     if not waiting:
         return False
     view = zone_view(access, hosts)
@@ -156,7 +161,9 @@ def resume(
     return True
 
 
-def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: Release) -> bool:
+def go_back(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: WantedVersion
+) -> bool:
     """Where the waiting packages need an older database: bring all there. Raises HostError.
 
     The zone need not be whole for that: its new version may be what is wrong with it.
@@ -165,28 +172,30 @@ def go_back(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: 
         return False
     seen = all_facts(access, hosts, zone.database)
     return any(
-        is_due(one, release.version) and _goes_back(one.schema, one.staged_schema)
-        for one in seen.values()
+        is_due(front_end, release.version) and _goes_back(front_end.schema, front_end.staged_schema)
+        for front_end in seen.values()
     ) and change_database(access, zone, min(seen), seen, release)
 
 
 def change_database(
-    access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: Release
+    access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: WantedVersion
 ) -> bool:
     """Where the waiting packages need another database: bring all there. Raises HostError."""
-    due = {name: one for name, one in seen.items() if is_due(one, release.version)}
-    if all(one.staged_schema == one.schema for one in due.values()):
+    due = {
+        name: front_end for name, front_end in seen.items() if is_due(front_end, release.version)
+    }
+    if all(front_end.staged_schema == front_end.schema for front_end in due.values()):
         return False
-    for one in due.values():
-        agree(one, zone.database, release)
+    for front_end in due.values():
+        agree(front_end, zone.database, release)
     change = VersionChange(leader, due[min(due)].staged, due[min(due)].staged_schema)
-    for name, one in seen.items():
-        if (one.staged, one.staged_schema) != (change.package, change.schema):
+    for name, front_end in seen.items():
+        if (front_end.staged, front_end.staged_schema) != (change.package, change.schema):
             raise HostError(
                 name,
                 "change the version of the database",
                 expected=f"the packages of OpenNebula {change.package} to wait on every server",
-                seen=one.staged or "none",
+                seen=front_end.staged or "none",
                 remedy="change who is in the zone before or after that, and not with it",
             )
     if _goes_back(seen[leader].schema, change.schema):
@@ -202,16 +211,20 @@ class _Changing:
         self._access = access
         self._zone = zone
         self._change = change
-        self._facts = {n: one for n, one in seen.items() if one.has_content or one.upgrading}
-        self._hosts = {name: one.host for name, one in self._facts.items()}
+        self._facts = {
+            n: front_end
+            for n, front_end in seen.items()
+            if front_end.has_content or front_end.upgrading
+        }
+        self._hosts = {name: front_end.host for name, front_end in self._facts.items()}
 
     def run(self) -> None:
-        if not all(self._change.is_done(one) for one in self._facts.values()):
+        if not all(self._change.is_done(front_end) for front_end in self._facts.values()):
             try:
                 self._stop_all()
                 self._change_first()
             except HostError as error:
-                self._give_up(error)
+                self._abandon(error)
                 raise
             self._change_others()
         self._start(takes_staged=True)
@@ -244,25 +257,25 @@ class _Changing:
         )
 
     def _change_first(self) -> None:
-        one = self._facts[self._source()]
-        if self._change.has_database(one):
+        front_end = self._facts[self._source()]
+        if self._change.has_database(front_end):
             return
-        servers = "\n".join(sorted(f"{entry.id} {entry.name}" for entry in one.pool))
+        servers = "\n".join(sorted(f"{entry.id} {entry.name}" for entry in front_end.pool))
         instead = ""
-        if _goes_back(one.schema, self._change.schema):
+        if _goes_back(front_end.schema, self._change.schema):
             holder, instead = kept_dump(self._facts, self._change.schema)
-            one = self._facts[holder]
-        kept = one.migrating or dump(
+            front_end = self._facts[holder]
+        kept = front_end.migrating or dump(
             self._access,
-            one.host,
+            front_end.host,
             self._zone.database,
-            reason=_reason(one.schema, self._change.schema),
+            reason=_reason(front_end.schema, self._change.schema),
             keep=self._zone.keep_dumps,
             stop=True,
         )
         on_each(self._hosts, self._install)
         self._access.run(
-            one.host,
+            front_end.host,
             "upgrade_database",
             variables={
                 "db_name": self._zone.database.name,
@@ -283,8 +296,12 @@ class _Changing:
         seed(
             self._access,
             self._hosts[self._source()],
-            [one for one in self._facts.values() if not self._change.has_database(one)],
-            {name: one.server_id for name, one in self._facts.items()},
+            [
+                front_end
+                for front_end in self._facts.values()
+                if not self._change.has_database(front_end)
+            ],
+            {name: front_end.server_id for name, front_end in self._facts.items()},
             self._zone.database,
             reason=f"of-{self._change.schema}".replace("/", "_"),
             keep=self._zone.keep_dumps,
@@ -301,19 +318,22 @@ class _Changing:
             ),
         )
         if self._zone.highly_available:
-            health.wait_for_leader(self._access, self._hosts)
+            zone_leader.wait_for_leader(self._access, self._hosts)
         else:
             on_each(self._hosts, lambda host: answering(self._access, host))
 
-    def _give_up(self, error: HostError) -> None:
+    def _abandon(self, error: HostError) -> None:
         """Back to the packages of before, as long as every database is the one of before."""
         try:
             self._look()
-            if any(self._change.has_database(one) or one.migrating for one in self._facts.values()):
+            if any(
+                self._change.has_database(front_end) or front_end.migrating
+                for front_end in self._facts.values()
+            ):
                 return
             self._access.report("the zone keeps its version")
-            for name, one in self._facts.items():
-                if one.package != one.replaced:
+            for name, front_end in self._facts.items():
+                if front_end.package != front_end.replaced:
                     swap(self._access, self._hosts[name], folder="old", start=False)
             self._start(takes_staged=False)
         except HostError as another:
@@ -328,10 +348,10 @@ def _reason(schema: str, new: str) -> str:
 def kept_dump(seen: Mapping[str, Facts], schema: str) -> tuple[str, str]:
     """The newest dump of a database of that version, and who has it. Raises HostError."""
     kept = [
-        (PurePosixPath(one.path).name, name, one.path)
+        (PurePosixPath(dump_file.path).name, name, dump_file.path)
         for name, facts in seen.items()
-        for one in facts.dumps
-        if f"-of-{schema}-before-".replace("/", "_") in one.path
+        for dump_file in facts.dumps
+        if f"-of-{schema}-before-".replace("/", "_") in dump_file.path
     ]
     if not kept:
         raise HostError(

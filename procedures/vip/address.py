@@ -10,7 +10,8 @@ from opennebula import conf, raft_hook
 from opennebula.api import ApiError
 from opennebula.zone import State
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, zone_view
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, zone_view
 from procedures.install.configuration import LEADER_HOOK
 from procedures.install.files.leader import program
 from procedures.parallel import on_each
@@ -30,8 +31,8 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
     """The hosts that have that address on an interface."""
     return sorted(
         name
-        for name, one in facts.items()
-        if any(item.address == address for item in one.addresses)
+        for name, front_end in facts.items()
+        if any(item.address == address for item in front_end.addresses)
     )
 
 

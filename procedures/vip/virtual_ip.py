@@ -6,9 +6,10 @@ from functools import partial
 from hosts.models import Host
 from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
-from procedures import health, services
+from procedures import services, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts, all_facts, api_host
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, api_host
 from procedures.health import Whole
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
@@ -35,7 +36,7 @@ def set_endpoint(
         leader, entrance = whole.leader, hosts[whole.leader]
         seen = {name: whole.facts[name] for name in hosts}
     else:
-        view = health.wait_for_leader(access, hosts)
+        view = zone_leader.wait_for_leader(access, hosts)
         leader, entrance = view.leader() or "", api_host(view, hosts)
         seen = all_facts(access, hosts, zone.database)
     guis = _guis(seen)
@@ -43,9 +44,11 @@ def set_endpoint(
     heads = [entrance]
 
     def find() -> Host:
-        return heads.pop() if heads else api_host(health.wait_for_leader(access, hosts), hosts)
+        return heads.pop() if heads else api_host(zone_leader.wait_for_leader(access, hosts), hosts)
 
-    ask = partial(health.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint)
+    ask = partial(
+        zone_leader.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint
+    )
     try:
         _, entrance_now, grpc_now = ask(call=lambda api: api.zone())
         if entrance_now != zone.endpoint:
@@ -66,11 +69,13 @@ def set_endpoint(
         return set_endpoint(access, zone, hosts, version=version, features=features)
     if whole is None or idle or then is not seen:
         wanted = {
-            name: services.promised(one, features, version) if features else ()
-            for name, one in then.items()
+            name: services.promised(shown, features, version) if features else ()
+            for name, shown in then.items()
         }
         known = (
-            None if idle else {name: services.ServiceFacts.of(one) for name, one in then.items()}
+            None
+            if idle
+            else {name: services.ServiceFacts.of(shown) for name, shown in then.items()}
         )
         head = services.put_in_place(access, zone, hosts, leader, wanted=wanted, seen=known)
         if head != leader:
@@ -81,9 +86,9 @@ def set_endpoint(
 def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
     """The front-ends on which FireEdge is to run."""
     return {
-        name: one.host
-        for name, one in seen.items()
-        if _GUI in one.units and one.units[_GUI].enabled.startswith("enabled")
+        name: shown.host
+        for name, shown in seen.items()
+        if _GUI in shown.units and shown.units[_GUI].enabled.startswith("enabled")
     }
 
 

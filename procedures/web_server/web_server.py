@@ -6,7 +6,7 @@ what only front-ends of this zone have, so that they can be handed over by any o
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
@@ -61,12 +61,18 @@ def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
     """The front-ends where it differs from the spec. Raises HostError."""
     seen = _look(access, spec)
     source = _source(seen)
-    found = {name: one.differs(site(spec)) for name, one in seen.items()}
+    found = {name: shown.differs(site(spec)) for name, shown in seen.items()}
     if spec.generate:
-        for name, one in seen.items():
-            if not found[name] and one.bundle != seen[source].bundle:
+        for name, shown in seen.items():
+            if not found[name] and shown.bundle != seen[source].bundle:
                 found[name] = f"another certificate than on {source}"
     return tuple(f"{name}: {fault}" for name, fault in sorted(found.items()) if fault)
+
+
+def obsolete(before: WebSpec, spec: WebSpec) -> Iterator[tuple[WebSpec, Mapping[str, Host]]]:
+    """Yield what serves no longer: on front-ends off the list, and another kind of server."""
+    another = before.server != spec.server
+    yield before, {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
 
 
 def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
@@ -77,7 +83,7 @@ def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
 def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -> set[str]:
     """All have one certificate then; those that have another one than before."""
     source = _source(seen)
-    stale = {name for name, one in seen.items() if one.bundle != seen[source].bundle}
+    stale = {name for name, shown in seen.items() if shown.bundle != seen[source].bundle}
     if seen[source].fault:
         stale = set(seen)
     if not stale:
@@ -91,7 +97,7 @@ def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -
 
 def _source(seen: Mapping[str, WebServerFacts]) -> str:
     """Who has what most have, and can be used; else who has any; else the first."""
-    number = Counter(one.bundle for one in seen.values())
+    number = Counter(shown.bundle for shown in seen.values())
     return max(
         sorted(seen),
         key=lambda name: (

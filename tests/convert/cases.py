@@ -495,9 +495,9 @@ ensure_keys_for=['ubuntu', 'root']
         {
             "decisions features.ceph": "Ceph's packages",
             "decisions ds.mode": "ceph is not converted",
-            "no_meaning ceph": "Ceph cluster",
-            "no_meaning group osd": "Ceph cluster",
-            "no_meaning osd_memory_target of o1": "Ceph cluster",
+            "no_meaning ceph": "for Ceph",
+            "no_meaning group osd": "for Ceph",
+            "no_meaning osd_memory_target of o1": "for Ceph",
         },
     ),
     Case(

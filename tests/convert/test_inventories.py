@@ -15,7 +15,7 @@ from commands.convert import own_reader, stack_file, with_ansible
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
-from commands.convert.report import Command, Report, login_of
+from commands.convert.report import Invocation, Report, login_of
 from tests.convert.cases import CASES, Case
 
 SECTIONS = ("taken", "no_meaning", "decisions", "unknown")
@@ -41,7 +41,7 @@ def held(case: Case, inventory: Inventory) -> None:
         Report(
             inventory,
             made,
-            Command("production", "inventory.yml"),
+            Invocation("production", "inventory.yml"),
             "stacks/Pulumi.production.yaml",
             faults,
             login=login_of(made),
@@ -231,6 +231,6 @@ def test_whatever_the_values_are_each_key_has_an_answer(
     text = stack_file.text_of(made, "inventory.yml")
     yaml.safe_load(text)
     faults = stack_file.faults(made, text)
-    report = Report(inventory, made, Command("a", "b"), "c", faults, login=login_of(made))
+    report = Report(inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made))
     assert list(report.lines())
     assert unanswered(inventory, made) == set()

@@ -11,7 +11,7 @@ from commands.convert.conversion import Conversion
 from commands.convert.keys import convert
 from commands.convert.look import differences
 from hosts.models import Host
-from procedures.facts.observe import Address, Facts, Package
+from procedures.facts.facts import Address, Facts, Package
 from tests.convert.cases import ha
 from tests.unit.test_procedures import facts
 

@@ -49,6 +49,7 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         staying = [name for name in ("n1a1", "n1a2", "n1a3", "n1a4", "n1a5") if name not in gone]
         operator.change(staying)
         assert_gone_from_hosts_files(lab, staying)
+        assert_settled(operator)
         assert operator.outputs()["backups"].keys() <= {*staying}
         kept = operator.outputs()["backups"]
         listed = [one["path"] for paths in kept.values() for one in paths]
@@ -94,6 +95,8 @@ def test_a_host_that_is_lost_for_good_leaves_without_being_reached(
 
     operator.change([*staying, spare], lost=[lost])
     assert_whole(lab, [*staying, spare])
+    assert_gone_from_hosts_files(lab, [*staying, spare])
+    assert_settled(operator)
     operator.config["lost"] = []
     run = operator.up()
     assert run.ok, run.output
@@ -158,6 +161,14 @@ def assert_gone_from_hosts_files(lab: Lab, names: list[str]) -> None:
         )
         listed = [line.split()[1] for line in block.stdout.splitlines() if line[0] != "#"]
         assert sorted(listed) == sorted(names)
+
+
+def assert_settled(operator: Operator) -> None:
+    """A refresh shows nothing, and the next preview is empty."""
+    shown = operator.refresh()
+    assert shown.ok and "drift:" not in shown.output, shown.output
+    after = operator.preview("--expect-no-changes")
+    assert after.ok, after.output
 
 
 def assert_known_everywhere(lab: Lab, names: list[str]) -> None:

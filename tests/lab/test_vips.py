@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.machines import Lab
+from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator, kill_at
 from tests.lab.web import Page
@@ -23,6 +23,7 @@ VIP6 = "fd00:2:50::86"
 OTHER6 = "fd00:2:50::87"
 FURTHER = "10.2.50.88"
 HOOK = "/var/lib/one/remotes/hooks/raft/vips.sh"
+LEADS = "/usr/local/lib/opennebula-ha/leads"
 GATE = Page(5030, "/")
 ELECTION = 5.0
 """Seconds without a VIP that a leader's restart may take, on a machine with much to do."""
@@ -43,6 +44,16 @@ def zone(
     yield lab, operator
 
 
+@pytest.fixture
+def silent(zone: tuple[Lab, Operator]) -> Iterator[tuple[Lab, LabHost]]:
+    """Have a follower on which a hook asks oned in vain, and so does what it is told."""
+    lab, _ = zone
+    host = lab.host(follower(lab))
+    assert host.run(f"mv {LEADS} {LEADS}.away").returncode == 0
+    yield lab, host
+    assert host.run(f"mv {LEADS}.away {LEADS}").returncode == 0
+
+
 def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
@@ -55,9 +66,19 @@ def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, 
     assert shown.ok and "drift:" not in shown.output, shown.output
 
 
-def test_the_hook_may_run_twice_and_beside_what_is_left_over(zone: tuple[Lab, Operator]) -> None:
+def test_a_hook_that_comes_late_does_what_fits_its_oned(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
-    host = lab.host(follower(lab))
+    leader = assert_whole(lab, NAMES)
+    for host in lab.hosts:
+        for role in ("leader", "follower"):
+            one(host, f"{HOOK} {role} eth0 {VIP}/24 eth0 {VIP6}/64")
+    assert held_by(lab) == {VIP: [leader], VIP6: [leader]}
+    gates = {h.name: h.run("systemctl is-active opennebula-gate").stdout for h in lab.hosts}
+    assert [name for name, said in gates.items() if said == "active\n"] == [leader]
+
+
+def test_the_hook_may_run_twice_and_beside_what_is_left_over(silent: tuple[Lab, LabHost]) -> None:
+    lab, host = silent
     asked = f"eth0 {FURTHER}/24 eth0 {OTHER6}/64"
     there = [(host.name, "eth0", f"{FURTHER}/24"), (host.name, "eth0", f"{OTHER6}/64")]
     for left_over in (
@@ -76,9 +97,8 @@ def test_the_hook_may_run_twice_and_beside_what_is_left_over(zone: tuple[Lab, Op
         assert places(lab, (FURTHER, OTHER6)) == []
 
 
-def test_what_the_hook_cannot_do_it_says_and_does_the_rest(zone: tuple[Lab, Operator]) -> None:
-    lab, _ = zone
-    host = lab.host(follower(lab))
+def test_what_the_hook_cannot_do_it_says_and_does_the_rest(silent: tuple[Lab, LabHost]) -> None:
+    lab, host = silent
     done = host.run(f"runuser -u oneadmin -- {HOOK} leader eth9 {OTHER6}/64 eth0 {FURTHER}/24")
     assert (done.returncode, done.stderr) == (
         1,
@@ -96,9 +116,8 @@ def test_what_the_hook_cannot_do_it_says_and_does_the_rest(zone: tuple[Lab, Oper
     assert (done.returncode, done.stderr) == (1, f"{FURTHER} is not on eth0\n")
 
 
-def test_the_neighbours_are_told_at_once_and_again(zone: tuple[Lab, Operator]) -> None:
-    lab, _ = zone
-    host = lab.host(follower(lab))
+def test_the_neighbours_are_told_at_once_and_again(silent: tuple[Lab, LabHost]) -> None:
+    lab, host = silent
     mac = host.run("cat /sys/class/net/eth0/address").stdout.strip()
     forget(lab)
     one(host, f"{HOOK} leader eth0 {FURTHER}/24 eth0 {OTHER6}/64")
@@ -109,10 +128,9 @@ def test_the_neighbours_are_told_at_once_and_again(zone: tuple[Lab, Operator]) -
 
 
 def test_gate_follows_a_leader_that_changes_more_often_than_its_unit_may_start(
-    zone: tuple[Lab, Operator],
+    silent: tuple[Lab, LabHost],
 ) -> None:
-    lab, _ = zone
-    host = lab.host(follower(lab))
+    _, host = silent
     for _ in range(5):
         one(host, f"{HOOK} leader eth0 {FURTHER}/24 eth0 {OTHER6}/64")
         assert host.run("systemctl is-active opennebula-gate").stdout.strip() == "active"

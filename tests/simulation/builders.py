@@ -14,10 +14,10 @@ def examples(usual: int) -> int:
     return max(CAMPAIGN, usual) if CAMPAIGN else usual
 
 
-def blank(*names: str, has_name_service: bool = False) -> Site:
+def blank(*names: str) -> Site:
     """Hosts with nothing on them, each with an address of its own."""
     hosts = {name: SimHost(name, address(name)) for name in names}
-    return Site(hosts, has_name_service=has_name_service)
+    return Site(hosts)
 
 
 def address(name: str) -> str:

@@ -20,6 +20,7 @@ from unittest.mock import patch
 import pulumi
 from pulumi.dynamic import Config as ProviderConfig
 from pulumi.dynamic import Resource
+from pulumi.runtime import rpc
 
 from tests.simulation import product
 from tests.simulation.faults import Fault, Faults, Killed
@@ -62,6 +63,7 @@ class Config:
             "one_version": "7.2",
             "one_pass": "one",
             "db_password": "database",
+            "ensure_hosts": not site.has_name_service,
             "features": {"gui": False, "flow": False, "form": False},
             **(vip if self.highly_available else {}),
             **{key: list(v) if isinstance(v, tuple) else v for key, v in self.more},
@@ -226,6 +228,10 @@ class Operator:
     vault: dict[str, Dump] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     """Those of the last run."""
+    asked_to_refresh: bool = False
+    """A delete failed: what is kept after all is to be looked at."""
+    settles: bool = False
+    """After a killed run the state has what it was at: see commands/pending.py."""
     _refreshed: set[str] = field(default_factory=set)
 
     @contextmanager
@@ -267,6 +273,22 @@ class Operator:
             finally:
                 self._refreshed.clear()
         return True
+
+    def preview(self, config: Config) -> list[str]:
+        """What a ``preview`` says that the next ``up`` would do to which resources."""
+        raw = config.raw(self.site)
+        with self._program(raw, None):
+            nodes = _graph_of(tuple(sorted(raw.items())))
+            found = [f"delete {key}" for key in self.state if key not in nodes]
+            for key, node in nodes.items():
+                if (kept := self.state.get(key)) is None:
+                    found.append(f"create {key}")
+                    continue
+                inputs = _plain(self._resolved(node.inputs))
+                inputs = node.provider.check(kept.outputs, inputs).inputs
+                if node.provider.diff(kept.id, dict(kept.outputs), inputs).changes:
+                    found.append(f"update {key}")
+        return found
 
     def refresh(self, config: Config) -> list[str]:
         """A ``refresh``: what it found to differ."""
@@ -338,6 +360,14 @@ class Operator:
             del self.state[node.key]
         try:
             created = provider.create({**inputs, "__provider": "code"})
+        except Killed:
+            if self.settles and provider.changes_hosts:
+                outputs = {**inputs, product.runtime.INCOMPLETE: product.runtime.CREATE}
+                id_ = provider.identifier(provider.spec_of(inputs))
+                self.state[node.key] = Kept(
+                    provider, id_, _plain(outputs), node.needs, node.deleted_with
+                )
+            raise
         except HostError as error:
             if record := getattr(error, _PARTIAL, None):
                 self.state[node.key] = Kept(
@@ -354,6 +384,10 @@ class Operator:
             done = node.provider.update(
                 kept.id, dict(kept.outputs), {**inputs, "__provider": "code"}
             )
+        except Killed:
+            if self.settles:
+                kept.outputs = _plain(product.runtime.incomplete(kept.outputs, inputs))
+            raise
         except HostError as error:
             if record := getattr(error, _PARTIAL, None):
                 kept.outputs = _plain(record[1])
@@ -365,12 +399,21 @@ class Operator:
         for key in keys:
             kept = self.state[key]
             if kept.deleted_with not in gone:
-                kept.provider.delete(kept.id, dict(kept.outputs))
+                try:
+                    kept.provider.delete(kept.id, dict(kept.outputs))
+                except Killed:
+                    if self.settles:
+                        kept.outputs[product.runtime.INCOMPLETE] = product.runtime.UPDATE
+                    raise
+                except HostError:
+                    self.asked_to_refresh = True
+                    raise
             del self.state[key]
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Output):
-            return self.state[value.key].outputs.get(value.name)
+            kept = self.state.get(value.key)
+            return kept.outputs.get(value.name) if kept else rpc.UNKNOWN
         if isinstance(value, Mapping):
             return {key: self._resolved(item) for key, item in value.items()}
         return value

@@ -106,6 +106,7 @@ def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "machine_id": number(host.name),
         "hostname": f"{host.name} {host.name}",
         "timezone": "",
+        "own_names": "\n".join(f"{at} {name}" for name, at in sorted(host.names.items())),
         "addresses": "\n".join([f"2: eth0 inet {host.address}/24", *vips]),
         "packages": "\n".join(f"install {n} {v}" for n, v in sorted(host.packages.items())),
         "pin": host.pin,

@@ -266,6 +266,9 @@ class SimApi:
     def has_password(self, password: str) -> bool:
         return self._content().password == password
 
+    def has_endless_token(self) -> bool:
+        return bool(self._content().tokens)
+
     def set_password(self, password: str) -> None:
         self._write(
             "password",

@@ -257,12 +257,16 @@ def interrupt(
 
 
 def check(operator: Operator, config: Config) -> None:
-    """The zone is whole, and a further run finds nothing to do."""
+    """The zone is whole, and neither a refresh nor a further run finds anything to do."""
     site = operator.site
     site.assert_whole(config.front_ends, highly_available=config.highly_available)
+    site.assert_names(config.front_ends)
     word = dict(config.more).get("one_pass", "one")
     passwords = {site.database(name).content.passwords for name in config.front_ends}
     assert passwords == {frozenset({word})}
+    assert operator.preview(config) == []
+    assert operator.refresh(config) == []
+    assert operator.preview(config) == []
     operator.up(config)
     assert operator.faults.seen == []
 

@@ -149,6 +149,13 @@ def drop_incoming(host: SimHost) -> None:
         host.scratch, host.has_scratch = None, False
 
 
+def drop_former_conf(host: SimHost) -> None:
+    if BEFORE in host.files and host.running:
+        started = host.unit("opennebula").since
+        if int(started) >= int(host.files[CONF].changed):
+            del host.files[BEFORE]
+
+
 def run_oned(site: Site, host: SimHost, *, restart: bool = False) -> None:
     if host.upgrading:
         raise Refused("no change of the database's version under way", host.upgrading)
@@ -285,7 +292,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
     " timezone blank keeps keeps_hostname files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )
-def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
+def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912, PLR0915
     now = site.clock.now
     if v["blank"] and not host.claimed:
         host.claimed = v["blank"]
@@ -317,6 +324,7 @@ def configure(site: Site, host: SimHost, v: Values) -> Effects:  # noqa: PLR0912
         host.put(NEXT, v["next_conf"] + "\n", now)
     else:
         host.files.pop(NEXT, None)
+        drop_former_conf(host)
     for line in v["files"].splitlines():
         yield
         number, owner, mode, path = line.split(" ", 3)
@@ -400,14 +408,15 @@ def assign_server_id(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script("name")
-def forget_name(site: Site, host: SimHost, v: Values) -> None:
-    host.names.pop(v["name"], None)
-
-
 @script("action")
 def gui(site: Site, host: SimHost, v: Values) -> None:
     host.units[_GUI].active, host.units[_GUI].since = v["action"] == "start", site.clock.now
+
+
+@script("added removed")
+def hosts_names(site: Site, host: SimHost, v: Values) -> None:
+    host.names.pop(v["removed"], None)
+    host.names |= {name: address for address, name in map(str.split, v["added"].splitlines())}
 
 
 @script()
@@ -475,10 +484,7 @@ def refuse_services(site: Site, host: SimHost, v: Values) -> None:
 
 @script("", "oned_conf")
 def restart(site: Site, host: SimHost, v: Values) -> Effects:
-    if BEFORE in host.files and host.running:
-        started = host.unit("opennebula").since
-        if int(started) >= int(host.files[CONF].changed):
-            del host.files[BEFORE]
+    drop_former_conf(host)
     if v["oned_conf"]:
         if BEFORE not in host.files:
             host.put(BEFORE, host.conf, host.files[CONF].changed)

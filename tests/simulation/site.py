@@ -54,7 +54,7 @@ class Site:
     busy: bool = False
     """Somebody writes after every effect."""
     has_name_service: bool = False
-    """Every name leads to its host, whatever /etc/hosts says."""
+    """Every name leads to its host, and the stack leaves /etc/hosts as it is."""
     stops: bool = False
     """The zone is taken down, or its database changes its version: it need not work meanwhile."""
     acknowledged: dict[str, set[str]] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Site:
                 continue
             host.up, host.booted = True, self.clock.now
             for one, unit in host.units.items():
-                if unit.enabled == "enabled" and one not in ("opennebula", *_LED):
+                if unit.enabled == "enabled" and one != "opennebula":
                     unit.active, unit.since = True, self.clock.now
             if host.unit("opennebula").enabled == "enabled" and self.can_start(host) == "":
                 self.start(host)
@@ -241,6 +241,9 @@ class Site:
         return str(host.conf.split("DB_NAME", 1)[1].split('"', 2)[1])
 
     def stop(self, host: SimHost) -> None:
+        """Stop its oned; with the unit goes what its leader's hook brought."""
+        if host.is_server:
+            self.run_hook(host, "follower")
         host.unit("opennebula").active = False
 
     # What runs by itself
@@ -326,9 +329,13 @@ class Site:
         return bool(self.heard(name))
 
     def _listed(self, name: str) -> list[str]:
-        """The other servers that run, of those that this one's own database lists."""
-        listed = {entry.name for entry in self.database(name).pool}
-        return [other for other in self._servers() if other in listed and other != name]
+        """The other servers that run, and that this one's own database lists and host finds."""
+        listed, own = {entry.name for entry in self.database(name).pool}, self.hosts[name]
+        return [
+            other
+            for other in self._servers()
+            if other in listed and other != name and self.at(other, by=own) is self.hosts[other]
+        ]
 
     def _stand(self, name: str) -> bool:
         """A candidacy: membership is weighed by the candidate's own list, and by nobody else's."""
@@ -459,6 +466,13 @@ class Site:
                 word = file.text.partition(":")[2].strip() if file else ""
                 is_let_in = word in self.database(other).content.passwords
                 require(is_let_in, f"{other} refuses what {one} logs in with")
+
+    def assert_names(self, front_ends: Iterable[str]) -> None:
+        """Our part of each one's hosts file has these front-ends, and nobody else."""
+        wanted = {} if self.has_name_service else {n: self.hosts[n].address for n in front_ends}
+        for name in front_ends:
+            known = self.hosts[name].names
+            require(known == wanted, f"the hosts file of {name} has {known}")
 
     def assert_whole(self, front_ends: Iterable[str], *, highly_available: bool = True) -> None:
         """The zone of exactly these front-ends works, and holds all that was acknowledged."""

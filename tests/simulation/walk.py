@@ -57,12 +57,13 @@ class Life:
     """A site, an operator, and the config of the moment."""
 
     seed: int = 0
-    site: Site = field(default_factory=lambda: blank(*NAMES, has_name_service=True))
+    site: Site = field(default_factory=lambda: blank(*NAMES))
     said: list[str] = field(default_factory=list)
     """What the operator was told, and what was done: for a reader of a failure."""
 
     def __post_init__(self) -> None:
         order = random.Random(self.seed)
+        self.site.has_name_service = self.seed % 4 == 3
         self.operator = Operator(self.site, order=order)
         # Who led last stands last: so anybody may be the first one.
         self.site.led += order.sample(NAMES, len(NAMES))
@@ -130,11 +131,11 @@ class Life:
                 self.site.assert_whole(
                     self.config.front_ends, highly_available=self.config.highly_available
                 )
-                if found := self.refresh():
-                    # What leaves changes the zone after its rollout.
-                    require(self.up(), f"the run after it failed: {self.said[-1]}")
-                    found = self.refresh()
+                self.site.assert_names(self.config.front_ends)
+                found = self.refresh()
                 require(not found, f"drift after it: {found}")
+                planned = self.operator.preview(self.config)
+                require(not planned, f"a preview after it: {planned}")
                 return
             asked = self.said[-1].rpartition("restart opennebula on ")[2].partition(",")[0]
             if asked in NAMES:

@@ -9,7 +9,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
 from opennebula.zone import RaftStatus, State, ZoneView
-from procedures.facts.observe import Address, Facts
+from procedures.facts.facts import Address, Facts
 from procedures.specs import Vip, ZoneSpec
 from procedures.vip import address
 from procedures.vip.address import faults, holders

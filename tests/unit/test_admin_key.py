@@ -9,10 +9,10 @@ from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import ApiError
-from procedures import health
+from procedures import zone_leader
 from procedures.context import Access
 from procedures.credentials import admin_key
-from procedures.facts.observe import File
+from procedures.facts.facts import File
 from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts
@@ -78,7 +78,7 @@ def test_it_is_set_where_there_is_none_and_replaced_only_where_that_is_said(
 def test_an_oned_that_refuses_is_an_error_that_names_the_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(health, "WRITE", 0.2)
+    monkeypatch.setattr(zone_leader, "WRITE", 0.2)
     with pytest.raises(HostError, match=r"n1: set oneadmin's public key: .* no answer"):
         settle(Way("", refuses=True), OTHER, replace=True)
 

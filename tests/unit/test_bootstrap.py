@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config
 
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from providers import run_state, runtime
 from providers.bootstrap import BootstrapProvider

@@ -14,7 +14,7 @@ from procedures.bootstrap.convert_database import (
     plan,
     refusal,
 )
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.facts.traces import Traces
 from procedures.host_drift import drift
 from procedures.preflight.checks import findings

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from opennebula.zone import ServerEntry, endpoint
-from procedures.facts.observe import Facts, KeyFile
+from procedures.facts.facts import Facts, KeyFile
 from procedures.install.configuration import with_server_id
 from procedures.replica_drift import lasting, mismatches, tables
 from tests.unit.test_procedures import facts

@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import families, packages
 from opennebula.families import FAMILIES, UnsupportedError, platform
-from procedures.facts.observe import Package
+from procedures.facts.facts import Package
 from procedures.install.packaging import platform as platform_of
 from procedures.install.packaging import unsettled, unwanted, wanted
 from procedures.specs import InstallationSpec

@@ -9,7 +9,7 @@ import yaml
 from hosts.errors import HostError
 from opennebula import packages
 from procedures.context import Secrets
-from procedures.facts.observe import Facts, File, Unit
+from procedures.facts.facts import Facts, File, Unit
 from procedures.install.files import (
     clock,
     collect,
@@ -393,21 +393,17 @@ def test_the_locale_is_a_file_of_the_distributions() -> None:
 
 # What goes by who leads
 
+OF_HOOK = (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS, leader.LEADS)
+
 
 @pytest.mark.parametrize(
     ("changes", "there"),
     [
         ({}, ()),
-        ({"vips": (VIP, VIP6)}, (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS)),
-        (
-            {"hooks": Hooks(follower="raft/vips.sh")},
-            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
-        ),
+        ({"vips": (VIP, VIP6)}, OF_HOOK),
+        ({"hooks": Hooks(follower="raft/vips.sh")}, OF_HOOK),
         # The operator's own may call it.
-        (
-            {"vips": (VIP6,), "hooks": Hooks(leader="/srv/a", follower="/srv/b")},
-            (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS),
-        ),
+        ({"vips": (VIP6,), "hooks": Hooks(leader="/srv/a", follower="/srv/b")}, OF_HOOK),
         ({"leader_check": 2636}, (leader.LEADS, leader.SOCKET, leader.SERVICE)),
         ({"leader_check": 2636, "hooks": None, "vips": (VIP6,)}, ()),
     ],

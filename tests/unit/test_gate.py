@@ -10,9 +10,9 @@ from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
-from procedures import health
+from procedures import health, zone_data, zone_leader
 from procedures.context import Access
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install.configuration import with_server_id
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LeaderChanged
@@ -52,8 +52,8 @@ class Zone:
 @pytest.fixture
 def zone(monkeypatch: pytest.MonkeyPatch) -> Zone:
     zone = Zone()
-    monkeypatch.setattr(health, "zone_view", zone.view)
-    monkeypatch.setattr(health, "write", zone.write)
+    monkeypatch.setattr(zone_leader, "zone_view", zone.view)
+    monkeypatch.setattr(zone_leader, "write", zone.write)
     monkeypatch.setattr(health, "CONVERGENCE", 2.0)
     return zone
 
@@ -97,10 +97,10 @@ class Busy:
 
 
 def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> None:
-    monkeypatch.setattr(health, "CONVERGENCE", 0.0)
+    monkeypatch.setattr(zone_data, "CONVERGENCE", 0.0)
     zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     hosts = {name: host for name, host in HOSTS.items() if name != but}
-    health._equal_data(cast(Any, busy), zone, hosts, busy.facts())
+    zone_data.require_equal(cast(Any, busy), zone, hosts, busy.facts())
 
 
 def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
@@ -152,7 +152,7 @@ def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
     zone: Zone, monkeypatch: pytest.MonkeyPatch, led_before: str, renewed: str, of_the_others: str
 ) -> None:
     quiet = Quiet()
-    monkeypatch.setattr(health, "all_facts", quiet.facts)
+    monkeypatch.setattr(zone_data, "all_facts", quiet.facts)
     monkeypatch.setattr(health, "_same_answers", lambda *_: None)
     spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     zone.leader = led_before
@@ -218,7 +218,7 @@ def test_one_that_could_not_while_the_leader_changed_is_not_to_be_restarted(
 
 def test_a_write_that_is_refused_during_an_election_is_made_again(zone: Zone) -> None:
     answers = Answers(refusals=3)
-    health.at_leader(
+    zone_leader.at_leader(
         cast(Any, answers), HOSTS, lambda api: api.version(), step="write", expected="a write"
     )
     assert answers.refusals < 0
@@ -237,7 +237,7 @@ def test_where_another_one_leads_before_the_vips_are_seen_all_is_looked_at_again
             raise LeaderChanged
         return given[4]
 
-    monkeypatch.setattr(health, "all_facts", quiet.facts)
+    monkeypatch.setattr(zone_data, "all_facts", quiet.facts)
     monkeypatch.setattr(health, "_same_answers", lambda *_: None)
     monkeypatch.setattr(health, "to_leader", to_leader)
     spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)

@@ -9,7 +9,7 @@ from hosts.errors import HostError
 from opennebula.api import Api, has_grpc
 from opennebula.zone import ServerEntry, endpoint
 from procedures import health
-from procedures.facts.observe import pool_of
+from procedures.facts.facts import pool_of
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.grpc import grpc
 from procedures.preflight.context import Finding, HostReport, StackChange, Weight

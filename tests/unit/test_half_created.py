@@ -11,7 +11,7 @@ from hosts.models import Host
 from hosts.script import Output
 from opennebula.zone import STANDALONE_ID, endpoint
 from procedures.bootstrap.bootstrap import KnownZone
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.facts.traces import Traces
 from procedures.install import configuration, install
 from procedures.specs import ZoneSpec

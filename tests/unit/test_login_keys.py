@@ -10,7 +10,7 @@ from hosts.models import Host
 from hosts.script import Output
 from procedures.context import Access
 from procedures.credentials import login_keys
-from procedures.credentials.login_keys import Account, wanted
+from procedures.credentials.login_keys import Account, obsolete, wanted
 from procedures.specs import LoginKeysSpec
 from procedures.transfer import seed
 
@@ -111,3 +111,11 @@ def test_a_transfer_that_is_not_let_in_says_what_sshd_says() -> None:
     assert "from n1" in error.expected
     assert error.seen == f"{said.seen}; sshd on n2: {hosts.log['n2']}"
     assert "ubuntu of n1 (10.0.0.1)" in error.remedy
+
+
+def test_what_left_the_stack_is_let_in_nowhere_and_what_left_the_list_not_here() -> None:
+    hosts = {name: Host(name=name, address=f"10.0.0.{n}") for n, name in enumerate("abc", 1)}
+    before = LoginKeysSpec(users=("root", "ubuntu"), hosts=hosts)
+    now = LoginKeysSpec(users=("root",), hosts={name: hosts[name] for name in "ab"})
+    found = [(spec.users, sorted(at)) for spec, at in obsolete(before, now)]
+    assert found == [(("root", "ubuntu"), ["c"]), (("ubuntu",), ["a", "b"])]

@@ -13,7 +13,7 @@ from hosts.models import Host
 from hosts.script import Output
 from opennebula.api import NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
-from procedures import health
+from procedures import health, zone_leader
 from procedures.context import Access
 from procedures.credentials import password
 from procedures.credentials.password import set_password
@@ -110,7 +110,7 @@ def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     """All three are up; the first leads."""
     show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
-    monkeypatch.setattr(health, "wait_for_leader", lambda access, hosts: None)
+    monkeypatch.setattr(zone_leader, "wait_for_leader", lambda access, hosts: None)
     monkeypatch.setattr(password, "api_host", lambda view, hosts: hosts["n1"])
 
 
@@ -174,7 +174,7 @@ def test_a_solo_front_end_needs_no_leader_for_it(monkeypatch: pytest.MonkeyPatch
 
     show(monkeypatch, ["n1"], State.SOLO)
     monkeypatch.setattr(health, "verify", no_leader)
-    monkeypatch.setattr(health, "wait_for_leader", no_leader)
+    monkeypatch.setattr(zone_leader, "wait_for_leader", no_leader)
     site = Site(files={"n1": f"oneadmin:{OLD}"})
     set_password(cast(Access, Way(site, NEW)), ZONE, {"n1": HOSTS["n1"]}, {}, changed=True)
     assert (site.password, site.tokens) == (NEW, set())

@@ -13,7 +13,7 @@ from hosts.models import Host
 from hosts.script import Output
 from opennebula import families
 from procedures.context import Access, Secrets
-from procedures.facts.observe import Address, Dump, Facts, Package
+from procedures.facts.facts import Address, Dump, Facts, Package
 from procedures.parallel import HostErrors
 from procedures.preflight.checks import SKIPPABLE, findings
 from procedures.preflight.checks.host import GIB, MIB, PATHS

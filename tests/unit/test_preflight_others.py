@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from procedures.facts.observe import Package
+from procedures.facts.facts import Package
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.logins import refusal
 from procedures.preflight.context import Finding, HostReport, Site, StackChange, Weight

@@ -9,24 +9,16 @@ from hosts.models import Host
 from opennebula import conf, packages
 from opennebula.families import platform
 from procedures.context import Secrets
-from procedures.facts.observe import (
-    Address,
-    Facts,
-    File,
-    KeyFile,
-    Package,
-    Unit,
-    pool_of,
-    require_names,
-)
+from procedures.facts.facts import Address, Facts, File, KeyFile, Package, Unit, pool_of
+from procedures.facts.observe import require_names
 from procedures.facts.traces import Traces
-from procedures.health import unequal
 from procedures.host_drift import check, drift
 from procedures.install import configuration
 from procedures.install.files import drivers, leader, services
 from procedures.install.install import confs
 from procedures.rollout import pending
 from procedures.specs import Database, Hooks, InstallationSpec, Vip
+from procedures.zone_data import unequal
 from tests.unit import oned_reader
 
 SHIPPED = """\

@@ -277,10 +277,10 @@ def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Hal
     # It is so however often, from what it was first, and also where nothing was written this time.
     for half.writes in (True, False):
         record = record_of(lambda: half().update("n1", olds, moved()), "create again")
-        assert record == ("n1", olds)
+        assert record == ("n1", {**olds, "attempted": [moved()["spec"]]})
     updated = {**inputs(), "incomplete": "update"}
     record = record_of(lambda: half().update("n1", updated, moved()), "update")
-    assert record == ("n1", updated)
+    assert record == ("n1", {**updated, "attempted": [moved()["spec"]]})
 
 
 def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(

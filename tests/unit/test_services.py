@@ -11,7 +11,7 @@ from hosts.script import Output
 from opennebula.zone import RaftStatus, State
 from procedures import services
 from procedures.context import Access
-from procedures.facts.observe import Unit
+from procedures.facts.facts import Unit
 from procedures.services import ServiceFacts, faults, promised, put_in_place
 from procedures.specs import Vip, ZoneSpec
 from tests.unit.test_procedures import facts

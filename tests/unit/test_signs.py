@@ -15,7 +15,7 @@ from opennebula import conf
 from opennebula.database import DatabaseSection, DataPlace
 from procedures.bootstrap.restore import KeptDump
 from procedures.facts import signs
-from procedures.facts.observe import Facts, KeyFile, Package, Unit
+from procedures.facts.facts import Facts, KeyFile, Package, Unit
 from procedures.facts.traces import LocalDatabase, Traces, parse
 from procedures.host_drift import drift
 from procedures.install import configuration

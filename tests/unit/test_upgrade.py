@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from hosts.errors import HostError
-from procedures.facts.observe import Dump, Facts, Package
+from procedures.facts.facts import Dump, Facts, Package
 from procedures.host_drift import drift
 from procedures.specs import Database
 from procedures.upgrade.upgrade import (
-    Release,
     VersionChange,
+    WantedVersion,
     agree,
     check,
     is_due,
@@ -53,7 +53,7 @@ def test_only_what_the_stack_wants_now_is_due(staged: str, version: str, expecte
 
 
 def test_the_same_database_needs_nobodys_consent() -> None:
-    agree(waiting("7.2.1-1", "7.2.0"), MARIADB, Release("7.2.1"))
+    agree(waiting("7.2.1-1", "7.2.0"), MARIADB, WantedVersion("7.2.1"))
 
 
 @pytest.mark.parametrize("agreed", [None, "7.2", "7.6"])
@@ -62,19 +62,19 @@ def test_another_database_is_refused_until_it_is_agreed_to(agreed: str | None) -
     with pytest.raises(
         HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines run on'
     ):
-        agree(seen, MARIADB, Release("7.4", agreed))
-    agree(seen, MARIADB, Release("7.4", "7.4"))
+        agree(seen, MARIADB, WantedVersion("7.4", agreed))
+    agree(seen, MARIADB, WantedVersion("7.4", "7.4"))
 
 
 def test_the_way_back_says_what_it_costs() -> None:
     seen = facts(schema="7.4.0", staged="7.2.0-1", staged_schema="7.2.0")
     with pytest.raises(HostError, match="WHAT WAS WRITTEN SINCE IS LOST"):
-        agree(seen, MARIADB, Release("7.2", "7.4"))
+        agree(seen, MARIADB, WantedVersion("7.2", "7.4"))
 
 
 def test_a_database_in_a_file_is_upgraded_by_hand() -> None:
     with pytest.raises(HostError, match="by hand"):
-        agree(waiting("7.4.0-1", "7.4.0"), Database(backend="SQLite"), Release("7.4", "7.4"))
+        agree(waiting("7.4.0-1", "7.4.0"), Database(backend="SQLite"), WantedVersion("7.4", "7.4"))
 
 
 def test_nobody_leaves_a_way_that_was_begun() -> None:

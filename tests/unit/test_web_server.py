@@ -10,7 +10,7 @@ from hosts.script import Output
 from procedures.context import Access
 from procedures.specs import WebSpec
 from procedures.web_server.sites import site
-from procedures.web_server.web_server import ensure, inspect
+from procedures.web_server.web_server import ensure, inspect, obsolete
 
 HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1:]}") for name in ("n1", "n2", "n3")}
 NONE = "no private key in /k"
@@ -167,3 +167,12 @@ def test_at_a_vip_of_ipv6_it_serves_too() -> None:
     assert "[::]" not in site(spec(server="nginx"))
     assert "    ServerAlias 10.2.50.86 [fd00:2:50::86]\n" in site(spec(names=names))
     assert spec(names=names).alternative_names.endswith("IP:10.2.50.86,IP:fd00:2:50::86")
+
+
+def test_another_kind_of_server_takes_the_place_of_the_one_before_everywhere() -> None:
+    before = spec()
+    fewer = before.model_copy(update={"hosts": {"n1": HOSTS["n1"]}})
+    other = before.model_copy(update={"server": "nginx" if before.server == "apache" else "apache"})
+    assert [sorted(at) for _, at in obsolete(before, before)] == [[]]
+    assert [sorted(at) for _, at in obsolete(before, fewer)] == [["n2", "n3"]]
+    assert [sorted(at) for _, at in obsolete(before, other)] == [["n1", "n2", "n3"]]

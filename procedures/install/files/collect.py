@@ -7,7 +7,7 @@ from itertools import chain
 from hosts.errors import HostError
 from opennebula.conf import ConfError
 from procedures.context import Secrets
-from procedures.facts.observe import Facts
+from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.install.files import clock, drivers, ldap, leader, schedulers, services
 from procedures.install.files.managed import ManagedFile

@@ -89,7 +89,8 @@ def files(
         _ours(SUDOERS, allowed, "440"), differences=lambda *_: (_MAY_NOT,) if lacks else ()
     )
     place = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    yield _ours(LEADS, program("leads.sh") if has_check(spec) else "", "755")
+    asked = has_check(spec) or has_hook(spec)
+    yield _ours(LEADS, program("leads.sh") if asked else "", "755")
     yield _ours(SOCKET, _LISTEN.format(place=place) if has_check(spec) else "", "644")
     yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
 

@@ -32,16 +32,16 @@ def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
         found += rule(site)
     for name, rule in SKIPPABLE.items():
         if name not in skip:
-            found += (_with_way_past(one, name) for one in rule(site))
+            found += (_with_way_past(finding, name) for finding in rule(site))
     # A bastion that is down is that once, however many are behind it.
-    by_text = {str(one.error): one for one in found}
-    return sorted(by_text.values(), key=lambda one: (one.error.host, one.error.step))
+    by_text = {str(finding.error): finding for finding in found}
+    return sorted(by_text.values(), key=lambda finding: (finding.error.host, finding.error.step))
 
 
-def _with_way_past(one: Finding, name: str) -> Finding:
-    if one.weight is not Weight.REFUSAL:
-        return one
-    error = one.error
+def _with_way_past(finding: Finding, name: str) -> Finding:
+    if finding.weight is not Weight.REFUSAL:
+        return finding
+    error = finding.error
     way_past = f"; to continue anyway, set opennebula-ha:skip_checks: [{name}]"
     return Finding(
         HostError(

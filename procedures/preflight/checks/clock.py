@@ -22,7 +22,7 @@ And who asks no time server is further apart each day.
 @skippable
 def clock(site: Site) -> Iterator[Finding]:
     """Hosts that have their place in the zone already are not refused for it."""
-    clocks = {name: one.ground.clock for name, one in site.seen.items()}
+    clocks = {name: report.ground.clock for name, report in site.seen.items()}
     if not site.change.new or len(clocks) < 2:
         return
     # Beyond doubt: the least that one is ahead, and the most that another is.
@@ -31,7 +31,7 @@ def clock(site: Site) -> Iterator[Finding]:
     apart = clocks[first].least - clocks[last].most
     if apart <= CLOSE:
         return
-    usual = median_low(one.ahead for one in clocks.values())
+    usual = median_low(reading.ahead for reading in clocks.values())
     # The time settings in the config are about to correct it.
     refuses = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
     wrong = max((first, last), key=lambda name: abs(clocks[name].ahead - usual))
@@ -41,7 +41,9 @@ def clock(site: Site) -> Iterator[Finding]:
             wrong if len(clocks) > 2 else ", ".join(sorted(clocks)),
             "compare the clocks",
             expected=f"at most {APART if refuses else CLOSE:.0f} s between the front-ends",
-            seen=", ".join(_offset(name, one, usual) for name, one in sorted(clocks.items())),
+            seen=", ".join(
+                _offset(name, reading, usual) for name, reading in sorted(clocks.items())
+            ),
             remedy="have all front-ends ask the same time servers: timedatectl says whether they"
             " do, and opennebula-ha:ntp tells chrony or systemd-timesyncd whom to ask",
         ),
@@ -49,6 +51,6 @@ def clock(site: Site) -> Iterator[Finding]:
     )
 
 
-def _offset(name: str, one: ClockReading, usual: float) -> str:
-    offset = round(one.ahead - usual, 1) or 0.0
-    return f"{name} {offset:+.1f} s (give or take {one.doubt:.1f} s)"
+def _offset(name: str, reading: ClockReading, usual: float) -> str:
+    offset = round(reading.ahead - usual, 1) or 0.0
+    return f"{name} {offset:+.1f} s (give or take {reading.doubt:.1f} s)"

@@ -9,7 +9,7 @@ from procedures.preflight.context import Finding, Site, always
 @always
 def conversion(site: Site) -> Iterator[Finding]:
     """Of one front-end alone, outside any zone, with the version that is there."""
-    holding = {name for name, one in site.seen.items() if one.holds_data}
+    holding = {name for name, report in site.seen.items() if report.holds_data}
     for name, seen in site.converted.items():
         if refused := refusal(seen, site.spec.version, holding - {name}):
             yield Finding(refused)

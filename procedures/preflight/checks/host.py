@@ -23,7 +23,7 @@ UNCOUNTED = 0.1
 
 
 @dataclass(frozen=True)
-class Need:
+class RoomNeed:
     """Room that our work takes."""
 
     path: str
@@ -31,18 +31,21 @@ class Need:
     size: int
 
 
-PACKAGES = (Need("/usr", "packages", 1536 * MIB), Need("/var/cache", "what is fetched", 512 * MIB))
+PACKAGES = (
+    RoomNeed("/usr", "packages", 1536 * MIB),
+    RoomNeed("/var/cache", "what is fetched", 512 * MIB),
+)
 """OpenNebula with its Ruby and Node, MariaDB, and what they need."""
-MARIADB = Need("/var/lib/mysql", "the database", GIB)
+MARIADB = RoomNeed("/var/lib/mysql", "the database", GIB)
 """Its own files, a log of 250000 records, and the copy that comes next to the former database."""
-SQLITE = Need("/var/lib/one", "the database", GIB)
-DUMPS = Need("/var/backups", "dumps", 512 * MIB)
+SQLITE = RoomNeed("/var/lib/one", "the database", GIB)
+DUMPS = RoomNeed("/var/backups", "dumps", 512 * MIB)
 STAGED = (
-    Need("/usr", "packages", 512 * MIB),
-    Need("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
+    RoomNeed("/usr", "packages", 512 * MIB),
+    RoomNeed("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
 )
 LEAST_DUMP = 64 * MIB
-PATHS = sorted({one.path for one in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
+PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
 
 MARIADB_PORT = 3306
 _DATABASES = {family.database for family in FAMILIES}
@@ -120,16 +123,18 @@ def memory(site: Site) -> Iterator[Finding]:
 def disk(site: Site) -> Iterator[Finding]:
     """Room for what is to come: what shares a file system shares its room."""
     for name, seen in site.seen.items():
-        by_mount: dict[str, list[Need]] = defaultdict(list)
+        by_mount: dict[str, list[RoomNeed]] = defaultdict(list)
         for need in _needs(site, name, seen):
             if need.path not in seen.ground.room:
                 continue  # A file system that does not answer says nothing of its room.
             by_mount[seen.ground.room[need.path].mount].append(need)
         for mount, needs in by_mount.items():
             free = seen.ground.room[needs[0].path].free
-            wanted = sum(one.size for one in needs)
+            wanted = sum(item.size for item in needs)
             if free < wanted:
-                parts = ", ".join(f"{_size(one.size)} in {one.path}: {one.what}" for one in needs)
+                parts = ", ".join(
+                    f"{_size(item.size)} in {item.path}: {item.what}" for item in needs
+                )
                 yield Finding(
                     HostError(
                         name,
@@ -141,7 +146,7 @@ def disk(site: Site) -> Iterator[Finding]:
                 )
 
 
-def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
+def _needs(site: Site, name: str, seen: HostReport) -> Iterator[RoomNeed]:
     if name in site.fresh:
         yield from PACKAGES
         yield MARIADB if site.spec.database.is_mariadb else SQLITE
@@ -151,7 +156,7 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[Need]:
     elif site.change.is_upgrade and seen.facts is not None:
         yield from STAGED
         largest = max((dump.size for dump in seen.facts.dumps), default=0)
-        yield Need(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
+        yield RoomNeed(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
 
 
 @skippable

@@ -99,7 +99,7 @@ def _unreached(
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].ground
     # Where no program listens yet, it is the host itself that refuses: the way is free.
-    kept = {port for port, one in there.listening.items() if one.answers_at(address)}
+    kept = {port for port, listener in there.listening.items() if listener.answers_at(address)}
     kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in sorted(sources):
@@ -139,18 +139,20 @@ def interface(site: Site) -> Iterator[Finding]:
         vips = {vip.address for vip in site.spec.vips.get(name, ())}
         for vip in site.change.vips_of(name):
             if any(
-                one.interface == vip.interface
-                and one.address not in vips
-                and ipaddress.ip_address(one.address) in vip.network
-                for one in addresses
+                address.interface == vip.interface
+                and address.address not in vips
+                and ipaddress.ip_address(address.address) in vip.network
+                for address in addresses
             ):
                 continue
-            there = [f"{one.interface} {one.address}/{one.prefix}" for one in addresses]
-            own = [one for one in addresses if one.address not in vips]
+            there = [
+                f"{address.interface} {address.address}/{address.prefix}" for address in addresses
+            ]
+            own = [address for address in addresses if address.address not in vips]
             may_be_elsewhere = not vip.is_ipv6 or vip.network.num_addresses == 1
             if (
                 may_be_elsewhere
-                and any(one.interface == vip.interface for one in own)
+                and any(address.interface == vip.interface for address in own)
                 and not any(ipaddress.ip_address(one.address) in vip.network for one in own)
             ):
                 yield Finding(
@@ -181,13 +183,13 @@ def interface(site: Site) -> Iterator[Finding]:
 @skippable
 def vip(site: Site) -> Iterator[Finding]:
     """No host but the front-ends answers for any of them."""
-    grounds = [one.ground for one in site.seen.values()]
+    grounds = [report.ground for report in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
-    own = {mac for one in grounds for mac in one.macs}
+    own = {mac for ground in grounds for mac in ground.macs}
     if _lists_others(site):
         # One of those may have it; the zone's own check names them.
         return
-    own |= {mac for one in grounds for of, mac in one.neighbours.items() if of in addresses}
+    own |= {mac for ground in grounds for of, mac in ground.neighbours.items() if of in addresses}
     strange: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, seen in sorted(site.seen.items()):
         for address in site.change.addresses:
@@ -211,5 +213,5 @@ def vip(site: Site) -> Iterator[Finding]:
 
 def _lists_others(site: Site) -> bool:
     """Return whether a zone on these hosts has servers that are none of the front-ends."""
-    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    pools = [report.facts.pool for report in site.seen.values() if report.facts]
     return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)

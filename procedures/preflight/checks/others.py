@@ -64,11 +64,13 @@ def locale(site: Site) -> Iterator[Finding]:
     """Each host has the locales that the stack sets: with another one each login would warn."""
     before = site.change.before.locales if site.change.before else ()
     for name, seen in sorted(site.seen.items()):
-        there = {_plain(one) for one in seen.ground.locales}
+        there = {_plain(wanted) for wanted in seen.ground.locales}
         missing = [
-            one
-            for one in site.spec.locales
-            if (name in site.fresh or one not in before) and there and _plain(one) not in there
+            wanted
+            for wanted in site.spec.locales
+            if (name in site.fresh or wanted not in before)
+            and there
+            and _plain(wanted) not in there
         ]
         if missing:
             yield Finding(
@@ -105,7 +107,7 @@ def proxy(site: Site) -> Iterator[Finding]:
             key: value for key, value in environment.items() if key.lower() in asked and value
         }
         past = ",".join(value for key, value in environment.items() if key.lower() == "no_proxy")
-        missing = [one for one in wanted if not _goes_past(past, one)]
+        missing = [target for target in wanted if not _goes_past(past, target)]
         if not proxies or not missing:
             continue
         yield Finding(
@@ -223,11 +225,11 @@ def password_policy(site: Site) -> Iterator[Finding]:
     """MariaDB takes the password of the stack's account."""
     for name in sorted(site.fresh):
         policy = site.seen[name].ground.password_policy
-        rules = [one for one in _POLICIES if one in policy]
+        rules = [rule for rule in _POLICIES if rule in policy]
         if not rules or not site.spec.database.is_mariadb:
             continue
         faults = _faults(site.db_password, site.spec.database.owner, policy)
-        unknown = [one for one in rules if one != "simple_password_check"]
+        unknown = [rule for rule in rules if rule != "simple_password_check"]
         if not faults and not unknown:
             continue
         yield Finding(

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Does this front-end lead? Exit status 0: its own oned says so; 1: it says otherwise, or nothing.
-# With --http: the answer to an HTTP request on standard input, 200 or 503.
+# With --http: the answer to an HTTP request on standard input, 200 or 503. With --ask: print the
+# number of the state that its oned says it is in, or nothing.
 export LC_ALL=C
 case ${1:-} in
     --ask)
@@ -10,8 +11,7 @@ case ${1:-} in
         exec 3<>/dev/tcp/127.0.0.1/2633 || exit 1
         printf 'POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s' \
             ${#body} "$body" >&3
-        # 3 is the leader; a solo oned, a candidate and a follower have other numbers.
-        exec grep -q '&lt;STATE&gt;3&lt;/STATE&gt;' <&3
+        exec sed -n 's/.*&lt;STATE&gt;\([0-9]*\)&lt;.*/\1/p' <&3
         ;;
     --http)
         # What is asked for is nothing; but who is hung up on while speaking may miss the answer.
@@ -21,5 +21,6 @@ case ${1:-} in
         printf 'HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n\r\n%s\n' \
             "$status" $((${#said} + 1)) "Connection: close" "$said"
         ;;
-    *) timeout 3 "$0" --ask 2>/dev/null || exit 1 ;;
+    # 3 is the leader; a solo oned, a candidate and a follower have other numbers.
+    *) [ "$(timeout 3 "$0" --ask 2>/dev/null)" = 3 ] || exit 1 ;;
 esac

@@ -5,17 +5,35 @@
 # failure: exit status 1, and the reason for oned.log. The services beside oned are left to
 # OpenNebula's own vip.sh.
 export LC_ALL=C
-role=$1
+asked=$1 role=$1
 shift
 status=0
 fail() {
     echo "vips.sh $role: $*" >&2
     status=1
 }
+# oned starts each hook beside the ones before, so that they come in any order. Its own word of this
+# moment counts: after its last change of state one hook at least is still to come. Where it gives
+# none it starts or has ended.
+decide() {
+    case $(timeout 3 /usr/local/lib/opennebula-ha/leads --ask 2>/dev/null) in
+        3) role=leader ;;
+        1 | 2) role=follower ;;
+        *) role=$asked ;;
+    esac
+}
 
+case $asked in
+    leader | follower) ;;
+    *)
+        fail "expected leader or follower"
+        exit $status
+        ;;
+esac
 # One at a time on a host. Of no other file it is sure that it is there.
 exec 9<"$0"
 flock -w 60 9 || fail "another one has been at work for 60 s"
+decide
 
 places() { ip -o address show to "$1" | awk '{print $2, $4, / dadfailed /}'; }
 drop() { # interface address/prefix
@@ -43,10 +61,6 @@ held=()
 case $role in
     leader) change=hold ;;
     follower) change=release ;;
-    *)
-        fail "expected leader or follower"
-        exit $status
-        ;;
 esac
 while [ $# -gt 0 ]; do
     if [ -z "${2:-}" ]; then
@@ -63,5 +77,10 @@ if [ "$role" = leader ] && [ ${#held[@]} -gt 0 ]; then
 fi
 exec 9<&-
 
-"$(dirname "$0")/vip.sh" "$role" || fail "vip.sh $role: exit status $?"
+# Services take longer, and no address waits for them.
+folder=$(dirname "$0")
+exec 8<"$folder"
+flock -w 60 8 || fail "services have been at work for 60 s"
+decide
+"$folder/vip.sh" "$role" || fail "vip.sh $role: exit status $?"
 exit $status

@@ -1,0 +1,166 @@
+"""Read the facts that observe.sh reported. Pure."""
+
+import base64
+from collections.abc import Iterable, Mapping
+
+from hosts.errors import HostError
+from hosts.models import Host
+from hosts.script import Output
+from opennebula import conf
+from opennebula.database import DatabaseSection
+from procedures.facts import traces
+from procedures.facts.facts import Address, Dump, Facts, File, KeyFile, Package, Unit
+from procedures.install import storage
+
+
+def read(host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]) -> Facts:
+    """The facts that observe.sh reported, asked for these names.
+
+    ``front_ends``: see ``Access``.
+    """
+    values = output.values
+    _check_conf(host, values.get("oned", ""))
+    log = values.get("log", "").split()
+    staged = [*values.get("staged", "").split(), "", "", ""]
+    seen = traces.parse(values)
+    on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
+    given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
+    return Facts(
+        host=host,
+        distribution=values["distribution"],
+        release=values["release"],
+        machine_id=values["machine_id"],
+        addresses=tuple(_addresses(values["addresses"])),
+        resolves={name: address for name, address in given.items() if address},
+        packages=dict(_packages(values["packages"])),
+        pin=values["pin"],
+        proxy=values["proxy"],
+        active=values["active"] == "active",
+        since=int(values["since"]),
+        configured=int(values["configured"] or 0),
+        oned_conf=values.get("oned", ""),
+        next_conf=values.get("next", ""),
+        dumps=tuple(_dumps(values["backups"])),
+        # A database that does not answer must not pass for an empty one.
+        has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
+        identity="sqlite" if on_sqlite else values.get("identity", ""),
+        zone_body=values.get("zone", ""),
+        zone_changed=int(values.get("zone_changed") or 0),
+        log_index=int(log[0]) if log else -1,
+        log_term=int(log[1]) if log else -1,
+        log_begins=int(log[2]) if log else -1,
+        checksums=values.get("checksums", ""),
+        files=files(values),
+        hostname=values.get("hostname", ""),
+        own_names=dict(_names(values.get("own_names", ""))),
+        hosts_template=values.get("hosts_template", ""),
+        keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
+        timezone=values.get("timezone", ""),
+        units=units(values),
+        stopping=values["active"] == "deactivating",
+        moves_addresses=values.get("moves_addresses") != "no",
+        hook_runs=bool(values["hook"]),
+        keys=dict(_keys(values["keys"], values["key_digests"])),
+        remotes=_digests(values.get("remotes", "")),
+        grants=seen.accounts.get("localhost", ()),
+        two_passwords=bool(values.get("two_passwords")),
+        silent=values.get("silent", ""),
+        schema=seen.sqlite_schema if on_sqlite else values.get("schema", ""),
+        staged=staged[0],
+        staged_schema=staged[1],
+        replaced=staged[2],
+        upgrading=values.get("upgrading", "").strip(),
+        migrating=values.get("migrating", "").strip(),
+        converting=values.get("converting", "").strip(),
+        storage=storage.parse(values),
+        traces=seen,
+        has_grpc_port=values.get("grpc", "unknown") != "",
+        front_ends=front_ends,
+    )
+
+
+def _check_conf(host: Host, text: str) -> None:
+    """Raise HostError for a file that was broken by hand: here, for all that read it later."""
+    try:
+        federation = conf.read(text, "FEDERATION")
+        server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
+        if not server_id.lstrip("-").isdigit():
+            raise conf.ConfError(f"SERVER_ID is {server_id!r}")
+    except conf.ConfError as error:
+        raise HostError(
+            host.name,
+            "read /etc/one/oned.conf",
+            expected="the grammar of OpenNebula's configuration files",
+            seen=str(error),
+            remedy="correct that line on the host, then run again",
+        ) from None
+
+
+def files(values: Mapping[str, str]) -> dict[str, File]:
+    """By path, as ``give_files`` tells them."""
+    found = {}
+    for line in values.get("files", "").splitlines():
+        mode, owner, path, *text = line.split(" ", 3)
+        content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
+        found[path] = File(content, int(mode, 8), owner)
+    return found
+
+
+def _names(text: str) -> Iterable[tuple[str, str]]:
+    for line in text.splitlines():
+        address, name = line.split()
+        yield name, address
+
+
+def _variable(name: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+
+
+def _addresses(text: str) -> Iterable[Address]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] in ("inet", "inet6"):
+            address, _, prefix = words[3].partition("/")
+            yield Address(words[1], address, int(prefix or 32))
+
+
+def _packages(text: str) -> Iterable[tuple[str, Package]]:
+    for line in text.splitlines():
+        want, name, version = line.split(" ", 2)
+        yield name, Package(version, held=want == "hold")
+
+
+def units(values: Mapping[str, str]) -> dict[str, Unit]:
+    """By name, as ``tell_units`` tells them."""
+    found = {}
+    uptime = float(values["uptime"])
+    for block in values["units"].split("\n\n"):
+        shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        entered = int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        active = shown.get("ActiveState", "")
+        found[shown.get("Id", "").removesuffix(".service")] = Unit(
+            shown.get("UnitFileState", ""),
+            active,
+            restarts=int(shown.get("NRestarts") or 0),
+            seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
+        )
+    return found
+
+
+def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:
+    digest = _digests(digests)
+    for line in text.splitlines():
+        mode, owner, path = line.split(" ", 2)
+        yield path, KeyFile(int(mode, 8), owner, digest.get(path, ""))
+
+
+def _digests(text: str) -> dict[str, str]:
+    """By path, as sha256sum prints them."""
+    found = (line.split("  ", 1) for line in text.splitlines())
+    return {path: digest for digest, path in found}
+
+
+def _dumps(text: str) -> Iterable[Dump]:
+    for line in text.splitlines():
+        size, _, path = line.partition(" ")
+        yield Dump(path, int(size))

@@ -1,0 +1,170 @@
+"""The zone's leader: wait for it, and call it through elections."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import Api, ApiError, NotAuthenticatedError
+from opennebula.zone import ZoneView
+from procedures.context import Access
+from procedures.facts.observe import api_host, zone_view
+from procedures.wait import repeat, until
+
+ELECTION = 90.0
+"""Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
+WRITE = 30.0
+"""Seconds for one write, including an election."""
+ANSWER = 10.0
+"""Seconds for one call at the leader: one that stands still is another server's follower soon."""
+LOOK = "look at /var/log/one/oned.log on the leader, then run again"
+
+T = TypeVar("T")
+
+
+def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+    """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
+    last = ZoneView((), {})
+
+    def look() -> ZoneView | None:
+        nonlocal last
+        last = zone_view(access, hosts)
+        return last if last.leader() and last.pool else None
+
+    access.report("wait for a leader")
+    return until(
+        look,
+        host=", ".join(sorted(hosts)),
+        step="wait for a leader",
+        expected="exactly one leader",
+        seconds=ELECTION,
+        seen=lambda: states(last),
+        remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
+        " no leader is elected",
+    )
+
+
+def strange_leader(leader: str, step: str) -> HostError:
+    """Return the error for a leader that is not one of the stack's front-ends."""
+    return HostError(
+        leader,
+        step,
+        expected="one of the front-ends in the stack's config to lead",
+        seen=f"{leader}, which is not in it",
+        remedy=f"restart opennebula on {leader}, so that another one leads; then run again",
+    )
+
+
+def at_leader(
+    access: Access,
+    hosts: Mapping[str, Host],
+    call: Callable[[Api], T],
+    *,
+    step: str,
+    expected: str,
+    remedy: str = LOOK,
+    view: ZoneView | None = None,
+) -> T:
+    """Return what a call at the present leader returns. Raises HostError.
+
+    ``view``: the zone of this moment, if the caller has it. See ``ask``.
+    """
+    present = [view]
+
+    def find() -> Host:
+        now = present.pop() if present else None
+        return api_host(now or wait_for_leader(access, hosts), hosts)
+
+    return ask(access, find, call, step=step, expected=expected, remedy=remedy)
+
+
+def ask(
+    access: Access,
+    find: Callable[[], Host],
+    call: Callable[[Api], T],
+    *,
+    step: str,
+    expected: str,
+    remedy: str = LOOK,
+) -> T:
+    """What a call brings at the host that ``find`` finds each time. Raises HostError.
+
+    An election is waited out, and the call made again: one that was refused, or not answered, may
+    have been taken all the same.
+    """
+    failures: list[HostError] = []
+
+    def attempt() -> tuple[T] | None:
+        host = find()
+        try:
+            return (call(access.api(host, timeout=ANSWER)),)
+        except HostError as error:
+            failures.append(error)
+        except ApiError as error:
+            said = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
+            if isinstance(error, NotAuthenticatedError):
+                raise said from None
+            failures.append(said)
+        return None
+
+    answer = repeat(attempt, WRITE)
+    if answer is None:
+        raise failures[-1]
+    return answer[0]
+
+
+def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
+    """One harmless write, which makes lagging followers catch up. ``view``: see ``at_leader``."""
+    at_leader(
+        access,
+        hosts,
+        lambda api: api.touch(datetime.now(UTC).isoformat(timespec="seconds")),
+        step="write through the leader",
+        expected="a write that a majority acknowledges",
+        remedy="bring the other zone servers up; the write may yet be committed when they are",
+        view=view,
+    )
+
+
+class LeaderRecords:
+    """Of each leader the last record that it had after a harmless write of ours.
+
+    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
+    that leader's next write, and not before.
+    """
+
+    def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
+        self._access = access
+        self._hosts = hosts
+        self._of: dict[tuple[str, int], int] = {}
+
+    def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
+        """The zone now, and the record that every server is going to have. Raises HostError.
+
+        ``view`` is the zone as it was seen this moment, if the caller has it.
+        """
+        view = view or zone_view(self._access, self._hosts)
+        head = leadership(view)
+        if head is not None and head not in self._of:
+            write(self._access, self._hosts, view)
+            view = zone_view(self._access, self._hosts)
+            if head == leadership(view):
+                self._of[head] = view.statuses[head[0]].index
+        return view, self._of.get(head) if head else None
+
+
+def leadership(view: ZoneView) -> tuple[str, int] | None:
+    """Return the leader and its term."""
+    leader = view.leader()
+    return (leader, view.statuses[leader].term) if leader else None
+
+
+def states(view: ZoneView) -> str:
+    """Describe the state of each server that answers."""
+    if not view.statuses:
+        return "no oned that answers"
+    return ", ".join(
+        f"{name} {status.state.name.lower()} in term {status.term}"
+        for name, status in sorted(view.statuses.items())
+    )

@@ -1,0 +1,99 @@
+"""A change of the config that fails anywhere and is put back leaves the hosts as they were."""
+
+import contextlib
+import random
+from copy import deepcopy
+from functools import cache
+
+import pytest
+
+from tests.simulation.builders import CAMPAIGN
+from tests.simulation.driver import Config, Failed, Operator
+from tests.simulation.faults import Fault, every
+from tests.simulation.product import hook_path
+from tests.simulation.scenarios import FIVE, ONE, THREE, check, end, refresh, settled
+
+CELLS = 6
+"""Of each change, where it is not the campaign."""
+CHANGED = THREE.but(oned={"LOG_CALL_FORMAT": "x"})
+
+CHANGES: dict[str, tuple[Config, Config]] = {
+    "an attribute": (THREE, CHANGED),
+    "an attribute less": (CHANGED, THREE),
+    "the VIP": (THREE, THREE.but(one_vip="10.0.0.101")),
+    "a second VIP": (THREE, THREE.but(one_vips=({"address": "10.0.0.102", "cidr": 24},))),
+    "the password": (THREE, THREE.but(one_pass="another")),
+    "the database's password": (THREE, THREE.but(db_password="another")),
+    "an address of Gate's": (THREE, THREE.but(gate_bind_addr="10.0.0.99")),
+    "the check of the leader": (THREE, THREE.but(leader_check={"port": 2636})),
+    "migrations": (THREE, THREE.but(unsafe_migrations=False)),
+    "a scheduler": (THREE, THREE.but(sched_drs={"PREDICT": 1})),
+    "two more": (THREE, FIVE),
+    "another one": (THREE, Config.of("n2", "n3", "n4")),
+    "two less": (THREE, ONE),
+    "more, and an attribute": (THREE, FIVE.but(oned={"LOG_CALL_FORMAT": "x"})),
+    "a patch": (THREE.but(one_version="7.2.0"), THREE.but(one_version="7.2.1")),
+}
+
+
+@cache
+def before(name: str) -> Operator:
+    return settled(CHANGES[name][0])
+
+
+def start(name: str) -> Operator:
+    operator = deepcopy(before(name))
+    operator.order = random.Random(0)
+    return operator
+
+
+@cache
+def faults(name: str) -> list[Fault]:
+    operator = start(name)
+    operator.up(CHANGES[name][1])
+    return every(operator.faults.seen)
+
+
+def left(operator: Operator, config: Config) -> object:
+    """What is on the hosts, without our hook and the package that it needs.
+
+    Packages stay, and an oned that has not restarted may still run the hook.
+    """
+    site = deepcopy(operator.site)
+    for host in site.hosts.values():
+        host.files.pop(hook_path("raft/vips.sh"), None)
+        host.packages.pop("python3", None)
+    return end(site, config)
+
+
+def put_back(name: str, fault: Fault, *, refreshed: bool) -> None:
+    config, changed = CHANGES[name]
+    operator = start(name)
+    was = left(operator, config)
+    operator.settles = True
+    at = ""
+    try:
+        with contextlib.suppress(Failed):
+            operator.up(changed, fault)
+        at = operator.faults.seen[-1][0]
+        if refreshed:
+            refresh(operator, changed)
+        if operator.asked_to_refresh:
+            operator.refresh(changed)
+        try:
+            operator.up(config)
+        except Failed as error:
+            assert "pulumi refresh, then pulumi up" in str(error), error
+            operator.refresh(config)
+            operator.up(config)
+        check(operator, config)
+        assert left(operator, config) == was
+    except (AssertionError, Failed) as error:
+        raise AssertionError(f"{name}: {fault} at {at}: {error}") from error
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_failed_and_is_put_back_leaves_nothing(name: str) -> None:
+    cells = faults(name)
+    for number, fault in enumerate(cells if CAMPAIGN else cells[:: max(1, len(cells) // CELLS)]):
+        put_back(name, fault, refreshed=bool(number % 2))
