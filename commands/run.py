@@ -13,14 +13,21 @@ from types import FrameType
 
 def run(argv: Sequence[str]) -> int:
     """Return its exit status, as a shell gives it."""
-    command = subprocess.Popen(argv)
+    command: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        command.send_signal(number)
+        if command is None:
+            early.append(number)
+        else:
+            command.send_signal(number)
 
     signal.signal(signal.SIGINT, lambda *_: None)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
+    command = subprocess.Popen(argv)
+    for signal_number in early:
+        command.send_signal(signal_number)
     status = command.wait()
     return status if status >= 0 else 128 - status
 

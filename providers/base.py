@@ -9,6 +9,8 @@ Instances keep no attributes and their classes live in importable modules, so th
 refers to them by name. Never rename one without keeping the old name importable.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 Outputs = dict[str, Any]
+Props = Mapping[str, Any]
 
 _refreshed: set[str] = set()
 """The resources that this process has read."""
@@ -147,56 +150,35 @@ class Provider(ResourceProvider):
         """Return the ID of the resource."""
         return self.fixed_id or str(spec.host.name)
 
-    def is_adopted(self, run: "RunState", spec: Any) -> bool:
+    def is_adopted(self, run: RunState, spec: Any) -> bool:
         """Return whether this is part of a zone that ran before the stack, and stays as it is."""
         return run.adopts
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Create; return the outputs."""
         raise NotImplementedError
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         """Create what a create that failed, with ``olds``, may have left half made."""
         return self.do_update(access, run, spec, olds, news)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Return the outputs as they are now; ``drift`` lists what differs from the spec."""
         raise NotImplementedError
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         """Update; return the outputs."""
         raise NotImplementedError
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
         """Delete. By default there is nothing to remove."""
 
     def _update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         is_new = olds.get(INCOMPLETE) == CREATE
         is_left = run.observes or (is_new and self.is_adopted(run, spec))
@@ -207,7 +189,7 @@ class Provider(ResourceProvider):
         return self.do_update(access, run, spec, olds, news)
 
     def _observe(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: Any, props: Mapping[str, Any]
     ) -> Outputs:
         seen = self.do_read(access, run, spec, props)
         for difference in seen.get("drift", ()):
@@ -220,7 +202,7 @@ class Provider(ResourceProvider):
         olds: Mapping[str, Any] | None = None,
         *,
         reads: bool = False,
-    ) -> tuple["Access", "RunState", Any]:
+    ) -> tuple[Access, RunState, Any]:
         """Return what an operation on a resource works with: this is where most is imported."""
         from providers import run_state
 
@@ -250,24 +232,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def as_input(model: "BaseModel") -> dict[str, Any]:
+def as_input(model: BaseModel) -> dict[str, Any]:
     """A model as an input of a resource."""
     return model.model_dump(mode="json", exclude_none=True)
 
 
-def hosts_input(hosts: "Mapping[str, Host]") -> dict[str, Any]:
+def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
     """Front-ends as an input of a resource; their order is nothing."""
     return {name: as_input(host) for name, host in sorted(hosts.items())}
 
 
-def hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
+def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     """Return the front-ends that a resource was given."""
     from hosts.models import Host
 
     return {name: Host.model_validate(front_end) for name, front_end in props["front_ends"].items()}
 
 
-def _all_hosts_of(props: Mapping[str, Any]) -> "dict[str, Host]":
+def _all_hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     """Return every front-end that a resource knows of, in whatever input it has it."""
     from hosts.models import Host
 

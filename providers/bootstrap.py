@@ -1,12 +1,14 @@
 """The first server of a blank zone, while the other front-ends are still being installed."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pulumi import ResourceOptions
 from pulumi.dynamic import DiffResult, Resource
 
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
@@ -27,9 +29,7 @@ class BootstrapProvider(Provider):
         left = olds["front_ends"].keys() - news["front_ends"].keys()
         return DiffResult(changes=bool(left or olds.get(INCOMPLETE)))
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
         from procedures.bootstrap.bootstrap import begin
 
@@ -38,19 +38,12 @@ class BootstrapProvider(Provider):
             begin(access, spec, hosts, blank)
         return {}
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """It is the zone that is looked at."""
         return {}
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Abandon those that left since; ``Zone`` continues from what there is."""
         return {
@@ -59,12 +52,7 @@ class BootstrapProvider(Provider):
         }
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Those that left before there was a zone are no servers of it."""
         from procedures.bootstrap.bootstrap import abandon
@@ -80,8 +68,8 @@ class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         urn: str,
         opts: ResourceOptions,

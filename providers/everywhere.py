@@ -1,10 +1,11 @@
 """What all front-ends have alike, set up by one resource for all of them."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from providers.base import Outputs, Provider
+from providers.base import Outputs, Props, Provider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -17,26 +18,17 @@ class EverywhereProvider(Provider):
     procedure: ClassVar[str]
     """The module of its procedure."""
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Have it on all front-ends."""
         import_module(self.procedure).ensure(access, spec)
         return {"drift": []}
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Report where it differs."""
         return {"drift": list(import_module(self.procedure).inspect(access, spec))}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: Any,
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
         """Withdraw what is obsolete, and have the rest."""
         procedure = import_module(self.procedure)
@@ -45,9 +37,7 @@ class EverywhereProvider(Provider):
                 procedure.withdraw(access, what, run.still_there(hosts))
         return self.do_create(access, run, spec, news)
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: Any, props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
         """Withdraw it from all front-ends."""
         for former in self.former_specs(props):
             hosts = run.still_there(former.hosts)

@@ -1,13 +1,14 @@
 """Packages, database, configuration and keys of one host."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from providers import progress
-from providers.base import Outputs, Provider, as_input, now
+from providers.base import Outputs, Props, Provider, as_input, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
@@ -23,30 +24,25 @@ class InstallationProvider(Provider):
     spec_type = "InstallationSpec"
     identity = ("host.name",)
 
-    def is_adopted(self, run: "RunState", spec: "InstallationSpec") -> bool:
+    def is_adopted(self, run: RunState, spec: InstallationSpec) -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
         return run.observes or spec.host.name in run.adopted
 
     def do_create(
-        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> Outputs:
         """Install, or find it installed."""
         with run.turn(spec.host.name):
             return self._made(access, run, spec)
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "InstallationSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
         """Install: the host is as new to the stack as it was then, but may have former secrets."""
         return self._made(access, run, spec, renew=True)
 
     def _made(
-        self, access: "Access", run: "RunState", spec: "InstallationSpec", *, renew: bool = False
+        self, access: Access, run: RunState, spec: InstallationSpec, *, renew: bool = False
     ) -> Outputs:
         from procedures.install.install import install
 
@@ -67,7 +63,7 @@ class InstallationProvider(Provider):
         return _outputs(done, revision=now())
 
     def do_read(
-        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> Outputs:
         """What is installed, and what differs from the spec."""
         from procedures.install.install import inspect
@@ -76,12 +72,7 @@ class InstallationProvider(Provider):
         return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "InstallationSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
         """Bring the host to the spec. What changes takes effect with the rollout."""
         from procedures.install.install import install
@@ -101,7 +92,7 @@ class InstallationProvider(Provider):
         return _outputs(done, revision=now())
 
     def do_delete(
-        self, access: "Access", run: "RunState", spec: "InstallationSpec", props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> None:
         """Stop and disable the services; the data stays unless purge is set.
 
@@ -132,7 +123,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
     def __init__(
         self,
         name: str,
-        spec: "InstallationSpec",
+        spec: InstallationSpec,
         *,
         secrets: Input[str],
         urn: str,
@@ -157,7 +148,7 @@ class Installation(Resource, module="opennebula", name="Installation"):
         )
 
 
-def _outputs(seen: "Installed", *, revision: str) -> Outputs:
+def _outputs(seen: Installed, *, revision: str) -> Outputs:
     return {
         "package": seen.package,
         "distribution": seen.distribution,

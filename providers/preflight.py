@@ -1,5 +1,7 @@
 """Check all front-ends, and what the zone makes of a change, before anything changes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
 from providers import progress
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Props, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -27,7 +29,7 @@ class PreflightProvider(Provider):
     changes_hosts = False
 
     def do_create(
-        self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
+        self, access: Access, run: RunState, spec: PreflightSpec, props: Props
     ) -> Outputs:
         """Check all front-ends."""
         checked = _check(access, run, spec, None, props)
@@ -37,9 +39,7 @@ class PreflightProvider(Provider):
             _say_what_is_adopted(access, checked)
         return {}
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "PreflightSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: PreflightSpec, props: Props) -> Outputs:
         """Look for what the next ``up`` refuses before it writes anything on any host."""
         from procedures.facts.signs import refusal
 
@@ -48,12 +48,7 @@ class PreflightProvider(Provider):
         return {"drift": [f"{error.host}: {error.seen}" for error in found if error]}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "PreflightSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: PreflightSpec, olds: Props, news: Props
     ) -> Outputs:
         """Check what the change needs."""
         _check(access, run, spec, olds, news)
@@ -66,9 +61,9 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
     def __init__(
         self,
         name: str,
-        spec: "PreflightSpec",
+        spec: PreflightSpec,
         *,
-        zone: "ZoneSpec",
+        zone: ZoneSpec,
         lost: Sequence[str],
         wanted: str,
         secrets: Input[str],
@@ -99,12 +94,12 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
 
 
 def _check(
-    access: "Access",
-    run: "RunState",
-    spec: "PreflightSpec",
+    access: Access,
+    run: RunState,
+    spec: PreflightSpec,
     olds: Mapping[str, Any] | None,
     props: Mapping[str, Any],
-) -> "Checked":
+) -> Checked:
     from hosts.errors import HostError
     from procedures.preflight.preflight import preflight
     from procedures.specs import PreflightSpec
@@ -135,12 +130,12 @@ def _check(
 
 
 def _zone_change(
-    run: "RunState",
-    spec: "PreflightSpec",
-    before: "PreflightSpec | None",
+    run: RunState,
+    spec: PreflightSpec,
+    before: PreflightSpec | None,
     olds: Mapping[str, Any],
     news: Mapping[str, Any],
-) -> "ZoneChange":
+) -> ZoneChange:
     from procedures.preflight.zone_preflight import ZoneChange
     from procedures.specs import ZoneSpec
 
@@ -158,6 +153,6 @@ def _zone_change(
     )
 
 
-def _say_what_is_adopted(access: "Access", checked: "Checked") -> None:
+def _say_what_is_adopted(access: Access, checked: Checked) -> None:
     names = ", ".join(sorted(checked.adopted))
     access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")

@@ -1,12 +1,14 @@
 """Puts pending configuration into effect without losing quorum, and says how the zone is."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -24,15 +26,11 @@ class RolloutProvider(Provider):
     spec_type = "ZoneSpec"
     fixed_id = "rollout"
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Restart those that are behind; usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Who leads now, and who waits for a restart.
 
         Index and commit move with every write: they stay as they were at the last ``up``.
@@ -68,12 +66,7 @@ class RolloutProvider(Provider):
         return outputs if leader == props.get("leader") else {**outputs, "leader": leader}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
         leaving = {**run.still_there(hosts_of(olds)), **run.departing}
@@ -98,8 +91,8 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         features: Sequence[str],
         after: Mapping[str, Input[Any]],
@@ -133,13 +126,13 @@ def _waiting(names: Sequence[str]) -> list[str]:
 
 
 def _roll_out(
-    access: "Access",
-    run: "RunState",
-    spec: "ZoneSpec",
-    hosts: "Mapping[str, Host]",
+    access: Access,
+    run: RunState,
+    spec: ZoneSpec,
+    hosts: Mapping[str, Host],
     news: Mapping[str, Any],
     *,
-    listed: "Collection[ServerEntry] | None" = None,
+    listed: Collection[ServerEntry] | None = None,
     owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
@@ -169,7 +162,7 @@ def _roll_out(
     return {**outputs, "drift": []}
 
 
-def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
+def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
     """The servers that stayed at the last rollout, which all of them know since.
 
     One that left is unknown to those that were restarted later, should it come back.
@@ -182,7 +175,7 @@ def _pool(props: Mapping[str, Any]) -> "list[ServerEntry] | None":
     return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
-def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
+def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
     """The zone as outputs. Who is about to leave is no part of it."""
     return {
         "leader": whole.leader,
@@ -208,7 +201,7 @@ def _outputs(whole: "Whole", staying: "Mapping[str, Host]") -> Outputs:
     }
 
 
-def _backups(kept: "Mapping[str, Sequence[Dump]]") -> dict[str, list[Outputs]]:
+def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
     return {
         name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
         for name, dumps in kept.items()

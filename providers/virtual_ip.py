@@ -1,12 +1,14 @@
 """Where clients reach the leader: the zone's ENDPOINT, and the VIPs, where there are any."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input
+from providers.base import Outputs, Props, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -20,19 +22,15 @@ class VirtualIpProvider(Provider):
 
     spec_type = "ZoneSpec"
 
-    def identifier(self, spec: "ZoneSpec") -> str:
+    def identifier(self, spec: ZoneSpec) -> str:
         """Return the ENDPOINT."""
         return spec.endpoint
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
         return self._settled(access, run, spec)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Which hosts hold any of them."""
         from procedures.vip.address import faults, holders
 
@@ -52,12 +50,7 @@ class VirtualIpProvider(Provider):
         }
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """The same, wherever the addresses were before."""
         from procedures.vip.address import drop
@@ -67,9 +60,7 @@ class VirtualIpProvider(Provider):
         drop(access, gone, run.front_ends)
         return self._settled(access, run, spec)
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
         """No server holds them any more, and each asks its own oned. The hooks have changed."""
         from opennebula.zone import endpoint
         from procedures.facts.observe import zone_view
@@ -85,10 +76,10 @@ class VirtualIpProvider(Provider):
                 hosts,
             )
 
-    def _former_vips(self, olds: Mapping[str, Any]) -> "list[Vip]":
+    def _former_vips(self, olds: Props) -> list[Vip]:
         return [vip for former in self.former_specs(olds) for vip in former.vips]
 
-    def _settled(self, access: "Access", run: "RunState", spec: "ZoneSpec") -> Outputs:
+    def _settled(self, access: Access, run: RunState, spec: ZoneSpec) -> Outputs:
         from procedures.vip.virtual_ip import set_endpoint
 
         seen, run.rolled_out = run.rolled_out, None
@@ -112,7 +103,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
+        spec: ZoneSpec,
         *,
         leader: Input[str],
         urn: str,
@@ -134,7 +125,7 @@ class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
         )
 
 
-def _of_endpoint(spec: "ZoneSpec", seen: "Mapping[str, Facts]", leader: str | None) -> list[str]:
+def _of_endpoint(spec: ZoneSpec, seen: Mapping[str, Facts], leader: str | None) -> list[str]:
     """Describe endpoints of the zone that are other ones than the spec's."""
     from opennebula.api import has_grpc
 

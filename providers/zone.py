@@ -1,5 +1,7 @@
 """The zone as a whole: found, convert, adopt, take down."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CheckResult, Resource
 
 from providers import progress
-from providers.base import Outputs, Provider, as_input, hosts_input, hosts_of
+from providers.base import Outputs, Props, Provider, as_input, hosts_input, hosts_of
 from providers.runtime import INCOMPLETE, UPDATE
 
 if TYPE_CHECKING:
@@ -36,9 +38,7 @@ class ZoneProvider(Provider):
             )
         return super().check(olds, news)
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Found or adopt."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
@@ -52,12 +52,7 @@ class ZoneProvider(Provider):
         return {"drift": _set_key(access, spec, props, known_zone, replace=False)}
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Found or adopt; who left since has a place in the zone, if at all, and no ZoneMember."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
@@ -97,9 +92,7 @@ class ZoneProvider(Provider):
                     )
         return {"drift": _set_key(access, spec, news, run.known_zone, replace=False)}
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
         """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
         and whether the lost stay away.
         """
@@ -124,12 +117,7 @@ class ZoneProvider(Provider):
         return {"drift": []}
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "ZoneSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Convert or adopt; those that leave are still there at this moment."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
@@ -178,9 +166,7 @@ class ZoneProvider(Provider):
             "lost_at": lost_at,
         }
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: "ZoneSpec", props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
         """Take the whole zone down."""
         from procedures.membership.take_down import take_down
 
@@ -195,8 +181,8 @@ class Zone(Resource, module="opennebula", name="Zone"):
     def __init__(
         self,
         name: str,
-        spec: "ZoneSpec",
-        front_ends: "Mapping[str, Host]",
+        spec: ZoneSpec,
+        front_ends: Mapping[str, Host],
         *,
         one_pass: Input[str],
         lost: Sequence[str],
@@ -235,8 +221,8 @@ _UPGRADE = "a change of the database's version that was interrupted"
 
 
 def _look_and_take_up(
-    access: "Access", spec: "ZoneSpec", hosts: "Mapping[str, Host]"
-) -> "Mapping[str, Facts]":
+    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]
+) -> Mapping[str, Facts]:
     """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
     from procedures.facts.observe import facts_where_possible
     from procedures.upgrade.upgrade import resume
@@ -245,7 +231,7 @@ def _look_and_take_up(
     return {} if resume(access, spec, hosts, seen) else seen
 
 
-def _served(seen: "Collection[Facts]") -> set[str]:
+def _served(seen: Collection[Facts]) -> set[str]:
     """Name the servers of a zone that has begun: with one alone no other has served yet."""
     if any(one.view(None).is_standalone for one in seen):
         return set()
@@ -253,10 +239,10 @@ def _served(seen: "Collection[Facts]") -> set[str]:
 
 
 def _set_key(
-    access: "Access",
-    spec: "ZoneSpec",
+    access: Access,
+    spec: ZoneSpec,
     props: Mapping[str, Any],
-    known_zone: "KnownZone",
+    known_zone: KnownZone,
     *,
     replace: bool,
 ) -> list[str]:

@@ -1,12 +1,14 @@
 """One host's place in the zone: join, re-join, leave."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from providers.base import Outputs, Provider, as_input, now
+from providers.base import Outputs, Props, Provider, as_input, now
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -21,32 +23,23 @@ class ZoneMemberProvider(Provider):
     spec_type = "MemberSpec"
     identity = ("host.name",)
 
-    def is_adopted(self, run: "RunState", spec: "MemberSpec") -> bool:
+    def is_adopted(self, run: RunState, spec: MemberSpec) -> bool:
         """Return whether this server ran before the stack, and stays as it is."""
         return run.observes or spec.host.name in run.adopted
 
-    def do_create(
-        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_create(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
         """Find itself a server already, or join."""
         from procedures.membership.join import join
 
         return _outputs(spec, join(access, spec, _peers(run, spec), run.known_zone))
 
     def do_create_again(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "MemberSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
     ) -> Outputs:
         """Join, from wherever the join before it ended."""
         return self.do_create(access, run, spec, news)
 
-    def do_read(
-        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
-    ) -> Outputs:
+    def do_read(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
         """Its SERVER_ID, and what is wrong with it."""
         from procedures.membership.join import member_status
 
@@ -56,12 +49,7 @@ class ZoneMemberProvider(Provider):
         return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
     def do_update(
-        self,
-        access: "Access",
-        run: "RunState",
-        spec: "MemberSpec",
-        olds: Mapping[str, Any],
-        news: Mapping[str, Any],
+        self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
     ) -> Outputs:
         """Join again where it fell out, or differs from the others."""
         from procedures.membership.join import join
@@ -70,9 +58,7 @@ class ZoneMemberProvider(Provider):
         enter = repair if olds.get("drift") else join
         return _outputs(spec, enter(access, spec, _peers(run, spec)))
 
-    def do_delete(
-        self, access: "Access", run: "RunState", spec: "MemberSpec", props: Mapping[str, Any]
-    ) -> None:
+    def do_delete(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> None:
         """Leave, unless the zone itself has seen to that: it is lost, or back to standalone."""
         from procedures.membership.leave import leave
 
@@ -94,7 +80,7 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
     server_id: Output[int]
     revision: Output[str]
 
-    def __init__(self, name: str, spec: "MemberSpec", *, urn: str, opts: ResourceOptions) -> None:
+    def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
         super().__init__(
             ZoneMemberProvider(),
             name,
@@ -110,13 +96,13 @@ class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
         )
 
 
-def _peers(run: "RunState", spec: "MemberSpec") -> "dict[str, Host]":
+def _peers(run: RunState, spec: MemberSpec) -> dict[str, Host]:
     """Everybody that the config lists now, and this one, which may have left the list."""
     return {**run.front_ends, spec.host.name: spec.host}
 
 
 def _outputs(
-    spec: "MemberSpec", server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
+    spec: MemberSpec, server_id: int, faults: Sequence[str] = (), *, revision: str | None = None
 ) -> Outputs:
     from opennebula.zone import endpoint
 
