@@ -1,8 +1,12 @@
 # The commands of the README. Each one runs the set-up that it needs.
 STACK ?= lab
 PY := .venv/bin/python
+# Test labs that run at once: on two cores, the hosts of two leave half of the time unused.
+LABS ?= 4
 CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests
 .DEFAULT_GOAL := help
+# Each run of the CLI starts Python four times: what it compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
@@ -46,9 +50,10 @@ bench: lab-setup ## Measure the program and compare with its limits (ARGS="cold 
 bench-compare: lab-setup ## Compare with another version; fail if this one is slower (BASE=rev)
 	@$(PY) -m bench.compare '$(BASE)' $(ARGS)
 
-docs: python-setup ## Write the table of config keys, Pulumi.yaml's keys, and the picture of the structure
+docs: python-setup ## Write the generated parts of the documentation, and build its web site in .site/html
 	@$(PY) -m settings.table
 	@$(PY) -m scripts.structure
+	@$(PY) -m scripts.site
 
 test: lab-setup lint unit lab-test ## Run every check
 
@@ -67,9 +72,9 @@ campaign: lab-setup ## Run RUNS of each property and every crash on simulated si
 	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(ARGS)
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
 
-lab-test: lab-setup ## Run the tests on lab hosts
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests/lab
+lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)
+	@$(PY) -m pytest -q -n $(LABS) --dist loadfile --no-loadscope-reorder tests/lab
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi
-	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-convert .lab .pulumi .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .site

@@ -45,7 +45,7 @@ _DEFINED = re.compile(r"^(\w+)(\(\)|=)", re.M)
 
 _CALLED = re.compile(
     r"\$\((\w+)(?=[\s)])"
-    r"|(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b|[\w*]\)) *(\w+)(?=[\s;|&]|$)",
+    r"|(?:^|[;&|({!]|[\w*]\)) *(?:(?:then|do|else|if|elif|while|until|!) +)*(\w+)(?=[\s;|&]|$)",
     re.M,
 )
 """A word where a command is called."""

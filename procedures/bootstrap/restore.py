@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hosts.errors import HostError
+from opennebula.api import USER
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
 from procedures.facts.facts import Facts
@@ -57,8 +58,10 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
         variables={
             "db_name": database.name,
             "may_replace": "no",
-            "alone": "yes",
         },
-        secrets={"oned_conf": oned_conf.rstrip("\n")},
+        secrets={
+            "oned_conf": oned_conf.rstrip("\n"),
+            "one_auth": f"{USER}:{access.secrets.one_pass}",
+        },
         timeout=COPY,
     )

@@ -1,5 +1,5 @@
 # Take one front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
-#: use configuration oned transfer
+#: use configuration oned transfer vip
 #: vips: or nothing
 #: secret oned_conf: without hooks
 stop_oned

@@ -2,8 +2,8 @@
 #: use configuration copies dumps mariadb marks transfer
 #: db_name
 #: may_replace: yes: its content belongs to this zone
-#: alone: yes: it is a kept dump, for the first server of a new zone
 #: secret oned_conf: the whole file, with the SERVER_ID
+#: secret one_auth: what the file has to hold, for a kept dump and the first server of a new zone
 step "end the trust for the transfer"
 end_trust
 
@@ -16,12 +16,16 @@ if [ "$may_replace" = yes ]; then
         refuse "a copy of this zone's database, or none" "another OpenNebula's in $db_name" \
             "if nothing in it is needed, stop opennebula there and drop it; then run again"
 fi
-if [ "$alone" = yes ]; then
+if [ -n "$one_auth" ]; then
     import_dump "$incoming"/*.sql.zst
     tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
     # The servers of then are gone.
     sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,
         '(?s)<SERVER_POOL>.*</SERVER_POOL>', '<SERVER_POOL></SERVER_POOL>') WHERE oid = 0"
+    # oneadmin's password may have changed since.
+    digest=$(printf %s "${one_auth#*:}" | sha256sum | cut -d ' ' -f 1)
+    sql "$scratch" <<<"UPDATE user_pool SET body = REGEXP_REPLACE(body, '<PASSWORD>[^<]*</PASSWORD>',
+        '<PASSWORD>$digest</PASSWORD>') WHERE oid = 0 AND body LIKE '%<AUTH_DRIVER>core</AUTH_DRIVER>%'"
 fi
 
 keep_settings copy
@@ -36,6 +40,7 @@ for folder in .one .ssh; do
     [ -d "$incoming/$folder" ] || continue
     rsync -a --checksum --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
 done
+[ -z "$one_auth" ] || put /var/lib/one/.one/one_auth "$one_auth"
 if [ -d "$incoming/remotes" ]; then
     rsync -a --checksum --delete --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
 fi

@@ -158,8 +158,7 @@ def _restore(access: Access, target: Facts, server_id: int, database: Database) 
         variables={
             "db_name": database.name,
             "may_replace": "yes" if target.has_content else "no",
-            "alone": "no",
         },
-        secrets={"oned_conf": written.rstrip("\n")},
+        secrets={"oned_conf": written.rstrip("\n"), "one_auth": ""},
         timeout=COPY,
     )

@@ -12,6 +12,35 @@ from lab.machines import Lab, prerequisites
 
 MakeLab = Callable[..., Lab]
 
+LONGEST = (
+    "test_sqlite",
+    "test_life",
+    "test_rollout",
+    "test_versions",
+    "test_services",
+    "test_blank",
+    "test_web_server",
+    "test_elsewhere",
+    "test_pairs",
+    "test_changes",
+    "test_transfer",
+    "test_refusals",
+    "test_convert",
+    "test_interrupted",
+    "test_unsteady",
+    "test_vips",
+    "test_settings_on_hosts",
+)
+"""The files that take longest, which begin first: a worker has a whole file, and the last one would
+keep all others waiting.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def requires_lab() -> None:

@@ -1,9 +1,17 @@
 """Hosts that somebody else built, and a look at everything on them that an ``up`` could change."""
 
 import shlex
+from pathlib import Path
+from typing import Any
 
-from lab.machines import LabHost
+from lab.machines import Lab, LabHost
 from opennebula import conf
+from tests.lab.messages import Message, only
+from tests.lab.operators import VIP_KEYS, Operator
+
+HOST = "n1a1"
+"""The host that somebody else built."""
+STEP = "see whose OpenNebula is there"
 
 _UNCHANGING = (
     "mariadb-dump --all-databases --skip-comments --skip-extended-insert --order-by-primary"
@@ -12,6 +20,10 @@ _UNCHANGING = (
     " --ignore-table=mysql.innodb_index_stats --ignore-table=mysql.innodb_table_stats"
 )
 FOREIGN_PASSWORD = "canary-foreign-password-2c81"
+SHOP = """
+CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT);
+INSERT INTO shop.orders VALUES (1, 'a chair');
+"""
 
 
 def do(host: LabHost, script: str) -> str:
@@ -33,7 +45,7 @@ def everything(hosts: list[LabHost]) -> set[str]:
         " -exec sha256sum {} + 2>/dev/null | sort -k2;"
         " find /var/lib/one /etc/one -printf '%m %u:%g %p %l\\n' 2>/dev/null | sort;"
         f" ({_UNCHANGING} || echo none) 2>&1 | sed '/ GTID /d' | sha256sum;"
-        " dpkg -l; systemctl list-unit-files --no-legend;"
+        " dpkg -l; find /etc/systemd /lib/systemd -printf '%p %l\\n' | sort;"
         " systemctl show -p ActiveState -p ActiveEnterTimestamp opennebula mariadb;"
         " pgrep -af oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"
     )
@@ -75,3 +87,41 @@ def copy_database(source: LabHost, name: str, target: LabHost, new_name: str) ->
         f"GRANT ALL ON {new_name}.* TO 'cloud'@'%';"
         f"GRANT ALL ON {new_name}.* TO 'cloud'@'localhost';",
     )
+
+
+def alone(lab: Lab, directory: Path) -> Operator:
+    """A stack of the one front-end, without a VIP."""
+    operator = Operator(lab, directory, front_ends=[HOST])
+    for key in VIP_KEYS:
+        del operator.config[key]
+    return operator
+
+
+def renewed(lab: Lab) -> LabHost:
+    """The host as a new machine."""
+    lab.replace(HOST, trust=True)
+    return lab.host(HOST)
+
+
+def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
+    """What ``up`` refuses that host with; nothing anywhere has changed by it."""
+    before = everything(lab.hosts)
+    message = only(operator.up(), host)
+    assert everything(lab.hosts) == before
+    return message
+
+
+def well(operator: Operator, **keys: Any) -> None:
+    """A plain ``up`` with these further keys ends well, and there is nothing more to do."""
+    operator.config |= keys
+    run = operator.up()
+    assert run.ok, run.output
+    assert operator.up("--expect-no-changes").ok
+
+
+def taken_over(operator: Operator, **keys: Any) -> None:
+    """The same of an OpenNebula that runs already: the first one only adopts it."""
+    operator.config |= keys
+    run = operator.up()
+    assert run.ok, run.output
+    well(operator)

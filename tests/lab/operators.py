@@ -25,6 +25,7 @@ PASSPHRASE = "lab"
 ONE_PASS = "canary-one-pass-5c1f"
 DB_PASSWORD = "canary-db-password-9e7a"
 VIP = "10.2.50.86"
+VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
 SERIES = os.environ.get("LAB_ONE_VERSION", "7.2")
 """Of OpenNebula, as ``one_version`` and the repository's folders name it."""
 

@@ -10,8 +10,8 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import do, everything, sql
 from tests.lab.messages import only
-from tests.lab.operators import Operator, config
-from tests.lab.test_blank import IN_OUR_NAME, KEYS, VIP_KEYS
+from tests.lab.operators import VIP_KEYS, Operator, config
+from tests.lab.test_blank import IN_OUR_NAME, KEYS
 
 pytestmark = pytest.mark.lab
 

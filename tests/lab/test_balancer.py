@@ -9,7 +9,7 @@ import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import VIP, Operator
+from tests.lab.operators import VIP, VIP_KEYS, Operator
 from tests.lab.web import Answer, Page
 from tests.lab.zones import leader_seen_by, one, servers, wait_for
 
@@ -22,7 +22,6 @@ CHECK = Page(PORT, "/")
 GATE = Page(5030, "/")
 LEADS = "/usr/local/lib/opennebula-ha/leads"
 SOCKET = "opennebula-ha-leader.socket"
-VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
 
 
 @pytest.fixture(scope="module")

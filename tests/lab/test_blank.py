@@ -3,7 +3,6 @@
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,74 +14,30 @@ from lab.machines import Lab, LabHost
 from procedures.script_text import script_text
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import (
-    FOREIGN_PASSWORD,
-    copy_database,
+    HOST,
+    SHOP,
+    STEP,
+    alone,
     do,
     everything,
-    read_conf,
-    serve_database,
-    set_conf,
+    refused,
+    renewed,
     sql,
-    write_conf,
+    taken_over,
+    well,
 )
-from tests.lab.messages import Message, messages, only
+from tests.lab.messages import messages, only
 from tests.lab.operators import ONE_PASS, Operator, kill_at
 from tests.lab.zones import assert_whole, one
 
 pytestmark = pytest.mark.lab
 
-HOST = "n1a1"
-STORE = "n1a4"
-"""Its MariaDB serves other hosts."""
-VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
-STEP = "see whose OpenNebula is there"
-
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
-    serve_database(lab.host(STORE))
-    yield lab
+    yield make_module_lab(3, template="mariadb", wait_scale=0.2)
 
 
-def alone(lab: Lab, directory: Path) -> Operator:
-    """A stack of the one front-end, without a VIP."""
-    operator = Operator(lab, directory, front_ends=[HOST])
-    for key in VIP_KEYS:
-        del operator.config[key]
-    return operator
-
-
-def renewed(lab: Lab) -> LabHost:
-    """The host as a new machine."""
-    lab.replace(HOST, trust=True)
-    return lab.host(HOST)
-
-
-def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
-    """What ``up`` refuses that host with; nothing anywhere has changed by it."""
-    before = everything(lab.hosts)
-    message = only(operator.up(), host)
-    assert everything(lab.hosts) == before
-    return message
-
-
-def well(operator: Operator, **keys: Any) -> None:
-    """A plain ``up`` with these further keys ends well, and there is nothing more to do.
-
-    Of an OpenNebula that runs already the first one only adopts it; the second one changes it.
-    """
-    operator.config |= keys
-    for _ in range(2):
-        run = operator.up()
-        assert run.ok, run.output
-    assert operator.up("--expect-no-changes").ok
-
-
-SHOP = """
-CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT);
-INSERT INTO shop.orders VALUES (1, 'a chair');
-"""
 ORDERS = "SELECT what FROM shop.orders"
 IN_OUR_NAME = SHOP.replace("shop", "opennebula")
 TABLES = "CREATE TABLE {0}.zone_pool (oid INT); CREATE TABLE {0}.db_versioning (oid INT);"
@@ -300,198 +255,6 @@ def test_a_copy_takes_no_place_but_that_of_another_copy(lab: Lab) -> None:
     assert sql(host, "SELECT timestamp FROM opennebula.db_versioning") == "0\n"
 
 
-@pytest.fixture(scope="module")
-def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabHost:
-    """A living OpenNebula on the host, in a database on the store; none of this stack's."""
-    host = renewed(lab)
-    well(alone(lab, tmp_path_factory.mktemp("former")))
-    one(host, "oneuser create alice secret-of-alice")
-    do(host, "systemctl stop opennebula")
-    copy_database(host, "opennebula", lab.host(STORE), "opennebula")
-    sql(host, "DROP DATABASE opennebula; DROP USER oneadmin@localhost")
-    point_to(host, SERVER=lab.host(STORE).address)
-    do(host, "systemctl start opennebula")
-    assert "alice" in one(host, "oneuser list")
-    return host
-
-
-@contextmanager
-def as_it_was(host: LabHost) -> Iterator[None]:
-    """Afterwards it has its oned.conf of before again, and oned runs with it."""
-    text = read_conf(host)
-    try:
-        yield
-    finally:
-        if read_conf(host) != text:
-            write_conf(host, text)
-            do(host, "systemctl enable opennebula; systemctl restart opennebula")
-
-
-def point_to(host: LabHost, **values: str | int) -> None:
-    """Another DB in oned.conf, with the account that goes with it."""
-    set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
-
-
-@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        ({"TIMEOUT": 2600}, "the MariaDB database opennebula at 10.2.50.13"),
-        ({"PORT": 3307}, "the MariaDB database opennebula at 10.2.50.13 port 3307"),
-        ({"DB_NAME": "one1"}, "the MariaDB database one1 at 10.2.50.13"),
-        (
-            {"SERVER": "127.0.0.1", "PORT": 3307},
-            "the MariaDB database opennebula at 127.0.0.1 port 3307",
-        ),
-        (
-            {"SERVER": "localhost", "SOCKET": "/run/other.sock"},
-            "the MariaDB database opennebula at localhost socket /run/other.sock",
-        ),
-        ({"BACKEND": "postgresql"}, "the postgresql database opennebula at 10.2.50.13"),
-    ],
-    ids=["server", "port", "name", "port here", "socket", "postgresql"],
-)
-def test_an_opennebula_whose_database_is_elsewhere(
-    lab: Lab,
-    cloud: LabHost,
-    tmp_path: Path,
-    elsewhere: tuple[dict[str, str | int], str],
-    running: bool,
-) -> None:
-    section, words = elsewhere
-    with as_it_was(cloud):
-        # A running oned has read it: what is in the file now is for its next start.
-        if not running:
-            do(cloud, "systemctl disable --now opennebula")
-        set_conf(cloud, "DB", **section)
-        message = refused(lab, alone(lab, tmp_path))
-    assert message.step == STEP
-    assert f"DB in /etc/one/oned.conf points to {words}" in message.seen
-    assert ("opennebula.service running and enabled" in message.seen) == running
-    assert "keys in /var/lib/one/.one (one_key" in message.seen
-    assert "db_name" not in message.remedy
-    assert "Take n1a1 off opennebula-ha:frontends" in message.remedy
-
-
-def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
-    lab: Lab, cloud: LabHost, tmp_path: Path
-) -> None:
-    copy_database(lab.host(STORE), "opennebula", cloud, "opennebula")
-    message = refused(lab, alone(lab, tmp_path))
-    assert message.expected == (
-        "DB in /etc/one/oned.conf to point to this host's own MariaDB, opennebula"
-    )
-    assert message.seen == (
-        "DB in /etc/one/oned.conf points to the MariaDB database opennebula at 10.2.50.13"
-    )
-    sql(cloud, "DROP DATABASE opennebula")
-
-
-def test_another_name_here_is_taken_over_under_that_name(
-    lab: Lab, cloud: LabHost, tmp_path: Path
-) -> None:
-    with as_it_was(cloud):
-        copy_database(lab.host(STORE), "opennebula", cloud, "one1")
-        point_to(cloud, SERVER="127.0.0.1", PORT=3306, DB_NAME="one1")
-        do(cloud, "systemctl restart opennebula")
-        operator = alone(lab, tmp_path)
-        message = refused(lab, operator)
-        assert "Set opennebula-ha:db_name: one1" in message.remedy
-        assert " off opennebula-ha:frontends; or move that database" not in message.remedy
-        well(operator, db_name="one1")
-        assert "alice" in one(cloud, "oneuser list")
-        sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
-
-
-def test_moved_here_it_is_taken_over(
-    lab: Lab, cloud: LabHost, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    operator = alone(lab, tmp_path_factory.mktemp("moved"))
-    refused(lab, operator)
-    do(cloud, "systemctl stop opennebula")
-    copy_database(lab.host(STORE), "opennebula", cloud, "opennebula")
-    set_conf(cloud, "DB", SERVER="localhost")
-    do(cloud, "systemctl start opennebula")
-    key = do(cloud, "cat /var/lib/one/.one/one_key")
-    well(operator)
-    assert "alice" in one(cloud, "oneuser list")
-    assert do(cloud, "cat /var/lib/one/.one/one_key") == key
-    kept = operator.outputs()["backups"][HOST]
-    path = max(item["path"] for item in kept if item["path"].endswith(".settings.tar.zst"))
-    assert do(cloud, f"stat -c '%a %U' {path} /var/backups/opennebula") == "600 root\n700 root\n"
-    former = do(cloud, f"tar --zstd -xOf {path} etc/one/oned.conf var/lib/one/.one/one_key")
-    assert FOREIGN_PASSWORD in former
-    assert former.endswith(key)
-
-    # The stack's own now: moved away again by hand, nobody puts it back.
-    text = read_conf(cloud)
-    point_to(cloud, SERVER=lab.host(STORE).address)
-    before = everything(lab.hosts)
-    run = operator.refresh()
-    assert run.ok, run.output
-    assert "points to the MariaDB database opennebula at 10.2.50.13: up refuses" in run.output
-    assert "oned.conf: DB" not in run.output
-    message = only(operator.up(), HOST)
-    assert "points to the MariaDB database opennebula at 10.2.50.13" in message.seen
-    assert everything(lab.hosts) == before
-    write_conf(cloud, text)
-    assert operator.refresh().ok
-    well(operator)
-
-
-@pytest.mark.parametrize(
-    ("section", "words"),
-    [
-        ({"MODE": "MASTER", "ZONE_ID": 0}, "FEDERATION/MODE MASTER in oned.conf"),
-        (
-            {"MODE": "SLAVE", "ZONE_ID": 100, "MASTER_ONED": "http://10.2.50.13:2633/RPC2"},
-            "FEDERATION/MODE SLAVE with MASTER_ONED http://10.2.50.13:2633/RPC2 in oned.conf;"
-            " FEDERATION/ZONE_ID 100 in oned.conf",
-        ),
-        ({"ZONE_ID": 100}, "FEDERATION/ZONE_ID 100 in oned.conf"),
-    ],
-    ids=["master", "slave", "zone ID"],
-)
-def test_a_federation_is_refused_by_name(
-    lab: Lab, cloud: LabHost, tmp_path: Path, section: dict[str, str | int], words: str
-) -> None:
-    set_conf(cloud, "FEDERATION", **section)
-    operator = alone(lab, tmp_path)
-    message = refused(lab, operator)
-    assert message.expected == "an OpenNebula outside any federation, as zone 0"
-    assert message.seen == words
-    set_conf(cloud, "FEDERATION", MODE="STANDALONE", ZONE_ID=0, MASTER_ONED="")
-    well(operator)
-
-
-def test_another_zone_in_the_pool_is_refused_by_name(
-    lab: Lab, cloud: LabHost, tmp_path: Path
-) -> None:
-    zone = "INSERT INTO opennebula.zone_pool (oid, name, body) VALUES (100, 'east', '<ZONE/>')"
-    sql(cloud, zone)
-    operator = alone(lab, tmp_path)
-    message = refused(lab, operator)
-    assert message.seen == "zone 100 east in its database"
-    sql(cloud, "DELETE FROM opennebula.zone_pool WHERE oid = 100")
-    well(operator)
-
-
-def test_a_purge_leaves_what_is_not_this_front_ends(
-    lab: Lab, cloud: LabHost, tmp_path: Path
-) -> None:
-    operator = alone(lab, tmp_path)
-    well(operator, purge=True)
-    point_to(cloud, SERVER=lab.host(STORE).address)
-    sql(cloud, SHOP + "GRANT SELECT ON shop.* TO 'oneadmin'@'localhost'")
-    key = do(cloud, "cat /var/lib/one/.one/one_key")
-    run = operator.destroy()
-    assert run.ok, run.output
-    assert "alice" in sql(cloud, "SELECT name FROM opennebula.user_pool")
-    assert "shop" in sql(cloud, "SHOW GRANTS FOR 'oneadmin'@'localhost'")
-    path = do(cloud, "ls -t /var/backups/opennebula/*-before-purge.settings.tar.zst | head -n 1")
-    assert do(cloud, f"tar --zstd -xOf {path.strip()} var/lib/one/.one/one_key") == key
-
-
 @pytest.mark.parametrize("running", [True, False])
 def test_an_opennebula_on_sqlite(lab: Lab, tmp_path: Path, running: bool) -> None:
     host = renewed(lab)
@@ -506,7 +269,7 @@ def test_an_opennebula_on_sqlite(lab: Lab, tmp_path: Path, running: bool) -> Non
     assert message.seen.startswith("SQLite (/var/lib/one/one.db) with ")
     assert "opennebula-ha:convert_database: true" in message.remedy
     if running:
-        well(operator, db_backend="SQLite")
+        taken_over(operator, db_backend="SQLite")
         assert "alice" in one(host, "oneuser list")
     else:
         do(host, "mv /var/lib/one/one.db /var/lib/one/.one /root")

@@ -6,7 +6,7 @@ import pytest
 
 from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import Operator, kill_at
+from tests.lab.operators import VIP_KEYS, Operator, kill_at
 from tests.lab.zones import (
     POOLS,
     assert_survives,
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.lab
 NAMES = ["n1a1", "n1a2", "n1a3"]
 RETENTION = 20
 """Records that each server keeps of its log, far fewer than OpenNebula's 250000."""
-VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
 Site = tuple[Lab, Operator]
 
 

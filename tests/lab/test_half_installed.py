@@ -7,8 +7,7 @@ import pytest
 from lab.machines import LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import do, everything
-from tests.lab.operators import Operator
-from tests.lab.test_blank import VIP_KEYS
+from tests.lab.operators import VIP_KEYS, Operator
 from tests.lab.zones import one, servers
 
 pytestmark = pytest.mark.lab

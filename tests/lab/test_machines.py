@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, LabFault, LabHost
-from lab.machines import server
+from lab.machines import Lab, LabFault, LabHost, server
 from lab.machines.cgroup import lab_cgroups
 from lab.machines.network import NAMESPACES
 from lab.machines.opennebula import opennebula

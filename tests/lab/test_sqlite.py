@@ -9,13 +9,20 @@ from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import FOREIGN_PASSWORD, do, sql
 from tests.lab.messages import Message, messages, only
-from tests.lab.operators import ONE_PASS, SERIES, Operator, config, kill_at, kill_session
+from tests.lab.operators import (
+    ONE_PASS,
+    SERIES,
+    VIP_KEYS,
+    Operator,
+    config,
+    kill_at,
+    kill_session,
+)
 from tests.lab.zones import POOLS, assert_whole, call, content, one, wait_for
 
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
-VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
 SQLITE = "/var/lib/one/one.db"
 ASIDE = f"{SQLITE}.before-mariadb"
 MARK = "/var/lib/opennebula-ha/converting"

@@ -171,6 +171,9 @@ SCENARIOS: dict[str, Scenario] = {
     "upgrade the database": Scenario(lambda: settled(THREE), UPGRADED, stops=True),
     "go back": Scenario(lambda: settled(THREE, UPGRADED), BACK, stops=True),
     "restore": Scenario(with_dump, THREE.but(restore_from=dump_path())),
+    "restore with another password": Scenario(
+        with_dump, THREE.but(restore_from=dump_path(), one_pass="another")
+    ),
 }
 
 

@@ -509,7 +509,7 @@ def restart(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script("db_name may_replace alone", "oned_conf")
+@script("db_name may_replace", "oned_conf one_auth")
 def restore(site: Site, host: SimHost, v: Values) -> Effects:
     host.trust = False
     yield
@@ -521,12 +521,13 @@ def restore(site: Site, host: SimHost, v: Values) -> Effects:
         sent = host.scratch.identity if host.scratch else ""
         if there.identity != sent:
             raise Refused("a copy of this zone's database, or none", "another OpenNebula's")
-    if v["alone"] == "yes":
+    if v["one_auth"]:
         if host.sent is None:
             raise Refused("a dump that was sent", "none")
         host.scratch, host.has_scratch = host.sent.database.copy(), True
         host.incoming = dict(host.sent.keys)
-        emptied = Content(**{**vars(host.scratch.content), "pool": ()})
+        password = v["one_auth"].partition(":")[2]
+        emptied = Content(**{**vars(host.scratch.content), "pool": (), "password": password})
         host.scratch.set(emptied, site.clock.now)
         yield
     keep_settings(site, host, "copy")
@@ -538,6 +539,8 @@ def restore(site: Site, host: SimHost, v: Values) -> Effects:
     for path, text in (host.incoming or {}).items():
         yield
         host.put(path, text, site.clock.now, mode=0o600, owner=ONEADMIN)
+    if v["one_auth"]:
+        host.put(ONE_AUTH, v["one_auth"] + "\n", site.clock.now, mode=0o600, owner=ONEADMIN)
     yield
     yield from put_in_place(host, v["db_name"], may_replace=may_replace)
     yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from opennebula.families import supported
 from procedures.preflight.checks import SKIPPABLE
-from scripts import structure
+from scripts import site, structure
 from settings import table
 from settings.table import ROOT
 
@@ -56,12 +56,12 @@ def test_the_distributions_are_those_of_the_families_tables() -> None:
         assert f"| {version} | {supported(version)} |\n" in page
 
 
-PAGES = (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("lab/*/README.md"))
+PAGES = site.pages()
 CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
 def test_files_that_are_named_are_there() -> None:
-    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         for path in re.findall(
             r"`((?!stacks/|raft/)(?:[a-z_]+/)+[\w.]*)`", page.read_text(encoding="utf-8")
         ):

@@ -15,7 +15,7 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 UNUSED = "## Words that we do not use"
 PAGES = (
     *ROOT.glob("*.md"),
-    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("lab/*/README.md"),
     *ROOT.glob("stacks/*.yaml*"),
     ROOT / "Pulumi.yaml",

@@ -1,5 +1,6 @@
 """The pure parts of the procedures: what is written, what differs, who restarts in which order."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -496,7 +497,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
                 "oned.conf: RAFT_FOLLOWER_HOOK/COMMAND",
                 "oned.conf: RAFT_LEADER_HOOK/ARGUMENTS",
                 "oned.conf: RAFT_LEADER_HOOK/COMMAND",
-                *leader.PATHS[:3],
+                *leader.PATHS[:4],
                 "opennebula-flow.service: stopped",
             ),
         ),
@@ -749,6 +750,8 @@ def test_a_row_of_the_zone_that_changed_with_the_same_servers_makes_nobody_wait(
     pool = seen["b"].pool
     assert len(pool) == 3
     assert pending(seen, "b", "7.2", listed=list(pool)) == []
+    # One that left is no reason to restart the others; one that came back is.
+    assert pending(seen, "b", "7.2", listed=[*pool, replace(pool[0], id=7, name="d")]) == []
     assert pending(seen, "b", "7.2", listed=pool[:2]) == ["a", "c"]
     assert pending(seen, "b", "7.2") == ["a", "c"]
     assert pending(seen, "b", "7.2", adopted=True) == []

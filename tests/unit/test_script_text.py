@@ -98,6 +98,8 @@ def test_a_script_gets_what_it_uses_after_what_that_uses_and_nothing_else() -> N
     [
         ("stop_oned", "stop_oned of oned"),
         ("[ -z x ] || stop_oned", "stop_oned of oned"),
+        ("for x in y; do stop_oned; done", "stop_oned of oned"),
+        ("if ! stop_oned; then x; fi", "stop_oned of oned"),
         ('tell x "$(home_of root)"', "home_of of ssh"),
         ('rm "$conf"', "conf of configuration"),
         ('tell x "${scratch%y}"', "scratch of mariadb"),

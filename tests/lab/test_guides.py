@@ -1,0 +1,182 @@
+"""The guides of the documentation, done one after the other as their readers do them."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.machines import Lab
+from tests.lab.conftest import MakeLab
+from tests.lab.guides import FOLDER, Edit, NewFile, steps
+from tests.lab.operators import ROOT, VIP
+from tests.lab.zones import assert_whole, one
+
+pytestmark = pytest.mark.lab
+
+COPIED = ("*.md", "docs", "tests", "bench", ".git*", ".lab", ".site", "*_cache", "__pycache__")
+"""What a stack does not need, or gets as a link."""
+GROWN = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
+SHRUNK = GROWN[1:4]
+REPLACED = ["n1a2", "n1a4", "n1a6"]
+Before = Mapping[str, Callable[[], None]]
+
+
+class Reader:
+    """Works through guides in a copy of the project, inside the network of a lab."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.lab = lab
+        self.project = directory / "project"
+        shutil.copytree(
+            ROOT, self.project, ignore=shutil.ignore_patterns(".venv*", ".pulumi", *COPIED)
+        )
+        for made in (".venv", ".pulumi"):
+            if (ROOT / made).exists():
+                (self.project / made).symlink_to(ROOT / made)
+        self.file = self.project / "stacks" / "Pulumi.production.yaml"
+        self.backend = directory / "backend"
+        self.backend.mkdir()
+        self._exports: list[str] = []
+        self._bin = directory / "bin"
+        self._bin.mkdir()
+        ssh = self._bin / "ssh"
+        ssh.write_text(
+            "#!/bin/sh\n"
+            f'exec /usr/bin/ssh -i {lab.key} -o UserKnownHostsFile={lab.known_hosts} "$@"\n'
+        )
+        ssh.chmod(0o755)
+
+    def work_through(self, guide: str, before: Before | None = None) -> None:
+        """Do every step of a guide; each must do what the guide says.
+
+        ``before`` is what happens in the world before a command that begins so.
+        """
+        for step in steps(guide):
+            if isinstance(step, NewFile):
+                self.file.write_text(step.text + self._of_the_lab())
+            elif isinstance(step, Edit):
+                self.file.write_text(step.applied_to(self.file.read_text()))
+            else:
+                for begin, happen in (before or {}).items():
+                    if step.line.startswith(begin):
+                        happen()
+                output = self.run(step.line)
+                assert not step.misses(output), output
+
+    def run(self, line: str) -> str:
+        """Run a command line of a guide, in a shell that knows the exports before it."""
+        if line.startswith("export "):
+            self._exports.append(line)
+        done = self.lab.exec(
+            ["bash", "-ec", "\n".join((*self._exports, line))],
+            env=self._environment(),
+            timeout=600,
+            cwd=self.project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}"
+        return done.stdout
+
+    def forget(self) -> None:
+        """Lose the state, but not the stack's file."""
+        shutil.rmtree(self.backend)
+        self.backend.mkdir()
+        self.run("pulumi stack init production")
+
+    def _of_the_lab(self) -> str:
+        """Further keys, without which the lab's hosts are not reached."""
+        keys = {
+            "opennebula-ha:repository": {"url": "http://10.2.50.1:8080/opennebula"},
+            "opennebula-ha:features": dict.fromkeys(("gui", "flow", "gate", "form"), False),
+        }
+        ssh = (
+            f"    private_key_file: {self.lab.key}\n    known_hosts_file: {self.lab.known_hosts}\n"
+        )
+        return ssh + "".join(f"  {line}\n" for line in yaml.safe_dump(keys).splitlines())
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{self._bin}:{os.environ['PATH']}",
+            "PULUMI_HOME": str(self.backend.parent / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_SKIP_CONFIRMATIONS": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+
+@pytest.fixture(scope="module")
+def reader(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield Reader(
+        make_module_lab(6, template="mariadb", wait_scale=0.2), tmp_path_factory.mktemp("reader")
+    )
+
+
+def test_first_stack_grow_and_shrink(reader: Reader) -> None:
+    reader.work_through("first-stack")
+    one(reader.lab.host("n1a1"), "oneuser create alice secret-of-alice")
+    reader.work_through("grow")
+    assert_whole(reader.lab, GROWN)
+    reader.work_through("shrink")
+    assert_whole(reader.lab, SHRUNK)
+
+
+def test_switchover_and_settings(reader: Reader) -> None:
+    reader.work_through("switchover")
+    assert assert_whole(reader.lab, SHRUNK) == "n1a2"
+    reader.work_through("settings")
+    for name in SHRUNK:
+        assert "DEBUG_LEVEL = 4" in reader.lab.host(name).run("cat /etc/one/oned.conf").stdout
+
+
+def test_replace_a_lost_host(reader: Reader) -> None:
+    reader.lab.host("n1a3").kill()
+    reader.work_through("replace")
+    assert_whole(reader.lab, REPLACED)
+
+
+def test_secrets_and_adopt(reader: Reader) -> None:
+    reader.work_through("secrets")
+    assert_whole(reader.lab, REPLACED)
+    reader.forget()
+    reader.work_through("adopt")
+    assert_whole(reader.lab, REPLACED)
+
+
+def test_restore(reader: Reader) -> None:
+    def lose_all() -> None:
+        for name in REPLACED:
+            reader.lab.replace(name, trust=True)
+
+    reader.work_through("restore", before={"make restore": lose_all})
+    leader = assert_whole(reader.lab, REPLACED)
+    assert " alice " in one(reader.lab.host(leader), "oneuser list")
+
+
+def test_upgrade_and_roll_back(reader: Reader) -> None:
+    reader.work_through("upgrade")
+    assert_whole(reader.lab, REPLACED)
+
+
+def test_take_down_and_vip(reader: Reader) -> None:
+    reader.work_through("take-down")
+    leader = assert_whole(reader.lab, REPLACED)
+    reader.work_through("vip")
+    addresses = {name: reader.lab.host(name).run("ip -o address").stdout for name in REPLACED}
+    holders = [name for name, text in addresses.items() if " 10.2.50.87/" in text]
+    assert len(holders) == 1
+    assert holders != [leader], "the leader was not the last to restart"
+    assert not any(f" {VIP}/" in text for text in addresses.values())
+
+
+def test_every_guide_is_tested() -> None:
+    text = Path(__file__).read_text()
+    assert {guide.stem for guide in FOLDER.glob("*.md")} == {
+        guide.stem for guide in FOLDER.glob("*.md") if f'work_through("{guide.stem}")' in text
+    }
