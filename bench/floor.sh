@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# floor.sh USER KEY KNOWN_HOSTS REPOSITORY VERSION VIP/PREFIX INTERFACE NAME=ADDRESS…
+# floor.sh USER KEY KNOWN_HOSTS REPOSITORY VERSION VIP/PREFIX INTERFACE NAME=ADDRESS[,SERVER,HOST]…
+# SERVER and HOST: the NAME of its zone server, and the host in its endpoint, if not NAME.
 # Blank hosts to a zone by nothing but what must be done, as early and as parallel as can be. No
 # checks, no drift, no second try: the time that is left when all of that is gone. Passwords come
 # through ONE_PASS and DB_PASSWORD.
@@ -8,12 +9,16 @@ user=$1 key=$2 known=$3 repository=$4 version=$5 vip=$6 interface=$7
 shift 7
 work=$(mktemp -d)
 trap 'for s in "$work"/*.socket; do ssh -o ControlPath="$s" -O exit - 2>/dev/null || true; done; rm -rf "$work"' EXIT
-declare -A address=() number=()
+declare -A address=() number=() server=() host=()
 names=()
-for pair in "$@"; do
-    number[${pair%%=*}]=${#names[@]}
-    names+=("${pair%%=*}")
-    address[${pair%%=*}]=${pair#*=}
+for entry in "$@"; do
+    IFS=, read -r pair called at <<<"$entry"
+    name=${pair%%=*}
+    number[$name]=${#names[@]}
+    names+=("$name")
+    address[$name]=${pair#*=}
+    server[$name]=${called:-$name}
+    host[$name]=${at:-$name}
 done
 founder=${names[0]}
 on() { # HOST: run standard input there, as root
@@ -26,7 +31,11 @@ each() { # FUNCTION HOST…: all at once
     for name in "$@"; do "$what" "$name" & pids+=($!); done
     for name in "${pids[@]}"; do wait "$name"; done
 }
-hosts=$(for name in "${names[@]}"; do echo "${address[$name]} $name"; done)
+hosts=$(for name in "${names[@]}"; do echo "${address[$name]} $name ${host[$name]}"; done)
+added=$(for name in "${names[@]}"; do
+    echo "runuser -u oneadmin -- onezone server-add 0 --name ${server[$name]}" \
+        "--rpc http://${host[$name]}:2633/RPC2 >/dev/null"
+done)
 
 install_one() {
     on "$1" <<END
@@ -63,9 +72,7 @@ echo 'oneadmin:$ONE_PASS' >/var/lib/one/.one/one_auth
 chown oneadmin: /var/lib/one/.one/one_auth
 chmod 600 /var/lib/one/.one/one_auth
 systemctl start opennebula
-for name in ${names[*]}; do
-    runuser -u oneadmin -- onezone server-add 0 --name \$name --rpc http://\$name:2633/RPC2 >/dev/null
-done
+$added
 systemctl stop opennebula
 END
 on "$founder" 'sudo sh -c "mysqldump --single-transaction opennebula | zstd"' </dev/null >"$work/dump" &

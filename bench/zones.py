@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,9 +80,17 @@ def zone_of(lab: Lab, names: Sequence[str] = ()) -> Iterator[Zone]:
         yield Zone(lab, Path(folder), names or [host.name for host in lab.hosts])
 
 
-def by_hand(lab: Lab) -> float:
-    """The floor: a plain script that does only what must be done; the seconds that it took."""
-    pairs = [f"{host.name}={host.address}" for host in lab.hosts]
+def by_hand(lab: Lab, registered: Mapping[str, tuple[str, str]] | None = None) -> float:
+    """The floor: a plain script that does only what must be done; the seconds that it took.
+
+    ``registered``: NAME of the zone server, and host of its endpoint, where it is not the host's
+    name.
+    """
+    otherwise = registered or {}
+    pairs = [
+        ",".join([f"{host.name}={host.address}", *otherwise.get(host.name, ())])
+        for host in lab.hosts
+    ]
     files = [str(lab.key), str(lab.known_hosts)]
     version = os.environ.get("LAB_ONE_VERSION", "7.2")
     argv = [str(FLOOR), "ubuntu", *files, REPOSITORY, version, f"{VIP}/24", "eth0", *pairs]

@@ -72,5 +72,5 @@ def _stack(settings: Settings) -> Target:
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
         ldap_passwords=settings.auth.ldap.passwords,
     )
-    access = Access(Pool(settings.ssh), secrets, report=say)
+    access = Access(Pool(settings.ssh), secrets, report=say, front_ends=settings.hosts)
     return Target(zone(settings), settings.hosts, access, settings)

@@ -389,8 +389,8 @@ class Connection:
             "start a shell",
             expected=f"a login shell for {self.user} that runs commands",
             seen="\n".join(said).strip() or f"exit status {ended.status}",
-            remedy=f"see that 'ssh {self.user}@{self.host.address} bash -c true' works: the login"
-            " shell in /etc/passwd, its startup files such as ~/.bashrc, a ForceCommand in"
+            remedy=f"see that 'ssh {self.user}@{self.host.login_address} bash -c true' works: the"
+            " login shell in /etc/passwd, its startup files such as ~/.bashrc, a ForceCommand in"
             " sshd_config, and that bash is installed",
         )
 

@@ -160,7 +160,7 @@ def _records(host: Host, port: int, settings: SshSettings) -> Records:
             seen=error.strerror or str(error),
             remedy="correct opennebula-ha:ssh known_hosts_file, or let this account read that file",
         ) from None
-    return lookup(text, record_name(host.address, port))
+    return lookup(text, record_name(host.login_address, port))
 
 
 def _remember(path: Path, name: str, key: paramiko.PKey) -> None:

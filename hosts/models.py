@@ -32,6 +32,10 @@ class HostSsh(Strict):
     """Login user, if it differs on this host."""
     port: Port | None = None
     """SSH port, if it differs on this host."""
+    address: str | None = None
+    """Address or name at which your machine logs in, if it is not the front-end's `address`. Other
+    front-ends log in at that one.
+    """
 
 
 class SshSettings(Strict):
@@ -94,6 +98,13 @@ class Host(Strict):
     name: str
     address: str
     ssh: HostSsh = HostSsh.model_construct()
+    zone_server: str | None = None
+    """NAME of its entry in the zone, where the entry's endpoint does not show whose it is."""
+
+    @property
+    def login_address(self) -> str:
+        """Where the operator's machine logs in."""
+        return self.ssh.address or self.address
 
 
 def parse_hops(text: str) -> list[tuple[str, str, int]]:

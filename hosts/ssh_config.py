@@ -56,7 +56,7 @@ class _Reader:
 
     def login(self) -> Login:
         settings, own = self._settings, self._host.ssh
-        name, address = self._host.name, self._host.address
+        name, address = self._host.name, self._host.login_address
         alias = name if _names(self._text, name) else address
         given: dict[str, Any] = {"HostName": address}
         if user := own.user or settings.set_user:

@@ -1,9 +1,12 @@
 """A zone: its servers, their Raft state, and what a healthy one looks like."""
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Protocol
 
 STANDALONE_ID = -1
 """SERVER_ID of a front-end that is no zone server."""
@@ -24,10 +27,29 @@ class ServerEntry:
 
     id: int
     name: str
+    """The front-end's, where it is known to be one's: see ``named``."""
     endpoint: str
     grpc: str = field(default="", compare=False)
     """Where it speaks gRPC, from OpenNebula 7.2 on. A follower hands on what the leader alone can
     do by gRPC only where the leader's entry has it."""
+    registered: str = field(default="", compare=False)
+    """Its NAME in OpenNebula, where it is known to be a front-end's."""
+
+
+class Place(Protocol):
+    """A front-end, and how another program may have registered it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the stack."""
+
+    @property
+    def address(self) -> str:
+        """Its address."""
+
+    @property
+    def zone_server(self) -> str | None:
+        """The NAME of its entry, where the operator says it."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +102,58 @@ def grpc_endpoint(host: str) -> str:
 def in_url(host: str) -> str:
     """A name or an address as a URL has it."""
     return f"[{host}]" if ":" in host else host
+
+
+def host_in(endpoint: str) -> str:
+    """The host of an XML-RPC endpoint at oned's own port; nothing of any other endpoint."""
+    found = re.fullmatch(r"http://(\[[0-9A-Fa-f:.]+\]|[^/:\[\]]+):2633/RPC2/?", endpoint)
+    return found[1].strip("[]").lower() if found else ""
+
+
+def named(pool: Collection[ServerEntry], front_ends: Iterable[Place]) -> tuple[ServerEntry, ...]:
+    """Name each entry after its front-end, however another program registered it.
+
+    An entry belongs to the front-end that the stack names for it, or else to the one whose address
+    or name is in its endpoint; a domain does not matter. Any other entry keeps its own name.
+    """
+    short = Counter(_short(host_in(entry.endpoint)) for entry in pool)
+    places = list(front_ends)
+    found: dict[int, str] = {}
+
+    def is_said(entry: ServerEntry, place: Place) -> bool:
+        return place.zone_server == entry.name
+
+    def leads_there(entry: ServerEntry, place: Place) -> bool:
+        return host_in(entry.endpoint) in (place.name, place.address)
+
+    def is_alike(entry: ServerEntry, place: Place) -> bool:
+        label = _short(host_in(entry.endpoint))
+        return short[label] == 1 and label == _short(place.name)
+
+    for fits in (is_said, leads_there, is_alike):
+        for entry in pool:
+            for place in places:
+                if (
+                    entry.id not in found
+                    and place.name not in found.values()
+                    and host_in(entry.endpoint)
+                    and fits(entry, place)
+                ):
+                    found[entry.id] = place.name
+    return tuple(
+        replace(entry, name=found[entry.id], registered=entry.name) if entry.id in found else entry
+        for entry in pool
+    )
+
+
+def is_address(host: str) -> bool:
+    """Whether that is an address and no name."""
+    return bool(re.fullmatch(r"[0-9.]+|.*:.*", host))
+
+
+def _short(host: str) -> str:
+    """A name without its domain; an address as it is."""
+    return host if is_address(host) else host.partition(".")[0]
 
 
 def quorum(servers: int) -> int:

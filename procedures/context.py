@@ -1,6 +1,6 @@
 """What a procedure works with: connections, secrets, and where to report progress."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from hosts.models import Host
 from hosts.pool import Pool
 from hosts.script import Output, Script
 from opennebula.api import Api, OpenStream
+from opennebula.zone import ServerEntry, named
 from procedures.script_text import require_declared, script_text
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class Access:
     report: Report
     changes: Event = field(default_factory=Event, compare=False)
     """Set as soon as something may have been changed, on a host or in OpenNebula."""
+    front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False)
+    """All that the stack has or had, by name: zone servers are called after them."""
+
+    def named(self, pool: Collection[ServerEntry]) -> tuple[ServerEntry, ...]:
+        """The zone's servers under their front-ends' names."""
+        return named(pool, self.front_ends.values())
 
     def logging_in_with(self, one_pass: str) -> "Access":
         """The same with another password of oneadmin."""

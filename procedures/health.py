@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import ApiError
+from opennebula import conf, ports
+from opennebula.api import ApiError, has_grpc
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
@@ -129,6 +130,7 @@ def _verify(
 
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
     _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
+    _speak_grpc(found)
     return Whole(
         leader=leader,
         servers=tuple(
@@ -285,7 +287,7 @@ def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str]
     """What was expected of that server, and what it answered."""
     api = access.api(host)
     try:
-        pool = api.servers()
+        pool = access.named(api.servers())
         api.version()
     except (ApiError, HostError) as error:
         return "an oned that hands calls on to the leader", str(error)
@@ -305,4 +307,20 @@ def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
                 expected=f"SERVER_ID {ids[name]} in /etc/one/oned.conf, as it runs",
                 seen=f"SERVER_ID {front_end.server_id}",
                 remedy="do not restart it; pulumi refresh, then pulumi up: it rejoins",
+            )
+
+
+def _speak_grpc(seen: Mapping[str, Facts]) -> None:
+    """Each oned that has gRPC answers at its port, unless its oned.conf has another one."""
+    for name, one in seen.items():
+        port = conf.read(one.oned_conf, "GRPC_PORT") if one.oned_conf else None
+        is_usual = port in (None, str(ports.GRPC))
+        if one.active and has_grpc(one.package) and is_usual and not one.has_grpc_port:
+            raise HostError(
+                name,
+                "verify the zone",
+                expected=f"oned to listen at port {ports.GRPC} (gRPC)",
+                seen="no listener",
+                remedy="look for gRPC in /var/log/one/oned.log there, restart opennebula, then run"
+                " again",
             )

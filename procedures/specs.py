@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from hosts.models import Host, Strict
-from opennebula import raft_hook
+from opennebula import ports, raft_hook
+from opennebula.api import has_grpc
 from opennebula.managed_settings import Setting
 from opennebula.zone import endpoint, grpc_endpoint
 
@@ -203,6 +204,8 @@ class ZoneSpec(_WithVips):
     """Where clients reach the zone: the first VIP, or a front-end without a VIP."""
     has_entrance: bool = False
     """The endpoint leads to the present leader."""
+    register_grpc: bool | None = None
+    """New servers get an ENDPOINT_GRPC. None is no: states of former versions lack it."""
     highly_available: bool
     database: Database = Database.model_construct()
     keep_dumps: int = 10
@@ -212,6 +215,10 @@ class ZoneSpec(_WithVips):
         """Where clients reach it by gRPC; nothing where the endpoint is not oned's own port."""
         host = self.endpoint.removeprefix("http://").removesuffix(":2633/RPC2").strip("[]")
         return grpc_endpoint(host) if self.endpoint == endpoint(host) else ""
+
+    def grpc_of(self, name: str) -> str:
+        """The gRPC endpoint with which that front-end is registered, if any."""
+        return grpc_endpoint(name) if self.register_grpc else ""
 
 
 class MemberSpec(Spec):
@@ -275,3 +282,10 @@ class PreflightSpec(Spec):
     """Those that the hosts are set to use."""
     sets_clocks: bool = False
     """The hosts are set to ask certain servers for the time."""
+    register_grpc: bool | None = None
+    """See ``ZoneSpec``."""
+
+    @property
+    def core_ports(self) -> dict[int, str]:
+        """oned's own ports, and what they are called."""
+        return {ports.ONED: "oned"} | ({ports.GRPC: "gRPC"} if has_grpc(self.version) else {})

@@ -46,7 +46,7 @@ def _alone(
     try:
         if api.zone()[1] != zone.endpoint:
             api.set_endpoint(zone.endpoint, zone.grpc)
-        for entry in api.servers():
+        for entry in access.named(api.servers()):
             if goes(entry.name):
                 api.delete_server(entry.id)
     except ApiError as error:

@@ -157,7 +157,7 @@ class Provider(ResourceProvider):
         incomplete = olds.get(INCOMPLETE)
         kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            access, run, spec = self._begin(news)
+            access, run, spec = self._begin(news, olds)
             with progress.operation(_urn(news), "update"):
                 seen = self._update(access, run, spec, olds, news)
             return UpdateResult({**_inputs(news), **seen, **kept})
@@ -225,7 +225,11 @@ class Provider(ResourceProvider):
         return seen
 
     def _begin(
-        self, props: Mapping[str, Any], *, reads: bool = False
+        self,
+        props: Mapping[str, Any],
+        olds: Mapping[str, Any] | None = None,
+        *,
+        reads: bool = False,
     ) -> tuple[Access, RunState, Any]:
         """Return what an operation on a resource works with: this is where most is imported."""
         from providers import run_state
@@ -233,6 +237,8 @@ class Provider(ResourceProvider):
         if not reads:
             run_state.forget_survey()
         run = run_state.current()
+        for given in (olds or {}, props):
+            run.note_former(_all_hosts_of(given))
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
 
     def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
@@ -281,12 +287,15 @@ class Provider(ResourceProvider):
         return found
 
     def _modern(self, props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the properties of a state of an earlier version as they are called now."""
+        """Return the properties of a state of an earlier version as they are called now.
+
+        What cannot be read is left out, and so differs from all that is wanted.
+        """
         if "spec" not in props:
             return props
         rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
-        with _reading_state(props):
-            return {**rest, **self._flat(props["spec"])}
+        spec = props["spec"]
+        return {**rest, **(self._flat(spec) if isinstance(spec, Mapping) else {})}
 
 
 def now() -> str:
@@ -340,6 +349,16 @@ def _reading_state(props: Mapping[str, Any]) -> Iterator[None]:
             remedy="restore the state from a backup (pulumi stack import), or remove the resource"
             " from it (pulumi state delete URN): the next up adopts what exists on the hosts",
         ) from None
+
+
+def _all_hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
+    """Return every front-end that a resource knows of, in whatever input it has it."""
+    from hosts.models import Host
+
+    spec = props.get("spec") or {}
+    known = [*(spec.get("hosts") or {}).values(), *(props.get("front_ends") or {}).values()]
+    known += [spec["host"]] if "host" in spec else []
+    return {one["name"]: Host.model_validate(one) for one in known}
 
 
 def _urn(props: Mapping[str, Any]) -> str:

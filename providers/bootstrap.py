@@ -25,6 +25,7 @@ class BootstrapProvider(Provider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
     spec_type = "ZoneSpec"
+    optional = frozenset({"register_grpc"})
     fixed_id = "bootstrap"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 

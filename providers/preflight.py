@@ -24,6 +24,7 @@ class PreflightProvider(Provider):
     """Checks, and changes nothing: there is nothing of it to delete."""
 
     spec_type = "PreflightSpec"
+    optional = frozenset({"register_grpc"})
     fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
     # They concern how the checks are made, and are shown with what is checked.

@@ -27,6 +27,7 @@ class RolloutProvider(Provider):
     """The last step for the servers: each runs the configuration that it has."""
 
     spec_type = "ZoneSpec"
+    optional = frozenset({"register_grpc"})
     fixed_id = "rollout"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
     unaffected_by = frozenset({"keep_dumps"})

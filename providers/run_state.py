@@ -72,12 +72,17 @@ class RunState:
             name: Host.model_validate(
                 {
                     "name": name,
-                    **{key: front_end[key] for key in ("address", "ssh") if key in front_end},
+                    **{
+                        key: front_end[key]
+                        for key in ("address", "ssh", "zone_server")
+                        if key in front_end
+                    },
                 }
             )
             for name, front_end in (_object(config, "frontends") or {}).items()
         }
         """The front-ends that the config lists, by name."""
+        self._former: dict[str, Host] = {}
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Those that are gone for good."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
@@ -182,9 +187,17 @@ class RunState:
         """Those that are not gone for good."""
         return {name: host for name, host in hosts.items() if name not in self.lost}
 
+    def note_former(self, hosts: Mapping[str, Host]) -> None:
+        """Remember front-ends of the state: those that the config has no more are named, too."""
+        with _lock:
+            self._former |= {
+                name: host for name, host in hosts.items() if name not in self.front_ends
+            }
+
     def access(self, report: Report) -> Access:
         """The way to the hosts for one operation on one resource."""
-        return Access(self._pool, self._secrets, report)
+        known = {**self._former, **self.front_ends}
+        return Access(self._pool, self._secrets, report, front_ends=known)
 
 
 _lock = threading.Lock()

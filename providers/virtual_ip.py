@@ -20,6 +20,7 @@ class VirtualIpProvider(Provider):
     """The zone's ENDPOINT, and the addresses on the leader alone."""
 
     spec_type = "ZoneSpec"
+    optional = frozenset({"register_grpc"})
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
 

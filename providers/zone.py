@@ -27,6 +27,7 @@ class ZoneProvider(Provider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
     spec_type = "ZoneSpec"
+    optional = frozenset({"register_grpc"})
     fixed_id = "zone-0"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 

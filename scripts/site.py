@@ -25,7 +25,7 @@ def write(folder: Path) -> None:
         SystemExit: a page or a link is wrong; MkDocs logged which one.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    for page in pages():
+    for page in (*pages(), *(file for file in ROOT.glob("docs/**/*.*") if file.suffix != ".md")):
         copy = folder / "pages" / page.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(page, copy)

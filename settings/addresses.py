@@ -1,6 +1,7 @@
 """Check the addresses of front-ends and VIPs. Pure: values in, faults out."""
 
 import ipaddress
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -15,12 +16,16 @@ def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in the number, names and addresses of the front-ends."""
     front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
     count = len(front_ends)
-    if count > 1 and count % 2 == 0:
+    if count > 1 and count % 2 == 0 and not given.get("allow_even"):
         yield of(
             "frontends",
             f"{count} front-ends tolerate no more failures than {count - 1};"
-            f" list {count - 1} or {count + 1}",
+            f" list {count - 1} or {count + 1}; for a zone that already runs with {count} servers,"
+            " set allow_even: true",
         )
+    said = Counter(one.zone_server for one in front_ends.values() if one.zone_server)
+    for server in sorted(server for server, times in said.items() if times > 1):
+        yield of("frontends", f"several have zone_server {server}, which is one zone server")
     for name in sorted(set(given.get("lost", [])) & set(front_ends)):
         yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
@@ -142,10 +147,15 @@ def _address_faults(
     for name, front_end in sorted(front_ends.items()):
         if front_end.address == vip:
             yield of(key, f"{vip} is the address of {name}; expected an unused address")
-        elif vip.version == 4 and front_end.address not in network and name not in elsewhere:
+        elif (
+            vip.version == 4
+            and network.num_addresses > 1
+            and front_end.address not in network
+            and name not in elsewhere
+        ):
             place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
                 key,
-                f"{vip}/{prefix} is not in a subnet with {name} at {front_end.address}; if the VIP"
-                f" is on another interface, set that in {place}",
+                f"{vip}/{prefix} is not in a subnet with {name} at {front_end.address}; if that is"
+                f" intended, name the VIP's interface in {place}",
             )

@@ -14,6 +14,14 @@ lab cloud 1234 12345 123456 1234567 12345678 123456789 qwerty letmein welcome
 
 def cautions(settings: Settings) -> Iterator[str]:
     """Yield each warning in a sentence or two, without the value of any secret."""
+    count = len(settings.frontends)
+    if count > 1 and count % 2 == 0:
+        tolerated = (count - 1) // 2
+        yield (
+            f"{count} front-ends tolerate {tolerated or 'no'} failure{'s' if tolerated > 1 else ''}"
+            f" of a front-end{f', as {count - 1} do' if tolerated else ''}: add a front-end, or"
+            " remove one, and remove allow_even"
+        )
     words = {*_WORDS.split(), *settings.frontends}
     for key in ("db_password", "one_pass"):
         secret = getattr(settings, key)

@@ -152,6 +152,13 @@ HostName = Annotated[
     ),
     AfterValidator(_no_address),
 ]
+ServerName = Annotated[
+    str,
+    _form(
+        r"[A-Za-z0-9_](?:[A-Za-z0-9_.: -]{0,126}[A-Za-z0-9_])?",
+        "the NAME of a zone server, as onezone show 0 prints it, such as n1a1 or 10.2.50.10",
+    ),
+]
 Identifier = Annotated[
     str,
     _form(

@@ -44,6 +44,7 @@ from settings.forms import (
     PublicKeys,
     Script,
     Section,
+    ServerName,
     SigningKey,
     StepName,
     TimeServer,
@@ -67,6 +68,11 @@ class FrontEnd(Strict):
     """Interface for the VIPs, if this host uses another one."""
     ssh: HostSsh = HostSsh.model_construct()
     """SSH settings of this host that differ from `ssh`."""
+    zone_server: ServerName | None = None
+    """NAME of its server in the zone, as `onezone show 0` prints it, if another program registered
+    it and neither its name nor its address is in the server's endpoint. See [Adopting a
+    zone](#adopting-a-zone).
+    """
 
 
 class FurtherVip(Strict):
@@ -339,6 +345,10 @@ class Settings(Strict):
     follower_hook: Program = raft_hook.PACKAGED
     """Program that a front-end runs when it stops being the leader, and when oned starts or stops.
     """
+    register_grpc: bool = False
+    """Register an `ENDPOINT_GRPC` for each new zone server, from OpenNebula 7.2 on. See
+    [gRPC](#grpc).
+    """
     zone_endpoint: Url | None = None
     """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
     balancer. Default: the URL of the first VIP, or of the first front-end.
@@ -347,7 +357,7 @@ class Settings(Strict):
     """Lets a load balancer find the leader. See [Without a VIP](#without-a-vip)."""
     frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
     """The front-ends: host name to settings. The other front-ends use the same name. The order does
-    not matter; more than one must be an odd number.
+    not matter; more than one must be an odd number, unless `allow_even` is set.
     """
     ssh: SshSettings = SshSettings.model_construct()
     """SSH login."""
@@ -450,8 +460,13 @@ class Settings(Strict):
     apply these changes. Without the key, the first `up` on a running zone changes nothing either,
     and the second one applies the changes. See [Adopting a zone](#adopting-a-zone).
     """
-    lost: list[HostName] = Field(default_factory=list)
-    """Front-ends that are permanently lost. They are removed from the zone without a login on them.
+    allow_even: bool = False
+    """Accept an even number of front-ends, such as those of a running zone. They tolerate no more
+    failures than one front-end less; two tolerate none.
+    """
+    lost: list[ServerName] = Field(default_factory=list)
+    """Front-ends that are permanently lost, or the NAMEs of zone servers that were never front-ends
+    of this stack. They are removed from the zone without a login on them.
     As long as they are listed, `pulumi refresh` checks that they stay away.
     """
     allow_degraded: bool = False
@@ -484,7 +499,12 @@ class Settings(Strict):
     def hosts(self) -> dict[str, Host]:
         """Return the front-ends' names, addresses and SSH settings, by name."""
         return {
-            name: Host(name=name, address=str(front_end.address), ssh=front_end.ssh)
+            name: Host(
+                name=name,
+                address=str(front_end.address),
+                ssh=front_end.ssh,
+                zone_server=front_end.zone_server,
+            )
             for name, front_end in sorted(self.frontends.items())
         }
 

@@ -77,6 +77,14 @@ def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
                     "expected a public key as ssh-keyscan prints it after the name, such as"
                     f" ssh-ed25519 AAAA…, saw {said(key)}",
                 )
+    for name, one in sorted(front_ends.items()):
+        address = one.ssh.address
+        if address is not None and not re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", address):
+            yield of(
+                f"frontends.{name}.ssh.address",
+                "expected an address or a host name, such as n1a1.mgmt.example.org, saw"
+                f" {said(address)}",
+            )
     for place, user in sorted(users.items()):
         if user is not None and not re.fullmatch(r"[^\s-]\S*", user):
             yield of(place, f"expected a user of the hosts, such as ubuntu, saw {said(user)}")

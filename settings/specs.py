@@ -57,6 +57,7 @@ def zone(settings: Settings) -> ZoneSpec:
         name=settings.zone_name,
         endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
         has_entrance=bool(entrance),
+        register_grpc=settings.register_grpc or None,
         highly_available=settings.highly_available,
         database=_database(settings),
         vips=_vips(settings, None),
@@ -110,6 +111,7 @@ def preflight(settings: Settings) -> PreflightSpec:
             sorted({entry.locale.rpartition("=")[2] for entry in settings.ntp if entry.locale})
         ),
         sets_clocks=any(entry.pool or entry.server for entry in settings.ntp),
+        register_grpc=settings.register_grpc or None,
     )
 
 

@@ -40,8 +40,10 @@ ONE_DEPLOY = {
 _OURS: tuple[str, ...] = (
     *(
         "frontends.NAME.one_vip_if",
+        "frontends.NAME.zone_server",
         "one_vips",
         "zone_endpoint",
+        "register_grpc",
         "leader_check",
         "frontends.NAME.ssh",
         "ssh",
@@ -50,7 +52,15 @@ _OURS: tuple[str, ...] = (
         "lost",
         "commands",
     ),
-    *("allow_degraded", "skip_checks", "restore_from", "upgrade_database", "keep_dumps", "purge"),
+    *(
+        "allow_degraded",
+        "allow_even",
+        "skip_checks",
+        "restore_from",
+        "upgrade_database",
+        "keep_dumps",
+        "purge",
+    ),
     "convert_database",
 )
 """Keys without a counterpart in one-deploy, with all keys below them."""

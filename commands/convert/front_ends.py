@@ -48,7 +48,8 @@ def _keys(source: Source) -> dict[str, str]:
             source.made.ask(
                 f"host {name}",
                 f"the inventory has only its address, so it is called {keys[name]} in the stack:"
-                " change that to the name that onezone show 0 prints",
+                " choose the name by which the other front-ends are to know it. If the zone has it"
+                " under another address, add its NAME in onezone show 0 as zone_server",
             )
     return keys
 
@@ -101,11 +102,12 @@ def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
 def _count(source: Source) -> None:
     count = len(source.names)
     if count > 1 and count % 2 == 0:
+        source.made.config["allow_even"] = True
         source.made.ask(
             "group frontend",
-            f"{count} front-ends tolerate no more failures than {count - 1}, so the number must be"
-            " odd: add a blank host to frontends, which the first up joins to the zone, or first"
-            " remove one from the zone (stop its oned, onezone server-del) and from frontends",
+            f"{count} front-ends tolerate no more failures than {count - 1}: allow_even accepts"
+            " them, so that a zone that runs can be adopted as it is. Afterwards add or remove a"
+            " front-end, and remove allow_even; do so at once if no zone runs yet",
         )
     if count > 1 and not source.has("one_vip"):
         source.made.ask(

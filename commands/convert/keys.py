@@ -219,11 +219,10 @@ def _accounts(source: Source) -> None:
 
 
 def _adopt(source: Source) -> None:
-    if len(source.names) % 2:
-        source.made.take(
-            "adopt",
-            "adopt",
-            "observe",
-            "nothing changes while it is set; remove it when the preview lists only changes that"
-            " you want, or if no zone runs yet",
-        )
+    source.made.take(
+        "adopt",
+        "adopt",
+        "observe",
+        "nothing changes while it is set; remove it when the preview lists only changes that"
+        " you want, or if no zone runs yet",
+    )

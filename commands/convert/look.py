@@ -37,7 +37,7 @@ def look(made: Conversion) -> Iterator[Answer]:
         return
     pool = Pool(ssh)
     try:
-        seen = dict(_facts(Access(pool, Secrets("", ""), report=lambda _: None), hosts, made))
+        seen = dict(_facts(_access(pool, hosts), hosts, made))
     finally:
         pool.close()
     yield from (
@@ -48,6 +48,10 @@ def look(made: Conversion) -> Iterator[Answer]:
     yield from differences(
         made, {name: front_end for name, front_end in seen.items() if isinstance(front_end, Facts)}
     )
+
+
+def _access(pool: Pool, hosts: Mapping[str, Host]) -> Access:
+    return Access(pool, Secrets("", ""), report=lambda _: None, front_ends=hosts)
 
 
 def _facts(

@@ -1,5 +1,6 @@
 """Plan the zone of all front-ends from what each of them shows. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -18,7 +19,14 @@ from opennebula.membership.steps import (
     StartTogether,
     ZoneStep,
 )
-from opennebula.zone import STANDALONE_ID, ServerEntry, endpoint, quorum
+from opennebula.zone import (
+    STANDALONE_ID,
+    ServerEntry,
+    endpoint,
+    host_in,
+    is_address,
+    quorum,
+)
 
 
 def plan_zone(
@@ -156,7 +164,7 @@ def _convert(
             " drop its database to have it rejoin",
             host=first.name,
         )
-    foreign = _not_listed(first.pool, known)
+    foreign = _not_listed(first.pool, known, [first, *members])
     if foreign:
         return foreign
     start: list[ZoneStep] = [] if first.running else [StartStandalone(first.name)]
@@ -196,7 +204,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         )
     listed = [host for host in members if host.is_listed]
     newest = max(listed or members, key=lambda host: (host.log_position, host.name))
-    foreign = _not_listed(newest.pool, known)
+    foreign = _not_listed(newest.pool, known, members)
     if foreign:
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
@@ -245,7 +253,7 @@ def _adopt(
 ) -> list[ZoneStep] | Refusal:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
-    foreign = _not_listed(leader.pool, known)
+    foreign = _not_listed(leader.pool, known, members)
     if foreign:
         return foreign
     others = [host.name for host in leaders if host.identity != leader.identity]
@@ -283,16 +291,53 @@ def _adopt(
     return steps
 
 
-def _not_listed(pool: Sequence[ServerEntry], known: AbstractSet[str]) -> Refusal | None:
+def _not_listed(
+    pool: Sequence[ServerEntry], known: AbstractSet[str], members: Sequence[FrontEndView]
+) -> Refusal | None:
     for entry in pool:
-        if entry.name not in known or entry.endpoint != endpoint(entry.name):
+        is_known = entry.registered or entry.endpoint == endpoint(entry.name)
+        if entry.name not in known or not is_known:
             return Refusal(
                 expected="a zone of the front-ends in the stack's config",
                 seen=f"zone server {entry.id} {entry.name} at {entry.endpoint}",
-                remedy=f"add {entry.name} to opennebula-ha:frontends with the endpoint"
-                f" {endpoint(entry.name)}, or take it out of the zone",
+                remedy=_how_to_list(entry, pool, members),
             )
     return None
+
+
+def _how_to_list(
+    entry: ServerEntry, pool: Sequence[ServerEntry], members: Sequence[FrontEndView]
+) -> str:
+    host = host_in(entry.endpoint)
+    if not host:
+        return (
+            f"this program asks oned at {endpoint('NAME')} alone: register the server with such an"
+            " endpoint, or take it out of the zone"
+        )
+    said = f"zone_server: {_in_yaml(entry.name)}"
+    others = {other.name for other in pool if other is not entry}
+    runs_it = [one.name for one in members if one.server_id == entry.id and one.name not in others]
+    if runs_it:
+        return (
+            f"if it is {runs_it[0]}, which has SERVER_ID {entry.id}, add the line '{said}' to"
+            f" {runs_it[0]} in opennebula-ha:frontends; otherwise take it out of the zone"
+        )
+    name = next((one for one in (host, entry.name) if _is_host_name(one)), "NAME")
+    address = host if is_address(host) else "ADDRESS"
+    further = "" if host in (name, address) else f", {said}"
+    return (
+        f"add {entry.name} to opennebula-ha:frontends with the line"
+        f" '{name}: {{address: {address}{further}}}', or take it out of the zone"
+    )
+
+
+def _is_host_name(text: str) -> bool:
+    """Whether a front-end may have that name in the stack."""
+    return not is_address(text) and bool(re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", text))
+
+
+def _in_yaml(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", text) else f'"{text}"'
 
 
 def _names(hosts: Sequence[FrontEndView]) -> str:

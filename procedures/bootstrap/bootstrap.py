@@ -24,7 +24,7 @@ from opennebula.membership.steps import (
     ZoneStep,
 )
 from opennebula.membership.zone import plan_zone
-from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint, grpc_endpoint
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
 from procedures import zone_leader
 from procedures.bootstrap.restore import KeptDump, restore
 from procedures.context import Access
@@ -287,13 +287,13 @@ class _Bootstrapping:
         api = answering(self._access, self._hosts[first])
         try:
             # Read again: an interrupted run may have entered some.
-            listed = {entry.name for entry in api.servers()}
+            listed = {entry.name for entry in self._access.named(api.servers())}
             for name in missing:
                 if name not in listed:
-                    api.add_server(name, endpoint(name), grpc_endpoint(name))
+                    api.add_server(name, endpoint(name), self._zone.grpc_of(name))
             if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
                 api.set_endpoint(self._zone.endpoint, self._zone.grpc)
-            self._pool = api.servers()
+            self._pool = self._access.named(api.servers())
         except ApiError as error:
             raise HostError(
                 first,

@@ -5,11 +5,14 @@ marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from hosts.errors import HostError
 from hosts.models import Host
 from procedures.context import Access
-from procedures.parallel import on_each, side_by_side
+from procedures.parallel import HostErrors, on_each, side_by_side
 from procedures.specs import LoginKeysSpec
 
 
@@ -36,6 +39,59 @@ def ensure(access: Access, spec: LoginKeysSpec) -> None:
             for name in spec.hosts
             if desired[name] != seen[name]
         }
+    )
+    _try(access, spec)
+
+
+def _try(access: Access, spec: LoginKeysSpec) -> None:
+    """See that the keys let the accounts in. Raises HostError with sshd's own reason."""
+    hosts = spec.hosts
+
+    def try_from(host: Host) -> list[str]:
+        targets = [
+            f"{name} {other.address} {access.connection(other).port}"
+            for name, other in sorted(hosts.items())
+            if name != host.name
+        ]
+        variables = {"users": " ".join(spec.users), "targets": "\n".join(targets)}
+        output = access.run(host, "try_logins", variables=variables, exclusive=False)
+        return output.values["failed"].splitlines()
+
+    access.report("log in with the keys from each front-end to all others")
+    said: dict[tuple[str, str], dict[str, str]] = {}
+    for source, lines in on_each(hosts, try_from).items():
+        for line in lines:
+            user, target, text = (*line.split(" ", 2), "")[:3]
+            said.setdefault((target, user), {})[source] = text
+    if said:
+        reasons = on_each({name: hosts[name] for name, _ in said}, partial(refusals, access))
+        raise HostErrors(
+            [
+                _not_let_in(target, user, sources, reasons[target])
+                for (target, user), sources in sorted(said.items())
+            ]
+        )
+
+
+def refusals(access: Access, host: Host) -> str:
+    """What its sshd said lately about logins that it refused; nothing if it cannot be read."""
+    with suppress(HostError):
+        output = access.run(host, "refused_logins", exclusive=False)
+        return "; ".join(output.values["refused"].splitlines())
+    return ""
+
+
+def _not_let_in(target: str, user: str, sources: Mapping[str, str], reason: str) -> HostError:
+    names = ", ".join(sorted(sources))
+    seen = "; ".join(sorted({text for text in sources.values() if text})) or "a refusal"
+    return HostError(
+        target,
+        "log in from host to host",
+        expected=f"{user} of {names} to be let in as {user} of {target}",
+        seen=f"{seen}; {f'sshd on {target}: {reason}' if reason else 'its log says nothing'}",
+        remedy=f"correct that on {target} (AllowUsers and the like in sshd_config, owner and mode"
+        f" of the home folder and ~/.ssh, the account's shell), or take {user} out of"
+        " opennebula-ha:ensure_keys_for; then run again",
     )
 
 

@@ -9,7 +9,7 @@ from hosts.models import Host
 from opennebula import conf
 from opennebula.database import DatabaseSection
 from opennebula.membership.observed import FrontEndView
-from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry
+from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, named
 from procedures.facts.traces import Traces
 from procedures.install.storage import Storage
 
@@ -163,6 +163,10 @@ class Facts:
     """The database that its data come to from SQLite, while they do: see convert_database.py."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
+    has_grpc_port: bool = True
+    """Something listens at oned's gRPC port, as far as that is known."""
+    front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False, repr=False)
+    """See ``Access``: zone servers are called after them."""
 
     @property
     def database(self) -> DatabaseSection:
@@ -200,8 +204,8 @@ class Facts:
 
     @property
     def pool(self) -> tuple[ServerEntry, ...]:
-        """The zone's servers as this host's database has them."""
-        return pool_of(self.zone_body)
+        """The zone's servers as this host's database has them, named after their front-ends."""
+        return named(pool_of(self.zone_body), self.front_ends.values())
 
     @property
     def zone_endpoint(self) -> str:

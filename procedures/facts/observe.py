@@ -8,7 +8,7 @@ from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.families import FAMILIES
 from opennebula.packages import FEATURES
-from opennebula.zone import RaftStatus, ZoneView
+from opennebula.zone import RaftStatus, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.report import TYPICAL, read
@@ -41,7 +41,7 @@ def facts(
         # Of a large database each checksum is a whole reading.
         timeout=600 if checksums else 120,
     )
-    found = read(host, names, output)
+    found = read(host, names, output, access.front_ends)
     if checksums and not found.checksums and set(found.traces.objects) >= TYPICAL:
         # Two that say nothing would compare as equal.
         raise HostError(
@@ -154,13 +154,14 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     if known is None:
         return ZoneView((), {})
     try:
-        pool = access.api(hosts[known]).servers()
+        pool = access.named(access.api(hosts[known]).servers())
     except ApiError:
         return ZoneView((), {})
     for entry in pool:
         if entry.name not in hosts:
             with contextlib.suppress(ApiError, HostError):
-                answered[entry.name] = access.api(hosts[known], of=entry.name).raft_status()
+                at = host_in(entry.endpoint) or entry.name
+                answered[entry.name] = access.api(hosts[known], of=at).raft_status()
     view = ZoneView(pool, answered)
     return view if view.leader() else ZoneView((), answered)
 

@@ -58,6 +58,8 @@ done
 if [ -e "$staged/new/version" ]; then
     tell staged "$(cat "$staged"/{new/version,schema,old/version})"
 fi
+# It listens there before it counts as active.
+tell grpc "$(ss -Hltn 'sport = :2634' 2>/dev/null || echo unknown)"
 oned() { awk -F= -v name="$1" '$1 == "" {exit} $1 == name {print $2}' <<<"$shown"; }
 tell active "$(oned ActiveState)"
 # It reads its configuration as it starts, some seconds before it counts as active.

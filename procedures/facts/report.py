@@ -15,16 +15,21 @@ from procedures.facts.facts import Address, Dump, Facts, File, KeyFile, Package,
 from procedures.install import storage
 
 
-def read(host: Host, names: Iterable[str], output: Output) -> Facts:
-    """The facts that observe.sh reported, asked for these names. Raises HostError."""
+def read(host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]) -> Facts:
+    """The facts that observe.sh reported, asked for these names. Raises HostError.
+
+    ``front_ends``: see ``Access``.
+    """
     with reading_answer(host.name, "observe"):
-        found = _read(host, names, output)
+        found = _read(host, names, output, front_ends)
         # What is read of these texts later can be read.
         _ = (found.pool, found.zone_endpoint, found.database)
         return found
 
 
-def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
+def _read(
+    host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]
+) -> Facts:
     values = output.values
     for text in ("oned", "next"):
         _check_conf(host, values.get(text, ""))
@@ -90,6 +95,8 @@ def _read(host: Host, names: Iterable[str], output: Output) -> Facts:
         converting=values.get("converting", "").strip(),
         storage=storage.parse(values),
         traces=seen,
+        has_grpc_port=values.get("grpc", "unknown") != "",
+        front_ends=front_ends,
     )
 
 

@@ -162,7 +162,9 @@ def _observe(
                 exclusive=False,
                 timeout=600 if compare else 60,
             )
-            return read_snapshot(host, read(host, tuple(hosts), output), output.values)
+            return read_snapshot(
+                host, read(host, tuple(hosts), output, access.front_ends), output.values
+            )
         except HostError as error:
             return Snapshot(host, fault=error)
 

@@ -16,7 +16,6 @@ from opennebula.zone import (
     endpoint,
     faults,
     following,
-    grpc_endpoint,
     quorum,
 )
 from procedures import health, zone_leader
@@ -315,9 +314,10 @@ class Join:
 
         def register(api: Api) -> ServerEntry:
             # A call that failed may have been taken all the same: the pool decides.
-            if all(entry.name != name for entry in api.servers()):
-                api.add_server(name, endpoint(name), grpc_endpoint(name))
-            return next(entry for entry in api.servers() if entry.name == name)
+            if all(entry.name != name for entry in self._access.named(api.servers())):
+                api.add_server(name, endpoint(name), self._zone.grpc_of(name))
+            pool = self._access.named(api.servers())
+            return next(entry for entry in pool if entry.name == name)
 
         return zone_leader.at_leader(
             self._access,

@@ -8,7 +8,7 @@ from hosts.models import Host
 from opennebula.api import Api, ApiError
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import Refusal
-from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView
+from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
@@ -209,7 +209,11 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """The other servers whose oned is silent, and whose host does not answer either."""
-    silent = [e.name for e in view.pool if e.name not in {*view.statuses, name}]
+    silent = {
+        e.name: host_in(e.endpoint) or e.name
+        for e in view.pool
+        if e.name not in {*view.statuses, name}
+    }
     connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
@@ -236,7 +240,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
     def delete(api: Api) -> None:
         # A call that failed may have been taken all the same: the pool decides.
-        if any((item.id, item.name) == (entry.id, entry.name) for item in api.servers()):
+        if any((item.id, item.endpoint) == (entry.id, entry.endpoint) for item in api.servers()):
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"

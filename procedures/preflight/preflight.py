@@ -110,7 +110,11 @@ def _look(
         )
         received = sent + time.monotonic() - begun
         _require_forwarding(access, host)
-        known = read(host, change.spec.hosts, output) if "machine_id" in output.values else None
+        known = (
+            read(host, change.spec.hosts, output, access.front_ends)
+            if "machine_id" in output.values
+            else None
+        )
         with reading_answer(host.name, "preflight"):
             return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
@@ -135,7 +139,7 @@ def _targets(change: StackChange, source: str, ssh: Mapping[str, int]) -> list[s
     found = []
     for target, host in sorted(change.spec.hosts.items()):
         is_new = bool(change.new & {source, target})
-        core = (ssh[target], ports.ONED) if is_new else ()
+        core = (ssh[target], *change.spec.core_ports) if is_new else ()
         features = change.spec.reachable if is_new else change.added
         knocked = (*core, *(ports.FEATURES[name] for name in features))
         if target != source:

@@ -198,7 +198,7 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
             opennebula-{fireedge,flow,gate,form}.service
         cat /etc/systemd/system/{service,opennebula*.service}.d/*.conf
     } 2>/dev/null | tr ' "'\\' '\\n\\n\\n' | sed 's/^Environment=//' |
-        grep -iE '^(https?|all|no)_proxy=' | awk '!seen[$0]++' || true""",
+        grep -iE '^(https?|all|no|grpc)_proxy=' | awk '!seen[$0]++' || true""",
         lambda text: dict(line.partition("=")[::2] for line in text.splitlines()),
         default={},
         hidden=True,

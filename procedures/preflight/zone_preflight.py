@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
+from opennebula.api import ApiError
 from opennebula.membership.join import plan_join
 from opennebula.membership.leave import check_shrink
 from opennebula.membership.observed import FrontEndView, Refusal
 from opennebula.membership.steps import Adopt
 from opennebula.membership.zone import plan_zone
-from opennebula.zone import RaftStatus, ServerEntry, ZoneView
+from opennebula.zone import RaftStatus, ServerEntry, ZoneView, host_in
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
@@ -81,6 +82,9 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     except HostError as error:
         return Foreseen((error,))
     views = [front_end.view(answers.get(name)) for name, front_end in known.items()]
+    misled = list(_of_endpoints(access, change, view))
+    if misled:
+        return Foreseen(tuple(misled))
     foreseen = replace(
         judge(change, views, view, access.secrets.one_pass),
         leaving=names_of_leaving(
@@ -94,6 +98,37 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
         # Its data are about to be moved, as the config says.
         return replace(foreseen, adopted=frozenset())
     return foreseen
+
+
+def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterator[HostError]:
+    """The registered endpoint of a server that is new to the stack leads to that server.
+
+    One that has the front-end's name or address does; of any other the leader's host is asked.
+    """
+    leader = change.hosts.get(view.leader() or "")
+    if leader is None:
+        return
+    for entry in view.pool:
+        host = change.hosts.get(entry.name)
+        at = host_in(entry.endpoint)
+        if host is None or entry.name not in change.new or at in (host.name, host.address):
+            continue
+        try:
+            found = access.api(leader, of=at).raft_status().server_id
+        except (ApiError, HostError) as error:
+            seen = f"asked from {leader.name}: {error}"
+        else:
+            if found == entry.id:
+                continue
+            seen = f"SERVER_ID {found} there"
+        yield HostError(
+            entry.name,
+            "see that a zone server is at its registered endpoint",
+            expected=f"server {entry.id} {entry.registered} at {entry.endpoint}",
+            seen=seen,
+            remedy=f"correct what {at} resolves to, or zone_server of {entry.name} in"
+            " opennebula-ha:frontends; then run again",
+        )
 
 
 def judge(

@@ -15,6 +15,7 @@ from hosts.errors import HostError, no_room
 from hosts.models import Host
 from procedures import oned_service
 from procedures.context import Access
+from procedures.credentials.login_keys import refusals
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import side_by_side
@@ -125,8 +126,28 @@ def _send(
         for host in targets:
             if full := access.connection(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
+        if "Permission denied" in error.seen:
+            raise _not_let_in(access, source, targets, error) from None
         raise
     return output.values["dump"]
+
+
+def _not_let_in(
+    access: Access, source: Host, targets: Sequence[Host], error: HostError
+) -> HostError:
+    """The same error with what the sshds there say of it."""
+    said = {host.name: refusals(access, host) for host in targets if host.name in error.seen}
+    reasons = "; ".join(f"sshd on {name}: {text}" for name, text in said.items() if text)
+    names = ", ".join(said)
+    return HostError(
+        names,
+        error.step,
+        expected=f"the login from {source.name}, with a key for this transfer alone",
+        seen=f"{error.seen}; {reasons or 'the log of sshd there says nothing'}",
+        remedy=f"let {access.connection(source).user} of {source.name} ({source.address}) in on"
+        f" {names}: AllowUsers and the like in sshd_config, owner and mode of the home folder and"
+        " ~/.ssh; then run again",
+    )
 
 
 def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:

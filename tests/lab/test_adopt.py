@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,19 +12,53 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import only
 from tests.lab.operators import DB_PASSWORD, Operator, Run, config
-from tests.lab.zones import assert_survives, assert_whole, connections, data, footprint, servers
+from tests.lab.zones import (
+    assert_survives,
+    assert_whole,
+    connections,
+    data,
+    footprint,
+    one,
+    servers,
+)
 
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
+REGISTERED = {
+    "n1a1": ("10.2.50.10", "10.2.50.10"),
+    "n1a2": ("n1a2.example.org", "n1a2.example.org"),
+    "n1a3": ("Front_End_3", "N1A3_One"),
+}
+"""NAME of each zone server, and the host in its endpoint."""
+LOGIN = "10.2.50.111"
+"""Where the operator's machine logs in to n1a2, and no other front-end does."""
+NOT_FROM_OUTSIDE = """
+table inet filter {
+    chain input {
+        type filter hook input priority 0
+        ip saddr 10.2.50.1 ip daddr 10.2.50.11 tcp dport 22 drop
+    }
+}
+"""
 Site = tuple[Lab, Operator]
 
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host."""
+    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host.
+
+    They are registered in three ways, and the second one lets nobody from outside in at its address
+    in the zone.
+    """
     lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
-    by_hand(lab)
+    by_hand(lab, REGISTERED)
+    second = lab.host("n1a2")
+    added = second.run(f"ip address add {LOGIN}/24 dev eth0")
+    assert added.returncode == 0, added.stderr
+    records = lab.known_hosts.read_text()
+    lab.known_hosts.write_text(records.replace(f"{second.address},", f"{second.address},{LOGIN},"))
+    second.firewall(NOT_FROM_OUTSIDE)
     for host in lab.hosts:
         made = host.run(
             f"mysql -e \"CREATE USER oneadmin@'%' IDENTIFIED BY '{DB_PASSWORD}';"
@@ -31,19 +66,37 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
         )
         assert made.returncode == 0, made.stderr
     assert_whole(lab, NAMES)
-    yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["frontends"] = front_ends(operator)
+    yield lab, operator
+
+
+def front_ends(operator: Operator) -> dict[str, Any]:
+    """All of them, as the config has to say them."""
+    listed = operator.list_of(NAMES)
+    listed["n1a2"]["ssh"] = {"address": LOGIN}
+    listed["n1a3"]["zone_server"] = "Front_End_3"
+    return listed
 
 
 def test_a_list_that_lacks_servers_of_the_zone_is_refused(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     before = trace(lab)
     careless = Operator(lab, tmp_path, front_ends=["n1a2"])
-    careless.config |= {"force_ha": True}
+    all_of_them = front_ends(careless)
+    careless.config |= {"force_ha": True, "frontends": {"n1a2": all_of_them["n1a2"]}}
     message = only(careless.up(), "n1a2")
-    assert "add n1a1 to opennebula-ha:frontends" in message.remedy
+    assert "with the line 'NAME: {address: 10.2.50.10}'" in message.remedy
     assert trace(lab) == before
     assert "opennebula:Installation" not in careless.state()
-    careless.config["frontends"] = careless.list_of(NAMES)
+    # A name that nobody of the stack has: the message has the line that says whose it is.
+    del all_of_them["n1a3"]["zone_server"]
+    careless.config["frontends"] = all_of_them
+    message = only(careless.up(), ", ".join(NAMES))
+    assert message.seen == "zone server 2 Front_End_3 at http://N1A3_One:2633/RPC2"
+    assert "add the line 'zone_server: Front_End_3' to n1a3" in message.remedy
+    assert trace(lab) == before
+    careless.config["frontends"] = front_ends(careless)
     run = careless.up()
     assert run.ok, run.output
     assert trace(lab) == before
@@ -79,7 +132,7 @@ def test_the_first_up_changes_nothing(site: Site) -> None:
 def test_it_is_observed_for_as_long_as_the_config_says(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     observer = Operator(lab, tmp_path, front_ends=NAMES)
-    observer.config["adopt"] = "observe"
+    observer.config |= {"adopt": "observe", "frontends": front_ends(observer)}
     before = trace(lab)
     run = observer.up()
     assert run.ok, run.output
@@ -115,6 +168,10 @@ def test_the_next_up_does_what_the_preview_said(site: Site) -> None:
     run = operator.up()
     assert run.ok, run.output
     assert_whole(lab, NAMES)
+    # Under the names of before.
+    shown = one(lab.host("n1a1"), "onezone show 0")
+    assert all(name in shown for name, _ in REGISTERED.values())
+    assert {server["name"] for server in operator.outputs()["servers"]} == set(NAMES)
     assert {host.name: data(host).count("INSERT INTO `user_pool`") for host in lab.hosts} == users
     # Each server restarts once, with its changed configuration.
     assert {name: starts(lab)[name] - started[name] for name in NAMES} == dict.fromkeys(NAMES, 1)

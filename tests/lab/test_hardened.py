@@ -168,6 +168,17 @@ def test_it_is_rolled_and_no_hook_restarts_another_oned(site: Site) -> None:
     with config(operator, features=features):
         operator.config["ensure_keys_for"] = ["ubuntu"]
         operator.config["features"] = features
+        # The logins that the keys are for are tried, and sshd's own log says what is wrong.
+        denied = "DenyUsers ubuntu@10.2.50.10"
+        hardened.sshd(lab.host("n1a3"), denied)
+        message = only(operator.up(), "n1a3")
+        assert message.step == "log in from host to host"
+        assert message.expected == "ubuntu of n1a1 to be let in as ubuntu of n1a3"
+        assert "User ubuntu from 10.2.50.10 not allowed" in message.seen
+        do(
+            lab.host("n1a3"),
+            f"sed -i '/^{denied}/d' /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh",
+        )
         run = operator.up()
         assert run.ok, run.output
         assert {name: started(lab, name) for name in THREE} == starts

@@ -18,7 +18,8 @@ from tests.lab.zones import assert_whole, data, footprint
 
 pytestmark = pytest.mark.lab
 
-NAMES = ["n1a1", "n1a2", "n1a3"]
+NAMES = ["n1a1", "n1a2", "n1a3", "n1a4"]
+"""As many as most inventories have that are not odd."""
 INVENTORY = """
 all:
   vars:
@@ -40,7 +41,8 @@ frontend:
   hosts:
     n1a1: {{ansible_host: 10.2.50.10}}
     n1a2: {{ansible_host: 10.2.50.11}}
-    {third}: {{ansible_host: 10.2.50.12}}
+    {third}: {{ansible_host: {address}}}
+    n1a4: {{ansible_host: 10.2.50.13}}
 node:
   hosts: {{k1: {{ansible_host: 10.2.50.20}}}}
 """
@@ -48,9 +50,9 @@ node:
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host."""
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
-    by_hand(lab)
+    """Four servers of a zone that was built by hand, with what one-deploy leaves on a host."""
+    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
+    by_hand(lab, {host.name: (host.name, host.address) for host in lab.hosts})
     for host in lab.hosts:
         made = host.run(
             f"mysql -e \"CREATE USER oneadmin@'%' IDENTIFIED BY '{DB_PASSWORD}';"
@@ -66,7 +68,9 @@ def trace(lab: Lab) -> list[str]:
     return [text for host in lab.hosts for text in (footprint(host), data(host))]
 
 
-def converted(lab: Lab, folder: Path, third: str = "n1a3", prefix: int = 24) -> str:
+def converted(
+    lab: Lab, folder: Path, third: str = "n1a3", address: str = "10.2.50.12", prefix: int = 24
+) -> str:
     """Convert an inventory of that zone with a look at it; the report."""
     folder.mkdir(exist_ok=True)
     text = INVENTORY.format(
@@ -77,6 +81,7 @@ def converted(lab: Lab, folder: Path, third: str = "n1a3", prefix: int = 24) -> 
         db_password=DB_PASSWORD,
         prefix=prefix,
         third=third,
+        address=address,
     )
     (folder / "inventory.yml").write_text(text, encoding="utf-8")
     return convert(lab, folder, "--look", "inventory.yml")
@@ -97,7 +102,7 @@ def convert(lab: Lab, folder: Path, *arguments: str) -> str:
 
 def test_a_look_names_the_differences_and_changes_nothing(lab: Lab, tmp_path: Path) -> None:
     before = trace(lab)
-    report = converted(lab, tmp_path, third="n1a9", prefix=16)
+    report = converted(lab, tmp_path, third="n1a9", address="10.2.50.19", prefix=16)
     assert "one_vip_cidr" in report.partition("running zone differs:")[2]
     assert "10.2.50.86/24, the stack has /16" in report
     assert "n1a3 is a server of the zone, but not in the stack" in report

@@ -1,6 +1,7 @@
 """What a zone in a lab looks like from its hosts, past the program under test."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Server:
 
     id: int
     name: str
+    """That of the lab host that its endpoint leads to, however it is registered."""
     state: str
     term: int
     index: int
@@ -87,7 +89,7 @@ END"""
     return [
         Server(
             int(item["ID"]),
-            item["NAME"],
+            _lab_host(item),
             states.get(item.get("STATE", ""), "error"),
             *(int(item.get(name) or -1) for name in ("TERM", "LOG_INDEX", "COMMIT")),
         )
@@ -98,6 +100,14 @@ END"""
 def zone_entry(host: LabHost) -> str:
     """The zone's entry as that host's own oned has it."""
     return call(host, "one.zone.info", 0)
+
+
+def _lab_host(item: Mapping[str, str]) -> str:
+    name = re.match(r"http://(n\d+a\d+)", item["ENDPOINT"], re.IGNORECASE)
+    address = re.match(r"http://10\.2\.50\.(\d+):", item["ENDPOINT"])
+    if address:
+        return f"n1a{int(address[1]) - 9}"
+    return name[1].lower() if name else item["NAME"]
 
 
 def holders(lab: Lab) -> list[str]:

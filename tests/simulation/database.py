@@ -16,6 +16,7 @@ class Content:
     """What the log brings to every server alike, but for the writes of users."""
 
     pool: Pool = ()
+    """Under the hosts' names; what somebody registered under another name has that, too."""
     name: str = "OpenNebula"
     endpoint: str = "http://localhost:2633/RPC2"
     grpc: str = "localhost:2634"
@@ -105,7 +106,7 @@ class Database:
     def zone_body(self) -> str:
         """The zone's row as oned writes it."""
         servers = "".join(
-            f"<SERVER><ID>{one.id}</ID><NAME>{escape(one.name)}</NAME>"
+            f"<SERVER><ID>{one.id}</ID><NAME>{escape(one.registered or one.name)}</NAME>"
             f"<ENDPOINT>{escape(one.endpoint)}</ENDPOINT>"
             f"<ENDPOINT_GRPC>{escape(one.grpc)}</ENDPOINT_GRPC></SERVER>"
             for one in self.pool

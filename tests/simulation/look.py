@@ -41,12 +41,14 @@ def files(host: SimHost, paths: Iterable[str]) -> str:
 def with_body(content: Content, body: str) -> Content:
     """The content with that row of the zone."""
     zone = ET.fromstring(body)  # noqa: S314 - written by the simulation
+    known = {one.registered: one.name for one in content.pool if one.registered}
     pool = tuple(
         ServerEntry(
             int(one.findtext("ID", "")),
-            one.findtext("NAME", ""),
+            known.get(one.findtext("NAME", ""), one.findtext("NAME", "")),
             one.findtext("ENDPOINT", ""),
             one.findtext("ENDPOINT_GRPC", ""),
+            one.findtext("NAME", "") if one.findtext("NAME", "") in known else "",
         )
         for one in zone.iterfind("SERVER_POOL/SERVER")
     )

@@ -210,7 +210,8 @@ class SimApi:
         return run.site.status(host.name)
 
     def servers(self) -> tuple[ServerEntry, ...]:
-        return tuple(sorted(self._content().pool, key=lambda entry: entry.id))
+        pool = sorted(self._content().pool, key=lambda entry: entry.id)
+        return tuple(replace(e, name=e.registered or e.name, registered="") for e in pool)
 
     def zone(self) -> tuple[str, str, str]:
         content = self._content()

@@ -4,19 +4,21 @@ import contextlib
 import random
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from tests.simulation.builders import blank
+from tests.simulation.database import Pool
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.faults import Fault, How, every
 from tests.simulation.host import BEFORE, CONF, KEYS, NEXT, SSH, Dump, SimHost
-from tests.simulation.product import conf
-from tests.simulation.site import Site
+from tests.simulation.product import ServerEntry, conf, endpoint
+from tests.simulation.site import DOMAIN, Site
 
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 THREE, FIVE = Config.of(*NAMES[:3]), Config.of(*NAMES)
+TWO, FOUR = Config.of(*NAMES[:2], allow_even=True), Config.of(*NAMES[:4], allow_even=True)
 ALONE, ONE = Config.of("n1"), Config.of("n1", force_ha=True)
 
 
@@ -60,6 +62,32 @@ def one_with_content(*, running: bool) -> Operator:
 def adopted() -> Operator:
     """A zone whose state is lost."""
     return Operator(settled(THREE).site)
+
+
+def registered(operator: Operator) -> Operator:
+    """Somebody else registered the servers: by address, by a name of their domain, in capitals."""
+    changed: dict[str, Pool] = {}
+    for host in operator.site.hosts.values():
+        there = host.database
+        if there is None:
+            continue
+        if there.identity not in changed:
+            changed[there.identity] = tuple(
+                _otherwise(entry, operator.site.hosts[entry.name].address) for entry in there.pool
+            )
+        there.content = replace(there.content, pool=changed[there.identity])
+        operator.site.newest[there.identity] = changed[there.identity]
+    return operator
+
+
+def _otherwise(entry: ServerEntry, address: str) -> ServerEntry:
+    ways = (
+        (address, address),
+        (f"{entry.name}{DOMAIN}", f"{entry.name}{DOMAIN}"),
+        (f"Front_End_{entry.id}", entry.name.upper()),
+    )
+    registered, host = ways[entry.id % len(ways)]
+    return replace(entry, endpoint=endpoint(host), registered=registered)
 
 
 def one_is_blank() -> Operator:
@@ -114,6 +142,14 @@ SCENARIOS: dict[str, Scenario] = {
     "bootstrap one": Scenario(new, ALONE),
     "bootstrap one of high availability": Scenario(new, ONE),
     "adopt": Scenario(adopted, THREE),
+    "adopt what others registered": Scenario(lambda: registered(adopted()), THREE),
+    "shrink what others registered": Scenario(lambda: registered(settled(FIVE)), THREE),
+    "replace one that others registered": Scenario(
+        lambda: registered(one_is_gone()), Config.of("n1", "n2", "n4", lost=("n3",))
+    ),
+    "adopt an even number": Scenario(lambda: Operator(settled(FOUR).site), FOUR),
+    "grow from two": Scenario(lambda: settled(TWO), THREE),
+    "from four to three": Scenario(lambda: settled(FOUR), THREE),
     "convert one that no stack had": Scenario(lambda: one_with_content(running=True), THREE),
     "convert one that is stopped": Scenario(lambda: one_with_content(running=False), THREE),
     "grow": Scenario(lambda: settled(THREE), FIVE),

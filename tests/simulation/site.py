@@ -31,6 +31,7 @@ from tests.simulation.product import (
     quorum,
 )
 
+DOMAIN = ".example.org"
 _LED = [FEATURES[name] for name in LED]
 Change = Callable[[Content], Content]
 
@@ -106,6 +107,9 @@ class Site:
 
     def address_of(self, name: str, by: SimHost) -> str:
         """Where that name leads to, as a host sees it; empty: nowhere."""
+        if name.endswith(DOMAIN):
+            # That is the operator's own name service.
+            return self.hosts[name.removesuffix(DOMAIN)].address
         if name in by.names:
             return by.names[name]
         is_known = name == by.name or (self.has_name_service and name in self.hosts)

@@ -83,7 +83,8 @@ class Server:
         self.set_password(self.password)
         settings = "".join(f", {name} = {value}" for name, value in raft.items())
         (self.home / "etc/oned.conf").write_text(
-            f'LISTEN_ADDRESS = "127.0.0.1"\nPORT = {self.port}\nHOSTNAME = "{self.name}"\n'
+            f'LISTEN_ADDRESS = "127.0.0.1"\nPORT = {self.port}\nGRPC_PORT = 0\n'
+            f'HOSTNAME = "{self.name}"\n'
             f"DB = [ {self.database} ]\n"
             f'FEDERATION = [ MODE = "STANDALONE", ZONE_ID = 0, SERVER_ID = {server_id} ]\n'
             f"RAFT = [ LIMIT_PURGE = 100000{settings} ]\n"

@@ -105,7 +105,31 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an even number": (
         {"frontends": {"n1": {"address": "10.2.50.1"}, "n2": {"address": "10.2.50.2"}}},
-        "frontends: 2 front-ends tolerate no more failures than 1; list 1 or 3",
+        "frontends: 2 front-ends tolerate no more failures than 1; list 1 or 3; for a zone that"
+        " already runs with 2 servers, set allow_even: true",
+    ),
+    "two with one zone server": (
+        {
+            "frontends": {
+                "n1": {"address": "10.2.50.1", "zone_server": "One"},
+                "n2": {"address": "10.2.50.2", "zone_server": "One"},
+                "n3": {"address": "10.2.50.3"},
+            }
+        },
+        "frontends: several have zone_server One, which is one zone server",
+    ),
+    "a zone server that is no name": (
+        {"frontends": {"n1": {"address": "10.2.50.1", "zone_server": "a]"}}, "force_ha": True},
+        "frontends.n1.zone_server: expected the NAME of a zone server, as onezone show 0 prints it,"
+        " such as n1a1 or 10.2.50.10, saw a]",
+    ),
+    "a login at a URL": (
+        {
+            "frontends": {"n1": {"address": "10.2.50.1", "ssh": {"address": "ssh://n1"}}},
+            "force_ha": True,
+        },
+        "frontends.n1.ssh.address: expected an address or a host name, such as"
+        " n1a1.mgmt.example.org, saw ssh://n1",
     ),
     "an address twice": (
         {
@@ -553,8 +577,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "lost 29": (
         {"lost": ["-n1"]},
-        "lost.0: expected a host name of lower-case letters, digits and inner hyphens,"
-        " such as n1a1, saw -n1",
+        "lost.0: expected the NAME of a zone server, as onezone show 0 prints it, such as n1a1"
+        " or 10.2.50.10, saw -n1",
     ),
     "admin_pubkey 30": (
         {"admin_pubkey": f"-----BEGIN KEY-----\n{CANARY}"},
@@ -757,7 +781,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
                 "n4": {"address": "10.2.50.4"},
             }
         },
-        "frontends: 4 front-ends tolerate no more failures than 3; list 3 or 5",
+        "frontends: 4 front-ends tolerate no more failures than 3; list 3 or 5; for a zone that"
+        " already runs with 4 servers, set allow_even: true",
     ),
     "a front-end that is lost": (
         {"lost": ["n1a2"]},
@@ -1641,10 +1666,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another way to adopt": ({"adopt": "yes"}, "adopt: expected 'observe', saw yes"),
     "lost front-ends as a text": ({"lost": "n1a4"}, "lost: expected a list"),
-    "a lost front-end in capitals": (
-        {"lost": ["N1A4"]},
-        "lost.0: expected a host name of lower-case letters, digits and inner hyphens,"
-        " such as n1a1, saw N1A4",
+    "an even number that is no boolean": (
+        {"allow_even": "maybe"},
+        "allow_even: expected true or false, saw maybe",
+    ),
+    "gRPC that is no boolean": (
+        {"register_grpc": "maybe"},
+        "register_grpc: expected true or false, saw maybe",
     ),
     "degraded as a word": (
         {"allow_degraded": "ok"},

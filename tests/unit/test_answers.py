@@ -140,7 +140,7 @@ def as_told(told: Mapping[str, str]) -> Output:
 
 
 def test_the_sample_is_read_whole() -> None:
-    seen = report.read(HOST, ["n1a1"], as_told(TOLD))
+    seen = report.read(HOST, ["n1a1"], as_told(TOLD), {})
     assert (seen.has_content, seen.log_index, seen.server_id) == (True, 12, -1)
     assert [entry.name for entry in seen.pool] == ["n1a1"]
     assert read_probe(TOLD, 1000, 1003).login == "ubuntu"
@@ -150,7 +150,7 @@ def test_the_sample_is_read_whole() -> None:
 @given(answers())
 def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     try:
-        seen = report.read(HOST, ["n1a1"], as_told(told))
+        seen = report.read(HOST, ["n1a1"], as_told(told), {})
     except HostError as error:
         assert error.host == "n1a1"
         assert len(str(error)) < 5000
@@ -179,7 +179,7 @@ def test_a_database_of_which_part_of_the_answer_is_lost_is_not_taken_for_an_empt
 ) -> None:
     told = {name: value for name, value in TOLD.items() if name != lost}
     with pytest.raises(HostError) as caught:
-        report.read(HOST, [], as_told(told))
+        report.read(HOST, [], as_told(told), {})
     assert caught.value.step == "observe"
 
 

@@ -36,6 +36,9 @@ class Hosts:
 
     changes: Event = field(default_factory=Event)
 
+    def report(self, _text: str) -> None:
+        """Nobody listens."""
+
     def connection(self, _host: Host) -> Connection:
         return Connection()
 
@@ -49,7 +52,9 @@ class Hosts:
         elif variables.get("action") == "withdraw":
             self.withdrawn |= {(host.name, variables["server"])}
         keys = {f"public_{n}": f"key {user}" for n, user in enumerate("ab")}
-        look = dict.fromkeys(("fault", "bundle", "site", "linked", "enabled", "active"), "")
+        look = dict.fromkeys(
+            ("fault", "bundle", "site", "linked", "enabled", "active", "failed"), ""
+        )
         return Output({**keys, **look})
 
 

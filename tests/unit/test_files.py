@@ -438,3 +438,21 @@ def test_our_hook_stays_for_those_who_run_it_still_and_nobody_else_s_is_touched(
     for file in leader.files(spec(), somebodys):
         text = somebodys.get(file.path, "")
         assert (file.edit(text), file.owner, file.mode) == (text, "", "")
+
+
+def test_a_hook_that_may_not_move_the_vip_is_named_and_gets_the_right() -> None:
+    (sudoers,) = [
+        file
+        for file in leader.files(spec(), {}, moves_addresses=False)
+        if file.path == leader.SUDOERS
+    ]
+    assert "oneadmin ALL=(root) NOPASSWD: /usr/sbin/ip address *" in sudoers.edit("")
+    assert [text for text in sudoers.differences("", "") if "no hook can move a VIP" in text]
+    # What was given stays; where the package's own file allows it, nothing is given.
+    for present, given in ((sudoers.edit(""), True), ("", False)):
+        (file,) = [
+            one
+            for one in leader.files(spec(), {leader.SUDOERS: present})
+            if one.path == leader.SUDOERS
+        ]
+        assert ("ip address" in file.edit(present)) is given

@@ -168,6 +168,8 @@ def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
 class Answers:
     """Servers that hand calls on, or cannot for a while; the API is one and the same for all."""
 
+    named = staticmethod(tuple)
+
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
         self.report = lambda said: None

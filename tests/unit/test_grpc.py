@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
+from hosts.errors import HostError
 from opennebula.api import Api, has_grpc
 from opennebula.zone import ServerEntry, endpoint
+from procedures import health
 from procedures.facts.facts import pool_of
+from procedures.preflight.checks import findings
+from procedures.preflight.checks.grpc import grpc
+from procedures.preflight.context import Finding, HostReport, StackChange, Weight
+from procedures.preflight.preflight import _targets
+from procedures.preflight.probe import Listener
 from procedures.specs import ZoneSpec
 from procedures.vip.virtual_ip import endpoint_differences
+from tests.unit.test_preflight import NAMES, SSHD, bare, looks, seen, settled, site, spec
 from tests.unit.test_procedures import facts, installed
 
 BODY = (
@@ -55,6 +63,14 @@ def test_it_is_written_where_opennebula_has_it(version: str, has_it: bool) -> No
     assert 'ENDPOINT = "http://n1:2633/RPC2"' in oned.written[0]
 
 
+def test_servers_are_registered_with_it_only_where_the_config_says_so() -> None:
+    # Raft sets no time limit for what it asks by gRPC: it costs 25 s of a failover.
+    assert ZONE.grpc_of("n1") == ""
+    assert ZONE.model_copy(update={"register_grpc": True}).grpc_of("n1") == "n1:2634"
+    # Nothing in the state, so that a state of before is no change.
+    assert "register_grpc" not in ZONE.model_dump(mode="json", exclude_none=True)
+
+
 @pytest.mark.parametrize(
     ("where", "grpc"),
     [
@@ -90,3 +106,78 @@ def test_another_one_of_the_zone_is_drift(there: str, version: str, drift: list[
     assert endpoint_differences(ZONE, seen, "n1") == [
         f"the zone's ENDPOINT_GRPC: {x}" for x in drift
     ]
+
+
+def health_of(**changes: Any) -> str:
+    """What the health check says of such a server."""
+    packages = installed() | {"opennebula": installed()["opennebula"].__class__("7.2.0-1")}
+    seen = facts("n1", **{"packages": packages, "active": True, "has_grpc_port": False, **changes})
+    try:
+        health._speak_grpc({"n1": seen})
+    except HostError as error:
+        return error.seen
+    return ""
+
+
+def test_the_health_check_sees_an_oned_that_does_not_listen_there() -> None:
+    assert health_of() == "no listener"
+    assert health_of(has_grpc_port=True) == ""
+    assert health_of(active=False) == ""
+    assert health_of(oned_conf="GRPC_PORT = 2700\n") == ""
+    assert health_of(oned_conf="GRPC_PORT = 2634\n") == "no listener"
+    old = {"opennebula": installed()["opennebula"].__class__("7.0.1-1")}
+    assert health_of(packages=installed() | old) == ""
+
+
+def adopting(entry: str, *, register_grpc: bool, version: str = "7.2") -> list[Finding]:
+    wanted = spec("n1a1", version=version, register_grpc=register_grpc or None)
+    body = f"<ZONE><SERVER_POOL><SERVER><ID>0</ID><NAME>n1a1</NAME>{entry}</SERVER></SERVER_POOL>"
+    there = HostReport(bare(), settled(zone_body=f"{body}</ZONE>"))
+    return list(grpc(site({"n1a1": there}, wanted)))
+
+
+HAS_IT = "<ENDPOINT_GRPC>n1a1:2634</ENDPOINT_GRPC>"
+
+
+@pytest.mark.parametrize(
+    ("entry", "register_grpc", "said"),
+    [
+        ("", False, ""),
+        (HAS_IT, True, ""),
+        (HAS_IT, False, "a new leader takes about 30 s, not 6 s"),
+        ("", True, "followers refuse gRPC calls"),
+    ],
+)
+def test_entries_that_no_call_changes_are_warned_of(
+    entry: str, register_grpc: bool, said: str
+) -> None:
+    found = adopting(entry, register_grpc=register_grpc)
+    assert [said in one.error.seen for one in found] == ([True] if said else [])
+    assert all(one.weight is Weight.WARNING for one in found)
+    assert adopting(entry, register_grpc=register_grpc, version="7.0") == []
+
+
+@pytest.mark.parametrize(
+    ("register_grpc", "weight"), [(True, Weight.REFUSAL), (False, Weight.WARNING)]
+)
+def test_its_port_is_checked_beforehand(register_grpc: bool, weight: Weight) -> None:
+    wanted = spec(register_grpc=register_grpc or None)
+    deaf = seen("n1a1", reached={**bare("n1a1").reached, ("10.2.50.11", 2634): "no answer"})
+    (found,) = findings(site(looks(n1a1=deaf), wanted))
+    assert (found.weight, found.error.seen) == (
+        weight,
+        "from n1a1 to n1a2 port 2634 (gRPC): no answer",
+    )
+    taken = {22: SSHD, 2634: Listener("squatter", ("127.0.0.1",))}
+    (found,) = findings(site(looks(n1a1=seen("n1a1", listening=taken)), wanted))
+    assert found.error.seen == "squatter at 2634"
+    old = spec(version="7.0")
+    assert findings(site(looks(n1a1=seen("n1a1", listening=taken)), old)) == []
+    assert "2634" in "".join(_targets(StackChange(wanted, None), "n1a1", dict.fromkeys(NAMES, 22)))
+
+
+def test_a_proxy_for_grpc_counts_where_raft_asks_by_it() -> None:
+    proxied = seen("n1a1", environment={"grpc_proxy": "http://10.9.9.9:3128"})
+    assert findings(site(looks(n1a1=proxied), spec())) == []
+    (found,) = findings(site(looks(n1a1=proxied), spec(register_grpc=True)))
+    assert found.error.seen == "grpc_proxy=http://10.9.9.9:3128"

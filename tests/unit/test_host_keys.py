@@ -10,7 +10,7 @@ import pytest
 
 from hosts import host_keys
 from hosts.errors import HostError
-from hosts.models import Host, SshSettings, parse_hops
+from hosts.models import Host, HostSsh, SshSettings, parse_hops
 
 
 def new_key() -> paramiko.PKey:
@@ -201,3 +201,11 @@ def test_a_bastion_is_a_host_with_or_without_user_and_port(
 def test_a_bastion_of_any_other_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_hops(text)
+
+
+def test_the_record_is_that_of_the_address_at_which_this_machine_logs_in(file: Path) -> None:
+    key = new_key()
+    host = HOST.model_copy(update={"ssh": HostSsh(address="192.0.2.10")})
+    settings = written(file, f"192.0.2.10 {line(key)}\n")
+    assert host_keys.known_key(host, 22, settings) == line(key)
+    assert host_keys.known_key(HOST, 22, settings) is None

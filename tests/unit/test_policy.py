@@ -14,7 +14,7 @@ import yaml
 from tests.unit.test_graph import build
 
 ROOT = Path(__file__).parents[2]
-WORKFLOWS = sorted((ROOT / ".github" / "workflows-example").glob("*.yml"))
+WORKFLOWS = sorted((ROOT / "docs" / "workflows").glob("*.yml"))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ STRANGER = "02:00:00:00:00:99"
 ANY = "0.0.0.0"
 SSHD = Listener("sshd", (ANY, "[::]"))
 FEATURES = ("gui", "flow")
-PORTS = (22, 2633, 2616, 2474)
+PORTS = (22, 2633, 2634, 2616, 2474)
 POOL = "".join(
     f"<SERVER><ID>{number}</ID><NAME>{name}</NAME><ENDPOINT/></SERVER>"
     for number, name in enumerate(NAMES)
@@ -714,6 +714,32 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
     assert one.error.step == "check the VIP's interface"
 
 
+@pytest.mark.parametrize(
+    ("address", "prefix", "interface", "weight"),
+    [
+        # A single address, and one on an interface that the stack names for the host.
+        (VIP, 32, "eth0", Weight.WARNING),
+        ("192.0.2.9", 24, "eth0", Weight.WARNING),
+        ("fd00:2:50::86", 128, "eth0", Weight.WARNING),
+        ("192.0.2.9", 24, "eth9", Weight.REFUSAL),
+        (VIP, 32, "eth9", Weight.REFUSAL),
+        # Another interface is in its subnet, or IPv6 is not set up.
+        (VIP, 24, "lo", Weight.REFUSAL),
+        ("fd00:2:50::86", 64, "eth0", Weight.REFUSAL),
+    ],
+)
+def test_a_vip_outside_of_the_subnet_is_warned_of_where_its_interface_is_there(
+    address: str, prefix: int, interface: str, weight: Weight
+) -> None:
+    vips = (Vip(address=address, prefix=prefix, interface=interface),)
+    found = findings(site(looks(), spec(vips={"n1a1": vips})))
+    assert [(one.weight, one.error.step) for one in found] == [
+        (weight, "check the VIP's interface")
+    ]
+    if weight is Weight.WARNING:
+        assert f"a route to {address} that follows the leader" in found[0].error.remedy
+
+
 def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
     moved = spec(vips=with_vip("10.2.50.87", "ens3"))
     stranger = {"10.2.50.87": STRANGER}
@@ -870,6 +896,7 @@ class Hosts:
     """Answers in the place of hosts; who is not there cannot be reached."""
 
     secrets = Secrets(one_pass="", db_password="")
+    front_ends: Mapping[str, Host] = {}
 
     def __init__(self, **told: dict[str, str]) -> None:
         self.told = told
@@ -932,7 +959,7 @@ def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> Non
     local = Hosts(**{name: values(name, reached="") for name in NAMES})
     check(local, spec(reachable=("gui",)), spec("n1a1", "n1a2", reachable=("gui",)))
     asked = [line.split()[1] for line in local.asked["n1a1"]["targets"].splitlines()]
-    assert asked == ["22", "2633", "2616"]
+    assert asked == ["22", "2633", "2634", "2616"]
 
 
 def test_all_that_is_wrong_is_one_error() -> None:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from procedures.facts.facts import Package
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.logins import refusal
-from procedures.preflight.context import Finding, Site, StackChange, Weight
-from tests.unit.test_preflight import NAMES, VIP, address, looks, seen, spec
+from procedures.preflight.context import Finding, HostReport, Site, StackChange, Weight
+from tests.unit.test_preflight import NAMES, VIP, address, bare, blank, looks, seen, site, spec
 
 CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
 
@@ -189,3 +190,51 @@ def test_a_locale_that_the_stack_sets_exists(
     said = found(seen("n1a2", locales=frozenset(there)), locales=wanted)
     assert [one.error.expected for one in said] == ([missing] if missing else [])
     assert all("locale-gen" in one.error.remedy for one in said)
+
+
+def with_packages(**packages: str) -> HostReport:
+    there = {name.replace("_", "-"): Package(one) for name, one in packages.items()}
+    return HostReport(bare("n1a2"), blank("n1a2", packages=there))
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        ({"mysql_server_8.0": "8.0.40"}, "mysql-server-8.0 8.0.40"),
+        ({"mysql_community_server": "8.4.3-1"}, "mysql-community-server 8.4.3-1"),
+        ({"percona_server_server": "8.0.36"}, "percona-server-server 8.0.36"),
+        ({"default_mysql_server": "1.1.0", "mariadb_server": "1:10.11.6-0"}, ""),
+        ({"mysql_common": "5.8", "mysql_client_8.0": "8.0.40"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_server_that_mariadb_s_packages_would_remove_is_refused(
+    packages: dict[str, str], said: str
+) -> None:
+    found = findings(site(looks(n1a2=with_packages(**packages))))
+    assert [(one.error.seen, one.weight) for one in found] == (
+        [(said, Weight.REFUSAL)] if said else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        (("1:10.11.6-0+deb12u1", "1:10.11.19-0+deb12u1"), ""),
+        (("1:10.11.6-0+deb12u1", "1:11.8.2-1"), "n1a1 10.11, n1a2 11.8"),
+        (("3:10.5.27-1.el9", "3:10.11.9-1.el9"), "n1a1 10.5, n1a2 10.11"),
+        (("1:10.11.6-0+deb12u1", ""), ""),
+    ],
+)
+def test_different_releases_of_mariadb_are_warned_of(versions: tuple[str, str], said: str) -> None:
+    reports = {
+        name: HostReport(
+            bare(name),
+            blank(name, packages={"mariadb-server": Package(version)} if version else {}),
+        )
+        for name, version in zip(("n1a1", "n1a2"), versions, strict=True)
+    }
+    found = findings(site(looks() | reports))
+    assert [(one.error.seen, one.weight) for one in found] == (
+        [(said, Weight.WARNING)] if said else []
+    )

@@ -302,6 +302,31 @@ def test_the_account_may_use_its_own_database_from_the_host_itself() -> None:
     ]
 
 
+AS_SHOWN = {
+    "MariaDB 10.3": (
+        "GRANT USAGE ON *.* TO 'oneadmin'@'localhost' IDENTIFIED BY PASSWORD '*AB'",
+        "GRANT ALL PRIVILEGES ON `opennebula`.* TO 'oneadmin'@'localhost'",
+    ),
+    "MariaDB 10.5 to 11.8": (
+        "GRANT USAGE ON *.* TO `oneadmin`@`localhost` IDENTIFIED VIA mysql_native_password USING"
+        " '*AB' OR mysql_native_password USING '*CD'",
+        "GRANT ALL PRIVILEGES ON `opennebula`.* TO `oneadmin`@`localhost`",
+    ),
+    "by hand": (
+        "GRANT USAGE ON *.* TO `oneadmin`@`localhost` IDENTIFIED BY PASSWORD '*AB'",
+        "GRANT ALL PRIVILEGES ON `opennebula`.* TO `oneadmin`@`localhost` WITH GRANT OPTION",
+    ),
+}
+"""SHOW GRANTS of an account with the right to its database alone."""
+
+
+@pytest.mark.parametrize("release", AS_SHOWN)
+def test_rights_are_read_as_each_release_shows_them(release: str) -> None:
+    assert configuration.account_faults(Database(), AS_SHOWN[release]) == []
+    too_much = (AS_SHOWN[release][0].replace("USAGE", "SELECT, RELOAD"), AS_SHOWN[release][1])
+    assert configuration.account_faults(Database(), too_much) == [configuration.TOO_MUCH]
+
+
 def test_an_account_has_two_passwords_while_an_oned_still_logs_in_with_the_old_one() -> None:
     database = Database(owner="one")
     assert configuration.identify(database, "new") == (

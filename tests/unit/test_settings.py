@@ -147,6 +147,48 @@ def test_a_further_vip_may_be_elsewhere_on_an_interface_of_its_own() -> None:
         parse(raw({**GOOD, "one_vips": [given]}))
 
 
+def test_a_vip_may_be_a_single_address_outside_of_every_subnet() -> None:
+    parse(raw({**GOOD, "one_vip": "192.0.2.9", "one_vip_cidr": 32}))
+    named = {name: {**one, "one_vip_if": "eth0"} for name, one in GOOD["frontends"].items()}
+    parse(raw({**GOOD, "one_vip": "192.0.2.9", "frontends": named}))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (2, ["2 front-ends tolerate no failure of a front-end: add"]),
+        (4, ["4 front-ends tolerate 1 failure of a front-end, as 3 do: add"]),
+        (6, ["6 front-ends tolerate 2 failures of a front-end, as 5 do: add"]),
+        (3, []),
+    ],
+)
+def test_an_even_zone_is_taken_as_it_is_where_the_config_says_so(
+    count: int, said: list[str]
+) -> None:
+    listed = front_ends(*(f"10.2.50.{number}" for number in range(1, count + 1)))
+    stack = parse(raw({**GOOD, "frontends": listed, "allow_even": True}))
+    found = list(cautions(stack))
+    assert [text.startswith(start) for text, start in zip(found, said, strict=True)] == [
+        True for _ in said
+    ]
+
+
+def test_a_front_end_says_how_it_is_registered_and_where_it_is_logged_in_to() -> None:
+    given = {
+        "n1": {
+            "address": "10.2.50.1",
+            "zone_server": "10.9.0.1",
+            "ssh": {"address": "n1.mgmt.example.org"},
+        }
+    }
+    (host,) = parse(raw({**GOOD, "frontends": given, "force_ha": True})).hosts.values()
+    assert (host.zone_server, host.address, host.login_address) == (
+        "10.9.0.1",
+        "10.2.50.1",
+        "n1.mgmt.example.org",
+    )
+
+
 def test_an_interface_on_every_front_end_makes_the_common_one_needless() -> None:
     everywhere = {name: {**one, "one_vip_if": "ens3"} for name, one in GOOD["frontends"].items()}
     stack = parse(raw({**GOOD, "frontends": everywhere, "one_vip_if": MISSING}))

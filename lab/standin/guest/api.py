@@ -12,7 +12,7 @@ from typing import Any
 from . import conf, pools
 from .journal import Journal
 from .logdb import Record, WriteRefused
-from .objects import Group, LoginToken, PoolObject, User, Zone
+from .objects import Group, LoginToken, PoolObject, User, Zone, both_endpoints
 from .peers import to_signed, to_unsigned
 from .pools import Pool, Pools
 from .raft import Answer, RaftManager, State
@@ -230,7 +230,7 @@ class Api:
             number = max((int(known["ID"]) for known in zone.servers), default=-1) + 1
             zone.servers.append({**server, "ID": str(number)})
             self._write_zone(zone)
-            self.raft.add_server(number, server.get("ENDPOINT", ""))
+            self.raft.add_server(number, both_endpoints(server))
             return zone.id
 
     def _delete_server(self, caller: Caller, params: list[Any]) -> int:

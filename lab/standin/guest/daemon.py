@@ -17,7 +17,7 @@ from .journal import Journal, Level
 from .logdb import LogDB, LogPolicy, WriteRefused
 from .pace import CANDIDATE_STOP_S, START_S, STOP_S, WARM_UP_S, Pace, read_pace
 from .paths import Paths, find_paths
-from .peers import XmlRpcPeers
+from .peers import GRPC_CONNECT_S, XmlRpcPeers
 from .raft import RaftManager, Timing
 from .server import RpcServer
 from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
@@ -28,6 +28,7 @@ _BANNER = f"OpenNebula {VERSION}"
 _FAILED = 255
 _TOGETHER_S = 0.5
 """A signal to all processes of a unit reaches each within that time."""
+GRPC = ("GRPC_LISTEN_ADDRESS", "GRPC")
 
 
 class StartError(Exception):
@@ -149,7 +150,10 @@ class _Daemon:
             self._server_id,
             db,
             servers,
-            XmlRpcPeers(self._pace.call(_number(raft_settings, "XMLRPC_TIMEOUT_MS", 1000) / 1000)),
+            XmlRpcPeers(
+                self._pace.call(_number(raft_settings, "XMLRPC_TIMEOUT_MS", 1000) / 1000),
+                self._pace.call(GRPC_CONNECT_S),
+            ),
             timing=timing,
             journal=self._journal,
             leader_hook=self._hook("RAFT_LEADER_HOOK"),
@@ -162,7 +166,10 @@ class _Daemon:
         stop = self._await_signal(self._pace.wait(START_S))
         hangs = False
         if not stop:
-            server = self._listen(api, port)
+            servers_at_work = [
+                self._listen(api, port, "LISTEN_ADDRESS", "XML-RPC"),
+                self._listen(api, int(self._settings.text("GRPC_PORT", "2634")), *GRPC),
+            ]
             _notify_ready()
             ready = time.monotonic()
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -172,9 +179,10 @@ class _Daemon:
                 and pace.races(time.monotonic() - ready)
                 and driver.is_stopped_by_others()
             )
-            server.server_close()
-            # Its thread would else look at the closed socket again and again until the end.
-            server.shutdown()
+            for server in servers_at_work:
+                server.server_close()
+                # Its thread would else look at the closed socket again and again until the end.
+                server.shutdown()
         self._journal.info("ONE", "Stopping oned")
         raft.stop()
         time.sleep(self._pace.wait(STOP_S))
@@ -186,18 +194,19 @@ class _Daemon:
     def _await_signal(self, seconds: float) -> bool:
         return signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, seconds) is not None
 
-    def _listen(self, api: Api, port: int) -> RpcServer:
-        address = (self._settings.text("LISTEN_ADDRESS", "0.0.0.0"), port)
+    def _listen(self, api: Api, port: int, address_attribute: str, kind: str) -> RpcServer:
+        """Serve at a port. The one of gRPC speaks XML-RPC, too: only servers of the zone ask it."""
+        address = (self._settings.text(address_attribute, "0.0.0.0"), port)
         try:
             server = RpcServer(address, api, self._journal)
         except socket.gaierror as error:
             self._journal.error("ReM", f"Cannot open server socket: {error.strerror}")
-            raise StartError("Could not start the Request Manager (XML-RPC)") from error
+            raise StartError(f"Could not start the Request Manager ({kind})") from error
         except OSError as error:
             self._journal.error("ReM", f"Cannot bind to {address[0]}:{port} : {error.strerror}")
-            raise StartError("Could not start the Request Manager (XML-RPC)") from error
+            raise StartError(f"Could not start the Request Manager ({kind})") from error
         threading.Thread(target=server.serve_forever, name="rpc", daemon=True).start()
-        self._journal.info("ReM", f"Starting XML-RPC server, port {port} ...")
+        self._journal.info("ReM", f"Starting {kind} server, port {port} ...")
         return server
 
     def _hook(self, name: str) -> Hook | None:

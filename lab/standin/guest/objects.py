@@ -1,5 +1,6 @@
 """What the pools hold, and each object's XML."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 from xml.etree import ElementTree
@@ -25,6 +26,11 @@ class PoolObject(Protocol):
 Object = TypeVar("Object", bound=PoolObject)
 
 
+def both_endpoints(server: Mapping[str, str]) -> str:
+    """Its ENDPOINT, and after a blank its ENDPOINT_GRPC, by which other servers ask it then."""
+    return f"{server.get('ENDPOINT', '')} {server.get('ENDPOINT_GRPC', '')}".rstrip()
+
+
 @dataclass
 class Zone:
     """An OpenNebula instance: its template and its servers."""
@@ -41,8 +47,8 @@ class Zone:
         return 0, 0
 
     def endpoints(self) -> dict[int, str]:
-        """Where each server answers."""
-        return {int(server["ID"]): server.get("ENDPOINT", "") for server in self.servers}
+        """Where each server answers: see ``both_endpoints``."""
+        return {int(server["ID"]): both_endpoints(server) for server in self.servers}
 
     def to_xml(self) -> str:
         """The row's body."""

@@ -1,4 +1,4 @@
-"""Calls from server to server, over the same XML-RPC as everyone else's."""
+"""Calls from server to server: XML-RPC, at the other one's gRPC port where it is registered."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,16 @@ from .paths import read_one_auth
 from .raft import Answer, PeerError
 from .wire import CallError, call
 
+GRPC_CONNECT_S = 20.0
+"""What gRPC takes to give up a host that does not answer. OpenNebula sets no limit of its own."""
+
 
 class XmlRpcPeers:
     """Other servers of the zone, logged in to with this server's own one_auth."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, grpc_timeout: float = GRPC_CONNECT_S) -> None:
         self._timeout = timeout
+        self._grpc_timeout = grpc_timeout
 
     def request_vote(
         self, endpoint: str, term: int, candidate: int, last: tuple[int, int]
@@ -48,9 +52,11 @@ class XmlRpcPeers:
         )
 
     def _ask(self, endpoint: str, method: str, params: Sequence[Any]) -> Answer:
+        xml, _, grpc = endpoint.partition(" ")
+        at, timeout = (f"http://{grpc}/RPC2", self._grpc_timeout) if grpc else (xml, self._timeout)
         try:
             # Read for each call, as in OpenNebula: a changed one_auth needs no restart.
-            answer = call(endpoint, method, [read_one_auth(), *params], self._timeout)
+            answer = call(at, method, [read_one_auth(), *params], timeout)
         except (CallError, ValueError) as error:
             raise PeerError(str(error)) from error
         if answer[0]:

@@ -215,9 +215,9 @@ class RaftManager:
             return self._term
 
     def leader_endpoint(self) -> str:
-        """Where the leader answers, as far as this server knows."""
+        """Where the leader answers to XML-RPC, as far as this server knows."""
         with self._lock:
-            return self._servers.get(self._leader_id, "")
+            return self._servers.get(self._leader_id, "").partition(" ")[0]
 
     def to_xml(self) -> str:
         """The answer of one.zone.raftstatus."""

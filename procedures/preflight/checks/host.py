@@ -162,7 +162,7 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[RoomNeed]:
 @skippable
 def listeners(site: Site) -> Iterator[Finding]:
     """No other program is where a service of ours will be."""
-    wanted = {at.ONED: "opennebula"}
+    wanted = dict.fromkeys(site.spec.core_ports, "opennebula")
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:
         wanted[MARIADB_PORT] = "MariaDB"

@@ -55,13 +55,21 @@ def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dic
 
 @skippable
 def ports(site: Site) -> Iterator[Finding]:
-    """SSH, by which data go from one to another, and oned."""
+    """SSH, by which data go from one to another, and oned.
+
+    gRPC counts where Raft uses it; elsewhere only clients that ask a follower by it miss it.
+    """
     for target in site.seen:
-        wanted = {site.ssh[target]: "sshd", at.ONED: "oned"}
+        wanted = {site.ssh[target]: "sshd", **site.spec.core_ports}
+        grpc = {} if site.spec.register_grpc else {at.GRPC: wanted.pop(at.GRPC, "")}
         sources = [
             source for source in site.seen if source != target and site.fresh & {source, target}
         ]
         yield from _unreached(site, target, sources, wanted)
+        cut_off = {source for source in sources if _is_cut_off(site, source, target)}
+        sources = [source for source in sources if source not in cut_off]
+        for found in _unreached(site, target, sources, {p: n for p, n in grpc.items() if n}):
+            yield Finding(found.error, Weight.WARNING)
 
 
 @skippable
@@ -119,7 +127,11 @@ def _unreached(
 
 @skippable
 def interface(site: Site) -> Iterator[Finding]:
-    """Each VIP's own, with an address of the front-end's in the VIP's subnet."""
+    """Each VIP's own, with an address of the front-end's in the VIP's subnet.
+
+    A VIP that is in no subnet of the host may be intended: a single address, and an IPv4 one, which
+    the settings let pass only where its interface is named for the host.
+    """
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue
@@ -136,6 +148,25 @@ def interface(site: Site) -> Iterator[Finding]:
             there = [
                 f"{address.interface} {address.address}/{address.prefix}" for address in addresses
             ]
+            own = [address for address in addresses if address.address not in vips]
+            may_be_elsewhere = not vip.is_ipv6 or vip.network.num_addresses == 1
+            if (
+                may_be_elsewhere
+                and any(address.interface == vip.interface for address in own)
+                and not any(ipaddress.ip_address(one.address) in vip.network for one in own)
+            ):
+                yield Finding(
+                    HostError(
+                        name,
+                        "check the VIP's interface",
+                        expected=f"an address in {vip.network} on {vip.interface}",
+                        seen=", ".join(there),
+                        remedy=f"see that clients have a route to {vip.address} that follows the"
+                        " leader: without one they reach it from that interface's subnet at most",
+                    ),
+                    Weight.WARNING,
+                )
+                continue
             yield Finding(
                 HostError(
                     name,

@@ -99,12 +99,12 @@ def proxy(site: Site) -> Iterator[Finding]:
     }
     wanted |= dict.fromkeys(["127.0.0.1", "localhost"])
     wanted |= {vip.address: None for vips in site.spec.vips.values() for vip in vips}
+    asked = ["http_proxy", "all_proxy"]
+    asked += ["https_proxy", "grpc_proxy"] if site.spec.register_grpc else []
     for name in sorted(site.fresh):
         environment = site.seen[name].ground.environment
         proxies = {
-            key: value
-            for key, value in environment.items()
-            if key.lower() in ("http_proxy", "all_proxy") and value
+            key: value for key, value in environment.items() if key.lower() in asked and value
         }
         past = ",".join(value for key, value in environment.items() if key.lower() == "no_proxy")
         missing = [target for target in wanted if not _goes_past(past, target)]
@@ -177,6 +177,47 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                     ),
                     Weight.NOTE,
                 )
+
+
+@always
+def database_server(site: Site) -> Iterator[Finding]:
+    """MariaDB, of one release: its packages remove MySQL, and an old one rejects a new dump."""
+    if not site.spec.database.is_mariadb:
+        return
+    series: dict[str, str] = {}
+    for name, seen in sorted(site.seen.items()):
+        packages = seen.facts.packages if seen.facts else {}
+        found = [packages[one].version for one in ("mariadb-server", "mariadb") if one in packages]
+        if found and (known := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
+            series[name] = known[1]
+        others = sorted(one for one in packages if not found and _MYSQL.fullmatch(one))
+        if others:
+            yield Finding(
+                HostError(
+                    name,
+                    "look for another database server",
+                    expected="MariaDB, or no database server",
+                    seen=", ".join(f"{one} {packages[one].version}" for one in others),
+                    remedy="MariaDB's packages would remove that one: move its databases to MariaDB"
+                    " (dump, install, restore), or remove it if nothing in it is needed",
+                )
+            )
+    if len(set(series.values())) > 1 and site.change.new:
+        yield Finding(
+            HostError(
+                ", ".join(series),
+                "compare the releases of MariaDB",
+                expected="the same one on all front-ends",
+                seen=", ".join(f"{name} {one}" for name, one in series.items()),
+                remedy="upgrade the older ones: they may reject a dump of a newer release, whose"
+                " collations they do not know; a front-end that cannot join stays as it is",
+            ),
+            Weight.WARNING,
+        )
+
+
+_MYSQL = re.compile(r"(?:mysql|percona)-(?:community-|server-)?server(?:-core)?(?:-[0-9.]+)?")
+"""Packages of other servers; default-mysql-server is MariaDB."""
 
 
 @skippable

@@ -1,0 +1,47 @@
+"""What the entries of a zone that is adopted mean for gRPC: no call changes an entry."""
+
+from collections.abc import Iterator
+
+from hosts.errors import HostError
+from opennebula.api import has_grpc
+from opennebula.zone import ServerEntry
+from procedures.preflight.context import Finding, Site, Weight, always
+
+_REMEDY = (
+    "OpenNebula cannot change an entry: have the front-ends leave and join again, two at a time"
+)
+
+
+@always
+def grpc(site: Site) -> Iterator[Finding]:
+    """Say at the first ``up`` of a stack what its zone does otherwise than the config says."""
+    if site.change.before is not None or not has_grpc(site.spec.version):
+        return
+    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    pool = max(pools, key=len, default=())
+    registered = _names(entry for entry in pool if entry.grpc)
+    missing = _names(entry for entry in pool if not entry.grpc)
+    if registered and not site.spec.register_grpc:
+        yield _of(
+            registered,
+            expected="no ENDPOINT_GRPC: Raft then asks by XML-RPC, with a time limit of 1 s",
+            seen="one: Raft asks by gRPC without a time limit, so that a new leader takes about"
+            " 30 s, not 6 s, when the leader's host is down",
+        )
+    if missing and site.spec.register_grpc:
+        yield _of(
+            missing,
+            expected="an ENDPOINT_GRPC: opennebula-ha:register_grpc is true",
+            seen="none: followers refuse gRPC calls that only the leader can answer, if it is one"
+            " of these; XML-RPC and the VIP are not concerned",
+        )
+
+
+def _names(entries: Iterator[ServerEntry]) -> str:
+    return ", ".join(sorted(entry.name for entry in entries))
+
+
+def _of(names: str, *, expected: str, seen: str) -> Finding:
+    step = "look at the zone's gRPC endpoints"
+    error = HostError(names, step, expected=expected, seen=seen, remedy=_REMEDY)
+    return Finding(error, Weight.WARNING)
