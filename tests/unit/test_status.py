@@ -21,6 +21,7 @@ from opennebula.zone import State
 from procedures.facts.facts import Unit
 from procedures.facts.snapshot import Answers, read_snapshot
 from settings.table import ROOT
+from tests.unit.bad_configs import CANARY, MISSING
 from tests.unit.situations import (
     NAMES,
     NOW,
@@ -35,7 +36,6 @@ from tests.unit.situations import (
     target,
     unreachable,
 )
-from tests.unit.test_settings import CANARY, MISSING
 
 
 def of(now: Situation) -> Report:
