@@ -433,7 +433,7 @@ def test_shows_the_config_whole(stack: Stack) -> None:
 def test_updates_again_what_failed_also_where_its_config_is_put_back(stack: Stack) -> None:
     stack.config({"trial:value": "1"})
     stack.program(f"""
-Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"))
+Thing("a", value=config.require("value"), secrets=pulumi.Output.secret("{CANARY}"))
 """)
     stack.up()
     stack.config({"trial:value": "2"})
