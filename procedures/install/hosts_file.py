@@ -32,11 +32,11 @@ def drop_names(
     *,
     but: Collection[str] = (),
 ) -> None:
-    """Have ``hosts`` find nobody by name who is no front-end: a change that was interrupted may
-    have added one that was never installed, and so is never removed. Raises HostError.
+    """Take out names that are no front-end's: a change that was interrupted may have added one
+    whose host was never installed, and so is never removed. Raises HostError.
 
-    ``seen``: their present facts. Servers that are yet to leave take their names with them. Hosts
-    named in ``but`` stay as they are.
+    ``seen``: the present facts of ``hosts``, which are all front-ends; those named in ``but`` stay
+    as they are. Nothing happens while a server is yet to leave: its removal takes its name out.
     """
     if servers(seen.values()) - hosts.keys():
         return
