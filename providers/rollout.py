@@ -30,7 +30,6 @@ class RolloutProvider(Provider):
     optional = frozenset({"register_grpc"})
     fixed_id = "rollout"
     labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
-    unaffected_by = frozenset({"keep_dumps"})
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
