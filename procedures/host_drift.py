@@ -26,7 +26,7 @@ def drift(
 ) -> tuple[str, ...]:
     """What differs on the host from the spec, by name.
 
-    ``leaving``: front-ends that are yet to leave the zone: until then their names stay.
+    ``leaving``: servers that are yet to leave the zone: until then the names stay that others had.
     """
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
     found += unsettled(seen, spec)
@@ -55,8 +55,8 @@ def drift(
         for name, address in sorted(spec.names.items())
         if resolves.get(name) != address
     ]
-    if spec.names:
-        strange = seen.own_names.keys() - spec.names.keys() - {*leaving}
+    if spec.names and not leaving:
+        strange = seen.own_names.keys() - spec.names.keys()
         found += [f"/etc/hosts: {name}, which is no front-end" for name in sorted(strange)]
     found += [f"{full_name(unit)}: {fault}" for unit, fault in faulty_units(seen, spec).items()]
     found += [

@@ -238,7 +238,7 @@ class Provider(ResourceProvider):
             run_state.forget_survey()
         run = run_state.current()
         for given in (olds or {}, props):
-            run.note_former(_all_hosts_of(given))
+            run.note_former(_all_hosts_of(self._modern(given)))
         return run.access(progress.reporter(_urn(props))), run, self.spec_of(props)
 
     def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
@@ -355,10 +355,9 @@ def _all_hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     """Return every front-end that a resource knows of, in whatever input it has it."""
     from hosts.models import Host
 
-    spec = props.get("spec") or {}
-    known = [*(spec.get("hosts") or {}).values(), *(props.get("front_ends") or {}).values()]
-    known += [spec["host"]] if "host" in spec else []
-    return {one["name"]: Host.model_validate(one) for one in known}
+    with _reading_state(props):
+        known = [*(props.get("frontends") or {}).values(), *filter(None, [props.get("host")])]
+        return {one["name"]: Host.model_validate(one) for one in known}
 
 
 def _urn(props: Mapping[str, Any]) -> str:

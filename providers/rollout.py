@@ -180,6 +180,7 @@ def _roll_out(
     owners: Collection[str] = (),
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
+    from procedures.install.hosts_file import drop_names
     from procedures.rollout import roll_out, roll_out_solo
 
     features = news["features"]
@@ -203,6 +204,8 @@ def _roll_out(
         outputs = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
+    if run.names_hosts:
+        drop_names(access, run.front_ends, seen, but=run.adopted)
     return {**outputs, "verified_at": now(), "drift": []}
 
 

@@ -206,6 +206,19 @@ def wrong_names(seen: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
     return {name: at for name, at in first.items() if at != hosts[name].address}
 
 
+def servers(seen: Iterable[Facts]) -> set[str]:
+    """Name the servers of the zone. Pure.
+
+    Where the first server is still standalone no other one on its list has served.
+    """
+    return {
+        entry.name
+        for front_end in seen
+        if not front_end.view(None).is_standalone
+        for entry in front_end.pool
+    }
+
+
 def names_of_leaving(
     seen: Collection[Facts],
     staying: Collection[str],
@@ -215,18 +228,11 @@ def names_of_leaving(
     """Names and addresses of the zone's servers that are yet to leave. Pure.
 
     While a server is listed all others must find it: a leader reaches it by its name. The address
-    is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work. Where
-    the first server is still standalone no other one on its list has served.
+    is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work.
     """
-    listed = {
-        entry.name
-        for front_end in seen
-        if not front_end.view(None).is_standalone
-        for entry in front_end.pool
-    }
     at = {name: address for front_end in seen for name, address in front_end.own_names.items()}
     at |= known or {}
-    return {name: at[name] for name in sorted(listed - {*staying} - {*lost}) if name in at}
+    return {name: at[name] for name in sorted(servers(seen) - {*staying} - {*lost}) if name in at}
 
 
 _UNITS = (

@@ -15,7 +15,13 @@ from procedures.context import Access
 from procedures.facts import signs
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts, Package
-from procedures.facts.observe import facts, facts_where_possible, names_of_leaving, statuses
+from procedures.facts.observe import (
+    facts,
+    facts_where_possible,
+    names_of_leaving,
+    servers,
+    statuses,
+)
 from procedures.facts.report import files
 from procedures.host_drift import (
     check,
@@ -140,7 +146,7 @@ def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Insta
             # Deposed, and it has not noticed yet.
             state = None
         seen = with_lead(seen, spec, state)
-    leaving = names_of_leaving(survey.known_facts().values(), spec.names)
+    leaving = servers(survey.known_facts().values()) - spec.names.keys()
     return _installed(access, spec, seen, drift(seen, spec, access.secrets, leaving))
 
 

@@ -45,6 +45,10 @@ def test_interrupted_anywhere_the_next_run_ends_the_same(name: str) -> None:
 KNOWN = [
     # The config lists three by then, the state knows of one outside any zone.
     ("convert to three", ("n1 stop", How.BEFORE), "a refresh"),
+    # What has left still has a name on the others, and no restart may wait for what is stopped.
+    ("shrink", ("n4 stop", How.AFTER), "a refresh"),
+    ("shrink to one", ("n2 stop", How.AFTER), "a refresh"),
+    ("shrink what others registered", ("n4 stop", How.AFTER), "a refresh"),
     # A leader and one follower run on, and nobody may start the other one.
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
     # The database is in place, what it came with is still there.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation.builders import CAMPAIGN
 from tests.simulation.driver import Config, Failed, Operator
-from tests.simulation.faults import Fault, every
+from tests.simulation.faults import Fault, How, every
 from tests.simulation.product import hook_path
 from tests.simulation.scenarios import FIVE, ONE, THREE, check, end, refresh, settled
 
@@ -97,3 +97,12 @@ def test_a_change_that_failed_and_is_put_back_leaves_nothing(name: str) -> None:
     cells = faults(name)
     for number, fault in enumerate(cells if CAMPAIGN else cells[:: max(1, len(cells) // CELLS)]):
         put_back(name, fault, refreshed=bool(number % 2))
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_name_goes_also_of_one_that_was_never_installed(*, refreshed: bool) -> None:
+    operator = start("two more")
+    operator.up(FIVE)
+    executions = [what for what, _, _ in operator.faults.seen]
+    cut = Fault(executions.index("n1 configure") + 1, How.BEFORE)
+    put_back("two more", cut, refreshed=refreshed)

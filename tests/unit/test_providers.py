@@ -13,6 +13,7 @@ from pulumi.runtime import rpc
 
 from hosts.errors import HostError
 from hosts.models import Host
+from opennebula.zone import ServerEntry
 from procedures import specs
 from procedures.context import Access
 from procedures.install.install import Installed
@@ -376,6 +377,35 @@ def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provide
     assert provider.spec_of(former) == made
     assert provider.spec_of({**provider.inputs_of(made), **SEEN}) == made
     assert provider.changed(former, provider.inputs_of(made)) == set()
+
+
+@pytest.mark.parametrize("form", ["now", "earlier"])
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_front_end_that_the_config_has_no_more_is_known_by_the_state(
+    kind: type[Provider], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry in the zone may have any name: see ``named``."""
+    gone = Host(name="n1", address="10.0.0.1", zone_server="Front_End_1")
+    hosts = {"n1": gone}
+    spec = {
+        "InstallationSpec": installation_spec().model_copy(update={"host": gone}),
+        "ZoneSpec": ZONE,
+        "MemberSpec": MemberSpec(host=gone, zone=ZONE),
+        "PreflightSpec": PreflightSpec(hosts=hosts, version="7.2"),
+        "LoginKeysSpec": specs.LoginKeysSpec(users=("root",), hosts=hosts),
+        "WebSpec": specs.WebSpec(hosts=hosts, server="apache", names=(), key="k", certchain="c"),
+    }[kind.spec_type]
+    listed = {"n1": gone.model_dump(mode="json", exclude_none=True)}
+    if form == "now":
+        props = {"frontends": listed, **kind.inputs_of(spec)}
+    else:
+        whole = spec.model_dump(mode="json", exclude_none=True)
+        props = {"spec": whole, "front_ends": listed}
+    monkeypatch.setattr(run_state, "_current", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+    access, _, _ = kind()._begin({**props, "urn": "urn:1"})
+    entry = ServerEntry(1, "Front_End_1", "http://192.0.2.7:2633/RPC2")
+    assert [one.name for one in access.named((entry,))] == ["n1"]
 
 
 def test_only_another_name_for_etc_hosts_is_a_change_of_a_front_end() -> None:
