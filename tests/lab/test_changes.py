@@ -180,7 +180,7 @@ def leader(lab: Lab) -> str:
 
 
 def places(lab: Lab) -> list[tuple[str, str, str]]:
-    """Host, interface and address with its prefix, wherever one of the VIPs is."""
+    """Return host, interface, and address with prefix of each VIP."""
     return [
         (host.name, words[1], words[3])
         for host in lab.hosts

@@ -1,4 +1,4 @@
-"""A change that fails and is put back: after the next ``up`` the hosts are as they were."""
+"""A failed change of the config is reverted: the next ``up`` restores the hosts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +48,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_hosts_are_as_before(site: Site, name: str) -> None:
+def test_hosts_are_unchanged_after_a_reverted_change(site: Site, name: str) -> None:
     lab, operator = site
     changes, said = FAILING[name]
     before = files(lab)
@@ -64,7 +64,7 @@ def test_hosts_are_as_before(site: Site, name: str) -> None:
 
 
 def files(lab: Lab) -> dict[str, list[str]]:
-    """Every file of /etc and of oneadmin's home, and what waits for a rollout."""
+    """Return every file of /etc and of oneadmin's home, and what waits for a rollout."""
     return {
         host.name: [line for line in footprint(host).splitlines() if "Timestamp" not in line]
         for host in lab.hosts

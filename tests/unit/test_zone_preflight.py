@@ -123,7 +123,7 @@ def test_a_new_front_end_with_data_of_another_opennebula() -> None:
     assert any(str(one).startswith("n1a4: see whose OpenNebula is there") for one in found.refusals)
 
 
-def test_a_shrink_while_one_that_stays_is_down() -> None:
+def test_a_shrink_while_a_remaining_server_is_down_is_refused() -> None:
     wanted = change("n1a1", "n1a2", leaving=("n1a3",))
     assert "n1a2 down" in refusal(judge(wanted, seen(silent=("n1a2",)), view("n1a2")))
     degraded = change("n1a1", "n1a2", leaving=("n1a3",), allow_degraded=True)
