@@ -8,7 +8,7 @@ CODE := __main__.py settings commands components providers procedures opennebula
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs backup backups switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ logs: setup ## Show elections and errors in the logs of all front-ends, by time 
 policy: ## Create the environment of the policy pack, for OPTIONS="--policy-pack policy"
 	@[ -x policy/.venv/bin/python ] || python3 -m venv policy/.venv
 	@policy/.venv/bin/python -m pip install --quiet --requirement policy/requirements.txt
+
+backup: setup ## Dump the database now, with its keys; TO=folder: copy both to your machine (STACK=…)
+	@scripts/pulumi '$(STACK)' backup $(if $(TO),--to '$(TO)')
+
+backups: setup ## List the dumps and kept settings of all front-ends (STACK=…)
+	@scripts/pulumi '$(STACK)' backup --list
 
 switchover: setup ## Make another front-end the leader (STACK=…, TO=n1a2)
 	@scripts/pulumi '$(STACK)' switchover '$(TO)'

@@ -156,6 +156,44 @@ class Connection:
                 " is room; then run again",
             )
 
+    def receive(self, path: str, file: Path, timeout: float) -> None:
+        """Copy a file from there, which root can read, to a file that only this account can read.
+
+        Raises HostError where it does not arrive whole within that many seconds.
+        """
+        title = f"copy {path}"
+        partial = file.with_name(f"{file.name}.partial")
+        partial.unlink(missing_ok=True)
+        channel = self._channel(title)
+        deadline = time.monotonic() + timeout
+        try:
+            self._start_as_root(channel, f"cat {shlex.quote(path)}")
+            partial.touch(mode=0o600, exist_ok=False)
+            with partial.open("wb") as copy:
+                channel.settimeout(SILENCE)
+                while (data := channel.recv(1 << 20)) and time.monotonic() < deadline:
+                    copy.write(data)
+            if data:
+                raise TimeoutError
+            deadline = max(deadline, time.monotonic() + SILENCE)
+            said = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
+            status = answer.exit_status(channel, deadline)
+        except answer.EndlessError as error:
+            raise self._endless(title, error.start) from None
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(title, error) from None
+        finally:
+            channel.close()
+        if status:
+            partial.unlink(missing_ok=True)
+            raise self._failed(
+                title,
+                expected="a file that root can read",
+                seen=said.strip() or f"exit status {status}",
+                remedy="see what it is on that host, then run again",
+            )
+        partial.replace(file)
+
     @contextmanager
     def hold(self, path: str, timeout: float) -> Iterator[None]:
         """Hold a lock file on the host; it falls with the connection, whatever ends it.

@@ -25,6 +25,11 @@ class Strict(BaseModel):
         return super().model_copy(update=update, deep=deep)
 
 
+def is_none(value: object) -> bool:
+    """Return whether a field is left out of what a state holds, as in those without that field."""
+    return value is None
+
+
 class HostSsh(Strict):
     """SSH settings of one front-end that override the common ones."""
 
@@ -32,7 +37,7 @@ class HostSsh(Strict):
     """Login user, if it differs on this host."""
     port: Port | None = None
     """SSH port, if it differs on this host."""
-    address: str | None = None
+    address: str | None = Field(None, exclude_if=is_none)
     """Address or name at which your machine logs in, if it is not the front-end's `address`. Other
     front-ends log in at that one.
     """
@@ -98,7 +103,7 @@ class Host(Strict):
     name: str
     address: str
     ssh: HostSsh = HostSsh.model_construct()
-    zone_server: str | None = None
+    zone_server: str | None = Field(None, exclude_if=is_none)
     """NAME of its entry in the zone, where the entry's endpoint does not show whose it is."""
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hosts.models import Host, Strict
+from hosts.models import Host, Strict, is_none
 from opennebula import ports, raft_hook
 from opennebula.api import has_grpc
 from opennebula.managed_settings import Setting
@@ -204,7 +204,7 @@ class ZoneSpec(_WithVips):
     """Where clients reach the zone: the first VIP, or a front-end without a VIP."""
     has_entrance: bool = False
     """The endpoint leads to the present leader."""
-    register_grpc: bool | None = None
+    register_grpc: bool | None = Field(None, exclude_if=is_none)
     """New servers get an ENDPOINT_GRPC. None is no: states of former versions lack it."""
     highly_available: bool
     database: Database = Database.model_construct()
@@ -282,7 +282,7 @@ class PreflightSpec(Spec):
     """Those that the hosts are set to use."""
     sets_clocks: bool = False
     """The hosts are set to ask certain servers for the time."""
-    register_grpc: bool | None = None
+    register_grpc: bool | None = Field(None, exclude_if=is_none)
     """See ``ZoneSpec``."""
 
     @property

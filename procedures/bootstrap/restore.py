@@ -24,9 +24,14 @@ class KeptDump:
     keys: Path
 
     @classmethod
+    def named(cls, path: str) -> "KeptDump":
+        """The dump with that path, wherever it is, and its keys."""
+        return cls(Path(path), Path(path.removesuffix(_DUMP) + _KEYS))
+
+    @classmethod
     def at(cls, path: str) -> "KeptDump":
         """The dump at that path. Raises HostError where it or its keys are not there."""
-        kept = cls(Path(path), Path(path.removesuffix(_DUMP) + _KEYS))
+        kept = cls.named(path)
         for file in (kept.database, kept.keys):
             if not path.endswith(_DUMP) or not file.is_file():
                 raise HostError(

@@ -433,7 +433,7 @@ def test_config_shows_all_values(stack: Stack) -> None:
 def test_a_failed_update_is_repeated_even_if_its_config_is_reverted(stack: Stack) -> None:
     stack.config({"trial:value": "1"})
     stack.program(f"""
-Thing("a", value=config.require("value"), secret=pulumi.Output.secret("{CANARY}"))
+Thing("a", value=config.require("value"), secrets=pulumi.Output.secret("{CANARY}"))
 """)
     stack.up()
     stack.config({"trial:value": "2"})

@@ -149,7 +149,9 @@ def test_guides_secrets_and_adopt(reader: Reader) -> None:
     assert_whole(reader.lab, REPLACED)
 
 
-def test_guide_restore(reader: Reader) -> None:
+def test_guides_backup_and_restore(reader: Reader) -> None:
+    reader.work_through("backup")
+
     def lose_all() -> None:
         for name in REPLACED:
             reader.lab.replace(name, trust=True)

@@ -1,10 +1,10 @@
-"""Configs with one fault each, and the message that a preview gives for it."""
+"""Configs with one error each, and the message of a preview for it."""
 
 from typing import Any
 
 CANARY = "canary-that-nobody-may-see"
 MISSING = object()
-"""Of a key that is not set."""
+"""The value of a key that is not set."""
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "version missing": (

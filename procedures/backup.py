@@ -1,0 +1,56 @@
+"""Dumps of the database on demand, and what is kept on the front-ends."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hosts.errors import HostError
+from hosts.models import Host
+from procedures.bootstrap.restore import KeptDump
+from procedures.context import Access
+from procedures.facts.facts import Dump
+from procedures.facts.observe import facts_where_possible
+from procedures.specs import ZoneSpec
+from procedures.transfer.seed import COPY, dump
+from procedures.zone_leader import wait_for_leader
+
+
+def back_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> tuple[Host, str]:
+    """Keep a dump of the database, with the keys of its time, on the leader; its host and path.
+
+    Clients are not interrupted. Raises HostError.
+    """
+    name = min(hosts)
+    if not zone.database.is_mariadb:
+        raise HostError(
+            name,
+            "dump the database",
+            expected="OpenNebula's data in MariaDB",
+            seen="SQLite",
+            remedy="stop opennebula there, copy /var/lib/one/one.db and /var/lib/one/.one, and"
+            " start it again; or set opennebula-ha:convert_database: true",
+        )
+    if zone.highly_available:
+        name = wait_for_leader(access, hosts).leader() or name
+    path = dump(
+        access, hosts[name], zone.database, reason="on-demand", keep=zone.keep_dumps, stop=False
+    )
+    return hosts[name], path
+
+
+def fetch(access: Access, host: Host, path: str, folder: Path) -> Path:
+    """Copy a dump and its keys into a folder of this machine; return the copy's path.
+
+    ``restore`` takes it. Only this account can read the copies. Raises HostError.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    there = KeptDump.named(path)
+    for file in (there.keys, there.database):
+        access.report(f"{host.name}: copy {file.name}")
+        access.connection(host).receive(str(file), folder / file.name, COPY)
+    return folder / there.database.name
+
+
+def kept(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, tuple[Dump, ...]]:
+    """Return the dumps and the kept settings on each front-end that answers, by its name."""
+    seen = facts_where_possible(access, hosts, zone.database)
+    return {name: front_end.dumps for name, front_end in sorted(seen.items())}
