@@ -88,7 +88,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert (stack.ssh.user, stack.ssh.port, stack.ssh.accept_new_host_keys) == ("root", 22, False)
 
 
-def test_the_order_of_the_front_ends_never_matters() -> None:
+def test_the_order_of_the_front_ends_does_not_matter() -> None:
     turned = dict(reversed(GOOD["frontends"].items()))
     assert list(parse(raw({**GOOD, "frontends": turned})).hosts) == list(parse(raw(GOOD)).hosts)
 
