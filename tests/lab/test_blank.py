@@ -88,7 +88,7 @@ CASES = {
         keys={"db_owner": "cloud"},
         keeps=lambda host: sql(host, RIGHTS),
     ),
-    "keys beside a missing database": Case(
+    "keys without their database": Case(
         lambda host: do(host, f"{KEYS}echo k >.one/one_key; echo s >.ssh/id_rsa"),
         "keys in /var/lib/one/.one (one_key); keys in /var/lib/one/.ssh (id_rsa)",
         "move /var/lib/one/.one to another place",
@@ -101,7 +101,7 @@ CASES = {
         "dump it and drop it",
         solve=lambda host: sql(host, "DROP DATABASE old_cloud"),
     ),
-    "a MariaDB that nobody can look into": Case(
+    "a MariaDB that cannot be read": Case(
         lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
         "no server answers for its data shop",
         "systemctl start mariadb",
@@ -114,7 +114,7 @@ CASES = {
         "stop that process",
         solve=lambda host: do(host, "systemctl stop mine"),
     ),
-    "an SQLite file beside nothing": Case(
+    "only an SQLite file": Case(
         lambda host: do(host, "mkdir -p /var/lib/one; echo data >/var/lib/one/one.db"),
         "SQLite (/var/lib/one/one.db) with 5 bytes",
         "move /var/lib/one/one.db and /var/lib/one/.one to another place",
@@ -146,7 +146,7 @@ def test_up_refuses_a_host_with_a_sign_and_the_remedy_works(
 MIXED = (
     "an application's database of that name",
     "an application's account",
-    "keys beside a missing database",
+    "keys without their database",
     "another OpenNebula's tables",
     "an oned outside its unit",
 )

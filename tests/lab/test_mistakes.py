@@ -174,7 +174,7 @@ class WrongRepository:
             "give the key of that repository",
         ),
     ],
-    ids=["url", "key_url", "url beside a key", "nobody at the url", "key"],
+    ids=["url", "key_url", "url and a key", "no server at the url", "key"],
 )
 def test_a_wrong_package_repository(site: Site, another_key: str, wrong: WrongRepository) -> None:
     lab, operator = site

@@ -17,16 +17,16 @@ Site = tuple[Lab, Operator]
 SHARE = {"src": "/srv/none", "path": "/mnt/none", "fstype": "none", "opts": "bind"}
 
 FAILING: dict[str, tuple[dict[str, Any], str]] = {
-    "a hook that is not there": (
+    "a missing hook": (
         {"leader_hook": "/usr/local/bin/no-such-hook"},
         "expected /usr/local/bin/no-such-hook, which oneadmin can run",
     ),
     "a share that does not mount": ({"fstab": [SHARE]}, "expected /mnt/none to be mounted"),
-    "an account that is not there": (
+    "a missing account": (
         {"ensure_keys_for": ["nobody-of-that-name"]},
         "expected an account nobody-of-that-name",
     ),
-    "a time zone that is none": (
+    "an unknown time zone": (
         {"ntp": [{"timezone": "Mars/Olympus"}]},
         "expected the time zone Mars/Olympus",
     ),

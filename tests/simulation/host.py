@@ -243,7 +243,7 @@ class SimHost:
         )
 
     def first_database(self, identity: str) -> Database:
-        """Make the database that oned makes if there is none."""
+        """Make the database that oned makes if it has no database."""
         line = self.files[ONE_AUTH].text if ONE_AUTH in self.files else "oneadmin:none"
         content = Content(password=line.partition(":")[2].strip())
         return Database(identity, self.schema_needed, content)

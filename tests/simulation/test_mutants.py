@@ -64,7 +64,7 @@ def backwards(plan: Callable[..., list[Any]]) -> Patch:
 
 
 MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
-    "the leader is not told to look anew": (
+    "the leader does not check again": (
         "rejoin one that fell out",
         product.join.Join,
         "_reset",
@@ -89,7 +89,7 @@ MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
         "_admit",
         lambda _: nothing,
     ),
-    "the source of a copy goes on": (
+    "the source of a copy keeps running": (
         "convert to three",
         product.seed,
         "oned_service",

@@ -63,7 +63,7 @@ def half(site: Site, host: SimHost) -> None:
     host.databases["opennebula"] = Foreign(tables, "half of an import")
 
 
-def beside(site: Site, host: SimHost) -> None:
+def unrelated(site: Site, host: SimHost) -> None:
     """A database that prevents nothing."""
     with_mariadb(host)
     host.databases["shop"] = Foreign(frozenset({"orders"}), "of a shop")
@@ -173,12 +173,12 @@ def claimed(site: Site, host: SimHost) -> None:
 SIGNS: dict[str, Callable[[Site, SimHost], None]] = {
     one.__name__: one
     for one in (
-        *(account, another_name, application, beside, claimed, disabled, enabled, external),
+        *(account, another_name, application, unrelated, claimed, disabled, enabled, external),
         *(external_runs, federation, half, keys, own, own_runs, own_with_another_password),
         *(packages, process, server, silent, sqlite, sqlite_runs),
     )
 }
-HELD = {*SIGNS} - {"account", "another_name", "beside", "keys", "packages", "process"}
+HELD = {*SIGNS} - {"account", "another_name", "unrelated", "keys", "packages", "process"}
 """A host has at most one of these: each has an oned.conf, or a database of that name."""
 signs = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(sorted(SIGNS))), max_size=4)
 configs = st.sampled_from([Config.of(*NAMES), Config.of("n1"), Config.of("n1", force_ha=True)])

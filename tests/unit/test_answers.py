@@ -130,7 +130,7 @@ def access_to(told: Mapping[str, str]) -> Access:
     return Access(pool, Secrets("a", "b"), print)
 
 
-def as_told(told: Mapping[str, str]) -> Output:
+def as_output(told: Mapping[str, str]) -> Output:
     """Parse the answer of a script as a procedure gets it."""
     connection = SimpleNamespace(run=lambda *_, **__: Output(told))
     access = Access(
@@ -140,7 +140,7 @@ def as_told(told: Mapping[str, str]) -> Output:
 
 
 def test_the_sample_is_read_completely() -> None:
-    seen = report.read(HOST, ["n1a1"], as_told(TOLD), {})
+    seen = report.read(HOST, ["n1a1"], as_output(TOLD), {})
     assert (seen.has_content, seen.log_index, seen.server_id) == (True, 12, -1)
     assert [entry.name for entry in seen.pool] == ["n1a1"]
     assert read_probe(TOLD, 1000, 1003).login == "ubuntu"
@@ -150,7 +150,7 @@ def test_the_sample_is_read_completely() -> None:
 @given(answers())
 def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     try:
-        seen = report.read(HOST, ["n1a1"], as_told(told), {})
+        seen = report.read(HOST, ["n1a1"], as_output(told), {})
     except HostError as error:
         assert error.host == "n1a1"
         assert len(str(error)) < 5000
@@ -179,7 +179,7 @@ def test_a_partial_answer_about_a_database_does_not_mean_empty(
 ) -> None:
     told = {name: value for name, value in TOLD.items() if name != lost}
     with pytest.raises(HostError) as caught:
-        report.read(HOST, [], as_told(told), {})
+        report.read(HOST, [], as_output(told), {})
     assert caught.value.step == "observe"
 
 
@@ -202,7 +202,7 @@ def test_a_probe_is_read_or_refused(told: dict[str, str]) -> None:
 
     try:
         with reading_answer("n1a1", "preflight"):
-            probe = read_probe(as_told(told).values, 1000, 1003)
+            probe = read_probe(as_output(told).values, 1000, 1003)
     except HostError:
         return
     # Not NaN, which would pass each check.
@@ -228,7 +228,7 @@ def test_any_output_of_a_script_is_parsed(text: str) -> None:
 
 
 def test_a_value_that_a_script_did_not_return_is_an_error() -> None:
-    output = as_told({"one": "1"})
+    output = as_output({"one": "1"})
     assert output.values.get("two", "") == ""
     with pytest.raises(HostError) as caught:
         _ = output.values["two"]

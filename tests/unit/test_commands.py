@@ -11,7 +11,7 @@ from tests.unit.bad_configs import CANARY
 from tests.unit.test_graph import Graph, build
 from tests.unit.test_settings import GOOD, faults
 
-# Nobody's key: the private part was deleted.
+# The private part of this key was deleted.
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2k0m1rQZ8n5u0dZq7o5sY5yVv3nq0n0E2l9fP0m1aB"
 BEFORE = {
     "name": "firewall",

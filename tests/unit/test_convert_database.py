@@ -38,9 +38,9 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
 @pytest.mark.parametrize(
     ("seen", "asked", "expected"),
     [
-        pytest.param(on_sqlite(), False, (), id="nobody asked"),
+        pytest.param(on_sqlite(), False, (), id="no consent"),
         pytest.param(on_sqlite(), True, ALL, id="all of it"),
-        pytest.param(on_sqlite(active=False), True, ALL, id="somebody stopped it"),
+        pytest.param(on_sqlite(active=False), True, ALL, id="stopped by hand"),
         pytest.param(
             on_sqlite(converting="opennebula", active=False),
             True,
@@ -76,7 +76,7 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
             (),
             id="no package",
         ),
-        pytest.param(on_sqlite(text=""), True, ALL, id="no oned.conf beside the data"),
+        pytest.param(on_sqlite(text=""), True, ALL, id="data without an oned.conf"),
     ],
 )
 def test_db_in_oned_conf_decides_the_remaining_steps(

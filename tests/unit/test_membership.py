@@ -101,8 +101,8 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
         [standalone("n1", POOL), replace(blank("n2"), server_id=1), blank("n3")],
         TAIL,
     ),
-    "one seeded": ([standalone("n1", POOL), member("n2"), blank("n3")], TAIL),
-    "all seeded": ([standalone("n1", POOL), member("n2"), member("n3")], TAIL),
+    "one has the copy": ([standalone("n1", POOL), member("n2"), blank("n3")], TAIL),
+    "all have the copy": ([standalone("n1", POOL), member("n2"), member("n3")], TAIL),
     "first with its SERVER_ID": (
         [member("n1"), member("n2"), member("n3")],
         [StartTogether(NAMES)],
@@ -152,7 +152,7 @@ def test_the_order_of_the_front_ends_does_not_matter(state: str) -> None:
 
 
 OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
-    "one front-end that is to grow": (
+    "one front-end that will grow": (
         [blank("n1")],
         True,
         [
@@ -164,8 +164,8 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
         ],
     ),
     "one front-end without high availability": ([blank("n1")], False, [Bootstrap("n1")]),
-    "such a one that runs": ([standalone("n1", running=True)], False, []),
-    "such a one that was stopped": ([standalone("n1")], False, [StartStandalone("n1")]),
+    "a standalone front-end that runs": ([standalone("n1", running=True)], False, []),
+    "a standalone front-end that was stopped": ([standalone("n1")], False, [StartStandalone("n1")]),
     "conversion of one with content": (
         [standalone("n2", running=True), blank("n1"), blank("n3")],
         True,
@@ -292,12 +292,12 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "zone server 2 n3",
         "",
     ),
-    "a sleeping zone with a server that is not in the config": (
+    "a stopped zone with a server that is not in the config": (
         [member("n1"), member("n2")],
         "zone server 2 n3",
         "",
     ),
-    "one outside the zone beside running servers of it": (
+    "one outside the zone and running servers of it": (
         [
             standalone("n1", POOL, running=True),
             member("n2", state=State.CANDIDATE),
@@ -306,7 +306,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "oned running on both",
         "n1",
     ),
-    "one outside the zone beside servers of another": (
+    "one outside the zone and servers of another": (
         [standalone("n1", POOL), replace(member("n2"), identity="two"), blank("n3")],
         "n2 hold another zone's",
         "n2",
@@ -410,12 +410,12 @@ def test_stopped_servers_start_together_unless_they_leave() -> None:
 LEADER = member("n1", state=State.LEADER, pool=POOL[:2], term=2, index=40)
 JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
     "a blank host": (blank("n2"), POOL[:1], JoinPlan(seed=True, register=True, start=True)),
-    "seeded, not registered": (
+    "a copy, not registered": (
         replace(member("n2", pool=POOL[:2]), pool=POOL[:1]),
         POOL[:1],
         JoinPlan(seed=True, register=True, start=True),
     ),
-    "seeded and registered": (member("n2"), POOL[:2], JoinPlan(start=True)),
+    "a copy, registered": (member("n2"), POOL[:2], JoinPlan(start=True)),
     "registered by hand before": (
         blank("n2"),
         POOL[:2],

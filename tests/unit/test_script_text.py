@@ -125,7 +125,7 @@ def test_a_missing_variable_is_an_error_before_sending() -> None:
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Each place where the program runs scripts by name."""
+    """Return each place where the program runs scripts by name."""
     for path in sorted(FOLDER.rglob("*.py")):
         if path.parent.name == "programs":
             continue

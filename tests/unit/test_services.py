@@ -108,7 +108,7 @@ class Site:
         self.turn = {"n1": -1, "n2": -1}
 
     def report(self, said: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def run(self, host: Host, name: str, *, variables: dict[str, str], **_: Any) -> Output:
         if name == "refuse_services":

@@ -384,7 +384,7 @@ class Asked:
         return [(host, options) for host, what, options in self.calls if what == name]
 
 
-def seed(asked: Asked) -> str:
+def transfer(asked: Asked) -> str:
     access: Any = asked
     return transfers.seed(
         access,
@@ -400,7 +400,7 @@ def seed(asked: Asked) -> str:
 
 def test_a_transfer_is_one_execution_at_the_source_and_two_per_host() -> None:
     asked = Asked()
-    assert seed(asked) == "/d.sql.zst"
+    assert transfer(asked) == "/d.sql.zst"
     did = [(host, name) for host, name, _ in asked.calls]
     # No writes happen any more when the dump begins, and the receivers are ready.
     assert set(did[:3]) == {
@@ -417,7 +417,7 @@ def test_the_allowed_key_is_used_for_this_transfer_only() -> None:
     used = []
     for _ in range(2):
         asked = Asked()
-        seed(asked)
+        transfer(asked)
         ((_, sending),) = asked.of("send")
         key = private_keys._read(sending["secrets"]["private_key"])
         public = f"{key.get_name()} {key.get_base64()}"
@@ -430,7 +430,7 @@ def test_the_allowed_key_is_used_for_this_transfer_only() -> None:
 
 def test_receivers_are_verified_by_the_keys_that_this_program_saw() -> None:
     asked = Asked()
-    seed(asked)
+    transfer(asked)
     ((_, sending),) = asked.of("send")
     assert sending["variables"]["targets"].splitlines() == [
         "n1a2 ubuntu 10.2.50.10 22 ssh-ed25519 KEY-OF-n1a2",
@@ -440,13 +440,13 @@ def test_receivers_are_verified_by_the_keys_that_this_program_saw() -> None:
 
 def test_the_agent_is_forwarded_only_to_the_sending_script() -> None:
     asked = Asked()
-    seed(asked)
+    transfer(asked)
     assert [name for _, name, options in asked.calls if options.get("lend_agent")] == ["send"]
 
 
 def test_a_full_disk_of_a_receiver_is_named() -> None:
     with pytest.raises(HostError) as caught:
-        seed(Asked(failing="send"))
+        transfer(Asked(failing="send"))
     assert (caught.value.host, caught.value.expected) == ("n1a3", "free space on /var")
 
 

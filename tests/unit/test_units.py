@@ -21,7 +21,7 @@ def host(tmp_path: Path) -> Sandbox:
     return Sandbox(tmp_path / "host", OSES, STATES, new="7.2.0-1")
 
 
-def told(host: Sandbox, script: str, state: str) -> list[str]:
+def calls(host: Sandbox, script: str, state: str) -> list[str]:
     host.file("states", f"{ONED} {state}\n")
     host.run(script, {"server_id": ""})
     asked = [line for line in host.asked("systemctl") if ONED in line or "reload" in line]
@@ -31,22 +31,22 @@ def told(host: Sandbox, script: str, state: str) -> list[str]:
 
 
 def test_an_enabled_unit_needs_no_command(host: Sandbox) -> None:
-    assert told(host, "start", "enabled") == [START]
+    assert calls(host, "start", "enabled") == [START]
 
 
 @pytest.mark.parametrize("state", ["disabled", "linked", ""])
 def test_a_disabled_unit_is_enabled_once(host: Sandbox, state: str) -> None:
-    assert told(host, "start", state) == [f"systemctl enable {ONED}", START]
+    assert calls(host, "start", state) == [f"systemctl enable {ONED}", START]
 
 
 @pytest.mark.parametrize("state", ["masked", "masked-runtime"])
 def test_a_mask_is_removed_first_without_its_own_reload(host: Sandbox, state: str) -> None:
     unmask = f"systemctl --no-reload unmask {ONED}"
-    assert told(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
+    assert calls(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
 
 
 def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None:
-    assert told(host, "stop", "enabled") == [
+    assert calls(host, "stop", "enabled") == [
         f"systemctl --no-reload disable {ONED}",
         f"systemctl --no-block stop {ONED}",
         "systemctl daemon-reload",
@@ -55,4 +55,4 @@ def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None
 
 
 def test_a_disabled_oned_is_only_stopped(host: Sandbox) -> None:
-    assert told(host, "stop", "disabled") == [f"systemctl --no-block stop {ONED}"]
+    assert calls(host, "stop", "disabled") == [f"systemctl --no-block stop {ONED}"]

@@ -40,7 +40,7 @@ class Site:
     done: list[str] = field(default_factory=list)
 
     def report(self, _: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def run(self, host: Host, _: str, **given: Any) -> Output:
         name, action = host.name, given["variables"]["action"]

@@ -36,12 +36,12 @@ CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...]]] = {
     "a new key inside": (GATE, {(":server", ":new"): [1, 2]}, (":server/:new",)),
     "a new section": (GATE, {(":a", ":b", ":c"): "x"}, (":a/:b/:c",)),
     "a section in the place of a value": (GATE, {(":one_xmlrpc", ":b"): 1}, None),  # type: ignore[dict-item]
-    "a key that goes": (GATE, {(":oneflow_server",): None}, (":oneflow_server",)),
-    "a section that goes": (GATE, {(":server",): None}, (":server/:bind", ":server/:port")),
-    "a key that is not there and is not to be": (GATE, {(":none",): None}, ()),
-    "what is so already": (GATE, {(":server", ":bind"): "127.0.0.1"}, ()),
+    "a removed key": (GATE, {(":oneflow_server",): None}, (":oneflow_server",)),
+    "a removed section": (GATE, {(":server",): None}, (":server/:bind", ":server/:port")),
+    "a missing key that must not exist": (GATE, {(":none",): None}, ()),
+    "an equal value": (GATE, {(":server", ":bind"): "127.0.0.1"}, ()),
     "a list in the place of a list": (LDAP, {(":order",): ["one", ["two", "three"]]}, (":order",)),
-    "a server, its order gone": (
+    "a server, without its order": (
         LDAP,
         {
             ("dir 1",): {":host": "x", ":encryption": ":simple_tls", ":base": "dc=a,dc=b"},
