@@ -212,7 +212,9 @@ def test_a_power_cut_during_bootstrap_does_not_block_the_next_up(lab: Lab, tmp_p
 HALF = f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"
 
 
-def test_tables_without_users_are_replaced_if_the_mark_exists(lab: Lab, tmp_path: Path) -> None:
+def test_tables_without_users_are_replaced_if_our_bootstrap_started(
+    lab: Lab, tmp_path: Path
+) -> None:
     host = renewed(lab)
     operator = alone(lab, tmp_path)
     assert kill_at(operator, f"{HOST}: install packages")

@@ -93,7 +93,7 @@ def test_no_temporary_key_is_left_on_the_hosts(built: tuple[Lab, Operator, list[
         assert left.stdout == ""
 
 
-def test_a_second_up_and_a_preview_change_nothing_and_connect_not(
+def test_a_second_up_and_a_preview_open_no_connection(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built

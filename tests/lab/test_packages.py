@@ -122,7 +122,7 @@ def test_package_lists_that_cannot_be_updated_are_an_error(zone: Zone) -> None:
     assert version(host, "opennebula-flow") == "7.2.1-1"
 
 
-def test_proxy_is_removed_with_its_key(zone: Zone) -> None:
+def test_the_proxy_is_removed_with_its_key(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     host.run(f"rm {OTHERS}")

@@ -107,7 +107,7 @@ def test_another_password_spreads_the_highest_term(three: list[Server]) -> None:
     wait_for("the spread term", lambda: leader.status().get("TERM") == SPREAD_TERM)
 
 
-def test_changing_the_password_before_the_files_spreads_the_same(
+def test_changing_the_password_before_the_files_raises_the_term(
     three: list[Server],
 ) -> None:
     bootstrap(three)

@@ -234,7 +234,7 @@ def test_the_effective_one_of_several_attributes_is_written() -> None:
     assert conf.write("V = [ K = 1, K = 2 ]\n", "V", {"K": 3}) == "V = [ K = 3, K = 2 ]\n"
 
 
-def test_removing_deletes_every_attribute_of_the_name_no_comment() -> None:
+def test_removing_deletes_all_attributes_of_a_name_but_no_comment() -> None:
     assert changed(SAMPLE, conf.remove(SAMPLE, "driver")) == [
         '-DRIVER = [ NAME = "kvm", EXECUTABLE = "one_vmm" ]',
         '-DRIVER = [ NAME = "lxc", EXECUTABLE = "one_vmm" ]',

@@ -240,7 +240,7 @@ def test_the_signing_key_may_be_in_the_config(tmp_path: Path) -> None:
     assert one.file("etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2") == f"{KEY}\n"
 
 
-def test_a_missing_package_gets_the_installed_version(tmp_path: Path) -> None:
+def test_an_added_package_gets_the_installed_version(tmp_path: Path) -> None:
     for number, (os_release, word) in enumerate(
         ((DEBIAN, "flow=7.2.0-1"), (ALMA, "flow-7.2.0-1"), (LEAP, "flow=7.2.0-1"))
     ):
@@ -422,7 +422,7 @@ def test_a_package_that_is_not_published_is_a_wrong_version(
     assert "opennebula-ha:one_version" in told["remedy"]
 
 
-def test_an_optional_requirement_may_be_left_to_the_operator(tmp_path: Path) -> None:
+def test_a_failed_requirement_names_the_key_to_skip_it(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.fail("dnf *config-manager*", "Error: No matching repo to modify: crb.")
     told = one.run("install", variables(needs="repository crb")).values
@@ -832,7 +832,7 @@ def test_a_purge_removes_packages_and_the_repository(
     ("os_release", "command"),
     [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
 )
-def test_an_interrupted_installation_loses_its_repository(
+def test_uninstall_of_half_an_installation_reports_the_rest(
     tmp_path: Path, os_release: str, command: str
 ) -> None:
     one = host(tmp_path, os_release)

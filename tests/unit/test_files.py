@@ -238,7 +238,7 @@ def test_services_may_start_as_often_as_the_leader_changes() -> None:
     assert set(limits.values()).isdisjoint(written(spec(features=FEATURES, hooks=None)))
 
 
-def test_systemd_stops_only_oned_without_a_restart() -> None:
+def test_the_kill_mode_of_oned_is_set_without_a_restart() -> None:
     seen = host({services.ONED: None})
     for wanted in (spec(), spec(features=FEATURES, hooks=None)):
         given = written(wanted, seen)[services.ONED]

@@ -132,7 +132,7 @@ def test_restarts_in_words(
     assert list(rollout(THREE, SAME, restarting, **more)) == words  # type: ignore[arg-type]
 
 
-def test_growth_without_a_restart_and_interruption_of_a_standalone() -> None:
+def test_restarts_of_followers_and_of_a_standalone_front_end() -> None:
     (words,) = rollout(THREE, after("n1", "n2", "n3", "n4"), ())
     assert words.startswith("then each follower that does not know the new list of servers")
     assert list(rollout(THREE, after("n1", "n2"), ())) == []

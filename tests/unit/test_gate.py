@@ -204,7 +204,7 @@ def test_a_follower_that_never_forwards_calls_is_at_fault(
         health._same_answers(cast(Any, Answers(10**6)), HOSTS, followers, zone.view())
 
 
-def test_a_follower_is_not_restarted_after_a_change_of_leader(
+def test_the_remedy_after_a_change_of_leader_is_not_a_restart(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "WRITE", 0.3)

@@ -34,7 +34,7 @@ def test_each_account_accepts_its_keys_from_the_other_front_ends() -> None:
     }
 
 
-def test_present_keys_that_match_are_the_wanted_ones() -> None:
+def test_applying_wanted_keys_twice_changes_nothing() -> None:
     seen = {"n1": {"root": Account("K1")}, "n2": {"root": Account("K2")}}
     once = wanted(seen, KNOWN)
     assert wanted(once, KNOWN) == once

@@ -305,7 +305,7 @@ def test_declared_defaults_are_those_of_the_settings() -> None:
     assert parse(raw({**defaults, **needed})) == parse(raw(needed))
 
 
-def test_declared_defaults_are_read_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_declared_defaults_are_not_validated_again(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
     validated: list[str] = []
     module = sys.modules[parse.__module__]

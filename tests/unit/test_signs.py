@@ -267,7 +267,7 @@ def test_a_running_zone_has_no_signs_and_another_owner_is_a_change() -> None:
     assert signs.signs(seen, MARIADB, new=True) == []
 
 
-def test_a_local_database_keeps_its_name_a_remote_one_always() -> None:
+def test_the_remedy_keeps_the_name_of_a_local_database_only() -> None:
     here = signs.refusal(settled(oned_conf=section(DB_NAME="one1")), MARIADB, new=True)
     there = signs.refusal(
         settled(oned_conf=section(DB_NAME="one1", SERVER="db1")), MARIADB, new=True

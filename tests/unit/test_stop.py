@@ -67,7 +67,7 @@ def test_a_running_oned_is_not_started_again(host: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating", "failed", "inactive"])
-def test_server_id_is_set_only_if_oned_is_not_starting(host: Sandbox, state: str) -> None:
+def test_server_id_is_set_after_a_starting_oned_was_stopped(host: Sandbox, state: str) -> None:
     begins_to_stop_after(host, state, 3)
     host.file("/etc/one/oned.conf", "SERVER_ID = -1\n")
     output = host.run(
