@@ -1,4 +1,4 @@
-"""Inventories in the shapes that users of one-deploy have, and what becomes of them.
+"""Inventories in the forms that users of one-deploy have, and the result of each.
 
 Every secret in them begins with ``hush``: no report and no stack may have that word.
 """
@@ -32,28 +32,28 @@ FRONT_ENDS = {f"n1a{n}": {"address": f"10.2.50.{9 + n}"} for n in (1, 2, 3)}
 
 @dataclass(frozen=True)
 class Case:
-    """An inventory, and what is said of it."""
+    """An inventory, and the expected result."""
 
     name: str
     files: Mapping[str, str]
-    """By path; the first one, or its folder where there are several, is the inventory."""
+    """Files by path; the first file, or its folder if there are several, is the inventory."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """What the stack's config has, among others; None: it has no such key."""
+    """Keys that the stack's config has, among others; None: the key is missing."""
     says: Mapping[str, str] = field(default_factory=dict)
-    """Words of the answer to a key: ``section key`` to them."""
+    """Words of the answer to a key, by ``section key``."""
     faults: tuple[str, ...] = ()
-    """What the program still refuses, by its beginning."""
+    """The beginning of the program's refusal, if any."""
     passwords: tuple[str, ...] = ()
     secrets: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def ha(extra: str = "", more: str = "", front_ends: str = THREE) -> dict[str, str]:
-    """A zone of three with further variables of all hosts, and further groups."""
+    """Make a zone of three with further variables of all hosts, and further groups."""
     return {"inventory.yml": f"all:\n  vars:{HA}{extra}{front_ends}{more}"}
 
 
 def only(variables: str, more: str = "") -> dict[str, str]:
-    """One front-end with those variables."""
+    """Make one front-end with those variables."""
     return {"inventory.yml": f"all:\n  vars:\n    one_version: '7.2'\n{variables}{ONE}{more}"}
 
 

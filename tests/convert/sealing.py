@@ -27,6 +27,6 @@ def sealed(text: str, password: str = PASSWORD, *, label: str = "") -> str:
 
 
 def value(text: str, indent: int, password: str = PASSWORD) -> str:
-    """An encrypted value as a file in YAML has it."""
+    """Return an encrypted value in the form of a YAML file."""
     pad = " " * indent
     return "!vault |\n" + "\n".join(pad + line for line in sealed(text, password).splitlines())

@@ -1,4 +1,4 @@
-"""`make convert` as a user runs it: the stack's file, the commands that it prints, mistakes."""
+"""`make convert` as a user runs it: the stack's file, the printed commands, mistakes."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ FILE = "stacks/Pulumi.production.yaml"
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a checkout of this project without stacks, and work in it."""
+    """Make a checkout of this project without stacks, and change to it."""
     folder = tmp_path / "checkout"
     (folder / "stacks").mkdir(parents=True)
     (folder / "state").mkdir()
@@ -43,7 +43,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shell(command: str) -> str:
-    """Run it as a user types it; what it prints."""
+    """Run it as a user types it; return its output."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
     )
@@ -73,11 +73,11 @@ def test_the_commands_of_the_report_lead_to_a_preview_that_adopts(checkout: Path
 
 
 def run(*arguments: str) -> int:
-    """The converter in this process, without Ansible."""
+    """Run the converter in this process, without Ansible."""
     return main(["--without-ansible", *arguments])
 
 
-def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(
+def test_an_existing_file_is_kept_unless_replacement_is_requested(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("inventory.yml").write_text(ha()["inventory.yml"], encoding="utf-8")
@@ -97,7 +97,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(
     assert written["config"]["opennebula-ha:one_vip"] == "10.2.50.86"
 
 
-def test_a_secret_goes_into_a_pipe_alone(
+def test_a_secret_is_written_only_to_a_pipe(
     checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("inventory.yml").write_text(INVENTORY, encoding="utf-8")
@@ -114,7 +114,7 @@ def test_a_secret_goes_into_a_pipe_alone(
     assert "hush" not in captured.out + captured.err
 
 
-def test_the_password_may_be_printed_by_a_program(
+def test_the_password_may_come_from_a_program(
     checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("inventory.yml").write_text(INVENTORY, encoding="utf-8")
@@ -135,7 +135,7 @@ def executable(folder: Path) -> None:
 
 
 class Mistake(NamedTuple):
-    """Files of an inventory, how the converter is called, and what it says."""
+    """Files of an inventory, the converter's arguments, and its message."""
 
     files: Mapping[str, str]
     arguments: tuple[str, ...]
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_another_group_and_a_group_of_its_own_name(
+def test_another_group_and_a_group_with_its_own_name(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = ha(front_ends=THREE.replace("frontend:", "control:"))["inventory.yml"]
@@ -263,7 +263,7 @@ def test_the_program_itself_never_imports_ansible() -> None:
             assert not re.search(r"^\s*(from|import) ansible\b", text, re.M), path
 
 
-def test_the_lock_names_no_host_and_each_digest() -> None:
+def test_the_lock_names_no_host_and_has_every_digest() -> None:
     lock = (ROOT / "requirements-convert.lock").read_text(encoding="utf-8")
     assert "http" not in lock
     assert "ansible-core==" in lock

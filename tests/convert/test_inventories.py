@@ -1,4 +1,4 @@
-"""Inventories of one-deploy: each key is answered, nothing ends in a traceback, no secret shows."""
+"""Inventories of one-deploy: each key has an answer, there is no traceback, no secret shows."""
 
 import json
 import re
@@ -23,7 +23,7 @@ cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def made_of(case: Case, folder: Path) -> Path:
-    """Write the files of a case; the path of the inventory."""
+    """Write the files of a case; return the path of the inventory."""
     for name, text in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def made_of(case: Case, folder: Path) -> Path:
 
 
 def held(case: Case, inventory: Inventory) -> None:
-    """Convert it, and hold the result to what the case says."""
+    """Convert it, and compare the result with the case."""
     made = convert(inventory)
     text = stack_file.text_of(made, "inventory.yml")
     faults = stack_file.faults(made, text)
@@ -64,12 +64,12 @@ def held(case: Case, inventory: Inventory) -> None:
 
 
 def sections_of(made: Conversion, key: str) -> list[tuple[str, str]]:
-    """Where else a key is answered."""
+    """Return the other sections that answer a key."""
     return [(name, one.text) for name in SECTIONS for one in getattr(made, name) if one.key == key]
 
 
 def unanswered(inventory: Inventory, made: Conversion) -> set[str]:
-    """The keys and groups of the inventory that no line of the report is about."""
+    """Return the keys and groups of the inventory that the report does not mention."""
     keys = {key for variables in inventory.hosts.values() for key in variables}
     keys |= {key for some in inventory.idle.values() for key in some}
     keys |= {f"group {name}" for name in inventory.groups}
@@ -82,14 +82,14 @@ def test_an_inventory_is_answered_key_by_key(case: Case, tmp_path: Path) -> None
     held(case, own_reader.read(made_of(case, tmp_path), case.passwords))
 
 
-def test_there_are_inventories_of_all_shapes() -> None:
+def test_there_are_inventories_of_all_forms() -> None:
     assert len(CASES) >= 34
     assert len({case.name for case in CASES}) == len(CASES)
 
 
 @pytest.fixture(scope="session")
 def python_of_ansible(pytestconfig: pytest.Config) -> Path:
-    """The Python that `scripts/setup convert` gives ansible-core."""
+    """Return the Python that `scripts/setup convert` gives ansible-core."""
     done = subprocess.run(
         ["scripts/setup", "convert"],
         cwd=pytestconfig.rootpath,
@@ -129,12 +129,12 @@ def test_ansible_itself_reads_the_same(case: Case, tmp_path: Path, python_of_ans
 
 
 def without_templates(hosts: Any) -> Any:
-    """Values that only Ansible can tell left out."""
+    """Remove values that only Ansible can evaluate."""
     text = json.dumps(hosts, default=lambda _: "unread")
     return json.loads(text)
 
 
-def test_ansible_fills_in_what_only_it_can(tmp_path: Path, python_of_ansible: Path) -> None:
+def test_ansible_evaluates_values_that_only_it_can(tmp_path: Path, python_of_ansible: Path) -> None:
     path = tmp_path / "inventory.yml"
     path.write_text(
         "all: {vars: {one_version: '7.2', zone_name: \"{{ groups.frontend | first | upper }}\","
@@ -215,7 +215,7 @@ VARIABLES = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(ODD), max_siz
     hosts=st.dictionaries(st.sampled_from(["n1a1", "n1a2", "n1a3"]), VARIABLES, min_size=1),
     other=VARIABLES,
 )
-def test_whatever_the_values_are_each_key_has_an_answer(
+def test_each_key_has_an_answer_for_any_value(
     hosts: dict[str, dict[str, Any]], other: dict[str, Any]
 ) -> None:
     inventory = Inventory(

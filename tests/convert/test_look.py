@@ -1,4 +1,4 @@
-"""What the zone as it runs says otherwise than its inventory."""
+"""Differences between a running zone and its inventory."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def zone(*names: str, name: str = "OpenNebula") -> str:
 
 
 def seen(**changes: dict[str, Any]) -> dict[str, Facts]:
-    """Three front-ends as the inventory has them, the VIP on the first, with these changes."""
+    """Make facts of three front-ends as in the inventory, with these changes."""
     found = {}
     for name, address in OWN.items():
         addresses = [Address("lo", "127.0.0.1", 8), Address("eth0", address, 24)]
@@ -59,11 +59,11 @@ def said(made: Conversion, **changes: dict[str, Any]) -> set[str]:
     return {f"{one.key}: {one.text}" for one in differences(made, seen(**changes))}
 
 
-def test_a_zone_as_in_its_inventory_says_nothing(made: Conversion) -> None:
+def test_a_zone_as_in_its_inventory_has_no_differences(made: Conversion) -> None:
     assert said(made) == set()
 
 
-def test_each_difference_is_named_with_its_host(made: Conversion) -> None:
+def test_each_difference_is_reported_with_its_host(made: Conversion) -> None:
     text = "\n".join(
         said(
             made,
@@ -93,7 +93,7 @@ def test_each_difference_is_named_with_its_host(made: Conversion) -> None:
         assert expected in text
 
 
-def test_the_vip_is_where_the_inventory_has_it_or_that_is_said(made: Conversion) -> None:
+def test_the_vip_is_where_the_inventory_has_it_or_is_reported(made: Conversion) -> None:
     lo = Address("lo", "127.0.0.1", 8)
     other = (lo, Address("br0", "10.2.50.11", 16), Address("br0", "10.2.50.86", 16))
     none = (lo, Address("eth0", "10.2.50.10", 24))
@@ -105,7 +105,7 @@ def test_the_vip_is_where_the_inventory_has_it_or_that_is_said(made: Conversion)
     assert "on several hosts (n1a1, n1a2)" in "\n".join(said(made, n1a2={"addresses": other}))
 
 
-def test_data_in_sqlite_are_seen(made: Conversion) -> None:
+def test_data_in_sqlite_are_reported(made: Conversion) -> None:
     text = "\n".join(said(made, n1a1={"oned_conf": 'DB = [ BACKEND = "sqlite" ]\n'}))
     assert "db_backend: n1a1 uses SQLite" in text
 
@@ -114,7 +114,7 @@ def test_a_host_that_does_not_answer_is_a_line_of_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # Nobody listens at this port of this machine.
+    # No process listens at this port of this machine.
     text = (
         "all: {vars: {one_version: '7.2', ansible_user: root, ansible_port: 1}}\n"
         "frontend: {hosts: {n1a1: {ansible_host: 127.0.0.1}}}\n"

@@ -1,4 +1,4 @@
-"""The page says what a run says."""
+"""The page shows the output of a run."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from commands.convert.__main__ import main
 PAGE = Path(__file__).parents[2] / "docs" / "convert.md"
 
 
-def test_the_report_in_the_page_is_that_of_its_inventory(
+def test_the_page_shows_the_report_of_its_inventory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = PAGE.read_text(encoding="utf-8")
@@ -26,5 +26,5 @@ def test_the_report_in_the_page_is_that_of_its_inventory(
 
 
 def without_reader(report: str) -> str:
-    """The report without what only its reader decides."""
+    """Return the report without the items that only its reader decides."""
     return re.sub(r"read (by|without) .*|--without-ansible ", "", report)

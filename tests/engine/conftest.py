@@ -1,4 +1,4 @@
-"""Stacks to play scenarios in."""
+"""Stacks for scenarios."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.engine.playground import Stack
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    """Make an empty stack with a backend of its own."""
+    """Make an empty stack with its own backend."""
     return Stack(tmp_path / "project", tmp_path / "backend")

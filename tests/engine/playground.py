@@ -1,4 +1,4 @@
-"""Projects to play scenarios in, on the Pulumi CLI."""
+"""Projects in which scenarios run on the Pulumi CLI."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PASSPHRASE = "correct horse"
 DEADLINE_SECONDS = 60.0
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
-"""Of a secret among the values of a state."""
+"""The mark of a secret among the values of a state."""
 IGNORED = {"created", "modified", "sourcePosition", "stackTrace", "customTimeouts"}
 PREAMBLE = """\
 import pulumi
@@ -42,7 +42,7 @@ config = pulumi.Config()
 
 @cache
 def salt() -> str:
-    """Return one salt for all scenarios: deriving a key takes a while."""
+    """Return one salt for all scenarios: deriving a key is slow."""
     return Crypter(PASSPHRASE).state
 
 
@@ -60,7 +60,7 @@ class Call:
 
 @dataclass
 class Run:
-    """What one command did."""
+    """The result of one command."""
 
     command: str
     status: int
@@ -89,13 +89,13 @@ class Stack:
         self.declare({})
         self.config({})
 
-    # ---- what a scenario sets up ----
+    # ---- setup of a scenario ----
 
     def program(self, text: str) -> None:
         (self.directory / "__main__.py").write_text(PREAMBLE + text)
 
     def declare(self, keys: dict[str, Any]) -> None:
-        """Write the project's file, with what it says of the config."""
+        """Write the project's file with these declarations of the config."""
         project = {
             "name": "trial",
             "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}},
@@ -117,7 +117,7 @@ class Stack:
     def world(self, name: str) -> Path:
         return self.directory / "world" / f"{name}.json"
 
-    # ---- what it has the CLI do ----
+    # ---- commands of the CLI ----
 
     def preview(self, *options: str) -> Run:
         return self.run("preview", *options)
@@ -132,7 +132,7 @@ class Stack:
         return self.run("destroy", "--yes", *options)
 
     def configure(self, *words: str) -> Run:
-        """Edit or show the config; the words may hold options anywhere, as users write them."""
+        """Edit or show the config; the words may have options in any place, as users write them."""
         return self.run("config", *words)
 
     def run(self, command: str, *options: str) -> Run:
@@ -146,7 +146,7 @@ class Stack:
             assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS} s for {what}"
             time.sleep(0.01)
 
-    # ---- how ----
+    # ---- processes ----
 
     @property
     def environment(self) -> dict[str, str]:
@@ -159,7 +159,7 @@ class Stack:
 
     @contextmanager
     def started(self, command: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
-        """Run a command, in a session of its own, whose processes end with the block."""
+        """Run a command in its own session, whose processes end with the block."""
         self.unflag("began-*")
         self.unflag("calls.jsonl")
         if not self._state_file().exists():
@@ -182,7 +182,7 @@ class Stack:
             process.wait()
 
     def ask(self, *words: str) -> str:
-        """Run a command that must go well; what it printed."""
+        """Run a command that must succeed, and return its output."""
         done = subprocess.run(
             ["pulumi", *words, "--non-interactive"],
             cwd=self.directory,
@@ -198,7 +198,7 @@ class Stack:
         return self.backend / ".pulumi" / "stacks" / "trial" / "dev.json"
 
     def finish(self, command: str, status: int, text: str) -> Run:
-        """Return what a command did, and print it to be shown where a test fails."""
+        """Return the result of a command, and print it for a failed test."""
         print(f"--- {command}: {status}\n{text}")
         log = self.directory / "calls.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []
@@ -212,7 +212,7 @@ class Stack:
         return path.read_text() if path.exists() else ""
 
     def state(self) -> dict[str, Any]:
-        """Return the state, decrypted and without what differs from run to run."""
+        """Return the state, decrypted and without the values that differ from run to run."""
         raw = self.raw_state()
         if not raw:
             return {"resources": [], "pending": []}
@@ -230,7 +230,7 @@ class Stack:
         return dict(found[0])
 
     def names(self) -> set[str]:
-        """Return the names of the things that the state knows."""
+        """Return the names of the resources in the state."""
         return {
             r["urn"].rsplit("::", 1)[1]
             for r in self.state()["resources"]
@@ -242,7 +242,7 @@ def _normal(entry: dict[str, Any]) -> dict[str, Any]:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", json.dumps(entry))
     normal = {k: _decrypted(v) for k, v in json.loads(text).items() if k not in IGNORED}
     if "dependencies" in normal:
-        # The SDK names them in any order.
+        # The SDK lists them in any order.
         normal["dependencies"].sort()
     return normal
 
@@ -258,7 +258,7 @@ def _decrypted(value: Any) -> Any:
 
 
 def kill_session(leader: int) -> None:
-    """Kill every process of the session that this one leads."""
+    """Kill every process of the session that this process leads."""
     for pid, command in session(leader).items():
         if command:
             with suppress(ProcessLookupError):
@@ -266,7 +266,7 @@ def kill_session(leader: int) -> None:
 
 
 def session(leader: int) -> dict[int, str]:
-    """Return the living processes of the session that this one leads, with their commands."""
+    """Return the running processes of the session that this process leads, with their commands."""
     found = {}
     for entry in Path("/proc").iterdir():
         with suppress(OSError):

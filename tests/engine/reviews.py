@@ -1,4 +1,4 @@
-"""Previews of the real program, on the real CLI, for a zone that is only a state: no hosts.
+"""Previews of the real program, on the real CLI, for a zone that exists only as a state.
 
 ``python -m tests.engine.reviews`` writes those of docs/review.md.
 """
@@ -46,15 +46,15 @@ BUILT_AT = "2026-01-02T03:04:05.678+00:00"
 
 @dataclass(frozen=True)
 class Scenario:
-    """A change of a stack with so many front-ends, of which the first led at the last run."""
+    """A change of a stack with this number of front-ends; the first led at the last run."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
     front_ends: tuple[int, ...] = (1, 2, 3)
     was: int = 3
-    """0: the stack is new."""
+    """The number of front-ends; 0 for a new stack."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     drift: Mapping[str, str] = field(default_factory=dict)
-    """What a refresh found, by resource."""
+    """What a refresh reported, by resource."""
 
 
 SCENARIOS = {
@@ -82,7 +82,7 @@ class _Machine:
 
 
 class _NoLab:
-    """What an Operator needs of a lab for previews."""
+    """The parts of a lab that an Operator needs for previews."""
 
     def __init__(self, directory: Path) -> None:
         self.key, self.known_hosts = directory / "key", directory / "known_hosts"
@@ -108,7 +108,7 @@ class _Monitor(mocks.MockMonitor):
 
 
 class _Built(mocks.Mocks):
-    """Each resource as its create leaves it; the first front-end leads."""
+    """Return each resource as its create leaves it; the first front-end is the leader."""
 
     def __init__(self, names: list[str], leader: str) -> None:
         self._names, self._leader = names, leader
@@ -160,12 +160,14 @@ class _Built(mocks.Mocks):
 
 
 class Reviewer(Operator):
-    """Somebody who previews changes of a stack whose last ``up`` was fine."""
+    """An operator who previews changes of a stack whose last ``up`` succeeded."""
 
     def __init__(
         self, directory: Path, front_ends: list[str], leader: str = "", *, salt: str = ""
     ) -> None:
-        """``leader``: none of a stack that is new; ``salt``: of the secrets of a former state."""
+        """Set ``leader`` (empty for a new stack) and ``salt``, that of the secrets of a former
+        state.
+        """
         super().__init__(_no_lab(directory), directory, front_ends=front_ends)
         self.config["one_version"] = "7.2"
         if len(front_ends) == 1:
@@ -178,7 +180,7 @@ class Reviewer(Operator):
             self.take(self._state(front_ends, leader))
 
     def take(self, exported: Mapping[str, Any]) -> None:
-        """Have that as the state, as ``pulumi stack export`` wrote it."""
+        """Import that state, as ``pulumi stack export`` wrote it."""
         self._write_config()
         self._select()
         try:
@@ -187,7 +189,7 @@ class Reviewer(Operator):
             raise AssertionError(error.stderr) from None
 
     def review(self, scenario: Scenario) -> str:
-        """Preview that change, and no other one."""
+        """Preview only that change."""
         config, secrets, state = dict(self.config), dict(self.secrets), ""
         names = [f"n1a{number}" for number in scenario.front_ends]
         vip = _VIP if len(names) > 1 else {}
@@ -204,7 +206,7 @@ class Reviewer(Operator):
                 self.take(json.loads(state))
 
     def rows(self, *options: str) -> tuple[dict[str, str], str]:
-        """Preview: each resource with a row, what happens to it; and all that was printed."""
+        """Preview; return each resource that has a row with its action, and all output."""
         run = self.preview("--color=never", *options)
         assert run.ok, run.output
         return rows(run.output), run.output
@@ -280,7 +282,9 @@ class Reviewer(Operator):
 
 
 def shown(output: str) -> str:
-    """A preview in the order of the phases: the CLI prints what comes first, and rows twice."""
+    """Return a preview in the order of the phases: the CLI prints in order of completion, with
+    repeated rows.
+    """
     output = output.replace("pulumi-python:dynamic/opennebula:", "").replace(
         "opennebula-ha:zone:", ""
     )
@@ -309,7 +313,7 @@ def _place(row: str) -> tuple[int, str]:
 
 
 def rows(output: str) -> dict[str, str]:
-    """The resources that a preview shows a row of: by ``Kind name``, what happens and the diff."""
+    """Return the resources that a preview lists, by ``Kind name``, with their action and diff."""
     found = {}
     for line in output.splitlines():
         if row := re.search(r"^ ([-+~]+|\+-) +(?:[│├└─ ]*)\S*?([A-Za-z]+) +(\S+) +(.*)$", line):
@@ -318,7 +322,7 @@ def rows(output: str) -> dict[str, str]:
 
 
 def _kept(value: Any) -> Any:
-    """As a state holds it."""
+    """Return the value as a state stores it."""
     if rpc.is_rpc_secret(value):
         return {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(rpc.unwrap_rpc_secret(value))}
     return value
@@ -340,18 +344,18 @@ def _drifted(state: dict[str, Any], drift: Mapping[str, str]) -> dict[str, Any]:
 
 
 def of_size(directory: Path, servers: int) -> Reviewer:
-    """Somebody with a stack of so many front-ends; none: it is new."""
+    """Return a reviewer with a stack of this number of front-ends; without front-ends it is new."""
     names = [f"n1a{number}" for number in range(1, (servers or 3) + 1)]
     return Reviewer(directory / str(servers), names, "n1a1" if servers else "")
 
 
 def blocks(text: str) -> dict[str, str]:
-    """The previews on the page, by their titles."""
+    """Return the previews on the page, by title."""
     return dict(BLOCK.findall(text))
 
 
 def main() -> None:
-    """Write the previews on the page."""
+    """Write the previews to the page."""
     with tempfile.TemporaryDirectory() as directory:
         stacks = {n: of_size(Path(directory), n) for n in {s.was for s in SCENARIOS.values()}}
         new = {title: stacks[s.was].review(s) for title, s in SCENARIOS.items()}

@@ -1,4 +1,4 @@
-"""Where the Pulumi CLI comes from: each way in its order, on machines that have no other."""
+"""Where the Pulumi CLI comes from: each source in its order, on machines without the others."""
 
 import os
 import shutil
@@ -87,17 +87,17 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_the_one_on_path_is_used(machine: Machine) -> None:
+def test_the_cli_on_path_is_used(machine: Machine) -> None:
     machine.has("pulumi", "echo v3.300.0")
     done = machine.install()
     assert done.returncode == 0
     where = machine.folder / "bin/pulumi"
     assert done.stderr == f"setup: using the Pulumi CLI on PATH: {where}, v3.300.0\n"
-    # Said once.
+    # It is printed once.
     assert machine.install().stderr == ""
 
 
-def test_without_any_way_all_of_them_are_named(machine: Machine) -> None:
+def test_the_error_lists_all_sources_if_none_is_available(machine: Machine) -> None:
     machine.has("pulumi", "echo v3.99.0")
     machine.has("curl", "exit 6")
     machine.has("go", "echo go1.19.8")
@@ -108,7 +108,7 @@ def test_without_any_way_all_of_them_are_named(machine: Machine) -> None:
         assert way in done.stderr
 
 
-def test_pulumi_s_installer_comes_before_a_build(machine: Machine) -> None:
+def test_pulumis_installer_is_preferred_to_a_build(machine: Machine) -> None:
     machine.has("curl", f"cat >.pulumi/install.sh <<'END'\n{INSTALLER}END\n")
     machine.has("go", GO)
     done = machine.install()
@@ -119,7 +119,7 @@ def test_pulumi_s_installer_comes_before_a_build(machine: Machine) -> None:
     assert machine.install().stderr == ""
 
 
-def test_a_build_leaves_nothing_behind_but_the_cli_also_for_other_checkouts(
+def test_a_build_leaves_only_the_cli_also_for_other_checkouts(
     machine: Machine,
 ) -> None:
     machine.has("curl", "exit 6")
@@ -139,7 +139,7 @@ def test_a_build_leaves_nothing_behind_but_the_cli_also_for_other_checkouts(
     assert (machine.folder / "other/.pulumi/bin/pulumi").exists()
 
 
-def test_a_build_that_fails_says_why(machine: Machine) -> None:
+def test_a_failed_build_reports_the_reason(machine: Machine) -> None:
     machine.has("curl", "exit 6")
     broken = 'case "$1" in env) echo go1.26.8 ;; *) echo "no such host" >&2; exit 1 ;; esac'
     machine.has("go", broken)

@@ -1,4 +1,4 @@
-"""Whatever ends a run, what it leaves is known, and the next one goes on."""
+"""However a run ends, its remains are known, and the next run resumes."""
 
 import json
 import os
@@ -23,14 +23,14 @@ PROVIDER_HOST = r"python\S* .*-m pulumi\.dynamic"
 
 @dataclass
 class Midway:
-    """An `up` that hangs in the create of b, after that of a."""
+    """An `up` that hangs in the create of b, after the create of a."""
 
     stack: Stack
     process: "Popen[str]"
     said: list[str] = field(default_factory=list)
 
     def signal(self, number: int, pattern: str = "") -> None:
-        """Send it to the CLI, or to the process whose command has that pattern.
+        """Send a signal to the CLI, or to the process whose command matches that pattern.
 
         A terminal sends SIGINT to every process of the command that it runs.
         """
@@ -44,7 +44,7 @@ class Midway:
             os.kill(pid, number)
 
     def read_until(self, pattern: str) -> None:
-        """Read on until the CLI says that."""
+        """Read until the CLI prints that."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line)
@@ -53,13 +53,13 @@ class Midway:
         raise AssertionError(f"it never said {pattern}: {''.join(self.said)}")
 
     def end(self) -> Run:
-        """Wait for the end of the CLI, and of all that it started."""
+        """Wait for the end of the CLI and of all processes that it started."""
         text = "".join(self.said) + self.process.communicate(timeout=DEADLINE_SECONDS)[0]
         self.stack.wait_for(lambda: not self._left(), "the end of all processes")
         return self.stack.finish("up", self.process.returncode, text)
 
     def _left(self) -> list[str]:
-        """Name what still runs; Pulumi's own language host looks for its engine too seldom."""
+        """Name the running processes; Pulumi's language host checks for its engine too rarely."""
         return [
             command
             for command in session(self.process.pid).values()
@@ -81,7 +81,7 @@ c = Thing("c", ResourceOptions(depends_on=[b]))
     stack.unflag("hang-*")
 
 
-def goes_on(stack: Stack, *, created: list[str]) -> None:
+def resumes(stack: Stack, *, created: list[str]) -> None:
     run = stack.up()
     assert run.status == 0
     assert run.called("create") == [("create", name) for name in created]
@@ -90,7 +90,7 @@ def goes_on(stack: Stack, *, created: list[str]) -> None:
 
 
 def settle(stack: Stack) -> None:
-    """Do what `scripts/pulumi` does once a run has not ended well."""
+    """Do what `scripts/pulumi` does after a run that did not succeed."""
     exported = json.loads(stack.ask("stack", "export"))
     after = settled(
         exported,
@@ -109,9 +109,7 @@ def pending(stack: Stack) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_once_the_running_call_ends_and_no_other_begins(
-    stack: Stack, number: int
-) -> None:
+def test_interrupted_once_it_ends_after_the_running_call(stack: Stack, number: int) -> None:
     with midway(stack) as run:
         run.signal(number)
         run.read_until("interrupted: still at 'making b'")
@@ -123,7 +121,7 @@ def test_interrupted_once_the_running_call_ends_and_no_other_begins(
     assert not any(text in done.text for text in REPEATED)
     assert stack.names() == {"a", "b"}
     assert not pending(stack)
-    goes_on(stack, created=["c"])
+    resumes(stack, created=["c"])
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
@@ -138,10 +136,10 @@ def test_interrupted_twice_it_ends_at_once(stack: Stack, first: int, second: int
     assert not any(text in done.text for text in REPEATED)
     assert stack.names() == {"a"}
     assert pending(stack) == ["creating b"]
-    goes_on(stack, created=["b", "c"])
+    resumes(stack, created=["b", "c"])
 
 
-def test_what_was_interrupted_is_created_again_without_a_warning(stack: Stack) -> None:
+def test_an_interrupted_create_is_repeated_without_a_warning(stack: Stack) -> None:
     with midway(stack) as run:
         kill_session(run.process.pid)
         run.end()
@@ -155,7 +153,7 @@ def test_what_was_interrupted_is_created_again_without_a_warning(stack: Stack) -
     assert not stack.up("--expect-no-changes").status
 
 
-def test_what_was_interrupted_is_removed_where_it_left_the_stack(stack: Stack) -> None:
+def test_an_interrupted_create_is_deleted_if_it_left_the_stack(stack: Stack) -> None:
     with midway(stack) as run:
         kill_session(run.process.pid)
         run.end()
@@ -168,7 +166,7 @@ def test_what_was_interrupted_is_removed_where_it_left_the_stack(stack: Stack) -
     assert stack.names() == {"a"}
 
 
-def test_killed_without_the_cli_s_knowledge_all_others_end_too(stack: Stack) -> None:
+def test_all_processes_end_after_the_cli_lost_one(stack: Stack) -> None:
     with midway(stack) as run:
         run.signal(signal.SIGKILL)
         run.end()
@@ -176,30 +174,30 @@ def test_killed_without_the_cli_s_knowledge_all_others_end_too(stack: Stack) -> 
     assert pending(stack) == ["creating b"]
     assert "locked" in stack.up().text
     stack.ask("cancel", "--yes")
-    goes_on(stack, created=["b", "c"])
+    resumes(stack, created=["b", "c"])
 
 
-def test_all_killed(stack: Stack) -> None:
+def test_up_resumes_after_all_processes_were_killed(stack: Stack) -> None:
     with midway(stack) as run:
         kill_session(run.process.pid)
         run.end()
     assert pending(stack) == ["creating b"]
     stack.ask("cancel", "--yes")
-    goes_on(stack, created=["b", "c"])
+    resumes(stack, created=["b", "c"])
 
 
 @pytest.mark.parametrize("victim", [LANGUAGE_HOST, PROGRAM, PROVIDER_HOST])
-def test_another_process_killed(stack: Stack, victim: str) -> None:
+def test_up_resumes_after_another_process_was_killed(stack: Stack, victim: str) -> None:
     with midway(stack) as run:
         run.signal(signal.SIGKILL, victim)
-        # What still runs of it goes on to its end.
+        # Its remaining processes continue to their end.
         stack.unflag("hang-*")
         done = run.end()
     assert done.status != 0
     assert not pending(stack)
     made = stack.names()
     assert made == ({"a"} if victim == PROVIDER_HOST else {"a", "b"})
-    goes_on(stack, created=sorted({"a", "b", "c"} - made))
+    resumes(stack, created=sorted({"a", "b", "c"} - made))
 
 
 def test_a_failed_step_is_one_message(stack: Stack) -> None:
@@ -224,5 +222,5 @@ with runtime.reported_once():
     assert run.status != 0
     assert "second_key: unknown" in run.text
     assert not any(text in run.text for text in REPEATED)
-    # The CLI's own word for it, and that.
+    # The CLI's own prefix, and the message.
     assert run.text.partition("Diagnostics:")[2].count("error: ") == 1

@@ -31,7 +31,7 @@ time.sleep(60)
 
 @contextmanager
 def language_host() -> Iterator[tuple["subprocess.Popen[str]", Any]]:
-    """One that was started as the CLI does, and a stub for it."""
+    """Start a language host as the CLI does, and make a stub for it."""
     with subprocess.Popen([HOST, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -41,7 +41,7 @@ def language_host() -> Iterator[tuple["subprocess.Popen[str]", Any]]:
             process.kill()
 
 
-def test_the_language_host_refuses_by_name_what_it_does_not_do() -> None:
+def test_the_language_host_names_the_calls_that_it_refuses() -> None:
     with language_host() as (_, stub):
         with pytest.raises(grpc.RpcError) as refused:
             stub.Pack(language_pb2.PackRequest())
@@ -53,7 +53,7 @@ def test_the_language_host_refuses_by_name_what_it_does_not_do() -> None:
         assert re.match(r"3\.\d+", stub.GetPluginInfo(empty_pb2.Empty()).version)
 
 
-def test_the_language_host_runs_a_policy_pack_and_passes_on_what_it_prints(tmp_path: Path) -> None:
+def test_the_language_host_runs_a_policy_pack_and_its_output(tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text("import os; print(7, os.environ['GIVEN'])\n")
     options = struct_pb2.Struct()
     options.update({"virtualenv": sys.prefix})
@@ -76,7 +76,7 @@ def test_the_language_host_runs_a_policy_pack_and_passes_on_what_it_prints(tmp_p
     assert answers[-1].exitcode == 0
 
 
-def test_the_language_host_names_an_environment_that_is_not_there(tmp_path: Path) -> None:
+def test_the_language_host_reports_a_missing_environment(tmp_path: Path) -> None:
     options = struct_pb2.Struct()
     options.update({"virtualenv": "nowhere"})
     info = language_pb2.ProgramInfo(root_directory=str(tmp_path), options=options)
@@ -85,13 +85,13 @@ def test_the_language_host_names_an_environment_that_is_not_there(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_language_host_goes_when_it_is_told(number: int) -> None:
+def test_the_language_host_ends_on_request(number: int) -> None:
     with language_host() as (process, _):
         process.send_signal(number)
         assert process.wait(timeout=10) == 0
 
 
-def test_the_language_host_ends_with_who_started_it() -> None:
+def test_the_language_host_ends_with_its_parent() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTER, HOST, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True
     ) as starter:
@@ -120,7 +120,7 @@ def check(**inputs: Any) -> dict[str, str]:
     return {failure.property: failure.reason for failure in answer.failures}
 
 
-def test_the_command_plugin_refuses_by_name_what_it_does_not_know() -> None:
+def test_the_command_plugin_names_the_inputs_that_it_refuses() -> None:
     connection = {"host": "a", "port": 22.0, "dialErrorLimit": 10.0}
     assert check(connection=connection, create="true", addPreviousOutputInEnv=True) == {}
     refused = check(connection={**connection, "password": "x"}, create="true", logging="none")
@@ -130,7 +130,7 @@ def test_the_command_plugin_refuses_by_name_what_it_does_not_know() -> None:
 @pytest.mark.parametrize(
     ("key", "changes", "replaces"), [("create", 2, []), ("triggers", 2, ["triggers"]), ("", 1, [])]
 )
-def test_the_command_plugin_replaces_for_a_trigger_alone(
+def test_the_command_plugin_replaces_only_for_a_trigger(
     key: str, changes: int, replaces: list[str]
 ) -> None:
     olds, news = struct_pb2.Struct(), struct_pb2.Struct()

@@ -13,7 +13,7 @@ NAMES = ("n1a1", "n1a2", "n1a3")
 
 
 def run(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The CLI, on this repository; without a key nobody is even connected to."""
+    """Run the CLI on this repository; without a key it cannot connect to any host."""
     file = directory / "Pulumi.try.yaml"
     if not file.exists():
         crypter = Crypter(PASSPHRASE)
@@ -52,7 +52,7 @@ def run(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_is_wrong_with_all_hosts_is_one_error_and_no_installation_begins(
+def test_problems_of_all_hosts_are_one_error_before_installation(
     tmp_path: Path,
 ) -> None:
     previewed = run(tmp_path, "preview")
@@ -72,7 +72,7 @@ def test_what_is_wrong_with_all_hosts_is_one_error_and_no_installation_begins(
     assert "dynamic/opennebula:Preflight" not in made["try.json"]
 
 
-def test_the_lab_s_stack_is_previewed_without_a_lab_too() -> None:
+def test_the_labs_stack_can_be_previewed_without_a_lab() -> None:
     stack = cli.ROOT / "stacks/Pulumi.lab.yaml"
     before = stack.read_bytes()
     script = [str(cli.ROOT / "scripts/pulumi"), "lab", "preview", "--non-interactive"]
@@ -82,7 +82,7 @@ def test_the_lab_s_stack_is_previewed_without_a_lab_too() -> None:
     assert stack.read_bytes() == before
 
 
-def test_what_the_script_cannot_do_has_a_remedy() -> None:
+def test_errors_of_the_script_have_a_remedy() -> None:
     for words, remedy in (
         (["lab"], "scripts/pulumi lab stack export"),
         (["nowhere", "preview"], "Pulumi.production.yaml.example"),

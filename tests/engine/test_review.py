@@ -31,7 +31,7 @@ def test_the_page_shows_what_a_preview_shows(stacks: Callable[[int], Reviewer], 
     assert blocks(PAGE.read_text())[title] == stacks(scenario.was).review(scenario)
 
 
-def test_of_front_ends_that_stay_a_shrink_shows_no_row(tmp_path: Path) -> None:
+def test_a_shrink_shows_no_row_of_remaining_front_ends(tmp_path: Path) -> None:
     reviewer = Reviewer(tmp_path, FIVE, "n1a1")
     reviewer.config["frontends"] = reviewer.list_of(["n1a2", "n1a4", "n1a5"])
     changes, output = reviewer.rows()
@@ -53,7 +53,7 @@ def test_a_state_of_an_earlier_version_shows_no_change(tmp_path: Path) -> None:
     reviewer = Reviewer(tmp_path, names, "n1a1", salt=former["salt"])
     reviewer.take(former["state"])
     assert reviewer.rows()[0] == {}
-    # What changes then is said as of any state.
+    # A change after that is shown as with any state.
     reviewer.config["frontends"] = reviewer.list_of(names[:1])
     reviewer.config["force_ha"] = True
     changes, output = reviewer.rows()
@@ -64,8 +64,8 @@ def test_a_state_of_an_earlier_version_shows_no_change(tmp_path: Path) -> None:
     }
 
 
-def test_a_name_that_comes_back_is_a_change_of_the_others(reviewer: Reviewer) -> None:
-    """Although their last update left it where it was."""
+def test_a_reused_name_is_a_change_of_the_other_front_ends(reviewer: Reviewer) -> None:
+    """It is shown although their last update recorded no change."""
     names = FIVE[:3]
     config = dict(reviewer.config)
     state = json.loads(reviewer._ask("stack", "export", "--show-secrets"))
@@ -84,7 +84,7 @@ def test_a_name_that_comes_back_is_a_change_of_the_others(reviewer: Reviewer) ->
         reviewer.config = config
 
 
-def test_no_operation_of_the_readme_is_missing() -> None:
+def test_the_page_has_every_operation_of_the_readme() -> None:
     text = PAGE.read_text()
     readme = (PAGE.parents[1] / "README.md").read_text()
     table = readme.partition("## Everyday operations")[2].partition("\n## ")[0]

@@ -1,4 +1,4 @@
-"""What the program counts on in the engine: orders, secrets, records, what follows a failure."""
+"""What the program relies on in the engine: order, secrets, records, behaviour after a failure."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.engine.playground import Stack, crypter
 CANARY = "canary-7f3a"
 
 
-def test_creates_a_chain_in_order_and_then_changes_nothing(stack: Stack) -> None:
+def test_a_chain_is_created_in_order_and_then_unchanged(stack: Stack) -> None:
     stack.program("""
 a = Thing("a", value=1)
 b = Thing("b", value=a.made)
@@ -36,7 +36,7 @@ export("made", b.made)
     assert not stack.state()["resources"]
 
 
-def test_creates_and_deletes_side_by_side(stack: Stack) -> None:
+def test_independent_resources_are_created_and_deleted_in_parallel(stack: Stack) -> None:
     stack.program("""
 for name in "abcd":
     Thing(name, meet=4)
@@ -45,13 +45,13 @@ for name in "abcd":
     stack.program("Thing('e')\n")
     run = stack.up()
     assert run.status == 0
-    # What left the program goes last, and what is not linked goes together.
+    # Resources that left the program are deleted last; unlinked ones at the same time.
     assert run.called("created", "delete")[0] == ("created", "e")
     assert {name for _, name in run.called("delete")} == set("abcd")
     assert stack.names() == {"e"}
 
 
-def test_deletes_what_left_in_reverse_order_of_the_last_record(stack: Stack) -> None:
+def test_deletes_run_in_reverse_order_of_the_last_record(stack: Stack) -> None:
     stack.program("""
 a = Thing("a")
 b = Thing("b", ResourceOptions(depends_on=[a]))
@@ -65,8 +65,8 @@ c = Thing("c", ResourceOptions(depends_on=[b]))
     assert "dependencies" not in stack.resource("c")
 
 
-def test_forgets_the_link_between_two_that_left(stack: Stack) -> None:
-    """A middle that stays is recorded again; the two around it no longer wait for each other."""
+def test_the_link_between_two_deleted_resources_is_forgotten(stack: Stack) -> None:
+    """The middle one stays and is recorded again; the other two no longer wait for each other."""
     stack.program(
         """
 a = Thing("a", meet=2)
@@ -82,7 +82,7 @@ c = Thing("c", ResourceOptions(depends_on=[b]), meet=1)
     assert stack.names() == {"b"}
 
 
-def test_replaces_deleting_first_as_the_program_says(stack: Stack) -> None:
+def test_a_replacement_deletes_first_if_the_program_says_so(stack: Stack) -> None:
     stack.config({"trial:kind": "x"})
     stack.program("""
 Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
@@ -93,7 +93,7 @@ Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kin
     assert run.called("create", "delete") == [("delete", "a"), ("create", "a")]
 
 
-def test_resumes_a_replacement_whose_create_failed(stack: Stack) -> None:
+def test_a_replacement_whose_create_failed_is_resumed(stack: Stack) -> None:
     stack.config({"trial:kind": "x"})
     stack.program("""
 Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
@@ -111,7 +111,7 @@ Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kin
     assert not stack.up().changed()
 
 
-def test_keeps_components_and_their_outputs(stack: Stack) -> None:
+def test_components_and_their_outputs_are_kept(stack: Stack) -> None:
     stack.program("""
 g = Group("g", value="1")
 h = Thing("h", ResourceOptions(depends_on=[g]))
@@ -127,7 +127,7 @@ export("made", g.made)
     assert stack.names() == {"h"}
 
 
-def test_keeps_secrets_secret(stack: Stack) -> None:
+def test_secrets_stay_secret(stack: Stack) -> None:
     secure = {"secure": crypter().encrypt(CANARY)}
     stack.config(
         {
@@ -169,7 +169,7 @@ export("token", a.token)
     assert CANARY not in stack.raw_state()
 
 
-def test_a_failed_create_leaves_siblings_and_spares_dependents(stack: Stack) -> None:
+def test_a_failed_create_stops_dependents_but_not_siblings(stack: Stack) -> None:
     stack.program("""
 a = Thing("a")
 b = Thing("b", meet=2)
@@ -208,7 +208,7 @@ def test_a_failed_update_keeps_the_old_record(stack: Stack) -> None:
     assert stack.up().called("update") == [("update", "a")]
 
 
-def test_a_failed_delete_keeps_the_record_and_what_it_depends_on(stack: Stack) -> None:
+def test_a_failed_delete_keeps_its_record_and_dependencies(stack: Stack) -> None:
     stack.program("""
 a = Thing("a")
 b = Thing("b", ResourceOptions(depends_on=[a]))
@@ -222,7 +222,7 @@ b = Thing("b", ResourceOptions(depends_on=[a]))
     assert stack.destroy().called("delete") == [("delete", "b"), ("delete", "a")]
 
 
-def test_a_failed_delete_comes_after_everything_else_and_is_tried_again(stack: Stack) -> None:
+def test_a_failed_delete_runs_last_and_is_retried(stack: Stack) -> None:
     stack.program("""
 Thing("a", value=1)
 b = Thing("b")
@@ -239,7 +239,7 @@ Thing("c", ResourceOptions(depends_on=[b]))
     assert stack.up().called("create", "update", "delete") == [("delete", "c"), ("delete", "b")]
 
 
-def test_a_failed_check_stops_before_anything_changes(stack: Stack) -> None:
+def test_a_failed_check_stops_before_any_change(stack: Stack) -> None:
     stack.program("Thing('a', value='wrong')\n")
     preview = stack.preview()
     assert preview.status != 0
@@ -248,7 +248,7 @@ def test_a_failed_check_stops_before_anything_changes(stack: Stack) -> None:
     assert not stack.names()
 
 
-def test_a_program_that_fails_keeps_what_it_made(stack: Stack) -> None:
+def test_a_program_that_fails_keeps_its_created_resources(stack: Stack) -> None:
     stack.program("Thing('a')\n")
     stack.up()
     stack.program("""
@@ -264,7 +264,7 @@ raise pulumi.RunError("first_key: expected a number\\nsecond_key: unknown")
     assert stack.names() == {"a"}
 
 
-def test_deletes_with_another_on_destroy_but_not_alone(stack: Stack) -> None:
+def test_deleted_with_applies_to_destroy_and_not_to_a_delete_alone(stack: Stack) -> None:
     members = """
 zone = Thing("zone")
 for name in {names}:
@@ -278,7 +278,7 @@ for name in {names}:
     assert not stack.state()["resources"]
 
 
-def test_what_is_deleted_with_another_goes_with_it_in_an_up_too(stack: Stack) -> None:
+def test_deleted_with_applies_to_an_up_that_deletes_both(stack: Stack) -> None:
     stack.program("""
 zone = Thing("zone")
 host = Thing("host")
@@ -291,7 +291,7 @@ b = Thing("b", ResourceOptions(deleted_with=zone, depends_on=[zone, a]))
     assert stack.names() == {"host"}
 
 
-def test_what_is_deleted_with_another_is_recreated_with_it(stack: Stack) -> None:
+def test_deleted_with_applies_to_a_replacement(stack: Stack) -> None:
     stack.config({"trial:kind": "x"})
     stack.program("""
 zone = Thing("zone", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))
@@ -308,7 +308,7 @@ Thing("a", ResourceOptions(deleted_with=zone, depends_on=[zone]))
     ]
 
 
-def test_refresh_takes_in_what_drifted_and_vanished(stack: Stack) -> None:
+def test_refresh_records_changed_and_missing_resources(stack: Stack) -> None:
     stack.program("""
 a = Thing("a", value="1")
 b = Thing("b", value="2")
@@ -355,8 +355,8 @@ def test_an_up_whose_refresh_fails_changes_nothing(stack: Stack) -> None:
     assert stack.names() == {"a"}
 
 
-def test_refreshes_first_with_the_config_of_the_last_up(stack: Stack) -> None:
-    """One provider process where the config is the same: what it keeps in mind is kept."""
+def test_a_refresh_before_up_uses_the_config_of_the_last_up(stack: Stack) -> None:
+    """One provider process, if the config is the same: its memory is kept."""
     stack.program("Thing('a')\n")
     stack.config({"trial:host": "old"})
     stack.up()
@@ -368,7 +368,7 @@ def test_refreshes_first_with_the_config_of_the_last_up(stack: Stack) -> None:
         assert configs == [{"trial:host": name} for name in used]
 
 
-def test_deletes_with_the_config_of_the_last_up(stack: Stack) -> None:
+def test_destroy_uses_the_config_of_the_last_up(stack: Stack) -> None:
     stack.program("Thing('a')\nThing('b')\n")
     stack.config({"trial:host": "old", "trial:pass": {"secure": crypter().encrypt(CANARY)}})
     stack.up()
@@ -379,7 +379,7 @@ def test_deletes_with_the_config_of_the_last_up(stack: Stack) -> None:
         assert config == {"trial:host": "old", "trial:pass": CANARY}
 
 
-def test_deletes_in_an_up_with_the_config_of_now(stack: Stack) -> None:
+def test_deletes_in_an_up_use_the_present_config(stack: Stack) -> None:
     stack.program("Thing('a')\nThing('b')\n")
     stack.config({"trial:host": "old"})
     stack.up()
@@ -391,14 +391,14 @@ def test_deletes_in_an_up_with_the_config_of_now(stack: Stack) -> None:
     assert configs == [{"trial:host": "new"}]
 
 
-def test_replaces_a_resource_that_is_named(stack: Stack) -> None:
+def test_a_named_resource_is_replaced(stack: Stack) -> None:
     stack.program("a = Thing('a')\nThing('b', value=a.made)\n")
     stack.up()
     run = stack.up("--replace", stack.resource("a")["urn"])
     assert run.called("create", "delete") == [("create", "a"), ("delete", "a")]
 
 
-def test_shows_the_config_whole(stack: Stack) -> None:
+def test_config_shows_all_values(stack: Stack) -> None:
     """What the commands get: the project's defaults too, objects as text, secrets in plaintext."""
     secure = {"secure": crypter().encrypt(CANARY)}
     stack.declare({"size": {"type": "integer", "default": 3}, "tags": {"default": ["<&>"]}})
@@ -430,7 +430,7 @@ def test_shows_the_config_whole(stack: Stack) -> None:
     }
 
 
-def test_updates_again_what_failed_also_where_its_config_is_put_back(stack: Stack) -> None:
+def test_a_failed_update_is_repeated_even_if_its_config_is_reverted(stack: Stack) -> None:
     stack.config({"trial:value": "1"})
     stack.program(f"""
 Thing("a", value=config.require("value"), secrets=pulumi.Output.secret("{CANARY}"))
@@ -442,7 +442,7 @@ Thing("a", value=config.require("value"), secrets=pulumi.Output.secret("{CANARY}
     assert failed.status != 0
     assert "a: update: expected success, saw failure" in failed.text
     assert CANARY not in stack.raw_state()
-    # The next one starts from what the thing was before.
+    # The next update starts from the recorded values.
     (again,) = [call for call in stack.up().calls if call.method == "update"]
     assert again.arguments["olds"]["value"] == "1"
     stack.unflag("fail-*")
@@ -460,7 +460,7 @@ b = Thing("b", ResourceOptions(depends_on=[a]), of=a.made)
 
 
 def half_created(stack: Stack) -> None:
-    """Have the create of a fail after it has changed something."""
+    """Let the create of a fail after it has changed something."""
     stack.config({"trial:value": "1"})
     stack.program(HALF)
     stack.flag("touched-a")
@@ -475,9 +475,7 @@ def half_created(stack: Stack) -> None:
 
 @pytest.mark.parametrize("refreshes", [False, True])
 @pytest.mark.parametrize("value", ["1", "2"])
-def test_tries_a_create_again_that_was_cut_off_in_the_middle(
-    stack: Stack, value: str, refreshes: bool
-) -> None:
+def test_an_interrupted_create_is_repeated(stack: Stack, value: str, refreshes: bool) -> None:
     half_created(stack)
     stack.flag("fail-update-a")
     stack.config({"trial:value": value})
@@ -486,7 +484,7 @@ def test_tries_a_create_again_that_was_cut_off_in_the_middle(
     assert not stack.preview().status
     again = stack.up()
     assert again.status != 0
-    # Still a create, from what the first one was asked for.
+    # Still a create, from the inputs of the first one.
     stack.unflag("fail-*")
     run = stack.up()
     assert run.status == 0
@@ -499,7 +497,7 @@ def test_tries_a_create_again_that_was_cut_off_in_the_middle(
 
 
 @pytest.mark.parametrize("way", ["up", "destroy"])
-def test_deletes_what_a_create_left_that_was_cut_off_in_the_middle(stack: Stack, way: str) -> None:
+def test_an_interrupted_create_that_left_the_stack_is_deleted(stack: Stack, way: str) -> None:
     half_created(stack)
     if way == "up":
         stack.program("")
@@ -511,7 +509,7 @@ def test_deletes_what_a_create_left_that_was_cut_off_in_the_middle(stack: Stack,
     assert not stack.names()
 
 
-def test_resumes_a_replacement_whose_create_was_cut_off_in_the_middle(stack: Stack) -> None:
+def test_a_replacement_whose_create_was_interrupted_is_resumed(stack: Stack) -> None:
     stack.config({"trial:kind": "x"})
     stack.program("""
 Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kind"))

@@ -1,4 +1,4 @@
-"""Labs for tests: where none can run, tests skip with the reason, or fail where CI is set."""
+"""Lab fixtures. Without a lab the tests skip with the reason, or fail if CI is set."""
 
 import os
 import uuid
@@ -31,20 +31,20 @@ LONGEST = (
     "test_vips",
     "test_settings_on_hosts",
 )
-"""The files that take longest, which begin first: a worker has a whole file, and the last one would
-keep all others waiting.
+"""The files that take longest. They start first: one worker runs a whole file, and the last file
+would delay the end of the run.
 """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files."""
+    """Put the longest files first."""
     rank = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
 def requires_lab() -> None:
-    """Skip, or fail under CI, where this machine cannot carry a lab."""
+    """Skip, or fail under CI, if this machine cannot run a lab."""
     obstacles = prerequisites.obstacles()
     if obstacles and os.environ.get("CI"):
         pytest.fail("; ".join(obstacles))
@@ -63,7 +63,7 @@ def _labs(state: Path) -> Iterator[MakeLab]:
 
         def make(hosts: int = 3, **options: object) -> Lab:
             name = f"test-{uuid.uuid4().hex[:10]}"
-            # OpenNebula's own packages in place of the stand-in's, where somebody has them.
+            # OpenNebula's own packages instead of the stand-in's, if they are available.
             options.setdefault("repository", os.environ.get("LAB_REPOSITORY"))
             running = Lab.running(name, hosts, state=state / name, **options)  # type: ignore[arg-type]
             return stack.enter_context(running)
@@ -73,7 +73,7 @@ def _labs(state: Path) -> Iterator[MakeLab]:
 
 @pytest.fixture
 def make_lab(requires_lab: None, tmp_path: Path) -> Iterator[MakeLab]:
-    """Boots labs that last as long as the test: `make_lab(hosts, template=…, wait_scale=…)`."""
+    """Boot labs that last as long as the test: `make_lab(hosts, template=…, wait_scale=…)`."""
     yield from _labs(tmp_path)
 
 
@@ -81,5 +81,5 @@ def make_lab(requires_lab: None, tmp_path: Path) -> Iterator[MakeLab]:
 def make_module_lab(
     requires_lab: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeLab]:
-    """Boots labs that all tests of a module share."""
+    """Boot labs that all tests of a module share."""
     yield from _labs(tmp_path_factory.mktemp("lab"))

@@ -1,4 +1,4 @@
-"""Hosts that somebody else built, and a look at everything on them that an ``up`` could change."""
+"""Hosts that others built, and a snapshot of everything on them that an ``up`` could change."""
 
 import shlex
 from pathlib import Path
@@ -10,13 +10,13 @@ from tests.lab.messages import Message, only
 from tests.lab.operators import VIP_KEYS, Operator
 
 HOST = "n1a1"
-"""The host that somebody else built."""
+"""The name of the host that others built."""
 STEP = "see whose OpenNebula is there"
 
 _UNCHANGING = (
     "mariadb-dump --all-databases --skip-comments --skip-extended-insert --order-by-primary"
     " --routines --events"
-    # What MariaDB counts by itself.
+    # MariaDB updates these by itself.
     " --ignore-table=mysql.innodb_index_stats --ignore-table=mysql.innodb_table_stats"
 )
 FOREIGN_PASSWORD = "canary-foreign-password-2c81"
@@ -27,19 +27,19 @@ INSERT INTO shop.orders VALUES (1, 'a chair');
 
 
 def do(host: LabHost, script: str) -> str:
-    """Run a script that must go well; what it printed."""
+    """Run a script that must succeed, and return its output."""
     done = host.run(f"set -e\n{script}")
     assert done.returncode == 0, f"{host.name}: {script}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def sql(host: LabHost, statements: str) -> str:
-    """The same of SQL, as root."""
+    """Run SQL as root, and return its output."""
     return do(host, f"mariadb -N <<'END'\n{statements}\nEND")
 
 
 def everything(hosts: list[LabHost]) -> set[str]:
-    """Files, databases with their accounts, packages, units and mounts; a line for each."""
+    """List files, databases with their accounts, packages, units and mounts, one per line."""
     look = (
         "find /etc /var/lib/one /var/lib/opennebula-ha /var/backups /root -xdev -type f"
         " -exec sha256sum {} + 2>/dev/null | sort -k2;"
@@ -53,22 +53,22 @@ def everything(hosts: list[LabHost]) -> set[str]:
 
 
 def read_conf(host: LabHost) -> str:
-    """Its oned.conf."""
+    """Return the host's oned.conf."""
     return do(host, "cat /etc/one/oned.conf")
 
 
 def set_conf(host: LabHost, name: str, **values: str | int) -> None:
-    """Change an attribute of its oned.conf; nothing else of the file."""
+    """Set an attribute of the host's oned.conf, and change nothing else in it."""
     write_conf(host, conf.write(read_conf(host), name, values))
 
 
 def write_conf(host: LabHost, text: str) -> None:
-    """Another text for its oned.conf, with the owner and the mode that it has."""
+    """Replace the text of the host's oned.conf; keep its owner and mode."""
     do(host, f"printf %s {shlex.quote(text)} >/etc/one/oned.conf")
 
 
 def serve_database(host: LabHost) -> None:
-    """Let others use its MariaDB, as an external database server does."""
+    """Let other hosts use this host's MariaDB, as an external database server does."""
     do(
         host,
         "printf '[mysqld]\\nbind-address = 0.0.0.0\\n' >/etc/mysql/mariadb.conf.d/99-open.cnf\n"
@@ -77,7 +77,7 @@ def serve_database(host: LabHost) -> None:
 
 
 def copy_database(source: LabHost, name: str, target: LabHost, new_name: str) -> None:
-    """A copy of a database, on that host or another one, with an account that may use it."""
+    """Copy a database to the same or another host, with an account that may use it."""
     dump = do(source, f"mariadb-dump --hex-blob {name}")
     sql(
         target,
@@ -90,7 +90,7 @@ def copy_database(source: LabHost, name: str, target: LabHost, new_name: str) ->
 
 
 def alone(lab: Lab, directory: Path) -> Operator:
-    """A stack of the one front-end, without a VIP."""
+    """Return the config of a stack with one front-end and no VIP."""
     operator = Operator(lab, directory, front_ends=[HOST])
     for key in VIP_KEYS:
         del operator.config[key]
@@ -98,13 +98,13 @@ def alone(lab: Lab, directory: Path) -> Operator:
 
 
 def renewed(lab: Lab) -> LabHost:
-    """The host as a new machine."""
+    """Replace the host by a blank one, and return it."""
     lab.replace(HOST, trust=True)
     return lab.host(HOST)
 
 
 def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
-    """What ``up`` refuses that host with; nothing anywhere has changed by it."""
+    """Return the message with which ``up`` refuses the host; check that nothing changed."""
     before = everything(lab.hosts)
     message = only(operator.up(), host)
     assert everything(lab.hosts) == before
@@ -112,7 +112,7 @@ def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
 
 
 def well(operator: Operator, **keys: Any) -> None:
-    """A plain ``up`` with these further keys ends well, and there is nothing more to do."""
+    """Check that ``up`` with these keys succeeds, and that a second one has nothing to do."""
     operator.config |= keys
     run = operator.up()
     assert run.ok, run.output
@@ -120,7 +120,7 @@ def well(operator: Operator, **keys: Any) -> None:
 
 
 def taken_over(operator: Operator, **keys: Any) -> None:
-    """The same of an OpenNebula that runs already: the first one only adopts it."""
+    """Check the same for a running OpenNebula, which the first ``up`` only adopts."""
     operator.config |= keys
     run = operator.up()
     assert run.ok, run.output

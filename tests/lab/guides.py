@@ -19,7 +19,7 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of the stack's file: lines that follow each other, before and after it."""
+    """A change of the stack's file: consecutive lines, before and after it."""
 
     before: str
     after: str
@@ -43,7 +43,7 @@ class Command:
     shown: tuple[str, ...]
 
     def misses(self, output: str) -> list[str]:
-        """Return the shown lines that the output does not have, in their order."""
+        """Return the shown lines that the output lacks, in order."""
         there = iter([_plain(line) for line in output.splitlines()])
         return [line for line in self.shown if not any(_plain(line) in other for other in there)]
 
@@ -52,7 +52,7 @@ Step = NewFile | Edit | Command
 
 
 def steps(name: str) -> list[Step]:
-    """Return the steps of a guide in their order."""
+    """Return the steps of a guide in order."""
     text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     return [step for kind, body in _blocks(text) for step in _steps(kind, body)]
 
@@ -83,5 +83,5 @@ def _steps(kind: str, body: str) -> Iterator[Step]:
 
 
 def _plain(line: str) -> str:
-    """The line with each number as 0 and each run of blanks as one."""
+    """Replace each number in the line by 0, and each run of blanks by one."""
     return " ".join(re.sub(r"\d+", "0", line).split())

@@ -1,6 +1,6 @@
-"""Turn lab hosts into hosts as people have them: hardened, chatty, and shared with other programs.
+"""Turn lab hosts into typical production hosts: hardened, verbose, shared with other programs.
 
-Each function gives one host one property. They can all be had together.
+Each function gives a host one property. The properties can be combined.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.lab.foreign import do
 
 HOME = f"/home/{USER}"
 KEYS = f"/etc/ssh/authorized_keys/{USER}"
-"""Where the host's sshd looks for keys, where it is told to."""
+"""The folder in which the host's sshd looks for keys, if configured."""
 SUDO_PASSWORD = "canary sudo $pass-3b9d"
 TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
 
@@ -27,7 +27,7 @@ printf 'Last login: never '
 
 
 def sshd(host: LabHost, *lines: str) -> None:
-    """Further settings of its sshd, which come first and so count."""
+    """Add settings to the host's sshd; they come first and take precedence."""
     text = "\n".join(lines)
     do(
         host,
@@ -37,19 +37,19 @@ def sshd(host: LabHost, *lines: str) -> None:
 
 
 def usual_sshd(host: LabHost) -> None:
-    """Take all of these settings back."""
+    """Remove all of these sshd settings."""
     do(host, "rm -f /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh")
 
 
 def greet(host: LabHost) -> None:
-    """A banner before the login; startup files and a motd that print, on both outputs."""
+    """Add a login banner, and startup files and a motd that print on both outputs."""
     do(host, "printf 'sshd: WARNING\\nAll that you do is recorded.\\n' >/etc/issue.net")
     sshd(host, "Banner /etc/issue.net", "PrintMotd yes")
     do(
         host,
         "echo 'Maintenance on Sunday' >/etc/motd\n"
         f"for file in {HOME}/.bashrc {HOME}/.profile; do\n"
-        # Before the line that leaves a shell that nobody types into.
+        # Before the line that ends a non-interactive shell.
         f"cat - \"$file\" >/tmp/chatty 2>/dev/null <<'END' || true\n{_CHATTER}\nEND\n"
         'mv /tmp/chatty "$file"; done\n'
         f"chown {USER}: {HOME}/.bashrc {HOME}/.profile",
@@ -57,7 +57,7 @@ def greet(host: LabHost) -> None:
 
 
 def forget_own_name(host: LabHost) -> None:
-    """A name of its own that nobody resolves: sudo complains of it each time."""
+    """Give the host a name that does not resolve: sudo complains about it each time."""
     do(
         host,
         "echo stranger >/etc/hostname; hostname stranger\n"
@@ -67,12 +67,12 @@ def forget_own_name(host: LabHost) -> None:
 
 
 def few_sessions(host: LabHost, most: int) -> None:
-    """As many sessions on a connection, and no more."""
+    """Limit the number of sessions per connection."""
     sshd(host, f"MaxSessions {most}")
 
 
 def keys_elsewhere(host: LabHost) -> None:
-    """All authorized keys in a folder of root's."""
+    """Move all authorized keys to a folder of root's."""
     do(
         host,
         f"install -D -m 0644 {HOME}/.ssh/authorized_keys {KEYS}\nrm {HOME}/.ssh/authorized_keys",
@@ -81,7 +81,7 @@ def keys_elsewhere(host: LabHost) -> None:
 
 
 def keys_behind_a_link(host: LabHost) -> None:
-    """Its authorized_keys is a link to a file that somebody keeps elsewhere."""
+    """Make authorized_keys a link to a file in another place."""
     do(
         host,
         f"cd {HOME}/.ssh; mkdir ../dotfiles; mv authorized_keys ../dotfiles/keys\n"
@@ -90,7 +90,7 @@ def keys_behind_a_link(host: LabHost) -> None:
 
 
 def strict_sudo(host: LabHost) -> None:
-    """Commands of sudo have a terminal of their own where there is one, and a tight umask."""
+    """Give sudo commands their own terminal and a strict umask."""
     do(
         host,
         "printf 'Defaults use_pty\\nDefaults umask=0077\\nDefaults umask_override\\n'"
@@ -100,7 +100,7 @@ def strict_sudo(host: LabHost) -> None:
 
 
 def sudo_with_password(host: LabHost) -> None:
-    """Sudo asks for the account's password."""
+    """Make sudo ask for the account's password."""
     do(
         host,
         f"echo '{USER}:{SUDO_PASSWORD}' | chpasswd\n"
@@ -109,7 +109,7 @@ def sudo_with_password(host: LabHost) -> None:
 
 
 def another_locale(host: LabHost) -> None:
-    """Logins speak German where that is there, and complain where it is not."""
+    """Set a German locale for logins; they complain if it is not installed."""
     do(
         host,
         "localedef -i de_DE -f UTF-8 de_DE.UTF-8 2>/dev/null || true\n"
@@ -119,7 +119,7 @@ def another_locale(host: LabHost) -> None:
 
 
 def noexec_tmp(host: LabHost) -> None:
-    """Nothing runs from /tmp and /var/tmp."""
+    """Mount /tmp and /var/tmp without the right to execute files."""
     do(
         host,
         "mount -o remount,noexec,nosuid,nodev /tmp 2>/dev/null ||"
@@ -129,7 +129,7 @@ def noexec_tmp(host: LabHost) -> None:
 
 
 def rewrite_hosts_at_boot(host: LabHost) -> None:
-    """What cloud-init does with ``manage_etc_hosts: true``."""
+    """Do what cloud-init does with ``manage_etc_hosts: true``."""
     do(
         host,
         f"mkdir -p /etc/cloud/templates /etc/cloud/cloud.cfg.d\n"
@@ -146,7 +146,7 @@ def rewrite_hosts_at_boot(host: LabHost) -> None:
 
 
 def restart_all_after_installations(host: LabHost) -> None:
-    """What needrestart does in its automatic mode; heeds what that heeds."""
+    """Restart services as needrestart does in its automatic mode, with the same exceptions."""
     do(
         host,
         "cat >/usr/local/sbin/needrestart-like <<'END'\n#!/bin/sh\n"
@@ -160,7 +160,7 @@ def restart_all_after_installations(host: LabHost) -> None:
 
 @contextmanager
 def locked(host: LabHost, *files: str) -> Iterator[Callable[[], None]]:
-    """Somebody else holds these locks of the package manager, until it is called or the end."""
+    """Hold the package manager's locks until the returned function is called, or to the end."""
     unit = "some-upgrade"
     program = "import fcntl, time; held = [open(file, 'w') for file in FILES]; "
     program += "[fcntl.lockf(file, fcntl.LOCK_EX) for file in held]; time.sleep(3600)"
@@ -177,7 +177,7 @@ def locked(host: LabHost, *files: str) -> Iterator[Callable[[], None]]:
 
 
 def harden(lab: Lab, names: list[str]) -> None:
-    """Give three hosts all that can be had together."""
+    """Give three hosts all properties that can be combined."""
     first, second, third = (lab.host(name) for name in names)
     for host in (first, second, third):
         greet(host)

@@ -1,4 +1,4 @@
-"""What a failed run says, as the operator reads it."""
+"""Messages of a failed run, as the operator reads them."""
 
 import re
 from dataclasses import dataclass
@@ -29,16 +29,16 @@ _WARNING = re.compile(r"^ +warning: (.+)(?:\n +what to do: .+)?$", re.MULTILINE)
 
 
 def all_messages(run: Run) -> list[Message]:
-    """What a failed run said: nothing but such messages, and warnings before."""
+    """Return all messages of a failed run; check that it printed only messages and warnings."""
     print(run.output)
     assert run.status != 0
     for unwanted in ("Traceback", 'File "', "paramiko", "Errno", ONE_PASS, DB_PASSWORD):
         assert unwanted not in run.output
-    # Of a failed update the CLI shows a list of one error.
+    # After a failed update the CLI shows a list of one error.
     output = re.sub(r"error: 1 error occurred:\s+\* ", "error: ", run.output)
     diagnostics = _WARNING.sub("", output.partition("\nDiagnostics:")[2])
     found = [Message(**match.groupdict()) for match in _MESSAGE.finditer(diagnostics)]
-    # The CLI adds one of its own about the stack.
+    # The CLI adds a message of its own about the stack.
     rest = _MESSAGE.sub("", diagnostics).replace("error: update failed", "")
     assert "error:" not in rest
     assert "what to do:" not in rest
@@ -46,12 +46,12 @@ def all_messages(run: Run) -> list[Message]:
 
 
 def warnings(run: Run) -> list[str]:
-    """The first lines of what a run warned of."""
+    """Return the first lines of a run's warnings."""
     return _WARNING.findall(run.output.partition("\nDiagnostics:")[2])
 
 
 def messages(run: Run) -> dict[str, Message]:
-    """The same by host, at most one a host."""
+    """Return the messages by host, at most one per host."""
     found = all_messages(run)
     by_host = {message.host: message for message in found}
     assert len(by_host) == len(found) > 0
@@ -59,7 +59,7 @@ def messages(run: Run) -> dict[str, Message]:
 
 
 def only(run: Run, host: str) -> Message:
-    """The one message of a failed run, about that host."""
+    """Return the only message of a failed run, which is about that host."""
     found = messages(run)
     assert list(found) == [host]
     return found[host]

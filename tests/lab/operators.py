@@ -1,4 +1,4 @@
-"""An operator at work in a lab, with the Pulumi CLI and a stack of its own."""
+"""An operator in a lab, with the Pulumi CLI and their own stack."""
 
 import json
 import os
@@ -27,24 +27,24 @@ DB_PASSWORD = "canary-db-password-9e7a"
 VIP = "10.2.50.86"
 VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
 SERIES = os.environ.get("LAB_ONE_VERSION", "7.2")
-"""Of OpenNebula, as ``one_version`` and the repository's folders name it."""
+"""OpenNebula's versions, as ``one_version`` and the repository's folders name them."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the CLI: its exit status and everything that it printed."""
+    """One run of the CLI: its exit status and all its output."""
 
     status: int
     output: str
 
     @property
     def ok(self) -> bool:
-        """It did what it was asked."""
+        """Tell whether the run succeeded."""
         return self.status == 0
 
 
 class Secret(str):
-    """Text that the stack's file has encrypted, wherever in the config it stands."""
+    """Text that is encrypted in the stack's file, at any place in the config."""
 
 
 def _encrypted(value: Any, crypter: Crypter) -> Any:
@@ -80,39 +80,39 @@ class Operator:
         }
         self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
         self._shown: dict[str, str] = {}
-        """The config as the CLI shows it, by what it was made from."""
+        """The config as the CLI shows it, by the values from which it was made."""
         self.standins = False
-        """Whether stand-ins for plugins may take their places."""
+        """Whether stand-ins for plugins may be used."""
 
     def list_of(self, names: Sequence[str]) -> dict[str, Any]:
-        """The config's front-ends: lab hosts by name, in that order."""
+        """Return the config's front-ends for these lab hosts, in this order."""
         return {name: {"address": self.lab.host(name).address} for name in names}
 
     def up(self, *options: str) -> Run:
-        """Make it so."""
+        """Run ``pulumi up``."""
         return self._run("up", "--yes", *options)
 
     def change(self, names: Sequence[str], **keys: object) -> None:
-        """Make it so with these front-ends and these keys from now on; it must go well."""
+        """Set these front-ends and keys permanently and run ``up``, which must succeed."""
         self.config["frontends"] = self.list_of(names)
         self.config.update(keys)
         run = self.up()
         assert run.ok, run.output
 
     def preview(self, *options: str) -> Run:
-        """Say what would change."""
+        """Run ``pulumi preview``."""
         return self._run("preview", *options)
 
     def refresh(self) -> Run:
-        """Compare the hosts with the state."""
+        """Run ``pulumi refresh``."""
         return self._run("refresh", "--yes")
 
     def destroy(self) -> Run:
-        """Take it all down."""
+        """Run ``pulumi destroy``."""
         return self._run("destroy", "--yes")
 
     def start_up(self) -> subprocess.Popen[str]:
-        """An ``up`` in a process group of its own, to be killed whole."""
+        """Start an ``up`` in its own process group, so that all of it can be killed."""
         return self.lab.popen(
             self._argv("up", "--yes"),
             env=self._environment(),
@@ -124,12 +124,12 @@ class Operator:
         )
 
     def switch_over(self, to: str) -> Run:
-        """What ``make switchover TO=…`` does."""
+        """Run what ``make switchover TO=…`` runs."""
         done = self._command("switchover", to, stderr=subprocess.STDOUT)
         return Run(done.returncode, done.stdout)
 
     def look(self, command: str, *options: str) -> Run:
-        """What ``make status``, ``doctor`` or ``logs`` prints on standard output."""
+        """Return what ``make status``, ``doctor`` or ``logs`` prints on standard output."""
         done = self._command(command, *options, stderr=subprocess.PIPE)
         assert "Traceback" not in done.stderr, done.stderr
         return Run(done.returncode, done.stdout)
@@ -153,12 +153,12 @@ class Operator:
         )
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
+        """Return the stack's outputs."""
         outputs: dict[str, Any] = json.loads(self._ask("stack", "output", "--json"))
         return outputs
 
     def state(self) -> str:
-        """Everything that the backend holds, as text."""
+        """Return all files of the backend as text."""
         return "\n".join(
             path.read_text(errors="replace")
             for path in sorted(self.backend.rglob("*"))
@@ -166,12 +166,12 @@ class Operator:
         )
 
     def forget(self) -> None:
-        """Lose the state."""
+        """Delete the state."""
         shutil.rmtree(self.backend)
         self.backend.mkdir()
 
     def cancel(self) -> None:
-        """Do what ``make cancel`` does."""
+        """Run what ``make cancel`` runs."""
         self._ask("cancel", "--yes")
         rest = settled(json.loads(self._ask("stack", "export")))
         if rest is not None:
@@ -209,7 +209,7 @@ class Operator:
     def _select(self) -> None:
         known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         if known.exists():
-            # What was killed before left its lock.
+            # A killed run left its lock.
             if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
                 self.cancel()
             return
@@ -250,7 +250,7 @@ class Operator:
 
 @contextmanager
 def config(operator: Operator, **changes: Any) -> Iterator[None]:
-    """The stack's config with other values for a while; those of ``ssh`` are merged into it."""
+    """Change values of the stack's config temporarily; those of ``ssh`` are merged into it."""
     before = dict(operator.config)
     ssh: Mapping[str, Any] = changes.pop("ssh", {})
     operator.config = {**before, **changes, "ssh": {**before["ssh"], **ssh}}
@@ -261,7 +261,7 @@ def config(operator: Operator, **changes: Any) -> Iterator[None]:
 
 
 def kill_at(operator: Operator, moment: str, seconds: float = 400) -> bool:
-    """Run ``up`` and kill all of it, without a word, when it says that; whether it came to it."""
+    """Run ``up`` and kill it all when its output has this text; return whether it had."""
     process = operator.start_up()
     assert process.stdout is not None
     late = threading.Timer(seconds, kill_session, [process])
@@ -283,5 +283,5 @@ def kill_at(operator: Operator, moment: str, seconds: float = 400) -> bool:
 
 
 def kill_session(process: "subprocess.Popen[str]") -> None:
-    """Kill every process of the session that this one leads."""
+    """Kill every process of the session that this process leads."""
     playground.kill_session(process.pid)

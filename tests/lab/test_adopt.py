@@ -1,4 +1,4 @@
-"""A zone that somebody else built is adopted: first looked at, then changed as agreed."""
+"""Adopting a zone that others built: it is observed first, then changed as agreed."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ REGISTERED = {
 }
 """NAME of each zone server, and the host in its endpoint."""
 LOGIN = "10.2.50.111"
-"""Where the operator's machine logs in to n1a2, and no other front-end does."""
+"""The address at which the operator's machine reaches n1a2; the front-ends do not use it."""
 NOT_FROM_OUTSIDE = """
 table inet filter {
     chain input {
@@ -46,9 +46,9 @@ Site = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three servers of a zone that was built by hand, with what one-deploy leaves on a host.
+    """Build three zone servers by hand, with what one-deploy leaves on a host.
 
-    They are registered in three ways, and the second one lets nobody from outside in at its address
+    They are registered in three ways. The second one accepts no login from outside at its address
     in the zone.
     """
     lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
@@ -72,14 +72,14 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def front_ends(operator: Operator) -> dict[str, Any]:
-    """All of them, as the config has to say them."""
+    """Return all front-ends, as the config must list them."""
     listed = operator.list_of(NAMES)
     listed["n1a2"]["ssh"] = {"address": LOGIN}
     listed["n1a3"]["zone_server"] = "Front_End_3"
     return listed
 
 
-def test_a_list_that_lacks_servers_of_the_zone_is_refused(site: Site, tmp_path: Path) -> None:
+def test_a_list_without_all_servers_of_the_zone_is_refused(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     before = trace(lab)
     careless = Operator(lab, tmp_path, front_ends=["n1a2"])
@@ -89,7 +89,7 @@ def test_a_list_that_lacks_servers_of_the_zone_is_refused(site: Site, tmp_path: 
     assert "with the line 'NAME: {address: 10.2.50.10}'" in message.remedy
     assert trace(lab) == before
     assert "opennebula:Installation" not in careless.state()
-    # A name that nobody of the stack has: the message has the line that says whose it is.
+    # No front-end of the stack has this name: the message shows the line that sets it.
     del all_of_them["n1a3"]["zone_server"]
     careless.config["frontends"] = all_of_them
     message = only(careless.up(), ", ".join(NAMES))
@@ -102,7 +102,7 @@ def test_a_list_that_lacks_servers_of_the_zone_is_refused(site: Site, tmp_path: 
     assert trace(lab) == before
 
 
-def test_the_first_preview_says_that_a_zone_that_runs_is_adopted(site: Site) -> None:
+def test_first_preview_reports_the_adoption_of_a_running_zone(site: Site) -> None:
     lab, operator = site
     asked = connections(lab)
     run = operator.preview()
@@ -111,7 +111,7 @@ def test_the_first_preview_says_that_a_zone_that_runs_is_adopted(site: Site) -> 
     assert connections(lab) == asked
 
 
-def test_the_first_up_changes_nothing(site: Site) -> None:
+def test_first_up_changes_nothing(site: Site) -> None:
     lab, operator = site
     before = trace(lab)
     run = operator.up()
@@ -119,7 +119,7 @@ def test_the_first_up_changes_nothing(site: Site) -> None:
     assert "a zone runs on n1a1, n1a2, n1a3: adopt it" in run.output
     assert trace(lab) == before
     assert operator.outputs()["status"]["leader"] == leader(lab)
-    # The list is what the next up changes: a preview shows it without asking a host.
+    # The next up changes the listed items: a preview shows them without contacting a host.
     asked = connections(lab)
     listed = differences(operator.preview(), "will be changed")
     assert {"oned.conf: ONEGATE_ENDPOINT", "the zone's ENDPOINT: http://localhost:2633/RPC2"} <= (
@@ -129,7 +129,7 @@ def test_the_first_up_changes_nothing(site: Site) -> None:
     assert connections(lab) == asked
 
 
-def test_it_is_observed_for_as_long_as_the_config_says(site: Site, tmp_path: Path) -> None:
+def test_zone_is_only_observed_as_long_as_the_config_says(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     observer = Operator(lab, tmp_path, front_ends=NAMES)
     observer.config |= {"adopt": "observe", "frontends": front_ends(observer)}
@@ -140,7 +140,7 @@ def test_it_is_observed_for_as_long_as_the_config_says(site: Site, tmp_path: Pat
     preview = observer.preview("--expect-no-changes")
     assert preview.ok, preview.output
     assert "oned.conf: ONEGATE_ENDPOINT" in differences(preview, "not as the stack wants it")
-    # A key more is observed as well, and a refresh looks again.
+    # A new key is only observed as well, and a refresh reads the hosts again.
     with config(observer, oned={"LOG": {"DEBUG_LEVEL": 5}}):
         run = observer.up()
         assert run.ok, run.output
@@ -149,26 +149,26 @@ def test_it_is_observed_for_as_long_as_the_config_says(site: Site, tmp_path: Pat
         assert observer.refresh().ok
     assert observer.up().ok
     assert trace(lab) == before
-    # Not even a destroy: the zone is not this stack's.
+    # Not even a destroy changes it: the zone does not belong to this stack.
     assert observer.destroy().ok
     assert trace(lab) == before
 
 
-def test_what_is_no_running_zone_cannot_be_observed(site: Site, tmp_path: Path) -> None:
+def test_only_a_running_zone_can_be_observed(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     observer = Operator(lab, tmp_path, front_ends=["n1a1"])
     observer.config |= {"adopt": "observe", "force_ha": True}
     assert not observer.up().ok
 
 
-def test_the_next_up_does_what_the_preview_said(site: Site) -> None:
+def test_next_up_makes_the_previewed_changes(site: Site) -> None:
     lab, operator = site
     users = {host.name: data(host).count("INSERT INTO `user_pool`") for host in lab.hosts}
     started = starts(lab)
     run = operator.up()
     assert run.ok, run.output
     assert_whole(lab, NAMES)
-    # Under the names of before.
+    # The servers keep their names.
     shown = one(lab.host("n1a1"), "onezone show 0")
     assert all(name in shown for name, _ in REGISTERED.values())
     assert {server["name"] for server in operator.outputs()["servers"]} == set(NAMES)
@@ -184,7 +184,7 @@ def test_the_next_up_does_what_the_preview_said(site: Site) -> None:
 
 
 def trace(lab: Lab) -> list[str]:
-    """Everything that a change would leave: files, starts, rights, data, the log's last record."""
+    """Collect what a change would leave: files, starts, rights, data, the log's last record."""
     return [
         line
         for host in lab.hosts
@@ -201,7 +201,7 @@ def trace(lab: Lab) -> list[str]:
 
 
 def differences(run: Run, what: str) -> set[str]:
-    """The differences that a run lists under those words."""
+    """Return the differences that a run lists under those words."""
     assert run.ok, run.output
     return set(re.findall(rf"{what}: (.*?)\s*$", run.output, re.MULTILINE))
 
@@ -211,6 +211,6 @@ def leader(lab: Lab) -> str:
 
 
 def starts(lab: Lab) -> dict[str, int]:
-    """How often each host's oned has been started."""
+    """Count the starts of each host's oned."""
     count = "journalctl -u opennebula -o cat | grep -c '^Started' || true"
     return {host.name: int(host.run(count).stdout) for host in lab.hosts}

@@ -1,4 +1,4 @@
-"""What was refused once is refused again, and a host that was given up is no longer ours."""
+"""A refused change is refused again, and a removed host no longer belongs to the stack."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def refused_twice(site: Site, host: str, step: str, **changes: Any) -> None:
-    """The same refusal, by an ``up`` and by the next one; nothing changes."""
+    """Check that two ``up`` in a row refuse with the same message and change nothing."""
     lab, operator = site
     before = everything(lab.hosts)
     with config(operator, **changes):
@@ -43,14 +43,14 @@ def refused_twice(site: Site, host: str, step: str, **changes: Any) -> None:
     assert everything(lab.hosts) == before
 
 
-def test_a_vip_that_is_somebody_elses(site: Site) -> None:
+def test_a_vip_in_use_by_another_host_is_refused_twice(site: Site) -> None:
     lab, _ = site
     do(lab.host(STRANGER), f"ip address add {TAKEN}/24 dev eth0")
     refused_twice(site, "n1a1", "see that the VIP is free", one_vip=TAKEN)
     do(lab.host(STRANGER), f"ip address del {TAKEN}/24 dev eth0")
 
 
-def test_a_front_end_under_another_name(site: Site) -> None:
+def test_a_front_end_under_another_name_is_refused_twice(site: Site) -> None:
     lab, _ = site
     refused_twice(
         site,
@@ -61,7 +61,7 @@ def test_a_front_end_under_another_name(site: Site) -> None:
     )
 
 
-def test_a_host_that_was_given_up_is_somebody_elses(site: Site, tmp_path: Path) -> None:
+def test_a_host_that_left_the_stack_is_refused_twice(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     host = lab.host(STRANGER)
     first = alone(lab, tmp_path / "first")
@@ -78,7 +78,7 @@ def test_a_host_that_was_given_up_is_somebody_elses(site: Site, tmp_path: Path) 
 
 
 def alone(lab: Lab, folder: Path) -> Operator:
-    """A stack of that host alone, outside any zone."""
+    """Return the config of a stack with that host only, outside a zone."""
     operator = Operator(lab, folder, front_ends=[STRANGER])
     for key in VIP_KEYS:
         del operator.config[key]

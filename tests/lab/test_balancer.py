@@ -1,6 +1,6 @@
-"""A zone without a VIP: HAProxy leads its clients to the leader, by what each front-end says.
+"""A zone without a VIP: HAProxy sends clients to the leader, as each front-end reports its role.
 
-The tests share one lab and come in their order.
+The tests share one lab and run in order.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def zone(
     yield lab, operator
 
 
-def test_the_balancer_leads_to_the_leader_and_its_services(zone: tuple[Lab, Operator]) -> None:
+def test_balancer_sends_clients_to_the_leader_and_its_services(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = leader_seen_by(lab.host("n1a1"))
     assert_led_to(lab, leader)
@@ -59,7 +59,7 @@ def test_the_balancer_leads_to_the_leader_and_its_services(zone: tuple[Lab, Oper
     assert shown.ok and "drift:" not in shown.output, shown.output
 
 
-def test_each_front_end_says_whether_it_leads_and_nothing_else(zone: tuple[Lab, Operator]) -> None:
+def test_each_front_end_reports_only_whether_it_leads(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     leader = leader_seen_by(lab.host("n1a1"))
     for name in NAMES:
@@ -70,13 +70,13 @@ def test_each_front_end_says_whether_it_leads_and_nothing_else(zone: tuple[Lab, 
         for user in ("root", "oneadmin"):
             done = host.run(f"runuser -u {user} -- {LEADS}")
             assert (done.returncode, done.stdout + done.stderr) == (int(name != leader), "")
-        # Nobody else may read what it asks with.
+        # No other user may read the credentials of the check.
         assert host.run(f"runuser -u ubuntu -- {LEADS}").returncode == 1
         listening = host.run(f"ss -Hltn sport = :{PORT}").stdout.split()
         assert listening[3] == f"{host.address}:{PORT}"
         assert "Started" not in host.run("journalctl -u 'opennebula-ha-leader@*' -o cat").stdout
     host = lab.host(leader)
-    # A request of another form, one that never ends, and many at once.
+    # An invalid request, one that never ends, and many at once.
     for request in ("OPTIONS / HTTP/1.0\\r\\n\\r\\n", "", "GET / HTTP/1.1\\r\\nHost: x\\r\\n"):
         asked = f"exec 3<>/dev/tcp/{host.address}/{PORT}; printf '{request}' >&3; head -n 1 <&3"
         assert host.run(asked).stdout == "HTTP/1.1 200 OK\n"
@@ -84,11 +84,11 @@ def test_each_front_end_says_whether_it_leads_and_nothing_else(zone: tuple[Lab, 
     wait_for(lambda: CHECK.of(lab, host.address).status == 200 or None, "an answer after all")
 
 
-def test_an_oned_that_hangs_does_not_lead(zone: tuple[Lab, Operator]) -> None:
+def test_an_oned_that_hangs_does_not_report_that_it_leads(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     leader = leader_seen_by(lab.host("n1a1"))
     host = lab.host(leader)
-    # All that oned is; what answers for it is not of its unit.
+    # All processes of oned; the program that answers for it is not part of its unit.
     assert host.run("systemctl kill --signal=SIGSTOP opennebula").returncode == 0
     try:
         assert CHECK.of(lab, host.address).status == 503
@@ -102,7 +102,7 @@ def test_an_oned_that_hangs_does_not_lead(zone: tuple[Lab, Operator]) -> None:
     assert_idle(lab, heir)
 
 
-def test_the_balancer_follows_when_the_leader_s_host_falls(zone: tuple[Lab, Operator]) -> None:
+def test_balancer_follows_when_the_leaders_host_fails(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     fallen = leader_seen_by(lab.host("n1a1"))
     others = [name for name in NAMES if name != fallen]
@@ -118,7 +118,7 @@ def test_the_balancer_follows_when_the_leader_s_host_falls(zone: tuple[Lab, Oper
     assert_idle(lab, leader)
 
 
-def test_a_service_that_stopped_beside_the_leader_is_drift(zone: tuple[Lab, Operator]) -> None:
+def test_a_stopped_service_on_the_leader_is_drift(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = leader_seen_by(lab.host("n1a1"))
     stop = f"systemctl stop opennebula-gate; systemctl disable --now {SOCKET}"
@@ -132,7 +132,7 @@ def test_a_service_that_stopped_beside_the_leader_is_drift(zone: tuple[Lab, Oper
     assert "drift:" not in operator.refresh().output
 
 
-def test_from_the_balancer_to_a_vip_and_from_there_to_nothing(zone: tuple[Lab, Operator]) -> None:
+def test_change_from_balancer_to_vip_to_neither(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     endpoint = operator.config.pop("zone_endpoint")
     operator.config |= {
@@ -159,7 +159,7 @@ def test_from_the_balancer_to_a_vip_and_from_there_to_nothing(zone: tuple[Lab, O
 
 
 def balance(lab: Lab) -> None:
-    """Have HAProxy on a host that is no front-end, as docs/config.md says."""
+    """Set up HAProxy on a host that is not a front-end, as docs/config.md describes."""
     backends = []
     for port in (2633, 5030):
         lines = [f"server {name} {lab.host(name).address}:{port}" for name in NAMES]
@@ -186,7 +186,7 @@ backend to-{port}
 
 
 def assert_led_to(lab: Lab, leader: str) -> None:
-    """oned and Gate, asked at the balancer, are those of that host."""
+    """Check that oned and OneGate at the balancer are those of that host."""
     at_balancer = f"env ONE_XMLRPC=http://{lab.host(BALANCER).address}:2633/RPC2"
 
     def gate() -> Answer | None:
@@ -198,7 +198,7 @@ def assert_led_to(lab: Lab, leader: str) -> None:
 
 
 def assert_idle(lab: Lab, leader: str) -> None:
-    """Gate runs nowhere else."""
+    """Check that OneGate does not run on other hosts."""
 
     def running() -> list[str]:
         asked = "systemctl -q is-active opennebula-gate"
@@ -209,7 +209,7 @@ def assert_idle(lab: Lab, leader: str) -> None:
 
 
 def states(lab: Lab, asked: str) -> dict[str, str]:
-    """State of each server, as that host sees it."""
+    """Return the state of each server, as that host sees it."""
     try:
         return {server.name: server.state for server in servers(lab.host(asked))}
     except AssertionError:

@@ -1,4 +1,4 @@
-"""Hosts that somebody else built: refused and unchanged, and the way out that is named works."""
+"""Hosts that others built are refused and not changed, and the remedy in the message works."""
 
 import os
 import random
@@ -56,7 +56,7 @@ KEYS = "mkdir -p /var/lib/one/.one /var/lib/one/.ssh; cd /var/lib/one; "
 
 @dataclass(frozen=True)
 class Case:
-    """A host, the words that its refusal has, and what the operator does then."""
+    """A host, the words of its refusal, and the operator's remedy."""
 
     build: Callable[[LabHost], object]
     seen: str
@@ -64,7 +64,7 @@ class Case:
     solve: Callable[[LabHost], object] = lambda host: None
     keys: dict[str, Any] = field(default_factory=dict)
     keeps: Callable[[LabHost], object] = lambda host: None
-    """What must be the same before and after."""
+    """A command whose output must be the same before and after."""
 
 
 CASES = {
@@ -88,7 +88,7 @@ CASES = {
         keys={"db_owner": "cloud"},
         keeps=lambda host: sql(host, RIGHTS),
     ),
-    "keys beside a missing database": Case(
+    "keys without their database": Case(
         lambda host: do(host, f"{KEYS}echo k >.one/one_key; echo s >.ssh/id_rsa"),
         "keys in /var/lib/one/.one (one_key); keys in /var/lib/one/.ssh (id_rsa)",
         "move /var/lib/one/.one to another place",
@@ -101,7 +101,7 @@ CASES = {
         "dump it and drop it",
         solve=lambda host: sql(host, "DROP DATABASE old_cloud"),
     ),
-    "a MariaDB that nobody can look into": Case(
+    "a MariaDB that cannot be read": Case(
         lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
         "no server answers for its data shop",
         "systemctl start mariadb",
@@ -114,7 +114,7 @@ CASES = {
         "stop that process",
         solve=lambda host: do(host, "systemctl stop mine"),
     ),
-    "an SQLite file beside nothing": Case(
+    "only an SQLite file": Case(
         lambda host: do(host, "mkdir -p /var/lib/one; echo data >/var/lib/one/one.db"),
         "SQLite (/var/lib/one/one.db) with 5 bytes",
         "move /var/lib/one/one.db and /var/lib/one/.one to another place",
@@ -125,7 +125,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_host_without_opennebula_that_is_not_blank(lab: Lab, tmp_path: Path, name: str) -> None:
+def test_up_refuses_a_host_with_a_sign_and_the_remedy_works(
+    lab: Lab, tmp_path: Path, name: str
+) -> None:
     case = CASES[name]
     host = renewed(lab)
     case.build(host)
@@ -144,15 +146,15 @@ def test_a_host_without_opennebula_that_is_not_blank(lab: Lab, tmp_path: Path, n
 MIXED = (
     "an application's database of that name",
     "an application's account",
-    "keys beside a missing database",
+    "keys without their database",
     "another OpenNebula's tables",
     "an oned outside its unit",
 )
-"""Signs that can be on one host together."""
+"""Signs that one host can have together."""
 
 
 @pytest.mark.parametrize("run", range(int(os.environ.get("LAB_RUNS", "1"))))
-def test_a_random_mixture_of_signs(run: int, lab: Lab, tmp_path: Path) -> None:
+def test_up_refuses_a_random_mixture_of_signs(run: int, lab: Lab, tmp_path: Path) -> None:
     seed = int(os.environ.get("LAB_SEED") or random.randrange(1 << 32))
     print(f"mixture {run}: LAB_SEED={seed}")
     chance = random.Random(seed)
@@ -173,7 +175,7 @@ def test_a_random_mixture_of_signs(run: int, lab: Lab, tmp_path: Path) -> None:
     assert "oneadmin" in one(host, "oneuser list")
 
 
-def test_all_hosts_are_looked_at_before_any_is_written(lab: Lab, tmp_path: Path) -> None:
+def test_all_hosts_are_checked_before_any_is_changed(lab: Lab, tmp_path: Path) -> None:
     names = ["n1a1", "n1a2", "n1a3"]
     renewed(lab)
     operator = Operator(lab, tmp_path, front_ends=names)
@@ -190,20 +192,18 @@ def test_all_hosts_are_looked_at_before_any_is_written(lab: Lab, tmp_path: Path)
     for name in names:
         assert lab.host(name).run("ls /var/lib/opennebula-ha").returncode != 0
     assert not lab.host("n1a1").run("ls /var/backups/opennebula/*.settings.*").stdout
-    # Those that are left of a zone would look for their first server.
+    # The remaining servers of a zone would look for the first one.
     for name in names:
         lab.replace(name, trust=True)
 
 
-def test_a_power_cut_while_the_first_one_bootstraps_is_no_sign_of_somebody_else(
-    lab: Lab, tmp_path: Path
-) -> None:
+def test_a_power_cut_during_bootstrap_does_not_block_the_next_up(lab: Lab, tmp_path: Path) -> None:
     host = renewed(lab)
     operator = alone(lab, tmp_path)
     assert kill_at(operator, f"{HOST}: bootstrap the database")
     host.kill()
     host.start()
-    # Neither what the state knows, nor that oned starts at boot, nor its keys are needed.
+    # It needs neither the state, nor oned's start at boot, nor its keys.
     operator.forget()
     well(operator)
     assert "oneadmin" in one(host, "oneuser list")
@@ -212,15 +212,17 @@ def test_a_power_cut_while_the_first_one_bootstraps_is_no_sign_of_somebody_else(
 HALF = f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"
 
 
-def test_tables_without_users_are_ours_where_the_mark_says_so(lab: Lab, tmp_path: Path) -> None:
+def test_tables_without_users_are_replaced_if_our_bootstrap_started(
+    lab: Lab, tmp_path: Path
+) -> None:
     host = renewed(lab)
     operator = alone(lab, tmp_path)
     assert kill_at(operator, f"{HOST}: install packages")
-    # What it had begun there ends by itself.
+    # The bootstrap that was started there ends by itself.
     do(host, "flock /run/lock/opennebula-ha-host true")
     sql(host, HALF)
     do(host, f"{KEYS}echo k >.one/one_key; test -s /var/lib/opennebula-ha/claimed")
-    # Before our own bootstrap they are somebody else's, and after its begin they may be ours.
+    # Before our own bootstrap the tables are not ours; after its start they may be.
     assert "half of one" in only(operator.up(), HOST).seen
     do(host, "echo started >/var/lib/opennebula-ha/claimed")
     well(operator)
@@ -229,7 +231,7 @@ def test_tables_without_users_are_ours_where_the_mark_says_so(lab: Lab, tmp_path
 
 
 @pytest.mark.parametrize("script", ["bootstrap", "restore"])
-def test_no_script_drops_a_database_that_is_somebody_elses(lab: Lab, script: str) -> None:
+def test_no_script_drops_a_database_of_others(lab: Lab, script: str) -> None:
     host = renewed(lab)
     sql(host, IN_OUR_NAME)
     variables = {"db_name": "opennebula", "mariadb": "yes", "may_replace": "no", "alone": "no"}
@@ -242,7 +244,7 @@ def test_no_script_drops_a_database_that_is_somebody_elses(lab: Lab, script: str
     assert "a chair" in sql(host, ORDERS.replace("shop", "opennebula"))
 
 
-def test_a_copy_takes_no_place_but_that_of_another_copy(lab: Lab) -> None:
+def test_a_copy_replaces_only_another_copy(lab: Lab) -> None:
     host = renewed(lab)
     born = "CREATE TABLE {0}.db_versioning (oid INT, version TEXT, timestamp INT, comment TEXT);"
     birth = "INSERT INTO {0}.db_versioning VALUES (0, '7.2.0', {1}, 'x');"
@@ -256,7 +258,7 @@ def test_a_copy_takes_no_place_but_that_of_another_copy(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_an_opennebula_on_sqlite(lab: Lab, tmp_path: Path, running: bool) -> None:
+def test_an_opennebula_on_sqlite_is_refused(lab: Lab, tmp_path: Path, running: bool) -> None:
     host = renewed(lab)
     former = alone(lab, tmp_path / "former")
     well(former, db_backend="SQLite")

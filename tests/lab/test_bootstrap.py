@@ -1,4 +1,4 @@
-"""A blank zone begins on its first front-end before the others are installed."""
+"""The bootstrap starts on the first front-end before the others are installed."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.lab.zones import assert_whole, servers
 
 pytestmark = pytest.mark.lab
 
-# Once the first one's oned has been there: after an error the engine begins nothing more.
+# After the first oned has run: after an error the engine starts nothing more.
 NO_PACKAGES = """cat >/usr/local/bin/fail <<'END'
 #!/bin/bash
 for _ in $(seq 600); do
@@ -23,7 +23,7 @@ chmod 0755 /usr/local/bin/fail
 echo 'DPkg::Pre-Install-Pkgs {{ "/usr/local/bin/fail"; }};' >/etc/apt/apt.conf.d/99-test"""
 
 
-def test_one_that_cannot_be_installed_is_replaced_before_there_is_a_zone(
+def test_a_front_end_that_fails_to_install_can_be_replaced(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
     lab = make_lab(4, template="mariadb", wait_scale=0.2)
@@ -34,7 +34,7 @@ def test_one_that_cannot_be_installed_is_replaced_before_there_is_a_zone(
     assert not run.ok
     assert "n1a3" in run.output
     assert "register n1a1, n1a2, n1a3" in run.output
-    # It waits for the others asleep.
+    # It stays stopped until the others are ready.
     assert lab.host("n1a1").run("systemctl is-active opennebula").stdout == "inactive\n"
 
     names = ["n1a1", "n1a2", "n1a4"]
@@ -47,7 +47,9 @@ def test_one_that_cannot_be_installed_is_replaced_before_there_is_a_zone(
     assert operator.up("--expect-no-changes").ok
 
 
-def test_killed_while_the_first_one_is_alone(make_lab: MakeLab, tmp_path: Path) -> None:
+def test_up_resumes_if_killed_while_the_first_server_is_alone(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
     names = ["n1a1", "n1a2", "n1a3"]
     lab = make_lab(3, template="mariadb", wait_scale=0.2)
     operator = Operator(lab, tmp_path, front_ends=names)

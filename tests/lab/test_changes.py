@@ -1,6 +1,6 @@
-"""A living zone takes changed secrets and another VIP, also when the change is interrupted.
+"""Secrets and the VIP of a running zone change, also if the change is interrupted.
 
-The tests share one lab and come in their order: each changes the stack that the one before left.
+The tests share one lab and run in order: each changes the stack that the previous one left.
 """
 
 import threading
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 NAMES = ["n1a1", "n1a2", "n1a3"]
 OTHER_VIP = "10.2.50.87"
 ELECTION = 5.0
-"""Seconds without any VIP that a leader's restart may take, on a machine with much to do."""
+"""Maximum seconds without a VIP while the leader restarts, on a busy machine."""
 Zone = tuple[Lab, Operator]
 
 
@@ -38,7 +38,7 @@ def up(operator: Operator) -> str:
     return run.output
 
 
-def test_another_password_of_oneadmin_locks_nobody_out(zone: Zone) -> None:
+def test_a_new_oneadmin_password_keeps_clients_logged_in(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-2nd"
     term = servers(lab.host("n1a1"))[0].term
@@ -47,7 +47,7 @@ def test_another_password_of_oneadmin_locks_nobody_out(zone: Zone) -> None:
         "n1a2: write one_auth",
         "make the new password the only one",
     ):
-        # The CLI shows a step a moment late: by then the last one may be over, too.
+        # The CLI shows a step a moment late: the last step may be over by then.
         assert kill_at(operator, moment) or moment == "make the new password the only one"
         for name in NAMES:
             one(lab.host(name), f"oneuser create {name}-{moment.split()[-1]} secret-of-that")
@@ -61,13 +61,13 @@ def test_another_password_of_oneadmin_locks_nobody_out(zone: Zone) -> None:
     logs = "".join(lab.host(name).run("cat /var/log/one/*.log").stdout for name in NAMES)
     assert "one.user.login result SUCCESS, ***" in logs
     assert new[:20] not in logs
-    # A refused login between servers would have been a new term, the highest there is.
+    # A refused login between servers would have raised the term to the maximum.
     assert {server.term for server in servers(lab.host("n1a1"))} == {term}
     assert new not in said + operator.state()
     assert operator.up("--expect-no-changes").ok
 
 
-def test_another_password_of_the_database_never_keeps_a_running_oned_out(zone: Zone) -> None:
+def test_a_new_database_password_keeps_every_oned_connected(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["db_password"] = "canary-db-password-2nd"
     assert kill_at(operator, "restart oned")
@@ -83,7 +83,7 @@ def test_another_password_of_the_database_never_keeps_a_running_oned_out(zone: Z
     assert operator.up("--expect-no-changes").ok
 
 
-def test_another_vip_takes_the_place_of_the_one_before(zone: Zone) -> None:
+def test_another_vip_replaces_the_previous_one(zone: Zone) -> None:
     lab, operator = zone
     operator.config |= {"one_vip": OTHER_VIP, "one_vip_cidr": 25, "db_owner": "oneowner"}
     with watching(lab) as absence:
@@ -119,7 +119,7 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     with watching(lab) as absence:
         assert kill_at(operator, "restart oned")
         up(operator)
-    # The leader restarts last: one of the others leads now.
+    # The leader restarts last: another server leads now.
     assert leader(lab) in others
     assert places(lab) == [(leader(lab), "vip0", f"{OTHER_VIP}/24")]
     print(f"without any VIP for {max(absence):.1f} s at most")
@@ -127,7 +127,7 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_a_password_of_oneadmin_and_a_vip_change_in_one_up(zone: Zone) -> None:
+def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-3rd"
     operator.config |= {"one_vip": VIP}
@@ -139,7 +139,7 @@ def test_a_password_of_oneadmin_and_a_vip_change_in_one_up(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_an_account_of_one_deploys_goes_with_the_change_of_its_password(zone: Zone) -> None:
+def test_one_deploys_database_account_is_removed_with_its_password(zone: Zone) -> None:
     lab, operator = zone
     old = operator.secrets["db_password"]
     grant = f"GRANT ALL PRIVILEGES ON *.* TO 'oneowner'@'%' IDENTIFIED BY '{old}' WITH GRANT OPTION"
@@ -165,7 +165,7 @@ def test_an_account_of_one_deploys_goes_with_the_change_of_its_password(zone: Zo
         copy = lab.host(name).run(f"stat -c '%a %U' {kept} && cat {kept}").stdout
         assert copy.startswith("600 root\n")
         assert "CREATE USER `oneowner`@`%`" in copy
-        # The way back.
+        # The rollback.
         again = lab.host(name).run(f"mysql <{kept} && mysql -e \"DROP USER 'oneowner'@'%'\"")
         assert again.returncode == 0, again.stderr
     assert old not in said + operator.state()
@@ -174,13 +174,13 @@ def test_an_account_of_one_deploys_goes_with_the_change_of_its_password(zone: Zo
 
 
 def leader(lab: Lab) -> str:
-    """Who leads."""
+    """Return the leader."""
     (name,) = (server.name for server in servers(lab.host("n1a1")) if server.state == "leader")
     return name
 
 
 def places(lab: Lab) -> list[tuple[str, str, str]]:
-    """Host, interface and address with its prefix, wherever one of the VIPs is."""
+    """Return host, interface, and address with prefix of each VIP."""
     return [
         (host.name, words[1], words[3])
         for host in lab.hosts
@@ -191,7 +191,7 @@ def places(lab: Lab) -> list[tuple[str, str, str]]:
 
 @contextmanager
 def watching(lab: Lab) -> Iterator[list[float]]:
-    """How long, in seconds, each time that no host had any of the VIPs."""
+    """Measure each period, in seconds, in which no host has any of the VIPs."""
     absence, over = [0.0], threading.Event()
 
     def watch() -> None:
@@ -213,7 +213,7 @@ def watching(lab: Lab) -> Iterator[list[float]]:
 
 
 def logs_in(lab: Lab, name: str, password: str) -> bool:
-    """Whether oneadmin can log in to that host's own oned with that password."""
+    """Tell whether oneadmin can log in to that host's own oned with that password."""
     done = lab.host(name).run(
         f"auth=$(mktemp) && echo 'oneadmin:{password}' >$auth && chown oneadmin $auth &&"
         " runuser -u oneadmin -- env ONE_AUTH=$auth oneuser show"
@@ -222,7 +222,7 @@ def logs_in(lab: Lab, name: str, password: str) -> bool:
 
 
 def opens_database(lab: Lab, name: str, owner: str, password: str) -> bool:
-    """Whether that account and password open the zone's database on that host."""
+    """Tell whether that account and password open the zone's database on that host."""
     done = lab.host(name).run(
         f"MYSQL_PWD={password} mariadb --user={owner} opennebula -e 'DESCRIBE zone_pool'"
     )

@@ -1,4 +1,4 @@
-"""What an operator does by hand: hand the lead over, and begin again from a kept dump."""
+"""Commands that an operator runs: switchover, and restore from a kept dump."""
 
 import base64
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ NAMES = ["n1a1", "n1a2", "n1a3"]
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    """A zone of three that has grown from one with content."""
+    """Make a zone of three that has grown from one front-end with content."""
     lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES[:1])
     operator.config["force_ha"] = True
@@ -36,7 +36,7 @@ def term(lab: Lab) -> int:
     return max(server.term for server in servers(lab.host("n1a1")))
 
 
-def test_the_lead_goes_where_the_operator_wants_it(
+def test_switchover_to_a_named_front_end(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -55,7 +55,7 @@ def test_the_lead_goes_where_the_operator_wants_it(
     assert term(lab) == before
 
 
-def test_the_lead_goes_to_a_front_end_of_the_stack_only(zone: tuple[Lab, Operator]) -> None:
+def test_switchover_refuses_hosts_outside_the_stack(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     before = term(lab)
     run = operator.switch_over("n1a9")
@@ -65,9 +65,7 @@ def test_the_lead_goes_to_a_front_end_of_the_stack_only(zone: tuple[Lab, Operato
     assert term(lab) == before
 
 
-def test_a_kept_dump_makes_a_zone_of_blank_hosts(
-    zone: tuple[Lab, Operator], tmp_path: Path
-) -> None:
+def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_path: Path) -> None:
     lab, operator = zone
     ((keeper, kept),) = operator.outputs()["backups"].items()
     path = kept[-1]["path"]

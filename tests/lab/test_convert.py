@@ -1,4 +1,4 @@
-"""A single front-end with content becomes a zone of three, and what that zone gets over."""
+"""A standalone front-end with content becomes a zone of three, which survives failures."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
 
 
-def test_a_solo_front_end_with_content_becomes_a_zone_of_three_in_one_up(site: Site) -> None:
+def test_a_standalone_front_end_becomes_a_zone_of_three_in_one_up(site: Site) -> None:
     lab, operator = site
     log = {"LOG_RETENTION": RETENTION, "LOG_PURGE_TIMEOUT": 1}
     vip = {key: operator.config.pop(key) for key in VIP_KEYS}
@@ -60,7 +60,7 @@ def test_a_solo_front_end_with_content_becomes_a_zone_of_three_in_one_up(site: S
     assert "n1a2" in kept, "the pool that all of them start with"
 
 
-def test_right_after_that_the_first_one_may_fall(site: Site) -> None:
+def test_the_first_server_may_fail_right_after_the_conversion(site: Site) -> None:
     lab, _ = site
     assert_survives(lab, NAMES, "n1a1")
     assert "alice" in one(lab.host("n1a3"), "oneuser list")
@@ -68,7 +68,7 @@ def test_right_after_that_the_first_one_may_fall(site: Site) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_a_follower_that_fell_out_of_the_log_is_seeded_anew(site: Site) -> None:
+def test_a_follower_behind_the_leaders_log_is_resynced(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)
     follower = next(name for name in NAMES if name != leader)
@@ -84,7 +84,7 @@ def test_a_follower_that_fell_out_of_the_log_is_seeded_anew(site: Site) -> None:
 
     run = operator.refresh()
     assert run.ok, run.output
-    # Whole again, too, where nobody was left to tell the leader of the fresh copy.
+    # The zone also recovers if the leader was not notified of the fresh copy.
     assert kill_at(operator, f"{follower}: start oned")
     run = operator.up()
     assert run.ok, run.output
@@ -93,7 +93,7 @@ def test_a_follower_that_fell_out_of_the_log_is_seeded_anew(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_of_a_zone_of_two_one_is_lost_and_the_other_goes_on_alone(site: Site) -> None:
+def test_a_zone_of_two_continues_after_the_loss_of_one(site: Site) -> None:
     lab, operator = site
     lost = assert_whole(lab, NAMES)
     survivor, third = (lab.host(name) for name in NAMES if name != lost)
@@ -120,7 +120,7 @@ def test_of_a_zone_of_two_one_is_lost_and_the_other_goes_on_alone(site: Site) ->
     one(survivor, "oneuser create alone secret-of-that")
 
 
-def test_a_lost_host_that_comes_back_is_told_of(site: Site) -> None:
+def test_a_removed_host_that_returns_is_reported(site: Site) -> None:
     lab, operator = site
     (survivor,) = (lab.host(name) for name in operator.config["frontends"])
     (lost,) = (lab.host(name) for name in operator.config["lost"])
@@ -144,7 +144,7 @@ def test_a_lost_host_that_comes_back_is_told_of(site: Site) -> None:
 
 
 def log(host: LabHost) -> tuple[int, int]:
-    """The first and the last record that a server keeps."""
+    """Return the first and the last record that a server keeps."""
     ends = "SELECT MIN(log_index), MAX(log_index) FROM opennebula.logdb WHERE log_index > 0"
     first, last = host.run(f"mysql -N -e '{ends}'").stdout.split()
     return int(first), int(last)

@@ -1,4 +1,4 @@
-"""What somebody changed by hand is shown by a refresh, and mended by the next up; no more."""
+"""A refresh reports manual changes on the hosts, and the next up reverts only those."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ KEYS, REMOTES = "/var/lib/one/.one", "/var/lib/one/remotes"
 
 @dataclass(frozen=True)
 class Drift:
-    """What somebody does on a host, and under which name a refresh shows it there."""
+    """A manual change on a host, and the words with which a refresh reports it."""
 
     host: str
     by_hand: str
@@ -35,13 +35,13 @@ def zone(
     run = operator.up()
     assert run.ok, run.output
     for host in lab.hosts:
-        # What no stack manages.
+        # Not managed by any stack.
         host.run("echo '# ours' >>/etc/one/oned.conf; touch -d @1 /etc/one/oned.conf")
         host.run("echo ours >/etc/motd; touch /var/lib/one/.one/ours")
     yield lab, operator
 
 
-def test_what_differs_on_a_host_is_mended_in_place(zone: tuple[Lab, Operator]) -> None:
+def test_drift_on_a_host_is_reverted_without_a_rejoin(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     files = {name: configuration(lab, name) for name in NAMES}
@@ -69,7 +69,7 @@ def test_what_differs_on_a_host_is_mended_in_place(zone: tuple[Lab, Operator]) -
         Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}"),
         Drift(leader, f"chmod 644 {KEYS}/one_auth", "one_auth: mode 644, owner oneadmin:oneadmin"),
     ]
-    mend(lab, operator, drift)
+    repair(lab, operator, drift)
     for name in NAMES:
         expected = files[name] if name != far else files[name] | {"10.2.50.99 mine"}
         assert configuration(lab, name) == expected
@@ -81,7 +81,7 @@ def test_what_differs_on_a_host_is_mended_in_place(zone: tuple[Lab, Operator]) -
     assert lab.host(far).run("getent ahostsv4 n1a1").stdout.startswith("10.2.50.10 ")
 
 
-def test_a_leftover_vip_makes_nobody_a_leader(zone: tuple[Lab, Operator]) -> None:
+def test_a_leftover_vip_does_not_make_a_server_the_leader(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     flow = "opennebula-flow.service"
@@ -96,13 +96,13 @@ def test_a_leftover_vip_makes_nobody_a_leader(zone: tuple[Lab, Operator]) -> Non
     ]
     for name in NAMES:
         assert lab.host(name).run(f"stat -c '%a %U:%G' {part}").stdout == "644 root:root\n"
-    said = mend(lab, operator, drift)
+    said = repair(lab, operator, drift)
     assert said.count(f"{far}: remove {VIP}") == 1
     runs = {name: lab.host(name).run(f"systemctl is-active {flow}").returncode for name in NAMES}
     assert [name for name, status in runs.items() if status == 0] == [leader]
 
 
-def test_a_stopped_server_starts_and_one_with_other_data_gets_the_leaders(
+def test_stopped_servers_start_and_different_data_are_resynced(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -117,13 +117,13 @@ def test_a_stopped_server_starts_and_one_with_other_data_gets_the_leaders(
         Drift(far, "systemctl disable --now opennebula", "its oned is stopped"),
         Drift(leader, f"ip address del {VIP}/24 dev eth0", f"{VIP} missing on the leader"),
     ]
-    mend(lab, operator, drift)
+    repair(lab, operator, drift)
     assert starts(lab, leader) == started
     assert "serveradmin" in one(lab.host(near), "oneuser list")
     assert "differing" in lab.host(near).run("ls /var/backups/opennebula").stdout
 
 
-def test_servers_with_other_keys_remotes_or_ids_join_anew(zone: tuple[Lab, Operator]) -> None:
+def test_servers_with_wrong_keys_remotes_or_ids_rejoin(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     started = starts(lab, leader)
@@ -133,25 +133,25 @@ def test_servers_with_other_keys_remotes_or_ids_join_anew(zone: tuple[Lab, Opera
         Drift(far, f"echo '#' >>{REMOTES}/hooks/raft/vip.sh", f"{REMOTES}/hooks: not as on the"),
         Drift(near, edit("oned.conf", "SERVER_ID *= *[0-9]*", "SERVER_ID = 7"), "SERVER_ID 7 in"),
     ]
-    mend(lab, operator, drift)
+    repair(lab, operator, drift)
     assert starts(lab, leader) == started
 
 
-def test_a_leader_that_must_not_restart_hands_over_first(zone: tuple[Lab, Operator]) -> None:
+def test_a_leader_with_drift_hands_over_before_its_restart(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     drift = [
         Drift(leader, edit("oned.conf", "SERVER_ID *= *[0-9]*", "SERVER_ID = -1"), "SERVER_ID -1"),
         Drift(near, "systemctl disable --now mariadb", "mariadb.service: disabled"),
     ]
-    mend(lab, operator, drift)
+    repair(lab, operator, drift)
     assert roles(lab)[0] in (near, far)
     for name in NAMES:
         assert "# ours" in lab.host(name).run("cat /etc/one/oned.conf").stdout
         assert lab.host(name).run("cat /etc/motd; ls /var/lib/one/.one/ours").stdout
 
 
-def test_a_refresh_asks_each_host_once(zone: tuple[Lab, Operator]) -> None:
+def test_a_refresh_runs_one_command_per_host(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     before = [asked(lab, name) for name in NAMES]
     run = operator.refresh()
@@ -161,15 +161,15 @@ def test_a_refresh_asks_each_host_once(zone: tuple[Lab, Operator]) -> None:
 
 
 def asked(lab: Lab, name: str) -> int:
-    """How many commands the program has run on that host."""
+    """Count the commands that the program has run on that host."""
     done = lab.host(name).run("journalctl -t sudo -o cat | grep -c ' ubuntu .*COMMAND'")
     return int(done.stdout)
 
 
-def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> str:
-    """Change that by hand, see it shown, have it mended, and see nothing shown any more.
+def repair(lab: Lab, operator: Operator, drift: list[Drift]) -> str:
+    """Make these changes, see them reported, let ``up`` revert them, see no more drift.
 
-    What was said when it was mended.
+    Return the output of the ``up``.
     """
     for one_of_them in drift:
         done = lab.host(one_of_them.host).run(one_of_them.by_hand)
@@ -192,7 +192,7 @@ def mend(lab: Lab, operator: Operator, drift: list[Drift]) -> str:
 
 
 def said_of(output: str, host: str) -> list[str]:
-    """The drift that a run shows under that host's resources, or the VIP's."""
+    """Return the drift that a run shows under that host's resources, or the VIP's."""
     found: list[str] = []
     of = ""
     for line in output.splitlines():
@@ -204,7 +204,7 @@ def said_of(output: str, host: str) -> list[str]:
 
 
 def roles(lab: Lab) -> tuple[str, str, str]:
-    """The leader and its two followers."""
+    """Return the leader and its two followers."""
     leader = assert_whole(lab, NAMES)
     near, far = (name for name in NAMES if name != leader)
     return leader, near, far
@@ -219,6 +219,6 @@ def starts(lab: Lab, name: str) -> str:
 
 
 def configuration(lab: Lab, name: str) -> set[str]:
-    """The files of /etc by their sums, and /etc/hosts line by line."""
+    """Return the checksums of the files in /etc, and the lines of /etc/hosts."""
     command = "find /etc -type f -not -path /etc/hosts -exec sha256sum {} +; cat /etc/hosts"
     return set(lab.host(name).run(command).stdout.splitlines())

@@ -1,4 +1,4 @@
-"""An OpenNebula that somebody else built, with its database on another host."""
+"""An existing OpenNebula that has its database on another host."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ from tests.lab.zones import one
 pytestmark = pytest.mark.lab
 
 STORE = "n1a2"
-"""Its MariaDB serves other hosts."""
+"""A host whose MariaDB serves other hosts."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabHost:
-    """A living OpenNebula on the host, in a database on the store; none of this stack's."""
+    """Make a running OpenNebula on the host with its database on the store, outside any stack."""
     host = lab.host(HOST)
     well(alone(lab, tmp_path_factory.mktemp("former")))
     one(host, "oneuser create alice secret-of-alice")
@@ -59,7 +59,7 @@ def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabHost:
 
 @contextmanager
 def as_it_was(host: LabHost) -> Iterator[None]:
-    """Afterwards it has its oned.conf of before again, and oned runs with it."""
+    """Restore the former oned.conf afterwards, and run oned with it."""
     text = read_conf(host)
     try:
         yield
@@ -70,7 +70,7 @@ def as_it_was(host: LabHost) -> Iterator[None]:
 
 
 def point_to(host: LabHost, **values: str | int) -> None:
-    """Another DB in oned.conf, with the account that goes with it."""
+    """Write another DB section to oned.conf, with the account that it needs."""
     set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
 
 
@@ -93,7 +93,7 @@ def point_to(host: LabHost, **values: str | int) -> None:
     ],
     ids=["server", "port", "name", "port here", "socket", "postgresql"],
 )
-def test_an_opennebula_whose_database_is_elsewhere(
+def test_an_opennebula_with_a_remote_database_is_refused(
     lab: Lab,
     cloud: LabHost,
     tmp_path: Path,
@@ -102,7 +102,7 @@ def test_an_opennebula_whose_database_is_elsewhere(
 ) -> None:
     section, words = elsewhere
     with as_it_was(cloud):
-        # A running oned has read it: what is in the file now is for its next start.
+        # The running oned has read it; the present file is for its next start.
         if not running:
             do(cloud, "systemctl disable --now opennebula")
         set_conf(cloud, "DB", **section)
@@ -115,7 +115,7 @@ def test_an_opennebula_whose_database_is_elsewhere(
     assert "Take n1a1 off opennebula-ha:frontends" in message.remedy
 
 
-def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
+def test_a_local_copy_of_a_remote_database_is_refused_too(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:
     copy_database(lab.host(STORE), "opennebula", cloud, "opennebula")
@@ -129,7 +129,7 @@ def test_a_copy_of_it_that_is_left_here_does_not_make_it_ours(
     sql(cloud, "DROP DATABASE opennebula")
 
 
-def test_another_name_here_is_taken_over_under_that_name(
+def test_a_local_database_of_another_name_keeps_its_name(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:
     with as_it_was(cloud):
@@ -145,7 +145,7 @@ def test_another_name_here_is_taken_over_under_that_name(
         sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
 
 
-def test_moved_here_it_is_taken_over(
+def test_a_database_moved_to_the_front_end_is_adopted(
     lab: Lab, cloud: LabHost, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     operator = alone(lab, tmp_path_factory.mktemp("moved"))
@@ -165,7 +165,7 @@ def test_moved_here_it_is_taken_over(
     assert FOREIGN_PASSWORD in former
     assert former.endswith(key)
 
-    # The stack's own now: moved away again by hand, nobody puts it back.
+    # It belongs to the stack now: if it is moved away by hand, up does not move it back.
     text = read_conf(cloud)
     point_to(cloud, SERVER=lab.host(STORE).address)
     before = everything(lab.hosts)
@@ -218,7 +218,7 @@ def test_another_zone_in_the_pool_is_refused_by_name(
     taken_over(operator)
 
 
-def test_a_purge_leaves_what_is_not_this_front_ends(
+def test_a_purge_keeps_data_that_are_not_the_front_ends(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:
     operator = alone(lab, tmp_path)

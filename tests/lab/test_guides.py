@@ -1,4 +1,4 @@
-"""The guides of the documentation, done one after the other as their readers do them."""
+"""The guides of the documentation, followed one after the other as their readers do."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tests.lab.zones import assert_whole, one
 pytestmark = pytest.mark.lab
 
 COPIED = ("*.md", "docs", "tests", "bench", ".git*", ".lab", ".site", "*_cache", "__pycache__")
-"""What a stack does not need, or gets as a link."""
+"""Files that the copy of the project does not need, or gets as a link."""
 GROWN = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
 SHRUNK = GROWN[1:4]
 REPLACED = ["n1a2", "n1a4", "n1a6"]
@@ -51,9 +51,9 @@ class Reader:
         ssh.chmod(0o755)
 
     def work_through(self, guide: str, before: Before | None = None) -> None:
-        """Do every step of a guide; each must do what the guide says.
+        """Run every step of a guide, and check that it does what the guide says.
 
-        ``before`` is what happens in the world before a command that begins so.
+        ``before`` is an event that happens before the command that begins with its key.
         """
         for step in steps(guide):
             if isinstance(step, NewFile):
@@ -68,7 +68,7 @@ class Reader:
                 assert not step.misses(output), output
 
     def run(self, line: str) -> str:
-        """Run a command line of a guide, in a shell that knows the exports before it."""
+        """Run a command line of a guide, in a shell that has the previous exports."""
         if line.startswith("export "):
             self._exports.append(line)
         done = self.lab.exec(
@@ -83,13 +83,13 @@ class Reader:
         return done.stdout
 
     def forget(self) -> None:
-        """Lose the state, but not the stack's file."""
+        """Delete the state, but not the stack's file."""
         shutil.rmtree(self.backend)
         self.backend.mkdir()
         self.run("pulumi stack init production")
 
     def _of_the_lab(self) -> str:
-        """Further keys, without which the lab's hosts are not reached."""
+        """Return further keys that are necessary to reach the lab's hosts."""
         keys = {
             "opennebula-ha:repository": {"url": "http://10.2.50.1:8080/opennebula"},
             "opennebula-ha:features": dict.fromkeys(("gui", "flow", "gate", "form"), False),
@@ -118,7 +118,7 @@ def reader(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -
     )
 
 
-def test_first_stack_grow_and_shrink(reader: Reader) -> None:
+def test_guides_first_stack_grow_and_shrink(reader: Reader) -> None:
     reader.work_through("first-stack")
     one(reader.lab.host("n1a1"), "oneuser create alice secret-of-alice")
     reader.work_through("grow")
@@ -127,7 +127,7 @@ def test_first_stack_grow_and_shrink(reader: Reader) -> None:
     assert_whole(reader.lab, SHRUNK)
 
 
-def test_switchover_and_settings(reader: Reader) -> None:
+def test_guides_switchover_and_settings(reader: Reader) -> None:
     reader.work_through("switchover")
     assert assert_whole(reader.lab, SHRUNK) == "n1a2"
     reader.work_through("settings")
@@ -135,13 +135,13 @@ def test_switchover_and_settings(reader: Reader) -> None:
         assert "DEBUG_LEVEL = 4" in reader.lab.host(name).run("cat /etc/one/oned.conf").stdout
 
 
-def test_replace_a_lost_host(reader: Reader) -> None:
+def test_guide_replace_a_lost_host(reader: Reader) -> None:
     reader.lab.host("n1a3").kill()
     reader.work_through("replace")
     assert_whole(reader.lab, REPLACED)
 
 
-def test_secrets_and_adopt(reader: Reader) -> None:
+def test_guides_secrets_and_adopt(reader: Reader) -> None:
     reader.work_through("secrets")
     assert_whole(reader.lab, REPLACED)
     reader.forget()
@@ -149,7 +149,7 @@ def test_secrets_and_adopt(reader: Reader) -> None:
     assert_whole(reader.lab, REPLACED)
 
 
-def test_backup_and_restore(reader: Reader) -> None:
+def test_guides_backup_and_restore(reader: Reader) -> None:
     reader.work_through("backup")
 
     def lose_all() -> None:
@@ -161,12 +161,12 @@ def test_backup_and_restore(reader: Reader) -> None:
     assert " alice " in one(reader.lab.host(leader), "oneuser list")
 
 
-def test_upgrade_and_roll_back(reader: Reader) -> None:
+def test_guide_upgrade_and_roll_back(reader: Reader) -> None:
     reader.work_through("upgrade")
     assert_whole(reader.lab, REPLACED)
 
 
-def test_take_down_and_vip(reader: Reader) -> None:
+def test_guides_take_down_and_vip(reader: Reader) -> None:
     reader.work_through("take-down")
     leader = assert_whole(reader.lab, REPLACED)
     reader.work_through("vip")

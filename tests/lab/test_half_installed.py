@@ -17,7 +17,7 @@ MARK = "/var/lib/opennebula-ha/claimed"
 
 
 @pytest.mark.parametrize("force_ha", [True, False])
-def test_what_a_failed_installation_left_goes_with_its_host(
+def test_remains_of_a_failed_installation_leave_with_the_host(
     make_lab: MakeLab, tmp_path: Path, force_ha: bool
 ) -> None:
     names = ["n1a1", "n1a2", "n1a3"]
@@ -48,7 +48,7 @@ def test_what_a_failed_installation_left_goes_with_its_host(
     assert "oneadmin" in one(lab.host("n1a1"), "oneuser list")
     assert operator.up("--expect-no-changes").ok
 
-    # They may be listed again.
+    # The front-ends may be listed again.
     for host in (without, installed):
         do(host, "rm /etc/apt/apt.conf.d/99-test")
     operator.change(names)
@@ -56,6 +56,6 @@ def test_what_a_failed_installation_left_goes_with_its_host(
 
 
 def is_idle(host: LabHost) -> bool:
-    """Nothing of OpenNebula runs there, or starts with the host, or is kept from it by a mask."""
+    """Check that OpenNebula does not run there, nor start at boot, and has no masked unit."""
     state = host.run("systemctl is-active opennebula; systemctl is-enabled opennebula").stdout
     return state == "inactive\ndisabled\n" and host.run(f"test -e {MARK}").returncode != 0

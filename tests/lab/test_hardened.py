@@ -1,7 +1,7 @@
-"""Hosts as people have them: a zone is built on them and changed, or messages say why not.
+"""A zone is built on hardened hosts and changed, or messages say why this is not possible.
 
-The three hosts have everything at once that can be had together: see hardened.py. What keeps them
-from becoming front-ends is all said in one run, and the remedies are tried.
+The three hosts have all properties of hardened.py that can be combined. One run reports all
+problems that prevent them from becoming front-ends, and the tests apply the remedies.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     folder = tmp_path_factory.mktemp("stack")
     operator = Operator(lab, folder, front_ends=THREE)
-    # As somebody has it who logs in to the third only through the first.
+    # As in a config in which the third host is reached only through the first.
     (folder / "ssh_config").write_text(
         "Host n1a3\n  ProxyJump door\nHost door\n  HostName 10.2.50.10\n"
         f"Host *\n  User {USER}\n  IdentityFile {lab.key}\n  IdentitiesOnly yes\n"
@@ -71,7 +71,7 @@ def refuse_in_all_ways(lab: Lab) -> None:
 
 
 def follow_the_remedies(lab: Lab) -> None:
-    """All but ensure_hostname, which is in the stack's config."""
+    """Apply all remedies but ensure_hostname, which is in the stack's config."""
     first, second, third = (lab.host(name) for name in THREE)
     do(
         second,
@@ -87,7 +87,7 @@ def follow_the_remedies(lab: Lab) -> None:
     sql(third, "UNINSTALL SONAME 'simple_password_check';")
 
 
-def test_all_that_keeps_them_out_is_said_at_once_and_nothing_is_changed(site: Site) -> None:
+def test_all_problems_are_reported_at_once_without_a_change(site: Site) -> None:
     lab, operator = site
     refuse_in_all_ways(lab)
     before = everything(lab.hosts)
@@ -107,7 +107,7 @@ def test_all_that_keeps_them_out_is_said_at_once_and_nothing_is_changed(site: Si
     assert found == {}
 
 
-def test_sudo_that_wants_a_terminal_is_named_and_its_remedy_works(site: Site) -> None:
+def test_sudo_that_requires_a_terminal_is_reported_with_a_remedy(site: Site) -> None:
     lab, operator = site
     do(lab.host("n1a3"), "echo 'Defaults requiretty' >/etc/sudoers.d/tty")
     follow_the_remedies(lab)
@@ -119,7 +119,7 @@ def test_sudo_that_wants_a_terminal_is_named_and_its_remedy_works(site: Site) ->
     do(lab.host("n1a3"), "echo 'Defaults:ubuntu !requiretty' >/etc/sudoers.d/zz-remedy")
 
 
-def test_a_zone_is_built_on_them_once_others_let_go_of_the_locks(site: Site) -> None:
+def test_a_zone_is_built_when_others_release_the_locks(site: Site) -> None:
     lab, operator = site
     with (
         hardened.locked(lab.host("n1a1"), LISTS) as release_lists,
@@ -146,29 +146,29 @@ def test_a_zone_is_built_on_them_once_others_let_go_of_the_locks(site: Site) -> 
         assert do(lab.host(name), "cat /etc/hostname").strip() == name
     second, third = lab.host("n1a2"), lab.host("n1a3")
     assert hardened.SUDO_PASSWORD not in "".join(said)
-    # No pattern that finds itself in the process that looks for it.
+    # A pattern that does not match the process that searches for it.
     word = hardened.SUDO_PASSWORD.replace("$", "[$]")
     do(third, f"! grep -rsE '{word}' /var/log /proc/[0-9]*/cmdline /home /root /tmp /run/log")
     assert "opennebula" not in do(
         third, "ls /etc/sudoers.d/zz-opennebula-ha-transfer* 2>/dev/null; :"
     )
-    # No trust is left where sshd looks for keys, and the link is one still.
+    # No temporary key is left in sshd's folder, and the link is still a link.
     assert len(do(second, f"cat {hardened.KEYS}").splitlines()) == 1
     assert do(third, f"readlink {hardened.HOME}/.ssh/authorized_keys") == "../dotfiles/keys\n"
     assert len(do(third, f"cat {hardened.HOME}/dotfiles/keys").splitlines()) == 1
     assert operator.up("--expect-no-changes").ok
 
 
-def test_it_is_rolled_and_no_hook_restarts_another_oned(site: Site) -> None:
+def test_a_rollout_is_not_disturbed_by_restart_hooks(site: Site) -> None:
     lab, operator = site
     features = {**operator.config["features"], "flow": True}
     terms = {server.term for server in servers(lab.host("n1a1"))}
     starts = {name: started(lab, name) for name in THREE}
-    # New packages on all servers, and nothing for oned to restart for.
+    # New packages on all servers, and no reason to restart oned.
     with config(operator, features=features):
         operator.config["ensure_keys_for"] = ["ubuntu"]
         operator.config["features"] = features
-        # The logins that the keys are for are tried, and sshd's own log says what is wrong.
+        # The logins with these keys are tried, and sshd's own log says what is wrong.
         denied = "DenyUsers ubuntu@10.2.50.10"
         hardened.sshd(lab.host("n1a3"), denied)
         message = only(operator.up(), "n1a3")
@@ -190,14 +190,14 @@ def test_it_is_rolled_and_no_hook_restarts_another_oned(site: Site) -> None:
         assert run.ok, run.output
 
 
-def test_after_a_round_of_reboots_the_front_ends_find_each_other(site: Site) -> None:
+def test_front_ends_find_each_other_after_all_hosts_reboot(site: Site) -> None:
     lab, operator = site
     for name in THREE:
         lab.host(name).reboot()
         assert do(lab.host(name), "systemctl show -p Result --value cloud-init") == "success\n"
         wait_for(lambda: all_at_work(lab) or None, "a leader and two followers")
         assert "n1a1" in do(lab.host(name), "cat /etc/hosts")
-    # What somebody takes out of the template is seen before the boot that would miss it.
+    # A manual change of the template is found before the next boot would miss the line.
     do(lab.host("n1a2"), f"sed -i '/opennebula-ha begin/,$d' {hardened.TEMPLATE}")
     assert f"{hardened.TEMPLATE}: without n1a1" in operator.refresh().output
     run = operator.up()
@@ -207,11 +207,11 @@ def test_after_a_round_of_reboots_the_front_ends_find_each_other(site: Site) -> 
 
 
 def all_at_work(lab: Lab) -> bool:
-    """Each of them sees one leader and two followers."""
+    """Check that each of the servers sees one leader and two followers."""
     states = [sorted(s.state for s in servers(lab.host(name))) for name in THREE]
     return states == [["follower", "follower", "leader"]] * 3
 
 
 def started(lab: Lab, name: str) -> str:
-    """When its oned was started."""
+    """Return the time at which the host's oned was started."""
     return do(lab.host(name), "systemctl show -p ActiveEnterTimestamp opennebula")

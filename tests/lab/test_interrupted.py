@@ -1,4 +1,4 @@
-"""Killed at any moment, the next ``up`` ends as if nothing had happened."""
+"""If an ``up`` is killed at any moment, the next one ends like an undisturbed one."""
 
 import signal
 from pathlib import Path
@@ -34,7 +34,7 @@ JOINING = (
 )
 
 
-def test_killed_while_it_founds_and_while_it_joins(make_lab: MakeLab, tmp_path: Path) -> None:
+def test_up_resumes_if_killed_during_bootstrap_and_join(make_lab: MakeLab, tmp_path: Path) -> None:
     lab = make_lab(3, template="mariadb", wait_scale=0.2)
     operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
     killed = [moment for moment in FOUNDING if kill_at(operator, moment)]
@@ -61,8 +61,8 @@ def test_killed_while_it_founds_and_while_it_joins(make_lab: MakeLab, tmp_path: 
     assert operator.up("--expect-no-changes").ok
 
 
-def test_interrupted_twice_by_ctrl_c(make_lab: MakeLab, tmp_path: Path) -> None:
-    """Once lets the CLI finish what it is at; twice ends everything at once."""
+def test_up_resumes_after_ctrl_c_twice(make_lab: MakeLab, tmp_path: Path) -> None:
+    """The first Ctrl-C lets the CLI finish its running calls; the second ends it at once."""
     lab = make_lab(3, template="mariadb", wait_scale=0.2)
     operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
     with operator.start_up() as process:
@@ -77,7 +77,7 @@ def test_interrupted_twice_by_ctrl_c(make_lab: MakeLab, tmp_path: Path) -> None:
         said += process.stdout
     assert process.returncode != 0
     assert "Traceback" not in "".join(said)
-    # Nothing of it is still at work.
+    # None of its processes is still running.
     wait_for(lambda: True if not session(process.pid) else None, "the end of all processes")
     operator.cancel()
     run = operator.up()

@@ -1,4 +1,4 @@
-"""The life of a zone: it grows, shrinks, loses and replaces servers while somebody writes."""
+"""A zone grows, shrinks, loses and replaces servers while clients write."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def zone(
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
 
 
-def test_a_solo_front_end_with_content_becomes_a_zone_of_one(zone: tuple[Lab, Operator]) -> None:
+def test_a_standalone_front_end_becomes_a_zone_of_one(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     vip = {key: operator.config.pop(key) for key in ("one_vip", "one_vip_cidr", "one_vip_if")}
     operator.change(["n1a1"])
@@ -42,7 +42,7 @@ def test_a_solo_front_end_with_content_becomes_a_zone_of_one(zone: tuple[Lab, Op
     assert "from-solo" in one(lab.host("n1a1"), "oneuser list")
 
 
-def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) -> None:
+def test_zone_grows_and_shrinks_under_writes(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     with Writer(lab) as writer:
         wait_for(lambda: len(writer.acknowledged) > 2 or None, "the first writes")
@@ -56,7 +56,7 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
         assert all(executions(lab)[name] <= 8 for name in ("n1a4", "n1a5"))
         assert_known_everywhere(lab, ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"])
         leader = next(s.name for s in servers(lab.host("n1a1")) if s.state == "leader")
-        # The leader and the first of the list leave; one of them may be both.
+        # The leader and the first of the list leave; one server may be both.
         gone = {leader, "n1a1"} if leader != "n1a1" else {"n1a1", "n1a2"}
         staying = [name for name in ("n1a1", "n1a2", "n1a3", "n1a4", "n1a5") if name not in gone]
         operator.config["frontends"] = operator.list_of(staying)
@@ -82,7 +82,7 @@ def test_it_grows_and_shrinks_while_somebody_writes(zone: tuple[Lab, Operator]) 
             assert host.run("systemctl is-active opennebula").stdout.strip() != "active"
 
 
-def test_a_grown_zone_survives_the_first_server_at_once(zone: tuple[Lab, Operator]) -> None:
+def test_grown_zone_survives_the_immediate_loss_of_a_server(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     (first,) = operator.config["frontends"]
     names = sorted([first, *[host.name for host in lab.hosts if host.name != first][:2]])
@@ -92,7 +92,7 @@ def test_a_grown_zone_survives_the_first_server_at_once(zone: tuple[Lab, Operato
     assert_whole(lab, names)
 
 
-def test_a_host_that_is_lost_for_good_leaves_without_being_reached(
+def test_a_lost_host_leaves_without_being_reached(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -119,7 +119,7 @@ def test_a_host_that_is_lost_for_good_leaves_without_being_reached(
     assert_whole(lab, [*staying, spare])
 
 
-def test_a_host_that_comes_back_blank_joins_anew(zone: tuple[Lab, Operator]) -> None:
+def test_a_host_that_returns_blank_rejoins(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     names = sorted(operator.config["frontends"])
     replaced = next(
@@ -134,7 +134,7 @@ def test_a_host_that_comes_back_blank_joins_anew(zone: tuple[Lab, Operator]) -> 
     assert_whole(lab, names)
 
 
-def test_two_operators_at_once_leave_the_zone_whole(
+def test_two_operators_at_once_leave_a_healthy_zone(
     zone: tuple[Lab, Operator], tmp_path: Path
 ) -> None:
     lab, operator = zone
@@ -147,13 +147,13 @@ def test_two_operators_at_once_leave_the_zone_whole(
     assert_whole(lab, names)
 
 
-def test_the_order_of_the_list_is_nothing(zone: tuple[Lab, Operator]) -> None:
+def test_the_order_of_the_list_does_not_matter(zone: tuple[Lab, Operator]) -> None:
     _, operator = zone
     operator.config["frontends"] = operator.list_of(sorted(operator.config["frontends"])[::-1])
     assert operator.up("--expect-no-changes").ok
 
 
-def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
+def test_shrink_to_one_server_and_to_standalone(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     last = sorted(operator.config["frontends"])[-1]
     operator.change([last])
@@ -170,7 +170,7 @@ def test_back_to_one_and_back_to_solo(zone: tuple[Lab, Operator]) -> None:
 
 
 def assert_gone_from_hosts_files(lab: Lab, names: list[str]) -> None:
-    """Those that stay list each other, and nobody who left."""
+    """Check that the remaining front-ends list each other, and no host that left."""
     for name in names:
         block = lab.host(name).run(
             "sed -n '/^# opennebula-ha begin/,/^# opennebula-ha end/p' /etc/hosts"
@@ -180,7 +180,7 @@ def assert_gone_from_hosts_files(lab: Lab, names: list[str]) -> None:
 
 
 def assert_settled(operator: Operator) -> None:
-    """A refresh shows nothing, and the next preview is empty."""
+    """Check that a refresh shows no drift, and that the next preview is empty."""
     shown = operator.refresh()
     assert shown.ok and "drift:" not in shown.output, shown.output
     after = operator.preview("--expect-no-changes")
@@ -188,6 +188,6 @@ def assert_settled(operator: Operator) -> None:
 
 
 def assert_known_everywhere(lab: Lab, names: list[str]) -> None:
-    """Whatever is written meanwhile, every server lists every server."""
+    """Check that every server lists every server, whatever clients write at the same time."""
     for name in names:
         assert sorted(s.name for s in servers(lab.host(name))) == sorted(names)

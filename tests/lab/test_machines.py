@@ -1,4 +1,4 @@
-"""The lab's hosts behave like servers, and a lab leaves nothing behind."""
+"""The lab's hosts behave like servers, and a lab leaves nothing after its end."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """Three blank hosts, with no package of OpenNebula's to be had."""
+    """Boot three blank hosts that have no access to packages of OpenNebula."""
     return make_module_lab(3, repository=str(tmp_path_factory.mktemp("packages")), wait_scale=0.5)
 
 
@@ -39,7 +39,7 @@ def reaches(host: LabHost, address: str) -> bool:
 
 
 def traces(name: str) -> list[str]:
-    """What a lab has outside of its state directory."""
+    """List everything of a lab outside its state directory."""
     processes = []
     for line in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -74,7 +74,7 @@ def test_hosts_are_blank_servers(lab: Lab) -> None:
     assert len(identities) == 3
 
 
-def test_operator_logs_in_with_sudo_to_hosts_whose_keys_are_known(lab: Lab) -> None:
+def test_operator_logs_in_with_sudo_to_hosts_with_known_keys(lab: Lab) -> None:
     for host in lab.hosts:
         done = logged_in(lab, host.name, "sudo -n id -un; hostname")
         assert done.stdout.split() == ["root", host.name], done.stderr
@@ -100,7 +100,7 @@ def test_ssh_from_host_to_host(lab: Lab) -> None:
     assert done.stdout.strip() == "n1a2", done.stderr
 
 
-def test_power_off_keeps_the_disk_and_forgets_other_addresses(lab: Lab) -> None:
+def test_power_off_keeps_the_disk_but_not_added_addresses(lab: Lab) -> None:
     host, peer = lab.host("n1a3"), lab.host("n1a1")
     host.run("echo kept > /var/lib/kept; ip address add 10.2.50.86/24 dev eth0")
     assert reaches(peer, "10.2.50.86")
@@ -116,7 +116,7 @@ def test_power_off_keeps_the_disk_and_forgets_other_addresses(lab: Lab) -> None:
     assert reaches(peer, host.address)
 
 
-def test_reboot_keeps_disk_and_journal_and_forgets_other_addresses(lab: Lab) -> None:
+def test_reboot_keeps_disk_and_journal_but_not_added_addresses(lab: Lab) -> None:
     host = lab.host("n1a2")
     before = host.run("cat /proc/sys/kernel/random/boot_id; cat /etc/machine-id").stdout
     host.run("logger marked; journalctl --sync; ip address add 10.2.50.87/24 dev eth0")
@@ -138,7 +138,7 @@ def test_partition_and_heal(lab: Lab) -> None:
     assert reaches(peer, host.address)
 
 
-def test_cut_parts_two_hosts_only(lab: Lab) -> None:
+def test_cut_separates_two_hosts_only(lab: Lab) -> None:
     one, other, third = lab.hosts
     lab.cut("n1a1", "n1a2")
     assert not reaches(one, other.address)
@@ -255,20 +255,20 @@ def test_added_and_replaced_hosts(lab: Lab) -> None:
     added.remove()
 
 
-def test_faults_of_the_user_are_one_line(lab: Lab) -> None:
+def test_errors_of_the_user_are_one_line(lab: Lab) -> None:
     argv = [sys.executable, "-m", "lab", "--name", lab.name, "kill", "n9"]
     done = lab.exec(argv, cwd=REPOSITORY_ROOT)
     assert done.returncode == 1
     assert done.stderr == f"lab: the lab `{lab.name}` has no host `n9`; it has n1a1, n1a2, n1a3\n"
 
 
-def test_a_lab_that_is_up_is_not_booted_again(lab: Lab) -> None:
+def test_a_running_lab_is_not_booted_again(lab: Lab) -> None:
     with pytest.raises(LabFault, match="is up already"), Lab.running(lab.name, 1, state=lab.state):
         pass
     assert all(host.is_running for host in lab.hosts)
 
 
-def test_a_boot_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_boot_leaves_nothing(tmp_path: Path) -> None:
     state = tmp_path / "labs/broken"
     with pytest.raises(LabFault, match="expected a directory with OpenNebula's packages"):
         Lab("broken", state).up(1, repository=str(tmp_path / "nowhere"))
@@ -285,7 +285,7 @@ def test_mariadb_is_ready_in_its_template(make_lab: MakeLab, tmp_path: Path) -> 
     assert host.run("mariadb --execute 'show databases'").returncode == 0
 
 
-def test_two_labs_side_by_side(make_lab: MakeLab, tmp_path: Path) -> None:
+def test_two_labs_run_at_the_same_time(make_lab: MakeLab, tmp_path: Path) -> None:
     one, other = (make_lab(1, repository=str(tmp_path)) for _ in range(2))
     one.host("n1a1").run("touch /var/lib/one")
     assert one.host("n1a1").address == other.host("n1a1").address

@@ -1,4 +1,4 @@
-"""The main job, from blank hosts: found, look again, fail over, destroy, found again."""
+"""The main job, from blank hosts: bootstrap, refresh, failover, destroy, bootstrap again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ NAMES = ["n1a1", "n1a2", "n1a3"]
 def built(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator, list[str]]]:
-    """A zone of three, and the process lists of its hosts while it was built."""
+    """Build a zone of three, and keep the process lists of its hosts during the bootstrap."""
     lab = make_module_lab(3, wait_scale=0.2)
     watched = Path("/root/processes")
     for host in lab.hosts:
@@ -46,7 +46,7 @@ def built(
     yield lab, operator, [run.output, *seen]
 
 
-def test_blank_hosts_become_one_leader_and_two_followers_with_equal_data(
+def test_blank_hosts_become_one_leader_and_two_equal_followers(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
@@ -63,12 +63,12 @@ def test_blank_hosts_become_one_leader_and_two_followers_with_equal_data(
     )
 
 
-def test_that_took_few_remote_executions(built: tuple[Lab, Operator, list[str]]) -> None:
+def test_bootstrap_takes_few_remote_executions(built: tuple[Lab, Operator, list[str]]) -> None:
     lab, _, _ = built
     assert max(executions(lab).values()) <= 8
 
 
-def test_the_secrets_are_nowhere_to_be_read(built: tuple[Lab, Operator, list[str]]) -> None:
+def test_secrets_are_not_readable_anywhere(built: tuple[Lab, Operator, list[str]]) -> None:
     lab, operator, printed = built
     for secret in (ONE_PASS, DB_PASSWORD):
         assert secret not in operator.state()
@@ -79,12 +79,12 @@ def test_the_secrets_are_nowhere_to_be_read(built: tuple[Lab, Operator, list[str
                 f"find / -xdev -type f -perm -o=r -not -path '/proc/*' -not -path '/sys/*' -print0"
                 f" | xargs -0 grep -lF -- '{secret}' 2>/dev/null || true"
             ).stdout
-            # A file below a closed folder is readable to nobody: ask as nobody.
+            # A file in a closed folder is not readable for other users: try as `nobody`.
             for path in readable.split():
                 assert host.run(f"runuser -u nobody -- cat {path}").returncode != 0, path
 
 
-def test_no_trust_is_left_on_the_hosts(built: tuple[Lab, Operator, list[str]]) -> None:
+def test_no_temporary_key_is_left_on_the_hosts(built: tuple[Lab, Operator, list[str]]) -> None:
     lab, _, _ = built
     for host in lab.hosts:
         keys = host.run("cat /home/ubuntu/.ssh/authorized_keys").stdout.splitlines()
@@ -93,7 +93,7 @@ def test_no_trust_is_left_on_the_hosts(built: tuple[Lab, Operator, list[str]]) -
         assert left.stdout == ""
 
 
-def test_a_second_up_and_a_preview_change_nothing_and_connect_to_nobody(
+def test_a_second_up_and_a_preview_open_no_connection(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
@@ -113,7 +113,7 @@ def test_a_list_in_another_order_is_no_change(built: tuple[Lab, Operator, list[s
     assert connections(lab) == before
 
 
-def test_refresh_finds_no_drift_with_one_connection_and_one_execution_a_host(
+def test_refresh_takes_one_connection_and_execution_per_host(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
@@ -126,7 +126,7 @@ def test_refresh_finds_no_drift_with_one_connection_and_one_execution_a_host(
     assert operator.preview("--expect-no-changes").ok
 
 
-def test_a_front_end_lost_to_the_state_is_adopted_unchanged(
+def test_a_front_end_missing_in_the_state_is_adopted_unchanged(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
@@ -140,7 +140,7 @@ def test_a_front_end_lost_to_the_state_is_adopted_unchanged(
     assert_whole(lab, NAMES)
 
 
-def test_a_zone_that_differs_is_taken_over_as_it_is_and_the_next_preview_says_how(
+def test_a_different_zone_is_adopted_and_the_preview_shows_changes(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built
@@ -162,7 +162,7 @@ def test_a_zone_that_differs_is_taken_over_as_it_is_and_the_next_preview_says_ho
     assert operator.up("--expect-no-changes").ok
 
 
-def test_a_user_made_through_the_vip_survives_the_leader(
+def test_a_user_created_at_the_vip_survives_the_leaders_failure(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, _, _ = built
@@ -200,7 +200,7 @@ def test_a_user_made_through_the_vip_survives_the_leader(
     assert "bob" in data(lab.host(leader))
 
 
-def test_destroy_leaves_no_vip_no_hook_no_oned_and_up_brings_the_zone_back(
+def test_destroy_leaves_nothing_running_and_up_restores_the_zone(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:
     lab, operator, _ = built

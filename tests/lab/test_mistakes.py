@@ -1,8 +1,8 @@
-"""What goes wrong before and while a zone is founded: one clear message each, and a way on.
+"""Mistakes before and during a bootstrap: one clear message each, with a remedy.
 
-The tests share one lab and come in the order of a day on which everything goes wrong: each makes
-one mistake, sees what ``up`` says of it, and takes it back. At the end the same stack, with all
-that the failed runs left on its hosts, becomes a whole zone.
+The tests share one lab and run in order. Each makes one mistake, checks the message of ``up``, and
+reverts the mistake. At the end the same stack becomes a healthy zone, with all that the failed runs
+left on its hosts.
 """
 
 import subprocess
@@ -27,9 +27,9 @@ Site = tuple[Lab, Operator]
 
 
 def any_of(run: Run) -> Message:
-    """The message that is the same for all hosts but for their names: the mistake is the config's.
+    """Return the message, which is equal for all hosts but for their names: the config is wrong.
 
-    How many of them come to say it is the engine's matter: it begins nothing after a failure.
+    The number of hosts that report it depends on the engine, which starts nothing after a failure.
     """
     found = messages(run)
     assert found.keys() <= set(NAMES)
@@ -43,7 +43,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
 
 
-def test_a_preview_lists_every_fault_of_the_config_and_connects_to_nobody(site: Site) -> None:
+def test_a_preview_lists_all_config_errors_without_a_connection(site: Site) -> None:
     lab, operator = site
     faulty = {
         "one_version": "seven",
@@ -77,7 +77,7 @@ def test_a_private_key_that_no_host_accepts(site: Site, tmp_path: Path) -> None:
     assert "authorized_keys" in message.remedy
 
 
-def test_a_private_key_file_that_is_not_there(site: Site) -> None:
+def test_a_private_key_file_that_does_not_exist(site: Site) -> None:
     _, operator = site
     with config(operator, ssh={"private_key_file": "/nowhere/id_ed25519"}):
         message = any_of(operator.up())
@@ -86,7 +86,7 @@ def test_a_private_key_file_that_is_not_there(site: Site) -> None:
     assert "No such file" in message.seen
 
 
-def test_a_private_key_file_that_holds_no_key(site: Site, tmp_path: Path) -> None:
+def test_a_private_key_file_without_a_key(site: Site, tmp_path: Path) -> None:
     _, operator = site
     (tmp_path / "notes").write_text("not a key\n")
     with config(operator, ssh={"private_key_file": str(tmp_path / "notes")}):
@@ -95,7 +95,7 @@ def test_a_private_key_file_that_holds_no_key(site: Site, tmp_path: Path) -> Non
     assert str(tmp_path / "notes") in message.expected
 
 
-def test_host_keys_that_nobody_vouches_for(site: Site, tmp_path: Path) -> None:
+def test_unknown_host_keys_are_refused(site: Site, tmp_path: Path) -> None:
     _, operator = site
     (tmp_path / "known_hosts").touch()
     with config(operator, ssh={"known_hosts_file": str(tmp_path / "known_hosts")}):
@@ -115,7 +115,7 @@ def test_a_known_hosts_file_that_cannot_be_read(site: Site, tmp_path: Path) -> N
     assert "known_hosts_file" in message.remedy
 
 
-def test_first_keys_are_taken_where_the_config_says_so_but_no_interface_that_is_not_there(
+def test_new_host_keys_may_be_accepted_but_a_missing_interface_fails(
     site: Site, tmp_path: Path
 ) -> None:
     _, operator = site
@@ -132,7 +132,7 @@ def test_first_keys_are_taken_where_the_config_says_so_but_no_interface_that_is_
 
 @dataclass(frozen=True)
 class WrongRepository:
-    """What the config says of the package repository, and parts of what comes of it."""
+    """A wrong config of the package repository, and parts of the message about it."""
 
     repository: dict[str, str]
     expected: str
@@ -174,7 +174,7 @@ class WrongRepository:
             "give the key of that repository",
         ),
     ],
-    ids=["url", "key_url", "url beside a key", "nobody at the url", "key"],
+    ids=["url", "key_url", "url and a key", "no server at the url", "key"],
 )
 def test_a_wrong_package_repository(site: Site, another_key: str, wrong: WrongRepository) -> None:
     lab, operator = site
@@ -193,7 +193,7 @@ def test_a_wrong_package_repository(site: Site, another_key: str, wrong: WrongRe
 
 @pytest.fixture(scope="module")
 def another_key(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An OpenPGP public key that signed nothing."""
+    """Return an OpenPGP public key that signed nothing."""
     home = tmp_path_factory.mktemp("gnupg")
     gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
     made = [*gpg, "--passphrase", "", "--quick-generate-key", "somebody@localhost", "ed25519"]
@@ -205,7 +205,7 @@ def another_key(tmp_path_factory: pytest.TempPathFactory) -> str:
     return shown.stdout
 
 
-def test_a_host_that_is_off_does_not_keep_the_others_from_their_installation(site: Site) -> None:
+def test_a_host_that_is_off_does_not_block_other_installations(site: Site) -> None:
     lab, operator = site
     lab.host("n1a2").kill()
     message = only(operator.up(), "n1a2")
@@ -243,7 +243,7 @@ def test_a_host_without_an_ssh_server(site: Site, bastion: str | None) -> None:
         assert message.seen == "Connection refused"
 
 
-def test_a_host_in_the_place_of_the_one_that_was_known(site: Site) -> None:
+def test_a_host_that_replaced_a_known_one(site: Site) -> None:
     lab, operator = site
     lab.replace("n1a2")
     message = only(operator.up(), "n1a2")
@@ -251,12 +251,12 @@ def test_a_host_in_the_place_of_the_one_that_was_known(site: Site) -> None:
     assert "SHA256:" in message.expected
     assert "SHA256:" in message.seen
     assert str(lab.known_hosts) in message.remedy
-    # The operator checked it on the console, and pins it.
+    # The operator checked the key on the console, and pins it.
     operator.config["ssh"]["host_keys"] = {"n1a2": lab.host("n1a2").record.host_keys[0]}
 
 
 @pytest.mark.parametrize("bastion", [None, "ubuntu@10.2.50.10"])
-def test_a_login_that_may_not_become_root(site: Site, bastion: str | None) -> None:
+def test_a_login_that_cannot_become_root(site: Site, bastion: str | None) -> None:
     lab, operator = site
     lab.host("n1a2").run("sed -i 's/NOPASSWD: //' /etc/sudoers.d/ubuntu")
     with config(operator, ssh={"bastion": bastion} if bastion else {}):
@@ -291,7 +291,7 @@ def test_a_version_that_the_repository_does_not_have(site: Site) -> None:
 @pytest.mark.parametrize(
     "moment", ["n1a1: send the database and the keys", "n1a2: restore the database"]
 )
-def test_a_disk_that_fills_up_while_the_zone_is_founded(site: Site, moment: str) -> None:
+def test_a_disk_that_fills_up_during_the_bootstrap(site: Site, moment: str) -> None:
     lab, operator = site
     process = operator.start_up()
     assert process.stdout is not None
@@ -306,7 +306,7 @@ def test_a_disk_that_fills_up_while_the_zone_is_founded(site: Site, moment: str)
     assert "free" in message.remedy
 
 
-def test_all_of_it_taken_back_the_same_stack_becomes_a_zone(site: Site) -> None:
+def test_the_same_stack_becomes_a_zone_after_all_mistakes(site: Site) -> None:
     lab, operator = site
     run = operator.up()
     assert run.ok, run.output
@@ -314,7 +314,7 @@ def test_all_of_it_taken_back_the_same_stack_becomes_a_zone(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_another_password_than_that_of_the_zone_that_is_there(site: Site) -> None:
+def test_a_password_that_differs_from_the_existing_zones(site: Site) -> None:
     lab, operator = site
     before = [footprint(lab.host(name)) for name in NAMES]
     operator.forget()

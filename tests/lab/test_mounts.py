@@ -1,6 +1,6 @@
 """What front-ends share: folders, and the keys of accounts.
 
-A folder that all hosts have stands in for a file server.
+A folder that all hosts have is used instead of a file server.
 """
 
 from collections.abc import Iterator
@@ -36,12 +36,12 @@ def zone(
 
 
 def everywhere(lab: Lab, command: str) -> set[str]:
-    """What that command prints on the hosts."""
+    """Return the output of the command on each host."""
     return {host.run(command).stdout.strip() for host in lab.hosts}
 
 
 def storage(lab: Lab) -> dict[str, str]:
-    """What each host mounts, now and at its next boot, and which datastores are links."""
+    """Return each host's mounts, now and at its next boot, and which datastores are links."""
     look = "cat /etc/fstab; findmnt -rno TARGET | sort; find /var/lib/one -type l -ls"
     return {host.name: host.run(f"{look} | sed 's/^ *[0-9]* //'").stdout for host in lab.hosts}
 
@@ -62,7 +62,7 @@ def refused(operator: Operator, **keys: Any) -> str:
     return run.output
 
 
-def test_a_front_end_with_another_share_is_refused_before_the_zone_is_founded(
+def test_a_new_front_end_with_another_share_is_refused(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -89,14 +89,14 @@ def test_shares_are_mounted_and_datastores_are_links_to_them(zone: tuple[Lab, Op
     assert everywhere(lab, "ls -d /var/lib/one/datastores/0 2>/dev/null") == {""}
 
 
-def test_an_up_without_a_change_connects_to_nobody(zone: tuple[Lab, Operator]) -> None:
+def test_an_up_without_a_change_opens_no_connection(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     before = connections(lab)
     up(operator)
     assert connections(lab) == before
 
 
-def test_what_is_not_mounted_any_more_is_named_and_mounted_again(
+def test_a_missing_mount_is_reported_and_mounted_again(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -118,7 +118,7 @@ def test_a_mount_that_fails_is_an_error_that_names_it(zone: tuple[Lab, Operator]
     assert "n1a1: mount /mnt/none: expected /mnt/none to be mounted" in said
     assert "/srv/none" in said
     assert storage(lab) == before
-    # Nothing is left to come into effect at the next boot, and nothing to put back.
+    # Nothing is left for the next boot, and nothing to restore.
     operator.config = config
     up(operator)
     assert storage(lab) == before
@@ -133,7 +133,7 @@ def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None
     lab.host("n1a2").run("rm /mnt/two/old")
 
 
-def test_another_path_takes_the_place_of_the_one_before(zone: tuple[Lab, Operator]) -> None:
+def test_another_path_replaces_the_previous_one(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     up(operator, ds={"config": {"mounts": [{"type": "image", "path": "/mnt/two"}]}})
     assert everywhere(lab, f"readlink {IMAGES}; ls {IMAGES}") == {"/mnt/two\nimage"}
@@ -141,7 +141,7 @@ def test_another_path_takes_the_place_of_the_one_before(zone: tuple[Lab, Operato
     assert everywhere(lab, "grep -c /mnt/ /etc/fstab") == {"1"}
 
 
-def test_a_share_that_is_in_use_is_not_taken_away(zone: tuple[Lab, Operator]) -> None:
+def test_a_share_in_use_is_not_removed(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     user = lab.host("n1a3")
     user.run("systemd-run -u user --working-directory=/mnt/two sleep infinity")
@@ -157,7 +157,7 @@ def test_a_share_that_is_in_use_is_not_taken_away(zone: tuple[Lab, Operator]) ->
 
 
 def strangers(lab: Lab, user: str) -> list[str]:
-    """Who cannot log in as that account from which front-end to which other one."""
+    """Return which front-ends cannot log in as that account to which others."""
     command = "ssh -o BatchMode=yes -o ConnectTimeout=5 {} true"
     return [
         f"{one.name} to {other.name}"
@@ -178,7 +178,7 @@ def test_accounts_log_in_from_each_front_end_to_all_others(zone: tuple[Lab, Oper
     assert connections(lab) == before
 
 
-def test_keys_that_somebody_took_away_are_named_and_come_back(zone: tuple[Lab, Operator]) -> None:
+def test_removed_keys_are_reported_and_restored(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     keys = everywhere(lab, "cat ~ubuntu/.ssh/id_ed25519.pub")
     lab.host("n1a2").run("sed -i '/opennebula-ha/,$d' ~ubuntu/.ssh/authorized_keys")
@@ -189,7 +189,7 @@ def test_keys_that_somebody_took_away_are_named_and_come_back(zone: tuple[Lab, O
     assert everywhere(lab, "cat ~ubuntu/.ssh/id_ed25519.pub") == keys
 
 
-def test_who_is_no_longer_named_is_no_longer_let_in(zone: tuple[Lab, Operator]) -> None:
+def test_an_account_removed_from_the_config_loses_access(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     said = refused(operator, ensure_keys_for=["other"])
     assert "expected an account other, saw none" in said
@@ -201,7 +201,7 @@ def test_who_is_no_longer_named_is_no_longer_let_in(zone: tuple[Lab, Operator]) 
     assert len(strangers(lab, "other")) == 6
 
 
-def test_a_line_of_somebody_else_for_the_same_path_is_refused(zone: tuple[Lab, Operator]) -> None:
+def test_an_unmanaged_fstab_line_for_the_same_path_is_refused(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     host = lab.host("n1a1")
     host.run(f"echo '/srv/one {IMAGES} none bind 0 0' >>/etc/fstab")
@@ -210,7 +210,7 @@ def test_a_line_of_somebody_else_for_the_same_path_is_refused(zone: tuple[Lab, O
     host.run("sed -i '$d' /etc/fstab")
 
 
-def test_not_even_a_purge_deletes_what_is_on_a_share(zone: tuple[Lab, Operator]) -> None:
+def test_not_even_a_purge_deletes_files_on_a_share(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     up(operator, purge=True)
     assert everywhere(lab, f"ls {IMAGES}") == {"image"}

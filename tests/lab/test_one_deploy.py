@@ -1,4 +1,4 @@
-"""From the inventory of a zone that runs to a stack that has adopted it."""
+"""From the inventory of a running zone to a stack that has adopted the zone."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.lab.zones import assert_whole, data, footprint
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3", "n1a4"]
-"""As many as most inventories have that are not odd."""
+"""Values that most inventories have."""
 INVENTORY = """
 all:
   vars:
@@ -50,7 +50,7 @@ node:
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    """Four servers of a zone that was built by hand, with what one-deploy leaves on a host."""
+    """Build four servers of a zone by hand, with what one-deploy leaves on a host."""
     lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
     by_hand(lab, {host.name: (host.name, host.address) for host in lab.hosts})
     for host in lab.hosts:
@@ -64,14 +64,14 @@ def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
 
 
 def trace(lab: Lab) -> list[str]:
-    """Everything that a change of a host would leave."""
+    """Collect everything that a change of a host would leave."""
     return [text for host in lab.hosts for text in (footprint(host), data(host))]
 
 
 def converted(
     lab: Lab, folder: Path, third: str = "n1a3", address: str = "10.2.50.12", prefix: int = 24
 ) -> str:
-    """Convert an inventory of that zone with a look at it; the report."""
+    """Convert an inventory of that zone, with a look at the zone; return the report."""
     folder.mkdir(exist_ok=True)
     text = INVENTORY.format(
         key=lab.key,
@@ -100,7 +100,7 @@ def convert(lab: Lab, folder: Path, *arguments: str) -> str:
     return text
 
 
-def test_a_look_names_the_differences_and_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_a_look_reports_the_differences_and_changes_nothing(lab: Lab, tmp_path: Path) -> None:
     before = trace(lab)
     report = converted(lab, tmp_path, third="n1a9", address="10.2.50.19", prefix=16)
     assert "one_vip_cidr" in report.partition("running zone differs:")[2]
@@ -112,7 +112,7 @@ def test_a_look_names_the_differences_and_changes_nothing(lab: Lab, tmp_path: Pa
     assert trace(lab) == before
 
 
-def test_the_converted_stack_adopts_the_zone_and_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_the_converted_stack_adopts_the_zone_without_a_change(lab: Lab, tmp_path: Path) -> None:
     before = trace(lab)
     folder = tmp_path / "project"
     report = converted(lab, folder)

@@ -1,4 +1,4 @@
-"""Attributes of oned.conf come with the config's key ``oned``, and go with it."""
+"""Attributes of oned.conf are set by the config key ``oned``, and removed with it."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ SET: dict[str, Any] = {
 KEPT: dict[str, Any] = {"SESSION_EXPIRATION_TIME": 1800}
 
 
-def test_an_attribute_is_set_and_named_when_somebody_edits_it_and_taken_back_when_it_goes(
+def test_an_attribute_is_set_checked_for_drift_and_removed(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
     lab = make_lab(1, template="mariadb", wait_scale=0.2)

@@ -1,6 +1,6 @@
-"""The operator's own steps, run by pulumi-command, or its stand-in where that is not to be had.
+"""Commands of your own, run by pulumi-command, or by its stand-in if it is not available.
 
-The tests share one lab and come in their order.
+The tests share one lab and run in order.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ BEFORE: dict[str, Any] = {
     "name": "early",
     "hosts": ["n1a2"],
     "when": "before-installation",
-    # Nothing of OpenNebula is there at that moment.
+    # OpenNebula is not installed at that moment.
     "create": f"! dpkg-query -W opennebula 2>/dev/null && echo early | sudo tee {LOG}",
 }
 AFTER: dict[str, Any] = {
@@ -50,15 +50,15 @@ def zone(
 
 
 def logs(lab: Lab) -> dict[str, list[str]]:
-    """What has run on each host."""
+    """Return what has run on each host."""
     return {name: lab.host(name).run(f"cat {LOG} 2>/dev/null").stdout.split() for name in NAMES}
 
 
-def test_each_runs_where_and_when_it_should(zone: tuple[Lab, Operator]) -> None:
+def test_each_command_runs_on_its_hosts_at_its_time(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     assert logs(lab) == {"n1a1": ["create"], "n1a2": ["early", "create"], "n1a3": ["create"]}
     for name in NAMES:
-        # Each of them was in the zone by then.
+        # Each host was in the zone by then.
         assert name in lab.host(name).run(f"cat {NOTE}").stdout
     before = connections(lab)
     run = operator.up("--expect-no-changes")
@@ -68,7 +68,7 @@ def test_each_runs_where_and_when_it_should(zone: tuple[Lab, Operator]) -> None:
     assert key not in operator.state()
 
 
-def test_what_changes_runs_again(zone: tuple[Lab, Operator]) -> None:
+def test_a_changed_command_runs_again(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     again = {**AFTER, "create": f"{AFTER['create']} "}
     for one, said in ((again, "update"), ({**again, "triggers": ["two"]}, "create")):
@@ -78,7 +78,7 @@ def test_what_changes_runs_again(zone: tuple[Lab, Operator]) -> None:
         assert {tuple(lines[-1:]) for lines in logs(lab).values()} == {(said,)}
 
 
-def test_one_that_fails_is_told_of_and_the_next_up_runs_it(zone: tuple[Lab, Operator]) -> None:
+def test_a_failed_command_is_reported_and_run_by_the_next_up(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     failing = {"name": "fails", "hosts": ["n1a1"], "when": "after-join", "create": "echo no; false"}
     keep = operator.config["commands"]
@@ -92,7 +92,7 @@ def test_one_that_fails_is_told_of_and_the_next_up_runs_it(zone: tuple[Lab, Oper
     assert logs(lab)["n1a1"][-1] == "yes"
 
 
-def test_what_leaves_the_stack_is_undone(zone: tuple[Lab, Operator]) -> None:
+def test_a_command_that_leaves_the_stack_is_undone(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config["commands"] = []
     run = operator.up()

@@ -1,4 +1,4 @@
-"""How a host gets packages: by a proxy, not by itself; no other OpenNebula with an upgrade."""
+"""Package sources of a host: through a proxy, without unattended upgrades, with a version pin."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.lab.zones import assert_whole, leader_seen_by
 pytestmark = pytest.mark.lab
 
 NAME = "n1a1"
-# Nobody but the proxy knows where that is.
+# Only the proxy can resolve this name.
 NOWHERE = "http://packages.invalid/opennebula"
 UNATTENDED = """
 mkdir -p /tmp/made/DEBIAN
@@ -30,7 +30,7 @@ Zone = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
-    """A zone of one server, made by way of the proxy."""
+    """Make a zone of one server, with packages that come through the proxy."""
     lab = make_module_lab(1, template="mariadb", wait_scale=0.2)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=[NAME])
     operator.config |= {
@@ -45,7 +45,7 @@ def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
-def test_packages_come_by_the_proxy(zone: Zone) -> None:
+def test_packages_come_through_the_proxy(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     assert leader_seen_by(host) == NAME
@@ -55,7 +55,7 @@ def test_packages_come_by_the_proxy(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_nothing_installs_upgrades_by_itself(zone: Zone) -> None:
+def test_unattended_upgrades_are_removed(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     assert do(host, "! dpkg-query -W unattended-upgrades")
@@ -66,7 +66,7 @@ def test_nothing_installs_upgrades_by_itself(zone: Zone) -> None:
     assert do(host, "! dpkg-query -W unattended-upgrades")
 
 
-def test_a_plain_upgrade_takes_no_other_opennebula(zone: Zone) -> None:
+def test_a_plain_upgrade_keeps_opennebulas_version(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     newer = "[signed-by=/etc/apt/keyrings/opennebula.asc] http://x.invalid/opennebula/7.2.1"
@@ -82,7 +82,7 @@ def test_a_plain_upgrade_takes_no_other_opennebula(zone: Zone) -> None:
     assert "drift:" not in refreshed.output
 
 
-def test_a_pin_that_is_gone_is_shown_and_comes_back(zone: Zone) -> None:
+def test_a_removed_pin_is_reported_and_restored(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     host.run(f"rm {PIN}")
@@ -92,7 +92,7 @@ def test_a_pin_that_is_gone_is_shown_and_comes_back(zone: Zone) -> None:
     assert "Pin: version 7.2.0-1\n" in host.run(f"cat {PIN}").stdout
 
 
-def test_the_rollout_goes_past_the_pin_and_takes_it_along(zone: Zone) -> None:
+def test_a_rollout_overrides_the_pin_and_updates_it(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     host.run(f"rm {OTHERS}")
@@ -105,7 +105,7 @@ def test_the_rollout_goes_past_the_pin_and_takes_it_along(zone: Zone) -> None:
     assert "drift:" not in operator.refresh().output
 
 
-def test_lists_that_cannot_be_read_are_an_error_where_they_are_to_be_fresh(zone: Zone) -> None:
+def test_package_lists_that_cannot_be_updated_are_an_error(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     host.run(f"echo 'deb http://x.invalid/nothing ./' >{OTHERS}")
@@ -122,7 +122,7 @@ def test_lists_that_cannot_be_read_are_an_error_where_they_are_to_be_fresh(zone:
     assert version(host, "opennebula-flow") == "7.2.1-1"
 
 
-def test_without_the_key_the_proxy_goes(zone: Zone) -> None:
+def test_the_proxy_is_removed_with_its_key(zone: Zone) -> None:
     lab, operator = zone
     host = lab.host(NAME)
     host.run(f"rm {OTHERS}")
@@ -135,12 +135,12 @@ def test_without_the_key_the_proxy_goes(zone: Zone) -> None:
 
 
 def version(host: LabHost, package: str = "opennebula") -> str:
-    """Of a package; empty where it is not installed."""
+    """Return the version of a package; empty if it is not installed."""
     return host.run(f"dpkg-query -W -f '${{Version}}' {package}").stdout
 
 
 def do(host: LabHost, command: str) -> bool:
-    """Run it there; whether it went well. What it said is shown where a test fails."""
+    """Run a command there; tell whether it succeeded. Print its output for a failed test."""
     done = host.run(command)
     print(command, done.stdout, done.stderr)
     return done.returncode == 0

@@ -1,6 +1,6 @@
-"""Several servers at fault at once: all are shown by a refresh, and repaired by the next up.
+"""Two servers with faults at once: a refresh shows all of them, and the next up repairs them.
 
-The worst pairs on one zone, one after the other. All pairs are in tests/unit/test_repairs.py.
+The worst pairs, one after the other on one zone. All pairs are in tests/unit/test_repairs.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
-from tests.lab.test_drift import KEYS, NAMES, Drift, edit, mend, roles
+from tests.lab.test_drift import KEYS, NAMES, Drift, edit, repair, roles
 from tests.lab.zones import servers, wait_for, zone_entry
 
 pytestmark = pytest.mark.lab
@@ -21,7 +21,7 @@ STOP = "systemctl stop opennebula"
 RESTART = "systemctl restart opennebula"
 
 Faults = Callable[[Lab, str, str, str], list[Drift]]
-"""What is done to the leader and its two followers."""
+"""Make the faults, for the leader and its two followers."""
 
 
 def renumber(number: int) -> str:
@@ -33,7 +33,7 @@ def number_of(lab: Lab, name: str) -> int:
 
 
 def swapped(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
-    """Each follower runs with the other one's SERVER_ID."""
+    """Each follower runs with the other follower's SERVER_ID."""
     ids = {name: number_of(lab, name) for name in (near, far)}
     return [
         Drift(near, f"{renumber(ids[far])} && {RESTART}", f"it runs with SERVER_ID {ids[far]}"),
@@ -56,7 +56,7 @@ def other_data_and_wrong_key(lab: Lab, leader: str, near: str, far: str) -> list
 
 
 def stopped_and_an_old_list(lab: Lab, leader: str, near: str, far: str) -> list[Drift]:
-    """The one that runs lists a server that is none, in the place of the one that is stopped."""
+    """The running follower lists an unknown server in the place of the stopped one."""
     sql = f"UPDATE zone_pool SET body = REPLACE(body, '{near}', 'n1a9')"  # noqa: S608
     return [
         Drift(near, STOP, "its oned is stopped"),
@@ -114,14 +114,14 @@ def test_the_zone_has_a_grpc_endpoint_and_its_servers_none(zone: tuple[Lab, Oper
         a_leader_that_must_not_restart_and_other_data,
     ],
 )
-def test_what_is_wrong_with_several_is_repaired_at_once(
+def test_faults_of_several_servers_are_repaired_at_once(
     zone: tuple[Lab, Operator], faults: Faults
 ) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
 
     def follow_again() -> bool | None:
-        """Those that were restarted are back: a quorum is left at each moment."""
+        """Check that the restarted servers follow: the zone has a quorum at each moment."""
         states = {each.name: each.state for each in servers(lab.host(leader))}
         return True if list(states.values()).count("follower") >= len(awake) else None
 
@@ -131,4 +131,4 @@ def test_what_is_wrong_with_several_is_repaired_at_once(
         done = lab.host(each.host).run(each.by_hand)
         assert done.returncode == 0, f"{each}: {done.stderr}"
         wait_for(follow_again, "a follower")
-    mend(lab, operator, [Drift(each.host, "true", each.shown) for each in drift])
+    repair(lab, operator, [Drift(each.host, "true", each.shown) for each in drift])

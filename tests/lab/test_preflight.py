@@ -1,7 +1,7 @@
-"""The checks beforehand: a lab set up to fail each of them, all said at once, nothing changed.
+"""Preflight on hosts that fail every check: one run reports all problems and changes nothing.
 
-Two things cannot be had in a lab: a clock of a host's own, and another amount of memory. The clock
-is the ``date`` that comes first in the PATH of our scripts; the memory, a file that is mounted over
+Two properties cannot be set for a lab host: its own clock, and another amount of memory. The clock
+is a ``date`` that comes first in the PATH of our scripts; the memory is a file that is mounted over
 ``/proc/meminfo``. A system without systemd is one whose systemd has lost its mark.
 """
 
@@ -59,7 +59,7 @@ def do(host: LabHost, script: str) -> None:
 
 
 def break_everything(lab: Lab) -> None:
-    """Each host has something of its own."""
+    """Give each host a problem of its own."""
     lab.host("n1a1").firewall(FIREWALL)
     do(lab.host("n1a1"), "sed -i '/n1a3$/s/.*/10.2.50.99 n1a3/' /etc/hosts")
     pretend_memory(lab.host("n1a1"), 1500)
@@ -78,7 +78,7 @@ def break_everything(lab: Lab) -> None:
     lab.host(STRANGER).firewall(SILENT)
 
 
-def mend_everything(lab: Lab) -> None:
+def fix_everything(lab: Lab) -> None:
     lab.host("n1a1").firewall(NO_FIREWALL)
     do(lab.host("n1a1"), "sed -i 's/10.2.50.99/10.2.50.12/' /etc/hosts; umount /proc/meminfo")
     lab.host("n1a2").free_disk()
@@ -94,7 +94,7 @@ def mend_everything(lab: Lab) -> None:
 
 
 def deaf_to(name: str) -> str:
-    """A firewall that lets no SSH from that host in."""
+    """Return the firewall rules that block SSH from that host."""
     return f"""
 table inet filter {{
     chain input {{
@@ -114,10 +114,10 @@ def pretend_memory(host: LabHost, mebibytes: int) -> None:
 
 
 def everything(hosts: list[LabHost]) -> set[str]:
-    """What a change would leave on the hosts that are up: files, packages, units, addresses."""
+    """Collect what a change would leave on the running hosts: files, packages, units, addresses."""
     look = (
         "find /etc /root /run/lock /var/backups /var/cache /var/lib -type f"
-        # MariaDB writes in its own files by itself, some time after its start.
+        # MariaDB writes to its own files for some time after its start.
         " -not -path '*/systemd/*' -not -path '/var/lib/mysql/*' -exec sha256sum {} + | sort -k2;"
         " dpkg -l;"
         " find /etc/systemd /lib/systemd -printf '%p %l\\n' | sort; ip -o address;"
@@ -133,7 +133,7 @@ def everything(hosts: list[LabHost]) -> set[str]:
 FEATURES = {"gui": True, "flow": True, "gate": False, "form": False}
 
 
-def test_every_check_fails_all_is_said_at_once_and_nothing_is_changed(site: Site) -> None:
+def test_preflight_reports_all_problems_and_changes_nothing(site: Site) -> None:
     lab, operator = site
     break_everything(lab)
     front_ends = operator.list_of(NAMES[:4]) | OFF
@@ -144,7 +144,7 @@ def test_every_check_fails_all_is_said_at_once_and_nothing_is_changed(site: Site
     found = all_messages(run)
     assert everything(lab.hosts) == before
     assert "Installation" not in run.output
-    mend_everything(lab)
+    fix_everything(lab)
 
     said = {(one.host, one.step, one.expected, one.seen) for one in found}
     assert {(host, step) for host, step, *_ in said} == {
@@ -181,7 +181,7 @@ def test_every_check_fails_all_is_said_at_once_and_nothing_is_changed(site: Site
     ]
 
 
-def test_all_of_it_mended_the_same_hosts_become_a_zone(site: Site) -> None:
+def test_the_same_hosts_become_a_zone_after_the_remedies(site: Site) -> None:
     lab, operator = site
     operator.change(NAMES[:3])
     assert_whole(lab, NAMES[:3])
@@ -190,7 +190,7 @@ def test_all_of_it_mended_the_same_hosts_become_a_zone(site: Site) -> None:
     assert connections(lab) == before
 
 
-def test_what_keeps_a_new_host_out_does_not_keep_a_zone_at_work_from_being_taken_over(
+def test_problems_of_new_hosts_do_not_prevent_an_adoption(
     site: Site,
 ) -> None:
     lab, operator = site
@@ -205,7 +205,7 @@ def test_what_keeps_a_new_host_out_does_not_keep_a_zone_at_work_from_being_taken
     lab.host(follower).firewall(NO_FIREWALL)
     do(lab.host(follower), "umount /proc/meminfo")
     assert only(run, off).step == "connect"
-    # Every server of the zone must answer; nothing else about a server at work is in the way.
+    # Every server of the zone must answer; other problems of a running server block nothing.
     assert "opennebula:Installation" not in operator.state()
     assert trace(lab) == before
     lab.host(off).start()
@@ -214,7 +214,7 @@ def test_what_keeps_a_new_host_out_does_not_keep_a_zone_at_work_from_being_taken
     assert_whole(lab, NAMES[:3])
 
 
-def test_a_vip_that_somebody_else_has_is_not_taken(site: Site) -> None:
+def test_a_vip_in_use_by_another_host_is_refused(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES[:3])
     before = trace(lab)
@@ -227,7 +227,7 @@ def test_a_vip_that_somebody_else_has_is_not_taken(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_a_new_host_that_is_not_fit_stops_the_growth_before_anything_changes(site: Site) -> None:
+def test_an_unsuitable_new_host_stops_the_growth_before_any_change(site: Site) -> None:
     lab, operator = site
     present = assert_whole(lab, NAMES[:3])
     off = next(name for name in NAMES[:3] if name != present)

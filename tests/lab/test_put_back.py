@@ -1,4 +1,4 @@
-"""A change that fails and is put back: after the next ``up`` the hosts are as they were."""
+"""A failed change of the config is reverted: the next ``up`` restores the hosts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,16 +17,16 @@ Site = tuple[Lab, Operator]
 SHARE = {"src": "/srv/none", "path": "/mnt/none", "fstype": "none", "opts": "bind"}
 
 FAILING: dict[str, tuple[dict[str, Any], str]] = {
-    "a hook that is not there": (
+    "a missing hook": (
         {"leader_hook": "/usr/local/bin/no-such-hook"},
         "expected /usr/local/bin/no-such-hook, which oneadmin can run",
     ),
     "a share that does not mount": ({"fstab": [SHARE]}, "expected /mnt/none to be mounted"),
-    "an account that is not there": (
+    "a missing account": (
         {"ensure_keys_for": ["nobody-of-that-name"]},
         "expected an account nobody-of-that-name",
     ),
-    "a time zone that is none": (
+    "an unknown time zone": (
         {"ntp": [{"timezone": "Mars/Olympus"}]},
         "expected the time zone Mars/Olympus",
     ),
@@ -48,7 +48,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_hosts_are_as_before(site: Site, name: str) -> None:
+def test_hosts_are_unchanged_after_a_reverted_change(site: Site, name: str) -> None:
     lab, operator = site
     changes, said = FAILING[name]
     before = files(lab)
@@ -64,7 +64,7 @@ def test_hosts_are_as_before(site: Site, name: str) -> None:
 
 
 def files(lab: Lab) -> dict[str, list[str]]:
-    """Every file of /etc and of oneadmin's home, and what waits for a rollout."""
+    """Return every file of /etc and of oneadmin's home, and what waits for a rollout."""
     return {
         host.name: [line for line in footprint(host).splitlines() if "Timestamp" not in line]
         for host in lab.hosts

@@ -1,4 +1,4 @@
-"""What is refused where OpenNebula runs: reason, host, way out, and nothing is changed."""
+"""Refusals on hosts that run OpenNebula: reason, host and remedy are named; nothing changes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
 
 
-def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site) -> None:
+def test_front_ends_that_cannot_reach_each_other_are_refused(site: Site) -> None:
     lab, operator = site
     lab.cut("n1a1", "n1a2")
     found = messages(operator.up())
@@ -48,7 +48,7 @@ def test_front_ends_that_do_not_reach_each_other_do_not_become_a_zone(site: Site
     assert_whole(lab, NAMES)
 
 
-def test_another_zones_front_end(site: Site, tmp_path: Path) -> None:
+def test_a_front_end_of_another_zone_is_refused(site: Site, tmp_path: Path) -> None:
     lab, operator = site
     stranger = Operator(lab, tmp_path / "stranger", front_ends=["n1a4"])
     stranger.config |= {"force_ha": True, "one_vip": "10.2.50.87"}
@@ -65,9 +65,7 @@ def test_another_zones_front_end(site: Site, tmp_path: Path) -> None:
     assert stranger.up("--expect-no-changes").ok
 
 
-def test_a_password_that_an_opennebula_that_is_there_does_not_know(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_password_that_the_existing_opennebula_refuses(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     before = trace(lab, ["n1a4"])
     careless = Operator(lab, tmp_path / "careless", front_ends=["n1a4"])
@@ -79,7 +77,7 @@ def test_a_password_that_an_opennebula_that_is_there_does_not_know(
     assert trace(lab, ["n1a4"]) == before
 
 
-def test_a_server_that_the_config_never_listed(site: Site) -> None:
+def test_a_server_that_the_config_never_listed_is_refused(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     one(first, "onezone server-add 0 --name ghost --rpc http://ghost:2633/RPC2")
@@ -97,7 +95,7 @@ def test_a_server_that_the_config_never_listed(site: Site) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_a_shrink_while_one_that_stays_is_down(site: Site) -> None:
+def test_a_shrink_while_a_remaining_server_is_down_is_refused(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)
     staying = next(name for name in NAMES if name != leader)
@@ -126,7 +124,7 @@ def test_a_shrink_while_one_that_stays_is_down(site: Site) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_a_zone_of_three_that_is_to_be_one_front_end_outside_any_zone(site: Site) -> None:
+def test_a_zone_of_three_cannot_become_standalone_at_once(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)
     staying = next(name for name in NAMES if name != leader)
@@ -142,7 +140,7 @@ def test_a_zone_of_three_that_is_to_be_one_front_end_outside_any_zone(site: Site
     assert trace(lab, NAMES) == before
 
 
-def test_another_password_while_a_server_is_down(site: Site) -> None:
+def test_a_new_password_while_a_server_is_down_is_refused(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)
     down = next(name for name in NAMES if name != leader)
@@ -153,7 +151,7 @@ def test_another_password_while_a_server_is_down(site: Site) -> None:
     message = only(operator.up(), down)
     assert message.seen == f"no answer of the oned on {down}"
     assert trace(lab, others) == before
-    # One of the two remedies; the other one is to start it.
+    # One of the two remedies; the other is to start the server.
     operator.secrets["one_pass"] = ONE_PASS
     lab.host(down).run("systemctl start opennebula")
     wait_for(lambda: "error" not in states(lab, leader) or None, f"the server on {down}")
@@ -161,7 +159,7 @@ def test_another_password_while_a_server_is_down(site: Site) -> None:
     assert run.ok, run.output
 
 
-def test_a_front_end_that_is_to_leave_and_cannot_be_reached(site: Site) -> None:
+def test_a_leaving_front_end_that_cannot_be_reached_is_refused(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)
     gone = next(name for name in NAMES if name != leader)
@@ -176,7 +174,7 @@ def test_a_front_end_that_is_to_leave_and_cannot_be_reached(site: Site) -> None:
     assert trace(lab, up) == before
 
 
-def test_after_all_that_the_zone_still_tolerates_the_loss_of_its_leader(site: Site) -> None:
+def test_after_the_refusals_the_zone_survives_the_leaders_loss(site: Site) -> None:
     lab, _ = site
     assert_survives(lab, NAMES, assert_whole(lab, NAMES))
 
@@ -186,7 +184,7 @@ def states(lab: Lab, name: str) -> list[str]:
 
 
 def trace(lab: Lab, names: list[str]) -> list[tuple[str, ...]]:
-    """What a change would leave on those hosts."""
+    """Collect what a change would leave on those hosts."""
     return [
         (
             name,

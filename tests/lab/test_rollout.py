@@ -1,4 +1,4 @@
-"""Changed configuration takes effect one server at a time, and only where oned starts with it."""
+"""Changed configuration takes effect one server at a time, and only if oned starts with it."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
-def test_changed_configuration_takes_effect_while_somebody_writes(zone: Zone) -> None:
+def test_changed_configuration_takes_effect_under_writes(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     before = starts(lab)
@@ -41,7 +41,7 @@ def test_changed_configuration_takes_effect_while_somebody_writes(zone: Zone) ->
     new = assert_whole(lab, NAMES)
     assert writer.lost(one(lab.host(new), "oneuser list")) == []
     assert watch.fewest >= quorum(len(NAMES))
-    # One change: an election may take two goes, where two stand at once.
+    # One change of leader: an election may need two rounds if two servers are candidates.
     assert (watch.leaders[0], watch.leaders[-1]) == (leader, new)
     assert leader not in watch.leaders[1:]
     after = starts(lab)
@@ -57,7 +57,7 @@ def test_changed_configuration_takes_effect_while_somebody_writes(zone: Zone) ->
     )
 
 
-def test_the_zone_goes_on_after_its_leader_is_lost(zone: Zone) -> None:
+def test_zone_continues_after_the_loss_of_its_leader(zone: Zone) -> None:
     lab, _ = zone
     leader = assert_whole(lab, NAMES)
     with Writer(lab, rate=5) as writer:
@@ -79,7 +79,7 @@ def test_the_zone_goes_on_after_its_leader_is_lost(zone: Zone) -> None:
     assert writer.lost(one(lab.host(leader), "oneuser list")) == []
 
 
-def test_a_configuration_that_oned_does_not_start_with_stops_at_the_first(zone: Zone) -> None:
+def test_a_rollout_stops_at_the_first_server_that_does_not_start(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     first, *others = sorted(NAMES, key=lambda name: (name == leader, name))
@@ -91,7 +91,7 @@ def test_a_configuration_that_oned_does_not_start_with_stops_at_the_first(zone: 
     assert watch.fewest >= len(NAMES) - 1
     assert assert_whole(lab, NAMES) == leader
 
-    # Every server has what oned starts with, so that a crash does not matter.
+    # Every server has the configuration that oned starts with: a crash does no harm.
     lab.host(others[0]).run("systemctl kill --signal=KILL opennebula")
     wait_for(lambda: others[0] not in up(lab) or None, f"the crash on {others[0]}")
     wait_for(lambda: up(lab) == NAMES or None, f"oned on {others[0]} again")
@@ -103,9 +103,7 @@ def test_a_configuration_that_oned_does_not_start_with_stops_at_the_first(zone: 
 
 
 @pytest.mark.parametrize("owner", ["oneadmin", "oneowner"])
-def test_one_that_is_refused_with_other_settings_of_the_database_goes_back_whole(
-    zone: Zone, owner: str
-) -> None:
+def test_a_refused_rollout_restores_all_settings_of_a_server(zone: Zone, owner: str) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     first = min(NAMES, key=lambda name: (name == leader, name))
@@ -115,7 +113,7 @@ def test_one_that_is_refused_with_other_settings_of_the_database_goes_back_whole
     assert_refused(operator.up(), first)
     assert {name: oned_conf(lab, name) for name in NAMES} == before
     assert assert_whole(lab, NAMES) == leader
-    # Each can be restarted with what it has.
+    # Each server can restart with its present configuration.
     done = lab.host(first).run("systemctl restart opennebula && systemctl is-active opennebula")
     assert done.returncode == 0, done.stdout
     assert assert_whole(lab, NAMES) == leader
@@ -132,7 +130,7 @@ def test_one_that_is_refused_with_other_settings_of_the_database_goes_back_whole
     assert operator.up("--expect-no-changes").ok
 
 
-def test_killed_in_the_middle_of_a_rollout_the_next_up_ends_it(zone: Zone) -> None:
+def test_up_resumes_a_rollout_that_was_killed(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     done, last, *_ = sorted(NAMES, key=lambda name: (name == leader, name))
@@ -150,7 +148,7 @@ def test_killed_in_the_middle_of_a_rollout_the_next_up_ends_it(zone: Zone) -> No
 
 
 def assert_refused(run: Run, name: str) -> None:
-    """That host's oned did not start with the new configuration, and its log says why."""
+    """Check that oned did not start with the new configuration there, and that its log says why."""
     message = only(run, name)
     assert message.step == "restart oned with its new configuration"
     assert "Could not start the Request Manager" in message.seen
@@ -159,18 +157,18 @@ def assert_refused(run: Run, name: str) -> None:
 
 
 def oned_conf(lab: Lab, name: str) -> str:
-    """The file as it is."""
+    """Return the whole file."""
     return lab.host(name).run("cat /etc/one/oned.conf").stdout
 
 
 def wait_for_writes(writer: Writer) -> None:
-    """Some more writes are acknowledged."""
+    """Wait until some more writes are acknowledged."""
     enough = len(writer.acknowledged) + 5
     wait_for(lambda: len(writer.acknowledged) >= enough or None, "more writes")
 
 
 def starts(lab: Lab) -> dict[str, tuple[int, int]]:
-    """Of each host: how often its oned was started, and when last by the clock of all hosts."""
+    """Return per host how often its oned was started, and when last by the common clock."""
     found = {}
     for host in lab.hosts:
         said = host.run(
@@ -183,10 +181,10 @@ def starts(lab: Lab) -> dict[str, tuple[int, int]]:
 
 
 def up(lab: Lab) -> list[str]:
-    """The hosts whose oned is up."""
+    """Return the hosts whose oned runs."""
     return [h.name for h in lab.hosts if h.run("systemctl is-active opennebula").returncode == 0]
 
 
 def in_effect(lab: Lab, setting: str) -> list[str]:
-    """The hosts whose oned noted that setting as it started."""
+    """Return the hosts whose oned logged that setting at its start."""
     return [h.name for h in lab.hosts if h.run(f"grep {setting} /var/lib/one/config").stdout]

@@ -1,4 +1,4 @@
-"""What runs beside oned: Gate, Flow and Form where the leader is, FireEdge on every front-end."""
+"""Services next to oned: OneGate, OneFlow, OneForm on the leader, FireEdge on all front-ends."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ BESIDE_LEADER = {
     "opennebula-flow": Page(2474, "/service", BASIC),
     "opennebula-form": Page(13013, "/api/v1/provisions", BASIC),
 }
-"""Each asks its oned before it answers."""
+"""Requests that each service answers only after it has asked its oned."""
 OTHER_VIP = "10.2.50.87"
 KEY = "/var/lib/one/.one/fireedge_key"
 
@@ -40,7 +40,7 @@ def zone(
     yield lab, operator
 
 
-def test_the_services_are_where_the_leader_is_also_after_its_host_fell(
+def test_services_follow_the_leader_after_its_host_fails(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, _ = zone
@@ -61,12 +61,12 @@ def test_the_services_are_where_the_leader_is_also_after_its_host_fell(
     log_in(lab, leader)
 
 
-def test_a_token_of_one_fireedge_is_good_on_all(zone: tuple[Lab, Operator]) -> None:
+def test_a_token_of_one_fireedge_is_valid_on_all(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     assert_one_key(lab)
 
 
-def test_a_gui_that_comes_later_has_one_key_too(zone: tuple[Lab, Operator]) -> None:
+def test_a_fireedge_installed_later_has_the_same_key(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.change(NAMES, features={**EVERYTHING, "gui": False})
     for name in NAMES:
@@ -80,7 +80,7 @@ def test_a_gui_that_comes_later_has_one_key_too(zone: tuple[Lab, Operator]) -> N
     assert operator.up("--expect-no-changes").ok
 
 
-def test_no_up_ends_well_while_a_service_ends_again_and_again(zone: tuple[Lab, Operator]) -> None:
+def test_up_fails_while_a_service_stops_again_and_again(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     file = "/etc/one/oneflow-server.conf"
     for name in NAMES:
@@ -95,7 +95,7 @@ def test_no_up_ends_well_while_a_service_ends_again_and_again(zone: tuple[Lab, O
     assert "no :host and :port in the configuration" in message.seen
     assert "journalctl -u opennebula-flow" in message.remedy
 
-    # Nor the next one, which would have nothing else to do.
+    # The next one fails too, although it would have nothing else to do.
     assert not operator.up().ok
 
     for name in NAMES:
@@ -108,7 +108,7 @@ def test_no_up_ends_well_while_a_service_ends_again_and_again(zone: tuple[Lab, O
     assert operator.up("--expect-no-changes").ok
 
 
-def test_nor_while_fireedge_does_not_run_on_a_follower(zone: tuple[Lab, Operator]) -> None:
+def test_up_fails_while_fireedge_is_down_on_a_follower(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     follower = next(name for name in NAMES if name != leader)
@@ -127,7 +127,7 @@ def test_nor_while_fireedge_does_not_run_on_a_follower(zone: tuple[Lab, Operator
     log_in(lab, follower)
 
 
-def test_what_runs_on_a_follower_is_stopped_and_what_the_leader_lacks_is_started(
+def test_services_are_stopped_on_followers_and_started_on_the_leader(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -135,7 +135,7 @@ def test_what_runs_on_a_follower_is_stopped_and_what_the_leader_lacks_is_started
     follower = next(name for name in NAMES if name != leader)
     assert lab.host(follower).run("systemctl start opennebula-gate opennebula-flow").returncode == 0
     assert lab.host(leader).run("systemctl stop opennebula-gate").returncode == 0
-    # Without a refresh nobody knows of that, and the leader does not change.
+    # Without a refresh the stack does not know, and the leader does not change.
     operator.config["keep_dumps"] = 9
     run = operator.up()
     assert run.ok, run.output
@@ -147,7 +147,7 @@ def test_what_runs_on_a_follower_is_stopped_and_what_the_leader_lacks_is_started
 def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     for name in NAMES:
-        # From its first login on it asks oned at the VIP of then.
+        # From its first login on it asks oned at the VIP that was valid at that moment.
         log_in(lab, name)
     operator.change(NAMES, one_vip=OTHER_VIP)
     for name in NAMES:
@@ -155,7 +155,7 @@ def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
 
 
 def assert_served_by(lab: Lab, leader: str) -> None:
-    """Each of the three answers at the VIP, from that host, as one whom its oned lets in."""
+    """Check that each of the three answers at the VIP, from that host, to an authorized user."""
 
     def strangers() -> dict[str, Answer]:
         answers = {unit: page.of(lab, VIP) for unit, page in BESIDE_LEADER.items()}
@@ -169,7 +169,7 @@ def assert_served_by(lab: Lab, leader: str) -> None:
 
 
 def assert_idle(lab: Lab, names: list[str]) -> None:
-    """None of the three runs there."""
+    """Check that none of the three runs there."""
 
     def running() -> set[str]:
         asked = f"systemctl is-active {' '.join(BESIDE_LEADER)}"
@@ -179,7 +179,7 @@ def assert_idle(lab: Lab, names: list[str]) -> None:
 
 
 def log_in(lab: Lab, name: str) -> Answer:
-    """What FireEdge on that host, once it answers, says to oneadmin."""
+    """Log in as oneadmin to FireEdge on that host, once it answers, and return its answer."""
     page = Page(
         2616, "/fireedge/api/auth", body=json.dumps({"user": "oneadmin", "token": ONE_PASS})
     )
@@ -194,7 +194,7 @@ def log_in(lab: Lab, name: str) -> Answer:
 
 
 def assert_one_key(lab: Lab) -> None:
-    """Each FireEdge lets in, and takes the tokens of all others for signed by itself."""
+    """Check that each FireEdge lets a user in and accepts the tokens of all others."""
     for origin in NAMES:
         cookie = log_in(lab, origin).headers["Set-Cookie"].partition(";")[0]
         page = Page(2616, "/fireedge/api/user/info", {"Cookie": cookie})
@@ -202,6 +202,6 @@ def assert_one_key(lab: Lab) -> None:
         assert answers[origin].data["data"]["USER"]["NAME"] == "oneadmin"
         for name, answer in answers.items():
             # A session is known where it began, or where the same user logged in within the same
-            # second; with another key it would be "Unauthorized".
+            # second; with another key the answer would be "Unauthorized".
             signed = answer.status == 200 or answer.data == {"data": "expired"}
             assert signed, f"{name} does not take a token of {origin}: {answer}"

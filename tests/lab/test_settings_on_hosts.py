@@ -1,6 +1,6 @@
-"""Each key of what is set beside oned.conf: set, and then changed, on all hosts.
+"""Each config key outside oned.conf: set, and then changed, on all hosts.
 
-One zone of three: an `up` with all of those keys, and one with another value of each.
+One zone of three: an `up` with all of those keys, and one with another value for each.
 """
 
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def zone(
 
 
 def keeps_time(host: LabHost) -> None:
-    """A time service that runs although nothing may set the clock of a lab host."""
+    """Run a time service on a lab host, although its clock cannot be set."""
     for command in (
         "apt-get -q update && apt-get -q -y --no-install-recommends install chrony tzdata",
         "mkdir -p /etc/systemd/system/chrony.service.d",
@@ -127,7 +127,7 @@ def up(operator: Operator, keys: dict[str, Any]) -> None:
 
 
 def text(lab: Lab, path: str) -> str:
-    """What is in a file, which is the same on all hosts."""
+    """Return the text of a file, which is equal on all hosts."""
     (found,) = everywhere(lab, f"cat {path}")
     return found
 
@@ -137,24 +137,24 @@ def content(lab: Lab, path: str) -> Any:
 
 
 def everywhere(lab: Lab, command: str) -> set[str]:
-    """What that command prints on the hosts."""
+    """Return the output of the command on each host."""
     return {host.run(command).stdout.strip() for host in lab.hosts}
 
 
 def listens(host: LabHost, port: int, address: str) -> None:
-    """Somebody does there, at that address alone; waits for a service on its way up."""
+    """Wait until a service listens there, at that address only."""
     command = f"ss -Hltn sport = {port} | awk '{{print $4}}'"
     wanted = [f"{address}:{port}"]
     wait_for(lambda: host.run(command).stdout.split() == wanted or None, f"port {port}")
 
 
 def in_log(lab: Lab, name: str) -> str:
-    """What no log and no process of a host may show."""
+    """Search all logs and processes of the hosts for what they must not show."""
     return lab.host(name).run("journalctl -o cat --no-pager; ps axww -o args").stdout
 
 
 def assert_silent(lab: Lab, operator: Operator) -> None:
-    """A second up connects to nobody, and a refresh finds nothing."""
+    """Check that a second up opens no connection, and that a refresh finds nothing."""
     before = connections(lab)
     run = operator.up()
     assert run.ok, run.output
@@ -229,7 +229,7 @@ def test_each_key_is_changed_on_all_hosts_without_an_outage(zone: tuple[Lab, Ope
     for host in lab.hosts:
         host.run("touch -d @1 /etc/one/oned.conf /etc/one/monitord.conf")
     started = everywhere(lab, "systemctl show -p ActiveEnterTimestamp opennebula-flow")
-    # Not at first: apt sends no token to a repository without TLS, as the lab's is.
+    # Set later: apt sends no token to a repository without TLS, such as the lab's.
     operator.secrets["one_token"] = TOKEN
     up(operator, SECOND)
     leader = lab.host(assert_whole(lab, NAMES))
@@ -276,7 +276,7 @@ def test_each_key_is_changed_on_all_hosts_without_an_outage(zone: tuple[Lab, Ope
     assert_silent(lab, operator)
 
 
-def test_what_somebody_edits_is_named_and_set_again(zone: tuple[Lab, Operator]) -> None:
+def test_manual_edits_are_reported_and_reverted(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     host = lab.host("n1a2")
     for command in (
@@ -306,7 +306,7 @@ def test_what_somebody_edits_is_named_and_set_again(zone: tuple[Lab, Operator]) 
     assert_silent(lab, operator)
 
 
-def test_what_leaves_the_config_goes_back_to_what_was_there(zone: tuple[Lab, Operator]) -> None:
+def test_removed_keys_restore_the_original_values(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     for key in ("sched_rank", "sched_drs", "auth", "ntp"):
         del operator.config[key]

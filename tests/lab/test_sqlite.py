@@ -1,4 +1,4 @@
-"""A front-end on SQLite, as the packages alone make it, comes to MariaDB with all its data."""
+"""A front-end on SQLite, as the packages install it, moves to MariaDB with all its data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def install_by_hand(host: LabHost) -> None:
-    """OpenNebula as its packages bring it, with content; nothing of this program."""
+    """Install OpenNebula from its packages, with content, without this program."""
     mirror = "http://10.2.50.1:8080/opennebula"
     done = host.run(
         f"""set -e
@@ -71,7 +71,7 @@ def backend(host: LabHost) -> str:
 
 
 def state(host: LabHost) -> str:
-    """What a conversion touches, but for what oned itself writes as it starts."""
+    """Collect what a conversion touches, without what oned itself writes at its start."""
     return host.run(
         f"sha256sum /etc/one/oned.conf; stat -c '%a %U %n' {SQLITE} /etc/one/oned.conf;"
         " systemctl is-enabled opennebula; systemctl is-active opennebula;"
@@ -80,11 +80,11 @@ def state(host: LabHost) -> str:
     ).stdout
 
 
-def test_where_the_rows_differ_oned_goes_on_with_sqlite(site: Site) -> None:
+def test_oned_stays_on_sqlite_if_the_rows_differ(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     before, held = state(first), content(first)
-    # A MariaDB that changes a value on its way.
+    # A MariaDB that changes a value during the transfer.
     first.run(
         f"""cat >{CLIENT} <<'END'
 #!/bin/bash
@@ -105,7 +105,7 @@ chmod 755 {CLIENT}"""
 
 
 def refused(operator: Operator, host: str) -> Message:
-    """What ``up`` says of that host, before anything changes on it."""
+    """Return the message with which ``up`` refuses that host, before any change."""
     before = state(operator.lab.host(host))
     message = messages(operator.up())[host]
     assert state(operator.lab.host(host)) == before
@@ -140,7 +140,7 @@ for table in "db_versioning", "local_db_versioning":
     assert "onedb upgrade" in message.remedy
 
 
-def test_a_database_of_the_stacks_name_is_never_replaced(site: Site) -> None:
+def test_an_existing_database_of_the_stacks_name_is_kept(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     first.run("mysql -e 'CREATE DATABASE opennebula; CREATE TABLE opennebula.orders (id INT)'")
@@ -151,7 +151,7 @@ def test_a_database_of_the_stacks_name_is_never_replaced(site: Site) -> None:
     assert "db_name" in message.remedy
 
 
-def test_two_with_data_are_refused(site: Site) -> None:
+def test_two_databases_with_data_are_refused(site: Site) -> None:
     lab, operator = site
     second = lab.host("n1a2")
     second.run(f"mkdir /var/lib/one && echo data >{SQLITE}")
@@ -163,7 +163,7 @@ def test_two_with_data_are_refused(site: Site) -> None:
     assert message.seen == "data on n1a2, too"
 
 
-def test_what_mariadb_cannot_hold_is_named(site: Site) -> None:
+def test_values_that_mariadb_cannot_store_are_reported(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     one(first, "oneuser create bob secret-of-bob")
@@ -182,9 +182,7 @@ def test_what_mariadb_cannot_hold_is_named(site: Site) -> None:
     "moment",
     ["stop oned", "make the tables in MariaDB", "put the database in place", "start oned on"],
 )
-def test_killed_at_any_moment_the_host_has_one_database_that_is_whole(
-    site: Site, moment: str
-) -> None:
+def test_killed_at_any_moment_the_host_keeps_one_whole_database(site: Site, moment: str) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     held = content(first)
@@ -219,7 +217,7 @@ def go_back(host: LabHost) -> None:
 
 @contextmanager
 def stopping_at(host: LabHost, words: str) -> Iterator[None]:
-    """MariaDB's client there waits for ever where its arguments have those words."""
+    """Let MariaDB's client there wait for ever if its arguments have those words."""
     done = host.run(
         f"""set -e
         mkfifo /root/never
@@ -238,7 +236,7 @@ END
 
 
 def crash_at(operator: Operator, host: LabHost, words: str) -> None:
-    """The host, and the operator's machine with it, at that place of an ``up``; then it is on."""
+    """Crash the host and the operator's machine at that step of an ``up``; then boot the host."""
     with stopping_at(host, words):
         process = operator.start_up()
         wait_for(lambda: host.run("test -e /run/stopped").returncode == 0 or None, f"{words} there")
@@ -261,7 +259,7 @@ def test_a_crash_before_the_switch_leaves_sqlite(site: Site) -> None:
     assert first.run(f"test -e {MARK}").returncode == 0
 
 
-def test_a_crash_after_the_switch_leaves_mariadb_and_the_next_up_ends_it(site: Site) -> None:
+def test_up_completes_the_move_after_a_crash_after_the_switch(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     held = content(first)
@@ -269,7 +267,7 @@ def test_a_crash_after_the_switch_leaves_mariadb_and_the_next_up_ends_it(site: S
     assert backend(first) == "mysql"
     assert content(first) == held
     assert first.run(f"test -e {MARK} && test -s {ASIDE}").returncode == 0
-    # What is left needs nobody's consent.
+    # What is left needs no further consent.
     operator.config["convert_database"] = False
     run = operator.up()
     assert run.ok, run.output
@@ -280,7 +278,7 @@ def test_a_crash_after_the_switch_leaves_mariadb_and_the_next_up_ends_it(site: S
     operator.forget()
 
 
-def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
+def test_one_front_end_moves_to_mariadb_with_all_its_data(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     held = content(first)
@@ -292,7 +290,7 @@ def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
     assert backend(first) == "mysql"
     after = content(first)
     for pool, before in held.items():
-        # Of a body of many thousand characters no difference is to be shown.
+        # Show no difference in a body of many thousand characters.
         assert len(after[pool]) == len(before)
         assert (after[pool] == before) is True
     assert first.run(f"test ! -e {SQLITE} && test -s {ASIDE} && test ! -e {MARK}").returncode == 0
@@ -305,7 +303,7 @@ def test_one_front_end_comes_to_mariadb_with_all_its_data(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_upstreams_own_tool_makes_the_same_database_of_it(site: Site) -> None:
+def test_upstreams_own_tool_makes_the_same_database(site: Site) -> None:
     lab, _ = site
     first = lab.host("n1a1")
     folder, beside = "/srv/upstream", "theirs"
@@ -333,19 +331,19 @@ END
         rm -r {folder}; systemctl start opennebula""",
     )
     assert ours.keys() == theirs.keys()
-    # oned writes these by itself: what it measured of datastores, and its Raft state.
+    # oned writes these by itself: measurements of datastores, and its Raft state.
     written = {"datastore_pool", "logdb", "system_attributes"}
     assert {name for name in ours if ours[name] != theirs[name]} <= written
 
 
 def tables(host: LabHost, database: str) -> dict[str, str]:
-    """The definition and all rows of each table of a database there."""
+    """Return the definition and all rows of each table of a database there."""
     names = sql(host, f"SHOW TABLES FROM {database}").split()
     dump = "mysqldump --skip-comments --hex-blob --skip-extended-insert --order-by-primary"
     return {name: do(host, f"{dump} {database} {name}") for name in names}
 
 
-def test_the_way_back_and_forth_again(site: Site) -> None:
+def test_move_back_to_sqlite_and_to_mariadb_again(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     one(first, "oneuser create later secret-of-later")
@@ -363,7 +361,7 @@ def test_the_way_back_and_forth_again(site: Site) -> None:
     assert "before" in one(first, "oneuser list")
 
 
-def test_and_grows_to_three(site: Site) -> None:
+def test_the_moved_front_end_grows_to_three(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
     held = content(first)

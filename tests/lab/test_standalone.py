@@ -1,4 +1,4 @@
-"""One front-end in no zone: a green up means that its oned, and what runs beside it, runs."""
+"""A standalone front-end: ``up`` succeeds only if its oned and the services next to it run."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NAME = "n1a1"
 PACE = "/etc/opennebula-standin.json"
 
 
-def test_no_up_ends_well_over_an_oned_that_does_not_run(
+def test_up_fails_if_oned_does_not_run(
     make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     lab = make_lab(1, template="mariadb", wait_scale=0.2)
@@ -27,19 +27,19 @@ def test_no_up_ends_well_over_an_oned_that_does_not_run(
         message = only(operator.up(), NAME)
         assert "Cannot open server socket" in message.seen
 
-    # systemd starts it again and again: with the former file, as the corrected one arrives.
+    # systemd starts it again and again: with the former file, until the corrected one arrives.
     host = lab.host(NAME)
     is_starting(host)
     del operator.config["oned"]
     assert_runs(operator, host)
     assert operator.up("--expect-no-changes").ok
 
-    # Somebody stopped it, and nobody refreshed since.
+    # oned was stopped, and no refresh has run since.
     assert host.run("systemctl disable --now opennebula opennebula-flow").returncode == 0
     operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
     assert_runs(operator, host)
 
-    # One that does not start with what is new runs on with what it had.
+    # An oned that does not start with the new configuration keeps running with the former one.
     operator.config["oned"] = {"LISTEN_ADDRESS": "not-an-address"}
     for _ in range(2):
         assert "Cannot open server socket" in only(operator.up(), NAME).seen
@@ -49,10 +49,10 @@ def test_no_up_ends_well_over_an_oned_that_does_not_run(
 
 
 def is_starting(host: LabHost) -> None:
-    """It has begun to start, and takes longer for it than an up takes to come to its own start."""
+    """Tell whether it has begun a start that lasts longer than an up needs to start oned."""
     slow = f'[ ! -e {PACE} ] || sed -i.kept \'s/"wait_scale": [0-9.]*/"wait_scale": 4/\' {PACE}'
     assert host.run(slow).returncode == 0
-    # By then it has read its configuration, and what it takes that long by.
+    # By then it has read its configuration, including the setting that makes it slow.
     begins = "zgrep -h 'Starting OpenNebula' /var/log/one/oned.log* | wc -l"
     before = host.run(begins).stdout
     state = "systemctl show -p SubState --value opennebula"

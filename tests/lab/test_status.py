@@ -1,6 +1,6 @@
-"""Abnormal states of a lab's zone: in JSON as the schema says, named with their cures.
+"""Abnormal states of a lab's zone: valid JSON by the schema, each named with its remedy.
 
-The cures are then tried: what status calls healthy afterwards is whole.
+The tests then apply the remedies, and check that what status calls healthy is healthy.
 """
 
 import re
@@ -34,7 +34,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def look(operator: Operator, command: str = "doctor", *options: str) -> Report:
-    """The report, held to its schema; status and doctor give its health as their exit status."""
+    """Return the report, checked against its schema and the exit status of status and doctor."""
     run = operator.look(command, "--json", *options)
     found = Report.model_validate_json(run.output)
     assert run.status == found.health.exit_status
@@ -43,7 +43,7 @@ def look(operator: Operator, command: str = "doctor", *options: str) -> Report:
 
 
 def named(found: Report, sign: str, host: str | None) -> Finding:
-    """The sign on that host, which has a cause and a cure."""
+    """Return the sign on that host, which has a cause and a remedy."""
     seen = [one for one in found.findings if (one.sign, one.host) == (sign, host)]
     assert len(seen) == 1, f"{sign} on {host} is not among {summary(found)}"
     assert seen[0].cause
@@ -56,7 +56,7 @@ def summary(found: Report) -> list[str]:
 
 
 def seen_soon(operator: Operator, sign: str, host: str | None, command: str = "status") -> Report:
-    """The first report that has the sign there."""
+    """Return the first report that has the sign there."""
 
     def once() -> Report | None:
         found = look(operator, command)
@@ -66,13 +66,13 @@ def seen_soon(operator: Operator, sign: str, host: str | None, command: str = "s
 
 
 def repair(operator: Operator) -> None:
-    """What most cures say: refresh, then up."""
+    """Do what most remedies say: refresh, then up."""
     for run in (operator.refresh(), operator.up()):
         assert run.ok, run.output
 
 
 def roles(lab: Lab) -> tuple[LabHost, LabHost, LabHost]:
-    """The leader and its two followers."""
+    """Return the leader and its two followers."""
     leader = assert_whole(lab, NAMES)
     near, far = (name for name in NAMES if name != leader)
     return lab.host(leader), lab.host(near), lab.host(far)
@@ -84,7 +84,7 @@ def does(host: LabHost, *commands: str) -> None:
         assert done.returncode == 0, f"{host.name}: {command}: {done.stderr}"
 
 
-def test_a_healthy_zone_on_one_screen_in_one_command_a_host(site: Site, tmp_path: Path) -> None:
+def test_status_shows_a_healthy_zone_with_one_command_per_host(site: Site, tmp_path: Path) -> None:
     lab, operator = site
     leader, near, _ = roles(lab)
     asked, connected = executions(lab), connections(lab)
@@ -104,7 +104,7 @@ def test_a_healthy_zone_on_one_screen_in_one_command_a_host(site: Site, tmp_path
     assert 'opennebula_ha_health{stack="lab"} 0' in file.read_text()
 
 
-def test_the_logs_of_all_are_one(site: Site) -> None:
+def test_logs_of_all_hosts_are_merged(site: Site) -> None:
     lab, operator = site
     run = operator.look("logs", "--since", "1h")
     assert run.ok
@@ -117,7 +117,7 @@ def test_the_logs_of_all_are_one(site: Site) -> None:
     assert len(everything.splitlines()) > len(lines)
 
 
-def test_what_was_changed_by_hand(site: Site) -> None:
+def test_manual_changes_are_named_with_a_remedy(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)
     does(leader, f"systemctl stop {FLOW}", "chmod 644 /var/lib/one/.one/one_auth")
@@ -139,10 +139,10 @@ def test_what_was_changed_by_hand(site: Site) -> None:
     assert look(operator).findings == []
 
 
-def test_wrong_ids_other_data_and_a_stale_list(site: Site) -> None:
+def test_wrong_ids_other_data_and_a_stale_list_are_named(site: Site) -> None:
     lab, operator = site
     _, near, far = roles(lab)
-    # The next leader would write the list of servers again: that is looked at first.
+    # The next leader would write the list of servers again: check the list first.
     does(
         far,
         "mysql opennebula -e \"UPDATE zone_pool SET body = REPLACE(body, 'n1a1', 'n1a0');"

@@ -1,7 +1,7 @@
-"""From the leader to other front-ends, by each way to log in, and no trust left after it.
+"""Transfers from the leader to other front-ends, by each way to log in; no access is left.
 
-The tests share a zone that grows: each way is how somebody founds it or joins. Which key let in is
-what the hosts' own sshds say.
+The tests share a zone that grows: each way is used for the bootstrap or for a join. The hosts' own
+sshds show which key was accepted.
 """
 
 import re
@@ -36,7 +36,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def agent(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The operator has an agent with the key that all hosts let in; its fingerprint."""
+    """Give the operator an agent with the key that all hosts accept; return its fingerprint."""
     lab, _ = site
     socket = tmp_path / "agent"
     with subprocess.Popen(
@@ -57,13 +57,13 @@ def operators_key(lab: Lab) -> str:
 
 
 def own_key(host: LabHost) -> str:
-    """The fingerprint of ubuntu's own key there."""
+    """Return the fingerprint of ubuntu's own key there."""
     return host.run("ssh-keygen -lf /home/ubuntu/.ssh/id_ed25519").stdout.split()[1]
 
 
 @dataclass(frozen=True, order=True)
 class Sending:
-    """A transfer as the progress tells of it."""
+    """A transfer as the progress reports it."""
 
     source: str
     target: str
@@ -71,13 +71,13 @@ class Sending:
 
 
 def sendings(output: str) -> list[Sending]:
-    """All that the progress tells of, by name: several are sent side by side, in any order."""
+    """Return all reported transfers by name: several run at the same time, in any order."""
     said = r"(\w+): send the database and the keys to (\w+), with (.+)"
     return sorted(Sending(*found) for found in re.findall(said, output))
 
 
 def logins(lab: Lab, source: str, target: str, verb: str = "Accepted") -> list[str]:
-    """The fingerprints with which one front-end logged in to another, as that one's sshd saw it."""
+    """Return the fingerprints of a front-end's logins to another, as the other's sshd saw them."""
     address = re.escape(lab.host(source).address)
     journal = lab.host(target).run("journalctl -u ssh -o cat").stdout
     pattern = rf"{verb} publickey for ubuntu from {address} port \d+ ssh2: ED25519 (\S+)"
@@ -91,7 +91,7 @@ def assert_no_trust_left(lab: Lab) -> None:
 
 
 def trust(host: LabHost) -> str:
-    """What a transfer may leave: who is let in, where it goes, and the key."""
+    """Collect what a transfer may leave: authorized keys, known hosts, and the key."""
     return host.run(
         "grep -hs opennebula-ha-transfer {/home/ubuntu,/root}/.ssh/authorized_keys;"
         " ls -d /run/opennebula-ha* /var/lib/opennebula-ha/incoming 2>/dev/null;"
@@ -101,7 +101,7 @@ def trust(host: LabHost) -> str:
 
 
 def reachable_agents(host: LabHost) -> str:
-    """The keys of all agents that root can ask on a host."""
+    """Return the keys of all agents that root can reach on a host."""
     return host.run(
         "find / -xdev -type s -name 'agent*' 2>/dev/null; find /tmp /run -type s -name 'agent*'"
         " | while read -r socket; do SSH_AUTH_SOCK=$socket timeout 5 ssh-add -l; done"
@@ -110,7 +110,7 @@ def reachable_agents(host: LabHost) -> str:
 
 @contextmanager
 def another_in_the_place_of(lab: Lab, name: str, operator: Operator) -> Iterator[Run]:
-    """An ``up`` that knows that host already when its sshd begins to show other keys."""
+    """Run an ``up`` that already knows the host when its sshd begins to show other keys."""
     host = lab.host(name)
     process = operator.start_up()
     assert process.stdout is not None
@@ -138,7 +138,7 @@ def another_in_the_place_of(lab: Lab, name: str, operator: Operator) -> Iterator
 def in_the_middle_of(
     operator: Operator, source: str, target: str, way: str
 ) -> Iterator["subprocess.Popen[str]"]:
-    """An ``up`` whose transfer to that host has begun and stands still; it goes on afterwards."""
+    """Run an ``up`` whose transfer to that host has begun and pauses; resume it afterwards."""
     lab = operator.lab
     lab.host(source).run(f"head -c 200M /dev/urandom >{BLOB}")
     process = operator.start_up()
@@ -165,7 +165,7 @@ def in_the_middle_of(
 
 
 def replace(lab: Lab, operator: Operator, name: str) -> str:
-    """Another machine, blank, is in that host's place, and the state knows; who leads."""
+    """Replace that host by another, blank one, which the state knows; return the leader."""
     lab.replace(name, trust=True)
     run = operator.refresh()
     assert run.ok, run.output
@@ -181,9 +181,9 @@ def up(operator: Operator) -> Run:
     return run
 
 
-def test_where_another_host_answers_in_the_receivers_place_nothing_is_sent(site: Site) -> None:
+def test_a_transfer_sends_nothing_if_another_host_answers(site: Site) -> None:
     lab, operator = site
-    # A key that nobody lets in is none that helps.
+    # A key that no host accepts does not help.
     stray = "runuser -u ubuntu -- ssh-keygen -q -t ed25519 -N '' -f /home/ubuntu/.ssh/id_ed25519"
     lab.host("n1a1").run(stray)
     with another_in_the_place_of(lab, "n1a2", operator) as run:
@@ -196,7 +196,7 @@ def test_where_another_host_answers_in_the_receivers_place_nothing_is_sent(site:
     assert lab.host("n1a2").run("ls -A /var/lib/opennebula-ha/incoming").stdout == ""
 
 
-def test_a_zone_is_founded_with_keys_for_that_alone(site: Site) -> None:
+def test_bootstrap_uses_temporary_keys(site: Site) -> None:
     lab, operator = site
     run = up(operator)
     assert_whole(lab, THREE)
@@ -214,7 +214,7 @@ def test_a_zone_is_founded_with_keys_for_that_alone(site: Site) -> None:
     assert_no_trust_left(lab)
 
 
-def test_front_ends_join_with_keys_that_are_there(site: Site) -> None:
+def test_front_ends_join_with_existing_keys(site: Site) -> None:
     lab, operator = site
     operator.config |= {"frontends": operator.list_of(ALL), "ensure_keys_for": ["ubuntu"]}
     run = up(operator)
@@ -227,15 +227,13 @@ def test_front_ends_join_with_keys_that_are_there(site: Site) -> None:
     assert_no_trust_left(lab)
 
 
-def test_a_front_end_joins_with_the_operators_agent_which_is_gone_after_it(
-    site: Site, agent: str
-) -> None:
+def test_a_join_uses_the_operators_agent_only_temporarily(site: Site, agent: str) -> None:
     lab, operator = site
     operator.config["ssh"] |= {"forward_agent": True}
     name = replace(lab, operator, "n1a5")
     leader = lab.host(name)
 
-    # Killed in the middle, and the agent is lent no longer.
+    # Killed during the transfer, and the agent is no longer forwarded.
     with in_the_middle_of(operator, name, "n1a5", AGENT) as process:
         assert agent in reachable_agents(leader)
         assert "PRIVATE KEY" not in trust(leader)
@@ -256,7 +254,7 @@ def test_a_front_end_joins_with_the_operators_agent_which_is_gone_after_it(
     assert_whole(lab, ALL)
     assert_no_trust_left(lab)
 
-    # What was lent is not what everybody after it gets.
+    # The forwarded agent is not available to later connections.
     before = logins(lab, name, "n1a5")
     with config(operator, ssh={"forward_agent": False}):
         lab.host("n1a5").run("systemctl stop opennebula; mysql -e 'DROP DATABASE opennebula'")
@@ -266,7 +264,7 @@ def test_a_front_end_joins_with_the_operators_agent_which_is_gone_after_it(
     assert agent not in logins(lab, name, "n1a5")[len(before) :]
 
 
-def test_not_even_the_agent_is_used_where_another_host_answers(site: Site, agent: str) -> None:
+def test_the_agent_is_not_used_if_another_host_answers(site: Site, agent: str) -> None:
     lab, operator = site
     leader = replace(lab, operator, "n1a4")
     with another_in_the_place_of(lab, "n1a4", operator) as run:
@@ -281,7 +279,7 @@ def test_not_even_the_agent_is_used_where_another_host_answers(site: Site, agent
     assert_no_trust_left(lab)
 
 
-def test_a_script_that_is_killed_on_the_leader_leaves_no_key_and_the_next_up_goes_on(
+def test_a_killed_transfer_leaves_no_key_and_the_next_up_resumes(
     site: Site,
 ) -> None:
     lab, operator = site
@@ -298,7 +296,7 @@ def test_a_script_that_is_killed_on_the_leader_leaves_no_key_and_the_next_up_goe
     assert_no_trust_left(lab)
 
 
-def test_what_a_transfer_left_that_was_not_needed_after_all_goes_with_the_next_start(
+def test_the_next_start_removes_remains_of_an_unneeded_transfer(
     site: Site,
 ) -> None:
     lab, operator = site

@@ -1,6 +1,6 @@
-"""What does not stand still: a leader that freezes, a stop that hangs, a VIP that returns.
+"""Unstable parts: a leader that freezes, a stop that hangs, a VIP that returns.
 
-The tests share one zone and come in their order.
+The tests share one zone and run in order.
 """
 
 import threading
@@ -12,7 +12,7 @@ import pytest
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
-from tests.lab.test_drift import NAMES, Drift, mend, roles, said_of
+from tests.lab.test_drift import NAMES, Drift, repair, roles, said_of
 from tests.lab.test_pairs import OTHER_DATA
 from tests.lab.zones import assert_whole, call, holders, wait_for
 
@@ -38,17 +38,17 @@ def zone(
 
 @contextmanager
 def hanging(lab: Lab, name: str) -> Iterator[None]:
-    """Each stop of that oned hangs in its exit."""
+    """Make each stop of that oned hang at its end."""
     host = lab.host(name)
     assert host.run(f"sed -i.kept 's/}}$/, \"hangs\": true}}/' {PACE}").returncode == 0
     yield
     assert host.run(f"mv {PACE}.kept {PACE}").returncode == 0
 
 
-def test_no_stop_of_ours_is_in_the_moment_in_which_it_would_hang(
+def test_oned_is_not_stopped_at_the_moment_in_which_it_would_hang(
     zone: tuple[Lab, Operator],
 ) -> None:
-    """The founder was stopped right after its start, at which one hangs that loses its drivers."""
+    """The first front-end was stopped right after its start, when an oned without drivers hangs."""
     lab, _ = zone
     for name in NAMES:
         journal = lab.host(name).run("journalctl -u opennebula").stdout
@@ -56,17 +56,17 @@ def test_no_stop_of_ours_is_in_the_moment_in_which_it_would_hang(
         assert "status=9/KILL" not in journal
 
 
-def test_a_stop_that_hangs_is_cut_short(zone: tuple[Lab, Operator]) -> None:
+def test_a_stop_that_hangs_is_ended_early(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     _, near, _ = roles(lab)
     with hanging(lab, near):
         shown = "its data differ from the leader's: user_pool"
-        said = mend(lab, operator, [Drift(near, OTHER_DATA, shown)])
+        said = repair(lab, operator, [Drift(near, OTHER_DATA, shown)])
     assert "kill oned: it has ended all of its modules, and hangs in its exit" in said
     assert "timed out. Killing" not in lab.host(near).run("journalctl -u opennebula").stdout
 
 
-def test_one_that_is_being_stopped_is_waited_for(zone: tuple[Lab, Operator]) -> None:
+def test_up_waits_for_an_oned_that_is_stopping(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     _, near, _ = roles(lab)
     host = lab.host(near)
@@ -97,7 +97,7 @@ def test_a_stop_at_the_worst_moment_ends(zone: tuple[Lab, Operator]) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_a_leader_that_freezes_in_the_middle_of_a_join(zone: tuple[Lab, Operator]) -> None:
+def test_up_completes_a_join_during_which_the_leader_freezes(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     assert lab.host(near).run(OTHER_DATA).returncode == 0
@@ -114,7 +114,7 @@ def test_a_leader_that_freezes_in_the_middle_of_a_join(zone: tuple[Lab, Operator
     lab.host(leader).freeze()
 
     def stands() -> bool | None:
-        """The one that is left stands for election: it has heard nothing of the leader."""
+        """The remaining server is a candidate: it has not heard from the leader."""
         return True if "<STATE>1</STATE>" in call(lab.host(far), "one.zone.raftstatus") else None
 
     wait_for(stands, f"{far} as a candidate")
@@ -128,15 +128,15 @@ def test_a_leader_that_freezes_in_the_middle_of_a_join(zone: tuple[Lab, Operator
     assert "drift:" not in again.output, again.output
 
 
-def test_the_neighbours_of_a_vip_that_was_left_over_find_the_leader(
+def test_neighbours_of_a_leftover_vip_find_the_leader(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     macs = {n: lab.host(n).run("cat /sys/class/net/eth0/address").stdout.strip() for n in NAMES}
-    # It was announced from there.
+    # The VIP was announced from there.
     lab.host(near).run(f"ip neigh replace {VIP} lladdr {macs[far]} dev eth0 nud stale; true")
-    mend(
+    repair(
         lab,
         operator,
         [Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}")],
@@ -148,7 +148,9 @@ def test_the_neighbours_of_a_vip_that_was_left_over_find_the_leader(
     )
 
 
-def test_what_gives_a_vip_to_another_host_is_named(zone: tuple[Lab, Operator]) -> None:
+def test_a_program_that_adds_the_vip_to_another_host_is_reported(
+    zone: tuple[Lab, Operator],
+) -> None:
     lab, operator = zone
     leader, _, far = roles(lab)
     give = f"while :; do ip address add {VIP}/24 dev eth0 2>/dev/null; sleep 1; done"
@@ -167,13 +169,13 @@ def test_what_gives_a_vip_to_another_host_is_named(zone: tuple[Lab, Operator]) -
     assert holders(lab) == [leader]
 
 
-def test_a_hook_that_may_not_move_the_vip_is_drift(zone: tuple[Lab, Operator]) -> None:
+def test_a_hook_without_the_right_to_move_the_vip_is_drift(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
     shown = "oneadmin may not run ip address by sudo, without which no hook can move a VIP"
-    mend(lab, operator, [Drift(far, "rm /etc/sudoers.d/opennebula", shown)])
+    repair(lab, operator, [Drift(far, "rm /etc/sudoers.d/opennebula", shown)])
     allowed = "runuser -u oneadmin -- sudo -n ip address show"
     assert lab.host(far).run(allowed).returncode == 0
-    # The others have their package's own.
+    # The other hosts have the file of their package.
     for name in (leader, near):
         assert lab.host(name).run("ls /etc/sudoers.d/opennebula-ha").returncode != 0

@@ -1,4 +1,4 @@
-"""Other versions of OpenNebula on a zone that lives: one by one, or all at once, and back."""
+"""Other versions of OpenNebula on a running zone: one server at a time or all at once, and back."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
-def test_a_patch_rolls_while_somebody_writes(zone: Zone) -> None:
+def test_a_patch_release_is_rolled_out_under_writes(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     operator.config["one_version"] = "7.2.1"
@@ -41,7 +41,7 @@ def test_a_patch_rolls_while_somebody_writes(zone: Zone) -> None:
     new = assert_whole(lab, NAMES)
     assert writer.lost(one(lab.host(new), "oneuser list")) == []
     assert watch.fewest >= quorum(len(NAMES))
-    # One change: an election may take two goes, where two stand at once.
+    # One change of leader: an election may need two rounds if two servers are candidates.
     assert (watch.leaders[0], watch.leaders[-1]) == (leader, new)
     assert leader not in watch.leaders[1:], "the leader was not the last"
     assert versions(lab) == {"7.2.1-1"}
@@ -50,7 +50,7 @@ def test_a_patch_rolls_while_somebody_writes(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-def test_a_patch_that_does_not_start_is_put_back(zone: Zone) -> None:
+def test_a_patch_release_that_does_not_start_is_rolled_back(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     first = min(name for name in NAMES if name != leader)
@@ -68,7 +68,7 @@ def test_a_patch_that_does_not_start_is_put_back(zone: Zone) -> None:
     assert assert_whole(lab, NAMES) == leader
 
 
-def test_another_version_of_the_database_is_agreed_to_first(zone: Zone) -> None:
+def test_an_upgrade_of_the_database_needs_consent(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     operator.config["one_version"] = "7.4"
@@ -79,7 +79,7 @@ def test_another_version_of_the_database_is_agreed_to_first(zone: Zone) -> None:
     assert_settled(lab, "7.2.1")
 
 
-def test_an_upgrade_of_the_database_that_fails_leaves_the_zone_as_it_was(zone: Zone) -> None:
+def test_a_failed_upgrade_of_the_database_is_rolled_back(zone: Zone) -> None:
     lab, operator = zone
     one(lab.host("n1a1"), "oneuser create before-that secret-of-that")
     operator.config["upgrade_database"] = "7.4"
@@ -102,12 +102,12 @@ def test_an_upgrade_of_the_database_that_fails_leaves_the_zone_as_it_was(zone: Z
     assert databases(lab) == {"7.2.0"}
 
 
-def test_the_database_is_upgraded_whatever_happens_meanwhile(zone: Zone) -> None:
+def test_an_upgrade_of_the_database_survives_interruptions(zone: Zone) -> None:
     lab, operator = zone
     for moment in ("dump the database", "upgrade the database", "send the database"):
         assert kill_at(operator, moment)
         assert len(databases(lab, active=True)) <= 1, "old and new side by side"
-    # With what a refresh has seen, it is the zone that goes on.
+    # With the result of a refresh, the zone continues.
     assert operator.refresh().ok
     run = operator.up()
     assert run.ok, run.output
@@ -119,14 +119,14 @@ def test_the_database_is_upgraded_whatever_happens_meanwhile(zone: Zone) -> None
     assert operator.up("--expect-no-changes").ok
 
 
-def test_the_dump_from_before_is_the_way_back(zone: Zone) -> None:
+def test_rollback_restores_the_dump_from_before_the_upgrade(zone: Zone) -> None:
     lab, operator = zone
     one(lab.host("n1a1"), "oneuser create after-that secret-of-that")
     operator.config["one_version"] = "7.2"
     message = any_of(operator.up())
     assert "WHAT WAS WRITTEN SINCE IS LOST" in message.remedy
     operator.config["upgrade_database"] = "7.2"
-    # As if nothing of the new version ran.
+    # As if no part of the new version had run.
     for host in lab.hosts:
         host.run("systemctl stop opennebula")
     run = operator.up()
@@ -143,12 +143,12 @@ def test_the_dump_from_before_is_the_way_back(zone: Zone) -> None:
 
 
 def versions(lab: Lab) -> set[str]:
-    """The packages' versions on all hosts."""
+    """Return the packages' versions on all hosts."""
     return {host.run("dpkg-query -W -f '${Version}' opennebula").stdout for host in lab.hosts}
 
 
 def databases(lab: Lab, *, active: bool = False) -> set[str]:
-    """The databases' versions on all hosts, or on those alone where oned is up."""
+    """Return the databases' versions on all hosts, or only on those on which oned runs."""
     last = "SELECT version FROM opennebula.local_db_versioning ORDER BY oid DESC LIMIT 1"
     return {
         host.run(f"mysql -N -e '{last}'").stdout.strip()
@@ -158,7 +158,7 @@ def databases(lab: Lab, *, active: bool = False) -> set[str]:
 
 
 def assert_settled(lab: Lab, version: str) -> None:
-    """Nothing waits, nothing is held back, and apt looks for that version."""
+    """Check that nothing waits or is held back, and that apt looks for that version."""
     for host in lab.hosts:
         assert host.run("ls /var/lib/opennebula-ha").stdout == ""
         assert host.run("systemctl is-enabled opennebula").stdout == "enabled\n"

@@ -1,6 +1,6 @@
-"""Two VIPs, of IPv4 and IPv6, are with the leader alone, whatever becomes of it.
+"""Two VIPs, IPv4 and IPv6: they are only on the leader, whatever happens to it.
 
-The tests share one lab and come in their order: each changes the stack that the one before left.
+The tests share one lab and run in order: each changes the stack that the previous one left.
 """
 
 import threading
@@ -33,9 +33,9 @@ HOOK = "/var/lib/one/remotes/hooks/raft/vips.sh"
 LEADS = "/usr/local/lib/opennebula-ha/leads"
 GATE = Page(5030, "/")
 ELECTION = 5.0
-"""Seconds without a VIP that a leader's restart may take, on a machine with much to do."""
+"""Maximum seconds without a VIP while a leader restarts, on a busy machine."""
 APART = 1.5
-"""Seconds within which both move, on such a machine."""
+"""Maximum seconds until both have moved, on such a machine."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def zone(
 
 @pytest.fixture
 def silent(zone: tuple[Lab, Operator]) -> Iterator[tuple[Lab, LabHost]]:
-    """Have a follower on which a hook asks oned in vain, and so does what it is told."""
+    """Use a follower on which a hook gets no answer from oned, and so follows its arguments."""
     lab, _ = zone
     host = lab.host(follower(lab))
     assert host.run(f"mv {LEADS} {LEADS}.away").returncode == 0
@@ -61,7 +61,7 @@ def silent(zone: tuple[Lab, Operator]) -> Iterator[tuple[Lab, LabHost]]:
     assert host.run(f"mv {LEADS}.away {LEADS}").returncode == 0
 
 
-def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, Operator]) -> None:
+def test_leader_has_both_vips_and_serves_at_them(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     assert places(lab) == [(leader, "eth0", f"{VIP}/24"), (leader, "eth0", f"{VIP6}/64")]
@@ -73,7 +73,7 @@ def test_both_are_with_the_leader_and_so_is_what_listens_there(zone: tuple[Lab, 
     assert shown.ok and "drift:" not in shown.output, shown.output
 
 
-def test_a_hook_that_comes_late_does_what_fits_its_oned(zone: tuple[Lab, Operator]) -> None:
+def test_a_late_hook_acts_by_the_state_of_its_oned(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     leader = assert_whole(lab, NAMES)
     for host in lab.hosts:
@@ -84,7 +84,7 @@ def test_a_hook_that_comes_late_does_what_fits_its_oned(zone: tuple[Lab, Operato
     assert [name for name, said in gates.items() if said == "active\n"] == [leader]
 
 
-def test_the_hook_may_run_twice_and_beside_what_is_left_over(silent: tuple[Lab, LabHost]) -> None:
+def test_the_hook_may_run_twice_and_with_leftover_addresses(silent: tuple[Lab, LabHost]) -> None:
     lab, host = silent
     asked = f"eth0 {FURTHER}/24 eth0 {OTHER6}/64"
     there = [(host.name, "eth0", f"{FURTHER}/24"), (host.name, "eth0", f"{OTHER6}/64")]
@@ -104,7 +104,7 @@ def test_the_hook_may_run_twice_and_beside_what_is_left_over(silent: tuple[Lab, 
         assert places(lab, (FURTHER, OTHER6)) == []
 
 
-def test_what_the_hook_cannot_do_it_says_and_does_the_rest(silent: tuple[Lab, LabHost]) -> None:
+def test_the_hook_reports_a_failed_address_and_does_the_rest(silent: tuple[Lab, LabHost]) -> None:
     lab, host = silent
     done = host.run(f"runuser -u oneadmin -- {HOOK} leader eth9 {OTHER6}/64 eth0 {FURTHER}/24")
     assert (done.returncode, done.stderr) == (
@@ -116,14 +116,14 @@ def test_what_the_hook_cannot_do_it_says_and_does_the_rest(silent: tuple[Lab, La
     one(host, f"{HOOK} follower eth9 {OTHER6}/64 eth0 {FURTHER}/24")
     assert places(lab, (FURTHER, OTHER6)) == []
     assert host.run("systemctl is-active opennebula-gate").stdout.strip() == "inactive"
-    # Root tells the neighbours of nothing that is not there.
+    # Root announces no address that the host does not have.
     done = host.run(
         f"runuser -u oneadmin -- sudo -n /usr/local/lib/opennebula-ha/announce eth0 {FURTHER}"
     )
     assert (done.returncode, done.stderr) == (1, f"{FURTHER} is not on eth0\n")
 
 
-def test_the_neighbours_are_told_at_once_and_again(silent: tuple[Lab, LabHost]) -> None:
+def test_the_hook_announces_the_vips_at_once_and_repeatedly(silent: tuple[Lab, LabHost]) -> None:
     lab, host = silent
     mac = host.run("cat /sys/class/net/eth0/address").stdout.strip()
     forget(lab)
@@ -134,7 +134,7 @@ def test_the_neighbours_are_told_at_once_and_again(silent: tuple[Lab, LabHost]) 
     one(host, f"{HOOK} follower eth0 {FURTHER}/24 eth0 {OTHER6}/64")
 
 
-def test_gate_follows_a_leader_that_changes_more_often_than_its_unit_may_start(
+def test_gate_follows_frequent_leader_changes_past_its_start_limit(
     silent: tuple[Lab, LabHost],
 ) -> None:
     _, host = silent
@@ -144,7 +144,7 @@ def test_gate_follows_a_leader_that_changes_more_often_than_its_unit_may_start(
         one(host, f"{HOOK} follower eth0 {FURTHER}/24 eth0 {OTHER6}/64")
 
 
-def test_both_move_together_when_the_leader_s_host_falls(zone: tuple[Lab, Operator]) -> None:
+def test_both_vips_move_together_when_the_leaders_host_fails(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     fallen = assert_whole(lab, NAMES)
     others = [name for name in NAMES if name != fallen]
@@ -161,10 +161,10 @@ def test_both_move_together_when_the_leader_s_host_falls(zone: tuple[Lab, Operat
     assert held_by(lab) == {VIP: [heir], VIP6: [heir]}
 
 
-def test_a_leader_whose_oned_is_killed_keeps_neither(zone: tuple[Lab, Operator]) -> None:
+def test_a_leader_whose_oned_is_killed_loses_both_vips(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     killed = assert_whole(lab, NAMES)
-    # It must be the end of its unit that takes them away, and not its next start.
+    # The end of its unit must remove them, not its next start.
     unit = "/run/systemd/system/opennebula.service.d"
     done = lab.host(killed).run(
         f"mkdir {unit} && printf '[Service]\nRestart=no\n' >{unit}/stay-down.conf &&"
@@ -181,7 +181,7 @@ def test_a_leader_whose_oned_is_killed_keeps_neither(zone: tuple[Lab, Operator])
     assert assert_whole(lab, NAMES) == heir
 
 
-def test_a_vip_that_cannot_move_is_in_the_log_and_the_next_up_mends_it(
+def test_a_vip_that_cannot_move_is_logged_and_the_next_up_fixes_it(
     zone: tuple[Lab, Operator],
 ) -> None:
     lab, operator = zone
@@ -208,7 +208,7 @@ def test_a_vip_that_cannot_move_is_in_the_log_and_the_next_up_mends_it(
     assert held_by(lab) == {VIP: [heir], VIP6: [heir]}
 
 
-def test_another_set_takes_the_place_of_the_one_before(zone: tuple[Lab, Operator]) -> None:
+def test_other_vips_replace_the_previous_ones(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config["one_vips"] = [
         {"address": OTHER6, "cidr": 64},
@@ -232,7 +232,7 @@ def test_another_set_takes_the_place_of_the_one_before(zone: tuple[Lab, Operator
     assert operator.up("--expect-no-changes").ok
 
 
-def test_the_first_may_be_of_ipv6(zone: tuple[Lab, Operator]) -> None:
+def test_the_first_vip_may_be_ipv6(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {
         "one_vip": OTHER6,
@@ -252,7 +252,7 @@ def test_the_first_may_be_of_ipv6(zone: tuple[Lab, Operator]) -> None:
         assert f'MONITOR_ADDRESS = "{OTHER6}"' in files
 
 
-def test_one_of_ipv4_is_left_to_opennebula_s_own_hook(zone: tuple[Lab, Operator]) -> None:
+def test_one_ipv4_vip_uses_opennebulas_own_hook(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {"one_vip": VIP, "one_vip_cidr": 24, "one_vips": []}
     run = operator.up()
@@ -267,7 +267,7 @@ def test_one_of_ipv4_is_left_to_opennebula_s_own_hook(zone: tuple[Lab, Operator]
         assert gone.stdout == ""
 
 
-def test_a_hook_of_ones_own_has_the_vips_for_arguments(zone: tuple[Lab, Operator]) -> None:
+def test_a_custom_hook_gets_the_vips_as_arguments(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {"leader_hook": "/usr/local/sbin/lead", "follower_hook": "raft/vips.sh"}
     refused = operator.up()
@@ -286,7 +286,7 @@ def test_a_hook_of_ones_own_has_the_vips_for_arguments(zone: tuple[Lab, Operator
     assert held_by(lab) == {VIP: [leader]}
 
 
-def test_nothing_of_ours_stays_when_the_zone_goes(zone: tuple[Lab, Operator]) -> None:
+def test_destroy_removes_all_of_our_files(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     run = operator.destroy()
     assert run.ok, run.output
@@ -299,12 +299,12 @@ def test_nothing_of_ours_stays_when_the_zone_goes(zone: tuple[Lab, Operator]) ->
 
 
 def follower(lab: Lab) -> str:
-    """One that does not lead."""
+    """Return a server that is not the leader."""
     return next(s.name for s in servers(lab.host("n1a1")) if s.state == "follower")
 
 
 def places(lab: Lab, addresses: Collection[str] = (VIP, VIP6)) -> list[tuple[str, str, str]]:
-    """Host, interface and address with its prefix, wherever one of these is."""
+    """Return host, interface, and address with prefix, for each of these."""
     return [
         (host.name, words[1], words[3])
         for host in lab.hosts
@@ -315,7 +315,7 @@ def places(lab: Lab, addresses: Collection[str] = (VIP, VIP6)) -> list[tuple[str
 
 
 def held_by(lab: Lab) -> dict[str, list[str]]:
-    """The hosts of each address that any host has."""
+    """Return the hosts of each address that any host has."""
     found = places(lab, (VIP, VIP6, OTHER6, FURTHER))
     held: dict[str, list[str]] = {}
     for host, _, place in found:
@@ -324,7 +324,7 @@ def held_by(lab: Lab) -> dict[str, list[str]]:
 
 
 def assert_served(lab: Lab, leader: str, ipv6: str = VIP6) -> None:
-    """oned and Gate of the leader answer at both."""
+    """Check that oned and OneGate of the leader answer at both."""
     for name in NAMES:
         if lab.host(name).is_running:
             at_vip = f"env ONE_XMLRPC=http://[{ipv6}]:2633/RPC2"
@@ -340,14 +340,14 @@ def _answer(lab: Lab, address: str) -> str | None:
 
 
 def forget(lab: Lab) -> None:
-    """Let the operator's machine believe that both are somewhere else."""
+    """Make the operator's machine believe that both are in another place."""
     for address in (FURTHER, OTHER6):
         wrong = f"ip neigh replace {address} lladdr 02:00:00:00:00:99 dev lab0 nud stale"
         lab.exec(wrong.split(), check=True)
 
 
 def neighbours(lab: Lab) -> set[str]:
-    """Where it believes them to be."""
+    """Return where the operator's machine believes them to be."""
     lines = lab.exec(["ip", "neigh", "show", "dev", "lab0"], check=True).stdout.splitlines()
     return {
         words[words.index("lladdr") + 1]
@@ -358,7 +358,7 @@ def neighbours(lab: Lab) -> set[str]:
 
 @contextmanager
 def watching(lab: Lab) -> Iterator[dict[str, list[float]]]:
-    """How long, in seconds, each time that no host had one of them, and any of IPv6."""
+    """Measure each period, in seconds, in which no host had one of them, or any of IPv6."""
     groups = {address: {address} for address in (VIP, VIP6, OTHER6, FURTHER)}
     groups["any of IPv6"] = {VIP6, OTHER6}
     absence = {name: [0.0] for name in groups}

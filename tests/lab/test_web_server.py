@@ -1,4 +1,4 @@
-"""TLS in front of FireEdge: one certificate on all front-ends, whichever of them leads."""
+"""TLS in front of FireEdge: one certificate on all front-ends, whichever server leads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,12 +37,12 @@ def up(operator: Operator, **keys: Any) -> str:
 
 
 def everywhere(lab: Lab, command: str) -> set[str]:
-    """What that command prints on the hosts."""
+    """Return the output of the command on each host."""
     return {host.run(command).stdout.strip() for host in lab.hosts}
 
 
 def page(host: LabHost, name: str, at: str = VIP, authority: str = CA) -> str:
-    """Sunstone's first page as a client has it that knows the authority; or why it has none."""
+    """Load Sunstone's first page as a client that trusts the authority; or return the error."""
     done = host.run(
         f"curl -sS --location --cacert {authority} --resolve {name}:443:{at} --max-time 10"
         f" https://{name}/"
@@ -51,7 +51,7 @@ def page(host: LabHost, name: str, at: str = VIP, authority: str = CA) -> str:
 
 
 def assert_served(lab: Lab, names: list[str]) -> None:
-    """Each front-end that runs serves it by these names, and plain HTTP leads there."""
+    """Check that each running front-end serves it by these names, and that plain HTTP redirects."""
     for host in lab.hosts:
         if host.is_running:
             for name in names:
@@ -89,7 +89,7 @@ def test_all_front_ends_have_one_certificate(zone: tuple[Lab, Operator]) -> None
     assert connections(lab) == before
 
 
-def test_what_somebody_spoils_is_named_and_mended(zone: tuple[Lab, Operator]) -> None:
+def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     chain = everywhere(lab, f"cat {CHAIN}")
     lab.host("n1a1").run(f"rm -r {PKI}")
@@ -107,7 +107,7 @@ def test_what_somebody_spoils_is_named_and_mended(zone: tuple[Lab, Operator]) ->
     assert "drift:" not in run.output
 
 
-def test_a_certificate_near_its_end_is_named_and_made_anew(zone: tuple[Lab, Operator]) -> None:
+def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     authority = everywhere(lab, f"cat {CA}")
     done = lab.host("n1a1").run(
@@ -130,7 +130,7 @@ def test_a_certificate_near_its_end_is_named_and_made_anew(zone: tuple[Lab, Oper
     assert_served(lab, [FQDN, VIP])
 
 
-def test_another_name_has_a_certificate_of_the_same_authority(zone: tuple[Lab, Operator]) -> None:
+def test_another_name_gets_a_certificate_of_the_same_authority(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     authority, chain = everywhere(lab, f"cat {CA}"), everywhere(lab, f"cat {CHAIN}")
     up(operator, one_fqdn="two.example.org")
@@ -141,7 +141,7 @@ def test_another_name_has_a_certificate_of_the_same_authority(zone: tuple[Lab, O
     up(operator, one_fqdn=FQDN)
 
 
-def test_nginx_takes_the_place_of_apache(zone: tuple[Lab, Operator]) -> None:
+def test_nginx_replaces_apache(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     chain = everywhere(lab, f"cat {CHAIN}")
     up(operator, ssl={"generate_cert": True, "web_server": "nginx"})
@@ -151,7 +151,7 @@ def test_nginx_takes_the_place_of_apache(zone: tuple[Lab, Operator]) -> None:
     assert_served(lab, [FQDN, VIP])
 
 
-def test_who_leads_next_serves_the_same(zone: tuple[Lab, Operator]) -> None:
+def test_the_next_leader_serves_the_same_certificate(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     fallen = assert_whole(lab, NAMES)
     client = next(host for host in lab.hosts if host.name != fallen)
@@ -162,7 +162,7 @@ def test_who_leads_next_serves_the_same(zone: tuple[Lab, Operator]) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_certificates_of_ones_own_must_be_there(zone: tuple[Lab, Operator]) -> None:
+def test_certificates_of_your_own_must_exist(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     own = {"web_server": "nginx", "key": "/etc/ssl/own.key", "certchain": "/etc/ssl/own.pem"}
     for host in lab.hosts[:2]:
@@ -183,7 +183,7 @@ def test_certificates_of_ones_own_must_be_there(zone: tuple[Lab, Operator]) -> N
     assert "OpenNebula" in page(lab.host("n1a3"), FQDN, "10.2.50.12")
 
 
-def test_without_ssl_nobody_serves_it(zone: tuple[Lab, Operator]) -> None:
+def test_without_ssl_no_web_server_serves_sunstone(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     up(operator, ssl={})
     assert everywhere(lab, "systemctl is-active nginx") == {"inactive"}
@@ -191,7 +191,7 @@ def test_without_ssl_nobody_serves_it(zone: tuple[Lab, Operator]) -> None:
     assert_whole(lab, NAMES)
 
 
-def test_a_web_server_that_ran_before_runs_on(zone: tuple[Lab, Operator]) -> None:
+def test_a_web_server_that_ran_before_continues_to_run(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     other = lab.host("n1a2")
     other.run("systemctl enable --now nginx")

@@ -1,7 +1,6 @@
-"""What goes on in a zone meanwhile: somebody writes through the VIP, somebody asks every oned.
+"""Load on a zone during a test: one process writes at the VIP, one asks every oned.
 
-Each is a process of its own beside the operator, in the lab's network, that says a line of JSON
-for all that it saw.
+Each is a process of its own in the lab's network, which prints a line of JSON for each observation.
 """
 
 import json
@@ -26,8 +25,8 @@ ANSWER = 5.0
 LEADER = 3
 
 
-class _Meanwhile:
-    """Runs this module as a process for as long as the context lasts; notes what it says."""
+class _Background:
+    """Runs this module as a process for as long as the context lasts; records its output."""
 
     def __init__(self, lab: Lab, *words: str) -> None:
         self._lab = lab
@@ -52,52 +51,52 @@ class _Meanwhile:
                 self.note(json.loads(line))
 
     def note(self, seen: Any) -> None:
-        """One line of what it said."""
+        """Record one line of its output."""
         raise NotImplementedError
 
 
-class Writer(_Meanwhile):
-    """Makes users through the VIP, one after the other, and remembers what was acknowledged."""
+class Writer(_Background):
+    """Creates users at the VIP, one after the other, and records which were acknowledged."""
 
     def __init__(self, lab: Lab, rate: float = 2.0) -> None:
-        """``rate``: users a second."""
+        """Set ``rate``, the number of users per second."""
         super().__init__(lab, "write", str(rate))
         self.acknowledged: list[str] = []
         self.longest_pause = 0.0
         self._last = 0.0
 
     def note(self, seen: tuple[str, float]) -> None:
-        """One user that was acknowledged, and when."""
+        """Record one user that was acknowledged, and when."""
         name, now = seen
         self.longest_pause = max(self.longest_pause, now - (self._last or now))
         self._last = now
         self.acknowledged.append(name)
 
     def lost(self, users: str) -> list[str]:
-        """Those that were acknowledged and are not in that ``oneuser list``."""
+        """Return the acknowledged users that are missing in that ``oneuser list``."""
         return [name for name in self.acknowledged if f" {name} " not in users]
 
 
-class Watch(_Meanwhile):
-    """Asks every oned, some times a second, what it is."""
+class Watch(_Background):
+    """Asks every oned for its state, several times per second."""
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, "watch", *(f"{host.name}={host.address}" for host in lab.hosts))
         self.seen: list[tuple[float, dict[str, tuple[int, int]]]] = []
-        """When, and the state and term of each that answered."""
+        """The time, and the state and term of each oned that answered."""
 
     def note(self, seen: tuple[float, dict[str, tuple[int, int]]]) -> None:
-        """One look at all of them."""
+        """Record one observation of all of them."""
         self.seen.append(seen)
 
     @property
     def fewest(self) -> int:
-        """How many oneds answered when the fewest did."""
+        """Return the lowest number of oneds that answered."""
         return min(len(answers) for _, answers in self.seen)
 
     @property
     def leaders(self) -> list[str]:
-        """Who led, one after the other."""
+        """Return the leaders in order."""
         heads = [
             max((term, name) for name, (state, term) in answers.items() if state == LEADER)[1]
             for _, answers in self.seen
@@ -106,13 +105,13 @@ class Watch(_Meanwhile):
         return [name for name, _ in groupby(heads)]
 
     def away(self, name: str) -> float:
-        """For how long, in all, that one did not answer."""
+        """Return for how long, in all, that one did not answer."""
         looks = zip(self.seen, self.seen[1:], strict=False)
         return sum(then - now for (now, answers), (then, _) in looks if name not in answers)
 
 
 def write(rate: float) -> Iterator[Any]:
-    """Make users for ever; each that was acknowledged, and when."""
+    """Create users for ever; print each that was acknowledged, and when."""
     for number in count(1):
         # OpenNebula's own list cuts names off after ten letters.
         begun, name = time.monotonic(), f"w{os.getpid() % 1000}-{number}"
@@ -122,7 +121,7 @@ def write(rate: float) -> Iterator[Any]:
 
 
 def watch(addresses: Mapping[str, str]) -> Iterator[Any]:
-    """Look for ever; when, and the state and term of each that answered within a second."""
+    """Observe for ever; print the time, and state and term of each that answered in a second."""
 
     def ask(address: str) -> tuple[int, int] | None:
         said = call(address, 1.0, "one.zone.raftstatus")
@@ -138,7 +137,7 @@ def watch(addresses: Mapping[str, str]) -> Iterator[Any]:
 
 
 def call(address: str, seconds: float, method: str, *parameters: object) -> str | None:
-    """What that oned answers as oneadmin; None where it refuses, or does not answer in time."""
+    """Return the answer of that oned to oneadmin; None if it refuses or does not answer."""
     oned = xmlrpc.client.ServerProxy(f"http://{address}:2633/RPC2", _Transport(seconds))
     ask: Callable[..., Any] = getattr(oned, method)
     try:
@@ -149,7 +148,7 @@ def call(address: str, seconds: float, method: str, *parameters: object) -> str 
 
 
 class _Transport(xmlrpc.client.Transport):
-    """A connection that does not wait longer than that."""
+    """A connection with a time limit."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -171,7 +170,7 @@ def _end_with_the_context() -> None:
 
 
 def main(kind: str, *words: str) -> None:
-    """Say what is seen, until standard input ends."""
+    """Print observations until standard input ends."""
     threading.Thread(target=_end_with_the_context, daemon=True).start()
     addresses = dict(word.split("=") for word in words if "=" in word)
     for seen in write(float(words[0])) if kind == "write" else watch(addresses):

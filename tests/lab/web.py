@@ -1,4 +1,4 @@
-"""What a client in the lab's network gets from a web server there."""
+"""Requests of a client in the lab's network to a web server there."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, and what came with it; no status where nobody answered."""
+    """A status, and its headers and body; no status if no server answered."""
 
     status: int = 0
     body: str = ""
@@ -22,27 +22,27 @@ class Answer:
 
     @property
     def data(self) -> Any:
-        """The body, where it is JSON."""
+        """The body, if it is JSON."""
         return json.loads(self.body)
 
     @property
     def server(self) -> str:
-        """Which service on which host it was."""
+        """Return which service on which host answered."""
         return self.headers.get("Server", "")
 
 
 @dataclass(frozen=True)
 class Page:
-    """Something to ask a server for, and as whom."""
+    """A page to request, and the user who requests it."""
 
     port: int
     path: str
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
-    """Sent where there is one."""
+    """The body to send, if any."""
 
     def of(self, lab: Lab, address: str) -> Answer:
-        """What that address answers, asked from where the operator is."""
+        """Return the answer of that address, requested from the operator's place."""
         done = lab.exec(
             [sys.executable, "-m", "tests.lab.web"],
             cwd=ROOT,

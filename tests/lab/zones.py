@@ -1,4 +1,4 @@
-"""What a zone in a lab looks like from its hosts, past the program under test."""
+"""The state of a zone in a lab, as its hosts show it, without the program under test."""
 
 import json
 import re
@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Server:
-    """A zone server as ``onezone show`` has it."""
+    """A zone server as ``onezone show`` lists it."""
 
     id: int
     name: str
-    """That of the lab host that its endpoint leads to, however it is registered."""
+    """The name of the lab host that its endpoint leads to, in whatever form it is registered."""
     state: str
     term: int
     index: int
@@ -35,7 +35,7 @@ class Server:
 
 
 def wait_for(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
-    """The first thing that ``look`` finds; fails after that long."""
+    """Return the first result of ``look`` that is not None; fail after that time."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
@@ -46,16 +46,16 @@ def wait_for(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
 
 
 def one(host: LabHost, command: str) -> str:
-    """One of OpenNebula's commands as oneadmin; its output."""
+    """Run one of OpenNebula's commands as oneadmin, and return its output."""
     done = host.run(f"runuser -u oneadmin -- {command}")
     assert done.returncode == 0, f"{host.name}: {command}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def servers(host: LabHost) -> list[Server]:
-    """The zone as that host's oned lists it, each server's place as that server says it.
+    """Return the zone as that host's oned lists it, with the state that each server itself reports.
 
-    Asked as ``onezone show`` does, which not every build of OpenNebula can: it may lack gRPC.
+    It asks as ``onezone show`` does, which not every build of OpenNebula can: gRPC may be missing.
     """
     done = host.run(
         f"""python3 - <<'END'
@@ -98,7 +98,7 @@ END"""
 
 
 def zone_entry(host: LabHost) -> str:
-    """The zone's entry as that host's own oned has it."""
+    """Return the zone's entry as that host's own oned has it."""
     return call(host, "one.zone.info", 0)
 
 
@@ -111,7 +111,7 @@ def _lab_host(item: Mapping[str, str]) -> str:
 
 
 def holders(lab: Lab) -> list[str]:
-    """The running hosts that have the VIP, on any interface."""
+    """Return the running hosts that have the VIP, on any interface."""
     return [
         host.name
         for host in lab.hosts
@@ -120,7 +120,7 @@ def holders(lab: Lab) -> list[str]:
 
 
 def data(host: LabHost) -> str:
-    """Every replicated table, whole."""
+    """Return every replicated table, with all rows."""
     done = host.run(
         "mysqldump --single-transaction --skip-comments --skip-extended-insert --order-by-primary"
         " --ignore-table=opennebula.logdb --ignore-table=opennebula.system_attributes opennebula"
@@ -130,7 +130,7 @@ def data(host: LabHost) -> str:
 
 
 def call(host: LabHost, method: str, *parameters: object) -> str:
-    """What an XML-RPC call answers at that host's own endpoint, as oneadmin."""
+    """Return the answer of that host's own endpoint to an XML-RPC call of oneadmin."""
     done = host.run(
         f"""python3 - <<'END'
 import json, xmlrpc.client
@@ -146,7 +146,9 @@ END"""
 
 
 def content(host: LabHost) -> dict[str, str]:
-    """Every pool as that host's own oned has it, by ID: rules come in the order of the database."""
+    """Return every pool as that host's own oned has it, by ID: the order of rules depends on the
+    database.
+    """
     return {
         method: "\n".join(
             ElementTree.tostring(item, encoding="unicode")
@@ -160,7 +162,7 @@ def content(host: LabHost) -> dict[str, str]:
 
 
 def leader_seen_by(host: LabHost, *, other_than: str = "") -> str:
-    """The server that leads as that host sees it, once there is one."""
+    """Return the server that leads as that host sees it, once there is a leader."""
     return wait_for(
         lambda: next(
             (s.name for s in servers(host) if s.state == "leader" and s.name != other_than), None
@@ -170,9 +172,10 @@ def leader_seen_by(host: LabHost, *, other_than: str = "") -> str:
 
 
 def assert_survives(lab: Lab, names: list[str], fallen: str) -> str:
-    """With that host off at once the others have one leader, the VIP, equal data, and take writes.
+    """Cut that host's power; check that the others have one leader, the VIP, equal data, and
+    writes.
 
-    The new leader's name. The host stays off.
+    Return the new leader's name. The host stays off.
     """
     lab.host(fallen).kill()
     others = [lab.host(name) for name in names if name != fallen]
@@ -192,7 +195,7 @@ def assert_survives(lab: Lab, names: list[str], fallen: str) -> str:
 
 
 def footprint(host: LabHost) -> str:
-    """The configuration, the credentials and when oned was started."""
+    """Return the configuration, the credentials and the start time of oned."""
     return host.run(
         "find /etc /var/lib/one -type f -exec sha256sum {} + | sort -k2;"
         " systemctl show -p ActiveEnterTimestamp opennebula mariadb"
@@ -200,7 +203,7 @@ def footprint(host: LabHost) -> str:
 
 
 def assert_whole(lab: Lab, names: list[str]) -> str:
-    """One leader, all others its followers, equal data, the VIP on the leader; its name."""
+    """Check one leader, its followers, equal data, and the VIP on the leader; return its name."""
     hosts = [lab.host(name) for name in names]
 
     def settled() -> list[Server] | None:
@@ -222,7 +225,7 @@ def assert_whole(lab: Lab, names: list[str]) -> str:
 
 
 def connections(lab: Lab) -> int:
-    """How many logins the hosts' sshds have seen."""
+    """Count the logins that the hosts' sshds have seen."""
     return sum(
         int(
             host.run("journalctl -u ssh -o cat | grep -c 'Accepted publickey' || true")
@@ -234,6 +237,6 @@ def connections(lab: Lab) -> int:
 
 
 def executions(lab: Lab) -> dict[str, int]:
-    """How many commands each host's sshd has begun for somebody."""
+    """Count the commands that each host's sshd has begun."""
     count = "journalctl -t sshd -o cat | grep -cE '^Starting session: (forced-)?command' || true"
     return {host.name: int(host.run(count).stdout) for host in lab.hosts if host.is_running}

@@ -1,4 +1,4 @@
-"""What tests of simulated sites have in common."""
+"""Helpers for tests of simulated sites."""
 
 import os
 
@@ -6,16 +6,16 @@ from tests.simulation.host import SimHost
 from tests.simulation.site import Site
 
 CAMPAIGN = int(os.environ.get("SIMULATION_RUNS", "0"))
-"""Runs of each property, where more than the usual few are asked for."""
+"""Number of runs of each property, if more than the usual few are requested."""
 
 
 def examples(usual: int) -> int:
-    """How many runs a property is held to."""
+    """Return the number of runs of a property."""
     return max(CAMPAIGN, usual) if CAMPAIGN else usual
 
 
 def blank(*names: str) -> Site:
-    """Hosts with nothing on them, each with an address of its own."""
+    """Make hosts with nothing on them, each with its own address."""
     hosts = {name: SimHost(name, address(name)) for name in names}
     return Site(hosts)
 

@@ -1,4 +1,4 @@
-"""The time of a simulated site. It passes where somebody waits, and with each remote execution."""
+"""The time of a simulated site. It passes with each wait and with each remote execution."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
@@ -10,12 +10,12 @@ LONGEST = 20.0
 
 
 class Clock:
-    """Takes the place of the module ``time`` in the program."""
+    """Replaces the module ``time`` in the program."""
 
     def __init__(self) -> None:
         self.now = BEGIN
         self.wakes: Callable[[], object] = lambda: None
-        """Is called after each wait; what it returns changes where something has happened."""
+        """Called after each wait; its result changes when something has happened."""
         self._state: object = None
         self._wait = 0.0
 
@@ -26,7 +26,7 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Wait. While nothing happens each wait takes twice as long as the one before."""
+        """Wait. While nothing happens, each wait takes twice as long as the one before."""
         state = self.wakes()
         self._wait = min(self._wait * 2, LONGEST) if state == self._state else 0.0
         self._wait = max(self._wait, seconds)
@@ -34,7 +34,7 @@ class Clock:
         self._state = self.wakes()
 
     def datetime(self) -> type:
-        """The class ``datetime`` by this clock."""
+        """Return the class ``datetime`` with this clock."""
         clock = self
 
         class Simulated(datetime):

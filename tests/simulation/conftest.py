@@ -1,4 +1,4 @@
-"""Simulated runs are held to what is true, not to how fast a busy machine is."""
+"""Simulated runs are checked for correctness, not for speed on a busy machine."""
 
 from hypothesis import HealthCheck, Phase, settings
 

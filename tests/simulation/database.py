@@ -1,4 +1,4 @@
-"""The database of one OpenNebula: what users wrote, the zone, oneadmin, and the log of the zone."""
+"""The database of one OpenNebula: users' writes, the zone, oneadmin, and the zone's log."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,10 @@ FIRST_ID = 0
 
 @dataclass(frozen=True)
 class Content:
-    """What the log brings to every server alike, but for the writes of users."""
+    """What the log replicates to every server, except the writes of users."""
 
     pool: Pool = ()
-    """Under the hosts' names; what somebody registered under another name has that, too."""
+    """Names by host; a server registered under another name has that name."""
     name: str = "OpenNebula"
     endpoint: str = "http://localhost:2633/RPC2"
     grpc: str = "localhost:2634"
@@ -26,13 +26,13 @@ class Content:
 
     @property
     def passwords(self) -> frozenset[str]:
-        """Whatever lets oneadmin in."""
+        """The passwords with which oneadmin can log in."""
         return self.tokens | {self.password}
 
 
 @dataclass
 class Database:
-    """``records`` are all writes that it holds, ``log`` those made in a zone."""
+    """``records`` are all writes in the database; ``log`` has those made in a zone."""
 
     identity: str
     schema: str
@@ -41,21 +41,21 @@ class Database:
     log: tuple[tuple[int, str], ...] = ()
     term: int = 0
     begins: int = 1
-    """Index of the first record of the log that it still gives out."""
+    """Index of the first record of the log that it still sends."""
     zone_changed: float = 0.0
 
     def copy(self) -> "Database":
-        """A dump of it."""
+        """Return a dump of it."""
         return replace(self)
 
     @property
     def position(self) -> tuple[int, int]:
-        """Of its last record: the higher, the newer."""
+        """Return the position of its last record: a higher one is newer."""
         return self.log[-1][0] if self.log else 0, len(self.log)
 
     @property
     def base(self) -> frozenset[str]:
-        """What no log can bring."""
+        """Return the content that no log can replicate."""
         return frozenset(self.records) - {text for _, text in self.log}
 
     @property
@@ -69,7 +69,7 @@ class Database:
             self.log += ((self.term, text),)
 
     def set(self, content: Content, now: float) -> None:
-        """Change what is in it; the zone's row has the time of its last change."""
+        """Change a value; the zone's row has the time of its last change."""
         old = self.content
         zones = [(one.pool, one.name, one.endpoint, one.grpc) for one in (old, content)]
         if zones[0] != zones[1]:
@@ -77,7 +77,7 @@ class Database:
         self.content = content
 
     def _common(self, leader: "Database") -> int:
-        """How many records the two logs have in common."""
+        """Return the number of records that the two logs have in common."""
         pairs = zip(self.log, leader.log, strict=False)
         return next(
             (index for index, (mine, other) in enumerate(pairs) if mine != other),
@@ -85,13 +85,13 @@ class Database:
         )
 
     def fell_out(self, leader: "Database") -> bool:
-        """The leader's log no longer has what this one needs next."""
+        """Tell whether the leader's log no longer has the next record that this database needs."""
         common = self._common(leader)
-        # A record is given out only with the one before it.
+        # A record is sent only while the one before it is kept, too.
         return common < len(leader.log) and max(common, 1) < leader.begins
 
     def follow(self, leader: "Database", now: float) -> bool:
-        """Take the leader's log from where the two part; whether it could."""
+        """Take the leader's log from where the two differ; tell whether it was possible."""
         if self.fell_out(leader):
             return False
         common = self._common(leader)
@@ -104,7 +104,7 @@ class Database:
 
     @property
     def zone_body(self) -> str:
-        """The zone's row as oned writes it."""
+        """Return the zone's row as oned writes it."""
         servers = "".join(
             f"<SERVER><ID>{one.id}</ID><NAME>{escape(one.registered or one.name)}</NAME>"
             f"<ENDPOINT>{escape(one.endpoint)}</ENDPOINT>"
@@ -119,7 +119,7 @@ class Database:
         )
 
     def checksums(self, name: str = "opennebula") -> str:
-        """Of its replicated tables."""
+        """Return the checksums of its replicated tables."""
         users = (self.content.password, sorted(self.content.tokens), self.content.public_key)
         zone = (self.content.name, self.content.endpoint, self.content.grpc, self.pool)
         parts = {"vm_pool": self.records, "zone_pool": zone, "user_pool": users}
@@ -130,7 +130,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A database of somebody else's, or half of an OpenNebula's."""
+    """A database of another program, or a part of an OpenNebula's."""
 
     tables: frozenset[str]
     text: str = ""
@@ -141,7 +141,7 @@ assert TYPICAL <= TABLES
 
 
 def digest(text: str) -> str:
-    """As sha256sum prints it."""
+    """Return the digest as sha256sum prints it."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

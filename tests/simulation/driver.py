@@ -1,8 +1,8 @@
 """Runs of the program on a site, in the order of its graph, without Pulumi's engine.
 
-The graph is the one that the program's own components make. Each resource is created, read,
-updated and deleted by its own provider, and the state is kept as the engine keeps it: a resource
-whose operation was killed as it was before, one whose update failed with its record of that.
+The program's own components make the graph. Each resource is created, read, updated and deleted by
+its own provider. The state is kept as the engine keeps it: a resource whose operation was killed is
+unchanged; one whose update failed has the record of that update.
 """
 
 import json
@@ -37,7 +37,7 @@ Inputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Config:
-    """What the operator asks for."""
+    """The config that the operator sets."""
 
     front_ends: tuple[str, ...]
     more: tuple[tuple[str, Any], ...] = ()
@@ -47,7 +47,7 @@ class Config:
         return cls(tuple(sorted(front_ends)), tuple(sorted(more.items())))
 
     def but(self, **more: Any) -> "Config":
-        """The same with other values."""
+        """Return the config with other values."""
         given = {**dict(self.more), **more}
         names = given.pop("front_ends", self.front_ends)
         return Config.of(*names, **given)
@@ -57,7 +57,7 @@ class Config:
         return bool(dict(self.more).get("force_ha")) or len(self.front_ends) > 1
 
     def raw(self, site: Site) -> dict[str, str]:
-        """As Pulumi hands it over."""
+        """Return the config in the form in which Pulumi passes it."""
         vip = {"one_vip": VIP, "one_vip_cidr": 24, "one_vip_if": "eth0"}
         values: dict[str, Any] = {
             "one_version": "7.2",
@@ -77,13 +77,13 @@ class Config:
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a resource as the input of another one."""
+    """An output of a resource that is an input of another one."""
 
     key: str
     name: str
 
     def apply(self, _function: Any) -> None:
-        """The stack's own outputs are not looked at."""
+        """Ignored: the stack's own outputs are not checked."""
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Kept:
 
 
 def graph(settings: product.Settings) -> dict[str, Node]:
-    """The program's graph for this config, in the order in which it is made."""
+    """Return the program's graph for this config, in the order of creation."""
     nodes: dict[str, Node] = {}
     keys: dict[int, str] = {}
 
@@ -158,7 +158,7 @@ def _graph_of(raw: tuple[tuple[str, str], ...]) -> dict[str, Node]:
 
 @lru_cache(maxsize=64)
 def _timed(loaded: int) -> list[ModuleType]:
-    """The program's modules that ask for the time; ``loaded``: how many modules there are."""
+    """Return the program's modules that ask for the time; ``loaded``: the number of modules."""
     return [
         module
         for name, module in sorted(sys.modules.items())
@@ -167,7 +167,7 @@ def _timed(loaded: int) -> list[ModuleType]:
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A pure function that answers the same question from memory: millions of runs ask it."""
+    """Cache a pure function: millions of runs call it with the same arguments."""
     known: dict[object, Any] = {}
 
     def answer(*args: Any) -> Any:
@@ -221,28 +221,28 @@ def _outputs(value: Any) -> Iterator[Output]:
 
 
 class Failed(Exception):
-    """An ``up`` ended with what the operator sees."""
+    """An ``up`` failed with this message."""
 
 
 @dataclass
 class Operator:
-    """Somebody with a stack: its state, and the site that it is about."""
+    """An operator with a stack: its state, and the site that it manages."""
 
     site: Site
     state: dict[str, Kept] = field(default_factory=dict)
     order: random.Random = field(default_factory=lambda: random.Random(0))
     vault: dict[str, Dump] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    """Those of the last run."""
+    """The messages of the last run."""
     asked_to_refresh: bool = False
-    """A delete failed: what is kept after all is to be looked at."""
+    """A delete failed: the resource that still exists must be refreshed."""
     settles: bool = False
-    """After a killed run the state has what it was at: see commands/pending.py."""
+    """After a killed run the state has the pending operations: see commands/pending.py."""
     _refreshed: set[str] = field(default_factory=set)
 
     @contextmanager
     def _program(self, raw: Mapping[str, str], fault: Fault | None) -> Iterator[None]:
-        """The processes of one run, with everything that they know."""
+        """The processes of one run, with all their memory."""
         self.faults = Faults(fault)
         World.run = Run(self.site, self.faults, self.order, self.vault)
         clock = self.site.clock
@@ -265,7 +265,7 @@ class Operator:
             yield
 
     def up(self, config: Config, fault: Fault | None = None) -> bool:
-        """An ``up``; False where it was killed. Raises Failed with what the operator sees."""
+        """Run ``up``; return False if it was killed. Raise Failed with the message if it fails."""
         raw = config.raw(self.site)
         with self._program(raw, fault):
             try:
@@ -281,7 +281,7 @@ class Operator:
         return True
 
     def preview(self, config: Config) -> list[str]:
-        """What a ``preview`` says that the next ``up`` would do to which resources."""
+        """Return the actions that a ``preview`` reports for the next ``up``, by resource."""
         raw = config.raw(self.site)
         with self._program(raw, None):
             nodes = _graph_of(tuple(sorted(raw.items())))
@@ -297,7 +297,7 @@ class Operator:
         return found
 
     def refresh(self, config: Config) -> list[str]:
-        """A ``refresh``: what it found to differ."""
+        """Run ``refresh``; return the differences that it found."""
         found: list[str] = []
         with self._program(config.raw(self.site), None):
             try:
@@ -310,7 +310,7 @@ class Operator:
         return found
 
     def destroy(self, config: Config) -> None:
-        """A ``destroy``."""
+        """Run ``destroy``."""
         self.site.stops = True
         try:
             with self._program(config.raw(self.site), None):
@@ -328,13 +328,15 @@ class Operator:
             try:
                 self._settle(node)
             except HostError as error:
-                # Whatever does not wait for it is done all the same.
+                # Resources that do not depend on it are changed all the same.
                 failure, failed = failure or error, failed | {node.key}
         if failure is not None:
             raise failure
 
     def _in_order(self, nodes: dict[str, Node]) -> list[Node]:
-        """One in which the engine may do it: what waits for nothing more, by lot."""
+        """Choose a possible order of the engine: one of the resources that wait for nothing, at
+        random.
+        """
         todo, done, found = dict(nodes), set[str](), list[Node]()
         while todo:
             ready = [key for key, node in todo.items() if {*node.needs} <= done]
@@ -433,7 +435,7 @@ class Operator:
 
 
 def _plain(value: Inputs) -> Inputs:
-    """As the engine keeps it: all numbers are floats, and there is no null."""
+    """Convert as the engine does: all numbers are floats, and there is no null."""
     text = json.dumps({key: item for key, item in value.items() if item is not None})
     plain: Inputs = json.loads(text, parse_int=float)
     plain.pop("__provider", None)

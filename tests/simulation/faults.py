@@ -1,4 +1,4 @@
-"""Where a run of ours is cut off, and how."""
+"""When a run of the program is interrupted, and how."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from tests.simulation.product import HostError
 
 
 class Killed(BaseException):
-    """The run ended here, with all that it was at."""
+    """The run ended here, with all its running calls."""
 
 
 class How(StrEnum):
@@ -21,7 +21,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """In the execution of that number; ``step``: after which of its effects it is cut off."""
+    """In the execution of that number; ``step``: the number of effects before the interruption."""
 
     execution: int
     how: How
@@ -30,15 +30,15 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Counts the remote executions of a run, and lets its fault take place."""
+    """Counts the remote executions of a run, and triggers its fault."""
 
     fault: Fault | None = None
     seen: list[tuple[str, int, bool]] = field(default_factory=list)
-    """Of each execution what it was, how many effects it had, and whether it changes anything."""
+    """For each execution its name, its number of effects, and whether it changes anything."""
     dead: bool = False
 
     def begin(self, what: str, *, changes: bool) -> None:
-        """An execution is about to be sent."""
+        """An execution will be sent now."""
         self.live()
         self.seen.append((what, 0, changes))
         if self._is_now(How.BEFORE):
@@ -47,21 +47,21 @@ class Faults:
             raise lost(what)
 
     def step(self) -> None:
-        """One of its effects took place, and there are more."""
+        """One of its effects took place, and more follow."""
         what, steps, changes = self.seen[-1]
         self.seen[-1] = (what, steps + 1, changes)
         if self._is_now(How.INSIDE) and self.fault is not None and steps == self.fault.step:
             self._kill()
 
     def end(self) -> None:
-        """It has done all that it does."""
+        """All its effects took place."""
         if self._is_now(How.AFTER, How.INSIDE):
             self._kill()
         if self._is_now(How.LOST):
             raise lost(self.seen[-1][0])
 
     def live(self) -> None:
-        """Nothing is done by a run that ended."""
+        """Check that the run has not ended: an ended run does nothing."""
         if self.dead:
             raise Killed
 
@@ -75,7 +75,7 @@ class Faults:
 
 
 def lost(what: str) -> HostError:
-    """As a connection that broke off is told."""
+    """Return the error that a broken connection raises."""
     return HostError(
         what.partition(" ")[0],
         what,
@@ -86,7 +86,7 @@ def lost(what: str) -> HostError:
 
 
 def every(seen: Sequence[tuple[str, int, bool]]) -> list[Fault]:
-    """Each fault that a run with these executions can have."""
+    """Return each fault that a run with these executions can have."""
     found = []
     for number, (_, steps, changes) in enumerate(seen):
         hows = (How.BEFORE, How.AFTER, How.LOST, How.UNREACHED)

@@ -1,4 +1,4 @@
-"""One simulated host: what of it our scripts read and change."""
+"""One simulated host: the parts of it that our scripts read and change."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -48,12 +48,12 @@ PACKAGED = {
     FEATURES["form"]: {service_files.FORM: ":host: 127.0.0.1\n"},
     FEATURES["gui"]: {service_files.FIREEDGE: "host: 0.0.0.0\n", service_files.SUNSTONE: "a: b\n"},
 }
-"""Configuration files by the package that brings them."""
+"""Configuration files, by the package that installs them."""
 DATABASE_SERVICE = "mariadb"
 SCHEMAS = {"7.2.0-1": "7.2.0", "7.2.1-1": "7.2.0", "7.4.0-1": "7.4.0"}
 """Version of the database that a package needs."""
 PUBLISHED = {"7.2": "7.2.0-1", "7.2.0": "7.2.0-1", "7.2.1": "7.2.1-1", "7.4": "7.4.0-1"}
-"""What the repository of a version has."""
+"""The packages in the repository of a version."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Dump:
 
 @dataclass
 class SimHost:
-    """Its name on the network, and all that it holds."""
+    """Its name on the network, and all its content."""
 
     name: str
     address: str
@@ -93,49 +93,49 @@ class SimHost:
     names: dict[str, str] = field(default_factory=dict)
     """Our part of /etc/hosts."""
     databases: dict[str, Database | Foreign | None] = field(default_factory=dict)
-    """Those in its MariaDB; None: without a table."""
+    """The accounts in its MariaDB; None: the table does not exist."""
     accounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Grants of the stack's account, by the host that it lets in from."""
+    """Grants of the stack's account, by the host that may log in with it."""
     sqlite: Database | None = None
     elsewhere: Database | None = None
-    """A database on another host that DB points to."""
+    """A database on another host that DB names."""
     units: dict[str, Unit] = field(default_factory=dict)
     vips: dict[str, str] = field(default_factory=dict)
-    """Address to interface."""
+    """The interface of each address."""
     strange_process: str = ""
     claimed: str = ""
     dumps: dict[str, Dump | None] = field(default_factory=dict)
-    """Kept files by path; settings have no database."""
+    """Kept files by path; kept settings have no database."""
     trust: bool = False
     incoming: dict[str, str] | None = None
-    """Files that arrived from a leader."""
+    """Files received from a leader."""
     sent: Dump | None = None
-    """A dump that arrived from the operator's machine."""
+    """A dump received from the operator's machine."""
     scratch: Database | None = None
     has_scratch: bool = False
     staged: tuple[str, str, str] | None = None
-    """Package that waits, its schema, and the package that was there."""
+    """The package that waits, its schema, and the former package."""
     upgrading: str = ""
     migrating: str = ""
     state: State = State.SOLO
     started_with: str = ""
-    """The oned.conf that its oned runs with."""
+    """The oned.conf with which its oned runs."""
     stuck: set[str] = field(default_factory=set)
-    """Servers that this leader cannot give the log to any more, until it is told to look anew."""
+    """Servers to which this leader cannot send the log any more, until it checks them again."""
 
     @property
     def running(self) -> bool:
-        """Its oned does."""
+        """Tell whether its oned runs."""
         return self.up and self.unit("opennebula").active
 
     @property
     def is_server(self) -> bool:
-        """Its oned runs as a zone server."""
+        """Tell whether its oned runs as a zone server."""
         return self.running and server_id(self.started_with) != STANDALONE_ID
 
     @property
     def running_id(self) -> int:
-        """The SERVER_ID that its oned was started with."""
+        """The SERVER_ID with which its oned was started."""
         return server_id(self.started_with)
 
     @property
@@ -155,7 +155,7 @@ class SimHost:
 
     @property
     def database(self) -> Database | None:
-        """The database that its oned.conf names, if there is one."""
+        """The database that its oned.conf names, if it exists."""
         return self.database_of(self.started_with if self.running else self.conf)
 
     def database_of(self, text: str) -> Database | None:
@@ -168,13 +168,13 @@ class SimHost:
         return found if isinstance(found, Database) else None
 
     def all_databases(self) -> Iterator[Database]:
-        """Every OpenNebula's that is on it, or that it alone points to."""
+        """Return every OpenNebula database on it, or used by it alone."""
         for one in (*self.databases.values(), self.sqlite, self.elsewhere):
             if isinstance(one, Database):
                 yield one
 
     def put(self, path: str, text: str, now: float, *, mode: int = 0, owner: str = "") -> None:
-        """Write a whole file, with the owner and the mode that it had."""
+        """Write a whole file; keep its owner and mode."""
         there = self.files.get(path)
         if there is None or there.text != text:
             former = there or File("")
@@ -190,7 +190,7 @@ class SimHost:
         self.files.pop(BEFORE, None)
 
     def keys(self) -> dict[str, str]:
-        """oneadmin's secrets by path."""
+        """The paths and contents of oneadmin's secrets."""
         return {
             path: file.text
             for path, file in self.files.items()
@@ -201,7 +201,7 @@ class SimHost:
         self.units.setdefault(name, Unit()).enabled = "enabled"
 
     def install(self, name: str, version: str, now: float) -> None:
-        """Have a package, with what its own scripts do."""
+        """Install a package, and do what its own scripts do."""
         fresh = name not in self.packages
         self.packages[name] = version
         for path, text in PACKAGED.get(name, {}).items():
@@ -228,7 +228,7 @@ class SimHost:
         return SCHEMAS[self.packages["opennebula"]]
 
     def fingerprint(self) -> object:
-        """All that must not change where a run is refused."""
+        """Return everything that must not change if a run is refused."""
         return (
             sorted(self.packages.items()),
             sorted((path, f.text, f.mode, f.owner) for path, f in self.files.items()),
@@ -243,7 +243,7 @@ class SimHost:
         )
 
     def first_database(self, identity: str) -> Database:
-        """What oned makes where its database is empty."""
+        """Make the database that oned makes if it has no database."""
         line = self.files[ONE_AUTH].text if ONE_AUTH in self.files else "oneadmin:none"
         content = Content(password=line.partition(":")[2].strip())
         return Database(identity, self.schema_needed, content)
@@ -251,24 +251,24 @@ class SimHost:
 
 @lru_cache(maxsize=4096)
 def server_id(text: str) -> int:
-    """SERVER_ID in an oned.conf."""
+    """Return SERVER_ID in an oned.conf."""
     found = conf.read(text, "FEDERATION") if text else None
     return int(found.get("SERVER_ID", STANDALONE_ID)) if isinstance(found, dict) else STANDALONE_ID
 
 
 @lru_cache(maxsize=4096)
 def section_of(text: str) -> DatabaseSection:
-    """DB in an oned.conf."""
+    """Return DB in an oned.conf."""
     return DatabaseSection.of(text)
 
 
 @lru_cache(maxsize=4096)
 def hook_of(text: str, role: str) -> tuple[str, ...]:
-    """The arguments of a Raft hook after its role; empty: there is no such hook."""
+    """Return the arguments of a Raft hook after its role; empty: the hook does not exist."""
     found = conf.read(text, f"RAFT_{role.upper()}_HOOK") if text else None
     return tuple(found.get("ARGUMENTS", "").split()) if isinstance(found, dict) else ()
 
 
 def number(name: str) -> str:
-    """A digest as long as a machine's ID."""
+    """Return a digest as long as a machine ID."""
     return digest(name)[:32]

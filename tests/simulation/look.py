@@ -1,4 +1,4 @@
-"""What a simulated host shows of itself: the answers of observe.sh and preflight.sh."""
+"""The state that a simulated host reports: the answers of observe.sh and preflight.sh."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ _LINK = "52:54:00:00:00:"
 
 
 def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
-    """As tell_units tells them; the time is that since the host's boot."""
+    """Return units as tell_units prints them; the time is that since the host's boot."""
     blocks = []
     for name in names:
         unit = host.unit(name.removesuffix(".service"))
@@ -30,7 +30,7 @@ def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
 
 
 def files(host: SimHost, paths: Iterable[str]) -> str:
-    """As give_files tells them."""
+    """Return files as give_files prints them."""
     return "\n".join(
         f"{file.mode:o} {file.owner} {path} {base64.b64encode(file.text.encode()).decode()}"
         for path in paths
@@ -39,7 +39,7 @@ def files(host: SimHost, paths: Iterable[str]) -> str:
 
 
 def with_body(content: Content, body: str) -> Content:
-    """The content with that row of the zone."""
+    """Return the content with that row of the zone."""
     zone = ET.fromstring(body)  # noqa: S314 - written by the simulation
     known = {one.registered: one.name for one in content.pool if one.registered}
     pool = tuple(
@@ -58,7 +58,7 @@ def with_body(content: Content, body: str) -> Content:
 
 
 def ground(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
-    """What preflight.sh tells beside the facts."""
+    """Return what preflight.sh prints in addition to the facts."""
     reached = []
     for line in v["targets"].splitlines():
         address, port = line.split()
@@ -95,7 +95,7 @@ def _mac(host: SimHost) -> str:
 
 
 def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
-    """What observe.sh tells."""
+    """Return what observe.sh prints."""
     oned = host.unit("opennebula")
     changed = [host.files[path].changed for path in (CONF, MONITORD) if path in host.files]
     secrets = {p: f for p, f in sorted(host.files.items()) if _SECRETS.fullmatch(p)}

@@ -1,4 +1,4 @@
-"""All that the simulator takes from the program, so that a move of a module is one line here."""
+"""Everything that the simulator imports from the program, so that a moved module is one line."""
 
 import importlib
 import pkgutil
@@ -108,7 +108,7 @@ run_state = providers.run_state
 
 
 def _load(package: ModuleType) -> None:
-    """Have all its modules loaded: each of them is to live by the simulated clock."""
+    """Import all its modules: each of them must use the simulated clock."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(found.name)
 

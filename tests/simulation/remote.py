@@ -1,4 +1,4 @@
-"""What takes the place of SSH and of OpenNebula's API: connections and calls that reach a site."""
+"""Replacements of SSH and of OpenNebula's API: connections and calls that reach a site."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -33,24 +33,24 @@ SCRIPT, CALL = 1.0, 0.01
 
 @dataclass
 class Run:
-    """One run of the program at work on a site."""
+    """One run of the program on a site."""
 
     site: Site
     faults: Faults = field(default_factory=Faults)
     order: random.Random = field(default_factory=lambda: random.Random(0))
-    """In which order things happen that are started at once."""
+    """The order of things that are started at the same time."""
     vault: dict[str, Dump] = field(default_factory=dict)
-    """Dumps on the operator's machine, by the name of the file."""
+    """Dumps on the operator's machine, by file name."""
 
 
 class World:
-    """The run that is at work: what is patched into the program looks here."""
+    """The present run: the functions that are patched into the program use it."""
 
     run: Run
 
 
 class SimPool:
-    """In the place of hosts.pool.Pool."""
+    """Replaces hosts.pool.Pool."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class SimPool:
 
 
 class SimConnection:
-    """In the place of hosts.connection.Connection."""
+    """Replaces hosts.connection.Connection."""
 
     def __init__(self, host: Host, run: Run) -> None:
         self.host, self.user, self.port = host, "root", host.ssh.port or 22
@@ -144,11 +144,11 @@ class SimStream:
     host: SimHost
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing has to be closed."""
 
 
 class SimApi:
-    """In the place of opennebula.api.Api: the same calls, on a simulated oned."""
+    """Replaces opennebula.api.Api: the same calls, on a simulated oned."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class SimApi:
         return stream.run, stream.host
 
     def _leader(self) -> tuple[Run, str]:
-        """Whoever takes the write that this one is asked for."""
+        """Return the server that takes a write that this server is asked for."""
         run, host = self._oned()
         if not host.is_server:
             return run, host.name
@@ -192,7 +192,7 @@ class SimApi:
         self._have(what, write)
 
     def _have(self, what: str, done: Callable[[Run, str], bool]) -> None:
-        """Have the leader do that. Raises ApiError where it is not known to be done."""
+        """Let the leader do that. Raises ApiError if the result is not known."""
         self._before_write()
         run, leader = self._leader()
         try:
@@ -281,7 +281,7 @@ class SimApi:
 
 
 class SerialExecutor:
-    """In the place of ThreadPoolExecutor: one after the other, in an order by lot."""
+    """Replaces ThreadPoolExecutor: runs one call after the other, in random order."""
 
     def __init__(self, max_workers: int) -> None:
         self._tasks: list[tuple[Future[Any], Callable[[], Any]]] = []

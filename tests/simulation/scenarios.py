@@ -1,4 +1,4 @@
-"""Changes of a stack, each with the sites that it begins on."""
+"""Changes of a stack, each with the sites on which it starts."""
 
 import contextlib
 import random
@@ -24,17 +24,19 @@ ALONE, ONE = Config.of("n1"), Config.of("n1", force_ha=True)
 
 @dataclass(frozen=True)
 class Scenario:
-    """From what is there to the config, with a refresh before where the operator needs one."""
+    """A change from the present site to the config, with a refresh before it if the operator needs
+    one.
+    """
 
     before: Callable[[], Operator]
     config: Config
     needs_refresh: bool = False
     stops: bool = False
-    """The zone stops meanwhile: its database changes its version."""
+    """The zone stops during the change: its database gets another version."""
 
 
 def settled(*configs: Config) -> Operator:
-    """A stack that has had these configs, one after the other; users write after each."""
+    """Make a stack that has had these configs, one after the other; users write after each."""
     operator = Operator(blank(*NAMES))
     for config in configs:
         operator.site.stops = "upgrade_database" in dict(config.more)
@@ -49,7 +51,7 @@ def new() -> Operator:
 
 
 def one_with_content(*, running: bool) -> Operator:
-    """An OpenNebula by itself that no stack has had yet, on the second host."""
+    """Make an OpenNebula outside any stack, on the second host."""
     operator = Operator(blank(*NAMES))
     operator.up(Config.of("n2"))
     operator.site.use()
@@ -60,12 +62,12 @@ def one_with_content(*, running: bool) -> Operator:
 
 
 def adopted() -> Operator:
-    """A zone whose state is lost."""
+    """Make a zone whose state is lost."""
     return Operator(settled(THREE).site)
 
 
 def registered(operator: Operator) -> Operator:
-    """Somebody else registered the servers: by address, by a name of their domain, in capitals."""
+    """Another program registered the servers: by address, by domain name, in capitals."""
     changed: dict[str, Pool] = {}
     for host in operator.site.hosts.values():
         there = host.database
@@ -112,7 +114,7 @@ def one_is_gone() -> Operator:
 
 
 def with_dump() -> Operator:
-    """All front-ends are lost; a dump of theirs is on the operator's machine."""
+    """Lose all front-ends; a dump of theirs is on the operator's machine."""
     site = settled(THREE).site
     operator = Operator(blank(*NAMES))
     kept = site.hosts["n1"]
@@ -124,7 +126,7 @@ def with_dump() -> Operator:
 
 
 def dump_path() -> str:
-    """A dump's files, as far as this machine looks at them."""
+    """Return a dump's files, as far as this machine reads them."""
     folder = Path(__file__).parents[2] / ".pytest_cache" / "simulation"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("kept.sql.zst", "kept.keys.tar.zst"):
@@ -178,18 +180,18 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def nothing(_operator: Operator, _config: Config) -> None:
-    """Happens between the two runs."""
+    """Do nothing between the two runs."""
 
 
 def refresh(operator: Operator, config: Config) -> None:
-    """Somebody looks what is there."""
+    """The operator runs a refresh."""
     if operator.state:
         with contextlib.suppress(Failed):
             operator.refresh(config)
 
 
 def power_cut(operator: Operator, _config: Config) -> None:
-    """All hosts go off, and come back."""
+    """All hosts lose power, and boot again."""
     up = [name for name, host in operator.site.hosts.items() if host.up]
     operator.site.power_cut()
     operator.site.boot(*up)
@@ -205,7 +207,7 @@ THEN = {"nothing": nothing, "a refresh": refresh, "a power cut": power_cut, "a w
 
 @cache
 def beginning(name: str) -> Operator:
-    """Where that scenario begins; copy it."""
+    """Return the start of that scenario; copy it before a change."""
     scenario = SCENARIOS[name]
     operator = scenario.before()
     if scenario.needs_refresh:
@@ -215,7 +217,7 @@ def beginning(name: str) -> Operator:
 
 @cache
 def undisturbed(name: str) -> tuple[list[tuple[str, int, bool]], object]:
-    """The executions of that scenario, and its end."""
+    """Return the executions of that scenario, and its end."""
     operator = begin(name, 0)
     operator.up(SCENARIOS[name].config)
     seen = operator.faults.seen
@@ -224,12 +226,12 @@ def undisturbed(name: str) -> tuple[list[tuple[str, int, bool]], object]:
 
 
 def faults(name: str) -> list[Fault]:
-    """Each fault that it can have."""
+    """Return each fault that it can have."""
     return every(undisturbed(name)[0])
 
 
 def fault_at(name: str, what: str, how: How, step: int = 0) -> Fault:
-    """The fault in the first execution that is called so."""
+    """Return the fault in the first execution of that name."""
     executions = [said for said, _, _ in undisturbed(name)[0]]
     return Fault(executions.index(what), how, step)
 
@@ -244,7 +246,7 @@ def begin(name: str, seed: int) -> Operator:
 def interrupt(
     name: str, fault: Fault, then: Callable[[Operator, Config], object] = nothing
 ) -> None:
-    """Run it with that fault, and once more: the end is that of an undisturbed run."""
+    """Run it with that fault, and again without: the end is that of an undisturbed run."""
     scenario = SCENARIOS[name]
     operator = begin(name, 0)
     try:
@@ -260,7 +262,7 @@ def interrupt(
 
 
 def check(operator: Operator, config: Config) -> None:
-    """The zone is whole, and neither a refresh nor a further run finds anything to do."""
+    """Check that the zone is healthy, and that neither a refresh nor another run finds a change."""
     site = operator.site
     site.assert_whole(config.front_ends, highly_available=config.highly_available)
     site.assert_names(config.front_ends)
@@ -275,7 +277,7 @@ def check(operator: Operator, config: Config) -> None:
 
 
 def end(site: Site, config: Config) -> object:
-    """What is the same however often a run was interrupted."""
+    """Return what is equal however often a run was interrupted."""
     return [_end_of(site.hosts[name]) for name in config.front_ends] + [
         sorted((one.name, one.endpoint) for one in site.database(config.front_ends[0]).pool),
         site.database(config.front_ends[0]).content.endpoint,

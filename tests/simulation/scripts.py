@@ -1,7 +1,7 @@
-"""What each of our scripts does to a simulated host, effect by effect, in the order of the script.
+"""The effects of each of our scripts on a simulated host, in the order of the script.
 
-A function below has the name of its script. It yields between two effects: there it may be cut
-off. What the lab tests show of the real script is the referee.
+A function below has the name of its script. It yields between two effects: it may be interrupted
+there. The lab tests show whether this agrees with the real script.
 """
 
 import base64
@@ -36,7 +36,7 @@ _GUI = FEATURES["gui"]
 
 
 class Refused(Exception):
-    """As ``refuse`` of a script: expected, seen, remedy."""
+    """Like ``refuse`` of a script: expected, seen, remedy."""
 
     def __init__(self, expected: str, seen: str, remedy: str = "run again") -> None:
         self.expected, self.seen, self.remedy = expected, seen, remedy
@@ -55,7 +55,7 @@ class Simulated:
     def run(
         self, site: Site, host: SimHost, variables: Values, secrets: Values
     ) -> Generator[None, None, Values]:
-        """All effects. Raises Broken where it is not given what it takes."""
+        """Return all effects. Raises Broken if a required variable is missing."""
         for given, declared in ((variables, self.variables), (secrets, self.secrets)):
             names = {re.sub(r"^text_\d+$", "text_N", name) for name in given}
             odd = (declared ^ names) - {"text_N"}
@@ -72,7 +72,7 @@ SCRIPTS: dict[str, Simulated] = {}
 def script(
     variables: str = "", secrets: str = "", name: str = ""
 ) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    """Declare a simulated script with all variables that it takes."""
+    """Declare a simulated script with all its variables."""
 
     def declare(function: Callable[..., object]) -> Callable[..., object]:
         named = name or function.__name__
@@ -87,7 +87,7 @@ def script(
     return declare
 
 
-# What they do alike: the shared shell
+# Common functions: the shared shell
 
 
 def stop_oned(site: Site, host: SimHost) -> Effects:
@@ -126,7 +126,7 @@ def keep_dump(site: Site, host: SimHost, name: str, reason: str, keep: str) -> s
         raise Refused("a database to dump", f"Unknown database '{name}'")
     database = host.databases[name]
     path = f"/var/backups/opennebula/{site.clock.now:.0f}-{reason}.sql.zst"
-    # One without a table is dumped, too.
+    # A database without a table is dumped, too.
     host.dumps[path] = None
     if isinstance(database, Database):
         host.dumps[path] = Dump(database.copy(), host.keys())
@@ -421,7 +421,7 @@ def hosts_names(site: Site, host: SimHost, v: Values) -> None:
 
 @script()
 def hide_tokens(site: Site, host: SimHost, v: Values) -> None:
-    """In logs that are not simulated."""
+    """In logs, which are not simulated."""
 
 
 @script(
@@ -713,7 +713,7 @@ def upgrade_database(site: Site, host: SimHost, v: Values) -> Effects:
         for path, text in kept.keys.items():
             host.put(path, text, site.clock.now)
         host.scratch = kept.database.copy()
-        # What was written since is lost, as the operator has agreed to.
+        # Later writes are lost, as the operator has agreed.
         site.acknowledged[kept.database.identity] = set(kept.database.records)
         yield from put_in_place(host, v["db_name"], may_replace=True)
         yield

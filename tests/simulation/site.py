@@ -1,17 +1,17 @@
 """All hosts together: what runs there by itself, and the promises that hold after every effect.
 
-Servers vote by the list of servers in their **own** database, a leader replicates at a write only,
-a hook moves addresses and services when the leader changes, a boot starts what is enabled. The
-promises:
+Servers vote by the list of servers in their **own** database, a leader replicates only with a
+write, a hook moves addresses and services when the leader changes, and a boot starts what is
+enabled. The promises:
 
-- no two databases of one OpenNebula but of different content run, and none runs outside the zone
-  beside the zone;
-- one server at most takes writes, it has every write that was acknowledged, and a majority of
-  the newest list of servers stands behind it;
+- no two databases of one OpenNebula with different content run, and none runs outside the zone at
+  the same time as the zone;
+- one server at most accepts writes; it has every acknowledged write, and a majority of the newest
+  list of servers supports it;
 - no action of ours takes a zone of three or more below quorum;
-- no server runs that the leader does not list, or under another number;
-- no server refuses what another one logs in with;
-- what was there before us, and is not the zone's, stays as it is.
+- no server runs that the leader does not list, or with another ID;
+- no server refuses the password with which another server logs in;
+- data from before our run that do not belong to the zone stay unchanged.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,7 @@ Change = Callable[[Content], Content]
 
 
 class Broken(AssertionError):
-    """A promise does not hold."""
+    """A promise is broken."""
 
 
 def require(holds: object, what: str) -> None:
@@ -52,25 +52,26 @@ class Site:
     hosts: dict[str, SimHost]
     clock: Clock = field(default_factory=Clock)
     busy: bool = False
-    """Somebody writes after every effect."""
+    """A user writes after every effect."""
     has_name_service: bool = False
-    """Every name leads to its host, and the stack leaves /etc/hosts as it is."""
+    """Every name resolves to its host, and the stack does not change /etc/hosts."""
     stops: bool = False
-    """The zone is taken down, or its database changes its version: it need not work meanwhile."""
+    """The zone is taken down, or its database gets another version: it may be down."""
     acknowledged: dict[str, set[str]] = field(default_factory=dict)
     """Writes by the identity of the database."""
     newest: dict[str, Pool] = field(default_factory=dict)
-    """The list of servers as it was changed last."""
+    """The list of servers after its last change."""
     led: list[str] = field(default_factory=list)
-    """Who was elected, the last one last."""
+    """The elected servers, in order."""
     foreign: dict[tuple[str, str], Foreign] = field(default_factory=dict)
-    """Databases by host and name that are nobody's of ours."""
+    """Databases by host and name that do not belong to the stack."""
     first: dict[str, set[str]] = field(default_factory=dict)
-    """The records of each OpenNebula that was there before."""
+    """The records of each OpenNebula that existed before."""
     effects: int = 0
     roles: dict[str, str] = field(default_factory=dict)
     contents: dict[str, set[str]] = field(default_factory=dict)
-    """What each server's tables have had, in lines, since several were asked at once."""
+    """The successive contents of each server's tables, since several were asked at the same time.
+    """
     _worked: set[str] = field(default_factory=set)
     _serial: Iterator[int] = field(default_factory=count)
 
@@ -79,7 +80,7 @@ class Site:
         self.remember()
 
     def remember(self) -> None:
-        """From here on what is there is there before us."""
+        """Note everything that exists now as existing before our run."""
         for host in self.hosts.values():
             for one in host.all_databases():
                 self.acknowledged.setdefault(one.identity, set()).update(one.records)
@@ -96,17 +97,17 @@ class Site:
         return self.effects, len(self.led)
 
     def name_of(self, text: str) -> str:
-        """A new one."""
+        """Return a new name."""
         return f"{text} {next(self._serial)}"
 
     def at(self, place: str, by: SimHost | None = None) -> SimHost | None:
-        """The host with that name or address; a name as the host ``by`` knows it."""
+        """Return the host with that name or address; a name is resolved as on the host ``by``."""
         if by is not None:
             place = self.address_of(place, by) or place
         return next((h for h in self.hosts.values() if h.address == place), None)
 
     def address_of(self, name: str, by: SimHost) -> str:
-        """Where that name leads to, as a host sees it; empty: nowhere."""
+        """Return the address to which a name resolves on a host; empty: it does not resolve."""
         if name.endswith(DOMAIN):
             # That is the operator's own name service.
             return self.hosts[name.removesuffix(DOMAIN)].address
@@ -115,10 +116,10 @@ class Site:
         is_known = name == by.name or (self.has_name_service and name in self.hosts)
         return self.hosts[name].address if is_known else ""
 
-    # Effects of ours, and what happens without us
+    # Effects of our scripts, and events from outside
 
     def effect(self) -> None:
-        """One effect of ours took place: the promises hold."""
+        """One effect of ours took place: check the promises."""
         self.effects += 1
         self.settle()
         works = self._working()
@@ -130,20 +131,20 @@ class Site:
             self.use()
 
     def happened(self) -> None:
-        """Something took place without us."""
+        """An event from outside took place."""
         self.effects += 1
         self.settle()
         self._worked = self._working()
 
     def use(self) -> None:
-        """Somebody writes to whoever leads or is alone, whether that is acknowledged or not."""
+        """A user writes to the leader or to a standalone server, acknowledged or not."""
         for name in [*self._leaders(), *self._alone()]:
             self.write(name, self.name_of("write"))
         self._note_contents()
         self.settle()
 
     def begin_together(self) -> None:
-        """Several hosts are asked at once; here that is one after the other."""
+        """Several hosts are asked at the same time; here this is one after the other."""
         self.contents.clear()
         self._note_contents()
 
@@ -154,7 +155,7 @@ class Site:
                     self.contents.setdefault(name, set()).update(found.checksums().splitlines())
 
     def power_cut(self) -> None:
-        """Every host is off."""
+        """All hosts lose power."""
         for name in self.hosts:
             self._off(name)
         self.happened()
@@ -171,7 +172,7 @@ class Site:
         self.roles.pop(name, None)
 
     def boot(self, *names: str) -> None:
-        """The hosts come up, and with them whatever is enabled."""
+        """Boot the hosts, and start all that is enabled."""
         for name in names:
             host = self.hosts[name]
             if host.up:
@@ -185,16 +186,16 @@ class Site:
         self.happened()
 
     def stop_oned(self, name: str) -> None:
-        """Somebody stops it by hand."""
+        """An administrator stops it by hand."""
         self.stop(self.hosts[name])
         self.happened()
 
     def purge_log(self, keep: int = 1) -> None:
-        """Whoever leads gives out no more than its last records."""
+        """The leader sends only its last records from now on."""
         for name in self._leaders():
             own = self.database(name)
             own.begins = max(1, len(own.log) - keep + 1)
-            # It knows where each of its servers is, also while that is down.
+            # It knows the position of each of its servers, even while that server is down.
             self.hosts[name].stuck |= {
                 entry.name
                 for entry in own.pool
@@ -203,7 +204,7 @@ class Site:
         self.happened()
 
     def blank(self, name: str) -> None:
-        """Another machine takes its place: nothing is on it."""
+        """Replace it by a blank host."""
         former = self.hosts[name]
         self._off(name)
         self.hosts[name] = SimHost(name, former.address, booted=self.clock.now)
@@ -212,7 +213,7 @@ class Site:
     # oned
 
     def can_start(self, host: SimHost) -> str:
-        """Why its oned would not start; empty: it would."""
+        """Return why its oned would not start; empty: it would start."""
         found = host.database_of(host.conf)
         if "opennebula" not in host.packages:
             return "no such unit"
@@ -225,7 +226,7 @@ class Site:
         return ""
 
     def start(self, host: SimHost) -> None:
-        """Start its oned with what is there."""
+        """Start its oned with its present files."""
         host.started_with = host.conf
         unit = host.units.setdefault("opennebula", Unit())
         unit.active, unit.since = True, self.clock.now
@@ -241,15 +242,15 @@ class Site:
         return str(host.conf.split("DB_NAME", 1)[1].split('"', 2)[1])
 
     def stop(self, host: SimHost) -> None:
-        """Stop its oned; with the unit goes what its leader's hook brought."""
+        """Stop its oned; the services that the leader's hook started stop with the unit."""
         if host.is_server:
             self.run_hook(host, "follower")
         host.unit("opennebula").active = False
 
-    # What runs by itself
+    # Events without an action
 
     def settle(self) -> None:
-        """Who hears no leader stands for election, until nobody is left who can win."""
+        """Servers without a leader become candidates, until no further server can win."""
         for _ in range(20):
             self._beat()
             silent = [name for name in self._servers() if not self._heard(name)]
@@ -274,7 +275,7 @@ class Site:
             self.run_hook(host, "leader" if role == "leader" else "follower")
 
     def run_hook(self, host: SimHost, role: str) -> None:
-        """The address and what runs beside the leader come, or go."""
+        """Add or remove the address, and start or stop the services on the leader."""
         arguments = hook_of(host.started_with, role)
         if not arguments:
             return
@@ -291,7 +292,7 @@ class Site:
                 host.units[name].since = self.clock.now
 
     def _patience(self, name: str) -> tuple[int, str]:
-        """Who led last stands last: a leader that restarts waits longest, and each has its turn."""
+        """The last leader is the last candidate: a leader that restarts waits longest."""
         return max((turn for turn, one in enumerate(self.led) if one == name), default=-1), name
 
     def _servers(self) -> list[str]:
@@ -316,7 +317,7 @@ class Site:
                     theirs.term, self.hosts[other].state = own.term, State.FOLLOWER
 
     def heard(self, name: str) -> str:
-        """The leader that this server follows, or is; empty: it knows none."""
+        """Return the leader that this server follows, or is; empty: it knows none."""
         if self.hosts[name].state is State.LEADER:
             return name
         for leader in self._leaders():
@@ -329,7 +330,9 @@ class Site:
         return bool(self.heard(name))
 
     def _listed(self, name: str) -> list[str]:
-        """The other servers that run, and that this one's own database lists and host finds."""
+        """Return the other running servers that this server's database lists and its host can
+        resolve.
+        """
         listed, own = {entry.name for entry in self.database(name).pool}, self.hosts[name]
         return [
             other
@@ -338,7 +341,7 @@ class Site:
         ]
 
     def _stand(self, name: str) -> bool:
-        """A candidacy: membership is weighed by the candidate's own list, and by nobody else's."""
+        """A candidacy: only the candidate's own list decides who belongs to the majority."""
         own, host = self.database(name), self.hosts[name]
         asked = self._listed(name)
         own.term = 1 + max(self.database(other).term for other in [name, *asked])
@@ -355,20 +358,20 @@ class Site:
         return won
 
     def leader(self) -> str | None:
-        """The one that a look at every server shows to lead."""
+        """Return the leader that the status of every server shows."""
         return ZoneView((), self.statuses(self.hosts)).leader()
 
     def statuses(self, names: Iterable[str]) -> dict[str, RaftStatus]:
         return {name: self.status(name) for name in names if self.hosts[name].running}
 
     def status(self, name: str) -> RaftStatus:
-        """What its oned says of itself."""
+        """Return the status that its oned reports."""
         one, own = self.hosts[name], self.database(name)
         length = len(own.log)
         return RaftStatus(one.running_id, one.state, own.term, length, length)
 
     def _working(self) -> set[str]:
-        """Zones that take writes, by identity."""
+        """Return zones that accept writes, by identity."""
         return {
             self.database(name).identity for name in self._leaders() if self._takes_writes(name)
         }
@@ -384,7 +387,7 @@ class Site:
         return len({entry.name for entry in pool} & listed) >= len(pool) // 2
 
     def write(self, name: str, text: str, change: Change | None = None) -> bool:
-        """A write through that server; whether it was acknowledged."""
+        """Write through that server; tell whether the write was acknowledged."""
         one, own = self.hosts[name], self.database(name)
         before = own.pool
         own.append(text, logged=one.is_server)
@@ -394,7 +397,7 @@ class Site:
             for other in self._listed(name):
                 if other not in one.stuck and not self.database(other).follow(own, self.clock.now):
                     one.stuck.add(other)
-        # A newcomer is not waited for, nor one that goes.
+        # It does not wait for a server that joins or leaves.
         well = not one.is_server or self._acknowledges(name, min((before, own.pool), key=len))
         if own.pool != before:
             self.newest[own.identity] = own.pool
@@ -459,7 +462,7 @@ class Site:
             self._check_logins(leader)
 
     def _check_logins(self, leader: str) -> None:
-        """The leader and each of its followers let each other in."""
+        """The leader and each of its followers accept each other's logins."""
         for name in self._listed(leader):
             for one, other in ((leader, name), (name, leader)):
                 file = self.hosts[one].files.get(ONE_AUTH)
@@ -468,14 +471,14 @@ class Site:
                 require(is_let_in, f"{other} refuses what {one} logs in with")
 
     def assert_names(self, front_ends: Iterable[str]) -> None:
-        """Our part of each one's hosts file has these front-ends, and nobody else."""
+        """Check that our part of each hosts file has these front-ends, and no others."""
         wanted = {} if self.has_name_service else {n: self.hosts[n].address for n in front_ends}
         for name in front_ends:
             known = self.hosts[name].names
             require(known == wanted, f"the hosts file of {name} has {known}")
 
     def assert_whole(self, front_ends: Iterable[str], *, highly_available: bool = True) -> None:
-        """The zone of exactly these front-ends works, and holds all that was acknowledged."""
+        """Check that the zone of exactly these front-ends works and has all acknowledged writes."""
         names = sorted(front_ends)
         running = sorted(name for name, one in self.hosts.items() if one.running)
         require(running == names, f"{running} run, not {names}")

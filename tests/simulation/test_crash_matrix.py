@@ -1,6 +1,6 @@
-"""Every change of a stack, cut off at its remote executions, in every way.
+"""Every change of a stack, interrupted at its remote executions in every way.
 
-``make campaign`` runs all cells; here it is every so many of them.
+``make campaign`` runs all cells; this file runs a sample of them.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from tests.simulation.scenarios import (
 )
 
 CELLS = 8
-"""Of each change, where it is not the campaign."""
+"""The number of cells of each change, outside the campaign."""
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_interrupted_anywhere_the_next_run_ends_the_same(name: str) -> None:
+def test_an_interrupted_run_ends_like_an_undisturbed_one(name: str) -> None:
     cells = faults(name)
     if CAMPAIGN:
         for then in THEN.values():
@@ -43,27 +43,27 @@ def test_interrupted_anywhere_the_next_run_ends_the_same(name: str) -> None:
 
 
 KNOWN = [
-    # The config lists three by then, the state knows of one outside any zone.
+    # The config already lists three; the state has one outside any zone.
     ("convert to three", ("n1 stop", How.BEFORE), "a refresh"),
     # What has left still has a name on the others, and no restart may wait for what is stopped.
     ("shrink", ("n4 stop", How.AFTER), "a refresh"),
     ("shrink to one", ("n2 stop", How.AFTER), "a refresh"),
     ("shrink what others registered", ("n4 stop", How.AFTER), "a refresh"),
-    # A leader and one follower run on, and nobody may start the other one.
+    # A leader and one follower are running; the other one must not be started.
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
-    # The database is in place, what it came with is still there.
+    # The database is in place; the received copy still exists.
     ("upgrade the database", ("n3 restore", How.INSIDE, 12), "nothing"),
     ("go back", ("n3 restore", How.INSIDE, 14), "nothing"),
 ]
-"""Cells in which something went wrong once."""
+"""Cells that failed once."""
 
 
 @pytest.mark.parametrize(("name", "at", "then"), KNOWN)
-def test_cells_that_are_known(name: str, at: tuple[Any, ...], then: str) -> None:
+def test_known_cells_end_like_an_undisturbed_run(name: str, at: tuple[Any, ...], then: str) -> None:
     interrupt(name, fault_at(name, *at), THEN[then])
 
 
-def test_a_copy_of_a_site_is_one_of_its_own() -> None:
+def test_a_copy_of_a_site_is_independent() -> None:
     before = beginning("grow").site.effects
     undisturbed("grow")
     assert beginning("grow").site.effects == before
@@ -77,7 +77,7 @@ kills = st.tuples(
 
 @settings(max_examples=examples(30))
 @given(st.sampled_from(sorted(SCENARIOS)), st.lists(kills, max_size=4))
-def test_interrupted_again_and_again_it_still_ends_whole(
+def test_repeated_interruptions_end_in_a_healthy_zone(
     name: str, cut: list[tuple[Fault, str]]
 ) -> None:
     config = SCENARIOS[name].config

@@ -1,4 +1,4 @@
-"""A simulated script takes what the real one declares."""
+"""A simulated script has the variables that the real one declares."""
 
 import re
 
@@ -12,7 +12,7 @@ TOGETHER = {"preflight": ("preflight", "observe")}
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_what_is_simulated_takes_what_the_script_declares(name: str) -> None:
+def test_a_simulated_script_takes_the_declared_variables(name: str) -> None:
     for kind, simulated in (
         ("variable", SCRIPTS[name].variables),
         ("secret", SCRIPTS[name].secrets),

@@ -1,4 +1,4 @@
-"""Mistakes that are made on purpose: the simulation sees each of them."""
+"""Deliberate mistakes: the simulation finds each of them."""
 
 import contextlib
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def every_cell(name: str, todo: list[Fault]) -> None:
 
 
 CUT = ("bootstrap", "convert to three", "change the password")
-"""Changes in which a mistake shows only where they are cut off."""
+"""Changes in which a mistake shows only if they are interrupted."""
 
 
 def cells(name: str) -> list[Fault]:
@@ -64,7 +64,7 @@ def backwards(plan: Callable[..., list[Any]]) -> Patch:
 
 
 MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
-    "the leader is not told to look anew": (
+    "the leader does not check again": (
         "rejoin one that fell out",
         product.join.Join,
         "_reset",
@@ -89,7 +89,7 @@ MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
         "_admit",
         lambda _: nothing,
     ),
-    "the source of a copy goes on": (
+    "the source of a copy keeps running": (
         "convert to three",
         product.seed,
         "oned_service",
@@ -99,7 +99,7 @@ MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mistake_is_seen(name: str) -> None:
+def test_a_deliberate_mistake_is_found(name: str) -> None:
     scenario, owner, attribute, mutate = MUTANTS[name]
     todo = cells(scenario)
     scenarios.beginning(scenario)
@@ -111,7 +111,7 @@ def test_a_mistake_is_seen(name: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["application", "external", "keys", "another_name"])
-def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
+def test_an_ignored_sign_is_found(sign: str) -> None:
     site = signed([("n1", sign)])
     host = site.hosts["n1"]
     before = (host.fingerprint(), host.keys())
@@ -127,8 +127,8 @@ def test_a_sign_that_is_overlooked_is_seen(sign: str) -> None:
 
 
 @pytest.mark.parametrize("newest", [True, False])
-def test_a_newcomer_without_the_newest_list_leads_alone(newest: bool) -> None:
-    """What the newest list is for: without it a newcomer elects itself by an older one."""
+def test_a_new_server_without_the_newest_list_leads_alone(newest: bool) -> None:
+    """Why the newest list is needed: without it a new server elects itself by an older list."""
     real = product.oned_service.assign_server_id
 
     def without(access: Any, zone: Any, seen: Any, server_id: int, body: str = "") -> Any:

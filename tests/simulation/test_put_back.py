@@ -1,4 +1,4 @@
-"""A change of the config that fails anywhere and is put back leaves the hosts as they were."""
+"""A change of the config that fails anywhere and is reverted leaves the hosts as before."""
 
 import contextlib
 import random
@@ -14,7 +14,7 @@ from tests.simulation.product import hook_path
 from tests.simulation.scenarios import FIVE, ONE, THREE, check, end, refresh, settled
 
 CELLS = 6
-"""Of each change, where it is not the campaign."""
+"""The number of faults of each change, outside the campaign."""
 CHANGED = THREE.but(oned={"LOG_CALL_FORMAT": "x"})
 
 CHANGES: dict[str, tuple[Config, Config]] = {
@@ -55,7 +55,7 @@ def faults(name: str) -> list[Fault]:
 
 
 def left(operator: Operator, config: Config) -> object:
-    """What is on the hosts, without our hook and the package that it needs.
+    """Return what is on the hosts, without our hook and the package that it needs.
 
     Packages stay, and an oned that has not restarted may still run the hook.
     """
@@ -93,7 +93,7 @@ def put_back(name: str, fault: Fault, *, refreshed: bool) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_that_failed_and_is_put_back_leaves_nothing(name: str) -> None:
+def test_a_failed_and_reverted_change_leaves_nothing(name: str) -> None:
     cells = faults(name)
     for number, fault in enumerate(cells if CAMPAIGN else cells[:: max(1, len(cells) // CELLS)]):
         put_back(name, fault, refreshed=bool(number % 2))

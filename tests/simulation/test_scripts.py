@@ -1,4 +1,4 @@
-"""The simulated scripts against the program's own."""
+"""The simulated scripts, compared with the program's own."""
 
 import inspect
 
@@ -12,17 +12,17 @@ NOT_SIMULATED = {
     *("authorize", "convert_database", "login_keys", "oned_log", "refused_logins", "snapshot"),
     *("storage", "try_logins", "unhold", "web_server"),
 }
-"""Scripts that no simulated stack runs: one that does fails at once."""
+"""Scripts that no simulated stack runs: running one fails at once."""
 
 
-def test_every_script_is_simulated_or_named_as_one_that_is_not() -> None:
+def test_every_script_is_simulated_or_listed_as_not() -> None:
     assert SCRIPTS.keys() | NOT_SIMULATED == product.scripts().keys()
     assert not SCRIPTS.keys() & NOT_SIMULATED
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_it_takes_the_variables_of_the_script(name: str) -> None:
-    """What a script gets in a run is held to the declarations by the program itself."""
+def test_a_simulated_script_takes_the_scripts_variables(name: str) -> None:
+    """The program itself checks the variables of a run against the declarations."""
     declared = product.declarations(name)
     more = product.declarations("observe") if name == "preflight" else {}
     for kind, own in (

@@ -1,7 +1,7 @@
-"""Random signs of other OpenNebulas, and of anybody's data, on random hosts.
+"""Random signs of other OpenNebulas, and of other data, on random hosts.
 
-Whatever is there: ``up`` either refuses with every file and every database as they were, or ends in
-a zone that holds all data that were there.
+Whatever exists: ``up`` either refuses and changes no file and no database, or ends in a zone that
+has all data that existed.
 """
 
 import random
@@ -63,8 +63,8 @@ def half(site: Site, host: SimHost) -> None:
     host.databases["opennebula"] = Foreign(tables, "half of an import")
 
 
-def beside(site: Site, host: SimHost) -> None:
-    """A database that is in nobody's way."""
+def unrelated(site: Site, host: SimHost) -> None:
+    """A database that prevents nothing."""
     with_mariadb(host)
     host.databases["shop"] = Foreign(frozenset({"orders"}), "of a shop")
 
@@ -127,7 +127,7 @@ def disabled(site: Site, host: SimHost) -> None:
 
 
 def own(site: Site, host: SimHost) -> None:
-    """An OpenNebula as the stack would have it, stopped."""
+    """An OpenNebula as the stack would set it up, stopped."""
     with_opennebula(host)
     with_keys(host)
     points_to(host)
@@ -154,7 +154,7 @@ def federation(site: Site, host: SimHost) -> None:
 
 
 def server(site: Site, host: SimHost) -> None:
-    """What is left of a server of another zone: its data and its place in it."""
+    """Remains of a server of another zone: its data and its SERVER_ID."""
     own(site, host)
     values = {"SERVER_ID": 2}
     host.files[CONF].text = conf.write(host.conf, "FEDERATION", values)
@@ -173,13 +173,13 @@ def claimed(site: Site, host: SimHost) -> None:
 SIGNS: dict[str, Callable[[Site, SimHost], None]] = {
     one.__name__: one
     for one in (
-        *(account, another_name, application, beside, claimed, disabled, enabled, external),
+        *(account, another_name, application, unrelated, claimed, disabled, enabled, external),
         *(external_runs, federation, half, keys, own, own_runs, own_with_another_password),
         *(packages, process, server, silent, sqlite, sqlite_runs),
     )
 }
-HELD = {*SIGNS} - {"account", "another_name", "beside", "keys", "packages", "process"}
-"""Those of which a host has one at most: each has an oned.conf, or a database of that name."""
+HELD = {*SIGNS} - {"account", "another_name", "unrelated", "keys", "packages", "process"}
+"""A host has at most one of these: each has an oned.conf, or a database of that name."""
 signs = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(sorted(SIGNS))), max_size=4)
 configs = st.sampled_from([Config.of(*NAMES), Config.of("n1"), Config.of("n1", force_ha=True)])
 
@@ -198,7 +198,7 @@ def signed(found: list[tuple[str, str]]) -> Site:
 
 @settings(max_examples=examples(250))
 @given(signs, configs, st.integers(0, 99))
-def test_up_refuses_untouched_or_ends_with_all_data(
+def test_up_changes_nothing_or_ends_with_all_data(
     found: list[tuple[str, str]], config: Config, order: int
 ) -> None:
     site = signed([(host, sign) for host, sign in found if host in config.front_ends])

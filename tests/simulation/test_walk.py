@@ -1,7 +1,7 @@
 """Random walks: grow, shrink, replace, convert and lose, with faults in the runs and on the hosts.
 
-After every effect the promises of the site hold; whatever came before, an undisturbed ``up`` with
-every host back ends whole. A failure prints its walk, and a line that replays it.
+After every effect the promises of the site hold. Whatever came before, an undisturbed ``up`` with
+all hosts back ends in a healthy zone. A failure prints its walk, and a line that replays it.
 """
 
 import pytest
@@ -54,9 +54,7 @@ def live(seed: int, walk: list[Move]) -> Life:
 
 @settings(max_examples=examples(WALKS))
 @given(st.integers(0, 99), st.lists(moves, min_size=2, max_size=10))
-def test_whatever_happens_the_promises_hold_and_the_next_run_ends_whole(
-    seed: int, walk: list[Move]
-) -> None:
+def test_promises_hold_and_the_next_run_ends_in_a_healthy_zone(seed: int, walk: list[Move]) -> None:
     live(seed, walk)
 
 
@@ -93,6 +91,6 @@ WALKED: dict[str, list[Move]] = {
 
 
 @pytest.mark.parametrize("name", WALKED)
-def test_walks_that_are_known(name: str) -> None:
+def test_known_walks(name: str) -> None:
     for seed in range(4):
         live(seed, WALKED[name])

@@ -1,4 +1,4 @@
-"""The life of a stack: an operator's runs, faults in them, and what happens to the hosts."""
+"""The life of a stack: an operator's runs, faults in them, and events on the hosts."""
 
 import random
 import re
@@ -27,7 +27,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Again:
-    """The same ``up`` once more."""
+    """The same ``up`` again."""
 
     fault: Fault | None = None
     busy: bool = False
@@ -35,7 +35,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Lose:
-    """A host is gone for good; the next ``up`` has another one, and names it as lost."""
+    """A host is lost for good; the next ``up`` has another one, and lists it as lost."""
 
     name: str
     fault: Fault | None = None
@@ -43,7 +43,7 @@ class Lose:
 
 @dataclass(frozen=True)
 class Happens:
-    """What needs no run of ours: the name of the life's method, and the host."""
+    """An event without a run of ours: the name of the life's method, and the host."""
 
     what: str
     name: str = ""
@@ -54,24 +54,24 @@ Move = Run | Again | Lose | Happens
 
 @dataclass
 class Life:
-    """A site, an operator, and the config of the moment."""
+    """A site, an operator, and the present config."""
 
     seed: int = 0
     site: Site = field(default_factory=lambda: blank(*NAMES))
     said: list[str] = field(default_factory=list)
-    """What the operator was told, and what was done: for a reader of a failure."""
+    """The messages to the operator, and the actions: for the reader of a failure."""
 
     def __post_init__(self) -> None:
         order = random.Random(self.seed)
         self.site.has_name_service = self.seed % 4 == 3
         self.operator = Operator(self.site, order=order)
-        # Who led last stands last: so anybody may be the first one.
+        # The last leader is the last candidate: so any server may be the first one.
         self.site.led += order.sample(NAMES, len(NAMES))
         self.config = Config.of(*NAMES[:3])
         self.settled: Config | None = None
-        """The config of the last ``up`` that ended well, if no later one failed."""
+        """The config of the last successful ``up``, if no later one failed."""
         self.former = self.config
-        """The config of the last one that ended well."""
+        """The config of the last successful ``up``."""
         self.begun = False
 
     def take(self, move: Move) -> None:
@@ -98,7 +98,7 @@ class Life:
         return {*dict(self.config.more).get("lost", ())}
 
     def up(self, fault: Fault | None = None, *, busy: bool = False) -> bool:
-        """Whether it ended well."""
+        """Run ``up``; tell whether it succeeded."""
         self.begun, self.settled, self.site.busy = True, None, busy
         try:
             if not self.operator.up(self.config, fault):
@@ -123,7 +123,7 @@ class Life:
         return found
 
     def end_whole(self) -> None:
-        """All hosts are back; the operator refreshes, and does what they are asked for."""
+        """All hosts are back; the operator refreshes, and follows the messages."""
         self.all_up("")
         for _ in range(2 * len(NAMES)):
             self.refresh()
@@ -147,11 +147,11 @@ class Life:
             changed = [what for what, _, changes in self.operator.faults.seen if changes]
             require(not changed, f"refused after {changed}: {self.said[-1]}")
             require(self.former != self.config, f"the last run failed: {self.said[-1]}")
-            # What is refused is put back.
+            # A refused change is reverted.
             self.config = self.former
         raise AssertionError("one that is to leave leads again and again")
 
-    # What happens without us
+    # Events from outside
 
     def write(self, _: str) -> None:
         self.site.use()
@@ -172,7 +172,7 @@ class Life:
         self.site.stop_oned(name)
 
     def restart(self, name: str) -> None:
-        """Somebody restarts an oned; another one has the time to be elected."""
+        """Restart an oned; another server has the time to be elected."""
         host = self.site.hosts[name]
         if host.running and not self.site.can_start(host):
             self.site.led.append(name)
@@ -181,7 +181,7 @@ class Life:
             self.site.happened()
 
     def wake(self, name: str) -> bool:
-        """Somebody starts an oned that was stopped by hand; whether there was one to start."""
+        """Start an oned that was stopped by hand; tell whether there was one to start."""
         host = self.site.hosts[name]
         is_asleep = not host.running and host.unit("opennebula").enabled == "enabled"
         if is_asleep:
@@ -193,7 +193,7 @@ class Life:
         self.site.purge_log()
 
     def replace(self, name: str) -> None:
-        """A blank host takes the place and the name of one; not where nobody could forgive it."""
+        """Replace a host by a blank one of the same name; not if data could be lost by it."""
         if self.is_settled() and self.can_miss(name):
             self.site.blank(name)
 
@@ -214,7 +214,9 @@ class Life:
         self.up(fault)
 
     def is_sensible(self, config: Config) -> bool:
-        """Somebody who has all stays, and nobody who stays is blank: a newcomer waits for that."""
+        """One server with all data stays, and no remaining server is blank: a new one waits for
+        that.
+        """
         stays = {*self.config.front_ends} & {*config.front_ends}
         return (
             self.is_settled()
@@ -223,11 +225,11 @@ class Life:
         )
 
     def is_settled(self) -> bool:
-        """An interrupted change was brought to its end: the zone is the config's."""
+        """Tell whether an interrupted change was completed: the zone is that of the config."""
         return self.settled is not None
 
     def can_miss(self, name: str) -> bool:
-        """Without that host a majority of the zone stays that has all and starts by itself."""
+        """Tell whether, without that host, a majority with all data stays and starts by itself."""
         enabled = {
             n for n, h in self.site.hosts.items() if h.unit("opennebula").enabled == "enabled"
         }
@@ -235,13 +237,13 @@ class Life:
         return len(whole) >= quorum(len(self.newest()))
 
     def newest(self) -> set[str]:
-        """The servers by the newest list of the zone."""
+        """Return the servers by the newest list of the zone."""
         databases = [h.database for n in self.config.front_ends if (h := self.site.hosts[n])]
         found = [self.site.newest.get(one.identity, ()) for one in databases if one is not None]
         return {entry.name for entry in max(found, key=len, default=())}
 
     def whole(self) -> set[str]:
-        """The zone servers that have all that was acknowledged."""
+        """Return the zone servers that have all acknowledged writes."""
         found = set()
         for name in self.newest():
             database = self.site.hosts[name].database

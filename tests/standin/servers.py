@@ -1,4 +1,4 @@
-"""Several oned on this machine, each in a folder of its own."""
+"""Several oned on this machine, each in its own folder."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ Seen = TypeVar("Seen")
 
 
 def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 30.0) -> Seen:
-    """Look until there is something to see."""
+    """Poll until there is a result."""
     deadline = time.monotonic() + seconds
     while True:
         seen = look()
@@ -38,7 +38,7 @@ def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 30.0) 
 
 
 class Later:
-    """A call that is under way."""
+    """A running call."""
 
     def __init__(self, call: Callable[[], list[Any]]) -> None:
         self._call = call
@@ -116,7 +116,7 @@ class Server:
         assert not self.exited(), f"{self.name} ended: {self.stderr}"
 
     def start_and_fail(self) -> str:
-        """Start it where it must refuse; what it says."""
+        """Start it, although it must refuse to start; return its error."""
         done = self.run("oned", "-f")
         assert done.returncode == 255, done
         return done.stderr
@@ -155,7 +155,7 @@ class Server:
         return False
 
     def later(self, method: str, *params: Any) -> "Later":
-        """Call in a thread of its own, for what may hang."""
+        """Make the call in its own thread, because it may hang."""
         return Later(lambda: self.call(method, *params, timeout=60))
 
     def call(self, method: str, *params: Any, timeout: float = 20) -> list[Any]:
@@ -168,12 +168,12 @@ class Server:
         return answer[1]
 
     def admits(self, password: str) -> bool:
-        """Whether oneadmin can log in here with that one."""
+        """Return whether oneadmin can log in here with that password."""
         answer = wire.call(self.endpoint, "one.zone.info", [f"oneadmin:{password}", 0], 20)
         return bool(answer[0])
 
     def status(self) -> dict[str, str]:
-        """raftstatus, or nothing where the server does not answer."""
+        """Return raftstatus, or nothing if the server does not answer."""
         with contextlib.suppress(wire.CallError):
             answer = self.call("one.zone.raftstatus", timeout=2)
             if answer[0]:
@@ -201,7 +201,7 @@ class Server:
         }
 
     def environment(self) -> dict[str, str]:
-        """As its programs find its folder."""
+        """Return the environment in which its programs find its folder."""
         return {
             **os.environ,
             "ONE_LOCATION": str(self.home),
@@ -222,7 +222,7 @@ def sqlite_servers(folder: Path, names: Iterable[str]) -> list[Server]:
 
 @contextlib.contextmanager
 def ended(servers: list[Server]) -> Iterator[list[Server]]:
-    """Make sure that none outlives the test."""
+    """Make sure that no process outlives the test."""
     try:
         yield servers
     finally:
@@ -231,7 +231,7 @@ def ended(servers: list[Server]) -> Iterator[list[Server]]:
 
 
 def leader_of(servers: Iterable[Server], seconds: float = 30.0) -> Server:
-    """The one leader, once all others follow at its term."""
+    """Return the leader, once all others follow it in its term."""
 
     def look() -> Server | None:
         seen = {server.name: server.status() for server in servers}
@@ -244,21 +244,21 @@ def leader_of(servers: Iterable[Server], seconds: float = 30.0) -> Server:
     return wait_for("one leader and nothing but followers", look, seconds)
 
 
-def found_alone(server: Server, **settings: int) -> None:
-    """A zone of one server."""
-    found([server], 0.05, **settings)
+def bootstrap_one(server: Server, **settings: int) -> None:
+    """Make a zone of one server."""
+    bootstrap([server], 0.05, **settings)
     leader_of([server])
 
 
 def copy_database(source: Server, target: Server) -> None:
-    """A copy that is consistent while the source runs, as a dump is."""
+    """Copy the database consistently while the source runs, as a dump does."""
     target.sqlite.unlink(missing_ok=True)
     with sqlite3.connect(source.sqlite) as here, sqlite3.connect(target.sqlite) as there:
         here.backup(there)
 
 
-def found(servers: list[Server], scale: float = 0.05, **raft: int) -> None:
-    """The founding: bootstrap the first alone, register all, copy, start all."""
+def bootstrap(servers: list[Server], scale: float = 0.05, **raft: int) -> None:
+    """Bootstrap a zone: start the first server alone, add all, copy the database, start all."""
     first = servers[0]
     first.prepare(scale=scale, **raft)
     first.start()

@@ -1,4 +1,4 @@
-"""One of the services beside an oned on this machine."""
+"""One of the services next to an oned on this machine."""
 
 import base64
 import http.client
@@ -25,7 +25,7 @@ BASIC = {"Authorization": f"Basic {base64.b64encode(f'oneadmin:{PASSWORD}'.encod
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service said."""
+    """The response of a service."""
 
     status: int
     body: str
@@ -41,13 +41,13 @@ class Answer:
 
     @property
     def cookie(self) -> dict[str, str]:
-        """The session that came with it, as a browser gives it back."""
+        """Return the session cookie of the response, as a browser returns it."""
         return {"Cookie": self.headers["Set-Cookie"].partition(";")[0]}
 
 
 @dataclass
 class Service:
-    """One service, with the configuration that its package has but for the ports."""
+    """One service, with the configuration of its package but for the ports."""
 
     server: Server
     name: str
@@ -71,7 +71,7 @@ class Service:
         return self.file.read_text()
 
     def configure(self, text: str, **values: str | int) -> None:
-        """Write that, with other values for keys that it has."""
+        """Write the configuration with other values for existing keys."""
         for key, value in values.items():
             text, count = re.subn(rf"(?m)^(:?{key}: ).*$", rf"\g<1>{value}", text)
             assert count == 1, f"{key} in {self.file}"
@@ -84,7 +84,7 @@ class Service:
         return self
 
     def start_and_fail(self) -> str:
-        """Start it where it must refuse; what it says."""
+        """Start it, although it must refuse to start; return its error."""
         self.process = self._popen()
         assert self.process.wait(20) == 1
         return self.stderr

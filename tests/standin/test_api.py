@@ -1,4 +1,4 @@
-"""The program's own API on an oned of the stand-in."""
+"""The program's own API client on an oned of the stand-in."""
 
 import socket
 from typing import cast
@@ -15,7 +15,7 @@ def api(server: Server, password: str) -> Api:
     )
 
 
-def test_the_next_password_is_let_in_beside_the_present_one_and_then_alone(
+def test_both_passwords_are_valid_during_a_change_then_only_the_next(
     three: list[Server],
 ) -> None:
     server = three[0]
@@ -34,7 +34,7 @@ def test_the_next_password_is_let_in_beside_the_present_one_and_then_alone(
 
 
 @pytest.mark.parametrize("longest", [60, 0])
-def test_no_token_that_would_end_too_early_stays(three: list[Server], longest: int) -> None:
+def test_tokens_that_expire_too_early_are_removed(three: list[Server], longest: int) -> None:
     server = three[0]
     server.prepare()
     conf = server.home / "etc/oned.conf"
@@ -51,7 +51,7 @@ def test_no_token_that_would_end_too_early_stays(three: list[Server], longest: i
         api(server, "next").raft_status()
 
 
-def test_text_beyond_the_basic_multilingual_plane_is_no_call(three: list[Server]) -> None:
+def test_text_outside_the_basic_multilingual_plane_is_refused(three: list[Server]) -> None:
     server = three[0]
     server.prepare()
     server.start()

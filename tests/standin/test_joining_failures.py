@@ -1,4 +1,4 @@
-"""What goes wrong when a server joins in the wrong way, as it does with OpenNebula."""
+"""Failures of a server that joins in the wrong way, as they occur in OpenNebula."""
 
 import sqlite3
 
@@ -7,9 +7,9 @@ from tests.standin.servers import (
     FOLLOWER,
     LEADER,
     Server,
+    bootstrap,
+    bootstrap_one,
     copy_database,
-    found,
-    found_alone,
     leader_of,
     wait_for,
     wait_for_users,
@@ -18,7 +18,7 @@ from tests.standin.servers import (
 SPREAD_TERM = "4294967295"
 
 
-def test_a_database_of_its_own_shows_equal_indexes_and_other_data(three: list[Server]) -> None:
+def test_a_server_with_its_own_database_has_the_index_but_other_data(three: list[Server]) -> None:
     first, second, _ = three
     first.prepare()
     first.start()
@@ -44,9 +44,9 @@ def test_a_database_of_its_own_shows_equal_indexes_and_other_data(three: list[Se
     assert "solo" not in second.users()
 
 
-def test_a_copy_older_than_the_log_is_frozen_until_it_is_replaced(three: list[Server]) -> None:
+def test_a_copy_older_than_the_log_stays_behind_until_replaced(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first, LOG_RETENTION=3, LOG_PURGE_TIMEOUT=1)
+    bootstrap_one(first, LOG_RETENTION=3, LOG_PURGE_TIMEOUT=1)
     second.prepare(1)
     copy_database(first, second)
     for number in range(8):
@@ -65,8 +65,8 @@ def test_a_copy_older_than_the_log_is_frozen_until_it_is_replaced(three: list[Se
     wait_for("the follower has all", lambda: _same_index(first, second))
 
 
-def test_an_idle_zone_leaves_a_follower_behind_until_the_next_write(three: list[Server]) -> None:
-    found(three)
+def test_a_follower_stays_behind_until_the_next_write(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     follower = next(server for server in three if server is not leader)
     follower.stop()
@@ -79,9 +79,9 @@ def test_an_idle_zone_leaves_a_follower_behind_until_the_next_write(three: list[
     assert int(beaten) < int(follower.status()["LOG_INDEX"])
 
 
-def test_a_number_that_is_not_in_the_zone_leads_a_zone_of_its_own(three: list[Server]) -> None:
+def test_a_server_id_outside_the_zone_leads_its_own_zone(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     second.prepare(7)
     copy_database(first, second)
     first.freeze()
@@ -93,7 +93,7 @@ def test_a_number_that_is_not_in_the_zone_leads_a_zone_of_its_own(three: list[Se
 
 
 def test_another_password_spreads_the_highest_term(three: list[Server]) -> None:
-    found(three)
+    bootstrap(three)
     leader = leader_of(three)
     stranger = next(server for server in three if server is not leader)
     stranger.set_password("something else")
@@ -107,10 +107,10 @@ def test_another_password_spreads_the_highest_term(three: list[Server]) -> None:
     wait_for("the spread term", lambda: leader.status().get("TERM") == SPREAD_TERM)
 
 
-def test_a_password_that_changes_before_the_files_spreads_the_highest_term(
+def test_changing_the_password_before_the_files_raises_the_term(
     three: list[Server],
 ) -> None:
-    found(three)
+    bootstrap(three)
     leader = leader_of(three)
     leader.ask("one.user.passwd", 0, "something else")
     for server in three:
@@ -120,15 +120,15 @@ def test_a_password_that_changes_before_the_files_spreads_the_highest_term(
 
 def test_an_endpoint_of_a_member_counts_as_a_replica(three: list[Server]) -> None:
     first, _, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     first.ask("one.zone.addserver", 0, f'SERVER=[NAME="phantom",ENDPOINT="{first.endpoint}"]')
     first.ask("one.user.allocate", "alice", "secret", "", [1])
     assert first.servers() == {0: "a", 1: "phantom"}
 
 
-def test_a_dead_endpoint_leaves_a_write_stuck_after_its_removal(three: list[Server]) -> None:
+def test_a_dead_endpoint_blocks_a_write_even_after_its_removal(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     first.add(second)
     write = first.later("one.user.allocate", "alice", "secret", "", [1])
     wait_for("the write in the log", lambda: first.status()["LOG_INDEX"] > first.status()["COMMIT"])
@@ -139,8 +139,8 @@ def test_a_dead_endpoint_leaves_a_write_stuck_after_its_removal(three: list[Serv
 
 def test_an_older_follower_does_not_find_a_newer_leader(three: list[Server]) -> None:
     first, second, third = three
-    # The newcomer is the least patient, so it stands and wins.
-    found([first, second], ELECTION_TIMEOUT_MS=60_000)
+    # The new server has the shortest timeout, so it becomes a candidate and wins.
+    bootstrap([first, second], ELECTION_TIMEOUT_MS=60_000)
     leader = leader_of([first, second])
     older = second if leader is first else first
     third.prepare(2)
@@ -162,7 +162,7 @@ def test_an_older_follower_does_not_find_a_newer_leader(three: list[Server]) -> 
 
 def test_a_copy_without_the_newest_servers_leads_alone_on_old_data(three: list[Server]) -> None:
     first, second, third = three
-    found_alone(first)
+    bootstrap_one(first)
     # The third is made from the same dump as the second: it lists the first server alone.
     second.prepare(1, ELECTION_TIMEOUT_MS=600_000)
     third.prepare(2)
@@ -174,7 +174,7 @@ def test_a_copy_without_the_newest_servers_leads_alone_on_old_data(three: list[S
     first.add(third)
     first.ask("one.user.allocate", "alice", "secret", "", [1])
     wait_for_users(second, "alice")
-    # Before the log brings it the newest list: by its own it needs no vote at all.
+    # Before the log brings it the newest list: by its own list it needs no vote.
     first.kill()
     third.start()
     wait_for("the third leads", lambda: third.state() == LEADER)
@@ -184,7 +184,7 @@ def test_a_copy_without_the_newest_servers_leads_alone_on_old_data(three: list[S
     assert "bob" not in second.users()
 
 
-def test_what_refuses_to_start(three: list[Server]) -> None:
+def test_servers_that_refuse_to_start(three: list[Server]) -> None:
     first, second, third = three
     first.prepare(0)
     assert "Database has to be bootstraped to start oned in HA" in first.start_and_fail()
@@ -201,7 +201,7 @@ def test_what_refuses_to_start(three: list[Server]) -> None:
 
 def test_a_database_of_another_version_is_refused(three: list[Server]) -> None:
     first, _, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     assert first.run("onedb", "version").returncode == 0
     first.stop()
     with sqlite3.connect(first.sqlite) as database:
@@ -229,7 +229,7 @@ def _has_record(server: Server, index: int) -> bool:
         )
 
 
-def test_users_of_a_copy_come_along(three: list[Server]) -> None:
+def test_users_of_a_copy_are_kept(three: list[Server]) -> None:
     first, second, _ = three
     first.prepare()
     first.start()

@@ -1,4 +1,4 @@
-"""What goes wrong when a server leaves in the wrong way, or when a quorum is lost."""
+"""Failures of a server that leaves in the wrong way, and of a lost quorum."""
 
 from tests.standin.servers import (
     CANDIDATE,
@@ -6,16 +6,16 @@ from tests.standin.servers import (
     LEADER,
     SOLO,
     Server,
-    found,
-    found_alone,
+    bootstrap,
+    bootstrap_one,
     leader_of,
     wait_for,
     wait_for_users,
 )
 
 
-def test_a_removed_server_that_runs_deposes_the_leader_again_and_again(three: list[Server]) -> None:
-    found(three)
+def test_a_removed_server_that_runs_deposes_the_leader_repeatedly(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     term = int(leader.status()["TERM"])
     removed = next(server for server in three if server is not leader)
@@ -28,8 +28,8 @@ def test_a_removed_server_that_runs_deposes_the_leader_again_and_again(three: li
     assert len(removed.servers()) == 3
 
 
-def test_a_removed_leader_leads_on_in_hiding(three: list[Server]) -> None:
-    found(three)
+def test_a_removed_leader_continues_to_lead_unlisted(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     number = three.index(leader)
     leader.ask("one.zone.delserver", 0, number)
@@ -43,7 +43,7 @@ def test_a_removed_leader_leads_on_in_hiding(three: list[Server]) -> None:
 
 
 def test_a_write_without_quorum_hangs_and_commits_later(three: list[Server]) -> None:
-    found(three)
+    bootstrap(three)
     leader = leader_of(three)
     rest = [server for server in three if server is not leader]
     for server in rest:
@@ -58,9 +58,9 @@ def test_a_write_without_quorum_hangs_and_commits_later(three: list[Server]) -> 
         wait_for_users(server, "late")
 
 
-def test_a_zone_of_two_is_stuck_without_one_until_it_is_run_alone(three: list[Server]) -> None:
+def test_a_zone_of_two_blocks_without_one_until_it_is_standalone(three: list[Server]) -> None:
     pair = three[:2]
-    found(pair)
+    bootstrap(pair)
     leader = leader_of(pair)
     leader.ask("one.user.allocate", "alice", "secret", "", [1])
     left = next(server for server in pair if server is not leader)
@@ -81,9 +81,9 @@ def test_a_zone_of_two_is_stuck_without_one_until_it_is_run_alone(three: list[Se
     assert "alice" in left.users()
 
 
-def test_a_removed_server_turns_a_solo_one_into_a_follower_for_good(three: list[Server]) -> None:
+def test_a_removed_server_makes_a_standalone_one_follow_for_ever(three: list[Server]) -> None:
     pair = three[:2]
-    found(pair)
+    bootstrap(pair)
     leader = leader_of(pair)
     other = next(server for server in pair if server is not leader)
     leader.stop()
@@ -99,7 +99,7 @@ def test_a_removed_server_turns_a_solo_one_into_a_follower_for_good(three: list[
 
 def test_a_disabled_zone_refuses_changes_of_its_servers(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     first.ask("one.zone.enable", 0, False)
     refused = first.call("one.zone.addserver", 0, f'SERVER=[NAME="b",ENDPOINT="{second.endpoint}"]')
     assert "zone disabled" in refused[1]

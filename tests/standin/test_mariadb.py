@@ -22,7 +22,7 @@ def mariadb(tmp_path: Path) -> Iterator[int]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[int]:
-    """The port of a MariaDB with an account and an empty database for a zone."""
+    """Run a MariaDB with an account and an empty database for a zone; return its port."""
     missing = [name for name in ("mariadbd", "mariadb-install-db", "mysqldump") if not _has(name)]
     if missing and not os.environ.get("CI"):
         pytest.skip(f"not installed: {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""The stand-in's parts by themselves."""
+"""Unit tests of the stand-in's parts."""
 
 import subprocess
 from pathlib import Path
@@ -25,17 +25,17 @@ def test_the_grammar() -> None:
 
 
 @pytest.mark.parametrize("text", ["PORT", "PORT =", "DB = [ A = 1", 'NAME = "open', "= 3"])
-def test_a_fault_names_its_line(text: str) -> None:
+def test_a_syntax_error_names_its_line(text: str) -> None:
     with pytest.raises(conf.SyntaxFault, match="line 2"):
         conf.parse(f"\n{text}")
 
 
 @pytest.mark.parametrize("name", ["oned.conf", "monitord.conf"])
-def test_what_is_shipped_is_in_the_grammar(name: str) -> None:
+def test_the_packaged_file_matches_the_grammar(name: str) -> None:
     assert conf.parse((SHIPPED / name).read_text()).attributes
 
 
-def test_a_hurried_lab_still_gives_servers_time_to_answer() -> None:
+def test_a_lab_with_scaled_waits_gives_servers_time_to_answer() -> None:
     assert Pace(1.0).election(5.0) == 5.0
     assert Pace(0.01).election(5.0) == 1.0
     assert Pace(0.01).broadcast(0.5) == 0.1

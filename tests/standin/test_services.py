@@ -1,4 +1,4 @@
-"""Gate, Flow, Form and FireEdge beside an oned: who is let in, and what they say otherwise."""
+"""OneGate, OneFlow, OneForm and FireEdge next to an oned: access, and their error messages."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ from tests.standin.services import BASIC, FILES, Service
 MakeService = Callable[..., Service]
 
 GOOD = {"gate": ("/", {}), "flow": ("/service", BASIC), "form": ("/api/v1/provisions", BASIC)}
-"""What each answers to where all is well."""
+"""A request to each that succeeds in a healthy zone."""
 WRONG = "serveradmin:of another zone\n"
 REFUSED = "User couldn't be authenticated"
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """Its oned does not run yet."""
+    """Make a server whose oned is not started."""
     with ended(sqlite_servers(tmp_path, ["a"])) as (only,):
         only.prepare()
         yield only
@@ -32,14 +32,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def oned(server: Server) -> Server:
-    """The same with its oned, which made the credentials."""
+    """Start the server's oned, which makes the credentials."""
     server.start()
     return server
 
 
 @pytest.fixture
 def make(server: Server) -> Iterator[MakeService]:
-    """Services of that server, ended after the test."""
+    """Make services of that server; they end after the test."""
     made: list[Service] = []
 
     def service(name: str, beside: Server = server, host: str = "127.0.0.1") -> Service:
@@ -66,7 +66,7 @@ SHIPPED = [
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.name)
-def test_what_is_shipped_is_in_the_grammar(file: Path) -> None:
+def test_the_packaged_file_matches_the_grammar(file: Path) -> None:
     assert yaml.parse(file.read_text())
 
 
@@ -94,25 +94,25 @@ def test_the_grammar() -> None:
 @pytest.mark.parametrize(
     "text", [":host 0.0.0.0", "a: 'open", "a: &b c", "\ta: 1", "a: b: c", "  - b", ": b"]
 )
-def test_a_fault_names_its_line(text: str) -> None:
+def test_a_syntax_error_names_its_line(text: str) -> None:
     with pytest.raises(conf.SyntaxFault, match="line 2"):
         yaml.parse(f"first: 1\n{text}\n")
 
 
-def test_gate_listens_where_its_release_looks_for_that() -> None:
+def test_gate_listens_where_its_release_reads_the_address() -> None:
     file = HERE / "packages/opennebula-gate/root/etc/one/onegate-server.conf"
     text = file.read_text()
     before, since = yaml.parse(text), yaml.parse(gate_settings_since_74(text))
     assert Gate.address(before, "7.2.0") == ("127.0.0.1", 5030)
     assert Gate.address(since, "7.4.0") == ("127.0.0.1", 5030)
-    # A file of before that stayed where it was.
+    # A former file that was not removed.
     assert Gate.address(before, "7.4.0") == ("localhost", 4567)
     with pytest.raises(ServiceError, match=":host and :port"):
         Gate.address(since, "7.2.0")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_each_listens_at_the_address_of_its_configuration_alone(
+def test_each_listens_only_at_its_configured_address(
     make: MakeService, oned: Server, name: str
 ) -> None:
     service = make(name, host="127.0.0.2").start()
@@ -122,15 +122,13 @@ def test_each_listens_at_the_address_of_its_configuration_alone(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_address_that_is_not_there_ends_the_start(
-    make: MakeService, oned: Server, name: str
-) -> None:
-    # Of the block for documentation: nobody has it.
+def test_a_missing_address_ends_the_start(make: MakeService, oned: Server, name: str) -> None:
+    # Of the block for documentation: no host has it.
     assert "Cannot assign requested address" in make(name, host="192.0.2.1").start_and_fail()
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_configuration_that_cannot_be_read_ends_the_start(make: MakeService, name: str) -> None:
+def test_an_unreadable_configuration_ends_the_start(make: MakeService, name: str) -> None:
     service = make(name)
     service.file.write_text("one_xmlrpc http://localhost\n")
     said = service.start_and_fail()
@@ -151,7 +149,7 @@ def test_each_answers_with_the_credentials_of_the_zone(
 
 
 @pytest.mark.parametrize(("name", "status"), [("gate", 401), ("flow", 403)])
-def test_credentials_of_another_zone_show_with_the_first_request(
+def test_credentials_of_another_zone_fail_at_the_first_request(
     make: MakeService, oned: Server, name: str, status: int
 ) -> None:
     auth(oned, f"one{name}").write_text(WRONG)
@@ -178,7 +176,7 @@ def test_form_does_not_start_with_credentials_of_another_zone(
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("content", [None, "serveradmin\n"])
-def test_without_credentials_none_of_them_starts(
+def test_without_credentials_no_service_starts(
     make: MakeService, server: Server, name: str, content: str | None
 ) -> None:
     for kind in ("onegate", "oneflow") if content else ():
@@ -202,7 +200,7 @@ def test_without_oned_gate_and_flow_start_and_form_does_not(
     assert gate.get(*GOOD["gate"]).status == flow.get(*GOOD["flow"]).status == 200
 
 
-def test_a_users_password_is_what_lets_into_flow_and_form(make: MakeService, oned: Server) -> None:
+def test_flow_and_form_accept_a_users_password(make: MakeService, oned: Server) -> None:
     for name in ("flow", "form"):
         service = make(name).start()
         path, _ = GOOD[name]
@@ -254,7 +252,7 @@ def test_the_cipher_is_that_of_openssl() -> None:
 # ---- FireEdge ----
 
 
-def test_a_user_logs_in_and_is_known_from_then_on(make: MakeService, oned: Server) -> None:
+def test_a_user_logs_in_and_the_session_is_known(make: MakeService, oned: Server) -> None:
     fireedge = make("fireedge").start()
     assert fireedge.get("/").headers["Location"] == "/fireedge/sunstone"
     assert fireedge.get("/fireedge/sunstone").status == 200
@@ -269,7 +267,7 @@ def test_a_user_logs_in_and_is_known_from_then_on(make: MakeService, oned: Serve
     assert REFUSED in wrong.reason
 
 
-def test_without_the_credentials_of_the_zone_nobody_logs_in(
+def test_without_the_credentials_of_the_zone_no_user_logs_in(
     make: MakeService, oned: Server
 ) -> None:
     fireedge = make("fireedge").start()
@@ -280,12 +278,12 @@ def test_without_the_credentials_of_the_zone_nobody_logs_in(
         assert answer.status == 500
         assert "sunstone_auth" in answer.reason
         assert "sunstone_auth" in fireedge.stderr
-    # It reads them anew.
+    # It reads them again.
     auth(oned, "sunstone").write_text(good)
     assert fireedge.log_in().status == 200
 
 
-def test_without_oned_it_starts_and_nobody_logs_in(make: MakeService, oned: Server) -> None:
+def test_without_oned_fireedge_starts_and_refuses_logins(make: MakeService, oned: Server) -> None:
     oned.stop()
     fireedge = make("fireedge").start()
     assert fireedge.get("/fireedge/sunstone").status == 200
@@ -294,7 +292,7 @@ def test_without_oned_it_starts_and_nobody_logs_in(make: MakeService, oned: Serv
     assert "Connection refused" in answer.reason
 
 
-def test_where_there_is_no_key_it_makes_one(make: MakeService, oned: Server) -> None:
+def test_fireedge_makes_a_key_if_it_has_none(make: MakeService, oned: Server) -> None:
     key = oned.home / "var/.one/fireedge_key"
     fireedge = make("fireedge").start()
     made = key.read_text()
@@ -313,7 +311,7 @@ def test_where_there_is_no_key_it_makes_one(make: MakeService, oned: Server) -> 
     assert key.read_text() == "", "beside an empty file it keeps its key to itself"
 
 
-def test_one_key_makes_a_token_good_everywhere_and_a_session_is_good_where_it_began(
+def test_a_shared_key_makes_tokens_valid_everywhere_but_not_sessions(
     make: MakeService, oned: Server, tmp_path: Path
 ) -> None:
     first = make("fireedge").start()
@@ -337,7 +335,7 @@ def test_one_key_makes_a_token_good_everywhere_and_a_session_is_good_where_it_be
     assert "Signature" in strange.reason
 
 
-def test_after_the_first_login_oned_is_asked_where_the_zone_has_it(
+def test_after_the_first_login_fireedge_asks_the_zones_endpoint(
     make: MakeService, oned: Server
 ) -> None:
     oned.ask("one.zone.update", 0, 'ENDPOINT="http://127.0.0.1:1/RPC2"', 1)
@@ -353,7 +351,7 @@ def test_after_the_first_login_oned_is_asked_where_the_zone_has_it(
     assert fireedge.get("/fireedge/api/user/info", fireedge.log_in().cookie).status == 200
 
 
-def test_a_configuration_that_cannot_be_read_leaves_it_what_is_built_in(tmp_path: Path) -> None:
+def test_an_unreadable_configuration_leaves_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "fireedge-server.conf"
     file.write_text("port: 1234\nsession_expiration: 1\n")
     fireedge = FireEdge(file, tmp_path)
@@ -372,7 +370,7 @@ def test_a_session_ends(make: MakeService, oned: Server) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.b.c", "a.b.ç"])
-def test_what_is_no_token_of_that_key(token: str) -> None:
+def test_values_that_are_not_tokens_of_the_key(token: str) -> None:
     with pytest.raises(ValueError, match="verification failed"):
         jwt.decode(token, "key")
 

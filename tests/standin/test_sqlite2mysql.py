@@ -22,14 +22,14 @@ BODY = "Grüße, 世界, 🐧 \\\\ 'quoted' \"twice\"\r\n\t\x1a\0end " + "long "
 
 @dataclass(frozen=True)
 class Both:
-    """An oned on SQLite that was stopped, and a database with the tables of one."""
+    """A stopped oned on SQLite, and a MariaDB database with oned's tables."""
 
     server: Server
     port: int
     folder: Path
 
     def sql(self, statement: str, database: str = "opennebula") -> str:
-        """What MariaDB answers."""
+        """Return MariaDB's output."""
         done = subprocess.run(
             [
                 *(
@@ -50,7 +50,7 @@ class Both:
         return done.stdout
 
     def program(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The program's own, with a client that finds this MariaDB."""
+        """Run the program's own conversion, with a client that finds this MariaDB."""
         client = self.folder / "bin" / "mariadb"
         client.parent.mkdir(exist_ok=True)
         client.write_text(
@@ -66,17 +66,17 @@ class Both:
         )
 
     def upstream(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """OpenNebula's own tool."""
+        """Run OpenNebula's own tool."""
         login = ("-S", "127.0.0.1", "-P", str(self.port), "-u", "oneadmin", "-p", PASSWORD)
         return self.server.run("onedb", "sqlite2mysql", *login, "-d", "opennebula", *options)
 
     def write(self, statement: str, *values: object) -> None:
-        """Change the file, past oned."""
+        """Change the SQLite file without oned."""
         with sqlite3.connect(self.server.sqlite) as file:
             file.execute(statement, values)
 
     def copied(self) -> list[str]:
-        """Every table's checksum."""
+        """Return every table's checksum."""
         names = self.sql("SHOW TABLES").split()
         return self.sql(f"CHECKSUM TABLE {', '.join(names)}").splitlines()
 
@@ -107,7 +107,7 @@ def both(prepared: tuple[Both, bytes]) -> Both:
 
 
 def empty(both: Both, charset: str = "utf8mb4") -> None:
-    """Tables as ``oned -i`` makes them, in a place of its own."""
+    """Make tables as ``oned -i`` does, in a separate folder."""
     target = Server(
         "a",
         both.folder / "empty",
@@ -124,7 +124,7 @@ def empty(both: Both, charset: str = "utf8mb4") -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_both_ways_give_the_same_database(both: Both) -> None:
+def test_both_tools_make_the_same_database(both: Both) -> None:
     done = both.upstream("-b", str(both.folder / "dump"))
     assert done.returncode == 0, done.stderr
     assert "Migration successful." in done.stdout
@@ -157,7 +157,7 @@ def test_both_ways_give_the_same_database(both: Both) -> None:
         ("INSERT INTO system_attributes VALUES ('x', 'y')", "rows in system_attributes"),
     ],
 )
-def test_the_comparison_sees_every_difference(both: Both, change: str, expected: str) -> None:
+def test_the_comparison_finds_every_difference(both: Both, change: str, expected: str) -> None:
     assert both.program("copy", "opennebula").returncode == 0
     both.sql(change)
     done = both.program("verify", "opennebula")
@@ -182,7 +182,7 @@ def test_the_comparison_sees_every_difference(both: Both, change: str, expected:
         ),
     ],
 )
-def test_what_mariadb_has_no_place_for_is_refused_and_never_cut(
+def test_values_that_mariadb_cannot_store_are_refused_and_never_cut(
     both: Both, change: str, values: tuple[object, ...], expected: str
 ) -> None:
     both.write(change, *values)
@@ -192,13 +192,13 @@ def test_what_mariadb_has_no_place_for_is_refused_and_never_cut(
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_an_empty_table_of_an_earlier_life_is_no_hindrance(both: Both) -> None:
+def test_an_empty_table_from_before_does_not_prevent_the_move(both: Both) -> None:
     both.write("CREATE TABLE old_pool (oid INTEGER)")
     assert both.program("copy", "opennebula").returncode == 0
     assert both.program("verify", "opennebula").returncode == 0
 
 
-def test_a_database_in_latin1_keeps_the_bytes_as_oned_writes_them(both: Both) -> None:
+def test_a_database_in_latin1_keeps_the_bytes_that_oned_writes(both: Both) -> None:
     empty(both, "latin1")
     assert both.program("copy", "opennebula").returncode == 0
     done = both.program("verify", "opennebula")
@@ -208,7 +208,7 @@ def test_a_database_in_latin1_keeps_the_bytes_as_oned_writes_them(both: Both) ->
     )
 
 
-def test_a_file_that_is_damaged_or_not_there_is_refused(both: Both) -> None:
+def test_a_damaged_or_missing_file_is_refused(both: Both) -> None:
     described = both.program("describe")
     assert described.returncode == 0
     assert "schema 7.2.0\n" in described.stdout
@@ -225,7 +225,7 @@ def test_a_file_that_is_damaged_or_not_there_is_refused(both: Both) -> None:
     assert not both.server.sqlite.exists()
 
 
-def test_upstreams_tool_refuses_what_would_harm(both: Both) -> None:
+def test_upstreams_tool_refuses_dangerous_calls(both: Both) -> None:
     assert "USER is needed" in both.server.run("onedb", "sqlite2mysql").stderr
     both.write("DELETE FROM logdb WHERE log_index = 1")
     both.server.start()
@@ -239,7 +239,7 @@ def test_upstreams_tool_refuses_what_would_harm(both: Both) -> None:
     both.write("UPDATE user_pool SET name = 'ONEADMIN' WHERE oid = 2")
     dump = both.folder / "refused"
     assert both.upstream("-b", str(dump)).returncode == 255
-    # Half of it is there.
+    # Half of it exists.
     assert both.sql("SELECT COUNT(*) FROM template_pool") == "1\n"
     assert both.sql("SELECT COUNT(*) FROM user_pool") == "0\n"
     assert "exists, backup aborted" in both.upstream("-b", str(dump)).stderr

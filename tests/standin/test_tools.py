@@ -7,12 +7,12 @@ import sqlite3
 import pyone
 import pytest
 
-from tests.standin.servers import PASSWORD, Server, copy_database, found_alone, leader_of
+from tests.standin.servers import PASSWORD, Server, bootstrap_one, copy_database, leader_of
 
 
 def test_pyone_understands_every_answer(three: list[Server]) -> None:
     first = three[0]
-    found_alone(first)
+    bootstrap_one(first)
     one = pyone.OneServer(first.endpoint, session=f"oneadmin:{PASSWORD}", timeout=5)
     assert one.system.version() == "7.2.0"
     assert "FEDERATION" in str(one.system.config())
@@ -55,7 +55,7 @@ def test_pyone_understands_every_answer(three: list[Server]) -> None:
 
 def test_onezone_and_oneuser(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     created = first.run("oneuser", "create", "alice", "secret")
     assert (created.returncode, created.stdout) == (0, "ID: 2\n")
     taken = first.run("oneuser", "create", "alice", "secret")
@@ -74,9 +74,9 @@ def test_onezone_and_oneuser(three: list[Server]) -> None:
     assert first.run("onezone", "server-del", "0", "1").returncode == 0
 
 
-def test_onedb_refuses_what_would_harm(three: list[Server]) -> None:
+def test_onedb_refuses_dangerous_calls(three: list[Server]) -> None:
     first, second, _ = three
-    found_alone(first)
+    bootstrap_one(first)
     dump = first.home / "dump"
     assert first.run("onedb", "backup", str(dump)).returncode == 0
     again = first.run("onedb", "backup", str(dump))
@@ -88,18 +88,18 @@ def test_onedb_refuses_what_would_harm(three: list[Server]) -> None:
     exists = second.run("onedb", "restore", str(dump))
     assert "use -f to overwrite" in exists.stderr
     assert second.run("onedb", "restore", "-f", str(dump)).returncode == 0
-    # Through the virtual address even a stopped server finds one that listens.
+    # Through the virtual address even a stopped server finds a running one.
     second.endpoint = first.endpoint
     listening = second.run("onedb", "restore", "-f", str(dump))
     assert f"OpenNebula found listening on '{first.endpoint}'" in listening.stderr
     assert leader_of([first]) is first
 
 
-def test_onedb_brings_a_database_to_the_version_that_the_packages_need(
+def test_onedb_upgrades_a_database_to_the_packages_version(
     three: list[Server],
 ) -> None:
     first = three[0]
-    found_alone(first)
+    bootstrap_one(first)
     running = first.run("onedb", "upgrade", "--no-backup")
     assert "First stop OpenNebula. Lock file found" in running.stderr
     first.stop()

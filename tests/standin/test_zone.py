@@ -1,4 +1,4 @@
-"""Several oned as a zone that works."""
+"""Several oned in a working zone."""
 
 import os
 from functools import partial
@@ -8,17 +8,17 @@ from tests.standin.servers import (
     LEADER,
     PASSWORD,
     Server,
+    bootstrap,
+    bootstrap_one,
     copy_database,
-    found,
-    found_alone,
     leader_of,
     wait_for,
     wait_for_users,
 )
 
 
-def test_three_founded_together_share_writes_and_outlive_their_leader(three: list[Server]) -> None:
-    found(three)
+def test_three_servers_share_writes_and_survive_their_leader(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     follower = next(server for server in three if server is not leader)
     follower.ask("one.user.allocate", "alice", "secret", "", [1])
@@ -32,14 +32,14 @@ def test_three_founded_together_share_writes_and_outlive_their_leader(three: lis
     rest[0].ask("one.user.allocate", "carol", "secret", "", [1])
     leader.start()
     leader_of(three)
-    # A follower that lags catches up when something is replicated to it.
+    # A follower that lags catches up when the next record is replicated to it.
     rest[0].ask("one.user.allocate", "dave", "secret", "", [1])
     wait_for_users(leader, "carol", "dave")
 
 
-def test_a_joining_server_makes_writes_wait_only_from_one_to_two(three: list[Server]) -> None:
+def test_a_joining_server_delays_writes_only_from_one_to_two(three: list[Server]) -> None:
     first, second, third = three
-    found_alone(first)
+    bootstrap_one(first)
     second.prepare(1)
     copy_database(first, second)
     first.add(second)
@@ -60,8 +60,8 @@ def test_a_joining_server_makes_writes_wait_only_from_one_to_two(three: list[Ser
         wait_for_users(server, "alice", "bob", "carol")
 
 
-def test_leaving_in_good_order_from_three_to_one(three: list[Server]) -> None:
-    found(three)
+def test_leaving_in_the_right_order_from_three_to_one(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     term = leader.status()["TERM"]
     for number, server in enumerate(three):
@@ -73,9 +73,9 @@ def test_leaving_in_good_order_from_three_to_one(three: list[Server]) -> None:
     assert leader.state() == LEADER
 
 
-def test_one_that_stops_leaves_the_processor_to_the_others(three: list[Server]) -> None:
+def test_a_stopping_server_leaves_the_processor_to_the_others(three: list[Server]) -> None:
     alone = three[0]
-    found_alone(alone)
+    bootstrap_one(alone)
     alone.stop()
     # Its stop lasts 1.5 s at this pace.
     alone.prepare(0, scale=0.25)
@@ -98,8 +98,8 @@ def only_by_password(server: Server) -> bool:
     return not server.admits(PASSWORD)
 
 
-def test_a_login_token_stands_for_the_next_password_until_it_is_set(three: list[Server]) -> None:
-    found(three)
+def test_a_login_token_replaces_the_next_password_until_it_is_set(three: list[Server]) -> None:
+    bootstrap(three)
     leader = leader_of(three)
     term = leader.status()["TERM"]
     leader.ask("one.user.login", "oneadmin", "a-token", -1, -1)

@@ -1,10 +1,10 @@
-"""Configs with one fault each, and the message that a preview gives for it."""
+"""Configs with one error each, and the message of a preview for it."""
 
 from typing import Any
 
 CANARY = "canary-that-nobody-may-see"
 MISSING = object()
-"""Of a key that is not set."""
+"""The value of a key that is not set."""
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "version missing": (
@@ -172,7 +172,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"one_vip_cidr": MISSING},
         "one_vip_cidr: missing; one_vip, one_vip_cidr and one_vip_if go together",
     ),
-    "no VIP beside its prefix": (
+    "a prefix without a VIP": (
         {"one_vip": MISSING},
         "one_vip: missing; one_vip, one_vip_cidr and one_vip_if go together",
     ),
@@ -208,7 +208,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"one_vips": [{"address": "10.2.50.11", "cidr": 24}]},
         "one_vips: 10.2.50.11 is the address of n1a2; expected an unused address",
     ),
-    "an interface of a stranger": (
+    "an interface of an unknown host": (
         {"one_vips": [{"address": "10.2.50.9", "cidr": 24, "interfaces": {"n9": "eth1"}}]},
         "one_vips: 10.2.50.9 has an interface for n9, which is not in frontends",
     ),
@@ -258,7 +258,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"ssh": {"private_key": f"{CANARY}-3", "private_key_file": "id"}},
         "ssh: private_key and private_key_file exclude each other",
     ),
-    "a host key of nobody": (
+    "a host key without a host": (
         {"ssh": {"host_keys": {"n9": "ssh-ed25519 AAAA"}}},
         "ssh.host_keys.n9: no such front-end in frontends",
     ),
@@ -345,7 +345,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"flow_bind_addr": "localhost"},
         "flow_bind_addr: expected an address of the host, such as 0.0.0.0, saw localhost",
     ),
-    "an address that is none": (
+    "an invalid address": (
         {"gate_bind_addr": "10.0.0.256"},
         "gate_bind_addr: expected an address of the host, such as 0.0.0.0, saw 10.0.0.256",
     ),
@@ -392,7 +392,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"auth": {"ldap": {"config": {"a": {":host": "b"}}}}},
         "auth.ldap.config: expected one of :order and :match_user_regex with the servers",
     ),
-    "a server that nobody described": (
+    "a server without a description": (
         {"auth": {"ldap": {"config": {":order": [["a", "z"]], "a": {":host": "b"}}}}},
         "auth.ldap.config.:order: z is not one of the servers",
     ),
@@ -415,7 +415,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         },
         "oned.DEFAULT_AUTH: also set by auth.default; remove one of them",
     ),
-    "a default that nobody may use": (
+    "a default that is not allowed": (
         {
             "auth": {"default": "ldap", "ldap": {"config": {":order": ["a"], "a": {":host": "b"}}}},
             "oned": {"AUTH_MAD": {"AUTHN": "ssh"}},
@@ -686,7 +686,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"frontends": {"n1": {"address": ""}}, "force_ha": True},
         "frontends.n1.address: expected an IPv4 address, such as 10.2.50.10, saw nothing",
     ),
-    "an address of nobody": (
+    "an address of no front-end": (
         {
             "frontends": {"n1": {"address": "0.0.0.0"}},
             "force_ha": True,
@@ -860,7 +860,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"one_version": ""},
         'one_version: expected a version in quotes, such as "7.2" or "7.2.1", saw nothing',
     ),
-    "a version to upgrade to that is none": (
+    "an invalid version to upgrade to": (
         {"upgrade_database": "next"},
         'upgrade_database: expected a version in quotes, such as "7.2" or "7.2.1", saw next',
     ),
@@ -1647,7 +1647,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "commands.0.create: expected a command, such as sudo systemctl reload rsyslog,"
         ' saw "a\\u0000b"',
     ),
-    "a command on nobody's host": (
+    "a command on an unknown host": (
         {"commands": [{"name": "x", "when": "after-join", "create": "true", "hosts": ["n9"]}]},
         "commands: x names n9, which is not in frontends",
     ),
@@ -1678,7 +1678,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"allow_degraded": "ok"},
         "allow_degraded: expected true or false, saw ok",
     ),
-    "a check that nobody may skip": (
+    "a check that cannot be skipped": (
         {"skip_checks": ["blank"]},
         "skip_checks.0: expected one of clock, disk, interface, listeners, locale, logins,"
         " memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"

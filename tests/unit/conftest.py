@@ -1,4 +1,4 @@
-"""Properties are held to what is true, not to how fast a busy machine is."""
+"""Properties are checked for correctness, not for speed on a busy machine."""
 
 from hypothesis import HealthCheck, settings
 

@@ -1,4 +1,4 @@
-"""Files in the grammar of oned.conf: some as OpenNebula ships them in kind, and any other."""
+"""Files in the grammar of oned.conf: some like those of OpenNebula's packages, and random ones."""
 
 from hypothesis import strategies as st
 
@@ -103,7 +103,7 @@ def _vector(draw: st.DrawFn) -> str:
 
 @st.composite
 def files(draw: st.DrawFn) -> str:
-    """A file as somebody may have written it."""
+    """Return a file as a user may have written it."""
     text = draw(_GAP)
     for _ in range(draw(st.integers(0, 4))):
         value = draw(_VALUE | _vector() | st.just("\n"))

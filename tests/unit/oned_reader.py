@@ -1,6 +1,6 @@
-"""A second reader of oned.conf, as OpenNebula's own is built: tokens by longest match, then rules.
+"""A second reader of oned.conf, built like OpenNebula's own: tokens by longest match, then rules.
 
-It shares nothing with ``opennebula.conf``, so that what one writes the other can be asked about.
+It shares nothing with ``opennebula.conf``, so that it can check what the latter writes.
 """
 
 import re
@@ -41,7 +41,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def read(text: str) -> list[tuple[str, Value]]:
-    """All attributes in their order; fails the test where the text is outside the grammar."""
+    """Return all attributes in order; fail the test if the text is outside the grammar."""
     tokens = iter([*(token for token in _tokens(text) if token[0] != "comment"), ("", "")])
     found: list[tuple[str, Value]] = []
     kind, name = next(tokens)
@@ -53,7 +53,7 @@ def read(text: str) -> list[tuple[str, Value]]:
 
 
 def comments(text: str) -> list[str]:
-    """All comments in their order."""
+    """Return all comments in order."""
     return [token.strip() for kind, token in _tokens(text) if kind == "comment"]
 
 

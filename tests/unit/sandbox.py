@@ -1,6 +1,6 @@
-"""Runs a script as a host would, below a folder: its commands note what they are asked to do.
+"""Runs a script as on a host, below a folder: its commands record their arguments.
 
-What a command is to say or do beside that is bash, by a pattern of its name and arguments.
+Anything else that a command must print or do is bash, by a pattern of its name and arguments.
 """
 
 import re
@@ -41,7 +41,7 @@ esac
 
 
 class Sandbox:
-    """One host: what it runs, what is installed, and what its commands were asked."""
+    """One host: what it runs, what is installed, and the calls of its commands."""
 
     def __init__(self, root: Path, os_release: str, answers: str, *, new: str) -> None:
         self.root = root
@@ -56,7 +56,7 @@ class Sandbox:
             file.chmod(0o755)
 
     def file(self, path: str, text: str | None = None) -> str:
-        """A file's text, after it was written where one is given; empty where there is none."""
+        """Write a file if a text is given; return its text, which is empty if it does not exist."""
         file = self.root / path.lstrip("/")
         if text is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,33 +64,33 @@ class Sandbox:
         return self._plain(file.read_text()) if file.exists() else ""
 
     def install(self, **packages: str) -> None:
-        """These are there, in these versions."""
+        """Install these packages in these versions."""
         with (self.root / "installed").open("a") as file:
             file.writelines(
                 f"{name.replace('_', '-')} {version}\n" for name, version in packages.items()
             )
 
     def answer(self, pattern: str, effect: str) -> None:
-        """From now on what matches that does this instead."""
+        """Let calls that match the pattern do this from now on."""
         glob = re.sub(r"([^*]+)", lambda found: f'"{found[1]}"', pattern)
         effect = effect.replace("/ROOT", str(self.root))
         with (self.root / "first").open("a") as file:
             file.write(f"case $asked in\n{glob}) {effect}\nexit ;;\nesac\n")
 
     def fail(self, pattern: str, text: str) -> None:
-        """From now on what matches that fails with these words."""
+        """Let calls that match the pattern fail with these words from now on."""
         self.answer(pattern, f"echo {shlex.quote(text)} >&2; exit 1")
 
     def run(
         self, name: str, variables: Mapping[str, str], *, token: str = "", exclusive: bool = True
     ) -> Output:
-        """Run that script; its error is in what it told."""
+        """Run that script; its error is in the output."""
         secrets = {"token": token}
         body = script_text(name)
         return self._run(Script(name, body, variables, secrets, exclusive=exclusive, timeout=5))
 
     def functions(self) -> set[str]:
-        """All that a script may call here."""
+        """Return all functions that a script may call here."""
         shell = shared_shell({"x": "#: use package_manager"})
         output = self._run(Script("x", f"{shell}declare -F", exclusive=False))
         return {line.split()[-1] for line in output.noise.splitlines()}
@@ -114,9 +114,10 @@ class Sandbox:
         return Output(values, output.steps, output.noise)
 
     def asked(self, *names: str) -> list[str]:
-        """What these commands were asked since the last time, in order; of all where none is named.
+        """Return the calls of these commands since the last time, in order; of all if none is
+        named.
 
-        Without the place of this sandbox, and of what was on trial in it.
+        The paths of this sandbox, and of a configuration on trial in it, are removed.
         """
         file = self.root / "asked"
         lines = file.read_text().splitlines() if file.exists() else []

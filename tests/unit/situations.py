@@ -38,7 +38,7 @@ OFF = dict.fromkeys(("gui", "flow", "gate", "form"), False)
 
 
 def target(**changes: Any) -> Target:
-    """The stack. Its features are off unless a test needs them."""
+    """Make the target of the stack. Its features are off unless a test needs them."""
     given = {
         **GOOD,
         "db_password": PASSWORD,
@@ -52,13 +52,13 @@ def target(**changes: Any) -> Target:
 
 
 def raft(number: int, state: State = State.FOLLOWER, **changes: int) -> RaftStatus:
-    """What the oned of the server with that ID says."""
+    """Make the status that the oned of the server with that ID reports."""
     given = {"server_id": number, "term": 3, "index": 100, "commit": 100}
     return RaftStatus(state=state, **{**given, **changes})
 
 
 def seen_facts(number: int, **changes: Any) -> Facts:
-    """The facts of the server with that ID; the first leads."""
+    """Make the facts of the server with that ID; the first is the leader."""
     addresses = [Address("lo", "127.0.0.1", 8), Address("eth0", f"10.2.50.1{number}", 24)]
     if number == 0:
         addresses.append(Address("eth0", VIP, 24))
@@ -78,7 +78,7 @@ def seen_facts(number: int, **changes: Any) -> Facts:
 
 
 def snapshot(number: int, of_facts: dict[str, Any] | None = None, **changes: Any) -> Snapshot:
-    """What is seen of that server, with these changes of its facts and of the rest."""
+    """Make the snapshot of that server, with these changes of its facts and of the rest."""
     given: dict[str, Any] = {
         "facts": seen_facts(number, **of_facts or {}),
         "answers": Answers(raft(number, State.LEADER if number == 0 else State.FOLLOWER), POOL),
@@ -89,13 +89,13 @@ def snapshot(number: int, of_facts: dict[str, Any] | None = None, **changes: Any
 
 
 def silent(number: int, of_facts: dict[str, Any], **changes: Any) -> Snapshot:
-    """The same of one whose oned does not answer."""
+    """Make the snapshot of a server whose oned does not answer."""
     answers = Answers(silence="no answer: Connection refused")
     return snapshot(number, of_facts, answers=answers, **changes)
 
 
 def unreachable(number: int) -> Snapshot:
-    """A host that is off."""
+    """Make the snapshot of a host that is off."""
     host = target().hosts[NAMES[number]]
     fault = HostError(
         host.name,
@@ -108,12 +108,12 @@ def unreachable(number: int) -> Snapshot:
 
 
 def situation(*changed: Snapshot, stack: Target | None = None, **others: Any) -> Situation:
-    """The healthy zone, but for these."""
+    """Make the healthy zone, with these changes."""
     hosts = {name: snapshot(number) for number, name in enumerate(NAMES)}
     hosts |= {one.host.name: one for one in changed}
     return Situation(stack or target(), ZoneSnapshot(hosts, **others), NOW)
 
 
 def packaged(version: str) -> dict[str, Any]:
-    """Facts of another version of OpenNebula."""
+    """Make facts of another version of OpenNebula."""
     return {"packages": installed(opennebula=Package(version))}

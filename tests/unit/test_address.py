@@ -1,4 +1,4 @@
-"""Where the VIP is, and where it must not be."""
+"""The hosts on which the VIP must be, and on which it must not be."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -33,9 +33,7 @@ VIPS = [
         ("a", None, [f"{VIP} left over on a"]),
     ],
 )
-def test_the_vip_is_on_the_leader_and_nowhere_else(
-    held_by: str, leader: str | None, found: list[str]
-) -> None:
+def test_the_vip_is_only_on_the_leader(held_by: str, leader: str | None, found: list[str]) -> None:
     seen = {
         name: facts(name, addresses=(Address("eth0", VIP, 24),) if name in held_by else ())
         for name in "abc"
@@ -44,7 +42,7 @@ def test_the_vip_is_on_the_leader_and_nowhere_else(
     assert faults(seen, VIPS[:1], leader) == found
 
 
-def test_of_several_vips_each_is_on_the_leader() -> None:
+def test_each_of_several_vips_is_on_the_leader() -> None:
     first, second = (Address(vip.interface, vip.address, vip.prefix) for vip in VIPS)
     seen = {"a": facts("a", addresses=(first,)), "b": facts("b", addresses=(second,))}
     assert faults(seen, VIPS, "a") == [
@@ -54,15 +52,17 @@ def test_of_several_vips_each_is_on_the_leader() -> None:
     assert faults({"a": facts("a", addresses=(first, second))}, VIPS, "a") == []
 
 
-def test_a_leader_that_is_about_to_leave_may_hold_the_vips() -> None:
-    """It is none of the front-ends that are looked at any more."""
+def test_a_leaving_leader_may_hold_the_vips() -> None:
+    """It is not among the observed front-ends any more."""
     assert faults({"a": facts("a")}, VIPS, "gone") == []
     left = {"a": facts("a", addresses=(Address("eth0", VIPS[0].address, 24),))}
     assert faults(left, VIPS[:1], "gone") == [f"{VIPS[0].address} left over on a"]
 
 
 class Site:
-    """Hosts with a VIP; what was run on them. ``keeper`` gives it back to itself each time."""
+    """Hosts with a VIP; the commands that ran on them. ``keeper`` adds it to itself again each
+    time.
+    """
 
     def __init__(self, held_by: str, *, leads: str = "b", keeper: str = "") -> None:
         self.held, self.leads, self.keeper = set(held_by), leads, keeper
@@ -102,7 +102,7 @@ def moved(site: Site, monkeypatch: pytest.MonkeyPatch, leader: str = "b") -> Non
     address.to_leader(cast(Any, site), zone, HOSTS, leader, site.facts())
 
 
-def test_a_leftover_is_removed_and_the_leader_announces_it(
+def test_a_leftover_vip_is_removed_and_announced_by_the_leader(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     site = Site("ab")
@@ -110,7 +110,7 @@ def test_a_leftover_is_removed_and_the_leader_announces_it(
     assert site.ran == [("a", "drop_addresses"), ("b", "announce")]
 
 
-def test_what_gives_an_address_back_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_that_adds_an_address_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site("b", keeper="c")
     with pytest.raises(HostError) as caught:
         moved(site, monkeypatch)
@@ -118,7 +118,7 @@ def test_what_gives_an_address_back_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert f"take {VIP} out of what gives it to c" in caught.value.remedy
 
 
-def test_a_hook_is_not_run_on_one_that_leads_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leader_hook_does_not_run_on_a_former_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site("", leads="c")
     with pytest.raises(address.LeaderChanged):
         moved(site, monkeypatch)

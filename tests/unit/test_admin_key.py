@@ -1,4 +1,4 @@
-"""oneadmin's public key: set where there is none, replaced only where the stack changes it."""
+"""oneadmin's public key: set if it is missing, replaced only if the stack changes it."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,14 +24,14 @@ OWN, OTHER = "ssh-rsa AAAA oneadmin@n1", "ssh-ed25519 BBBB somebody"
 
 @dataclass
 class Way:
-    """One oned, and what procedures need of an Access to it."""
+    """One oned, and the parts of an Access to it that procedures need."""
 
     key: str
     writes: list[str] = field(default_factory=list)
     refuses: bool = False
 
     def report(self, _: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def run(self, host: Host, name: str, **given: Any) -> Output:
         assert (host, name, given["variables"]) == (HOST, "read_file", {"file": PUBLIC_KEY})
@@ -65,7 +65,7 @@ def settle(way: Way, wanted: str, *, replace: bool) -> bool:
         ("", f"{OTHER}\n  {OWN} \n\n{OTHER}\n", True, True, [f"{OTHER}\n{OWN}"]),
     ],
 )
-def test_it_is_set_where_there_is_none_and_replaced_only_where_that_is_said(
+def test_a_missing_key_is_set_and_replaced_only_if_requested(
     there: str, wanted: str, replace: bool, done: bool, written: list[str]
 ) -> None:
     way = Way(there)
@@ -87,7 +87,7 @@ def test_an_oned_that_refuses_is_an_error_that_names_the_host(
     ("there", "wanted", "differs"),
     [(OWN, "leader", False), (OTHER, "leader", True), (OTHER, OTHER, False), ("", OTHER, True)],
 )
-def test_another_one_differs(there: str, wanted: str, differs: bool) -> None:
+def test_another_key_differs(there: str, wanted: str, differs: bool) -> None:
     seen = facts(files={PUBLIC_KEY: File(f"{OWN}\n", 0o644, "oneadmin:oneadmin")})
     assert admin_key.differs(cast(Access, Way(there)), seen, wanted) is differs
     assert not admin_key.differs(cast(Access, Way(there, refuses=True)), seen, wanted)

@@ -1,4 +1,4 @@
-"""Whatever a host says, in whatever form: what reads it gives facts or a typed error, in time."""
+"""Any answer of a host: its reader returns facts or a typed error, in time."""
 
 import base64
 import threading
@@ -75,7 +75,7 @@ TOLD = values(
     upgrading="n1a1 7.4.0-1 7.4.0",
     sqlite="0 ",
 )
-"""What the scripts tell of a front-end of a zone."""
+"""What the scripts print about a front-end of a zone."""
 
 NASTY = st.sampled_from(
     [
@@ -97,7 +97,7 @@ NASTY = st.sampled_from(
 
 @st.composite
 def broken(draw: st.DrawFn, text: str) -> str:
-    """A text as it is when something on the way, or on the host, is out of order."""
+    """Return a text as it is after a fault in the connection or on the host."""
     at = draw(st.integers(0, len(text)))
     way = draw(st.sampled_from(["cut", "begin", "inside", "replace", "any", "nothing", "twice"]))
     return {
@@ -113,7 +113,7 @@ def broken(draw: st.DrawFn, text: str) -> str:
 
 @st.composite
 def answers(draw: st.DrawFn) -> dict[str, str]:
-    """What a host tells, with a few faults in it."""
+    """Return the answer of a host with a few faults in it."""
     told = dict(TOLD)
     for name in draw(st.lists(st.sampled_from(sorted(TOLD)), min_size=1, max_size=3)):
         if draw(st.integers(0, 4)) == 0:
@@ -124,14 +124,14 @@ def answers(draw: st.DrawFn) -> dict[str, str]:
 
 
 def access_to(told: Mapping[str, str]) -> Access:
-    """The way to a host whose scripts all tell that."""
+    """Make an access to a host whose scripts all print that."""
     connection = SimpleNamespace(run=lambda *_, **__: Output(told))
     pool = cast(Any, SimpleNamespace(connection=lambda _: connection))
     return Access(pool, Secrets("a", "b"), print)
 
 
-def as_told(told: Mapping[str, str]) -> Output:
-    """The answer of a script, as a procedure gets it."""
+def as_output(told: Mapping[str, str]) -> Output:
+    """Parse the answer of a script as a procedure gets it."""
     connection = SimpleNamespace(run=lambda *_, **__: Output(told))
     access = Access(
         cast(Any, SimpleNamespace(connection=lambda _: connection)), Secrets("a", "b"), print
@@ -139,8 +139,8 @@ def as_told(told: Mapping[str, str]) -> Output:
     return access.run(HOST, "read_one_auth", exclusive=False)
 
 
-def test_the_sample_is_read_whole() -> None:
-    seen = report.read(HOST, ["n1a1"], as_told(TOLD), {})
+def test_the_sample_is_read_completely() -> None:
+    seen = report.read(HOST, ["n1a1"], as_output(TOLD), {})
     assert (seen.has_content, seen.log_index, seen.server_id) == (True, 12, -1)
     assert [entry.name for entry in seen.pool] == ["n1a1"]
     assert read_probe(TOLD, 1000, 1003).login == "ubuntu"
@@ -150,13 +150,13 @@ def test_the_sample_is_read_whole() -> None:
 @given(answers())
 def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     try:
-        seen = report.read(HOST, ["n1a1"], as_told(told), {})
+        seen = report.read(HOST, ["n1a1"], as_output(told), {})
     except HostError as error:
         assert error.host == "n1a1"
         assert len(str(error)) < 5000
         assert all(line.isprintable() for line in str(error).splitlines())
         return
-    # What looks at them later raises nothing else either.
+    # Code that reads them later raises nothing else either.
     seen.view(None)
     assert isinstance(seen.server_id, int)
     assert (seen.zone_endpoint, seen.zone_grpc) is not None
@@ -168,22 +168,22 @@ def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     with suppress(HostError):
         host_drift.drift(seen, spec(), Secrets("a", "b"))
         storage.require_same({"n1a1": seen.storage})
-    # A database with OpenNebula's tables is never taken for an empty one.
+    # A database with OpenNebula's tables is never treated as an empty one.
     if told.get("objects") == TOLD["objects"] and told.get("users") == "2":
         assert seen.has_content
 
 
 @pytest.mark.parametrize("lost", ["users", "identity", "zone", "log"])
-def test_a_database_of_which_part_of_the_answer_is_lost_is_not_taken_for_an_empty_one(
+def test_a_partial_answer_about_a_database_does_not_mean_empty(
     lost: str,
 ) -> None:
     told = {name: value for name, value in TOLD.items() if name != lost}
     with pytest.raises(HostError) as caught:
-        report.read(HOST, [], as_told(told), {})
+        report.read(HOST, [], as_output(told), {})
     assert caught.value.step == "observe"
 
 
-def test_a_database_that_gives_no_checksums_is_not_taken_for_one_that_is_equal() -> None:
+def test_a_database_without_checksums_does_not_count_as_equal() -> None:
     told = {**TOLD, "checksums": ""}
     connection = SimpleNamespace(run=lambda *_, **__: Output(told))
     access = Access(
@@ -202,17 +202,17 @@ def test_a_probe_is_read_or_refused(told: dict[str, str]) -> None:
 
     try:
         with reading_answer("n1a1", "preflight"):
-            probe = read_probe(as_told(told).values, 1000, 1003)
+            probe = read_probe(as_output(told).values, 1000, 1003)
     except HostError:
         return
-    # No number that compares with nothing: each check would pass.
+    # Not NaN, which would pass each check.
     assert probe.clock.ahead == probe.clock.ahead
     assert probe.clock.doubt >= 0
 
 
 @pytest.mark.parametrize("name", ["begun", "ended"])
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
-def test_a_clock_that_says_no_time_is_refused(name: str, number: str) -> None:
+def test_a_clock_without_a_time_is_refused(name: str, number: str) -> None:
     with pytest.raises(ValueError, match="finite"):
         read_probe({**TOLD, name: number}, 1000, 1003)
     with pytest.raises(ValueError, match="finite"):
@@ -222,13 +222,13 @@ def test_a_clock_that_says_no_time_is_refused(name: str, number: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.text(), st.lists(NASTY | st.sampled_from(["#step\n", "=a b\\n\\", "@b %%=\n",
     "@c YQ==\n", "=d \\"]), max_size=6).map("".join)))  # fmt: skip
-def test_what_a_script_prints_is_taken_apart_whatever_it_is(text: str) -> None:
+def test_any_output_of_a_script_is_parsed(text: str) -> None:
     output = parse(text)
     assert isinstance(output.noise, str)
 
 
-def test_a_value_that_a_script_did_not_give_is_an_error_of_the_host() -> None:
-    output = as_told({"one": "1"})
+def test_a_value_that_a_script_did_not_return_is_an_error() -> None:
+    output = as_output({"one": "1"})
     assert output.values.get("two", "") == ""
     with pytest.raises(HostError) as caught:
         _ = output.values["two"]
@@ -251,7 +251,7 @@ STATUS = (
 
 
 def reply(body: str, *, success: str = "1", code: str = "0") -> bytes:
-    """A whole answer of oned."""
+    """Return a complete answer of oned."""
     escaped = body.replace("&", "&amp;").replace("<", "&lt;")
     text = (
         "<?xml version='1.0'?><methodResponse><params><param><value><array><data>"
@@ -278,7 +278,7 @@ class Oned:
 
 
 def asked(answer: bytes) -> list[object]:
-    """What every reading call makes of it: a value, or an ApiError."""
+    """Return the result of every reading call: a value, or an ApiError."""
     api = Api(
         "word", lambda: Oned(iter([answer[at : at + 60000] for at in range(0, len(answer), 60000)]))
     )
@@ -292,7 +292,7 @@ def asked(answer: bytes) -> list[object]:
     return found
 
 
-def test_a_whole_answer_is_read() -> None:
+def test_a_complete_answer_is_read() -> None:
     status = asked(reply(STATUS))[0]
     assert cast(Any, status).term == 4
     assert [entry.name for entry in cast(Any, asked(reply(POOL))[1])] == ["n1a1"]
@@ -305,11 +305,11 @@ def test_a_whole_answer_is_read() -> None:
     | st.binary(max_size=200)
     | st.sampled_from([reply(STATUS, code="256", success="0"), reply("", success="x"), b""])
 )
-def test_an_answer_of_any_form_is_an_api_error(answer: bytes) -> None:
+def test_a_malformed_answer_is_an_api_error(answer: bytes) -> None:
     assert len(asked(answer)) == 7
 
 
-def test_an_answer_of_gigabytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_gigabytes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MOST", 1 << 20)
 
     def endless(start: bytes) -> Iterator[bytes]:
@@ -329,7 +329,7 @@ def test_an_answer_of_gigabytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
             api.raft_status()
 
 
-def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_slow_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "ANSWER", 0.2)
 
     def dripping() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The config's key ``oned``: attributes are set, and taken back when they go from it."""
+"""The config key ``oned``: attributes are set, and restored when they leave the config."""
 
 from typing import Any
 
@@ -107,12 +107,12 @@ def without_notes(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
-def test_only_what_is_wished_changes(wanted: dict[str, Setting], lines: list[str]) -> None:
+def test_only_the_requested_attribute_changes(wanted: dict[str, Setting], lines: list[str]) -> None:
     assert without_notes(changed(SAMPLE, managed_settings.apply(SAMPLE, wanted))) == lines
 
 
 @pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
-def test_what_is_no_longer_wanted_is_as_it_was(
+def test_a_removed_attribute_gets_its_original_value(
     wanted: dict[str, Setting], lines: list[str]
 ) -> None:
     back = managed_settings.apply(managed_settings.apply(SAMPLE, wanted), {})
@@ -123,7 +123,7 @@ def test_what_is_no_longer_wanted_is_as_it_was(
 
 @pytest.mark.parametrize(("earlier", "_"), SETTINGS)
 @pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
-def test_what_was_wished_earlier_leaves_nothing_behind(
+def test_earlier_settings_leave_nothing(
     earlier: dict[str, Setting], wanted: dict[str, Setting], lines: list[str], _: list[str]
 ) -> None:
     direct = managed_settings.apply(SAMPLE, wanted)
@@ -132,7 +132,7 @@ def test_what_was_wished_earlier_leaves_nothing_behind(
     ) == meaning(direct)
 
 
-def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
+def test_the_order_of_settings_and_their_keys_does_not_matter() -> None:
     one: dict[str, Setting] = {
         "PORT": 1,
         "ADDED": {"NAME": "x", "B": 2, "A": 1},
@@ -146,7 +146,7 @@ def test_the_order_of_wishes_and_of_their_keys_is_nothing() -> None:
     assert managed_settings.apply(SAMPLE, one) == managed_settings.apply(SAMPLE, other)
 
 
-def test_the_file_says_what_was_there_before() -> None:
+def test_the_file_records_the_original_values() -> None:
     written = managed_settings.apply(
         SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1}
     )
@@ -158,7 +158,7 @@ def test_the_file_says_what_was_there_before() -> None:
     ]
 
 
-def test_what_is_edited_by_hand_beside_it_stays() -> None:
+def test_other_manual_edits_are_kept() -> None:
     wanted: dict[str, Setting] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
     by_hand = managed_settings.apply(SAMPLE, wanted).replace('"file"', '"syslog"') + "MINE = 1\n"
     assert managed_settings.apply(by_hand, wanted) == by_hand
@@ -167,19 +167,19 @@ def test_what_is_edited_by_hand_beside_it_stays() -> None:
     )
 
 
-def test_what_had_the_wished_value_already_keeps_it() -> None:
+def test_an_attribute_that_has_the_value_already_keeps_it() -> None:
     written = managed_settings.apply(SAMPLE, {"PORT": 2633})
     assert managed_settings.apply(written, {}) == SAMPLE
 
 
-def test_what_is_wished_and_edited_by_hand_is_set_again_and_then_goes_back_to_the_first() -> None:
+def test_an_edited_setting_is_set_again_and_restored_to_the_original() -> None:
     by_hand = managed_settings.apply(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
     again = managed_settings.apply(by_hand, {"PORT": 2700})
     assert conf.read(again, "PORT") == "2700"
     assert managed_settings.apply(again, {}) == SAMPLE
 
 
-def test_what_is_wished_and_deleted_by_hand_comes_back() -> None:
+def test_a_deleted_setting_is_set_again() -> None:
     wanted: dict[str, Setting] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
     by_hand = conf.remove(conf.remove(managed_settings.apply(SAMPLE, wanted), "PORT"), "LOG")
     again = managed_settings.apply(by_hand, wanted)
@@ -187,7 +187,7 @@ def test_what_is_wished_and_deleted_by_hand_comes_back() -> None:
     assert conf.read(managed_settings.apply(again, {}), "PORT") == "2633"
 
 
-def test_a_note_that_is_none_is_a_comment() -> None:
+def test_an_invalid_note_is_a_comment() -> None:
     text = "# opennebula-ha changed: {PORT}\n# opennebula-ha added: {}\nPORT = 1\n"
     assert managed_settings.apply(text, {}) == text
 
@@ -205,7 +205,7 @@ def test_a_note_that_is_none_is_a_comment() -> None:
         ("V = [ NAME = a, K = 1 ]\nV = [ NAME = b ]\n", "V = [ NAME = a ]\n", ("V[a]/K", "V[b]")),
     ],
 )
-def test_what_differs_is_named_and_not_shown(
+def test_differences_are_named_without_values(
     before: str, after: str, names: tuple[str, ...]
 ) -> None:
     assert managed_settings.differences(before, after) == names
@@ -213,7 +213,7 @@ def test_what_differs_is_named_and_not_shown(
     assert managed_settings.differences(before, before) == ()
 
 
-def test_a_wish_that_is_gone_from_the_config_differs_by_name() -> None:
+def test_a_setting_that_left_the_config_differs_by_name() -> None:
     written = managed_settings.apply(
         SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}}
     )
@@ -223,7 +223,7 @@ def test_a_wish_that_is_gone_from_the_config_differs_by_name() -> None:
     )
 
 
-# Of any file and any wanted
+# Any file and any settings
 
 
 NAMES = st.sampled_from(["A", "B_ATTR", "V", "NEW", "w"])
@@ -242,7 +242,7 @@ ANY_SETTINGS: Any = st.dictionaries(
 
 
 def meaning(text: str) -> dict[str, list[Any]]:
-    """What the independent reader finds, in the order that counts: that within a name."""
+    """Return what the independent reader finds, in the relevant order: that within a name."""
     found: dict[str, list[Any]] = {}
     for name, value in oned_reader.read(text):
         found.setdefault(name, []).append(value)
@@ -250,20 +250,22 @@ def meaning(text: str) -> dict[str, list[Any]]:
 
 
 @given(files(), ANY_SETTINGS)
-def test_settling_twice_changes_nothing_more(text: str, wanted: dict[str, Setting]) -> None:
+def test_applying_settings_twice_changes_nothing_more(
+    text: str, wanted: dict[str, Setting]
+) -> None:
     once = managed_settings.apply(text, wanted)
     assert managed_settings.apply(once, wanted) == once
 
 
 @given(files(), ANY_SETTINGS)
-def test_no_wish_leaves_a_trace(text: str, wanted: dict[str, Setting]) -> None:
+def test_no_setting_leaves_a_trace(text: str, wanted: dict[str, Setting]) -> None:
     back = managed_settings.apply(managed_settings.apply(text, wanted), {})
     assert meaning(back) == meaning(text)
     assert "opennebula-ha" not in back
 
 
 @given(files(), ANY_SETTINGS, ANY_SETTINGS)
-def test_only_the_last_wishes_count(
+def test_only_the_last_settings_count(
     text: str, earlier: dict[str, Setting], wanted: dict[str, Setting]
 ) -> None:
     applied = managed_settings.apply(managed_settings.apply(text, earlier), wanted)

@@ -1,4 +1,4 @@
-"""The tables of the benchmarks: the measuring itself is theirs."""
+"""The tables of the benchmarks, without the measurements."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from bench.compare import lines
 from bench.figures import Figure, table
 
 
-def test_a_figure_is_met_up_to_what_is_required() -> None:
+def test_a_figure_is_met_up_to_the_requirement() -> None:
     assert Figure("up", 44.0, 44.0, "1.15 floor").is_met
     assert not Figure("up", 44.1, 44.0, "1.15 floor").is_met
     assert Figure("executions", 0, 0, "", unit="").is_met
     assert not Figure("executions", 1, 0, "", unit="").is_met
 
 
-def test_the_table_says_what_was_missed() -> None:
+def test_the_table_names_missed_requirements() -> None:
     said = list(table([Figure("up", 40.0, 44.0, "floor"), Figure("join", 16.0, 15.0, "")]))
     assert said[2].split("|")[1:5] == [" up   ", " 40.0 s   ", " 44.0 s   ", " 0.91        "]
     assert " 1.07 MISSED " in said[3]
@@ -24,13 +24,13 @@ def test_the_table_says_what_was_missed() -> None:
     [
         ([40.0, 41.0, 40.5], [40.8, 40.2, 41.2], False),
         ([40.0, 41.0, 40.5], [44.0, 44.5, 44.2], True),
-        # Rounds that are as far apart as this say nothing.
+        # Rounds with such different results prove nothing.
         ([40.0, 50.0, 42.0], [46.0, 47.0, 45.0], False),
         ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], False),
         ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0], True),
     ],
 )
-def test_a_version_is_slower_where_it_is_beyond_the_noise_of_both(
+def test_a_version_is_slower_only_beyond_the_noise_of_both(
     base: list[float], this: list[float], slower: bool
 ) -> None:
     (line,) = lines([{"up": one} for one in base], [{"up": one, "new": 1.0} for one in this])

@@ -1,4 +1,4 @@
-"""When a zone begins on its first front-end, and who is installed first."""
+"""When a zone begins on its first front-end, and which front-end is installed first."""
 
 import json
 import threading
@@ -17,8 +17,8 @@ from tests.unit.test_procedures import SHIPPED, facts
 WITH_SERVER_ID = configuration.with_server_id(SHIPPED, 2)
 
 
-def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> RunState:
-    """A new stack of three front-ends."""
+def new_stack(monkeypatch: pytest.MonkeyPatch, **config: Any) -> RunState:
+    """Make a new stack of three front-ends."""
     front_ends = {f"n1a{number}": {"address": f"10.2.50.{number}"} for number in (1, 2, 3)}
     values = {"frontends": front_ends, **config}
     texts = {f"opennebula-ha:{key}": json.dumps(value) for key, value in values.items()}
@@ -28,15 +28,15 @@ def founding(monkeypatch: pytest.MonkeyPatch, **config: Any) -> RunState:
 
 
 def blank() -> dict[str, Facts]:
-    """Its front-ends before anything is installed."""
+    """Make its front-ends before the installation."""
     nothing = {"has_content": False, "oned_conf": "", "active": False, "packages": {}}
     return {name: facts(name, **nothing) for name in ("n1a1", "n1a2", "n1a3")}
 
 
-def test_the_zone_begins_ahead_where_every_front_end_is_blank(
+def test_the_zone_begins_early_if_every_front_end_is_blank(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here = founding(monkeypatch)
+    here = new_stack(monkeypatch)
     here.found_on(blank())
     assert here.blank == blank()
 
@@ -49,10 +49,10 @@ def test_the_zone_begins_ahead_where_every_front_end_is_blank(
         {"ds": {"config": {"mounts": [{"type": "image", "path": "/c"}]}}},
     ],
 )
-def test_a_dump_or_shares_come_before_any_zone(
+def test_restores_and_shares_come_before_any_zone(
     monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
 ) -> None:
-    here = founding(monkeypatch, **config)
+    here = new_stack(monkeypatch, **config)
     here.found_on(blank())
     assert not here.blank
 
@@ -66,16 +66,18 @@ def test_a_dump_or_shares_come_before_any_zone(
     ],
     ids=["data", "a place in a zone", "one that was not looked at"],
 )
-def test_no_zone_begins_ahead_where_one_may_be(
+def test_no_zone_begins_early_if_one_may_exist(
     monkeypatch: pytest.MonkeyPatch, seen: dict[str, Facts]
 ) -> None:
-    here = founding(monkeypatch)
+    here = new_stack(monkeypatch)
     here.found_on(seen)
     assert not here.blank
 
 
-def test_the_founder_is_installed_before_the_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = founding(monkeypatch)
+def test_the_first_front_end_is_installed_before_the_others_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = new_stack(monkeypatch)
     here.found_on(blank())
     monkeypatch.setattr(run_state, "HEAD_START", 60.0)
     order: list[str] = []
@@ -91,16 +93,16 @@ def test_the_founder_is_installed_before_the_others_begin(monkeypatch: pytest.Mo
     assert order == ["n1a1", "n1a2"]
 
 
-def test_the_others_wait_no_longer_than_for_its_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = founding(monkeypatch)
+def test_the_others_wait_no_longer_than_its_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = new_stack(monkeypatch)
     here.found_on(blank())
     monkeypatch.setattr(run_state, "HEAD_START", 0.0)
     with here.turn("n1a2"):
         pass
 
 
-def test_who_leaves_may_be_on_the_list_of_a_founder_and_nobody_else() -> None:
-    """No change by itself: ``Zone`` settles it, however many runs later."""
+def test_a_first_server_may_list_only_front_ends_that_leave() -> None:
+    """This is not a change by itself: ``Zone`` applies it, even many runs later."""
     provider = BootstrapProvider()
     now: dict[str, Any] = {"frontends": {"n1a1": {}, "n1a2": {}}}
     before: dict[str, Any] = {"frontends": {**now["frontends"], "n1a3": {}}}

@@ -1,4 +1,4 @@
-"""Labs come and go side by side, in one directory of control groups."""
+"""Labs start and end at the same time, in one directory of control groups."""
 
 import threading
 from contextlib import suppress
@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.machines.cgroup import Cgroup
 
 
-def test_a_group_is_made_while_another_lab_removes_the_directory_of_all(tmp_path: Path) -> None:
+def test_a_group_is_made_while_another_lab_removes_the_directory(tmp_path: Path) -> None:
     common, over = tmp_path / "labhosts", threading.Event()
 
     def remove() -> None:

@@ -1,4 +1,4 @@
-"""Editing oned.conf: only what is asked for changes, and OpenNebula reads what was meant."""
+"""Editing oned.conf: only the requested change is made, and OpenNebula reads the intended value."""
 
 import difflib
 import string
@@ -38,7 +38,7 @@ PLACE = [
 
 
 def changed(before: str, after: str) -> list[str]:
-    """The lines that went and came, with their sign."""
+    """Return the removed and added lines, with their sign."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
@@ -89,7 +89,7 @@ def test_reading_follows_opennebulas_own_parser(text: str, value: str | dict[str
     assert conf.read(text, "A") == value
 
 
-def test_a_backslash_before_the_closing_quote_takes_it_along() -> None:
+def test_a_backslash_escapes_the_closing_quote() -> None:
     assert conf.read('A = "x\\"\n', "A") == "x\\"
     assert conf.read('A = "x\\" B = "\n', "A") == 'x" B = '
     with pytest.raises(conf.ConfError, match="line 2: expected '='"):
@@ -124,7 +124,7 @@ def test_a_text_outside_the_grammar_is_refused_with_its_line(text: str, message:
         conf.remove(text, "Z")
 
 
-def test_a_fault_shows_no_more_than_one_character_of_what_may_be_a_password() -> None:
+def test_an_error_shows_at_most_one_character_of_a_secret() -> None:
     with pytest.raises(conf.ConfError) as caught:
         conf.read('DB = [ PASSWD = "canary, USER = "x" ]\n', "DB")
     assert "canary" not in str(caught.value)
@@ -145,7 +145,7 @@ def test_a_fault_shows_no_more_than_one_character_of_what_may_be_a_password() ->
         ("STORE", {"backend": "sqlite", "timeout": "2500"}),
     ],
 )
-def test_nothing_changes_where_the_value_is_there(name: str, value: conf.Scalar) -> None:
+def test_an_existing_value_changes_nothing(name: str, value: conf.Scalar) -> None:
     assert conf.write(SAMPLE, name, value) == SAMPLE
 
 
@@ -193,7 +193,7 @@ def test_one_changed_attribute_is_one_changed_line(
     assert changed(SAMPLE, conf.write(SAMPLE, name, value)) == lines
 
 
-def test_a_new_key_goes_below_the_last_and_leaves_its_comment_where_it_was() -> None:
+def test_a_new_key_follows_the_last_and_leaves_its_comment() -> None:
     written = conf.write(SAMPLE, "PLACE", {"MASTER": "http://m", "ZONE": 0})
     assert changed(SAMPLE, written) == [
         '-    MODE             = "STANDALONE"  # the last one',
@@ -203,7 +203,7 @@ def test_a_new_key_goes_below_the_last_and_leaves_its_comment_where_it_was() -> 
     ]
 
 
-def test_a_new_key_in_a_vector_of_one_line_is_aligned_with_the_others() -> None:
+def test_a_new_key_in_a_vector_of_one_line_is_aligned() -> None:
     assert conf.write('V = [ X = "1" ] # why\n', "V", {"Y": 2}) == (
         'V = [ X = "1",\n      Y = 2 ] # why\n'
     )
@@ -224,17 +224,17 @@ def test_a_missing_attribute_is_appended() -> None:
     assert conf.write("", "B", 2) == "B = 2\n"
 
 
-def test_an_attribute_of_the_other_kind_is_replaced_where_it_stands() -> None:
+def test_an_attribute_of_the_other_kind_is_replaced_in_its_place() -> None:
     assert conf.write("A = 1 # one\nB = 2\n", "A", {"K": 1}) == "A = [\n    K = 1\n] # one\nB = 2\n"
     assert conf.write("A = [ K = 1 ]\nB = 2\n", "A", "x") == 'A = "x"\nB = 2\n'
 
 
-def test_of_several_attributes_the_one_that_counts_is_written() -> None:
+def test_the_effective_one_of_several_attributes_is_written() -> None:
     assert conf.write("A = 1\nA = 2\n", "A", 3) == "A = 3\nA = 2\n"
     assert conf.write("V = [ K = 1, K = 2 ]\n", "V", {"K": 3}) == "V = [ K = 3, K = 2 ]\n"
 
 
-def test_removing_takes_every_attribute_of_the_name_and_no_comment() -> None:
+def test_removing_deletes_all_attributes_of_a_name_but_no_comment() -> None:
     assert changed(SAMPLE, conf.remove(SAMPLE, "driver")) == [
         '-DRIVER = [ NAME = "kvm", EXECUTABLE = "one_vmm" ]',
         '-DRIVER = [ NAME = "lxc", EXECUTABLE = "one_vmm" ]',
@@ -246,14 +246,14 @@ def test_removing_takes_every_attribute_of_the_name_and_no_comment() -> None:
 
 
 @pytest.mark.parametrize("value", ["ends in \\", "\\", "a]]>b"])
-def test_a_value_that_opennebula_cannot_read_back_is_refused_and_not_shown(value: str) -> None:
+def test_a_value_that_cannot_be_read_back_is_refused_and_not_shown(value: str) -> None:
     assert not conf.expressible(value)
     with pytest.raises(conf.ConfError, match=r"^PASSWD: expected") as caught:
         conf.write(SAMPLE, "DB", {"PASSWD": value})
     assert value not in str(caught.value).replace("without ]]>", "")
 
 
-# Whatever is written is read back, by a reader that is built as OpenNebula's is
+# Every written value is read back, by a reader built like OpenNebula's
 
 NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=6)
 TEXTS = st.text(
@@ -271,7 +271,7 @@ def as_read(value: conf.Scalar | conf.Vector) -> oned_reader.Value:
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=4))
-def test_what_is_written_is_what_opennebula_reads(
+def test_opennebula_reads_the_written_value(
     attributes: list[tuple[str, conf.Scalar | conf.Vector]],
 ) -> None:
     text, expected = SAMPLE, dict(reversed(oned_reader.read(SAMPLE)))
@@ -298,11 +298,11 @@ def test_removing_undoes_writing(name: str, value: conf.Scalar | conf.Vector) ->
     assert conf.remove(conf.write(SAMPLE, name, value), name) == SAMPLE
 
 
-# Of any file: what OpenNebula reads there we read, and what is not asked for stays
+# Any file: we read what OpenNebula reads, and all other attributes stay
 
 
 def replaced(text: str, name: str) -> dict[str, list[oned_reader.Value]]:
-    """Everything but the first attribute of that name, as the independent reader finds it."""
+    """Return all but the first attribute of that name, as the independent reader finds it."""
     found: dict[str, list[oned_reader.Value]] = {}
     for other, value in oned_reader.read(text):
         found.setdefault(other, []).append(value)
@@ -316,7 +316,7 @@ def test_every_attribute_of_a_file_is_read_as_opennebula_reads_it(text: str) -> 
 
 
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
-def test_what_a_file_has_already_is_written_without_a_change(text: str) -> None:
+def test_writing_an_existing_value_changes_nothing(text: str) -> None:
     for name, value in reversed(conf.attributes(text)):
         which = value.get("NAME") if isinstance(value, dict) else value
         assert conf.write(text, conf.Position(name, which), value) == text
@@ -334,7 +334,7 @@ def test_each_value_of_a_file_can_be_changed_in_its_own_line(text: str) -> None:
             assert [line[0] for line in lines] == ["-"] * height + ["+"], (name, key, lines)
 
 
-def test_lines_that_end_as_on_windows_are_refused_as_opennebula_does_not_read_them() -> None:
+def test_windows_line_endings_are_refused_as_in_opennebula() -> None:
     with pytest.raises(conf.ConfError, match="line 1: expected a value that ends with its closing"):
         conf.read('A = "x"\r\nB = 1\r\n', "B")
 
@@ -345,7 +345,7 @@ def test_any_file_is_read_as_opennebula_reads_it(text: str) -> None:
 
 
 @given(files(), st.sampled_from(["A", "v", "B_ATTR"]) | NAMES, VALUES)
-def test_any_file_is_written_in_that_one_attribute_alone(
+def test_writing_to_any_file_changes_only_that_attribute(
     text: str, name: str, value: conf.Scalar | conf.Vector
 ) -> None:
     written = conf.write(text, name, value)
@@ -356,7 +356,7 @@ def test_any_file_is_written_in_that_one_attribute_alone(
 
 
 @given(files(), st.sampled_from(["K", "NAME", "M", "NONE"]))
-def test_a_key_goes_from_any_vector_and_no_comment_with_it(text: str, key: str) -> None:
+def test_a_key_is_removed_from_any_vector_without_a_comment(text: str, key: str) -> None:
     for name in {name for name, _ in conf.attributes(text)}:
         before = conf.read(text, name)
         after = conf.remove(text, conf.Position(name, key=key))
@@ -367,7 +367,7 @@ def test_a_key_goes_from_any_vector_and_no_comment_with_it(text: str, key: str) 
 
 
 @given(files(), st.sampled_from(["K", "NEW"]), TEXTS)
-def test_a_key_that_was_added_goes_without_a_trace(text: str, key: str, value: str) -> None:
+def test_an_added_key_is_removed_without_a_trace(text: str, key: str, value: str) -> None:
     for name in {name for name, _ in conf.attributes(text)}:
         place, content = conf.Position(name, key=key), conf.read(text, name)
         if isinstance(content, dict) and content and key not in content:

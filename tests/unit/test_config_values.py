@@ -1,4 +1,4 @@
-"""Values of the stack's config: what no host is to see, refused in words that help."""
+"""Values of the stack's config that must not reach a host are refused with a helpful message."""
 
 import json
 import re
@@ -43,7 +43,7 @@ SYSTEM_NAMES = {
     ("key", "name", "why"),
     [(k, n, w) for k, names in SYSTEM_NAMES.items() for n, w in names.items()],
 )
-def test_the_system_s_accounts_and_databases_are_refused(key: str, name: str, why: str) -> None:
+def test_the_systems_accounts_and_databases_are_refused(key: str, name: str, why: str) -> None:
     (found,) = faults(**{key: name})
     assert found.startswith(f"{key}: expected ")
     assert "of OpenNebula's own, such as " in found
@@ -58,7 +58,7 @@ def test_the_system_s_accounts_and_databases_are_refused(key: str, name: str, wh
         *("a`b", "a'b", "a/b", "../x", "a b", "a" * 65, "1one", "one%", "öne", ""),
     ],
 )
-def test_names_that_mariadb_reads_as_something_else_are_refused(key: str, name: str) -> None:
+def test_names_that_mariadb_reads_differently_are_refused(key: str, name: str) -> None:
     (found,) = faults(**{key: name})
     assert found.startswith(
         f"{key}: expected a letter and at most 63 letters, digits and underscores after it, such as"
@@ -70,7 +70,7 @@ def test_names_that_mariadb_reads_as_something_else_are_refused(key: str, name: 
 @pytest.mark.parametrize(
     "name", ["opennebula", "oneadmin", "one_1", "rooter", "tester", "mysql_one"]
 )
-def test_other_names_are_the_operator_s_choice(key: str, name: str) -> None:
+def test_other_names_are_the_operators_choice(key: str, name: str) -> None:
     parse(raw({**GOOD, key: name}))
 
 
@@ -99,7 +99,7 @@ ACCEPTED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", ACCEPTED, ids=str)
-def test_what_operators_have_is_accepted(changes: dict[str, Any]) -> None:
+def test_common_values_are_accepted(changes: dict[str, Any]) -> None:
     parse(raw({**GOOD, **changes}))
 
 
@@ -116,9 +116,7 @@ def test_what_operators_have_is_accepted(changes: dict[str, Any]) -> None:
         ("n1", "255.255.255.255"),
     ],
 )
-def test_a_front_end_has_a_name_and_address_that_the_others_can_use(
-    name: str, address: str
-) -> None:
+def test_a_front_end_has_a_name_and_address_usable_by_the_others(name: str, address: str) -> None:
     config = {**NEEDED, "frontends": {name: {"address": address}}}
     with pytest.raises(SettingsError) as caught:
         parse(raw(config))
@@ -128,7 +126,7 @@ def test_a_front_end_has_a_name_and_address_that_the_others_can_use(
     ]
 
 
-def test_a_fault_says_what_was_there_and_what_may_be() -> None:
+def test_an_error_names_the_value_and_the_allowed_values() -> None:
     assert faults(keep_dumps=0) == ["keep_dumps: expected 1 or more, saw 0"]
     assert faults(force_ha="yes") == ["force_ha: expected true or false, saw yes"]
     assert faults(db_backend="mysql") == ["db_backend: expected 'MariaDB' or 'SQLite', saw mysql"]
@@ -141,7 +139,7 @@ def test_a_fault_says_what_was_there_and_what_may_be() -> None:
     assert faults(db_name="x" * 99)[0].endswith(f", saw {'x' * 60}…")
 
 
-def test_a_key_that_is_nearly_right_is_named_wherever_it_stands() -> None:
+def test_a_misspelt_key_is_named_at_any_place() -> None:
     assert faults(one_vip_iff="eth0") == [
         "one_vip_iff: not a key of this project; did you mean one_vip_if?"
     ]
@@ -156,7 +154,7 @@ def test_a_key_that_is_nearly_right_is_named_wherever_it_stands() -> None:
     )
 
 
-def test_a_key_of_ours_under_another_project_s_name_is_not_silently_ignored() -> None:
+def test_a_key_under_another_projects_name_is_not_ignored() -> None:
     with pytest.raises(SettingsError) as caught:
         parse({**raw(GOOD), "opennebula:force_ha": "true", "opennebula:endpoint": "x"})
     assert caught.value.faults == [
@@ -166,17 +164,17 @@ def test_a_key_of_ours_under_another_project_s_name_is_not_silently_ignored() ->
 
 
 @pytest.mark.parametrize("pattern", [one for one in WORDS if "such as " in WORDS[one]])
-def test_the_example_that_a_message_gives_is_right(pattern: str) -> None:
+def test_the_example_in_a_message_is_valid(pattern: str) -> None:
     form: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
     for example in WORDS[pattern].partition("such as ")[2].partition(": ")[0].split(" or "):
         assert form.validate_python(example.strip('"'))
 
 
-def test_a_password_of_a_mirror_goes_where_the_message_says() -> None:
+def test_a_mirrors_password_is_set_where_the_message_says() -> None:
     parse(raw({**GOOD, "repository": {"url": "https://mirror/repo"}, "one_token": "user:pass"}))
 
 
-# For every key
+# Every key
 
 BAD: list[Any] = [
     ["`x`"],
@@ -194,7 +192,7 @@ NOT_WORDS = ("^", "Input", "pattern", "valid", "string", "dict", "Field", "pydan
 
 
 def places(model: type[BaseModel], around: Any) -> Iterator[tuple[str, Any]]:
-    """Each key, and how a value there is given."""
+    """Return each key, and how to set a value there."""
     for name, field in model.model_fields.items():
         yield from _values(
             name, base(field.annotation), lambda value, name=name: around({name: value})
@@ -219,7 +217,7 @@ PLACES = dict(places(Settings, lambda config: config))
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_bad_value_anywhere_is_explained_in_words_without_a_secret(place: str) -> None:
+def test_any_bad_value_is_explained_without_a_secret(place: str) -> None:
     for bad in BAD:
         changes = PLACES[place](bad)
         try:
@@ -233,7 +231,7 @@ def test_a_bad_value_anywhere_is_explained_in_words_without_a_secret(place: str)
 
 
 @pytest.mark.parametrize("place", [*SECRETS, "ssh.private_key", "auth.ldap.config.n1a1.:password"])
-def test_no_fault_shows_a_secret(place: str) -> None:
+def test_no_error_shows_a_secret(place: str) -> None:
     key, *inner = place.split(".")
     for bad in (f"{CANARY}\n\a", f" {CANARY}", [CANARY], {CANARY: 1}):
         value: Any = bad
@@ -245,7 +243,7 @@ def test_no_fault_shows_a_secret(place: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["ssh", "auth", "commands"])
-def test_nothing_of_an_object_that_cannot_be_read_is_shown(key: str) -> None:
+def test_an_object_that_cannot_be_read_is_not_shown(key: str) -> None:
     (found,) = faults(**{key: f'{{":password": "{CANARY}'})
     assert found.startswith(f"{key}: expected a")
 
@@ -264,7 +262,7 @@ ANY = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(PLACES)), ANY)
-def test_nothing_in_a_config_ends_in_a_traceback(place: str, value: Any) -> None:
+def test_no_config_ends_in_a_traceback(place: str, value: Any) -> None:
     config = {**GOOD, **PLACES[place](value)}
     try:
         parse({f"{PROJECT}:{key}": json.dumps(one) for key, one in config.items()})

@@ -1,4 +1,4 @@
-"""When data in SQLite are moved to MariaDB, and what is left of that after an interruption."""
+"""When data in SQLite are moved to MariaDB, and what remains after an interruption."""
 
 import re
 from typing import Any
@@ -38,9 +38,9 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
 @pytest.mark.parametrize(
     ("seen", "asked", "expected"),
     [
-        pytest.param(on_sqlite(), False, (), id="nobody asked"),
+        pytest.param(on_sqlite(), False, (), id="no consent"),
         pytest.param(on_sqlite(), True, ALL, id="all of it"),
-        pytest.param(on_sqlite(active=False), True, ALL, id="somebody stopped it"),
+        pytest.param(on_sqlite(active=False), True, ALL, id="stopped by hand"),
         pytest.param(
             on_sqlite(converting="opennebula", active=False),
             True,
@@ -76,10 +76,10 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
             (),
             id="no package",
         ),
-        pytest.param(on_sqlite(text=""), True, ALL, id="no oned.conf beside the data"),
+        pytest.param(on_sqlite(text=""), True, ALL, id="data without an oned.conf"),
     ],
 )
-def test_what_db_names_says_what_is_left(
+def test_db_in_oned_conf_decides_the_remaining_steps(
     seen: Facts, asked: bool, expected: tuple[Step, ...]
 ) -> None:
     assert plan(seen, MARIADB, asked=asked) == expected
@@ -109,7 +109,7 @@ def test_a_stack_on_sqlite_stays_there() -> None:
         (on_sqlite(), (), None, ""),
     ],
 )
-def test_one_front_end_alone_is_converted(
+def test_a_standalone_front_end_is_converted(
     seen: Facts, others: tuple[str, ...], expected: str | None, remedy: str
 ) -> None:
     refused = refusal(seen, "7.2", others)
@@ -119,7 +119,7 @@ def test_one_front_end_alone_is_converted(
         assert remedy in refused.remedy
 
 
-def test_another_version_comes_after_it() -> None:
+def test_another_version_is_installed_after_the_conversion() -> None:
     refused = refusal(on_sqlite(), "7.4", ())
     assert refused is not None
     assert refused.seen == "7.2.0-1"
@@ -128,7 +128,7 @@ def test_another_version_comes_after_it() -> None:
 
 
 @pytest.mark.parametrize("converts", [False, True])
-def test_preflight_refuses_two_with_data(converts: bool) -> None:
+def test_preflight_refuses_two_databases_with_data(converts: bool) -> None:
     one, two = on_sqlite("n1a1"), on_sqlite("n1a2")
     hosts = {"n1a1": one.host, "n1a2": two.host}
     site = Site(
@@ -147,7 +147,7 @@ def test_a_front_end_on_sqlite_is_drift() -> None:
     assert found.startswith("SQLite (/var/lib/one/one.db) with 4096 bytes")
 
 
-def test_the_script_knows_all_steps_and_the_same_database() -> None:
+def test_the_script_has_all_steps_and_the_same_database() -> None:
     text = script_text("convert_database")
     for step in Step:
         assert re.search(rf"^{step}\(\) \{{$", text, re.MULTILINE), step
@@ -156,7 +156,7 @@ def test_the_script_knows_all_steps_and_the_same_database() -> None:
 
 
 def test_the_program_runs_with_the_python_of_old_distributions() -> None:
-    """3.6, of EL 8 and SUSE 15: none of what came later, as far as a look shows."""
+    """Python 3.6, of EL 8 and SUSE 15: no later syntax, as far as the source shows."""
     text = _PROGRAM.read_text()
     assert " := " not in text
     assert "match " not in text

@@ -1,4 +1,4 @@
-"""Stack files and states with faults of any kind: named, never a traceback, never misread."""
+"""Damaged stack files and states are reported, never misread, and never end in a traceback."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ FILE = yaml.safe_dump({"config": {f"{PROJECT}:{k}": v for k, v in {**GOOD, **MOR
 
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
-    """The file of a stack after a slip of the hand, or of an editor."""
+    """Return the file of a stack after an accidental edit."""
     lines = FILE.splitlines()
     at = draw(st.integers(0, len(lines) - 1))
     line = lines[at]
@@ -62,7 +62,7 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 def as_pulumi_reads(text: str) -> dict[str, str] | None:
-    """The config in that file as the CLI passes it; None where the CLI refuses it."""
+    """Return the config in that file as the CLI passes it; None if the CLI refuses it."""
     try:
         root = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError):
@@ -79,7 +79,7 @@ def as_pulumi_reads(text: str) -> dict[str, str] | None:
 
 
 def leaves(value: Any, place: str = "") -> dict[str, str]:
-    """Every value at its place, as text."""
+    """Return every value with its path, as text."""
     if isinstance(value, Mapping):
         found = [leaves(item, f"{place}.{key}") for key, item in value.items()]
     elif isinstance(value, list | tuple):
@@ -92,7 +92,7 @@ def leaves(value: Any, place: str = "") -> dict[str, str]:
 
 @settings(max_examples=120, deadline=None)
 @given(damaged())
-def test_a_damaged_stack_file_is_refused_or_means_what_it_says(text: str) -> None:
+def test_a_damaged_stack_file_is_refused_or_read_literally(text: str) -> None:
     raw = as_pulumi_reads(text)
     if raw is None:
         return
@@ -102,7 +102,7 @@ def test_a_damaged_stack_file_is_refused_or_means_what_it_says(text: str) -> Non
         assert CANARY not in str(error)
         assert all(fault.isprintable() for fault in error.faults)
         return
-    # Nothing in the file was left out of the settings, or became something else.
+    # Every value of the file is in the settings, unchanged.
     taken = leaves(_plain(stack))
     for key, value in raw.items():
         name = key.removeprefix(f"{PROJECT}:")
@@ -161,12 +161,12 @@ FORMER_OLDS: dict[str, Any] = {
     **REST,
     **OUTPUTS,
 }
-"""The same in the form of an earlier version."""
+"""Return it in the form of an earlier version."""
 
 
 @st.composite
 def damaged_state(draw: st.DrawFn) -> dict[str, Any]:
-    """The outputs of a resource after a state file was edited, or made by another program."""
+    """Return a resource's outputs after an edit of the state, or by another program."""
     olds: dict[str, Any] = copy.deepcopy(draw(st.sampled_from([OLDS, FORMER_OLDS])))
     nested = olds.get("spec", olds)
     inner: Any = draw(st.sampled_from([olds, nested, nested["host"]]))
@@ -191,7 +191,7 @@ def test_a_damaged_state_is_a_difference_and_never_a_traceback(olds: Any) -> Non
 
 @settings(max_examples=80, deadline=None)
 @given(damaged_state(), st.sampled_from([InstallationProvider, ZoneMemberProvider]))
-def test_what_reads_a_damaged_state_says_so(olds: Any, provider: Any) -> None:
+def test_a_reader_of_a_damaged_state_reports_it(olds: Any, provider: Any) -> None:
     for read in (provider().spec_of, hosts_of):
         try:
             read(olds)
@@ -201,7 +201,7 @@ def test_what_reads_a_damaged_state_says_so(olds: Any, provider: Any) -> None:
 
 
 @pytest.mark.parametrize("state", [{}, {"spec": None}, {"spec": {"host": 1}}, {"spec": "x"}])
-def test_a_state_without_a_spec_is_named(state: dict[str, Any]) -> None:
+def test_a_state_without_a_spec_is_reported(state: dict[str, Any]) -> None:
     with pytest.raises(HostError) as caught:
         InstallationProvider().spec_of({**state, "urn": NEWS["urn"]})
     assert caught.value.host == "n1a1"

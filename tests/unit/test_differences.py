@@ -1,4 +1,4 @@
-"""How a server differs from the leader: what counts, and what is a write on its way."""
+"""How a server differs from the leader: real differences, and writes on their way."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def keys(digests: dict[str, str]) -> dict[str, KeyFile]:
         (server(remotes={HOOKS: "h", VMM: "v", "more": "m"}), ["more: not as on the leader"]),
     ],
 )
-def test_what_differs_from_the_leader_is_named(own: Facts, found: list[str]) -> None:
+def test_differences_from_the_leader_are_named(own: Facts, found: list[str]) -> None:
     assert mismatches(own, server(0), ENTRY) == found
 
 
@@ -62,10 +62,10 @@ def test_a_table_that_only_one_of_them_has_differs() -> None:
     [
         # It was a write on its way.
         ((holding(5, users=1), holding(6, users=2)), (holding(6, users=2),) * 2, []),
-        # Nobody writes.
+        # There are no writes.
         ((holding(users=1), holding(users=2)), (holding(users=1), holding(users=2)), ["users"]),
         ((holding(), holding(users=2)), (holding(), holding(users=2)), ["users"]),
-        # Somebody writes users all the while; hosts lie still.
+        # Users change all the time; hosts do not.
         (
             (holding(5, users=1, hosts=8), holding(6, users=2, hosts=9)),
             (holding(7, users=3, hosts=8), holding(8, users=4, hosts=9)),
@@ -79,7 +79,7 @@ def test_a_table_that_only_one_of_them_has_differs() -> None:
         ),
     ],
 )
-def test_only_what_lasts_is_a_difference(
+def test_only_lasting_differences_count(
     before: tuple[Facts, Facts], after: tuple[Facts, Facts], found: list[str]
 ) -> None:
     assert lasting(before, after) == found

@@ -1,4 +1,4 @@
-"""The documents say what the code says."""
+"""The documentation agrees with the code."""
 
 import re
 import tomllib
@@ -22,13 +22,13 @@ ONE_DEPLOY = {
 }
 
 
-def test_the_table_and_the_declarations_of_the_config_are_the_model_s() -> None:
+def test_config_table_and_declarations_follow_the_model() -> None:
     for file, made in ((table.PAGE, table.page), (table.PROJECT_FILE, table.project_file)):
         text = file.read_text(encoding="utf-8")
         assert made(text) == text, f"make docs writes another {file.name}"
 
 
-def test_the_table_says_type_default_meaning_and_one_deploys_name_of_each_key() -> None:
+def test_the_table_has_type_default_meaning_and_one_deploys_name() -> None:
     rows = {row.key: row for row in table.rows()}
     assert rows["one_pass"].kind == "secret"
     assert (rows["one_version"].default, rows["one_version"].one_deploy) == (
@@ -43,7 +43,7 @@ def test_the_table_says_type_default_meaning_and_one_deploys_name_of_each_key() 
     assert all(row.meaning.endswith((".", ")")) for row in rows.values())
 
 
-def test_what_one_deploy_has_is_a_key_here_or_said_not_to_be() -> None:
+def test_every_key_of_one_deploy_is_a_key_or_listed_as_missing() -> None:
     names = {row.one_deploy for row in table.rows()}
     page = table.PAGE.read_text(encoding="utf-8").partition("## Not supported from one-deploy")[2]
     lacking = set(re.findall(r"`([a-z_]+)`", page.partition("\n## ")[0]))
@@ -60,7 +60,7 @@ PAGES = site.pages()
 CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
-def test_files_that_are_named_are_there() -> None:
+def test_named_files_exist() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         for path in re.findall(
             r"`((?!stacks/|raft/)(?:[a-z_]+/)+[\w.]*)`", page.read_text(encoding="utf-8")
@@ -69,12 +69,12 @@ def test_files_that_are_named_are_there() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that code hosts give the headings of a page."""
+    """Return the anchors that code hosts give the headings of a page."""
     heads = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text(encoding="utf-8")), re.M)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_have_a_target() -> None:
     for page in PAGES:
         text = CODE.sub("", page.read_text(encoding="utf-8"))
         for target in re.findall(r"\]\(\s*([^):]+)\)", text):
@@ -92,13 +92,13 @@ def test_make_targets_in_the_documents_exist() -> None:
         assert set(named) <= targets, page.name
 
 
-def test_the_picture_of_the_structure_follows_the_imports() -> None:
+def test_the_structure_diagram_follows_the_imports() -> None:
     text = structure.PAGE.read_text(encoding="utf-8")
     assert structure.page(text) == text, "make docs draws another picture"
     assert "components --> providers" in text
 
 
-def test_the_picture_has_every_package_of_the_program() -> None:
+def test_the_diagram_has_every_package_of_the_program() -> None:
     rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packages = set(rules["tool"]["importlinter"]["root_packages"]) - {"lab"}
     assert set(structure.PURPOSES) - {structure.PROGRAM} == packages

@@ -1,4 +1,4 @@
-"""Each abnormal state is named on the host where it is, with its cause and its cure."""
+"""Each abnormal state is reported on its host, with its cause and its remedy."""
 
 import io
 import re
@@ -48,7 +48,7 @@ OWN_TLS = target(
 
 
 def says(number: int, **changes: Any) -> Snapshot:
-    """A server that says that of itself."""
+    """Make a server that reports that status."""
     state = changes.pop("state", State.LEADER if number == 0 else State.FOLLOWER)
     return snapshot(number, answers=Answers(raft(number, state, **changes), POOL))
 
@@ -58,14 +58,14 @@ def with_units(number: int, **changes: Unit) -> Snapshot:
 
 
 def strange(number: int) -> Snapshot:
-    """A host on which the observation fails."""
+    """Fail the observation of a host."""
     host = target().hosts[POOL[number].name]
     fault = HostError(host.name, "become root", expected="sudo", seen="none", remedy="allow sudo")
     return Snapshot(host, fault=fault, answers=Answers(silence=str(fault)))
 
 
 def full(number: int) -> Snapshot:
-    """A host on whose full disk the observation fails."""
+    """Fail the observation of a host because its disk is full."""
     host = target().hosts[POOL[number].name]
     return Snapshot(host, fault=no_room(host.name, "observe", "/", seen="exit status 1"))
 
@@ -316,7 +316,7 @@ def found(now: Situation) -> list[Finding]:
 
 
 @pytest.mark.parametrize(("sign", "now", "host", "seen"), CASES)
-def test_a_state_is_named(
+def test_an_abnormal_state_is_reported(
     sign: str, now: Callable[[], Situation], host: str | None, seen: str
 ) -> None:
     named = [one for one in found(now()) if (one.sign, one.host) == (sign, host)]
@@ -334,14 +334,14 @@ def test_every_sign_has_a_case() -> None:
     assert len({sign.name for sign in SIGNS}) == len(SIGNS)
 
 
-def test_a_healthy_zone_has_none_of_them() -> None:
+def test_a_healthy_zone_has_no_sign() -> None:
     assert found(situation()) == []
 
 
 @pytest.mark.parametrize(
     ("now", "signs"),
     [
-        # What follows from another sign is no sign of its own.
+        # A consequence of another sign is not a sign of its own.
         (lambda: situation(unreachable(1)), ["unreachable"]),
         (lambda: situation(silent(1, {})), ["oned_silent"]),
         (lambda: situation(says(1, state=State.LEADER, term=2)), ["two_leaders"]),
@@ -359,7 +359,7 @@ def test_critical_findings_come_first() -> None:
     assert levels[0] is Level.CRITICAL
 
 
-def test_an_election_moves_the_vip_and_the_services_before_they_are_missed() -> None:
+def test_missing_vip_and_services_are_no_sign_during_an_election() -> None:
     moving = {"addresses": WITH_VIP[:1], "hook_runs": True}
     down = {"units": units(**{"opennebula-flow": Unit("enabled", "inactive")})}
     others = [snapshot(number, down) for number in (1, 2)]
@@ -367,17 +367,17 @@ def test_an_election_moves_the_vip_and_the_services_before_they_are_missed() -> 
     assert {one.sign for one in found(now)} <= {"drift"}
 
 
-def test_a_server_that_has_just_started_is_not_missed_yet() -> None:
+def test_a_server_that_has_just_started_is_not_reported() -> None:
     new = {"units": units(opennebula=Unit("enabled", "active", seconds=4))}
     assert found(situation(silent(1, new))) == []
 
 
-def test_an_error_brings_its_own_remedy() -> None:
+def test_an_error_has_its_own_remedy() -> None:
     (finding,) = found(situation(strange(1)))
     assert finding.cure == ["Allow sudo."]
 
 
-def test_a_certificate_of_ones_own_is_replaced_by_hand() -> None:
+def test_a_certificate_of_your_own_is_replaced_by_hand() -> None:
     ending = [
         snapshot(n, certificate_ends=NOW + timedelta(days=3), web_server="active") for n in range(3)
     ]
@@ -387,7 +387,7 @@ def test_a_certificate_of_ones_own_is_replaced_by_hand() -> None:
     assert found(situation(*ending, stack=TLS))[0].cure == REPAIR
 
 
-def test_the_screen_has_the_sign_its_cause_and_its_cure() -> None:
+def test_the_screen_has_the_sign_its_cause_and_its_remedy() -> None:
     out = io.StringIO()
     now = situation(snapshot(2, {"addresses": WITH_VIP}))
     tables.show(tables.diagnosis(report(now, "lab")), out)
@@ -404,7 +404,7 @@ def test_the_page_lists_every_sign_as_in_the_code() -> None:
     assert pages.page(text) == text, "run make docs"
 
 
-def test_make_targets_in_cures_exist() -> None:
+def test_make_targets_in_remedies_exist() -> None:
     rules = (ROOT / "Makefile").read_text(encoding="utf-8")
     for sign in SIGNS:
         for line in sign.cure:

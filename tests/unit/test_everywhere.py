@@ -1,4 +1,4 @@
-"""What is put in place on all front-ends goes where a config that is put back does not have it."""
+"""Files put in place on all front-ends are removed if a reverted config does not have them."""
 
 from dataclasses import dataclass, field
 from threading import Event
@@ -29,7 +29,7 @@ class Connection:
 
 @dataclass
 class Hosts:
-    """Notes which scripts ran on which host; one of them may fail."""
+    """Records which scripts ran on which host; one of them may fail."""
 
     fails_on: str = ""
     withdrawn: set[tuple[str, str]] = field(default_factory=set)
@@ -37,7 +37,7 @@ class Hosts:
     changes: Event = field(default_factory=Event)
 
     def report(self, _text: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def connection(self, _host: Host) -> Connection:
         return Connection()
@@ -97,7 +97,7 @@ CASES: dict[str, tuple[EverywhereProvider, Spec, Spec, set[tuple[str, str]]]] = 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("then", ["put back", "failed again, put back", "deleted"])
-def test_what_a_failed_update_put_in_place_is_withdrawn(
+def test_files_of_a_failed_update_are_removed(
     monkeypatch: pytest.MonkeyPatch, name: str, then: str
 ) -> None:
     provider, before, wanted, gone = CASES[name]

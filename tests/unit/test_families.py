@@ -1,4 +1,4 @@
-"""What each distribution calls things, and which of them OpenNebula has packages for."""
+"""The names of packages and services on each distribution, and OpenNebula's support for it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.unit.test_procedures import facts, spec
 
 EVERYTHING = tuple(packages.FEATURES)
 
-# Of OpenNebula's platform notes: what is supported where, and its place in the repository.
+# From OpenNebula's platform notes: supported distributions, and their place in the repository.
 SUPPORTED = [
     ("7.0", "debian", "11", "Debian/11"),
     ("7.2", "debian", "12", "Debian/12"),
@@ -67,7 +67,7 @@ def test_the_repository_follows_version_and_distribution(
 
 
 @pytest.mark.parametrize(("version", "distribution", "release"), REFUSED)
-def test_a_distribution_without_packages_is_refused_with_those_that_have_some(
+def test_a_distribution_without_packages_is_refused_with_a_list(
     version: str, distribution: str, release: str
 ) -> None:
     with pytest.raises(UnsupportedError, match=r"Debian .*12.*; Ubuntu 22\.04, 24\.04; AlmaLinux"):
@@ -84,7 +84,7 @@ def test_the_list_is_that_of_the_version() -> None:
     assert "Rocky Linux 9, 10" in families.supported("7.4")
 
 
-def test_a_host_that_is_refused_is_told_what_would_do() -> None:
+def test_a_refusal_names_a_distribution_that_is_supported() -> None:
     seen = facts(host=Host(name="n1", address="10.0.0.1"), distribution="fedora", release="42")
     with pytest.raises(HostError) as caught:
         platform_of(seen, spec())
@@ -129,21 +129,21 @@ def test_each_family_has_its_names_for_the_packages(
     assert wanted(seen, shared(features=EVERYTHING)) == tuple(names.split())
 
 
-def test_packages_are_those_of_the_features_and_of_the_database() -> None:
+def test_packages_are_those_of_the_features_and_the_database() -> None:
     there = platform("debian", "12", "7.2")
     assert packages.packages(there, (), mariadb=False)[0] == "opennebula"
     assert "mariadb-server" not in packages.packages(there, (), mariadb=False)
     assert "nfs-common" not in packages.packages(there, (), mariadb=True, fstypes=["none"])
 
 
-def test_a_feature_that_cannot_be_had_is_left_out() -> None:
+def test_an_unavailable_feature_is_left_out() -> None:
     assert packages.available(platform("debian", "12", "7.2"), EVERYTHING, "7.2") == EVERYTHING
     assert "form" not in packages.available(platform("debian", "12", "7.0"), EVERYTHING, "7.0")
     leap = platform("opensuse-leap", "16.0", "7.2")
     assert "form" not in packages.available(leap, EVERYTHING, "7.2")
 
 
-def test_what_a_distribution_needs_beforehand_is_in_its_table() -> None:
+def test_requirements_of_a_distribution_are_in_its_table() -> None:
     def needs(distribution: str, release: str, version: str = "7.2") -> tuple[str, ...]:
         return platform(distribution, release, version).release.needs
 
@@ -176,7 +176,7 @@ def test_what_a_distribution_needs_beforehand_is_in_its_table() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_each_family_names_what_the_scripts_use(family: families.Family) -> None:
+def test_each_family_defines_the_names_that_scripts_use(family: families.Family) -> None:
     names = {"manager", "extension", "source_file", "key_file", "database_folder", "clashes"}
     assert names <= family.constants.keys()
     assert family.web.keys() == {"apache", "nginx"}
@@ -184,7 +184,7 @@ def test_each_family_names_what_the_scripts_use(family: families.Family) -> None
         assert distribution.releases
 
 
-def test_what_installs_upgrades_by_itself_is_the_familys() -> None:
+def test_each_family_names_its_unattended_upgrades() -> None:
     off = spec(unattend_disable=True)
     there = {**facts().packages, "dnf-automatic": Package("4.14.0-1.el9")}
     seen = facts(distribution="almalinux", release="9.4", packages=there)
@@ -193,7 +193,7 @@ def test_what_installs_upgrades_by_itself_is_the_familys() -> None:
     assert unwanted(facts(), off) == ()
 
 
-def test_zypper_keeps_no_proxy_of_its_own() -> None:
+def test_zypper_has_no_proxy_setting_of_its_own() -> None:
     leap = facts(distribution="opensuse-leap", release="16.0")
     assert unsettled(leap, spec(pkg_cache_proxy="http://10.2.50.1:3142")) == ()
 
@@ -205,6 +205,6 @@ def test_an_rpm_has_its_version_as_a_deb_has() -> None:
 
 
 def shared(**changes: Any) -> InstallationSpec:
-    """A spec with a share in it."""
+    """Make a spec with a share in it."""
     mount = {"src": "n:/a", "path": "/a", "fstype": "nfs", "opts": "rw", "owner": "9869"}
     return spec(mounts=({**mount, "group": "9869", "mode": "0750"},), **changes)

@@ -1,4 +1,4 @@
-"""What is run on a host of each family: exact commands, and the files that are written."""
+"""Commands and files of the scripts on a host of each family."""
 
 import re
 import shlex
@@ -115,7 +115,7 @@ def variables(**changes: str) -> dict[str, str]:
     return {**dict.fromkeys(empty, ""), **given, **changes}
 
 
-# What each of them brings
+# The functions of each family
 
 FUNCTIONS = re.findall(
     r"\b[a-z_]+\b",
@@ -124,13 +124,13 @@ FUNCTIONS = re.findall(
 
 
 @pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
-def test_each_family_brings_all_functions(tmp_path: Path, os_release: str) -> None:
+def test_each_family_has_all_functions(tmp_path: Path, os_release: str) -> None:
     one = host(tmp_path, os_release)
     assert len(FUNCTIONS) > 20
     assert one.functions() >= {*FUNCTIONS, "reasons"}
 
 
-def test_no_two_scripts_have_one_name_and_each_is_beside_a_module() -> None:
+def test_every_script_name_is_unique_and_belongs_to_a_module() -> None:
     folders = ("shell", "families", "programs")
     own = [path for path in SCRIPTS.rglob("*.sh") if path.parent.name not in folders]
     assert len({path.stem for path in own}) == len(own) == len(script_text_module.scripts())
@@ -138,7 +138,7 @@ def test_no_two_scripts_have_one_name_and_each_is_beside_a_module() -> None:
         assert list(path.parent.glob("[a-z]*.py")), path
 
 
-def test_scripts_know_no_package_manager() -> None:
+def test_scripts_name_no_package_manager() -> None:
     known = re.compile(r"\b(apt|apt-get|apt-mark|dpkg|dnf|yum|rpm|zypper|deb)\b|\.deb\b")
     for file in (*script_text_module.scripts().values(), *SCRIPTS.glob("shell/*.sh")):
         text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.MULTILINE)
@@ -233,14 +233,14 @@ def test_suse_uses_zypper(tmp_path: Path) -> None:
         )
 
 
-def test_the_key_may_come_with_the_config(tmp_path: Path) -> None:
+def test_the_signing_key_may_be_in_the_config(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.run("install", variables(key=KEY))
     assert one.asked("curl") == []
     assert one.file("etc/pki/rpm-gpg/RPM-GPG-KEY-opennebula2") == f"{KEY}\n"
 
 
-def test_a_missing_part_gets_the_version_that_is_there(tmp_path: Path) -> None:
+def test_an_added_package_gets_the_installed_version(tmp_path: Path) -> None:
     for number, (os_release, word) in enumerate(
         ((DEBIAN, "flow=7.2.0-1"), (ALMA, "flow-7.2.0-1"), (LEAP, "flow=7.2.0-1"))
     ):
@@ -260,7 +260,7 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("os_release", "file", "text"), TOKENS)
-def test_a_token_is_for_root_alone(tmp_path: Path, os_release: str, file: str, text: str) -> None:
+def test_only_root_can_read_a_token(tmp_path: Path, os_release: str, file: str, text: str) -> None:
     one = host(tmp_path, os_release)
     one.run("install", variables(), token="user:pa:ss$")
     assert text in one.file(file)
@@ -272,14 +272,14 @@ def test_a_token_is_for_root_alone(tmp_path: Path, os_release: str, file: str, t
     assert "pa:ss" not in one.file(file)
 
 
-def test_zypper_is_told_where_the_token_is(tmp_path: Path) -> None:
+def test_zypper_gets_the_path_of_the_token(tmp_path: Path) -> None:
     one = host(tmp_path, LEAP)
     one.run("install", variables(), token="user:password")
     source = one.file("etc/zypp/repos.d/opennebula.repo")
     assert "baseurl=http://m/7.2/X/9/$basearch?credentials=opennebula.conf\n" in source
 
 
-# What has to be there before
+# Requirements of the installation
 
 EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-9.noarch.rpm"
 NEEDS = [
@@ -324,7 +324,7 @@ NEEDS = [
 
 
 @pytest.mark.parametrize(("os_release", "needs", "commands"), NEEDS)
-def test_what_is_needed_beforehand_is_enabled_where_it_is_not(
+def test_missing_requirements_are_enabled(
     tmp_path: Path, os_release: str, needs: str, commands: list[str]
 ) -> None:
     one = host(tmp_path, os_release)
@@ -334,7 +334,7 @@ def test_what_is_needed_beforehand_is_enabled_where_it_is_not(
     assert [line for line in asked if not any(word in line for word in ours)] == commands
 
 
-def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_existing_requirements_are_not_requested_again(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.install(epel_release="9-7", mariadb_server="3:10.11-1")
     one.run("install", variables(needs="module mariadb:10.5\npackage epel-release"))
@@ -351,7 +351,7 @@ def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
         (LEAP, f"{ZYPP} refresh"),
     ],
 )
-def test_all_lists_are_read_anew_where_that_is_asked_for(
+def test_all_package_lists_are_updated_on_request(
     tmp_path: Path, os_release: str, command: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -360,7 +360,7 @@ def test_all_lists_are_read_anew_where_that_is_asked_for(
     assert command in one.asked()
 
 
-# What may be wrong
+# Errors
 
 DNF_SAYS = "Errors during downloading metadata for repository 'opennebula':\n  - "
 FAULTS = [
@@ -385,7 +385,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("os_release", "command", "said", "remedy"), FAULTS)
-def test_a_repository_that_is_no_good_changes_nothing_and_says_why(
+def test_an_unusable_repository_changes_nothing_and_says_why(
     tmp_path: Path, os_release: str, command: str, said: str, remedy: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -422,7 +422,7 @@ def test_a_package_that_is_not_published_is_a_wrong_version(
     assert "opennebula-ha:one_version" in told["remedy"]
 
 
-def test_what_cannot_be_enabled_may_be_left_to_the_operator(tmp_path: Path) -> None:
+def test_a_failed_requirement_names_the_key_to_skip_it(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.fail("dnf *config-manager*", "Error: No matching repo to modify: crb.")
     told = one.run("install", variables(needs="repository crb")).values
@@ -449,7 +449,7 @@ PUBLISHED = {
 
 
 def staged(root: Path, os_release: str) -> Sandbox:
-    """A host with 7.2.0 that 7.2.1 waits on."""
+    """Make a host with 7.2.0 on which 7.2.1 waits."""
     one = host(root, os_release)
     old = "7.2.0-1" if os_release == DEBIAN else "7.2.0-1.el9"
     one.install(opennebula=old, opennebula_flow=old, rsync="3-1")
@@ -460,7 +460,7 @@ def staged(root: Path, os_release: str) -> Sandbox:
 
 
 @pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
-def test_another_version_is_fetched_with_the_way_back(tmp_path: Path, os_release: str) -> None:
+def test_another_version_is_downloaded_with_its_rollback(tmp_path: Path, os_release: str) -> None:
     one = staged(tmp_path, os_release)
     release, end = ("", "_amd64.deb") if os_release == DEBIAN else (".el9", ".noarch.rpm")
     between = "_" if os_release == DEBIAN else "-"
@@ -479,7 +479,7 @@ def test_another_version_is_fetched_with_the_way_back(tmp_path: Path, os_release
     assert one.asked("systemctl") == []
 
 
-def test_what_is_fetched_and_from_where(tmp_path: Path) -> None:
+def test_downloaded_packages_and_their_sources(tmp_path: Path) -> None:
     deb = staged(tmp_path / "deb", DEBIAN)
     fetched = [line for line in deb.asked("apt-get") if "--download-only" in line]
     assert fetched[0].startswith(
@@ -521,7 +521,7 @@ def test_what_is_fetched_and_from_where(tmp_path: Path) -> None:
     )
 
 
-def test_a_package_that_is_gone_leaves_no_way_back(tmp_path: Path) -> None:
+def test_a_package_missing_in_the_repository_prevents_rollback(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.install(opennebula="7.2.0-1.el9")
     one.file("published", PUBLISHED[ALMA])
@@ -565,7 +565,9 @@ def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_waits_takes_its_place(tmp_path: Path, os_release: str, command: str) -> None:
+def test_the_waiting_version_replaces_the_installed_one(
+    tmp_path: Path, os_release: str, command: str
+) -> None:
     one = staged(tmp_path, os_release)
     one.asked()
     output = one.run("swap", {"folder": "new", "start": "no"})
@@ -577,7 +579,7 @@ def test_what_waits_takes_its_place(tmp_path: Path, os_release: str, command: st
     assert masks[0] < place < unmasks[-1]
 
 
-def test_what_came_with_the_new_one_goes_with_it(tmp_path: Path) -> None:
+def test_packages_that_came_with_the_new_version_leave_with_it(tmp_path: Path) -> None:
     one = staged(tmp_path, ALMA)
     one.install(opennebula_migration="7.2.1-1.el9")
     one.asked()
@@ -591,7 +593,7 @@ def test_what_came_with_the_new_one_goes_with_it(tmp_path: Path) -> None:
     ]
 
 
-def test_the_distributions_node_js_makes_room_and_comes_back(tmp_path: Path) -> None:
+def test_the_distributions_node_js_is_replaced_and_restored(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.install(opennebula="7.0.0-1.el9", nodejs="1:16.1-1", npm="8-1", nodejs_libs="1:16.1-1")
     one.file("published", "opennebula 7.2.0-1.el9\nnodejs 2:20.1-1nodesource\n")
@@ -630,7 +632,7 @@ def test_changed_configuration_stays_when_packages_are_replaced(
 
 
 @pytest.mark.parametrize("os_release", [ALMA, LEAP])
-def test_a_crash_between_does_not_change_that(tmp_path: Path, os_release: str) -> None:
+def test_changed_configuration_survives_a_crash_in_between(tmp_path: Path, os_release: str) -> None:
     one = staged(tmp_path, os_release)
     one.file("etc/one/oned.conf", "# changed\n")
     one.answer("rpm -U *", f"{REPLACES}\nkill -9 $PPID $(ps -o ppid= $PPID)")
@@ -643,7 +645,7 @@ def test_a_crash_between_does_not_change_that(tmp_path: Path, os_release: str) -
     assert one.file("etc/one/oned.conf") == "# changed\n"
 
 
-# Looking
+# Observation
 
 OBSERVE = {
     **dict.fromkeys(("names", "files", "account"), ""),
@@ -664,14 +666,14 @@ OBSERVE = {
         ("ID=arch\n", "arch", ""),
     ],
 )
-def test_a_host_says_which_distribution_it_is(
+def test_a_host_reports_its_distribution(
     tmp_path: Path, os_release: str, distribution: str, release: str
 ) -> None:
     told = host(tmp_path, os_release).run("observe", OBSERVE, exclusive=False).values
     assert (told["distribution"], told["release"]) == (distribution, release)
 
 
-def test_packages_and_who_holds_them_back(tmp_path: Path) -> None:
+def test_packages_and_the_programs_that_hold_them(tmp_path: Path) -> None:
     deb = host(tmp_path / "deb", DEBIAN)
     deb.answer(
         "dpkg-query *Want*",
@@ -694,7 +696,7 @@ def test_packages_and_who_holds_them_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("os_release", "pin"), [(DEBIAN, "7.2.0-1"), (ALMA, "*"), (SLES, "*")])
-def test_what_is_installed_is_kept_from_a_plain_upgrade(
+def test_installed_packages_are_kept_from_a_plain_upgrade(
     tmp_path: Path, os_release: str, pin: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -703,7 +705,7 @@ def test_what_is_installed_is_kept_from_a_plain_upgrade(
     assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == pin
 
 
-def test_a_pin_that_somebody_took_out_comes_back(tmp_path: Path) -> None:
+def test_a_removed_pin_is_restored(tmp_path: Path) -> None:
     settings = {"proxy": "", "unattended": "", "pinned": "yes", "blank": ""}
     alma = host(tmp_path / "alma", ALMA)
     alma.file("etc/yum.repos.d/opennebula.repo", "[opennebula]\nname=x\nenabled=1\n")
@@ -728,12 +730,12 @@ def test_a_pin_that_somebody_took_out_comes_back(tmp_path: Path) -> None:
         assert (deb.root / "etc" / file).stat().st_mode & 0o777 == 0o644
 
 
-# How packages come
+# Package sources
 
 PROXY = "http://10.2.50.1:3142"
 
 
-def test_apt_has_the_proxy_in_a_file_of_its_own(tmp_path: Path) -> None:
+def test_apt_has_the_proxy_in_its_own_file(tmp_path: Path) -> None:
     one = host(tmp_path, DEBIAN)
     one.run("packages", {"proxy": PROXY, "unattended": "", "pinned": "no", "blank": ""})
     assert one.file("etc/apt/apt.conf.d/99opennebula-ha") == (
@@ -758,7 +760,7 @@ def test_dnf_has_the_proxy_among_its_settings(tmp_path: Path) -> None:
     assert one.file("etc/dnf/dnf.conf") == "[main]\nbest=True\n"
 
 
-def test_a_proxy_of_somebody_else_s_stays(tmp_path: Path) -> None:
+def test_an_existing_proxy_is_kept(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     text = "[main]\nproxy=http://theirs:1\n"
     one.file("etc/dnf/dnf.conf", text)
@@ -766,7 +768,7 @@ def test_a_proxy_of_somebody_else_s_stays(tmp_path: Path) -> None:
     assert one.file("etc/dnf/dnf.conf") == text
 
 
-def test_zypper_and_curl_are_given_the_proxy_when_they_run(tmp_path: Path) -> None:
+def test_zypper_and_curl_get_the_proxy_in_each_call(tmp_path: Path) -> None:
     one = host(tmp_path, LEAP)
     one.answer("zypper *", 'echo "$http_proxy $https_proxy" >>"$HOME/proxies"')
     one.run("install", variables(proxy=PROXY))
@@ -782,9 +784,7 @@ def test_zypper_and_curl_are_given_the_proxy_when_they_run(tmp_path: Path) -> No
         (LEAP, f"{ZYPP} remove unattended-upgrades"),
     ],
 )
-def test_what_installs_upgrades_by_itself_is_removed(
-    tmp_path: Path, os_release: str, command: str
-) -> None:
+def test_unattended_upgrades_are_removed(tmp_path: Path, os_release: str, command: str) -> None:
     one = host(tmp_path, os_release)
     one.run(
         "packages", {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
@@ -814,7 +814,7 @@ def test_a_hold_is_released(tmp_path: Path, os_release: str, command: str) -> No
         (LEAP, f"{ZYPP} remove opennebula*"),
     ],
 )
-def test_a_purge_takes_packages_and_the_repository(
+def test_a_purge_removes_packages_and_the_repository(
     tmp_path: Path, os_release: str, command: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -832,7 +832,7 @@ def test_a_purge_takes_packages_and_the_repository(
     ("os_release", "command"),
     [(DEBIAN, "apt-get *install*"), (ALMA, "dnf *install*"), (LEAP, "zypper *install*")],
 )
-def test_of_an_installation_that_was_cut_off_the_repository_goes_and_the_rest_is_reported(
+def test_uninstall_of_half_an_installation_reports_the_rest(
     tmp_path: Path, os_release: str, command: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -858,7 +858,7 @@ def read(path: Path) -> str:
 
 
 def test_no_script_needs_python_on_a_host() -> None:
-    """The lab's hosts have one, so that nothing there would miss it."""
+    """The lab's hosts have Python, so that the lab would not notice."""
     for path in SCRIPTS.rglob("*.sh"):
         text = path.read_text(encoding="utf-8")
         assert "python" not in text or "if [ -x /usr/bin/python3 ]; then" in text, path.name
@@ -887,7 +887,7 @@ BY_ZYPPER = "System management is locked by the application with pid 815 (/usr/b
 
 @dataclass(frozen=True)
 class Lock:
-    """A command that fails since another program has the lock, and how it says so."""
+    """A command that fails because another program has the lock, and its message."""
 
     os_release: str
     pattern: str
@@ -910,10 +910,10 @@ LOCKS = [
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, lock: Lock) -> None:
+def test_a_script_waits_for_a_lock_and_names_its_holder(tmp_path: Path, lock: Lock) -> None:
     one = host(tmp_path, lock.os_release)
     once = f"[ -e /ROOT/let-go ] || {{ touch /ROOT/let-go; echo {shlex.quote(lock.said)} >&2"
-    # Once it is free, the command answers as ever.
+    # When the lock is free, the command answers as usual.
     glob = re.sub(r"([^*]+)", lambda found: f'"{found[1]}"', lock.pattern)
     first = f"case $asked in\n{glob}) {once}; exit {lock.status}; }} ;;\nesac\n"
     one.file("first", first.replace("/ROOT", str(one.root)))
@@ -926,7 +926,9 @@ def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, lock: Lock) -
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_that_nobody_gives_back_is_told_with_its_holder(tmp_path: Path, lock: Lock) -> None:
+def test_a_lock_that_is_never_released_is_reported_with_its_holder(
+    tmp_path: Path, lock: Lock
+) -> None:
     one = host(tmp_path, lock.os_release)
     one.answer(lock.pattern, f"echo {shlex.quote(lock.said)} >&2; exit {lock.status}")
     told = one.run("install", variables(lock_patience="1")).values
@@ -954,7 +956,7 @@ def test_a_lock_that_nobody_gives_back_is_told_with_its_holder(tmp_path: Path, l
         (LEAP, "zypper * install *", "%post scriptlet failed", "/var/log/zypp/history"),
     ],
 )
-def test_the_remedy_fits_what_the_package_manager_says(
+def test_the_remedy_fits_the_package_managers_message(
     tmp_path: Path, os_release: str, pattern: str, said: str, remedy: str
 ) -> None:
     one = host(tmp_path, os_release)
@@ -969,7 +971,7 @@ def test_the_remedy_fits_what_the_package_manager_says(
         (ALMA, "dnf-automatic.timer", "dnf -q -y --noautoremove remove unattended-upgrades"),
     ],
 )
-def test_no_unattended_upgrade_begins_while_they_are_removed(
+def test_no_unattended_upgrade_starts_during_its_removal(
     tmp_path: Path, os_release: str, timer: str, removal: str
 ) -> None:
     one = host(tmp_path, os_release)

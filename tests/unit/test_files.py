@@ -1,4 +1,4 @@
-"""What this program sets in files beside oned.conf, of each subject."""
+"""Settings of this program in files other than oned.conf, by subject."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ FEATURES = tuple(packages.FEATURES)
 
 
 def host(changes: dict[str, str | None] | None = None, **others: Any) -> Facts:
-    """One with these files, as their packages bring them, but for those changes (None: gone)."""
+    """Make a host with these files, as their packages have them, with those changes (None:
+    missing).
+    """
     given: dict[str, str | None] = {**TEXTS, **(changes or {})}
     files = {
         **facts().files,
@@ -55,7 +57,7 @@ def host(changes: dict[str, str | None] | None = None, **others: Any) -> Facts:
 def written(
     wanted: InstallationSpec, seen: Facts | None = None, secrets: Secrets = SECRETS
 ) -> dict[str, str]:
-    """What is written, by path; once more, nothing is."""
+    """Return the written files by path; check that a second run writes nothing."""
     seen = seen or host()
     changes = collect.changes(seen, wanted, secrets)
     after = dict(seen.files)
@@ -77,7 +79,7 @@ def loaded(text: str) -> Any:
 # The mechanism
 
 
-def test_every_file_is_among_those_that_hosts_are_asked_for() -> None:
+def test_every_file_is_among_those_read_from_hosts() -> None:
     seen = host(units=units(chrony=Unit("enabled", "active")))
     wanted = spec(
         features=FEATURES,
@@ -89,7 +91,7 @@ def test_every_file_is_among_those_that_hosts_are_asked_for() -> None:
     assert f"{ldap.MAPPINGS}*.yaml" in PATHS
 
 
-def test_each_file_of_ours_has_an_owner_and_a_mode_whatever_the_umask() -> None:
+def test_our_files_have_owner_and_mode_with_any_umask() -> None:
     wanted = spec(
         features=FEATURES,
         vips=(VIP, VIP6),
@@ -109,12 +111,12 @@ def test_each_file_of_ours_has_an_owner_and_a_mode_whatever_the_umask() -> None:
     assert {(file.owner, file.mode) for file in parts} == {("root:root", "644")}
 
 
-def test_a_file_that_somebody_broke_is_an_error_that_names_it() -> None:
+def test_a_broken_file_is_an_error_that_names_it() -> None:
     with pytest.raises(HostError, match=r"read /etc/one/oneflow-server.conf: .* line 3: "):
         written(spec(features=("flow",)), host({services.FLOW: "a: 1\nb: [\n"}))
 
 
-def test_a_file_that_its_package_brings_is_not_made_up() -> None:
+def test_a_missing_file_of_a_package_is_not_created() -> None:
     seen = host({drivers.KVM: None})
     assert [name for change in collect.changes(seen, spec(), SECRETS) for name in change.shown] == [
         f"{drivers.KVM}: missing",
@@ -124,13 +126,13 @@ def test_a_file_that_its_package_brings_is_not_made_up() -> None:
         collect.writing(seen, spec(), SECRETS)
 
 
-def test_a_file_of_which_nothing_is_asked_may_be_missing() -> None:
+def test_a_file_without_settings_may_be_missing() -> None:
     seen = host({services.SUNSTONE: None, ldap.SERVERS: None, schedulers.DRS: None})
     paths = {change.path for change in collect.changes(seen, spec(features=("gui",)), SECRETS)}
     assert paths.isdisjoint({services.SUNSTONE, ldap.SERVERS, schedulers.DRS})
 
 
-def test_what_restarts_is_said_once_and_only_of_what_changes() -> None:
+def test_only_changed_files_cause_a_restart_and_only_one() -> None:
     given = collect.writing(host(), spec(features=("flow", "gui", "gate")), SECRETS)
     restarts = given.variables["restarts"].split()
     assert sorted(restarts) == ["opennebula-fireedge", "opennebula-flow", "opennebula-gate"]
@@ -139,7 +141,7 @@ def test_what_restarts_is_said_once_and_only_of_what_changes() -> None:
     assert given.variables["restarts"] == ""
 
 
-def test_a_text_with_secrets_is_among_the_secrets() -> None:
+def test_a_text_with_secrets_is_marked_as_secret() -> None:
     wanted = spec(features=("gui",), ldap=LdapSpec(servers={"a": {":host": "b"}}))
     secrets = Secrets("one", "two", one_token=f"user:{CANARY}", ldap_passwords={"a": CANARY})
     given = collect.writing(host(), wanted, secrets)
@@ -147,7 +149,7 @@ def test_a_text_with_secrets_is_among_the_secrets() -> None:
     assert sum(CANARY in text for text in given.secrets.values()) == 2
 
 
-def test_a_file_with_a_secret_that_others_can_read_is_closed() -> None:
+def test_a_readable_file_with_a_secret_gets_a_strict_mode() -> None:
     servers = LdapSpec(servers={"a": {":host": "b"}}, choice={":order": ["a"]})
     secrets = Secrets("one", "two", ldap_passwords={"a": CANARY})
     text = written(spec(ldap=servers), None, secrets)[ldap.SERVERS]
@@ -160,10 +162,10 @@ def test_a_file_with_a_secret_that_others_can_read_is_closed() -> None:
     assert (change.owner, change.mode, change.restarts) == ("root:oneadmin", "640", "")
 
 
-# Gate, Flow, Form, FireEdge
+# OneGate, OneFlow, OneForm, FireEdge
 
 
-def test_services_listen_where_the_stack_says_and_find_each_other_at_the_vip() -> None:
+def test_services_listen_as_configured_and_use_the_vip() -> None:
     given = written(spec(features=FEATURES, bind={"gate": "10.2.50.86"}))
     gate, flow = loaded(given[services.GATE]), loaded(given[services.FLOW])
     assert gate == {
@@ -180,17 +182,17 @@ def test_services_listen_where_the_stack_says_and_find_each_other_at_the_vip() -
     assert services.SUNSTONE not in given
 
 
-def test_without_a_vip_they_are_on_the_same_host() -> None:
+def test_without_a_vip_services_use_their_own_host() -> None:
     given = written(spec(features=("flow", "gui"), vips=(), entrance=""))
     assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://localhost:2474"
 
 
-def test_behind_a_balancer_they_find_each_other_there() -> None:
+def test_behind_a_balancer_services_use_it() -> None:
     given = written(spec(features=("flow", "gui"), vips=(), entrance="one.example.org"))
     assert loaded(given[services.FIREEDGE])["oneflow_server"] == "http://one.example.org:2474"
 
 
-def test_with_a_vip_of_ipv6_they_listen_and_are_asked_there() -> None:
+def test_with_an_ipv6_vip_services_listen_there() -> None:
     bind = {"flow": "::", "form": "::", "gate": "::"}
     vips = (VIP6, VIP)
     given = written(spec(features=FEATURES, bind=bind, vips=vips, entrance=VIP6.address))
@@ -202,14 +204,14 @@ def test_with_a_vip_of_ipv6_they_listen_and_are_asked_there() -> None:
     }
 
 
-def test_a_service_at_one_address_alone_is_asked_there() -> None:
+def test_a_service_at_one_address_is_asked_there() -> None:
     bind = {"flow": "127.0.0.1", "form": "10.2.50.86"}
     given = loaded(written(spec(features=FEATURES, bind=bind))[services.FIREEDGE])
     assert given["oneflow_server"] == "http://127.0.0.1:2474"
     assert given["oneform_server"] == "http://10.2.50.86:13013/api/v1"
 
 
-def test_a_gate_of_an_older_release_has_its_address_where_both_that_and_a_newer_one_look() -> None:
+def test_gate_has_its_address_for_older_and_newer_releases() -> None:
     seen = host({services.GATE: ":host: 127.0.0.1\n:port: 5031\n"})
     text = written(spec(features=("gate",), bind={"gate": "10.2.50.86"}), seen)[services.GATE]
     assert loaded(text) == {
@@ -222,7 +224,7 @@ def test_a_gate_of_an_older_release_has_its_address_where_both_that_and_a_newer_
     )
 
 
-def test_what_the_hook_starts_may_start_as_often_as_the_leader_changes() -> None:
+def test_services_may_start_as_often_as_the_leader_changes() -> None:
     limits = services.LIMITS
     given = written(spec(features=FEATURES))
     assert set(limits) == {"gate", "flow", "form"}
@@ -232,11 +234,11 @@ def test_what_the_hook_starts_may_start_as_often_as_the_leader_changes() -> None
     there = host({path: given[path] for path in limits.values()})
     assert written(spec(features=("gate",)), there)[limits["flow"]] == ""
     assert limits["gate"] not in written(spec(features=("gate",)), there)
-    # Outside any zone no hook starts them.
+    # Outside a zone no hook starts them.
     assert set(limits.values()).isdisjoint(written(spec(features=FEATURES, hooks=None)))
 
 
-def test_systemd_stops_oned_alone_and_nothing_restarts_for_that() -> None:
+def test_the_kill_mode_of_oned_is_set_without_a_restart() -> None:
     seen = host({services.ONED: None})
     for wanted in (spec(), spec(features=FEATURES, hooks=None)):
         given = written(wanted, seen)[services.ONED]
@@ -244,7 +246,7 @@ def test_systemd_stops_oned_alone_and_nothing_restarts_for_that() -> None:
     assert collect.writing(seen, spec(), SECRETS).variables["restarts"] == ""
 
 
-def test_a_feature_that_is_off_is_left_alone() -> None:
+def test_a_feature_that_is_off_is_not_touched() -> None:
     assert services.FLOW not in written(spec(features=("gui",)))
     assert "oneflow_server" not in str(written(spec(features=("gui",))))
 
@@ -260,7 +262,7 @@ def test_sunstone_gets_the_token_and_loses_it() -> None:
 # Drivers
 
 
-def test_the_hypervisors_get_what_the_stack_says() -> None:
+def test_hypervisors_get_the_settings_of_the_stack() -> None:
     given = written(spec(drivers=Drivers(tproxy=({":service_port": 5030, ":remote_port": 5030},))))
     assert given[drivers.KVM].replace("\nMIGRATE_OPTIONS=--unsafe\n", "\n") == TEXTS[drivers.KVM]
     network = loaded(given[drivers.NETWORK])
@@ -275,7 +277,7 @@ def test_the_hypervisors_get_what_the_stack_says() -> None:
 # Schedulers
 
 
-def test_schedulers_get_their_settings_and_get_rid_of_them() -> None:
+def test_schedulers_get_and_lose_their_settings() -> None:
     rank = {"MAX_HOST": 3, "DEFAULT_SCHED": {"POLICY": 3, "RANK": "- (RUNNING_VMS * 50)"}}
     drs = {"PLACE": {"WEIGHTS": {"MEMORY": 0.5}}, "DIFFERENT_VNETS": False}
     given = written(spec(schedulers=Schedulers(rank=rank, drs=drs)))
@@ -297,7 +299,7 @@ SERVERS = {
 }
 
 
-def test_ldap_gets_its_servers_and_which_is_asked() -> None:
+def test_ldap_gets_its_servers_and_their_order() -> None:
     wanted = LdapSpec(servers=SERVERS, choice={":match_user_regex": {"^(.*)@a$": "dir"}})
     secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
     content = loaded(written(spec(ldap=wanted), None, secrets)[ldap.SERVERS])
@@ -307,7 +309,7 @@ def test_ldap_gets_its_servers_and_which_is_asked() -> None:
     assert content["server 1"] == loaded(TEXTS[ldap.SERVERS])["server 1"]
 
 
-def test_without_servers_ldap_is_as_it_came() -> None:
+def test_without_servers_ldap_is_as_packaged() -> None:
     wanted = LdapSpec(servers=SERVERS, choice={":order": ["dir"]})
     secrets = Secrets("one", "two", ldap_passwords={"dir": CANARY})
     text = written(spec(ldap=wanted), None, secrets)[ldap.SERVERS]
@@ -315,7 +317,7 @@ def test_without_servers_ldap_is_as_it_came() -> None:
     assert written(spec(), host({ldap.SERVERS: text}))[ldap.SERVERS] == TEXTS[ldap.SERVERS]
 
 
-def test_mappings_are_files_of_ours_which_go_when_nobody_asks_for_them() -> None:
+def test_unused_mapping_files_are_removed() -> None:
     theirs = {f"{ldap.MAPPINGS}server1.yaml": "cn=a: 1\n"}
     wanted = spec(ldap=LdapSpec(servers=SERVERS, mappings={"d.yaml": {"cn=users,dc=a": 100}}))
     given = written(wanted, host(dict(theirs)))
@@ -341,7 +343,7 @@ def keeps_time(name: str) -> dict[str, Unit]:
     return units(**{name: Unit("enabled", "active")})
 
 
-def test_chrony_asks_the_stacks_servers_alone() -> None:
+def test_chrony_uses_only_the_stacks_servers() -> None:
     seen = host({clock.CHRONY[0]: CHRONYD}, units=keeps_time("chrony"))
     given = written(spec(clock=ASKED), seen)
     assert given[clock.SOURCES] == (
@@ -354,7 +356,7 @@ def test_chrony_asks_the_stacks_servers_alone() -> None:
     assert (after[clock.SOURCES], after[clock.CHRONY[0]]) == ("", CHRONYD)
 
 
-def test_a_chrony_that_knows_no_folder_of_sources_is_told_of_it() -> None:
+def test_a_chrony_without_a_folder_of_sources_gets_one() -> None:
     seen = host({clock.CHRONY[1]: RED_HAT}, units=keeps_time("chronyd"))
     given = written(spec(clock=ASKED), seen)
     assert "\nsourcedir /etc/chrony/sources.d\n" in given[clock.CHRONY[1]]
@@ -362,7 +364,7 @@ def test_a_chrony_that_knows_no_folder_of_sources_is_told_of_it() -> None:
     assert after[clock.CHRONY[1]] == RED_HAT
 
 
-def test_timesyncd_asks_the_stacks_servers_alone() -> None:
+def test_timesyncd_uses_only_the_stacks_servers() -> None:
     unit = "systemd-timesyncd"
     given = written(spec(clock=ASKED), host({clock.TIMESYNCD: TIMESYNCD}, units=keeps_time(unit)))
     assert given[clock.TIMESYNCD_PART] == f"{HEADER}[Time]\nNTP=pool.ntp.org ntp.example.org\n"
@@ -381,12 +383,12 @@ def test_timesyncd_asks_the_stacks_servers_alone() -> None:
         (("chronyd", "systemd-timesyncd"), ""),
     ],
 )
-def test_one_service_keeps_the_time(enabled: tuple[str, ...], service: str) -> None:
+def test_only_one_service_keeps_the_time(enabled: tuple[str, ...], service: str) -> None:
     states = {name: Unit("enabled" if name in enabled else "", "inactive") for name in clock.UNITS}
     assert collect.time_service(facts(units=units(**states))) == service
 
 
-def test_the_locale_is_a_file_of_the_distributions() -> None:
+def test_the_locale_is_in_the_distributions_file() -> None:
     wanted = spec(clock=ClockSpec(locale={"LC_TIME": "C.UTF-8"}))
     assert written(wanted)["/etc/default/locale"] == "LC_TIME=C.UTF-8\n"
     (change,) = (
@@ -399,7 +401,7 @@ def test_the_locale_is_a_file_of_the_distributions() -> None:
     assert (change.path, change.mode) == ("/etc/locale.conf", "644")
 
 
-# What goes by who leads
+# Settings that depend on the leader
 
 OF_HOOK = (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS, leader.LEADS)
 
@@ -410,13 +412,13 @@ OF_HOOK = (leader.HOOK, leader.ANNOUNCE, leader.SUDOERS, leader.LEADS)
         ({}, ()),
         ({"vips": (VIP, VIP6)}, OF_HOOK),
         ({"hooks": Hooks(follower="raft/vips.sh")}, OF_HOOK),
-        # The operator's own may call it.
+        # The operator's own hook may call it.
         ({"vips": (VIP6,), "hooks": Hooks(leader="/srv/a", follower="/srv/b")}, OF_HOOK),
         ({"leader_check": 2636}, (leader.LEADS, leader.SOCKET, leader.SERVICE)),
         ({"leader_check": 2636, "hooks": None, "vips": (VIP6,)}, ()),
     ],
 )
-def test_our_hook_and_the_check_are_there_where_they_are_wanted(
+def test_our_hook_and_the_role_check_are_installed_if_used(
     changes: dict[str, Any], there: tuple[str, ...]
 ) -> None:
     files = {file.path: file.edit("") for file in leader.files(spec(**changes), {})}
@@ -428,7 +430,7 @@ def test_our_hook_and_the_check_are_there_where_they_are_wanted(
         assert "ListenStream=10.2.50.10:2636\n" in files[leader.SOCKET]
 
 
-def test_our_hook_stays_for_those_who_run_it_still_and_nobody_else_s_is_touched() -> None:
+def test_our_hook_stays_while_in_use_and_other_hooks_are_kept() -> None:
     (hook, announce, *_) = leader.files(spec(vips=(VIP, VIP6)), {})
     present = {file.path: file.edit("") for file in (hook, announce)}
     after = {file.path: file for file in leader.files(spec(), present)}
@@ -440,7 +442,7 @@ def test_our_hook_stays_for_those_who_run_it_still_and_nobody_else_s_is_touched(
         assert (file.edit(text), file.owner, file.mode) == (text, "", "")
 
 
-def test_a_hook_that_may_not_move_the_vip_is_named_and_gets_the_right() -> None:
+def test_a_hook_without_rights_is_reported_and_gets_them() -> None:
     (sudoers,) = [
         file
         for file in leader.files(spec(), {}, moves_addresses=False)
@@ -448,7 +450,7 @@ def test_a_hook_that_may_not_move_the_vip_is_named_and_gets_the_right() -> None:
     ]
     assert "oneadmin ALL=(root) NOPASSWD: /usr/sbin/ip address *" in sudoers.edit("")
     assert [text for text in sudoers.differences("", "") if "no hook can move a VIP" in text]
-    # What was given stays; where the package's own file allows it, nothing is given.
+    # An existing right stays; if the package's own file allows it, nothing is added.
     for present, given in ((sudoers.edit(""), True), ("", False)):
         (file,) = [
             one

@@ -1,4 +1,4 @@
-"""What a preview says of the zone."""
+"""The zone's changes that a preview reports."""
 
 import pytest
 
@@ -43,7 +43,7 @@ FIVE = before("n1", "n2", "n3", "n4", "n5")
             after("n1", "n2", "n3", "n4"),
             ["n4 joins: one dump on the leader, which is copied to it; 4 servers, quorum 3"],
         ),
-        # Who joins comes before anybody leaves.
+        # Joins come before leaves.
         (
             THREE,
             after("n1", "n2", "n4"),
@@ -61,7 +61,7 @@ FIVE = before("n1", "n2", "n3", "n4", "n5")
                 "n4 joins: one dump on the leader, which is copied to it; 3 servers, quorum 2",
             ],
         ),
-        # Lost long ago: nothing is left to be done.
+        # Lost long ago: nothing is left to do.
         (THREE, after("n1", "n2", "n3", lost=("n9",)), []),
         (
             before("n1", ha=False),
@@ -83,7 +83,7 @@ FIVE = before("n1", "n2", "n3", "n4", "n5")
         ),
     ],
 )
-def test_who_joins_and_leaves_in_words(was: Before, wanted: After, words: list[str]) -> None:
+def test_joins_and_leaves_in_words(was: Before, wanted: After, words: list[str]) -> None:
     assert list(membership(was, wanted)) == words
 
 
@@ -108,7 +108,7 @@ SAME = after("n1", "n2", "n3")
             {},
             ["oned on n1 (the leader at the last run) restarts: one change of the leader"],
         ),
-        # Who is about to leave or to join restarts nothing.
+        # A front-end that leaves or joins causes no restart.
         (("n9",), {}, []),
         (
             ("n2", "n3"),
@@ -126,13 +126,13 @@ SAME = after("n1", "n2", "n3")
         ),
     ],
 )
-def test_who_restarts_in_words(
+def test_restarts_in_words(
     restarting: tuple[str, ...], more: dict[str, object], words: list[str]
 ) -> None:
     assert list(rollout(THREE, SAME, restarting, **more)) == words  # type: ignore[arg-type]
 
 
-def test_followers_read_a_longer_list_of_servers_and_a_front_end_alone_is_interrupted() -> None:
+def test_restarts_of_followers_and_of_a_standalone_front_end() -> None:
     (words,) = rollout(THREE, after("n1", "n2", "n3", "n4"), ())
     assert words.startswith("then each follower that does not know the new list of servers")
     assert list(rollout(THREE, after("n1", "n2"), ())) == []
@@ -150,11 +150,13 @@ def test_followers_read_a_longer_list_of_servers_and_a_front_end_alone_is_interr
         (set(), False),
     ],
 )
-def test_oned_restarts_for_what_it_reads_at_its_start(changed: set[str], expected: bool) -> None:
+def test_oned_restarts_for_values_that_it_reads_at_its_start(
+    changed: set[str], expected: bool
+) -> None:
     assert restarts(changed) is expected
 
 
-def test_where_clients_go_in_words() -> None:
+def test_the_clients_endpoint_in_words() -> None:
     assert list(addresses(["10.0.0.1"], ["10.0.0.2"], "http://10.0.0.2:2633/RPC2")) == [
         "VIP 10.0.0.1 is removed: clients that use it lose OpenNebula",
         "VIP 10.0.0.2 comes to the leader",

@@ -1,4 +1,4 @@
-"""What the gate does while the zone changes under it. Who is whole is in test_zone."""
+"""The health check of a zone that changes during the check. The faults are in test_zone."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -24,7 +24,7 @@ POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enume
 
 
 class Zone:
-    """Three servers. A follower that lags gets what it lacks with the next write of its leader."""
+    """Three servers. A lagging follower gets missing records with the next write of its leader."""
 
     def __init__(self) -> None:
         self.leader, self.term, self.index = "n1", 1, 41
@@ -37,7 +37,7 @@ class Zone:
     def write(self, *_: Any) -> None:
         self.index, self.lag = self.index + 1, 0
         if self.elects_after_a_write:
-            # A majority has the record; n3, which is not among it, does not lead.
+            # A majority has the record; n3 lacks it, and is not the leader.
             self.leader, self.elects_after_a_write = self.elects_after_a_write, ""
             self.term, self.lag = self.term + 1, 1
 
@@ -63,11 +63,11 @@ def converged(without: frozenset[str] = frozenset()) -> ZoneView:
     return health._converged(access, HOSTS, without)
 
 
-def test_a_leader_is_written_through_once(zone: Zone) -> None:
+def test_a_leader_gets_one_write(zone: Zone) -> None:
     assert converged().statuses["n3"].index == 42
 
 
-def test_a_follower_that_lags_behind_a_leader_elected_meanwhile_gets_that_one_s_write(
+def test_a_lagging_follower_gets_the_write_of_a_new_leader(
     zone: Zone,
 ) -> None:
     zone.elects_after_a_write = "n2"
@@ -77,7 +77,7 @@ def test_a_follower_that_lags_behind_a_leader_elected_meanwhile_gets_that_one_s_
 
 
 class Busy:
-    """Servers whose users somebody changes all the time; a look at all tables takes too long."""
+    """Servers whose users change all the time; a look at all tables takes too long."""
 
     def __init__(self, *, lost: str = "") -> None:
         self.watched: list[str] = []
@@ -103,7 +103,7 @@ def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> N
     zone_data.require_equal(cast(Any, busy), zone, hosts, busy.facts())
 
 
-def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
+def test_only_tables_that_change_all_the_time_are_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     busy = Busy()
@@ -111,7 +111,7 @@ def test_what_is_written_all_the_time_is_watched_closely_and_nothing_else(
     assert busy.watched == ["users"] * 3
 
 
-def test_a_server_that_never_has_what_the_others_have_is_not_whole(
+def test_a_server_that_never_has_the_same_data_is_not_healthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(HostError, match=r"different one\.users"):
@@ -120,7 +120,7 @@ def test_a_server_that_never_has_what_the_others_have_is_not_whole(
 
 
 class Quiet:
-    """Servers with equal data; what each was asked is noted."""
+    """Servers with equal data; the checks of each are recorded."""
 
     def __init__(self) -> None:
         self.asked: dict[str, str] = {}
@@ -144,11 +144,11 @@ class Quiet:
     [
         ("n1", "n2", "acl users for 0 s"),
         ("n3", "n2", "all"),
-        # Another one led meanwhile, and may have left an address behind.
+        # Another server led in between, and may have left an address.
         ("n1", "n1", "all"),
     ],
 )
-def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
+def test_unchanged_servers_are_checked_again_only_for_their_data(
     zone: Zone, monkeypatch: pytest.MonkeyPatch, led_before: str, renewed: str, of_the_others: str
 ) -> None:
     quiet = Quiet()
@@ -166,7 +166,7 @@ def test_of_servers_to_which_nothing_was_done_only_the_data_are_looked_at_again(
 
 
 class Answers:
-    """Servers that hand calls on, or cannot for a while; the API is one and the same for all."""
+    """Servers that forward calls, or cannot for a while; the API is the same for all."""
 
     named = staticmethod(tuple)
 
@@ -189,13 +189,13 @@ class Answers:
     touch = delete_server = lambda self, *_: self.version()
 
 
-def test_a_call_that_nobody_can_hand_on_waits_for_the_end_of_the_election(zone: Zone) -> None:
+def test_a_call_that_cannot_be_forwarded_waits_for_the_election(zone: Zone) -> None:
     answers = Answers(refusals=7)
     health._same_answers(cast(Any, answers), HOSTS, HOSTS, zone.view())
     assert answers.refusals < 0
 
 
-def test_a_follower_that_never_hands_on_under_one_leader_is_at_fault_itself(
+def test_a_follower_that_never_forwards_calls_is_at_fault(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "WRITE", 0.3)
@@ -204,7 +204,7 @@ def test_a_follower_that_never_hands_on_under_one_leader_is_at_fault_itself(
         health._same_answers(cast(Any, Answers(10**6)), HOSTS, followers, zone.view())
 
 
-def test_one_that_could_not_while_the_leader_changed_is_not_to_be_restarted(
+def test_the_remedy_after_a_change_of_leader_is_not_a_restart(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "WRITE", 0.3)
@@ -216,7 +216,7 @@ def test_one_that_could_not_while_the_leader_changed_is_not_to_be_restarted(
     assert "the leader changed" in caught.value.remedy
 
 
-def test_a_write_that_is_refused_during_an_election_is_made_again(zone: Zone) -> None:
+def test_a_write_refused_during_an_election_is_repeated(zone: Zone) -> None:
     answers = Answers(refusals=3)
     zone_leader.at_leader(
         cast(Any, answers), HOSTS, lambda api: api.version(), step="write", expected="a write"
@@ -224,7 +224,7 @@ def test_a_write_that_is_refused_during_an_election_is_made_again(zone: Zone) ->
     assert answers.refusals < 0
 
 
-def test_where_another_one_leads_before_the_vips_are_seen_all_is_looked_at_again(
+def test_all_is_checked_again_if_the_leader_changes_before_the_vips(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet = Quiet()

@@ -1,4 +1,4 @@
-"""What the program asks the engine for: resources, their order, and no secret in plaintext."""
+"""The program's requests to the engine: resources, their order, and no secret in plaintext."""
 
 import json
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ SEEN: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Registered:
-    """One resource as the engine was asked for it."""
+    """One resource as the program registered it."""
 
     type: str
     name: str
@@ -85,7 +85,7 @@ class _Monitor(mocks.MockMonitor):
 
 @dataclass(frozen=True)
 class Graph:
-    """All that one run of the program asked for."""
+    """All requests of one run of the program."""
 
     resources: dict[str, Registered]
     outputs: dict[str, Any]
@@ -97,7 +97,7 @@ class Graph:
         return next(one for one in self.resources.values() if one.key == key)
 
     def waits_for(self, key: str) -> set[str]:
-        """The resources that it waits for by itself, and what those wait for, and so on."""
+        """Return the resources that it waits for directly or indirectly."""
         found: set[str] = set()
         todo = set(self[key].dependencies)
         while todo:
@@ -113,7 +113,7 @@ class Graph:
 
 
 def build(**changes: Any) -> Graph:
-    """The program's graph for the good config with these changes."""
+    """Build the program's graph for the good config with these changes."""
     stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH, **changes}))
     monitor = _Monitor()
     mocks.set_mocks(_Mocks(), project="opennebula-ha", stack="lab", preview=False, monitor=monitor)
@@ -135,7 +135,7 @@ def graph() -> Graph:
 
 
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
-    """As a provider gets them."""
+    """Return the values as a provider gets them."""
     return {key: rpc.unwrap_rpc_secret(value) for key, value in inputs.items()}
 
 
@@ -172,7 +172,7 @@ def test_types_are_ours(graph: Graph) -> None:
         assert one.type == f"{DYNAMIC}{kind}"
 
 
-def test_what_belongs_to_a_front_end_is_below_it(graph: Graph) -> None:
+def test_resources_of_a_front_end_are_its_children(graph: Graph) -> None:
     zone_urn = graph["HighAvailableZone zone"].urn
     for name in ("n1a1", "n1a2", "n1a3"):
         assert graph[f"FrontEnd {name}"].parent == zone_urn
@@ -182,7 +182,7 @@ def test_what_belongs_to_a_front_end_is_below_it(graph: Graph) -> None:
         assert graph[f"{kind} zone"].parent == zone_urn
 
 
-def test_each_resource_knows_the_urn_that_its_progress_is_shown_under(graph: Graph) -> None:
+def test_each_resource_knows_the_urn_of_its_progress(graph: Graph) -> None:
     for one in graph.resources.values():
         if one.type.startswith(DYNAMIC):
             types = [one.type]
@@ -194,13 +194,13 @@ def test_each_resource_knows_the_urn_that_its_progress_is_shown_under(graph: Gra
             assert one.inputs["urn"] == expected
 
 
-def test_all_installations_go_side_by_side_once_everything_is_checked(graph: Graph) -> None:
+def test_all_installations_run_in_parallel_after_all_checks(graph: Graph) -> None:
     assert graph.directly("Preflight zone") == set()
     for name in ("n1a1", "n1a2", "n1a3"):
         assert graph.directly(f"Installation {name}") == {"Preflight zone"}
 
 
-def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> None:
+def test_preflight_has_all_front_ends_and_their_settings(graph: Graph) -> None:
     spec = PreflightProvider().spec_of(graph["Preflight zone"].inputs)
     assert spec.hosts.keys() == {"n1a1", "n1a2", "n1a3"}
     assert {name: [vip.interface for vip in vips] for name, vips in spec.vips.items()} == {
@@ -234,14 +234,14 @@ def test_the_checks_are_of_all_front_ends_and_what_they_get(graph: Graph) -> Non
         ({"lost": ["n1a9"]}, True),
     ],
 )
-def test_whatever_changes_the_hosts_or_the_zone_is_checked_first(
+def test_every_change_of_hosts_or_zone_waits_for_preflight(
     graph: Graph, changes: dict[str, Any], called_for: bool
 ) -> None:
     before, after = (one["Preflight zone"].inputs for one in (graph, build(**changes)))
     assert bool(PreflightProvider().changed(before, after)) is called_for
 
 
-def test_the_zone_begins_on_its_first_front_end_without_the_others(graph: Graph) -> None:
+def test_bootstrap_waits_only_for_the_first_front_end(graph: Graph) -> None:
     assert graph.directly("Bootstrap zone") == {"Installation n1a1"}
 
 
@@ -254,7 +254,7 @@ def test_the_zone_waits_for_every_installation(graph: Graph) -> None:
     }
 
 
-def test_members_go_one_by_one_each_after_its_own_installation(graph: Graph) -> None:
+def test_members_join_one_by_one_after_their_installation(graph: Graph) -> None:
     assert graph.directly("ZoneMember n1a1") == {"Zone zone", "Installation n1a1"}
     assert graph.directly("ZoneMember n1a2") == {
         "Zone zone",
@@ -268,7 +268,7 @@ def test_members_go_one_by_one_each_after_its_own_installation(graph: Graph) -> 
     }
 
 
-def test_the_rollout_comes_after_everybody_and_the_vip_last(graph: Graph) -> None:
+def test_the_rollout_follows_all_joins_and_the_vip_is_last(graph: Graph) -> None:
     members = {f"ZoneMember n1a{number}" for number in (1, 2, 3)}
     installed = {f"Installation n1a{number}" for number in (1, 2, 3)}
     assert graph.waits_for("Rollout zone") == (
@@ -278,7 +278,7 @@ def test_the_rollout_comes_after_everybody_and_the_vip_last(graph: Graph) -> Non
     assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | members
 
 
-def test_what_goes_with_the_zone_is_not_deleted_one_by_one(graph: Graph) -> None:
+def test_children_of_the_zone_are_not_deleted_one_by_one(graph: Graph) -> None:
     with_zone = {
         one.key for one in graph.resources.values() if one.deleted_with == graph["Zone zone"].urn
     }
@@ -299,7 +299,7 @@ def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "keys"), [("Installation", "secrets", ()), ("Zone", "one_pass", ("one_pass",))]
 )
-def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
+def test_secrets_are_inputs_only_as_secret_fingerprints(
     graph: Graph, kind: str, name: str, keys: tuple[str, ...]
 ) -> None:
     fingerprint = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH})).fingerprint(*keys)
@@ -311,7 +311,7 @@ def test_only_fingerprints_of_the_secrets_are_inputs_and_they_are_secret(
             assert fingerprint not in json.dumps(rest)
 
 
-def test_the_outputs_say_who_led_when_and_where_clients_go(graph: Graph) -> None:
+def test_the_outputs_have_the_leader_and_the_clients_endpoint(graph: Graph) -> None:
     assert graph.outputs == {
         "endpoint": "http://10.2.50.86:2633/RPC2",
         "servers": {},
@@ -320,13 +320,13 @@ def test_the_outputs_say_who_led_when_and_where_clients_go(graph: Graph) -> None
     }
 
 
-def test_servers_of_a_state_of_an_earlier_version_are_shown_as_they_are_now() -> None:
+def test_servers_of_an_earlier_state_are_shown_in_the_new_form() -> None:
     moving = {"state": "leader", "term": 1.0, "index": 2.0, "commit": 2.0}
     former = [{"name": "n1", "id": 0.0, "endpoint": "http://n1:2633/RPC2", **moving}]
     assert by_name(former) == {"n1": {"id": 0, "endpoint": "http://n1:2633/RPC2"}}
 
 
-def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -> None:
+def test_the_order_of_the_front_ends_in_the_config_does_not_matter(graph: Graph) -> None:
     turned = build(frontends=dict(reversed(GOOD["frontends"].items())))
     for urn, one in graph.resources.items():
         other = turned.resources[urn]
@@ -334,7 +334,7 @@ def test_the_order_of_the_front_ends_in_the_config_never_matters(graph: Graph) -
     assert turned.resources.keys() == graph.resources.keys()
 
 
-def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
+def test_a_standalone_front_end_has_no_member_and_no_vip() -> None:
     assert build(**ALONE).kinds() == [
         "Bootstrap zone",
         "FrontEnd n1",
@@ -346,13 +346,13 @@ def test_one_front_end_alone_is_neither_member_nor_behind_a_vip() -> None:
     ]
 
 
-def test_one_front_end_that_is_to_grow_is_a_member() -> None:
+def test_a_single_front_end_that_will_grow_is_a_member() -> None:
     kinds = build(**ALONE, force_ha=True).kinds()
     assert "ZoneMember n1" in kinds
     assert "VirtualIp zone" not in kinds
 
 
-def test_a_front_end_more_changes_no_other_installation_but_their_host_names() -> None:
+def test_another_front_end_changes_only_host_names_of_the_others() -> None:
     more = {
         **GOOD["frontends"],
         "n1a4": {"address": "10.2.50.13"},
@@ -386,7 +386,7 @@ def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
 IPV6 = {"one_vip": "fd00:2:50::86", "one_vip_cidr": 64}
 
 
-def test_the_first_vip_is_the_way_in() -> None:
+def test_the_first_vip_is_the_endpoint_of_clients() -> None:
     settings = parse(raw({**GOOD, **IPV6, "one_vips": [{"address": "10.2.50.86", "cidr": 24}]}))
     spec, one = zone(settings), installations(settings)[0]
     assert (spec.endpoint, spec.has_entrance) == ("http://[fd00:2:50::86]:2633/RPC2", True)
@@ -398,7 +398,7 @@ def test_the_first_vip_is_the_way_in() -> None:
 NO_VIP = {"one_vip": MISSING, "one_vip_cidr": MISSING, "one_vip_if": MISSING}
 
 
-def test_without_a_vip_clients_go_to_a_front_end() -> None:
+def test_without_a_vip_clients_use_a_front_end() -> None:
     settings = parse(raw({**GOOD, **ALONE, "force_ha": True}))
     spec, one = zone(settings), installations(settings)[0]
     assert (spec.vips, spec.endpoint, spec.has_entrance) == ((), "http://n1:2633/RPC2", False)
@@ -406,7 +406,7 @@ def test_without_a_vip_clients_go_to_a_front_end() -> None:
     assert installations(parse(raw({**GOOD, **ALONE})))[0].hooks is None
 
 
-def test_behind_a_load_balancer_clients_go_to_that() -> None:
+def test_behind_a_load_balancer_clients_use_the_balancer() -> None:
     behind = {
         "zone_endpoint": "http://[fd00::1]:2633/RPC2",
         "leader_check": {"port": 2636},
@@ -421,7 +421,7 @@ def test_behind_a_load_balancer_clients_go_to_that() -> None:
     assert (one.hooks, one.leader_check) == (Hooks(leader="/srv/lead"), 2636)
 
 
-def test_a_state_of_before_has_one_vip_at_most() -> None:
+def test_an_earlier_state_has_one_vip_at_most() -> None:
     vip = {"address": "10.2.50.86", "prefix": 24, "interface": "eth0"}
     of_now = zone(parse(raw(GOOD)))
     given = of_now.model_dump(exclude={"vips", "has_entrance"})
@@ -432,8 +432,8 @@ def test_a_state_of_before_has_one_vip_at_most() -> None:
     assert PreflightSpec.model_validate(old).vips == {"n1a1": checked.vips["n1a1"]}
 
 
-def test_attributes_of_oned_conf_live_through_a_state() -> None:
-    """Which keeps no null, and numbers as floats."""
+def test_attributes_of_oned_conf_survive_a_state() -> None:
+    """A state has no null, and numbers are floats."""
     given = {
         "LOG": {"DEBUG_LEVEL": 4, "SYSTEM": None},
         "COST": {"CPU": 0.5},
@@ -455,8 +455,8 @@ def test_attributes_of_oned_conf_live_through_a_state() -> None:
     }
 
 
-def test_what_is_set_in_other_files_lives_through_a_state() -> None:
-    """Which has all numbers as floats."""
+def test_settings_of_other_files_survive_a_state() -> None:
+    """A state has all numbers as floats."""
     tproxy = [{":service_port": 5030, ":networks": [0, "vnet"]}]
     drs = {"PREDICTIVE": 0.3, "PLACE": {"WEIGHTS": {"CPU": 1, "MEM": 0.5}}, "DIFFERENT": True}
     built = build(
@@ -503,7 +503,7 @@ NAMES = ("one.example.org", "10.2.50.86")
         ),
     ],
 )
-def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
+def test_any_web_server_key_puts_a_web_server_before_fireedge(
     ssl: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     built = build(ssl=ssl, one_fqdn=NAMES[0])
@@ -517,11 +517,11 @@ def test_a_web_server_is_in_front_of_fireedge_where_anything_is_said_of_it(
 @pytest.mark.parametrize(
     ("given", "key"), [("leader", "leader"), ("none", None), ("ssh-rsa A", "ssh-rsa A")]
 )
-def test_the_zone_is_given_the_key_of_oneadmin(given: str, key: str | None) -> None:
+def test_the_zone_gets_the_key_of_oneadmin(given: str, key: str | None) -> None:
     assert build(admin_pubkey=given)["Zone zone"].inputs.get("admin_pubkey") == key
 
 
-def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
+def test_the_zone_is_checked_again_if_its_shares_change() -> None:
     share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
     disk = {"src": "/dev/vdb", "path": "/mnt/disk", "fstype": "ext4"}
     built = build(fstab=[share, disk])
@@ -534,7 +534,7 @@ def test_the_zone_looks_again_when_other_shares_are_mounted() -> None:
     assert turned["Installation n1a1"].inputs == built["Installation n1a1"].inputs
 
 
-def test_keys_of_accounts_are_there_before_the_zone_is_made_with_them() -> None:
+def test_keys_of_accounts_are_set_before_the_zone_is_made() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
     assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
     assert built.directly("Zone zone") >= {"LoginKeys zone"}

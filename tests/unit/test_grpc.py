@@ -1,4 +1,4 @@
-"""Each zone server has an ENDPOINT_GRPC where OpenNebula speaks gRPC, and the zone the VIP's."""
+"""Each zone server has an ENDPOINT_GRPC if OpenNebula speaks gRPC, and the zone has the VIP's."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +29,7 @@ ZONE = ZoneSpec(name="Main", endpoint=endpoint("10.0.0.9"), highly_available=Tru
 
 
 class Oned(Api):
-    """An oned of that version; what it was asked to write."""
+    """An oned of that version, which records its writes."""
 
     def __init__(self, version: str) -> None:
         self.written: list[str] = []
@@ -51,7 +51,7 @@ class Oned(Api):
     ("version", "has_it"),
     [("6.10.0", False), ("7.0.1", False), ("7.2.0", True), ("7.10.0-1.ce", True), ("", False)],
 )
-def test_it_is_written_where_opennebula_has_it(version: str, has_it: bool) -> None:
+def test_the_grpc_endpoint_is_written_if_opennebula_has_it(version: str, has_it: bool) -> None:
     assert has_grpc(version) is has_it
     oned = Oned(version)
     oned.add_server("n1", endpoint("n1"), "n1:2634")
@@ -63,11 +63,11 @@ def test_it_is_written_where_opennebula_has_it(version: str, has_it: bool) -> No
     assert 'ENDPOINT = "http://n1:2633/RPC2"' in oned.written[0]
 
 
-def test_servers_are_registered_with_it_only_where_the_config_says_so() -> None:
-    # Raft sets no time limit for what it asks by gRPC: it costs 25 s of a failover.
+def test_servers_are_registered_with_grpc_only_if_configured() -> None:
+    # Raft sets no time limit for its gRPC requests: it costs 25 s of a failover.
     assert ZONE.grpc_of("n1") == ""
     assert ZONE.model_copy(update={"register_grpc": True}).grpc_of("n1") == "n1:2634"
-    # Nothing in the state, so that a state of before is no change.
+    # Nothing in the state, so that an earlier state is not a change.
     assert "register_grpc" not in ZONE.model_dump(mode="json", exclude_none=True)
 
 
@@ -81,11 +81,11 @@ def test_servers_are_registered_with_it_only_where_the_config_says_so() -> None:
         ("http://one.example.org:8080/RPC2", ""),
     ],
 )
-def test_a_balancer_of_other_ports_is_left_alone(where: str, grpc: str) -> None:
+def test_a_balancer_with_other_ports_is_left_alone(where: str, grpc: str) -> None:
     assert ZONE.model_copy(update={"endpoint": where}).grpc == grpc
 
 
-def test_a_server_is_the_same_with_it_and_without() -> None:
+def test_a_server_with_or_without_grpc_endpoint_is_the_same() -> None:
     (entry,) = pool_of(BODY.format(""))
     assert entry.grpc == "n1:2634"
     assert entry == ServerEntry(0, "n1", endpoint("n1"))
@@ -100,7 +100,9 @@ def test_a_server_is_the_same_with_it_and_without() -> None:
         ("", "7.0.0-1", []),
     ],
 )
-def test_another_one_of_the_zone_is_drift(there: str, version: str, drift: list[str]) -> None:
+def test_another_grpc_endpoint_of_the_zone_is_drift(
+    there: str, version: str, drift: list[str]
+) -> None:
     packages = installed() | {"opennebula": installed()["opennebula"].__class__(version)}
     seen = {"n1": facts("n1", zone_body=BODY.format(there), packages=packages)}
     assert endpoint_differences(ZONE, seen, "n1") == [
@@ -109,7 +111,7 @@ def test_another_one_of_the_zone_is_drift(there: str, version: str, drift: list[
 
 
 def health_of(**changes: Any) -> str:
-    """What the health check says of such a server."""
+    """Return the health check's faults of such a server."""
     packages = installed() | {"opennebula": installed()["opennebula"].__class__("7.2.0-1")}
     seen = facts("n1", **{"packages": packages, "active": True, "has_grpc_port": False, **changes})
     try:
@@ -119,7 +121,7 @@ def health_of(**changes: Any) -> str:
     return ""
 
 
-def test_the_health_check_sees_an_oned_that_does_not_listen_there() -> None:
+def test_the_health_check_reports_an_oned_without_grpc() -> None:
     assert health_of() == "no listener"
     assert health_of(has_grpc_port=True) == ""
     assert health_of(active=False) == ""
@@ -148,7 +150,7 @@ HAS_IT = "<ENDPOINT_GRPC>n1a1:2634</ENDPOINT_GRPC>"
         ("", True, "followers refuse gRPC calls"),
     ],
 )
-def test_entries_that_no_call_changes_are_warned_of(
+def test_entries_that_no_call_can_change_are_a_warning(
     entry: str, register_grpc: bool, said: str
 ) -> None:
     found = adopting(entry, register_grpc=register_grpc)
@@ -160,7 +162,7 @@ def test_entries_that_no_call_changes_are_warned_of(
 @pytest.mark.parametrize(
     ("register_grpc", "weight"), [(True, Weight.REFUSAL), (False, Weight.WARNING)]
 )
-def test_its_port_is_checked_beforehand(register_grpc: bool, weight: Weight) -> None:
+def test_the_grpc_port_is_checked_in_preflight(register_grpc: bool, weight: Weight) -> None:
     wanted = spec(register_grpc=register_grpc or None)
     deaf = seen("n1a1", reached={**bare("n1a1").reached, ("10.2.50.11", 2634): "no answer"})
     (found,) = findings(site(looks(n1a1=deaf), wanted))
@@ -176,7 +178,7 @@ def test_its_port_is_checked_beforehand(register_grpc: bool, weight: Weight) -> 
     assert "2634" in "".join(_targets(StackChange(wanted, None), "n1a1", dict.fromkeys(NAMES, 22)))
 
 
-def test_a_proxy_for_grpc_counts_where_raft_asks_by_it() -> None:
+def test_a_proxy_for_grpc_matters_if_raft_uses_grpc() -> None:
     proxied = seen("n1a1", environment={"grpc_proxy": "http://10.9.9.9:3128"})
     assert findings(site(looks(n1a1=proxied), spec())) == []
     (found,) = findings(site(looks(n1a1=proxied), spec(register_grpc=True)))

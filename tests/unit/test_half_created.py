@@ -1,4 +1,4 @@
-"""What a create that failed leaves: who may stop what, and who still leaves a zone that it made."""
+"""Remains of a failed create: what may be stopped, and which servers still leave a zone."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ BARE: dict[str, Any] = {"packages": {}, "has_content": False, "active": False}
 
 @dataclass
 class Recorded:
-    """Access that runs nothing."""
+    """An access that runs nothing."""
 
     left: str = ""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -44,7 +44,7 @@ def removed(monkeypatch: pytest.MonkeyPatch, seen: Facts, access: Recorded, **ho
     return install.remove(given, SPEC, **how)
 
 
-def test_on_a_host_that_nobody_saw_blank_nothing_is_stopped(
+def test_nothing_is_stopped_on_a_host_that_was_never_seen_blank(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     access = Recorded()
@@ -53,7 +53,7 @@ def test_on_a_host_that_nobody_saw_blank_nothing_is_stopped(
     assert "stays as it is" in said
 
 
-def test_what_was_installed_completely_is_stopped_without_a_mark(
+def test_a_complete_installation_is_stopped_without_a_mark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     access = Recorded("opennebula")
@@ -62,7 +62,7 @@ def test_what_was_installed_completely_is_stopped_without_a_mark(
 
 
 @pytest.mark.parametrize("left", ["", "opennebula-common"])
-def test_of_a_host_that_was_blank_what_is_left_is_reported(
+def test_remains_on_a_host_that_was_blank_are_reported(
     monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     access = Recorded(left)
@@ -73,7 +73,7 @@ def test_of_a_host_that_was_blank_what_is_left_is_reported(
     assert (left in said) if left else (said == "")
 
 
-def test_of_a_mariadb_that_never_ran_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_dropped_from_a_mariadb_that_never_ran(monkeypatch: pytest.MonkeyPatch) -> None:
     access = Recorded()
     seen = facts(traces=Traces(claimed="new"), silent="MariaDB does not answer")
     removed(monkeypatch, seen, access, half_installed=True)
@@ -92,7 +92,7 @@ BODY = f"<ZONE><SERVER_POOL>{SERVERS}</SERVER_POOL></ZONE>"
 
 
 @pytest.mark.parametrize("server_id", [STANDALONE_ID, 0])
-def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
+def test_a_server_leaves_a_half_created_zone_properly(
     monkeypatch: pytest.MonkeyPatch, server_id: int
 ) -> None:
     did: list[Any] = []
@@ -130,6 +130,6 @@ def test_who_leaves_a_zone_that_was_half_created_leaves_it_properly(
     outs = ZoneProvider().update("zone-0", olds, news).outs
     assert outs is not None
     assert outs["drift"] == []
-    # A first server that is still alone never had the others in a zone.
+    # A first server that is still alone never had the others in its zone.
     expected = [("found", ["n1a3"]), ("leave", "n1a3")]
     assert did == [True, *(expected if server_id != STANDALONE_ID else [("found", [])])]

@@ -1,4 +1,4 @@
-"""Whose host key is trusted, and how a bastion is written."""
+"""Which host keys are trusted, and the form of a bastion."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ def line(key: paramiko.PKey) -> str:
 
 
 def meet(settings: SshSettings, key: paramiko.PKey, port: int = 22) -> None:
-    """What the client does with a host that shows that key."""
+    """Return the client's result for a host that shows that key."""
     client: Any = paramiko.SSHClient()
     host_keys.trust(client, HOST, port, settings)
     assert not client.get_host_keys()
@@ -54,7 +54,7 @@ def test_a_pinned_key_is_trusted_without_any_file(file: Path) -> None:
     assert not file.exists()
 
 
-def test_a_pinned_key_counts_more_than_the_file(file: Path) -> None:
+def test_a_pinned_key_takes_precedence_over_the_file(file: Path) -> None:
     settings = written(file, f"10.2.50.10 {line(OTHER)}\n")
     pinned = settings.model_copy(update={"host_keys": {"n1a1": f"{line(KEY)} a comment"}})
     meet(pinned, KEY)
@@ -62,7 +62,7 @@ def test_a_pinned_key_counts_more_than_the_file(file: Path) -> None:
         meet(pinned, OTHER)
 
 
-def test_a_changed_key_is_refused_even_where_new_ones_are_accepted(file: Path) -> None:
+def test_a_changed_key_is_refused_even_if_new_keys_are_accepted(file: Path) -> None:
     settings = written(file, f"10.2.50.10 {line(KEY)}\n")
     with pytest.raises(HostError) as caught:
         meet(settings.model_copy(update={"accept_new_host_keys": True}), OTHER)
@@ -81,7 +81,7 @@ def test_an_unknown_key_is_refused_with_its_fingerprint(file: Path) -> None:
     assert not file.exists()
 
 
-def test_the_first_key_is_remembered_where_that_is_asked_for(file: Path) -> None:
+def test_the_first_key_is_recorded_if_configured(file: Path) -> None:
     settings = SshSettings(known_hosts_file=file, accept_new_host_keys=True)
     meet(settings, KEY)
     assert file.read_text() == f"10.2.50.10 {line(KEY)}\n"
@@ -92,7 +92,7 @@ def test_the_first_key_is_remembered_where_that_is_asked_for(file: Path) -> None
 
 
 @pytest.mark.parametrize("accepts", [False, True])
-def test_a_revoked_key_is_refused_whatever_else_trusts_it(file: Path, accepts: bool) -> None:
+def test_a_revoked_key_is_always_refused(file: Path, accepts: bool) -> None:
     settings = written(file, f"10.2.50.10 {line(KEY)}\n@revoked * {line(KEY)}\n")
     settings = settings.model_copy(update={"accept_new_host_keys": accepts})
     with pytest.raises(HostError) as caught:
@@ -104,7 +104,7 @@ def test_a_revoked_key_is_refused_whatever_else_trusts_it(file: Path, accepts: b
         meet(settings, OTHER)
 
 
-def test_of_a_certificate_authority_the_message_says_that_it_is_not_supported(file: Path) -> None:
+def test_an_authority_in_known_hosts_is_reported_as_unsupported(file: Path) -> None:
     settings = written(file, f"@cert-authority * {line(OTHER)}\n")
     with pytest.raises(HostError) as caught:
         meet(settings, KEY)
@@ -115,13 +115,13 @@ def test_of_a_certificate_authority_the_message_says_that_it_is_not_supported(fi
         meet(settings, OTHER)
 
 
-def test_any_of_several_keys_on_record_will_do(file: Path) -> None:
+def test_any_of_several_recorded_keys_is_accepted(file: Path) -> None:
     settings = written(file, f"10.2.50.10 {line(KEY)}\n10.2.50.10 {line(OTHER)}\n")
     meet(settings, KEY)
     meet(settings, OTHER)
 
 
-def test_the_kinds_of_key_that_are_on_record_are_asked_for_first(file: Path) -> None:
+def test_recorded_key_types_are_requested_first(file: Path) -> None:
     rsa = paramiko.RSAKey.generate(2048)
     settings = written(file, f"10.2.50.10 {line(rsa)}\n")
     trusted = host_keys.trust(paramiko.SSHClient(), HOST, 22, settings)
@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert caught.value.seen == "Is a directory"
 
 
-def test_keys_that_are_remembered_at_once_stay_whole_lines(file: Path) -> None:
+def test_keys_recorded_at_the_same_time_stay_whole_lines(file: Path) -> None:
     settings = SshSettings(known_hosts_file=file, accept_new_host_keys=True)
     ports = range(3000, 3010)
     threads = [threading.Thread(target=meet, args=(settings, KEY, port)) for port in ports]
@@ -152,7 +152,7 @@ def test_keys_that_are_remembered_at_once_stay_whole_lines(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "ssh-ed25519", "ssh-ed25519 %%%", "ssh-none AAAA"])
-def test_a_pinned_key_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_pinned_key_is_refused(text: str) -> None:
     with pytest.raises(HostError) as caught:
         meet(SshSettings(host_keys={"n1a1": text}), KEY)
     assert "ssh_host_ed25519_key.pub" in caught.value.remedy
@@ -203,7 +203,7 @@ def test_a_bastion_of_any_other_form_is_refused(text: str) -> None:
         parse_hops(text)
 
 
-def test_the_record_is_that_of_the_address_at_which_this_machine_logs_in(file: Path) -> None:
+def test_the_record_is_that_of_the_login_address(file: Path) -> None:
     key = new_key()
     host = HOST.model_copy(update={"ssh": HostSsh(address="192.0.2.10")})
     settings = written(file, f"192.0.2.10 {line(key)}\n")

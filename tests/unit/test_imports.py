@@ -1,4 +1,4 @@
-"""What a run that changes nothing needs not load."""
+"""Modules that a run without changes does not load."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import providers
 
 
 @pytest.mark.parametrize("library", ["paramiko", "pyone", "requests", "cryptography"])
-def test_the_program_and_its_providers_start_without_what_only_a_connection_needs(
+def test_providers_start_without_modules_for_connections(
     library: str,
 ) -> None:
     assert not loads("components.zone, providers.run_state", library)
@@ -27,6 +27,6 @@ def test_a_provider_that_only_compares_loads_no_procedure() -> None:
 
 
 def loads(modules: str, other: str) -> bool:
-    """Whether it is there once those are."""
+    """Tell whether importing these modules loads it."""
     code = f"import sys, {modules}; sys.exit({other!r} in sys.modules)"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0

@@ -1,4 +1,4 @@
-"""A front-end that joins: one that is a sound server already is not touched, nor asked twice."""
+"""A front-end that joins: a server that is already healthy is not touched, nor checked twice."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,7 +21,7 @@ SPEC = MemberSpec(
 
 
 def view(state: State = State.FOLLOWER, *, listed: bool = True) -> ZoneView:
-    """The zone that n1 leads, with n3 in that state."""
+    """Make the zone that n1 leads, with n3 in that state."""
     states = {"n1": State.LEADER, "n2": State.FOLLOWER, "n3": state}
     return ZoneView(
         tuple(entry for entry in POOL if listed or entry.name != "n3"),
@@ -33,7 +33,7 @@ def view(state: State = State.FOLLOWER, *, listed: bool = True) -> ZoneView:
 
 
 class Zone:
-    """What is asked of the servers, and whether the host had to join."""
+    """The requests to the servers, and whether the host had to join."""
 
     def __init__(self, present: ZoneView) -> None:
         self.present = present
@@ -65,7 +65,7 @@ def joined(
     return zone
 
 
-def test_a_server_that_was_sound_when_the_zone_began_is_not_asked_again(
+def test_a_healthy_server_is_not_checked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     zone = joined(monkeypatch, view(), KnownZone(view()))
@@ -73,7 +73,7 @@ def test_a_server_that_was_sound_when_the_zone_began_is_not_asked_again(
 
 
 @pytest.mark.parametrize("then", [None, view(State.CANDIDATE), view(listed=False)])
-def test_one_that_was_not_is_looked_at_and_left_alone_where_it_is_sound_now(
+def test_a_recovered_server_is_checked_and_left_alone(
     monkeypatch: pytest.MonkeyPatch, then: ZoneView | None
 ) -> None:
     zone = joined(monkeypatch, view(), KnownZone(then))
@@ -81,23 +81,23 @@ def test_one_that_was_not_is_looked_at_and_left_alone_where_it_is_sound_now(
 
 
 @pytest.mark.parametrize("now", [view(State.CANDIDATE), view(listed=False)])
-def test_one_that_is_no_sound_server_joins(monkeypatch: pytest.MonkeyPatch, now: ZoneView) -> None:
+def test_an_unhealthy_server_joins(monkeypatch: pytest.MonkeyPatch, now: ZoneView) -> None:
     known_zone = KnownZone(view(listed=False), seeded=frozenset({"n3"}))
     zone = joined(monkeypatch, now, known_zone)
     assert zone.joined == [{"seeded": True}]
     assert joined(monkeypatch, now).joined == [{"seeded": False}]
 
 
-def test_what_was_wrong_is_said_before_it_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_are_reported_before_the_repair(monkeypatch: pytest.MonkeyPatch) -> None:
     behind = view()
     lags = replace(behind.statuses["n3"], index=5, commit=5)
     zone = joined(monkeypatch, ZoneView(behind.pool, {**behind.statuses, "n3": lags}))
     assert zone.said == ["n3: repair: its log ends at 5, the leader's at 7"]
-    # Who joins for the first time has nothing that was wrong.
+    # A new server has no faults to report.
     assert joined(monkeypatch, view(listed=False)).said == []
 
 
-def test_a_server_that_lists_others_than_the_leader_does_is_named() -> None:
+def test_a_server_with_another_list_than_the_leader_is_reported() -> None:
     said: list[str] = []
     access = Access(cast(Any, None), cast(Any, None), said.append)
     one = join.Join(access, SPEC, HOSTS)

@@ -1,4 +1,4 @@
-"""What a known_hosts file says of a host, line by line, as OpenSSH takes it."""
+"""The lines of a known_hosts file for a host, as OpenSSH reads them."""
 
 import paramiko
 import pytest
@@ -13,7 +13,7 @@ PLAIN = f"{KEY.get_name()} {KEY.get_base64()}"
 
 
 def hashed(name: str) -> str:
-    # A fixed salt, since the result is part of a test's name.
+    # A fixed salt, because the result is part of a test's name.
     return str(paramiko.HostKeys.hash_host(name, f"|1|{'A' * 27}=|"))
 
 
@@ -28,7 +28,7 @@ def hashed(name: str) -> str:
         hashed(NAME),
     ],
 )
-def test_a_line_that_means_the_host_gives_its_key(field: str) -> None:
+def test_a_line_for_the_host_gives_its_key(field: str) -> None:
     assert lookup(f"{field} {PLAIN} a comment\n", NAME).keys == (KEY,)
 
 
@@ -46,7 +46,7 @@ def test_a_line_that_means_the_host_gives_its_key(field: str) -> None:
         "|2|AAAA|AAAA",
     ],
 )
-def test_a_line_that_means_another_host_gives_none(field: str) -> None:
+def test_a_line_for_another_host_gives_no_key(field: str) -> None:
     assert lookup(f"{field} {PLAIN}\n", NAME).keys == ()
 
 
@@ -76,21 +76,21 @@ def test_a_port_is_part_of_the_name(field: str) -> None:
         "\x00\x01 binary rubbish here",
     ],
 )
-def test_a_line_that_cannot_be_read_is_skipped(line: str) -> None:
+def test_an_unreadable_line_is_skipped(line: str) -> None:
     found = lookup(f"{line}\n{NAME} {PLAIN}\n{line}\n", NAME)
     assert found.keys == (KEY,)
     assert not found.revoked
     assert not found.authority
 
 
-def test_several_keys_are_all_good_and_each_counts_once() -> None:
+def test_several_keys_are_all_valid_and_each_counts_once() -> None:
     rsa = f"{RSA.get_name()} {RSA.get_base64()}"
     other = f"{OTHER.get_name()} {OTHER.get_base64()}"
     text = f"{NAME} {rsa}\n{NAME} {PLAIN}\n{hashed(NAME)} {PLAIN}\n* {other}\n"
     assert lookup(text, NAME).keys == (RSA, KEY, OTHER)
 
 
-def test_marks_say_what_a_key_is_for() -> None:
+def test_markers_tell_the_purpose_of_a_key() -> None:
     found = lookup(f"@revoked * {PLAIN}\n@cert-authority *.50.10 {PLAIN}\n", NAME)
     assert found.revoked == (KEY,)
     assert found.authority

@@ -1,4 +1,4 @@
-"""Whose keys an account takes on which front-end, and which hosts it knows there."""
+"""The keys that an account accepts on each front-end, and the hosts that it knows there."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -17,7 +17,7 @@ from procedures.transfer import seed
 KNOWN = {"n1": "n1,10.0.0.1 ssh-ed25519 H1", "n2": "n2,10.0.0.2 ssh-ed25519 H2"}
 
 
-def test_each_account_takes_the_keys_of_the_same_account_on_the_others() -> None:
+def test_each_account_accepts_its_keys_from_the_other_front_ends() -> None:
     seen = {
         "n1": {"ubuntu": Account("ssh-ed25519 U1"), "root": Account("ssh-rsa R1")},
         "n2": {"ubuntu": Account("ssh-ed25519 U2"), "root": Account("ssh-ed25519 R2")},
@@ -34,13 +34,13 @@ def test_each_account_takes_the_keys_of_the_same_account_on_the_others() -> None
     }
 
 
-def test_what_is_so_already_is_what_is_wanted() -> None:
+def test_applying_wanted_keys_twice_changes_nothing() -> None:
     seen = {"n1": {"root": Account("K1")}, "n2": {"root": Account("K2")}}
     once = wanted(seen, KNOWN)
     assert wanted(once, KNOWN) == once
 
 
-def test_a_key_that_is_not_there_is_allowed_nowhere() -> None:
+def test_a_missing_key_is_not_allowed_anywhere() -> None:
     seen = {"n1": {"root": Account("")}, "n2": {"root": Account("K2")}}
     assert wanted(seen, KNOWN)["n2"]["root"].authorized == ""
 
@@ -75,7 +75,7 @@ def test_a_login_is_tried_from_each_host_to_all_others() -> None:
     assert sorted(hosts.asked) == [(name, "try_logins") for name in HOSTS]
 
 
-def test_one_message_names_both_hosts_and_what_sshd_said() -> None:
+def test_one_message_has_both_hosts_and_sshds_message() -> None:
     refused = "ubuntu n3 ubuntu@10.0.0.3: Permission denied (publickey)."
     why = "User ubuntu from 10.0.0.1 not allowed because not listed in AllowUsers"
     hosts = Hosts({"n1": refused, "n2": refused}, {"n3": why})
@@ -91,13 +91,13 @@ def test_one_message_names_both_hosts_and_what_sshd_said() -> None:
     assert "opennebula-ha:ensure_keys_for" in error.remedy
 
 
-def test_a_log_that_cannot_be_read_is_no_reason_to_say_nothing() -> None:
+def test_an_unreadable_log_still_gives_a_message() -> None:
     hosts = Hosts({"n1": "ubuntu n2 Connection closed"}, {"n2": ""})
     with pytest.raises(HostError, match="Connection closed; its log says nothing"):
         login_keys._try(cast(Access, hosts), SPEC)
 
 
-def test_a_transfer_that_is_not_let_in_says_what_sshd_says() -> None:
+def test_a_refused_transfer_shows_sshds_message() -> None:
     hosts = Hosts({}, {"n2": "Authentication refused: bad ownership or modes for directory /home"})
     said = HostError(
         "n1",
@@ -113,7 +113,7 @@ def test_a_transfer_that_is_not_let_in_says_what_sshd_says() -> None:
     assert "ubuntu of n1 (10.0.0.1)" in error.remedy
 
 
-def test_what_left_the_stack_is_let_in_nowhere_and_what_left_the_list_not_here() -> None:
+def test_removed_accounts_and_front_ends_lose_access() -> None:
     hosts = {name: Host(name=name, address=f"10.0.0.{n}") for n, name in enumerate("abc", 1)}
     before = LoginKeysSpec(users=("root", "ubuntu"), hosts=hosts)
     now = LoginKeysSpec(users=("root",), hosts={name: hosts[name] for name in "ab"})

@@ -28,7 +28,7 @@ Sun Nov 29 10:41:06 2026 [Z0][ReM][D]: Req:10 UID:0 one.zone.info result SUCCESS
 
 
 def filtered(tmp_path: Path, *, everything: bool, since: str = "2026-11-29T10:00:00Z") -> str:
-    """What the script's own filter prints, in UTC."""
+    """Return the output of the script's own filter, in UTC."""
     text = scripts()["oned_log"].read_text(encoding="utf-8")
     file = tmp_path / "oned.log"
     file.write_text(LOG, encoding="utf-8")
@@ -43,7 +43,7 @@ def filtered(tmp_path: Path, *, everything: bool, since: str = "2026-11-29T10:00
     return done.stdout
 
 
-def test_elections_and_errors_alone(tmp_path: Path) -> None:
+def test_only_elections_and_errors_are_shown(tmp_path: Path) -> None:
     kept = [line.split("]: ")[-1] for line in filtered(tmp_path, everything=False).splitlines()]
     assert kept == [
         "No leader in zone, starting election of term 1",
@@ -54,7 +54,7 @@ def test_elections_and_errors_alone(tmp_path: Path) -> None:
     ]
 
 
-def test_everything_since_a_moment(tmp_path: Path) -> None:
+def test_everything_since_a_moment_is_shown(tmp_path: Path) -> None:
     all_of_it = filtered(tmp_path, everything=True)
     assert "of an earlier month" not in all_of_it
     assert all_of_it.count("\n") == LOG.count("\n") - 1
@@ -62,7 +62,7 @@ def test_everything_since_a_moment(tmp_path: Path) -> None:
     assert later.startswith("Sun Nov 29 10:41:05 2026 [Z0][DBM]")
 
 
-def test_a_message_has_a_time_a_module_a_level_and_all_its_lines() -> None:
+def test_a_message_has_time_module_level_and_all_its_lines() -> None:
     found = list(parse(LOG, "+0100"))
     first, error = found[0], found[-2]
     assert first.at == datetime(2026, 11, 29, 9, 40, 45, tzinfo=UTC)
@@ -71,7 +71,7 @@ def test_a_message_has_a_time_a_module_a_level_and_all_its_lines() -> None:
     assert list(parse("of nothing\n", "+0000")) == []
 
 
-def test_hosts_are_merged_by_time_whatever_their_time_zones() -> None:
+def test_hosts_are_merged_by_time_in_any_time_zones() -> None:
     def line(minute: int, hours: int, text: str) -> LogLine:
         at = datetime(2026, 11, 29, 10 + hours, minute, tzinfo=timezone(timedelta(hours=hours)))
         return LogLine(at, "RCM", "I", text)
@@ -98,7 +98,7 @@ def test_hosts_are_merged_by_time_whatever_their_time_zones() -> None:
         ("2026-11-29T10:00+01:00", "2026-11-29T10:00:00+01:00"),
     ],
 )
-def test_since_when(text: str, expected: str) -> None:
+def test_forms_of_a_start_time(text: str, expected: str) -> None:
     assert logs.moment(text, datetime(2026, 11, 29, 12, tzinfo=UTC)).isoformat() == expected
 
 

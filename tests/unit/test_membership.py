@@ -1,4 +1,4 @@
-"""Who founds, joins and leaves: every state that an interrupted run can leave is a row."""
+"""Bootstrap, join and leave: each state that an interrupted run can leave is a row."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -33,8 +33,10 @@ def blank(name: str) -> FrontEndView:
     return FrontEndView(name)
 
 
-def solo(name: str, pool: tuple[ServerEntry, ...] = (), *, running: bool = False) -> FrontEndView:
-    """A database of its own, outside any zone."""
+def standalone(
+    name: str, pool: tuple[ServerEntry, ...] = (), *, running: bool = False
+) -> FrontEndView:
+    """Make a server with its own database, outside a zone."""
     return FrontEndView(
         name, running=running, has_content=True, identity="one", pool=pool, log_index=0, log_term=0
     )
@@ -48,7 +50,7 @@ def member(
     term: int = 0,
     index: int = 0,
 ) -> FrontEndView:
-    """A zone server: asleep, or as what its oned says that it is."""
+    """Make a zone server: stopped, or in the state that its oned reports."""
     number = next((entry.id for entry in pool if entry.name == name), 9)
     status = RaftStatus(number, state, term, index, index) if state is not None else None
     return FrontEndView(
@@ -67,7 +69,7 @@ def member(
 TAIL: list[ZoneStep] = [Seed("n1", ("n2", "n3")), AssignServerId("n1"), StartTogether(NAMES)]
 REGISTER: list[ZoneStep] = [Register("n1", NAMES)]
 
-# Every state that a killed founding leaves, in its order, and what is left to do.
+# Every state that a killed bootstrap leaves, in order, and the remaining steps.
 FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
     "nothing yet": (
         [blank("n1"), blank("n2"), blank("n3")],
@@ -78,29 +80,29 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
         [Bootstrap("n1"), *REGISTER, *TAIL],
     ),
     "bootstrapped": (
-        [solo("n1", running=True), blank("n2"), blank("n3")],
+        [standalone("n1", running=True), blank("n2"), blank("n3")],
         [*REGISTER, *TAIL],
     ),
     "bootstrapped, and stopped since": (
-        [solo("n1"), blank("n2"), blank("n3")],
+        [standalone("n1"), blank("n2"), blank("n3")],
         [StartStandalone("n1"), *REGISTER, *TAIL],
     ),
     "one registered": (
-        [solo("n1", POOL[:1], running=True), blank("n2"), blank("n3")],
+        [standalone("n1", POOL[:1], running=True), blank("n2"), blank("n3")],
         [Register("n1", ("n2", "n3")), *TAIL],
     ),
     "one registered, and stopped since": (
-        [solo("n1", POOL[:1]), blank("n2"), blank("n3")],
+        [standalone("n1", POOL[:1]), blank("n2"), blank("n3")],
         [StartStandalone("n1"), Register("n1", ("n2", "n3")), *TAIL],
     ),
-    "all registered": ([solo("n1", POOL, running=True), blank("n2"), blank("n3")], TAIL),
-    "stopped for the dump": ([solo("n1", POOL), blank("n2"), blank("n3")], TAIL),
+    "all registered": ([standalone("n1", POOL, running=True), blank("n2"), blank("n3")], TAIL),
+    "stopped for the dump": ([standalone("n1", POOL), blank("n2"), blank("n3")], TAIL),
     "one with its SERVER_ID, and its database being replaced": (
-        [solo("n1", POOL), replace(blank("n2"), server_id=1), blank("n3")],
+        [standalone("n1", POOL), replace(blank("n2"), server_id=1), blank("n3")],
         TAIL,
     ),
-    "one seeded": ([solo("n1", POOL), member("n2"), blank("n3")], TAIL),
-    "all seeded": ([solo("n1", POOL), member("n2"), member("n3")], TAIL),
+    "one has the copy": ([standalone("n1", POOL), member("n2"), blank("n3")], TAIL),
+    "all have the copy": ([standalone("n1", POOL), member("n2"), member("n3")], TAIL),
     "first with its SERVER_ID": (
         [member("n1"), member("n2"), member("n3")],
         [StartTogether(NAMES)],
@@ -137,20 +139,20 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
 
 
 @pytest.mark.parametrize("state", FOUNDING)
-def test_a_founding_goes_on_from_whatever_is_observed(state: str) -> None:
+def test_a_bootstrap_resumes_from_any_observed_state(state: str) -> None:
     hosts, steps = FOUNDING[state]
     assert plan_zone(hosts, highly_available=True) == steps
 
 
 @pytest.mark.parametrize("state", FOUNDING)
-def test_the_order_of_the_front_ends_never_matters(state: str) -> None:
+def test_the_order_of_the_front_ends_does_not_matter(state: str) -> None:
     hosts, steps = FOUNDING[state]
     for order in permutations(hosts):
         assert plan_zone(order, highly_available=True) == steps
 
 
 OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
-    "one front-end that is to grow": (
+    "one front-end that will grow": (
         [blank("n1")],
         True,
         [
@@ -162,10 +164,10 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
         ],
     ),
     "one front-end without high availability": ([blank("n1")], False, [Bootstrap("n1")]),
-    "such a one that runs": ([solo("n1", running=True)], False, []),
-    "such a one that was stopped": ([solo("n1")], False, [StartStandalone("n1")]),
+    "a standalone front-end that runs": ([standalone("n1", running=True)], False, []),
+    "a standalone front-end that was stopped": ([standalone("n1")], False, [StartStandalone("n1")]),
     "conversion of one with content": (
-        [solo("n2", running=True), blank("n1"), blank("n3")],
+        [standalone("n2", running=True), blank("n1"), blank("n3")],
         True,
         [
             Register("n2", ("n2", "n1", "n3")),
@@ -175,7 +177,7 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
         ],
     ),
     "conversion of one alone, by force_ha": (
-        [solo("n1", running=True)],
+        [standalone("n1", running=True)],
         True,
         [Register("n1", ("n1",)), Seed("n1", ()), AssignServerId("n1"), StartTogether(("n1",))],
     ),
@@ -256,7 +258,7 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
 
 
 @pytest.mark.parametrize("state", OTHER)
-def test_other_beginnings(state: str) -> None:
+def test_other_first_states_have_their_steps(state: str) -> None:
     hosts, highly_available, steps = OTHER[state]
     for order in permutations(hosts):
         assert plan_zone(order, highly_available=highly_available) == steps
@@ -264,18 +266,18 @@ def test_other_beginnings(state: str) -> None:
 
 REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
     "two with databases of their own": (
-        [solo("n1"), replace(solo("n2"), identity="two"), blank("n3")],
+        [standalone("n1"), replace(standalone("n2"), identity="two"), blank("n3")],
         "n1, n2 each hold one",
         "",
     ),
     "a server in the pool that is not in the config": (
-        [solo("n1", (*POOL, ServerEntry(3, "n4", endpoint("n4")))), blank("n2"), blank("n3")],
+        [standalone("n1", (*POOL, ServerEntry(3, "n4", endpoint("n4")))), blank("n2"), blank("n3")],
         "zone server 3 n4",
         "",
     ),
     "a server in the pool under another endpoint": (
         [
-            solo("n1", (ServerEntry(0, "n1", "http://10.0.0.1:2633/RPC2"),)),
+            standalone("n1", (ServerEntry(0, "n1", "http://10.0.0.1:2633/RPC2"),)),
             blank("n2"),
             blank("n3"),
         ],
@@ -290,27 +292,27 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "zone server 2 n3",
         "",
     ),
-    "a sleeping zone with a server that is not in the config": (
+    "a stopped zone with a server that is not in the config": (
         [member("n1"), member("n2")],
         "zone server 2 n3",
         "",
     ),
-    "one outside the zone beside running servers of it": (
+    "one outside the zone and running servers of it": (
         [
-            solo("n1", POOL, running=True),
+            standalone("n1", POOL, running=True),
             member("n2", state=State.CANDIDATE),
             member("n3"),
         ],
         "oned running on both",
         "n1",
     ),
-    "one outside the zone beside servers of another": (
-        [solo("n1", POOL), replace(member("n2"), identity="two"), blank("n3")],
+    "one outside the zone and servers of another": (
+        [standalone("n1", POOL), replace(member("n2"), identity="two"), blank("n3")],
         "n2 hold another zone's",
         "n2",
     ),
     "one outside the zone with older data than its servers": (
-        [solo("n1", POOL), member("n2", term=4, index=70), member("n3", term=4, index=70)],
+        [standalone("n1", POOL), member("n2", term=4, index=70), member("n3", term=4, index=70)],
         "n2, n3 changed in a zone without it",
         "n1",
     ),
@@ -360,7 +362,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
 
 
 @pytest.mark.parametrize("state", REFUSED)
-def test_what_could_lose_data_is_refused(state: str) -> None:
+def test_states_that_could_lose_data_are_refused(state: str) -> None:
     hosts, seen, host = REFUSED[state]
     for order in permutations(hosts):
         plan = plan_zone(order, highly_available=True)
@@ -371,7 +373,7 @@ def test_what_could_lose_data_is_refused(state: str) -> None:
         assert plan.remedy
 
 
-def test_nothing_is_begun_while_one_that_leaves_may_hold_the_database() -> None:
+def test_nothing_starts_while_a_leaving_host_may_have_the_database() -> None:
     for ha in (True, False):
         plan = plan_zone([blank("n2")], highly_available=ha, leaving=["n1"])
         assert isinstance(plan, Refusal)
@@ -379,14 +381,14 @@ def test_nothing_is_begun_while_one_that_leaves_may_hold_the_database() -> None:
     assert plan_zone([blank("n2")], highly_available=False) == [Bootstrap("n2")]
 
 
-@pytest.mark.parametrize("holder", [solo("n1"), member("n1", pool=POOL[:1])])
-def test_without_high_availability_the_database_is_where_it_stays(holder: FrontEndView) -> None:
+@pytest.mark.parametrize("holder", [standalone("n1"), member("n1", pool=POOL[:1])])
+def test_a_standalone_stack_keeps_the_database_on_its_host(holder: FrontEndView) -> None:
     plan = plan_zone([holder, blank("n2")], highly_available=False, leaving=["n1"])
     assert isinstance(plan, Refusal)
     assert plan.host == "n1"
 
 
-def test_servers_that_sleep_beside_a_leader_start_together_unless_they_leave() -> None:
+def test_stopped_servers_start_together_unless_they_leave() -> None:
     five = tuple(ServerEntry(number, f"n{number}", "") for number in range(5))
     pool = tuple(replace(entry, endpoint=endpoint(entry.name)) for entry in five)
     leader = member("n0", state=State.LEADER, pool=pool, term=1)
@@ -408,12 +410,12 @@ def test_servers_that_sleep_beside_a_leader_start_together_unless_they_leave() -
 LEADER = member("n1", state=State.LEADER, pool=POOL[:2], term=2, index=40)
 JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
     "a blank host": (blank("n2"), POOL[:1], JoinPlan(seed=True, register=True, start=True)),
-    "seeded, not registered": (
+    "a copy, not registered": (
         replace(member("n2", pool=POOL[:2]), pool=POOL[:1]),
         POOL[:1],
         JoinPlan(seed=True, register=True, start=True),
     ),
-    "seeded and registered": (member("n2"), POOL[:2], JoinPlan(start=True)),
+    "a copy, registered": (member("n2"), POOL[:2], JoinPlan(start=True)),
     "registered by hand before": (
         blank("n2"),
         POOL[:2],
@@ -425,7 +427,7 @@ JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
         JoinPlan(seed=True, start=True, reasons=("its database is empty",)),
     ),
     "a copy without its SERVER_ID": (
-        solo("n2"),
+        standalone("n2"),
         POOL[:2],
         JoinPlan(seed=True, start=True, reasons=("it has no valid SERVER_ID",)),
     ),
@@ -447,7 +449,7 @@ JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
 
 
 @pytest.mark.parametrize("state", JOINING)
-def test_a_join_does_what_is_missing(
+def test_a_join_does_the_missing_steps(
     state: str,
 ) -> None:
     host, pool, plan = JOINING[state]
@@ -462,23 +464,21 @@ def test_a_join_does_what_is_missing(
         (blank("n2"), 1, True),
     ],
 )
-def test_what_this_run_has_given_it_beforehand_is_enough_where_the_log_goes_on_from_there(
+def test_a_copy_of_this_run_is_enough_if_the_log_covers_the_rest(
     host: FrontEndView, begins: int, seeds: bool
 ) -> None:
     leader = replace(LEADER, log_begins=begins)
     plan = plan_join(host, leader, POOL[:1], seeded=True)
     assert plan == JoinPlan(seed=seeds, register=True, start=True)
-    # Nobody knows how old any other copy is.
+    # The age of any other copy is not known.
     assert plan_join(host, leader, POOL[:1]) == JoinPlan(seed=True, register=True, start=True)
 
 
 @pytest.mark.parametrize(
     ("index", "begins", "seeds"), [(29, 30, True), (30, 30, False), (0, 1, False), (0, 2, True)]
 )
-def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
-    index: int, begins: int, seeds: bool
-) -> None:
-    """The leader hands a record out only while it has the one before it, too."""
+def test_a_server_behind_the_leaders_log_is_resynced(index: int, begins: int, seeds: bool) -> None:
+    """The leader sends a record only while it has the previous one, too."""
     host = member("n2", state=State.FOLLOWER, index=index)
     plan = plan_join(host, replace(LEADER, log_begins=begins), POOL[:2])
     assert isinstance(plan, JoinPlan)
@@ -489,25 +489,25 @@ def test_a_server_whose_next_record_the_leader_no_longer_has_is_seeded_anew(
 
 
 @pytest.mark.parametrize(
-    "host", [member("n2"), member("n2", state=State.FOLLOWER), solo("n2", POOL)]
+    "host", [member("n2"), member("n2", state=State.FOLLOWER), standalone("n2", POOL)]
 )
-def test_a_server_that_differs_joins_anew_whether_it_runs_or_not(host: FrontEndView) -> None:
+def test_a_server_that_differs_rejoins_running_or_stopped(host: FrontEndView) -> None:
     assert plan_join(host, LEADER, POOL, resync=("why",)) == JoinPlan(
         seed=True, start=True, reasons=("why",)
     )
 
 
-@pytest.mark.parametrize("host", [replace(solo("n2"), identity="two"), blank("n2")])
-def test_a_difference_is_no_way_around_the_other_rules(host: FrontEndView) -> None:
+@pytest.mark.parametrize("host", [replace(standalone("n2"), identity="two"), blank("n2")])
+def test_a_difference_does_not_bypass_the_other_rules(host: FrontEndView) -> None:
     assert plan_join(host, LEADER, POOL, resync=("why",)) == plan_join(host, LEADER, POOL)
 
 
 @pytest.mark.parametrize(
     ("host", "seen"),
     [
-        (replace(solo("n2"), identity="two"), "a database of another OpenNebula"),
+        (replace(standalone("n2"), identity="two"), "a database of another OpenNebula"),
         (replace(member("n2"), identity="two"), "a database of another OpenNebula"),
-        (solo("n2", running=True), "a running oned on a copy of the zone's database"),
+        (standalone("n2", running=True), "a running oned on a copy of the zone's database"),
     ],
 )
 def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -> None:
@@ -517,11 +517,11 @@ def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -
         assert (plan.host, plan.seen) == ("n2", seen)
 
 
-# Back to solo, and front-ends that are about to leave
+# Back to standalone, and front-ends that will leave
 
 
-def test_a_zone_of_one_server_can_go_back_to_solo() -> None:
-    for host in (member("n1", pool=POOL[:1], state=State.LEADER), solo("n1", POOL[:1])):
+def test_a_zone_of_one_server_can_become_standalone() -> None:
+    for host in (member("n1", pool=POOL[:1], state=State.LEADER), standalone("n1", POOL[:1])):
         assert plan_zone([host], highly_available=False) == [Retire("n1")]
 
 
@@ -532,13 +532,13 @@ def test_a_zone_of_one_server_can_go_back_to_solo() -> None:
         [member("n1", pool=POOL[:1]), member("n2", pool=POOL[:2])],
     ],
 )
-def test_a_larger_zone_must_shrink_before_that(hosts: list[FrontEndView]) -> None:
+def test_a_larger_zone_must_shrink_first(hosts: list[FrontEndView]) -> None:
     plan = plan_zone(hosts, highly_available=False)
     assert isinstance(plan, Refusal)
     assert plan.seen == "a zone of n1, n2"
 
 
-def test_a_server_that_is_about_to_leave_is_no_stranger() -> None:
+def test_a_server_that_will_leave_is_not_a_foreign_one() -> None:
     hosts = [member("n1", state=State.LEADER, term=1), member("n2", state=State.FOLLOWER, term=1)]
     assert isinstance(plan_zone(hosts, highly_available=True), Refusal)
     assert plan_zone(hosts, highly_available=True, leaving=["n3"]) == [Adopt("n1")]
@@ -552,7 +552,7 @@ def test_a_server_that_is_about_to_leave_is_no_stranger() -> None:
 
 
 def zone(*states: State | None) -> ZoneView:
-    """The zone of the first n1, n2, …; None does not answer."""
+    """Make the zone of the first n1, n2, …; None does not answer."""
     pool = tuple(
         ServerEntry(number, f"n{number + 1}", endpoint(f"n{number + 1}"))
         for number in range(len(states))
@@ -591,7 +591,7 @@ L, F, C = State.LEADER, State.FOLLOWER, State.CANDIDATE
         (zone(L), "n1", "n1 alone"),
     ],
 )
-def test_a_server_leaves_only_where_the_others_keep_quorum(
+def test_a_server_leaves_only_if_the_others_keep_quorum(
     view: ZoneView, leaving: str, refusal: str
 ) -> None:
     found = check_leave(view, leaving)
@@ -600,7 +600,7 @@ def test_a_server_leaves_only_where_the_others_keep_quorum(
         assert found.host == leaving
 
 
-def test_no_server_leaves_while_the_host_of_another_one_is_dead() -> None:
+def test_no_server_leaves_while_another_host_is_down() -> None:
     found = check_leave(zone(L, F, F, F, None), "n4", ["n5"])
     assert found is not None
     assert found.seen == "no answer from n5"
@@ -619,7 +619,7 @@ def test_no_server_leaves_while_the_host_of_another_one_is_dead() -> None:
         (zone(None, None, L), ["n3"], True, "0 (none)"),
     ],
 )
-def test_a_zone_shrinks_only_where_those_that_stay_are_enough(
+def test_a_zone_shrinks_only_if_the_remaining_servers_suffice(
     view: ZoneView, leaving: list[str], degraded: bool, refusal: str
 ) -> None:
     found = check_shrink(view, leaving, allow_degraded=degraded)
@@ -634,20 +634,20 @@ def test_a_zone_shrinks_only_where_those_that_stay_are_enough(
     ],
     ids=["blank hosts", "zone servers without a database"],
 )
-def test_where_no_data_are_left_a_dump_begins_the_zone(front_ends: list[FrontEndView]) -> None:
+def test_without_data_a_dump_begins_the_zone(front_ends: list[FrontEndView]) -> None:
     plan = plan_zone(front_ends, highly_available=True, restoring=True)
     assert plan == [Restore("n1"), *REGISTER, *TAIL]
     assert plan_zone([blank("n1")], highly_available=False, restoring=True) == [Restore("n1")]
 
 
 @pytest.mark.parametrize("before", FOUNDING)
-def test_where_there_are_data_a_dump_means_nothing(before: str) -> None:
+def test_with_data_a_dump_is_ignored(before: str) -> None:
     front_ends, steps = FOUNDING[before]
     if any(one.has_content for one in front_ends):
         assert plan_zone(front_ends, highly_available=True, restoring=True) == steps
 
 
-def test_a_zone_that_the_stack_knows_is_not_begun_a_second_time_without_its_data() -> None:
+def test_a_known_zone_is_not_bootstrapped_again_without_its_data() -> None:
     for hosts, ha in (([blank("n1")], False), ([blank(name) for name in NAMES], True)):
         plan = plan_zone(hosts, highly_available=ha, existed=True)
         assert isinstance(plan, Refusal)

@@ -1,4 +1,4 @@
-"""Our models are strict: what they do not have is refused, in copies, too."""
+"""Our models are strict: unknown fields are refused, also in copies."""
 
 import pytest
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from procedures import specs
 from procedures.specs import ZoneSpec
 
 
-def test_a_copy_with_a_name_that_no_field_has_is_refused() -> None:
+def test_a_copy_with_an_unknown_field_is_refused() -> None:
     zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     with pytest.raises(TypeError, match=r"ZoneSpec has no vip$"):
         zone.model_copy(update={"vip": None})
@@ -18,7 +18,7 @@ def test_a_copy_with_a_name_that_no_field_has_is_refused() -> None:
     assert host.model_copy(update={"address": "10.2.50.11"}).address == "10.2.50.11"
 
 
-def test_all_models_of_the_program_are_of_that_kind() -> None:
+def test_all_models_of_the_program_are_strict() -> None:
     assert {settings.model.Settings, specs.ZoneSpec, Host} <= set(_below(Strict))
     ours = {"hosts", "opennebula", "procedures", "settings", "providers", "components"}
     loose = [

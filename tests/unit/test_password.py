@@ -1,4 +1,4 @@
-"""Another password for oneadmin: interrupted at any step nobody is locked out, and it goes on."""
+"""A new password of oneadmin: interrupted at any step, logins work and the next run resumes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class Killed(Exception):
 
 @dataclass
 class Site:
-    """Three servers with one user between them, and a file on each."""
+    """Three servers with one common user, and a file on each."""
 
     password: str = OLD
     tokens: set[str] = field(default_factory=set)
@@ -48,13 +48,13 @@ class Site:
             raise Killed
         self.writes += 1
         change()
-        # The rule: no server refuses what another one logs in with.
+        # The rule: no server refuses the password with which another one logs in.
         assert all(self.admits(line.partition(":")[2]) for line in self.files.values())
 
 
 @dataclass
 class Way:
-    """What the procedure needs of an Access, with one password."""
+    """The parts of an Access that the procedure needs, with one password."""
 
     site: Site
     one_pass: str
@@ -64,7 +64,7 @@ class Way:
         return self
 
     def report(self, _: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def logging_in_with(self, one_pass: str) -> "Way":
         return Way(self.site, one_pass)
@@ -107,7 +107,7 @@ def _no_lock(*_: Any) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All three are up; the first leads."""
+    """Make all three run; the first is the leader."""
     show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
     monkeypatch.setattr(zone_leader, "wait_for_leader", lambda access, hosts: None)
@@ -117,7 +117,7 @@ def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
 def show(
     monkeypatch: pytest.MonkeyPatch, names: Iterable[str], state: State = State.FOLLOWER
 ) -> None:
-    """Have those be the servers that there are."""
+    """Make those the existing servers."""
     servers = tuple(
         health.CheckedServer(
             ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1)
@@ -136,7 +136,7 @@ def run(site: Site, *, new: str = NEW, changed: bool = True) -> None:
 
 
 @pytest.mark.parametrize("steps", range(STEPS + 1))
-def test_killed_after_any_step_the_next_run_ends_in_step(steps: int) -> None:
+def test_the_next_run_after_any_kill_ends_with_equal_passwords(steps: int) -> None:
     site = Site(last=steps)
     try:
         run(site)
@@ -152,7 +152,7 @@ def test_killed_after_any_step_the_next_run_ends_in_step(steps: int) -> None:
 
 
 @pytest.mark.parametrize("steps", range(1, STEPS))
-def test_a_lost_state_is_no_reason_to_leave_it_half_done(steps: int) -> None:
+def test_a_lost_state_does_not_leave_the_change_incomplete(steps: int) -> None:
     site = Site(last=steps)
     with pytest.raises(Killed):
         run(site)
@@ -162,13 +162,13 @@ def test_a_lost_state_is_no_reason_to_leave_it_half_done(steps: int) -> None:
     assert set(site.files.values()) == {f"oneadmin:{NEW}"}
 
 
-def test_a_zone_that_is_taken_over_keeps_its_password() -> None:
+def test_an_adopted_zone_keeps_its_password() -> None:
     site = Site()
     run(site, changed=False)
     assert (site.writes, site.password) == (0, OLD)
 
 
-def test_a_solo_front_end_needs_no_leader_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standalone_front_end_needs_no_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_leader(*_: Any) -> None:
         raise AssertionError("a solo oned is nobody's leader")
 
@@ -181,7 +181,7 @@ def test_a_solo_front_end_needs_no_leader_for_it(monkeypatch: pytest.MonkeyPatch
     assert site.files == {"n1": f"oneadmin:{NEW}"}
 
 
-def test_a_server_whose_file_cannot_be_written_keeps_the_password_as_it_is(
+def test_a_failed_write_of_a_file_keeps_the_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     show(monkeypatch, [*HOSTS, "n4"])
@@ -191,13 +191,13 @@ def test_a_server_whose_file_cannot_be_written_keeps_the_password_as_it_is(
     assert (site.writes, site.password) == (0, OLD)
 
 
-def test_files_that_no_server_lets_in_prove_nothing() -> None:
+def test_files_that_no_server_accepts_prove_nothing() -> None:
     site = Site(password="a third one")
     run(site)
     assert (site.writes, site.password) == (0, "a third one")
 
 
-def test_a_password_that_no_login_token_can_have_is_refused_before_anything_is_done() -> None:
+def test_a_password_that_no_token_can_have_is_refused_first() -> None:
     site = Site()
     with pytest.raises(HostError, match="without any of & < >") as caught:
         run(site, new="fish&chips")

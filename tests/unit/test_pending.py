@@ -1,4 +1,4 @@
-"""Interrupted creates of ours are recorded as incomplete; all others are kept."""
+"""Interrupted creates of ours are recorded as incomplete; all other operations are kept."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ def exported(
     return {"version": 3, "deployment": deployment}
 
 
-def test_a_create_of_ours_is_recorded_as_one_that_is_not_complete() -> None:
+def test_an_interrupted_create_is_recorded_as_incomplete() -> None:
     ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
     others = (
         operation("creating", "command:remote:Command"),
@@ -54,19 +54,19 @@ def test_a_create_of_ours_is_recorded_as_one_that_is_not_complete() -> None:
     assert settled(given) == exported(*others, resources=(zone, half))
 
 
-def test_of_what_has_a_record_already_there_is_no_second_one() -> None:
+def test_an_existing_record_gets_no_second_one() -> None:
     ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
     there = {"urn": ours["resource"]["urn"], "pendingReplacement": True}
     assert settled(exported(ours, resources=(there,))) == exported(resources=(there,))
 
 
-def test_an_update_of_ours_is_repeated() -> None:
+def test_an_interrupted_update_is_repeated() -> None:
     wanted = as_input(MEMBER)
     ours = operation("updating", f"{OURS}ZoneMember", wanted)
     for before, spec, after in (
         (None, wanted, {"incomplete": "update"}),
         ("create", wanted, {"incomplete": "create"}),
-        # Where it was at work is known to the next one, whatever that is to make.
+        # The next run knows what was interrupted, whatever it will change.
         (None, "former", {"incomplete": "update", "attempted": [{"spec": wanted}]}),
     ):
         outputs = {"incomplete": before, "spec": spec}
@@ -79,7 +79,7 @@ def test_an_update_of_ours_is_repeated() -> None:
         assert settled(exported(ours, resources=(there,))) == expected
 
 
-def test_what_was_half_deleted_is_made_again_where_the_config_has_it_again() -> None:
+def test_an_interrupted_delete_is_created_again_if_in_the_config() -> None:
     ours = operation("deleting", f"{OURS}ZoneMember", as_input(MEMBER))
     there = {"urn": ours["resource"]["urn"], "outputs": {"spec": as_input(MEMBER)}}
     now = {
@@ -91,7 +91,7 @@ def test_what_was_half_deleted_is_made_again_where_the_config_has_it_again() -> 
     )
 
 
-def test_what_waits_for_its_deletion_stays() -> None:
+def test_a_record_that_waits_for_its_deletion_stays() -> None:
     ours = operation("creating", f"{OURS}ZoneMember", as_input(MEMBER))
     there = {"urn": ours["resource"]["urn"], "delete": True}
     after = settled(exported(ours, resources=(there,)))
@@ -100,7 +100,7 @@ def test_what_waits_for_its_deletion_stays() -> None:
     assert (half["id"], kept) == ("n1", there)
 
 
-def test_of_checks_there_is_nothing_to_record() -> None:
+def test_nothing_is_recorded_for_checks() -> None:
     assert settled(exported(operation("creating", f"{OURS}Preflight", None))) == exported()
 
 
@@ -109,14 +109,14 @@ def test_a_kind_of_another_release_is_not_recorded() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Bootstrap", "Zone", "Rollout", "VirtualIp"])
-def test_a_kind_knows_its_id(kind: str) -> None:
+def test_each_kind_knows_its_id(kind: str) -> None:
     after = settled(exported(operation("creating", f"{OURS}{kind}", as_input(ZONE))))
     assert after is not None
     (half,) = after["deployment"]["resources"]
     assert half["id"]
 
 
-def test_a_state_without_any_stays_as_it_is() -> None:
+def test_a_state_without_pending_operations_stays() -> None:
     assert settled(exported()) is None
     assert settled({"version": 3, "deployment": {}}) is None
     assert settled(exported(operation("creating", "command:remote:Command"))) is None
@@ -160,7 +160,7 @@ def left(home: Path) -> Any:
     return json.loads((home / "state").read_text())["deployment"]["pending_operations"]
 
 
-def test_a_run_that_fails_settles_what_it_leaves(cli: Path) -> None:
+def test_a_failed_run_records_its_interrupted_operations(cli: Path) -> None:
     process = running(cli, "3")
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 3
@@ -168,18 +168,18 @@ def test_a_run_that_fails_settles_what_it_leaves(cli: Path) -> None:
     assert left(cli) == []
 
 
-def test_a_run_that_ends_well_costs_no_look(cli: Path) -> None:
+def test_a_successful_run_does_not_read_the_state(cli: Path) -> None:
     process = running(cli, "0")
     assert process.communicate(timeout=60)[0] == ""
     assert process.returncode == 0
     assert len(left(cli)) == 1
 
 
-def test_a_signal_reaches_the_cli_and_does_not_end_the_rest(cli: Path) -> None:
+def test_a_signal_reaches_the_cli_and_the_wrapper_continues(cli: Path) -> None:
     process = running(cli, "up", "--yes")
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
-    # A terminal's: the CLI gets that one by itself.
+    # As from a terminal: the CLI receives the signal itself.
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)

@@ -19,7 +19,7 @@ WORKFLOWS = sorted((ROOT / "docs" / "workflows").glob("*.yml"))
 
 @pytest.fixture
 def packed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the pack gives to Pulumi; its SDK wants other versions of gRPC than ours has."""
+    """Return what the pack gives to Pulumi; its SDK needs other versions of gRPC than ours."""
     made: dict[str, Any] = {}
     sdk: Any = ModuleType("pulumi_policy")
     sdk.EnforcementLevel = SimpleNamespace(MANDATORY="mandatory")
@@ -34,7 +34,7 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def violations(packed: Mapping[str, Any], stack: str = "production", **config: Any) -> set[str]:
-    """The rules that the program's own resources break with that config."""
+    """Return the rules that the program's own resources break with that config."""
     resources = [
         SimpleNamespace(
             urn=one.urn.replace(":lab::", f":{stack}::"),
@@ -65,18 +65,18 @@ def test_a_sound_stack_breaks_no_rule(packed: dict[str, Any]) -> None:
         ({"allow_degraded": True}, "production-protected"),
     ],
 )
-def test_each_rule_names_what_breaks_it(
+def test_each_rule_names_the_violation(
     packed: dict[str, Any], config: dict[str, Any], broken: str
 ) -> None:
     assert violations(packed, **config) == {broken}
 
 
-def test_other_stacks_than_production_may_purge(packed: dict[str, Any]) -> None:
+def test_only_production_stacks_must_not_purge(packed: dict[str, Any]) -> None:
     assert violations(packed, stack="staging", purge=True) == set()
     assert violations(packed, stack="prod-eu", purge=True) == {"production-protected"}
 
 
-def test_an_even_number_is_named_also_where_the_program_allows_it(packed: dict[str, Any]) -> None:
+def test_an_even_number_is_reported_even_if_the_program_allows_it(packed: dict[str, Any]) -> None:
     checks = {name: check for name, _, check in packed["policies"]}
     said: list[str] = []
     props: dict[str, Any] = {"frontends": {"n1": {}, "n2": {}}}
@@ -114,7 +114,7 @@ def test_the_two_workflows_do_the_same() -> None:
 
 
 def _scripts(node: Any) -> list[str]:
-    """Every command of a workflow."""
+    """Return every command of a workflow."""
     if isinstance(node, list):
         return [text for one in node for text in _scripts(one)]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""The checks beforehand: facts in, faults out; and who is looked at, when and how."""
+"""Preflight: facts in, faults out; and which hosts are checked, when and how."""
 
 import re
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def with_vip(at: str = VIP, interface: str = "eth0") -> dict[str, tuple[Vip, ...
 
 
 def bare(name: str = "n1a1", **changes: Any) -> Probe:
-    """A blank host on which all is well."""
+    """Make a blank host without a fault."""
     given: dict[str, Any] = {
         "distribution": "debian",
         "release": "12",
@@ -101,7 +101,7 @@ def blank(name: str = "n1a1", **changes: Any) -> Facts:
 
 
 def settled(name: str = "n1a1", **changes: Any) -> Facts:
-    """Of a server at work."""
+    """Make the facts of a running server."""
     body = f"<ZONE><SERVER_POOL>{POOL}</SERVER_POOL></ZONE>"
     return blank(name, **{"has_content": True, "active": True, "zone_body": body, **changes})
 
@@ -112,7 +112,7 @@ Looks = Mapping[str, HostReport | HostError]
 def looks(
     at_work: bool = False, **changes: HostReport | HostError | None
 ) -> dict[str, HostReport | HostError]:
-    """All hosts well, but for these; None: one that is not asked."""
+    """Make all hosts healthy, with these changes; None: a host that is not asked."""
     known = settled if at_work else blank
     well: dict[str, HostReport | HostError | None] = {
         name: HostReport(bare(name), known(name)) for name in NAMES
@@ -121,7 +121,7 @@ def looks(
 
 
 def seen(name: str, **changes: Any) -> HostReport:
-    """A blank host with another ground."""
+    """Make a blank host with another ground."""
     return HostReport(bare(name, **changes), blank(name))
 
 
@@ -146,11 +146,11 @@ def only(found: list[Finding]) -> HostError:
     return found[0].error
 
 
-def test_where_all_is_well_nothing_is_found() -> None:
+def test_healthy_hosts_have_no_findings() -> None:
     assert findings(site(looks())) == []
 
 
-# Each check by itself: what is wrong on which host, and what the message says of it.
+# Each check by itself: the fault, its host, and the words of the message.
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
             " to host",
         ),
         (
-            # Somebody listens there: it is not the host that refuses.
+            # A process listens there: the host itself does not refuse.
             looks(
                 n1a2=HostReport(
                     bare("n1a2", listening={22: SSHD, 2616: Listener("node", (ANY,))}),
@@ -298,7 +298,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
         ),
         (
-            # sshd must be there by now.
+            # sshd must be running by now.
             looks(
                 n1a1=seen(
                     "n1a1",
@@ -312,7 +312,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "from n1a1 to n1a2 port 22 (sshd): Connection refused",
         ),
         (
-            # Nothing gets through: that is said once, not again of each service.
+            # Nothing passes: this is reported once, not again for each service.
             looks(
                 n1a1=seen(
                     "n1a1",
@@ -367,7 +367,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
         ),
     ],
 )
-def test_a_check_finds_what_is_wrong(
+def test_a_check_reports_its_fault(
     answers: Looks, host: str, step: str, expected: str, said: str
 ) -> None:
     error = only(findings(site(answers)))
@@ -384,7 +384,9 @@ def test_a_check_finds_what_is_wrong(
         (looks(n1a2=seen("n1a2", clock=ClockReading(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
     ],
 )
-def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said: str) -> None:
+def test_a_fault_that_prevents_nothing_is_a_warning(
+    answers: Looks, weight: Weight, said: str
+) -> None:
     (found,) = findings(site(answers))
     assert (found.error.host, found.weight) == ("n1a2", weight)
     assert said in found.error.seen
@@ -393,14 +395,14 @@ def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said:
 @pytest.mark.parametrize(
     "answers",
     [
-        # A machine of 2 GiB counts a little less.
+        # A machine of 2 GiB reports a little less.
         looks(n1a2=seen("n1a2", memory=1900 * MIB)),
-        # Whoever answers late may be as much apart as the others.
+        # A slow answer may explain the same difference between clocks.
         looks(n1a2=seen("n1a2", clock=ClockReading(-1.0, 60.0))),
         looks(n1a2=seen("n1a2", clock=ClockReading(2.0, 2.2))),
         # A file system that hangs.
         looks(n1a2=seen("n1a2", room={})),
-        # Something of the host's own, where a service of ours is not.
+        # A service of the host, where no service of ours will listen.
         looks(n1a2=seen("n1a2", listening={22: SSHD, 8080: Listener("java", ("*",))})),
         # OpenNebula's own, of a run that was interrupted.
         looks(
@@ -409,14 +411,14 @@ def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said:
                 blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
             )
         ),
-        # It listens for the host alone: others are refused by the host itself.
+        # It listens only for the host itself: the host refuses others.
         looks(
             n1a2=HostReport(
                 bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))}),
                 blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
             )
         ),
-        # So it is where it listens at the VIP alone.
+        # The same if it listens only at the VIP.
         looks(
             n1a2=HostReport(
                 bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", (VIP,))}),
@@ -427,11 +429,11 @@ def test_what_does_not_hinder_is_only_said(answers: Looks, weight: Weight, said:
         looks(n1a1=seen("n1a1", neighbours={VIP: mac("n1a3")})),
     ],
 )
-def test_what_is_no_fault_is_not_found(answers: Looks) -> None:
+def test_a_normal_state_is_not_a_fault(answers: Looks) -> None:
     assert findings(site(answers)) == []
 
 
-def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
+def test_the_clock_that_differs_from_most_is_wrong() -> None:
     answers = looks(
         n1a1=seen("n1a1", clock=ClockReading(100, 100.2)),
         n1a2=seen("n1a2", clock=ClockReading(100, 100.2)),
@@ -442,10 +444,10 @@ def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
 @pytest.mark.parametrize(
     ("ensure_hosts", "sources", "resolves", "remedy"),
     [
-        # The names are looked up: each must be right.
+        # The names are resolved: each must be right.
         (False, ("files", "dns"), {"n1a3": "10.2.50.99 10.2.50.12"}, "ensure_hosts: true"),
         (False, ("files", "dns"), {"n1a3": ""}, "ensure_hosts: true"),
-        # They come into /etc/hosts: only what is asked before it can be in their way.
+        # They are written to /etc/hosts: only sources with precedence can conflict.
         (True, ("dns", "files"), {"n1a3": "10.2.50.99"}, "/etc/nsswitch.conf"),
         (True, ("dns",), {"n1a3": ""}, "/etc/nsswitch.conf"),
         (True, ("myhostname", "files"), {"n1a3": "10.2.50.99"}, "/etc/nsswitch.conf"),
@@ -456,7 +458,7 @@ def test_the_clock_of_the_one_that_differs_from_most_is_the_wrong_one() -> None:
         (True, ("dns", "files"), {"n1a3": ""}, None),
     ],
 )
-def test_names_resolve_everywhere_to_what_the_config_says(
+def test_names_resolve_everywhere_to_the_configured_addresses(
     ensure_hosts: bool, sources: tuple[str, ...], resolves: dict[str, str], remedy: str | None
 ) -> None:
     known = {name: at for name, at in {**blank().resolves, **resolves}.items() if at}
@@ -494,7 +496,7 @@ def test_all_faults_of_all_hosts_are_found_at_once() -> None:
     ]
 
 
-def test_a_bastion_that_is_down_is_so_once() -> None:
+def test_a_bastion_that_is_down_is_reported_once() -> None:
     gate = unreachable("gate")
     assert only(findings(site(looks(n1a1=gate, n1a2=gate, n1a3=gate)))).host == "gate"
 
@@ -533,7 +535,7 @@ def test_a_bastion_that_is_down_is_so_once() -> None:
         ("vip", looks(n1a3=seen("n1a3", neighbours={VIP: STRANGER})), spec()),
     ],
 )
-def test_a_check_can_be_left_out_and_its_message_says_how(
+def test_a_check_can_be_skipped_and_its_message_says_how(
     check: str, answers: Looks, wanted: PreflightSpec
 ) -> None:
     error = only(findings(site(answers, wanted)))
@@ -548,10 +550,10 @@ def test_the_config_knows_the_checks_by_name() -> None:
         names.validate_python(["blank"])
 
 
-# A zone at work
+# A running zone
 
 
-def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
+def test_a_running_zone_is_adopted_in_spite_of_faults_of_its_hosts() -> None:
     poor: dict[str, Any] = {
         "distribution": "slackware",
         "memory": 100 * MIB,
@@ -568,20 +570,20 @@ def test_a_zone_at_work_is_adopted_whatever_its_hosts_look_like() -> None:
     assert findings(site(answers, spec(ensure_hosts=False))) == []
 
 
-def test_every_front_end_must_answer_also_those_of_a_zone_at_work() -> None:
+def test_every_front_end_must_answer_even_in_a_running_zone() -> None:
     answers = looks(at_work=True, n1a3=unreachable("n1a3"))
     assert only(findings(site(answers))).host == "n1a3"
     assert only(findings(site(answers, before=spec()))).host == "n1a3"
-    # Without a zone it keeps nobody from an installation.
+    # Without a zone it prevents no installation.
     none_yet = looks(n1a3=unreachable("n1a3"))
     assert findings(site(none_yet, before=spec())) == []
     assert only(findings(site(none_yet))).host == "n1a3"
 
 
-def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
+def test_a_silent_host_does_not_prove_that_no_zone_exists() -> None:
     nobody: Looks = {name: unreachable(name) for name in NAMES}
     assert {one.error.host for one in findings(site(nobody, before=spec()))} == {*NAMES}
-    # Those that leave may hold the data, and so may the only one that the stack had.
+    # The leaving hosts may have the data, and so may the only one that the stack had.
     none_seen = looks(n1a3=unreachable("n1a3"))
     left = Host(name="n1a9", address="10.2.50.99")
     more = spec(hosts={**spec().hosts, "n1a9": left})
@@ -590,13 +592,13 @@ def test_a_silent_host_is_no_sign_that_there_is_no_zone() -> None:
     assert only(findings(site(none_seen, before=alone))).host == "n1a3"
 
 
-def test_clocks_that_are_about_to_be_set_are_a_warning() -> None:
+def test_wrong_clocks_that_up_will_set_are_a_warning() -> None:
     answers = looks(n1a3=seen("n1a3", clock=ClockReading(80.0, 80.1)))
     (found,) = findings(site(answers, spec(sets_clocks=True)))
     assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
 
 
-def test_clocks_of_servers_at_work_are_a_warning() -> None:
+def test_wrong_clocks_of_running_servers_are_a_warning() -> None:
     answers = looks(
         at_work=True, n1a3=HostReport(bare("n1a3", clock=ClockReading(80.0, 80.1)), settled("n1a3"))
     )
@@ -617,7 +619,7 @@ def test_a_silent_host_of_the_zone_may_hold_the_vip() -> None:
     assert only(findings(site(answers))).host == "n1a3"
 
 
-def test_a_host_that_nobody_knows_must_answer_beside_a_zone_at_work() -> None:
+def test_an_unknown_host_must_answer_even_in_a_running_zone() -> None:
     lone = f"<ZONE><SERVER_POOL>{POOL.replace('n1a3', 'n1a9')}</SERVER_POOL></ZONE>"
     answers = looks(
         n1a1=HostReport(bare("n1a1"), settled("n1a1", zone_body=lone)),
@@ -630,7 +632,7 @@ def test_a_host_that_nobody_knows_must_answer_beside_a_zone_at_work() -> None:
 # What a change of the stack asks for
 
 
-def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
+def test_a_new_host_is_fully_checked_and_the_others_only_for_it() -> None:
     before = spec("n1a1", "n1a2")
     poor = {
         "memory": 100 * MIB,
@@ -664,7 +666,7 @@ def test_a_new_host_is_checked_fully_and_the_others_only_for_its_sake() -> None:
     }
 
 
-def test_a_new_host_with_data_is_one_that_comes_back() -> None:
+def test_a_new_host_with_data_is_a_returning_one() -> None:
     answers = looks(
         at_work=True,
         n1a3=HostReport(bare("n1a3", memory=MIB, clock=ClockReading(99, 99)), settled("n1a3")),
@@ -684,11 +686,11 @@ def test_a_new_host_with_data_is_one_that_comes_back() -> None:
         (spec("n1a1"), ""),
     ],
 )
-def test_only_a_vip_that_is_new_must_be_free(before: PreflightSpec | None, asked_for: str) -> None:
+def test_only_a_new_vip_must_be_free(before: PreflightSpec | None, asked_for: str) -> None:
     assert StackChange(spec(), before).addresses == asked_for.split()
 
 
-def test_of_several_vips_the_new_one_is_checked() -> None:
+def test_only_the_new_one_of_several_vips_is_checked() -> None:
     both = {
         name: (*vips, Vip(address="fd00:2:50::86", prefix=64, interface="eth0"))
         for name, vips in with_vip().items()
@@ -705,7 +707,7 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
         ("n1a2", "interface eth0 with an address in fd00:2:50::/64"),
         ("n1a3", "interface eth0 with an address in fd00:2:50::/64"),
     ]
-    # Another VIP is no address of a host's own.
+    # Another VIP is not an address of the host itself.
     other = (Vip(address="10.2.50.87", prefix=24, interface="eth0"), *with_vip()["n1a1"])
     alone = looks(
         n1a1=HostReport(bare("n1a1"), blank("n1a1", addresses=(Address("eth0", VIP, 24),)))
@@ -717,7 +719,7 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
 @pytest.mark.parametrize(
     ("address", "prefix", "interface", "weight"),
     [
-        # A single address, and one on an interface that the stack names for the host.
+        # A single address, and one on an interface that the stack sets for the host.
         (VIP, 32, "eth0", Weight.WARNING),
         ("192.0.2.9", 24, "eth0", Weight.WARNING),
         ("fd00:2:50::86", 128, "eth0", Weight.WARNING),
@@ -728,7 +730,7 @@ def test_of_several_vips_the_new_one_is_checked() -> None:
         ("fd00:2:50::86", 64, "eth0", Weight.REFUSAL),
     ],
 )
-def test_a_vip_outside_of_the_subnet_is_warned_of_where_its_interface_is_there(
+def test_a_vip_outside_the_subnet_of_its_interface_is_a_warning(
     address: str, prefix: int, interface: str, weight: Weight
 ) -> None:
     vips = (Vip(address=address, prefix=prefix, interface=interface),)
@@ -740,7 +742,7 @@ def test_a_vip_outside_of_the_subnet_is_warned_of_where_its_interface_is_there(
         assert f"a route to {address} that follows the leader" in found[0].error.remedy
 
 
-def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
+def test_a_new_vip_must_be_free_and_on_an_existing_interface() -> None:
     moved = spec(vips=with_vip("10.2.50.87", "ens3"))
     stranger = {"10.2.50.87": STRANGER}
     answers = looks(
@@ -754,7 +756,7 @@ def test_another_vip_must_be_free_and_on_an_interface_that_is_there() -> None:
     ]
 
 
-def test_another_version_needs_room_beside_the_present_one() -> None:
+def test_another_version_needs_space_next_to_the_present_one() -> None:
     tight = {path: Room("/", 1600 * MIB) for path in PATHS}
     answers = looks(at_work=True, n1a1=HostReport(bare("n1a1", room=tight), settled("n1a1")))
     assert findings(site(answers, spec(version="7.2.1"), spec())) == []
@@ -765,7 +767,7 @@ def test_another_version_needs_room_beside_the_present_one() -> None:
     assert "200 MiB in /var/backups: one more dump" in error.expected
 
 
-def test_a_feature_that_is_turned_on_needs_its_port() -> None:
+def test_a_new_feature_needs_its_port() -> None:
     answers = looks(
         at_work=True,
         n1a1=HostReport(
@@ -780,11 +782,11 @@ def test_a_feature_that_is_turned_on_needs_its_port() -> None:
     assert error.seen == "from n1a1 to n1a2 port 2474 (opennebula-flow): no answer"
 
 
-# Asking
+# Observation
 
 
 def values(name: str, **changes: str) -> dict[str, str]:
-    """What a blank host's scripts tell."""
+    """Return the output of a blank host's scripts."""
     empty = ("pin", "proxy", "units", "hook", "keys", "key_digests", "backups")
     return {
         **dict.fromkeys(empty, ""),
@@ -816,7 +818,7 @@ def values(name: str, **changes: str) -> dict[str, str]:
     }
 
 
-def test_what_the_script_tells() -> None:
+def test_the_scripts_output_becomes_facts() -> None:
     assert read_probe(values("n1a1"), sent=1001.0, received=1003.5) == Probe(
         distribution="debian",
         release="12",
@@ -832,7 +834,7 @@ def test_what_the_script_tells() -> None:
     )
 
 
-def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> None:
+def test_the_scripts_output_has_logins_names_and_other_programs() -> None:
     told = read_probe(
         values(
             "n1a1",
@@ -868,11 +870,11 @@ def test_what_the_script_tells_of_logins_names_and_what_else_is_at_work() -> Non
     }
 
 
-def test_a_clock_is_known_as_well_as_the_way_there_is_short() -> None:
-    # It says 1045 in the middle of a script that took a second, begun 0.1 s after it was sent.
+def test_the_precision_of_a_clock_depends_on_the_round_trip() -> None:
+    # It reports 1045 in the middle of a script that took a second and began 0.1 s after sending.
     clock = ClockReading.compared(sent=1000.0, begun=1045.1, ended=1046.1, received=1001.4)
     assert (round(clock.ahead, 3), round(clock.doubt, 3)) == (44.9, 0.2)
-    # One that was set back meanwhile is doubtful, not wrong.
+    # A clock that was set back during the script is doubtful, not wrong.
     jumped = ClockReading.compared(sent=1000.0, begun=1000.5, ended=1100.0, received=1001.0)
     assert jumped == ClockReading(0.5, 99.0)
 
@@ -893,7 +895,7 @@ class Connection:
 
 
 class Hosts:
-    """Answers in the place of hosts; who is not there cannot be reached."""
+    """Answers instead of hosts; a host that is not listed cannot be reached."""
 
     secrets = Secrets(one_pass="", db_password="")
     front_ends: Mapping[str, Host] = {}
@@ -931,7 +933,7 @@ def zone_change(wanted: PreflightSpec) -> ZoneChange:
     return ZoneChange(zone, wanted.hosts, {}, new=wanted.hosts.keys())
 
 
-def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
+def test_each_host_is_asked_once_and_its_facts_are_reused() -> None:
     hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
     known, said = check(hosts, spec())
     assert {name: one.machine_id for name, one in known.items()} == {n: n for n in NAMES}
@@ -943,14 +945,14 @@ def test_each_host_is_asked_once_and_its_facts_are_for_who_changes_it() -> None:
     ]
 
 
-def test_a_change_without_a_new_host_asks_each_for_its_facts_alone() -> None:
+def test_a_change_without_a_new_host_only_reads_facts() -> None:
     hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
     known, said = check(hosts, spec(), spec())
     assert ({*known}, said) == ({*NAMES}, [])
     assert {(one["vips"], one["targets"]) for one in hosts.asked.values()} == {("", "")}
 
 
-def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> None:
+def test_other_hosts_connect_to_a_new_one_without_a_check_of_vips() -> None:
     hosts = Hosts(**{name: values(name, reached="") for name in NAMES})
     check(hosts, spec(), spec("n1a1", "n1a2"))
     assert [one["vips"] for one in hosts.asked.values()] == ["", "", ""]
@@ -962,7 +964,7 @@ def test_a_new_host_is_knocked_at_by_the_others_and_no_vip_is_asked_for() -> Non
     assert asked == ["22", "2633", "2634", "2616"]
 
 
-def test_all_that_is_wrong_is_one_error() -> None:
+def test_all_faults_are_one_error() -> None:
     hosts = Hosts(
         n1a1=values("n1a1", memory="1024", is_enforcing="1", has_apparmor="Y", reached=""),
         n1a3=values("n1a3", reached="10.2.50.10 2633 no answer"),
@@ -987,7 +989,7 @@ def test_all_that_is_wrong_is_one_error() -> None:
     assert any(line.startswith("n1a1: AppArmor on: ") for line in hosts.reports)
 
 
-def test_without_facts_the_ground_is_judged_alone() -> None:
+def test_without_facts_only_the_ground_is_judged() -> None:
     without = {key: text for key, text in values("n1a2").items() if key != "machine_id"}
     hosts = Hosts(
         n1a1=values("n1a1", reached=""),
@@ -998,7 +1000,7 @@ def test_without_facts_the_ground_is_judged_alone() -> None:
         check(hosts, spec())
 
 
-def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
+def test_a_renamed_front_end_is_not_counted_as_two_hosts() -> None:
     hosts = {
         **spec("n1a1", "n1a2").hosts,
         "front": Host(name="front", address=address("n1a3")),
@@ -1012,7 +1014,7 @@ def test_a_front_end_that_is_renamed_is_not_taken_for_two_hosts() -> None:
     assert "back to n1a3" in error.remedy
 
 
-def test_every_value_that_a_probe_is_read_from_is_one_that_its_script_gives() -> None:
-    """A name that no script gives would leave its check without a fact, and silent."""
+def test_every_value_of_a_probe_is_returned_by_its_script() -> None:
+    """A name that no script returns would disable its check without a message."""
     read = {field.name for field in fields(Probe)} - {"clock"} | {"begun", "ended"}
     assert read <= set(re.findall(r"\btell (\w+)", script_text("preflight")))

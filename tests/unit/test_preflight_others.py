@@ -1,4 +1,4 @@
-"""Preflight of what else is at work on a host: sshd, names, proxies, networks, passwords."""
+"""Preflight of other parts of a host: sshd, names, proxies, networks, passwords."""
 
 from typing import Any
 
@@ -39,18 +39,18 @@ CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
         ({"denygroups": ("sudo",)}, "DenyGroups sudo"),
     ],
 )
-def test_sshd_lets_an_account_in_as_its_settings_say(sshd: Any, said: str) -> None:
+def test_sshd_accepts_an_account_according_to_its_settings(sshd: Any, said: str) -> None:
     assert refusal(sshd, "ubuntu", ("ubuntu", "sudo"), "10.2.50.10") == said
 
 
-def test_root_is_let_in_with_a_key_unless_it_is_not_at_all() -> None:
+def test_root_may_log_in_with_a_key_unless_forbidden() -> None:
     for value in ("yes", "prohibit-password", "without-password", "forced-commands-only"):
         assert refusal({"permitrootlogin": (value,)}, "root", ("root",), "10.2.50.10") == ""
     assert refusal({"permitrootlogin": ("no",)}, "root", (), "10.2.50.10") == "PermitRootLogin no"
 
 
 def found(one: Any, **changes: Any) -> list[Finding]:
-    """What is found where n1a2 shows that, and the others are well."""
+    """Return the findings if n1a2 reports that, and the others are healthy."""
     wanted = spec(**changes)
     return findings(at(one, wanted))
 
@@ -70,7 +70,7 @@ def only(findings_: list[Finding]) -> Finding:
     return findings_[0]
 
 
-def test_one_message_names_the_setting_and_all_whom_it_keeps_out() -> None:
+def test_one_message_names_the_setting_and_all_refused_accounts() -> None:
     rules = {"allowusers": ("ubuntu@10.2.50.1",)}
     sshd = {address("n1a1"): rules, address("n1a3"): rules}
     error = only(found(seen("n1a2", login="ubuntu", groups=("ubuntu",), sshd=sshd))).error
@@ -81,13 +81,13 @@ def test_one_message_names_the_setting_and_all_whom_it_keeps_out() -> None:
     assert error.remedy.endswith("skip_checks: [logins]")
 
 
-def test_a_name_of_its_own_that_nobody_resolves_is_refused_with_the_way() -> None:
+def test_an_unresolvable_own_host_name_is_refused_with_a_remedy() -> None:
     error = only(found(seen("n1a2", own_name="stranger "))).error
     assert error.expected == "an address for stranger, the host's own name"
     assert "ensure_hostname: true" in error.remedy
     assert found(seen("n1a2", own_name="stranger "), ensure_hostname=True) == []
     assert found(seen("n1a2", own_name="stranger 127.0.1.1")) == []
-    # Our own lines in /etc/hosts will say it.
+    # Our own lines in /etc/hosts will resolve it.
     assert found(seen("n1a2", own_name="n1a2 ")) == []
     assert found(seen("n1a2", own_name="n1a2 "), ensure_hosts=False) != []
 
@@ -102,9 +102,7 @@ def test_a_name_of_its_own_that_nobody_resolves_is_refused_with_the_way() -> Non
         (".example.org,localhost", None),
     ],
 )
-def test_a_proxy_in_the_units_environment_goes_past_the_front_ends(
-    past: str, lacking: str | None
-) -> None:
+def test_a_proxy_of_the_unit_must_exclude_the_front_ends(past: str, lacking: str | None) -> None:
     environment = {"http_proxy": "http://me:secret@proxy:3128", "no_proxy": past}
     said = found(seen("n1a2", environment=environment))
     if lacking == "":
@@ -117,7 +115,7 @@ def test_a_proxy_in_the_units_environment_goes_past_the_front_ends(
     assert found(seen("n1a2", environment={"https_proxy": "http://proxy", "no_proxy": ""})) == []
 
 
-def test_a_vip_that_network_configuration_names_is_refused() -> None:
+def test_a_vip_in_the_network_configuration_is_refused() -> None:
     error = only(found(seen("n1a2", vip_files={VIP: ("/etc/netplan/50.yaml",)}))).error
     assert error.step == "look who else configures the VIP"
     assert error.seen == "/etc/netplan/50.yaml"
@@ -131,7 +129,7 @@ def test_a_vip_that_network_configuration_names_is_refused() -> None:
         ("keepalived", "take this VIP out"),
     ],
 )
-def test_who_manages_the_interface_is_noted(manager: str, remedy: str) -> None:
+def test_the_manager_of_the_interface_is_recorded(manager: str, remedy: str) -> None:
     one = only(found(seen("n1a2", managers=(manager,))))
     assert one.weight is Weight.NOTE
     assert one.error.seen == f"{manager} on eth0"
@@ -157,7 +155,7 @@ POLICY = {
         ("databases", "1 digits, 1 capitals, 1 other characters"),
     ],
 )
-def test_a_password_that_mariadb_would_not_take_is_refused(password: str, lacks: str) -> None:
+def test_a_password_that_mariadb_would_refuse_is_refused(password: str, lacks: str) -> None:
     one = seen("n1a2", password_policy=POLICY)
     said = findings(at(one, spec(), db_password=password))
     if not lacks:
@@ -168,7 +166,7 @@ def test_a_password_that_mariadb_would_not_take_is_refused(password: str, lacks:
     assert password not in str(error)
 
 
-def test_of_a_policy_that_cannot_be_asked_a_warning_is_given() -> None:
+def test_a_password_policy_that_cannot_be_read_is_a_warning() -> None:
     one = only(found(seen("n1a2", password_policy={"cracklib_password_check": ""})))
     assert one.weight is Weight.WARNING
     assert "cracklib_password_check" in one.error.seen
@@ -184,7 +182,7 @@ def test_of_a_policy_that_cannot_be_asked_a_warning_is_given() -> None:
         ((), ("en_US.UTF-8",), ""),
     ],
 )
-def test_a_locale_that_the_stack_sets_exists(
+def test_the_configured_locale_must_exist(
     there: tuple[str, ...], wanted: tuple[str, ...], missing: str
 ) -> None:
     said = found(seen("n1a2", locales=frozenset(there)), locales=wanted)
@@ -208,7 +206,7 @@ def with_packages(**packages: str) -> HostReport:
         ({}, ""),
     ],
 )
-def test_a_server_that_mariadb_s_packages_would_remove_is_refused(
+def test_a_server_that_mariadbs_packages_would_remove_is_refused(
     packages: dict[str, str], said: str
 ) -> None:
     found = findings(site(looks(n1a2=with_packages(**packages))))
@@ -226,7 +224,7 @@ def test_a_server_that_mariadb_s_packages_would_remove_is_refused(
         (("1:10.11.6-0+deb12u1", ""), ""),
     ],
 )
-def test_different_releases_of_mariadb_are_warned_of(versions: tuple[str, str], said: str) -> None:
+def test_different_releases_of_mariadb_are_a_warning(versions: tuple[str, str], said: str) -> None:
     reports = {
         name: HostReport(
             bare(name),

@@ -1,4 +1,4 @@
-"""Which keys a login tries, and what is said of one that cannot be used."""
+"""The keys that a login tries, and the message for a key that cannot be used."""
 
 import base64
 from pathlib import Path
@@ -17,7 +17,7 @@ LOGIN = Login("10.2.50.10", 22, "ubuntu")
 
 
 def write(file: Path, passphrase: str = "", *, ends: str = "\n") -> paramiko.PKey:
-    """A new key in a file, with its public key next to it."""
+    """Write a new key to a file, with its public key next to it."""
     made = Ed25519PrivateKey.generate()
     locked: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase:
@@ -37,7 +37,7 @@ def write(file: Path, passphrase: str = "", *, ends: str = "\n") -> paramiko.PKe
 
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> list[paramiko.PKey]:
-    """The keys of an agent."""
+    """Return the keys of an agent."""
     keys: list[paramiko.PKey] = []
     monkeypatch.setattr(private_keys, "_agent_keys", lambda: iter(keys))
     return keys
@@ -51,7 +51,7 @@ def failed(settings: SshSettings) -> HostError:
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_a_key_of_the_stack_is_the_only_one_also_from_windows(tmp_path: Path, ends: str) -> None:
+def test_only_the_stacks_key_is_used_also_with_windows_line_ends(tmp_path: Path, ends: str) -> None:
     key = write(tmp_path / "id", ends=ends)
     settings = SshSettings(private_key_file=tmp_path / "id")
     found = private_keys.find("n1a1", LOGIN, settings)
@@ -80,7 +80,7 @@ def test_a_key_with_a_passphrase_is_used_through_the_agent(
 @pytest.mark.parametrize(
     "text", ["", "no key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "\0"]
 )
-def test_what_is_no_key_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_key_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "id").write_text(text)
     said = failed(SshSettings(private_key_file=tmp_path / "id"))
     assert (said.seen, said.remedy) == ("something else", "correct that path")
@@ -88,7 +88,7 @@ def test_what_is_no_key_is_named(tmp_path: Path, text: str) -> None:
     assert failed(SshSettings(private_key_file=tmp_path / "gone")).seen.startswith("No such file")
 
 
-def test_keys_of_the_ssh_config_come_first_then_those_of_the_agent(
+def test_keys_of_the_ssh_config_precede_those_of_the_agent(
     tmp_path: Path, agent: list[paramiko.PKey]
 ) -> None:
     plain, locked = tmp_path / "plain", tmp_path / "locked"
@@ -105,7 +105,7 @@ def test_keys_of_the_ssh_config_come_first_then_those_of_the_agent(
     assert (found.first, found.files, found.agent) == (key, (), False)
 
 
-def test_the_usual_keys_that_have_a_passphrase_are_named(
+def test_default_keys_with_a_passphrase_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The pure parts of the procedures: what is written, what differs, who restarts in which order."""
+"""The pure parts of the procedures: written files, differences, and the order of restarts."""
 
 from dataclasses import replace
 from typing import Any
@@ -65,7 +65,7 @@ EVERYTHING = "GRANT ALL PRIVILEGES ON *.* TO `oneadmin`@`{}` WITH GRANT OPTION"
 
 
 def installed(**changes: Package | None) -> dict[str, Package]:
-    """All packages with every feature, but for these (None: not installed)."""
+    """Return all packages of every feature, with these changes (None: not installed)."""
     names = packages.packages(DEBIAN_12, tuple(packages.FEATURES), mariadb=True)
     given = {**{name: Package("7.2.0-1") for name in names}, **changes}
     return {name: one for name, one in given.items() if one is not None}
@@ -118,7 +118,7 @@ def facts(name: str = "n1a1", **changes: Any) -> Facts:
 
 
 def with_flow(**changes: Any) -> Facts:
-    """The same where Flow is on."""
+    """Make the same facts with OneFlow on."""
     limit = services.LIMITS["flow"]
     written = {file.path: file.edit("") for file in services.files(spec(features=("flow",)), None)}
     return facts(
@@ -133,7 +133,7 @@ def read(text: str) -> dict[str, oned_reader.Value]:
 # Configuration
 
 
-def test_oned_conf_gets_the_database_the_hooks_and_the_gate() -> None:
+def test_oned_conf_gets_the_database_the_hooks_and_gate() -> None:
     written = read(configuration.oned_conf(SHIPPED, spec(), PASSWORD))
     assert written["DB"] == {
         "BACKEND": "mysql",
@@ -155,7 +155,7 @@ def test_oned_conf_gets_the_database_the_hooks_and_the_gate() -> None:
     assert written["ONEGATE_ENDPOINT"] == "http://10.2.50.86:5030"
 
 
-def test_what_the_stack_does_not_ask_for_stays() -> None:
+def test_unmanaged_attributes_are_kept() -> None:
     written = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
     assert read(written)["FEDERATION"] == {"MODE": "STANDALONE", "SERVER_ID": "-1"}
     assert "# What the package brings\n" in written
@@ -175,7 +175,7 @@ def test_outside_a_zone_there_are_no_hooks() -> None:
     assert configuration.without_hooks(after) == after
 
 
-def test_another_vip_changes_the_hooks_alone() -> None:
+def test_another_vip_changes_only_the_hooks() -> None:
     before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
     other = Vip(address="10.2.50.87", prefix=25, interface="ens3")
     after = configuration.oned_conf(before, spec(vips=(other,)), PASSWORD)
@@ -215,7 +215,7 @@ def test_another_vip_changes_the_hooks_alone() -> None:
         ),
     ],
 )
-def test_each_role_has_the_hook_that_can_do_it_with_all_vips(
+def test_each_role_has_the_hook_that_supports_all_vips(
     vips: tuple[Vip, ...], hooks: Hooks, leader: str, follower: str
 ) -> None:
     given = spec(vips=vips, hooks=hooks)
@@ -226,7 +226,7 @@ def test_each_role_has_the_hook_that_can_do_it_with_all_vips(
         assert f"{hook['COMMAND']} {hook['ARGUMENTS']}" == line
 
 
-def test_with_a_vip_of_ipv6_oned_listens_there_too() -> None:
+def test_with_an_ipv6_vip_oned_listens_there_too() -> None:
     before = configuration.oned_conf(SHIPPED + 'LISTEN_ADDRESS = "0.0.0.0"\n', spec(), PASSWORD)
     both = configuration.oned_conf(before, spec(vips=(VIP, VIP6)), PASSWORD)
     assert read(both)["LISTEN_ADDRESS"] == "::"
@@ -249,7 +249,7 @@ def test_further_attributes_of_the_stack_are_written() -> None:
     assert written["PORT"] == "2700"
 
 
-def test_an_attribute_that_the_stack_no_longer_sets_is_what_it_was_before() -> None:
+def test_a_removed_attribute_gets_its_original_value() -> None:
     before = configuration.oned_conf(SHIPPED, spec(), PASSWORD)
     wishes = {"LOG": {"DEBUG_LEVEL": 5}, "DB_HOST": "x", "PORT": []}
     written = configuration.oned_conf(SHIPPED, spec(oned=wishes), PASSWORD)
@@ -271,7 +271,7 @@ def test_an_attribute_edited_by_hand_differs_by_its_name() -> None:
     )
 
 
-def test_monitord_listens_at_the_vip_or_where_it_finds_itself() -> None:
+def test_monitord_listens_at_the_vip_or_at_an_address_of_its_own() -> None:
     assert read(configuration.monitord_conf(spec()).edit(MONITORD))["NETWORK"] == {
         "MONITOR_ADDRESS": "10.2.50.86",
         "PORT": "4124",
@@ -286,13 +286,13 @@ def test_the_server_id_is_set_in_its_place(number: int) -> None:
     assert facts(oned_conf=written).server_id == number
 
 
-def test_without_a_server_id_a_front_end_is_outside_any_zone() -> None:
+def test_without_a_server_id_a_front_end_is_standalone() -> None:
     assert facts(oned_conf="").server_id == -1
     assert facts(oned_conf="PORT = 1\n").server_id == -1
     assert facts(oned_conf=configuration.with_server_id("PORT = 1\n", 2)).server_id == 2
 
 
-def test_the_account_may_use_its_own_database_from_the_host_itself() -> None:
+def test_the_account_may_use_its_database_from_the_host_itself() -> None:
     assert configuration.account(Database(name="open_nebula", owner="one"), "a'b\\c").split(
         "\n"
     ) == [
@@ -317,17 +317,17 @@ AS_SHOWN = {
         "GRANT ALL PRIVILEGES ON `opennebula`.* TO `oneadmin`@`localhost` WITH GRANT OPTION",
     ),
 }
-"""SHOW GRANTS of an account with the right to its database alone."""
+"""Return SHOW GRANTS of an account with rights to its own database only."""
 
 
 @pytest.mark.parametrize("release", AS_SHOWN)
-def test_rights_are_read_as_each_release_shows_them(release: str) -> None:
+def test_grants_are_read_in_the_form_of_each_release(release: str) -> None:
     assert configuration.account_faults(Database(), AS_SHOWN[release]) == []
     too_much = (AS_SHOWN[release][0].replace("USAGE", "SELECT, RELOAD"), AS_SHOWN[release][1])
     assert configuration.account_faults(Database(), too_much) == [configuration.TOO_MUCH]
 
 
-def test_an_account_has_two_passwords_while_an_oned_still_logs_in_with_the_old_one() -> None:
+def test_an_account_keeps_its_old_password_while_an_oned_uses_it() -> None:
     database = Database(owner="one")
     assert configuration.identify(database, "new") == (
         "ALTER USER 'one'@'localhost' IDENTIFIED BY 'new';"
@@ -346,7 +346,7 @@ def test_the_password_in_use_is_that_of_the_same_account() -> None:
     assert configuration.in_use("", Database(owner="one")) == ""
 
 
-# What differs on a host
+# Differences of a host
 
 AUTH = "/var/lib/one/.one/one_auth"
 UNATTENDED = {"unattended-upgrades": Package("2.9.1")}
@@ -360,7 +360,7 @@ def version(text: str) -> dict[str, Package]:
     return installed(opennebula=Package(text))
 
 
-def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
+def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
     assert drift(facts(), spec(), SECRETS) == ()
 
 
@@ -431,7 +431,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             spec(),
             ("opennebula.service: disabled",),
         ),
-        # What starts a stopped oned, and enables it, is its zone.
+        # The zone starts and enables a stopped oned.
         (facts(active=False, units=units(opennebula=Unit("disabled", "inactive"))), spec(), ()),
         (
             facts(units=units(mariadb=Unit("disabled", "inactive"))),
@@ -449,7 +449,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             ("opennebula-flow.service: masked",),
         ),
         (facts(units=units(**{FLOW: Unit("masked", "active")})), spec(), ()),
-        # Flow runs beside the leader, FireEdge beside every oned that runs.
+        # OneFlow runs next to the leader, FireEdge next to every running oned.
         (with_flow(units=units(**{FLOW: STOPPED})), spec(features=("flow",)), ()),
         (
             with_flow(units=units(**{FLOW: STOPPED}), leads=True),
@@ -461,7 +461,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             spec(features=("flow",)),
             (),
         ),
-        # Who leads is Raft's to say: a VIP may be a leftover.
+        # Raft decides who the leader is: a VIP may be a leftover.
         (
             with_flow(units=units(**{FLOW: STOPPED}), leads=False, addresses=LEADERS),
             spec(features=("flow",)),
@@ -534,7 +534,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
             spec(),
             ("database account oneadmin: rights on every database",),
         ),
-        # Who may do everything may use its own database, too.
+        # An account with all rights may use its own database, too.
         (
             facts(grants=(EVERYTHING.format("localhost"),)),
             spec(),
@@ -586,7 +586,7 @@ def test_a_host_as_the_stack_wants_it_shows_no_drift() -> None:
         ),
     ],
 )
-def test_what_differs_is_named(
+def test_differences_are_named(
     seen: Facts, wanted: InstallationSpec, found: tuple[str, ...]
 ) -> None:
     assert drift(seen, wanted, SECRETS) == found
@@ -617,7 +617,7 @@ TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
         ),
     ],
 )
-def test_what_cloud_init_would_undo_at_a_boot_is_drift(
+def test_edits_that_cloud_init_reverts_at_boot_are_drift(
     template: str, keeps: bool | None, found: tuple[str, ...]
 ) -> None:
     wanted = spec(names={"n1a1": "10.2.50.10"}, ensure_hostname=True)
@@ -634,25 +634,25 @@ def test_another_database_password_is_drift() -> None:
     assert drift(facts(), spec(), Secrets("one", "another")) == ("oned.conf: DB/PASSWD",)
 
 
-def test_a_zone_that_gave_out_a_server_id_is_no_drift() -> None:
+def test_a_server_id_from_the_zone_is_no_drift() -> None:
     seen = facts()
     numbered = facts(oned_conf=configuration.with_server_id(seen.oned_conf, 2))
     assert drift(numbered, spec(), SECRETS) == ()
 
 
-def test_a_database_that_is_in_use_keeps_its_name() -> None:
+def test_a_database_in_use_keeps_its_name() -> None:
     text = configuration.oned_conf(SHIPPED, spec(), "pw")
     other = spec(database=Database(name="another"))
     for active in (True, False):
         with pytest.raises(HostError, match="points to the MariaDB database opennebula") as caught:
             check(facts(active=active, oned_conf=text), other)
         assert "opennebula-ha:db_name: opennebula" in caught.value.remedy
-    # What an up left that failed before there was any database.
+    # Left by an up that failed before there was any database.
     check(facts(active=False, oned_conf=text, has_content=False), other)
     check(facts(active=True, oned_conf=text), spec())
 
 
-def test_every_front_end_must_find_every_other_by_its_name() -> None:
+def test_every_front_end_must_resolve_the_name_of_every_other() -> None:
     hosts = {name: Host(name=name, address=f"10.2.50.{n}") for n, name in enumerate(["a", "b"])}
     right = {"a": "10.2.50.0", "b": "10.2.50.1"}
     require_names([facts("a", resolves=right), facts("b", resolves=right)], hosts)
@@ -676,29 +676,29 @@ def test_the_pool_is_read_from_the_zones_body() -> None:
     assert pool_of("") == pool_of("<ZONE><SERVER_POOL/></ZONE>") == ()
 
 
-# What waits for the rollout
+# Changes that wait for the rollout
 
 
-def test_under_a_running_oned_the_configuration_waits_beside_the_one_that_it_has() -> None:
+def test_new_configuration_is_staged_next_to_a_running_oneds() -> None:
     seen = facts(oned_conf=configuration.with_server_id(facts().oned_conf, 2))
     first, then = confs(seen, spec(oned={"PORT": 2700}), PASSWORD)
     assert first == ""
     assert read(then) == {**read(seen.oned_conf), "PORT": "2700"}
 
 
-def test_what_waits_is_no_drift_until_the_stack_wants_something_else() -> None:
+def test_staged_configuration_is_no_drift_until_the_stack_changes() -> None:
     wanted = spec(oned={"PORT": 2700})
     _, then = confs(facts(), wanted, PASSWORD)
     waiting = facts(next_conf=then)
     assert drift(waiting, wanted, SECRETS) == ()
     assert drift(waiting, spec(oned={"PORT": 2701}), SECRETS) == ("oned.conf: PORT",)
-    # Taken back before it was in effect, it leaves nothing.
+    # If it is reverted before it took effect, it leaves nothing.
     assert drift(waiting, spec(), SECRETS) == ("oned.conf: PORT",)
     assert confs(waiting, spec(), PASSWORD) == ("", "")
 
 
-def test_what_the_database_asks_for_waits_for_the_rollout_too() -> None:
-    """An oned that does not start with the rest of it has its former file to go back to."""
+def test_requirements_of_the_database_wait_for_the_rollout_too() -> None:
+    """An oned that does not start with the other changes can return to its former file."""
     first, then = confs(facts(), spec(oned={"PORT": 2700}), "another")
     assert first == ""
     assert read(then) == {
@@ -708,14 +708,14 @@ def test_what_the_database_asks_for_waits_for_the_rollout_too() -> None:
     }
 
 
-def test_where_oned_does_not_run_nothing_waits() -> None:
+def test_nothing_is_staged_if_oned_does_not_run() -> None:
     first, then = confs(facts(active=False), spec(oned={"PORT": 2700}), PASSWORD)
     assert (read(first)["PORT"], then) == ("2700", "")
     waiting = facts(active=False, next_conf=first)
     assert confs(waiting, spec(oned={"PORT": 2700}), PASSWORD) == (first, "")
 
 
-# Who restarts
+# Restarts
 
 
 @pytest.mark.parametrize(
@@ -737,13 +737,13 @@ def test_where_oned_does_not_run_nothing_waits() -> None:
         ({"a": {"zone_changed": 999}, "b": {}, "c": {}}, []),
     ],
 )
-def test_servers_behind_their_configuration_restart_followers_first(
+def test_servers_with_old_configuration_restart_followers_first(
     seen: dict[str, dict[str, int]], order: list[str]
 ) -> None:
     assert pending({name: facts(name, **one) for name, one in seen.items()}, "b", "7.2") == order
 
 
-def test_a_row_of_the_zone_that_changed_with_the_same_servers_makes_nobody_wait() -> None:
+def test_a_changed_zone_row_with_the_same_servers_delays_nothing() -> None:
     body = "<ZONE><SERVER_POOL>{}</SERVER_POOL></ZONE>"
     entry = "<SERVER><ID>{0}</ID><NAME>{1}</NAME><ENDPOINT>http://{1}</ENDPOINT></SERVER>"
     servers = "".join(entry.format(number, name) for number, name in enumerate("abc"))
@@ -751,7 +751,7 @@ def test_a_row_of_the_zone_that_changed_with_the_same_servers_makes_nobody_wait(
     pool = seen["b"].pool
     assert len(pool) == 3
     assert pending(seen, "b", "7.2", listed=list(pool)) == []
-    # One that left is no reason to restart the others; one that came back is.
+    # A server that left is no reason to restart the others; one that returned is.
     assert pending(seen, "b", "7.2", listed=[*pool, replace(pool[0], id=7, name="d")]) == []
     assert pending(seen, "b", "7.2", listed=pool[:2]) == ["a", "c"]
     assert pending(seen, "b", "7.2") == ["a", "c"]
@@ -763,24 +763,24 @@ def test_a_row_of_the_zone_that_changed_with_the_same_servers_makes_nobody_wait(
 # Equal data
 
 
-def test_data_that_were_never_alike_are_named() -> None:
+def test_data_that_were_never_equal_are_named() -> None:
     had = {"a": {"users\t1", "users\t2", "zones\t7"}, "b": {"users\t2", "zones\t8"}}
     assert unequal(had) == ["zones"]
 
 
-def test_a_server_that_follows_under_writes_has_what_another_one_had() -> None:
+def test_a_follower_under_writes_has_a_former_state_of_the_other() -> None:
     assert unequal({"a": {"users\t2"}, "b": {"users\t1"}}) == ["users"]
     assert unequal({"a": {"users\t2", "users\t3"}, "b": {"users\t1", "users\t2"}}) == []
 
 
-def test_a_server_that_lacks_a_table_or_all_of_them_differs() -> None:
+def test_a_server_without_one_or_all_tables_differs() -> None:
     two = {"users\t1", "zones\t7"}
     assert unequal({"a": two, "b": {"users\t1"}}) == ["zones"]
     assert unequal({"a": two, "b": set()}) == ["users", "zones"]
     assert unequal({}) == []
 
 
-def test_the_whole_path_of_a_password_ends_as_it_began() -> None:
+def test_a_password_is_unchanged_from_config_to_oned() -> None:
     """From the config through oned.conf to oned: the same as MariaDB's account has."""
     written = conf.read(configuration.oned_conf(SHIPPED, spec(), PASSWORD), "DB")
     assert isinstance(written, dict)

@@ -1,4 +1,4 @@
-"""What a resource's row says while it is at work, with a terminal and without."""
+"""The row of a resource during its operation, with a terminal and without."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def test_a_log_without_a_terminal_gets_each_step_once(
     assert [text for _, text in sent] == [SAID[number] for number in kept]
 
 
-def test_an_interrupted_run_says_what_it_waits_for(sent: list[tuple[str, str]]) -> None:
+def test_an_interrupted_run_reports_what_it_waits_for(sent: list[tuple[str, str]]) -> None:
     with progress.operation("urn:1", "create"), progress.operation("urn:2", "update"):
         progress.reporter("urn:1")("n1: restore the database")
         sent.clear()
@@ -59,8 +59,8 @@ def test_an_interrupted_run_says_what_it_waits_for(sent: list[tuple[str, str]]) 
     assert sent == []
 
 
-def test_the_engine_says_that_it_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the SDK's provider host does it: see what test_runtime expects of its text."""
+def test_the_engine_reports_the_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the SDK's provider host does it: see the text that test_runtime expects."""
     host: Any = ModuleType("__main__")
     host.empty_pb2 = empty_pb2
     exec(  # noqa: S102 - the lines of the SDK
@@ -76,7 +76,7 @@ def test_the_engine_says_that_it_is_interrupted(monkeypatch: pytest.MonkeyPatch)
     assert told.wait(10)
 
 
-def test_a_dump_that_takes_long_says_how_large_it_is_and_how_far(tmp_path: Path) -> None:
+def test_a_long_dump_reports_its_size_and_progress(tmp_path: Path) -> None:
     (tmp_path / "former.sql.zst").write_bytes(bytes(20 * 2**20))
     partial = tmp_path / "new.sql.zst.partial"
     partial.write_bytes(bytes(5 * 2**20))

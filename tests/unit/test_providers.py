@@ -1,4 +1,4 @@
-"""When a resource changes, when it is replaced, and what the state keeps of it."""
+"""When a resource changes, when it is replaced, and what the state records of it."""
 
 import base64
 import pickle
@@ -106,7 +106,7 @@ SEEN: dict[str, Any] = {"drift": [], "server_id": 0.0}
         (inputs(), renamed(), True, ["host"]),
     ],
 )
-def test_only_what_matters_is_a_change(
+def test_only_relevant_inputs_are_a_change(
     olds: dict[str, Any], news: dict[str, Any], changes: bool, replaces: list[str]
 ) -> None:
     found = Probe().diff("id", {**SEEN, **olds}, news)
@@ -114,7 +114,7 @@ def test_only_what_matters_is_a_change(
     assert found.delete_before_replace
 
 
-def test_the_engine_is_always_answered_yes_or_no() -> None:
+def test_the_engine_always_gets_yes_or_no() -> None:
     for olds in (inputs(), moved()):
         assert Probe().diff("id", olds, inputs()).changes in (True, False)
 
@@ -125,7 +125,7 @@ def test_inputs_pass_unchanged() -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_state_refers_to_a_provider_by_name_alone(kind: type[Provider]) -> None:
+def test_the_state_refers_to_a_provider_only_by_name(kind: type[Provider]) -> None:
     provider = kind()
     assert vars(provider) == {}
     assert not provider.serialize_as_secret_always
@@ -159,19 +159,19 @@ FORMER = {
         "MwAAAAAAAACMFXByb3ZpZGVycy56b25lX21lbWJlcpSMElpvbmVNZW1iZXJQcm92aWRlcpSTlCmBlC4="
     ),
 }
-"""How states hold each provider: as the first versions wrote it, after the same few bytes."""
+"""The references to providers in states: as the first versions wrote them, after the same bytes."""
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_states_of_earlier_versions_still_name_their_provider(kind: type[Provider]) -> None:
-    """What a state holds is compared as text, too: another one is a change of the resource."""
+    """The reference is compared as text: a different one would be a change of the resource."""
     former = f"gASV{FORMER[kind]}"
     assert type(pickle.loads(base64.b64decode(former))) is kind  # noqa: S301 - our own
     assert dynamic.serialize_provider(kind()) == former
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_identity_of_each_is_a_path_in_its_spec(kind: type[Provider]) -> None:
+def test_the_identity_of_each_resource_is_a_path_in_its_spec(kind: type[Provider]) -> None:
     spec: Any = getattr(specs, kind.spec_type)
     for path in kind.identity:
         model = spec
@@ -186,7 +186,7 @@ def raising(error: Exception) -> str:
         return _clean_format_exc()
 
 
-def test_an_operators_error_is_its_message_alone() -> None:
+def test_an_operators_error_shows_only_its_message() -> None:
     error = HostError("n1", "connect", expected="this", seen="that", remedy="do so")
     assert raising(error) == "n1: connect: expected this, saw that\n  what to do: do so"
 
@@ -219,7 +219,7 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
 
 
 class Half(Probe):
-    """Fails in every way of changing something; says which."""
+    """Fails in each changing operation, and names it."""
 
     writes: ClassVar[bool] = True
     adopted: ClassVar[bool] = False
@@ -256,14 +256,14 @@ def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
 
 
 def record_of(call: Callable[[], Any], step: str) -> Any:
-    """Return what the state will have of a call that fails in that step."""
+    """Return the state's record of a call that fails in that step."""
     with pytest.raises(HostError) as caught:
         call()
     assert caught.value.step == step
     return getattr(caught.value, "_opennebula_ha_partial", None)
 
 
-def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_something(
+def test_a_failed_create_is_recorded_once_it_may_have_changed_a_host(
     half: type[Half],
 ) -> None:
     record = record_of(lambda: half().create(inputs()), "create")
@@ -272,11 +272,11 @@ def test_a_create_that_failed_is_recorded_as_soon_as_it_may_have_changed_somethi
     assert record_of(lambda: half().create(inputs()), "create") is None
 
 
-def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Half]) -> None:
+def test_an_incomplete_create_is_repeated_until_it_succeeds(half: type[Half]) -> None:
     olds = {**inputs(), "incomplete": "create"}
     assert half().diff("n1", olds, inputs()).changes
     wanted = {key: value for key, value in moved().items() if key not in runtime.NO_SPEC}
-    # It is so however often, from what it was first, and also where nothing was written this time.
+    # However often, from its first inputs, and also if this call has written nothing.
     for half.writes in (True, False):
         record = record_of(lambda: half().update("n1", olds, moved()), "create again")
         assert record == ("n1", {**olds, "attempted": [wanted]})
@@ -285,7 +285,7 @@ def test_what_was_created_half_is_created_again_until_it_is_whole(half: type[Hal
     assert record == ("n1", {**updated, "attempted": [wanted]})
 
 
-def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
+def test_a_server_that_ran_before_is_kept_whatever_the_state_has(
     half: type[Half],
 ) -> None:
     half.adopted = True
@@ -295,7 +295,7 @@ def test_a_server_that_ran_before_stays_as_it_is_whatever_the_state_holds(
     assert "incomplete" not in outs
 
 
-def test_what_was_created_half_stays_so_while_the_stack_only_observes(
+def test_an_incomplete_create_stays_so_while_the_stack_observes(
     half: type[Half], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = Config({"opennebula-ha:adopt": "observe"}, "opennebula-ha")
@@ -307,7 +307,7 @@ def test_what_was_created_half_stays_so_while_the_stack_only_observes(
     assert outs["incomplete"] == "create"
 
 
-def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
+def test_facts_of_preflight_are_used_once_by_the_installation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     got: list[Any] = []
@@ -342,7 +342,7 @@ def test_what_the_checks_have_seen_serves_the_installation_that_follows_once(
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_what_a_spec_may_lack_is_compared_where_it_is_gone(kind: type[Provider]) -> None:
+def test_an_optional_field_that_is_gone_is_compared(kind: type[Provider]) -> None:
     fields = getattr(specs, kind.spec_type).model_fields
     labels = {kind.labels.get(name, name): field for name, field in fields.items()}
     assert kind.labels.keys() <= fields.keys()
@@ -363,7 +363,7 @@ def test_an_attribute_that_is_gone_is_a_change_with_its_name() -> None:
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provider]) -> None:
-    """As earlier versions wrote it."""
+    """Earlier versions wrote such states."""
     made = {
         "InstallationSpec": installation_spec(),
         "ZoneSpec": ZONE,
@@ -381,7 +381,7 @@ def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provide
 
 @pytest.mark.parametrize("form", ["now", "earlier"])
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_a_front_end_that_the_config_has_no_more_is_known_by_the_state(
+def test_a_front_end_that_left_the_config_is_known_by_the_state(
     kind: type[Provider], form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its entry in the zone may have any name: see ``named``."""
@@ -408,7 +408,7 @@ def test_a_front_end_that_the_config_has_no_more_is_known_by_the_state(
     assert [one.name for one in access.named((entry,))] == ["n1"]
 
 
-def test_only_another_name_for_etc_hosts_is_a_change_of_a_front_end() -> None:
+def test_a_new_name_only_for_etc_hosts_changes_no_other_front_end() -> None:
     provider = InstallationProvider()
     three, two = (
         {

@@ -1,4 +1,4 @@
-"""Zone servers that another program registered: whose entry is whose, and what would say it."""
+"""Zone servers that another program registered: which entry is whose, and how to configure it."""
 
 import pytest
 
@@ -14,7 +14,7 @@ HOSTS = {
 
 
 def entries(*pairs: tuple[str, str]) -> tuple[ServerEntry, ...]:
-    """Entries by NAME and the host of the endpoint, or the whole endpoint."""
+    """Return entries by NAME and the host of the endpoint, or the whole endpoint."""
     return tuple(
         ServerEntry(number, name, at if "/" in at else endpoint(at))
         for number, (name, at) in enumerate(pairs)
@@ -44,7 +44,7 @@ AS_THEY_ARE = {
 
 
 @pytest.mark.parametrize("kind", AS_THEY_ARE)
-def test_entries_are_found_to_be_those_of_their_front_ends(kind: str) -> None:
+def test_entries_are_matched_with_their_front_ends(kind: str) -> None:
     pool = entries(*AS_THEY_ARE[kind])
     assert names(pool) == ["n1", "n2", "n3"]
     found = named(pool, HOSTS.values())
@@ -62,20 +62,20 @@ def test_entries_are_found_to_be_those_of_their_front_ends(kind: str) -> None:
         [("a", "n1.a.org"), ("b", "n1.b.org")],
     ],
 )
-def test_what_is_not_certain_keeps_its_own_name(others: list[tuple[str, str]]) -> None:
+def test_an_uncertain_entry_keeps_its_own_name(others: list[tuple[str, str]]) -> None:
     pool = entries(*others)
     assert named(pool, HOSTS.values()) == pool
     assert not any(entry.registered for entry in named(pool, HOSTS.values()))
 
 
-def test_what_the_stack_says_counts_most() -> None:
+def test_the_config_takes_precedence() -> None:
     pool = entries(("one_1", "one_1"), ("n1", "n1"), ("n3", "10.9.9.9"))
     assert names(pool, n1="one_1", n2="n1", n3="n3") == ["n1", "n2", "n3"]
-    # But never at another port: nobody could ask it.
+    # But never at another port: no client could reach it.
     assert names(entries(("one_1", "http://one_1:2700/RPC2")), n1="one_1") == ["one_1"]
 
 
-def test_an_entry_is_that_of_one_front_end_alone() -> None:
+def test_an_entry_belongs_to_one_front_end_only() -> None:
     assert names(entries(("n1", "n1"), ("n1", "10.0.0.1"))) == ["n1", "n1"]
     found = named(entries(("n1", "n1"), ("n1", "10.0.0.1")), HOSTS.values())
     assert [bool(entry.registered) for entry in found] == [True, False]
@@ -97,7 +97,7 @@ def test_the_host_of_an_endpoint(url: str, host: str) -> None:
 
 
 def running(pool: tuple[ServerEntry, ...]) -> list[FrontEndView]:
-    """Servers of that pool at work, n1 as the leader."""
+    """Make running servers of that pool, with n1 as the leader."""
     states = (State.LEADER, State.FOLLOWER, State.FOLLOWER)
     return [
         FrontEndView(
@@ -128,7 +128,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("kind", LINES)
-def test_what_is_not_certain_is_refused_with_the_line_that_says_it(kind: str) -> None:
+def test_an_uncertain_entry_is_refused_with_a_line_for_the_config(kind: str) -> None:
     entry, line = LINES[kind]
     plan = plan_zone(running(entries(entry, ("n2", "n2"), ("n3", "n3"))), highly_available=True)
     assert isinstance(plan, Refusal)
@@ -144,7 +144,7 @@ def test_what_is_not_certain_is_refused_with_the_line_that_says_it(kind: str) ->
         (("One_4", "one_4"), "'NAME: {address: ADDRESS, zone_server: One_4}'"),
     ],
 )
-def test_a_server_that_is_not_in_the_config_comes_with_its_line(
+def test_a_server_missing_in_the_config_is_shown_with_its_line(
     entry: tuple[str, str], line: str
 ) -> None:
     pool = entries(("n1", "n1"), ("n2", "n2"), ("n3", "n3"), entry)

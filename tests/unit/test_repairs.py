@@ -1,4 +1,4 @@
-"""Of several servers at fault each is repaired in its turn, and the zone keeps its quorum."""
+"""Faults of several servers are repaired one after the other, and the zone keeps its quorum."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
@@ -16,14 +16,14 @@ from tests.unit.test_procedures import facts
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of drift that a refresh shows of a server, and what it does to that server."""
+    """A kind of drift that a refresh reports of a server, and its effect on that server."""
 
     shown: tuple[str, ...] = ()
     resync: tuple[str, ...] = ()
     is_up: bool = True
     lags: bool = False
     number: int | None = None
-    """The SERVER_ID that its oned runs with."""
+    """The SERVER_ID with which its oned runs."""
     content: bool = True
 
     @property
@@ -52,11 +52,11 @@ KINDS = {
 }
 HELD = facts()
 OF_A_LEADER = ("id in its file",)
-"""With the others it is what the others are compared with, or leads no more."""
+"""The leader is the reference of the comparison, or is the leader no longer."""
 
 
 def observed(faulty: dict[str, Kind], leader: str, size: int) -> list[Condition]:
-    """A zone in which these servers are at fault, as a repair sees it."""
+    """Make a zone in which these servers have faults, as a repair sees it."""
     names = [f"n{number}" for number in range(size)]
     pool = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(names))
     kinds = {name: faulty.get(name, Kind()) for name in names}
@@ -80,7 +80,7 @@ def observed(faulty: dict[str, Kind], leader: str, size: int) -> list[Condition]
 
 
 def assert_repaired(servers: list[Condition]) -> None:
-    """Walk the plan: at each step a majority of the pool is up without the one that is repaired."""
+    """Check the plan: at each step a majority of the pool runs without the server in repair."""
     plan = plan_repairs(servers)
     assert plan.refusal is None
     up = {one.name for one in servers if one.follows}
@@ -91,7 +91,7 @@ def assert_repaired(servers: list[Condition]) -> None:
         if name in up:
             assert len(up - {name}) >= quorum(len(servers)), plan.order
         if name == leader:
-            # Whoever leads after it has the zone's data.
+            # Any leader after that has the zone's data.
             assert due == {leader}
         up.add(name)
         due.remove(name)
@@ -115,19 +115,19 @@ def test_the_leader_and_a_follower_are_repaired(own: str, other: str, size: int)
 
 
 @given(st.lists(st.sampled_from(sorted(KINDS)), min_size=2, max_size=6), st.sampled_from([3, 5, 7]))
-def test_any_mix_that_leaves_a_quorum_is_repaired(kinds: list[str], size: int) -> None:
+def test_any_combination_that_leaves_a_quorum_is_repaired(kinds: list[str], size: int) -> None:
     faulty = {f"n{number + 1}": KINDS[kind] for number, kind in enumerate(kinds[: size - 1])}
     servers = observed(faulty, "n0", size)
     if sum(one.follows for one in servers) >= quorum(size):
         assert_repaired(servers)
 
 
-def test_swapped_servers_come_before_those_with_other_data() -> None:
+def test_swapped_servers_are_repaired_before_different_data() -> None:
     faulty = {"n1": KINDS["data"], "n2": KINDS["runs with another id"]}
     assert plan_repairs(observed(faulty, "n0", 3)).order == ("n2", "n1")
 
 
-def test_a_server_that_would_cost_the_quorum_waits_for_one_that_is_gone() -> None:
+def test_a_repair_that_would_lose_quorum_waits_for_a_lost_server() -> None:
     for gone, faulty in combinations(["n1", "n2"], 2):
         servers = [
             Condition("n0", leads=True),
@@ -141,7 +141,7 @@ def test_a_server_that_would_cost_the_quorum_waits_for_one_that_is_gone() -> Non
         assert plan.refusal.seen == "1 (n0)"
 
 
-def test_one_that_holds_the_data_of_another_opennebula_keeps_nobody_waiting() -> None:
+def test_a_server_with_foreign_data_does_not_delay_the_others() -> None:
     known = {
         "n0": facts("n0", has_content=True, identity="zone"),
         "n1": facts("n1", has_content=True, identity="another"),

@@ -1,4 +1,4 @@
-"""What the program imports is what its requirements name."""
+"""The requirements list exactly the packages that the program imports."""
 
 import ast
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ("settings", "commands", "components", "providers", "procedures", "opennebula", "hosts")
 ELSEWHERE = {"ansible"}
-"""In an environment of its own: that of ``make convert``."""
+"""Imported only in an environment of its own: that of ``make convert``."""
 
 
 def imported() -> Iterator[str]:
-    """The first part of each module that the program imports."""
+    """Return the first part of each module that the program imports."""
     for file in (file for folder in (*PROGRAM, "lab") for file in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
@@ -23,7 +23,7 @@ def imported() -> Iterator[str]:
                 yield node.module.partition(".")[0]
 
 
-def test_each_package_that_is_imported_is_named() -> None:
+def test_each_imported_package_is_listed() -> None:
     named = set(re.findall(r"^[a-z][\w-]*", (ROOT / "requirements.in").read_text(), re.MULTILINE))
     foreign = set(imported()) - sys.stdlib_module_names - {*PROGRAM, "lab"} - ELSEWHERE
     bringers = packages_distributions()

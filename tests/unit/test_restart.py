@@ -1,4 +1,4 @@
-"""An oned that does not start with what is new goes back to the file that it was started with."""
+"""An oned that does not start with new configuration returns to the file of its last start."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.sandbox import Sandbox
 
 OSES = 'ID=debian\nVERSION_ID="12"\n'
-# oned starts with a file that says "good", and not with another one.
+# oned starts only with a file that says "good".
 ONED = r"""
 "systemctl start opennebula.service")
     grep -q good /ROOT/etc/one/oned.conf && touch /ROOT/active ;;
@@ -28,18 +28,18 @@ def host(tmp_path: Path) -> Sandbox:
 
 
 def restart(host: Sandbox, oned_conf: str = "") -> tuple[bool, list[str]]:
-    """Whether that went well, and the three files."""
+    """Return whether the restart succeeded, and the three files."""
     output = host.run("restart", {"oned_conf": oned_conf})
     files = [host.file(path).strip() for path in (CONF, NEXT, BEFORE)]
     return "remedy" not in output.values, files
 
 
-def test_what_is_new_takes_its_place(host: Sandbox) -> None:
+def test_new_configuration_replaces_the_former_one(host: Sandbox) -> None:
     assert restart(host, "good and new") == (True, ["good and new", "", ""])
     assert restart(host) == (True, ["good and new", "", ""])
 
 
-def test_what_is_refused_waits_on(host: Sandbox) -> None:
+def test_refused_configuration_stays_staged(host: Sandbox) -> None:
     assert restart(host, "bad") == (False, ["good and old", "bad", ""])
     assert restart(host, "good and new") == (True, ["good and new", "", ""])
 
@@ -52,7 +52,7 @@ def test_what_is_refused_waits_on(host: Sandbox) -> None:
         ("good and new", True, ["good and new", "", ""]),
     ],
 )
-def test_of_a_try_that_was_cut_off_the_file_before_it_counts(
+def test_after_an_interrupted_try_the_former_file_counts(
     host: Sandbox, given: str, well: bool, files: list[str]
 ) -> None:
     host.file(CONF, "bad\n")
@@ -61,7 +61,7 @@ def test_of_a_try_that_was_cut_off_the_file_before_it_counts(
     assert (host.root / "active").exists()
 
 
-def test_where_oned_was_started_with_what_was_tried_that_counts(host: Sandbox) -> None:
+def test_if_oned_was_started_with_the_tried_file_it_counts(host: Sandbox) -> None:
     host.file(CONF, "good and tried\n")
     host.file(BEFORE, "good and old\n")
     (host.root / "active").touch()

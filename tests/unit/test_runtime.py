@@ -1,4 +1,4 @@
-"""What providers.runtime changes in the SDK, and what it relies on there."""
+"""The changes of the SDK in providers.runtime, and the parts of the SDK on which they rely."""
 
 import inspect
 import re
@@ -12,10 +12,10 @@ from pulumi.runtime import settings
 from providers.runtime import PROVIDER_KEY, widen
 
 
-def test_as_many_calls_as_front_ends_are_at_work_at_once() -> None:
+def test_as_many_calls_as_front_ends_run_at_once() -> None:
     together = threading.Barrier(7)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        # Whoever comes first is one of them; the others wait in the queue by then.
+        # The first call is one of them; the others are in the queue by then.
         calls = [pool.submit(call, together) for _ in range(7)]
         assert sorted(one.result(timeout=20) for one in calls) == list(range(7))
 
@@ -25,7 +25,7 @@ def call(together: threading.Barrier) -> int:
     return together.wait(timeout=10)
 
 
-def test_a_pool_that_has_enough_stays_as_it_is() -> None:
+def test_a_pool_of_sufficient_size_is_unchanged() -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         pool.submit(widen, 3).result()
         assert pool._max_workers == 4
@@ -37,24 +37,24 @@ def test_outside_a_pool_nothing_happens() -> None:
         assert pool._max_workers == 4
 
 
-def test_the_sdk_is_as_what_changes_it_expects() -> None:
-    """Each of these is no interface of the SDK. See its new version before this test changes."""
-    # To import this module is to run it.
+def test_the_sdk_has_the_parts_that_are_changed() -> None:
+    """None of these is a public interface. Read the SDK's new version before changing this test."""
+    # The import of this module runs it.
     host = Path(dynamic.__file__).with_name("__main__.py").read_text(encoding="utf-8")
-    # answer_briefly takes the place of this function; recorded finds the call's context in this
+    # answer_briefly replaces this function; recorded finds the call's context in this
     # handler's frame.
     assert re.search(
         r"def wrapper\(self, request, context\):\s+try:\s+return fn\(self, request, context\)\s+"
         r"except [^\n]+\n\s+context\.abort\(grpc\.StatusCode\.UNKNOWN, traceback\.format_exc\(\)\)",
         host,
     )
-    # when_interrupted sees this answer.
+    # when_interrupted intercepts this answer.
     assert re.search(r"def Cancel\(self, [^)]*\):\s+return empty_pb2\.Empty\(\)", host)
     assert "from google.protobuf import empty_pb2" in host
     # widen gives this pool more threads.
     assert "futures.ThreadPoolExecutor(max_workers=4)" in host
-    # leave_with_engine takes the place of this function, which is looked up at each call.
+    # leave_with_engine replaces this function, which is looked up at each call.
     assert callable(settings.grpc_error_to_exception)
     assert "grpc_error_to_exception(" in inspect.getsource(settings.handle_grpc_error)
-    # The answer to a failed update holds it under this name.
+    # The answer to a failed update has it under this name.
     assert f'PROVIDER_KEY = "{PROVIDER_KEY}"' in host

@@ -1,4 +1,4 @@
-"""What is sent to a host, and what comes back: a script runs whole or not at all."""
+"""Scripts sent to a host, and their answers: a script runs completely or not at all."""
 
 import base64
 import subprocess
@@ -21,7 +21,7 @@ def given(name: str, value: str) -> str:
     return f"@{name} {base64.b64encode(value.encode()).decode()}"
 
 
-def test_a_script_gives_its_values_back_through_any_quoting() -> None:
+def test_a_script_returns_its_values_with_any_quoting() -> None:
     script = Script(
         "try",
         'step "look"\ntell plain "$plain"\ntell secret "$secret"\necho noise',
@@ -40,12 +40,12 @@ def test_a_script_gives_its_values_back_through_any_quoting() -> None:
     "value",
     ["", " ", "\n", "a\n\nb\n", "\\", "\\n", "\\\\n\n\\", "a\rb\x0bc\u2028d", "=a b", "ä*?[x]${y}"],
 )
-def test_any_text_comes_back_as_it_was(value: str) -> None:
+def test_any_text_is_returned_unchanged(value: str) -> None:
     script = Script("try", 'tell told "$value"\ntell then after', {"value": value}, exclusive=False)
     assert parse(bash(script.text()).stdout.decode()).values == {"told": value, "then": "after"}
 
 
-def test_a_script_that_is_cut_anywhere_before_its_end_runs_nothing() -> None:
+def test_a_script_that_is_cut_anywhere_runs_nothing() -> None:
     text = Script("try", 'step "ran"', {"name": "value"}, exclusive=False).text().rstrip("\n")
     cuts = [*range(0, len(text) - 60, 97), *range(len(text) - 60, len(text))]
     with ThreadPoolExecutor(4) as workers:
@@ -54,7 +54,7 @@ def test_a_script_that_is_cut_anywhere_before_its_end_runs_nothing() -> None:
     assert b"#ran" in bash(text).stdout
 
 
-def test_a_script_reads_nothing_of_what_is_sent_after_it() -> None:
+def test_a_script_reads_nothing_of_the_next_one() -> None:
     script = Script("try", 'tell read "$(cat)"', exclusive=False)
     done = bash(script.text() + "echo leftover\n")
     assert parse(done.stdout.decode()) == Output({"read": ""})
@@ -66,7 +66,7 @@ def test_a_failing_command_ends_the_script() -> None:
     assert parse(done.stdout.decode()).steps == ()
 
 
-def test_a_refusal_says_what_was_expected_and_seen_and_what_to_do() -> None:
+def test_a_refusal_has_expected_seen_and_remedy() -> None:
     done = bash(Script("try", 'refuse "this" "that" "so"', exclusive=False).text())
     assert done.returncode == 65
     assert parse(done.stdout.decode()).values == {
@@ -81,7 +81,7 @@ def test_only_a_script_that_changes_the_host_takes_its_lock() -> None:
     assert "\nexclusively 30\n" not in Script("try", "true", timeout=30, exclusive=False).text()
 
 
-def test_no_secret_shows_in_a_text_or_in_the_scripts_own() -> None:
+def test_no_secret_shows_in_texts_or_in_the_scripts_repr() -> None:
     script = Script("try", "true", secrets={"one": SECRET, "many": "first line\nsecond line"})
     assert SECRET not in repr(script)
     text = script.redact(f"it said {SECRET}: second line and first line")
@@ -89,7 +89,7 @@ def test_no_secret_shows_in_a_text_or_in_the_scripts_own() -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "]", "a\n\nb"])
-def test_what_is_too_short_to_be_a_secret_is_left_alone(secret: str) -> None:
+def test_a_text_too_short_for_a_secret_is_not_hidden(secret: str) -> None:
     assert Script("try", "true", secrets={"one": secret}).redact("a [b] c") == "a [b] c"
 
 
@@ -103,5 +103,5 @@ def test_the_output_is_steps_values_and_noise() -> None:
 @pytest.mark.parametrize(
     "line", ["@name abc", "@name not base64!", "@ YQ==", "name YQ==", "#", "=name", "= a"]
 )
-def test_what_only_looks_like_a_value_is_noise(line: str) -> None:
+def test_a_line_similar_to_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)

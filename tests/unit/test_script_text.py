@@ -1,4 +1,4 @@
-"""What scripts declare, and that everything that runs one gives exactly that."""
+"""The declarations of scripts, and that every caller passes exactly these variables."""
 
 import ast
 import re
@@ -24,11 +24,11 @@ OWN = sorted(scripts())
 FOLDER = Path(module.__file__).parent
 PARTS = sorted(path.stem for path in FOLDER.glob("shell/*.sh"))
 RECOVERS = {"oned": "configuration", "unstage": "configuration"}
-"""Parts that another one needs for what they do when they are loaded."""
+"""Parts that another part needs when it is loaded."""
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_each_script_says_what_it_does_and_uses_what_it_declares(name: str) -> None:
+def test_each_script_has_a_description_and_uses_its_declarations(name: str) -> None:
     text = scripts()[name].read_text(encoding="utf-8")
     assert re.match(r"# [A-Z]\w+ .*\.$", text.splitlines()[0] + ".")
     code = re.sub(r"^#.*$", "", script_text(name), flags=re.M)
@@ -46,28 +46,28 @@ def test_each_script_says_what_it_does_and_uses_what_it_declares(name: str) -> N
         ({"db_name", "mariadb"}, {"oned_conf", "token"}, "an unknown secret token"),
     ],
 )
-def test_other_variables_than_declared_are_an_error(
+def test_undeclared_variables_are_an_error(
     variables: set[str], secrets: set[str], wrong: str
 ) -> None:
     with pytest.raises(ValueError, match=wrong):
         require_declared(["bootstrap"], variables, secrets)
 
 
-def test_several_scripts_as_one_take_what_each_of_them_declares() -> None:
+def test_combined_scripts_take_the_variables_of_each() -> None:
     both = {
         name for script in ("preflight", "observe") for name in declarations(script)["variable"]
     }
     require_declared(["preflight", "observe"], both, ())
 
 
-def test_a_name_with_a_number_stands_for_any_of_them() -> None:
+def test_a_name_with_a_number_stands_for_any_number() -> None:
     require_declared(["authorize"], {"users", "authorized_0", "known_0", "authorized_17"}, ())
     require_declared(["authorize"], {"users"}, ())
 
 
 @pytest.mark.parametrize("name", [*OWN, *PARTS])
-def test_each_declares_the_parts_that_it_uses_and_no_other(name: str) -> None:
-    """Those that it uses and does not declare are an error when it is rendered."""
+def test_each_script_declares_exactly_the_parts_that_it_uses(name: str) -> None:
+    """A part that it uses without a declaration is an error when it is rendered."""
     path = scripts().get(name, FOLDER / "shell" / f"{name}.sh")
     whole = path.read_text(encoding="utf-8")
     own = module._parts()[name] if name in PARTS else module.own_text(name)
@@ -85,7 +85,7 @@ def test_a_part_that_does_not_exist_is_an_error() -> None:
         shared_shell({"x": "#: use furniture\nstep one\n"})
 
 
-def test_a_script_gets_what_it_uses_after_what_that_uses_and_nothing_else() -> None:
+def test_a_script_gets_its_parts_after_their_own_parts_only() -> None:
     text = script_text("stop")
     assert text.index("unclaim() {") < text.index("stop_oned() {")
     assert text.count("unclaim() {") == 1
@@ -105,17 +105,17 @@ def test_a_script_gets_what_it_uses_after_what_that_uses_and_nothing_else() -> N
         ('tell x "${scratch%y}"', "scratch of mariadb"),
     ],
 )
-def test_use_of_a_part_that_is_not_declared_is_an_error(line: str, missing: str) -> None:
+def test_use_of_an_undeclared_part_is_an_error(line: str, missing: str) -> None:
     with pytest.raises(RuntimeError, match=f"x does not declare that it uses {missing}"):
         shared_shell({"x": f"# Do.\n{line}\n"})
 
 
 @pytest.mark.parametrize("line", ["# stop_oned", "tell stop_oned x", "conf=1; rm $conf"])
-def test_a_name_of_its_own_is_none_of_the_shared_shell(line: str) -> None:
+def test_a_scripts_own_name_is_not_a_name_of_the_shared_shell(line: str) -> None:
     assert shared_shell({"x": f"# Do.\n{line}\n"}) == ""
 
 
-def test_nothing_is_sent_with_a_variable_missing() -> None:
+def test_a_missing_variable_is_an_error_before_sending() -> None:
     sent: list[Any] = []
     pool: Any = SimpleNamespace(connection=sent.append)
     access = Access(pool, Secrets("", ""), lambda _: None)
@@ -125,7 +125,7 @@ def test_nothing_is_sent_with_a_variable_missing() -> None:
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Each place where the program runs scripts by name."""
+    """Return each place where the program runs scripts by name."""
     for path in sorted(FOLDER.rglob("*.py")):
         if path.parent.name == "programs":
             continue
@@ -143,8 +143,8 @@ def test_every_script_is_run_by_the_program() -> None:
 @pytest.mark.parametrize(
     ("call", "name"), [pytest.param(call, name, id=f"{at}-{name}") for at, call, name in calls()]
 )
-def test_each_call_gives_what_its_script_declares(call: ast.Call, name: str) -> None:
-    """As far as the names stand in the call itself."""
+def test_each_call_passes_the_variables_that_its_script_declares(call: ast.Call, name: str) -> None:
+    """As far as the call itself has the names."""
     for keyword, kind in (("variables", "variable"), ("secrets", "secret")):
         given = next((one.value for one in call.keywords if one.arg == keyword), None)
         declared = set(declarations(name)[kind])

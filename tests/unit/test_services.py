@@ -1,4 +1,4 @@
-"""Which services have to run where, when one counts as running, and what becomes of the others."""
+"""Where each service must run, when it counts as running, and which ones are started or stopped."""
 
 from collections.abc import Iterable
 from typing import Any, cast
@@ -73,20 +73,20 @@ LEADER = seen(flow=RUNS, gate=RUNS)
         ),
     ],
 )
-def test_each_service_has_to_run_in_its_place(
+def test_each_service_must_run_in_its_place(
     first: ServiceFacts, second: ServiceFacts, found: list[str]
 ) -> None:
     wrong = faults({"n1": first, "n2": second}, {"n1": ALL, "n2": ALL}, "n1")
     assert [f"{one.host}: {one}" for one in wrong] == found
 
 
-def test_without_a_leader_nothing_has_its_place() -> None:
+def test_without_a_leader_no_service_has_a_place() -> None:
     assert len(faults({"n1": LEADER, "n2": seen()}, {"n1": ALL, "n2": ALL}, None)) == 4
-    # What no feature asks for is nobody's fault.
+    # A service that no feature needs is not a fault.
     assert faults({"n1": seen(), "n2": seen(flow=RUNS)}, {"n1": (GUI,), "n2": ()}, "n1") == []
 
 
-def test_only_what_can_be_had_on_a_host_is_promised() -> None:
+def test_only_available_services_are_promised() -> None:
     assert set(promised(facts(), ("flow", "form", "gui"), "7.2")) == {
         "opennebula-flow",
         "opennebula-form",
@@ -96,7 +96,7 @@ def test_only_what_can_be_had_on_a_host_is_promised() -> None:
 
 
 class Site:
-    """Hosts that show one thing after the other, and note what they are told to do."""
+    """Hosts that show a sequence of states, and record their commands."""
 
     def __init__(
         self, looks: Iterable[dict[str, ServiceFacts]], leaders: Iterable[str] = ()
@@ -108,7 +108,7 @@ class Site:
         self.turn = {"n1": -1, "n2": -1}
 
     def report(self, said: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def run(self, host: Host, name: str, *, variables: dict[str, str], **_: Any) -> Output:
         if name == "refuse_services":
@@ -169,7 +169,7 @@ def settled(site: Site, first: dict[str, ServiceFacts] | None, zone: ZoneSpec = 
 WELL = {"n1": LEADER, "n2": seen()}
 
 
-def test_where_all_is_well_nobody_is_asked() -> None:
+def test_healthy_services_need_no_command() -> None:
     site = Site([])
     assert settled(site, WELL) == "n1"
     assert site.asked == 0
@@ -177,7 +177,7 @@ def test_where_all_is_well_nobody_is_asked() -> None:
     assert site.asked == 0
 
 
-def test_what_is_down_is_started_once_and_what_is_astray_is_stopped() -> None:
+def test_stopped_services_start_once_and_misplaced_ones_stop() -> None:
     young = {"n1": seen(flow=YOUNG, gate=RUNS), "n2": seen()}
     listens = {"n1": seen(flow=YOUNG, gate=RUNS, listening=frozenset({FLOW})), "n2": seen()}
     site = Site([young, young, listens])
@@ -185,7 +185,7 @@ def test_what_is_down_is_started_once_and_what_is_astray_is_stopped() -> None:
     assert site.told == [f"n1: start {FLOW}", f"n2: stop {GATE}"]
 
 
-def test_while_a_hook_is_at_it_nobody_else_is() -> None:
+def test_no_command_runs_while_a_hook_runs() -> None:
     busy = {"n1": seen(hook_runs=True), "n2": seen(gate=RUNS, hook_runs=True)}
     site = Site([busy, busy, WELL])
     bare = ZONE.model_copy(update={"vips": ()})
@@ -193,12 +193,12 @@ def test_while_a_hook_is_at_it_nobody_else_is() -> None:
     assert site.told == []
 
 
-def test_a_leader_elected_meanwhile_is_the_one_that_counts() -> None:
+def test_a_leader_elected_in_between_is_the_one_that_counts() -> None:
     site = Site([WELL, {"n1": seen(), "n2": LEADER}], ["n2"])
     assert settled(site, {"n1": seen(), "n2": seen()}) == "n2"
 
 
-def test_one_that_ends_again_and_again_is_told_of_with_its_host() -> None:
+def test_a_service_that_stops_repeatedly_is_reported_with_its_host() -> None:
     counts = [
         {"n1": seen(gate=RUNS, flow=Unit("enabled", "activating", restarts=n)), "n2": seen()}
         for n in range(9)
@@ -212,7 +212,7 @@ def test_one_that_ends_again_and_again_is_told_of_with_its_host() -> None:
     assert f"journalctl -u {FLOW}" in refused.value.remedy
 
 
-def test_one_that_does_not_start_at_all_is_not_waited_for() -> None:
+def test_a_service_that_does_not_start_is_not_waited_for() -> None:
     failed = {"n1": LEADER, "n2": seen(gui=Unit("enabled", "failed"))}
     site = Site([failed])
     with pytest.raises(HostError, match=f"n2: verify the services: expected {GUI} to run"):

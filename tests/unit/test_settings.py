@@ -1,4 +1,4 @@
-"""A stack's config: what is right, and every fault at once, each naming its key."""
+"""A stack's config: valid values, and all errors at once, each with its key."""
 
 import ipaddress
 import json
@@ -34,7 +34,7 @@ LDAP = {"default": "ldap", "ldap": {"config": {":order": ["a"], "a": {":host": "
 
 
 def raw(config: dict[str, Any]) -> dict[str, str]:
-    """The config as Pulumi hands it over."""
+    """Return the config in the form in which Pulumi passes it."""
     return {
         f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
@@ -47,7 +47,7 @@ def front_ends(*addresses: str) -> dict[str, Any]:
 
 
 def faults(**changes: Any) -> list[str]:
-    """The faults of the good config with these changes."""
+    """Return the faults of the good config with these changes."""
     with pytest.raises(SettingsError) as caught:
         parse(raw({**GOOD, **changes}))
     assert CANARY not in str(caught.value)
@@ -68,7 +68,7 @@ def test_a_good_config_is_one_typed_object() -> None:
     assert stack.hosts["n1a3"].ssh.port == 2222
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_missing_keys_have_defaults() -> None:
     stack = parse(
         raw({key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")})
     )
@@ -88,7 +88,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert (stack.ssh.user, stack.ssh.port, stack.ssh.accept_new_host_keys) == ("root", 22, False)
 
 
-def test_the_order_of_the_front_ends_never_matters() -> None:
+def test_the_order_of_the_front_ends_does_not_matter() -> None:
     turned = dict(reversed(GOOD["frontends"].items()))
     assert list(parse(raw({**GOOD, "frontends": turned})).hosts) == list(parse(raw(GOOD)).hosts)
 
@@ -102,7 +102,7 @@ def test_the_order_of_the_front_ends_never_matters() -> None:
         ({"one_pass": min(GOOD["frontends"])}, ["one_pass"]),
     ],
 )
-def test_a_common_word_as_a_secret_is_warned_of_and_not_shown(
+def test_a_common_word_as_a_secret_is_a_warning_without_the_word(
     secrets: dict[str, str], named: list[str]
 ) -> None:
     said = list(cautions(parse(raw({**GOOD, **secrets}))))
@@ -112,17 +112,17 @@ def test_a_common_word_as_a_secret_is_warned_of_and_not_shown(
         assert "[secret]" in text
 
 
-def test_config_of_other_projects_is_none_of_ours() -> None:
+def test_config_of_other_projects_is_ignored() -> None:
     assert parse({**raw(GOOD), "aws:region": "eu", "pulumi:tags": "{}"}) == parse(raw(GOOD))
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_fault_has_the_message_in_the_table_and_no_other(name: str) -> None:
+def test_an_error_has_exactly_the_message_of_the_table(name: str) -> None:
     changes, message = BAD[name]
     assert faults(**changes) == [message]
 
 
-def test_the_table_has_faults_of_every_key() -> None:
+def test_the_table_has_errors_of_every_key() -> None:
     keys = {re.split(r"[.:]", message)[0] for _, message in BAD.values()}
     assert len(BAD) > 300
     assert Settings.model_fields.keys() - keys == set()
@@ -136,7 +136,7 @@ def test_a_vip_outside_the_subnet_is_refused_for_each_front_end() -> None:
     ]
 
 
-def test_a_further_vip_may_be_elsewhere_on_an_interface_of_its_own() -> None:
+def test_a_further_vip_may_be_in_another_subnet_of_its_interface() -> None:
     elsewhere = {"address": "192.0.2.9", "cidr": 24}
     assert [fault.split(";")[0] for fault in faults(one_vips=[elsewhere])] == [
         f"one_vips: 192.0.2.9/24 is not in a subnet with {name} at {address}"
@@ -147,7 +147,7 @@ def test_a_further_vip_may_be_elsewhere_on_an_interface_of_its_own() -> None:
         parse(raw({**GOOD, "one_vips": [given]}))
 
 
-def test_a_vip_may_be_a_single_address_outside_of_every_subnet() -> None:
+def test_a_vip_may_be_a_single_address_outside_every_subnet() -> None:
     parse(raw({**GOOD, "one_vip": "192.0.2.9", "one_vip_cidr": 32}))
     named = {name: {**one, "one_vip_if": "eth0"} for name, one in GOOD["frontends"].items()}
     parse(raw({**GOOD, "one_vip": "192.0.2.9", "frontends": named}))
@@ -162,9 +162,7 @@ def test_a_vip_may_be_a_single_address_outside_of_every_subnet() -> None:
         (3, []),
     ],
 )
-def test_an_even_zone_is_taken_as_it_is_where_the_config_says_so(
-    count: int, said: list[str]
-) -> None:
+def test_an_even_zone_is_accepted_if_the_config_allows_it(count: int, said: list[str]) -> None:
     listed = front_ends(*(f"10.2.50.{number}" for number in range(1, count + 1)))
     stack = parse(raw({**GOOD, "frontends": listed, "allow_even": True}))
     found = list(cautions(stack))
@@ -173,7 +171,7 @@ def test_an_even_zone_is_taken_as_it_is_where_the_config_says_so(
     ]
 
 
-def test_a_front_end_says_how_it_is_registered_and_where_it_is_logged_in_to() -> None:
+def test_a_front_end_may_set_its_registration_and_login_address() -> None:
     given = {
         "n1": {
             "address": "10.2.50.1",
@@ -189,13 +187,13 @@ def test_a_front_end_says_how_it_is_registered_and_where_it_is_logged_in_to() ->
     )
 
 
-def test_an_interface_on_every_front_end_makes_the_common_one_needless() -> None:
+def test_interfaces_on_all_front_ends_replace_the_common_one() -> None:
     everywhere = {name: {**one, "one_vip_if": "ens3"} for name, one in GOOD["frontends"].items()}
     stack = parse(raw({**GOOD, "frontends": everywhere, "one_vip_if": MISSING}))
     assert stack.one_vip_if is None
 
 
-def test_all_faults_are_reported_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     found = faults(
         one_version="latest",
         one_vip="10.2.50.10",
@@ -229,7 +227,7 @@ def kept(*keys: str) -> Callable[[str], bool]:
     return lambda name: name.removeprefix(f"{PROJECT}:") in keys
 
 
-def test_a_secret_where_everybody_could_read_it_in_the_state_is_refused() -> None:
+def test_a_secret_readable_in_the_state_is_refused() -> None:
     config = raw({**GOOD, "oned": {"SCHED": {"TOKEN": CANARY}}})
     with pytest.raises(SettingsError, match="oned: is set as a secret, but") as caught:
         parse(config, is_secret=kept("one_pass", "db_password", "oned"))
@@ -261,7 +259,7 @@ WITH_PASSWORD = {
 }
 
 
-def test_a_password_of_ldap_in_plaintext_is_refused() -> None:
+def test_an_ldap_password_in_plaintext_is_refused() -> None:
     config = raw({**GOOD, "auth": WITH_PASSWORD})
     with pytest.raises(
         SettingsError, match=r"auth\.ldap\.config\.a\.:password: must be a"
@@ -297,17 +295,17 @@ def test_the_fingerprint_changes_with_each_secret(key: str) -> None:
 DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 
 
-def test_every_key_is_declared_and_none_besides() -> None:
+def test_exactly_the_existing_keys_are_declared() -> None:
     assert set(DECLARED) == set(Settings.model_fields)
 
 
-def test_declared_defaults_stand_for_the_settings_own() -> None:
+def test_declared_defaults_are_those_of_the_settings() -> None:
     defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
     needed = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
     assert parse(raw({**defaults, **needed})) == parse(raw(needed))
 
 
-def test_no_time_goes_into_declared_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_declared_defaults_are_not_validated_again(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = {key: one["default"] for key, one in DECLARED.items() if "default" in one}
     validated: list[str] = []
     module = sys.modules[parse.__module__]
@@ -323,14 +321,14 @@ def test_no_time_goes_into_declared_defaults(monkeypatch: pytest.MonkeyPatch) ->
     assert sorted(validated) == sorted(GOOD)
 
 
-def test_false_is_not_taken_for_a_number_that_is_nothing_by_default() -> None:
+def test_false_is_not_accepted_for_a_number_with_default_zero() -> None:
     assert faults(one_vip_cidr=False)
 
 
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "stacks").glob("*.yaml")), ids=lambda path: path.name
 )
-def test_the_stacks_in_the_repository_are_good(path: Path) -> None:
+def test_the_stacks_in_the_repository_are_valid(path: Path) -> None:
     config = yaml.safe_load(path.read_text()).get("config", {})
     given = {
         key: "user:secret" if isinstance(value, dict) and "secure" in value else value
@@ -359,7 +357,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("key", NUMBERS)
-def test_a_number_without_default_excludes_the_0_that_pulumi_passes_for_it(key: str) -> None:
+def test_a_number_without_default_excludes_pulumis_zero(key: str) -> None:
     field = Settings.model_fields[key]
     annotation: Any = Annotated[field.annotation, Field(), *field.metadata]
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""Where shares and datastores may be on a front-end, as a preview says it."""
+"""Allowed paths of shares and datastores on a front-end, as a preview checks them."""
 
 # ruff: noqa: S108 - what is in /tmp is refused
 
@@ -66,7 +66,7 @@ WHO = {"ssh": {"user": "ops"}, "ensure_keys_for": ["ubuntu"]}
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_what_the_host_needs_is_hidden_by_no_share_and_written_by_no_datastore(path: str) -> None:
+def test_no_share_or_datastore_hides_what_the_host_needs(path: str) -> None:
     (found,) = faults(**mounted(path), **WHO)
     assert found.startswith(f"fstab.0.path: {path} ")
     assert REFUSED[path] in found
@@ -77,16 +77,16 @@ def test_what_the_host_needs_is_hidden_by_no_share_and_written_by_no_datastore(p
 
 
 @pytest.mark.parametrize("path", [*USED, *BELOW])
-def test_a_share_may_be_anywhere_else(path: str) -> None:
+def test_a_share_may_have_any_other_path(path: str) -> None:
     parse(raw({**GOOD, **mounted(path), **WHO}))
 
 
 @pytest.mark.parametrize("path", USED)
-def test_a_datastore_may_be_anywhere_else(path: str) -> None:
+def test_a_datastore_may_have_any_other_path(path: str) -> None:
     parse(raw({**GOOD, **kept(path), **WHO}))
 
 
-def test_nothing_above_a_place_that_is_needed_may_be_used() -> None:
+def test_no_parent_folder_of_a_needed_path_may_be_used() -> None:
     for place in PLACES:
         folders = place.path.split("/")
         for depth in range(2, len(folders)):
@@ -109,7 +109,7 @@ def test_nothing_above_a_place_that_is_needed_may_be_used() -> None:
         *("//etc", "/mnt/one\r", "/mnt/o#ne"),
     ],
 )
-def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
+def test_a_path_is_absolute_and_unambiguous(path: str) -> None:
     for changes, key in ((mounted(path), "fstab.0.path"), (kept(path), "ds.config.mounts.0.path")):
         (found,) = faults(**changes)
         assert found.startswith(
@@ -120,23 +120,21 @@ def test_a_path_is_whole_and_read_the_same_by_everything(path: str) -> None:
 
 @pytest.mark.parametrize("src", ["/etc", "/", "/var", "/home", "/var/lib/one", "/home/ops/.ssh"])
 @pytest.mark.parametrize("opts", ["bind", "rw,rbind"])
-def test_a_folder_that_is_bound_does_not_give_away_what_the_system_needs(
-    src: str, opts: str
-) -> None:
+def test_a_bind_mount_does_not_expose_system_folders(src: str, opts: str) -> None:
     for spelled in (src, f"/{src}", f"{src}/", f"/srv/..{src}"):
         (found,) = faults(**mounted("/mnt/one", src=spelled, fstype="none", opts=opts), **WHO)
         assert found.startswith(f"fstab.0.src: {src} ")
     assert "it would get the owner and mode of this entry; name a folder" in found
 
 
-def test_what_is_bound_read_only_keeps_its_owner_and_may_be_anything() -> None:
+def test_other_bind_mounts_and_devices_are_accepted() -> None:
     parse(raw({**GOOD, **mounted("/mnt/one", src="/usr/share", fstype="none", opts="bind,ro")}))
     parse(raw({**GOOD, **mounted("/mnt/one", src="/srv/one", fstype="none", opts="bind")}))
     parse(raw({**GOOD, **mounted("/mnt/one", src="/dev/vdb1", fstype="xfs")}))
     parse(raw({**GOOD, **mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs")}))
 
 
-def test_shares_and_links_that_exclude_each_other_are_refused() -> None:
+def test_shares_and_links_that_conflict_are_refused() -> None:
     twice = {"type": "image", "path": "/mnt/one"}
     inside = {"type": "file", "path": "/var/lib/one/datastores/2"}
     assert faults(fstab=[SHARE, SHARE])[0].startswith("fstab: /mnt/one is listed 2 times")
@@ -167,7 +165,7 @@ def test_the_fields_of_a_line_of_fstab_are_checked(changes: dict[str, Any], text
     assert found.startswith(text)
 
 
-def test_all_that_is_wrong_with_a_share_is_said_at_once() -> None:
+def test_all_errors_of_a_share_are_reported_at_once() -> None:
     assert [one.split(": ")[0] for one in faults(**mounted("/etc", mode="x", owner=-1))] == [
         *("fstab.0.path", "fstab.0.owner", "fstab.0.mode"),
     ]

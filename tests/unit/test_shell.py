@@ -1,4 +1,4 @@
-"""The shell that scripts are sent to, one after another: here it is this machine's own bash."""
+"""The shell that runs one script after another: here it is this machine's own bash."""
 
 import os
 import select
@@ -20,7 +20,7 @@ from hosts.shell import OverdueError, Shell
 
 
 class LocalChannel:
-    """As much of a channel as a shell uses, to a process of this machine."""
+    """The parts of a channel that a shell uses, connected to a process of this machine."""
 
     closed = False
     _combine = False
@@ -50,7 +50,7 @@ class LocalChannel:
         if self._combine:
             files: list[Any] = [self.process.stdout, self.process.stderr]
             ready, _, _ = select.select(files, [], [], self._seconds)
-            # Both are there; of an end the other one may still say something.
+            # Both exist; after the end of one, the other may still have output.
             found = [data for file in ready if (data := os.read(file.fileno(), size))]
             if found or len(ready) == 2:
                 return found[0] if found else b""
@@ -108,17 +108,17 @@ def test_each_script_has_its_own_status_and_outputs(shell: Shell) -> None:
     assert run(shell, "echo three") == (0, "three\n", "", [])
 
 
-def test_one_script_leaves_nothing_to_the_next(shell: Shell) -> None:
+def test_one_script_leaves_nothing_for_the_next(shell: Shell) -> None:
     run(shell, "cd /; variable=1; exec 9>/dev/null")
     here = run(shell, 'pwd; echo "${variable:-}"; [ ! -e /proc/self/fd/9 ]')
     assert here == (0, f"{os.getcwd()}\n\n", "", [])  # noqa: PTH109 - as the shell says it
 
 
-def test_steps_are_told_as_they_begin(shell: Shell) -> None:
+def test_steps_are_reported_when_they_begin(shell: Shell) -> None:
     assert run(shell, "step 'this one'; echo; step 'that one'")[3] == ["this one", "that one"]
 
 
-def test_what_a_script_says_may_be_long_and_have_any_bytes(shell: Shell) -> None:
+def test_output_may_be_long_and_have_any_bytes(shell: Shell) -> None:
     status, out, err, _ = run(shell, "head -c 300000 /dev/zero | tr '\\0' x; printf '\\n\\n' >&2")
     assert (status, len(out), err) == (0, 300000, "\n\n")
     assert run(shell, "printf '\\377'")[1] == "\ufffd"
@@ -137,7 +137,7 @@ exec "$@"
 """
 
 
-def test_what_a_login_shell_prints_is_no_part_of_what_a_script_says() -> None:
+def test_output_of_a_login_shell_is_not_output_of_a_script() -> None:
     shell = Shell(cast(Any, LocalChannel()), f"bash -c {shlex.quote(CHATTY)} login ")
     assert run(shell, "step here; echo one; echo two >&2; exit 3") == (
         3,
@@ -156,7 +156,7 @@ def test_what_a_login_shell_prints_is_no_part_of_what_a_script_says() -> None:
         ("bash -c 'echo sudo: a password is required >&2; exit 1' ", 1, "", "password"),
     ],
 )
-def test_a_shell_that_never_starts_is_told_from_a_script_that_fails(
+def test_a_shell_that_never_starts_differs_from_a_failed_script(
     prefix: str, status: int, out: str, err: str
 ) -> None:
     shell = Shell(cast(Any, LocalChannel()), prefix)
@@ -166,7 +166,7 @@ def test_a_shell_that_never_starts_is_told_from_a_script_that_fails(
     shell.close()
 
 
-def test_a_shell_that_ends_in_the_middle_says_how() -> None:
+def test_a_shell_that_ends_during_a_script_reports_how() -> None:
     channel = LocalChannel()
     shell = Shell(cast(Any, channel), "env -u X ")
     assert shell.is_usable
@@ -193,7 +193,7 @@ PASSWORD = 'the $pass "word'
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the sudo of this machine notes what it is given for a password."""
+    """Return the file in which a fake sudo records the password that it gets."""
     (tmp_path / "sudo").write_text(SUDO)
     (tmp_path / "sudo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -202,7 +202,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("prefix", ["", "env VARIABLE='a b' "])
-def test_sudo_gets_its_password_once_and_the_script_nothing_of_it(asked: Path, prefix: str) -> None:
+def test_sudo_gets_its_password_once_and_the_script_does_not(asked: Path, prefix: str) -> None:
     channel = LocalChannel()
     shell = Shell(cast(Any, channel), prefix, PASSWORD)
     said = run(shell, "cat; tr '\\0' ' ' </proc/$PPID/cmdline; echo \"${VARIABLE:-}\"")
@@ -231,7 +231,7 @@ def test_a_wrong_password_is_tried_once(asked: Path) -> None:
     assert asked.read_text() == "wrong\n"
 
 
-def test_sudo_that_ends_says_why(asked: Path) -> None:
+def test_sudo_that_fails_reports_the_reason(asked: Path) -> None:
     (asked.parent / "sudo").write_text(
         "#!/bin/bash\nprintf 'Hi ' >&2; echo sudo: a tty >&2; exit 1"
     )
@@ -241,7 +241,7 @@ def test_sudo_that_ends_says_why(asked: Path) -> None:
 
 
 class Flood(LocalChannel):
-    """A host that says the same for ever, on one of its outputs."""
+    """A host that sends the same for ever, on one of its outputs."""
 
     def __init__(self, out: bytes = b"", err: bytes = b"", first: str = "") -> None:
         self._out, self._err, self._first = out, err, first
@@ -286,7 +286,7 @@ BEGINS = "\n{mark} begins\n"
     ],
     ids=["before", "before, errors", "one line", "steps", "errors", "errors after the end"],
 )
-def test_a_host_that_says_gigabytes_is_stopped(
+def test_a_host_that_sends_gigabytes_is_stopped(
     channel: Flood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answer, "MOST", 1 << 20)
@@ -322,7 +322,7 @@ def test_a_host_that_answers_for_ever_is_overdue(channel: Flood) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_what_follows_the_end_is_read_up_to_a_deadline_and_a_size() -> None:
+def test_output_after_the_end_is_read_up_to_a_time_and_size() -> None:
     flood = cast(Any, Flood(out=b"x" * 65536))
     flood._start = b""
     with pytest.raises(answer.EndlessError):

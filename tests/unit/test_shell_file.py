@@ -28,7 +28,7 @@ SHOWN = "export LANG=C\n\n# as in:\n#OPTIONS=--unsafe\nOTHER=1\n"
         ("MY_OPTIONS=--unsafe\n", False, "MY_OPTIONS=--unsafe\n"),
     ],
 )
-def test_a_word_comes_and_goes_and_others_stay(before: str, wanted: bool, after: str) -> None:
+def test_a_word_is_added_and_removed_and_others_stay(before: str, wanted: bool, after: str) -> None:
     written = with_word(before, "OPTIONS", "--unsafe", wanted=wanted)
     assert written == after
     assert with_word(written, "OPTIONS", "--unsafe", wanted=wanted) == after

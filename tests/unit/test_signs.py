@@ -1,4 +1,4 @@
-"""What on a host is not this stack's, and what is another spelling of what is."""
+"""Signs that a host has data of others, and other spellings of the stack's own values."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -70,7 +70,7 @@ def section(**values: str) -> str:
         (section(BACKEND=""), DataPlace.ANOTHER),
     ],
 )
-def test_whose_database_a_section_names(text: str, place: DataPlace) -> None:
+def test_which_database_a_section_names(text: str, place: DataPlace) -> None:
     found = DatabaseSection.of(text)
     assert found.place(mariadb=True, name="opennebula", names=HERE) is place
     alone = found.place(mariadb=False, name="opennebula", names=HERE)
@@ -93,11 +93,11 @@ def test_whose_database_a_section_names(text: str, place: DataPlace) -> None:
         ),
     ],
 )
-def test_where_a_section_points_to_in_words(text: str, words: str) -> None:
+def test_the_database_of_a_section_in_words(text: str, words: str) -> None:
     assert str(DatabaseSection.of(text)) == words
 
 
-def test_a_section_holds_no_password() -> None:
+def test_a_description_has_no_password() -> None:
     assert "canary" not in repr(DatabaseSection.of(section(PASSWD="canary")))
 
 
@@ -110,13 +110,13 @@ def test_another_spelling_of_ours_stays_and_is_no_drift(spelling: dict[str, str]
     spelled = conf.write(written, "DB", spelling)
     assert configuration.oned_conf(spelled, installation(), PASSWORD) == spelled
     assert drift(installed(oned_conf=spelled), installation(), SECRETS) == ()
-    # The account that comes then is sure to be let in over the socket alone.
+    # Only through the socket is the new account sure to have access.
     renewed = configuration.oned_conf(spelled, installation(), "another")
     assert DatabaseSection.of(renewed).server == "localhost"
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_a_database_that_somebody_moved_is_never_put_back(active: bool) -> None:
+def test_a_database_that_was_moved_by_hand_is_not_moved_back(active: bool) -> None:
     seen = installed(oned_conf=section(SERVER="10.2.50.13"), active=active)
     found = [one for one in drift(seen, installation(), SECRETS) if "DB" in one]
     assert found == [
@@ -155,13 +155,13 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),
 }
 CLAIMED = ("running", "enabled", "process", "user", "keys", "auth", "ssh")
-"""What a host of ours may show whose bootstrap was cut off."""
+"""The possible state of a host of ours after an interrupted bootstrap."""
 INSTALLED = ("enabled", "user")
-"""What it may show before that."""
+"""The possible state before that."""
 
 
 def with_signs(*names: str, claimed: str = "", **changes: Any) -> Facts:
-    """A host with all of these; of what excludes each other the last."""
+    """Make a host with all of these; the last one if some exclude each other."""
     given: dict[str, Any] = {}
     traces: dict[str, Any] = {"claimed": claimed}
     for name in names:
@@ -185,13 +185,13 @@ def test_one_sign_is_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLAIMED)
-def test_what_our_own_interrupted_run_left_is_no_sign(name: str) -> None:
+def test_remains_of_our_interrupted_run_are_no_sign(name: str) -> None:
     assert signs.signs(with_signs(name, claimed=signs.STARTED), MARIADB, new=True) == []
     found = signs.signs(with_signs(name, claimed="installed"), MARIADB, new=True)
     assert bool(found) == (name not in INSTALLED)
 
 
-def test_of_tables_only_opennebulas_own_are_those_of_a_bootstrap_that_was_cut_off() -> None:
+def test_only_opennebulas_tables_are_those_of_a_bootstrap() -> None:
     half = blank(traces=Traces(claimed=signs.STARTED, objects=("logdb", "acl")))
     assert signs.signs(half, MARIADB, new=True) == []
     other = blank(traces=Traces(claimed=signs.STARTED, objects=("logdb", "orders")))
@@ -199,7 +199,7 @@ def test_of_tables_only_opennebulas_own_are_those_of_a_bootstrap_that_was_cut_of
 
 
 @pytest.mark.parametrize("name", sorted(SIGNS.keys() - {*CLAIMED}))
-def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
+def test_everything_else_is_a_sign_on_such_a_host_too(name: str) -> None:
     assert SIGNS[name][2] in only(with_signs(name, claimed=signs.STARTED))
 
 
@@ -217,11 +217,11 @@ def test_all_else_is_a_sign_on_such_a_host_too(name: str) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_sign(seen: Facts) -> None:
+def test_states_that_are_no_sign(seen: Facts) -> None:
     assert signs.signs(seen, MARIADB, new=True) == []
 
 
-def test_nobody_takes_what_cannot_be_seen_for_empty() -> None:
+def test_unreadable_data_do_not_count_as_empty() -> None:
     section_of_then = section(DB_NAME="one1")
     seen = blank(oned_conf=section_of_then, traces=Traces(unseen=("one1",)))
     (found,) = signs.signs(seen, MARIADB, new=False)
@@ -237,7 +237,7 @@ def test_nobody_takes_what_cannot_be_seen_for_empty() -> None:
         ("ZONE_ID = 100", "set ZONE_ID = 0"),
     ],
 )
-def test_a_slave_is_never_told_to_become_zone_0(section: str, way: str) -> None:
+def test_a_federation_slave_is_not_advised_to_become_zone_0(section: str, way: str) -> None:
     found = signs.refusal(settled(oned_conf=f"FEDERATION = [ {section} ]"), MARIADB, new=True)
     assert found is not None
     assert found.remedy.startswith("Take n1a1 off opennebula-ha:frontends")
@@ -245,7 +245,7 @@ def test_a_slave_is_never_told_to_become_zone_0(section: str, way: str) -> None:
     assert bool(way) == (";" in found.remedy)
 
 
-def test_an_earlier_db_name_counts_where_something_is_in_it() -> None:
+def test_an_earlier_db_name_counts_if_its_database_has_data() -> None:
     there = {"one1": LocalDatabase(1, is_opennebula=False)}
     seen = blank(
         oned_conf=section(DB_NAME="one1"), traces=Traces(claimed="installed", databases=there)
@@ -261,13 +261,13 @@ def test_a_stack_on_sqlite_overwrites_nothing_in_mariadb() -> None:
     assert signs.signs(blank(traces=tables), SQLITE, new=True) == []
 
 
-def test_a_zone_at_work_has_no_signs_and_another_db_owner_is_a_change() -> None:
+def test_a_running_zone_has_no_signs_and_another_owner_is_a_change() -> None:
     traces = Traces(databases={"opennebula": ALL_TABLES}, objects=("acl",), zones=("0 cloud",))
     seen = settled(oned_conf=section(USER="cloud"), keys=keys(".one/one_key"), traces=traces)
     assert signs.signs(seen, MARIADB, new=True) == []
 
 
-def test_a_database_here_keeps_its_name_and_one_elsewhere_is_never_renamed() -> None:
+def test_the_remedy_keeps_the_name_of_a_local_database_only() -> None:
     here = signs.refusal(settled(oned_conf=section(DB_NAME="one1")), MARIADB, new=True)
     there = signs.refusal(
         settled(oned_conf=section(DB_NAME="one1", SERVER="db1")), MARIADB, new=True
@@ -278,7 +278,7 @@ def test_a_database_here_keeps_its_name_and_one_elsewhere_is_never_renamed() -> 
     assert "db_name" not in there.remedy
 
 
-def test_one_finding_a_host_names_all_signs_and_a_way_for_each() -> None:
+def test_one_finding_per_host_has_all_signs_and_remedies() -> None:
     names = ("running", "elsewhere", "keys", "account")
     (found,) = findings(site(looks(n1a2=HostReport(bare("n1a2"), with_signs(*names)))))
     assert found.weight is Weight.REFUSAL
@@ -288,7 +288,7 @@ def test_one_finding_a_host_names_all_signs_and_a_way_for_each() -> None:
         assert way in found.error.remedy
 
 
-def test_a_host_that_the_stack_has_is_not_asked_to_be_blank() -> None:
+def test_a_host_of_the_stack_does_not_have_to_be_blank() -> None:
     found = site(looks(n1a1=HostReport(bare(), with_signs("keys", "table"))), spec(), spec())
     assert findings(found) == []
     moved = site(looks(n1a1=HostReport(bare(), with_signs("elsewhere"))), spec(), spec())
@@ -296,9 +296,9 @@ def test_a_host_that_the_stack_has_is_not_asked_to_be_blank() -> None:
 
 
 def overwrites(seen: Facts, database: Database) -> bool:
-    """What a set-up would do, by what its scripts do: is anything of somebody else's lost by it?"""
+    """Return whether a set-up, by the effects of its scripts, would lose data of others."""
     if seen.has_content and not seen.silent:
-        # It is taken over: only the settings of its database are written.
+        # It is adopted: only the settings of its database are written.
         return DatabaseSection.of(seen.oned_conf).place(
             mariadb=True, name=database.name, names=(seen.host.name, seen.host.address)
         ) is DataPlace.ANOTHER or (seen.database.is_sqlite and seen.traces.sqlite_bytes > 0)
@@ -322,7 +322,7 @@ def overwrites(seen: Facts, database: Database) -> bool:
     st.lists(st.booleans(), min_size=3, max_size=3),
     st.lists(st.booleans(), min_size=3, max_size=3),
 )
-def test_either_it_is_refused_or_nothing_is_there_to_be_overwritten(
+def test_either_up_refuses_or_there_is_nothing_to_overwrite(
     mixed: list[set[str]], claimed: list[bool], content: list[bool]
 ) -> None:
     hosts = {}
@@ -392,11 +392,11 @@ def test_traces_are_read_as_observe_prints_them() -> None:
         (settled(oned_conf=PACKAGED, traces=Traces(databases={"opennebula": ALL_TABLES})), False),
     ],
 )
-def test_a_purge_drops_what_is_provably_ours(seen: Facts, mine: bool) -> None:
+def test_a_purge_drops_only_what_is_provably_ours(seen: Facts, mine: bool) -> None:
     assert signs.is_own_database(seen, MARIADB) is mine
 
 
-def test_kept_settings_are_no_dump_to_restore(tmp_path: Path) -> None:
+def test_kept_settings_are_not_a_dump_to_restore(tmp_path: Path) -> None:
     kept = tmp_path / "20260101T000000Z-before-copy.settings.tar.zst"
     kept.touch()
     with pytest.raises(HostError, match=r"TIME-REASON\.sql\.zst"):

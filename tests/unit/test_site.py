@@ -7,7 +7,7 @@ import pytest
 from scripts import site
 
 
-def test_it_is_built_without_a_warning_and_has_every_page(tmp_path: Path) -> None:
+def test_the_site_is_built_without_a_warning_and_has_every_page(tmp_path: Path) -> None:
     site.write(tmp_path / "site")
     for page in site.pages():
         place = page.relative_to(site.ROOT).with_suffix("")

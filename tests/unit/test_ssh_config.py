@@ -1,4 +1,4 @@
-"""The way to a host: what the stack sets, and for the rest ~/.ssh/config."""
+"""The login to a host: the values of the stack, and for the rest ~/.ssh/config."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ HOST = Host(name="n1a1", address="10.2.50.10")
 
 
 def way(folder: Path, text: str, host: Host = HOST, **stack: Any) -> Login:
-    """The login of that host for an operator whose file says that."""
+    """Return the login to that host for an operator with that file."""
     file = folder / "config"
     file.write_bytes(text.encode())
     settings = SshSettings.model_validate({"config_file": str(file), **stack})
@@ -29,7 +29,7 @@ def refused(folder: Path, text: str, **stack: Any) -> HostError:
     return caught.value
 
 
-def test_without_a_file_the_stack_alone_counts(
+def test_without_a_file_only_the_stack_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = Login("10.2.50.10", 22, "root")
@@ -50,14 +50,14 @@ def test_a_block_for_the_name_or_the_address_counts(tmp_path: Path, hosts: str) 
     assert way(tmp_path, text) == Login("10.2.50.10", 2222, "ops")
 
 
-def test_a_block_for_others_does_not_count(tmp_path: Path) -> None:
+def test_a_block_for_other_hosts_does_not_count(tmp_path: Path) -> None:
     text = "Host n1a2 10.2.50.1\n  User ops\nHost n* !n1a1\n  Port 2222\n"
     assert way(tmp_path, text) == Login("10.2.50.10", 22, "root")
 
 
-def test_what_the_stack_sets_counts_more(tmp_path: Path) -> None:
+def test_values_of_the_stack_take_precedence(tmp_path: Path) -> None:
     text = "User early\nHost *\n  Port 2222\n  HostName 192.0.2.1\n  ProxyJump gate\n"
-    # An address is what the other front-ends use, too: it is always the stack's.
+    # An address is also used by the other front-ends: it is always the stack's.
     assert way(tmp_path, text).address == "10.2.50.10"
     assert way(tmp_path, text).hops == (Login("192.0.2.1", 2222, "early"),)
     assert way(tmp_path, text, user="ubuntu", port=22, bastion="none") == Login(
@@ -84,21 +84,21 @@ def test_several_jump_hosts_each_have_their_own_block(tmp_path: Path) -> None:
         Login("10.9.9.2", 2222, "me"),
     )
     assert found.proxy_command is None
-    # The stack's bastion leads there instead, by its own block.
+    # The stack's bastion is used instead, with its own block.
     found = way(tmp_path, text, user="ubuntu", bastion="second")
     assert found.hops == (Login("10.9.9.2", 22, "no"),)
     found = way(tmp_path, text, user="ubuntu", bastion="a, b@[fd00::1]:23")
     assert found.hops == (Login("a", 22, "ubuntu"), Login("fd00::1", 23, "b"))
 
 
-def test_a_command_leads_to_the_host(tmp_path: Path) -> None:
+def test_a_proxy_command_connects_to_the_host(tmp_path: Path) -> None:
     text = "Host n1a1\n  HostName other\n  ProxyCommand ssh -W %h:%p %r@gate\n  Port 2200\n"
     assert way(tmp_path, text, user="me").proxy_command == "ssh -W 10.2.50.10:2200 me@gate"
     assert way(tmp_path, "ProxyCommand none\n").proxy_command is None
     assert way(tmp_path, text, bastion="gate").proxy_command is None
 
 
-def test_keys_are_those_that_exist_unless_the_stack_has_one(tmp_path: Path) -> None:
+def test_existing_keys_are_used_unless_the_stack_has_one(tmp_path: Path) -> None:
     here = tmp_path / "one"
     here.write_text("a key")
     text = f"IdentityFile {tmp_path}/gone\nIdentityFile {here}\nIdentitiesOnly yes\n"
@@ -127,13 +127,11 @@ def test_a_file_made_on_windows_with_includes_is_read(tmp_path: Path) -> None:
         ("Include config\n", "Include goes deeper than 16 files"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_the_reason(
-    tmp_path: Path, text: str, seen: str
-) -> None:
+def test_an_unusable_file_is_named_with_the_reason(tmp_path: Path, text: str, seen: str) -> None:
     assert seen in refused(tmp_path, text).seen
 
 
-def test_nothing_in_a_file_ends_in_another_error(tmp_path: Path) -> None:
+def test_no_file_ends_in_another_error(tmp_path: Path) -> None:
     (tmp_path / "config").write_bytes(b"\xff\xfe\0H\0o\n")
     refused_or_not = SshSettings(config_file=tmp_path / "config")
     with pytest.raises(HostError):

@@ -68,7 +68,7 @@ def test_the_newest_dump_has_its_age_and_size() -> None:
     assert dumps.newest.endswith("20261129T110000Z-before-join-n1a3.sql.zst")
 
 
-def test_an_unreachable_host_is_a_row_and_no_failure() -> None:
+def test_an_unreachable_host_is_a_row_and_not_an_error() -> None:
     found = of(situation(unreachable(1)))
     row = found.front_ends[1]
     assert (row.reachable, row.role, row.raft, row.dumps) == (False, Role.UNOBSERVED, None, None)
@@ -90,7 +90,7 @@ def test_lag_is_counted_from_the_leader() -> None:
     behind = snapshot(2, answers=Answers(raft(2, index=60, commit=60), POOL))
     found = of(situation(behind))
     assert [one.raft.lag for one in found.front_ends if one.raft] == [0, 0, 40]
-    # No more than servers that are not asked at one instant may differ.
+    # Servers that are not asked at one instant may differ by this much.
     assert found.health is Health.HEALTHY
 
 
@@ -106,7 +106,7 @@ def test_lag_is_counted_from_the_leader() -> None:
         ({"packages": {}, "active": False, "has_content": False}, Role.NOT_INSTALLED),
     ],
 )
-def test_the_role_of_one_that_does_not_answer(of_facts: dict[str, Any], role: Role) -> None:
+def test_the_role_of_a_server_that_does_not_answer(of_facts: dict[str, Any], role: Role) -> None:
     assert of(situation(silent(1, of_facts))).front_ends[1].role is role
 
 
@@ -149,11 +149,11 @@ def test_a_standalone_front_end_is_healthy() -> None:
 # JSON
 
 
-def test_the_schema_in_the_docs_is_the_models() -> None:
+def test_the_schema_in_the_docs_is_that_of_the_models() -> None:
     assert pages.SCHEMA.read_text(encoding="utf-8") == pages.schema(), "run make docs"
 
 
-def test_every_field_of_the_json_has_a_type_and_no_other_is_accepted() -> None:
+def test_every_json_field_has_a_type_and_others_are_refused() -> None:
     text = of(situation(unreachable(2))).model_dump_json()
     assert Report.model_validate_json(text).front_ends[2].name == "n1a3"
     more = {**json.loads(text), "more": 1}
@@ -215,7 +215,7 @@ SAMPLE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\} (-?[0-9.e+]+)')
 
 
 def everything() -> Report:
-    """A report that has every metric."""
+    """Make a report that has every metric."""
     stack = target(
         features={**OFF, "gui": True, "flow": True},
         ssl={"web_server": "nginx", "generate_cert": True},
@@ -279,7 +279,7 @@ def test_alert_rules_use_metrics_and_labels_that_exist() -> None:
 # What snapshot.sh prints
 
 
-def test_what_a_host_prints_is_read() -> None:
+def test_the_output_of_a_host_is_read() -> None:
     found = read_snapshot(
         target().hosts["n1a1"],
         seen_facts(0),

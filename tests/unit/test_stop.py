@@ -1,4 +1,4 @@
-"""What is being stopped is waited for, and an oned that hangs in its exit is killed."""
+"""A stop in progress is waited for, and an oned that hangs at its end is killed."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.sandbox import Sandbox
 
 OSES = 'ID=debian\nVERSION_ID="12"\n'
-# A stop ends at once where nothing hangs; a kill ends it in any case.
+# A stop ends at once if nothing hangs; a kill always ends it.
 ONED = r"""
 "systemctl show -p ActiveState "*) cat /ROOT/state ;;
 "systemctl show -p SubState "*) cat /ROOT/substate ;;
@@ -32,7 +32,7 @@ def host(tmp_path: Path) -> Sandbox:
 
 
 def ends_after(host: Sandbox, looks: int) -> None:
-    """It ends by itself, so many looks later."""
+    """End by itself after that number of looks."""
     host.answer(
         "systemctl show -p ActiveState *",
         "echo x >>/ROOT/looks"
@@ -44,7 +44,7 @@ STOP, START = (f"systemctl {word} opennebula.service" for word in ("--no-block s
 
 
 def begins_to_stop_after(host: Sandbox, state: str, looks: int) -> None:
-    """It is in that state until somebody stops it, and for so many looks after that."""
+    """Be in that state until it is stopped, and for that number of looks after it."""
     host.answer(
         "systemctl show -p ActiveState *",
         f"[ ! -e /ROOT/stopped ] || echo x >>/ROOT/looks; touch /ROOT/looks"
@@ -53,9 +53,7 @@ def begins_to_stop_after(host: Sandbox, state: str, looks: int) -> None:
 
 
 @pytest.mark.parametrize("script", ["start", "restart"])
-def test_a_start_in_progress_with_a_former_file_is_ended_before_the_next(
-    host: Sandbox, script: str
-) -> None:
+def test_a_start_with_a_former_file_is_ended_before_the_next(host: Sandbox, script: str) -> None:
     begins_to_stop_after(host, "activating", 3)
     host.run(script, {"server_id": ""} if script == "start" else {"oned_conf": ""})
     asked = host.asked("systemctl")
@@ -63,13 +61,13 @@ def test_a_start_in_progress_with_a_former_file_is_ended_before_the_next(
     assert host.file("looks").count("x") > 3
 
 
-def test_one_that_runs_is_not_started_again(host: Sandbox) -> None:
+def test_a_running_oned_is_not_started_again(host: Sandbox) -> None:
     host.run("start", {"server_id": ""})
     assert STOP not in host.asked("systemctl")
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating", "failed", "inactive"])
-def test_its_server_id_is_set_only_where_nothing_is_about_to_run(host: Sandbox, state: str) -> None:
+def test_server_id_is_set_after_a_starting_oned_was_stopped(host: Sandbox, state: str) -> None:
     begins_to_stop_after(host, state, 3)
     host.file("/etc/one/oned.conf", "SERVER_ID = -1\n")
     output = host.run(
@@ -80,7 +78,7 @@ def test_its_server_id_is_set_only_where_nothing_is_about_to_run(host: Sandbox, 
     assert host.file("/etc/one/oned.conf") == "SERVER_ID = 1\n"
 
 
-def test_one_that_runs_keeps_its_server_id(host: Sandbox) -> None:
+def test_a_running_oned_keeps_its_server_id(host: Sandbox) -> None:
     host.file("/etc/one/oned.conf", "SERVER_ID = -1\n")
     output = host.run(
         "assign_server_id", {"db_name": "one", "zone": "", "oned_conf": "SERVER_ID = 1"}
@@ -89,7 +87,7 @@ def test_one_that_runs_keeps_its_server_id(host: Sandbox) -> None:
     assert host.file("/etc/one/oned.conf") == "SERVER_ID = -1\n"
 
 
-def test_one_that_has_finished_and_does_not_end_is_killed_and_that_is_said(host: Sandbox) -> None:
+def test_a_finished_oned_that_does_not_end_is_killed_and_reported(host: Sandbox) -> None:
     host.file("hangs", "")
     host.file(LOG, FINISHED)
     output = host.run("stop", {})
@@ -107,7 +105,7 @@ def test_one_that_has_finished_and_does_not_end_is_killed_and_that_is_said(host:
         ("stop-sigterm", "7", "[Z0][ONE][I]: Stopping oned\n"),
     ],
 )
-def test_one_that_is_not_done_or_whose_hook_runs_is_waited_for(
+def test_a_busy_oned_or_a_running_hook_is_waited_for(
     host: Sandbox, substate: str, pid: str, log: str
 ) -> None:
     for name, text in {"state": "deactivating", "substate": substate, "pid": pid, LOG: log}.items():
@@ -118,7 +116,7 @@ def test_one_that_is_not_done_or_whose_hook_runs_is_waited_for(
     assert not [line for line in host.asked("systemctl") if " kill " in line]
 
 
-def test_what_is_being_stopped_starts_again_only_when_it_has_ended(host: Sandbox) -> None:
+def test_a_stopping_oned_starts_only_after_it_has_ended(host: Sandbox) -> None:
     host.file("state", "deactivating")
     ends_after(host, 4)
     host.run("start", {"server_id": ""})

@@ -1,4 +1,4 @@
-"""Shared folders: which lines, packages and links, what differs, and whose share is another one."""
+"""Shared folders: fstab lines, packages, links, differences, and hosts with another share."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def mounted(**changes: Any) -> dict[str, Mounted]:
     return {PATH: Mounted(**{**given, **changes})}
 
 
-def test_what_a_host_tells_is_read() -> None:
+def test_the_output_of_a_host_is_read() -> None:
     seen = parse(
         {
             "fstab": LINE,
@@ -79,7 +79,8 @@ def test_what_a_host_tells_is_read() -> None:
         (Storage((LINE,), mounted(stamps={"n1a2": "b"})), spec(mount()), (f"mount {PATH}",)),
         (Storage((LINE,)), spec(), ("/etc/fstab",)),
         (Storage((LINE,), mounted()), spec(mount(src="x:/y")), ("/etc/fstab",)),
-        # Links: ours, somebody else's, one that was made but not noted, one that is to go.
+        # Links: ours, an unmanaged one, one that was made but not recorded, one that will be
+        # removed.
         (Storage(links={"1": "/a"}, own_links={"1": "/a"}), spec(links={"1": "/a"}), ()),
         (Storage(links={"1": "/a"}), spec(), ()),
         (Storage(links={"1": "/a"}), spec(links={"1": "/a"}), ("datastore 1",)),
@@ -92,13 +93,13 @@ def test_what_a_host_tells_is_read() -> None:
         ),
     ],
 )
-def test_what_differs_is_named(
+def test_differences_are_named(
     seen: Storage, wanted: InstallationSpec, found: tuple[str, ...]
 ) -> None:
     assert differences(seen, wanted) == found
 
 
-def test_what_is_mounted_read_only_needs_no_stamp() -> None:
+def test_a_read_only_mount_needs_no_stamp() -> None:
     one = mount(opts="ro,relatime")
     assert differences(Storage((one.line,), mounted(stamps={})), spec(one)) == ()
 
@@ -111,13 +112,13 @@ NAMES = ("n1a1", "n1a2", "n1a3")
 OTHER = {"n1a3": "c"}
 
 
-def test_front_ends_that_see_the_same_stamps_have_the_same_share() -> None:
+def test_front_ends_with_equal_stamps_have_the_same_share() -> None:
     require_same({name: shared() for name in NAMES})
     require_same({"n1a1": Storage()})
 
 
 @pytest.mark.parametrize("stranger", NAMES)
-def test_the_one_with_another_share_is_named(stranger: str) -> None:
+def test_a_front_end_with_another_share_is_named(stranger: str) -> None:
     seen = {name: shared(stamps=OTHER) if name == stranger else shared() for name in NAMES}
     others = ", ".join(name for name in NAMES if name != stranger)
     with pytest.raises(HostError, match=f"{stranger}: .*that {others} mounted there, saw another"):
@@ -136,7 +137,7 @@ def test_the_one_with_another_share_is_named(stranger: str) -> None:
         (f"images {PATH} tmpfs rw 0 0", True),
     ],
 )
-def test_what_is_each_hosts_own_may_differ(line: str, same: bool) -> None:
+def test_local_folders_of_each_host_may_differ(line: str, same: bool) -> None:
     seen = {"n1a1": shared(line), "n1a3": shared(line, stamps=OTHER)}
     if same:
         require_same(seen)
@@ -150,6 +151,6 @@ def test_a_front_end_without_the_share_is_named() -> None:
         require_same({"n1a1": shared(), "n1a2": Storage((LINE,))})
 
 
-def test_who_is_to_mount_other_shares_is_not_compared() -> None:
+def test_a_front_end_that_will_mount_other_shares_is_not_compared() -> None:
     """A leader that leaves has those of the config before."""
     require_same({"n1a1": shared(), "n1a2": Storage()})

@@ -1,4 +1,4 @@
-"""Where the time of a run went."""
+"""The duration of a run's steps."""
 
 import json
 
@@ -25,7 +25,7 @@ LINES = [
 ]
 
 
-def test_each_operation_has_its_steps_and_each_step_ends_where_its_host_s_next_begins() -> None:
+def test_a_step_ends_when_the_next_one_of_its_host_begins() -> None:
     zone = operations(LINES)[2]
     assert (zone.what, round(zone.seconds, 1)) == ("Zone zone create", 8.0)
     assert [(step.what, round(step.seconds, 1)) for step in zone.steps] == [
@@ -36,12 +36,12 @@ def test_each_operation_has_its_steps_and_each_step_ends_where_its_host_s_next_b
     ]
 
 
-def test_the_table_says_how_long_and_draws_when() -> None:
+def test_the_table_has_durations_and_draws_the_times() -> None:
     said = list(table(operations(LINES)))
     assert said[1].split() == ["1.2", "====", "Installation", "n1", "create"]
     assert said[-1].split()[0] == "10.1"
     assert not any("Rollout" in one for one in said)
 
 
-def test_of_a_run_that_did_nothing_there_is_no_table() -> None:
+def test_a_run_without_operations_has_no_table() -> None:
     assert list(table(operations([]))) == []

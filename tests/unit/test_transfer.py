@@ -1,4 +1,4 @@
-"""From host to host: which ways to log in are tried, with what, and what is asked of which host."""
+"""From host to host: which logins are tried, with which keys, and the commands on each host."""
 
 import os
 import re
@@ -32,8 +32,8 @@ from tests.unit.test_procedures import facts
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----"
 AGENT = "/run/agent.1"
 
-# What would change this machine, or needs root; rsync and ssh note what they are given, and what is
-# in the files without names that ssh is given. They get in with whatever $lets_in matches.
+# Commands that would change this machine, or need root. rsync and ssh record their arguments
+# and the unnamed files that ssh gets. They succeed for logins that match $lets_in.
 FAKES = r"""
 systemctl() { return 1; }
 mktemp() { command mktemp; }
@@ -63,7 +63,7 @@ zstd() { cat; }
         "/*M!999999\\- enable the sandbox mode */ \n",
     ],
 )
-def test_a_dump_of_a_newer_mariadb_is_one_for_an_older_client(first: str) -> None:
+def test_a_dump_of_a_newer_mariadb_is_readable_by_an_older_client(first: str) -> None:
     function = re.search(
         r"^fill_scratch\(\) \{.*?^\}",
         (Path(__file__).parents[2] / "procedures/shell/copies.sh").read_text(),
@@ -90,7 +90,7 @@ def test_a_dump_of_a_newer_mariadb_is_one_for_an_older_client(first: str) -> Non
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run of the script gave, and how it called rsync and ssh."""
+    """The results of one run of the script, and its calls of rsync and ssh."""
 
     status: int
     output: Output
@@ -108,7 +108,7 @@ def send(
     dumper: str = 'echo "of opennebula: $*"',
     banner: str = "",
 ) -> Sent:
-    """Run the script as on a leader whose ``login`` has those keys of its own."""
+    """Run the script as on a leader whose ``login`` account has those keys of its own."""
     (home / ".ssh").mkdir()
     for name in own:
         (home / ".ssh" / name).write_text("a key\n")
@@ -139,7 +139,7 @@ def leader(
     for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
         body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))
     body = body.replace("cd /var/lib/one ", f"cd {home}/one ")
-    # In /run only root may make files.
+    # Only root may make files in /run.
     body = body.replace("mktemp /run/opennebula-ha-send.XXXXXX", "mktemp")
     asked = {"home": str(home), "db_name": "opennebula", "reason": "before-join-n1a2", "keep": "2"}
     script = Script(name, body, {**asked, **variables}, {"private_key": KEY}, exclusive=False)
@@ -155,7 +155,7 @@ def leader(
     )
     file = home / "calls"
     calls = file.read_text().split("\0")[:-1] if file.exists() else []
-    # The files and the database go side by side.
+    # The files and the database are sent at the same time.
     calls.sort(key=lambda call: call.startswith("ssh "))
     return Sent(done.returncode, parse(done.stdout), calls)
 
@@ -168,7 +168,7 @@ WITH_MADE = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i <-----BEGIN [^>]*KE
 
 @dataclass(frozen=True)
 class Case:
-    """What a leader has, what the receiver lets in, and so what is tried."""
+    """The keys of a leader, those that the receiver accepts, and the logins that are tried."""
 
     tried: tuple[str, ...]
     said: str
@@ -199,7 +199,7 @@ class Case:
         ),
     ],
 )
-def test_the_first_way_that_leads_there_is_taken(tmp_path: Path, case: Case) -> None:
+def test_the_first_login_that_works_is_used(tmp_path: Path, case: Case) -> None:
     sent = send(tmp_path, lets_in=case.lets_in, own=case.own, lent=case.lent)
     assert sent.status == 0
     assert sent.output.steps == (
@@ -212,7 +212,7 @@ def test_the_first_way_that_leads_there_is_taken(tmp_path: Path, case: Case) -> 
         assert re.search(way, call), call
     one = f"{tmp_path}/one"
     assert files.endswith(f" {one}/.one {one}/.ssh {one}/remotes 10.2.50.11::incoming/")
-    # The others only ask what would be received: nothing is sent before a way is taken.
+    # The other logins only ask what would be received: nothing is sent before one works.
     assert all(call.endswith(" 10.2.50.11::") for call in asked)
     assert re.search(case.tried[-1], database), database
     assert database.startswith("ssh ") and " 10.2.50.11 sudo -n systemd-run " in database
@@ -220,7 +220,7 @@ def test_the_first_way_that_leads_there_is_taken(tmp_path: Path, case: Case) -> 
     assert Path(sent.output.values["dump"]).read_text() == DUMPED
 
 
-def test_each_way_knows_the_receiver_by_its_verified_key_alone(tmp_path: Path) -> None:
+def test_each_login_accepts_only_the_receivers_verified_key(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in="BEGIN", own=("id_rsa",), lent=True)
     assert len(sent.calls) == 4
     for call in sent.calls:
@@ -238,7 +238,7 @@ def test_all_keys_of_the_account_are_offered_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("user", "sudo"), [("root", ""), ("admin", "sudo -n ")])
-def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
+def test_the_receivers_commands_are_those_that_its_key_allows(
     tmp_path: Path, user: str, sudo: str
 ) -> None:
     sent = send(tmp_path, lets_in=".", targets=f"n1a2 {user} 10.2.50.11 2222 ssh-rsa AAAA2")
@@ -252,7 +252,7 @@ def test_what_is_asked_of_the_receiver_is_what_the_key_for_it_is_allowed(
         assert "<[10.2.50.11]:2222 ssh-rsa AAAA2>" in call
 
 
-def test_several_receivers_each_take_the_way_that_leads_there(tmp_path: Path) -> None:
+def test_each_of_several_receivers_uses_the_login_that_works(tmp_path: Path) -> None:
     targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
     sent = send(
         tmp_path,
@@ -269,26 +269,26 @@ def test_several_receivers_each_take_the_way_that_leads_there(tmp_path: Path) ->
         assert (tmp_path / f"at-10.2.50.{number}").read_text() == DUMPED
 
 
-def test_a_failure_names_the_receiver_and_what_was_said_there(tmp_path: Path) -> None:
+def test_a_failure_names_the_receiver_and_its_message(tmp_path: Path) -> None:
     targets = "\n".join(f"n1a{n} ubuntu 10.2.50.1{n} 22 ssh-ed25519 AAAA{n}" for n in (2, 3))
     sent = send(tmp_path, targets=targets, lets_in=r"50\.12(::| sudo)")
     assert sent.status == 65
     assert sent.output.values["expected"] == "the database and the keys on n1a3"
     assert sent.output.values["seen"] == "n1a3: Permission denied (publickey)."
-    # The step is nobody's in particular.
+    # The step has no particular host.
     assert sent.output.steps[-1] == "send the database and the keys"
-    # Who could be reached has all of it, and so has the dump that is kept.
+    # The reachable receivers have all of it, and so has the dump that is kept.
     assert (tmp_path / "at-10.2.50.12").read_text() == DUMPED
     assert Path(sent.output.values["dump"]).read_text() == DUMPED
 
 
-def test_what_a_host_prints_at_a_login_is_no_failure(tmp_path: Path) -> None:
+def test_output_at_a_login_is_not_a_failure(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in=".", banner="Authorized use only!\nbash: warning: setlocale: ")
     assert sent.status == 0
     assert (tmp_path / "at-10.2.50.11").read_text() == DUMPED
 
 
-def test_only_rsync_itself_is_heard_past_a_login_shell(tmp_path: Path) -> None:
+def test_only_rsyncs_own_output_is_read_after_a_login_shell(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in=".")
     called = sent.calls[0]
     program = called[called.index("bash -o pipefail") : called.index(" ssh -F")]
@@ -300,20 +300,20 @@ def test_only_rsync_itself_is_heard_past_a_login_shell(tmp_path: Path) -> None:
         assert (done.stdout, done.returncode) == (b"@RSYNC\0\1", status)
 
 
-def test_an_import_that_fails_is_told_of(tmp_path: Path) -> None:
+def test_an_import_that_fails_is_reported(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in="::", refusal="ERROR 1114: The table is full")
     assert sent.status == 65
     assert sent.output.values["seen"] == "n1a2: ERROR 1114: The table is full"
 
 
-def test_a_dump_that_fails_is_no_transfer_whatever_has_arrived(tmp_path: Path) -> None:
+def test_a_failed_dump_fails_the_transfer_even_if_files_arrived(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in=".", dumper="echo half; return 1")
     assert sent.status not in (0, 65)
     assert "dump" not in sent.output.values
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_another_host_in_the_receivers_place_is_told_as_such(tmp_path: Path) -> None:
+def test_another_host_in_the_receivers_place_is_reported(tmp_path: Path) -> None:
     sent = send(tmp_path, lets_in="nothing", refusal="Host key verification failed.")
     assert sent.status == 65
     assert sent.output.values["expected"].endswith("saw itself, of n1a2")
@@ -327,17 +327,17 @@ zstd() { cat; [ "$last" != full ]; }
 
 
 def dump(home: Path, last: str) -> Sent:
-    """Run the script of the dump below a folder; ``last`` is what becomes of it."""
+    """Run the script of the dump below a folder; ``last`` is the result of the dump."""
     return leader(home, "dump", FAKE_DUMPER, {"stop": "no", "last": last})
 
 
 @pytest.mark.parametrize("last", ["half", "full"])
-def test_a_dump_that_fails_takes_no_room(tmp_path: Path, last: str) -> None:
+def test_a_dump_that_fails_uses_no_space(tmp_path: Path, last: str) -> None:
     assert dump(tmp_path, last).status != 0
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_the_newest_dumps_stay_each_with_its_keys_and_nothing_of_one_that_was_killed(
+def test_only_the_newest_dumps_with_their_keys_are_kept(
     tmp_path: Path,
 ) -> None:
     kept = tmp_path / "kept"
@@ -361,7 +361,7 @@ def test_the_newest_dumps_stay_each_with_its_keys_and_nothing_of_one_that_was_ki
 
 @dataclass
 class Asked:
-    """An access that only notes what is asked of which host."""
+    """An access that only records the commands on each host."""
 
     calls: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     failing: str = ""
@@ -384,7 +384,7 @@ class Asked:
         return [(host, options) for host, what, options in self.calls if what == name]
 
 
-def seed(asked: Asked) -> str:
+def transfer(asked: Asked) -> str:
     access: Any = asked
     return transfers.seed(
         access,
@@ -398,11 +398,11 @@ def seed(asked: Asked) -> str:
     )
 
 
-def test_a_transfer_is_one_execution_on_the_source_and_two_on_each_receiver() -> None:
+def test_a_transfer_is_one_execution_at_the_source_and_two_per_host() -> None:
     asked = Asked()
-    assert seed(asked) == "/d.sql.zst"
+    assert transfer(asked) == "/d.sql.zst"
     did = [(host, name) for host, name, _ in asked.calls]
-    # Nobody writes any more when the dump begins, and who receives it is ready.
+    # No writes happen any more when the dump begins, and the receivers are ready.
     assert set(did[:3]) == {
         ("n1a1", "stop"),
         ("n1a2", "allow_transfer"),
@@ -413,11 +413,11 @@ def test_a_transfer_is_one_execution_on_the_source_and_two_on_each_receiver() ->
     assert len(did) == 6
 
 
-def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transfer_alone() -> None:
+def test_the_allowed_key_is_used_for_this_transfer_only() -> None:
     used = []
     for _ in range(2):
         asked = Asked()
-        seed(asked)
+        transfer(asked)
         ((_, sending),) = asked.of("send")
         key = private_keys._read(sending["secrets"]["private_key"])
         public = f"{key.get_name()} {key.get_base64()}"
@@ -428,9 +428,9 @@ def test_the_key_that_is_allowed_is_the_one_that_is_sent_with_and_of_this_transf
     assert used[0] != used[1]
 
 
-def test_receivers_are_known_by_the_keys_that_this_program_saw_itself() -> None:
+def test_receivers_are_verified_by_the_keys_that_this_program_saw() -> None:
     asked = Asked()
-    seed(asked)
+    transfer(asked)
     ((_, sending),) = asked.of("send")
     assert sending["variables"]["targets"].splitlines() == [
         "n1a2 ubuntu 10.2.50.10 22 ssh-ed25519 KEY-OF-n1a2",
@@ -438,20 +438,20 @@ def test_receivers_are_known_by_the_keys_that_this_program_saw_itself() -> None:
     ]
 
 
-def test_the_agent_is_lent_to_the_sending_and_to_nothing_else() -> None:
+def test_the_agent_is_forwarded_only_to_the_sending_script() -> None:
     asked = Asked()
-    seed(asked)
+    transfer(asked)
     assert [name for _, name, options in asked.calls if options.get("lend_agent")] == ["send"]
 
 
 def test_a_full_disk_of_a_receiver_is_named() -> None:
     with pytest.raises(HostError) as caught:
-        seed(Asked(failing="send"))
+        transfer(Asked(failing="send"))
     assert (caught.value.host, caught.value.expected) == ("n1a3", "free space on /var")
 
 
 class FakeClient:
-    """A client and its transport, as far as a connection uses them."""
+    """The parts of a client and its transport that a connection uses."""
 
     def __init__(self) -> None:
         self.prefixes: list[str] = []
@@ -471,7 +471,7 @@ class FakeClient:
 
 
 class Shell:
-    """Notes what makes it root's; whatever it is to run ends well."""
+    """Records how it becomes root; every script succeeds."""
 
     is_usable = True
 
@@ -493,7 +493,7 @@ class Shell:
         (SshSettings(forward_agent=True, user="ubuntu"), True, True, True),
     ],
 )
-def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
+def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
     monkeypatch: pytest.MonkeyPatch,
     settings: SshSettings,
     has_keys: bool,
@@ -535,7 +535,7 @@ def test_the_agent_is_lent_on_a_connection_of_its_own_where_the_config_says_so(
 
 
 def answering(path: Path, answer: bytes) -> None:
-    """An agent that says this to the first who asks for its keys."""
+    """Make an agent that sends this to the first client that asks for its keys."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen(1)
@@ -548,7 +548,7 @@ def answering(path: Path, answer: bytes) -> None:
     threading.Thread(target=serve, daemon=True).start()
 
 
-def test_an_agent_is_there_where_it_has_keys(
+def test_an_agent_counts_as_present_if_it_has_keys(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)

@@ -1,4 +1,4 @@
-"""What systemd is told: it reads all units anew each time, which takes as long as ten of ours."""
+"""Commands to systemd: each change makes it read all units again, which is slow."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def host(tmp_path: Path) -> Sandbox:
     return Sandbox(tmp_path / "host", OSES, STATES, new="7.2.0-1")
 
 
-def told(host: Sandbox, script: str, state: str) -> list[str]:
+def calls(host: Sandbox, script: str, state: str) -> list[str]:
     host.file("states", f"{ONED} {state}\n")
     host.run(script, {"server_id": ""})
     asked = [line for line in host.asked("systemctl") if ONED in line or "reload" in line]
@@ -30,23 +30,23 @@ def told(host: Sandbox, script: str, state: str) -> list[str]:
     ]
 
 
-def test_what_starts_by_itself_already_needs_no_word(host: Sandbox) -> None:
-    assert told(host, "start", "enabled") == [START]
+def test_an_enabled_unit_needs_no_command(host: Sandbox) -> None:
+    assert calls(host, "start", "enabled") == [START]
 
 
 @pytest.mark.parametrize("state", ["disabled", "linked", ""])
-def test_what_does_not_is_told_to_once(host: Sandbox, state: str) -> None:
-    assert told(host, "start", state) == [f"systemctl enable {ONED}", START]
+def test_a_disabled_unit_is_enabled_once(host: Sandbox, state: str) -> None:
+    assert calls(host, "start", state) == [f"systemctl enable {ONED}", START]
 
 
 @pytest.mark.parametrize("state", ["masked", "masked-runtime"])
-def test_a_mask_goes_first_and_without_a_reload_of_its_own(host: Sandbox, state: str) -> None:
+def test_a_mask_is_removed_first_without_its_own_reload(host: Sandbox, state: str) -> None:
     unmask = f"systemctl --no-reload unmask {ONED}"
-    assert told(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
+    assert calls(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
 
 
-def test_an_oned_that_stops_stays_stopped_from_the_first_moment(host: Sandbox) -> None:
-    assert told(host, "stop", "enabled") == [
+def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None:
+    assert calls(host, "stop", "enabled") == [
         f"systemctl --no-reload disable {ONED}",
         f"systemctl --no-block stop {ONED}",
         "systemctl daemon-reload",
@@ -54,5 +54,5 @@ def test_an_oned_that_stops_stays_stopped_from_the_first_moment(host: Sandbox) -
     ]
 
 
-def test_one_that_starts_not_by_itself_is_only_stopped(host: Sandbox) -> None:
-    assert told(host, "stop", "disabled") == [f"systemctl --no-block stop {ONED}"]
+def test_a_disabled_oned_is_only_stopped(host: Sandbox) -> None:
+    assert calls(host, "stop", "disabled") == [f"systemctl --no-block stop {ONED}"]

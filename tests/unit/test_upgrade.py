@@ -1,4 +1,4 @@
-"""Which way another version takes, and what is refused."""
+"""The method of a change of version, and what is refused."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def waiting(package: str, schema: str, **changes: Any) -> Facts:
         (facts(packages=installed(opennebula=None)), "7.4", False),
     ],
 )
-def test_another_version_beside_data_is_for_the_rollout(
+def test_another_version_with_data_waits_for_the_rollout(
     seen: Facts, version: str, expected: bool
 ) -> None:
     assert rolls(seen, version) is expected
@@ -48,16 +48,18 @@ def test_another_version_beside_data_is_for_the_rollout(
     ("staged", "version", "expected"),
     [("", "7.2.1", False), ("7.2.1-1", "7.2.1", True), ("7.2.1-1", "7.2.2", False)],
 )
-def test_only_what_the_stack_wants_now_is_due(staged: str, version: str, expected: bool) -> None:
+def test_only_the_present_version_of_the_stack_is_due(
+    staged: str, version: str, expected: bool
+) -> None:
     assert is_due(facts(staged=staged), version) is expected
 
 
-def test_the_same_database_needs_nobodys_consent() -> None:
+def test_an_equal_database_version_needs_no_consent() -> None:
     agree(waiting("7.2.1-1", "7.2.0"), MARIADB, WantedVersion("7.2.1"))
 
 
 @pytest.mark.parametrize("agreed", [None, "7.2", "7.6"])
-def test_another_database_is_refused_until_it_is_agreed_to(agreed: str | None) -> None:
+def test_another_database_version_is_refused_without_consent(agreed: str | None) -> None:
     seen = waiting("7.4.0-1", "7.4.0")
     with pytest.raises(
         HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines run on'
@@ -66,7 +68,7 @@ def test_another_database_is_refused_until_it_is_agreed_to(agreed: str | None) -
     agree(seen, MARIADB, WantedVersion("7.4", "7.4"))
 
 
-def test_the_way_back_says_what_it_costs() -> None:
+def test_the_rollback_reports_the_lost_data() -> None:
     seen = facts(schema="7.4.0", staged="7.2.0-1", staged_schema="7.2.0")
     with pytest.raises(HostError, match="WHAT WAS WRITTEN SINCE IS LOST"):
         agree(seen, MARIADB, WantedVersion("7.2", "7.4"))
@@ -77,7 +79,7 @@ def test_a_database_in_a_file_is_upgraded_by_hand() -> None:
         agree(waiting("7.4.0-1", "7.4.0"), Database(backend="SQLite"), WantedVersion("7.4", "7.4"))
 
 
-def test_nobody_leaves_a_way_that_was_begun() -> None:
+def test_a_started_upgrade_must_be_completed() -> None:
     seen = facts(upgrading="n1a1 7.4.0-1 7.4.0")
     check(seen, "7.4")
     check(facts(), "7.2")
@@ -98,7 +100,7 @@ def test_nobody_leaves_a_way_that_was_begun() -> None:
         ({"package": "", "schema": "7.4.0"}, True, False),
     ],
 )
-def test_what_a_host_shows_says_how_far_it_is(
+def test_the_state_of_a_host_tells_the_progress_of_the_upgrade(
     changes: dict[str, Any], database: bool, done: bool
 ) -> None:
     change = VersionChange.parse("n1a1 7.4.0-1 7.4.0")
@@ -109,7 +111,7 @@ def test_what_a_host_shows_says_how_far_it_is(
     assert (change.has_database(seen), change.is_done(seen)) == (database, done)
 
 
-def test_the_newest_dump_of_that_database_is_the_way_back() -> None:
+def test_the_newest_dump_of_that_database_is_for_rollback() -> None:
     folder = "/var/backups/opennebula/"
     seen = {
         "a": facts(
@@ -131,7 +133,7 @@ def test_the_newest_dump_of_that_database_is_the_way_back() -> None:
         kept_dump(seen, "7.0.0")
 
 
-def test_what_waits_and_is_not_wanted_is_drift() -> None:
+def test_an_unwanted_staged_version_is_drift() -> None:
     assert drift(facts(), spec(), SECRETS) == ()
     assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("packages that wait",)
     wanted = drift(facts(staged="7.2.1-1"), spec(version="7.2.1"), SECRETS)

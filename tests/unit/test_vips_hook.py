@@ -1,4 +1,4 @@
-"""Raft's hook for several addresses: oned's word counts, in whatever order the hooks come."""
+"""Raft's hook for several addresses: the status of oned decides, in any order of the hooks."""
 
 import fcntl
 import subprocess
@@ -25,7 +25,7 @@ COMMANDS = {
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Make a host with the hook, on which oned says what the file ``state`` has."""
+    """Make a host with the hook, on which oned reports the content of the file ``state``."""
     (tmp_path / "hooks").mkdir()
     hook = program("vips.sh").replace(leader.LEADS, str(tmp_path / "leads"))
     for name, text in {**COMMANDS, "hooks/vips.sh": hook}.items():
@@ -60,12 +60,12 @@ def ended(hook: "subprocess.Popen[str]") -> None:
         # It came late.
         ("leader", "2", "follower"),
         ("follower", "3", "leader"),
-        # oned is not there yet, or no more.
+        # oned does not run yet, or no more.
         ("leader", "", "leader"),
         ("follower", "", "follower"),
     ],
 )
-def test_who_leads_by_oneds_word_has_the_address_and_the_services(
+def test_the_leader_by_oneds_status_has_address_and_services(
     home: Path, asked: str, state: str, role: str
 ) -> None:
     for before in ("", f"{ADDRESS}\n"):
@@ -77,7 +77,7 @@ def test_who_leads_by_oneds_word_has_the_address_and_the_services(
 
 
 @pytest.mark.parametrize("state", ["2", "3"])
-def test_hooks_that_wait_for_each_other_end_as_oned_is_by_then(home: Path, state: str) -> None:
+def test_hooks_that_wait_for_each_other_end_by_oneds_status(home: Path, state: str) -> None:
     with (home / "hooks" / "vips.sh").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (home / "state").write_text("1")

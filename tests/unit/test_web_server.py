@@ -1,4 +1,4 @@
-"""TLS in front of FireEdge: who makes the certificate, who gets it, what else differs."""
+"""TLS in front of FireEdge: which host makes the certificate, which get it, other differences."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -30,7 +30,7 @@ def spec(**changes: Any) -> WebSpec:
 
 @dataclass
 class Site:
-    """Front-ends with web servers; a bundle is the name of who made it, and for which names."""
+    """Front-ends with web servers; a bundle is the name of its maker, and its names."""
 
     wanted: WebSpec
     bundles: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Site:
     done: list[str] = field(default_factory=list)
 
     def report(self, _: str) -> None:
-        """Nobody listens."""
+        """Ignore all reports."""
 
     def run(self, host: Host, _: str, **given: Any) -> Output:
         name, action = host.name, given["variables"]["action"]
@@ -71,7 +71,7 @@ class Site:
         return Output({})
 
     def ensure(self) -> list[str]:
-        """What is done; once more, nothing is."""
+        """Return the actions; check that a second run has none."""
         ensure(cast(Access, self), self.wanted)
         done, self.done = sorted(self.done), []
         assert len(set(self.bundles.values())) == 1
@@ -82,7 +82,7 @@ class Site:
 
 
 def served(**changes: Any) -> Site:
-    """One where all is well, but for those changes."""
+    """Make a healthy web server with these changes."""
     wanted = spec()
     there = Site(wanted, dict.fromkeys(HOSTS, "one"), sites=dict.fromkeys(HOSTS, site(wanted)))
     for name, value in changes.items():
@@ -93,7 +93,7 @@ def served(**changes: Any) -> Site:
 SERVED = ["n1 serve", "n2 serve", "n3 serve"]
 
 
-def test_the_first_one_makes_it_and_the_others_get_it() -> None:
+def test_the_first_host_makes_the_certificate_and_the_others_get_it() -> None:
     assert Site(spec()).ensure() == [
         "n1 make",
         "n1 serve",
@@ -104,7 +104,7 @@ def test_the_first_one_makes_it_and_the_others_get_it() -> None:
     ]
 
 
-def test_nothing_is_done_where_all_is_well() -> None:
+def test_healthy_web_servers_need_no_action() -> None:
     there = served()
     ensure(cast(Access, there), there.wanted)
     assert there.done == []
@@ -132,7 +132,7 @@ def test_nothing_is_done_where_all_is_well() -> None:
         ({"off": {"n2"}}, ("n2: stopped",), ["n2 serve"]),
     ],
 )
-def test_what_differs_is_named_and_mended_from_those_that_are_well(
+def test_differences_are_named_and_repaired_from_a_healthy_host(
     changes: dict[str, Any], differs: tuple[str, ...], done: list[str]
 ) -> None:
     there = served(**changes)
@@ -140,7 +140,7 @@ def test_what_differs_is_named_and_mended_from_those_that_are_well(
     assert there.ensure() == sorted(done)
 
 
-def test_certificates_of_the_operators_own_are_nobodys_to_send() -> None:
+def test_certificates_of_your_own_are_never_sent() -> None:
     there = Site(spec(generate=False), {"n1": "a", "n2": "b", "n3": "c"})
     ensure(cast(Access, there), there.wanted)
     assert sorted(there.done) == SERVED
@@ -151,7 +151,7 @@ def test_the_names_are_those_of_a_certificate() -> None:
 
 
 @pytest.mark.parametrize("server", ["apache", "nginx"])
-def test_a_site_has_its_names_its_certificate_and_fireedge_behind_it(server: str) -> None:
+def test_a_site_has_its_names_certificate_and_fireedge(server: str) -> None:
     text = site(spec(server=server))
     for part in ("one.example.org", "10.2.50.86", " /k", " /c", "127.0.0.1:2616", "/fireedge"):
         assert part in text
@@ -159,7 +159,7 @@ def test_a_site_has_its_names_its_certificate_and_fireedge_behind_it(server: str
     assert "{{" not in text
 
 
-def test_at_a_vip_of_ipv6_it_serves_too() -> None:
+def test_with_an_ipv6_vip_it_serves_there_too() -> None:
     names = ("one.example.org", "10.2.50.86", "fd00:2:50::86")
     text = site(spec(server="nginx", names=names))
     for part in ("listen [::]:80;", "listen [::]:443 ssl;", " [fd00:2:50::86];"):
@@ -169,7 +169,7 @@ def test_at_a_vip_of_ipv6_it_serves_too() -> None:
     assert spec(names=names).alternative_names.endswith("IP:10.2.50.86,IP:fd00:2:50::86")
 
 
-def test_another_kind_of_server_takes_the_place_of_the_one_before_everywhere() -> None:
+def test_another_kind_of_server_replaces_the_former_one_everywhere() -> None:
     before = spec()
     fewer = before.model_copy(update={"hosts": {"n1": HOSTS["n1"]}})
     other = before.model_copy(update={"server": "nginx" if before.server == "apache" else "apache"})

@@ -1,4 +1,4 @@
-"""What scripts/pulumi says of a stack's file that the CLI would only complain of."""
+"""Errors of a stack's file that scripts/pulumi explains better than the CLI."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from settings.table import ROOT
 
 
 def preview(folder: Path, file: bytes) -> subprocess.CompletedProcess[str]:
-    """A preview of a stack with that file, with a CLI that only says that it ran."""
+    """Run a preview of a stack with that file, with a CLI that only prints that it ran."""
     (folder / "scripts").mkdir()
     (folder / "stacks").mkdir()
     shutil.copy(ROOT / "scripts" / "pulumi", folder / "scripts")
@@ -50,5 +50,5 @@ def test_a_file_of_the_wrong_form_is_named_with_its_line(
 @pytest.mark.parametrize(
     "file", [b"", b"\xef\xbb\xbfconfig:\r\n  a: 1\r\n", b"a:\tb\n\t\n\t# note\n  # \t\n"]
 )
-def test_any_other_file_is_the_cli_s(tmp_path: Path, file: bytes) -> None:
+def test_any_other_file_is_left_to_the_cli(tmp_path: Path, file: bytes) -> None:
     assert preview(tmp_path, file).stdout == "ran\n"

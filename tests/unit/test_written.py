@@ -1,4 +1,4 @@
-"""What stands in a stack's file, and what YAML makes of it."""
+"""The text of a stack's file, and the values that YAML makes of it."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from tests.unit.test_settings import GOOD, raw
 
 
 def faults(text: str, **arrived: Any) -> list[str]:
-    """The faults of a stack whose file says that, of what arrives as given."""
+    """Return the faults of a stack with that file, and the values that arrived."""
     try:
         parse(raw({**GOOD, **arrived}), in_file=text)
     except SettingsError as error:
@@ -41,13 +41,13 @@ def line(key: str, text: str) -> str:
         ("zone_name", "2026-11-03", "2026-11-03 00:00:00 +0000 UTC"),
     ],
 )
-def test_a_text_that_yaml_changes_is_refused_with_the_line_to_write(
+def test_a_text_that_yaml_changes_is_refused_with_a_valid_line(
     key: str, text: str, arrived: str
 ) -> None:
     assert faults(line(key, text), **{key: arrived}) == [
         f'{key}: {text} without quotes reads as {arrived}; write {PROJECT}:{key}: "{text}"'
     ]
-    # And that line is right.
+    # And that line is valid.
     assert faults(line(key, f'"{text}"'), **{key: text}) == []
 
 
@@ -64,15 +64,15 @@ def test_a_text_that_yaml_changes_is_refused_with_the_line_to_write(
         ("one_vip", "10.2.50.86", "10.2.50.86"),
         ("force_ha", "True", "true"),
         ("keep_dumps", "12", "12"),
-        # Another file was given to Pulumi: what stands in this one is not what arrived.
+        # Pulumi got another file: the text in this one is not what arrived.
         ("one_version", "7.10", "7.4"),
     ],
 )
-def test_what_reads_the_same_needs_no_quotes(key: str, text: str, arrived: str) -> None:
+def test_a_text_that_yaml_keeps_needs_no_quotes(key: str, text: str, arrived: str) -> None:
     assert faults(line(key, text), **{key: arrived}) == []
 
 
-def test_a_key_without_a_value_is_said_to_have_none() -> None:
+def test_a_key_without_a_value_is_reported() -> None:
     for text in ("", "~", "null"):
         assert faults(line("zone_name", text), zone_name="null") == [
             "zone_name: has no value; set one, or remove the line"
@@ -80,7 +80,7 @@ def test_a_key_without_a_value_is_said_to_have_none() -> None:
     assert faults(line("zone_name", '"null"'), zone_name="null") == []
 
 
-def test_numbers_are_looked_at_wherever_they_stand() -> None:
+def test_numbers_are_checked_at_any_place() -> None:
     front_ends = {name: dict(one) for name, one in GOOD["frontends"].items()}
     front_ends["n1a3"]["ssh"] = {"port": 18}
     text = "config:\n  opennebula-ha:frontends: {n1a3: {address: 10.2.50.12, ssh: {port: 022}}}\n"
@@ -100,7 +100,7 @@ def test_numbers_are_looked_at_wherever_they_stand() -> None:
     ]
 
 
-def test_a_name_that_yaml_takes_for_a_number_is_refused() -> None:
+def test_a_name_that_yaml_reads_as_a_number_is_refused() -> None:
     named = {"83": {"address": "10.2.50.10"}}
     assert faults(line("frontends", "{0123: {address: 10.2.50.10}}"), frontends=named)[0] == (
         'frontends: 0123 without quotes reads as 83; write "0123"'
@@ -111,7 +111,7 @@ def test_a_value_is_refused_once() -> None:
     assert len(faults(line("one_version", "8.0"), one_version="8")) == 1
 
 
-def test_nothing_of_a_secret_is_shown() -> None:
+def test_no_part_of_a_secret_is_shown() -> None:
     number = "01234567"
     server = {":host": "b", ":password": int(number, 8)}
     found = faults(
@@ -135,7 +135,7 @@ def test_a_file_of_any_kind_is_read(text: str) -> None:
     assert faults(text) == []
 
 
-def test_a_preview_lists_all_faults_of_the_values_and_of_the_file(
+def test_a_preview_lists_all_errors_of_the_values_and_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = raw({**GOOD, "one_version": "7.1", "db_owner": "root", "fstab": [{"path": "/etc"}]})

@@ -1,4 +1,4 @@
-"""Keys of YAML files: set in their place, taken back when they go, everything else as it was."""
+"""Keys of YAML files: set in their place, restored when they are removed; nothing else changes."""
 
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,12 @@ CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...]]] = {
     "a new key inside": (GATE, {(":server", ":new"): [1, 2]}, (":server/:new",)),
     "a new section": (GATE, {(":a", ":b", ":c"): "x"}, (":a/:b/:c",)),
     "a section in the place of a value": (GATE, {(":one_xmlrpc", ":b"): 1}, None),  # type: ignore[dict-item]
-    "a key that goes": (GATE, {(":oneflow_server",): None}, (":oneflow_server",)),
-    "a section that goes": (GATE, {(":server",): None}, (":server/:bind", ":server/:port")),
-    "a key that is not there and is not to be": (GATE, {(":none",): None}, ()),
-    "what is so already": (GATE, {(":server", ":bind"): "127.0.0.1"}, ()),
+    "a removed key": (GATE, {(":oneflow_server",): None}, (":oneflow_server",)),
+    "a removed section": (GATE, {(":server",): None}, (":server/:bind", ":server/:port")),
+    "a missing key that must not exist": (GATE, {(":none",): None}, ()),
+    "an equal value": (GATE, {(":server", ":bind"): "127.0.0.1"}, ()),
     "a list in the place of a list": (LDAP, {(":order",): ["one", ["two", "three"]]}, (":order",)),
-    "a server, its order gone": (
+    "a server, without its order": (
         LDAP,
         {
             ("dir 1",): {":host": "x", ":encryption": ":simple_tls", ":base": "dc=a,dc=b"},
@@ -73,7 +73,7 @@ def at(content: Any, path: KeyPath) -> Any:
 
 
 @pytest.mark.parametrize(("text", "wanted", "names"), CASES.values(), ids=CASES)
-def test_keys_are_as_wished_and_taken_back_without_a_trace(
+def test_keys_are_set_and_restored_without_a_trace(
     text: str, wanted: dict[KeyPath, Any], names: tuple[str, ...] | None
 ) -> None:
     written = apply(text, wanted)
@@ -89,20 +89,20 @@ def test_keys_are_as_wished_and_taken_back_without_a_trace(
     assert apply(written, {}) == ended
 
 
-def test_no_character_of_the_rest_changes() -> None:
+def test_no_other_character_changes() -> None:
     written = apply(GATE, {(":server", ":bind"): "0.0.0.0", (":new",): "x"})
     note = '  # opennebula-ha changed: {"key": [":server", ":bind"], "was": " 127.0.0.1"}\n'
     added = '# opennebula-ha added: {"key": [":new"]}\n:new: x\n'
     assert written == (GATE.replace("  :bind: 127.0.0.1", f"{note}  :bind: 0.0.0.0", 1) + added)
 
 
-def test_other_wishes_take_the_place_of_those_before() -> None:
+def test_new_settings_replace_the_former_ones() -> None:
     first = apply(GATE, {(":server", ":bind"): "10.0.0.1", (":new",): 1})
     second = {(":server", ":bind"): "10.0.0.2", (":other",): 2}
     assert apply(first, second) == apply(GATE, second)
 
 
-def test_what_somebody_edits_meanwhile_stays_and_what_is_ours_is_set_again() -> None:
+def test_other_edits_are_kept_and_our_settings_are_set_again() -> None:
     wanted: dict[KeyPath, Any] = {(":server", ":bind"): "10.0.0.1"}
     by_hand = apply(GATE, wanted).replace("10.0.0.1", "10.0.0.9").replace("5030", "5031")
     assert differences(by_hand, apply(by_hand, wanted)) == (":server/:bind",)
@@ -115,12 +115,12 @@ def test_symbols_of_ruby_are_written_as_such() -> None:
     assert "  - :a\n" in written
 
 
-def test_a_note_that_somebody_spoilt_is_none() -> None:
+def test_a_damaged_note_is_ignored() -> None:
     assert apply('# opennebula-ha added: {"key" 1}\na: 1\n', {("a",): 2}).endswith("\na: 2\n")
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "- a\n- b\n", "{a: 1}\n", "a: 1\n b: 2\n"])
-def test_what_is_no_yaml_with_keys_is_an_error_with_its_line(text: str) -> None:
+def test_a_file_without_yaml_keys_is_an_error_with_its_line(text: str) -> None:
     with pytest.raises(ConfError, match=r"^line \d+: "):
         apply(text, {("x",): "canary"})
 

@@ -1,4 +1,4 @@
-"""What a healthy zone looks like, and what each fault of one is called."""
+"""The status of a healthy zone, and the name of each fault."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ WHOLE = {
 
 
 def view(**changes: RaftStatus | None) -> ZoneView:
-    """The whole zone with other statuses; None does not answer."""
+    """Make the healthy zone with other statuses; None does not answer."""
     statuses = {**WHOLE, **changes}
     return ZoneView(POOL, {name: one for name, one in statuses.items() if one is not None})
 
@@ -31,11 +31,11 @@ def view(**changes: RaftStatus | None) -> ZoneView:
 @pytest.mark.parametrize(
     ("servers", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4), (7, 4)]
 )
-def test_a_quorum_is_half_of_them_and_one(servers: int, needed: int) -> None:
+def test_a_quorum_is_half_of_the_servers_plus_one(servers: int, needed: int) -> None:
     assert quorum(servers) == needed
 
 
-def test_a_whole_zone_has_a_leader_and_no_faults() -> None:
+def test_a_healthy_zone_has_a_leader_and_no_faults() -> None:
     assert view().leader() == "n1"
     assert faults(view()) == []
 
@@ -55,7 +55,7 @@ def test_a_deposed_leader_of_an_older_term_does_not_count() -> None:
         view(n0=replace(WHOLE["n0"], state=State.LEADER)),
     ],
 )
-def test_without_exactly_one_leader_of_the_newest_term_there_is_none(seen: ZoneView) -> None:
+def test_there_is_no_leader_unless_the_newest_term_has_exactly_one(seen: ZoneView) -> None:
     assert seen.leader() is None
     assert "there is not exactly one leader" in faults(seen)
 
@@ -83,7 +83,7 @@ def test_each_fault_of_a_server_is_named(changed: RaftStatus | None, fault: str)
     assert faults(view(n2=changed)) == [fault]
 
 
-def test_while_somebody_writes_it_is_enough_to_have_one_of_the_leaders_records() -> None:
+def test_under_writes_one_of_the_leaders_recent_records_is_enough() -> None:
     ahead = {**WHOLE, "n1": replace(WHOLE["n1"], index=43, commit=42)}
     assert faults(view(**ahead), record=40) == []
     assert faults(view(**ahead), record=41) == [

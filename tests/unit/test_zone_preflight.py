@@ -1,4 +1,4 @@
-"""What the zone would refuse is refused before any host is written. Pure."""
+"""Changes that the zone would refuse are refused before any host is written. Pure."""
 
 from typing import Any
 
@@ -69,17 +69,17 @@ def refusal(found: Foreseen) -> str:
     return str(found.refusals[0])
 
 
-def test_a_zone_that_runs_is_adopted_by_a_stack_that_lists_its_servers() -> None:
+def test_a_running_zone_is_adopted_if_all_its_servers_are_listed() -> None:
     assert judge(change(*NAMES, new=NAMES), seen(), view()) == Foreseen((), frozenset(NAMES))
 
 
-def test_a_single_front_end_that_serves_is_adopted_as_it_is() -> None:
+def test_a_running_standalone_front_end_is_adopted_unchanged() -> None:
     alone = server("n1a1", server_id=-1, pool=(), status=status(-1, State.SOLO))
     wanted = change("n1a1", zone={"highly_available": False})
     assert judge(wanted, [alone], ZoneView((), {})) == Foreseen((), frozenset({"n1a1"}))
 
 
-def test_a_conversion_is_no_adoption() -> None:
+def test_a_conversion_is_not_an_adoption() -> None:
     alone = server("n1a1", server_id=-1, pool=(), status=status(-1, State.SOLO))
     others = [blank("n1a2"), blank("n1a3")]
     assert judge(change(*NAMES, new=NAMES), [alone, *others], ZoneView((), {})) == Foreseen()
@@ -91,19 +91,19 @@ def test_blank_hosts_become_a_zone_and_join_one() -> None:
     assert grown.refusals == ()
 
 
-def test_servers_that_the_config_does_not_list() -> None:
+def test_servers_that_the_config_does_not_list_are_refused() -> None:
     text = refusal(judge(change("n1a1", new=NAMES), [server("n1a1")], view("n1a2", "n1a3")))
     assert "zone server 1 n1a2" in text
 
 
-def test_a_zone_of_three_does_not_become_a_front_end_outside_any_zone() -> None:
+def test_a_zone_of_three_cannot_become_standalone_at_once() -> None:
     wanted = change("n1a1", leaving=("n1a2", "n1a3"), zone={"highly_available": False})
     text = refusal(judge(wanted, seen(), view()))
     assert "shrink it to one with force_ha: true first" in text
 
 
 @pytest.mark.parametrize("highly_available", [True, False])
-def test_who_leaves_a_founder_that_is_still_alone_never_was_in_a_zone(
+def test_a_host_that_leaves_a_lone_first_server_was_in_no_zone(
     highly_available: bool,
 ) -> None:
     wanted: dict[str, Any] = {"zone": {"highly_available": highly_available}}
@@ -111,7 +111,7 @@ def test_who_leaves_a_founder_that_is_still_alone_never_was_in_a_zone(
     two = ("n1a2", "n1a3")
     found = judge(change("n1a1", leaving=two, **wanted), [first], ZoneView((), {}))
     assert found.refusals == ()
-    # Of a name that the stack never had nothing is known.
+    # Nothing is known of a name that the stack never had.
     found = judge(change("n1a1", leaving=two[:1], **wanted), [first], ZoneView((), {}))
     assert "n1a3" in refusal(found)
 
@@ -123,20 +123,20 @@ def test_a_new_front_end_with_data_of_another_opennebula() -> None:
     assert any(str(one).startswith("n1a4: see whose OpenNebula is there") for one in found.refusals)
 
 
-def test_a_shrink_while_one_that_stays_is_down() -> None:
+def test_a_shrink_while_a_remaining_server_is_down_is_refused() -> None:
     wanted = change("n1a1", "n1a2", leaving=("n1a3",))
     assert "n1a2 down" in refusal(judge(wanted, seen(silent=("n1a2",)), view("n1a2")))
     degraded = change("n1a1", "n1a2", leaving=("n1a3",), allow_degraded=True)
     assert "would lose quorum" in refusal(judge(degraded, seen(silent=("n1a2",)), view("n1a2")))
 
 
-def test_one_that_is_to_leave_and_cannot_be_reached() -> None:
+def test_a_leaving_front_end_that_cannot_be_reached_is_refused() -> None:
     wanted = change("n1a1", "n1a2", leaving=("n1a3",))
     without = [one for one in seen() if one.name != "n1a3"]
     assert "opennebula-ha:lost" in refusal(judge(wanted, without, view("n1a3")))
 
 
-def test_lost_servers_are_forgotten_where_the_others_lead_or_one_is_left() -> None:
+def test_lost_servers_are_removed_if_others_lead_or_one_remains() -> None:
     left = [one for one in seen() if one.name != "n1a3"]
     assert judge(change("n1a1", "n1a2", lost=("n1a3",)), left, view("n1a3")).refusals == ()
     last = server("n1a1", status=status(0, State.CANDIDATE))
@@ -144,7 +144,7 @@ def test_lost_servers_are_forgotten_where_the_others_lead_or_one_is_left() -> No
     assert judge(alone, [last], ZoneView((), {})).refusals == ()
 
 
-def test_of_a_zone_of_two_one_is_lost_while_a_former_server_leaves() -> None:
+def test_a_zone_of_two_loses_one_while_a_former_server_leaves() -> None:
     two = POOL[:2]
     last = server("n1a1", pool=two, status=status(0, State.CANDIDATE))
     former = server("n1a3", running=False, status=None)
@@ -152,7 +152,7 @@ def test_of_a_zone_of_two_one_is_lost_while_a_former_server_leaves() -> None:
     assert judge(alone, [last, former], ZoneView((), {})).refusals == ()
 
 
-def test_lost_servers_without_which_nobody_leads() -> None:
+def test_lost_servers_without_which_no_leader_exists_are_refused() -> None:
     five = (
         *POOL,
         ServerEntry(3, "n1a4", endpoint("n1a4")),
@@ -173,7 +173,7 @@ def test_lost_servers_without_which_nobody_leads() -> None:
         ("a<b", (), "without any of & < >"),
     ],
 )
-def test_another_password_needs_every_server_and_fits(
+def test_a_new_password_needs_every_server_and_must_match(
     password: str, silent: tuple[str, ...], said: str
 ) -> None:
     wanted = change(*NAMES, changes_password=True)

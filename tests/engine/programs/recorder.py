@@ -1,8 +1,8 @@
-"""A dynamic provider that writes down every call and keeps its things as files.
+"""A dynamic provider that records every call and stores its things as files.
 
-It is steered by files in the project's directory: ``fail-METHOD-NAME`` makes a call fail,
-``touched-NAME`` says that a create has changed something by then,
-and things with ``meet: N`` wait, in a call that changes something, until N such calls run.
+Files in the project's directory control it: ``fail-METHOD-NAME`` makes a call fail,
+``touched-NAME`` says that a create has already changed something, and things with ``meet: N`` wait,
+in a call that changes something, until N such calls run.
 """
 
 import json
@@ -33,7 +33,7 @@ URN = "urn:pulumi:dev::trial::pulumi-python:dynamic/test:Thing::"
 CALLS = Path("calls.jsonl")
 WORLD = Path("world")
 DEADLINE_SECONDS = 20.0
-# What a change replaces the thing for, in the order in which it is looked for.
+# Keys whose change replaces the thing, in order of comparison.
 REPLACING = ("kind",)
 
 
@@ -62,7 +62,7 @@ def _wait_for(condition: Any, what: str) -> None:
 
 
 def _act(method: str, name: str, properties: dict[str, Any]) -> None:
-    """Do what every changing call does: meet others, hang or fail as its flags say."""
+    """Do what every changing call does: wait for others, hang or fail as its flags say."""
     Path(f"began-{method}-{name}").touch()
     together = int(properties.get("meet") or 0)
     if together:
@@ -78,7 +78,7 @@ def _act(method: str, name: str, properties: dict[str, Any]) -> None:
             name, method, expected="success", seen="failure", remedy="do not ask for it"
         )
     if Path(f"after-failure-{method}-{name}").exists():
-        # Long enough under way to end after a sibling's failure was noticed.
+        # Long enough to end after the engine has noticed a sibling's failure.
         _wait_for(lambda: Path("failed").exists(), "the failure of a sibling")
 
 
@@ -92,7 +92,7 @@ def _make(name: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 class Recorder(Provider):
-    """One of our own providers, but for what it does."""
+    """One of our own providers, but for its actions."""
 
     def configure(self, req: ConfigureRequest) -> None:
         """Record the whole config."""
@@ -100,13 +100,13 @@ class Recorder(Provider):
         _record("configure", "", config=dict(req.config._props))
 
     def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Refuse what says that it is wrong."""
+        """Refuse inputs that say that they are wrong."""
         _record("check", news["name"], olds=_olds, news=news)
         failures = [CheckFailure("value", "is wrong")] if news.get("value") == "wrong" else []
         return CheckResult(news, failures)
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Compare what the program gives; replace for a new kind or an unknown one."""
+        """Compare the inputs; replace for a new kind or an unknown one."""
         _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
         keys = {*_news, INCOMPLETE} - {"__provider"}
         changed = [key for key in keys if _olds.get(key) != _news.get(key)]
@@ -118,7 +118,7 @@ class Recorder(Provider):
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make the thing."""
+        """Create the thing."""
         name = props["name"]
         _record("create", name, props=props)
         with (
@@ -131,7 +131,7 @@ class Recorder(Provider):
         return CreateResult(f"id-{name}", outputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Make the thing again in its place."""
+        """Update the thing in place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
         with runtime.recorded(_id, _olds, _news):
@@ -141,7 +141,7 @@ class Recorder(Provider):
         return UpdateResult(outputs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look at the thing; an empty id says that it is gone."""
+        """Read the thing; an empty id says that it is gone."""
         name = props["name"]
         _record("read", name, id=id_, props=props)
         if Path(f"fail-read-{name}").exists():
@@ -156,7 +156,7 @@ class Recorder(Provider):
         return ReadResult(id_, found, inputs if Path(f"inputs-{name}").exists() else None)
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Unmake the thing."""
+        """Delete the thing."""
         name = _props["name"]
         _record("delete", name, id=_id, props=_props)
         _act("delete", name, _props)
@@ -165,7 +165,7 @@ class Recorder(Provider):
 
 
 class Thing(Resource, module="test", name="Thing"):
-    """Something that the recorder makes."""
+    """A thing that the recorder creates."""
 
     made: pulumi.Output[str]
     token: pulumi.Output[str]
