@@ -13,6 +13,7 @@ from lab.machines import Lab, prerequisites
 MakeLab = Callable[..., Lab]
 
 LONGEST = (
+    "test_guides",
     "test_sqlite",
     "test_life",
     "test_rollout",

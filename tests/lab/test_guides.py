@@ -179,6 +179,7 @@ def test_guides_take_down_and_vip(reader: Reader) -> None:
 
 def test_every_guide_is_tested() -> None:
     text = Path(__file__).read_text()
-    assert {guide.stem for guide in FOLDER.glob("*.md")} == {
-        guide.stem for guide in FOLDER.glob("*.md") if f'work_through("{guide.stem}")' in text
-    }
+    untested = [
+        guide.stem for guide in FOLDER.glob("*.md") if f'work_through("{guide.stem}"' not in text
+    ]
+    assert untested == []
