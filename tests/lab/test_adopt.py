@@ -171,7 +171,7 @@ def test_next_up_makes_the_previewed_changes(site: Site) -> None:
     # The servers keep their names.
     shown = one(lab.host("n1a1"), "onezone show 0")
     assert all(name in shown for name, _ in REGISTERED.values())
-    assert {server["name"] for server in operator.outputs()["servers"]} == set(NAMES)
+    assert set(operator.outputs()["servers"]) == set(NAMES)
     assert {host.name: data(host).count("INSERT INTO `user_pool`") for host in lab.hosts} == users
     # Each server restarts once, with its changed configuration.
     assert {name: starts(lab)[name] - started[name] for name in NAMES} == dict.fromkeys(NAMES, 1)
