@@ -167,12 +167,13 @@ def test_a_rollout_is_not_disturbed_by_restart_hooks(site: Site) -> None:
         operator.config["ensure_keys_for"] = ["ubuntu"]
         operator.config["features"] = features
         # The logins with these keys are tried, and sshd's own log says what is wrong.
-        denied = "DenyUsers ubuntu@10.2.50.10"
+        # (This machine reaches that host through n1a1.)
+        denied = "DenyUsers ubuntu@10.2.50.11"
         hardened.sshd(lab.host("n1a3"), denied)
         message = only(operator.up(), "n1a3")
         assert message.step == "log in from host to host"
-        assert message.expected == "ubuntu of n1a1 to be let in as ubuntu of n1a3"
-        assert "User ubuntu from 10.2.50.10 not allowed" in message.seen
+        assert message.expected == "ubuntu of n1a2 to be let in as ubuntu of n1a3"
+        assert "User ubuntu from 10.2.50.11 not allowed" in message.seen
         do(
             lab.host("n1a3"),
             f"sed -i '/^{denied}/d' /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh",
