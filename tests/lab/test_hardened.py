@@ -109,7 +109,8 @@ def test_all_problems_are_reported_at_once_without_a_change(site: Site) -> None:
 
 def test_sudo_that_requires_a_terminal_is_reported_with_a_remedy(site: Site) -> None:
     lab, operator = site
-    do(lab.host("n1a3"), "echo 'Defaults requiretty' >/etc/sudoers.d/tty")
+    # As in /etc/sudoers itself: after OpenNebula's own file it would stop the hooks of oneadmin.
+    do(lab.host("n1a3"), "echo 'Defaults requiretty' >/etc/sudoers.d/00-tty")
     follow_the_remedies(lab)
     operator.config["ensure_hostname"] = True
     message = only(operator.up(), "n1a3")
