@@ -7,7 +7,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -127,31 +127,21 @@ class Connection:
         place = shlex.quote(f"{folder}/{file.name}")
         steps = f"umask 077 && mkdir -p {shlex.quote(folder)} && cat >{place}.partial"
         command = f"{steps} && mv {place}.partial {place}"
-        channel = self._channel(title)
-        deadline = time.monotonic() + timeout
-        try:
-            self._start_as_root(channel, f"sh -c {shlex.quote(command)}")
-            channel.settimeout(SILENCE)
+
+        def move(channel: paramiko.Channel, deadline: float) -> bool:
             with file.open("rb") as source:
                 while (data := source.read(1 << 20)) and time.monotonic() < deadline:
                     channel.sendall(data)
-            if data:
-                raise TimeoutError
-            channel.shutdown_write()
-            deadline = max(deadline, time.monotonic() + SILENCE)
-            said = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
-            status = answer.exit_status(channel, deadline)
-        except answer.EndlessError as error:
-            raise self._endless(title, error.start) from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(title, error) from None
-        finally:
-            channel.close()
+            if not data:
+                channel.shutdown_write()
+            return not data
+
+        status, said = self._copy(title, f"sh -c {shlex.quote(command)}", move, timeout)
         if status:
             raise self._failed(
                 title,
                 expected=f"room for it in {folder}",
-                seen=said.strip() or f"exit status {status}",
+                seen=said,
                 remedy=f"see that {self.user} may write to {folder} there with sudo, and that there"
                 " is room; then run again",
             )
@@ -164,16 +154,43 @@ class Connection:
         title = f"copy {path}"
         partial = file.with_name(f"{file.name}.partial")
         partial.unlink(missing_ok=True)
+
+        def move(channel: paramiko.Channel, deadline: float) -> bool:
+            partial.touch(mode=0o600, exist_ok=False)
+            with partial.open("wb") as copy:
+                while (data := channel.recv(1 << 20)) and time.monotonic() < deadline:
+                    copy.write(data)
+            return not data
+
+        status, said = self._copy(title, f"cat {shlex.quote(path)}", move, timeout)
+        if status:
+            partial.unlink(missing_ok=True)
+            raise self._failed(
+                title,
+                expected="a file that root can read",
+                seen=said,
+                remedy="see what it is on that host, then run again",
+            )
+        partial.replace(file)
+
+    def _copy(
+        self,
+        title: str,
+        command: str,
+        move: Callable[[paramiko.Channel, float], bool],
+        timeout: float,
+    ) -> tuple[int, str]:
+        """Run one end of a copy as root there; return its exit status and what it says of it.
+
+        ``move`` is the other end, until a moment (monotonic): it returns whether it moved all.
+        Raises HostError if it did not, or if the connection is lost.
+        """
         channel = self._channel(title)
         deadline = time.monotonic() + timeout
         try:
-            self._start_as_root(channel, f"cat {shlex.quote(path)}")
-            partial.touch(mode=0o600, exist_ok=False)
-            with partial.open("wb") as copy:
-                channel.settimeout(SILENCE)
-                while (data := channel.recv(1 << 20)) and time.monotonic() < deadline:
-                    copy.write(data)
-            if data:
+            self._start_as_root(channel, command)
+            channel.settimeout(SILENCE)
+            if not move(channel, deadline):
                 raise TimeoutError
             deadline = max(deadline, time.monotonic() + SILENCE)
             said = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
@@ -184,15 +201,7 @@ class Connection:
             raise self._lost(title, error) from None
         finally:
             channel.close()
-        if status:
-            partial.unlink(missing_ok=True)
-            raise self._failed(
-                title,
-                expected="a file that root can read",
-                seen=said.strip() or f"exit status {status}",
-                remedy="see what it is on that host, then run again",
-            )
-        partial.replace(file)
+        return status, said.strip() or f"exit status {status}"
 
     @contextmanager
     def hold(self, path: str, timeout: float) -> Iterator[None]:
