@@ -63,7 +63,7 @@ def figures(rounds: int) -> Iterator[Figure]:
                 waits.append(wait)
                 say(f"1 GB to a front-end: {seconds:.1f} s, no write for {wait:.3f} s")
     yield Figure("1 GB to a front-end", median(ours), 1.1 * median(bare), "1.1 of a bare pipe")
-    yield Figure("a writer meanwhile waits for", median(waits), 0.1, "")
+    yield Figure("longest wait of a writer", median(waits), 0.1, "")
 
 
 def enlarge(lab: Lab) -> None:

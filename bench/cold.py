@@ -1,4 +1,4 @@
-"""From blank hosts to a zone: beside the floor, of more hosts, and far away."""
+"""From blank hosts to a zone: against the floor, of more hosts, and far away."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -19,7 +19,7 @@ def figures(rounds: int) -> Iterator[Figure]:
         alone = median(floors(hosts, rounds))
         seconds = median(ups(hosts, rounds))
         yield Figure(f"cold up of {hosts} front-ends", seconds, 1.2 * three, "1.2 that of three")
-        yield Figure(f"the same beside the floor of {hosts}", seconds, 1.15 * alone, "1.15 floor")
+        yield Figure(f"the same, against the floor of {hosts}", seconds, 1.15 * alone, "1.15 floor")
     far_floor = median(floors(3, rounds, delay=ROUND_TRIP))
     far = median(ups(3, rounds, delay=ROUND_TRIP))
     allowed = 1.25 * three + max(0.0, far_floor - floor)
