@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pyone
+from pyone.bindings.supbind import GDSParseError
 from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
@@ -20,7 +21,7 @@ MOST = 64 << 20
 """Bytes of an answer. The largest that this project asks for is a zone or a user."""
 _UNREADABLE = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
-    *(SyntaxError, xml.parsers.expat.ExpatError),
+    *(SyntaxError, xml.parsers.expat.ExpatError, GDSParseError),
 )
 """What pyone and our own reading raise for an answer of another form."""
 

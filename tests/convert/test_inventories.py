@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.convert import own_reader, stack_file, with_ansible
@@ -17,6 +17,7 @@ from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
 from commands.convert.report import Invocation, Report, login_of
 from tests.convert.cases import CASES, Case
+from tests.runs import examples
 
 SECTIONS = ("taken", "no_meaning", "decisions", "unknown")
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -210,7 +211,7 @@ ODD: list[Any] = [
 VARIABLES = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(ODD), max_size=8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150))
 @given(
     hosts=st.dictionaries(st.sampled_from(["n1a1", "n1a2", "n1a3"]), VARIABLES, min_size=1),
     other=VARIABLES,
@@ -247,7 +248,7 @@ OLD_FORM = (
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120))
 @given(
     text=st.sampled_from([WHOLE, OLD_FORM]),
     at=st.integers(0, 300),

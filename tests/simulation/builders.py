@@ -1,17 +1,7 @@
 """Helpers for tests of simulated sites."""
 
-import os
-
 from tests.simulation.host import SimHost
 from tests.simulation.site import Site
-
-CAMPAIGN = int(os.environ.get("SIMULATION_RUNS", "0"))
-"""Number of runs of each property, if more than the usual few are requested."""
-
-
-def examples(usual: int) -> int:
-    """Return the number of runs of a property."""
-    return max(CAMPAIGN, usual) if CAMPAIGN else usual
 
 
 def blank(*names: str) -> Site:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulation.builders import CAMPAIGN, examples
+from tests.runs import CAMPAIGN, examples
 from tests.simulation.driver import Failed
 from tests.simulation.faults import Fault, How
 from tests.simulation.scenarios import (

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.simulation.builders import CAMPAIGN
+from tests.runs import CAMPAIGN
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.faults import Fault, How, every
 from tests.simulation.product import hook_path

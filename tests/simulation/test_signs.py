@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from tests.simulation.builders import examples
+from tests.runs import examples
 from tests.simulation.database import Content, Database, Foreign
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.host import CONF, DATABASE_SERVICE, KEYS, ONEADMIN, SimHost

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulation.builders import examples
+from tests.runs import examples
 from tests.simulation.faults import Fault, How
 from tests.simulation.walk import NAMES, Again, Happens, Life, Lose, Move, Run
 

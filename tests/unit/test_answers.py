@@ -24,6 +24,7 @@ from procedures.facts import observe, report, signs
 from procedures.install import storage
 from procedures.preflight.probe import read_probe
 from procedures.specs import Database
+from tests.runs import examples
 from tests.unit.test_preflight import values
 from tests.unit.test_procedures import SHIPPED, spec
 
@@ -146,7 +147,7 @@ def test_the_sample_is_read_completely() -> None:
     assert read_probe(TOLD, 1000, 1003).login == "ubuntu"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(answers())
 def test_facts_are_read_or_refused(told: dict[str, str]) -> None:
     try:
@@ -195,7 +196,7 @@ def test_a_database_without_checksums_does_not_count_as_equal() -> None:
     assert caught.value.seen == "no checksum"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(answers())
 def test_a_probe_is_read_or_refused(told: dict[str, str]) -> None:
     from hosts.errors import reading_answer  # noqa: PLC0415
@@ -219,7 +220,7 @@ def test_a_clock_without_a_time_is_refused(name: str, number: str) -> None:
         report.units({**TOLD, "uptime": number})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.one_of(st.text(), st.lists(NASTY | st.sampled_from(["#step\n", "=a b\\n\\", "@b %%=\n",
     "@c YQ==\n", "=d \\"]), max_size=6).map("".join)))  # fmt: skip
 def test_any_output_of_a_script_is_parsed(text: str) -> None:
@@ -235,7 +236,7 @@ def test_a_value_that_a_script_did_not_return_is_an_error() -> None:
     assert (caught.value.host, caught.value.expected) == ("n1a1", "'two' in the answer of the host")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(broken(SHIPPED), st.sampled_from(["DB", "FEDERATION", "LOG", "X"]))
 def test_an_oned_conf_is_read_or_refused(text: str, name: str) -> None:
     with suppress(conf.ConfError):
@@ -298,7 +299,7 @@ def test_a_complete_answer_is_read() -> None:
     assert [entry.name for entry in cast(Any, asked(reply(POOL))[1])] == ["n1a1"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     st.sampled_from([STATUS, POOL]).flatmap(broken).map(reply)
     | broken(reply(STATUS).decode()).map(lambda text: text.encode(errors="surrogatepass"))
@@ -307,6 +308,11 @@ def test_a_complete_answer_is_read() -> None:
 )
 def test_a_malformed_answer_is_an_api_error(answer: bytes) -> None:
     assert len(asked(answer)) == 7
+
+
+def test_a_state_that_is_no_number_is_an_api_error() -> None:
+    answers = asked(reply(STATUS.replace("<STATE>3", "<STATE>\ufffd")))
+    assert isinstance(answers[0], ApiError)
 
 
 def test_an_answer_of_gigabytes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from settings import PROJECT, Settings, SettingsError, parse
 from settings.forms import WORDS
 from settings.model import SECRETS, base
+from tests.runs import examples
 from tests.unit.bad_configs import CANARY
 from tests.unit.test_settings import GOOD, faults, raw
 
@@ -260,7 +261,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(sorted(PLACES)), ANY)
 def test_no_config_ends_in_a_traceback(place: str, value: Any) -> None:
     config = {**GOOD, **PLACES[place](value)}

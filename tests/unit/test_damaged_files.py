@@ -16,6 +16,7 @@ from providers.base import _normal, hosts_of
 from providers.installation import InstallationProvider
 from providers.zone_member import ZoneMemberProvider
 from settings import PROJECT, SettingsError, parse
+from tests.runs import examples
 from tests.unit.bad_configs import CANARY
 from tests.unit.test_procedures import spec
 from tests.unit.test_settings import GOOD
@@ -62,7 +63,10 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 def as_pulumi_reads(text: str) -> dict[str, str] | None:
-    """Return the config in that file as the CLI passes it; None if the CLI refuses it."""
+    """Return the config in that file as the CLI passes it; None if the CLI refuses it.
+
+    A key is `<namespace>:<name>` (a third part, `config` in the middle, is an old spelling).
+    """
     try:
         root = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError):
@@ -70,7 +74,7 @@ def as_pulumi_reads(text: str) -> dict[str, str] | None:
     config = root.get("config") if isinstance(root, dict) else None
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         return None
-    if any(":" not in key for key in config):
+    if any(key.count(":") != 1 for key in config):
         return None
     return {
         key: value if isinstance(value, str) else json.dumps(value, default=str)
@@ -90,7 +94,7 @@ def leaves(value: Any, place: str = "") -> dict[str, str]:
     return {key: text for one in found for key, text in one.items()}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120))
 @given(damaged())
 def test_a_damaged_stack_file_is_refused_or_read_literally(text: str) -> None:
     raw = as_pulumi_reads(text)
@@ -178,7 +182,7 @@ def damaged_state(draw: st.DrawFn) -> dict[str, Any]:
     return olds
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(damaged_state())
 def test_a_damaged_state_is_a_difference_and_never_a_traceback(olds: Any) -> None:
     provider = InstallationProvider()
@@ -189,7 +193,7 @@ def test_a_damaged_state_is_a_difference_and_never_a_traceback(olds: Any) -> Non
         assert found.changes is True
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(damaged_state(), st.sampled_from([InstallationProvider, ZoneMemberProvider]))
 def test_a_reader_of_a_damaged_state_reports_it(olds: Any, provider: Any) -> None:
     for read in (provider().spec_of, hosts_of):
