@@ -121,9 +121,10 @@ class _Reading:
                 )
                 continue
             entries = content if content is not None else {}
-            if isinstance(entries, str | list):
-                # Ansible takes a name alone, and so do old inventories a list of them.
-                entries = dict.fromkeys([entries] if isinstance(entries, str) else entries)
+            # Ansible takes a name alone, and so do old inventories a list of them.
+            names = [entries] if isinstance(entries, str) else entries
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                entries = dict.fromkeys(names)
             if not isinstance(entries, dict):
                 raise InventoryError(f"{path}: {part} of group {name}: expected an object")
             for key, value in entries.items():

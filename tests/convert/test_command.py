@@ -164,6 +164,9 @@ MISTAKES = {
     "no front-ends": Mistake({"a.yml": "web: {hosts: {w: {}}}\n"}, ("a.yml",), "GROUP=NAME"),
     "an empty group": Mistake({"a.yml": "frontend: {hosts: }\n"}, ("a.yml",), "GROUP=NAME"),
     "hosts as a number": Mistake({"a.yml": "frontend: {hosts: 3}\n"}, ("a.yml",), "hosts of group"),
+    "hosts as lists": Mistake(
+        {"a.yml": "frontend: {hosts: [[n1], {n2: }]}\n"}, ("a.yml",), "hosts of group frontend"
+    ),
     "a group as text": Mistake({"a.yml": "frontend: n1a1\n"}, ("a.yml",), "group frontend"),
     "a host as text": Mistake({"a.yml": "frontend: {hosts: {n1: x}}\n"}, ("a.yml",), "host n1"),
     "a range without an end": Mistake({"a": "[frontend]\nn[3:1]\n"}, ("a",), "a range such as"),
