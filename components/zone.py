@@ -7,6 +7,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 from components.front_end import FrontEnd, FrontEndArgs
 from components.urn import ZONE, urn
+from providers.base import hosts_input
 from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
@@ -95,7 +96,7 @@ class HighAvailableZone(ComponentResource):
         begun = Bootstrap(
             name,
             zone,
-            settings.hosts,
+            frontends=hosts_input(settings.hosts),
             urn=urn([ZONE], "Bootstrap", name),
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )

@@ -228,7 +228,7 @@ class Connection:
                     channel.settimeout(max(deadline - time.monotonic(), 0.01))
                     data = channel.recv(4096)
                     if not data:
-                        raise self._not_held(path, title, timeout, said, channel)
+                        raise self._not_held(title, timeout, said, channel)
                     said += data
             except answer.EndlessError as error:
                 raise self._endless(title, error.start) from None
@@ -241,7 +241,7 @@ class Connection:
             channel.close()
 
     def _not_held(
-        self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
+        self, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
     ) -> HostError:
         deadline = time.monotonic() + CONNECT_TIMEOUT
         errors = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")

@@ -1,7 +1,6 @@
 """Whose host key is trusted: pinned keys, known_hosts, or the first one seen where asked for."""
 
 import base64
-import binascii
 import hashlib
 import threading
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import paramiko
 
 from hosts.errors import HostError
-from hosts.known_hosts import Records, lookup
+from hosts.known_hosts import Records, lookup, public_key
 from hosts.models import Host, SshSettings
 
 _STEP = "verify the host key"
@@ -175,13 +174,8 @@ def _remember(path: Path, name: str, key: paramiko.PKey) -> None:
 def _parse(host: str, text: str) -> paramiko.PKey:
     try:
         kind, data = text.split()[:2]
-        return paramiko.PKey.from_type_string(kind, base64.b64decode(data))
-    except (
-        ValueError,
-        binascii.Error,
-        paramiko.SSHException,
-        paramiko.pkey.UnknownKeyType,
-    ) as error:
+        return public_key(kind, data)
+    except ValueError as error:
         raise HostError(
             host,
             _STEP,

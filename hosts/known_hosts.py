@@ -4,7 +4,6 @@ OpenSSH skips what it cannot read, such as lines of SSH-1, and so does this.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -53,8 +52,13 @@ def _matching(lines: Iterable[str], name: str) -> Iterator[tuple[str, paramiko.P
         mark = words.pop(0) if words[0].startswith("@") else ""
         if mark not in ("", _REVOKED, _AUTHORITY) or len(words) < 3:
             continue
-        if _covers(words[0], name) and (key := _key(words[1], words[2])) is not None:
-            yield mark, key
+        if not _covers(words[0], name):
+            continue
+        try:
+            key = public_key(words[1], words[2])
+        except ValueError:
+            continue
+        yield mark, key
 
 
 def _covers(patterns: str, name: str) -> bool:
@@ -80,22 +84,20 @@ def _is_hash_of(field: str, name: str) -> bool:
         _, version, salt, digest = field.split("|")
         expected = base64.b64decode(digest, validate=True)
         key = base64.b64decode(salt, validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False
     made = hmac.new(key, name.encode(), hashlib.sha1).digest()
     return version == "1" and hmac.compare_digest(made, expected)
 
 
-def _key(kind: str, data: str) -> paramiko.PKey | None:
+def public_key(kind: str, data: str) -> paramiko.PKey:
+    """Return the public key of that kind, from its data in base64. Raises ValueError."""
     try:
-        blob = base64.b64decode(data, validate=True)
-        key: paramiko.PKey = paramiko.PKey.from_type_string(kind, blob)
-    except (
-        ValueError,
-        IndexError,
-        binascii.Error,
-        paramiko.SSHException,
-        paramiko.pkey.UnknownKeyType,
-    ):
-        return None
-    return key if key.get_name() == kind else None
+        key: paramiko.PKey = paramiko.PKey.from_type_string(
+            kind, base64.b64decode(data, validate=True)
+        )
+    except (IndexError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+        raise ValueError(str(error)) from None
+    if key.get_name() != kind:
+        raise ValueError(f"a key of the kind {key.get_name()}")
+    return key

@@ -106,6 +106,15 @@ def read(text: str, name: str) -> str | dict[str, str] | None:
     return None if found is None else _content(text, found)
 
 
+def section(text: str, name: str) -> dict[str, str]:
+    """Return the keys of the first vector of that name; empty if there is no such vector.
+
+    Raises ConfError where the text does not follow the grammar.
+    """
+    found = read(text, name)
+    return found if isinstance(found, dict) else {}
+
+
 def source(text: str, place: Position) -> str | None:
     """What stands at that place, as it is written there; of a key its value. None: nothing."""
     found = _first(text, place.whole)

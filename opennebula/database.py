@@ -54,9 +54,7 @@ class DatabaseSection:
     @classmethod
     def of(cls, text: str) -> "DatabaseSection":
         """The section of this file; or the package's default."""
-        found = conf.read(text, "DB") if text else None
-        if not isinstance(found, dict):
-            return cls()
+        found = conf.section(text, "DB")
         return cls(
             backend=found.get("BACKEND", _SQLITE).lower(),
             server=found.get("SERVER", "localhost").strip(),

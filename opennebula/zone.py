@@ -74,6 +74,18 @@ class ZoneView:
     pool: tuple[ServerEntry, ...]
     statuses: Mapping[str, RaftStatus]
 
+    def entry(self, name: str) -> ServerEntry | None:
+        """Return the pool's entry of that name; None if there is none."""
+        return next((entry for entry in self.pool if entry.name == name), None)
+
+    def up(self) -> set[str]:
+        """Return the names of the servers that are leader or follower."""
+        return {
+            name
+            for name, status in self.statuses.items()
+            if status.state in (State.FOLLOWER, State.LEADER)
+        }
+
     def leader(self) -> str | None:
         """The one leader's name; None without a leader, or if two claim the same term.
 

@@ -22,6 +22,7 @@ from pulumi.dynamic import (
     CreateResult,
     DiffResult,
     ReadResult,
+    Resource,
     ResourceProvider,
     UpdateResult,
 )
@@ -40,6 +41,7 @@ from providers.runtime import (
 )
 
 if TYPE_CHECKING:
+    from pulumi import ResourceOptions
     from pydantic import BaseModel
 
     from hosts.models import Host
@@ -180,7 +182,9 @@ class Provider(ResourceProvider):
 
     def is_adopted(self, run: RunState, spec: Any) -> bool:
         """Return whether this is part of a zone that ran before the stack, and stays as it is."""
-        return run.adopts
+        if "host" not in type(spec).model_fields:
+            return run.adopts
+        return run.observes or spec.host.name in run.adopted
 
     def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
         """Create; return the outputs."""
@@ -296,6 +300,38 @@ class Provider(ResourceProvider):
         rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
         spec = props["spec"]
         return {**rest, **(self._flat(spec) if isinstance(spec, Mapping) else {})}
+
+
+class ZoneSpecProvider(Provider):
+    """A resource of the zone as a whole."""
+
+    spec_type = "ZoneSpec"
+    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
+    optional = frozenset({"register_grpc"})
+
+
+class ManagedResource(Resource):
+    """A resource of the stack, with the fields of a spec as its inputs."""
+
+    provider_type: ClassVar[type[Provider]]
+    outputs: ClassVar[tuple[str, ...]] = ("drift",)
+    """Names of the outputs in addition to the inputs."""
+
+    def __init__(
+        self, name: str, spec: BaseModel, *, urn: str, opts: ResourceOptions, **inputs: Any
+    ) -> None:
+        """``inputs``: further inputs by their names."""
+        super().__init__(
+            self.provider_type(),
+            name,
+            {
+                **self.provider_type.inputs_of(spec),
+                **inputs,
+                "urn": urn,
+                **dict.fromkeys(self.outputs),
+            },
+            opts,
+        )
 
 
 def now() -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import ResourceOptions
-from pulumi.dynamic import CheckResult, DiffResult, Resource
+from pulumi.dynamic import CheckResult, DiffResult
 
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, hosts_of
 from providers.runtime import INCOMPLETE
 
 if TYPE_CHECKING:
@@ -21,13 +20,10 @@ _left: set[str] = set()
 """The former front-ends of the stack, as this process was asked to check them."""
 
 
-class BootstrapProvider(Provider):
+class BootstrapProvider(ZoneSpecProvider):
     """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "bootstrap"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Note who has left the stack: the first server may list it, and where there was no zone
@@ -79,25 +75,8 @@ def abandon_former(access: Access, spec: ZoneSpec, staying: Mapping[str, Host]) 
         abandon(access, spec, staying, _left)
 
 
-class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
-    """Bootstrap a zone on its first server alone."""
+class Bootstrap(ManagedResource, module="opennebula", name="Bootstrap"):
+    """The start of a zone on its first server alone. Input: ``frontends``."""
 
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        super().__init__(
-            BootstrapProvider(),
-            name,
-            {
-                **BootstrapProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "urn": urn,
-            },
-            opts,
-        )
+    provider_type = BootstrapProvider
+    outputs = ()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CheckResult, Resource
+from pulumi import Output
+from pulumi.dynamic import CheckResult
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, now
+from providers.base import ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ class InstallationProvider(Provider):
         """Note what changes: the words are those of the rollout."""
         planned[news["host"]["name"]] = changed
         return ()
-
-    def is_adopted(self, run: RunState, spec: InstallationSpec) -> bool:
-        """Return whether this server ran before the stack, and stays as it is."""
-        return run.observes or spec.host.name in run.adopted
 
     def do_create(
         self, access: Access, run: RunState, spec: InstallationSpec, props: Props
@@ -154,40 +150,17 @@ class InstallationProvider(Provider):
                 progress.note(str(props.get("urn", "")), f"{spec.host.name}: {left}")
 
 
-class Installation(Resource, module="opennebula", name="Installation"):
-    """One host's OpenNebula, ready to take its place in the zone."""
+class Installation(ManagedResource, module="opennebula", name="Installation"):
+    """OpenNebula on one host, ready to be started as a server of the zone.
 
+    Input: ``secrets``, a fingerprint of the secrets that are written on the host.
+    """
+
+    provider_type = InstallationProvider
+    outputs = ("revision", "package", "distribution", "machine_id", "host_key", "drift")
     revision: Output[str]
-    package: Output[str]
     machine_id: Output[str]
     host_key: Output[str]
-
-    def __init__(
-        self,
-        name: str,
-        spec: InstallationSpec,
-        *,
-        secrets: Input[str],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``secrets``: a fingerprint of the secrets that are written on the host."""
-        super().__init__(
-            InstallationProvider(),
-            name,
-            {
-                **InstallationProvider.inputs_of(spec),
-                "secrets": secrets,
-                "urn": urn,
-                "revision": None,
-                "package": None,
-                "distribution": None,
-                "machine_id": None,
-                "host_key": None,
-                "drift": None,
-            },
-            opts,
-        )
 
 
 def _outputs(seen: Installed, *, revision: str) -> Outputs:

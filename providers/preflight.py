@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
-from pulumi.dynamic import Resource
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, as_input
+from providers.base import ManagedResource, Outputs, Props, Provider, as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -59,8 +58,11 @@ class PreflightProvider(Provider):
         return {}
 
 
-class Preflight(Resource, module="opennebula", name="Preflight"):
-    """The front-ends are fit for what comes."""
+class Preflight(ManagedResource, module="opennebula", name="Preflight"):
+    """The checks of all front-ends, which everything else waits for."""
+
+    provider_type = PreflightProvider
+    outputs = ()
 
     def __init__(
         self,
@@ -84,19 +86,16 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
         the config that make the stack less safe, for reviewers and policies.
         """
         super().__init__(
-            PreflightProvider(),
             name,
-            {
-                **PreflightProvider.inputs_of(spec),
-                "zone": as_input(zone),
-                "lost": sorted(lost),
-                "wanted": wanted,
-                "secrets": secrets,
-                "one_pass": one_pass,
-                **exceptions,
-                "urn": urn,
-            },
-            opts,
+            spec,
+            zone=as_input(zone),
+            lost=sorted(lost),
+            wanted=wanted,
+            secrets=secrets,
+            one_pass=one_pass,
+            **exceptions,
+            urn=urn,
+            opts=opts,
         )
 
 

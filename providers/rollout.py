@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
 
 from providers import runtime
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of, now
+from providers.base import (
+    ManagedResource,
+    Outputs,
+    Props,
+    ZoneSpecProvider,
+    hosts_input,
+    hosts_of,
+    now,
+)
 from providers.installation import planned
 
 if TYPE_CHECKING:
@@ -23,13 +30,10 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class RolloutProvider(Provider):
+class RolloutProvider(ZoneSpecProvider):
     """The last step for the servers: each runs the configuration that it has."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "rollout"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
@@ -75,19 +79,8 @@ class RolloutProvider(Provider):
         if not spec.highly_available:
             # The config may list more by now: an interrupted conversion.
             (host,) = hosts_of(props).values()
-            name, seen_alone = host.name, survey.facts_of(host)
-            waiting = [name] if seen_alone.is_behind else []
-            known = (
-                {}
-                if "leader" in props
-                else {
-                    "leader": name,
-                    "servers": {},
-                    "pool": [],
-                    "backups": {},
-                    "verified_at": now(),
-                }
-            )
+            waiting = [host.name] if survey.facts_of(host).is_behind else []
+            known = {} if "leader" in props else {**_standalone(host), "verified_at": now()}
             return {"drift": _waiting(waiting), **known}
         seen = survey.all_facts()
         adopts = "leader" not in props
@@ -122,9 +115,11 @@ class RolloutProvider(Provider):
         )
 
 
-class Rollout(Resource, module="opennebula", name="Rollout"):
-    """The zone with everybody in it and every change in effect."""
+class Rollout(ManagedResource, module="opennebula", name="Rollout"):
+    """The zone with all its servers, each of which runs its present configuration."""
 
+    provider_type = RolloutProvider
+    outputs = ("verified_at", "leader", "servers", "pool", "backups", "drift")
     verified_at: Output[str]
     leader: Output[str]
     servers: Output[Any]
@@ -146,22 +141,13 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         another look at the zone.
         """
         super().__init__(
-            RolloutProvider(),
             name,
-            {
-                **RolloutProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "features": sorted(features),
-                "after": dict(after),
-                "urn": urn,
-                "verified_at": None,
-                "leader": None,
-                "servers": None,
-                "pool": None,
-                "backups": None,
-                "drift": None,
-            },
-            opts,
+            spec,
+            frontends=hosts_input(front_ends),
+            features=sorted(features),
+            after=dict(after),
+            urn=urn,
+            opts=opts,
         )
 
 
@@ -200,8 +186,7 @@ def _roll_out(
     else:
         (host,) = hosts.values()
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
-        backups = _backups({host.name: seen[host.name].dumps})
-        outputs = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
+        outputs = _standalone(host, seen[host.name].dumps)
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     if run.names_hosts:
@@ -238,6 +223,11 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
         },
         "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
     }
+
+
+def _standalone(host: Host, dumps: Sequence[Dump] = ()) -> Outputs:
+    """Return the outputs of a front-end outside any zone."""
+    return {"leader": host.name, "servers": {}, "pool": [], "backups": _backups({host.name: dumps})}
 
 
 def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi import Output
 
-from providers.base import Outputs, Props, Provider
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -16,12 +15,9 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class VirtualIpProvider(Provider):
+class VirtualIpProvider(ZoneSpecProvider):
     """The zone's ENDPOINT, and the addresses on the leader alone."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
 
     def forecast(
@@ -99,26 +95,8 @@ class VirtualIpProvider(Provider):
         return {"drift": []}
 
 
-class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
+class VirtualIp(ManagedResource, module="opennebula", name="VirtualIp"):
     """The way in that clients use."""
 
+    provider_type = VirtualIpProvider
     endpoint: Output[str]
-
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        *,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        super().__init__(
-            VirtualIpProvider(),
-            name,
-            {
-                **VirtualIpProvider.inputs_of(spec),
-                "urn": urn,
-                "drift": None,
-            },
-            opts,
-        )

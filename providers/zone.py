@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CheckResult, Resource
+from pulumi import Input, ResourceOptions
+from pulumi.dynamic import CheckResult
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, hosts_input, hosts_of
 from providers.bootstrap import abandon_former
 from providers.runtime import INCOMPLETE, UPDATE
 
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class ZoneProvider(Provider):
+class ZoneProvider(ZoneSpecProvider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "zone-0"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say what the first ``up`` of a stack does, which a preview cannot know."""
@@ -187,10 +184,11 @@ class ZoneProvider(Provider):
         take_down(access, spec, hosts_of(props))
 
 
-class Zone(Resource, module="opennebula", name="Zone"):
+class Zone(ManagedResource, module="opennebula", name="Zone"):
     """Zone 0 with all front-ends of the stack."""
 
-    drift: Output[list[str]]
+    provider_type = ZoneProvider
+    outputs = ("drift", "lost_at")
 
     def __init__(
         self,
@@ -210,23 +208,21 @@ class Zone(Resource, module="opennebula", name="Zone"):
         ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
         front-ends' shares are compared again; ``admin_pubkey``: see credentials/admin_key.py.
         """
+        # An input that is no longer set is no change.
+        optional = {
+            "restore_from": restore_from,
+            "mounts": list(mounts),
+            "admin_pubkey": admin_pubkey,
+        }
         super().__init__(
-            ZoneProvider(),
             name,
-            {
-                **ZoneProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "one_pass": one_pass,
-                "lost": sorted(lost),
-                # Only where it is set: to take it back is no change.
-                **({"restore_from": restore_from} if restore_from else {}),
-                **({"mounts": list(mounts)} if mounts else {}),
-                **({"admin_pubkey": admin_pubkey} if admin_pubkey else {}),
-                "urn": urn,
-                "drift": None,
-                "lost_at": None,
-            },
-            opts,
+            spec,
+            frontends=hosts_input(front_ends),
+            one_pass=one_pass,
+            lost=sorted(lost),
+            **{key: value for key, value in optional.items() if value},
+            urn=urn,
+            opts=opts,
         )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pulumi import Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi import Output
 
-from providers.base import Outputs, Props, Provider, now
+from providers.base import ManagedResource, Outputs, Props, Provider, now
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -27,10 +26,6 @@ class ZoneMemberProvider(Provider):
         {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
     )
     identity = ("host.name",)
-
-    def is_adopted(self, run: RunState, spec: MemberSpec) -> bool:
-        """Return whether this server ran before the stack, and stays as it is."""
-        return run.observes or spec.host.name in run.adopted
 
     def do_create(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
         """Find itself a server already, or join."""
@@ -79,26 +74,12 @@ class ZoneMemberProvider(Provider):
         )
 
 
-class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
+class ZoneMember(ManagedResource, module="opennebula", name="ZoneMember"):
     """A front-end's zone server."""
 
-    server_id: Output[int]
+    provider_type = ZoneMemberProvider
+    outputs = ("server_id", "revision", "endpoint", "drift")
     revision: Output[str]
-
-    def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
-        super().__init__(
-            ZoneMemberProvider(),
-            name,
-            {
-                **ZoneMemberProvider.inputs_of(spec),
-                "urn": urn,
-                "server_id": None,
-                "revision": None,
-                "endpoint": None,
-                "drift": None,
-            },
-            opts,
-        )
 
 
 def _peers(run: RunState, spec: MemberSpec) -> dict[str, Host]:

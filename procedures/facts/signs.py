@@ -104,11 +104,10 @@ def own_place(database: Database) -> str:
 
 
 def _federation(seen: Facts) -> Iterator[Sign]:
-    found = conf.read(seen.oned_conf, "FEDERATION") if seen.oned_conf else None
-    section = found if isinstance(found, dict) else {}
-    mode, zone = section.get("MODE", "STANDALONE").upper(), section.get("ZONE_ID", "0")
+    section = conf.section(seen.oned_conf, "FEDERATION")
+    mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
     leave = f"Take {seen.host.name} off opennebula-ha:frontends"
-    is_alone, is_master = mode in ("", "STANDALONE"), mode == "MASTER"
+    is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
         yield Sign(
