@@ -1,4 +1,4 @@
-"""Puts pending configuration into effect without losing quorum, and says how the zone is."""
+"""Put pending configuration into effect without losing quorum, and report the zone's state."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
 
-from providers import runtime
-from providers.base import (
-    ManagedResource,
-    Outputs,
-    Props,
-    ZoneSpecProvider,
-    hosts_input,
-    hosts_of,
-    now,
-)
-from providers.installation import planned
+from providers import notes, runtime
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, now
+from providers.state import hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -31,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class RolloutProvider(ZoneSpecProvider):
-    """The last step for the servers: each runs the configuration that it has."""
+    """Restarts servers that do not run their present configuration, and checks the zone."""
 
     fixed_id = "rollout"
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Say what happens to the zone as the last rollout left it."""
+        """Describe what happens to the zone, from its state after the last rollout."""
         from opennebula import forecast
 
         if "leader" not in olds:
@@ -50,13 +42,13 @@ class RolloutProvider(ZoneSpecProvider):
         lost = frozenset(json.loads(config.get("opennebula-ha:lost") or "[]"))
         after = forecast.After(frozenset(news["frontends"]), lost, news["highly_available"])
         version = config.get("opennebula-ha:one_version") or ""
-        rolls = any("one_version" in keys for keys in planned.values())
+        rolls = any("one_version" in keys for keys in notes.changed.values())
         servers = forecast.rollout(
             before,
             after,
-            [name for name, keys in planned.items() if forecast.restarts(keys)],
+            [name for name, keys in notes.changed.items() if forecast.restarts(keys)],
             version=version if rolls else "",
-            secrets=any("secrets" in keys for keys in planned.values()),
+            secrets=any("secrets" in keys for keys in notes.changed.values()),
             stops_all=rolls and config.get("opennebula-ha:upgrade_database") == version,
         )
         urn = str(news["urn"])
@@ -67,17 +59,17 @@ class RolloutProvider(ZoneSpecProvider):
         ]
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Restart those that are behind; usually none."""
+        """Restart the servers that need it, usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Who waits for a restart. What moves by itself stays as the last ``up`` saw it."""
+        """Report the servers that wait for a restart. The other outputs stay."""
         from procedures import health
         from procedures.rollout import pending
 
         survey = run.survey(access, spec.database)
         if not spec.highly_available:
-            # The config may list more by now: an interrupted conversion.
+            # After an interrupted conversion the config lists more.
             (host,) = hosts_of(props).values()
             waiting = [host.name] if survey.facts_of(host).is_behind else []
             known = {} if "leader" in props else {**_standalone(host), "verified_at": now()}
@@ -89,8 +81,8 @@ class RolloutProvider(ZoneSpecProvider):
         if leader is None:
             return {"drift": ["no leader"]}
         if leader not in seen or {entry.name for entry in view.pool} - run.front_ends.keys():
-            # A server is about to leave: an interrupted change of the front-ends. A rollout would
-            # wait in vain for a server that is stopped to leave, which it does after the rollout.
+            # A server is about to leave: a change of the front-ends was interrupted. A rollout
+            # would wait in vain for it, since it is stopped and leaves only after the rollout.
             return {"drift": []}
         waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
@@ -102,8 +94,8 @@ class RolloutProvider(ZoneSpecProvider):
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        """Restart one server at a time, including servers that are about to leave."""
+        leaving = {**run.without_lost(hosts_of(olds)), **run.departing}
         return _roll_out(
             access,
             run,
@@ -137,8 +129,8 @@ class Rollout(ManagedResource, module="opennebula", name="Rollout"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``features``: what has to run next to oned; ``after``: outputs whose change calls for
-        another look at the zone.
+        """``features``: the services next to oned. ``after``: outputs whose change calls for
+        another health check.
         """
         super().__init__(
             name,
@@ -195,9 +187,9 @@ def _roll_out(
 
 
 def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
-    """The servers that stayed at the last rollout, which all of them know since.
+    """Return the servers after the last rollout, which all of them know.
 
-    One that left is unknown to those that were restarted later, should it come back.
+    Servers that left are not among them: those restarted later do not know them any more.
     """
     from opennebula.zone import ServerEntry
 
@@ -208,7 +200,7 @@ def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
-    """The zone as outputs. Who is about to leave is no part of it."""
+    """Return the outputs of a zone, without servers that are about to leave."""
     return {
         "leader": whole.leader,
         "pool": [
