@@ -1,6 +1,6 @@
-"""A known_hosts file as OpenSSH reads it: marks, patterns, hashed names; other lines are skipped.
+"""Read a known_hosts file as OpenSSH does: markers, patterns and hashed names.
 
-OpenSSH skips what it cannot read, such as lines of SSH-1, and so does this.
+Like OpenSSH, skip lines that cannot be read, such as those of SSH-1.
 """
 
 import base64
@@ -19,18 +19,18 @@ _AUTHORITY = "@cert-authority"
 
 @dataclass(frozen=True)
 class Records:
-    """What a file says of one host."""
+    """The records of one host."""
 
     keys: tuple[paramiko.PKey, ...] = ()
-    """All that it may show, in the order of the file."""
+    """Accepted keys, in the order of the file."""
     revoked: tuple[paramiko.PKey, ...] = ()
-    """Those that it must not show, whatever else says so."""
+    """Revoked keys, even if they are also accepted."""
     authority: bool = False
-    """A certificate authority may sign for it. Paramiko verifies no such certificates."""
+    """A certificate authority is listed. Paramiko cannot verify host certificates."""
 
 
 def lookup(text: str, name: str) -> Records:
-    """Return the records of a host by its name in such a file, such as ``[10.0.0.1]:2222``."""
+    """Return the records of a host by its name in the file, such as ``[10.0.0.1]:2222``."""
     keys: list[paramiko.PKey] = []
     revoked: list[paramiko.PKey] = []
     authority = False
@@ -62,20 +62,20 @@ def _matching(lines: Iterable[str], name: str) -> Iterator[tuple[str, paramiko.P
 
 
 def _covers(patterns: str, name: str) -> bool:
-    """Return whether the first field of a line means that name."""
+    """Return whether the first field of a line covers that name."""
     if patterns.startswith("|"):
         return _is_hash_of(patterns, name)
-    found = False
+    covered = False
     for pattern in patterns.lower().split(","):
         if _matches(pattern.removeprefix("!"), name.lower()):
             if pattern.startswith("!"):
                 return False
-            found = True
-    return found
+            covered = True
+    return covered
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Only ``*`` and ``?`` are special: brackets stand around names with a port."""
+    """Match with ``*`` and ``?`` only: brackets enclose names with a port."""
     return fnmatchcase(name, re.sub(r"\[", "[[]", pattern))
 
 

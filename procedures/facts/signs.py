@@ -176,7 +176,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
 
 def _way_back(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    here = section.is_here((host.name, host.address))
+    here = section.is_local((host.name, host.address))
     if not database.is_mariadb:
         name = (
             f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
@@ -201,7 +201,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
         (seen.traces.claimed or not new)
         and not seen.has_content
         and database.is_mariadb
-        and section.is_here((host.name, host.address))
+        and section.is_local((host.name, host.address))
         and section.name not in seen.traces.databases
         and not seen.traces.unseen
     )

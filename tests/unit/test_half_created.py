@@ -17,7 +17,7 @@ from procedures.install import configuration, install
 from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers import zone as zones
-from providers.base import hosts_input
+from providers.state import hosts_input
 from providers.zone import ZoneProvider
 from tests.unit.test_procedures import facts
 from tests.unit.test_procedures import spec as installation_spec
