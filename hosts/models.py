@@ -26,7 +26,7 @@ class Strict(BaseModel):
 
 
 def is_none(value: object) -> bool:
-    """Return whether a value is None: such a field is not stored, as in states that lack it."""
+    """Return whether a value is empty: such a field is not stored, as in states that lack it."""
     return value is None
 
 
