@@ -120,7 +120,7 @@ def host_in(endpoint: str) -> str:
 
 
 def named(pool: Collection[ServerEntry], front_ends: Iterable[FrontEnd]) -> tuple[ServerEntry, ...]:
-    """Return the entries under the names of their front-ends, also if another program registered them.
+    """Return the entries under the names of their front-ends, however they were registered.
 
     An entry belongs to the front-end with its NAME as ``zone_server``, otherwise to the one whose
     name or address is in its endpoint, with or without a domain. Other entries keep their names.
