@@ -12,6 +12,7 @@ from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
+from procedures.troubleshooting import link
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
@@ -33,9 +34,11 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
     """
     try:
         return command(_stack(_settings(sys.stdin))) or 0
-    except (HostError, SettingsError) as error:
+    except HostError as error:
+        print(f"error: {error}\n  see {link(error)}", file=sys.stderr)
+    except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
-        return failed
+    return failed
 
 
 def name() -> str:

@@ -148,7 +148,11 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     from opennebula.api import ApiError
 
     error = sys.exc_info()[1]
-    text = str(error) if isinstance(error, HostError) else ""
+    text = ""
+    if isinstance(error, HostError):
+        from procedures.troubleshooting import link
+
+        text = f"{error}\n  see {link(error)}"
     if isinstance(error, ApiError):
         text = f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
     text = text or _format_exc(limit, chain)

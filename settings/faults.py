@@ -11,7 +11,7 @@ from settings.model import PROJECT, Settings, base, is_model
 SECRET_PARTS = ("private_key", "sudo_password", PASSWORD)
 """Keys of objects whose values are never shown."""
 
-_EXPECTED = {
+EXPECTED = {
     "string_type": "text",
     "path_type": "the path of a file",
     "int_type": "a whole number",
@@ -60,8 +60,8 @@ def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
         return of(place, str(error["msg"]).removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
         expected = WORDS[ctx["pattern"]]
-    elif kind in _EXPECTED:
-        expected = _EXPECTED[kind].format(**ctx)
+    elif kind in EXPECTED:
+        expected = EXPECTED[kind].format(**ctx)
     else:
         return of(place, str(error["msg"]))
     value = error["input"]
