@@ -6,18 +6,26 @@ from opennebula.membership.observed import Refusal
 from opennebula.zone import State, ZoneView, quorum
 
 
-def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:
+def check_shrink(
+    view: ZoneView,
+    leaving: Sequence[str],
+    *,
+    allow_degraded: bool,
+    returning: Collection[str] = (),
+) -> Refusal | None:
     """Whether those servers can leave one after the other; asked before anything is touched.
 
-    Every server that stays must be up. With ``allow_degraded`` it is enough that those that are
-    up remain a majority at each step: then one more failure stops the zone.
+    Every server that stays must be up, or one of those ``returning``, which start before that.
+    With ``allow_degraded`` it is enough that those that are up remain a majority at each step:
+    then one more failure stops the zone.
     """
     pool = [entry.name for entry in view.pool]
     staying = [name for name in pool if name not in leaving]
     up = [
         name
         for name in staying
-        if (status := view.statuses.get(name)) and status.state in (State.FOLLOWER, State.LEADER)
+        if name in returning
+        or ((status := view.statuses.get(name)) and status.state in (State.FOLLOWER, State.LEADER))
     ]
     down = [name for name in staying if name not in up]
     if not down:
