@@ -28,17 +28,31 @@ class LogLine:
 
 
 def parse(text: str, offset: str) -> Iterator[LogLine]:
-    """Yield the messages of a log. ``offset``: the offset of its times from UTC, such as +0100."""
+    """Yield the messages of a log. ``offset``: the offset of its times from UTC, such as +0100.
+
+    A line without a valid time belongs to the message before it. Raises ValueError for an offset of
+    another form.
+    """
     last: LogLine | None = None
+    zone = datetime.strptime(offset, "%z").tzinfo
     for line in text.splitlines():
         found = _LINE.fullmatch(line)
-        if found is None:
+        at = _time(found[1]) if found else None
+        if found is None or at is None:
             if last is not None and line.strip():
                 last = replace(last, text=f"{last.text}\n{line}")
             continue
         if last is not None:
             yield last
-        at = datetime.strptime(f"{found[1]} {offset}", "%b %d %H:%M:%S %Y %z")
+        at = at.replace(tzinfo=zone)
         last = LogLine(at, found["module"], found["level"], found["text"].rstrip())
     if last is not None:
         yield last
+
+
+def _time(text: str) -> datetime | None:
+    """Read a time; None if there is no such time."""
+    try:
+        return datetime.strptime(text, "%b %d %H:%M:%S %Y")
+    except ValueError:
+        return None

@@ -6,15 +6,22 @@ from opennebula.membership.observed import Refusal
 from opennebula.zone import ZoneView, quorum
 
 
-def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool) -> Refusal | None:
+def check_shrink(
+    view: ZoneView,
+    leaving: Sequence[str],
+    *,
+    allow_degraded: bool,
+    returning: Collection[str] = (),
+) -> Refusal | None:
     """Whether those servers can leave one after the other; asked before anything is touched.
 
-    Every server that stays must be up. With ``allow_degraded`` it is enough that those that are
-    up remain a majority at each step: then one more failure stops the zone.
+    Every server that stays must be up, or one of those ``returning``, which start before that.
+    With ``allow_degraded`` it is enough that those that are up remain a majority at each step:
+    then one more failure stops the zone.
     """
     pool = [entry.name for entry in view.pool]
     staying = [name for name in pool if name not in leaving]
-    up = [name for name in staying if name in view.up()]
+    up = [name for name in staying if name in returning or name in view.up()]
     down = [name for name in staying if name not in up]
     if not down:
         return None

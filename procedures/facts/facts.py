@@ -196,6 +196,12 @@ class Facts:
         return not self.active and not self.stopping and not (unit and unit.runs)
 
     @property
+    def starts_at_boot(self) -> bool:
+        """Its oned starts with the host."""
+        unit = self.units.get("opennebula")
+        return unit is None or unit.starts_at_boot
+
+    @property
     def newest_conf(self) -> str:
         """The newest oned.conf of this host, in effect or not."""
         return self.next_conf or self.oned_conf
@@ -239,6 +245,7 @@ class Facts:
             log_term=self.log_term,
             log_begins=self.log_begins,
             status=status,
+            stopped_by_us=self.has_ended and not self.starts_at_boot,
         )
 
 
