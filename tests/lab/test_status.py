@@ -85,7 +85,16 @@ def is_healthy(operator: Operator) -> bool:
 
 def await_healthy(operator: Operator, seconds: float = 60) -> None:
     """Look again until nothing is found."""
-    wait_for(lambda: is_healthy(operator) or None, "a healthy zone", seconds)
+    last: list[str] = []
+
+    def once() -> bool | None:
+        last[:] = summary(look(operator, "status"))
+        return not last or None
+
+    try:
+        wait_for(once, "a healthy zone", seconds)
+    except AssertionError:
+        raise AssertionError(f"not healthy after {seconds} s: {last}") from None
 
 
 def cure(site: Site, *findings: Finding, **by_hand: Callable[[], object]) -> None:
