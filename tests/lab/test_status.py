@@ -263,16 +263,12 @@ def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
     assert (row.raft.lag or 0) > 50
     low = named(found, "disk_low", near.name)
 
-    def look_again() -> None:
-        far.delay(0)
-        await_healthy(operator)
-
     cure(
         site,
         low,
         named(found, "lagging", far.name),
         Free_space=lambda: does(near, "rm /var/tmp/large"),
-        Look_again=look_again,
+        Look_again=lambda: far.delay(0),
     )
 
 

@@ -343,14 +343,14 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(
 
 
 @pytest.mark.parametrize("text", ["", "abc", "nan", "inf", "0", "-1", "1e9"])
-def test_an_interval_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_interval_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         status_main([f"--watch={text}"])
     assert "expected seconds from 0.5 to 86400" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "abc", "999999999d", "1y", "\u0663h", "2026-13-01"])
-def test_a_moment_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_moment_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         logs.main([f"--since={text}"])
     assert "expected 30m, 2h, 1d or a time" in capsys.readouterr().err
