@@ -73,6 +73,7 @@ docs: python-setup ## Write the generated parts of the documentation, and build 
 	@$(PY) -m settings.table
 	@$(PY) -m commands.status.pages
 	@$(PY) -m scripts.structure
+	@$(PY) -m scripts.troubleshooting
 	@$(PY) -m scripts.site
 
 test: lab-setup lint unit lab-test ## Run every check

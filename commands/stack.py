@@ -14,6 +14,7 @@ from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
+from procedures.troubleshooting import link
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
@@ -39,13 +40,15 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
         status = command(_stack(_settings(sys.stdin))) or 0
         sys.stdout.flush()
         return status
-    except (HostError, SettingsError) as error:
+    except HostError as error:
+        print(f"error: {error}
+  see {link(error)}", file=sys.stderr)
+    except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
-        return failed
     except BrokenPipeError:
         # The reader, such as head, has seen enough. Nothing more can be written there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failed
+    return failed
 
 
 def name() -> str:

@@ -228,7 +228,7 @@ class Connection:
                     channel.settimeout(max(deadline - time.monotonic(), 0.01))
                     data = channel.recv(4096)
                     if not data:
-                        raise self._not_held(path, title, timeout, said, channel)
+                        raise self._not_held(title, timeout, said, channel)
                     said += data
             except answer.EndlessError as error:
                 raise self._endless(title, error.start) from None
@@ -241,7 +241,7 @@ class Connection:
             channel.close()
 
     def _not_held(
-        self, path: str, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
+        self, title: str, timeout: float, said: bytearray, channel: paramiko.Channel
     ) -> HostError:
         deadline = time.monotonic() + CONNECT_TIMEOUT
         errors = answer.read_all(channel, channel.recv_stderr, deadline).decode(errors="replace")
@@ -317,28 +317,28 @@ class Connection:
 
     @property
     def _as_root(self) -> str:
-        return "" if self.user == "root" or self._sudo_password else sudo.UNASKED
+        return "" if self.user == "root" or self._sudo_password else sudo.NON_INTERACTIVE
 
     def _start_as_root(self, channel: paramiko.Channel, command: str) -> None:
         if (password := self._sudo_password) is None:
             channel.exec_command(f"{self._as_root}{command}")
             return
-        with self._told_of_sudo():
+        with self._raising_refusals():
             sudo.start(channel, command, password, START)
 
     @contextmanager
-    def _told_of_sudo(self) -> Iterator[None]:
+    def _raising_refusals(self) -> Iterator[None]:
         """Raise what sudo says, if it does not accept the password, as an error for operators."""
         try:
             yield
         except sudo.RefusedError as error:
             if not error.wrong_password:
-                raise self._no_shell(Ended(1, "", error.said, started=False)) from None
+                raise self._no_shell(Ended(1, "", error.message, started=False)) from None
             raise HostError(
                 self.host.name,
                 "become root",
                 expected=f"opennebula-ha:ssh sudo_password to be the password of {self.user}",
-                seen=f"sudo: {error.said}",
+                seen=f"sudo: {error.message}",
                 remedy="correct it: pulumi config set --secret --path ssh.sudo_password",
             ) from None
 
@@ -361,7 +361,7 @@ class Connection:
         self._idle.append(shell)
 
     def _new_shell(self, channel: paramiko.Channel, prefix: str = "") -> Shell:
-        with self._told_of_sudo():
+        with self._raising_refusals():
             return Shell(channel, f"{self._as_root}{prefix}", self._sudo_password)
 
     def _idle_shell(self) -> Shell | None:

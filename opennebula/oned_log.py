@@ -9,7 +9,7 @@ ELECTIONS_AND_ERRORS = (
     "[[](RCM|RRM)[]]|[[]E[]]:|[Nn]ew term|RAFT_|raft/"
     "|[[]ONE[]][[]I[]]: (Stopping oned|All modules finalized|oned started)"
 )
-"""What these lines look like, as awk has it: Raft's own, its hooks, errors, starts and stops."""
+"""Regular expression for awk: lines of Raft and its hooks, errors, starts and stops."""
 
 _LINE = re.compile(
     r"\w{3} (\w{3} +\d+ [\d:]+ \d{4}) \[Z\d+\]\[(?P<module>\w+)\]\[(?P<level>\w)\]: ?(?P<text>.*)"
@@ -18,17 +18,17 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class LogLine:
-    """A message; further lines of it follow after line breaks."""
+    """A message, which may have several lines."""
 
     at: datetime
     module: str
     level: str
-    """E for an error, W for a warning, I, D."""
+    """E (error), W (warning), I (information) or D (debug)."""
     text: str
 
 
 def parse(text: str, offset: str) -> Iterator[LogLine]:
-    """Yield the messages of a log. ``offset``: of its times from UTC, such as +0100.
+    """Yield the messages of a log. ``offset``: the offset of its times from UTC, such as +0100.
 
     A line without a valid time belongs to the message before it. Raises ValueError for an offset of
     another form.

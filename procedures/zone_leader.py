@@ -45,6 +45,16 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     )
 
 
+def find(access: Access, hosts: Mapping[str, Host], *, highly_available: bool = True) -> Host:
+    """Return the host to send a write to: the leader's, or the only host of a standalone oned.
+
+    Raises HostError after ELECTION seconds without a leader.
+    """
+    if not highly_available:
+        return next(iter(hosts.values()))
+    return api_host(wait_for_leader(access, hosts), hosts)
+
+
 def strange_leader(leader: str, step: str) -> HostError:
     """Return the error for a leader that is not one of the stack's front-ends."""
     return HostError(
@@ -70,13 +80,15 @@ def at_leader(
 
     ``view``: the zone of this moment, if the caller has it. See ``ask``.
     """
-    present = [view]
-
-    def find() -> Host:
-        now = present.pop() if present else None
-        return api_host(now or wait_for_leader(access, hosts), hosts)
-
-    return ask(access, find, call, step=step, expected=expected, remedy=remedy)
+    return ask(
+        access,
+        lambda: find(access, hosts),
+        call,
+        first=api_host(view, hosts) if view else None,
+        step=step,
+        expected=expected,
+        remedy=remedy,
+    )
 
 
 def ask(
@@ -84,19 +96,20 @@ def ask(
     find: Callable[[], Host],
     call: Callable[[Api], T],
     *,
+    first: Host | None = None,
     step: str,
     expected: str,
     remedy: str = LOOK,
 ) -> T:
-    """What a call brings at the host that ``find`` finds each time. Raises HostError.
+    """Return what a call returns at the host that ``find`` finds. Raises HostError.
 
-    An election is waited out, and the call made again: one that was refused, or not answered, may
-    have been taken all the same.
+    ``first``: the host for the first attempt, if the caller knows it. During an election the call
+    fails and is repeated: a call that failed may have been executed.
     """
     failures: list[HostError] = []
 
     def attempt() -> tuple[T] | None:
-        host = find()
+        host = first if first and not failures else find()
         try:
             return (call(access.api(host, timeout=ANSWER)),)
         except HostError as error:

@@ -14,7 +14,6 @@ from pathlib import Path
 from secrets import token_hex
 
 from hosts.errors import HostError
-from opennebula import conf
 from opennebula.packages import is_version
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
@@ -51,7 +50,7 @@ def plan(seen: Facts, database: Database, *, asked: bool) -> tuple[Step, ...]:
     """What is left to do. ``asked``: the stack's config says that it may be converted."""
     if not database.is_mariadb:
         return ()
-    if seen.converting and _backend(seen) == "mysql":
+    if seen.converting and seen.database.backend == "mysql":
         return (Step.SET_ASIDE, Step.START)
     return tuple(Step) if asked and on_sqlite(seen, database) else ()
 
@@ -63,8 +62,6 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
     """
     name = seen.host.name
     leave = f"take {name} off opennebula-ha:frontends"
-    federation = conf.read(seen.oned_conf, "FEDERATION")
-    mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
     holding = ", ".join(sorted(others))
     if seen.server_id != STANDALONE_ID:
         wrong = (
@@ -74,10 +71,10 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
             " /etc/one/oned.conf on the one whose data are whole, restart opennebula, look at its"
             " data, and have no other one with data in opennebula-ha:frontends",
         )
-    elif mode.upper() not in ("", "STANDALONE"):
+    elif seen.federation_mode != "STANDALONE":
         wrong = (
             "an OpenNebula outside any federation",
-            f"FEDERATION/MODE {mode} in oned.conf, and SQLite",
+            f"FEDERATION/MODE {seen.federation_mode} in oned.conf, and SQLite",
             f"{leave}, or take it out of the federation first",
         )
     elif holding:
@@ -132,9 +129,3 @@ def _with(seen: Facts, database: Database, password: str) -> str:
     """Its oned.conf with that database."""
     written = configuration.with_database(seen.oned_conf, database, password, seen.host)
     return written.rstrip("\n")
-
-
-def _backend(seen: Facts) -> str:
-    """Of oned.conf; without a word on it oned works with SQLite."""
-    found = conf.read(seen.oned_conf, "DB") if seen.oned_conf else None
-    return str(found.get("BACKEND", "sqlite")).lower() if isinstance(found, dict) else "sqlite"

@@ -51,7 +51,6 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
     The zone's list of servers is empty then: they are others now. Raises HostError.
     """
     connection = access.connection(seen.host)
-    oned_conf = configuration.with_server_id(seen.newest_conf, STANDALONE_ID)
     access.run(seen.host, "receive", timeout=STOP)
     for file in (kept.database, kept.keys):
         access.report(f"{seen.host.name}: send {file.name}")

@@ -4,6 +4,7 @@ It is an attribute of the user in the zone's database, so that all servers have 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -34,13 +35,11 @@ def set_public_key(
     Another one is only replaced where that is said: nothing is changed in a zone that is merely
     taken over. ``view``: the zone, if the caller has just seen it. Raises HostError.
     """
-    heads = [view]
-
-    def find() -> Host:
-        return _head(access, zone, hosts, heads.pop() if heads else None)
-
+    find = partial(zone_leader.find, access, hosts, highly_available=zone.highly_available)
+    first = api_host(view, hosts) if view and zone.highly_available else None
     if wanted == LEADER:
-        output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
+        host, first = first or find(), None
+        output = access.run(host, "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
     def set_key(api: Api) -> bool:
@@ -53,7 +52,12 @@ def set_public_key(
         return True
 
     return zone_leader.ask(
-        access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
+        access,
+        find,
+        set_key,
+        first=first,
+        step="set oneadmin's public key",
+        expected="oned to do it",
     )
 
 
@@ -66,12 +70,6 @@ def differs(access: Access, head: Facts, wanted: str) -> bool:
         return access.api(head.host).public_key() != _lines(wanted)
     except (ApiError, HostError):
         return False
-
-
-def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
-    if not zone.highly_available:
-        return next(iter(hosts.values()))
-    return api_host(view or zone_leader.wait_for_leader(access, hosts), hosts)
 
 
 def _lines(text: str) -> str:

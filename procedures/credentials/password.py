@@ -8,6 +8,7 @@ the next run sees which of them is there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from hosts.errors import HostError
@@ -17,7 +18,7 @@ from opennebula.zone import State
 from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
-from procedures.facts.observe import api_host, zone_view
+from procedures.facts.observe import zone_view
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.wait import until
@@ -195,17 +196,9 @@ def _lets_in_another(access: Access, hosts: Mapping[str, Host]) -> bool:
     return _asked(access, hosts, lambda api: api.has_endless_token())
 
 
-def _head(access: Access, members: Mapping[str, Host]) -> Host:
-    """Whom to ask for a write."""
-    if len(members) == 1:
-        return next(iter(members.values()))
-    return api_host(zone_leader.wait_for_leader(access, members), members)
-
-
 def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    return zone_leader.ask(
-        access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
-    )
+    find = partial(zone_leader.find, access, members, highly_available=len(members) > 1)
+    return zone_leader.ask(access, find, call, step=STEP, expected="oned to do it")
 
 
 def _until_all(

@@ -107,8 +107,7 @@ TYPICAL = frozenset(traces.TYPICAL)
 def _check_conf(host: Host, text: str) -> None:
     """Raise HostError for a file that was broken by hand: here, for all that read it later."""
     try:
-        federation = conf.read(text, "FEDERATION")
-        server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
+        server_id = conf.section(text, "FEDERATION").get("SERVER_ID", "-1")
         if not re.fullmatch(r"-?[0-9]{1,9}", server_id):
             raise conf.ConfError(f"SERVER_ID is {server_id!r}")
     except conf.ConfError as error:

@@ -104,11 +104,10 @@ def own_place(database: Database) -> str:
 
 
 def _federation(seen: Facts) -> Iterator[Sign]:
-    found = conf.read(seen.oned_conf, "FEDERATION") if seen.oned_conf else None
-    section = found if isinstance(found, dict) else {}
-    mode, zone = section.get("MODE", "STANDALONE").upper(), section.get("ZONE_ID", "0")
+    section = conf.section(seen.oned_conf, "FEDERATION")
+    mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
     leave = f"Take {seen.host.name} off opennebula-ha:frontends"
-    is_alone, is_master = mode in ("", "STANDALONE"), mode == "MASTER"
+    is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
         yield Sign(
@@ -177,7 +176,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
 
 def _way_back(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    here = section.is_here((host.name, host.address))
+    here = section.is_local((host.name, host.address))
     if not database.is_mariadb:
         name = (
             f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
@@ -202,7 +201,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
         (seen.traces.claimed or not new)
         and not seen.has_content
         and database.is_mariadb
-        and section.is_here((host.name, host.address))
+        and section.is_local((host.name, host.address))
         and section.name not in seen.traces.databases
         and not seen.traces.unseen
     )

@@ -64,7 +64,7 @@ def member_status(
     found = membership(access, spec, hosts, writes=writes)
     known = survey.known_facts()
     view = survey.view()
-    leader, entry = view.leader(), _entry(view, name)
+    leader, entry = view.leader(), view.entry(name)
     if entry is None or name not in known or leader not in known:
         return found
     own, head, faults = known[name], known[leader], list(found.faults)
@@ -159,7 +159,7 @@ class Join:
         )
         if isinstance(plan, Refusal):
             raise refused(plan, name, STEP)
-        entry = _entry(view, name)
+        entry = view.entry(name)
         steps = iter(plan.steps)
 
         def begin() -> None:
@@ -206,7 +206,7 @@ class Join:
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Say where the server's own database lists other servers than the leader's."""
-        if own.has_content and own.pool != view.pool and _entry(view, own.host.name) is not None:
+        if own.has_content and own.pool != view.pool and view.entry(own.host.name) is not None:
             listed = ", ".join(entry.name for entry in own.pool) or "no server"
             everybody = ", ".join(entry.name for entry in view.pool)
             self._access.report(
@@ -272,7 +272,7 @@ class Join:
         def look() -> ZoneView | None:
             nonlocal lacking, view
             view = zone_leader.wait_for_leader(self._access, self._hosts)
-            listed = _entry(view, name) is not None
+            listed = view.entry(name) is not None
             silent = frozenset(
                 entry.name
                 for entry in view.pool
@@ -347,10 +347,6 @@ def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
     return leader
 
 
-def _entry(view: ZoneView, name: str) -> ServerEntry | None:
-    return next((entry for entry in view.pool if entry.name == name), None)
-
-
 def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
     """That server's place once it has what the leader has now, or as it is after CATCH_UP.
 
@@ -370,7 +366,7 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberSt
 
 
 def _by_status(view: ZoneView, name: str, record: int | None = None) -> MemberStatus:
-    entry = _entry(view, name)
+    entry = view.entry(name)
     if not view.leader():
         return MemberStatus(-1, ("there is no leader",))
     if entry is None:

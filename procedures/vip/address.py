@@ -185,8 +185,8 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
 
 
 def _take(access: Access, leader: Facts) -> None:
-    hook = conf.read(leader.oned_conf, LEADER_HOOK)
-    if isinstance(hook, dict) and hook.get("COMMAND"):
+    hook = conf.section(leader.oned_conf, LEADER_HOOK)
+    if hook.get("COMMAND"):
         access.run(
             leader.host,
             "take_addresses",

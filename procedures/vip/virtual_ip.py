@@ -41,16 +41,15 @@ def set_endpoint(
         seen = all_facts(access, hosts, zone.database)
     guis = _guis(seen)
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
-    heads = [entrance]
-
-    def find() -> Host:
-        return heads.pop() if heads else api_host(zone_leader.wait_for_leader(access, hosts), hosts)
-
     ask = partial(
-        zone_leader.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint
+        zone_leader.ask,
+        access,
+        partial(zone_leader.find, access, hosts),
+        step="set the zone's ENDPOINT",
+        expected=zone.endpoint,
     )
     try:
-        _, entrance_now, grpc_now = ask(call=lambda api: api.zone())
+        _, entrance_now, grpc_now = ask(call=lambda api: api.zone(), first=entrance)
         if entrance_now != zone.endpoint:
             # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
             # before and started after it, none has the former answer wherever this is interrupted.

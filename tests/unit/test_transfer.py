@@ -55,39 +55,6 @@ zstd() { cat; }
 """
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        "",
-        "/*!999999\\- enable the sandbox mode */ \n",
-        "/*M!999999\\- enable the sandbox mode */ \n",
-    ],
-)
-def test_a_dump_of_a_newer_mariadb_is_readable_by_an_older_client(first: str) -> None:
-    function = re.search(
-        r"^fill_scratch\(\) \{.*?^\}",
-        (Path(__file__).parents[2] / "procedures/shell/copies.sh").read_text(),
-        re.M | re.S,
-    )
-    assert function is not None
-    dump = "-- MariaDB dump 10.19\nINSERT INTO `a` VALUES ('\\\\n  x');\n"
-    done = subprocess.run(
-        [
-            "bash",
-            "-euo",
-            "pipefail",
-            "-c",
-            f"zstd() {{ cat; }}\nsql() {{ cat; }}\n{function[0]}\nfill_scratch",
-        ],
-        input=first + dump,
-        env={**os.environ, "scratch": "new"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == dump
-
-
 @dataclass(frozen=True)
 class Sent:
     """The results of one run of the script, and its calls of rsync and ssh."""
