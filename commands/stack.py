@@ -41,8 +41,7 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
         sys.stdout.flush()
         return status
     except HostError as error:
-        print(f"error: {error}
-  see {link(error)}", file=sys.stderr)
+        print(f"error: {error}\n  see {link(error)}", file=sys.stderr)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:
