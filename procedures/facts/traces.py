@@ -33,6 +33,10 @@ class Traces:
     """The grants of each account of db_owner's name, by its host part."""
     unseen: tuple[str, ...] = ()
     """Databases of a MariaDB that does not run: what is in them cannot be seen."""
+    galera: bool = False
+    """The host's MariaDB writes to others, and they to it, by Galera."""
+    sources: tuple[str, ...] = ()
+    """Hosts of which the host's MariaDB is a replica."""
     zones: tuple[str, ...] = ()
     """The zones that the database knows: ID and name."""
 
@@ -40,6 +44,7 @@ class Traces:
 def parse(values: Mapping[str, str]) -> Traces:
     """From what observe.sh printed."""
     size, _, schema = values.get("sqlite", "").partition(" ")
+    links = values.get("links", "").splitlines()
     return Traces(
         claimed=values.get("claimed", ""),
         processes=tuple(values.get("oned_processes", "").splitlines()),
@@ -49,6 +54,8 @@ def parse(values: Mapping[str, str]) -> Traces:
         objects=tuple(values.get("objects", "").splitlines()),
         accounts=_accounts(values.get("accounts", "")),
         unseen=tuple(sorted(values.get("unseen", "").splitlines())),
+        galera="galera" in links,
+        sources=tuple(line.removeprefix("source ") for line in links if line != "galera"),
         zones=tuple(values.get("zones", "").splitlines()),
     )
 

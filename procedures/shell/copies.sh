@@ -13,8 +13,8 @@ require_replaceable() {
         (
             umask 077
             mkdir -p "$(dirname "$kept")"
-            "$(command -v mariadb-dump || command -v mysqldump)" --single-transaction --routines \
-                --events --hex-blob "$db_name" | zstd -q >"$kept"
+            "$(command -v mariadb-dump || command -v mysqldump)" "${here[@]}" --single-transaction \
+                --routines --events --hex-blob "$db_name" | zstd -q >"$kept"
         )
         return 0
     fi
@@ -39,14 +39,18 @@ import_dump() { # FILE
 # All tables change their place in one statement: the database is the old one, empty, or whole.
 # Variable: may_replace.
 put_in_place() {
-    local moves
+    local moves triggers
+    # Views and triggers that others made cannot move to another database. They are in the dump.
+    triggers=$(sql -e "SELECT CONCAT('DROP TRIGGER $scratch.\`', trigger_name, '\`;')
+        FROM information_schema.triggers WHERE trigger_schema = '$scratch'")
     moves=$(sql -e "SELECT CONCAT('$scratch.\`', table_name, '\` TO \`$db_name\`.\`', table_name, '\`')
-        FROM information_schema.tables WHERE table_schema = '$scratch'" | paste -sd,)
+        FROM information_schema.tables
+        WHERE table_schema = '$scratch' AND table_type <> 'VIEW'" | paste -sd,)
     [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
     require_replaceable
     # Where this ends in the middle the host holds no database, and is ours all the same.
     claim_data
-    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+    sql -e "$triggers DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
     unclaim
     sql -e "DROP DATABASE $scratch"
 }

@@ -2,7 +2,11 @@
 #: use family
 # Where what another front-end sends arrives.
 scratch=opennebula_ha_incoming
-sql() { "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --raw "$@"; }
+# Whatever server root's own .my.cnf, or MYSQL_HOST, names for its clients.
+here=(--host=localhost --protocol=socket)
+sql() {
+    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --skip-column-names --raw "$@"
+}
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
@@ -29,6 +33,9 @@ await_database() {
 # What a database has besides tables.
 further="SELECT routine_name AS name FROM information_schema.routines WHERE routine_schema = '${db_name:-}'
     UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = '${db_name:-}'"
+# The other servers that one shares its data with, as lines, from the answers to this.
+links="SHOW GLOBAL VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'; SHOW ALL SLAVES STATUS"
+links_in() { awk -F'\t' '$1 == "wsrep_on" {print "galera"; next} {print "source " $4}'; }
 # The version of a database.
 schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
     (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL

@@ -266,7 +266,9 @@ def digest(cell: object) -> bytes:
 def client(database: str) -> "list[str]":
     """MariaDB's own program, as root over the socket."""
     program = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
-    return [program, "--batch", "--skip-column-names", "--raw", "--quick", database]
+    # Not the server that root's own .my.cnf may name.
+    here = ("--host=localhost", "--protocol=socket")
+    return [program, *here, "--batch", "--skip-column-names", "--raw", "--quick", database]
 
 
 def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
