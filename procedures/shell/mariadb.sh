@@ -5,8 +5,11 @@ scratch=opennebula_ha_incoming
 # Whatever server root's own .my.cnf, or MYSQL_HOST, names for its clients.
 here=(--host=localhost --protocol=socket)
 sql() {
-    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --skip-column-names --raw "$@"
+    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --skip-column-names --raw "$@" \
+        2> >(errors >&2)
 }
+# What the client says without the statement, which newer ones repeat: it may hold a secret.
+errors() { grep -aE '^(ERROR|mariadb:|mysql:) '; }
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]

@@ -110,6 +110,12 @@ def test_sql_ignores_the_server_that_roots_my_cnf_names(
     assert shell(tmp_path, "mariadb", "sql -e 'SELECT @@port'", named=named) == f"{mariadb}\n"
 
 
+def test_an_error_does_not_repeat_the_statement(tmp_path: Path, mariadb: int) -> None:
+    wrong = "sql <<<\"SELECT 'canary' FROM nowhere.x\" 2>&1 || true"
+    said = shell(tmp_path, "mariadb", wrong)
+    assert said == "ERROR 1146 (42S02) at line 1: Table 'nowhere.x' doesn't exist\n"
+
+
 def test_views_and_triggers_do_not_stop_a_copy_of_the_database(
     tmp_path: Path, mariadb: int
 ) -> None:
