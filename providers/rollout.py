@@ -110,7 +110,20 @@ class RolloutProvider(Provider):
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Rolling restart; servers that are about to leave take part while they are there."""
+        from procedures.membership.leave import prepare
+
         leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        left = {name: host for name, host in leaving.items() if name not in run.front_ends}
+        if spec.highly_available and left and not run.departing:
+            # An interrupted run prepared it; since then one of them may have stopped, or lag.
+            run.dumped = prepare(
+                access,
+                spec,
+                run.front_ends,
+                left,
+                allow_degraded=run.allow_degraded,
+                in_hosts_file=run.names_hosts,
+            )
         return _roll_out(
             access,
             run,

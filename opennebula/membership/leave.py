@@ -42,8 +42,12 @@ def check_shrink(view: ZoneView, leaving: Sequence[str], *, allow_degraded: bool
     return None
 
 
-def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusal | None:
+def check_leave(
+    view: ZoneView, name: str, dead: Collection[str] = (), stuck: Collection[str] = ()
+) -> Refusal | None:
     """Whether that server can leave with quorum kept all along; the reason where it cannot.
+
+    Those that are ``stuck`` take no record of the leader, and are no part of a majority.
 
     Between its stop and its deletion the others must be a majority of the pool with it. Of these
     none may be ``dead``, its host without an answer: each leave of a living one would bring the
@@ -62,7 +66,9 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
     up = [
         other
         for other in others
-        if (status := view.statuses.get(other)) and status.state in (State.FOLLOWER, State.LEADER)
+        if other not in stuck
+        and (status := view.statuses.get(other))
+        and status.state in (State.FOLLOWER, State.LEADER)
     ]
     # Of two, one is enough: the leader takes the entry of the other out by itself.
     needed = quorum(len(view.pool)) if len(others) > 1 else 1
@@ -76,8 +82,11 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
     if len(up) < needed:
         return Refusal(
             expected=f"{needed} of {len(view.pool)} servers up without {name}",
-            seen=f"{', '.join(up) or 'none'} up",
-            remedy="bring the others back first: without them the zone would lose quorum",
+            seen=f"{', '.join(up) or 'none'} up"
+            + "".join(f"; {one} takes no record of the leader" for one in sorted(stuck)),
+            remedy="pulumi refresh, then pulumi up: a server that lags is repaired first"
+            if stuck
+            else "bring the others back first: without them the zone would lose quorum",
             host=name,
         )
     return None

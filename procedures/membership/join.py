@@ -36,8 +36,6 @@ SECOND_LOOK = 3.0
 """Seconds in which every server that follows has and applies what the leader had before."""
 PATIENCE = 20.0
 """Seconds for the others to come out of an election, or of standing still."""
-CATCH_UP = 20.0
-"""Seconds for a server that lags to have the leader's last record, before its lag is reported."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,12 @@ class Join:
         resync: Sequence[str] = (),
         awaiting: Collection[str] = (),
         seeded: bool = False,
+        follows: bool = True,
     ) -> None:
-        """``resync``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come."""
+        """``resync``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come;
+        ``follows``: it is a part of a majority, as far as its status says so.
+        """
+        self._follows = follows
         self._resync = resync
         self._seeded = seeded
         self._awaiting = frozenset(awaiting)
@@ -143,6 +145,8 @@ class Join:
         """Do what is missing, and check the zone; the server's ID. Raises HostError."""
         name = self._host.name
         view = self._ready()
+        if _entry(view, name) is None and self._resync_stuck():
+            view = self._ready()
         leader = _known(view, self._hosts)
         if leader == name and self._resync:
             leader, view = self._step_down(view)
@@ -203,6 +207,27 @@ class Join:
             without=self._missing | self._awaiting,
         )
         return entry.id
+
+    def _resync_stuck(self) -> bool:
+        """Repair servers that follow and take no record: whether there were any.
+
+        A new entry raises the quorum, and none of them would be a part of it.
+        """
+        left = zone_leader.stuck(self._access, self._hosts, step=STEP)
+        names = sorted(left)
+        for number, name in enumerate(names, 1):
+            reason = f"its log ends at {left[name]} and takes nothing that the leader writes"
+            self._access.report(f"{name}: repair: {reason}")
+            spec = MemberSpec(host=self._hosts[name], zone=self._zone)
+            Join(
+                self._access,
+                spec,
+                self._hosts,
+                resync=[reason],
+                awaiting=names[number:],
+                follows=False,
+            ).run()
+        return bool(names)
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Say where the server's own database lists other servers than the leader's."""
@@ -279,7 +304,7 @@ class Join:
                 if entry.name != name and entry.name not in view.statuses
             )
             absent = self._awaiting | {name}
-            only_returns = listed and name not in view.statuses
+            only_returns = listed and not (self._follows and name in view.statuses)
             waited = listed and time.monotonic() > deadline
             if only_returns or (waited and self._keeps_quorum(view)):
                 absent |= silent
@@ -352,7 +377,7 @@ def _entry(view: ZoneView, name: str) -> ServerEntry | None:
 
 
 def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
-    """That server's place once it has what the leader has now, or as it is after CATCH_UP.
+    """That server's place once it has what the leader has now, or as it is after ``CATCH_UP``.
 
     While clients write all the time, the leader's last record is always another.
     """
@@ -361,11 +386,11 @@ def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberSt
 
     def look() -> bool | None:
         nonlocal view, record
-        view, record = records.look()
+        view, record = records.try_look()
         known = record is not None and name in view.statuses
         return True if known and not _lag(view, name, record) else None
 
-    repeat(look, CATCH_UP)
+    repeat(look, zone_leader.CATCH_UP)
     return _by_status(view, name, record)
 
 

@@ -48,7 +48,14 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
             access.report(f"{turn}: repair: {'; '.join(found.faults)}")
             awaiting = order[number + 1 :]
             other = specs.get(turn, spec)
-            ids[turn] = Join(access, other, hosts, resync=found.resync, awaiting=awaiting).run()
+            ids[turn] = Join(
+                access,
+                other,
+                hosts,
+                resync=found.resync,
+                awaiting=awaiting,
+                follows=found.follows,
+            ).run()
     return ids[name]
 
 
