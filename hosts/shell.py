@@ -13,14 +13,14 @@ from hosts import answer, sudo
 
 # It says on both of its outputs that it begins: what comes before is of the host's login shell.
 # Of each script it is given the length first. It says on both of its outputs when one has ended.
-# From a pipe bash would read a script byte by byte.
-_LOOP = r"""printf "\n%s begins\n" "$0"
-printf "\n%s begins\n" "$0" >&2
-while read -r size; do
-    (eval "$(head -c "$size")")
-    printf "\n%s %d\n" "$0" "$?"
-    printf "\n%s\n" "$0" >&2
-done"""
+# From a pipe bash would read a script byte by byte. It is one line: some login shells end a word
+# with it. Options and functions that the environment has for bash (-p) are not for our scripts, and
+# TMOUT would end it between two of them.
+_LOOP = (
+    r"""printf "\n%s begins\n" "$0"; printf "\n%s begins\n" "$0" >&2; """
+    r"""unset TMOUT; while read -r size; do (eval "$(head -c "$size")"); """
+    r"""printf "\n%s %d\n" "$0" "$?"; printf "\n%s\n" "$0" >&2; done"""
+)
 
 _STEPS = 100
 """How many steps at once are reported."""
@@ -28,7 +28,8 @@ _STEPS = 100
 Progress = Callable[[str], None]
 
 START = 30.0
-"""Seconds for sudo to accept a password: PAM may ask a directory, and waits after a wrong one."""
+"""Seconds for the login shell to start ours, and for sudo to accept a password: PAM may ask a
+directory, and waits after a wrong one."""
 
 
 class OverdueError(Exception):
@@ -63,7 +64,9 @@ class Shell:
         self._channel = channel
         self._mark = secrets.token_hex(16)
         self._started = False
-        command = f"{prefix}bash -c '{_LOOP}' {self._mark}"
+        self._rest = bytearray(), bytearray()
+        """What came on both outputs with the beginning."""
+        command = f"{prefix}bash -pc '{_LOOP}' {self._mark}"
         if sudo_password is None:
             channel.exec_command(command)
         else:
@@ -81,22 +84,58 @@ class Shell:
         Raises OverdueError, answer.EndlessError, or whatever breaks the connection.
         """
         deadline = time.monotonic() + timeout
+        if not self._started and (ended := self._begin(deadline)):
+            return ended
         text = script.encode()
         self._channel.settimeout(timeout)
         # A far end that hangs up before it has read all says why: in its output, or by its silence.
         with contextlib.suppress(OSError):
             self._channel.sendall(f"{len(text)}\n".encode() + text)
-        out, err = bytearray(), bytearray()
+        (out, err), self._rest = self._rest, (bytearray(), bytearray())
         try:
             return self._read(out, err, progress, deadline)
         except TimeoutError:
             raise OverdueError(_text(out)) from None
 
+    def _begin(self, deadline: float) -> Ended | None:
+        """Wait until it runs: a startup file that reads would take a script, or a part of it.
+
+        Return what there was instead. Raises what ``run`` does.
+        """
+        out, err = self._rest
+        limit = min(deadline, time.monotonic() + START)
+        begins = f"\n{self._mark} begins\n".encode()
+        at = -1
+        try:
+            while at < 0:
+                answer.check(limit, out, err)
+                before = len(out)
+                self._channel.settimeout(1.0)
+                with contextlib.suppress(TimeoutError):
+                    data = self._channel.recv(65536)
+                    if not data:
+                        return self._broken_off(out, err, deadline)
+                    out += data
+                while self._channel.recv_stderr_ready() and (
+                    data := self._channel.recv_stderr(65536)
+                ):
+                    err += data
+                    answer.check(limit, out, err)
+                at = out.find(begins, max(0, before - len(begins)))
+        except TimeoutError:
+            self.close()
+            if limit == deadline:
+                raise OverdueError("") from None
+            said = f"nothing but its startup files ran within {START:.0f} s: one may wait for input"
+            return Ended(1, _text(out), f"{_text(err)}\n{said}", started=False)
+        self._started = True
+        del out[: at + len(begins)]
+        return None
+
     def _read(self, out: bytearray, err: bytearray, progress: Progress, deadline: float) -> Ended:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
         told = 0
-        # Whatever a login shell prints, no end is looked for before the beginning.
-        while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
+        while (found := end.search(out, max(0, len(out) - 64))) is None:
             answer.check(deadline, out, err)
             before = len(out)
             # A channel that is silent for a second is looked at again: the deadline holds.
@@ -109,13 +148,6 @@ class Shell:
             while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
                 err += data
                 answer.check(deadline, out, err)
-            if not self._started:
-                at = out.find(self._begins, max(0, before - len(self._begins)))
-                if at < 0:
-                    continue
-                self._started = True
-                del out[: at + len(self._begins)]
-                before = 0
             whole = out.rfind(b"\n", before) + 1
             lines = out[told : whole - 1].split(b"\n") if whole > told else []
             # A script has a few steps; a host that is out of order may say any number.
@@ -139,13 +171,9 @@ class Shell:
         status = answer.exit_status(self._channel, deadline)
         return Ended(status, _text(out), _text(self._own(err)), self._started)
 
-    @property
-    def _begins(self) -> bytes:
-        return f"\n{self._mark} begins\n".encode()
-
     def _own(self, output: bytearray) -> bytearray:
         """Drop what was printed before the shell began."""
-        _, begins, own = output.partition(self._begins)
+        _, begins, own = output.partition(f"\n{self._mark} begins\n".encode())
         return own if begins else output
 
     def close(self) -> None:
