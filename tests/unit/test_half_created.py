@@ -13,11 +13,11 @@ from opennebula.zone import STANDALONE_ID, endpoint
 from procedures.bootstrap.bootstrap import KnownZone
 from procedures.facts.facts import Facts
 from procedures.facts.traces import Traces
-from procedures.install import configuration, install
+from procedures.install import configuration, remove
 from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers import zone as zones
-from providers.base import hosts_input
+from providers.state import hosts_input
 from providers.zone import ZoneProvider
 from tests.unit.test_procedures import facts
 from tests.unit.test_procedures import spec as installation_spec
@@ -39,9 +39,9 @@ class Recorded:
 
 
 def removed(monkeypatch: pytest.MonkeyPatch, seen: Facts, access: Recorded, **how: bool) -> str:
-    monkeypatch.setattr(install, "_facts", lambda *_: seen)
+    monkeypatch.setattr(remove, "facts", lambda *_, **__: seen)
     given: Any = access
-    return install.remove(given, SPEC, **how)
+    return remove.remove(given, SPEC, **how)
 
 
 def test_nothing_is_stopped_on_a_host_that_was_never_seen_blank(
@@ -107,7 +107,7 @@ def test_a_server_leaves_a_half_created_zone_properly(
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     monkeypatch.setattr("procedures.bootstrap.bootstrap.zone_lock", lambda *_: nullcontext())
-    monkeypatch.setattr(zones, "_look_and_take_up", lambda *_: seen)
+    monkeypatch.setattr(zones, "_observe_and_resume", lambda *_: seen)
     monkeypatch.setattr(
         "procedures.credentials.password.set_password",
         lambda *_, **how: did.append(how["changed"]),
