@@ -26,6 +26,8 @@ DARK = 10.0
 GROWN = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
 SHRUNK = GROWN[1:4]
 REPLACED = ["n1a2", "n1a4", "n1a6"]
+ELSEWHERE = ["own-program"]
+"""Guides that have their own tests: tests/engine/test_package.py."""
 Before = Mapping[str, Callable[[], None]]
 
 
@@ -198,4 +200,4 @@ def test_every_guide_is_tested() -> None:
         for guide in FOLDER.glob("*.md")
         if not re.search(rf'work_(through|under_traffic)\("{guide.stem}"', text)
     ]
-    assert untested == []
+    assert untested == ELSEWHERE
