@@ -188,9 +188,12 @@ class Connection:
         try:
             deadline = time.monotonic() + timeout + CONNECT_TIMEOUT
             mark = secrets.token_hex(16)
+            # With -c flock takes root's own shell, which may be any.
             wait = f"flock --close -w {int(timeout)} -E {_HELD_BY_ANOTHER} {path}"
             try:
-                self._start_as_root(channel, f"{wait} -c 'echo; echo {mark}; exec cat >/dev/null'")
+                self._start_as_root(
+                    channel, f"{wait} sh -c 'echo; echo {mark}; exec cat >/dev/null'"
+                )
                 # A login shell may print any text before the mark.
                 output = bytearray()
                 while f"\n{mark}\n".encode() not in output:
@@ -259,7 +262,7 @@ class Connection:
         try:
             channel = self._transports.open_session()
             with contextlib.closing(channel):
-                channel.exec_command(f"bash -c 'df -Pk {_WRITTEN}' 2>/dev/null")
+                channel.exec_command(f"bash -c 'df -Pk {_WRITTEN} 2>/dev/null'")
                 deadline = time.monotonic() + CONNECT_TIMEOUT
                 table = answer.read_all(channel, channel.recv, deadline)
         except (HostError, OSError, EOFError, answer.EndlessError, paramiko.SSHException):

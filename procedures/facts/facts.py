@@ -131,8 +131,8 @@ class Facts:
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     stopping: bool = False
     """Its oned is being stopped."""
-    moves_addresses: bool = True
-    """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
+    sudo_refusal: str = ""
+    """What sudo says where it does not let oneadmin do what moves a VIP."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
