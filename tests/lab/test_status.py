@@ -100,8 +100,9 @@ def await_healthy(operator: Operator, seconds: float = 60) -> None:
 def cure(site: Site, *findings: Finding, **by_hand: Callable[[], object]) -> None:
     """Do what the cures of these findings say; then the zone is healthy.
 
-    Sentences are done ``by_hand``: each by words that it has. Commands of the operator's machine that
-    several cures have run once. What follows an "If" is done only if the zone is not healthy by then.
+    Sentences are done ``by_hand``: each by words that it has. Commands of the operator's machine
+    that several cures have run once. What follows an "If" is done only if the zone is not healthy
+    by then.
     """
     lab, operator = site
     left, queued = dict(by_hand), list[str]()
