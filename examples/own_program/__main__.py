@@ -6,7 +6,7 @@ import settings
 from components.zone import HighAvailableZone
 from providers import runtime
 
-runtime.leave_with_engine()
+runtime.exit_with_engine()
 with runtime.reported_once():
     zone = HighAvailableZone("zone", settings.load())
 
