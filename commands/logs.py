@@ -19,6 +19,7 @@ from commands.status.tables import console
 from hosts.errors import HostError
 from opennebula.oned_log import LogLine
 from procedures.facts.oned_log import MOST, fetch
+from procedures.troubleshooting import explained
 
 SINCE = "24h"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -88,7 +89,7 @@ def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
             print(f"{name}: only the last {MOST} lines; name a later --since", file=sys.stderr)
     failed = [error for error in found.values() if isinstance(error, HostError)]
     for error in failed:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {explained(error)}", file=sys.stderr)
     return int(bool(failed))
 
 

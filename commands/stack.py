@@ -14,7 +14,7 @@ from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
-from procedures.troubleshooting import link
+from procedures.troubleshooting import explained
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
@@ -41,7 +41,7 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
         sys.stdout.flush()
         return status
     except HostError as error:
-        print(f"error: {error}\n  see {link(error)}", file=sys.stderr)
+        print(f"error: {explained(error)}", file=sys.stderr)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:
