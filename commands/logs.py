@@ -16,7 +16,7 @@ from rich.text import Text
 
 from commands import stack
 from commands.status.tables import console
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from opennebula.oned_log import LogLine
 from procedures.facts.oned_log import MOST, fetch
 
@@ -37,7 +37,7 @@ def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, line in rows:
         head = f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} {name:<{width}} "
-        text = line.text.replace("\n", f"\n{' ' * len(head)}")
+        text = printable(line.text).replace("\n", f"\n{' ' * len(head)}")
         out.print(
             Text.assemble(head, (f"[{line.module}][{line.level}] {text}", style(line))),
             soft_wrap=True,

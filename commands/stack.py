@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TextIO
 
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
@@ -50,7 +50,7 @@ def quiet(target: Target) -> Target:
 
 def say(text: str) -> None:
     """Print a line for the operator."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def _settings(source: TextIO) -> Settings:

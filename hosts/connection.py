@@ -63,6 +63,8 @@ class Connection:
         self._client: paramiko.SSHClient | None = None
         self._further: list[paramiko.SSHClient] = []
         self._refusal: tuple[float, HostError] | None = None
+        self._met: paramiko.PKey | None = None
+        """The host's key, once it was accepted."""
         self._lock = threading.Lock()
         self._held: set[tuple[str, int]] = set()
         self._idle: list[Shell] = []
@@ -103,17 +105,20 @@ class Connection:
         """
         try:
             with self._shell(script.title, lend_agent=lend_agent) as shell:
-                ended = shell.run(script.text(), progress or (lambda _: None), script.timeout)
+                report = progress or (lambda _: None)
+                ended = shell.run(
+                    script.text(), lambda step: report(self._shown(script, step)), script.timeout
+                )
         except OverdueError as error:
             steps = parse(error.stdout).steps
             raise self._failed(
-                steps[-1] if steps else script.title,
+                self._shown(script, steps[-1]) if steps else script.title,
                 expected=f"an end within {script.timeout:.0f} s",
                 seen="still at it",
                 remedy="look at the load and the journal of the host, then run again",
             ) from None
         except answer.EndlessError as error:
-            raise self._endless(script.title, script.redact(error.start)) from None
+            raise self._endless(script.title, self._shown(script, error.start)) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(script.title, error) from None
         return self._judge(script, ended)
@@ -379,9 +384,9 @@ class Connection:
         output = parse(ended.stdout)
         if ended.status == 0:
             return output
-        step = output.steps[-1] if output.steps else script.title
-        errors = script.redact(ended.stderr)
-        values = {name: script.redact(value) for name, value in output.values.items()}
+        step = self._shown(script, output.steps[-1]) if output.steps else script.title
+        errors = self._shown(script, ended.stderr)
+        values = {name: self._shown(script, value) for name, value in output.values.items()}
         if "remedy" in values:
             raise self._failed(
                 step,
@@ -391,7 +396,7 @@ class Connection:
             )
         if ended.status == -1:
             raise self._lost(step, ConnectionError("the connection broke off"))
-        said = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
+        said = (errors.strip() or self._shown(script, output.noise).strip()).splitlines()[-6:]
         command = values.get("failed", "").strip().partition("\n")[0]
         of = f" of '{command}'" if command else ""
         raise self._failed(
@@ -401,6 +406,12 @@ class Connection:
             remedy=(f"run that command on {self.host.name}" if command else "look at the journal")
             + " to find the cause and correct it, then run again: the run resumes here",
         )
+
+    def _shown(self, script: Script, text: str) -> str:
+        """What a host said to a script, without any secret that it may know."""
+        password = self._sudo_password
+        text = script.redact(text)
+        return text.replace(password, "********") if password else text
 
     def _no_shell(self, ended: Ended) -> HostError:
         """Return the error of a command that the login shell or sudo did not run."""
@@ -509,7 +520,7 @@ class Connection:
     def _connect(self) -> paramiko.SSHClient:
         settings, login = self._settings, self.login
         client = paramiko.SSHClient()
-        trusted = host_keys.trust(client, self.host, login.port, settings)
+        trusted = host_keys.trust(client, self.host, login.port, settings, self._met)
         keys = private_keys.find(self.host.name, login, settings)
         try:
             client.connect(
@@ -545,6 +556,7 @@ class Connection:
             raise
         transport = client.get_transport()
         if transport is not None:
+            self._met = transport.get_remote_server_key()
             transport.set_keepalive(KEEPALIVE)
             _end_on_silence(transport.sock)
         return client

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +100,23 @@ class Trust:
         )
 
 
-def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> Trust:
+def trust(
+    client: paramiko.SSHClient,
+    host: Host,
+    port: int,
+    settings: SshSettings,
+    met: paramiko.PKey | None = None,
+) -> Trust:
     """Tell the client which keys it may meet; any other ends the connection.
 
-    Raises HostError for a pinned key that is not a key, and for a file that cannot be read.
+    ``met``: the key that this run has met, for a file that does not keep what is noted there, such
+    as /dev/null. Raises HostError for a pinned key that is not a key, and for a file that cannot be
+    read.
     """
-    trusted = Trust(host, settings, _records(host, port, settings))
+    records = _records(host, port, settings)
+    if met is not None and not records.keys:
+        records = replace(records, keys=(met,))
+    trusted = Trust(host, settings, records)
     client.set_missing_host_key_policy(_Policy(trusted))
     return trusted
 

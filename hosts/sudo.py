@@ -42,7 +42,8 @@ def start(channel: paramiko.Channel, command: str, password: str, timeout: float
         data = channel.recv(65536)
         if not data:
             # A login shell may have printed something without an end of line before.
-            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", said.decode(errors="replace")))
+            text = said.decode(errors="replace").replace(password, "********")
+            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", text))
         said += data
         if said.count(prompt.encode()) > 1:
             raise RefusedError("it does not accept that password", wrong=True)

@@ -1,5 +1,6 @@
 """Dumps of the database on demand, and what is kept on the front-ends."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def fetch(access: Access, host: Host, path: str, folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = KeptDump.named(path)
+    # The name of a file of this machine: not any that a host gives.
+    if not re.fullmatch(r"[\w-]+-on-demand\.sql\.zst", there.database.name):
+        raise HostError(
+            host.name,
+            "copy the dump",
+            expected="the path of a dump, TIME-on-demand.sql.zst",
+            seen=path,
+            remedy="look for programs on that host that are not those of the distribution",
+        )
     for file in (there.keys, there.database):
         access.report(f"{host.name}: copy {file.name}")
         access.connection(host).receive(str(file), folder / file.name, COPY)

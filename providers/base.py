@@ -28,7 +28,7 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from providers import progress, runtime
 from providers.runtime import (
     ATTEMPTED,
@@ -140,7 +140,7 @@ class Provider(ResourceProvider):
                 seen = self._observe(access, run, spec, props)
             else:
                 seen = self.do_create(access, run, spec, props)
-            return CreateResult(identifier, {**_inputs(props), **seen})
+            return CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read what exists now, and warn of each difference."""
@@ -150,7 +150,7 @@ class Provider(ResourceProvider):
             seen = self.do_read(access, run, spec, props)
         for difference in seen.get("drift", ()):
             progress.warn(_urn(props), f"drift: {difference}")
-        return ReadResult(id_, {**props, **seen})
+        return ReadResult(id_, {**props, **_printable(seen)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring what exists to the new spec."""
@@ -160,7 +160,7 @@ class Provider(ResourceProvider):
             access, run, spec = self._begin(news, olds)
             with progress.operation(_urn(news), "update"):
                 seen = self._update(access, run, spec, olds, news)
-            return UpdateResult({**_inputs(news), **seen, **kept})
+            return UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove it; where it is gone already, nothing happens."""
@@ -379,6 +379,15 @@ def _normal(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _printable(value: Any) -> Any:
+    """Return outputs as the CLI may show them: it prints what a host said as it is."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _at(props: Mapping[str, Any], path: str) -> Any:

@@ -13,6 +13,8 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from hosts.errors import printable
+
 TIMES = "OPENNEBULA_HA_TIMES"
 """In the environment, the file that each step is written to: what commands/times.py reads."""
 
@@ -112,7 +114,7 @@ def _log(
 ) -> None:
     """Send a message to the engine; without a severity it is progress, shown for a moment.
 
-    An engine that does not take the message does not stop the work.
+    An engine that does not take the message does not stop the work. The CLI prints it as it is.
 
     Its address is the provider host's last argument.
     """
@@ -126,7 +128,7 @@ def _log(
         engine_pb2_grpc.EngineStub(channel).Log(
             engine_pb2.LogRequest(
                 severity=engine_pb2.INFO if severity is None else severity,
-                message=message,
+                message=printable(message),
                 urn=urn,
                 ephemeral=severity is None,
             ),

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from commands.status.signs import SIGNS, WARM_UP, Found, Level, Sign
 from commands.status.situation import Situation
+from hosts.errors import printable
 from opennebula.packages import FEATURES, LED
 from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
@@ -52,6 +53,17 @@ class Role(StrEnum):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _for_a_screen(cls, value: Any) -> Any:
+        if isinstance(value, str) and not isinstance(value, StrEnum):
+            return printable(value)
+        return [printable(one) for one in value] if _are_texts(value) else value
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(type(one) is str for one in value)
 
 
 class VirtualIp(_Part):
