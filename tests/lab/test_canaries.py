@@ -15,12 +15,14 @@ from lab.machines import Lab, LabHost
 from tests.lab import hardened
 from tests.lab.conftest import MakeLab
 from tests.lab.foreign import do
-from tests.lab.operators import DB_PASSWORD, ONE_PASS, Operator, Secret
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, ROOT, Operator, Secret
 from tests.lab.zones import assert_whole
 
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2"]
+PAGE = ROOT / "docs" / "threat-model.md"
+SUDOERS = PAGE.read_text(encoding="utf-8").partition("```sudoers\n")[2].partition("```")[0]
 NEW_ONE_PASS = "canary-one-pass-new-77aa"
 NEW_DB_PASSWORD = "canary-db-password-new-31bb"
 CANARIES = (ONE_PASS, DB_PASSWORD, NEW_ONE_PASS, NEW_DB_PASSWORD, hardened.SUDO_PASSWORD)
@@ -76,6 +78,9 @@ def watched(
 ) -> Iterator[Watched]:
     lab = make_module_lab(2, template="mariadb", wait_scale=0.2)
     for host in lab.hosts:
+        # The documented file, without NOPASSWD.
+        rules = SUDOERS.replace("deploy", "ubuntu").replace("NOPASSWD: ", "")
+        do(host, f"cat >/etc/sudoers.d/ubuntu <<'END'\n{rules}END\nvisudo -cq")
         hardened.sudo_with_password(host)
         do(
             host,
