@@ -53,17 +53,31 @@ def style(line: LogLine) -> str:
 
 def moment(text: str, now: datetime) -> datetime:
     """Return the begin that ``--since`` names. Raises ValueError."""
-    if span := re.fullmatch(r"(\d+) ?([smhd])", text):
-        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    if span := re.fullmatch(r"(\d{1,9}) ?([smhd])", text, re.ASCII):
+        try:
+            return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        except OverflowError:
+            raise ValueError("before the calendar begins") from None
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
     """Fetch, merge, show."""
+    stack.end_at_once()
     found = fetch(stack.quiet(target).access, target.hosts, options.since, everything=options.all)
     logs = {name: lines for name, lines in found.items() if not isinstance(lines, HostError)}
-    show(merge(logs), console(out))
+    rows = merge(logs)
+    show(rows, console(out))
+    if not rows and logs:
+        since = f"{options.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        print(
+            f"no line since {since} on {', '.join(sorted(logs))}"
+            if options.all
+            else f"no election and no error since {since} on {', '.join(sorted(logs))}; --all shows"
+            " every line",
+            file=sys.stderr,
+        )
     for name, lines in sorted(logs.items()):
         if len(lines) >= MOST:
             print(f"{name}: only the last {MOST} lines; name a later --since", file=sys.stderr)

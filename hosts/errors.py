@@ -28,7 +28,7 @@ class HostError(Exception):
     def __str__(self) -> str:
         step, expected, remedy = (_cut(text) for text in (self.step, self.expected, self.remedy))
         return (
-            f"{self.host}: {step}: expected {expected}, saw {_one_line(self.seen)}\n"
+            f"{self.host}: {step}: expected {expected}, saw {one_line(self.seen)}\n"
             f"  what to do: {remedy}"
         )
 
@@ -76,13 +76,13 @@ def reading_answer(host: str, step: str) -> Iterator[None]:
         ) from None
 
 
-def _one_line(text: str) -> str:
-    """The text's lines in a row, without those that only rule off others."""
+def one_line(text: str) -> str:
+    """Return a text's printable lines in a row, without those that only rule off others."""
     lines = (line.strip() for line in text.splitlines())
     line = "; ".join(line for line in lines if line.strip("-=* ")) or " ".join(text.split())
-    return _cut(line)
+    return _cut(line.replace("\t", " "))
 
 
 def _cut(text: str) -> str:
-    """The start of a text, as far as a message shows it."""
+    """Return the start of a text, as far as a message shows it."""
     return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")

@@ -67,12 +67,16 @@ def roll_out(
         # The last look is at all of it.
         before = whole if len(turns) > 1 else None
         whole = health.verify(access, meanwhile, hosts, before=before, renewed=name)
+    for name, front_end in whole.facts.items():
+        if name in staying and not front_end.starts_at_boot:
+            # Its leave was interrupted before the stop, and it stays after all.
+            start(access, hosts[name], front_end.server_id)
     wanted = {
         name: services.promised(front_end, features, release.version)
         for name, front_end in whole.facts.items()
         if name in staying
     }
-    return health.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
+    return health.last_check(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
 
 
 def pending(
@@ -112,16 +116,16 @@ def roll_out_solo(
 ) -> Facts:
     """The same for a front-end outside any zone; its facts."""
     seen = _settled_solo(access, zone, host, release)
-    if not seen.active:
-        # Of a zone's server, or one whose database is on its way, others have the say.
-        if seen.server_id != STANDALONE_ID:
-            raise HostError(
-                host.name,
-                "verify the front-end",
-                expected="an oned outside any zone that runs",
-                seen=f"a stopped one with SERVER_ID {seen.server_id}",
-                remedy="pulumi refresh, then pulumi up",
-            )
+    # Of a zone's server, or one whose database is on its way, others have the say.
+    if not seen.active and seen.server_id != STANDALONE_ID:
+        raise HostError(
+            host.name,
+            "verify the front-end",
+            expected="an oned outside any zone that runs",
+            seen=f"a stopped one with SERVER_ID {seen.server_id}",
+            remedy="pulumi refresh, then pulumi up",
+        )
+    if not seen.active or not seen.starts_at_boot:
         start(access, host, None)
         seen = facts(access, host, zone.database)
     if seen.is_behind:

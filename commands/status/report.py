@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from commands.status.signs import SIGNS, WARM_UP, Found, Level, Sign
 from commands.status.situation import Situation
-from hosts.errors import printable
+from hosts.errors import one_line
 from opennebula.packages import FEATURES, LED
 from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
@@ -56,14 +56,11 @@ class _Part(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _for_a_screen(cls, value: Any) -> Any:
-        if isinstance(value, str) and not isinstance(value, StrEnum):
-            return printable(value)
-        return [printable(one) for one in value] if _are_texts(value) else value
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(type(one) is str for one in value)
+    def _in_one_line(cls, value: Any) -> Any:
+        """Keep what a host says from breaking a table or controlling a terminal."""
+        if isinstance(value, list):
+            return [cls._in_one_line(item) for item in value]
+        return one_line(value) if isinstance(value, str) else value
 
 
 class VirtualIp(_Part):
@@ -378,7 +375,10 @@ def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
 def _begun(dump: DumpFile) -> datetime | None:
     """When a dump was made: the begin of its name."""
     stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
-    return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+    try:
+        return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+    except ValueError:
+        return None
 
 
 def _certificate(now: Situation, seen: Snapshot) -> Certificate | None:

@@ -21,6 +21,8 @@ class FrontEndView:
     log_begins: int = -1
     """Index of the first record that it still has."""
     status: RaftStatus | None = None
+    stopped_by_us: bool = False
+    """Stopped and disabled: a change that was interrupted, such as a leave, did both."""
 
     @property
     def is_standalone(self) -> bool:

@@ -181,16 +181,25 @@ class Facts:
     @property
     def server_id(self) -> int:
         """SERVER_ID in oned.conf; the one of a standalone oned without any."""
-        federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
-        if not isinstance(federation, dict):
-            return STANDALONE_ID
-        return int(federation.get("SERVER_ID", STANDALONE_ID))
+        return int(conf.section(self.oned_conf, "FEDERATION").get("SERVER_ID", STANDALONE_ID))
+
+    @property
+    def federation_mode(self) -> str:
+        """FEDERATION/MODE in oned.conf, in upper case; STANDALONE if it is not set."""
+        mode = conf.section(self.oned_conf, "FEDERATION").get("MODE", "")
+        return mode.upper() or "STANDALONE"
 
     @property
     def has_ended(self) -> bool:
         """Its oned does not run, and systemd is neither stopping it nor about to start it."""
         unit = self.units.get("opennebula")
         return not self.active and not self.stopping and not (unit and unit.runs)
+
+    @property
+    def starts_at_boot(self) -> bool:
+        """Its oned starts with the host."""
+        unit = self.units.get("opennebula")
+        return unit is None or unit.starts_at_boot
 
     @property
     def newest_conf(self) -> str:
@@ -236,6 +245,7 @@ class Facts:
             log_term=self.log_term,
             log_begins=self.log_begins,
             status=status,
+            stopped_by_us=self.has_ended and not self.starts_at_boot,
         )
 
 

@@ -14,9 +14,10 @@ from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
 from procedures.install.hosts_file import change_names
+from procedures.membership.join import Join
 from procedures.oned_service import stop
 from procedures.parallel import side_by_side
-from procedures.specs import ZoneSpec
+from procedures.specs import MemberSpec, ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
 from procedures.transfer.seed import dump
@@ -51,7 +52,7 @@ def leave(
         if _last_two(access, zone, host, others):
             return
         view = zone_leader.wait_for_leader(access, hosts)
-        entry = _entry(view, host.name)
+        entry = view.entry(host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
             refusal = check_leave(view, host.name, dead)
@@ -134,8 +135,9 @@ def prepare(
     allow_degraded: bool,
     in_hosts_file: bool = False,
 ) -> bool:
-    """Before the first of them leaves: refuse what could cost the zone its quorum, take out those
-    that are down already, have one that stays lead, and keep a dump there.
+    """Before the first of them leaves: start those that stay and that an interrupted leave stopped,
+    refuse what could cost the zone its quorum, take out those that are down already, have one that
+    stays lead, and keep a dump there.
 
     One that is down counts against the quorum, and neither a join nor a rollout is done next to
     it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
@@ -146,6 +148,7 @@ def prepare(
     view = zone_view(access, everybody)
     if not view.pool:
         return False
+    view = _bring_back(access, zone, staying, everybody, view)
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
@@ -172,6 +175,31 @@ def prepare(
     if names:
         _keep_dump(access, zone, everybody, f"before-leave-{names}")
     return True
+
+
+def _bring_back(
+    access: Access,
+    zone: ZoneSpec,
+    staying: Mapping[str, Host],
+    everybody: Mapping[str, Host],
+    view: ZoneView,
+) -> ZoneView:
+    """Start the servers that an interrupted leave stopped and that stay after all; the zone then.
+
+    One that its operator stopped is another matter: it starts with its host.
+    """
+    silent = {
+        entry.name: staying[entry.name]
+        for entry in view.pool
+        if entry.name in staying and entry.name not in view.statuses
+    }
+    seen = facts_where_possible(access, silent, zone.database)
+    views = [one.view(None) for one in seen.values()]
+    stopped = sorted(one.name for one in views if one.is_member and one.stopped_by_us)
+    for name in stopped:
+        with zone_lock(access, staying):
+            Join(access, MemberSpec(host=silent[name], zone=zone), everybody).run()
+    return zone_view(access, everybody) if stopped else view
 
 
 def unreachable(gone: Iterable[str]) -> HostError:
@@ -231,10 +259,6 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
     host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
-
-
-def _entry(view: ZoneView, name: str) -> ServerEntry | None:
-    return next((item for item in view.pool if item.name == name), None)
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

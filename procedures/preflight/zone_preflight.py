@@ -229,7 +229,12 @@ def _of_leaves(
     leaving = {entry.name for entry in view.pool if entry.name in change.leaving}
     if not leaving:
         return
-    refusal = check_shrink(view, sorted(leaving), allow_degraded=change.allow_degraded)
+    refusal = check_shrink(
+        view,
+        sorted(leaving),
+        allow_degraded=change.allow_degraded,
+        returning={host.name for host in front_ends if host.is_member and host.stopped_by_us},
+    )
     if refusal is not None:
         yield refused(refusal, ", ".join(sorted(leaving)), leave.SHRINK)
     gone = leaving - view.statuses.keys() - {host.name for host in front_ends}

@@ -100,6 +100,18 @@ def test_a_failed_and_reverted_change_leaves_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("refreshed", [False, True])
+@pytest.mark.parametrize("how", [How.INSIDE, How.AFTER])
+@pytest.mark.parametrize(("name", "leaving"), [("two less", "n3"), ("another one", "n1")])
+def test_a_server_whose_leave_was_interrupted_returns(
+    name: str, leaving: str, how: How, *, refreshed: bool
+) -> None:
+    operator = start(name)
+    operator.up(CHANGES[name][1])
+    executions = [what for what, _, _ in operator.faults.seen]
+    put_back(name, Fault(executions.index(f"{leaving} stop"), how), refreshed=refreshed)
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
 def test_a_name_goes_also_of_one_that_was_never_installed(*, refreshed: bool) -> None:
     operator = start("two more")
     operator.up(FIVE)

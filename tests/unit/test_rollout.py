@@ -30,8 +30,9 @@ class Zone:
         self._leaders = [*leaders]
         monkeypatch.setattr(rollout, "facts_where_possible", lambda *_, **__: dict(self.seen))
         monkeypatch.setattr(rollout, "renew", self._renew)
+        monkeypatch.setattr(rollout, "start", lambda *_: None)
         monkeypatch.setattr(health, "verify", self._verify)
-        monkeypatch.setattr(health, "last_look", lambda *given: given[3])
+        monkeypatch.setattr(health, "last_check", lambda *given: given[3])
         for name in ("resume", "go_back", "change_database", "is_due"):
             monkeypatch.setattr(f"procedures.rollout.upgrade.{name}", lambda *_: False)
 

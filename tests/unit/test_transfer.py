@@ -24,6 +24,7 @@ from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.shell import Ended
+from hosts.transports import Transports
 from procedures.script_text import scripts, shared_shell
 from procedures.specs import Database
 from procedures.transfer import seed as transfers
@@ -470,7 +471,7 @@ def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
     made: list[FakeClient] = []
     lent: list[Any] = []
 
-    def connect(_: Connection) -> FakeClient:
+    def connect(_: Transports) -> FakeClient:
         made.append(FakeClient())
         return made[-1]
 
@@ -479,7 +480,7 @@ def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
         lent.append(channel)
         yield
 
-    monkeypatch.setattr(Connection, "_connect", connect)
+    monkeypatch.setattr(Transports, "connect", connect)
     monkeypatch.setattr(connections, "Shell", Shell)
     monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
     monkeypatch.setattr(agent, "lent", lend)
@@ -551,7 +552,7 @@ def test_the_trust_ends_before_anything_else_is_changed(name: str) -> None:
     assert lines.index("end_trust") < last
 
 
-def test_the_end_of_the_trust_removes_its_key_its_commands_and_its_sudo_rule(
+def test_the_end_of_the_trust_removes_key_commands_and_rule(
     tmp_path: Path,
 ) -> None:
     keys, granted, run = (tmp_path / name for name in ("keys", "granted", "run"))

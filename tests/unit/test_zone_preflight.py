@@ -130,6 +130,13 @@ def test_a_shrink_while_a_remaining_server_is_down_is_refused() -> None:
     assert "would lose quorum" in refusal(judge(degraded, seen(silent=("n1a2",)), view("n1a2")))
 
 
+def test_a_shrink_starts_a_server_again_that_an_interrupted_leave_stopped() -> None:
+    stopped = server("n1a2", running=False, status=None, stopped_by_us=True)
+    others = [one for one in seen() if one.name != "n1a2"]
+    wanted = change("n1a1", "n1a2", leaving=("n1a3",))
+    assert judge(wanted, [stopped, *others], view("n1a2")).refusals == ()
+
+
 def test_a_leaving_front_end_that_cannot_be_reached_is_refused() -> None:
     wanted = change("n1a1", "n1a2", leaving=("n1a3",))
     without = [one for one in seen() if one.name != "n1a3"]
