@@ -11,7 +11,7 @@ import paramiko
 
 from hosts.errors import HostError
 from hosts.known_hosts import Records, lookup, public_key
-from hosts.models import Host, SshSettings
+from hosts.models import Host, SshSettings, record_name
 
 _STEP = "verify the host key"
 _append = threading.Lock()
@@ -134,11 +134,6 @@ def fingerprint(key: paramiko.PKey) -> str:
     """Return the type and fingerprint of a key as ssh prints it: ``ssh-ed25519 SHA256:…``."""
     digest = hashlib.sha256(key.asbytes()).digest()
     return f"{key.get_name()} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
-
-
-def record_name(address: str, port: int) -> str:
-    """Return the name of a host in a known_hosts file."""
-    return address if port == 22 else f"[{address}]:{port}"
 
 
 class _Policy(paramiko.MissingHostKeyPolicy):

@@ -1,4 +1,4 @@
-"""What goes by who leads: Raft's hook of ours, and the answer for load balancers."""
+"""Our Raft hook, and the leader check for load balancers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ oneadmin ALL=(root) NOPASSWD: /usr/sbin/ip address *, /sbin/ip address *, /usr/b
     /usr/bin/systemctl stop opennebula-gate, /usr/bin/systemctl start opennebula-form, \\
     /usr/bin/systemctl stop opennebula-form
 """
-"""What OpenNebula's own hook runs, and the packages' sudoers file allows."""
+"""Commands of OpenNebula's own hook, as the packages' sudoers file allows them."""
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _LISTEN = """\
@@ -36,7 +36,7 @@ _LISTEN = """\
 Description=Whether this front-end leads OpenNebula's zone, for load balancers
 
 [Socket]
-ListenStream={place}
+ListenStream={listen}
 FreeBind=yes
 Accept=yes
 MaxConnections=32
@@ -71,12 +71,12 @@ LogLevelMax=warning
 def files(
     spec: InstallationSpec, present: Mapping[str, str], *, moves_addresses: bool = True
 ) -> Iterator[ManagedFile]:
-    """The hook where one of the roles has it, and the check where there is a port for it.
+    """Yield the files of the hook, if a role uses it, and of the leader check, if it has a port.
 
-    ``moves_addresses``: oneadmin may do by sudo what moves a VIP. It may by its package's own file;
-    where that is gone, by ours.
+    ``moves_addresses``: oneadmin may move a VIP with sudo, as the package's sudoers file allows.
+    Without that file, ours allows it.
     """
-    # Once it is there it stays: an oned that has not restarted yet may still run it as it stops.
+    # The hook is not removed: an oned that has not restarted yet may still run it when it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
     yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
     yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
@@ -88,34 +88,34 @@ def files(
     yield replace(
         _ours(SUDOERS, allowed, "440"), differences=lambda *_: (_MAY_NOT,) if lacks else ()
     )
-    place = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    asked = has_check(spec) or has_hook(spec)
-    yield _ours(LEADS, program("leads.sh") if asked else "", "755")
-    yield _ours(SOCKET, _LISTEN.format(place=place) if has_check(spec) else "", "644")
+    listen = f"{in_url(spec.host.address)}:{spec.leader_check}"
+    has_leads = has_check(spec) or has_hook(spec)
+    yield _ours(LEADS, program("leads.sh") if has_leads else "", "755")
+    yield _ours(SOCKET, _LISTEN.format(listen=listen) if has_check(spec) else "", "644")
     yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
 
 
 def has_hook(spec: InstallationSpec) -> bool:
-    """Whether our hook is one of the two, or the operator's own may want it for its VIPs."""
+    """Return whether our hook is used, or may be called by the operator's own hook."""
     if spec.hooks is None:
         return False
     addresses = [vip.address for vip in spec.vips]
-    asked = (spec.hooks.leader, spec.hooks.follower, raft_hook.PACKAGED)
-    return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in asked}
+    commands = (spec.hooks.leader, spec.hooks.follower, raft_hook.PACKAGED)
+    return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in commands}
 
 
 def wanted_packages(spec: InstallationSpec) -> tuple[str, ...]:
-    """Without which the hook cannot work."""
+    """Return the packages that the hook needs."""
     return ("python3",) if has_hook(spec) else ()
 
 
 def has_check(spec: InstallationSpec) -> bool:
-    """Whether it says who leads."""
+    """Return whether the front-end has the leader check."""
     return spec.hooks is not None and spec.leader_check is not None
 
 
 def program(name: str) -> str:
-    """The text of a program that runs on the hosts."""
+    """Return the text of a program that runs on the hosts."""
     return (_PROGRAMS / name).read_text(encoding="utf-8")
 
 
