@@ -16,7 +16,7 @@ from rich.text import Text
 
 from commands import stack
 from commands.status.tables import console
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from opennebula.oned_log import LogLine
 from procedures.facts.oned_log import MOST, fetch
 from procedures.troubleshooting import explained
@@ -43,11 +43,6 @@ def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
             Text.assemble(head, (f"[{line.module}][{line.level}] {text}", style(line))),
             soft_wrap=True,
         )
-
-
-def printable(text: str) -> str:
-    """Replace what would control a terminal: a log has names that users chose."""
-    return "".join(one if one.isprintable() or one in "\t\n" else "\ufffd" for one in text)
 
 
 def style(line: LogLine) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TextIO
 
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
@@ -62,7 +62,7 @@ def quiet(target: Target) -> Target:
 
 def say(text: str) -> None:
     """Print a line for the operator."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def note(text: str) -> None:
