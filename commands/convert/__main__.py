@@ -13,6 +13,7 @@ from commands.convert import own_reader, stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
 from commands.convert.report import Invocation, Report, login_of
+from hosts.errors import printable
 
 FOLDER = Path("stacks")
 
@@ -99,7 +100,7 @@ def _convert(options: argparse.Namespace) -> int:
     repeated += [f"--group={options.group}"] if options.group else []
     command = Invocation(options.stack, str(options.inventory), tuple(repeated))
     report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
-    print("\n".join(report.lines()))
+    print(printable("\n".join(report.lines())))
     return 0
 
 
