@@ -1,5 +1,6 @@
-"""The zone's leader: wait for it, and call it through elections."""
+"""Wait for the zone's leader, and call its API, also during elections."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -7,7 +8,7 @@ from typing import TypeVar
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError, NotAuthenticatedError
-from opennebula.zone import ZoneView
+from opennebula.zone import ZoneView, behind
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
 from procedures.wait import repeat, until
@@ -17,14 +18,18 @@ ELECTION = 90.0
 WRITE = 30.0
 """Seconds for one write, including an election."""
 ANSWER = 10.0
-"""Seconds for one call at the leader: one that stands still is another server's follower soon."""
+"""Seconds for one call at the leader: if it hangs, another server is soon elected."""
+CATCH_UP = 20.0
+"""Seconds for a server that lags to take a further record of the leader: otherwise it is stuck."""
+LONG_WAY = 600.0
+"""Seconds for one that takes records to have the last one."""
 LOOK = "look at /var/log/one/oned.log on the leader, then run again"
 
 T = TypeVar("T")
 
 
 def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
+    """Return the zone when it has exactly one leader. Raises HostError after ELECTION seconds."""
     last = ZoneView((), {})
 
     def look() -> ZoneView | None:
@@ -76,9 +81,9 @@ def at_leader(
     remedy: str = LOOK,
     view: ZoneView | None = None,
 ) -> T:
-    """Return what a call at the present leader returns. Raises HostError.
+    """Return the result of a call at the present leader, as ``ask`` does. Raises HostError.
 
-    ``view``: the zone of this moment, if the caller has it. See ``ask``.
+    ``view``: the present zone, if the caller has observed it.
     """
     return ask(
         access,
@@ -115,20 +120,20 @@ def ask(
         except HostError as error:
             failures.append(error)
         except ApiError as error:
-            said = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
+            failure = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
             if isinstance(error, NotAuthenticatedError):
-                raise said from None
-            failures.append(said)
+                raise failure from None
+            failures.append(failure)
         return None
 
-    answer = repeat(attempt, WRITE)
-    if answer is None:
+    result = repeat(attempt, WRITE)
+    if result is None:
         raise failures[-1]
-    return answer[0]
+    return result[0]
 
 
 def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
-    """One harmless write, which makes lagging followers catch up. ``view``: see ``at_leader``."""
+    """Make a harmless write, so that lagging followers catch up. ``view``: see ``at_leader``."""
     at_leader(
         access,
         hosts,
@@ -141,10 +146,10 @@ def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = Non
 
 
 class LeaderRecords:
-    """Of each leader the last record that it had after a harmless write of ours.
+    """The last record of each leader after a harmless write.
 
-    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
-    that leader's next write, and not before.
+    A new leader assumes that its followers have all of its records. A lagging follower gets the
+    missing ones only with that leader's next write.
     """
 
     def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
@@ -153,9 +158,9 @@ class LeaderRecords:
         self._of: dict[tuple[str, int], int] = {}
 
     def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
-        """The zone now, and the record that every server is going to have. Raises HostError.
+        """Return the zone, and the record that every server must get. Raises HostError.
 
-        ``view`` is the zone as it was seen this moment, if the caller has it.
+        ``view``: the present zone, if the caller has observed it.
         """
         view = view or zone_view(self._access, self._hosts)
         head = leadership(view)
@@ -165,6 +170,50 @@ class LeaderRecords:
             if head == leadership(view):
                 self._of[head] = view.statuses[head[0]].index
         return view, self._of.get(head) if head else None
+
+    def try_look(self) -> tuple[ZoneView, int | None]:
+        """The same, also if too few servers take that write: a server that lags may be why."""
+        try:
+            return self.look()
+        except HostError:
+            view = zone_view(self._access, self._hosts)
+            leader = view.leader()
+            return view, view.statuses[leader].index if leader else None
+
+
+def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = "") -> dict[str, int]:
+    """The servers that answer as followers and take no record of the leader, with their last one.
+
+    The leader may have purged what such a server needs next. It is no part of a majority, whatever
+    its state says. One that catches up is waited for. Raises HostError for one that is not in
+    ``hosts`` either: it cannot be repaired.
+    """
+    records = LeaderRecords(access, hosts)
+    view, lagging = ZoneView((), {}), dict[str, int]()
+    moved = time.monotonic()
+
+    def look() -> bool | None:
+        nonlocal view, lagging, moved
+        view, record = records.try_look()
+        if record is None:
+            return None
+        now = {name: at for name, at in behind(view, record).items() if name != but}
+        if now != lagging:
+            lagging, moved = now, time.monotonic()
+        return True if not now or time.monotonic() - moved > CATCH_UP else None
+
+    repeat(look, LONG_WAY)
+    for entry in view.pool:
+        if entry.name in lagging and entry.name not in hosts:
+            raise HostError(
+                entry.name,
+                step,
+                expected="servers that take what the leader writes, before the zone is changed",
+                seen=f"its log ends at {lagging[entry.name]}, and the stack lists it no more",
+                remedy=f"stop opennebula on {entry.name}; then, on {view.leader()}, 'onezone"
+                f" server-del 0 {entry.id}'; then run again",
+            )
+    return lagging
 
 
 def leadership(view: ZoneView) -> tuple[str, int] | None:

@@ -41,7 +41,7 @@ class ZoneMemberProvider(Provider):
 
     def do_read(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
         """Read the SERVER_ID, and report the server's faults."""
-        from procedures.membership.join import member_status
+        from procedures.membership.member_status import member_status
 
         survey = run.survey(access, spec.zone.database)
         # Only a write shows a lag, and an adopted zone gets no write.
