@@ -13,8 +13,8 @@ require_replaceable() {
         (
             umask 077
             mkdir -p "$(dirname "$kept")"
-            "$(command -v mariadb-dump || command -v mysqldump)" --single-transaction --routines \
-                --events --hex-blob "$db_name" | zstd -q >"$kept"
+            "$(command -v mariadb-dump || command -v mysqldump)" --host=localhost \
+                --single-transaction --routines --events --hex-blob "$db_name" | zstd -q >"$kept"
         )
         return 0
     fi
@@ -45,7 +45,7 @@ fill_scratch() {
         cat
     } | HOME=/nonexistent "$(command -v mariadb || command -v mysql)" \
         --defaults-extra-file=<(printf '[client]\npassword=%s\n' "$importer_password") \
-        --user="${importer%@*}" --batch --binary-mode --local-infile=0 \
+        --user="${importer%@*}" --host=localhost --batch --binary-mode --local-infile=0 \
         --init-command="SET SESSION $import_session" "$scratch" >/dev/null
 }
 import_dump() { # FILE

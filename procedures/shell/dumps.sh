@@ -48,7 +48,7 @@ keep_dump() { # NAME...
     follower=$!
     # The zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
-        "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        "$dumper" --host=localhost --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     kill "$follower"
     wait "$follower" 2>/dev/null || true

@@ -5,8 +5,12 @@ scratch=opennebula_ha_incoming
 # The account that fills it.
 importer=$scratch@localhost
 drop_importer() { sql -e "DROP USER IF EXISTS $importer"; }
-# No command of the client's own, whatever is in a name: it would run as root.
-sql() { "$(command -v mariadb || command -v mysql)" --batch --binary-mode --skip-column-names --raw "$@"; }
+# No command of the client's own, whatever is in a name: it would run as root. The host is named: root's
+# own options may name another one.
+sql() {
+    "$(command -v mariadb || command -v mysql)" --host=localhost --batch --binary-mode \
+        --skip-column-names --raw "$@"
+}
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]

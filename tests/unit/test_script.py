@@ -1,12 +1,15 @@
 """Scripts sent to a host, and their answers: a script runs completely or not at all."""
 
 import base64
+import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from hosts.script import Output, Script, parse
+from procedures.script_text import shared_shell
 
 SECRET = 'canary\'that "nobody" $may `see`'
 
@@ -105,3 +108,22 @@ def test_the_output_is_steps_values_and_noise() -> None:
 )
 def test_a_line_similar_to_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)
+
+
+def test_no_script_asks_another_host_for_its_database() -> None:
+    """The environment and root's own options may name one for the client."""
+    body = shared_shell({"test": "#: use mariadb copies dumps\n"})
+    calls = re.findall(r"(?:command -v mysql(?:dump)?\)|\$dumper)\"((?:[^\n]*\\\n)*[^\n]*)", body)
+    assert len(calls) == 4
+    assert [call for call in calls if "--host=localhost" not in call] == []
+    names = ("MYSQL_HOST", "MYSQL_UNIX_PORT", "ONE_XMLRPC", "BASH_ENV", "GREP_OPTIONS")
+    text = "".join(f'echo "${{{name}-none}}"\n' for name in names)
+    done = subprocess.run(
+        ["bash", "-s"],
+        input=Script("test", text, exclusive=False).text(),
+        env={**os.environ, **dict.fromkeys(names, "x")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["none"] * len(names)

@@ -128,7 +128,7 @@ def leader(
     return Sent(done.returncode, parse(done.stdout), calls)
 
 
-DUMPED = "of opennebula: --single-transaction --quick --hex-blob opennebula\n"
+DUMPED = "of opennebula: --host=localhost --single-transaction --quick --hex-blob opennebula\n"
 WITH_AGENT = rf"-o IdentityFile=none -o IdentityAgent={AGENT} "
 WITH_OWN = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i \S+/\.ssh/id_ed25519 "
 WITH_MADE = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i <-----BEGIN [^>]*KEY-----> "
@@ -318,7 +318,9 @@ def test_only_the_newest_dumps_with_their_keys_are_kept(
     done = dump(tmp_path, "well")
     assert done.status == 0
     new = Path(done.output.values["dump"])
-    assert new.read_text() == "--single-transaction --quick --hex-blob opennebula\n"
+    assert (
+        new.read_text() == "--host=localhost --single-transaction --quick --hex-blob opennebula\n"
+    )
     assert {path.name.partition(".sql")[0].partition(".keys")[0] for path in kept.iterdir()} == {
         "20200201T000000Z-b",
         of_upgrade,
