@@ -39,6 +39,7 @@ put() {{ # a whole file, in one move, with the owner, mode and label that it had
         chmod --reference="$1" "$1.new"
         chcon --reference="$1" "$1.new" 2>/dev/null || true
     fi
+    sync "$1.new" # after a power cut it is the old file or the whole new one
     mv "$1.new" "$1"
 }}
 exclusively() {{

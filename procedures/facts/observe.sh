@@ -74,7 +74,7 @@ as_it_was /etc/one/oned.conf
 tell configured "$(stat -c %Y "$now" "$monitord" 2>/dev/null | sort -n | tail -n 1)"
 give_files
 keys() {
-    find /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \
+    find -L /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \
         \( -name '*_auth' -o -name '*_key' -o -name 'id_*' -o -name authorized_keys \) \
         "$@" 2>/dev/null || true
 }
@@ -110,8 +110,8 @@ elif has_mariadb; then
         SELECT CONCAT_WS(' ', 'database', COUNT(*),
                 SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
             FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
-        SELECT CONCAT('table ', table_name) FROM information_schema.tables
-            WHERE table_schema = '$db_name';
+        SELECT CONCAT(IF(table_type = 'VIEW', 'other ', 'table '), table_name)
+            FROM information_schema.tables WHERE table_schema = '$db_name';
         $1
         SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
     }
@@ -120,9 +120,14 @@ elif has_mariadb; then
     tell databases "$(sed -n 's/^database //p' <<<"$said")"
     tables=$(sed -n 's/^table //p' <<<"$said")
     tell objects "$(sed -n 's/^\(table\|other\) //p' <<<"$said")"
-    said=$(sed -n 's/^account //p' <<<"$said" | while read -r host; do
-        echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
-    done | sed "\$ a SHOW CREATE USER '$db_owner'@'localhost';" | sql --force 2>/dev/null || true)
+    said=$({
+        sed -n 's/^account //p' <<<"$said" | while read -r host; do
+            echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
+        done
+        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= links'; $links;"
+    } | sql --force 2>/dev/null || true)
+    tell links "$(sed '1,/^= links$/d' <<<"$said" | links_in)"
+    said=$(sed '/^= links$/,$d' <<<"$said")
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then

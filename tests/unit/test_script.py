@@ -2,14 +2,13 @@
 
 import base64
 import os
-import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from hosts.script import Output, Script, parse
-from procedures.script_text import shared_shell
 
 SECRET = 'canary\'that "nobody" $may `see`'
 
@@ -110,12 +109,7 @@ def test_a_line_similar_to_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)
 
 
-def test_no_script_asks_another_host_for_its_database() -> None:
-    """The environment and root's own options may name one for the client."""
-    body = shared_shell({"test": "#: use mariadb copies dumps\n"})
-    calls = re.findall(r"(?:command -v mysql(?:dump)?\)|\$dumper)\"((?:[^\n]*\\\n)*[^\n]*)", body)
-    assert len(calls) == 4
-    assert [call for call in calls if "--host=localhost" not in call] == []
+def test_variables_of_the_login_do_not_reach_a_script() -> None:
     names = ("MYSQL_HOST", "MYSQL_UNIX_PORT", "ONE_XMLRPC", "BASH_ENV", "GREP_OPTIONS")
     text = "".join(f'echo "${{{name}-none}}"\n' for name in names)
     done = subprocess.run(
@@ -127,3 +121,13 @@ def test_no_script_asks_another_host_for_its_database() -> None:
         check=False,
     )
     assert done.stdout.split() == ["none"] * len(names)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old\n")
+    seen = f'[ "$(cat {file} {file}.new)" = "old"$\'\\n\'new ] && echo "=seen $1"'
+    body = f'sync() {{ {seen}; command sync "$@"; }}\nput {file} new'
+    done = bash(Script("try", body, exclusive=False).text())
+    assert parse(done.stdout.decode()).values == {"seen": f"{file}.new"}, done.stderr
+    assert file.read_text() == "new\n"
