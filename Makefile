@@ -3,7 +3,7 @@ STACK ?= lab
 PY := .venv/bin/python
 # Test labs that run at once: on two cores, the hosts of two leave half of the time unused.
 LABS ?= 3
-CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests policy
+CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests policy examples
 .DEFAULT_GOAL := help
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -73,6 +73,7 @@ docs: python-setup ## Write the generated parts of the documentation, and build 
 	@$(PY) -m settings.table
 	@$(PY) -m commands.status.pages
 	@$(PY) -m scripts.structure
+	@$(PY) -m scripts.troubleshooting
 	@$(PY) -m scripts.site
 
 test: lab-setup lint unit lab-test ## Run every check

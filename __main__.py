@@ -4,12 +4,12 @@ import pulumi
 
 from providers import runtime
 
-runtime.hurry()
+runtime.speed_up()
 
 import settings  # noqa: E402
 from components.zone import HighAvailableZone  # noqa: E402
 
-runtime.leave_with_engine()
+runtime.exit_with_engine()
 with runtime.reported_once():
     stack = settings.load()
     if stack.upgrade_database:

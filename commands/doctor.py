@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
 
     def diagnose(target: stack.Target) -> int:
+        stack.end_at_once()
         found = observe(stack.quiet(target), compare=not options.no_data)
         if options.json:
             print(found.model_dump_json(indent=2))

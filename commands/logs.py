@@ -37,11 +37,16 @@ def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, line in rows:
         head = f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} {name:<{width}} "
-        text = line.text.replace("\n", f"\n{' ' * len(head)}")
+        text = printable(line.text).replace("\n", f"\n{' ' * len(head)}")
         out.print(
             Text.assemble(head, (f"[{line.module}][{line.level}] {text}", style(line))),
             soft_wrap=True,
         )
+
+
+def printable(text: str) -> str:
+    """Replace what would control a terminal: a log has names that users chose."""
+    return "".join(one if one.isprintable() or one in "\t\n" else "\ufffd" for one in text)
 
 
 def style(line: LogLine) -> str:
@@ -53,17 +58,31 @@ def style(line: LogLine) -> str:
 
 def moment(text: str, now: datetime) -> datetime:
     """Return the begin that ``--since`` names. Raises ValueError."""
-    if span := re.fullmatch(r"(\d+) ?([smhd])", text):
-        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    if span := re.fullmatch(r"(\d{1,9}) ?([smhd])", text, re.ASCII):
+        try:
+            return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        except OverflowError:
+            raise ValueError("before the calendar begins") from None
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
     """Fetch, merge, show."""
+    stack.end_at_once()
     found = fetch(stack.quiet(target).access, target.hosts, options.since, everything=options.all)
     logs = {name: lines for name, lines in found.items() if not isinstance(lines, HostError)}
-    show(merge(logs), console(out))
+    rows = merge(logs)
+    show(rows, console(out))
+    if not rows and logs:
+        since = f"{options.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        print(
+            f"no line since {since} on {', '.join(sorted(logs))}"
+            if options.all
+            else f"no election and no error since {since} on {', '.join(sorted(logs))}; --all shows"
+            " every line",
+            file=sys.stderr,
+        )
     for name, lines in sorted(logs.items()):
         if len(lines) >= MOST:
             print(f"{name}: only the last {MOST} lines; name a later --since", file=sys.stderr)

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import TextIO
 
 from hosts.errors import HostError
@@ -12,8 +14,11 @@ from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
+from procedures.troubleshooting import link
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,17 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
     Faults are printed in one message, and the status is then ``failed``.
     """
     try:
-        return command(_stack(_settings(sys.stdin))) or 0
-    except (HostError, SettingsError) as error:
+        status = command(_stack(_settings(sys.stdin))) or 0
+        sys.stdout.flush()
+        return status
+    except HostError as error:
+        print(f"error: {error}\n  see {link(error)}", file=sys.stderr)
+    except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
-        return failed
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough. Nothing more can be written there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return failed
 
 
 def name() -> str:
@@ -51,6 +63,26 @@ def quiet(target: Target) -> Target:
 def say(text: str) -> None:
     """Print a line for the operator."""
     print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Say what takes long, to an operator who waits for it at a terminal."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
+def end_at_once(leave: Callable[[], int] = lambda: _INTERRUPTED) -> None:
+    """Have Ctrl-C end a command that only looks, whatever hosts it waits for.
+
+    ``leave`` returns the exit status.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        status = leave()
+        # Threads that wait for a host would be waited for.
+        os._exit(status)
+
+    signal.signal(signal.SIGINT, end)
 
 
 def _settings(source: TextIO) -> Settings:

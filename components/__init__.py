@@ -1,1 +1,1 @@
-"""What a stack is made of: the graph and its order. No I/O."""
+"""The resources of a stack, and their order. No I/O."""

@@ -1,6 +1,6 @@
-"""Steps of the operator's own, which pulumi-command runs on the front-ends.
+"""The operator's own commands, which pulumi-command runs on the front-ends.
 
-Loaded only where the config has some: the plugin that runs them is Pulumi's, not ours.
+Imported only if the config has commands.
 """
 
 from collections.abc import Iterable
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pulumi import Input, Resource, ResourceOptions, RunError
 from pulumi_command import remote
 
+from hosts import ssh_config
 from hosts.errors import HostError
 from hosts.host_keys import known_key
 from hosts.models import Host, SshSettings
-from hosts.ssh_config import Login, login
+from hosts.ssh_config import Login
 from settings import PROJECT, Command
 
 
@@ -24,18 +25,21 @@ class Commands:
         self._parent = parent
 
     def before_installation(self, host: Host) -> list[Resource]:
-        """Those that a front-end's installation waits for."""
+        """Return the commands that a front-end's installation waits for."""
         key = self._known_key(host, self._login(host).port)
         return self._of(host, "before-installation", key, ())
 
     def after_join(self, host: Host, key: Input[str], after: Iterable[Resource]) -> list[Resource]:
-        """Those that wait until the front-end is in the zone; ``key`` is its own, verified."""
+        """Return the commands that wait until the front-end is in the zone.
+
+        ``key``: its verified host key.
+        """
         return self._of(host, "after-join", key, after)
 
     def _of(
         self, host: Host, when: str, key: Input[str] | None, after: Iterable[Resource]
     ) -> list[Resource]:
-        found: list[Resource] = []
+        resources: list[Resource] = []
         for command in self._commands:
             if command.when != when or (command.hosts and host.name not in command.hosts):
                 continue
@@ -44,7 +48,7 @@ class Commands:
                     f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
                     f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
                 )
-            found.append(
+            resources.append(
                 remote.Command(
                     f"{command.name}-{host.name}",
                     connection=self._connection(host, key),
@@ -53,32 +57,38 @@ class Commands:
                     delete=command.delete,
                     triggers=list(command.triggers),
                     opts=ResourceOptions(
-                        parent=self._parent, depends_on=[*after, *found], delete_before_replace=True
+                        parent=self._parent,
+                        depends_on=[*after, *resources],
+                        delete_before_replace=True,
                     ),
                 )
             )
-        return found
+        return resources
 
     def _connection(self, host: Host, key: Input[str]) -> remote.ConnectionArgs:
-        way = self._login(host)
+        login = self._login(host)
         return remote.ConnectionArgs(
-            host=way.address,
-            port=way.port,
-            user=way.user,
+            host=login.address,
+            port=login.port,
+            user=login.user,
             host_key=key,
-            proxy=self._proxy(way),
-            private_key=self._private_key(way),
+            proxy=self._proxy(login),
+            private_key=self._private_key(login),
         )
 
-    def _proxy(self, way: Login) -> remote.ProxyConnectionArgs | None:
-        if way.proxy_command or len(way.hops) > 1 or any(hop.proxy_command for hop in way.hops):
+    def _proxy(self, login: Login) -> remote.ProxyConnectionArgs | None:
+        if (
+            login.proxy_command
+            or len(login.hops) > 1
+            or any(hop.proxy_command for hop in login.hops)
+        ):
             raise RunError(
-                f"{PROJECT}:commands: Pulumi's provider reaches {way.address} through one jump host"
-                f" at most; set {PROJECT}:ssh bastion to one, or remove the commands"
+                f"{PROJECT}:commands: Pulumi's provider reaches {login.address} through one jump"
+                f" host at most; set {PROJECT}:ssh bastion to one, or remove the commands"
             )
-        if not way.hops:
+        if not login.hops:
             return None
-        (hop,) = way.hops
+        (hop,) = login.hops
         key = self._known_key(Host(name=hop.address, address=hop.address), hop.port)
         if key is None:
             raise RunError(f"{PROJECT}:ssh.bastion: no host key of {hop.address} in known_hosts")
@@ -92,7 +102,7 @@ class Commands:
 
     def _login(self, host: Host) -> Login:
         try:
-            return login(host, self._ssh)
+            return ssh_config.login(host, self._ssh)
         except HostError as error:
             raise RunError(str(error)) from None
 
@@ -102,10 +112,10 @@ class Commands:
         except HostError as error:
             raise RunError(str(error)) from None
 
-    def _private_key(self, way: Login) -> str | None:
+    def _private_key(self, login: Login) -> str | None:
         if self._ssh.private_key is not None:
             return self._ssh.private_key.get_secret_value()
-        file = self._ssh.private_key_file or next(iter(way.key_files), None)
+        file = self._ssh.private_key_file or next(iter(login.key_files), None)
         if file is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""One host: its installation and its place in the zone."""
+"""One front-end: its installation, and its server in the zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FrontEndArgs:
-    """What a front-end is made from."""
+    """The arguments of a front-end."""
 
     spec: InstallationSpec
     secrets: Input[str]
     """A fingerprint of the secrets that are written on the host."""
     before: Sequence[pulumi.Resource]
-    """What the installation waits for."""
+    """Resources that the installation waits for."""
     commands: "Commands | None" = None
-    """The operator's own steps."""
+    """The operator's own commands, if any."""
 
 
 class FrontEnd(ComponentResource):
@@ -48,7 +48,7 @@ class FrontEnd(ComponentResource):
         self.member: ZoneMember | None = None
 
     def join(self, spec: ZoneSpec, zone: Zone, after: "FrontEnd | None") -> None:
-        """Take its place in the zone, when the front-end before has taken its own."""
+        """Join the zone, after the front-end ``after`` has joined."""
         before: list[pulumi.Resource] = [zone, self.installation]
         if after is not None and after.member is not None:
             before.append(after.member)
@@ -59,9 +59,9 @@ class FrontEnd(ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=before, deleted_with=zone),
         )
 
-    def settle_in(self, zone: Zone) -> None:
-        """Have the operator's own steps follow, once it has its place in the zone."""
+    def run_commands(self, zone: Zone) -> None:
+        """Run the operator's own commands when the front-end is in the zone."""
         if self._commands is not None:
-            there: list[pulumi.Resource] = [zone, self.installation]
-            there += [self.member] if self.member is not None else []
-            self._commands.after_join(self._host, self.installation.host_key, there)
+            after: list[pulumi.Resource] = [zone, self.installation]
+            after += [self.member] if self.member is not None else []
+            self._commands.after_join(self._host, self.installation.host_key, after)

@@ -1,4 +1,4 @@
-"""URNs of our own resources, known before they are registered: progress is shown under them."""
+"""The URNs of our resources, before they are registered. Progress is shown under them."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,6 @@ FRONT_END = "opennebula-ha:zone:FrontEnd"
 
 
 def urn(parents: Sequence[str], kind: str, name: str) -> str:
-    """The URN of a dynamic resource of that kind below components of those types."""
+    """Return the URN of a dynamic resource of that kind, below components of those types."""
     types = "$".join([*parents, f"pulumi-python:dynamic/opennebula:{kind}"])
     return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{types}::{name}"

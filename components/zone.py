@@ -11,6 +11,7 @@ from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
+from providers.state import hosts_input
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone
@@ -26,15 +27,15 @@ class HighAvailableZone(ComponentResource):
 
     Its phases, in their order:
 
-    1. Preflight: all checks on all hosts, before anything on any of them changes.
+    1. Preflight: all checks on all hosts, before any of them changes.
     2. Installation: packages, database and configuration, on all front-ends in parallel.
-    3. Bootstrap: a new zone begins on its first server, while the others are still installed.
-    4. LoginKeys, where ``ensure_keys_for`` names accounts.
+    3. Bootstrap: the first server starts a new zone while the others are installed.
+    4. LoginKeys, if ``ensure_keys_for`` names accounts.
     5. Zone: bootstrap with all front-ends together, or adopt, or convert.
     6. ZoneMember: each front-end joins, one at a time.
     7. Rollout: changed configuration takes effect, one server at a time.
     8. VirtualIp: the ENDPOINT, and the VIPs on the leader alone.
-    9. WebServer, where ``ssl`` is on.
+    9. WebServer, if ``ssl`` is on.
 
     The operator's own ``commands`` run before the preflight and after each join. Servers that leave
     the stack are deleted last.
@@ -46,7 +47,7 @@ class HighAvailableZone(ComponentResource):
         below = ResourceOptions(parent=self)
         commands = self._commands(settings)
         wanted = specs.installations(settings)
-        # The operator's own steps may be what makes the hosts fit for the checks.
+        # The checks may depend on the operator's own commands.
         own = {
             spec.host.name: commands.before_installation(spec.host) if commands else []
             for spec in wanted
@@ -91,15 +92,15 @@ class HighAvailableZone(ComponentResource):
             )
             prepared = [*prepared, keys]
         first = self.front_ends[0].installation
-        # Also of a single front-end: others may have left before there was a zone.
-        begun = Bootstrap(
+        # Also with a single front-end: others may have left before there was a zone.
+        bootstrap = Bootstrap(
             name,
             zone,
-            settings.hosts,
+            frontends=hosts_input(settings.hosts),
             urn=urn([ZONE], "Bootstrap", name),
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )
-        prepared = [*prepared, begun]
+        prepared = [*prepared, bootstrap]
         self.zone = Zone(
             name,
             zone,
@@ -151,11 +152,11 @@ class HighAvailableZone(ComponentResource):
                     for front_end in self.front_ends
                 },
                 urn=urn([ZONE], "WebServer", name),
-                # Its keys are sealed with what the zone's servers have from each other.
+                # Its keys are encrypted with a secret that the zone's servers share.
                 opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
         for front_end in self.front_ends:
-            front_end.settle_in(self.zone)
+            front_end.run_commands(self.zone)
         self.register_outputs(self.outputs())
 
     def _commands(self, settings: Settings) -> "Commands | None":
@@ -166,15 +167,14 @@ class HighAvailableZone(ComponentResource):
         return Commands(settings.commands, settings.ssh, self)
 
     def outputs(self) -> dict[str, Input[Any]]:
-        """Return the outputs of the zone, which are those of the stack: what identifies its parts.
+        """Return the outputs of the stack.
 
-        What moves by itself is in ``status``, as the last ``up`` that looked at the zone saw it.
+        ``status`` is as of the last ``up`` with a health check: a failover changes it.
         """
         return {
             "endpoint": self.virtual_ip.endpoint if self.virtual_ip else None,
             "servers": self.rollout.servers.apply(by_name),
             "backups": self.rollout.backups,
-            # The leader may have changed since then: only the time makes it true.
             "status": Output.all(
                 at=self.rollout.verified_at,
                 leader=self.rollout.leader,
@@ -183,16 +183,16 @@ class HighAvailableZone(ComponentResource):
         }
 
     def _revisions(self) -> dict[str, Input[Any]]:
-        found: dict[str, Input[Any]] = {}
+        revisions: dict[str, Input[Any]] = {}
         for front_end in self.front_ends:
-            found[f"{front_end.name} installation"] = front_end.installation.revision
+            revisions[f"{front_end.name} installation"] = front_end.installation.revision
             if front_end.member is not None:
-                found[f"{front_end.name} server"] = front_end.member.revision
-        return found
+                revisions[f"{front_end.name} server"] = front_end.member.revision
+        return revisions
 
 
 def by_name(servers: Any) -> Any:
     """Return the zone's servers by name; states of earlier versions have a list."""
     if not isinstance(servers, list):
         return servers
-    return {one["name"]: {"id": one["id"], "endpoint": one["endpoint"]} for one in servers}
+    return {entry["name"]: {key: entry[key] for key in ("id", "endpoint")} for entry in servers}

@@ -1,1 +1,1 @@
-"""One machine over SSH: how to reach it, what to run there, what to send from one to another."""
+"""One host over SSH: login, host keys, scripts, copies of files."""

@@ -1,4 +1,4 @@
-"""The operator's ssh-agent, lent to a host for the length of one command."""
+"""Forward the operator's ssh-agent to a host for one command."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ import paramiko
 from paramiko.agent import AgentRequestHandler
 
 SOCKET = "OPERATOR_AGENT"
-"""Variable in the environment of a script that may use it: where it is."""
+"""Environment variable of a script that may use the agent: the path of its socket."""
 
 
 def has_keys() -> bool:
-    """Whether an agent runs here that has something to lend."""
+    """Return whether an agent with keys runs on this machine."""
     try:
         with contextlib.closing(paramiko.Agent()) as agent:
             return bool(agent.get_keys())
@@ -21,6 +21,6 @@ def has_keys() -> bool:
 
 @contextlib.contextmanager
 def lent(channel: paramiko.Channel) -> Iterator[None]:
-    """What the channel runs may sign with the agent's keys; nothing after it may."""
+    """Let the channel's command sign with the agent's keys, until this context ends."""
     with contextlib.closing(AgentRequestHandler(channel)):
         yield

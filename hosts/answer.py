@@ -1,4 +1,4 @@
-"""Read what a host says: until a deadline, and up to a size. A broken host may answer for ever."""
+"""Read the output of a host up to a size and until a deadline: a faulty host may never stop."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 import paramiko
 
 MOST = 32 << 20
-"""Bytes of one answer. Those of our scripts have a few megabytes at most."""
+"""Largest output in bytes. Our scripts print a few megabytes at most."""
 
 
 class EndlessError(Exception):
-    """An answer is larger than any that is expected; the start of it."""
+    """An output is larger than MOST. ``start`` is its beginning."""
 
     def __init__(self, data: bytes | bytearray) -> None:
         self.start = bytes(data[:200]).decode(errors="replace")
@@ -18,7 +18,7 @@ class EndlessError(Exception):
 
 
 def check(deadline: float, *answers: bytes | bytearray) -> None:
-    """Raise TimeoutError after the deadline (monotonic), EndlessError if they are too large."""
+    """Raise TimeoutError after the deadline (monotonic), or EndlessError for too much output."""
     if sum(map(len, answers)) > MOST:
         raise EndlessError(max(answers, key=len))
     if time.monotonic() > deadline:
@@ -26,18 +26,18 @@ def check(deadline: float, *answers: bytes | bytearray) -> None:
 
 
 def read_all(channel: paramiko.Channel, read: Callable[[int], bytes], deadline: float) -> bytes:
-    """Return everything that ``read``, a method of the channel, gives until its end.
+    """Return everything that ``read``, a method of the channel, returns until its end.
 
     Raises TimeoutError and EndlessError as ``check`` does.
     """
-    found = bytearray()
+    output = bytearray()
     while True:
-        check(deadline, found)
+        check(deadline, output)
         channel.settimeout(max(deadline - time.monotonic(), 0.01))
         data = read(65536)
         if not data:
-            return bytes(found)
-        found += data
+            return bytes(output)
+        output += data
 
 
 def exit_status(channel: paramiko.Channel, deadline: float) -> int:

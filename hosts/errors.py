@@ -27,7 +27,7 @@ class HostError(Exception):
 
     def __str__(self) -> str:
         return (
-            f"{self.host}: {self.step}: expected {self.expected}, saw {_one_line(self.seen)}\n"
+            f"{self.host}: {self.step}: expected {self.expected}, saw {one_line(self.seen)}\n"
             f"  what to do: {self.remedy}"
         )
 
@@ -64,7 +64,7 @@ def reading_answer(host: str, step: str) -> Iterator[None]:
         ) from None
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text's lines in a row, without those that only rule off others.
 
     Control characters, which could rewrite the operator's screen, are left out.

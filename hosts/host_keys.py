@@ -1,7 +1,6 @@
-"""Whose host key is trusted: pinned keys, known_hosts, or the first one seen where asked for."""
+"""Verify host keys: pinned keys, known_hosts, or the first key seen if the stack accepts it."""
 
 import base64
-import binascii
 import hashlib
 import threading
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import paramiko
 
 from hosts.errors import HostError
-from hosts.known_hosts import Records, lookup
+from hosts.known_hosts import Records, lookup, public_key
 from hosts.models import Host, SshSettings
 
 _STEP = "verify the host key"
@@ -20,18 +19,18 @@ _append = threading.Lock()
 
 @dataclass(frozen=True)
 class Trust:
-    """The keys that one host may show, and those that it must not."""
+    """The known keys of one host, and the revoked ones."""
 
     host: Host
     settings: SshSettings
     records: Records
 
     def make_transport(self, sock: Any, **options: Any) -> paramiko.Transport:
-        """Make a transport that asks first for the kinds of key that are on record."""
+        """Return a transport that prefers the types of the known keys."""
         transport = paramiko.Transport(sock, **options)
         security = transport.get_security_options()
         offered = security.key_types
-        # Paramiko has a key of RSA under the names of its signatures.
+        # Paramiko lists RSA keys under the names of their signatures.
         known = {
             kind
             for key in self.records.keys
@@ -42,7 +41,7 @@ class Trust:
         return transport
 
     def judge(self, name: str, key: paramiko.PKey) -> None:
-        """Accept the key that the host shows, or raise HostError."""
+        """Accept the key of the host, or raise HostError."""
         if key in self.records.revoked:
             raise HostError(
                 self.host.name,
@@ -101,9 +100,9 @@ class Trust:
 
 
 def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> Trust:
-    """Tell the client which keys it may meet; any other ends the connection.
+    """Have the client verify the host's key. Any unknown key ends the connection.
 
-    Raises HostError for a pinned key that is not a key, and for a file that cannot be read.
+    Raises HostError for a malformed pinned key, and for a file that cannot be read.
     """
     trusted = Trust(host, settings, _records(host, port, settings))
     client.set_missing_host_key_policy(_Policy(trusted))
@@ -111,29 +110,29 @@ def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettin
 
 
 def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
-    """The host's key on record, as it stands in a known_hosts file; opens no connection.
+    """Return a known key of the host, in the form of known_hosts, without a connection.
 
-    Of several, Ed25519 first. Raises HostError for a record that cannot be read.
+    Prefers Ed25519; None if no key is known. Raises HostError for a record that cannot be read.
     """
     records = _records(host, port, settings)
-    good = [key for key in records.keys if key not in records.revoked]
-    found = sorted(good, key=lambda key: key.get_name() != "ssh-ed25519")
-    return f"{found[0].get_name()} {found[0].get_base64()}" if found else None
+    valid = [key for key in records.keys if key not in records.revoked]
+    best = sorted(valid, key=lambda key: key.get_name() != "ssh-ed25519")[:1]
+    return f"{best[0].get_name()} {best[0].get_base64()}" if best else None
 
 
 def fingerprint(key: paramiko.PKey) -> str:
-    """``ssh-ed25519 SHA256:…`` as ssh prints it."""
+    """Return the type and fingerprint of a key as ssh prints it: ``ssh-ed25519 SHA256:…``."""
     digest = hashlib.sha256(key.asbytes()).digest()
     return f"{key.get_name()} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def record_name(address: str, port: int) -> str:
-    """The name of a host in a known_hosts file."""
+    """Return the name of a host in a known_hosts file."""
     return address if port == 22 else f"[{address}]:{port}"
 
 
 class _Policy(paramiko.MissingHostKeyPolicy):
-    """Ask for every key: the client itself knows none."""
+    """Passes every key to ``Trust``: the client itself knows none."""
 
     def __init__(self, trusted: Trust) -> None:
         self._trusted = trusted
@@ -175,13 +174,8 @@ def _remember(path: Path, name: str, key: paramiko.PKey) -> None:
 def _parse(host: str, text: str) -> paramiko.PKey:
     try:
         kind, data = text.split()[:2]
-        return paramiko.PKey.from_type_string(kind, base64.b64decode(data))
-    except (
-        ValueError,
-        binascii.Error,
-        paramiko.SSHException,
-        paramiko.pkey.UnknownKeyType,
-    ) as error:
+        return public_key(kind, data)
+    except ValueError as error:
         raise HostError(
             host,
             _STEP,

@@ -1,4 +1,4 @@
-"""SSH keys that this program makes."""
+"""SSH keys that this program creates."""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 
 def new_key() -> tuple[str, str]:
-    """A private key, as it stands in a file, and its public part, as it stands in a line."""
+    """Return a new private key as the text of its file, and its public key as a line."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -1,10 +1,9 @@
-"""A known_hosts file as OpenSSH reads it: marks, patterns, hashed names; other lines are skipped.
+"""Read a known_hosts file as OpenSSH does: markers, patterns and hashed names.
 
-OpenSSH skips what it cannot read, such as lines of SSH-1, and so does this.
+Like OpenSSH, skip lines that cannot be read, such as those of SSH-1.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -20,18 +19,18 @@ _AUTHORITY = "@cert-authority"
 
 @dataclass(frozen=True)
 class Records:
-    """What a file says of one host."""
+    """The records of one host."""
 
     keys: tuple[paramiko.PKey, ...] = ()
-    """All that it may show, in the order of the file."""
+    """Accepted keys, in the order of the file."""
     revoked: tuple[paramiko.PKey, ...] = ()
-    """Those that it must not show, whatever else says so."""
+    """Revoked keys, even if they are also accepted."""
     authority: bool = False
-    """A certificate authority may sign for it. Paramiko verifies no such certificates."""
+    """A certificate authority is listed. Paramiko cannot verify host certificates."""
 
 
 def lookup(text: str, name: str) -> Records:
-    """Return the records of a host by its name in such a file, such as ``[10.0.0.1]:2222``."""
+    """Return the records of a host by its name in the file, such as ``[10.0.0.1]:2222``."""
     keys: list[paramiko.PKey] = []
     revoked: list[paramiko.PKey] = []
     authority = False
@@ -53,25 +52,30 @@ def _matching(lines: Iterable[str], name: str) -> Iterator[tuple[str, paramiko.P
         mark = words.pop(0) if words[0].startswith("@") else ""
         if mark not in ("", _REVOKED, _AUTHORITY) or len(words) < 3:
             continue
-        if _covers(words[0], name) and (key := _key(words[1], words[2])) is not None:
-            yield mark, key
+        if not _covers(words[0], name):
+            continue
+        try:
+            key = public_key(words[1], words[2])
+        except ValueError:
+            continue
+        yield mark, key
 
 
 def _covers(patterns: str, name: str) -> bool:
-    """Return whether the first field of a line means that name."""
+    """Return whether the first field of a line covers that name."""
     if patterns.startswith("|"):
         return _is_hash_of(patterns, name)
-    found = False
+    covered = False
     for pattern in patterns.lower().split(","):
         if _matches(pattern.removeprefix("!"), name.lower()):
             if pattern.startswith("!"):
                 return False
-            found = True
-    return found
+            covered = True
+    return covered
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Only ``*`` and ``?`` are special: brackets stand around names with a port."""
+    """Match with ``*`` and ``?`` only: brackets enclose names with a port."""
     return fnmatchcase(name, re.sub(r"\[", "[[]", pattern))
 
 
@@ -80,22 +84,20 @@ def _is_hash_of(field: str, name: str) -> bool:
         _, version, salt, digest = field.split("|")
         expected = base64.b64decode(digest, validate=True)
         key = base64.b64decode(salt, validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False
     made = hmac.new(key, name.encode(), hashlib.sha1).digest()
     return version == "1" and hmac.compare_digest(made, expected)
 
 
-def _key(kind: str, data: str) -> paramiko.PKey | None:
+def public_key(kind: str, data: str) -> paramiko.PKey:
+    """Return the public key of that kind, from its data in base64. Raises ValueError."""
     try:
-        blob = base64.b64decode(data, validate=True)
-        key: paramiko.PKey = paramiko.PKey.from_type_string(kind, blob)
-    except (
-        ValueError,
-        IndexError,
-        binascii.Error,
-        paramiko.SSHException,
-        paramiko.pkey.UnknownKeyType,
-    ):
-        return None
-    return key if key.get_name() == kind else None
+        key: paramiko.PKey = paramiko.PKey.from_type_string(
+            kind, base64.b64decode(data, validate=True)
+        )
+    except (IndexError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+        raise ValueError(str(error)) from None
+    if key.get_name() != kind:
+        raise ValueError(f"a key of the kind {key.get_name()}")
+    return key

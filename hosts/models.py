@@ -11,13 +11,13 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Strict(BaseModel):
-    """Base of all models here and above: frozen, and strict about names, in copies, too."""
+    """Base of all models: frozen, and without unknown fields, also in copies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy with other values. Raises TypeError for a name that is no field: pydantic itself
-        takes it without a word, and the field that was meant keeps its value.
+        """Return a copy with other values. Raises TypeError for an unknown field, which pydantic
+        itself would ignore.
         """
         unknown = (update or {}).keys() - type(self).model_fields.keys()
         if unknown:
@@ -26,7 +26,7 @@ class Strict(BaseModel):
 
 
 def is_none(value: object) -> bool:
-    """Return whether a field is left out of what a state holds, as in those without that field."""
+    """Return whether a value is empty: such a field is not stored, as in states that lack it."""
     return value is None
 
 
@@ -88,34 +88,34 @@ class SshSettings(Strict):
 
     @property
     def set_user(self) -> str | None:
-        """The login user, if the stack sets one."""
+        """Return the login user, if the stack sets one."""
         return self.user if "user" in self.model_fields_set else None
 
     @property
     def set_port(self) -> int | None:
-        """The SSH port, if the stack sets one."""
+        """Return the SSH port, if the stack sets one."""
         return self.port if "port" in self.model_fields_set else None
 
 
 class Host(Strict):
-    """A front-end's place on the network. The name is the one that the others call it by."""
+    """A front-end: its name, which the other front-ends use, too, and its addresses."""
 
     name: str
     address: str
     ssh: HostSsh = HostSsh.model_construct()
     zone_server: str | None = Field(None, exclude_if=is_none)
-    """NAME of its entry in the zone, where the entry's endpoint does not show whose it is."""
+    """NAME of its server in the zone, if the server's endpoint does not identify it."""
 
     @property
     def login_address(self) -> str:
-        """Where the operator's machine logs in."""
+        """Return the address at which the operator's machine logs in."""
         return self.ssh.address or self.address
 
 
 def parse_hops(text: str) -> list[tuple[str, str, int]]:
-    """Return ``[user@]host[:port]``, or several with commas, as user, host, port.
+    """Return user, host and port of each ``[user@]host[:port]`` in a list with commas.
 
-    No user is empty, no port is 0. Raises ValueError for anything else.
+    A missing user is empty, a missing port is 0. Raises ValueError for anything else.
     """
     hops = []
     for part in text.split(","):

@@ -1,4 +1,4 @@
-"""The connections of this process: one a host, shared by everything that works there."""
+"""The connections of this process: one per host, shared by all operations."""
 
 import atexit
 import threading
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Open each connection once, when it is first needed."""
+    """Opens each connection once, at its first use."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
@@ -20,8 +20,8 @@ class Pool:
         atexit.register(self.close)
 
     def connection(self, host: Host) -> "Connection":
-        """The connection to that host; it connects at its first use."""
-        # A preview and an up without a change open no connection: they need no paramiko.
+        """Return the connection to a host; it connects at its first use."""
+        # A preview, or an up without changes, opens no connection and does not need paramiko.
         from hosts.connection import Connection  # noqa: PLC0415
 
         with self._lock:
@@ -30,7 +30,7 @@ class Pool:
             return self._connections[host]
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         with self._lock:
             for connection in self._connections.values():
                 connection.close()

@@ -1,4 +1,4 @@
-"""The keys that a login tries: the stack's, those of ~/.ssh/config, the agent's, the usual ones."""
+"""The keys for a login: the stack's, those of ~/.ssh/config, the agent's, and default files."""
 
 import contextlib
 import io
@@ -23,16 +23,16 @@ class _LockedError(Exception):
 
 @dataclass(frozen=True)
 class Keys:
-    """What is tried, in this order."""
+    """Keys to try, in this order."""
 
     first: paramiko.PKey | None = None
     files: tuple[Path, ...] = ()
     agent: bool = False
-    """All keys of the agent."""
+    """All keys of the agent are tried."""
     defaults: bool = False
-    """The usual files in ~/.ssh."""
+    """The default files in ~/.ssh are tried."""
     config_files: tuple[Path, ...] = ()
-    """Those that ~/.ssh/config names."""
+    """Files in ~/.ssh/config."""
 
     def __str__(self) -> str:
         if self.first is not None and not self.agent:
@@ -41,7 +41,7 @@ class Keys:
         return f"{named} or the agent's keys" if named else "the agent's and default keys"
 
     def locked(self) -> list[Path]:
-        """Return the files that were not tried, because they have a passphrase."""
+        """Return the files that were not tried because they have a passphrase."""
         usual = (Path("~/.ssh").expanduser() / name for name in _USUAL) if self.defaults else ()
         return [file for file in (*self.config_files, *usual) if _is_locked(file)]
 
@@ -51,7 +51,7 @@ def find(host: str, login: Login, settings: SshSettings) -> Keys:
     if settings.private_key is not None or settings.private_key_file is not None:
         return Keys(_of_stack(host, settings))
     locked = [file for file in login.key_files if _is_locked(file)]
-    # Of an agent that holds many keys sshd may refuse the later ones: this one comes first.
+    # sshd limits the number of attempts: of many keys in an agent, try the configured one first.
     return Keys(
         next((key for file in locked if (key := _in_agent(file))), None),
         tuple(file for file in login.key_files if file not in locked),
@@ -62,15 +62,15 @@ def find(host: str, login: Login, settings: SshSettings) -> Keys:
 
 
 def _of_stack(host: str, settings: SshSettings) -> paramiko.PKey:
-    """Return the stack's own key; of one with a passphrase, the agent's."""
+    """Return the stack's own key, from the agent if it has a passphrase."""
     file, remedy = None, "correct that key"
     try:
         if settings.private_key is not None:
-            place = "opennebula-ha:ssh private_key"
+            source = "opennebula-ha:ssh private_key"
             return _read(settings.private_key.get_secret_value())
         assert settings.private_key_file is not None  # noqa: S101 - asked for only then
         file = settings.private_key_file.expanduser()
-        place, remedy = str(file), "correct that path"
+        source, remedy = str(file), "correct that path"
         return _from_file(file)
     except OSError as error:
         seen = f"{error.strerror}: {error.filename}"
@@ -79,7 +79,7 @@ def _of_stack(host: str, settings: SshSettings) -> paramiko.PKey:
             return key
         seen = "a key with a passphrase" + (", which the agent does not have" if file else "")
         remedy = (
-            f"run ssh-add {place}, then run again"
+            f"run ssh-add {source}, then run again"
             if file
             else "take the passphrase off a copy (ssh-keygen -p -N '' -f FILE) and set that"
         )
@@ -88,16 +88,16 @@ def _of_stack(host: str, settings: SshSettings) -> paramiko.PKey:
     raise HostError(
         host,
         "read the SSH key",
-        expected=f"a private key in {place}",
+        expected=f"a private key in {source}",
         seen=seen,
         remedy=remedy,
     )
 
 
 def _read(text: str) -> paramiko.PKey:
-    """Return the private key; its lines may end as on Windows.
+    """Return the private key in a text, also with Windows line ends.
 
-    Raises _LockedError, ValueError.
+    Raises _LockedError, or ValueError.
     """
     text = text.replace("\r\n", "\n").strip() + "\n"
     for kind in _KINDS:
@@ -131,7 +131,7 @@ def _is_locked(file: Path) -> bool:
 
 
 def _in_agent(file: Path) -> paramiko.PKey | None:
-    """Return the agent's key that belongs to a file, by the public key next to it."""
+    """Return the agent's key for a private key file, identified by the .pub file next to it."""
     try:
         kind, data = file.with_name(f"{file.name}.pub").read_text(encoding="utf-8").split()[:2]
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A script for one host: sent whole over standard input, so nothing of it shows in any argv."""
+"""A script for one host. It is sent over standard input, so that no argv shows any of it."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 HOST_LOCK = "/run/lock/opennebula-ha-host"
-"""Held by each script that changes the host: one that lost its operator ends before the next."""
+"""Lock file of scripts that change the host: one whose connection broke ends before the next."""
 
 _PRELUDE = f"""\
 set -Eeuo pipefail
@@ -47,16 +47,16 @@ exclusively() {{
 """
 
 _STEP = re.compile(r"#(.+)")
-_GIVEN = re.compile(r"@(\w+) ([A-Za-z0-9+/=]*)")
-_TOLD = re.compile(r"=(\w+) (.*)", re.DOTALL)
+_ENCODED = re.compile(r"@(\w+) ([A-Za-z0-9+/=]*)")
+_ESCAPED = re.compile(r"=(\w+) (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Script:
     """A bash script with its variables.
 
-    ``secrets`` are variables too; their values never show in messages. A script that changes the
-    host is ``exclusive`` there.
+    ``secrets`` are variables, too, but messages never show their values. A script that changes the
+    host must be ``exclusive``.
     """
 
     title: str
@@ -64,12 +64,12 @@ class Script:
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Whatever else must not show in a message."""
+    """Other texts that messages must not show."""
     exclusive: bool = True
     timeout: float = 120.0
 
     def text(self) -> str:
-        """What is sent: one compound command; bash runs nothing of it before its end is there."""
+        """Return the text to send: one compound command, which bash runs only if it is complete."""
         assignments = "".join(
             f"{name}={shlex.quote(value)}\n"
             for name, value in (*self.variables.items(), *self.secrets.items())
@@ -79,7 +79,7 @@ class Script:
         return f"{{\nmain() {{\n{body}\n}}\nmain </dev/null\nexit\n}}\n"
 
     def redact(self, text: str) -> str:
-        """The text without any of the secrets."""
+        """Return the text with secrets replaced by asterisks."""
         for secret in (*self.hidden, *self.secrets.values()):
             for line in secret.splitlines():
                 if len(line) > 3:
@@ -89,7 +89,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Output:
-    """What a script gave: its last step, its values by name, and everything else it printed."""
+    """The output of a script: its values by name, its steps, and all other lines."""
 
     values: Mapping[str, str]
     steps: tuple[str, ...] = ()
@@ -97,19 +97,19 @@ class Output:
 
 
 def parse(stdout: str) -> Output:
-    """Take a script's standard output apart."""
+    """Parse the standard output of a script."""
     values: dict[str, str] = {}
     steps: list[str] = []
     noise: list[str] = []
     for line in stdout.removesuffix("\n").split("\n") if stdout else ():
         if found := _STEP.fullmatch(line):
             steps.append(found[1])
-        elif found := _GIVEN.fullmatch(line):
+        elif found := _ENCODED.fullmatch(line):
             try:
                 values[found[1]] = base64.b64decode(found[2]).decode(errors="replace")
             except binascii.Error:
                 noise.append(line)
-        elif found := _TOLD.fullmatch(line):
+        elif found := _ESCAPED.fullmatch(line):
             values[found[1]] = re.sub(r"\\(.)", _escaped, found[2])
         else:
             noise.append(line)

@@ -1,4 +1,4 @@
-"""A shell on a host that runs one script after another: each costs one round trip alone."""
+"""A shell on a host that runs one script after another, each in one round trip."""
 
 import contextlib
 import re
@@ -11,9 +11,9 @@ import paramiko
 
 from hosts import answer, sudo
 
-# It says on both of its outputs that it begins: what comes before is of the host's login shell.
-# Of each script it is given the length first. It says on both of its outputs when one has ended.
-# From a pipe bash would read a script byte by byte.
+# It marks its start on both outputs: output before that is the login shell's. The length of each
+# script is sent first, since bash would read a script from a pipe byte by byte. The end of each
+# script is marked on both outputs, too.
 _LOOP = r"""printf "\n%s begins\n" "$0"
 printf "\n%s begins\n" "$0" >&2
 while read -r size; do
@@ -23,16 +23,16 @@ while read -r size; do
 done"""
 
 _STEPS = 100
-"""How many steps at once are reported."""
+"""Largest number of steps to report at once."""
 
 Progress = Callable[[str], None]
 
 START = 30.0
-"""Seconds for sudo to accept a password: PAM may ask a directory, and waits after a wrong one."""
+"""Seconds for sudo to accept a password: PAM may use a directory, and delays a wrong password."""
 
 
 class OverdueError(Exception):
-    """A script that did not end in time; what it said until then."""
+    """A script did not end in time. ``stdout`` is its output until then."""
 
     def __init__(self, stdout: str) -> None:
         self.stdout = stdout
@@ -41,24 +41,24 @@ class OverdueError(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """What a script left. A status of -1: the connection broke off."""
+    """The exit status and output of a script. Status -1: the connection broke."""
 
     status: int
     stdout: str
     stderr: str
     started: bool = True
-    """Without it the shell never ran: then this is what the login shell or sudo said."""
+    """If False, the shell never started, and the output is that of the login shell or sudo."""
 
 
 class Shell:
-    """One channel of a connection. Serves one script at a time; useless after any exception."""
+    """A shell on one channel. It runs one script at a time; discard it after any exception."""
 
     def __init__(
         self, channel: paramiko.Channel, prefix: str, sudo_password: str | None = None
     ) -> None:
-        """Start it: as root if ``prefix`` is sudo's, or with the password that sudo wants.
+        """Start the shell. ``prefix``: sudo without a password, or empty.
 
-        With a password it raises what ``sudo.start`` does.
+        With ``sudo_password`` raises as ``sudo.start`` does.
         """
         self._channel = channel
         self._mark = secrets.token_hex(16)
@@ -71,19 +71,19 @@ class Shell:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can take a script."""
+        """Return whether the shell can run a script."""
         transport = self._channel.get_transport()
         return not self._channel.closed and transport is not None and transport.is_active()
 
     def run(self, script: str, progress: Progress, timeout: float) -> Ended:
         """Run a script to its end.
 
-        Raises OverdueError, answer.EndlessError, or whatever breaks the connection.
+        Raises OverdueError, answer.EndlessError, or the error that broke the connection.
         """
         deadline = time.monotonic() + timeout
         text = script.encode()
         self._channel.settimeout(timeout)
-        # A far end that hangs up before it has read all says why: in its output, or by its silence.
+        # If the host closes the channel before it has read everything, its output says why.
         with contextlib.suppress(OSError):
             self._channel.sendall(f"{len(text)}\n".encode() + text)
         out, err = bytearray(), bytearray()
@@ -94,12 +94,12 @@ class Shell:
 
     def _read(self, out: bytearray, err: bytearray, progress: Progress, deadline: float) -> Ended:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
-        told = 0
-        # Whatever a login shell prints, no end is looked for before the beginning.
+        reported = 0
+        # Output of the login shell comes before the start mark, and may look like an end mark.
         while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
             answer.check(deadline, out, err)
             before = len(out)
-            # A channel that is silent for a second is looked at again: the deadline holds.
+            # A short timeout, so that the deadline also holds for a silent channel.
             self._channel.settimeout(1.0)
             with contextlib.suppress(TimeoutError):
                 data = self._channel.recv(65536)
@@ -117,24 +117,24 @@ class Shell:
                 del out[: at + len(self._begins)]
                 before = 0
             whole = out.rfind(b"\n", before) + 1
-            lines = out[told : whole - 1].split(b"\n") if whole > told else []
-            # A script has a few steps; a host that is out of order may say any number.
+            lines = out[reported : whole - 1].split(b"\n") if whole > reported else []
+            # A script has a few steps; a faulty host may print any number.
             for line in [line for line in lines if line.startswith(b"#")][-_STEPS:]:
                 progress(line[1:].decode(errors="replace"))
-            told = max(told, whole)
-        status, said = int(found[1]), _text(out[: found.start()])
+            reported = max(reported, whole)
+        status, stdout = int(found[1]), _text(out[: found.start()])
         mark = f"\n{self._mark}\n".encode()
         while not err.endswith(mark):
             answer.check(deadline, out, err)
             self._channel.settimeout(max(deadline - time.monotonic(), 0.01))
             data = self._channel.recv_stderr(65536)
             if not data:
-                return Ended(-1, said, _text(err))
+                return Ended(-1, stdout, _text(err))
             err += data
-        return Ended(status, said, _text(self._own(err)[: -len(mark)]))
+        return Ended(status, stdout, _text(self._own(err)[: -len(mark)]))
 
     def _broken_off(self, out: bytearray, err: bytearray, deadline: float) -> Ended:
-        """Return what a shell left that ended by itself."""
+        """Return the output of a shell that ended unexpectedly."""
         err += answer.read_all(self._channel, self._channel.recv_stderr, deadline)
         status = answer.exit_status(self._channel, deadline)
         return Ended(status, _text(out), _text(self._own(err)), self._started)
@@ -144,12 +144,12 @@ class Shell:
         return f"\n{self._mark} begins\n".encode()
 
     def _own(self, output: bytearray) -> bytearray:
-        """Drop what was printed before the shell began."""
+        """Return the output without what was printed before the shell started."""
         _, begins, own = output.partition(self._begins)
         return own if begins else output
 
     def close(self) -> None:
-        """End it."""
+        """Close the channel, which ends the shell."""
         self._channel.close()
 
 

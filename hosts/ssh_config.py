@@ -1,4 +1,4 @@
-"""The way to a host: what the stack says of it, and for the rest the operator's ~/.ssh/config."""
+"""How to log in to a host: the stack's settings, and the operator's ~/.ssh/config."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,31 +14,30 @@ from hosts.models import Host, SshSettings, parse_hops
 _STEP = "read the SSH client's configuration"
 _MOST_HOPS = 8
 _DEEPEST = 16
-"""As deep as OpenSSH follows Include."""
+"""OpenSSH's limit for nested Include."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """Where to log in, as whom, with which keys, and through what."""
+    """Address, user, keys and jump hosts of a login."""
 
     address: str
     port: int
     user: str
     key_files: tuple[Path, ...] = ()
     only_these_keys: bool = False
-    """Of an agent only those keys may be used."""
+    """Of the agent's keys, use only these."""
     hops: "tuple[Login, ...]" = ()
     """The jump hosts, the first one first."""
     proxy_command: str | None = None
-    """A command of this machine in place of a connection to the first hop, or to the host."""
+    """A command on this machine that replaces the connection to the first hop, or to the host."""
 
 
 def login(host: Host, settings: SshSettings) -> Login:
-    """Return the way to a front-end.
+    """Return how to log in to a front-end.
 
-    What the stack sets counts more. In the file, the blocks for the front-end's name count if
-    a Host line has it, otherwise those for its address. Raises HostError for a file that cannot be
-    used.
+    The stack's settings take precedence. In the file, the blocks for the front-end's name apply if
+    a Host line has it, otherwise those for its address. Raises HostError for an invalid file.
     """
     return _Reader(host, settings).login()
 
@@ -48,8 +47,8 @@ class _Reader:
         self._host = host
         self._settings = settings
         try:
-            must_be = "config_file" in settings.model_fields_set
-            self._text = "\n".join(_lines(settings.config_file.expanduser(), must_be=must_be))
+            required = "config_file" in settings.model_fields_set
+            self._text = "\n".join(_lines(settings.config_file.expanduser(), required=required))
             paramiko.SSHConfig.from_text(self._text)
         except (OSError, ValueError, paramiko.ConfigParseError) as error:
             raise self._fault(getattr(error, "strerror", None) or str(error)) from None
@@ -58,22 +57,21 @@ class _Reader:
         settings, own = self._settings, self._host.ssh
         name, address = self._host.name, self._host.login_address
         alias = name if _names(self._text, name) else address
-        given: dict[str, Any] = {"HostName": address}
+        overrides: dict[str, Any] = {"HostName": address}
         if user := own.user or settings.set_user:
-            given["User"] = user
+            overrides["User"] = user
         if port := own.port or settings.set_port:
-            given["Port"] = port
+            overrides["Port"] = port
         if settings.bastion is not None:
-            # Its hops have no way of their own.
-            given["ProxyJump"] = settings.bastion
-        found = self._lookup(alias, given)
+            overrides["ProxyJump"] = settings.bastion
+        options = self._lookup(alias, overrides)
         if settings.private_key is not None or settings.private_key_file is not None:
-            found.pop("identityfile", None)
-        user = found.get("user", settings.user)
-        return self._made(found, user, self._hops(found, user))
+            options.pop("identityfile", None)
+        user = options.get("user", settings.user)
+        return self._login(options, user, self._hops(options, user))
 
-    def _hops(self, found: dict[str, Any], user: str, depth: int = 0) -> tuple[Login, ...]:
-        jump = found.get("proxyjump") or "none"
+    def _hops(self, options: dict[str, Any], user: str, depth: int = 0) -> tuple[Login, ...]:
+        jump = options.get("proxyjump") or "none"
         if jump.lower() == "none":
             return ()
         try:
@@ -85,40 +83,40 @@ class _Reader:
                 f"ProxyJump leads through more than {_MOST_HOPS} hosts, or in a circle"
             )
         logins: list[Login] = []
-        for given_user, name, port in hops:
-            given = {"User": given_user} if given_user else {}
+        for hop_user, name, port in hops:
+            overrides = {"User": hop_user} if hop_user else {}
             if port:
-                given["Port"] = str(port)
-            hop = self._lookup(name, given)
-            # The first hop may have a way of its own; the way to the others is the one before.
-            # A jump host for all hosts, Host *, needs none itself.
+                overrides["Port"] = str(port)
+            hop = self._lookup(name, overrides)
+            # Only the first hop may have jump hosts itself. One that is configured for all hosts
+            # (Host *) does not apply to the jump host itself.
             own = hop.get("proxyjump") != jump and not logins
             before = self._hops(hop, user, depth + len(hops)) if own else ()
-            logins += [*before, self._made(hop, hop.get("user", user), ())]
-        return (*logins[:1], *(replace(one, proxy_command=None) for one in logins[1:]))
+            logins += [*before, self._login(hop, hop.get("user", user), ())]
+        return (*logins[:1], *(replace(login, proxy_command=None) for login in logins[1:]))
 
-    def _made(self, found: dict[str, Any], user: str, hops: tuple[Login, ...]) -> Login:
-        keys = (Path(text).expanduser() for text in found.get("identityfile", ()))
+    def _login(self, options: dict[str, Any], user: str, hops: tuple[Login, ...]) -> Login:
+        keys = (Path(text).expanduser() for text in options.get("identityfile", ()))
         try:
-            port = int(found.get("port", 22))
+            port = int(options.get("port", 22))
         except ValueError:
             port = 0
         if not 1 <= port <= 65535:
-            raise self._fault(f"Port {found['port']}")
+            raise self._fault(f"Port {options['port']}")
         return Login(
-            address=found["hostname"],
+            address=options["hostname"],
             port=port,
             user=user,
             key_files=tuple(key for key in keys if key.is_file()),
-            only_these_keys=found.get("identitiesonly", "no").lower() == "yes",
+            only_these_keys=options.get("identitiesonly", "no").lower() == "yes",
             hops=hops,
-            proxy_command=None if hops else found.get("proxycommand"),
+            proxy_command=None if hops else options.get("proxycommand"),
         )
 
-    def _lookup(self, alias: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the options for a host. The first value counts, so ``given`` comes first."""
-        # Names are not looked up here: this machine need not know them.
-        first = {"CanonicalizeHostname": "no", **given}
+    def _lookup(self, alias: str, overrides: dict[str, Any]) -> dict[str, Any]:
+        """Return the options for a host. The first value of an option counts."""
+        # This machine need not be able to resolve the name.
+        first = {"CanonicalizeHostname": "no", **overrides}
         block = "\n".join(f"  {key} {value}" for key, value in first.items())
         text = f'Host "{alias}"\n{block}\nHost *\n{self._text}'
         try:
@@ -139,7 +137,7 @@ class _Reader:
 
 
 def _names(text: str, name: str) -> bool:
-    """Tell whether a Host line has that name, in a pattern that is more than ``*``."""
+    """Return whether a Host line has that name, in another pattern than ``*``."""
     for line in re.findall(r"^\s*host(?:\s*=\s*|\s+)(.+)$", text, re.IGNORECASE | re.MULTILINE):
         words = [word.strip('"') for word in line.split() if word.strip('"*?')]
         if words and paramiko.SSHConfig.from_text(
@@ -149,14 +147,14 @@ def _names(text: str, name: str) -> bool:
     return False
 
 
-def _lines(path: Path, *, must_be: bool, depth: int = 0) -> Iterator[str]:
-    """Yield the lines of a file and, in their place, those of the files that it includes."""
+def _lines(path: Path, *, required: bool, depth: int = 0) -> Iterator[str]:
+    """Yield the lines of a file, with the contents of included files."""
     if depth > _DEEPEST:
         raise ValueError(f"Include goes deeper than {_DEEPEST} files")
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except FileNotFoundError:
-        if must_be:
+        if required:
             raise
         return
     for line in text.splitlines():
@@ -165,14 +163,14 @@ def _lines(path: Path, *, must_be: bool, depth: int = 0) -> Iterator[str]:
             yield line
             continue
         for included in _included(path, found[1].replace('"', "").split()):
-            yield from _lines(included, must_be=True, depth=depth + 1)
+            yield from _lines(included, required=True, depth=depth + 1)
 
 
 def _included(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
-    """Yield the files that patterns of Include mean; those of OpenSSH are relative to ~/.ssh."""
+    """Yield the files that patterns of Include match, relative to the folder of ``path``."""
     for pattern in patterns:
-        place = Path(pattern).expanduser()
-        if place.is_absolute():
-            yield from sorted(Path("/").glob(str(place.relative_to("/"))))
+        expanded = Path(pattern).expanduser()
+        if expanded.is_absolute():
+            yield from sorted(Path("/").glob(str(expanded.relative_to("/"))))
         else:
             yield from sorted(path.parent.glob(pattern))

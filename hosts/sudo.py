@@ -8,46 +8,47 @@ import paramiko
 
 from hosts import answer
 
-# sudo's messages are read: they are wanted in English, whatever the host's locale.
-UNASKED = "env LC_ALL=C sudo -n -- "
-# The command waits for a line: nothing of what is sent to it can be taken for a password, and no
-# password for what is sent to it.
-_ASKED = """env LC_ALL=C sudo -S -k -p {prompt} -- sh -c \
+# We parse sudo's messages, so they must be in English.
+NON_INTERACTIVE = "env LC_ALL=C sudo -n -- "
+# The command first waits for a line, so that sudo cannot take its input for a password, and it does
+# not get the password as input.
+_INTERACTIVE = """env LC_ALL=C sudo -S -k -p {prompt} -- sh -c \
 'printf "\\n%s\\n" "$0"; read -r go; exec "$@"' {mark} """
 
 
 class RefusedError(Exception):
-    """sudo did not run the command: what it said."""
+    """sudo did not run the command. ``message`` is its output."""
 
-    def __init__(self, said: str, *, wrong: bool = False) -> None:
-        self.said = said
+    def __init__(self, message: str, *, wrong: bool = False) -> None:
+        self.message = message
         self.wrong_password = wrong
         super().__init__()
 
 
 def start(channel: paramiko.Channel, command: str, password: str, timeout: float) -> None:
-    """Start a command as root; give sudo the password if it asks for one, and only once.
+    """Start a command as root, and send the password once if sudo asks for it.
 
-    Raises RefusedError if the command does not start, TimeoutError, or what breaks the connection.
+    Raises RefusedError if the command does not start, TimeoutError, or the error that broke the
+    connection.
     """
     deadline = time.monotonic() + timeout
     prompt, mark = secrets.token_hex(16), secrets.token_hex(16)
-    # sudo asks on the standard error.
+    # sudo prompts on standard error.
     channel.set_combine_stderr(True)
-    channel.exec_command(_ASKED.format(prompt=prompt, mark=mark) + command)
-    said, asked = bytearray(), False
-    while f"\n{mark}\n".encode() not in said:
-        answer.check(deadline, said)
+    channel.exec_command(_INTERACTIVE.format(prompt=prompt, mark=mark) + command)
+    output, is_sent = bytearray(), False
+    while f"\n{mark}\n".encode() not in output:
+        answer.check(deadline, output)
         channel.settimeout(max(deadline - time.monotonic(), 0.01))
         data = channel.recv(65536)
         if not data:
-            # A login shell may have printed something without an end of line before.
-            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", said.decode(errors="replace")))
-        said += data
-        if said.count(prompt.encode()) > 1:
+            # The login shell may have printed a text without a line end before.
+            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", output.decode(errors="replace")))
+        output += data
+        if output.count(prompt.encode()) > 1:
             raise RefusedError("it does not accept that password", wrong=True)
-        if prompt.encode() in said and not asked:
+        if prompt.encode() in output and not is_sent:
             channel.sendall(f"{password}\n".encode())
-            asked = True
+            is_sent = True
     channel.set_combine_stderr(False)
     channel.sendall(b"\n")

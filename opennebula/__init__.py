@@ -1,1 +1,1 @@
-"""What OpenNebula is: its configuration, its zone and Raft, its packages. No Pulumi, no SSH."""
+"""OpenNebula's rules: its configuration, zone, Raft, packages and API. No Pulumi, no SSH."""

@@ -1,4 +1,4 @@
-"""OpenNebula's XML-RPC API through pyone, over any connection that the caller opens."""
+"""OpenNebula's XML-RPC API, called with pyone over a connection that the caller opens."""
 
 import contextlib
 import hashlib
@@ -16,43 +16,43 @@ class Stream(Protocol):
         """Send all of it."""
 
     def recv(self, size: int, /) -> bytes:
-        """Receive some of the answer; nothing at its end."""
+        """Receive a part of the response; empty at its end."""
 
     def close(self) -> Any:
-        """Close it."""
+        """Close the stream."""
 
 
 OpenStream = Callable[[], Stream]
 
 
 class ApiError(Exception):
-    """oned refused a call, or did not answer it."""
+    """oned rejected a call, or did not answer."""
 
 
 class NotAuthenticatedError(ApiError):
-    """oned does not know that user with that password."""
+    """oned rejected the user or the password."""
 
 
 GRPC_SINCE = (7, 2)
 
 
 def has_grpc(version: str) -> bool:
-    """Whether that OpenNebula, or package of it, speaks gRPC."""
+    """Return whether OpenNebula of that version, or package version, has a gRPC API."""
     numbers = re.findall(r"[0-9]+", version)[:2]
     return tuple(map(int, numbers)) >= GRPC_SINCE
 
 
 USER = "oneadmin"
-"""Who logs in: front-ends do it, too, when they talk to each other."""
+"""The account that this program uses, and the front-ends among each other."""
 UNFIT = frozenset("<>&")
-"""What a login token must not have: the next write of its user would make it unreadable."""
+"""Characters that a login token must not contain: OpenNebula could not read its user again."""
 
 
 class Api:
-    """The calls that this project makes, on one oned.
+    """The API calls of this program on one oned.
 
-    Reads answer for the server that is asked; writes reach the leader. Every method raises
-    ApiError with oned's own words, or with the reason why there was no answer.
+    A read returns the state of the server that is asked; a follower passes a write on to the
+    leader. Every method raises ApiError, with oned's message or the reason of the failed call.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Api:
         before_write: Callable[[], None] = lambda: None,
     ) -> None:
         """``before_write`` is called before each call that changes something."""
-        # A preview and an up without a change call nothing: they need not wait for pyone.
+        # Importing pyone is slow, and a preview or an up without changes does not need it.
         from opennebula.wire import Server  # noqa: PLC0415
 
         self._server = Server(f"{USER}:{password}", open_stream)
@@ -77,7 +77,7 @@ class Api:
         return self._call(call)
 
     def raft_status(self) -> RaftStatus:
-        """What this oned says of itself."""
+        """Return the Raft status of this oned."""
 
         def ask() -> RaftStatus:
             raft = self._server.zone.raftstatus()
@@ -94,7 +94,7 @@ class Api:
         return status
 
     def servers(self) -> tuple[ServerEntry, ...]:
-        """The zone's pool as this server knows it, by ID."""
+        """Return the zone's servers in the database of this one, by ID."""
 
         def ask() -> tuple[ServerEntry, ...]:
             zone = self._server.zone.info(0)
@@ -114,7 +114,7 @@ class Api:
         return servers
 
     def zone(self) -> tuple[str, str, str]:
-        """The zone's name, and the ENDPOINT and ENDPOINT_GRPC in its template."""
+        """Return the zone's name, and the ENDPOINT and ENDPOINT_GRPC of its template."""
 
         def ask() -> tuple[str, str, str]:
             zone = self._server.zone.info(0)
@@ -129,13 +129,13 @@ class Api:
         return zone
 
     def speaks_grpc(self) -> bool:
-        """Whether the leader's OpenNebula, or this one outside a zone, has gRPC."""
+        """Return whether the leader, or this oned if it is standalone, has a gRPC API."""
         return has_grpc(self.version())
 
     def add_server(self, name: str, endpoint: str, grpc: str) -> None:
-        """Register a server. A second one of the same name or endpoint is accepted: check first.
+        """Add a server to the pool, with a gRPC endpoint if OpenNebula has gRPC.
 
-        Its gRPC endpoint is left out where OpenNebula has none.
+        OpenNebula accepts a second server of the same name or endpoint: check that first.
         """
         attributes = f'NAME = "{name}", ENDPOINT = "{endpoint}"'
         if grpc and self.speaks_grpc():
@@ -143,17 +143,17 @@ class Api:
         self._write(lambda: self._server.zone.addserver(0, f"SERVER = [ {attributes} ]"))
 
     def delete_server(self, server_id: int) -> None:
-        """Take a server out of the pool. Its oned must have been stopped before."""
+        """Remove a server from the pool. Its oned must be stopped."""
         self._write(lambda: self._server.zone.delserver(0, server_id))
 
     def reset_server(self, server_id: int) -> None:
-        """Have the leader look again where that follower's log ends."""
+        """Have the leader determine again where that follower's log ends."""
         self._write(lambda: self._server.zone.resetserver(0, server_id))
 
     def set_endpoint(self, endpoint: str, grpc: str = "") -> None:
-        """Set the ENDPOINT in the zone's template, and ENDPOINT_GRPC where it is given and known.
+        """Set ENDPOINT in the zone's template and keep the other attributes.
 
-        The other attributes stay.
+        ``grpc`` sets ENDPOINT_GRPC, if OpenNebula has gRPC.
         """
         attributes = f'ENDPOINT = "{endpoint}"'
         if grpc and self.speaks_grpc():
@@ -165,35 +165,36 @@ class Api:
         self._write(lambda: self._server.zone.rename(0, name))
 
     def touch(self, mark: str) -> None:
-        """One harmless write: a mark in the template of oneadmin.
+        """Write a timestamp or another mark to the template of oneadmin.
 
-        A lagging follower catches up only when a new record has to reach it.
+        The new record makes a lagging follower catch up.
         """
         self._call(lambda: self._server.user.update(0, f'HA_CHECKED = "{mark}"', 1))
 
     def public_key(self) -> str:
-        """oneadmin's SSH_PUBLIC_KEY, as this server knows it."""
+        """Return oneadmin's SSH_PUBLIC_KEY in the database of this server."""
         return str(
             self._call(lambda: (self._server.user.info(0).TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
         )
 
     def set_public_key(self, text: str) -> None:
-        """Set it; the other attributes of oneadmin stay. The text has no quotes in it."""
+        """Set oneadmin's SSH_PUBLIC_KEY, a text without quotes. Keep the other attributes."""
         self._write(lambda: self._server.user.update(0, f'SSH_PUBLIC_KEY = "{text}"', 1))
 
     def admit(self, password: str) -> bool:
-        """Let oneadmin log in with that one, too, until the password changes; whether it may.
+        """Accept a second password of oneadmin until the password changes.
 
-        It is a login token without an end. OpenNebula puts its text into XML as it is: it must not
-        have any of UNFIT.
+        The second password is a login token that does not expire. OpenNebula writes it into XML
+        without escaping: it must not contain any of UNFIT. Return False if OpenNebula does not
+        allow such a token.
         """
         if self._call(lambda: self._server.user.info(0).AUTH_DRIVER) != "core":
             return False
         self._write(lambda: self._server.user.login(USER, password, -1, -1))
         tokens = self._call(
             lambda: [
-                (one.TOKEN, int(one.EXPIRATION_TIME))
-                for one in self._server.user.info(0).LOGIN_TOKEN
+                (token.TOKEN, int(token.EXPIRATION_TIME))
+                for token in self._server.user.info(0).LOGIN_TOKEN
             ]
         )
         if (password, -1) in tokens:
@@ -203,9 +204,9 @@ class Api:
         return False
 
     def has_password(self, password: str) -> bool:
-        """Whether that is oneadmin's password, and no token that stands for one.
+        """Return whether that is oneadmin's password itself, not a login token.
 
-        Where not OpenNebula but another driver knows the password, there is no other.
+        Always True with another driver than core, which OpenNebula cannot compare.
         """
 
         def ask() -> tuple[str, str]:
@@ -216,14 +217,14 @@ class Api:
         return bool(driver != "core" or known == hashlib.sha256(password.encode()).hexdigest())
 
     def has_endless_token(self) -> bool:
-        """Whether oneadmin has a login token without an end, such as ``admit`` makes."""
+        """Return whether oneadmin has a login token that does not expire, as ``admit`` creates."""
         tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
-        return any(int(one.EXPIRATION_TIME) == -1 for one in tokens)
+        return any(int(token.EXPIRATION_TIME) == -1 for token in tokens)
 
     def set_password(self, password: str) -> None:
-        """Make it oneadmin's only password; the former one and all login tokens are revoked."""
+        """Set oneadmin's password; OpenNebula revokes the former one and all login tokens."""
         self._write(lambda: self._server.user.passwd(0, password))
 
     def version(self) -> str:
-        """A call that a follower hands on to the leader: proof that it knows the leader."""
+        """Return the leader's version. A follower passes this call on, if it knows the leader."""
         return str(self._call(lambda: str(self._server.system.version())))

@@ -6,9 +6,9 @@ template_syntax.y): ``NAME = value``, ``NAME = "quoted"``, ``NAME =`` or a vecto
 Names may repeat (``VM_MAD``); where only one counts, in the file or in a vector, it is the first.
 
 - A bare value ends at a blank, a newline or any of ``= # , [ ]``.
-- In a quoted value ``\\"`` stands for a quote, and every other backslash for itself. So none can
-  end in a backslash: it would take the closing quote with it, up to some later one.
-- A line with ``]]>`` ends the reading of the whole file, without a word.
+- In a quoted value ``\\"`` stands for a quote, and every other backslash for itself. A value that
+  ends in a backslash would therefore continue after its closing quote.
+- OpenNebula stops reading the file at a line with ``]]>``, without an error.
 """
 
 import re
@@ -31,7 +31,7 @@ class ConfError(ValueError):
 
 @dataclass(frozen=True)
 class _Value:
-    """Where a value stands in the text: ``text[start:end]``, quotes included."""
+    """The position of a value: ``text[start:end]``, quotes included."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class _Attribute:
 
 @dataclass(frozen=True)
 class _Edit:
-    """Put this text in the place of ``text[start:end]``."""
+    """Replace ``text[start:end]``."""
 
     start: int
     end: int
@@ -71,8 +71,8 @@ class _Edit:
 class Position:
     """An attribute of a file, or one key of a vector.
 
-    ``which`` says which of several is meant, by its NAME or, where it is no vector, its value;
-    without it the first is.
+    ``which`` selects one of several attributes by its NAME or, unless it is a vector, its value.
+    Without it the first one is meant.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Position:
 
 
 def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
-    """All attributes in their order: name and value, a vector as a dict.
+    """Return all attributes in order: name and value, which is a dict for a vector.
 
     Raises ConfError where the text does not follow the grammar.
     """
@@ -98,7 +98,7 @@ def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
 
 
 def read(text: str, name: str) -> str | dict[str, str] | None:
-    """The first attribute of that name: its value, a vector as a dict, or None where it is not set.
+    """Return the value of the first attribute of that name: a dict for a vector, None if not set.
 
     Raises ConfError where the text does not follow the grammar.
     """
@@ -106,44 +106,54 @@ def read(text: str, name: str) -> str | dict[str, str] | None:
     return None if found is None else _content(text, found)
 
 
-def source(text: str, place: Position) -> str | None:
-    """What stands at that place, as it is written there; of a key its value. None: nothing."""
-    found = _first(text, place.whole)
-    if found is None or place.key is None:
+def section(text: str, name: str) -> dict[str, str]:
+    """Return the keys of the first vector of that name; empty if there is no such vector.
+
+    Raises ConfError where the text does not follow the grammar.
+    """
+    found = read(text, name)
+    return found if isinstance(found, dict) else {}
+
+
+def source(text: str, position: Position) -> str | None:
+    """Return the text of that attribute, or of that key's value; None if it is not set."""
+    found = _first(text, position.whole)
+    if found is None or position.key is None:
         return None if found is None else text[found.start : found.end]
-    value = found.keys.get(place.key.upper())
+    value = found.keys.get(position.key.upper())
     return None if value is None else text[value.start : value.end]
 
 
-def replace(text: str, place: Position, source: str) -> str:
-    """The text with that source in the place of what stands there; a comment begins its line.
+def replace(text: str, position: Position, source: str) -> str:
+    """Return the text with that attribute, or key's value, replaced by ``source``.
 
-    A key that the vector lacks is added; an attribute that is not there stays so.
+    A comment starts a new line. A missing key is added to its vector; a missing attribute is not
+    added.
     """
-    found = _first(text, place.whole)
+    found = _first(text, position.whole)
     if found is None:
         return text
-    if place.key is not None:
-        value = found.keys.get(place.key.upper())
+    if position.key is not None:
+        value = found.keys.get(position.key.upper())
         if value is not None:
             return text[: value.start] + source + text[value.end :]
         if found.value is not None:
             return text
-        return _edited(text, _adding(text, found, [f"{place.key.upper()} = {source}"]))
+        return _edited(text, _adding(text, found, [f"{position.key.upper()} = {source}"]))
     if source.startswith("#") and text[: found.start].rpartition("\n")[2].strip():
         source = f"\n{source}"
     return text[: found.start] + source + text[found.end :]
 
 
-def write(text: str, place: str | Position, value: Scalar | Vector) -> str:
-    """The text with that attribute set; every other character stays as it was.
+def write(text: str, position: str | Position, value: Scalar | Vector) -> str:
+    """Return the text with that attribute set, and every other character unchanged.
 
-    Of a vector only the given keys change. Raises ConfError for a text outside the grammar, and
-    for a value that no text in it can hold.
+    Other keys of a vector stay. Raises ConfError for a text that does not follow the grammar, and
+    for a value that the grammar cannot express.
     """
-    place = place if isinstance(place, Position) else Position(place)
-    name = place.name.upper()
-    found = _first(text, place)
+    position = position if isinstance(position, Position) else Position(position)
+    name = position.name.upper()
+    found = _first(text, position)
     if found is not None and isinstance(value, Mapping) and found.value is None:
         return _merge(text, found, value)
     if found is not None and found.value is not None and not isinstance(value, Mapping):
@@ -159,13 +169,13 @@ def write(text: str, place: str | Position, value: Scalar | Vector) -> str:
     return f"{text}{separator}{written}\n"
 
 
-def remove(text: str, place: str | Position) -> str:
-    """The text without any attribute of that place, or without that key in the first one."""
-    place = place if isinstance(place, Position) else Position(place)
-    if place.key is not None:
-        found = _first(text, place.whole)
-        return text if found is None else _without_key(text, found, place.key.upper())
-    for attribute in reversed(_all(text, place)):
+def remove(text: str, position: str | Position) -> str:
+    """Return the text without all such attributes, or without that key of the first one."""
+    position = position if isinstance(position, Position) else Position(position)
+    if position.key is not None:
+        found = _first(text, position.whole)
+        return text if found is None else _without_key(text, found, position.key.upper())
+    for attribute in reversed(_all(text, position)):
         end = attribute.end
         while end < len(text) and text[end] in " \t":
             end += 1
@@ -175,30 +185,34 @@ def remove(text: str, place: str | Position) -> str:
 
 
 def plain(value: Scalar) -> str:
-    """That value as it is read back."""
+    """Return a value as ``read`` returns it."""
     if isinstance(value, bool):
         return "YES" if value else "NO"
     return str(value)
 
 
 def expressible(value: Scalar) -> bool:
-    """Whether the grammar has a form for that value."""
+    """Return whether the grammar can express that value."""
     text = plain(value)
     return not text.endswith("\\") and _END_OF_READING not in text
 
 
-def _all(text: str, place: Position) -> list[_Attribute]:
-    """Reads all of the text: a fault anywhere in it is one."""
+def _all(text: str, position: Position) -> list[_Attribute]:
+    """Return all such attributes. Reads the whole text, so that any fault in it is an error."""
     named = [
-        attribute for attribute in list(_attributes(text)) if attribute.name == place.name.upper()
+        attribute
+        for attribute in list(_attributes(text))
+        if attribute.name == position.name.upper()
     ]
-    if place.which is None:
+    if position.which is None:
         return named
-    return [attribute for attribute in named if _known_by(_content(text, attribute)) == place.which]
+    return [
+        attribute for attribute in named if _known_by(_content(text, attribute)) == position.which
+    ]
 
 
-def _first(text: str, place: Position) -> _Attribute | None:
-    return next(iter(_all(text, place)), None)
+def _first(text: str, position: Position) -> _Attribute | None:
+    return next(iter(_all(text, position)), None)
 
 
 def _known_by(content: str | Mapping[str, str]) -> str | None:
@@ -215,18 +229,18 @@ def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
     edits: list[_Edit] = []
     added: list[str] = []
     for key, item in vector.items():
-        place = attribute.keys.get(key.upper())
-        if place is None:
+        position = attribute.keys.get(key.upper())
+        if position is None:
             added.append(_written(key, item))
         else:
-            edits += _replacing(text, place, key, item)
+            edits += _replacing(text, position, key, item)
     if added:
         edits += _adding(text, attribute, added)
     return _edited(text, edits)
 
 
 def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edit]:
-    """Below the last pair, and below the comment on its line."""
+    """Insert after the last pair, and after a comment on its line."""
     if not attribute.pairs:
         at = attribute.end - 1
         return [_Edit(at, at, " " + ", ".join(added) + " ")]
@@ -235,14 +249,14 @@ def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edi
     lines = f",\n{margin}".join(added)
     at = last.value.end
     newline = text.find("\n", at, attribute.end)
-    beside = text[at:newline].strip() if newline >= 0 else ""
-    if beside.startswith("#"):
+    comment = text[at:newline].strip() if newline >= 0 else ""
+    if comment.startswith("#"):
         return [_Edit(at, at, ","), _Edit(newline, newline, f"\n{margin}{lines}")]
     return [_Edit(at, at, f",\n{margin}{lines}")]
 
 
 def _without_key(text: str, attribute: _Attribute, key: str) -> str:
-    """Without every pair of that key, each with one comma; comments stay."""
+    """Remove every pair of that key with one comma each, and keep comments."""
     pairs = attribute.pairs
     for index in reversed([at for at, pair in enumerate(pairs) if pair.name == key]):
         start, end = pairs[index].start, pairs[index].value.end
@@ -263,10 +277,10 @@ def _without_key(text: str, attribute: _Attribute, key: str) -> str:
     return text
 
 
-def _replacing(text: str, place: _Value, name: str, value: Scalar) -> list[_Edit]:
-    if _plain(text, place) == plain(value):
+def _replacing(text: str, position: _Value, name: str, value: Scalar) -> list[_Edit]:
+    if _plain(text, position) == plain(value):
         return []
-    return [_Edit(place.start, place.end, _format(name, value))]
+    return [_Edit(position.start, position.end, _format(name, value))]
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> str:
@@ -358,7 +372,7 @@ def _value(text: str, at: int) -> _Value:
     line = text[at:].partition("\n")[0]
     if _END_OF_READING in line:
         raise _fault(text, at, f"a line without {_END_OF_READING}")
-    # As in the lexer the longer one wins: a quote with more text right behind it is no quote.
+    # Like the lexer, take the longer match: a quoted text directly followed by more is not quoted.
     quoted, bare = _QUOTED.match(text, at), _BARE.match(text, at)
     if quoted and (bare is None or quoted.end() >= bare.end()):
         return _Value(at, quoted.end(), quoted=True)

@@ -1,4 +1,4 @@
-"""Where an oned keeps its data: the section DB of its oned.conf. Pure; knows no password."""
+"""The database of an oned: the section DB of its oned.conf, without the password. Pure."""
 
 import ipaddress
 from collections.abc import Collection
@@ -10,13 +10,13 @@ from opennebula import conf
 _SQLITE = "sqlite"
 _MYSQL = "mysql"
 _PORTS = ("", "0", "3306")
-"""MariaDB's own, as DB has it."""
+"""PORT in DB for MariaDB's default port."""
 _SOCKETS = (
     "",
     *("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock"),
     *("/run/mysql/mysql.sock", "/var/run/mysql/mysql.sock", "/var/lib/mysql/mysql.sock"),
 )
-"""MariaDB's own, in the distributions that OpenNebula has packages for."""
+"""SOCKET in DB for MariaDB's default socket, in all supported distributions."""
 
 TABLES = frozenset(
     """
@@ -29,11 +29,11 @@ TABLES = frozenset(
     vn_template_pool vrouter_pool zone_pool
     """.split()  # noqa: SIM905 - as a list it takes a page
 )
-"""All tables that oned of 7.2 or 7.4 makes (read in its source)."""
+"""All tables that oned 7.2 and 7.4 create, from their source."""
 
 
 class DataPlace(Enum):
-    """Whose database a section names."""
+    """Whose database a section DB refers to."""
 
     PACKAGED = "the package's default"
     OURS = "the stack's"
@@ -42,7 +42,7 @@ class DataPlace(Enum):
 
 @dataclass(frozen=True)
 class DatabaseSection:
-    """What DB in an oned.conf says; what it leaves out is as oned takes it."""
+    """The section DB of an oned.conf, with oned's defaults."""
 
     backend: str = _SQLITE
     server: str = "localhost"
@@ -53,10 +53,8 @@ class DatabaseSection:
 
     @classmethod
     def of(cls, text: str) -> "DatabaseSection":
-        """The section of this file; or the package's default."""
-        found = conf.read(text, "DB") if text else None
-        if not isinstance(found, dict):
-            return cls()
+        """Return the section of this file; empty text has the defaults."""
+        found = conf.section(text, "DB")
         return cls(
             backend=found.get("BACKEND", _SQLITE).lower(),
             server=found.get("SERVER", "localhost").strip(),
@@ -68,11 +66,11 @@ class DatabaseSection:
 
     @property
     def is_sqlite(self) -> bool:
-        """A file on the host itself."""
+        """Return whether the data is in SQLite."""
         return self.backend == _SQLITE
 
-    def is_here(self, names: Collection[str]) -> bool:
-        """Whether it is in the MariaDB of the host with these names and addresses, as installed."""
+    def is_local(self, names: Collection[str]) -> bool:
+        """Return whether it is in the MariaDB of the host with these names and addresses."""
         return (
             self.backend == _MYSQL
             and self.port in _PORTS
@@ -81,16 +79,17 @@ class DatabaseSection:
         )
 
     def place(self, *, mariadb: bool, name: str, names: Collection[str]) -> DataPlace:
-        """Whose database this is, for a stack that has its own under that name.
+        """Return whose database this is, for a stack whose database has that name.
 
-        ``mariadb``: in MariaDB on each host, else in SQLite. The account is no part of the place.
+        ``mariadb``: the stack uses MariaDB on each host, otherwise SQLite. ``names``: names and
+        addresses of the host. The account does not matter.
         """
         if self.is_sqlite:
             return DataPlace.PACKAGED if mariadb else DataPlace.OURS
         return DataPlace.OURS if mariadb and self._is(name, names) else DataPlace.ANOTHER
 
     def _is(self, name: str, names: Collection[str]) -> bool:
-        return self.name == name and self.is_here(names)
+        return self.name == name and self.is_local(names)
 
     def __str__(self) -> str:
         if self.is_sqlite:

@@ -1,4 +1,4 @@
-"""Names in MariaDB that OpenNebula's database and account must not have: they are the system's."""
+"""Names of MariaDB's own databases and accounts, which OpenNebula's must not have."""
 
 _ACCOUNTS = {
     "root": "is MariaDB's administrator on the host, and would lose its rights",
@@ -18,16 +18,16 @@ _DATABASES = {
 
 
 def why_not_owner(name: str) -> str:
-    """Why the zone's account must not have that name; empty: it may."""
-    return _said(name, _ACCOUNTS.get(name.lower()))
+    """Return why the zone's account must not have that name; empty if it may."""
+    return _sentence(name, _ACCOUNTS.get(name.lower()))
 
 
 def why_not_name(name: str) -> str:
-    """Why the zone's database must not have that name; empty: it may."""
+    """Return why the zone's database must not have that name; empty if it may."""
     lower = name.lower()
-    # The package's rights on test are on all names that begin with test_, too.
-    return _said(name, _DATABASES.get("test" if lower.startswith("test_") else lower))
+    # The rights on test also cover all names that begin with test_.
+    return _sentence(name, _DATABASES.get("test" if lower.startswith("test_") else lower))
 
 
-def _said(name: str, why: str | None) -> str:
+def _sentence(name: str, why: str | None) -> str:
     return f"{name} {why}" if why else ""

@@ -1,6 +1,6 @@
-"""What a change of the stack does to its zone, in words for who reviews it. Pure.
+"""Describe what a change of the stack does to its zone, for a preview. Pure.
 
-The words are about the zone as the last run left it: who leads by now is seen only in the `up`.
+The texts are based on the zone after the last run. Only the `up` sees the present leader.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +17,7 @@ _RESTARTING = frozenset(
 
 @dataclass(frozen=True)
 class Before:
-    """The zone as the last run left it."""
+    """The zone after the last run."""
 
     front_ends: frozenset[str]
     leader: str
@@ -26,7 +26,7 @@ class Before:
 
 @dataclass(frozen=True)
 class After:
-    """The zone as the stack wants it."""
+    """The zone that the stack wants."""
 
     front_ends: frozenset[str]
     lost: frozenset[str]
@@ -39,15 +39,15 @@ def restarts(changed: Collection[str]) -> bool:
 
 
 def membership(before: Before, after: After) -> Iterator[str]:
-    """Say who joins and who leaves, in the order in which the `up` does it."""
+    """Describe joins and leaves, in the order of the `up`."""
     lost = before.front_ends & after.lost
     joining = after.front_ends - before.front_ends
     leaving = before.front_ends - after.front_ends - lost
-    here = before.front_ends - lost
+    present = before.front_ends - lost
     if lost:
         yield (
             f"{_names(lost)} {_verb(lost, 'is', 'are')} lost: taken out of the zone without being"
-            f" reached, after one dump; {_size(len(here))}"
+            f" reached, after one dump; {_size(len(present))}"
         )
     if after.highly_available and not before.highly_available:
         yield (
@@ -55,18 +55,18 @@ def membership(before: Before, after: After) -> Iterator[str]:
             " which interrupts OpenNebula for some seconds"
         )
     if joining:
-        here |= joining
+        present |= joining
         they = _verb(joining, "it", "them")
         how = "" if len(joining) == 1 else ", one at a time"
         yield (
             f"{_names(joining)} {_verb(joining, 'joins', 'join')}{how}: one dump on the leader,"
-            f" which is copied to {they}; {_size(len(here))}"
+            f" which is copied to {they}; {_size(len(present))}"
         )
     if leaving:
-        here -= leaving
+        present -= leaving
         names = [f"{n} ({LEADER})" if n == before.leader else n for n in sorted(leaving)]
         how = "another leader is elected first, " if before.leader in leaving else ""
-        remain = _size(len(here), "remain", "remains")
+        remain = _size(len(present), "remain", "remains")
         yield f"{_listed(names)} {_verb(leaving, 'leaves', 'leave')}: {how}one dump, {remain}"
     if before.highly_available and not after.highly_available:
         yield (
@@ -84,9 +84,10 @@ def rollout(
     stops_all: bool = False,
     secrets: bool = False,
 ) -> Iterator[str]:
-    """Say which servers restart. ``version``: the one that replaces theirs, if it changes;
-    ``stops_all``: the database may change its version, with no oned running; ``secrets``: some
-    change, of which only one concerns oned.
+    """Describe which servers restart.
+
+    ``version``: their new version, if it changes. ``stops_all``: the database may be upgraded, with
+    all oneds stopped. ``secrets``: some of them change, and db_password would restart oned.
     """
     due = sorted({*restarting} & before.front_ends & after.front_ends)
     to = f" with OpenNebula {version}" if version else ""
@@ -121,10 +122,10 @@ def rollout(
         yield f"rolling restart of {len(due)}{to}: {order}; {change}"
 
 
-def addresses(gone: Sequence[str], new: Sequence[str], endpoint: str) -> Iterator[str]:
-    """Say which VIPs go and come; ``endpoint``: the zone's new one, if it changes."""
-    if gone:
-        yield f"VIP {', '.join(gone)} is removed: clients that use it lose OpenNebula"
+def addresses(removed: Sequence[str], new: Sequence[str], endpoint: str) -> Iterator[str]:
+    """Describe removed and new VIPs. ``endpoint``: the zone's new ENDPOINT, if it changes."""
+    if removed:
+        yield f"VIP {', '.join(removed)} is removed: clients that use it lose OpenNebula"
     if new:
         yield f"VIP {', '.join(new)} comes to the leader"
     if endpoint:

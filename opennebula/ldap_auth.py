@@ -1,5 +1,5 @@
-"""What stands in ldap_auth.conf next to the servers, and what in a server."""
+"""Keys of ldap_auth.conf."""
 
 CHOICES = (":order", ":match_user_regex")
-"""How a server is chosen. The driver takes one of them, and not both."""
+"""How the driver chooses a server: one of these keys, not both."""
 PASSWORD = ":password"  # noqa: S105 - the key of one

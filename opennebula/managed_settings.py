@@ -1,8 +1,8 @@
-"""Set attributes of oned.conf, and take that back when they are no longer wanted. Pure.
+"""Set attributes of oned.conf, and restore the original values of settings that are removed. Pure.
 
-The original value stands in the file itself, in a comment above the attribute that says whether it
-was added, changed or removed. So every reader of the file sees it, nothing else must be kept, and
-an attribute that the stack does not set stays as it is: it has no such comment.
+A comment above the attribute has the original value, and says whether the attribute was added,
+changed or removed. So every reader of the file sees it, and nothing else must be stored. Attributes
+without such a comment are not changed.
 """
 
 import json
@@ -14,12 +14,12 @@ from opennebula import conf
 from opennebula.conf import Position, Scalar
 
 Key = Scalar | list[Any]
-"""Of a vector: its value, or an empty list, which means that it is not to be there."""
+"""Of a vector: the value of a key, or an empty list to remove the key."""
 Entry = Scalar | dict[str, Key]
-"""One of several attributes of a name: a value, or a vector that is known by its NAME, or
-``{"remove": X}`` for the one whose NAME, or value, is not to be there."""
+"""One of several attributes of a name: a value, a vector with its NAME, or ``{"remove": X}`` to
+remove the one with that NAME or value."""
 Setting = Scalar | dict[str, Key] | list[Entry]
-"""An attribute: a value, keys of a vector, or entries; an empty list: none of it may be there."""
+"""An attribute: a value, keys of a vector, or entries; an empty list removes all of them."""
 
 REMOVE = "remove"
 
@@ -27,20 +27,20 @@ _NOTE = re.compile(r"^[ \t]*(# opennebula-ha (added|changed|removed): (\{.*\})\n
 
 
 def apply(text: str, wanted: Mapping[str, Setting]) -> str:
-    """Return the text with those attributes as wanted, and all others as they were originally.
+    """Return the text with those settings, and the original values of all other attributes.
 
-    The order of ``wanted`` does not matter: Pulumi does not keep it. Unchanged if nothing differs,
-    otherwise with a newline at its end. Raises conf.ConfError.
+    The order of ``wanted`` does not matter: Pulumi does not keep it. The text is unchanged if
+    nothing differs; otherwise it ends with a newline. Raises conf.ConfError.
     """
-    applied = _taken_back(text if text.endswith("\n") else f"{text}\n")
+    applied = _restored(text if text.endswith("\n") else f"{text}\n")
     for name, setting in sorted(wanted.items()):
-        for place, value in places(name, setting):
-            applied = _applied(applied, place, value)
+        for position, value in positions(name, setting):
+            applied = _applied(applied, position, value)
     return applied if differences(text, applied) else text
 
 
-def places(name: str, setting: Setting) -> Iterator[tuple[Position, Setting]]:
-    """Where that setting goes: one place, or one for each entry of a list."""
+def positions(name: str, setting: Setting) -> Iterator[tuple[Position, Setting]]:
+    """Yield the positions that a setting concerns: one, or one for each entry of a list."""
     if setting == [] or (listed := entries(setting)) is None:
         yield Position(name), setting
         return
@@ -50,7 +50,7 @@ def places(name: str, setting: Setting) -> Iterator[tuple[Position, Setting]]:
 
 
 def entries(setting: Any) -> list[Any] | None:
-    """The entries of a list; of a vector that says which it is, that one. None: no such setting."""
+    """Return the entries of a list, or a vector with a NAME as the only entry; otherwise None."""
     if isinstance(setting, Mapping):
         is_named = any(key.upper() in ("NAME", REMOVE.upper()) for key in setting)
         return [setting] if is_named else None
@@ -58,7 +58,7 @@ def entries(setting: Any) -> list[Any] | None:
 
 
 def known_by(entry: Any) -> str:
-    """The NAME, or the value, of an entry; empty where it says none."""
+    """Return the NAME or the value that identifies an entry; empty without one."""
     if isinstance(entry, Mapping):
         ways = (
             [REMOVE] if list(entry) == [REMOVE] else [key for key in entry if key.upper() == "NAME"]
@@ -68,7 +68,7 @@ def known_by(entry: Any) -> str:
 
 
 def differences(before: str, after: str) -> tuple[str, ...]:
-    """The attributes and keys in which two texts differ, and no value of theirs."""
+    """Return the attributes and keys in which two texts differ, without values."""
     one, other = _contents(before), _contents(after)
     found: list[str] = []
     for name in sorted({*one, *other}):
@@ -82,80 +82,89 @@ def differences(before: str, after: str) -> tuple[str, ...]:
     if found:
         return tuple(found)
     noted, others = (
-        {(note[1], str(place)) for note, place, _ in _notes(t)} for t in (before, after)
+        {(note[1], str(position)) for note, position, _ in _notes(t)} for t in (before, after)
     )
     return tuple(sorted({name for _, name in noted ^ others}))
 
 
-def _applied(text: str, place: Position, setting: Setting) -> str:
-    was = conf.source(text, place)
+def _applied(text: str, position: Position, setting: Setting) -> str:
+    was = conf.source(text, position)
     if setting == []:
-        if place.key is not None:
-            return text if was is None else conf.remove(_noted(text, "removed", place, was), place)
-        while (was := conf.source(text, place)) is not None:
-            text = conf.replace(text, place, _note("removed", place, was))
+        if position.key is not None:
+            return (
+                text
+                if was is None
+                else conf.remove(_noted(text, "removed", position, was), position)
+            )
+        while (was := conf.source(text, position)) is not None:
+            text = conf.replace(text, position, _note("removed", position, was))
         return text
     if isinstance(setting, Mapping) and was is not None and _is_vector(was):
         for key, item in _in_order(setting):
-            text = _applied(text, Position(place.name, place.which, key), item)
+            text = _applied(text, Position(position.name, position.which, key), item)
         return text
     if isinstance(setting, Mapping):
         value: Any = {key: item for key, item in _in_order(setting) if item != []}
         if not value:
             return text
     else:
-        value = setting if place.key is None else {place.key: setting}
-    written = conf.write(text, place.whole, value)
+        value = setting if position.key is None else {position.key: setting}
+    written = conf.write(text, position.whole, value)
     if written == text:
         return text
-    return _noted(written, "added" if was is None else "changed", place, was)
+    return _noted(written, "added" if was is None else "changed", position, was)
 
 
 def _in_order(vector: Mapping[str, Key]) -> list[tuple[str, Key]]:
     return sorted(vector.items(), key=lambda item: (item[0].upper() != "NAME", item))
 
 
-def _noted(text: str, verb: str, place: Position, was: str | None) -> str:
-    """With that note above the attribute."""
-    attribute = conf.source(text, place.whole) or ""
-    return conf.replace(text, place.whole, _note(verb, place, was) + attribute)
+def _noted(text: str, verb: str, position: Position, was: str | None) -> str:
+    """Return the text with that comment above the attribute."""
+    attribute = conf.source(text, position.whole) or ""
+    return conf.replace(text, position.whole, _note(verb, position, was) + attribute)
 
 
-def _note(verb: str, place: Position, was: str | None) -> str:
-    said = {"attribute": place.name.upper(), "which": place.which, "key": place.key, "was": was}
-    given = {name: item for name, item in said.items() if item is not None}
-    return f"# opennebula-ha {verb}: {json.dumps(given, ensure_ascii=False)}\n"
+def _note(verb: str, position: Position, was: str | None) -> str:
+    note = {
+        "attribute": position.name.upper(),
+        "which": position.which,
+        "key": position.key,
+        "was": was,
+    }
+    note = {name: item for name, item in note.items() if item is not None}
+    return f"# opennebula-ha {verb}: {json.dumps(note, ensure_ascii=False)}\n"
 
 
 def _notes(text: str) -> Iterator[tuple[re.Match[str], Position, str]]:
     for found in _NOTE.finditer(text):
         try:
-            said = json.loads(found[3])
-            place = Position(said["attribute"], said.get("which"), said.get("key"))
-            yield found, place, said.get("was", "")
+            note = json.loads(found[3])
+            position = Position(note["attribute"], note.get("which"), note.get("key"))
+            yield found, position, note.get("was", "")
         except (ValueError, KeyError):
             continue
 
 
-def _taken_back(text: str) -> str:
-    """The last first: one that is put back may end the line that the next note began."""
+def _restored(text: str) -> str:
+    """Restore all original values, the last one first: it may end the line of the note before."""
     while notes := list(_notes(text)):
-        found, place, was = notes[-1]
+        found, position, was = notes[-1]
         before, after = text[: found.start(1)], text[found.end(1) :]
         text = before + after
         if found[2] == "added":
-            text = conf.remove(text, place)
-        elif place.key is not None or (
-            found[2] == "changed" and conf.source(text, place) is not None
+            text = conf.remove(text, position)
+        elif position.key is not None or (
+            found[2] == "changed" and conf.source(text, position) is not None
         ):
-            text = conf.replace(text, place, was)
+            text = conf.replace(text, position, was)
         else:
             text = before + was + after
     return text
 
 
 def _contents(text: str) -> dict[str, dict[str, list[str]]]:
-    """By attribute and key, all that stands there."""
+    """Return all values by attribute and key."""
     found: dict[str, dict[str, list[str]]] = {}
     for name, content in conf.attributes(text):
         if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Where OpenNebula's packages come from and what they are called, the same for all families."""
+"""OpenNebula's package repositories and the names of its packages, for all families."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ FEATURES = {
     "gate": "opennebula-gate",
     "form": "opennebula-form",
 }
-"""Package and systemd unit of each feature; they have the same name."""
+"""Feature to the name of its package and systemd unit."""
 LED = ("gate", "flow", "form")
-"""Those that run on the leader alone; FireEdge runs on every front-end."""
+"""Features that run only on the leader; FireEdge runs on every front-end."""
 _SINCE = {"form": "7.2"}
 
 
@@ -37,7 +37,7 @@ def repository(
     key_url: str | None = None,
     enterprise: bool = False,
 ) -> PackageRepository:
-    """OpenNebula's repository for what a host runs; ``url`` is a mirror's base in its place."""
+    """Return OpenNebula's repository for a platform. ``url``: base URL of a mirror instead."""
     base = (url or (ENTERPRISE if enterprise else COMMUNITY)).rstrip("/")
     key_base = (url or COMMUNITY).rstrip("/")
     return PackageRepository(
@@ -47,14 +47,14 @@ def repository(
 
 
 def is_version(package: str, version: str) -> bool:
-    """Whether a package's version is that one, or one of that series."""
+    """Return whether a package has that version, or one of that series."""
     return package == version or package.startswith((f"{version}.", f"{version}-"))
 
 
 def packages(
     platform: Platform, features: Iterable[str], *, mariadb: bool, fstypes: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """What to install on a front-end: OpenNebula and what our own procedures use."""
+    """Return the packages to install on a front-end: OpenNebula, and what our scripts use."""
     family = platform.family
     return (
         "opennebula",
@@ -66,7 +66,7 @@ def packages(
 
 
 def available(platform: Platform, features: Iterable[str], version: str) -> tuple[str, ...]:
-    """Those of the features that this version of OpenNebula has packages of."""
+    """Return the features that this version of OpenNebula has packages of."""
     return tuple(
         name
         for name in features

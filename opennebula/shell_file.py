@@ -1,13 +1,13 @@
-"""Edit a file of shell variables, such as kvmrc, and keep the rest of it. Pure."""
+"""Edit a file of shell variables, such as kvmrc, and keep the rest. Pure."""
 
 import re
 import shlex
 
 
 def with_word(text: str, variable: str, word: str, *, wanted: bool) -> str:
-    """The text with that word among those of a variable, or not among them; other words stay.
+    """Return the text with or without that word in a variable; other words stay.
 
-    Where the variable is not set, it is set below the comment that shows how, or at the end.
+    An unset variable is set below the comment with its example, or at the end.
     """
     assigned = re.compile(
         rf"^(?P<name>[ \t]*(?:export[ \t]+)?{variable}=)(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s#;]*)",
@@ -33,7 +33,7 @@ def _with_line(text: str, variable: str, value: str) -> str:
 
 
 def with_value(text: str, variable: str, value: str) -> str:
-    """The text with that variable set; the last line that sets it is the one that counts."""
+    """Return the text with that variable set, in the last line that sets it."""
     found = list(re.finditer(rf"^{variable}=(.*)$", text, re.MULTILINE))
     if not found:
         return _with_line(text, variable, shlex.quote(value))

@@ -1,4 +1,4 @@
-"""pyone's calls over a connection that the caller opens, with errors of our own."""
+"""Send pyone's calls over a connection that the caller opens, and raise ApiError."""
 
 import http.client
 import io
@@ -16,21 +16,21 @@ from pyone.server_xrpc import OneServerXRPC
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
 
 ANSWER = 60.0
-"""Seconds for a whole answer; the stream has a timeout for each part of it."""
+"""Seconds for a whole response; the stream has a timeout for each part of it."""
 MOST = 64 << 20
-"""Bytes of an answer. The largest that this project asks for is a zone or a user."""
+"""Largest response in bytes. This program reads zones and users at most."""
 _UNREADABLE = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
     *(SyntaxError, xml.parsers.expat.ExpatError, GDSParseError),
 )
-"""What pyone and our own reading raise for an answer of another form."""
+"""Exceptions of pyone and of this program for a malformed response."""
 
 
 class _Connection(http.client.HTTPConnection):
-    """An HTTP connection over a stream. Its opener closes it, when all is read.
+    """An HTTP connection over a stream, which the caller closes.
 
-    Where the server ends the connection http.client closes the socket before it reads the body: a
-    real socket lives on in the file that was made of it, an SSH channel does not.
+    If the server ends the connection, http.client closes the socket before it reads the body. A
+    file of a real socket can still be read then; that of an SSH channel cannot.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -42,7 +42,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _OpenStream(io.RawIOBase):
-    """A stream that stays open, read up to a size and a deadline."""
+    """A stream that ignores ``close``, and limits size and time of the response."""
 
     def __init__(self, stream: Stream) -> None:
         self.sendall = stream.sendall
@@ -51,15 +51,15 @@ class _OpenStream(io.RawIOBase):
         self._left = MOST
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a file to read from."""
+        """Return a buffered reader of the response."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read a part of the answer. Raises TimeoutError, HTTPException if there is too much."""
+        """Read a part of the response. Raises TimeoutError, or HTTPException if it is too large."""
         if time.monotonic() > self._deadline:
             raise TimeoutError
         data = self._recv(min(len(buffer), 65536))
@@ -70,11 +70,11 @@ class _OpenStream(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Not yet."""
+        """Keep the stream open until the body is read: see ``_Connection``."""
 
 
 class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
-    """pyone's server with its HTTP request on the caller's connection."""
+    """pyone's client, with its HTTP requests on the caller's connection."""
 
     def __init__(self, session: str, open_stream: OpenStream) -> None:
         super().__init__("http://localhost/RPC2", session)
@@ -96,7 +96,7 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
             stream.close()
 
     def ask(self, call: Callable[[], Any]) -> Any:
-        """What a call of this server answers. Raises ApiError."""
+        """Return the result of a call of this client. Raises ApiError."""
         try:
             return call()
         except pyone.OneAuthenticationException as error:

@@ -1,9 +1,9 @@
-"""Set keys of a YAML file, and take that back when they are no longer wanted. Pure.
+"""Set keys of a YAML file, and restore the original values of settings that are removed. Pure.
 
-PyYAML says where each value stands; the text changes there and nowhere else, so that comments and
-forms of writing stay. As in ``attributes``, what was there before stands in the file itself, in a
-comment above the key. Keys and values of OpenNebula's Ruby parts begin with a colon: what PyYAML
-takes for text is a symbol to them, and it writes them as they are.
+PyYAML finds the position of each value. Only that part of the text changes, so that comments and
+formatting stay. As in ``managed_settings``, a comment above the key has the original value. Keys
+and values of OpenNebula's Ruby programs begin with a colon: PyYAML reads and writes these symbols
+as text.
 """
 
 import json
@@ -22,13 +22,13 @@ KeyPath = tuple[str, ...]
 
 _NOTE = re.compile(r"^[ \t]*# opennebula-ha (added|changed|removed): (\{.*\})\n", re.MULTILINE)
 _AFTER = re.compile(r"(?:\n[ \t]*(?:#[^\n]*)?)*\Z")
-"""Comments and empty lines after a value: PyYAML takes them for a part of it."""
+"""Comments and empty lines after a value, which PyYAML includes in it."""
 _NOTHING = object()
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a key stands in the text: its line, its column, and what follows its colon."""
+class _Position:
+    """The position of a key in the text: its line, its column, and its value after the colon."""
 
     line: int
     column: int
@@ -43,19 +43,19 @@ class _Place:
 
 
 def apply(text: str, wanted: Mapping[KeyPath, Any]) -> str:
-    """The text with those keys as wanted, and all others as they were before any setting.
+    """Return the text with those settings, and the original values of all other keys.
 
-    A key of which None is wanted is not to be there. The same text where that is so already; else
-    one that ends in a newline. Raises ConfError for a text that is no YAML.
+    None removes a key. The text is unchanged if nothing differs; otherwise it ends with a newline.
+    Raises ConfError for a text that is not YAML.
     """
-    applied = _taken_back(text if text.endswith("\n") or not text else f"{text}\n")
+    applied = _restored(text if text.endswith("\n") or not text else f"{text}\n")
     for path, setting in sorted(wanted.items()):
         applied = _applied(applied, path, setting)
     return applied if differences(text, applied) else text
 
 
 def differences(before: str, after: str) -> tuple[str, ...]:
-    """The keys in which two texts differ, and no value of theirs."""
+    """Return the keys in which two texts differ, without values."""
     one, other = dict(_leaves(_loaded(before))), dict(_leaves(_loaded(after)))
     found = {path for path in {*one, *other} if one.get(path) != other.get(path)}
     if not found:
@@ -67,17 +67,17 @@ def _applied(text: str, path: KeyPath, setting: Any) -> str:
     seen = _at(_loaded(text), path)
     if _same(seen, setting) or (seen is _NOTHING and setting is None):
         return text
-    place = _find(text, path)
-    if place is not None and setting is None:
-        line, end = text[place.line : place.end], text[place.end :]
-        beside, newline, after = end.partition("\n")
-        gone = {"key": path, "was": line + beside + newline}
-        return text[: place.line] + _note("removed", place.column, gone) + after
-    if place is not None:
-        said = {"key": path, "was": text[place.colon : place.end]}
-        written = _written(text, place, setting)
-        note = _note("changed", place.column, said)
-        return written[: place.line] + note + written[place.line :]
+    position = _find(text, path)
+    if position is not None and setting is None:
+        line, end = text[position.line : position.end], text[position.end :]
+        comment, newline, after = end.partition("\n")
+        note = _note("removed", position.column, {"key": path, "was": line + comment + newline})
+        return text[: position.line] + note + after
+    if position is not None:
+        written = _written(text, position, setting)
+        was = text[position.colon : position.end]
+        note = _note("changed", position.column, {"key": path, "was": was})
+        return written[: position.line] + note + written[position.line :]
     above = _at(_loaded(text), path[:-1])
     parent = _parent(text, path[:-1])
     if parent is None:
@@ -92,50 +92,50 @@ def _applied(text: str, path: KeyPath, setting: Any) -> str:
     return text[:at] + _note("added", column, {"key": path}) + key + text[at:]
 
 
-def _taken_back(text: str) -> str:
-    """The last first: what is put back may be around what the next note is about."""
+def _restored(text: str) -> str:
+    """Restore all original values, the last one first: its text may contain other notes' keys."""
     while notes := list(_NOTE.finditer(text)):
         note = notes[-1]
         before, after = text[: note.start()], text[note.end() :]
         text = before + after
-        path, was = _said(note)
-        place = _find(text, path)
+        path, was = _read_note(note)
+        position = _find(text, path)
         if note[1] == "removed":
             text = before + was + after
-        elif place is not None and note[1] == "added":
-            text = text[: place.line] + text[place.end :].partition("\n")[2]
-        elif place is not None:
-            text = text[: place.colon] + was + text[place.end :]
+        elif position is not None and note[1] == "added":
+            text = text[: position.line] + text[position.end :].partition("\n")[2]
+        elif position is not None:
+            text = text[: position.colon] + was + text[position.end :]
     return text
 
 
 def _noted_keys(text: str) -> set[tuple[str, KeyPath]]:
-    return {(note[1], _said(note)[0]) for note in _NOTE.finditer(text)}
+    return {(note[1], _read_note(note)[0]) for note in _NOTE.finditer(text)}
 
 
-def _said(note: re.Match[str]) -> tuple[KeyPath, str]:
-    """The key that a note is about, and what was there; no key if the note was damaged."""
+def _read_note(note: re.Match[str]) -> tuple[KeyPath, str]:
+    """Return the key and the original value of a note; no key if the note is damaged."""
     try:
-        said = json.loads(note[2])
-        return tuple(said["key"]), str(said.get("was", ""))
+        content = json.loads(note[2])
+        return tuple(content["key"]), str(content.get("was", ""))
     except (ValueError, KeyError, TypeError):
         return (), ""
 
 
-def _note(verb: str, column: int, said: Mapping[str, Any]) -> str:
-    return f"{' ' * column}# opennebula-ha {verb}: {json.dumps(said, ensure_ascii=False)}\n"
+def _note(verb: str, column: int, content: Mapping[str, Any]) -> str:
+    return f"{' ' * column}# opennebula-ha {verb}: {json.dumps(content, ensure_ascii=False)}\n"
 
 
-def _written(text: str, place: _Place, value: Any) -> str:
-    """With that value there; a comment next to a scalar that stays one stays, too."""
-    written = _value(value, place.column)
-    if place.is_scalar and not written.startswith("\n"):
-        return text[: place.start] + written.lstrip() + text[place.end :]
-    return text[: place.colon] + written + text[place.end :]
+def _written(text: str, position: _Position, value: Any) -> str:
+    """Return the text with that value. A comment after a scalar stays if the value is a scalar."""
+    written = _value(value, position.column)
+    if position.is_scalar and not written.startswith("\n"):
+        return text[: position.start] + written.lstrip() + text[position.end :]
+    return text[: position.colon] + written + text[position.end :]
 
 
 def _value(value: Any, column: int) -> str:
-    """What follows a key's colon."""
+    """Return the text after a key's colon."""
     if isinstance(value, Mapping | list | tuple) and value:
         block = _dump(value, default_flow_style=False)
         return "\n" + textwrap.indent(block, " " * (column + 2)).rstrip("\n")
@@ -199,31 +199,31 @@ def _root(text: str) -> yaml.Node | None:
 def _fault(error: yaml.YAMLError) -> ConfError:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return ConfError(f"line {error.problem_mark.line + 1}: {error.problem}")
-    return ConfError("no YAML")
+    return ConfError("not YAML")
 
 
-def _find(text: str, path: KeyPath) -> _Place | None:
-    """Where that key is, if every mapping on the way has its keys on lines of their own."""
-    node, place = _root(text), None
+def _find(text: str, path: KeyPath) -> _Position | None:
+    """Return the position of a key; None without it, or in a mapping in flow style."""
+    node, position = _root(text), None
     for key in path:
         if not isinstance(node, yaml.MappingNode) or node.flow_style:
             return None
         named = [pair for pair in node.value if pair[0].value == key]
         if not named:
             return None
-        # Of several the last one counts.
-        place = _place(text, *named[-1])
-        node = place.node
-    return place
+        # YAML uses the last one of several.
+        position = _position(text, *named[-1])
+        node = position.node
+    return position
 
 
-def _place(text: str, name: yaml.Node, node: yaml.Node) -> _Place:
+def _position(text: str, name: yaml.Node, node: yaml.Node) -> _Position:
     start, end = node.start_mark.index, node.end_mark.index
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         end -= len(_after(text[start:end]))
     elif end > start and text[end - 1] == "\n":
         end = start + len(text[start:end].rstrip("\n"))
-    return _Place(
+    return _Position(
         line=name.start_mark.index - name.start_mark.column,
         column=name.start_mark.column,
         colon=text.index(":", name.end_mark.index) + 1,
@@ -239,14 +239,18 @@ def _after(text: str) -> str:
 
 
 def _parent(text: str, path: KeyPath) -> tuple[int, int] | None:
-    """Where one more key of that mapping goes: the start of a line, and the column."""
+    """Return where to insert a key into that mapping: the start of a line, and the column."""
     if not path:
         root = _root(text)
         if root is None or (isinstance(root, yaml.MappingNode) and not root.flow_style):
             return len(text), root.start_mark.column if root else 0
         return None
-    place = _find(text, path)
-    if place is None or not isinstance(place.node, yaml.MappingNode) or place.node.flow_style:
+    position = _find(text, path)
+    if (
+        position is None
+        or not isinstance(position.node, yaml.MappingNode)
+        or position.node.flow_style
+    ):
         return None
-    newline = text.find("\n", place.end)
-    return (len(text) if newline < 0 else newline + 1), place.node.start_mark.column
+    newline = text.find("\n", position.end)
+    return (len(text) if newline < 0 else newline + 1), position.node.start_mark.column

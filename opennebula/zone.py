@@ -1,4 +1,4 @@
-"""A zone: its servers, their Raft state, and what a healthy one looks like."""
+"""A zone: its servers, their Raft states, and the faults of an unhealthy one."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Protocol
 
 STANDALONE_ID = -1
-"""SERVER_ID of a front-end that is no zone server."""
+"""SERVER_ID of a front-end that is not a zone server."""
 
 
 class State(IntEnum):
@@ -27,34 +27,34 @@ class ServerEntry:
 
     id: int
     name: str
-    """The front-end's, where it is known to be one's: see ``named``."""
+    """Name of its front-end, if that is known (see ``named``), otherwise its NAME."""
     endpoint: str
     grpc: str = field(default="", compare=False)
-    """Where it speaks gRPC, from OpenNebula 7.2 on. A follower hands on what the leader alone can
-    do by gRPC only where the leader's entry has it."""
+    """ENDPOINT_GRPC, from OpenNebula 7.2 on. A follower passes a gRPC call on to the leader only if
+    the leader's entry has it."""
     registered: str = field(default="", compare=False)
-    """Its NAME in OpenNebula, where it is known to be a front-end's."""
+    """Its NAME in OpenNebula, if ``name`` is the name of its front-end."""
 
 
-class Place(Protocol):
-    """A front-end, and how another program may have registered it."""
+class FrontEnd(Protocol):
+    """A front-end, and the server that another program may have registered for it."""
 
     @property
     def name(self) -> str:
-        """Its name in the stack."""
+        """Name in the stack."""
 
     @property
     def address(self) -> str:
-        """Its address."""
+        """Address in the stack."""
 
     @property
     def zone_server(self) -> str | None:
-        """The NAME of its entry, where the operator says it."""
+        """NAME of its entry, if the operator sets it."""
 
 
 @dataclass(frozen=True)
 class RaftStatus:
-    """What one oned says of itself."""
+    """The Raft status of one oned."""
 
     server_id: int
     state: State
@@ -66,18 +66,27 @@ class RaftStatus:
 
 @dataclass(frozen=True)
 class ZoneView:
-    """The zone as its endpoints see it: the leader's pool, and each server's own status.
-
-    A server that did not answer has no status.
-    """
+    """The leader's pool, and the status of each server that answered."""
 
     pool: tuple[ServerEntry, ...]
     statuses: Mapping[str, RaftStatus]
 
-    def leader(self) -> str | None:
-        """The one leader's name; None without a leader, or if two claim the same term.
+    def entry(self, name: str) -> ServerEntry | None:
+        """Return the pool's entry of that name, or None."""
+        return next((entry for entry in self.pool if entry.name == name), None)
 
-        A deposed leader that has not noticed yet has a lower term and does not count.
+    def up(self) -> set[str]:
+        """Return the names of the servers that are leader or follower."""
+        return {
+            name
+            for name, status in self.statuses.items()
+            if status.state in (State.FOLLOWER, State.LEADER)
+        }
+
+    def leader(self) -> str | None:
+        """Return the leader's name; None without a leader, or if two have the same term.
+
+        A deposed leader that has not noticed it has a lower term, and does not count.
         """
         leaders = [
             (status.term, name)
@@ -90,79 +99,79 @@ class ZoneView:
 
 
 def endpoint(host: str) -> str:
-    """The address of a front-end's XML-RPC API."""
+    """Return the URL of a front-end's XML-RPC API."""
     return f"http://{in_url(host)}:2633/RPC2"
 
 
 def grpc_endpoint(host: str) -> str:
-    """The address of a front-end's gRPC API."""
+    """Return the address of a front-end's gRPC API."""
     return f"{in_url(host)}:2634"
 
 
 def in_url(host: str) -> str:
-    """A name or an address as a URL has it."""
+    """Return a name or an address in the form for URLs."""
     return f"[{host}]" if ":" in host else host
 
 
 def host_in(endpoint: str) -> str:
-    """The host of an XML-RPC endpoint at oned's own port; nothing of any other endpoint."""
+    """Return the host of an XML-RPC endpoint at oned's port; empty for any other endpoint."""
     found = re.fullmatch(r"http://(\[[0-9A-Fa-f:.]+\]|[^/:\[\]]+):2633/RPC2/?", endpoint)
     return found[1].strip("[]").lower() if found else ""
 
 
-def named(pool: Collection[ServerEntry], front_ends: Iterable[Place]) -> tuple[ServerEntry, ...]:
-    """Name each entry after its front-end, however another program registered it.
+def named(pool: Collection[ServerEntry], front_ends: Iterable[FrontEnd]) -> tuple[ServerEntry, ...]:
+    """Return the entries under the names of their front-ends, however they were registered.
 
-    An entry belongs to the front-end that the stack names for it, or else to the one whose address
-    or name is in its endpoint; a domain does not matter. Any other entry keeps its own name.
+    An entry belongs to the front-end with its NAME as ``zone_server``, otherwise to the one whose
+    name or address is in its endpoint, with or without a domain. Other entries keep their names.
     """
     short = Counter(_short(host_in(entry.endpoint)) for entry in pool)
-    places = list(front_ends)
-    found: dict[int, str] = {}
+    candidates = list(front_ends)
+    names: dict[int, str] = {}
 
-    def is_said(entry: ServerEntry, place: Place) -> bool:
-        return place.zone_server == entry.name
+    def by_name(entry: ServerEntry, front_end: FrontEnd) -> bool:
+        return front_end.zone_server == entry.name
 
-    def leads_there(entry: ServerEntry, place: Place) -> bool:
-        return host_in(entry.endpoint) in (place.name, place.address)
+    def by_endpoint(entry: ServerEntry, front_end: FrontEnd) -> bool:
+        return host_in(entry.endpoint) in (front_end.name, front_end.address)
 
-    def is_alike(entry: ServerEntry, place: Place) -> bool:
+    def by_short_name(entry: ServerEntry, front_end: FrontEnd) -> bool:
         label = _short(host_in(entry.endpoint))
-        return short[label] == 1 and label == _short(place.name)
+        return short[label] == 1 and label == _short(front_end.name)
 
-    for fits in (is_said, leads_there, is_alike):
+    for matches in (by_name, by_endpoint, by_short_name):
         for entry in pool:
-            for place in places:
+            for front_end in candidates:
                 if (
-                    entry.id not in found
-                    and place.name not in found.values()
+                    entry.id not in names
+                    and front_end.name not in names.values()
                     and host_in(entry.endpoint)
-                    and fits(entry, place)
+                    and matches(entry, front_end)
                 ):
-                    found[entry.id] = place.name
+                    names[entry.id] = front_end.name
     return tuple(
-        replace(entry, name=found[entry.id], registered=entry.name) if entry.id in found else entry
+        replace(entry, name=names[entry.id], registered=entry.name) if entry.id in names else entry
         for entry in pool
     )
 
 
 def is_address(host: str) -> bool:
-    """Whether that is an address and no name."""
+    """Return whether that is an address, not a name."""
     return bool(re.fullmatch(r"[0-9.]+|.*:.*", host))
 
 
 def _short(host: str) -> str:
-    """A name without its domain; an address as it is."""
+    """Return a name without its domain; an address unchanged."""
     return host if is_address(host) else host.partition(".")[0]
 
 
 def quorum(servers: int) -> int:
-    """How many of that many servers must be up: n/2 others plus oneself."""
+    """Return the majority of that many servers."""
     return servers // 2 + 1
 
 
 def following(view: ZoneView) -> set[str]:
-    """The servers that take what the leader writes, itself included; empty without a leader."""
+    """Return the servers in the leader's term, itself included; empty without a leader."""
     leader = view.leader()
     if leader is None:
         return set()
@@ -182,12 +191,12 @@ def faults(
     without: AbstractSet[str] = frozenset(),
     record: int | None = None,
 ) -> list[str]:
-    """What keeps the zone from being whole; empty where nothing does.
+    """Return what is wrong with the zone; empty if it is healthy.
 
-    Whole: exactly one leader, every server of the pool its follower in the same term, each with
-    the SERVER_ID of its entry and the leader's index and commit. Servers ``without`` which it is
-    taken on are left out of account. While clients write all the time, the leader is ahead at any
-    moment: with ``record``, the index of one of its records, to have that one is enough.
+    A healthy zone has exactly one leader, and all other servers of the pool are its followers in
+    the same term, each with the SERVER_ID of its entry and the leader's index and commit. Servers
+    in ``without`` are ignored. While clients write, the leader is always ahead: with ``record``,
+    the index of one of its records, it is enough that the others have that record.
     """
     found: list[str] = []
     leader = view.leader()

@@ -1,1 +1,1 @@
-"""The work itself, on hosts: observe, plan, act, verify."""
+"""What is done on hosts: observe, plan, act, verify."""

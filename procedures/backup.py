@@ -1,4 +1,4 @@
-"""Dumps of the database on demand, and what is kept on the front-ends."""
+"""Make and list dumps of the database on the front-ends."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ from procedures.zone_leader import wait_for_leader
 
 
 def back_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> tuple[Host, str]:
-    """Keep a dump of the database, with the keys of its time, on the leader; its host and path.
+    """Make a dump of the database and the keys on the leader, without interrupting clients.
 
-    Clients are not interrupted. Raises HostError.
+    Return its host and path. Raises HostError.
     """
     name = min(hosts)
     if not zone.database.is_mariadb:
@@ -40,17 +40,17 @@ def back_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> tuple[
 def fetch(access: Access, host: Host, path: str, folder: Path) -> Path:
     """Copy a dump and its keys into a folder of this machine; return the copy's path.
 
-    ``restore`` takes it. Only this account can read the copies. Raises HostError.
+    Only this account can read the copies, which ``restore`` accepts. Raises HostError.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = KeptDump.named(path)
-    for file in (there.keys, there.database):
+    kept = KeptDump.named(path)
+    for file in (kept.keys, kept.database):
         access.report(f"{host.name}: copy {file.name}")
         access.connection(host).receive(str(file), folder / file.name, COPY)
-    return folder / there.database.name
+    return folder / kept.database.name
 
 
 def kept(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, tuple[Dump, ...]]:
-    """Return the dumps and the kept settings on each front-end that answers, by its name."""
+    """Return the dumps and kept settings of each front-end that answers, by name."""
     seen = facts_where_possible(access, hosts, zone.database)
     return {name: front_end.dumps for name, front_end in sorted(seen.items())}

@@ -1,4 +1,4 @@
-"""What a procedure works with: connections, secrets, and where to report progress."""
+"""The context of a procedure: connections, secrets, and progress reports."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 API_PORT = 2633
 
 Report = Callable[[str], None]
-"""Called with what happens next, in a few words."""
+"""Called with the next step in a few words."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Secrets:
     db_password: str = field(repr=False)
     one_token: str | None = field(default=None, repr=False)
     ldap_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """By server."""
+    """Password by name of the LDAP server."""
 
     def texts(self) -> tuple[str, ...]:
-        """All of them, to be kept out of messages."""
-        given = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
-        return tuple(filter(None, given))
+        """Return all secrets, to keep them out of messages."""
+        secrets = (self.one_pass, self.db_password, self.one_token, *self.ldap_passwords.values())
+        return tuple(filter(None, secrets))
 
 
 class _Values(dict[str, str]):
-    """What a script gave. Raises HostError for what it did not give, although it ended well."""
+    """The values of a script. Raises HostError for one that the script did not report."""
 
     def __init__(self, host: str, step: str, values: Mapping[str, str]) -> None:
         super().__init__(values)
@@ -59,26 +59,26 @@ class _Values(dict[str, str]):
 
 @dataclass(frozen=True)
 class Access:
-    """The way to the hosts of one stack."""
+    """Access to the hosts of one stack."""
 
     pool: Pool
     secrets: Secrets
     report: Report
     changes: Event = field(default_factory=Event, compare=False)
-    """Set as soon as something may have been changed, on a host or in OpenNebula."""
+    """Set before the first change, on a host or in OpenNebula."""
     front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False)
-    """All that the stack has or had, by name: zone servers are called after them."""
+    """All present and former front-ends of the stack, by name: zone servers have their names."""
 
     def named(self, pool: Collection[ServerEntry]) -> tuple[ServerEntry, ...]:
-        """The zone's servers under their front-ends' names."""
+        """Return the zone's servers under the names of their front-ends."""
         return named(pool, self.front_ends.values())
 
     def logging_in_with(self, one_pass: str) -> "Access":
-        """The same with another password of oneadmin."""
+        """Return the same access with another password of oneadmin."""
         return replace(self, secrets=replace(self.secrets, one_pass=one_pass))
 
     def connection(self, host: Host) -> "Connection":
-        """The connection to a host."""
+        """Return the connection to a host."""
         return self.pool.connection(host)
 
     def run(
@@ -91,11 +91,10 @@ class Access:
         timeout: float = 120.0,
         lend_agent: bool = False,
     ) -> Output:
-        """Run one of this project's scripts on a host, or several as one.
+        """Run one of this program's scripts on a host, or several in one execution.
 
-        Raises HostError; ValueError for another set of variables or secrets than it declares.
-
-        With ``lend_agent`` it may use the operator's agent, if the stack allows that.
+        ``lend_agent``: the script may use the operator's SSH agent, if the stack allows that.
+        Raises HostError, or ValueError for variables or secrets that the scripts do not declare.
         """
         variables, secrets = variables or {}, secrets or {}
         require_declared(names, variables, secrets)
@@ -117,7 +116,10 @@ class Access:
         return replace(output, values=_Values(host.name, script.title, output.values))
 
     def api(self, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1") -> Api:
-        """The API of the oned on that host, through its SSH connection, or ``of`` another one."""
+        """Return the API of the oned on that host, through its SSH connection.
+
+        ``of``: address of another host, whose oned is called from there.
+        """
         connection = self.connection(host)
         stream: OpenStream = lambda: connection.open_stream(API_PORT, timeout, of)  # noqa: E731
         return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

@@ -1,9 +1,10 @@
-"""Is the zone whole? The check that ends every change of it.
+"""The health check, which ends every change of the zone.
 
-Per endpoint: its SERVER_ID is the pool's; exactly one leader and everybody in its term; after one
-harmless write everybody has it; the same list of servers; equal data in every replicated table; a
-call that a follower must hand on works; the VIPs are on the leader and nowhere else. All of it
-holds while clients write, too. The last look of a run includes the services next to oned.
+It verifies that each server has the SERVER_ID of the pool; that there is exactly one leader, and
+all servers are in its term; that all have a harmless write of ours; that all list the same servers
+and have equal data in every replicated table; that followers pass calls on to the leader; and that
+only the leader holds the VIPs. Clients may write at the same time. The last check of a run includes
+the services next to oned.
 """
 
 import time
@@ -29,14 +30,14 @@ from procedures.zone_data import CONVERGENCE, observe, require_equal
 from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
 SILENCE = 5.0
-"""Seconds without an answer after which a server may be on its way down."""
+"""Seconds without an answer after which a server may be stopping."""
 LEADERS = 3
-"""Changes of the leader during the last look after which it gives no more chances."""
+"""Number of attempts, each of which a change of the leader can end."""
 
 
 @dataclass(frozen=True)
 class CheckedServer:
-    """One zone server as it was seen."""
+    """One zone server that passed the health check."""
 
     entry: ServerEntry
     status: RaftStatus
@@ -44,7 +45,7 @@ class CheckedServer:
 
 @dataclass(frozen=True)
 class Whole:
-    """A zone that passed."""
+    """A zone that passed the health check."""
 
     leader: str
     servers: tuple[CheckedServer, ...]
@@ -53,7 +54,7 @@ class Whole:
 
 
 def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
-    """Return the zone as it was seen, without a look at whether it is whole."""
+    """Return the zone as it was observed, without a health check."""
     return Whole(
         leader=view.leader() or "",
         servers=tuple(
@@ -76,17 +77,15 @@ def verify(
     before: Whole | None = None,
     renewed: str = "",
 ) -> Whole:
-    """The zone as it is, once it is whole. Raises HostError with what keeps it from that.
+    """Wait until the zone is healthy, and return it. Raises HostError with what is wrong.
 
-    ``seen`` are facts with checksums of a moment ago, if the caller has them: data that were equal
-    then, and whose log all follow, need no second look. ``before`` is the zone as it was a moment
-    ago, where only ``renewed`` was restarted since: of the others, which follow the same leader,
-    only the data are looked at again.
+    ``seen``: facts with checksums of a moment ago, if the caller has them, which are not observed
+    again. ``before``: the zone of a moment ago, if only ``renewed`` was restarted since. If the
+    leader is still the same, only the checksums of the other servers are observed again.
 
-    Servers ``without`` which it was taken on are not looked at: their own turn is yet to come. Of
-    a leader among them all but the SERVER_ID that it would start with is looked at: it is what the
-    others are compared with.
-    The leader may change during that: then everything is looked at again.
+    Servers in ``without`` are not checked: they are repaired later. If one of them is the leader,
+    the others are compared with it, but the SERVER_ID in its oned.conf is not checked. If the
+    leader changes during the check, the check starts again.
     """
     access.report("verify the zone")
     for _ in range(LEADERS):
@@ -144,7 +143,7 @@ def _verify(
 
 
 def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> Whole:
-    """See that the leader holds every VIP, and no other server any; return the zone then.
+    """Wait until the leader holds every VIP, and no other server any; return the zone then.
 
     Raises HostError, or LeaderChanged.
     """
@@ -152,7 +151,7 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
     seen = to_leader(access, zone, known, whole.leader, whole.facts)
     if seen is whole.facts:
         return whole
-    # A look for addresses alone has no checksums.
+    # Observed for their addresses, these facts have no checksums.
     facts = {
         name: replace(
             front_end, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes
@@ -162,17 +161,17 @@ def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole:
     return replace(whole, facts=facts)
 
 
-def last_look(
+def last_check(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
     whole: Whole,
     wanted: Mapping[str, Sequence[str]],
 ) -> Whole:
-    """See that a whole zone has the rest that the stack promises: the VIPs, and its services.
+    """Check the VIPs and the services of a healthy zone; return the zone then.
 
-    ``wanted``: the front-ends that stay, with the units that each has to run where it leads. The
-    zone then. Raises HostError.
+    ``wanted``: the front-ends that stay, with the units that each has to run if it leads. Raises
+    HostError.
     """
     if missing := sorted(wanted.keys() - whole.facts.keys()):
         raise HostError(
@@ -215,17 +214,17 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
     lacking: list[str] = []
     unused = [first]
     begun = time.monotonic()
-    asked: set[str] = set()
+    queried: set[str] = set()
     has_waited = False
 
     def look() -> ZoneView | None:
         nonlocal last, lacking, has_waited
         last, record = records.look(unused.pop() if unused else None)
         lacking = faults(last, without=without, record=record)
-        listed = {entry.name for entry in last.pool} - last.statuses.keys() - without - asked
+        listed = {entry.name for entry in last.pool} - last.statuses.keys() - without - queried
         if listed and time.monotonic() - begun > SILENCE:
-            # It may be on its way down, or up again after that.
-            asked.update(listed)
+            # Its oned may be stopping, and start again after that.
+            queried.update(listed)
             silent = {name: hosts[name] for name in listed if name in hosts}
             has_waited = await_stopped(access, silent) or has_waited
         return last if last.pool and not lacking else None
@@ -253,22 +252,22 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
 def _same_answers(
     access: Access, hosts: Mapping[str, Host], known: Mapping[str, Host], view: ZoneView
 ) -> None:
-    """Every server hands calls on to the leader, and lists the same servers. Raises HostError.
+    """Wait until all servers pass calls on to the leader and list the same servers.
 
-    During an election no server can hand anything on. Only under one leader that led all the while
-    is it the server's own fault.
+    During an election no server can pass a call on. A server is at fault only if the leader did not
+    change. Raises HostError.
     """
     wrong: dict[str, tuple[str, str]] = {}
-    left, head = dict(known), leadership(view)
+    remaining, head = dict(known), leadership(view)
 
-    def look() -> bool | None:
-        nonlocal left, wrong
-        asked = on_each(left, lambda host: _wrong_answer(access, host, view))
-        wrong = {name: one for name, one in asked.items() if one}
-        left = {name: known[name] for name in wrong}
+    def probe() -> bool | None:
+        nonlocal remaining, wrong
+        answers = on_each(remaining, lambda host: _wrong_answer(access, host, view))
+        wrong = {name: answer for name, answer in answers.items() if answer}
+        remaining = {name: known[name] for name in wrong}
         return None if wrong else True
 
-    if repeat(look, WRITE):
+    if repeat(probe, WRITE):
         return
     name, (expected, seen) = next(iter(wrong.items()))
     is_its_own = head == leadership(wait_for_leader(access, hosts))
@@ -284,7 +283,7 @@ def _same_answers(
 
 
 def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str] | None:
-    """What was expected of that server, and what it answered."""
+    """Return what was expected of that server, and what it answered; None if both agree."""
     api = access.api(host)
     try:
         pool = access.named(api.servers())
@@ -311,11 +310,13 @@ def _ready_to_restart(view: ZoneView, seen: Mapping[str, Facts]) -> None:
 
 
 def _speak_grpc(seen: Mapping[str, Facts]) -> None:
-    """Each oned that has gRPC answers at its port, unless its oned.conf has another one."""
-    for name, one in seen.items():
-        port = conf.read(one.oned_conf, "GRPC_PORT") if one.oned_conf else None
-        is_usual = port in (None, str(ports.GRPC))
-        if one.active and has_grpc(one.package) and is_usual and not one.has_grpc_port:
+    """Check that each oned with gRPC listens at its port. Raises HostError.
+
+    Another port in oned.conf is not checked.
+    """
+    for name, facts in seen.items():
+        is_default = conf.read(facts.oned_conf, "GRPC_PORT") in (None, str(ports.GRPC))
+        if facts.active and has_grpc(facts.package) and is_default and not facts.has_grpc_port:
             raise HostError(
                 name,
                 "verify the zone",

@@ -1,4 +1,4 @@
-"""One host's oned: start it, stop it, give it its SERVER_ID."""
+"""The oned of one host: start, stop, restart, and set its SERVER_ID."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,15 +14,15 @@ from procedures.specs import ZoneSpec
 from procedures.wait import until
 
 START = 120.0
-"""Seconds for one oned to start, or to stop and start with an empty database."""
+"""Seconds for oned to start, or to stop and start with an empty database."""
 STOP = 180.0
-"""Seconds for oned to stop: a candidate was seen to take 84 s."""
+"""Seconds for oned to stop: a candidate took 84 s."""
 RESTART = 400.0
-"""Seconds for one oned to stop and start, and once more where it refuses its configuration."""
+"""Seconds for oned to stop and start, and once more if it rejects its configuration."""
 
 
 def start(access: Access, host: Host, server_id: int | None) -> None:
-    """Start a host's oned; refuses when its configuration has another SERVER_ID."""
+    """Start a host's oned. Raises HostError if its configuration has another SERVER_ID."""
     access.run(
         host,
         "start",
@@ -32,14 +32,14 @@ def start(access: Access, host: Host, server_id: int | None) -> None:
 
 
 def stop(access: Access, host: Host) -> None:
-    """Stop a host's oned and keep it from starting by itself. Raises HostError if it still runs."""
+    """Stop and disable a host's oned. Raises HostError if it still runs."""
     access.run(host, "stop", timeout=STOP)
 
 
 def await_stopped(access: Access, hosts: Mapping[str, Host]) -> bool:
-    """Wait until each oned that is being stopped has ended; whether there was one.
+    """Wait for each oned that is being stopped; return whether there was one.
 
-    Until then it is neither up nor down. A host that does not answer has none.
+    Until it ends it is neither up nor down. Hosts that do not answer are ignored.
     """
 
     def wait(host: Host) -> bool:
@@ -53,9 +53,9 @@ def await_stopped(access: Access, hosts: Mapping[str, Host]) -> bool:
 
 
 def restart(access: Access, host: Host, oned_conf: str = "") -> None:
-    """Restart a host's oned, with that oned.conf where one is given, and wait until it is ready.
+    """Restart a host's oned and wait until it is ready, with a new oned.conf if one is passed.
 
-    Raises HostError where it does not start; with its former oned.conf it is up again then.
+    Raises HostError if it does not start, after a start with its former oned.conf.
     """
     access.run(host, "restart", secrets={"oned_conf": oned_conf.rstrip("\n")}, timeout=RESTART)
 
@@ -64,7 +64,7 @@ def renew(access: Access, seen: Facts) -> None:
     """Restart a host's oned with its newest configuration, as ``restart`` does."""
     written = ""
     if seen.next_conf:
-        # It may have another SERVER_ID than when this was written.
+        # The SERVER_ID may have changed since this file was written.
         written = configuration.with_server_id(seen.next_conf, seen.server_id)
     restart(access, seen.host, written)
 
@@ -72,7 +72,7 @@ def renew(access: Access, seen: Facts) -> None:
 def assign_server_id(
     access: Access, zone: ZoneSpec, seen: Facts, server_id: int, body: str = ""
 ) -> Facts:
-    """Give a stopped oned its SERVER_ID and, where given, the zone's present list of servers."""
+    """Set the SERVER_ID of a stopped oned, and the zone's body in its database if one is passed."""
     written = configuration.with_server_id(seen.newest_conf, server_id)
     access.run(
         seen.host,
@@ -84,26 +84,26 @@ def assign_server_id(
 
 
 def answering(access: Access, host: Host) -> Api:
-    """The API of an oned that has just been started, once it answers. Raises HostError."""
-    said = ""
+    """Return the API of an oned that has just been started, when it answers. Raises HostError."""
+    seen = ""
 
-    def ask() -> Api | None:
-        nonlocal said
+    def probe() -> Api | None:
+        nonlocal seen
         api = access.api(host)
         try:
             api.version()
         except ApiError as error:
-            said = str(error)
+            seen = str(error)
             return None
         return api
 
     return until(
-        ask,
+        probe,
         host=host.name,
         step="wait for oned",
         expected="an answer from its API",
         seconds=START,
-        seen=lambda: said,
+        seen=lambda: seen,
         remedy="look at /var/log/one/oned.log there; where it says that authentication failed,"
         " opennebula-ha:one_pass is not oneadmin's password",
     )

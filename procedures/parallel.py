@@ -1,4 +1,4 @@
-"""Run the same work on several hosts at a time, and collect every error."""
+"""Run the same work on several hosts in parallel, and collect all errors."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ K = TypeVar("K")
 
 
 class HostErrors(HostError):
-    """Several hosts failed in the same step; says each of them."""
+    """Several errors of hosts; its text has all of them."""
 
     def __init__(self, errors: list[HostError]) -> None:
         self.errors = errors
@@ -27,12 +27,12 @@ class HostErrors(HostError):
 
 
 def on_each(hosts: Mapping[str, Host], work: Callable[[Host], T]) -> dict[str, T]:
-    """Do that on all those hosts at once, to the end; raises as ``side_by_side`` does."""
+    """Run that on all those hosts in parallel, to the end. Raises as ``side_by_side`` does."""
     return side_by_side({name: partial(work, host) for name, host in hosts.items()})
 
 
 def side_by_side(work: Mapping[K, Callable[[], T]]) -> dict[K, T]:
-    """Do all of it at once, to the end; raises HostErrors if any of it raised HostError."""
+    """Run all tasks in parallel, to the end. Raises HostErrors if any of them raised HostError."""
     if not work:
         return {}
     with ThreadPoolExecutor(max_workers=len(work)) as workers:

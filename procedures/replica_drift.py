@@ -1,4 +1,4 @@
-"""How a zone server differs from the leader. Pure: facts of the hosts in, names out."""
+"""Compare a zone server with the leader, from the facts of both. Pure."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,10 @@ from procedures.facts.facts import Facts
 def mismatches(
     own: Facts, head: Facts, entry: ServerEntry, *, runs_as: int | None = None
 ) -> list[str]:
-    """What a server has in another way than the zone: its SERVER_ID, keys, remotes.
+    """Return how a server's SERVER_ID, keys and remotes differ from the zone's.
 
-    ``runs_as`` is the SERVER_ID of its oned, where that answers: what was written under another
-    one's is not to be trusted, whatever the file says by now.
-    A key that the leader lacks does not matter.
+    ``runs_as``: the SERVER_ID of its running oned, if it answers. Data written under another
+    SERVER_ID cannot be trusted. Keys that the leader lacks do not matter.
     """
     found = []
     if own.server_id != entry.id:
@@ -34,16 +33,16 @@ def mismatches(
 
 
 def tables(own: Facts, head: Facts) -> list[str]:
-    """The replicated tables that differ at the moment; a write may be on its way."""
-    there, here = _checksums(head), _checksums(own)
-    return sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+    """Return the replicated tables that differ at this moment, possibly because of a write."""
+    leaders, owns = _checksums(head), _checksums(own)
+    return sorted(name for name in {*leaders, *owns} if leaders.get(name) != owns.get(name))
 
 
 def lasting(before: tuple[Facts, Facts], after: tuple[Facts, Facts]) -> list[str]:
-    """The tables that differ for good, from two looks at a server and the leader (in this order).
+    """Return the tables that differ permanently, from two observations of server and leader.
 
-    At the second look the server has all that the leader had at the first. So a table that did
-    not change in between, here or there, must be equal; one that is being written may differ.
+    At the second one the server has all records that the leader had at the first. So a table that
+    did not change in between on either of them must be equal; others may be written at present.
     """
     (own, head), (own_later, head_later) = before, after
     if own_later.log_index < head.log_index:

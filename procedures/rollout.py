@@ -76,7 +76,7 @@ def roll_out(
         for name, front_end in whole.facts.items()
         if name in staying
     }
-    return health.last_look(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
+    return health.last_check(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
 
 
 def pending(

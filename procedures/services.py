@@ -1,4 +1,4 @@
-"""The services next to oned: Gate, Flow and Form on the leader, FireEdge on every front-end."""
+"""The services next to oned: OneGate, OneFlow and OneForm on the leader, FireEdge everywhere."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -18,36 +18,38 @@ from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 
 DEADLINE = 60.0
-"""Seconds for all of them to run: OpenNebula's own hook starts them up to 20 s after the VIP."""
+"""Seconds for all services to run: OpenNebula's hook starts them up to 20 s after the VIP."""
 STEADY = 10.0
-"""Seconds that one has to run which does not listen, or which systemd has started again: it does
-so 5 s after an end."""
+"""Seconds for which a service must run if it does not listen, or if systemd has restarted it.
+
+systemd restarts a service 5 s after its end.
+"""
 LOOPS = 3
-"""Starts by systemd itself, seen during the wait, that end it."""
+"""Restarts by systemd during the wait after which the wait ends."""
 PAUSE = 0.5
-"""Seconds between two looks."""
+"""Seconds between two observations."""
 
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """The services of one front-end as they were seen."""
+    """The observed services of one front-end."""
 
     units: Mapping[str, Unit]
     hook_runs: bool = False
     listening: frozenset[str] = frozenset()
-    """Those with an open port, where that was asked."""
+    """Units that listen at their port, if that was observed."""
 
     @classmethod
     def of(cls, facts: Facts) -> "ServiceFacts":
-        """The same of all that was observed."""
+        """Return the services in the facts of a front-end."""
         return cls(facts.units, facts.hook_runs)
 
     def runs(self, unit: str) -> bool:
-        """Whether it does, or is on its way."""
+        """Return whether a unit runs or is starting."""
         return unit in self.units and self.units[unit].runs
 
     def is_steady(self, unit: str) -> bool:
-        """Whether it runs, and not as one that ends and is started again and again."""
+        """Return whether a unit runs without being restarted again and again."""
         seen = self.units.get(unit)
         if seen is None or seen.active != "active":
             return False
@@ -56,13 +58,13 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class Fault:
-    """A service that does not run as it has to."""
+    """A service in a wrong state."""
 
     host: str
     unit: str
     wrong: str
     is_stray: bool = False
-    """It runs where it must not."""
+    """It runs on a follower, but must not."""
     is_down: bool = False
     """It does not run, and systemd is not about to start it."""
 
@@ -71,18 +73,19 @@ class Fault:
 
 
 def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str, ...]:
-    """The units of those features that can be had on that host."""
+    """Return the units of those features that are available on a host."""
     platform = supported(seen.host.name, seen.distribution, seen.release, version)
-    there = packages.available(platform, sorted(features), version)
-    return tuple(packages.FEATURES[name] for name in there)
+    available = packages.available(platform, sorted(features), version)
+    return tuple(packages.FEATURES[name] for name in available)
 
 
 def faults(
     seen: Mapping[str, ServiceFacts], wanted: Mapping[str, Sequence[str]], leader: str | None
 ) -> list[Fault]:
-    """What does not run as it has to; ``wanted``: the units of each front-end that has to lead.
+    """Return the services in a wrong state.
 
-    Without a leader it is unknown where Gate, Flow and Form belong: that alone is a fault of each.
+    ``wanted``: the units of each front-end, as if it were the leader. Without a leader, each
+    service that runs only on the leader is a fault.
     """
     led = {packages.FEATURES[name] for name in packages.LED}
     found = []
@@ -117,11 +120,11 @@ def put_in_place(
     wanted: Mapping[str, Sequence[str]],
     seen: Mapping[str, ServiceFacts] | None = None,
 ) -> str:
-    """Wait until each of them runs where it has to, and nowhere else; the name of who leads then.
+    """Wait until each service runs where it must, and only there; return the leader's name then.
 
-    What does not run is started once, and what runs on a follower is stopped, unless a hook is at
-    that. ``seen``: as they were a moment ago, if the caller has it; where all is well in it no
-    host is asked. Raises HostError with what keeps one from running.
+    A stopped service is started once, and one on a follower is stopped, unless a Raft hook runs.
+    ``seen``: the services of a moment ago, if the caller has them; without faults in them no host
+    is contacted. Raises HostError with the reason why a service does not run.
     """
     if not any(wanted.values()):
         return leader
@@ -144,37 +147,40 @@ class _Settling:
         self._leader: str | None = leader
         self._started: set[tuple[str, str]] = set()
         self._restarts: dict[tuple[str, str], int] = {}
-        """As they were seen last."""
-        self._again: dict[tuple[str, str], int] = {}
-        """How many more were seen during that."""
+        """Restarts by systemd at the last observation, by host and unit."""
+        self._new_restarts: dict[tuple[str, str], int] = {}
+        """Restarts by systemd since the first observation, by host and unit."""
 
     def run(self, seen: Mapping[str, ServiceFacts] | None) -> str:
-        begun, said = time.monotonic(), ""
+        begun, reported = time.monotonic(), ""
         if seen is None:
-            seen = self._look({}, {})
+            seen = self._observe({}, {})
         while wrong := faults(seen, self._wanted, self._leader):
             self._count(seen)
             lost = [fault for fault in wrong if self._is_lost(seen[fault.host], fault)]
             if lost or time.monotonic() - begun > DEADLINE:
                 self._refuse(lost or wrong)
             text = "; ".join(f"{fault.host}: {full_name(fault.unit)}" for fault in wrong)
-            if text != said:
+            if text != reported:
+                # After a change, observe again without a pause.
                 self._access.report(f"wait for the services: {text}")
-                said = text
-                # A service has just begun: the first answers come at once.
+                reported = text
             else:
                 time.sleep(PAUSE)
             stop = [fault for fault in wrong if fault.is_stray and not seen[fault.host].hook_runs]
             start = [fault for fault in wrong if self._has_to_start(seen[fault.host], fault)]
-            seen = self._look(_by_host(stop), _by_host(start))
+            seen = self._observe(_by_host(stop), _by_host(start))
         return self._leader or ""
 
     def _has_to_start(self, seen: ServiceFacts, fault: Fault) -> bool:
-        """A hook that has moved the VIPs may announce them for long: see services.sh."""
+        """Return whether to start a service, which a running hook would otherwise do.
+
+        A hook that has moved the VIPs may announce them for a long time: see services.sh.
+        """
         is_free = bool(self._zone.vips) or not seen.hook_runs
         return fault.is_down and is_free and (fault.host, fault.unit) not in self._started
 
-    def _look(
+    def _observe(
         self, stop: Mapping[str, Sequence[str]], start: Mapping[str, Sequence[str]]
     ) -> dict[str, ServiceFacts]:
         def ask(host: Host) -> tuple[ServiceFacts, RaftStatus | None]:
@@ -201,11 +207,11 @@ class _Settling:
                 seen = ServiceFacts(units(values), bool(values["hook"]), listening)
             return seen, self._status(host)
 
-        asked = on_each(self._hosts, ask)
+        answers = on_each(self._hosts, ask)
         if self._zone.highly_available:
-            statuses = {name: status for name, (_, status) in asked.items() if status}
+            statuses = {name: status for name, (_, status) in answers.items() if status}
             self._leader = ZoneView((), statuses).leader()
-        return {name: seen for name, (seen, _) in asked.items()}
+        return {name: seen for name, (seen, _) in answers.items()}
 
     def _status(self, host: Host) -> RaftStatus | None:
         try:
@@ -219,15 +225,15 @@ class _Settling:
                 key = (name, unit)
                 more = max(now.restarts - self._restarts.get(key, now.restarts), 0)
                 self._restarts[key] = now.restarts
-                self._again[key] = self._again.get(key, 0) + more
+                self._new_restarts[key] = self._new_restarts.get(key, 0) + more
 
     def _is_lost(self, seen: ServiceFacts, fault: Fault) -> bool:
-        """It has been started, and ends again and again, or does not start at all."""
+        """Return whether a started service fails, or is restarted again and again."""
         if fault.is_stray or fault.unit not in seen.units:
             return False
         key = (fault.host, fault.unit)
         has_failed = seen.units[fault.unit].active == "failed" and key in self._started
-        return has_failed or self._again.get(key, 0) >= LOOPS
+        return has_failed or self._new_restarts.get(key, 0) >= LOOPS
 
     def _refuse(self, wrong: Sequence[Fault]) -> None:
         def refuse(host: Host) -> None:

@@ -1,4 +1,4 @@
-"""What the operator wants, as each procedure needs it. Holds no secret."""
+"""The specs: what the operator wants, in the form for each procedure. Without secrets."""
 
 import ipaddress
 from typing import Annotated, Any
@@ -13,11 +13,11 @@ from opennebula.zone import endpoint, grpc_endpoint
 
 
 class Spec(Strict):
-    """Base of all."""
+    """The base of all specs."""
 
 
 class Database(Spec):
-    """Where a front-end keeps its data."""
+    """The database of a front-end."""
 
     backend: str = "MariaDB"
     name: str = "opennebula"
@@ -25,12 +25,12 @@ class Database(Spec):
 
     @property
     def is_mariadb(self) -> bool:
-        """Not SQLite."""
+        """Return whether it is MariaDB, not SQLite."""
         return self.backend == "MariaDB"
 
 
 class Vip(Spec):
-    """An address that follows the leader, and the interface of one front-end for it."""
+    """A VIP, and its interface on one front-end."""
 
     address: str
     prefix: int
@@ -38,54 +38,54 @@ class Vip(Spec):
 
     @property
     def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-        """The subnet that the address is in."""
+        """Return the subnet of the address."""
         return ipaddress.ip_network(f"{self.address}/{self.prefix}", strict=False)
 
     @property
     def is_ipv6(self) -> bool:
-        """Not IPv4."""
+        """Return whether it is an IPv6 address."""
         return ":" in self.address
 
 
 class _WithVips(Spec):
-    """What has VIPs. States of former versions have one at most, by another name."""
+    """A spec with VIPs. States of earlier versions have at most one, under another name."""
 
     vips: tuple[Vip, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _of_before(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "vip" not in given:
-            return given
-        rest = {key: value for key, value in given.items() if key != "vip"}
-        return {**rest, "vips": [given["vip"]] if given["vip"] else []}
+    def _from_earlier_version(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or "vip" not in fields:
+            return fields
+        rest = {key: value for key, value in fields.items() if key != "vip"}
+        return {**rest, "vips": [fields["vip"]] if fields["vip"] else []}
 
 
 VipsOfHost = Annotated[
     tuple[Vip, ...], BeforeValidator(lambda each: [each] if isinstance(each, dict) else each)
 ]
-"""Of one front-end; the same."""
+"""The VIPs of one front-end. States of earlier versions have a single one."""
 
 
 class Hooks(Spec):
-    """What is run on who begins to lead, and on who follows or stops."""
+    """The programs of the Raft hooks."""
 
     leader: str = raft_hook.PACKAGED
     follower: str = raft_hook.PACKAGED
 
 
 class RepositorySource(Spec):
-    """A mirror in place of OpenNebula's own repository; empty where it is not one."""
+    """A mirror of OpenNebula's package repository; None for OpenNebula's own."""
 
     url: str | None = None
     key_url: str | None = None
     key: str | None = None
     pre_enable: bool = True
-    """Have what OpenNebula's packages need of other repositories enabled."""
+    """Enable the other repositories that OpenNebula's packages need."""
 
 
 class MountSpec(Spec):
-    """A file system of the front-ends, as a line of /etc/fstab, and who owns its top folder."""
+    """A mount of the front-ends: its line in /etc/fstab, and owner and mode of its top folder."""
 
     src: str
     path: str
@@ -97,17 +97,17 @@ class MountSpec(Spec):
 
     @property
     def line(self) -> str:
-        """Of /etc/fstab."""
+        """Return the line of /etc/fstab."""
         return f"{self.src} {self.path} {self.fstype} {self.opts} 0 0"
 
     @property
     def is_writable(self) -> bool:
-        """Not mounted read-only."""
+        """Return whether it is mounted read-write."""
         return "ro" not in self.opts.split(",")
 
 
 def _whole(value: Any) -> Any:
-    """A state has all numbers as floats."""
+    """Return a value with whole numbers as int: a state has floats."""
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -116,39 +116,39 @@ def _whole(value: Any) -> Any:
 
 
 Plain = Annotated[Any, BeforeValidator(_whole)]
-"""What JSON has, as the config has it."""
+"""A JSON value of the config."""
 
 
 class Drivers(Spec):
-    """What the drivers do on the hypervisors."""
+    """Settings of the drivers on the hypervisors."""
 
     unsafe_migrations: bool = True
     keep_empty_bridge: bool = True
     tproxy: tuple[dict[str, Plain], ...] = ()
-    """Proxies for the network's machines; none: as the file has it."""
+    """Proxies for virtual machines; empty: keep those of the file."""
 
 
 class Schedulers(Spec):
-    """What differs from the schedulers' own settings: of each attribute, or section and key."""
+    """Settings of the schedulers, by attribute, or by section and key."""
 
     rank: dict[str, Setting] = Field(default_factory=dict)
     drs: dict[str, Plain] = Field(default_factory=dict)
 
 
 class LdapSpec(Spec):
-    """How users log in with LDAP. The servers' passwords are no part of it."""
+    """Authentication with LDAP, without the servers' passwords."""
 
     is_default: bool = False
-    """Users that OpenNebula does not know are asked for there."""
+    """Authenticate users with LDAP that OpenNebula does not know."""
     servers: dict[str, dict[str, Plain]] = Field(default_factory=dict)
     choice: dict[str, Plain] = Field(default_factory=dict)
-    """Which server is asked: ``:order`` or ``:match_user_regex``."""
+    """How a server is chosen: ``:order`` or ``:match_user_regex``."""
     mappings: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """By name of the file: a group there to the ID of one here."""
+    """File name to the mapping of LDAP groups to IDs of OpenNebula's groups."""
 
 
 class ClockSpec(Spec):
-    """Whom the time is asked for, and how it is shown."""
+    """Time servers, time zone and locale."""
 
     pools: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
@@ -165,26 +165,24 @@ class InstallationSpec(_WithVips):
     features: tuple[str, ...] = ()
     database: Database = Database.model_construct()
     hooks: Hooks | None = None
-    """Raft's; none of a front-end that is in no zone."""
+    """The Raft hooks; None for a standalone front-end."""
     entrance: str = ""
-    """Where any leader is reached: an address, or a balancer's name; or
-    nothing."""
+    """Address or name that leads to the present leader, of a VIP or a load balancer, if any."""
     leader_check: int | None = None
-    """Port at which it says whether it leads."""
+    """Port at which it reports whether it is the leader."""
     gate_endpoint: str
     bind: dict[str, str] = Field(default_factory=dict)
-    """Feature to the address that it listens at."""
+    """Feature to the address that it listens on."""
     names: dict[str, str] = Field(default_factory=dict)
-    """Entries of /etc/hosts: name to address. Empty where the operator sees to that."""
+    """Entries of /etc/hosts: name to address. Empty if the operator's DNS has the names."""
     oned: dict[str, Setting] = Field(default_factory=dict)
-    """Attributes of oned.conf. An empty list, not a null, is what is not to be there: a state keeps
-    no null."""
+    """Attributes of oned.conf. An empty list removes one: a state has no null."""
     pkg_cache_proxy: str | None = None
     """URL of a proxy for packages."""
     unattend_disable: bool = False
-    """Nothing on the host installs upgrades by itself."""
+    """Remove packages that install upgrades automatically."""
     update_pkg_cache: bool = False
-    """The lists of all repositories are fresh before anything is installed."""
+    """Refresh the lists of all repositories before installing packages."""
     drivers: Drivers = Drivers.model_construct()
     schedulers: Schedulers = Schedulers.model_construct()
     ldap: LdapSpec = LdapSpec.model_construct()
@@ -192,37 +190,37 @@ class InstallationSpec(_WithVips):
     ensure_hostname: bool = False
     mounts: tuple[MountSpec, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
-    """ID of a datastore to the folder that its own folder is a link to."""
+    """ID of a datastore to the target of the link that replaces its folder."""
     purge: bool = False
 
 
 class ZoneSpec(_WithVips):
-    """What the zone is, with any servers."""
+    """The zone, whichever its servers are."""
 
     name: str
     endpoint: str
-    """Where clients reach the zone: the first VIP, or a front-end without a VIP."""
+    """ENDPOINT of the zone: of the first VIP, or of a front-end."""
     has_entrance: bool = False
     """The endpoint leads to the present leader."""
     register_grpc: bool | None = Field(None, exclude_if=is_none)
-    """New servers get an ENDPOINT_GRPC. None is no: states of former versions lack it."""
+    """New servers get an ENDPOINT_GRPC. None is False: states of earlier versions lack it."""
     highly_available: bool
     database: Database = Database.model_construct()
     keep_dumps: int = 10
 
     @property
     def grpc(self) -> str:
-        """Where clients reach it by gRPC; nothing where the endpoint is not oned's own port."""
+        """Return the ENDPOINT_GRPC of the zone; empty if the endpoint is not oned's own port."""
         host = self.endpoint.removeprefix("http://").removesuffix(":2633/RPC2").strip("[]")
         return grpc_endpoint(host) if self.endpoint == endpoint(host) else ""
 
     def grpc_of(self, name: str) -> str:
-        """The gRPC endpoint with which that front-end is registered, if any."""
+        """Return the gRPC endpoint to register for a front-end; empty if none."""
         return grpc_endpoint(name) if self.register_grpc else ""
 
 
 class MemberSpec(Spec):
-    """One front-end's place in the zone."""
+    """One front-end as a server of the zone."""
 
     host: Host
     zone: ZoneSpec
@@ -234,15 +232,15 @@ class WebSpec(Spec):
     hosts: dict[str, Host]
     server: str
     names: tuple[str, ...]
-    """By which clients know it: a name, an address."""
+    """Names and addresses that clients use."""
     key: str
     certchain: str
     generate: bool = False
-    """The certificate is made on one front-end and sent to the others."""
+    """Create the certificate on one front-end, and copy it to the others."""
 
     @property
     def alternative_names(self) -> str:
-        """As openssl has them."""
+        """Return the names in openssl's form for subjectAltName."""
         return ",".join(f"{_kind_of(name)}:{name}" for name in self.names)
 
 
@@ -260,32 +258,32 @@ class LoginKeysSpec(Spec):
     users: tuple[str, ...]
     hosts: dict[str, Host]
     rsa_key_size: int | None = None
-    """Of a key that is made, in bits; none: it is an Ed25519 key."""
+    """Size of new RSA keys in bits; None for Ed25519 keys."""
 
 
 class PreflightSpec(Spec):
-    """What the front-ends must be fit for."""
+    """What preflight checks the front-ends for."""
 
     hosts: dict[str, Host]
     version: str
     database: Database = Database.model_construct()
     features: tuple[str, ...] = ()
     reachable: tuple[str, ...] = ()
-    """Of the features, those that listen for other hosts, too."""
+    """Features that other hosts must be able to reach."""
     vips: dict[str, VipsOfHost] = Field(default_factory=dict)
-    """By front-end; empty without any."""
+    """The VIPs by front-end."""
     ensure_hosts: bool = True
-    """The front-ends' names come into /etc/hosts."""
+    """The stack writes the front-ends' names to /etc/hosts."""
     ensure_hostname: bool = False
-    """Each front-end calls itself by its name in the stack."""
+    """The stack sets each front-end's host name."""
     locales: tuple[str, ...] = ()
-    """Those that the hosts are set to use."""
+    """The locales that the stack sets."""
     sets_clocks: bool = False
-    """The hosts are set to ask certain servers for the time."""
+    """The stack sets time servers."""
     register_grpc: bool | None = Field(None, exclude_if=is_none)
     """See ``ZoneSpec``."""
 
     @property
     def core_ports(self) -> dict[int, str]:
-        """oned's own ports, and what they are called."""
+        """Return oned's ports, with their names."""
         return {ports.ONED: "oned"} | ({ports.GRPC: "gRPC"} if has_grpc(self.version) else {})

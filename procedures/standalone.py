@@ -1,4 +1,4 @@
-"""One oned outside any zone: go back to it, and the way out for a last survivor."""
+"""Make a zone server standalone, or the last surviving server the leader of its own zone."""
 
 from collections.abc import Callable
 
@@ -16,15 +16,15 @@ from procedures.transfer.seed import dump
 
 
 def retire(access: Access, zone: ZoneSpec, host: Host) -> None:
-    """Make the last server of a zone standalone; a dump is kept first."""
+    """Make the last server of a zone standalone, after a dump."""
     _alone(access, zone, host, lambda name: True, "before-solo")
 
 
 def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
-    """The only server left of a zone that lost quorum by it takes the others out and leads alone.
+    """Remove all other servers from a zone without quorum, so that the last one leads alone.
 
-    A zone of two whose other member is gone has no leader and takes no call; standalone it does.
-    The others must never come back: the caller has made sure of that. A dump is kept before.
+    Without quorum oned accepts no calls; standalone it does. The others must never come back: the
+    caller ensures that. A dump is made first.
     """
     seen = _alone(access, zone, host, lambda name: name != host.name, "before-survival")
     (entry,) = (item for item in facts(access, host, zone.database).pool if item.name == host.name)
@@ -35,7 +35,7 @@ def survive(access: Access, zone: ZoneSpec, host: Host) -> None:
 
 
 def _alone(
-    access: Access, zone: ZoneSpec, host: Host, goes: Callable[[str], bool], reason: str
+    access: Access, zone: ZoneSpec, host: Host, leaves: Callable[[str], bool], reason: str
 ) -> Facts:
     seen = facts(access, host, zone.database)
     if seen.server_id != STANDALONE_ID:
@@ -47,7 +47,7 @@ def _alone(
         if api.zone()[1] != zone.endpoint:
             api.set_endpoint(zone.endpoint, zone.grpc)
         for entry in access.named(api.servers()):
-            if goes(entry.name):
+            if leaves(entry.name):
                 api.delete_server(entry.id)
     except ApiError as error:
         raise HostError(

@@ -1,4 +1,4 @@
-"""Hand the leader's part over to another server on purpose."""
+"""Switch over to another leader."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,17 +10,17 @@ from procedures.oned_service import restart
 
 
 def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) -> None:
-    """Have one of those servers lead. Raises HostError.
+    """Restart the leader until one of the servers ``to`` leads. Raises HostError.
 
-    A leader that restarts hears of no leader and waits 15 s before it stands for election, so one
-    of the others is elected: any one of them. It may take a few turns, each with the pause of an
-    election. To hold the others back would take as many servers down as the zone can spare.
+    A restarted oned waits 15 s before it becomes a candidate, so that another server is elected,
+    which may be any of them. It may take a few restarts, each with an election. Stopping the
+    servers that must not lead instead could cost the quorum.
     """
     turns = 4 * len(hosts)
     for _ in range(turns):
         view = zone_leader.wait_for_leader(access, hosts)
         leader = view.leader() or ""
-        # Without a record to replicate one that lags stays behind, and is never elected.
+        # A lagging server catches up only with a new record, and is not elected before.
         zone_leader.write(access, hosts, view)
         if leader in to:
             return

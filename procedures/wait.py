@@ -1,4 +1,4 @@
-"""Wait for something to become true, with a deadline that says what was waited for."""
+"""Wait until a condition holds, with a deadline and an error that names the condition."""
 
 import time
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from hosts.errors import HostError
 T = TypeVar("T")
 
 INTERVAL = 0.1
-"""Seconds between two looks."""
+"""Seconds between two attempts."""
 
 
 def repeat(probe: Callable[[], T | None], seconds: float) -> T | None:
-    """The first value of the probe that is not None; None after that many seconds."""
+    """Return the first value of the probe that is not None; None after that many seconds."""
     deadline = time.monotonic() + seconds
     while True:
         value = probe()
@@ -32,7 +32,10 @@ def until(
     seen: Callable[[], str],
     remedy: str,
 ) -> T:
-    """The first value of the probe that is not None. Raises HostError after that many seconds."""
+    """Return the first value of the probe that is not None.
+
+    Raises HostError after that many seconds.
+    """
     value = repeat(probe, seconds)
     if value is None:
         raise HostError(

@@ -3,7 +3,7 @@
 #: db_name
 #: tables: their names
 #: seconds
-asked=$(sed 's/[^ ]*/`&`/g; s/ /,/g' <<<"$tables")
+asked=$(sed 's/`/``/g; s/[^ ]*/`&`/g; s/ /,/g' <<<"$tables")
 end=$((SECONDS + seconds))
 tell checksums "$(while
     sql "$db_name" -e "CHECKSUM TABLE $asked"

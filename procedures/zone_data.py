@@ -1,4 +1,4 @@
-"""Whether the servers of a zone have equal data, also while clients write."""
+"""Compare the data of a zone's servers, also while clients write."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,20 +15,23 @@ from procedures.wait import until
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
 WATCH = 2.0
-"""Seconds in which all servers are watched at once: longer than one of them lags."""
+"""Seconds for which all servers are watched in parallel: longer than one of them lags."""
 
 
-def unequal(had: Mapping[str, AbstractSet[str]]) -> list[str]:
-    """The replicated tables that two servers never had alike, of all contents that each had.
+def unequal(checksums: Mapping[str, AbstractSet[str]]) -> list[str]:
+    """Return the replicated tables that two servers have never had with the same checksum.
 
-    While clients write, servers that are asked at once differ by the last records. The log takes
-    all of them through the same contents: to have had one of these in common is enough.
+    ``checksums``: all lines ``TABLE<tab>CHECKSUM`` that were seen on each server. While clients
+    write, servers differ by the last records. The log takes all of them through the same contents,
+    so that one common checksum is enough.
     """
-    if not had:
+    if not checksums:
         return []
-    all_tables = _tables(frozenset().union(*had.values()))
-    first = had[min(had)]
-    return sorted({table for own in had.values() for table in all_tables - _tables(own & first)})
+    all_tables = _tables(frozenset().union(*checksums.values()))
+    first = checksums[min(checksums)]
+    return sorted(
+        {table for own in checksums.values() for table in all_tables - _tables(own & first)}
+    )
 
 
 def _tables(checksums: Iterable[str]) -> set[str]:
@@ -39,22 +42,22 @@ def require_equal(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
 ) -> None:
     """Wait until every replicated table has had the same content on all hosts. Raises HostError."""
-    had = {name: set(seen[name].checksums.splitlines()) for name in hosts}
+    checksums = {name: set(seen[name].checksums.splitlines()) for name in hosts}
 
-    def look_closer() -> bool | None:
-        """Only at those that were not seen alike yet: others may be large."""
-        for name, lines in _watch(access, zone, hosts, unequal(had)).items():
-            had[name] |= lines
-        return None if unequal(had) else True
+    def compare() -> bool | None:
+        """Watch only the tables that were never equal: others may be large."""
+        for name, lines in _watch(access, zone, hosts, unequal(checksums)).items():
+            checksums[name] |= lines
+        return None if unequal(checksums) else True
 
-    if unequal(had):
+    if unequal(checksums):
         until(
-            look_closer,
+            compare,
             host=", ".join(sorted(hosts)),
             step="compare the data",
             expected="equal checksums of every replicated table",
             seconds=CONVERGENCE,
-            seen=lambda: f"different {', '.join(unequal(had))}",
+            seen=lambda: f"different {', '.join(unequal(checksums))}",
             remedy="the servers that differ from the leader must rejoin, and must not lead until"
             " then: pulumi refresh names them, pulumi up has them join",
         )
@@ -63,10 +66,10 @@ def require_equal(
 def observe(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], lasting: Mapping[str, Facts]
 ) -> dict[str, Facts]:
-    """All facts, with checksums; if the others last, only these again."""
+    """Return all facts with checksums; for hosts in ``lasting``, only observe the checksums."""
     found = dict(lasting)
 
-    def look_again() -> None:
+    def update_checksums() -> None:
         tables = set().union(
             *(_tables(front_end.checksums.splitlines()) for front_end in lasting.values())
         )
@@ -77,7 +80,7 @@ def observe(
     rest = {name: host for name, host in hosts.items() if name not in lasting}
     side_by_side(
         {
-            "lasting": look_again,
+            "lasting": update_checksums,
             "rest": lambda: found.update(all_facts(access, rest, zone.database, checksums=True)),
         }
     )
@@ -91,7 +94,7 @@ def _watch(
     tables: Sequence[str],
     seconds: float = WATCH,
 ) -> dict[str, set[str]]:
-    """Every content that each server's tables have within so many seconds."""
+    """Return all checksums that each server's tables have within that many seconds."""
     names = " ".join(name.rpartition(".")[2] for name in tables)
 
     def watch(host: Host) -> set[str]:

@@ -1,4 +1,4 @@
-"""The zone's leader: wait for it, and call it through elections."""
+"""Wait for the zone's leader, and call its API, also during elections."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,14 +17,14 @@ ELECTION = 90.0
 WRITE = 30.0
 """Seconds for one write, including an election."""
 ANSWER = 10.0
-"""Seconds for one call at the leader: one that stands still is another server's follower soon."""
+"""Seconds for one call at the leader: if it hangs, another server is soon elected."""
 LOOK = "look at /var/log/one/oned.log on the leader, then run again"
 
 T = TypeVar("T")
 
 
 def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone once it has exactly one leader. Raises HostError after ELECTION seconds."""
+    """Return the zone when it has exactly one leader. Raises HostError after ELECTION seconds."""
     last = ZoneView((), {})
 
     def look() -> ZoneView | None:
@@ -43,6 +43,16 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
         remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
         " no leader is elected",
     )
+
+
+def find(access: Access, hosts: Mapping[str, Host], *, highly_available: bool = True) -> Host:
+    """Return the host to send a write to: the leader's, or the only host of a standalone oned.
+
+    Raises HostError after ELECTION seconds without a leader.
+    """
+    if not highly_available:
+        return next(iter(hosts.values()))
+    return api_host(wait_for_leader(access, hosts), hosts)
 
 
 def strange_leader(leader: str, step: str) -> HostError:
@@ -66,17 +76,19 @@ def at_leader(
     remedy: str = LOOK,
     view: ZoneView | None = None,
 ) -> T:
-    """Return what a call at the present leader returns. Raises HostError.
+    """Return the result of a call at the present leader, as ``ask`` does. Raises HostError.
 
-    ``view``: the zone of this moment, if the caller has it. See ``ask``.
+    ``view``: the present zone, if the caller has observed it.
     """
-    present = [view]
-
-    def find() -> Host:
-        now = present.pop() if present else None
-        return api_host(now or wait_for_leader(access, hosts), hosts)
-
-    return ask(access, find, call, step=step, expected=expected, remedy=remedy)
+    return ask(
+        access,
+        lambda: find(access, hosts),
+        call,
+        first=api_host(view, hosts) if view else None,
+        step=step,
+        expected=expected,
+        remedy=remedy,
+    )
 
 
 def ask(
@@ -84,38 +96,39 @@ def ask(
     find: Callable[[], Host],
     call: Callable[[Api], T],
     *,
+    first: Host | None = None,
     step: str,
     expected: str,
     remedy: str = LOOK,
 ) -> T:
-    """What a call brings at the host that ``find`` finds each time. Raises HostError.
+    """Return what a call returns at the host that ``find`` finds. Raises HostError.
 
-    An election is waited out, and the call made again: one that was refused, or not answered, may
-    have been taken all the same.
+    ``first``: the host for the first attempt, if the caller knows it. During an election the call
+    fails and is repeated: a call that failed may have been executed.
     """
     failures: list[HostError] = []
 
     def attempt() -> tuple[T] | None:
-        host = find()
+        host = first if first and not failures else find()
         try:
             return (call(access.api(host, timeout=ANSWER)),)
         except HostError as error:
             failures.append(error)
         except ApiError as error:
-            said = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
+            failure = HostError(host.name, step, expected=expected, seen=str(error), remedy=remedy)
             if isinstance(error, NotAuthenticatedError):
-                raise said from None
-            failures.append(said)
+                raise failure from None
+            failures.append(failure)
         return None
 
-    answer = repeat(attempt, WRITE)
-    if answer is None:
+    result = repeat(attempt, WRITE)
+    if result is None:
         raise failures[-1]
-    return answer[0]
+    return result[0]
 
 
 def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
-    """One harmless write, which makes lagging followers catch up. ``view``: see ``at_leader``."""
+    """Make a harmless write, so that lagging followers catch up. ``view``: see ``at_leader``."""
     at_leader(
         access,
         hosts,
@@ -128,10 +141,10 @@ def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = Non
 
 
 class LeaderRecords:
-    """Of each leader the last record that it had after a harmless write of ours.
+    """The last record of each leader after a harmless write.
 
-    A new leader takes its followers to be as far as itself: one that lags gets what it lacks with
-    that leader's next write, and not before.
+    A new leader assumes that its followers have all of its records. A lagging follower gets the
+    missing ones only with that leader's next write.
     """
 
     def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
@@ -140,9 +153,9 @@ class LeaderRecords:
         self._of: dict[tuple[str, int], int] = {}
 
     def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
-        """The zone now, and the record that every server is going to have. Raises HostError.
+        """Return the zone, and the record that every server must get. Raises HostError.
 
-        ``view`` is the zone as it was seen this moment, if the caller has it.
+        ``view``: the present zone, if the caller has observed it.
         """
         view = view or zone_view(self._access, self._hosts)
         head = leadership(view)

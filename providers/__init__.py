@@ -1,1 +1,1 @@
-"""Dynamic resources: one file a kind. Thin: what to do is in the procedures."""
+"""Dynamic resources, one file per kind. The procedures do the work."""

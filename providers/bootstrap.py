@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import ResourceOptions
-from pulumi.dynamic import CheckResult, DiffResult, Resource
+from pulumi.dynamic import CheckResult, DiffResult
 
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
+from providers import notes
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.runtime import INCOMPLETE
+from providers.state import hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -17,35 +18,30 @@ if TYPE_CHECKING:
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
-_left: set[str] = set()
-"""The former front-ends of the stack, as this process was asked to check them."""
 
+class BootstrapProvider(ZoneSpecProvider):
+    """Starts a new zone once. It has nothing to read or to delete: see ``Zone``."""
 
-class BootstrapProvider(Provider):
-    """Begins a zone once. There is nothing of it to read or to delete: the zone is what it is."""
-
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "bootstrap"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Note who has left the stack: the first server may list it, and where there was no zone
-        yet, ``Zone`` abandons it. Only the inputs of a resource without a change are recorded.
+        """Note the front-ends that left the stack: the first server's pool may list them.
+
+        The inputs are recorded even if no operation follows, so that the next run knows them, too.
         """
         former = self._modern(olds)
         known = {*former.get("frontends", ()), *former.get("left", ())}
         left = sorted(known - news["frontends"].keys())
-        _left.clear()
-        _left.update(left)
+        notes.removed.clear()
+        notes.removed.update(left)
         return super().check(olds, {**news, "left": left} if left else news)
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Whether it is not done."""
+        """Report a change only if the create is incomplete."""
         return DiffResult(changes=bool(olds.get(INCOMPLETE)))
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Begin where this run has seen that there is no zone; ``Zone`` continues from there."""
+        """Start the zone if preflight saw in this run that none exists. ``Zone`` continues."""
         from procedures.bootstrap.bootstrap import begin
 
         blank, hosts = run.blank, hosts_of(props)
@@ -54,50 +50,35 @@ class BootstrapProvider(Provider):
         return {}
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """It is the zone that is looked at."""
+        """Return no outputs: ``Zone`` observes the zone."""
         return {}
 
     def do_create_again(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Begin, if that is not done; ``Zone`` continues from what there is."""
-        abandon_former(access, spec, hosts_of(news))
+        """Start the zone, unless it exists. ``Zone`` continues from the observed state."""
+        abandon_removed(access, run, spec, hosts_of(news))
         return self.do_create(access, run, spec, news)
 
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """What an update of an earlier version left undone is done by ``Zone``."""
+        """Do nothing: ``Zone`` completes what an earlier version left."""
         return {}
 
 
-def abandon_former(access: Access, spec: ZoneSpec, staying: Mapping[str, Host]) -> None:
-    """Take those that left before there was a zone off the first server's list."""
+def abandon_removed(
+    access: Access, run: RunState, spec: ZoneSpec, staying: Mapping[str, Host]
+) -> None:
+    """Remove front-ends that left before there was a zone from the first server's pool."""
     from procedures.bootstrap.bootstrap import abandon
 
-    if _left:
-        abandon(access, spec, staying, _left)
+    if run.removed:
+        abandon(access, spec, staying, run.removed)
 
 
-class Bootstrap(Resource, module="opennebula", name="Bootstrap"):
-    """Bootstrap a zone on its first server alone."""
+class Bootstrap(ManagedResource, module="opennebula", name="Bootstrap"):
+    """The start of a zone on its first server alone. Input: ``frontends``."""
 
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        super().__init__(
-            BootstrapProvider(),
-            name,
-            {
-                **BootstrapProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "urn": urn,
-            },
-            opts,
-        )
+    provider_type = BootstrapProvider
+    outputs = ()

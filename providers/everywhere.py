@@ -1,4 +1,4 @@
-"""What all front-ends have alike, set up by one resource for all of them."""
+"""The base of resources that set up the same on all front-ends."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class EverywhereProvider(Provider):
     """The module of its procedure."""
 
     def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
-        """Have it on all front-ends."""
+        """Set it up on all front-ends."""
         import_module(self.procedure).ensure(access, spec)
         return {"drift": []}
 
     def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
-        """Report where it differs."""
+        """Report the differences on all front-ends."""
         return {"drift": list(import_module(self.procedure).inspect(access, spec))}
 
     def do_update(
         self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
     ) -> Outputs:
-        """Withdraw what is obsolete, and have the rest."""
+        """Remove what is obsolete, and set up the rest."""
         procedure = import_module(self.procedure)
         for before in self.former_specs(olds):
             for what, hosts in procedure.obsolete(before, spec):
-                procedure.withdraw(access, what, run.still_there(hosts))
+                procedure.withdraw(access, what, run.without_lost(hosts))
         return self.do_create(access, run, spec, news)
 
     def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
-        """Withdraw it from all front-ends."""
+        """Remove it from all front-ends."""
         for former in self.former_specs(props):
-            hosts = run.still_there(former.hosts)
+            hosts = run.without_lost(former.hosts)
             import_module(self.procedure).withdraw(access, former, hosts)

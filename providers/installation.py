@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CheckResult, Resource
+from pulumi import Output
+from pulumi.dynamic import CheckResult
 
-from providers import progress
-from providers.base import Outputs, Props, Provider, now
+from providers import notes, progress
+from providers.base import ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 NAMINGS = "etc_hosts_additions"
-"""Input: a number that another name for /etc/hosts changes."""
-planned: dict[str, set[str]] = {}
-"""The inputs that change, by front-end, as far as this process was asked: see the forecast of
-``Rollout``."""
+"""Input: the number of changes of /etc/hosts that concern names of the stack's front-ends."""
 
 
 class InstallationProvider(Provider):
-    """Installs and configures; starts nothing that the zone must start."""
+    """Installs and configures one front-end. Starting oned is left to the zone."""
 
     spec_type = "InstallationSpec"
     labels: ClassVar = {
@@ -46,41 +43,37 @@ class InstallationProvider(Provider):
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Count how often a name was added to /etc/hosts, or got another address.
 
-        Only that is a change of this host: a name of a front-end that leaves is taken out when it
-        has left, see ``leave``. ``diff`` could not tell by the names themselves: it compares with
-        outputs, which stay as the last update left them.
+        Only that updates this host: the name of a front-end that leaves is removed when it has
+        left, see ``leave``. ``diff`` cannot compare the names: the outputs have those of the last
+        update.
         """
         former = self._modern(olds)
-        had, wanted = former.get("etc_hosts") or {}, news.get("etc_hosts") or {}
-        lacks = bool(olds) and any(had.get(name) != at for name, at in wanted.items())
-        count = int(former.get(NAMINGS, 0)) + lacks
+        before, after = former.get("etc_hosts") or {}, news.get("etc_hosts") or {}
+        differs = bool(olds) and any(before.get(name) != ip for name, ip in after.items())
+        count = int(former.get(NAMINGS, 0)) + differs
         return super().check(olds, {**news, NAMINGS: count} if count else news)
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Note what changes: the words are those of the rollout."""
-        planned[news["host"]["name"]] = changed
+        """Note the changed inputs for the forecast of Rollout."""
+        notes.changed[news["host"]["name"]] = changed
         return ()
-
-    def is_adopted(self, run: RunState, spec: InstallationSpec) -> bool:
-        """Return whether this server ran before the stack, and stays as it is."""
-        return run.observes or spec.host.name in run.adopted
 
     def do_create(
         self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> Outputs:
-        """Install, or find it installed."""
+        """Install, unless it is installed."""
         with run.turn(spec.host.name):
-            return self._made(access, run, spec)
+            return self._install(access, run, spec)
 
     def do_create_again(
         self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Install: the host is as new to the stack as it was then, but may have former secrets."""
-        return self._made(access, run, spec, renew=True)
+        """Install as on a host that is new to the stack, but write all secrets again."""
+        return self._install(access, run, spec, renew=True)
 
-    def _made(
+    def _install(
         self, access: Access, run: RunState, spec: InstallationSpec, *, renew: bool = False
     ) -> Outputs:
         from procedures.install.install import install
@@ -104,11 +97,11 @@ class InstallationProvider(Provider):
     def do_read(
         self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> Outputs:
-        """What is installed, and what differs from the spec."""
+        """Read what is installed, and what differs from the spec."""
         from procedures.install.install import inspect
 
-        # Who has left since the last update took its name out of /etc/hosts.
-        names = {name: at for name, at in spec.names.items() if name in run.front_ends}
+        # A front-end that left after the last update has removed its name from /etc/hosts.
+        names = {name: ip for name, ip in spec.names.items() if name in run.front_ends}
         spec = spec.model_copy(update={"names": names})
         survey = run.survey(access, spec.database)
         return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
@@ -116,7 +109,7 @@ class InstallationProvider(Provider):
     def do_update(
         self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Bring the host to the spec. What changes takes effect with the rollout."""
+        """Change the host to match the spec. The rollout puts the changes into effect."""
         from procedures.install.install import install
 
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
@@ -136,10 +129,10 @@ class InstallationProvider(Provider):
     def do_delete(
         self, access: Access, run: RunState, spec: InstallationSpec, props: Props
     ) -> None:
-        """Stop and disable the services; the data stays unless purge is set.
+        """Stop and disable the services. The data stays, unless purge is set.
 
-        The front-ends that stay know its name no more: by now it is in the zone no more, either.
-        Where the installation never was complete the operator learns what is left of it.
+        The host has left the zone, so the other front-ends remove its name from /etc/hosts. If the
+        installation never completed, report what is left of it.
         """
         from procedures.install.hosts_file import change_names
         from procedures.install.install import remove
@@ -154,40 +147,17 @@ class InstallationProvider(Provider):
                 progress.note(str(props.get("urn", "")), f"{spec.host.name}: {left}")
 
 
-class Installation(Resource, module="opennebula", name="Installation"):
-    """One host's OpenNebula, ready to take its place in the zone."""
+class Installation(ManagedResource, module="opennebula", name="Installation"):
+    """OpenNebula on one host, ready to be started as a server of the zone.
 
+    Input: ``secrets``, a fingerprint of the secrets that are written on the host.
+    """
+
+    provider_type = InstallationProvider
+    outputs = ("revision", "package", "distribution", "machine_id", "host_key", "drift")
     revision: Output[str]
-    package: Output[str]
     machine_id: Output[str]
     host_key: Output[str]
-
-    def __init__(
-        self,
-        name: str,
-        spec: InstallationSpec,
-        *,
-        secrets: Input[str],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``secrets``: a fingerprint of the secrets that are written on the host."""
-        super().__init__(
-            InstallationProvider(),
-            name,
-            {
-                **InstallationProvider.inputs_of(spec),
-                "secrets": secrets,
-                "urn": urn,
-                "revision": None,
-                "package": None,
-                "distribution": None,
-                "machine_id": None,
-                "host_key": None,
-                "drift": None,
-            },
-            opts,
-        )
 
 
 def _outputs(seen: Installed, *, revision: str) -> Outputs:

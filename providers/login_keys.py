@@ -1,15 +1,9 @@
 """Keys with which accounts log in from each front-end to all others."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from pulumi import Input, ResourceOptions
-from pulumi.dynamic import Resource
-
+from providers.base import ManagedResource
 from providers.everywhere import EverywhereProvider
-
-if TYPE_CHECKING:
-    from procedures.specs import LoginKeysSpec
 
 
 class LoginKeysProvider(EverywhereProvider):
@@ -22,27 +16,10 @@ class LoginKeysProvider(EverywhereProvider):
     procedure = "procedures.credentials.login_keys"
 
 
-class LoginKeys(Resource, module="opennebula", name="LoginKeys"):
-    """Accounts that may log in from each front-end to all others."""
+class LoginKeys(ManagedResource, module="opennebula", name="LoginKeys"):
+    """Accounts that may log in from each front-end to all others.
 
-    def __init__(
-        self,
-        name: str,
-        spec: "LoginKeysSpec",
-        *,
-        after: Mapping[str, Input[Any]],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``after``: outputs whose change calls for another look."""
-        super().__init__(
-            LoginKeysProvider(),
-            name,
-            {
-                **LoginKeysProvider.inputs_of(spec),
-                "after": dict(after),
-                "urn": urn,
-                "drift": None,
-            },
-            opts,
-        )
+    Input: ``after``, outputs whose change calls for another look.
+    """
+
+    provider_type = LoginKeysProvider

@@ -1,4 +1,4 @@
-"""Check all front-ends, and what the zone makes of a change, before anything changes."""
+"""Check all front-ends, and plan the zone's changes, before anything changes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Input, ResourceOptions
-from pulumi.dynamic import Resource
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, as_input
+from providers.base import ManagedResource, Outputs, Props, Provider
+from providers.state import as_input
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class PreflightProvider(Provider):
-    """Checks, and changes nothing: there is nothing of it to delete."""
+    """Checks the front-ends and changes nothing, so that there is nothing to delete."""
 
     spec_type = "PreflightSpec"
     optional = frozenset({"register_grpc"})
     fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
-    # They concern how the checks are made, and are shown with what is checked.
+    # They change how the checks work, not what is checked.
     unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks"})
     drift_means = "up refuses"
     changes_hosts = False
@@ -37,30 +37,35 @@ class PreflightProvider(Provider):
     ) -> Outputs:
         """Check all front-ends."""
         checked = _check(access, run, spec, None, props)
-        run.found_on(checked.facts)
+        run.note_blank(checked.facts)
         run.adopted = checked.adopted
         if checked.adopted:
-            _say_what_is_adopted(access, checked)
+            names = ", ".join(sorted(checked.adopted))
+            access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")
         return {}
 
     def do_read(self, access: Access, run: RunState, spec: PreflightSpec, props: Props) -> Outputs:
-        """Look for what the next ``up`` refuses before it writes anything on any host."""
+        """Report what the next ``up`` refuses before it writes on any host."""
         from procedures.facts.signs import refusal
 
         survey = run.survey(access, spec.database)
-        found = [refusal(one, spec.database, new=False) for one in survey.known_facts().values()]
-        return {"drift": [f"{error.host}: {error.seen}" for error in found if error]}
+        known = survey.known_facts().values()
+        refusals = [refusal(facts, spec.database, new=False) for facts in known]
+        return {"drift": [f"{error.host}: {error.seen}" for error in refusals if error]}
 
     def do_update(
         self, access: Access, run: RunState, spec: PreflightSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Check what the change needs."""
+        """Check what the change concerns."""
         _check(access, run, spec, olds, news)
         return {}
 
 
-class Preflight(Resource, module="opennebula", name="Preflight"):
-    """The front-ends are fit for what comes."""
+class Preflight(ManagedResource, module="opennebula", name="Preflight"):
+    """The checks of all front-ends, which everything else waits for."""
+
+    provider_type = PreflightProvider
+    outputs = ()
 
     def __init__(
         self,
@@ -76,27 +81,24 @@ class Preflight(Resource, module="opennebula", name="Preflight"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """Check the hosts of ``spec`` and the zone that is wanted on them.
+        """Check the hosts of ``spec`` for the zone ``zone``.
 
-        Whatever else the stack wants of the hosts has a part in the digest ``wanted``, and its
-        secrets in the fingerprint ``secrets``: where any of it changes, the checks run first.
-        ``one_pass`` is the fingerprint of oneadmin's password alone; ``exceptions`` are the keys of
-        the config that make the stack less safe, for reviewers and policies.
+        ``wanted`` is a digest of all specs and ``secrets`` a fingerprint of all secrets: if one
+        changes, the checks run first. ``one_pass`` is the fingerprint of oneadmin's password alone.
+        ``exceptions`` are the config keys that make the stack less safe, for reviewers and
+        policies.
         """
         super().__init__(
-            PreflightProvider(),
             name,
-            {
-                **PreflightProvider.inputs_of(spec),
-                "zone": as_input(zone),
-                "lost": sorted(lost),
-                "wanted": wanted,
-                "secrets": secrets,
-                "one_pass": one_pass,
-                **exceptions,
-                "urn": urn,
-            },
-            opts,
+            spec,
+            zone=as_input(zone),
+            lost=sorted(lost),
+            wanted=wanted,
+            secrets=secrets,
+            one_pass=one_pass,
+            **exceptions,
+            urn=urn,
+            opts=opts,
         )
 
 
@@ -125,7 +127,7 @@ def _check(
             ", ".join(sorted(spec.hosts.keys() - checked.adopted)),
             "adopt the zone",
             expected="servers of a zone that runs: opennebula-ha:adopt is observe",
-            seen="none there",
+            seen="no such server",
             remedy="list the servers of the running zone under opennebula-ha:frontends, all and"
             " only those; or take adopt out of the stack's config to build a zone",
         )
@@ -150,15 +152,10 @@ def _zone_change(
     return ZoneChange(
         ZoneSpec.model_validate(news["zone"]),
         spec.hosts,
-        run.still_there(leaving),
+        run.without_lost(leaving),
         new=spec.hosts.keys() - old.keys(),
         lost=run.lost,
         restoring=run.restores,
         changes_password="one_pass" in olds and olds["one_pass"] != news["one_pass"],
         allow_degraded=run.allow_degraded,
     )
-
-
-def _say_what_is_adopted(access: Access, checked: Checked) -> None:
-    names = ", ".join(sorted(checked.adopted))
-    access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")

@@ -1,4 +1,4 @@
-"""Progress on a resource's own row, through the engine's Log call, and when it was made."""
+"""Progress messages on the row of a resource, through the engine's Log call, and their times."""
 
 import contextlib
 import json
@@ -14,32 +14,31 @@ import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 TIMES = "OPENNEBULA_HA_TIMES"
-"""In the environment, the file that each step is written to: what commands/times.py reads."""
+"""Environment variable: the file that gets the time of each step, for commands/times.py."""
 
 PARENTS = 4
-"""The CLI is the parent of this process, or of a shell or two that started it."""
+"""How many parents to search for the CLI: a shell or two may have started this process."""
 
 _lock = threading.Lock()
 _channels: dict[str, grpc.Channel] = {}
-
-
 _running: dict[str, str] = {}
-"""What each resource is at, by URN."""
+"""URN of each resource at work to its present step."""
 
 
 def reporter(urn: str) -> Callable[[str], None]:
-    """Return what tells the engine how far the resource with that URN is.
+    """Return a function that reports the steps of the resource with that URN to the engine.
 
-    A message that only adds something in parentheses to one before, such as a percentage, is for
-    people who watch: in a log without a terminal it would be one more line.
+    A message that differs from an earlier one only by a part in parentheses, such as a percentage,
+    is only reported if the CLI writes to a terminal.
     """
-    said: set[str] = set()
+    reported: set[str] = set()
 
     def report(message: str) -> None:
-        step, adds, _ = message.partition(" (")
-        is_news = message != _running.get(urn) and not (adds and step in said and not _is_watched())
-        said.add(step)
-        if is_news:
+        step, detail, _ = message.partition(" (")
+        is_detail = bool(detail) and step in reported
+        is_new = message != _running.get(urn) and (not is_detail or _is_watched())
+        reported.add(step)
+        if is_new:
             with _lock:
                 _running[urn] = message
             _note(urn, message)
@@ -50,7 +49,7 @@ def reporter(urn: str) -> Callable[[str], None]:
 
 @contextlib.contextmanager
 def operation(urn: str, what: str) -> Iterator[None]:
-    """Report what the resource with that URN does."""
+    """Record begin and end of an operation on the resource with that URN."""
     _note(urn, what, "begin")
     with _lock:
         _running[urn] = what
@@ -62,8 +61,8 @@ def operation(urn: str, what: str) -> Iterator[None]:
         _note(urn, what, "end")
 
 
-def say_what_runs_on() -> None:
-    """Say of each resource that is at work what an interrupted run waits for."""
+def warn_of_running_steps() -> None:
+    """Warn on each resource at work which step an interrupted run waits for."""
     with _lock:
         running = dict(_running)
     for urn, step in running.items():
@@ -76,7 +75,7 @@ def say_what_runs_on() -> None:
 
 @cache
 def _is_watched() -> bool:
-    """Return whether the CLI writes to a terminal, as far as it can be seen."""
+    """Return whether the CLI writes to a terminal; False if that is unknown."""
     process = os.getppid()
     for _ in range(PARENTS):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -89,12 +88,12 @@ def _is_watched() -> bool:
 
 
 def warn(urn: str, message: str) -> None:
-    """Have the engine show it among the diagnostics of that resource."""
+    """Show a warning among the diagnostics of that resource."""
     _log(urn, message, severity=engine_pb2.WARNING)
 
 
 def note(urn: str, message: str) -> None:
-    """Have the engine show it among the diagnostics of that resource, as information."""
+    """Show an information among the diagnostics of that resource."""
     _log(urn, message, severity=engine_pb2.INFO)
 
 
@@ -110,11 +109,9 @@ def _note(urn: str, what: str, kind: str = "step") -> None:
 def _log(
     urn: str, message: str, *, severity: "engine_pb2.LogSeverity.ValueType | None" = None
 ) -> None:
-    """Send a message to the engine; without a severity it is progress, shown for a moment.
+    """Send a message to the engine, whose address is the provider host's last argument.
 
-    An engine that does not take the message does not stop the work.
-
-    Its address is the provider host's last argument.
+    Without a severity it is a progress message. Failures are ignored.
     """
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
     if ":" not in address or not urn:

@@ -1,17 +1,16 @@
-"""Puts pending configuration into effect without losing quorum, and says how the zone is."""
+"""Put pending configuration into effect without losing quorum, and report the zone's state."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
 
-from providers import runtime
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of, now
-from providers.installation import planned
+from providers import notes, runtime
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, now
+from providers.state import hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -23,18 +22,15 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class RolloutProvider(Provider):
-    """The last step for the servers: each runs the configuration that it has."""
+class RolloutProvider(ZoneSpecProvider):
+    """Restarts servers that do not run their present configuration, and checks the zone."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "rollout"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Say what happens to the zone as the last rollout left it."""
+        """Describe what happens to the zone, from its state after the last rollout."""
         from opennebula import forecast
 
         if "leader" not in olds:
@@ -46,13 +42,13 @@ class RolloutProvider(Provider):
         lost = frozenset(json.loads(config.get("opennebula-ha:lost") or "[]"))
         after = forecast.After(frozenset(news["frontends"]), lost, news["highly_available"])
         version = config.get("opennebula-ha:one_version") or ""
-        rolls = any("one_version" in keys for keys in planned.values())
+        rolls = any("one_version" in keys for keys in notes.changed.values())
         servers = forecast.rollout(
             before,
             after,
-            [name for name, keys in planned.items() if forecast.restarts(keys)],
+            [name for name, keys in notes.changed.items() if forecast.restarts(keys)],
             version=version if rolls else "",
-            secrets=any("secrets" in keys for keys in planned.values()),
+            secrets=any("secrets" in keys for keys in notes.changed.values()),
             stops_all=rolls and config.get("opennebula-ha:upgrade_database") == version,
         )
         urn = str(news["urn"])
@@ -63,31 +59,20 @@ class RolloutProvider(Provider):
         ]
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Restart those that are behind; usually none."""
+        """Restart the servers that need it, usually none."""
         return _roll_out(access, run, spec, run.front_ends, props)
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Who waits for a restart. What moves by itself stays as the last ``up`` saw it."""
+        """Report the servers that wait for a restart. The other outputs stay."""
         from procedures import health
         from procedures.rollout import pending
 
         survey = run.survey(access, spec.database)
         if not spec.highly_available:
-            # The config may list more by now: an interrupted conversion.
+            # After an interrupted conversion the config lists more.
             (host,) = hosts_of(props).values()
-            name, seen_alone = host.name, survey.facts_of(host)
-            waiting = [name] if seen_alone.is_behind else []
-            known = (
-                {}
-                if "leader" in props
-                else {
-                    "leader": name,
-                    "servers": {},
-                    "pool": [],
-                    "backups": {},
-                    "verified_at": now(),
-                }
-            )
+            waiting = [host.name] if survey.facts_of(host).is_behind else []
+            known = {} if "leader" in props else {**_standalone(host), "verified_at": now()}
             return {"drift": _waiting(waiting), **known}
         seen = survey.all_facts()
         adopts = "leader" not in props
@@ -96,8 +81,8 @@ class RolloutProvider(Provider):
         if leader is None:
             return {"drift": ["no leader"]}
         if leader not in seen or {entry.name for entry in view.pool} - run.front_ends.keys():
-            # A server is about to leave: an interrupted change of the front-ends. A rollout would
-            # wait in vain for a server that is stopped to leave, which it does after the rollout.
+            # A server is about to leave: a change of the front-ends was interrupted. A rollout
+            # would wait in vain for it, since it is stopped and leaves only after the rollout.
             return {"drift": []}
         waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
         outputs: Outputs = {"drift": _waiting(waiting)}
@@ -109,8 +94,8 @@ class RolloutProvider(Provider):
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Rolling restart; servers that are about to leave take part while they are there."""
-        leaving = {**run.still_there(hosts_of(olds)), **run.departing}
+        """Restart one server at a time, including servers that are about to leave."""
+        leaving = {**run.without_lost(hosts_of(olds)), **run.departing}
         return _roll_out(
             access,
             run,
@@ -122,9 +107,11 @@ class RolloutProvider(Provider):
         )
 
 
-class Rollout(Resource, module="opennebula", name="Rollout"):
-    """The zone with everybody in it and every change in effect."""
+class Rollout(ManagedResource, module="opennebula", name="Rollout"):
+    """The zone with all its servers, each of which runs its present configuration."""
 
+    provider_type = RolloutProvider
+    outputs = ("verified_at", "leader", "servers", "pool", "backups", "drift")
     verified_at: Output[str]
     leader: Output[str]
     servers: Output[Any]
@@ -142,26 +129,17 @@ class Rollout(Resource, module="opennebula", name="Rollout"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``features``: what has to run next to oned; ``after``: outputs whose change calls for
-        another look at the zone.
+        """``features``: the services next to oned. ``after``: outputs whose change calls for
+        another health check.
         """
         super().__init__(
-            RolloutProvider(),
             name,
-            {
-                **RolloutProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "features": sorted(features),
-                "after": dict(after),
-                "urn": urn,
-                "verified_at": None,
-                "leader": None,
-                "servers": None,
-                "pool": None,
-                "backups": None,
-                "drift": None,
-            },
-            opts,
+            spec,
+            frontends=hosts_input(front_ends),
+            features=sorted(features),
+            after=dict(after),
+            urn=urn,
+            opts=opts,
         )
 
 
@@ -200,8 +178,7 @@ def _roll_out(
     else:
         (host,) = hosts.values()
         seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
-        backups = _backups({host.name: seen[host.name].dumps})
-        outputs = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
+        outputs = _standalone(host, seen[host.name].dumps)
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
     if run.names_hosts:
@@ -210,9 +187,9 @@ def _roll_out(
 
 
 def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
-    """The servers that stayed at the last rollout, which all of them know since.
+    """Return the servers after the last rollout, which all of them know.
 
-    One that left is unknown to those that were restarted later, should it come back.
+    Servers that left are not among them: those restarted later do not know them any more.
     """
     from opennebula.zone import ServerEntry
 
@@ -223,7 +200,7 @@ def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
 
 
 def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
-    """The zone as outputs. Who is about to leave is no part of it."""
+    """Return the outputs of a zone, without servers that are about to leave."""
     return {
         "leader": whole.leader,
         "pool": [
@@ -238,6 +215,11 @@ def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
         },
         "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
     }
+
+
+def _standalone(host: Host, dumps: Sequence[Dump] = ()) -> Outputs:
+    """Return the outputs of a front-end outside any zone."""
+    return {"leader": host.name, "servers": {}, "pool": [], "backups": _backups({host.name: dumps})}
 
 
 def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:

@@ -1,15 +1,15 @@
 """Everything that depends on how Pulumi's Python SDK runs a program and its providers.
 
-- ``take``, ``config``, ``observes``: the stack's config as the engine hands it to a provider host.
-- ``hold``, ``leave_with_engine``, ``reported_once``: how processes end with their engine.
-- ``answer_briefly``: errors of operators without a traceback.
-- ``when_interrupted``: what to do when the engine is interrupted.
-- ``widen``: as many calls at a time as there are front-ends.
-- ``recorded``: an update that failed is recorded as such.
-- ``hurry``: no garbage collection and no search for plugins in a program that lives for a second.
+- ``store``, ``config``, ``observes``: the stack's config, as the engine passes it to a provider.
+- ``end_with_engine``, ``exit_with_engine``, ``reported_once``: processes end with their engine.
+- ``hide_tracebacks``: errors for operators are shown without a traceback.
+- ``on_interrupt``: what to do when the engine is interrupted.
+- ``widen``: as many calls in parallel as there are front-ends.
+- ``recorded``: a failed update is recorded as such.
+- ``speed_up``: no garbage collection and no search for plugins in a program that runs for a second.
 
-Several of these rely on parts of the SDK that are not its interface; tests/unit/test_runtime.py
-fails where another version of the SDK has them no more.
+Several of these rely on internals of the SDK; tests/unit/test_runtime.py fails if another version
+of the SDK lacks them.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 from hosts.errors import HostError
 
 ALREADY_REPORTED = 32
-"""Exit status of a program for which the engine needs no message of its own."""
+"""Exit status of a program that has reported its error itself."""
 PROVIDER_KEY = "__provider"
-"""The SDK's own key for the serialized provider, among a resource's properties."""
+"""The SDK's key for the serialized provider among a resource's properties."""
 INCOMPLETE = "incomplete"
-"""Output of a resource whose create or last update failed: which of them."""
+"""Output of a resource whose create or last update failed: CREATE or UPDATE."""
 ATTEMPTED = "attempted"
-"""Output of such a resource: the specs of its updates that failed, since one that did not."""
+"""Output of such a resource: the specs of all failed updates since the last successful one."""
 NO_SPEC = frozenset({PROVIDER_KEY, "after", "one_pass", "secrets", "urn"})
-"""Inputs that are no part of what a failed update is recorded to have wanted; no secret is."""
+"""Inputs that are not recorded for a failed update. No secret is."""
 CREATE = "create"
-"""It never was complete: what follows is another attempt to create it."""
+"""The resource was never complete: the next update resumes its create."""
 UPDATE = "update"
 _PARTIAL = "_opennebula_ha_partial"
 
@@ -57,18 +57,18 @@ _started = threading.Lock()
 _format_exc = traceback.format_exc
 
 
-def hurry() -> None:
-    """Have a program that lives for a second skip what costs time and brings nothing."""
+def speed_up() -> None:
+    """Skip what a program that runs for a second does not need."""
     gc.disable()
-    # pydantic has no plugins here, and would look for them in all that is installed.
+    # There are no plugins of pydantic; it would search all installed packages for them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
-def take(config: Config) -> None:
-    """Keep the stack's config; all providers of a process share the first one.
+def store(config: Config) -> None:
+    """Store the stack's config; all providers of a process share the first one.
 
-    It is as it is now in ``up``, also for deletes, and as it was at the last ``up`` in ``refresh``
-    and ``destroy``.
+    In ``up`` it is the present config, also for deletes; in ``refresh`` and ``destroy`` it is the
+    one of the last ``up``.
     """
     global _config  # noqa: PLW0603 - one per process, as the SDK's provider host is
     with _lock:
@@ -81,23 +81,23 @@ def observes() -> bool:
 
 
 def config() -> Config:
-    """What was given."""
+    """Return the stored config."""
     if _config is None:
         raise RuntimeError("the provider was not configured")
     return _config
 
 
-def hold() -> None:
-    """End this process as soon as its engine is gone. The engine's address is the last argument."""
+def end_with_engine() -> None:
+    """End this provider host as soon as its engine ends. Its address is the last argument."""
     host, colon, port = sys.argv[-1].rpartition(":")
     if colon and port.isdigit() and _started.acquire(blocking=False):
         threading.Thread(target=_watch, args=(host, int(port)), daemon=True).start()
 
 
 def _watch(host: str, port: int) -> None:
-    """Wait for the end of a connection, which comes with the end of the engine.
+    """Wait for the end of a connection to the engine, and exit if there is no engine any more.
 
-    The engine may also close it for its silence: then the next one is made.
+    The engine may also close an idle connection: then the next one is opened.
     """
     while True:
         try:
@@ -109,25 +109,25 @@ def _watch(host: str, port: int) -> None:
                 pass
 
 
-def leave_with_engine() -> None:
-    """End the program at once, and quietly, when the engine interrupts it or is closed to it.
+def exit_with_engine() -> None:
+    """Exit at once and without a message when the engine interrupts the program, or ends.
 
-    It has said why by then. The SDK would report it once more, with a traceback or as an error.
+    The engine has reported the reason. The SDK would report it again, as an error or a traceback.
     """
     signal.signal(signal.SIGINT, lambda *_: os._exit(ALREADY_REPORTED))
     to_exception = settings.grpc_error_to_exception
 
-    def leave_or_raise(exn: grpc.RpcError) -> Exception:
+    def exit_or_raise(exn: grpc.RpcError) -> Exception:
         if exn.code() == grpc.StatusCode.UNAVAILABLE:
             os._exit(ALREADY_REPORTED)
         return to_exception(exn)
 
-    settings.grpc_error_to_exception = leave_or_raise
+    settings.grpc_error_to_exception = exit_or_raise
 
 
 @contextlib.contextmanager
 def reported_once() -> Iterator[None]:
-    """Show an error that the program raises on purpose, and have the engine add nothing to it."""
+    """Report a RunError of the program, and exit so that the engine adds no message."""
     try:
         yield
     except RunError as error:
@@ -135,20 +135,24 @@ def reported_once() -> Iterator[None]:
         sys.exit(ALREADY_REPORTED)
 
 
-def answer_briefly() -> None:
-    """Have the SDK answer an operator's error with its message alone."""
+def hide_tracebacks() -> None:
+    """Have the SDK report an error for the operator without a traceback."""
     traceback.format_exc = _clean_format_exc
 
 
 def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
-    """An operator's error as its message alone; any other with its traceback.
+    """Return the message of an error for the operator; of any other error, its traceback.
 
-    The SDK's provider host answers every exception with traceback.format_exc().
+    The SDK's provider host reports every exception with traceback.format_exc().
     """
     from opennebula.api import ApiError
 
     error = sys.exc_info()[1]
-    text = str(error) if isinstance(error, HostError) else ""
+    text = ""
+    if isinstance(error, HostError):
+        from procedures.troubleshooting import link
+
+        text = f"{error}\n  see {link(error)}"
     if isinstance(error, ApiError):
         text = f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
     text = text or _format_exc(limit, chain)
@@ -156,10 +160,10 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     return text
 
 
-def when_interrupted(act: Callable[[], None]) -> None:
-    """Have that done when the engine is interrupted: it then waits for the calls at work.
+def on_interrupt(act: Callable[[], None]) -> None:
+    """Call ``act`` when the engine is interrupted and waits for the running calls.
 
-    The SDK's provider host answers the engine's Cancel with an empty message, and no more.
+    The SDK's provider host only answers the engine's Cancel with an empty message.
     """
     host = sys.modules["__main__"]
     messages = getattr(host, "empty_pb2", None)
@@ -167,7 +171,7 @@ def when_interrupted(act: Callable[[], None]) -> None:
         return
 
     class Answers:
-        """The module of that message, whose making is seen."""
+        """Takes the place of the module of that message, to notice the answer to Cancel."""
 
         @staticmethod
         def Empty() -> Any:
@@ -179,15 +183,12 @@ def when_interrupted(act: Callable[[], None]) -> None:
 
 
 def widen(threads: int) -> None:
-    """Have the pool that the calling thread works for that many threads, if it has fewer.
+    """Give the thread pool of the calling thread that many threads, if it has fewer.
 
-    The SDK's provider host has four threads, whatever the engine asks for: see ``main`` of
-    ``pulumi.dynamic.__main__``. A fifth front-end would wait for its packages until another has
-    them.
-
-    Does nothing where there is no such pool, or no way to tell it: then four are at work.
+    The SDK's provider host has four threads: see ``main`` of ``pulumi.dynamic.__main__``. A fifth
+    front-end would be installed only after another one. Does nothing if the pool is not found.
     """
-    # A pool names its threads after itself.
+    # A pool's threads have its name as a prefix.
     mine = threading.current_thread().name.rpartition("_")[0]
     for pool in gc.get_objects():
         if type(pool) is ThreadPoolExecutor and getattr(pool, "_thread_name_prefix", "") == mine:
@@ -195,24 +196,22 @@ def widen(threads: int) -> None:
             if missing > 0:
                 pool._max_workers = threads
             for _ in range(missing):
-                # Each thread begins with something to do; what waits already is taken on then.
+                # A submitted task starts a thread, which then also takes waiting tasks.
                 pool.submit(int)
 
 
 @contextmanager
 def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Iterator[None]:
-    """Have an error that leaves this block recorded with the former outputs of the resource.
+    """Record an error that leaves this block, with the former outputs of the resource.
 
     The SDK's provider host answers an exception with its text alone. The engine then keeps the
-    record from before. A config that is put back looks like no change at all, whatever a failed
-    update had written, and of a failed create there is no record: what it left on a host stays
-    there when the host leaves the stack. The engine's protocol has an answer for this case: an
-    ``ErrorResourceInitFailed`` among the details of the status (pkg/resource/plugin,
-    ``parseError``). The next ``up`` updates such a resource again, whatever its config says, and
-    deletes it where it is no longer part of the stack.
+    former record: a config that is put back looks like no change, whatever the failed update has
+    written, and a failed create has no record, so that it is never deleted. The engine's protocol
+    has an answer for this case: an ``ErrorResourceInitFailed`` among the details of the status
+    (pkg/resource/plugin, ``parseError``). The next ``up`` then updates the resource, whatever its
+    config is, or deletes it if it left the stack.
 
-    What the resource was before, such as its front-ends, is what the next update starts from, too;
-    and what this one was to make of it.
+    The record also has the inputs of the failed update, which the next one may have to revert.
     """
     try:
         yield
@@ -223,7 +222,7 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
 
 
 def incomplete(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs of a resource with ``olds`` of which an update to ``news`` failed."""
+    """Return the outputs of a resource with ``olds`` after a failed update to ``news``."""
     attempted = [*olds.get(ATTEMPTED, ())]
     wanted = {k: v for k, v in news.items() if k not in NO_SPEC and v is not None}
     if wanted not in attempted and any(olds.get(key) != value for key, value in wanted.items()):
@@ -236,9 +235,9 @@ def incomplete(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, An
 def recorded_create(
     identifier: str, props: Mapping[str, Any], *, changed: Callable[[], bool]
 ) -> Iterator[None]:
-    """Have an error that leaves this block recorded as a create that is not complete.
+    """Record an error that leaves this block as an incomplete create.
 
-    Where nothing had ``changed`` by then nothing is recorded: the resource is not ours to delete.
+    If nothing has ``changed``, nothing is recorded: there is nothing to delete.
     """
     try:
         yield
@@ -249,10 +248,10 @@ def recorded_create(
 
 
 def _attach(error: BaseException | None, text: str, frame: FrameType | None) -> None:
-    """Add the record to the answer that the provider host is about to give for this error.
+    """Add the record to the answer that the provider host is about to send for this error.
 
-    ``text`` is what the engine shows. ``frame`` is that of the SDK's handler of exceptions, which
-    holds the call's gRPC context. Does nothing without a record, or without such a context.
+    ``text`` is the message that the engine shows. ``frame`` is the one of the SDK's exception
+    handler, which has the call's gRPC context. Does nothing without a record or such a context.
     """
     partial = getattr(error, _PARTIAL, None)
     context = frame.f_locals.get("context") if frame is not None else None

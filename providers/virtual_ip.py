@@ -1,14 +1,13 @@
-"""Where clients reach the leader: the zone's ENDPOINT, and the VIPs, where there are any."""
+"""Where clients reach the leader: the zone's ENDPOINT and the VIPs, if any."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi import Output
 
-from providers.base import Outputs, Props, Provider
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -16,35 +15,35 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class VirtualIpProvider(Provider):
-    """The zone's ENDPOINT, and the addresses on the leader alone."""
+class VirtualIpProvider(ZoneSpecProvider):
+    """Sets the zone's ENDPOINT, and ensures that only the leader holds the VIPs."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
 
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Say where clients lose OpenNebula, and where they find it."""
+        """Describe which addresses clients lose, and which they get."""
         from opennebula.forecast import addresses
 
-        had, wanted = ([vip["address"] for vip in one.get("one_vip", ())] for one in (olds, news))
-        gone, new = [at for at in had if at not in wanted], [at for at in wanted if at not in had]
+        before, after = (
+            [vip["address"] for vip in props.get("one_vip", ())] for props in (olds, news)
+        )
+        removed = [address for address in before if address not in after]
+        added = [address for address in after if address not in before]
         endpoint = news["endpoint"] if "endpoint" in changed else ""
-        return [(news["urn"], text) for text in addresses(gone, new, endpoint)]
+        return [(news["urn"], text) for text in addresses(removed, added, endpoint)]
 
     def identifier(self, spec: ZoneSpec) -> str:
         """Return the ENDPOINT."""
         return spec.endpoint
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Set the ENDPOINT and wait until exactly the leader holds the addresses."""
-        return self._settled(access, run, spec)
+        """Set the ENDPOINT, and wait until only the leader holds the VIPs."""
+        return self._set(access, run, spec)
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Where they are missing, or held by others than the leader."""
+        """Report VIPs that the leader lacks or other servers hold, and a wrong ENDPOINT."""
         from procedures.vip.address import faults
         from procedures.vip.virtual_ip import endpoint_differences
 
@@ -57,16 +56,19 @@ class VirtualIpProvider(Provider):
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """The same, wherever the addresses were before."""
+        """Remove former VIPs from all front-ends, then set the present ones as ``do_create``."""
         from procedures.vip.address import drop
 
         kept = {vip.address for vip in spec.vips}
-        gone = [vip for vip in self._former_vips(olds) if vip.address not in kept]
-        drop(access, gone, run.front_ends)
-        return self._settled(access, run, spec)
+        removed = [vip for vip in self._former_vips(olds) if vip.address not in kept]
+        drop(access, removed, run.front_ends)
+        return self._set(access, run, spec)
 
     def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
-        """No server holds them any more, and each asks its own oned. The hooks have changed."""
+        """Remove the VIPs, and set the ENDPOINT to localhost: each server uses its own oned.
+
+        The installations have already changed the Raft hooks.
+        """
         from opennebula.zone import endpoint
         from procedures.facts.observe import zone_view
         from procedures.vip.address import drop
@@ -84,7 +86,7 @@ class VirtualIpProvider(Provider):
     def _former_vips(self, olds: Props) -> list[Vip]:
         return [vip for former in self.former_specs(olds) for vip in former.vips]
 
-    def _settled(self, access: Access, run: RunState, spec: ZoneSpec) -> Outputs:
+    def _set(self, access: Access, run: RunState, spec: ZoneSpec) -> Outputs:
         from procedures.vip.virtual_ip import set_endpoint
 
         seen, run.rolled_out = run.rolled_out, None
@@ -99,26 +101,8 @@ class VirtualIpProvider(Provider):
         return {"drift": []}
 
 
-class VirtualIp(Resource, module="opennebula", name="VirtualIp"):
-    """The way in that clients use."""
+class VirtualIp(ManagedResource, module="opennebula", name="VirtualIp"):
+    """The zone's ENDPOINT and its VIPs."""
 
+    provider_type = VirtualIpProvider
     endpoint: Output[str]
-
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        *,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        super().__init__(
-            VirtualIpProvider(),
-            name,
-            {
-                **VirtualIpProvider.inputs_of(spec),
-                "urn": urn,
-                "drift": None,
-            },
-            opts,
-        )

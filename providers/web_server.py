@@ -1,15 +1,9 @@
 """The web server with TLS in front of FireEdge, on all front-ends."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from pulumi import Input, ResourceOptions
-from pulumi.dynamic import Resource
-
+from providers.base import ManagedResource
 from providers.everywhere import EverywhereProvider
-
-if TYPE_CHECKING:
-    from procedures.specs import WebSpec
 
 
 class WebServerProvider(EverywhereProvider):
@@ -21,27 +15,7 @@ class WebServerProvider(EverywhereProvider):
     procedure = "procedures.web_server.web_server"
 
 
-class WebServer(Resource, module="opennebula", name="WebServer"):
-    """TLS in front of FireEdge."""
+class WebServer(ManagedResource, module="opennebula", name="WebServer"):
+    """TLS in front of FireEdge. Input: ``after``, outputs whose change calls for another look."""
 
-    def __init__(
-        self,
-        name: str,
-        spec: "WebSpec",
-        *,
-        after: Mapping[str, Input[Any]],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``after``: outputs whose change calls for another look."""
-        super().__init__(
-            WebServerProvider(),
-            name,
-            {
-                **WebServerProvider.inputs_of(spec),
-                "after": dict(after),
-                "urn": urn,
-                "drift": None,
-            },
-            opts,
-        )
+    provider_type = WebServerProvider

@@ -1,18 +1,19 @@
-"""The zone as a whole: found, convert, adopt, take down."""
+"""The zone as a whole: bootstrap, convert, adopt, take down."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CheckResult, Resource
+from pulumi import Input, ResourceOptions
+from pulumi.dynamic import CheckResult
 
 from providers import progress
-from providers.base import Outputs, Props, Provider, hosts_input, hosts_of
-from providers.bootstrap import abandon_former
+from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
+from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
+from providers.state import hosts_input, hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from providers.run_state import RunState
 
 
-class ZoneProvider(Provider):
+class ZoneProvider(ZoneSpecProvider):
     """Bootstraps a zone with all front-ends together, or adopts the one that runs."""
 
-    spec_type = "ZoneSpec"
-    optional = frozenset({"register_grpc"})
     fixed_id = "zone-0"
-    labels: ClassVar = {"name": "zone_name", "vips": "one_vip"}
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Say what the first ``up`` of a stack does, which a preview cannot know."""
+        """Describe what the first ``up`` of a stack does, since a preview cannot know it."""
         if not olds:
             progress.note(
                 str(news.get("urn", "")),
@@ -44,20 +42,20 @@ class ZoneProvider(Provider):
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Say what no diff shows; who joins and leaves is said by the forecast of Rollout."""
+        """Describe a change of the password. Rollout's forecast describes joins and leaves."""
         if "one_pass" in changed:
             words = "oneadmin's password changes on every server, without an interruption"
             yield news["urn"], words
 
     def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Found or adopt."""
+        """Bootstrap or adopt."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
 
         hosts, dump = hosts_of(props), props.get("restore_from")
-        abandon_former(access, spec, hosts)
+        abandon_removed(access, run, spec, hosts)
         with zone_lock(access, hosts):
-            seen = _look_and_take_up(access, spec, hosts)
+            seen = _observe_and_resume(access, spec, hosts)
             set_password(access, spec, hosts, {}, changed=False)
             known_zone = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
         run.known_zone = known_zone
@@ -66,19 +64,23 @@ class ZoneProvider(Provider):
     def do_create_again(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Found or adopt; who left since has a place in the zone, if at all, and no ZoneMember."""
+        """Bootstrap or adopt, and remove servers that left the stack after the failed create.
+
+        Such a server may be in the zone, but has no ZoneMember that would delete it.
+        """
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
         from procedures.facts.observe import facts_where_possible
         from procedures.membership.leave import leave, prepare
 
         staying, before = hosts_of(news), hosts_of(olds)
-        abandon_former(access, spec, staying)
-        gone = {name: host for name, host in run.still_there(before).items() if name not in staying}
+        abandon_removed(access, run, spec, staying)
+        removed = {n: host for n, host in run.without_lost(before).items() if n not in staying}
         with zone_lock(access, staying):
-            seen = _look_and_take_up(access, spec, staying)
+            seen = _observe_and_resume(access, spec, staying)
             seen = seen or facts_where_possible(access, staying, spec.database, names=staying)
-            leaving = {name: host for name, host in gone.items() if name in _served(seen.values())}
+            served = _served(seen.values())
+            leaving = {name: host for name, host in removed.items() if name in served}
             changed = olds.get("one_pass") != news.get("one_pass")
             set_password(access, spec, staying, leaving, changed=changed)
             run.known_zone = bootstrap_or_adopt(
@@ -106,8 +108,8 @@ class ZoneProvider(Provider):
         return {"drift": _set_key(access, spec, news, run.known_zone, replace=False)}
 
     def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
-        """Whether the zone has a leader (or its one server answers), and oneadmin its public key;
-        and whether the lost stay away.
+        """Check that the zone has a leader, or its one server answers, and that oneadmin has the
+        stack's public key. Raises HostError if a lost server is back.
         """
         from procedures.credentials import admin_key
         from procedures.facts.observe import statuses
@@ -115,8 +117,8 @@ class ZoneProvider(Provider):
 
         require_gone(access, props.get("lost_at") or {}, hosts_of(props))
         survey = run.survey(access, spec.database)
-        if any(one.upgrading for one in survey.known_facts().values()):
-            # Before anything else: no oned starts until that is done.
+        if any(facts.upgrading for facts in survey.known_facts().values()):
+            # No oned starts until that is done.
             return {"drift": [_UPGRADE]}
         if spec.highly_available:
             head = survey.view().leader()
@@ -132,7 +134,7 @@ class ZoneProvider(Provider):
     def do_update(
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Convert or adopt; those that leave are still there at this moment."""
+        """Convert or adopt. The front-ends that leave are still in the zone at this moment."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
         from procedures.membership.leave import forget, prepare, require_gone
@@ -140,12 +142,12 @@ class ZoneProvider(Provider):
         run.zone = spec
         staying, before = hosts_of(news), hosts_of(olds)
         leaving = {
-            name: host for name, host in run.still_there(before).items() if name not in staying
+            name: host for name, host in run.without_lost(before).items() if name not in staying
         }
         run.departing = leaving
         with zone_lock(access, staying):
-            _look_and_take_up(access, spec, staying)
-        # One that failed later may have changed it.
+            _observe_and_resume(access, spec, staying)
+        # The failed update may have changed the password.
         failed = olds.get(INCOMPLETE) == UPDATE
         changed = failed or olds.get("one_pass") != news.get("one_pass")
         set_password(access, spec, staying, leaving, changed=changed, failed=failed)
@@ -187,10 +189,11 @@ class ZoneProvider(Provider):
         take_down(access, spec, hosts_of(props))
 
 
-class Zone(Resource, module="opennebula", name="Zone"):
+class Zone(ManagedResource, module="opennebula", name="Zone"):
     """Zone 0 with all front-ends of the stack."""
 
-    drift: Output[list[str]]
+    provider_type = ZoneProvider
+    outputs = ("drift", "lost_at")
 
     def __init__(
         self,
@@ -206,27 +209,25 @@ class Zone(Resource, module="opennebula", name="Zone"):
         urn: str,
         opts: ResourceOptions,
     ) -> None:
-        """``one_pass``: its fingerprint; ``lost``: former front-ends that are gone for good;
-        ``restore_from``: a dump's path; ``mounts``: lines of fstab: where they change, the
-        front-ends' shares are compared again; ``admin_pubkey``: see credentials/admin_key.py.
+        """``one_pass``: fingerprint of the password. ``lost``: former front-ends that are gone for
+        good. ``restore_from``: path of a dump. ``mounts``: lines of fstab, whose change calls for
+        another comparison of the shares. ``admin_pubkey``: see credentials/admin_key.py.
         """
+        # An input that is no longer set is no change.
+        optional = {
+            "restore_from": restore_from,
+            "mounts": list(mounts),
+            "admin_pubkey": admin_pubkey,
+        }
         super().__init__(
-            ZoneProvider(),
             name,
-            {
-                **ZoneProvider.inputs_of(spec),
-                "frontends": hosts_input(front_ends),
-                "one_pass": one_pass,
-                "lost": sorted(lost),
-                # Only where it is set: to take it back is no change.
-                **({"restore_from": restore_from} if restore_from else {}),
-                **({"mounts": list(mounts)} if mounts else {}),
-                **({"admin_pubkey": admin_pubkey} if admin_pubkey else {}),
-                "urn": urn,
-                "drift": None,
-                "lost_at": None,
-            },
-            opts,
+            spec,
+            frontends=hosts_input(front_ends),
+            one_pass=one_pass,
+            lost=sorted(lost),
+            **{key: value for key, value in optional.items() if value},
+            urn=urn,
+            opts=opts,
         )
 
 
@@ -234,10 +235,10 @@ _KEY = "oneadmin's SSH_PUBLIC_KEY"
 _UPGRADE = "a change of the database's version that was interrupted"
 
 
-def _look_and_take_up(
+def _observe_and_resume(
     access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]
 ) -> Mapping[str, Facts]:
-    """What there is, once nothing is left of an interrupted run; nothing where that changed it."""
+    """Resume an interrupted upgrade. Return the facts; none if the upgrade changed them."""
     from procedures.facts.observe import facts_where_possible
     from procedures.upgrade.upgrade import resume
 
@@ -246,10 +247,13 @@ def _look_and_take_up(
 
 
 def _served(seen: Collection[Facts]) -> set[str]:
-    """Name the servers of a zone that has begun: with one alone no other has served yet."""
-    if any(one.view(None).is_standalone for one in seen):
+    """Return the names of the zone's servers; none while the first one is standalone.
+
+    Until it gets its SERVER_ID, no other server has served.
+    """
+    if any(facts.view(None).is_standalone for facts in seen):
         return set()
-    return {entry.name for one in seen for entry in one.pool}
+    return {entry.name for facts in seen for entry in facts.pool}
 
 
 def _set_key(
@@ -271,11 +275,11 @@ def _set_key(
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
-    """Where those were that are named under ``lost``, as long as no other host is there."""
+    """Return the addresses of the lost servers, except those that a front-end has now."""
     before = {name: host.address for name, host in hosts_of(olds).items()}
-    taken = {host.address for host in hosts_of(news).values()}
+    in_use = {host.address for host in hosts_of(news).values()}
     return {
         name: address
         for name, address in {**(olds.get("lost_at") or {}), **before}.items()
-        if name in news["lost"] and address not in taken
+        if name in news["lost"] and address not in in_use
     }

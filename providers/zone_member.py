@@ -1,14 +1,13 @@
-"""One host's place in the zone: join, re-join, leave."""
+"""One front-end as a server of the zone: join, rejoin, leave."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pulumi import Output, ResourceOptions
-from pulumi.dynamic import Resource
+from pulumi import Output
 
-from providers.base import Outputs, Props, Provider, now
+from providers.base import ManagedResource, Outputs, Props, Provider, now
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -18,22 +17,18 @@ if TYPE_CHECKING:
 
 
 class ZoneMemberProvider(Provider):
-    """Has one front-end in the zone."""
+    """Makes one front-end a server of the zone."""
 
     spec_type = "MemberSpec"
     spread = frozenset({"zone"})
-    # What clients see of the zone is no matter of a server's place in it.
+    # These concern clients, not a single server.
     unaffected_by = frozenset(
         {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
     )
     identity = ("host.name",)
 
-    def is_adopted(self, run: RunState, spec: MemberSpec) -> bool:
-        """Return whether this server ran before the stack, and stays as it is."""
-        return run.observes or spec.host.name in run.adopted
-
     def do_create(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
-        """Find itself a server already, or join."""
+        """Join, unless the front-end is a server already."""
         from procedures.membership.join import join
 
         return _outputs(spec, join(access, spec, _peers(run, spec), run.known_zone))
@@ -41,22 +36,22 @@ class ZoneMemberProvider(Provider):
     def do_create_again(
         self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Join, from wherever the join before it ended."""
+        """Resume the join that failed."""
         return self.do_create(access, run, spec, news)
 
     def do_read(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
-        """Its SERVER_ID, and what is wrong with it."""
-        from procedures.membership.join import member_status
+        """Read the SERVER_ID, and report the server's faults."""
+        from procedures.membership.member_status import member_status
 
         survey = run.survey(access, spec.zone.database)
-        # A lag shows only after a write: no write of ours in a zone that is adopted.
+        # Only a write shows a lag, and an adopted zone gets no write.
         found = member_status(access, spec, survey, writes=not self.is_adopted(run, spec))
         return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
 
     def do_update(
         self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
     ) -> Outputs:
-        """Join again where it fell out, or differs from the others."""
+        """Rejoin if the server is not in the zone, or repair it if it differs from the leader."""
         from procedures.membership.join import join
         from procedures.membership.repair import repair
 
@@ -64,7 +59,7 @@ class ZoneMemberProvider(Provider):
         return _outputs(spec, enter(access, spec, _peers(run, spec)))
 
     def do_delete(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> None:
-        """Leave, unless the zone itself has seen to that: it is lost, or back to standalone."""
+        """Leave the zone, unless the host is lost or stays as the only front-end: see ``Zone``."""
         from procedures.membership.leave import leave
 
         if spec.host.name in run.lost or spec.host.name in run.front_ends:
@@ -79,30 +74,16 @@ class ZoneMemberProvider(Provider):
         )
 
 
-class ZoneMember(Resource, module="opennebula", name="ZoneMember"):
+class ZoneMember(ManagedResource, module="opennebula", name="ZoneMember"):
     """A front-end's zone server."""
 
-    server_id: Output[int]
+    provider_type = ZoneMemberProvider
+    outputs = ("server_id", "revision", "endpoint", "drift")
     revision: Output[str]
-
-    def __init__(self, name: str, spec: MemberSpec, *, urn: str, opts: ResourceOptions) -> None:
-        super().__init__(
-            ZoneMemberProvider(),
-            name,
-            {
-                **ZoneMemberProvider.inputs_of(spec),
-                "urn": urn,
-                "server_id": None,
-                "revision": None,
-                "endpoint": None,
-                "drift": None,
-            },
-            opts,
-        )
 
 
 def _peers(run: RunState, spec: MemberSpec) -> dict[str, Host]:
-    """Everybody that the config lists now, and this one, which may have left the list."""
+    """Return the front-ends of the config and this one, which may have left it."""
     return {**run.front_ends, spec.host.name: spec.host}
 
 

@@ -98,7 +98,7 @@ def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults of keys that concern the leader, also where the stack has no HA zone."""
     front_ends = given.get("frontends")
     check: LeaderCheck = given.get("leader_check", LeaderCheck())
-    if check.port in ports.TAKEN:
+    if check.port in ports.RESERVED:
         yield of("leader_check.port", f"{check.port} is a port of OpenNebula's own")
     if not front_ends or given.get("force_ha") or len(front_ends) > 1:
         return

@@ -4,16 +4,14 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from opennebula.ldap_auth import PASSWORD
 from settings.forms import WORDS, said
-from settings.model import PROJECT, Settings, base
+from settings.model import PROJECT, Settings, base, is_model
 
 SECRET_PARTS = ("private_key", "sudo_password", PASSWORD)
 """Keys of objects whose values are never shown."""
 
-_EXPECTED = {
+EXPECTED = {
     "string_type": "text",
     "path_type": "the path of a file",
     "int_type": "a whole number",
@@ -62,8 +60,8 @@ def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
         return of(place, str(error["msg"]).removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
         expected = WORDS[ctx["pattern"]]
-    elif kind in _EXPECTED:
-        expected = _EXPECTED[kind].format(**ctx)
+    elif kind in EXPECTED:
+        expected = EXPECTED[kind].format(**ctx)
     else:
         return of(place, str(error["msg"]))
     value = error["input"]
@@ -97,7 +95,7 @@ def of_unknown(full: str) -> str | None:
 def is_structure(annotation: Any) -> bool:
     """Tell whether the values of this type are objects or lists."""
     kind = base(annotation)
-    return typing.get_origin(kind) in (dict, list) or _is_model(kind)
+    return typing.get_origin(kind) in (dict, list) or is_model(kind)
 
 
 def _kind(annotation: Any) -> str:
@@ -108,13 +106,9 @@ def _kind(annotation: Any) -> str:
     return {bool: "true or false", int: "a whole number"}.get(base(annotation), "text")
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
 def kind_in(kind: Any, part: Any) -> Any:
     """Return the type of that part of an object or list type; None if any type is allowed."""
-    if _is_model(kind):
+    if is_model(kind):
         field = kind.model_fields.get(part)
         return base(field.annotation) if field else None
     return base(typing.get_args(kind)[-1]) if typing.get_origin(kind) in (dict, list) else None
@@ -125,7 +119,7 @@ def _names_at(place: Iterable[Any]) -> Iterable[str]:
     kind: Any = Settings
     for part in place:
         kind = kind_in(kind, part)
-    return kind.model_fields if _is_model(kind) else ()
+    return kind.model_fields if is_model(kind) else ()
 
 
 def _alike(key: str, names: Iterable[str]) -> str:

@@ -533,6 +533,11 @@ def base(annotation: Any) -> Any:
     return annotation
 
 
+def is_model(annotation: Any) -> bool:
+    """Tell whether that type is a model, whose values are objects with known keys."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def declared_default(field: FieldInfo) -> Any:
     """Return the default for Pulumi.yaml. Pulumi needs one for each optional key."""
     value = field.get_default(call_default_factory=True)

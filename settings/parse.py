@@ -22,7 +22,9 @@ class SettingsError(ValueError):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__(
-            "the stack's config has faults:\n" + "\n".join(f"  - {fault}" for fault in faults)
+            "the stack's config has faults:\n"
+            + "\n".join(f"  - {fault}" for fault in faults)
+            + "\n  see docs/troubleshooting.md#config-faults"
         )
 
 

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from settings.model import Settings, base, declared_default
+from settings.model import Settings, base, declared_default, is_model
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "config.md"
@@ -99,7 +99,7 @@ def kind(annotation: Any) -> str:
     found = base(annotation)
     if typing.get_origin(found) is list:
         return "list"
-    if typing.get_origin(found) is dict or _is_model(found):
+    if typing.get_origin(found) is dict or is_model(found):
         return "object"
     return {bool: "boolean", int: "number", SecretStr: "secret"}.get(found, "text")
 
@@ -198,15 +198,11 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """Return the model that the values of this type are, or are made of."""
     found = base(annotation)
-    if _is_model(found):
+    if is_model(found):
         model: type[BaseModel] = found
         return model
     parts = (_model_in(argument) for argument in typing.get_args(found))
     return next((model for model in parts if model), None)
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 if __name__ == "__main__":

@@ -121,9 +121,7 @@ def _of_oned(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator
     wanted = config.get("gate_endpoint") or _endpoint(config)
     if isinstance(endpoint, str) and wanted and endpoint != wanted:
         yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack has {wanted}")
-    federation = conf.read(front_end.oned_conf, "FEDERATION")
-    mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
-    if mode != "STANDALONE":
+    if (mode := front_end.federation_mode) != "STANDALONE":
         yield Answer(
             "federation", f"{name} is in a federation ({mode}), which this program refuses"
         )

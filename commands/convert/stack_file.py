@@ -1,16 +1,14 @@
 """The stack's file: its text, whether it is in order, and writing it."""
 
-import contextlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from commands import files
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import InventoryError
 from settings import PROJECT, Settings, SettingsError, parse
@@ -104,15 +102,6 @@ def write(path: Path, text: str) -> None:
     """Write it as a whole, or not at all. Raises InventoryError."""
     try:
         path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+        files.write(path, text)
     except OSError as error:
         raise InventoryError(f"{path}: it cannot be written: {error.strerror}") from None

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.live import Live
 
@@ -33,11 +34,14 @@ def run(target: stack.Target, options: argparse.Namespace) -> int:
     """Observe and show, once or again and again."""
 
     def look() -> Report:
-        found = observe(stack.quiet(target), compare=options.data)
+        found = observe(stack.quiet(target), compare=options.data, note=note)
         if options.prometheus:
             prometheus.write(options.prometheus, found)
         return found
 
+    # It would be written into the screen that is watched.
+    note = stack.note if options.watch is None else lambda _: None
+    stack.end_at_once()
     if options.watch is None:
         found = look()
         _show(found, options)
@@ -52,22 +56,33 @@ def _show(found: Report, options: argparse.Namespace) -> None:
         tables.show(tables.status(found), sys.stdout)
 
 
-def _watch(look: Callable[[], Report], options: argparse.Namespace) -> int:
-    found = None
+def _watch(look: Callable[[], Report], options: argparse.Namespace) -> NoReturn:
+    console = tables.console(sys.stdout)
+    live = Live(console=console, screen=True, auto_refresh=False)
+    status = UNKNOWN
+    on_screen = console.is_terminal and not console.is_dumb_terminal
+    on_screen = on_screen and not (options.json or options.prometheus)
+
+    def leave() -> int:
+        live.stop()
+        return status
+
+    stack.end_at_once(leave)
+    if on_screen:
+        live.start()
     try:
-        if options.json or options.prometheus or not sys.stdout.isatty():
-            while True:
-                found = look()
-                _show(found, options)
-                sys.stdout.flush()
-                time.sleep(options.watch)
-        with Live(console=tables.console(sys.stdout), screen=True, auto_refresh=False) as live:
-            while True:
-                found = look()
+        while True:
+            found = look()
+            status = found.health.exit_status
+            if on_screen:
                 live.update(tables.status(found), refresh=True)
-                time.sleep(options.watch)
-    except KeyboardInterrupt:
-        return found.health.exit_status if found else UNKNOWN
+            else:
+                _show(found, options)
+                if not options.json and not options.prometheus:
+                    print(flush=True)
+            time.sleep(options.watch)
+    finally:
+        live.stop()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,9 +115,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if value < 0.5:
-        raise argparse.ArgumentTypeError("expected at least 0.5 seconds")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.5 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0.5 to 86400, saw {text}")
     return value
 
 

@@ -1,11 +1,9 @@
 """A report as a textfile for Prometheus' node exporter. docs/alerts.yaml uses these metrics."""
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from commands import files
 from commands.status.report import FrontEnd, Report
 from hosts.errors import HostError
 
@@ -108,17 +106,8 @@ def _escaped(label: str) -> str:
 def write(path: Path, report: Report) -> None:
     """Replace the file in one move: the exporter never reads half of it. Raises HostError."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text(report))
-            # The exporter runs as another user; nothing in it is secret.
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        # The exporter runs as another user; nothing in it is secret.
+        files.write(path, text(report))
     except OSError as error:
         raise HostError(
             "this machine",

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from commands.status.signs import SIGNS, WARM_UP, Found, Level, Sign
 from commands.status.situation import Situation
+from hosts.errors import one_line
 from opennebula.packages import FEATURES, LED
 from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
@@ -52,6 +53,14 @@ class Role(StrEnum):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_one_line(cls, value: Any) -> Any:
+        """Keep what a host says from breaking a table or controlling a terminal."""
+        if isinstance(value, list):
+            return [cls._in_one_line(item) for item in value]
+        return one_line(value) if isinstance(value, str) else value
 
 
 class VirtualIp(_Part):
@@ -366,7 +375,10 @@ def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
 def _begun(dump: DumpFile) -> datetime | None:
     """When a dump was made: the begin of its name."""
     stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
-    return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+    try:
+        return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+    except ValueError:
+        return None
 
 
 def _certificate(now: Situation, seen: Snapshot) -> Certificate | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
+from itertools import groupby
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -28,8 +29,16 @@ NOTHING = "-"
 def console(out: TextIO) -> Console:
     """Return a console that wraps and colours only on a terminal."""
     if out.isatty():
-        return Console(file=out, highlight=False)
-    return Console(file=out, highlight=False, width=WIDTH, color_system=None, force_terminal=False)
+        return Console(file=out, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=out,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=WIDTH,
+        color_system=None,
+        force_terminal=False,
+    )
 
 
 def show(screen: RenderableType, out: TextIO) -> None:
@@ -44,14 +53,14 @@ def show(screen: RenderableType, out: TextIO) -> None:
 
 
 def status(report: Report) -> RenderableType:
-    """Return the screen of `make status`."""
+    """Return the screen of `make status`. What is wrong comes first: --watch cuts the rest."""
     parts: list[RenderableType] = [_headline(report), *_zone(report), Text()]
-    parts += [_servers(report.front_ends), Text(), _hosts(report.front_ends)]
-    if any(one.services for one in report.front_ends):
-        parts += [Text(), _services(report.front_ends)]
     if report.findings:
-        parts += [Text(), *map(_finding, report.findings)]
-        parts.append(Text(f"Causes and cures: make doctor STACK={report.stack}"))
+        parts += map(_finding, report.findings)
+        parts += [Text(f"Causes and cures: make doctor STACK={report.stack}"), Text()]
+    parts += [_servers(report.front_ends), Text(), _hosts(report.front_ends)]
+    if any(one.services or one.certificate for one in report.front_ends):
+        parts += [Text(), _services(report.front_ends)]
     return Group(*parts)
 
 
@@ -60,13 +69,16 @@ def diagnosis(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_headline(report)]
     if not report.findings:
         parts.append(Text("No sign of an abnormal state was seen."))
-    for finding in report.findings:
-        parts += [Text(), _finding(finding), Padding(Text(finding.cause), (0, 0, 0, 2))]
-        for line in finding.cure:
+    # The same on several hosts is explained once.
+    for (_, cure), same in groupby(report.findings, lambda one: (one.sign, one.cure)):
+        findings = list(same)
+        parts += [Text(), *map(_finding, findings)]
+        parts.append(Padding(Text(findings[0].cause), (0, 0, 0, 2)))
+        for line in cure:
             is_command = line.startswith(COMMANDS)
             parts.append(
                 Padding(
-                    Text(line, style="bold" if is_command else "", no_wrap=is_command),
+                    Text(line, style="bold" if is_command else ""),
                     (0, 0, 0, 6 if is_command else 4),
                 )
             )
@@ -106,52 +118,59 @@ def _zone(report: Report) -> Iterator[Text]:
 
 
 def _table(*columns: str) -> Table:
+    """Make a table. Its first and last columns wrap, so that it fits in 80 columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, no_wrap=name not in ("SERVERS", "DRIFT", "FREE DISK"))
+        table.add_column(name, no_wrap=name not in (columns[0], columns[-1]), overflow="fold")
     return table
 
 
 def _servers(front_ends: Sequence[FrontEnd]) -> Table:
-    columns = ("NAME", "ID", "ROLE", "TERM", "INDEX", "COMMIT", "LAG", "SERVERS", "VIP", "VERSION")
-    table = _table(*columns, "UP", "RESTART", "DRIFT")
+    columns = ("NAME", "ID", "ROLE", "TERM", "INDEX", "COMMIT", "LAG", "SERVERS", "VIP", "UP")
+    notes = {one.name: _note(one) for one in front_ends}
+    table = _table(*columns, *(["NOTE"] if any(notes.values()) else []))
     for one in front_ends:
         raft = one.raft
         numbers = (raft.term, raft.index, raft.commit, raft.lag) if raft else (None,) * 4
-        listed = NOTHING if one.servers is None else f"{len(one.servers)}"
-        if one.agrees is False:
-            listed = f"{', '.join(one.servers or [])} (the leader lists others)"
         table.add_row(
             one.name,
             _shown(one.id),
             Text(one.role, ROLES.get(one.role, "red")),
             *(_shown(number) for number in numbers),
-            listed,
+            _shown(None if one.servers is None else len(one.servers)),
             "yes" if one.vips else NOTHING,
-            one.version or NOTHING,
             NOTHING if one.oned_seconds is None else duration(one.oned_seconds),
-            "pending" if one.pending_restart else NOTHING,
-            str(len(one.drift)) if one.reachable else one.error or NOTHING,
+            *([notes[one.name]] if any(notes.values()) else []),
         )
     return table
 
 
+def _note(one: FrontEnd) -> str:
+    if not one.reachable:
+        return one.error or ""
+    listed = ", ".join(one.servers or []) or "no server"
+    return f"lists {listed}, unlike the leader" if one.agrees is False else ""
+
+
 def _hosts(front_ends: Sequence[FrontEnd]) -> Table:
-    certificates = any(one.certificate for one in front_ends)
-    columns = ("NAME", "DUMPS", "NEWEST", "SIZE", *(["CERTIFICATE"] if certificates else []))
+    columns = ("NAME", "VERSION", "RESTART", "DRIFT", "DUMPS", "NEWEST", "SIZE")
     table = _table(*columns, "FREE DISK")
     for one in front_ends:
         table.add_row(
             one.name,
+            one.version or NOTHING,
+            "pending" if one.pending_restart else NOTHING,
+            str(len(one.drift)) if one.reachable else NOTHING,
             *_dumps(one.dumps),
-            *([_certificate(one.certificate)] if certificates else []),
             _disks(one.disks),
         )
     return table
 
 
 def _services(front_ends: Sequence[FrontEnd]) -> Table:
-    table = _table("SERVICE", *(one.name for one in front_ends))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("SERVICE", *(one.name for one in front_ends)):
+        table.add_column(name, overflow="fold")
     units = dict.fromkeys(service.unit for one in front_ends for service in one.services)
     for unit in units:
         cells = []
@@ -165,15 +184,21 @@ def _services(front_ends: Sequence[FrontEnd]) -> Table:
             else:
                 cells.append(Text(service.state, "green" if service.expected else ""))
         table.add_row(unit, *cells)
+    if any(one.certificate for one in front_ends):
+        table.add_row("certificate", *(_certificate(one.certificate) for one in front_ends))
     return table
 
 
-def _finding(finding: Finding) -> Text:
+def _finding(finding: Finding) -> Table:
     place = f"{finding.host}: " if finding.host else ""
-    return Text.assemble(
-        (finding.level.value, LEVELS[finding.level]),
-        f" {place}{finding.sign.replace('_', ' ')}: {finding.seen}",
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True)
+    row.add_column(overflow="fold")
+    row.add_row(
+        Text(finding.level.value, LEVELS[finding.level]),
+        f"{place}{finding.sign.replace('_', ' ')}: {finding.seen}",
     )
+    return row
 
 
 def _dumps(dumps: Dumps | None) -> tuple[str, str, str]:
@@ -190,8 +215,11 @@ def _certificate(certificate: Certificate | None) -> str:
 
 
 def _disks(disks: Sequence[Disk]) -> str:
-    shown = (f"{one.mount} {size(one.free)} of {size(one.bytes)}" for one in disks)
-    return ", ".join(shown) or NOTHING
+    """Show the file system that is the fullest."""
+    fullest = min(disks, key=lambda one: one.free / max(one.bytes, 1), default=None)
+    if fullest is None:
+        return NOTHING
+    return f"{fullest.mount} {size(fullest.free)} of {size(fullest.bytes)}"
 
 
 def _shown(value: int | None) -> str:

@@ -1,7 +1,7 @@
-"""What the distributions call things, and which of them OpenNebula has packages for.
+"""The distributions: names of packages, files and services, and what OpenNebula supports.
 
-A table each: debian.py, redhat.py, suse.py. Sources: OpenNebula's documentation ("Platform Notes",
-"OpenNebula Repositories", "Front-end Installation") and one-deploy's roles/repository,
+One table per family: debian.py, redhat.py, suse.py. Sources: OpenNebula's documentation ("Platform
+Notes", "OpenNebula Repositories", "Front-end Installation") and one-deploy's roles/repository,
 roles/database and helper/fstab.
 """
 
@@ -27,27 +27,27 @@ FAMILIES = (DEBIAN, REDHAT, SUSE)
 
 
 class UnsupportedError(ValueError):
-    """A distribution, or a release of one, that there are no packages for; says which there are."""
+    """OpenNebula has no packages for that distribution or release; names those that it has."""
 
 
 def platform(distribution: str, release: str, version: str) -> Platform:
-    """What a host runs, by its os-release (ID and VERSION_ID), for a version of OpenNebula.
+    """Return the platform of a host for a version of OpenNebula.
 
-    Raises UnsupportedError.
+    ``distribution`` and ``release``: ID and VERSION_ID in its os-release. Raises UnsupportedError.
     """
-    for found_platform in _platforms(version):
-        named = found_platform.distribution
-        if (named.id, found_platform.release.name) == (distribution, named.release(release)):
-            return found_platform
+    for candidate in _platforms(version):
+        known = candidate.distribution
+        if (known.id, candidate.release.name) == (distribution, known.release(release)):
+            return candidate
     raise UnsupportedError(supported(version))
 
 
 def supported(version: str) -> str:
-    """The releases with packages of that version of OpenNebula."""
-    found: dict[str, list[str]] = {}
-    for found_platform in _platforms(version):
-        found.setdefault(found_platform.distribution.name, []).append(found_platform.release.name)
-    return "; ".join(f"{name} {', '.join(releases)}" for name, releases in found.items())
+    """Return the releases with packages of that version of OpenNebula, in words."""
+    by_name: dict[str, list[str]] = {}
+    for known in _platforms(version):
+        by_name.setdefault(known.distribution.name, []).append(known.release.name)
+    return "; ".join(f"{name} {', '.join(releases)}" for name, releases in by_name.items())
 
 
 def _platforms(version: str) -> Iterator[Platform]:

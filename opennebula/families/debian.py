@@ -1,6 +1,6 @@
 """Debian and Ubuntu.
 
-Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor asks nothing of a front-end.
+Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor needs no changes.
 """
 
 from opennebula.families.family import Distribution, Family, Release, WebServerPackages

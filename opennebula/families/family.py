@@ -1,4 +1,4 @@
-"""What the tables of the distributions are made of: see debian.py, redhat.py and suse.py."""
+"""The types of the tables in debian.py, redhat.py and suse.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Release:
-    """One release of a distribution, by the number that it has in OpenNebula's repository."""
+    """A release of a distribution, named as in OpenNebula's repository."""
 
     name: str
     since: str = "0"
     """The first series of OpenNebula with packages for it."""
     until: str = ""
-    """The last one; empty if there is no last one yet."""
+    """The last one; empty if there are still packages."""
     needs: tuple[str, ...] = ()
-    """What OpenNebula's packages need before them, in order: a word that the family's script
-    knows, and what it is about."""
+    """What OpenNebula's packages need first, in order: an action of the family's script, and its
+    argument."""
 
     def has(self, version: str) -> bool:
-        """Whether that version of OpenNebula has packages for it."""
-        asked = series(version)
-        return series(self.since) <= asked and (not self.until or asked <= series(self.until))
+        """Return whether that version of OpenNebula has packages for it."""
+        wanted = series(version)
+        return series(self.since) <= wanted and (not self.until or wanted <= series(self.until))
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Distribution:
     """The repository has one folder for 9.1, 9.2 and so on."""
 
     def release(self, version_id: str) -> str:
-        """What os-release calls VERSION_ID, as the repository has it."""
+        """Return the repository's name of a release, from VERSION_ID in os-release."""
         return version_id.partition(".")[0] if self.by_major else version_id
 
 
@@ -46,13 +46,13 @@ class WebServerPackages:
     packages: str
     unit: str
     site: str
-    """File for a site of ours."""
+    """File for our site."""
     check: str
-    """Command that reads its configuration, and says what is wrong with it."""
+    """Command that checks its configuration."""
     link: str = ""
-    """Link to that file, where it counts only with one."""
+    """Link that enables the site, if it needs one."""
     modules: str = ""
-    """What has to be switched on for it."""
+    """Modules to enable."""
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,33 @@ class Family:
 
     name: str
     like: tuple[str, ...]
-    """Words of ID and ID_LIKE in os-release that tell its hosts."""
+    """Words of ID and ID_LIKE in os-release that identify its hosts."""
     scripts: tuple[str, ...]
     """Its shell functions: files in procedures/shell/families."""
     distributions: tuple[Distribution, ...]
     tools: tuple[str, ...]
-    """Packages that our own procedures use."""
+    """Packages that our scripts use."""
     database: str
     """Package of MariaDB."""
     database_service: str
     """Its systemd unit."""
     shares: Mapping[str, str]
-    """Packages that mount a type of file system, where the distribution alone does not."""
+    """Type of file system to the package that mounts it, if it needs one."""
     unattended: tuple[str, ...]
-    """Packages that install upgrades by themselves."""
+    """Packages that install upgrades automatically."""
     locale_file: str
-    """Where the language of its services stands."""
+    """File with the locale of its services."""
     web: Mapping[str, WebServerPackages]
-    """By the name that the config has for it."""
+    """Web servers by their name in the config."""
     constants: Mapping[str, str]
-    """Paths and other names, by the variables that scripts know them by."""
+    """Variable of the scripts to a path or another name."""
     lacks: tuple[str, ...] = ()
-    """Features that OpenNebula has no package of."""
+    """Features without a package."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """What a host runs: a release that a version of OpenNebula has packages for."""
+    """The distribution and release of a host, which OpenNebula has packages for."""
 
     family: Family
     distribution: Distribution
@@ -95,5 +95,5 @@ class Platform:
 
 
 def series(version: str) -> tuple[int, ...]:
-    """The series of a version, to be compared: 7.2 of 7.2.1."""
+    """Return the series of a version for comparisons, such as (7, 2) of 7.2.1."""
     return tuple(int(part) for part in version.split(".")[:2])

@@ -2,17 +2,16 @@
 
 Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4; what they need first: OpenNebula's
 documentation and one-deploy's roles/repository. SELinux may stay enforcing: OpenNebula's services
-run unconfined, and neither the documentation nor one-deploy changes anything of it for a
-front-end without a web server in front of it (with one: see web_server.sh). What we write keeps or
-gets the label of its place.
+run unconfined, and neither the documentation nor one-deploy changes its settings for a front-end
+without a web server (with one: see web_server.sh). Files that we write get the label of their path.
 """
 
 from opennebula.families.family import Distribution, Family, Release, WebServerPackages
 
 _EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
-# The default one of 8 is MariaDB 10.3, which knows no account with two passwords.
+# The default of 8 is MariaDB 10.3, where an account cannot have two passwords.
 _MARIADB = "module mariadb:10.5"
-# What enables a repository.
+# It enables repositories.
 _CONFIG_MANAGER = "package dnf-plugins-core"
 
 
@@ -111,8 +110,8 @@ REDHAT = Family(
         "proxy_file": "/etc/dnf/dnf.conf",
         "lock_file": "/etc/dnf/plugins/versionlock.list",
         "theirs": "opennebula* python3-pyone docker-machine-opennebula",
-        # Parts of the distribution's Node.js that are in the way of the one in OpenNebula's
-        # repository from 7.2 on.
+        # Parts of the distribution's Node.js that conflict with the one in OpenNebula's repository
+        # from 7.2 on.
         "clashes": "nodejs-docs nodejs-full-i18n nodejs-libs npm",
     },
 )

@@ -1,4 +1,4 @@
-"""Plan how one front-end becomes a server of a zone that works. Pure."""
+"""Plan how one front-end becomes a server of a running zone. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from opennebula.zone import ServerEntry
 
 @dataclass(frozen=True)
 class JoinPlan:
-    """How one front-end becomes, or is seen to be, a server of a zone that works."""
+    """What one front-end lacks to be a server of a running zone."""
 
     seed: bool = False
     register: bool = False
@@ -18,7 +18,7 @@ class JoinPlan:
 
     @property
     def steps(self) -> list[tuple[int, str]]:
-        """Its steps in their order, as progress counts and names them."""
+        """Return the steps in order, with their numbers and titles."""
         titles = {
             "copy the leader's database": self.seed,
             "enter it in the zone": self.register,
@@ -36,10 +36,10 @@ def plan_join(
     resync: Sequence[str] = (),
     seeded: bool = False,
 ) -> JoinPlan | Refusal:
-    """What this front-end lacks to be a server of the zone that ``leader`` leads.
+    """Return what this front-end lacks to be a server of the zone that ``leader`` leads.
 
-    ``resync`` says why a server that is one is to get the leader's data and keys once more;
-    ``seeded``: this run has given it those of a moment ago.
+    ``resync``: why an existing server must get the leader's data and keys again. ``seeded``: this
+    run has just copied them to it.
     """
     entry = next((entry for entry in pool if entry.name == host.name), None)
     if host.has_content and host.identity != leader.identity:
@@ -58,27 +58,29 @@ def plan_join(
                 remedy="systemctl disable --now opennebula there, then run up again",
                 host=host.name,
             )
-        has_copy = seeded and host.has_content and not _fell_out(host, leader)
+        has_copy = seeded and host.has_content and not _is_behind_log(host, leader)
         return JoinPlan(seed=not has_copy, register=True, start=True)
     if host.has_content and resync:
         return JoinPlan(seed=True, start=True, reasons=tuple(resync))
-    reasons = _why_anew(host, leader, entry)
+    reasons = _resync_reasons(host, leader, entry)
     if reasons:
         return JoinPlan(seed=True, start=True, reasons=reasons)
     fits = host.status is not None and host.status.server_id == entry.id
     return JoinPlan(start=not (host.running and fits))
 
 
-def _why_anew(host: FrontEndView, leader: FrontEndView, entry: ServerEntry) -> tuple[str, ...]:
+def _resync_reasons(
+    host: FrontEndView, leader: FrontEndView, entry: ServerEntry
+) -> tuple[str, ...]:
     if not host.has_content:
         return ("its database is empty",)
     if host.server_id != entry.id:
         return ("it has no valid SERVER_ID",)
-    if _fell_out(host, leader):
+    if _is_behind_log(host, leader):
         return (f"its log ends at {host.log_index}, the leader's begins at {leader.log_begins}",)
     return ()
 
 
-def _fell_out(host: FrontEndView, leader: FrontEndView) -> bool:
-    # The leader gives a record out only with the one before it.
+def _is_behind_log(host: FrontEndView, leader: FrontEndView) -> bool:
+    # The leader sends a record only together with the one before it.
     return max(host.log_index, 1) < leader.log_begins

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from opennebula.membership.observed import Refusal
-from opennebula.zone import State, ZoneView, quorum
+from opennebula.zone import ZoneView, quorum
 
 
 def check_shrink(
@@ -21,12 +21,7 @@ def check_shrink(
     """
     pool = [entry.name for entry in view.pool]
     staying = [name for name in pool if name not in leaving]
-    up = [
-        name
-        for name in staying
-        if name in returning
-        or ((status := view.statuses.get(name)) and status.state in (State.FOLLOWER, State.LEADER))
-    ]
+    up = [name for name in staying if name in returning or name in view.up()]
     down = [name for name in staying if name not in up]
     if not down:
         return None
@@ -67,11 +62,7 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
             host=name,
         )
     others = [entry.name for entry in view.pool if entry.name != name]
-    up = [
-        other
-        for other in others
-        if (status := view.statuses.get(other)) and status.state in (State.FOLLOWER, State.LEADER)
-    ]
+    up = [other for other in others if other in view.up()]
     # Of two, one is enough: the leader takes the entry of the other out by itself.
     needed = quorum(len(view.pool)) if len(others) > 1 else 1
     if not others:

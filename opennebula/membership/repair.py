@@ -1,4 +1,4 @@
-"""In which order servers of a zone are repaired, so that the zone keeps its quorum. Pure.
+"""Plan the order in which servers of a zone are repaired, so that it keeps its quorum. Pure.
 
 A server is down during its repair. So those that do not follow the leader come first:
 their repair takes nothing from the quorum, and each adds one server to it. Of those that follow,
@@ -20,7 +20,7 @@ class Need(IntEnum):
     NOTHING = 0
     START = 1
     RESYNC = 2
-    """The leader's data and keys."""
+    """A fresh copy of the leader's data and keys."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,24 @@ class Condition:
     name: str
     need: Need = Need.NOTHING
     follows: bool = True
-    """It leads, or takes what the leader writes: it counts for the quorum."""
+    """It is the leader or follows it, and so counts for the quorum."""
     leads: bool = False
     misnumbered: bool = False
-    """Its oned runs with another SERVER_ID than the pool has for it."""
+    """Its oned runs with another SERVER_ID than in the pool."""
 
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """Names in the order of their repair, and why those that are left out cannot be repaired."""
+    """Names in the order of repair, and why the others cannot be repaired."""
 
     order: tuple[str, ...] = ()
     refusal: Refusal | None = None
 
 
 def plan_repairs(servers: Collection[Condition]) -> RepairPlan:
-    """Return the order in which these servers, all of the pool, are repaired with quorum held.
+    """Return the order in which the servers of the pool are repaired without losing quorum.
 
-    One that needs something and cannot be reached is given with the need NOTHING, and does not
-    follow: it is left as it is.
+    For a server that cannot be reached, pass the need NOTHING and ``follows=False``.
     """
     now = {server.name: server for server in servers}
     order: list[str] = []

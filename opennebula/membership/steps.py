@@ -12,21 +12,21 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Restore:
-    """Put a kept dump in the place of the first server's empty database and start it alone."""
+    """Restore a dump on the first server, which has no data, and start it alone."""
 
     host: str
 
 
 @dataclass(frozen=True)
 class StartStandalone:
-    """Start a server that is alone in its database."""
+    """Start a standalone server."""
 
     host: str
 
 
 @dataclass(frozen=True)
 class Register:
-    """Enter these front-ends in the pool of the standalone server."""
+    """Add these front-ends to the pool of the standalone server."""
 
     host: str
     missing: tuple[str, ...]
@@ -34,7 +34,7 @@ class Register:
 
 @dataclass(frozen=True)
 class Seed:
-    """Stop the source, give its whole database and keys to the targets with their SERVER_ID."""
+    """Stop the source, and copy its database and keys to the targets, with their SERVER_ID."""
 
     source: str
     targets: tuple[str, ...]
@@ -42,35 +42,35 @@ class Seed:
 
 @dataclass(frozen=True)
 class AssignServerId:
-    """Give the first server its SERVER_ID: from here on it is a zone server."""
+    """Set the first server's SERVER_ID, which makes it a zone server."""
 
     host: str
 
 
 @dataclass(frozen=True)
 class RefreshServerList:
-    """Give these servers, which sleep, the zone's newest list of servers."""
+    """Write the zone's newest list of servers to these stopped servers."""
 
     hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class StartTogether:
-    """Start these zone servers at once and wait for a leader."""
+    """Start these zone servers together, and wait for a leader."""
 
     hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Adopt:
-    """A zone is there and works: take it as it is."""
+    """Adopt a running zone unchanged."""
 
     leader: str
 
 
 @dataclass(frozen=True)
 class SeedAhead:
-    """Give the leader's database and keys to those that are about to join, all at once."""
+    """Copy the leader's database and keys to all front-ends that are about to join."""
 
     leader: str
     targets: tuple[str, ...]
@@ -78,7 +78,7 @@ class SeedAhead:
 
 @dataclass(frozen=True)
 class Retire:
-    """Take the last server of a zone back to standalone."""
+    """Make the last server of a zone standalone."""
 
     host: str
 

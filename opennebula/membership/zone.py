@@ -1,4 +1,4 @@
-"""Plan the zone of all front-ends from what each of them shows. Pure."""
+"""Plan the zone of all front-ends from their observed states. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -37,12 +37,12 @@ def plan_zone(
     restoring: bool = False,
     existed: bool = False,
 ) -> list[ZoneStep] | Refusal:
-    """The steps from what is there to a zone of all these front-ends, or why not.
+    """Return the steps from the observed states to a zone of all front-ends, or a refusal.
 
-    ``front_ends`` are all of the stack, every one observed; their order does not matter. Those
-    that are ``leaving`` are no strangers in the zone; they are among ``front_ends`` only where
-    they can still be reached. ``restoring``: if no host holds a database, there is a dump.
-    ``existed``: the stack knows of a zone; it is not begun a second time without its data.
+    ``front_ends``: all front-ends of the stack, in any order, and those ``leaving`` that can be
+    reached. Servers that are ``leaving`` may be in the zone. ``restoring``: if no host holds a
+    database, there is a dump. ``existed``: the stack had a zone, which must not be bootstrapped
+    again without its data.
     """
     known = {*leaving, *(host.name for host in front_ends)}
     hosts = sorted(front_ends, key=lambda host: host.name)
@@ -171,7 +171,7 @@ def _convert(
     if not highly_available:
         return start
     steps = _bootstrap(hosts, first.name, first.pool)
-    # Only the registration needs a running oned; the seeding stops it again.
+    # Only the registration needs a running oned; the copy stops it again.
     return start + steps if isinstance(steps[0], Register) else steps
 
 
@@ -209,7 +209,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
     for host in members:
-        # A copy that waits for its entry is left to its join, as long as it sleeps.
+        # A stopped copy without an entry is left to its join.
         waits = host.name not in by_name and not host.running
         if not waits and (misplaced := _misplaced(host, by_name)):
             return misplaced
@@ -223,11 +223,11 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
             remedy=f"bring {missing} back; what is gone for good, name under opennebula-ha:lost",
             host=missing,
         )
-    # One whose own list is older than its entry gets the new list before its start: in its join,
-    # or here where it is needed. By its own list it could elect itself alone.
-    sure = [host for host in ready if host.is_listed]
-    if len(sure) >= needed:
-        return [StartTogether(tuple(host.name for host in sure))]
+    # A server whose own list lacks it could elect itself alone: it gets the new list before its
+    # start, in its join, or here if it is needed for a quorum.
+    listed_ready = [host for host in ready if host.is_listed]
+    if len(listed_ready) >= needed:
+        return [StartTogether(tuple(host.name for host in listed_ready))]
     stopped = tuple(host.name for host in ready if not host.is_listed and not host.running)
     together = StartTogether(tuple(host.name for host in ready))
     return [RefreshServerList(stopped), together] if stopped else [together]
@@ -267,7 +267,7 @@ def _adopt(
     misplaced = _misplaced(leader, by_name)
     if misplaced:
         return misplaced
-    # A bootstrap that was killed after a majority of its starts: a join waits for all others.
+    # Stopped servers of a bootstrap that was interrupted: a join would wait for them.
     stopped = tuple(
         host.name
         for host in members
@@ -285,7 +285,7 @@ def _adopt(
         for host in hosts
         if not host.has_content and host.name not in by_name and host.name not in leaving
     )
-    # One alone gets its copy when it joins, as late as can be.
+    # A single one gets its copy when it joins, as late as possible.
     if len(blank) > 1:
         steps.append(SeedAhead(leader.name, blank))
     return steps
@@ -308,23 +308,25 @@ def _not_listed(
 def _how_to_list(
     entry: ServerEntry, pool: Sequence[ServerEntry], members: Sequence[FrontEndView]
 ) -> str:
-    host = host_in(entry.endpoint)
-    if not host:
+    endpoint_host = host_in(entry.endpoint)
+    if not endpoint_host:
         return (
             f"this program asks oned at {endpoint('NAME')} alone: register the server with such an"
             " endpoint, or take it out of the zone"
         )
-    said = f"zone_server: {_in_yaml(entry.name)}"
+    line = f"zone_server: {_in_yaml(entry.name)}"
     others = {other.name for other in pool if other is not entry}
-    runs_it = [one.name for one in members if one.server_id == entry.id and one.name not in others]
+    runs_it = [
+        host.name for host in members if host.server_id == entry.id and host.name not in others
+    ]
     if runs_it:
         return (
-            f"if it is {runs_it[0]}, which has SERVER_ID {entry.id}, add the line '{said}' to"
+            f"if it is {runs_it[0]}, which has SERVER_ID {entry.id}, add the line '{line}' to"
             f" {runs_it[0]} in opennebula-ha:frontends; otherwise take it out of the zone"
         )
-    name = next((one for one in (host, entry.name) if _is_host_name(one)), "NAME")
-    address = host if is_address(host) else "ADDRESS"
-    further = "" if host in (name, address) else f", {said}"
+    name = next((text for text in (endpoint_host, entry.name) if _is_host_name(text)), "NAME")
+    address = endpoint_host if is_address(endpoint_host) else "ADDRESS"
+    further = "" if endpoint_host in (name, address) else f", {line}"
     return (
         f"add {entry.name} to opennebula-ha:frontends with the line"
         f" '{name}: {{address: {address}{further}}}', or take it out of the zone"
@@ -332,7 +334,7 @@ def _how_to_list(
 
 
 def _is_host_name(text: str) -> bool:
-    """Whether a front-end may have that name in the stack."""
+    """Return whether a front-end may have that name in the stack."""
     return not is_address(text) and bool(re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", text))
 
 

@@ -45,20 +45,20 @@ LOCK_WAIT = 600.0
 
 @dataclass(frozen=True)
 class KnownZone:
-    """What is known of a zone that has just been seen to."""
+    """What a run knows of the zone that it has just bootstrapped or adopted."""
 
     view: ZoneView | None = None
-    """The zone as it was then, where its servers were started."""
+    """The zone, if its servers were started."""
     seeded: frozenset[str] = frozenset()
-    """Those that are not in it yet, and have a copy of its data now."""
+    """Front-ends that are not in the zone yet, and have just got a copy of its data."""
 
 
 @contextmanager
 def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
-    """Keep other runs from changing who is in the zone.
+    """Keep other runs from changing the servers of the zone.
 
-    Held on the first, by name, of the front-ends that stay: every run finds the same one, whichever
-    leads at the moment.
+    The lock is on the first front-end by name, so that every run uses the same one, whichever
+    leads.
     """
     with access.connection(hosts[min(hosts)]).hold(LOCK, LOCK_WAIT):
         yield
@@ -74,14 +74,14 @@ def bootstrap_or_adopt(
     existed: bool = False,
     seen: Mapping[str, Facts] | None = None,
 ) -> KnownZone:
-    """A zone that works, of all those hosts where there was none. Raises HostError.
+    """Bootstrap a zone of all those hosts, or adopt the zone that runs. Raises HostError.
 
-    Where there was one, those that are not in it yet are left to their joins.
+    Front-ends that are not in a running zone are left to their joins.
 
-    Every one of ``hosts`` must answer. Those that are ``leaving`` are no strangers in the zone,
-    but need not be there any more. Where none of them holds a database, the zone begins with the
-    dump ``restore_from`` on this machine, or empty unless it ``existed`` before. ``seen``: the
-    present facts of the hosts, if the caller held the zone's lock before that.
+    All ``hosts`` must answer. Servers that are ``leaving`` may be in the zone, and need not answer.
+    If no host holds a database, the zone starts from the dump ``restore_from`` on this machine, or
+    empty, which is refused if a zone ``existed``. ``seen``: the present facts of the hosts, if the
+    caller observed them under the zone's lock.
     """
     with zone_lock(access, hosts):
         return _Bootstrapping(
@@ -90,7 +90,7 @@ def bootstrap_or_adopt(
 
 
 def is_blank(seen: Collection[Facts]) -> bool:
-    """Whether no host holds a database, or has had a place in a zone."""
+    """Return whether no host holds a database or was a zone server."""
     return not any(
         front_end.has_content or front_end.server_id != STANDALONE_ID for front_end in seen
     )
@@ -99,11 +99,10 @@ def is_blank(seen: Collection[Facts]) -> bool:
 def begin(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], checked: Mapping[str, Facts]
 ) -> None:
-    """Begin a zone on its first server, the only one that is installed yet.
+    """Start a zone on its first server, while the others are still being installed.
 
-    ``bootstrap_or_adopt`` continues from there.
-
-    ``checked``: all ``hosts`` as they were before anything was installed, blank. Raises HostError.
+    ``bootstrap_or_adopt`` continues. ``checked``: the facts of all ``hosts``, which were blank
+    before their installation. Raises HostError.
     """
     with zone_lock(access, hosts):
         _Bootstrapping(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
@@ -112,10 +111,10 @@ def begin(
 def abandon(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
 ) -> None:
-    """Take those that left the stack off the list of a first server that is still alone.
+    """Remove front-ends that left the stack from the pool of a first server that is standalone.
 
-    It is the last to get its SERVER_ID: while it has none, no server on its list has served.
-    Nothing happens where there is a zone already. Raises HostError.
+    It is the last to get its SERVER_ID: until then, no server of its pool has served. Does nothing
+    if a zone exists. Raises HostError.
     """
     first = hosts[min(hosts)]
     with zone_lock(access, hosts):
@@ -132,7 +131,7 @@ def abandon(
 
 
 def refused(refusal: Refusal, host: str, step: str) -> HostError:
-    """A planner's refusal as the error that the operator sees."""
+    """Return a planner's refusal as an error for the operator."""
     return HostError(
         refusal.host or host,
         step,
@@ -286,7 +285,7 @@ class _Bootstrapping:
         self._access.report(f"{first}: register {', '.join(missing)}")
         api = answering(self._access, self._hosts[first])
         try:
-            # Read again: an interrupted run may have entered some.
+            # An interrupted run may have registered some.
             listed = {entry.name for entry in self._access.named(api.servers())}
             for name in missing:
                 if name not in listed:
@@ -319,19 +318,19 @@ class _Bootstrapping:
         before = zone_leader.wait_for_leader(self._access, self._hosts)
         if before.leader() != leader:
             return
-        # The IDs that the pool will give; each is set right before its start in any case.
-        following = 1 + max(entry.id for entry in before.pool)
+        # The IDs that the pool will assign; each is set again before its start.
+        next_id = 1 + max(entry.id for entry in before.pool)
         seed(
             self._access,
             self._hosts[leader],
             [self._facts[name] for name in targets],
-            {name: following + number for number, name in enumerate(targets)},
+            {name: next_id + number for number, name in enumerate(targets)},
             self._zone.database,
             reason="before-joins",
             keep=self._zone.keep_dumps,
             stop=False,
         )
-        # What a leader has that is no longer one may be of no majority.
+        # Records of a deposed leader may not have reached a majority.
         after = zone_leader.wait_for_leader(self._access, self._hosts)
         if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
             self._seeded = frozenset(targets)

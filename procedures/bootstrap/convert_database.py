@@ -1,11 +1,11 @@
-"""Move a front-end's data from SQLite to MariaDB, whole or not at all.
+"""Move a front-end's data from SQLite to MariaDB, completely or not at all.
 
-The steps are those of OpenNebula's own ``onedb sqlite2mysql``: oned stops, ``oned -i`` makes the
-tables, all rows are copied. Here that happens in a database of its own, and every row is compared;
-only then do all tables take their place, and the section DB of oned.conf changes. Until that, oned
-works with SQLite, and whatever fails goes back to it. So DB says what an interrupted run has left:
-where it names SQLite, all is done again; where it names MariaDB, only the start is missing. A mark
-on the host says that such a run began, and which database is its copy.
+The steps are those of OpenNebula's ``onedb sqlite2mysql``: oned stops, ``oned -i`` creates the
+tables, and all rows are copied. Here they are copied to a database of their own, and every row is
+compared; only then the tables move to the zone's database, and DB in oned.conf changes. Until then
+every failure goes back to SQLite. So DB shows what an interrupted run has left: with SQLite, all is
+done again; with MariaDB, only the start is missing. A mark on the host says that a conversion
+began, and which database has the copy.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,6 @@ from pathlib import Path
 from secrets import token_hex
 
 from hosts.errors import HostError
-from opennebula import conf
 from opennebula.packages import is_version
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
@@ -25,16 +24,16 @@ from procedures.oned_service import answering
 from procedures.specs import Database
 
 CONVERSION = 7200.0
-"""Seconds for all of it: each row is written once and read three times."""
+"""Seconds for the conversion: each row is written once and read three times."""
 SCRATCH = "opennebula_ha_incoming"
-"""Where tables wait to take their place: as in mariadb.sh."""
+"""Database for the copy, as in mariadb.sh."""
 STEP = "convert the database"
 _EMPTY = Database(name=SCRATCH, owner="opennebula_ha_empty")
 _PROGRAM = Path(__file__).parent / "programs" / "convert_sqlite.py"
 
 
 class Step(StrEnum):
-    """What is done on the host, by the name of its function in convert_database.sh."""
+    """The steps, by the names of their functions in convert_database.sh."""
 
     LOOK = "look"
     HALT = "halt"
@@ -47,24 +46,22 @@ class Step(StrEnum):
     START = "start"
 
 
-def plan(seen: Facts, database: Database, *, asked: bool) -> tuple[Step, ...]:
-    """What is left to do. ``asked``: the stack's config says that it may be converted."""
+def plan(seen: Facts, database: Database, *, converts: bool) -> tuple[Step, ...]:
+    """Return the remaining steps. ``converts``: the stack's config allows the conversion."""
     if not database.is_mariadb:
         return ()
-    if seen.converting and _backend(seen) == "mysql":
+    if seen.converting and seen.database.backend == "mysql":
         return (Step.SET_ASIDE, Step.START)
-    return tuple(Step) if asked and on_sqlite(seen, database) else ()
+    return tuple(Step) if converts and on_sqlite(seen, database) else ()
 
 
 def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | None:
-    """Why a front-end on SQLite cannot be converted; nothing where it can.
+    """Return why a front-end on SQLite cannot be converted; None if it can.
 
-    ``others``: the front-ends of the stack, besides this one, that hold data.
+    ``others``: the other front-ends of the stack that hold data.
     """
     name = seen.host.name
     leave = f"take {name} off opennebula-ha:frontends"
-    federation = conf.read(seen.oned_conf, "FEDERATION")
-    mode = federation.get("MODE", "STANDALONE") if isinstance(federation, dict) else "STANDALONE"
     holding = ", ".join(sorted(others))
     if seen.server_id != STANDALONE_ID:
         wrong = (
@@ -74,10 +71,10 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
             " /etc/one/oned.conf on the one whose data are whole, restart opennebula, look at its"
             " data, and have no other one with data in opennebula-ha:frontends",
         )
-    elif mode.upper() not in ("", "STANDALONE"):
+    elif seen.federation_mode != "STANDALONE":
         wrong = (
             "an OpenNebula outside any federation",
-            f"FEDERATION/MODE {mode} in oned.conf, and SQLite",
+            f"FEDERATION/MODE {seen.federation_mode} in oned.conf, and SQLite",
             f"{leave}, or take it out of the federation first",
         )
     elif holding:
@@ -96,12 +93,12 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
         )
     else:
         return None
-    expected, there, remedy = wrong
-    return HostError(name, STEP, expected=expected, seen=there, remedy=remedy)
+    expected, actual, remedy = wrong
+    return HostError(name, STEP, expected=expected, seen=actual, remedy=remedy)
 
 
 def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, ...]) -> None:
-    """Do those steps on the host. Raises HostError; before DB changes it is as it was then."""
+    """Do those steps on the host. Raises HostError, after going back unless DB has changed."""
     password = access.secrets.db_password
     account = configuration.account(database, password)
     once = f"{token_hex(16)}.aA1"
@@ -129,12 +126,6 @@ def convert(access: Access, seen: Facts, database: Database, steps: tuple[Step, 
 
 
 def _with(seen: Facts, database: Database, password: str) -> str:
-    """Its oned.conf with that database."""
+    """Return the host's oned.conf with that database."""
     written = configuration.with_database(seen.oned_conf, database, password, seen.host)
     return written.rstrip("\n")
-
-
-def _backend(seen: Facts) -> str:
-    """Of oned.conf; without a word on it oned works with SQLite."""
-    found = conf.read(seen.oned_conf, "DB") if seen.oned_conf else None
-    return str(found.get("BACKEND", "sqlite")).lower() if isinstance(found, dict) else "sqlite"

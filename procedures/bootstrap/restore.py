@@ -1,4 +1,4 @@
-"""Put a kept dump from the operator's machine in the place of a lost database."""
+"""Restore a dump from the operator's machine on a host that has lost its database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,19 @@ _DUMP, _KEYS = ".sql.zst", ".keys.tar.zst"
 
 @dataclass(frozen=True)
 class KeptDump:
-    """A dump and the keys of its time, as ``dump.sh`` keeps them side by side."""
+    """A dump and the keys that belong to it, two files in one folder."""
 
     database: Path
     keys: Path
 
     @classmethod
     def named(cls, path: str) -> "KeptDump":
-        """The dump with that path, wherever it is, and its keys."""
+        """Return the dump with that path, on any machine, and its keys."""
         return cls(Path(path), Path(path.removesuffix(_DUMP) + _KEYS))
 
     @classmethod
     def at(cls, path: str) -> "KeptDump":
-        """The dump at that path. Raises HostError where it or its keys are not there."""
+        """Return the dump at that path. Raises HostError if it or its keys do not exist."""
         kept = cls.named(path)
         for file in (kept.database, kept.keys):
             if not path.endswith(_DUMP) or not file.is_file():
@@ -46,12 +46,11 @@ class KeptDump:
 
 
 def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> None:
-    """Give the host that dump's data and keys, outside any zone; its oned stays stopped.
+    """Restore a dump's data and keys on a standalone host, whose oned stays stopped.
 
-    The zone's list of servers is empty then: they are others now. Raises HostError.
+    The zone's pool is emptied, since its servers are new. Raises HostError.
     """
     connection = access.connection(seen.host)
-    oned_conf = configuration.with_server_id(seen.newest_conf, STANDALONE_ID)
     access.run(seen.host, "receive", timeout=STOP)
     for file in (kept.database, kept.keys):
         access.report(f"{seen.host.name}: send {file.name}")

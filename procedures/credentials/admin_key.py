@@ -1,9 +1,10 @@
-"""oneadmin's public key in OpenNebula, with which it logs in to virtual machines.
+"""oneadmin's public key in OpenNebula, which lets it log in to virtual machines.
 
-It is an attribute of the user in the zone's database, so that all servers have it.
+It is an attribute of the user in the zone's database, which all servers have.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -17,7 +18,7 @@ from procedures.install.files.paths import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 
 LEADER = "leader"
-"""In the place of a key: the one that oneadmin has on the leader."""
+"""Instead of a key: oneadmin's key on the leader."""
 
 
 def set_public_key(
@@ -29,51 +30,48 @@ def set_public_key(
     replace: bool,
     view: ZoneView | None = None,
 ) -> bool:
-    """Have oneadmin have that key, of the zone that those hosts are; whether it has it now.
+    """Set oneadmin's public key in the zone of those hosts; return whether it has that key now.
 
-    Another one is only replaced where that is said: nothing is changed in a zone that is merely
-    taken over. ``view``: the zone, if the caller has just seen it. Raises HostError.
+    ``replace``: replace another key. A zone that is only adopted is not changed. ``view``: the
+    zone, if the caller has just observed it. Raises HostError.
     """
-    heads = [view]
-
-    def find() -> Host:
-        return _head(access, zone, hosts, heads.pop() if heads else None)
-
+    find = partial(zone_leader.find, access, hosts, highly_available=zone.highly_available)
+    first = api_host(view, hosts) if view and zone.highly_available else None
     if wanted == LEADER:
-        output = access.run(find(), "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
+        host, first = first or find(), None
+        output = access.run(host, "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
     def set_key(api: Api) -> bool:
-        there = api.public_key()
-        if there and there != _lines(wanted) and not replace:
+        present = api.public_key()
+        if present and present != _lines(wanted) and not replace:
             return False
-        if there != _lines(wanted):
+        if present != _lines(wanted):
             access.report("set oneadmin's public key")
             api.set_public_key(_lines(wanted))
         return True
 
     return zone_leader.ask(
-        access, find, set_key, step="set oneadmin's public key", expected="oned to do it"
+        access,
+        find,
+        set_key,
+        first=first,
+        step="set oneadmin's public key",
+        expected="oned to do it",
     )
 
 
 def differs(access: Access, head: Facts, wanted: str) -> bool:
-    """Whether the zone has another one, as that server sees it. One that is silent says nothing."""
+    """Return whether that server has another key; False if its oned does not answer."""
     if wanted == LEADER:
-        there = head.files.get(PUBLIC_KEY)
-        wanted = there.text if there else ""
+        file = head.files.get(PUBLIC_KEY)
+        wanted = file.text if file else ""
     try:
         return access.api(head.host).public_key() != _lines(wanted)
     except (ApiError, HostError):
         return False
 
 
-def _head(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView | None) -> Host:
-    if not zone.highly_available:
-        return next(iter(hosts.values()))
-    return api_host(view or zone_leader.wait_for_leader(access, hosts), hosts)
-
-
 def _lines(text: str) -> str:
-    """Keys, a line each, each once."""
+    """Return the keys, one per line, without duplicates."""
     return "\n".join(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))

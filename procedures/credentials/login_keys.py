@@ -1,7 +1,7 @@
 """Let accounts log in from each front-end to all others: ``ensure_keys_for``.
 
-Each account has a key of its own on every front-end. What the others have of it stands between two
-marks in ``authorized_keys`` and ``known_hosts``; the rest of those files stays.
+Each account has a key of its own on every front-end. On the other front-ends, our lines are between
+two marks in ``authorized_keys`` and ``known_hosts``; other lines stay.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hosts.errors import HostError
+from hosts.host_keys import record_name
 from hosts.models import Host
 from procedures.context import Access
 from procedures.parallel import HostErrors, on_each, side_by_side
@@ -18,7 +19,7 @@ from procedures.specs import LoginKeysSpec
 
 @dataclass(frozen=True)
 class Account:
-    """An account on one front-end: its public key, and our lines of its two files."""
+    """An account on one front-end: its public key, and our lines in its two files."""
 
     public: str
     authorized: str = ""
@@ -30,8 +31,8 @@ Accounts = Mapping[str, Mapping[str, Account]]
 
 
 def ensure(access: Access, spec: LoginKeysSpec) -> None:
-    """Have the keys, and have them allowed on all other front-ends. Raises HostError."""
-    seen = _seen(access, spec, make=True)
+    """Create the keys, and authorize them on all other front-ends. Raises HostError."""
+    seen = _observe(access, spec, make=True)
     desired = wanted(seen, _known(access, spec))
     side_by_side(
         {
@@ -44,7 +45,7 @@ def ensure(access: Access, spec: LoginKeysSpec) -> None:
 
 
 def _try(access: Access, spec: LoginKeysSpec) -> None:
-    """See that the keys let the accounts in. Raises HostError with sshd's own reason."""
+    """Check that each account can log in with its keys. Raises HostError with sshd's reason."""
     hosts = spec.hosts
 
     def try_from(host: Host) -> list[str]:
@@ -58,30 +59,30 @@ def _try(access: Access, spec: LoginKeysSpec) -> None:
         return output.values["failed"].splitlines()
 
     access.report("log in with the keys from each front-end to all others")
-    said: dict[tuple[str, str], dict[str, str]] = {}
+    failures: dict[tuple[str, str], dict[str, str]] = {}
     for source, lines in on_each(hosts, try_from).items():
         for line in lines:
             user, target, text = (*line.split(" ", 2), "")[:3]
-            said.setdefault((target, user), {})[source] = text
-    if said:
-        reasons = on_each({name: hosts[name] for name, _ in said}, partial(refusals, access))
+            failures.setdefault((target, user), {})[source] = text
+    if failures:
+        reasons = on_each({name: hosts[name] for name, _ in failures}, partial(refusals, access))
         raise HostErrors(
             [
-                _not_let_in(target, user, sources, reasons[target])
-                for (target, user), sources in sorted(said.items())
+                _login_failed(target, user, sources, reasons[target])
+                for (target, user), sources in sorted(failures.items())
             ]
         )
 
 
 def refusals(access: Access, host: Host) -> str:
-    """What its sshd said lately about logins that it refused; nothing if it cannot be read."""
+    """Return the recent messages of sshd about refused logins; empty if they cannot be read."""
     with suppress(HostError):
         output = access.run(host, "refused_logins", exclusive=False)
         return "; ".join(output.values["refused"].splitlines())
     return ""
 
 
-def _not_let_in(target: str, user: str, sources: Mapping[str, str], reason: str) -> HostError:
+def _login_failed(target: str, user: str, sources: Mapping[str, str], reason: str) -> HostError:
     names = ", ".join(sorted(sources))
     seen = "; ".join(sorted({text for text in sources.values() if text})) or "a refusal"
     return HostError(
@@ -96,8 +97,8 @@ def _not_let_in(target: str, user: str, sources: Mapping[str, str], reason: str)
 
 
 def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
-    """The accounts whose keys are not as they should be. Raises HostError."""
-    seen = _seen(access, spec, make=False)
+    """Return the accounts whose keys differ from the spec. Raises HostError."""
+    seen = _observe(access, spec, make=False)
     desired = wanted(seen, _known(access, spec))
     return tuple(
         f"{name}: keys of {user}"
@@ -110,23 +111,23 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
 def obsolete(
     before: LoginKeysSpec, spec: LoginKeysSpec
 ) -> Iterator[tuple[LoginKeysSpec, Mapping[str, Host]]]:
-    """Yield whose keys are no longer allowed where: of front-ends and accounts off the list."""
+    """Yield accounts whose keys are no longer authorized, each with the hosts concerned."""
     yield before, {name: host for name, host in before.hosts.items() if name not in spec.hosts}
     left = tuple(sorted(set(before.users) - set(spec.users)))
     yield before.model_copy(update={"users": left}), spec.hosts
 
 
 def withdraw(access: Access, spec: LoginKeysSpec, hosts: Mapping[str, Host]) -> None:
-    """Allow those accounts' keys there no more; the keys themselves stay. Raises HostError."""
+    """Stop authorizing those accounts' keys, whose files stay. Raises HostError."""
     none = {user: Account("") for user in spec.users}
     if none:
         on_each(hosts, lambda host: _write(access, host, none))
 
 
 def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
-    """Each account with what it must have of the other front-ends.
+    """Return each account with the keys of the other front-ends that it must have.
 
-    ``known`` has each front-end's line of a known_hosts file.
+    ``known``: each front-end's line for known_hosts.
     """
     return {
         name: {
@@ -146,18 +147,16 @@ def wanted(seen: Accounts, known: Mapping[str, str]) -> Accounts:
 
 
 def _known(access: Access, spec: LoginKeysSpec) -> dict[str, str]:
-    """With the keys that this program verified itself."""
+    """Return each front-end's line for known_hosts, with the host key that was verified."""
     lines = {}
     for name, host in spec.hosts.items():
         connection = access.connection(host)
-        places = [name, host.address]
-        if connection.port != 22:
-            places = [f"[{place}]:{connection.port}" for place in places]
-        lines[name] = f"{','.join(places)} {connection.host_key}"
+        names = [record_name(text, connection.port) for text in (name, host.address)]
+        lines[name] = f"{','.join(names)} {connection.host_key}"
     return lines
 
 
-def _seen(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
+def _observe(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
     def ask(host: Host) -> dict[str, Account]:
         output = access.run(
             host,

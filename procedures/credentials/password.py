@@ -1,13 +1,14 @@
-"""oneadmin's password in a zone that lives: changed without locking any client out.
+"""Change oneadmin's password in a running zone, without locking any client out.
 
-Front-ends log in to each other with it, from a file on each, and believe a refused login to be a
-term of 4294967295. So at no moment may there be a server that refuses what another one's file has.
-First every server accepts the new password, too, as a login token; then the files
-change, in any order; then the new one becomes the only one. Each of these states is whole, and
-the next run sees which of them is there.
+Front-ends log in to each other with it, from a file on each, and take a refused login for a term of
+4294967295. So no server may ever refuse the password in another server's file. First every server
+accepts the new password, too, as a login token; then the files change, in any order; then the new
+password becomes the only one. The zone works in each of these states, and the next run detects
+which of them it is in.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from hosts.errors import HostError
@@ -17,7 +18,7 @@ from opennebula.zone import State
 from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
 from procedures.context import Access
-from procedures.facts.observe import api_host, zone_view
+from procedures.facts.observe import zone_view
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.wait import until
@@ -36,12 +37,12 @@ def set_password(
     changed: bool,
     failed: bool = False,
 ) -> None:
-    """Have the zone's servers take the stack's password, where they do not have it yet.
+    """Set the stack's password on the zone's servers, unless they have it.
 
-    ``changed``: the stack had another one before. Only then one that the servers refuse is set: a
-    zone that is merely taken over keeps its own. ``failed``: an update that failed may have let in
-    another one, which is revoked then. Nothing happens where no oned runs, or where the
-    files show no way in. Raises HostError.
+    ``changed``: the stack had another password before. Only then a password that the servers refuse
+    is set: a zone that is only adopted keeps its own. ``failed``: a failed update may have set
+    another password, which is revoked. Does nothing if no oned runs, or if no password in the
+    hosts' files works. Raises HostError.
     """
     hosts = {**leaving, **staying}
     new = access.secrets.one_pass
@@ -50,7 +51,7 @@ def set_password(
         return
     running = {name: hosts[name] for name in admitted}
     files = _files(access, running)
-    way = access if all(admitted.values()) else _way_by_files(access, running, files)
+    way = access if all(admitted.values()) else _access_by_files(access, running, files)
     if way is None or (
         way is access
         and set(files.values()) == {_line(new)}
@@ -73,17 +74,18 @@ def set_password(
 
 
 def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
-    """Return access to the oneds as they are now: also where ``changed`` is yet to be done.
+    """Return access with the password that the oneds accept at present.
 
-    Returns ``access`` itself where its password lets in, or where the files show no other way.
+    ``changed``: that may be another one than the stack's. Returns ``access`` itself if its password
+    works, or if no password in the hosts' files does.
     """
     if not changed or all(_admitted(access, hosts).values()):
         return access
-    return _way_by_files(access, hosts, _files(access, hosts)) or access
+    return _access_by_files(access, hosts, _files(access, hosts)) or access
 
 
 def unfit(hosts: str, new: str) -> Iterator[HostError]:
-    """Yield the error where a zone that runs cannot take that password."""
+    """Yield an error if a running zone cannot use that password."""
     if UNFIT & set(new):
         yield HostError(
             hosts,
@@ -99,14 +101,14 @@ def _line(password: str) -> str:
 
 
 def _files(access: Access, hosts: Mapping[str, Host]) -> dict[str, str]:
-    """The line with which each host logs in."""
+    """Return the content of each host's one_auth."""
     return on_each(
         hosts, lambda host: access.run(host, "read_one_auth", exclusive=False).values["one_auth"]
     )
 
 
 def _admitted(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
-    """Whether each oned that answers lets the stack's password in."""
+    """Return whether each oned accepts the stack's password, for those that answer."""
 
     def ask(host: Host) -> bool | None:
         try:
@@ -120,10 +122,10 @@ def _admitted(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
     return {name: answer for name, answer in on_each(hosts, ask).items() if answer is not None}
 
 
-def _way_by_files(
+def _access_by_files(
     access: Access, hosts: Mapping[str, Host], files: Mapping[str, str]
 ) -> Access | None:
-    """Access with the password from the hosts' own files that every oned lets in, if any."""
+    """Return access with a password from the hosts' files that every oned accepts, or None."""
     for line in sorted(set(files.values())):
         user, _, password = line.partition(":")
         way = access.logging_in_with(password)
@@ -135,7 +137,7 @@ def _way_by_files(
 def _whole(
     way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], running: Mapping[str, Host]
 ) -> dict[str, Host]:
-    """The zone's servers: all of them up and at one index, so that none misses a step."""
+    """Return the zone's servers after a health check, so that none of them misses a step."""
     answers = zone_view(way, hosts).statuses
     if [status.state for status in answers.values()] == [State.SOLO]:
         return {name: running[name] for name in answers}
@@ -155,11 +157,11 @@ def _whole(
 
 
 def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
-    """Every server lets in the new password, too. Raises HostError."""
+    """Have every server accept the new password, too. Raises HostError."""
     for error in unfit(", ".join(sorted(members)), new):
         raise error
     way.report("accept the new password, too")
-    if not _asked(way, members, lambda api: api.admit(new)):
+    if not _call(way, members, lambda api: api.admit(new)):
         raise HostError(
             ", ".join(sorted(members)),
             STEP,
@@ -175,12 +177,12 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
 def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
     """Revoke the former password on every server. Raises HostError."""
     access.report("make the new password the only one")
-    _asked(access, members, lambda api: api.set_password(new))
+    _call(access, members, lambda api: api.set_password(new))
     _until_all(members, "to have the new password alone", lambda: _only(access, members, new))
 
 
 def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str, bool]:
-    """Whether each oned has no other password than that one."""
+    """Return whether that is the password itself on each oned, not a token."""
 
     def ask(host: Host) -> bool:
         try:
@@ -192,20 +194,12 @@ def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str,
 
 
 def _lets_in_another(access: Access, hosts: Mapping[str, Host]) -> bool:
-    return _asked(access, hosts, lambda api: api.has_endless_token())
+    return _call(access, hosts, lambda api: api.has_endless_token())
 
 
-def _head(access: Access, members: Mapping[str, Host]) -> Host:
-    """Whom to ask for a write."""
-    if len(members) == 1:
-        return next(iter(members.values()))
-    return api_host(zone_leader.wait_for_leader(access, members), members)
-
-
-def _asked(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    return zone_leader.ask(
-        access, lambda: _head(access, members), call, step=STEP, expected="oned to do it"
-    )
+def _call(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
+    find = partial(zone_leader.find, access, members, highly_available=len(members) > 1)
+    return zone_leader.ask(access, find, call, step=STEP, expected="oned to do it")
 
 
 def _until_all(

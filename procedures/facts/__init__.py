@@ -1,1 +1,1 @@
-"""What is there: on the hosts, and of the zone."""
+"""Observe the hosts and the zone."""

@@ -1,4 +1,4 @@
-"""One look at the whole zone for all who want to know: each host is asked once."""
+"""The facts of all hosts and the zone, observed once for all resources."""
 
 import threading
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from procedures.specs import Database
 from procedures.wait import repeat
 
 ELECTION = 12.0
-"""Seconds without a leader that are nothing but an election: 5 s of silence, and a split vote."""
+"""Seconds that a normal election takes: 5 s without the leader, and a split vote."""
 
 
 class FactsCache:
-    """The facts of every host, checksums and all, and the zone as its endpoints see it."""
+    """The facts of every host with checksums, and the zone. Each host is observed once."""
 
     def __init__(self, access: Access, hosts: Mapping[str, Host], database: Database) -> None:
         self.hosts = hosts
@@ -28,19 +28,19 @@ class FactsCache:
         self._lock = threading.RLock()
 
     def facts_of(self, host: Host) -> Facts:
-        """One host's, also if it is not among the others. Raises HostError without an answer."""
+        """Return the facts of any host. Raises HostError if it does not answer."""
         with self._lock:
-            found = self._answers.get(host.name) or self._ask(host)
-        if isinstance(found, HostError):
-            raise found
-        return found
+            answer = self._answers.get(host.name) or self._ask(host)
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
 
     def all_facts(self) -> dict[str, Facts]:
-        """Everybody's. Raises HostError where one did not answer."""
+        """Return the facts of all hosts. Raises HostError if one does not answer."""
         return {name: self.facts_of(host) for name, host in self.hosts.items()}
 
     def known_facts(self) -> dict[str, Facts]:
-        """Those of the hosts that answered, and whose database did."""
+        """Return the facts of the hosts that answer, and whose database does."""
         with self._lock:
             answers = self._answers
         return {
@@ -50,7 +50,7 @@ class FactsCache:
         }
 
     def view(self) -> ZoneView:
-        """The zone. Raises HostError where oned refuses the stack's password."""
+        """Return the zone. Raises HostError if oned rejects the stack's password."""
         with self._lock:
             return self._view
 

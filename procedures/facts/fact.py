@@ -1,7 +1,7 @@
 """A fact of a host in one place: the shell that reports it, and the parser of the report.
 
-A dataclass of facts declares each of its fields with ``fact``. A script has the shell of all of
-them in the place of its line ``#: facts MODULE``, so that one execution reports them together.
+A dataclass of facts declares each of its fields with ``fact``. The line ``#: facts MODULE`` of a
+script is replaced by the shell of all fields, so that one execution reports all facts.
 """
 
 import math
@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 IN_SCRIPT = ""
-"""In the place of its shell: the script itself reports this fact."""
+"""Instead of shell: the script itself reports this fact."""
 
 
 def fact(shell: str, parse: Callable[[str], T], *, default: T, hidden: bool = False) -> T:
     """Declare a field that is a fact.
 
-    ``shell``: commands that print the report; they must not fail. ``parse`` makes the value of the
-    report. ``default``: the value if the script does not report it. ``hidden``: it may be a secret.
+    ``shell``: commands that print the report; they must not fail. ``parse``: converts the report to
+    the value. ``default``: the value without a report. ``hidden``: the value may be a secret.
     """
     declared: T = field(
         default_factory=lambda: default,
@@ -48,7 +48,7 @@ def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
 
 
 def finite(text: str) -> float:
-    """Return the number. Raises ValueError for any that compares with no other, or is endless."""
+    """Return the number. Raises ValueError for nan and infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("expected a finite number")

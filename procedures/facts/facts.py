@@ -181,10 +181,13 @@ class Facts:
     @property
     def server_id(self) -> int:
         """SERVER_ID in oned.conf; the one of a standalone oned without any."""
-        federation = conf.read(self.oned_conf, "FEDERATION") if self.oned_conf else None
-        if not isinstance(federation, dict):
-            return STANDALONE_ID
-        return int(federation.get("SERVER_ID", STANDALONE_ID))
+        return int(conf.section(self.oned_conf, "FEDERATION").get("SERVER_ID", STANDALONE_ID))
+
+    @property
+    def federation_mode(self) -> str:
+        """FEDERATION/MODE in oned.conf, in upper case; STANDALONE if it is not set."""
+        mode = conf.section(self.oned_conf, "FEDERATION").get("MODE", "")
+        return mode.upper() or "STANDALONE"
 
     @property
     def has_ended(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is there: a front-end's facts in one round trip, and the zone as every endpoint sees it."""
+"""Observe front-ends, in one round trip each, and the zone through its servers' APIs."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
@@ -28,9 +28,10 @@ def facts(
     names: Iterable[str] = (),
     even_silent: bool = False,
 ) -> Facts:
-    """One round trip to one host; changes nothing. Raises HostError.
+    """Return the facts of a host, in one round trip and without changes. Raises HostError.
 
-    Also where its database does not answer, unless it may be ``even_silent``.
+    ``names``: names for the host to resolve. ``even_silent``: without it, raise HostError if the
+    host's database does not answer.
     """
     names = tuple(names)
     output = access.run(
@@ -38,12 +39,12 @@ def facts(
         "observe",
         variables=question(database, names, checksums=checksums),
         exclusive=False,
-        # Of a large database each checksum is a whole reading.
+        # For checksums, the whole database is read.
         timeout=600 if checksums else 120,
     )
     found = read(host, names, output, access.front_ends)
     if checksums and not found.checksums and set(found.traces.objects) >= TYPICAL:
-        # Two that say nothing would compare as equal.
+        # Two empty lists of checksums would compare as equal.
         raise HostError(
             host.name,
             "observe",
@@ -66,7 +67,7 @@ def facts(
 def question(
     database: Database, names: Iterable[str], *, checksums: bool = False
 ) -> dict[str, str]:
-    """The variables of observe.sh."""
+    """Return the variables of observe.sh."""
     return {
         "db_name": database.name,
         "checksums": "yes" if checksums else "no",
@@ -85,7 +86,7 @@ def all_facts(
     checksums: bool = False,
     names: Iterable[str] = (),
 ) -> dict[str, Facts]:
-    """The facts of all those hosts, asked at once. Raises HostError if one does not answer."""
+    """Return the facts of all those hosts, observed in parallel. Raises HostError."""
     names = tuple(names)
     return on_each(
         hosts, lambda host: facts(access, host, database, checksums=checksums, names=names)
@@ -100,7 +101,7 @@ def facts_where_possible(
     checksums: bool = False,
     names: Iterable[str] = (),
 ) -> dict[str, Facts]:
-    """The same for hosts that may be gone; those that cannot be reached are left out."""
+    """Return the facts of those hosts that answer."""
     names = tuple(names)
 
     def ask(host: Host) -> Facts | None:
@@ -109,14 +110,14 @@ def facts_where_possible(
         except HostError:
             return None
 
-    asked = on_each(hosts, ask)
-    return {name: answer for name, answer in asked.items() if answer is not None}
+    answers = on_each(hosts, ask)
+    return {name: answer for name, answer in answers.items() if answer is not None}
 
 
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
-    """What each oned says of itself; one that does not answer, or its host, is left out.
+    """Return the Raft status of each oned that answers.
 
-    Raises HostError where all refuse the stack's password: nothing else would work either.
+    Raises HostError if all that answer reject the stack's password.
     """
 
     def ask(host: Host) -> RaftStatus | NotAuthenticatedError | None:
@@ -127,10 +128,12 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
         except (ApiError, HostError):
             return None
 
-    asked = on_each(hosts, ask)
-    refusals = {n: error for n, error in asked.items() if isinstance(error, NotAuthenticatedError)}
-    answers = {name: answer for name, answer in asked.items() if isinstance(answer, RaftStatus)}
-    # An oned that has lost its database knows no user: where others know it, it is no answer.
+    results = on_each(hosts, ask)
+    refusals = {
+        n: error for n, error in results.items() if isinstance(error, NotAuthenticatedError)
+    }
+    answers = {name: status for name, status in results.items() if isinstance(status, RaftStatus)}
+    # An oned that has lost its database knows no user: ignore it if others answer.
     if refusals and not answers:
         raise HostError(
             ", ".join(sorted(refusals)),
@@ -145,31 +148,32 @@ def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]
 
 
 def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
-    """The zone: its pool (empty without a leader), and every server's status.
+    """Return the zone's pool, which is empty without a leader, and each server's status.
 
-    A zone server that is not in ``hosts`` (it left the config) is asked from one of them.
+    Zone servers that are not in ``hosts``, such as those that left the config, are called from one
+    of them.
     """
-    answered = statuses(access, hosts)
-    known = ZoneView((), answered).leader() or min(answered, default=None)
-    if known is None:
+    answers = statuses(access, hosts)
+    source = ZoneView((), answers).leader() or min(answers, default=None)
+    if source is None:
         return ZoneView((), {})
     try:
-        pool = access.named(access.api(hosts[known]).servers())
+        pool = access.named(access.api(hosts[source]).servers())
     except ApiError:
         return ZoneView((), {})
     for entry in pool:
         if entry.name not in hosts:
             with contextlib.suppress(ApiError, HostError):
-                at = host_in(entry.endpoint) or entry.name
-                answered[entry.name] = access.api(hosts[known], of=at).raft_status()
-    view = ZoneView(pool, answered)
-    return view if view.leader() else ZoneView((), answered)
+                address = host_in(entry.endpoint) or entry.name
+                answers[entry.name] = access.api(hosts[source], of=address).raft_status()
+    view = ZoneView(pool, answers)
+    return view if view.leader() else ZoneView((), answers)
 
 
 def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
-    """The host to ask for something of the whole zone: the leader's, or of one that follows it.
+    """Return the host to call for the whole zone: the leader's, or one of its followers'.
 
-    A leader that left the config is not in ``hosts``; its followers hand calls on to it.
+    A leader that left the config is not in ``hosts``; its followers pass calls on to it.
     """
     leader = view.leader() or ""
     if leader in hosts:
@@ -181,9 +185,9 @@ def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:
 
 
 def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
-    """Every one of them finds each of the hosts by its name, at the address that the stack has.
+    """Check that each front-end resolves all names to the stack's addresses. Raises HostError.
 
-    The facts must have been asked with these names. Raises HostError.
+    The facts must be observed with these names.
     """
     for front_end in seen:
         for name, seen_at in wrong_names(front_end, hosts).items():
@@ -201,15 +205,15 @@ NO_ADDRESS = "no address"
 
 
 def wrong_names(seen: Facts, hosts: Mapping[str, Host]) -> dict[str, str]:
-    """The names with which that one does not find such a host, and the address that it finds."""
+    """Return the names that a front-end resolves to a wrong address, with that address."""
     first = {name: (seen.resolves.get(name, "").split() or [NO_ADDRESS])[0] for name in hosts}
-    return {name: at for name, at in first.items() if at != hosts[name].address}
+    return {name: address for name, address in first.items() if address != hosts[name].address}
 
 
 def servers(seen: Iterable[Facts]) -> set[str]:
-    """Name the servers of the zone. Pure.
+    """Return the names of the zone's servers. Pure.
 
-    Where the first server is still standalone no other one on its list has served.
+    While a first server is standalone, no other server in its pool has served.
     """
     return {
         entry.name
@@ -225,14 +229,17 @@ def names_of_leaving(
     lost: Collection[str] = (),
     known: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Names and addresses of the zone's servers that are yet to leave. Pure.
+    """Return name and address of the zone's servers that still have to leave. Pure.
 
-    While a server is listed all others must find it: a leader reaches it by its name. The address
-    is the one that is ``known``, or that one of ``seen`` has in its hosts file by our work.
+    All servers must resolve the name of a server in the pool, since the leader connects to it. The
+    addresses are the ``known`` ones, or those that this program wrote to a hosts file.
     """
-    at = {name: address for front_end in seen for name, address in front_end.own_names.items()}
-    at |= known or {}
-    return {name: at[name] for name in sorted(servers(seen) - {*staying} - {*lost}) if name in at}
+    addresses = {
+        name: address for front_end in seen for name, address in front_end.own_names.items()
+    }
+    addresses |= known or {}
+    leaving = servers(seen) - {*staying} - {*lost}
+    return {name: addresses[name] for name in sorted(leaving) if name in addresses}
 
 
 _UNITS = (
@@ -244,5 +251,5 @@ _UNITS = (
 
 
 def full_name(unit: str) -> str:
-    """As systemd has it: most of them are services."""
+    """Return the unit's name with its suffix, which is .service for most of them."""
     return unit if "." in unit else f"{unit}.service"

@@ -148,7 +148,7 @@ elif has_mariadb; then
         # What each server keeps for itself differs by design: the log, its Raft state, versions,
         # and what monitord writes past the log.
         tables=$(grep -vxE 'logdb|system_attributes|(local_)?db_versioning|(host|vm)_monitoring' \
-            <<<"$tables" | sed 's/.*/`&`/' | paste -sd,)
+            <<<"$tables" | sed 's/`/``/g; s/.*/`&`/' | paste -sd,)
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
 else

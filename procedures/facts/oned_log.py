@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from opennebula.oned_log import ELECTIONS_AND_ERRORS, LogLine, parse
 from procedures.context import Access
@@ -31,11 +31,12 @@ def fetch(
                 },
                 exclusive=False,
             ).values
+            text, offset = values["log"], values["offset"]
+            for secret in access.secrets.texts():
+                text = text.replace(secret, "********")
+            with reading_answer(host.name, "oned log"):
+                return list(parse(text, offset))
         except HostError as error:
             return error
-        text = values["log"]
-        for secret in access.secrets.texts():
-            text = text.replace(secret, "********")
-        return list(parse(text, values["offset"]))
 
     return on_each(hosts, ask)

@@ -1,4 +1,4 @@
-"""Read the facts that observe.sh reported. Pure."""
+"""Parse the facts that observe.sh reports. Pure."""
 
 import base64
 import re
@@ -16,13 +16,13 @@ from procedures.install import storage
 
 
 def read(host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]) -> Facts:
-    """The facts that observe.sh reported, asked for these names. Raises HostError.
+    """Return the facts that observe.sh reports. Raises HostError.
 
-    ``front_ends``: see ``Access``.
+    ``names``: the names that the host resolved. ``front_ends``: see ``Access``.
     """
     with reading_answer(host.name, "observe"):
         found = _read(host, names, output, front_ends)
-        # What is read of these texts later can be read.
+        # Raise errors of these texts here.
         _ = (found.pool, found.zone_endpoint, found.database)
         return found
 
@@ -38,21 +38,21 @@ def _read(
     seen = traces.parse(values)
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
     if set(seen.objects) >= TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
-        # A database of which nothing is known must not be taken for an empty one.
+        # A database with unknown content must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
     if any("\t" not in line for line in values.get("checksums", "").splitlines()):
         raise ValueError("a table without its checksum")
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
         raise ValueError("a change of the database's version without its three words")
-    given = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
+    resolves = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
     return Facts(
         host=host,
         distribution=values["distribution"],
         release=values["release"],
         machine_id=values["machine_id"],
         addresses=tuple(_addresses(values["addresses"])),
-        resolves={name: address for name, address in given.items() if address},
+        resolves={name: address for name, address in resolves.items() if address},
         packages=dict(_packages(values["packages"])),
         pin=values["pin"],
         proxy=values["proxy"],
@@ -62,7 +62,7 @@ def _read(
         oned_conf=values.get("oned", ""),
         next_conf=values.get("next", ""),
         dumps=tuple(_dumps(values["backups"])),
-        # A database that does not answer must not pass for an empty one.
+        # A database that does not answer must not be taken for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
@@ -101,14 +101,13 @@ def _read(
 
 
 TYPICAL = frozenset(traces.TYPICAL)
-"""Tables that every database of an OpenNebula has."""
+"""Tables that every database of OpenNebula has."""
 
 
 def _check_conf(host: Host, text: str) -> None:
-    """Raise HostError for a file that was broken by hand: here, for all that read it later."""
+    """Raise HostError for a malformed oned.conf, so that all that read it later can rely on it."""
     try:
-        federation = conf.read(text, "FEDERATION")
-        server_id = federation.get("SERVER_ID", "-1") if isinstance(federation, dict) else "-1"
+        server_id = conf.section(text, "FEDERATION").get("SERVER_ID", "-1")
         if not re.fullmatch(r"-?[0-9]{1,9}", server_id):
             raise conf.ConfError(f"SERVER_ID is {server_id!r}")
     except conf.ConfError as error:
@@ -122,7 +121,7 @@ def _check_conf(host: Host, text: str) -> None:
 
 
 def files(values: Mapping[str, str]) -> dict[str, File]:
-    """By path, as ``give_files`` tells them."""
+    """Return the files by path, as ``give_files`` reports them."""
     found = {}
     for line in values.get("files", "").splitlines():
         mode, owner, path, *text = line.split(" ", 3)
@@ -156,7 +155,7 @@ def _packages(text: str) -> Iterable[tuple[str, Package]]:
 
 
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
-    """By name, as ``tell_units`` tells them."""
+    """Return the units by name, as ``tell_units`` reports them."""
     found = {}
     uptime = finite(values["uptime"])
     for block in values["units"].split("\n\n"):
@@ -180,9 +179,9 @@ def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:
 
 
 def _digests(text: str) -> dict[str, str]:
-    """By path, as sha256sum prints them."""
-    found = (line.split("  ", 1) for line in text.splitlines())
-    return {path: digest for digest, path in found}
+    """Return the digests by path, as sha256sum prints them."""
+    pairs = (line.split("  ", 1) for line in text.splitlines())
+    return {path: digest for digest, path in pairs}
 
 
 def _dumps(text: str) -> Iterable[Dump]:

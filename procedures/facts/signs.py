@@ -1,8 +1,8 @@
-"""What on a host is not this stack's to overwrite, each with what to do about it. Pure.
+"""Find data and settings on a host that this stack must not overwrite. Pure.
 
-A host that is new to the stack, and holds none of its data, must be *blank*: without any sign of an
-OpenNebula, and without anything that the set-up would overwrite. A host that holds data must keep
-them in the stack's own database, outside any federation.
+A host that is new to the stack and holds no data must be *blank*: without any sign of an
+OpenNebula, and without anything that the installation would overwrite. A host with data must have
+it in the stack's own database, outside any federation.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ _SSH = "/var/lib/one/.ssh"
 _ONE_AUTH = f"{_KEYS}/one_auth"
 _PACKAGED = 'DB = [ BACKEND = "sqlite" ]'
 STARTED = "started"
-"""What the mark says once our own bootstrap, or copy of the zone's data, has begun."""
+"""Text of the mark after our bootstrap, or copy of the zone's data, has started."""
 _MANY = 3
-"""Names that are listed; of more only how many there are."""
+"""Largest number of names in a message."""
 
 
 @dataclass(frozen=True)
 class Sign:
-    """Something that is there, and should not be."""
+    """Something on a host that this stack must not overwrite."""
 
     expected: str
     seen: str
@@ -40,9 +40,9 @@ class Sign:
 def refusal(
     seen: Facts, database: Database, *, new: bool, converts: bool = False
 ) -> HostError | None:
-    """Why nothing on this host may be written; nothing where it may. ``new``: to the stack.
+    """Return why nothing may be written on a host; None if it may.
 
-    ``converts``: data in SQLite may be moved to MariaDB.
+    ``new``: the host is new to the stack. ``converts``: data in SQLite may be moved to MariaDB.
     """
     found = signs(seen, database, new=new, converts=converts)
     if not found:
@@ -59,7 +59,7 @@ def refusal(
 
 
 def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Sign]:
-    """All of them. ``new``: the stack did not have this host."""
+    """Return all signs, as ``refusal`` describes."""
     found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
     found += _shared(seen, database, new=new)
     if not converts:
@@ -73,7 +73,7 @@ def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False)
 
 
 def moved(seen: Facts, database: Database) -> str:
-    """Where DB of this host points to, in words, if that is no place of the stack's; or nothing."""
+    """Return the database of this host in words, if it is not the stack's; otherwise empty."""
     if on_sqlite(seen, database):
         return str(seen.database)
     if configuration.place(seen.oned_conf, database, seen.host) is not DataPlace.ANOTHER:
@@ -82,34 +82,33 @@ def moved(seen: Facts, database: Database) -> str:
 
 
 def on_sqlite(seen: Facts, database: Database) -> bool:
-    """Its oned has its data in SQLite, and the stack wants them in MariaDB."""
+    """Return whether a host has data in SQLite, and the stack wants MariaDB."""
     return database.is_mariadb and seen.database.is_sqlite and seen.traces.sqlite_bytes > 0
 
 
 def is_own_database(seen: Facts, database: Database) -> bool:
-    """Whether the stack's database on this host is this front-end's: its DB points there.
+    """Return whether the front-end uses the stack's database on this host.
 
-    Of one in MariaDB there is nothing in it, or an OpenNebula.
+    A database in MariaDB must be empty, or have OpenNebula's tables.
     """
     if configuration.place(seen.oned_conf, database, seen.host) is not DataPlace.OURS:
         return False
     if not database.is_mariadb:
         return True
-    there = seen.traces.databases.get(database.name)
-    return there.is_opennebula if there else not seen.traces.objects
+    local = seen.traces.databases.get(database.name)
+    return local.is_opennebula if local else not seen.traces.objects
 
 
 def own_place(database: Database) -> str:
-    """The stack's own database, in words."""
+    """Return the stack's own database in words."""
     return f"this host's own MariaDB, {database.name}" if database.is_mariadb else "SQLite"
 
 
 def _federation(seen: Facts) -> Iterator[Sign]:
-    found = conf.read(seen.oned_conf, "FEDERATION") if seen.oned_conf else None
-    section = found if isinstance(found, dict) else {}
-    mode, zone = section.get("MODE", "STANDALONE").upper(), section.get("ZONE_ID", "0")
+    section = conf.section(seen.oned_conf, "FEDERATION")
+    mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
     leave = f"Take {seen.host.name} off opennebula-ha:frontends"
-    is_alone, is_master = mode in ("", "STANDALONE"), mode == "MASTER"
+    is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
         yield Sign(
@@ -198,7 +197,7 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
 
 def _way_back(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    here = section.is_here((host.name, host.address))
+    here = section.is_local((host.name, host.address))
     if not database.is_mariadb:
         name = (
             f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
@@ -217,13 +216,13 @@ def _way_back(seen: Facts, database: Database) -> str:
 
 
 def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> bool:
-    """Whether DB names a database on the host in which nothing is, left by an up that failed."""
+    """Return whether DB names an empty database of this host, left by a failed ``up``."""
     section, host = seen.database, seen.host
     return (
         (seen.traces.claimed or not new)
         and not seen.has_content
         and database.is_mariadb
-        and section.is_here((host.name, host.address))
+        and section.is_local((host.name, host.address))
         and section.name not in seen.traces.databases
         and not seen.traces.unseen
     )
@@ -233,14 +232,14 @@ def _service(seen: Facts) -> Iterator[Sign]:
     if seen.traces.claimed == STARTED:
         return
     unit = seen.units.get("opennebula")
-    # A package may enable it while we install it.
+    # Its package may enable it during our installation.
     enabled = (
         not seen.traces.claimed
         and unit is not None
         and unit.enabled.startswith(("enabled", "linked"))
     )
     if seen.active or (unit is not None and unit.runs) or enabled:
-        what = [word for word, there in (("running", seen.active), ("enabled", enabled)) if there]
+        what = [word for word, holds in (("running", seen.active), ("enabled", enabled)) if holds]
         yield Sign(
             BLANK,
             f"opennebula.service {' and '.join(what) or 'on its way'}",
@@ -262,7 +261,7 @@ def _keys(seen: Facts) -> Iterator[Sign]:
         return
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
     if seen.package:
-        # The package makes that one by itself.
+        # The package creates that one.
         own = [path for path in own if path != _ONE_AUTH]
     if own:
         yield Sign(

@@ -6,17 +6,19 @@ harmless record with which a health check makes followers catch up.
 """
 
 import contextlib
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hosts.errors import HostError
+from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
+from procedures.facts.fact import finite
 from procedures.facts.facts import Facts
 from procedures.facts.observe import facts, question
 from procedures.facts.report import read
@@ -28,6 +30,10 @@ FOLDERS = ("/", "/tmp", "/var/lib/mysql", "/var/lib/one", "/var/log/one", "/var/
 """Where a front-end writes. A shared datastore is not among them: its server may be gone."""
 ANSWER = 5.0
 """Seconds for each call to an oned."""
+LOOK = 40.0
+"""Seconds for all that a host is asked. A start of oned that is under way is waited for."""
+PATIENCE = 5.0
+"""Seconds after which it is said what is waited for."""
 SECOND_LOOK = 3.0
 """Seconds after which a follower has what the leader had."""
 
@@ -115,27 +121,41 @@ def take_snapshot(
     *,
     web_server: WebSpec | None = None,
     compare: bool = False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> ZoneSnapshot:
     """Observe all front-ends. One that cannot be observed says why; nothing is raised.
 
     ``compare``: also compare every replicated table with the leader's, for which each database is
-    read in whole.
+    read in whole. ``note`` is called with what takes long.
     """
-    seen = ZoneSnapshot(
-        on_each(
-            hosts,
-            lambda host: _observe(
-                access, hosts, host, database, web_server=web_server, compare=compare
-            ),
-        ),
-        compared=compare,
-    )
+    waiting = set(hosts)
+
+    def observe(host: Host) -> Snapshot:
+        try:
+            return _observe(access, hosts, host, database, web_server=web_server)
+        finally:
+            waiting.discard(host.name)
+
+    with _noting(note, lambda: f"waiting for {', '.join(sorted(waiting))}"):
+        seen = ZoneSnapshot(on_each(hosts, observe), compared=compare)
     view = seen.view
     strangers = [entry.name for entry in view.pool if entry.name not in hosts]
     if strangers and view.leader() is None and view.statuses:
         way = hosts[min(view.statuses)]
         seen = replace(seen, others=_ask_others(access, way, strangers))
-    return _compared(access, hosts, database, seen) if compare else seen
+    return _compared(access, hosts, database, seen, note) if compare else seen
+
+
+@contextlib.contextmanager
+def _noting(note: Callable[[str], None], what: Callable[[], str]) -> Iterator[None]:
+    """Say after a while what is waited for."""
+    timer = threading.Timer(PATIENCE, lambda: note(what()))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _observe(
@@ -145,7 +165,6 @@ def _observe(
     database: Database,
     *,
     web_server: WebSpec | None,
-    compare: bool,
 ) -> Snapshot:
     def ask_host() -> Snapshot:
         try:
@@ -154,17 +173,17 @@ def _observe(
                 "snapshot",
                 "observe",
                 variables={
-                    **question(database, hosts, checksums=compare),
+                    **question(database, hosts),
                     "folders": " ".join(FOLDERS),
                     "certchain": web_server.certchain if web_server else "",
                     "web_server": web_server.server if web_server else "",
                 },
                 exclusive=False,
-                timeout=600 if compare else 60,
+                timeout=LOOK,
             )
-            return read_snapshot(
-                host, read(host, tuple(hosts), output, access.front_ends), output.values
-            )
+            found = read(host, tuple(hosts), output, access.front_ends)
+            with reading_answer(host.name, "observe"):
+                return read_snapshot(host, found, output.values)
         except HostError as error:
             return Snapshot(host, fault=error)
 
@@ -200,21 +219,27 @@ def _ask_others(access: Access, way: Host, names: list[str]) -> dict[str, RaftSt
 
 
 def _compared(
-    access: Access, hosts: Mapping[str, Host], database: Database, seen: ZoneSnapshot
+    access: Access,
+    hosts: Mapping[str, Host],
+    database: Database,
+    seen: ZoneSnapshot,
+    note: Callable[[str], None],
 ) -> ZoneSnapshot:
-    """Look again at tables that differ: a write may be on its way."""
+    """Compare the data of those that answered: one that hangs is not waited for again.
+
+    Tables that differ are looked at twice: a write may be on its way.
+    """
     leader = seen.view.leader() or ""
     head = seen.hosts[leader].facts if leader in seen.hosts else None
     if head is None:
         return seen
-    before = {
-        name: one.facts
+    names = [
+        name
         for name, one in seen.hosts.items()
-        if one.facts and one.facts.checksums and one.facts.identity == head.identity
-    }
-    if not any(tables(own, head) for own in before.values()):
+        if one.facts and not one.facts.silent and one.facts.identity == head.identity
+    ]
+    if len(names) < 2:
         return seen
-    time.sleep(SECOND_LOOK)
 
     def look(host: Host) -> Facts | None:
         try:
@@ -222,13 +247,25 @@ def _compared(
         except HostError:
             return None
 
-    later = on_each({name: hosts[name] for name in {*before, leader}}, look)
+    compared = {name: hosts[name] for name in names}
+    with _noting(note, lambda: f"comparing the data of {', '.join(names)}: each is read in whole"):
+        first = on_each(compared, look)
+        head = first[leader]
+        if head is None:
+            return seen
+        differ = any(tables(own, head) for own in first.values() if own)
+        if differ:
+            time.sleep(SECOND_LOOK)
+        second = on_each(compared, look) if differ else first
     changed = dict(seen.hosts)
-    for name, own in before.items():
-        own_later, head_later = later[name], later[leader]
-        if own_later and head_later:
-            pair = lasting((own, head), (own_later, head_later))
-            changed[name] = replace(changed[name], differing=tuple(pair))
+    for name, own in first.items():
+        one, own_later, head_later = seen.hosts[name], second[name], second[leader]
+        if own and own_later and head_later and one.facts:
+            changed[name] = replace(
+                one,
+                facts=replace(one.facts, remotes=own.remotes),
+                differing=tuple(lasting((own, head), (own_later, head_later))),
+            )
     return replace(seen, hosts=changed)
 
 
@@ -246,7 +283,7 @@ def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapsh
         disks=_disks(values["disks"]),
         certificate_ends=_ends(values.get("certificate", "")),
         web_server=values.get("web", ""),
-        changed=max(float(values["uptime"]) - changed, 0.0),
+        changed=max(finite(values["uptime"]) - changed, 0.0),
         finished=bool(values["finished"]),
         said=said,
         errors=tuple(values["errors"].splitlines()),

@@ -1,4 +1,4 @@
-"""What a host shows of any OpenNebula, or of anybody's data that a set-up here would overwrite."""
+"""Traces of any OpenNebula on a host, and of data that an installation would overwrite."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,39 +10,39 @@ class LocalDatabase:
 
     tables: int
     is_opennebula: bool
-    """It has the tables that no OpenNebula is without."""
+    """It has the tables that every OpenNebula has."""
 
 
 @dataclass(frozen=True)
 class Traces:
-    """As observe.sh reports them."""
+    """The traces that observe.sh reports."""
 
     claimed: str = ""
-    """This program saw the host blank, and has not got as far as a database on it: what it has
-    of OpenNebula since then is ours."""
+    """Text of the mark: this program saw the host blank and has not created a database since. So
+    everything of OpenNebula on the host is ours."""
     processes: tuple[str, ...] = ()
-    """Each oned that runs, also outside its unit: its ID and its arguments."""
+    """ID and arguments of each running oned, also outside its unit."""
     sqlite_bytes: int = 0
     """Size of one.db."""
     sqlite_schema: str = ""
     databases: Mapping[str, LocalDatabase] = field(default_factory=dict)
-    """By name, those in MariaDB that have tables; not MariaDB's own, nor a transfer's."""
+    """Databases in MariaDB with tables, by name, without MariaDB's own and those of transfers."""
     objects: tuple[str, ...] = ()
-    """Tables, routines and events in the database of the stack's name."""
+    """Tables, routines and events in the database with the stack's name."""
     accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The grants of each account of db_owner's name, by its host part."""
+    """Grants of each account with db_owner's name, by its host part."""
     unseen: tuple[str, ...] = ()
-    """Databases of a MariaDB that does not run: what is in them cannot be seen."""
+    """Databases of a MariaDB that does not run, so that their content is unknown."""
     galera: bool = False
     """The host's MariaDB writes to others, and they to it, by Galera."""
     sources: tuple[str, ...] = ()
     """Hosts of which the host's MariaDB is a replica."""
     zones: tuple[str, ...] = ()
-    """The zones that the database knows: ID and name."""
+    """ID and name of each zone in the database."""
 
 
 def parse(values: Mapping[str, str]) -> Traces:
-    """From what observe.sh printed."""
+    """Parse the traces in the values of observe.sh."""
     size, _, schema = values.get("sqlite", "").partition(" ")
     links = values.get("links", "").splitlines()
     return Traces(

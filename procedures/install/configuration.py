@@ -56,8 +56,7 @@ def hook_commands(spec: InstallationSpec) -> dict[str, str]:
 
 def _with_driver(text: str, name: str) -> str:
     """oned.conf with that driver among those that users may log in with."""
-    found = conf.read(text, "AUTH_MAD")
-    listed = found.get("AUTHN", "") if isinstance(found, dict) else ""
+    listed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
     # Where none are listed, all are.
     if not listed or name in listed.split(","):
         return text
@@ -87,9 +86,8 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
     """
     wanted = _database(database, password)
     if place(text, database, host) is DataPlace.OURS and database.is_mariadb:
-        found = conf.read(text, "DB")
         account = {key: wanted[key] for key in ("USER", "PASSWD")}
-        if isinstance(found, dict) and account.items() <= found.items():
+        if account.items() <= conf.section(text, "DB").items():
             wanted = {key: value for key, value in wanted.items() if key not in _SERVER}
     return conf.write(text, "DB", wanted)
 
@@ -168,8 +166,7 @@ def places(database: Database) -> tuple[str, ...]:
 
 def is_local(oned_conf: str) -> bool:
     """Whether that oned asks MariaDB on its own host, by its socket."""
-    found = conf.read(oned_conf, "DB") if oned_conf else None
-    return isinstance(found, dict) and found.get("SERVER") == _HERE
+    return conf.section(oned_conf, "DB").get("SERVER") == _HERE
 
 
 def _rights(grants: Sequence[str]) -> list[str]:
@@ -204,10 +201,8 @@ def identify(database: Database, password: str, *, former: str = "") -> str:
 
 def in_use(text: str, database: Database) -> str:
     """The account's password in oned.conf; nothing where oned logs in to another account."""
-    found = conf.read(text, "DB") if text else None
-    if not isinstance(found, dict) or found.get("USER") != database.owner:
-        return ""
-    return str(found.get("PASSWD", ""))
+    section = conf.section(text, "DB")
+    return section.get("PASSWD", "") if section.get("USER") == database.owner else ""
 
 
 def own_grant(database: Database) -> str:

@@ -101,7 +101,7 @@ def install(
     check(seen, spec, new=new, converts=converts)
     others = {name: host for name, host in front_ends.items() if name != spec.host.name}
     upgrade.check(seen, spec.version)
-    conversion = convert_database.plan(seen, spec.database, asked=converts)
+    conversion = convert_database.plan(seen, spec.database, converts=converts)
     if convert_database.Step.LOOK in conversion:
         _require_convertible(access, spec, seen, others if new else {})
     if leaving is None:

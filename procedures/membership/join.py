@@ -1,8 +1,7 @@
-"""Make one front-end a server of a zone that works."""
+"""Make one front-end a server of a running zone."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -11,7 +10,6 @@ from opennebula.membership.join import plan_join
 from opennebula.membership.observed import Refusal
 from opennebula.zone import (
     ServerEntry,
-    State,
     ZoneView,
     endpoint,
     faults,
@@ -21,103 +19,44 @@ from opennebula.zone import (
 from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
-from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, facts, require_names, zone_view
 from procedures.install import storage
+from procedures.membership.member_status import MemberStatus, by_status
 from procedures.oned_service import assign_server_id, start, stop
-from procedures.replica_drift import lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
-from procedures.wait import INTERVAL, repeat, until
+from procedures.wait import INTERVAL, until
 
 STEP = "join the zone"
-SECOND_LOOK = 3.0
-"""Seconds in which every server that follows has and applies what the leader had before."""
 PATIENCE = 20.0
-"""Seconds for the others to come out of an election, or of standing still."""
-CATCH_UP = 20.0
-"""Seconds for a server that lags to have the leader's last record, before its lag is reported."""
-
-
-@dataclass(frozen=True)
-class MemberStatus:
-    """A front-end's place in the zone, and what keeps it from being a sound server of it."""
-
-    server_id: int
-    """-1: it is not in the zone's pool."""
-    faults: tuple[str, ...] = ()
-    resync: tuple[str, ...] = ()
-    """Those of the faults that only the leader's data and keys repair."""
-    follows: bool = False
-    """It leads, or takes what the leader writes."""
-
-
-def member_status(
-    access: Access, spec: MemberSpec, survey: FactsCache, *, writes: bool = True
-) -> MemberStatus:
-    """The host's place, by what its oned says and by what it holds in comparison to the leader.
-
-    ``writes``: where its log ends before the leader's, one harmless write shows whether it follows.
-    """
-    hosts, name = survey.hosts, spec.host.name
-    found = membership(access, spec, hosts, writes=writes)
-    known = survey.known_facts()
-    view = survey.view()
-    leader, entry = view.leader(), _entry(view, name)
-    if entry is None or name not in known or leader not in known:
-        return found
-    own, head, faults = known[name], known[leader], list(found.faults)
-    if not own.active:
-        faults = ["its oned is being stopped" if own.stopping else "its oned is stopped"]
-    status = view.statuses.get(name)
-    resync = mismatches(own, head, entry, runs_as=status.server_id if status else None)
-    if own.identity != head.identity:
-        faults.append("its database is empty, or another OpenNebula's")
-    elif tables(own, head):
-        time.sleep(SECOND_LOOK)
-        pair = {name: spec.host, leader: hosts[leader]}
-        later = all_facts(access, pair, survey.database, checksums=True)
-        if differing := lasting((own, head), (later[name], later[leader])):
-            resync.append(f"its data differ from the leader's: {', '.join(differing)}")
-    return replace(found, faults=tuple(dict.fromkeys([*faults, *resync])), resync=tuple(resync))
-
-
-def membership(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
-) -> MemberStatus:
-    """The host's place in the zone by what the oneds say, without a look at what it holds."""
-    view = zone_view(access, hosts)
-    if writes and view.leader() is not None and _lag(view, spec.host.name):
-        # Without writes a sound follower lags, too, until the next record has to reach it.
-        return _caught_up(access, spec.host.name, hosts)
-    return _by_status(view, spec.host.name)
+"""Seconds for the other servers to end an election, or to answer again."""
 
 
 def join(
     access: Access, spec: MemberSpec, hosts: Mapping[str, Host], known_zone: KnownZone | None = None
 ) -> int:
-    """Have the host in the zone, whatever an interrupted run left; its SERVER_ID.
+    """Make the host a server of the zone, or repair it; return its SERVER_ID.
 
-    ``hosts`` are all that the zone may have, this one and those about to leave included.
-    ``known_zone``: what this run knows of the zone already. Raises HostError.
+    Resumes an interrupted join. ``hosts``: all hosts that the zone may have, including this one and
+    those about to leave. ``known_zone``: what this run knows of the zone. Raises HostError.
     """
     known_zone = known_zone or KnownZone()
     name = spec.host.name
-    # Sound as it was when the zone began, it is not asked again: the rollout looks at everything.
-    found = _by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
-    if found.server_id < 0 or found.faults:
-        found = _by_status(zone_view(access, hosts), name)
-    if found.server_id >= 0 and not found.faults:
-        return found.server_id
-    if found.server_id >= 0:
-        access.report(f"{name}: repair: {'; '.join(found.faults)}")
+    # A server that this run has seen healthy is not observed again: the rollout checks the zone.
+    status = by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
+    if status.server_id < 0 or status.faults:
+        status = by_status(zone_view(access, hosts), name)
+    if status.server_id >= 0 and not status.faults:
+        return status.server_id
+    if status.server_id >= 0:
+        access.report(f"{name}: repair: {'; '.join(status.faults)}")
     with zone_lock(access, hosts):
         return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
 
 
 class Join:
-    """One server's way into the zone, or back into it."""
+    """The join, rejoin or repair of one server."""
 
     def __init__(
         self,
@@ -129,7 +68,7 @@ class Join:
         awaiting: Collection[str] = (),
         seeded: bool = False,
     ) -> None:
-        """``resync``: see ``plan_join``; ``awaiting``: servers whose own repair is yet to come."""
+        """``resync``: see ``plan_join``. ``awaiting``: servers that are repaired later."""
         self._resync = resync
         self._seeded = seeded
         self._awaiting = frozenset(awaiting)
@@ -140,7 +79,7 @@ class Join:
         self._missing: frozenset[str] = frozenset()
 
     def run(self) -> int:
-        """Do what is missing, and check the zone; the server's ID. Raises HostError."""
+        """Do the missing steps and the health check; return the server's ID. Raises HostError."""
         name = self._host.name
         view = self._ready()
         leader = _known(view, self._hosts)
@@ -159,7 +98,7 @@ class Join:
         )
         if isinstance(plan, Refusal):
             raise refused(plan, name, STEP)
-        entry = _entry(view, name)
+        entry = view.entry(name)
         steps = iter(plan.steps)
 
         def begin() -> None:
@@ -169,7 +108,7 @@ class Join:
         for reason in plan.reasons:
             self._access.report(f"{name}: rejoin: {reason}")
         if plan.seed and self._resync:
-            # What it holds may be of interest to the operator: nothing of it is lost.
+            # Keep the data that is replaced: the operator may need it.
             dump(
                 self._access,
                 self._host,
@@ -181,7 +120,7 @@ class Join:
         if plan.seed:
             begin()
             require_names(seen.values(), pair)
-            # The ID that the pool will give; it is set right before the start in any case.
+            # The ID that the pool will assign; it is set again before the start.
             expected = entry.id if entry else max(item.id for item in view.pool) + 1
             self._seed(leader, seen[name], expected)
         if plan.register:
@@ -192,7 +131,7 @@ class Join:
         if plan.start:
             begin()
             if not plan.register:
-                # Before the start: whatever ends this run, the next one does both.
+                # Before the start, so that an interrupted run repeats both.
                 self._reset(entry)
             self._start(entry)
         begin()
@@ -205,8 +144,8 @@ class Join:
         return entry.id
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
-        """Say where the server's own database lists other servers than the leader's."""
-        if own.has_content and own.pool != view.pool and _entry(view, own.host.name) is not None:
+        """Report if the server's own database lists other servers than the leader's."""
+        if own.has_content and own.pool != view.pool and view.entry(own.host.name) is not None:
             listed = ", ".join(entry.name for entry in own.pool) or "no server"
             everybody = ", ".join(entry.name for entry in view.pool)
             self._access.report(
@@ -214,7 +153,7 @@ class Join:
             )
 
     def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
-        """Stop the leader's own oned: its configuration is not one to start again with."""
+        """Stop the oned of the leader that is repaired, and wait for another leader."""
         name = self._host.name
         if len(view.pool) == 1:
             raise HostError(
@@ -242,9 +181,10 @@ class Join:
         )
 
     def _reset(self, entry: ServerEntry) -> None:
-        """Have the leader begin again with it, from the end of its own log backwards.
+        """Have the leader search the end of the server's log again, from the end of its own log.
 
-        It may have a fresh copy: without this the leader looks on for what it purged.
+        The server may have a fresh copy. Without the reset the leader would continue the search
+        among records that it has purged.
         """
         zone_leader.at_leader(
             self._access,
@@ -256,13 +196,12 @@ class Join:
         )
 
     def _ready(self) -> ZoneView:
-        """The zone, as soon as this server may be changed without harm to it.
+        """Wait until this server can be changed without harm to the zone; return the zone.
 
-        A new server wants all others up, and the repair of one that follows the leader a quorum
-        without it. A server that only comes back changes nothing: it need not wait for others that
-        are down, or of two such ones each would wait for the other. What an election takes, or a
-        host that stands still for some seconds, is waited out. It does not wait for those whose own
-        repair is yet to come.
+        A new server needs all others up, and the repair of a server that follows the leader needs a
+        quorum without it. A server that only returns does not wait for others that are down, since
+        two such servers would wait for each other. Elections and short outages are waited out.
+        Servers that are repaired later are ignored.
         """
         name = self._host.name
         lacking: list[str] = []
@@ -272,7 +211,7 @@ class Join:
         def look() -> ZoneView | None:
             nonlocal lacking, view
             view = zone_leader.wait_for_leader(self._access, self._hosts)
-            listed = _entry(view, name) is not None
+            listed = view.entry(name) is not None
             silent = frozenset(
                 entry.name
                 for entry in view.pool
@@ -313,7 +252,7 @@ class Join:
         self._access.report(f"{name}: register with the leader")
 
         def register(api: Api) -> ServerEntry:
-            # A call that failed may have been taken all the same: the pool decides.
+            # A call that failed may have been executed: the pool decides.
             if all(entry.name != name for entry in self._access.named(api.servers())):
                 api.add_server(name, endpoint(name), self._zone.grpc_of(name))
             pool = self._access.named(api.servers())
@@ -345,62 +284,3 @@ def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
     if leader not in hosts:
         raise zone_leader.strange_leader(leader, STEP)
     return leader
-
-
-def _entry(view: ZoneView, name: str) -> ServerEntry | None:
-    return next((entry for entry in view.pool if entry.name == name), None)
-
-
-def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
-    """That server's place once it has what the leader has now, or as it is after CATCH_UP.
-
-    While clients write all the time, the leader's last record is always another.
-    """
-    records = zone_leader.LeaderRecords(access, hosts)
-    view, record = ZoneView((), {}), None
-
-    def look() -> bool | None:
-        nonlocal view, record
-        view, record = records.look()
-        known = record is not None and name in view.statuses
-        return True if known and not _lag(view, name, record) else None
-
-    repeat(look, CATCH_UP)
-    return _by_status(view, name, record)
-
-
-def _by_status(view: ZoneView, name: str, record: int | None = None) -> MemberStatus:
-    entry = _entry(view, name)
-    if not view.leader():
-        return MemberStatus(-1, ("there is no leader",))
-    if entry is None:
-        return MemberStatus(-1, ("it is not in the zone",))
-    lag = _lag(view, name, record)
-    found = (*_own_faults(view, entry), *filter(None, [lag]))
-    return MemberStatus(entry.id, found, follows=name in following(view) and not lag)
-
-
-def _lag(view: ZoneView, name: str, record: int | None = None) -> str:
-    """How far that server's log ends before the leader's, or that record; empty: it does not."""
-    leader = view.leader()
-    own = view.statuses.get(name)
-    if leader is None or own is None:
-        return ""
-    if own.index >= (view.statuses[leader].index if record is None else record):
-        return ""
-    return f"its log ends at {own.index}, the leader's at {view.statuses[leader].index}"
-
-
-def _own_faults(view: ZoneView, entry: ServerEntry) -> list[str]:
-    status = view.statuses.get(entry.name)
-    head = view.statuses[view.leader() or ""]
-    if status is None:
-        return ["its oned does not answer"]
-    found = []
-    if status.server_id != entry.id:
-        found.append(f"it runs with SERVER_ID {status.server_id}, the pool says {entry.id}")
-    if status.state not in (State.FOLLOWER, State.LEADER):
-        found.append(f"it is {status.state.name.lower()}")
-    if status.term != head.term:
-        found.append(f"it is in term {status.term}, the leader in {head.term}")
-    return found

@@ -52,7 +52,7 @@ def leave(
         if _last_two(access, zone, host, others):
             return
         view = zone_leader.wait_for_leader(access, hosts)
-        entry = _entry(view, host.name)
+        entry = view.entry(host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
             refusal = check_leave(view, host.name, dead)
@@ -259,10 +259,6 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
     host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
-
-
-def _entry(view: ZoneView, name: str) -> ServerEntry | None:
-    return next((item for item in view.pool if item.name == name), None)
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

@@ -150,7 +150,7 @@ class Site:
             name: report.facts
             for name, report in self.seen.items()
             if report.facts
-            and Step.LOOK in plan(report.facts, self.spec.database, asked=self.converts)
+            and Step.LOOK in plan(report.facts, self.spec.database, converts=self.converts)
         }
 
     @cached_property

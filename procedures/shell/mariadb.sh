@@ -2,11 +2,15 @@
 #: use family
 # Where what another front-end sends arrives.
 scratch=opennebula_ha_incoming
+# The account that fills it.
+importer=$scratch@localhost
+drop_importer() { sql -e "DROP USER IF EXISTS $importer"; }
 # Whatever server root's own .my.cnf, or MYSQL_HOST, names for its clients.
 here=(--host=localhost --protocol=socket)
+# No command of the client's own, whatever is in a name: it would run as root.
 sql() {
-    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --skip-column-names --raw "$@" \
-        2> >(errors >&2)
+    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --binary-mode --skip-column-names \
+        --raw "$@" 2> >(errors >&2)
 }
 # What the client says without the statement, which newer ones repeat: it may hold a secret.
 errors() { grep -aE '^(ERROR|mariadb:|mysql:) '; }

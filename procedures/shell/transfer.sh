@@ -14,7 +14,7 @@ marker=opennebula-ha-transfer
 drop_incoming() {
     [ -d "$incoming" ] || return 0
     systemctl stop "$importing" 2>/dev/null || true
-    sql -e "DROP DATABASE IF EXISTS $scratch" 2>/dev/null || true
+    sql -e "DROP DATABASE IF EXISTS $scratch; DROP USER IF EXISTS $importer" 2>/dev/null || true
     rm -rf "$incoming"
     rmdir --ignore-fail-on-non-empty /var/lib/opennebula-ha 2>/dev/null || true
 }

@@ -11,6 +11,7 @@ await_database
 # Of one that was cut off.
 drop_incoming
 make_scratch
+make_importer
 mkdir -p "$incoming" /run/opennebula-ha
 cat >/run/opennebula-ha/receive.conf <<END
 [incoming]
@@ -24,8 +25,8 @@ log file = /dev/null
 END
 {
     echo "set -euo pipefail"
-    declare -p scratch
-    declare -f sql fill_scratch
+    declare -p scratch importer importer_password import_session
+    declare -f fill_scratch
     echo fill_scratch
 } >/run/opennebula-ha/import
 as_root=

@@ -35,14 +35,18 @@ step "set SERVER_ID"
 put_conf "$oned_conf"
 
 step "take over the keys and the remotes"
-# Two that were made in the same second, of one size, are not the same file.
+# Two that were made in the same second, of one size, are not the same file. A link would lead to
+# files of this host, and a device file to its disks.
+for folder in .one .ssh remotes; do
+    [ ! -L "$incoming/$folder" ] || rm "$incoming/$folder"
+done
 for folder in .one .ssh; do
     [ -d "$incoming/$folder" ] || continue
-    rsync -a --checksum --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
+    rsync -a --no-D --checksum --chown=oneadmin:oneadmin "$incoming/$folder/" "/var/lib/one/$folder/"
 done
 [ -z "$one_auth" ] || put /var/lib/one/.one/one_auth "$one_auth"
 if [ -d "$incoming/remotes" ]; then
-    rsync -a --checksum --delete --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
+    rsync -a --no-D --checksum --delete --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
 fi
 
 step "put the database in place"

@@ -1,12 +1,11 @@
-"""Give a leader's database and keys to other front-ends: straight from host to host.
+"""Copy a leader's database and keys to other front-ends, directly from host to host.
 
-``/var/lib/one/.one``, ``.ssh`` and the remotes go by rsync over SSH. The dump goes as it comes, and
-is imported as it arrives: only who sends it keeps a file of it. The sending side logs in with the
-operator's agent where that is lent to it, or with keys that it has already, or else with one made
-for this transfer. The receiving side allows that key in advance, which spares a round trip: for
-rsync into one folder and an import into one new database, for a while. That is less than the
-others may do. The sending side knows the receiver by the host key that this program verified
-itself.
+``/var/lib/one/.one``, ``.ssh`` and the remotes are copied by rsync over SSH. The dump is imported
+while it is sent: only the source keeps a file of it. The source logs in with the operator's
+forwarded agent, with keys that it has, or with a key that is created for this transfer. The targets
+authorize that key in advance, which saves a round trip: only for rsync into one folder and an
+import into one new database, and only for a while. The source knows the targets by the host keys
+that this program verified.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +23,15 @@ from procedures.specs import Database
 INCOMING = "/var/lib/opennebula-ha/incoming"
 """Where a host receives a database and its keys."""
 COPY = 3600.0
-"""Seconds for a dump and its import elsewhere, side by side, or for either."""
+"""Seconds for a dump, its import on other hosts, or both in parallel."""
 TRUST = 1200.0
-"""Seconds after which a transfer's key does not log in any more."""
+"""Seconds for which a transfer's key is authorized."""
 
 
 def dump(
     access: Access, host: Host, database: Database, *, reason: str, keep: int, stop: bool
 ) -> str:
-    """Keep a dump on the host; the path. With ``stop`` its oned is stopped first."""
+    """Make a dump on the host; return its path. ``stop``: stop oned first."""
     output = access.run(
         host,
         "dump",
@@ -58,12 +57,12 @@ def seed(
     keep: int,
     stop: bool,
 ) -> str:
-    """Dump on the source and restore on the targets, each with its SERVER_ID; the dump's path.
+    """Dump on the source and restore on the targets, each with its SERVER_ID.
 
-    The targets' oneds are stopped and disabled, and stay so. Only targets whose content is known
-    to be this zone's may be given. Raises HostError.
+    Return the path of the dump. The targets' oneds are stopped and disabled, and stay so. The data
+    of the targets is replaced: the caller ensures that it is this zone's. Raises HostError.
     """
-    # Only here: to load it takes a fifth of a run that changes nothing.
+    # Its import takes a fifth of a run without changes.
     from hosts.keys import new_key  # noqa: PLC0415
 
     if not targets:
@@ -127,18 +126,18 @@ def _send(
             if full := access.connection(host).full_disks():
                 raise no_room(host.name, error.step, full, seen=error.seen) from None
         if "Permission denied" in error.seen:
-            raise _not_let_in(access, source, targets, error) from None
+            raise _login_failed(access, source, targets, error) from None
         raise
     return output.values["dump"]
 
 
-def _not_let_in(
+def _login_failed(
     access: Access, source: Host, targets: Sequence[Host], error: HostError
 ) -> HostError:
-    """The same error with what the sshds there say of it."""
-    said = {host.name: refusals(access, host) for host in targets if host.name in error.seen}
-    reasons = "; ".join(f"sshd on {name}: {text}" for name, text in said.items() if text)
-    names = ", ".join(said)
+    """Return the error with the messages of sshd on the targets."""
+    messages = {host.name: refusals(access, host) for host in targets if host.name in error.seen}
+    reasons = "; ".join(f"sshd on {name}: {text}" for name, text in messages.items() if text)
+    names = ", ".join(messages)
     return HostError(
         names,
         error.step,

@@ -1,11 +1,11 @@
-"""Another version of OpenNebula on a zone that lives.
+"""Upgrade or roll back OpenNebula in a running zone.
 
-Its packages are fetched in advance and wait on each host (``install.sh``). Where they need
-the same database, they take the place of the present ones one server at a time, in a rollout.
-Where they need another one, the whole zone stops, the database is changed on one server and copied
-to the others, and all start together: none runs on the old database next to the new one. A file
-on each host says that this is under way, and no oned of ours starts while it is there; which
-packages and which database each host has says what is left to do.
+The packages are staged on each host in advance (``install.sh``). If they work with the present
+database, a rollout installs them, one server at a time. If they need another version of the
+database, the whole zone stops, the database is changed on one server and copied to the others, and
+all start together, so that no oned uses the old database next to the new one. During that, a file
+on each host prevents every start of oned. The packages and the database of each host show what
+remains to be done.
 """
 
 from collections.abc import Mapping
@@ -26,21 +26,21 @@ from procedures.specs import Database, ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
 
 INSTALL = 900.0 + LOCK_PATIENCE
-"""Seconds to put packages in the place of others."""
+"""Seconds to replace packages."""
 
 
 @dataclass(frozen=True)
 class WantedVersion:
-    """What the stack's config says of OpenNebula's version."""
+    """The version of OpenNebula in the stack's config."""
 
     version: str
     agreed: str | None = None
-    """The version for which the database may be changed, with the zone down during that."""
+    """The version for which the database may be changed, while the zone is down."""
 
 
 @dataclass(frozen=True)
 class VersionChange:
-    """A change of the database that was begun: who led then, and what every server must have."""
+    """A change of the database that has begun: the leader then, and the new versions."""
 
     leader: str
     package: str
@@ -48,28 +48,28 @@ class VersionChange:
 
     @classmethod
     def parse(cls, text: str) -> "VersionChange":
-        """From the words on a host."""
+        """Parse the text of the file on a host."""
         return cls(*text.split())
 
     def __str__(self) -> str:
         return f"{self.leader} {self.package} {self.schema}"
 
     def has_database(self, front_end: Facts) -> bool:
-        """That host's database has been changed, to the end."""
+        """Return whether that host's database is completely changed."""
         return front_end.schema == self.schema and not front_end.migrating
 
     def is_done(self, front_end: Facts) -> bool:
-        """That host lacks nothing but its start."""
+        """Return whether only the start of oned is missing on that host."""
         return front_end.package == self.package and self.has_database(front_end)
 
 
 def rolls(seen: Facts, version: str) -> bool:
-    """Whether that version is for the rollout: there is another one, with data."""
+    """Return whether the rollout must install that version: the host has another, with data."""
     return bool(seen.package) and seen.has_content and not is_version(seen.package, version)
 
 
 def check(seen: Facts, version: str) -> None:
-    """Raises HostError where the way to another version than that is under way."""
+    """Raise HostError if a change to another version than that is incomplete."""
     if not seen.upgrading or is_version(VersionChange.parse(seen.upgrading).package, version):
         return
     package = VersionChange.parse(seen.upgrading).package
@@ -84,7 +84,7 @@ def check(seen: Facts, version: str) -> None:
 
 
 def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
-    """Raises HostError where the waiting packages need a change of the database unasked for."""
+    """Raise HostError if the staged packages need a change of the database that is not allowed."""
     if seen.staged_schema == seen.schema:
         return
     agreed = release.agreed is not None and is_version(seen.staged, release.agreed)
@@ -116,12 +116,12 @@ def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
 
 
 def is_due(seen: Facts, version: str) -> bool:
-    """Whether packages of that version wait on the host."""
+    """Return whether packages of that version are staged on the host."""
     return bool(seen.staged) and is_version(seen.staged, version)
 
 
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
-    """Put the waiting packages in place. Raises HostError; with those before it runs on then."""
+    """Install the staged packages. Raises HostError, after going back to the former ones."""
     access.run(
         host,
         "swap",
@@ -133,17 +133,17 @@ def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True)
 def resume(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
 ) -> bool:
-    """Resume what an interrupted run left, usually nothing; whether there was something.
+    """Resume an interrupted upgrade; return whether there was one.
 
-    ``seen`` are the present facts of those that answer. A server that serves no client gets the
-    packages that wait for it at once: it may be those that it has that are at fault, and the zone
-    has nothing to lose by it. Raises HostError.
+    ``seen``: the present facts of the hosts that answer. A server that is not in the zone at
+    present gets its staged packages at once: its present packages may be the reason, and the zone
+    loses nothing. Raises HostError.
     """
     begun = sorted({front_end.upgrading for front_end in seen.values() if front_end.upgrading})
     if begun:
-        # With the zone's other servers alone it must not continue.
-        everybody = all_facts(access, hosts, zone.database)
-        _Changing(access, zone, everybody, VersionChange.parse(begun[0])).run()
+        # It must not continue without one of the zone's servers.
+        everywhere = all_facts(access, hosts, zone.database)
+        _Changing(access, zone, everywhere, VersionChange.parse(begun[0])).run()
         return True
     waiting = [
         n
@@ -164,9 +164,9 @@ def resume(
 def go_back(
     access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: WantedVersion
 ) -> bool:
-    """Where the waiting packages need an older database: bring all there. Raises HostError.
+    """Roll back, if the staged packages need an older database; return whether they do.
 
-    The zone need not be whole for that: its new version may be what is wrong with it.
+    The zone need not be healthy: the new version may be the reason. Raises HostError.
     """
     if release.agreed is None:
         return False
@@ -180,7 +180,10 @@ def go_back(
 def change_database(
     access: Access, zone: ZoneSpec, leader: str, seen: Mapping[str, Facts], release: WantedVersion
 ) -> bool:
-    """Where the waiting packages need another database: bring all there. Raises HostError."""
+    """Change the database, if the staged packages need another version; return whether they do.
+
+    Raises HostError.
+    """
     due = {
         name: front_end for name, front_end in seen.items() if is_due(front_end, release.version)
     }
@@ -230,7 +233,7 @@ class _Changing:
         self._start(takes_staged=True)
 
     def _stop_all(self) -> None:
-        """Followers first: the leader has whatever was written last."""
+        """Stop the followers first, so that the leader has the last records."""
         target = {"target": str(self._change)}
         on_each(self._hosts, lambda host: self._access.run(host, "begin_upgrade", variables=target))
         followers = dict(self._hosts)
@@ -238,13 +241,13 @@ class _Changing:
         on_each(followers, lambda host: stop(self._access, host))
         if leader is not None:
             stop(self._access, leader)
-        self._look()
+        self._observe()
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         self._facts = all_facts(self._access, self._hosts, self._zone.database)
 
     def _source(self) -> str:
-        """Whose database the others get: one that is changed already, or the newest."""
+        """Return the server whose database is copied: one that is changed, or the newest."""
         return max(
             self._facts,
             key=lambda name: (
@@ -285,7 +288,7 @@ class _Changing:
             },
             timeout=3 * COPY,
         )
-        self._look()
+        self._observe()
 
     def _install(self, host: Host) -> None:
         if self._facts[host.name].package != self._change.package:
@@ -323,9 +326,9 @@ class _Changing:
             on_each(self._hosts, lambda host: answering(self._access, host))
 
     def _abandon(self, error: HostError) -> None:
-        """Back to the packages of before, as long as every database is the one of before."""
+        """Go back to the former packages, if no database has changed."""
         try:
-            self._look()
+            self._observe()
             if any(
                 self._change.has_database(front_end) or front_end.migrating
                 for front_end in self._facts.values()
@@ -341,12 +344,15 @@ class _Changing:
 
 
 def _reason(schema: str, new: str) -> str:
-    """Of a dump that is never thrown away by itself."""
+    """Return the reason in the name of a dump that is never deleted automatically."""
     return f"of-{schema}-before-{new}".replace("/", "_")
 
 
 def kept_dump(seen: Mapping[str, Facts], schema: str) -> tuple[str, str]:
-    """The newest dump of a database of that version, and who has it. Raises HostError."""
+    """Return the front-end with the newest dump of that database version, and its path.
+
+    Raises HostError.
+    """
     kept = [
         (PurePosixPath(dump_file.path).name, name, dump_file.path)
         for name, facts in seen.items()

@@ -1,4 +1,4 @@
-"""The VIPs as addresses on interfaces: who holds them, and how they get to the leader alone."""
+"""The VIPs as addresses on interfaces: find them, and move them to the leader."""
 
 import time
 from collections import Counter
@@ -20,15 +20,15 @@ from procedures.specs import Vip, ZoneSpec
 SECONDS = 30.0
 """Seconds for the Raft hooks to move the addresses."""
 PATIENCE = 6.0
-"""Of those, the seconds in which the leader's own hook has taken them, if it runs at all."""
+"""Seconds for the leader's own hook to take them; after that, run its program again."""
 SECOND_LOOK = 5.0
-"""Seconds after a removal in which another program would have given the address back."""
+"""Seconds after a removal in which another program may add the address again."""
 RETURNS = 2
-"""Removals on one host after which it is not tried again: something there gives it back."""
+"""Largest number of removals on one host: another program adds the address again."""
 
 
 def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
-    """The hosts that have that address on an interface."""
+    """Return the hosts that have that address on an interface."""
     return sorted(
         name
         for name, front_end in facts.items()
@@ -37,21 +37,21 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
 
 
 def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
-    """Where addresses are and must not be, and where they are missing.
+    """Return the VIPs that the leader lacks, or that other hosts hold.
 
-    A leader that is not one of the hosts that were looked at may have them: it is about to leave.
+    A leader without facts may have them: it is about to leave.
     """
     wrong = []
     for vip in vips:
-        found = holders(facts, vip.address)
-        wrong += [f"{vip.address} left over on {name}" for name in found if name != leader]
-        if leader in facts and leader not in found:
+        holding = holders(facts, vip.address)
+        wrong += [f"{vip.address} left over on {name}" for name in holding if name != leader]
+        if leader in facts and leader not in holding:
             wrong.append(f"{vip.address} missing on the leader {leader}")
     return wrong
 
 
 class LeaderChanged(Exception):
-    """Another server leads than the one that was to hold the VIPs."""
+    """The leader changed while the VIPs were moved to it."""
 
 
 def to_leader(
@@ -61,11 +61,11 @@ def to_leader(
     leader: str,
     seen: Mapping[str, Facts],
 ) -> Mapping[str, Facts]:
-    """Have all VIPs on that leader and nowhere else; the facts by which it is so.
+    """Ensure that the leader holds all VIPs, and no other host any; return the facts then.
 
-    What a hook left behind is removed, and where none has brought the leader an address, its
-    hook's program is run once more. Where something was removed, another look seconds later sees
-    whether another program gives it back. Raises HostError, or LeaderChanged.
+    Leftover addresses are removed, and if the leader lacks one, its hook's program runs once more.
+    After a removal, check again seconds later that no other program has added the address again.
+    Raises HostError, or LeaderChanged.
     """
     begun = time.monotonic()
     taken = False
@@ -143,9 +143,9 @@ def _managers(access: Access, vips: Sequence[Vip], host: Host) -> str:
 
 
 def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
-    """Tell the leader's neighbours at once that these addresses are with it, as far as they are.
+    """Announce on the link those of the addresses that the leader holds.
 
-    Those who knew them at another host would still send to that one, for a minute or more.
+    Otherwise neighbours may use the former holder for a minute or more.
     """
     access.run(
         leader,
@@ -159,7 +159,7 @@ def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
 
 
 def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None:
-    """Remove these addresses from every one of those hosts that has any."""
+    """Remove these addresses from those hosts."""
     if not vips:
         return
     addresses = " ".join(vip.address for vip in vips)
@@ -169,7 +169,7 @@ def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None
 
 
 def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> list[str]:
-    """Remove them there, unless one leads by now; from whom."""
+    """Remove the VIPs from those hosts, except from a new leader; return the hosts."""
 
     def leads(host: Host) -> bool:
         try:
@@ -177,7 +177,7 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
         except (ApiError, HostError):
             return False
 
-    # Who leads may have changed since it was looked.
+    # The leader may have changed since the facts were observed.
     leading = on_each(hosts, leads)
     rest = {name: host for name, host in hosts.items() if not leading[name]}
     drop(access, vips, rest)
@@ -185,8 +185,8 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
 
 
 def _take(access: Access, leader: Facts) -> None:
-    hook = conf.read(leader.oned_conf, LEADER_HOOK)
-    if isinstance(hook, dict) and hook.get("COMMAND"):
+    hook = conf.section(leader.oned_conf, LEADER_HOOK)
+    if hook.get("COMMAND"):
         access.run(
             leader.host,
             "take_addresses",

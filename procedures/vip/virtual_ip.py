@@ -1,4 +1,4 @@
-"""The zone's ENDPOINT, and the addresses that the leader alone holds."""
+"""Set the zone's ENDPOINT, and ensure that only the leader holds the VIPs."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -27,10 +27,11 @@ def set_endpoint(
     version: str = "",
     features: Collection[str] = (),
 ) -> str:
-    """Set the zone's ENDPOINT and wait until exactly the leader holds the VIPs; its name, if any.
+    """Set the zone's ENDPOINT, and wait until only the leader holds the VIPs.
 
-    ``whole`` is the zone of a moment ago, if the caller has seen it with all that runs next to it.
-    Where it has not been seen, or changes here, the ``features`` of that ``version`` are seen to.
+    ``whole``: the zone after a health check a moment ago. Without it, or after a change here, also
+    check the services: the ``features`` that OpenNebula ``version`` has. Return the leader's name,
+    or an empty text without VIPs.
     """
     if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():
         leader, entrance = whole.leader, hosts[whole.leader]
@@ -41,19 +42,18 @@ def set_endpoint(
         seen = all_facts(access, hosts, zone.database)
     guis = _guis(seen)
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
-    heads = [entrance]
-
-    def find() -> Host:
-        return heads.pop() if heads else api_host(zone_leader.wait_for_leader(access, hosts), hosts)
-
     ask = partial(
-        zone_leader.ask, access, find, step="set the zone's ENDPOINT", expected=zone.endpoint
+        zone_leader.ask,
+        access,
+        partial(zone_leader.find, access, hosts),
+        step="set the zone's ENDPOINT",
+        expected=zone.endpoint,
     )
     try:
-        _, entrance_now, grpc_now = ask(call=lambda api: api.zone())
+        _, entrance_now, grpc_now = ask(call=lambda api: api.zone(), first=entrance)
         if entrance_now != zone.endpoint:
-            # FireEdge asks where the zone is once, and never again until it is restarted. Stopped
-            # before and started after it, none has the former answer wherever this is interrupted.
+            # FireEdge reads the ENDPOINT only when it starts. If it is stopped before the change,
+            # it cannot keep the former one, wherever this is interrupted.
             running, idle = guis.keys() - idle, set(guis)
             _gui(access, {name: guis[name] for name in running}, "stop")
             ask(call=lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
@@ -64,18 +64,18 @@ def set_endpoint(
     if zone.vips:
         access.report(f"wait until {leader} alone holds the VIP, at most {SECONDS:.0f} s")
     try:
-        then = to_leader(access, zone, hosts, leader, seen)
+        present = to_leader(access, zone, hosts, leader, seen)
     except LeaderChanged:
         return set_endpoint(access, zone, hosts, version=version, features=features)
-    if whole is None or idle or then is not seen:
+    if whole is None or idle or present is not seen:
         wanted = {
             name: services.promised(shown, features, version) if features else ()
-            for name, shown in then.items()
+            for name, shown in present.items()
         }
         known = (
             None
             if idle
-            else {name: services.ServiceFacts.of(shown) for name, shown in then.items()}
+            else {name: services.ServiceFacts.of(shown) for name, shown in present.items()}
         )
         head = services.put_in_place(access, zone, hosts, leader, wanted=wanted, seen=known)
         if head != leader:
@@ -84,7 +84,7 @@ def set_endpoint(
 
 
 def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
-    """The front-ends on which FireEdge is to run."""
+    """Return the front-ends on which FireEdge must run."""
     return {
         name: shown.host
         for name, shown in seen.items()
@@ -99,7 +99,7 @@ def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:
 def endpoint_differences(
     zone: ZoneSpec, seen: Mapping[str, Facts], leader: str | None
 ) -> list[str]:
-    """Describe endpoints of the zone that are other ones than the spec's. Pure."""
+    """Describe how the zone's endpoints differ from the spec. Pure."""
     if leader is None or leader not in seen:
         return []
     head, found = seen[leader], []

@@ -85,10 +85,10 @@ map $http_upgrade $connection_of_upgrade {{
 
 
 def site(spec: WebSpec) -> str:
-    """The web server's file."""
+    """Return the configuration file of the site."""
     names = [in_url(name) for name in spec.names]
     first, *others = names
-    # At those of IPv6 Apache listens by itself, nginx if configured, and fails without any.
+    # Apache also listens on IPv6 by default. nginx must be configured to, and then needs IPv6.
     has_ipv6 = names != list(spec.names)
     text = {"apache": _APACHE, "nginx": _NGINX}[spec.server]
     return _HEADER + text.format(

@@ -1,8 +1,8 @@
-"""A web server with TLS in front of FireEdge, on every front-end: the VIP may move to any of them.
+"""A web server with TLS in front of FireEdge, on every front-end, since the VIP may move to any.
 
-Where the certificate is made here, one front-end makes it, with an authority of its own, and all
-have the same: clients trust that authority once. The keys go from there to the others sealed with
-what only front-ends of this zone have, so that they can be handed over by any operator.
+With ``generate_cert`` one front-end creates a certificate authority and a certificate, which all
+front-ends get: clients trust one authority. The keys are copied through the operator's machine,
+encrypted with a secret that only the front-ends of this zone have.
 """
 
 from collections import Counter
@@ -26,9 +26,9 @@ class WebServerFacts:
     """The web server of one front-end."""
 
     fault: str
-    """Why its certificate cannot be used."""
+    """Why its certificate cannot be used; empty if it can."""
     bundle: str
-    """A digest of the keys and certificates; of none, nothing."""
+    """A digest of keys and certificates; empty without any."""
     site: str
     linked: bool
     enabled: str
@@ -46,8 +46,8 @@ class WebServerFacts:
 
 
 def ensure(access: Access, spec: WebSpec) -> None:
-    """Have it serve on all those front-ends. Raises HostError."""
-    seen = _look(access, spec)
+    """Set up the web server on all those front-ends. Raises HostError."""
+    seen = _observe(access, spec)
     changed = _spread(access, spec, seen) if spec.generate else set()
     due = {
         name: host
@@ -58,8 +58,8 @@ def ensure(access: Access, spec: WebSpec) -> None:
 
 
 def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
-    """The front-ends where it differs from the spec. Raises HostError."""
-    seen = _look(access, spec)
+    """Return how the front-ends differ from the spec. Raises HostError."""
+    seen = _observe(access, spec)
     source = _source(seen)
     found = {name: shown.differs(site(spec)) for name, shown in seen.items()}
     if spec.generate:
@@ -70,18 +70,18 @@ def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
 
 
 def obsolete(before: WebSpec, spec: WebSpec) -> Iterator[tuple[WebSpec, Mapping[str, Host]]]:
-    """Yield what serves no longer: on front-ends off the list, and another kind of server."""
+    """Yield the web servers to remove: on front-ends off the list, and of another kind."""
     another = before.server != spec.server
     yield before, {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
 
 
 def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
-    """Have it serve there no more. Keys and certificates stay. Raises HostError."""
+    """Remove the site from those hosts. Keys and certificates stay. Raises HostError."""
     on_each(hosts, lambda host: _run(access, spec, host, "withdraw"))
 
 
 def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -> set[str]:
-    """All have one certificate then; those that have another one than before."""
+    """Copy one certificate to all front-ends; return those whose certificate changed."""
     source = _source(seen)
     stale = {name for name, shown in seen.items() if shown.bundle != seen[source].bundle}
     if seen[source].fault:
@@ -96,7 +96,7 @@ def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -
 
 
 def _source(seen: Mapping[str, WebServerFacts]) -> str:
-    """Who has what most have, and can be used; else who has any; else the first."""
+    """Return the front-end whose certificate all get: a valid one that most have, if possible."""
     number = Counter(shown.bundle for shown in seen.values())
     return max(
         sorted(seen),
@@ -108,7 +108,7 @@ def _source(seen: Mapping[str, WebServerFacts]) -> str:
     )
 
 
-def _look(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
+def _observe(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
     def ask(host: Host) -> WebServerFacts:
         values = _run(access, spec, host, "look").values
         return WebServerFacts(

@@ -34,7 +34,7 @@ from pulumi import ResourceOptions, export
 from providers import runtime
 from recorder import Group, Thing
 
-runtime.leave_with_engine()
+runtime.exit_with_engine()
 
 config = pulumi.Config()
 """

@@ -164,7 +164,7 @@ class SimHost:
         section = section_of(text)
         if section.is_sqlite:
             return self.sqlite
-        if not section.is_here((self.name, self.address)):
+        if not section.is_local((self.name, self.address)):
             return self.elsewhere
         found = self.databases.get(section.name)
         return found if isinstance(found, Database) else None

@@ -124,13 +124,14 @@ def test_views_and_triggers_do_not_stop_a_copy_of_the_database(
         CREATE VIEW opennebula.report AS SELECT id FROM opennebula.a;
         USE opennebula; CREATE TRIGGER audit BEFORE INSERT ON a FOR EACH ROW SET @x = 1;
 END
-        mariadb-dump "${here[@]}" opennebula | zstd -q >"$HOME/dump"
-        may_replace=yes claimed=$HOME/claimed
+        mapfile -t less < <(without_theirs)
+        mariadb-dump "${here[@]}" "${less[@]}" opennebula | zstd -q >"$HOME/dump"
+        may_replace=yes claimed=$HOME/marks/claimed; mkdir "$HOME/marks"
         import_dump "$HOME/dump"
         put_in_place
         sql -e "SELECT id FROM opennebula.a; SHOW FULL TABLES FROM opennebula; SHOW DATABASES"
     """
-    there = shell(tmp_path, "copies", made).splitlines()
+    there = shell(tmp_path, "copies dumps", made).splitlines()
     assert there[:2] == ["1", "a\tBASE TABLE"]
     assert "opennebula_ha_incoming" not in there
 
@@ -145,11 +146,20 @@ def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int
 
 def shell(folder: Path, part: str, text: str, *, named: str = "") -> str:
     """Run this with a part of the shared shell, as root of a host with that MariaDB."""
-    (folder / ".my.cnf").write_text(f"[client]\nuser=root\nsocket={folder}/socket\n{named}\n")
+    (folder / ".my.cnf").write_text(f"[client]\nuser=root\n{named}\n")
+    (folder / "bin").mkdir(exist_ok=True)
+    for name in ("mariadb", "mariadb-dump"):
+        client = folder / "bin" / name
+        client.write_text(f'#!/bin/sh\nexec {shutil.which(name)} "$@" --socket={folder}/socket\n')
+        client.chmod(0o755)
     shared = 'db_name=opennebula; put() { echo "$2" >"$1"; }'
     done = subprocess.run(
         ["bash", "-euc", f"{shared}; {shared_shell({'x': f'#: use {part}'})}\n{text}"],
-        env={"HOME": str(folder), "PATH": os.environ["PATH"], "MYSQL_HOST": "db.invalid"},
+        env={
+            "HOME": str(folder),
+            "PATH": f"{folder}/bin:{os.environ['PATH']}",
+            "MYSQL_HOST": "db.invalid",
+        },
         capture_output=True,
         text=True,
         check=False,

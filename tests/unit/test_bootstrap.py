@@ -37,7 +37,7 @@ def test_the_zone_begins_early_if_every_front_end_is_blank(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = new_stack(monkeypatch)
-    here.found_on(blank())
+    here.note_blank(blank())
     assert here.blank == blank()
 
 
@@ -53,7 +53,7 @@ def test_restores_and_shares_come_before_any_zone(
     monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
 ) -> None:
     here = new_stack(monkeypatch, **config)
-    here.found_on(blank())
+    here.note_blank(blank())
     assert not here.blank
 
 
@@ -70,7 +70,7 @@ def test_no_zone_begins_early_if_one_may_exist(
     monkeypatch: pytest.MonkeyPatch, seen: dict[str, Facts]
 ) -> None:
     here = new_stack(monkeypatch)
-    here.found_on(seen)
+    here.note_blank(seen)
     assert not here.blank
 
 
@@ -78,7 +78,7 @@ def test_the_first_front_end_is_installed_before_the_others_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = new_stack(monkeypatch)
-    here.found_on(blank())
+    here.note_blank(blank())
     monkeypatch.setattr(run_state, "HEAD_START", 60.0)
     order: list[str] = []
 
@@ -95,7 +95,7 @@ def test_the_first_front_end_is_installed_before_the_others_start(
 
 def test_the_others_wait_no_longer_than_its_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
     here = new_stack(monkeypatch)
-    here.found_on(blank())
+    here.note_blank(blank())
     monkeypatch.setattr(run_state, "HEAD_START", 0.0)
     with here.turn("n1a2"):
         pass

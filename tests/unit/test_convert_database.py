@@ -82,11 +82,11 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
 def test_db_in_oned_conf_decides_the_remaining_steps(
     seen: Facts, asked: bool, expected: tuple[Step, ...]
 ) -> None:
-    assert plan(seen, MARIADB, asked=asked) == expected
+    assert plan(seen, MARIADB, converts=asked) == expected
 
 
 def test_a_stack_on_sqlite_stays_there() -> None:
-    assert plan(on_sqlite(), Database(backend="SQLite"), asked=True) == ()
+    assert plan(on_sqlite(), Database(backend="SQLite"), converts=True) == ()
 
 
 @pytest.mark.parametrize(

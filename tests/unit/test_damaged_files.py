@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pulumi.dynamic import DiffResult
 
 from hosts.errors import HostError
-from providers.base import _normal, hosts_of
 from providers.installation import InstallationProvider
+from providers.state import hosts_of, normal
 from providers.zone_member import ZoneMemberProvider
 from settings import PROJECT, SettingsError, parse
 from tests.runs import examples
@@ -189,7 +189,7 @@ def test_a_damaged_state_is_a_difference_and_never_a_traceback(olds: Any) -> Non
     found = provider.diff("n1a1", olds, NEWS)
     assert isinstance(found, DiffResult)
     wanted = NEWS.keys() - {"urn"} - provider.unaffected_by
-    if any(_normal(provider._modern(olds).get(key)) != _normal(NEWS[key]) for key in wanted):
+    if any(normal(provider._modern(olds).get(key)) != normal(NEWS[key]) for key in wanted):
         assert found.changes is True
 
 

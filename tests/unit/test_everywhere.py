@@ -12,9 +12,9 @@ from hosts.models import Host
 from hosts.script import Output
 from procedures.specs import LoginKeysSpec, Spec, WebSpec
 from providers import run_state, runtime
-from providers.base import as_input
 from providers.everywhere import EverywhereProvider
 from providers.login_keys import LoginKeysProvider
+from providers.state import as_input
 from providers.web_server import WebServerProvider
 
 NAMES = ("n1", "n2", "n3", "n4")

@@ -17,7 +17,7 @@ from procedures.install import configuration, install
 from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers import zone as zones
-from providers.base import hosts_input
+from providers.state import hosts_input
 from providers.zone import ZoneProvider
 from tests.unit.test_procedures import facts
 from tests.unit.test_procedures import spec as installation_spec
@@ -107,7 +107,7 @@ def test_a_server_leaves_a_half_created_zone_properly(
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     monkeypatch.setattr("procedures.bootstrap.bootstrap.zone_lock", lambda *_: nullcontext())
-    monkeypatch.setattr(zones, "_look_and_take_up", lambda *_: seen)
+    monkeypatch.setattr(zones, "_observe_and_resume", lambda *_: seen)
     monkeypatch.setattr(
         "procedures.credentials.password.set_password",
         lambda *_, **how: did.append(how["changed"]),

@@ -106,7 +106,7 @@ def test_a_refused_transfer_shows_sshds_message() -> None:
         seen="n2: ubuntu@10.0.0.2: Permission denied (publickey).",
         remedy="check",
     )
-    error = seed._not_let_in(cast(Access, hosts), HOSTS["n1"], [HOSTS["n2"], HOSTS["n3"]], said)
+    error = seed._login_failed(cast(Access, hosts), HOSTS["n1"], [HOSTS["n2"], HOSTS["n3"]], said)
     assert (error.host, error.step) == ("n2", said.step)
     assert "from n1" in error.expected
     assert error.seen == f"{said.seen}; sshd on n2: {hosts.log['n2']}"

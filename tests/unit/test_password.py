@@ -111,7 +111,7 @@ def _whole_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     show(monkeypatch, HOSTS)
     monkeypatch.setattr(password, "zone_lock", _no_lock)
     monkeypatch.setattr(zone_leader, "wait_for_leader", lambda access, hosts: None)
-    monkeypatch.setattr(password, "api_host", lambda view, hosts: hosts["n1"])
+    monkeypatch.setattr(zone_leader, "api_host", lambda view, hosts: hosts["n1"])
 
 
 def show(

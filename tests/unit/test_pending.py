@@ -12,7 +12,7 @@ import pytest
 from commands.pending import OURS, settled
 from hosts.models import Host
 from procedures.specs import MemberSpec, ZoneSpec
-from providers.base import as_input
+from providers.state import as_input
 
 ROOT = Path(__file__).parents[2]
 ZONE = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)

@@ -50,12 +50,12 @@ def test_an_interrupted_run_reports_what_it_waits_for(sent: list[tuple[str, str]
     with progress.operation("urn:1", "create"), progress.operation("urn:2", "update"):
         progress.reporter("urn:1")("n1: restore the database")
         sent.clear()
-        progress.say_what_runs_on()
+        progress.warn_of_running_steps()
     texts = dict(sent)
     assert texts["urn:1"].startswith("interrupted: still at 'n1: restore the database'")
     assert texts["urn:2"].startswith("interrupted: still at 'update'")
     sent.clear()
-    progress.say_what_runs_on()
+    progress.warn_of_running_steps()
     assert sent == []
 
 
@@ -69,7 +69,7 @@ def test_the_engine_reports_the_interruption(monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setitem(sys.modules, "__main__", host)
     told = threading.Event()
-    runtime.when_interrupted(told.set)
+    runtime.on_interrupt(told.set)
     assert host.Delete() == empty_pb2.Empty()
     assert not told.is_set()
     assert host.Cancel() == empty_pb2.Empty()

@@ -188,7 +188,10 @@ def raising(error: Exception) -> str:
 
 def test_an_operators_error_shows_only_its_message() -> None:
     error = HostError("n1", "connect", expected="this", seen="that", remedy="do so")
-    assert raising(error) == "n1: connect: expected this, saw that\n  what to do: do so"
+    assert raising(error) == (
+        "n1: connect: expected this, saw that\n  what to do: do so"
+        "\n  see docs/troubleshooting.md#connect"
+    )
 
 
 def test_any_other_error_keeps_its_traceback() -> None:

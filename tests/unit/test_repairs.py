@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from opennebula.membership.repair import Condition, Need, plan_repairs
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint, quorum
-from procedures.membership.join import MemberStatus
+from procedures.membership.member_status import MemberStatus
 from procedures.membership.repair import conditions
 from tests.unit.test_procedures import facts
 

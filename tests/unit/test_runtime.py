@@ -41,19 +41,19 @@ def test_the_sdk_has_the_parts_that_are_changed() -> None:
     """None of these is a public interface. Read the SDK's new version before changing this test."""
     # The import of this module runs it.
     host = Path(dynamic.__file__).with_name("__main__.py").read_text(encoding="utf-8")
-    # answer_briefly replaces this function; recorded finds the call's context in this
+    # hide_tracebacks replaces this function; recorded finds the call's context in this
     # handler's frame.
     assert re.search(
         r"def wrapper\(self, request, context\):\s+try:\s+return fn\(self, request, context\)\s+"
         r"except [^\n]+\n\s+context\.abort\(grpc\.StatusCode\.UNKNOWN, traceback\.format_exc\(\)\)",
         host,
     )
-    # when_interrupted intercepts this answer.
+    # on_interrupt intercepts this answer.
     assert re.search(r"def Cancel\(self, [^)]*\):\s+return empty_pb2\.Empty\(\)", host)
     assert "from google.protobuf import empty_pb2" in host
     # widen gives this pool more threads.
     assert "futures.ThreadPoolExecutor(max_workers=4)" in host
-    # leave_with_engine replaces this function, which is looked up at each call.
+    # exit_with_engine replaces this function, which is looked up at each call.
     assert callable(settings.grpc_error_to_exception)
     assert "grpc_error_to_exception(" in inspect.getsource(settings.handle_grpc_error)
     # The answer to a failed update has it under this name.

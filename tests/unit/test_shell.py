@@ -237,7 +237,7 @@ def test_sudo_that_fails_reports_the_reason(asked: Path) -> None:
     )
     with pytest.raises(sudo.RefusedError) as caught:
         Shell(cast(Any, LocalChannel()), "", PASSWORD)
-    assert caught.value.said == "sudo: a tty\n"
+    assert caught.value.message == "sudo: a tty\n"
 
 
 class Flood(LocalChannel):

@@ -24,6 +24,7 @@ from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.shell import Ended
+from hosts.transports import Transports
 from procedures.script_text import scripts, shared_shell
 from procedures.specs import Database
 from procedures.transfer import seed as transfers
@@ -53,39 +54,6 @@ rsync() { note rsync "$@"; }
 ssh() { note ssh "$@" && cat >"$home/at-${@: -2:1}"; }
 zstd() { cat; }
 """
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        "",
-        "/*!999999\\- enable the sandbox mode */ \n",
-        "/*M!999999\\- enable the sandbox mode */ \n",
-    ],
-)
-def test_a_dump_of_a_newer_mariadb_is_readable_by_an_older_client(first: str) -> None:
-    function = re.search(
-        r"^fill_scratch\(\) \{.*?^\}",
-        (Path(__file__).parents[2] / "procedures/shell/copies.sh").read_text(),
-        re.M | re.S,
-    )
-    assert function is not None
-    dump = "-- MariaDB dump 10.19\nINSERT INTO `a` VALUES ('\\\\n  x');\n"
-    done = subprocess.run(
-        [
-            "bash",
-            "-euo",
-            "pipefail",
-            "-c",
-            f"zstd() {{ cat; }}\nsql() {{ cat; }}\n{function[0]}\nfill_scratch",
-        ],
-        input=first + dump,
-        env={**os.environ, "scratch": "new"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == dump
 
 
 @dataclass(frozen=True)
@@ -161,8 +129,8 @@ def leader(
 
 
 DUMPED = (
-    "of opennebula: --host=localhost --protocol=socket --single-transaction --quick --hex-blob"
-    " opennebula\n"
+    "of opennebula: --host=localhost --protocol=socket --skip-triggers --single-transaction --quick"
+    " --hex-blob opennebula\n"
 )
 WITH_AGENT = rf"-o IdentityFile=none -o IdentityAgent={AGENT} "
 WITH_OWN = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i \S+/\.ssh/id_ed25519 "
@@ -506,7 +474,7 @@ def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
     made: list[FakeClient] = []
     lent: list[Any] = []
 
-    def connect(_: Connection) -> FakeClient:
+    def connect(_: Transports) -> FakeClient:
         made.append(FakeClient())
         return made[-1]
 
@@ -515,7 +483,7 @@ def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
         lent.append(channel)
         yield
 
-    monkeypatch.setattr(Connection, "_connect", connect)
+    monkeypatch.setattr(Transports, "connect", connect)
     monkeypatch.setattr(connections, "Shell", Shell)
     monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
     monkeypatch.setattr(agent, "lent", lend)

@@ -1,0 +1,14 @@
+"""What ``check`` and ``diff`` note in this process, for other resources of the same run.
+
+The engine calls them in previews, too, where an operation's imports would cost too much.
+"""
+
+removed: set[str] = set()
+"""Front-ends that the stack has no more: noted by Bootstrap, read by Bootstrap and Zone."""
+
+changed: dict[str, set[str]] = {}
+"""Front-end to the inputs of its installation that change: noted by Installation, read by the
+forecast of Rollout."""
+
+refreshed: set[str] = set()
+"""URNs of the resources that a refresh has read: their drift was shown then."""

@@ -1,0 +1,155 @@
+"""The properties of resources as the engine has them, also in states of earlier versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from hosts.errors import HostError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from hosts.models import Host
+
+FORMER_NAMES = {"front_ends": "frontends"}
+"""Inputs that states of earlier versions have by another name."""
+
+
+def spec_of(props: Mapping[str, Any], kind: type[BaseModel], labels: Mapping[str, str]) -> Any:
+    """Return the spec of that kind that is in the properties of a resource.
+
+    ``labels``: fields of the spec that are properties by another name. Raises HostError for a
+    state that has no such spec.
+    """
+    with reading(props):
+        if "spec" in props:
+            # A state of an earlier version.
+            return kind.model_validate(props["spec"])
+        fields = {labels.get(field, field): field for field in kind.model_fields}
+        values: dict[str, Any] = {}
+        for key, value in props.items():
+            label, *path = key.split(".")
+            if label in fields and value is not None:
+                *above, last = [fields[label], *path]
+                part = values
+                for name in above:
+                    part = part.setdefault(name, {})
+                part[last] = value
+        return kind.model_validate(values)
+
+
+def flat(
+    spec: Mapping[str, Any], labels: Mapping[str, str], spread: Collection[str]
+) -> dict[str, Any]:
+    """Return the fields of a spec by their labels; of those in ``spread`` each part by itself."""
+    found: dict[str, Any] = {}
+    for field, value in spec.items():
+        label = labels.get(field, field)
+        if label not in spread:
+            found[label] = value
+        elif value:
+            found.update(_parts(label, value))
+    return found
+
+
+def modern(
+    props: Mapping[str, Any], labels: Mapping[str, str], spread: Collection[str]
+) -> Mapping[str, Any]:
+    """Return the properties of a state of an earlier version under their present names.
+
+    Properties that cannot be read are left out, so that they differ from what is wanted.
+    """
+    if "spec" not in props:
+        return props
+    rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
+    spec = props["spec"]
+    return {**rest, **(flat(spec, labels, spread) if isinstance(spec, Mapping) else {})}
+
+
+def as_input(model: BaseModel) -> dict[str, Any]:
+    """Return a model as an input of a resource."""
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
+    """Return the front-ends as an input of a resource, whatever their order."""
+    return {name: as_input(host) for name, host in sorted(hosts.items())}
+
+
+def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
+    """Return the front-ends in the properties of a resource.
+
+    Raises HostError for a state that has none.
+    """
+    from hosts.models import Host
+
+    with reading(props):
+        front_ends = props["front_ends"] if "front_ends" in props else props["frontends"]
+        return {name: Host.model_validate(front_end) for name, front_end in front_ends.items()}
+
+
+def _parts(name: str, value: Any) -> dict[str, Any]:
+    """Return the parts of a value by dotted name. Objects with other keys than names stay whole."""
+    if not isinstance(value, Mapping) or not value or not all(map(str.isidentifier, value)):
+        return {name: value}
+    parts = (_parts(f"{name}.{key}", item) for key, item in value.items())
+    return {key: item for part in parts for key, item in part.items()}
+
+
+@contextmanager
+def reading(props: Mapping[str, Any]) -> Iterator[None]:
+    """Raise HostError if the state of a resource is damaged, or of another program."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise HostError(
+            urn_of(props).rpartition("::")[2] or "the stack",
+            "read the stack's state",
+            expected="what this program recorded for this resource",
+            seen="something else",
+            remedy="restore the state from a backup (pulumi stack import), or remove the resource"
+            " from it (pulumi state delete URN): the next up adopts what exists on the hosts",
+        ) from None
+
+
+def all_hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
+    """Return every front-end in the properties of a resource, in whichever input."""
+    from hosts.models import Host
+
+    with reading(props):
+        known = [*(props.get("frontends") or {}).values(), *filter(None, [props.get("host")])]
+        return {host["name"]: Host.model_validate(host) for host in known}
+
+
+def urn_of(props: Mapping[str, Any]) -> str:
+    """Return the URN of a resource; empty if its properties lack it."""
+    return str(props.get("urn", ""))
+
+
+def normal(value: Any) -> Any:
+    """Return a value in a form that can be compared.
+
+    The engine passes whole numbers as floats and tuples as lists. An unknown value equals no other.
+    """
+    if isinstance(value, Unknown) or value == rpc.UNKNOWN:
+        return object()
+    if isinstance(value, Mapping):
+        return {key: normal(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [normal(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def value_at(props: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, as ``normal`` does; None if the path does not exist."""
+    value: Any = props
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return normal(value)
