@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import paramiko
 
 from hosts.errors import HostError
 from hosts.known_hosts import Records, lookup, public_key
-from hosts.models import Host, SshSettings
+from hosts.models import Host, SshSettings, record_name
 
 _STEP = "verify the host key"
 _append = threading.Lock()
@@ -99,12 +99,22 @@ class Trust:
         )
 
 
-def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> Trust:
+def trust(
+    client: paramiko.SSHClient,
+    host: Host,
+    port: int,
+    settings: SshSettings,
+    met: paramiko.PKey | None = None,
+) -> Trust:
     """Have the client verify the host's key. Any unknown key ends the connection.
 
+    ``met``: the key that this run has verified, for a file that keeps nothing, such as /dev/null.
     Raises HostError for a malformed pinned key, and for a file that cannot be read.
     """
-    trusted = Trust(host, settings, _records(host, port, settings))
+    records = _records(host, port, settings)
+    if met is not None and not records.keys:
+        records = replace(records, keys=(met,))
+    trusted = Trust(host, settings, records)
     client.set_missing_host_key_policy(_Policy(trusted))
     return trusted
 
@@ -124,11 +134,6 @@ def fingerprint(key: paramiko.PKey) -> str:
     """Return the type and fingerprint of a key as ssh prints it: ``ssh-ed25519 SHA256:…``."""
     digest = hashlib.sha256(key.asbytes()).digest()
     return f"{key.get_name()} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
-
-
-def record_name(address: str, port: int) -> str:
-    """Return the name of a host in a known_hosts file."""
-    return address if port == 22 else f"[{address}]:{port}"
 
 
 class _Policy(paramiko.MissingHostKeyPolicy):

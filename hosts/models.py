@@ -112,6 +112,11 @@ class Host(Strict):
         return self.ssh.address or self.address
 
 
+def record_name(address: str, port: int) -> str:
+    """Return the name of a host in a known_hosts file."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
 def parse_hops(text: str) -> list[tuple[str, str, int]]:
     """Return user, host and port of each ``[user@]host[:port]`` in a list with commas.
 

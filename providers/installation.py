@@ -135,7 +135,7 @@ class InstallationProvider(Provider):
         installation never completed, report what is left of it.
         """
         from procedures.install.hosts_file import change_names
-        from procedures.install.install import remove
+        from procedures.install.remove import remove
 
         is_renamed = spec.host.name not in run.front_ends and run.has(spec.host)
         if run.names_hosts and spec.host.name not in run.front_ends:

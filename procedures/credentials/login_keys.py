@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hosts.errors import HostError
-from hosts.host_keys import record_name
-from hosts.models import Host
+from hosts.models import Host, record_name
 from procedures.context import Access
 from procedures.parallel import HostErrors, on_each, side_by_side
 from procedures.specs import LoginKeysSpec

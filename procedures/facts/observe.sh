@@ -43,10 +43,11 @@ done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
-# What every hook does as oneadmin, whichever file lets it.
+# What every hook does as oneadmin, whichever file lets it. With -l sudo says yes also where it would
+# ask for a password.
 if getent passwd oneadmin >/dev/null; then
-    tell moves_addresses "$(runuser -u oneadmin -- sudo -n -l ip address show >/dev/null 2>&1 &&
-        echo yes || echo no)"
+    said=$(LC_ALL=C runuser -u oneadmin -- sudo -n ip address show dev lo 2>&1 >/dev/null </dev/null) ||
+        tell sudo_refusal "${said##*$'\n'}"
 fi
 [ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
 # Also one that a shell or a container started.

@@ -1,1 +1,1 @@
-"""What one host has: packages, database, configuration, storage."""
+"""Set up one host: packages, database, configuration, storage."""

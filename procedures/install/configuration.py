@@ -1,4 +1,4 @@
-"""The managed part of a front-end's configuration files. Pure: text in, text out."""
+"""oned.conf, monitord.conf and the SQL of the database account. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ _HOOKS = {LEADER_HOOK: "leader", "RAFT_FOLLOWER_HOOK": "follower"}
 
 
 def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
-    """oned.conf as the stack wants it; SERVER_ID is the zone's matter and stays."""
+    """Return oned.conf with the stack's settings. SERVER_ID stays: the zone sets it."""
     text = with_database(text, spec.database, db_password, spec.host)
     text = conf.write(text, "ONEGATE_ENDPOINT", spec.gate_endpoint)
     hooks = hook_commands(spec)
@@ -28,12 +28,12 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
         if role not in hooks:
             text = conf.remove(text, hook)
             continue
-        # Without a VIP, too: it starts and stops what runs on the leader.
+        # Also without a VIP: the hook starts and stops the services that run on the leader.
         arguments = " ".join([role, *places])
         text = conf.write(text, hook, {"COMMAND": hooks[role], "ARGUMENTS": arguments})
     wanted: dict[str, Setting] = {}
     if any(vip.is_ipv6 for vip in spec.vips):
-        # That of IPv4, too; by itself oned listens there alone.
+        # This includes IPv4. By default oned listens on IPv4 only.
         wanted["LISTEN_ADDRESS"] = "::"
     if spec.ldap.is_default:
         text = _with_driver(text, "ldap")
@@ -44,7 +44,7 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
 
 
 def hook_commands(spec: InstallationSpec) -> dict[str, str]:
-    """The program of each role's hook; of a front-end in no zone there are none."""
+    """Return the program of the hook for each role; empty for a standalone front-end."""
     if spec.hooks is None:
         return {}
     addresses = [vip.address for vip in spec.vips]
@@ -55,21 +55,21 @@ def hook_commands(spec: InstallationSpec) -> dict[str, str]:
 
 
 def _with_driver(text: str, name: str) -> str:
-    """oned.conf with that driver among those that users may log in with."""
+    """Return oned.conf with that driver in the list of allowed authentication drivers."""
     listed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
-    # Where none are listed, all are.
+    # Without a list, all drivers are allowed.
     if not listed or name in listed.split(","):
         return text
     return conf.write(text, "AUTH_MAD", {"AUTHN": f"{listed},{name}"})
 
 
 def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
-    """The attributes of oned.conf that are not as the stack wants them, without their values."""
+    """Return the attributes of oned.conf that differ from the stack's settings, without values."""
     return managed_settings.differences(text, oned_conf(text, spec, db_password))
 
 
 def monitord_conf(spec: InstallationSpec) -> ManagedFile:
-    """monitord.conf: the hypervisors' agents report to the leader."""
+    """Return monitord.conf, with which the agents on hypervisors report to the leader."""
     address = spec.entrance or "auto"
     return ManagedFile(
         MONITORD,
@@ -79,10 +79,10 @@ def monitord_conf(spec: InstallationSpec) -> ManagedFile:
 
 
 def with_database(text: str, database: Database, password: str, host: Host) -> str:
-    """oned.conf with these settings of the database.
+    """Return oned.conf with these settings of the database.
 
-    Another spelling of the same server stays, unless the account changes: the one that this program
-    makes is sure to be let in over the socket.
+    Another name of the same server stays, unless the account changes: the account that this program
+    creates can only log in through the socket.
     """
     wanted = _database(database, password)
     if place(text, database, host) is DataPlace.OURS and database.is_mariadb:
@@ -93,47 +93,47 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
 
 
 def place(text: str, database: Database, host: Host) -> DataPlace:
-    """Whose database this oned.conf of that host names."""
+    """Return whose database an oned.conf of that host refers to."""
     return DatabaseSection.of(text).place(
         mariadb=database.is_mariadb, name=database.name, names=(host.name, host.address)
     )
 
 
 def changes_database(text: str, written: str) -> bool:
-    """Whether the section DB of an oned.conf is another one in what is about to be written."""
+    """Return whether two versions of oned.conf differ in the section DB."""
     return conf.read(text, "DB") != conf.read(written, "DB")
 
 
 def with_server_id(text: str, server_id: int) -> str:
-    """oned.conf with that SERVER_ID."""
+    """Return oned.conf with that SERVER_ID."""
     return conf.write(text, "FEDERATION", {"SERVER_ID": server_id})
 
 
 def without_hooks(text: str) -> str:
-    """oned.conf without the Raft hooks."""
+    """Return oned.conf without the Raft hooks."""
     for hook in _HOOKS:
         text = conf.remove(text, hook)
     return text
 
 
 def account_name(database: Database) -> str:
-    """The account as SQL has it."""
+    """Return the account's name in SQL."""
     return account_of(database.owner)
 
 
 def account_of(owner: str) -> str:
-    """An account of that name on the host itself, as SQL has it."""
+    """Return the name in SQL of an account that logs in from the host itself."""
     return f"'{_quote(owner)}'@'localhost'"
 
 
 def without_global_rights(database: Database) -> str:
-    """SQL that leaves the account the rights on its own database."""
+    """Return SQL that revokes all rights of the account except on its own database."""
     owner = account_name(database)
     return f"REVOKE ALL PRIVILEGES ON *.* FROM {owner};\nREVOKE GRANT OPTION ON *.* FROM {owner};"
 
 
 def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
-    """What the account lacks, and what it has too much, from its SHOW GRANTS."""
+    """Return the rights that the account lacks or must not have, from its SHOW GRANTS."""
     if not grants:
         return ["missing"]
     places = [_EVERYTHING, *(f"`{name}`.*" for name in _spellings(database))]
@@ -145,10 +145,10 @@ def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
 
 
 def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The accounts of the owner's name that reach its database from elsewhere than the host itself,
-    by the host that they let in from, and what is wrong with each.
+    """Return the accounts with the owner's name that may log in from other hosts.
 
-    One-deploy makes such a one. One with a right to another database is not ours.
+    Each with its host part and a description. one-deploy creates such an account. An account with
+    rights on another database is not ours, and not returned.
     """
     ours = places(database)
     found = {}
@@ -160,12 +160,12 @@ def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) 
 
 
 def places(database: Database) -> tuple[str, ...]:
-    """What a line of SHOW GRANTS has of a right to everything, or to something in the database."""
+    """Return the parts of SHOW GRANTS for rights on everything, or on the database."""
     return (f" ON {_EVERYTHING} ", *(f" ON `{name}`." for name in sorted(_spellings(database))))
 
 
 def is_local(oned_conf: str) -> bool:
-    """Whether that oned asks MariaDB on its own host, by its socket."""
+    """Return whether oned uses MariaDB on its own host, through the socket."""
     return conf.section(oned_conf, "DB").get("SERVER") == _HERE
 
 
@@ -174,9 +174,9 @@ def _rights(grants: Sequence[str]) -> list[str]:
 
 
 def account(database: Database, password: str) -> str:
-    """SQL that makes the database and an account that may use it, and nothing else, from here.
+    """Return SQL that creates the database, and an account that may use only that, from the host.
 
-    An account that is there keeps its password: see ``identify``.
+    An existing account keeps its password: see ``identify``.
     """
     name = database.name.replace("`", "``")
     owner = account_name(database)
@@ -190,7 +190,7 @@ def account(database: Database, password: str) -> str:
 
 
 def identify(database: Database, password: str, *, former: str = "") -> str:
-    """SQL that gives the account this password; ``former``: the one that an oned still has."""
+    """Return SQL that sets the account's password. ``former``: one that an oned still uses."""
     clause = f"BY '{_quote(password)}'"
     if former and former != password:
         clause = "VIA " + " OR ".join(
@@ -200,19 +200,19 @@ def identify(database: Database, password: str, *, former: str = "") -> str:
 
 
 def in_use(text: str, database: Database) -> str:
-    """The account's password in oned.conf; nothing where oned logs in to another account."""
+    """Return the account's password in oned.conf; empty if oned uses another account."""
     section = conf.section(text, "DB")
     return section.get("PASSWD", "") if section.get("USER") == database.owner else ""
 
 
 def own_grant(database: Database) -> str:
-    """The beginning of the one grant that this program gives the account."""
+    """Return the beginning of the only grant that this program gives the account."""
     return f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
 
 
 def foreign_grants(database: Database, grants: Sequence[str]) -> list[str]:
-    """Those of an account's grants that this program never gave."""
-    # An underscore that is not escaped stands for any character: by hand it is often so.
+    """Return the grants of an account that this program never gave."""
+    # Grants made by hand often have an underscore that is not escaped.
     by_hand = f"GRANT ALL PRIVILEGES ON `{database.name}`.* TO "
     own = ("GRANT USAGE ON *.* TO ", own_grant(database), by_hand)
     return [line for line in grants if not line.startswith(own)]
@@ -237,7 +237,7 @@ def _pattern(database: Database) -> str:
 
 
 def _spellings(database: Database) -> set[str]:
-    """The database's name in a GRANT, in our form or another one."""
+    """Return the forms of the database's name in a GRANT: ours, and the one without escapes."""
     return {_pattern(database), database.name.replace("`", "``")}
 
 

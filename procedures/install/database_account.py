@@ -1,4 +1,4 @@
-"""MariaDB's account after a rollout: what no oned logs in with any more is revoked."""
+"""Revoke passwords and accounts of MariaDB that no oned uses after a rollout."""
 
 from collections.abc import Collection, Mapping
 
@@ -18,11 +18,11 @@ def clean_up_accounts(
     *,
     former: Collection[str],
 ) -> None:
-    """The stack's password is the account's only one; ``former`` accounts of ours go, and so do
-    those of their names that let in from elsewhere than the host itself.
+    """Make the stack's password the account's only one, and drop our ``former`` accounts.
 
-    One that has other rights by now stays. Only where every oned there runs with its present
-    configuration: ``seen`` are facts of that moment. Raises HostError.
+    Also drops accounts of these names that can log in from other hosts. Accounts with other rights
+    stay. ``seen``: the present facts; every oned must run with its present configuration. Raises
+    HostError.
     """
     if not database.is_mariadb:
         return
@@ -31,7 +31,7 @@ def clean_up_accounts(
         hosts = {
             n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
         }
-    # An oned that asks another host than its own may be let in by one of them.
+    # An oned that uses another host's MariaDB may need one of these accounts.
     is_local = all(configuration.is_local(front_end.oned_conf) for front_end in seen.values())
     names = (database.owner, *gone) if is_local else ()
     on_each(

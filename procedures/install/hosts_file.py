@@ -1,4 +1,4 @@
-"""Names of front-ends in our part of the hosts files, beyond what an installation writes."""
+"""Add and remove names of front-ends in our part of /etc/hosts."""
 
 from collections.abc import Collection, Mapping
 
@@ -16,7 +16,7 @@ def change_names(
     added: Mapping[str, Host] | None = None,
     removed: str = "",
 ) -> None:
-    """Have ``hosts`` find those ``added`` by name, and the one ``removed`` no more.
+    """Add the names of ``added`` on those hosts, and remove the name ``removed``.
 
     Raises HostError.
     """
@@ -32,11 +32,11 @@ def drop_names(
     *,
     but: Collection[str] = (),
 ) -> None:
-    """Take out names that are no front-end's: a change that was interrupted may have added one
-    whose host was never installed, and so is never removed. Raises HostError.
+    """Remove names that do not belong to a front-end.
 
-    ``seen``: the present facts of ``hosts``, which are all front-ends; those named in ``but`` stay
-    as they are. Nothing happens while a server is yet to leave: its removal takes its name out.
+    An interrupted change may have added the name of a host that was never installed. ``hosts``: all
+    front-ends, with ``seen`` as their present facts; hosts in ``but`` are not changed. Does nothing
+    while a server still has to leave, since its removal removes its name. Raises HostError.
     """
     if servers(seen.values()) - hosts.keys():
         return

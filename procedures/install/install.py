@@ -4,17 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from hosts.errors import HostError, reading_answer
+from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import packages, raft_hook
 from opennebula.api import ApiError
-from opennebula.packages import is_version
 from opennebula.zone import STANDALONE_ID, State
 from procedures.bootstrap import convert_database
 from procedures.context import Access
 from procedures.facts import signs
 from procedures.facts.cache import FactsCache
-from procedures.facts.facts import Facts, Package
+from procedures.facts.facts import Facts
 from procedures.facts.observe import (
     facts,
     facts_where_possible,
@@ -22,7 +21,6 @@ from procedures.facts.observe import (
     servers,
     statuses,
 )
-from procedures.facts.report import files
 from procedures.host_drift import (
     check,
     drift,
@@ -36,25 +34,23 @@ from procedures.host_drift import (
     writes_auth,
 )
 from procedures.install import configuration, storage
+from procedures.install.fetch import (
+    INSTALL,
+    fetch_packages,
+    require_version,
+    settle_sources,
+    stage_packages,
+)
 from procedures.install.files import collect, leader
-from procedures.install.files.paths import PATHS
 from procedures.install.packaging import (
     features,
     held,
-    platform,
     to_fetch,
     unsettled,
-    unwanted,
     wanted,
 )
-from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import upgrade
-
-STOP = 240.0 + LOCK_PATIENCE
-"""Seconds for oned and the services next to it to stop: a candidate was seen to take 84 s."""
-INSTALL = 900.0 + LOCK_PATIENCE
-"""Seconds to fetch and unpack all packages."""
 
 CONFIGURE = 300.0
 """Seconds to write everything, and for the services next to oned to restart with it."""
@@ -62,7 +58,7 @@ CONFIGURE = 300.0
 
 @dataclass(frozen=True)
 class Installed:
-    """What a front-end has after its installation, or now."""
+    """The installation of a front-end."""
 
     package: str
     distribution: str
@@ -70,7 +66,7 @@ class Installed:
     host_key: str
     drift: tuple[str, ...]
     adopted: bool = False
-    """A zone server at work that is new to the stack: it stays as it is."""
+    """It is a running zone server that is new to the stack, and was not changed."""
 
 
 def install(
@@ -86,15 +82,15 @@ def install(
     leaving: Mapping[str, str] | None = None,
     lost: Collection[str] = (),
 ) -> Installed:
-    """Bring the host to the spec; changes only what differs. Raises HostError.
+    """Change what differs between the host and the spec. Raises HostError.
 
-    A zone server at work that is new to the stack is adopted as it is: what differs is reported.
-    With data, another version is only fetched: it takes effect with the rollout. ``agreed``: the
-    version for which the database may be changed. ``front_ends`` are all that the stack has; where
-    the host is ``new`` to it their data, if any, must be copies of this one's. ``renew`` writes
-    secrets and accounts again although nothing else differs. ``converts``: data in SQLite may be
-    moved to MariaDB. ``seen``: the facts of the host, just asked for. ``leaving``: see
-    ``names_of_leaving``, where this run has looked; otherwise they are asked for, without ``lost``.
+    A running zone server that is new to the stack is adopted unchanged, and its differences are
+    returned. On a host with data, another version is only staged for the rollout. ``agreed``: the
+    version for which the database may be changed. ``front_ends``: all front-ends of the stack; if
+    the host is ``new`` to it, their data must be copies of this host's. ``renew``: write secrets
+    and accounts even if nothing else differs. ``converts``: data in SQLite may be moved to MariaDB.
+    ``seen``: the present facts of the host. ``leaving``: see ``names_of_leaving``; None to observe
+    it, without ``lost`` servers.
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
@@ -115,16 +111,16 @@ def install(
     rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
-        _settle_packages(access, spec, seen, blank)
+        settle_sources(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
     if seen.staged and not rolls:
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
-        _stage(access, spec, seen, agreed)
+        stage_packages(access, spec, seen, agreed)
     if fetched:
-        seen = _packages(access, spec, seen, fetched, blank=blank)
-        _require_version(seen, spec)
+        seen = fetch_packages(access, spec, seen, fetched, blank=blank)
+        require_version(seen, spec)
     if conversion:
         convert_database.convert(access, seen, spec.database, conversion)
         seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
@@ -132,63 +128,23 @@ def install(
     if lacking or renew:
         _configure(access, spec, seen, leaving, blank=blank)
         storage.mount(access, spec, seen.storage)
+    _require_hook_rights(access, spec, seen)
     return _installed(access, spec, seen, ())
 
 
 def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Installed:
-    """What the host has now, and how it differs from the spec."""
+    """Return the present installation, and how it differs from the spec."""
     seen = survey.facts_of(spec.host)
     if has_led(spec):
         view = survey.view()
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
         if state is State.LEADER and view.leader() != spec.host.name:
-            # Deposed, and it has not noticed yet.
+            # It is deposed and has not noticed it yet.
             state = None
         seen = with_lead(seen, spec, state)
     leaving = servers(survey.known_facts().values()) - spec.names.keys()
     return _installed(access, spec, seen, drift(seen, spec, access.secrets, leaving))
-
-
-def remove(access: Access, spec: InstallationSpec, *, half_installed: bool = False) -> str:
-    """Stop and disable what was installed; the data stays unless the spec says purge.
-
-    ``half_installed``: the installation never was complete. What the host held before is then not
-    ours to stop. Returns what is left of such an installation, in words. Raises HostError.
-    """
-    seen = _facts(access, spec)
-    if half_installed and not seen.traces.claimed:
-        return "its installation never ended, and what it had before stays as it is"
-    if not seen.package and not seen.traces.claimed:
-        return ""
-    # Of a MariaDB that never came to run nothing can be dropped.
-    answers = bool(seen.package) and not (half_installed and seen.silent)
-    is_mine = answers and signs.is_own_database(seen, spec.database)
-    mine = "mine" if spec.database.is_mariadb else "none"
-    output = access.run(
-        spec.host,
-        "uninstall",
-        variables={
-            "features": " ".join(packages.FEATURES[name] for name in spec.features),
-            "purge": "yes" if spec.purge else "no",
-            "db_name": spec.database.name,
-            "database": mine if is_mine else "",
-            "account": (
-                configuration.account_name(spec.database)
-                if spec.database.is_mariadb and answers
-                else ""
-            ),
-            "grant": configuration.own_grant(spec.database),
-        },
-        timeout=STOP,
-    )
-    left = output.values.get("left", "")
-    if not half_installed or not left:
-        return ""
-    return (
-        f"its installation never ended, and of what it installed there stays {left}: remove that"
-        " with the package manager there, or list the host again"
-    )
 
 
 def not_ours(host: str, holding: Sequence[str]) -> HostError:
@@ -206,9 +162,10 @@ def not_ours(host: str, holding: Sequence[str]) -> HostError:
 def _require_own(
     access: Access, spec: InstallationSpec, seen: Facts, others: Mapping[str, Host]
 ) -> None:
-    """An OpenNebula that is there is this stack's, before its configuration is touched.
+    """Check that a host's data is this stack's, before its configuration is changed.
 
-    With this stack's VIP in its Raft hook, another zone's leader would take that address.
+    With this stack's VIP in its Raft hook, the leader of another zone would take that address.
+    Raises HostError.
     """
     if seen.active:
         statuses(access, {spec.host.name: spec.host})
@@ -219,6 +176,14 @@ def _require_own(
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
+
+
+def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+    """What sudo refused oneadmin our own file allows now, unless a later one takes it back."""
+    if seen.sudo_refusal and leader.moves_vips(spec):
+        said = _facts(access, spec).sudo_refusal
+        if said:
+            raise leader.refused_by_sudo(spec.host.name, said)
 
 
 def _require_convertible(
@@ -240,7 +205,7 @@ def _leaving(
     others: Mapping[str, Host],
     lost: Collection[str],
 ) -> dict[str, str]:
-    """Ask for names only where some may be needed: by the server's own list, or the others'."""
+    """Return the names of servers that still have to leave, if they may be needed."""
     if not spec.names or (seen.has_content and not seen.own_names.keys() - spec.names.keys()):
         return {}
     known = [seen]
@@ -254,28 +219,14 @@ def _facts(access: Access, spec: InstallationSpec) -> Facts:
 
 
 def _blank(seen: Facts, spec: InstallationSpec) -> str:
-    """What the mark on a host says that is blank, or half set up by us: see claim in marks.sh."""
+    """Return the text of the mark for a blank or incompletely installed host: see marks.sh."""
     if seen.has_content or signs.signs(seen, spec.database, new=True):
         return ""
     return "packaged" if seen.package else "new"
 
 
-def _settle_packages(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
-    access.run(
-        spec.host,
-        "packages",
-        variables={
-            "proxy": spec.pkg_cache_proxy or "",
-            "unattended": " ".join(unwanted(seen, spec)),
-            "pinned": "yes" if seen.package else "no",
-            "blank": blank,
-        },
-        timeout=INSTALL,
-    )
-
-
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
-    """The same with whether its oned leads, where something depends on it."""
+    """Return the facts with whether oned leads, if something depends on it."""
     state = None
     if has_led(spec) and seen.active:
         with suppress(ApiError, HostError):
@@ -283,82 +234,11 @@ def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
     return with_lead(seen, spec, state)
 
 
-def _stage(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
-    if not is_version(seen.staged, spec.version):
-        _packages(access, spec, seen, wanted(seen, spec), stage=True)
-    # Here the database must answer: its version decides.
-    seen = facts(access, spec.host, spec.database)
-    try:
-        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
-    except HostError:
-        access.run(spec.host, "unstage")
-        raise
-
-
-def _packages(
-    access: Access,
-    spec: InstallationSpec,
-    seen: Facts,
-    names: Sequence[str],
-    *,
-    stage: bool = False,
-    blank: str = "",
-) -> Facts:
-    token = access.secrets.one_token
-    there = platform(seen, spec)
-    source = packages.repository(
-        there,
-        spec.version,
-        url=spec.repository.url,
-        key_url=spec.repository.key_url,
-        enterprise=token is not None,
-    )
-    output = access.run(
-        spec.host,
-        "install",
-        variables={
-            "url": source.url,
-            "key_url": source.key_url,
-            "key": spec.repository.key or "",
-            "needs": "\n".join(there.release.needs if spec.repository.pre_enable else ()),
-            "packages": " ".join(names),
-            "files": " ".join(PATHS),
-            "stage": spec.version if stage else "",
-            "refresh": "yes" if spec.update_pkg_cache else "no",
-            "proxy": spec.pkg_cache_proxy or "",
-            "blank": blank,
-        },
-        secrets={"token": token or ""},
-        timeout=INSTALL,
-    )
-    if stage:
-        return seen
-    with reading_answer(seen.host.name, "install"):
-        return replace(
-            seen,
-            packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
-            oned_conf=output.values["oned"],
-            files=files(output.values),
-        )
-
-
-def _require_version(seen: Facts, spec: InstallationSpec) -> None:
-    if not is_version(seen.package, spec.version):
-        raise HostError(
-            seen.host.name,
-            "compare the version",
-            expected=f"a package of OpenNebula {spec.version} from its repository",
-            seen=seen.package or "no package",
-            remedy="correct opennebula-ha:one_version, or the mirror that"
-            " opennebula-ha:repository names",
-        )
-
-
 def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:
-    """oned.conf for the next start or nothing, and the one that waits for the rollout or nothing.
+    """Return oned.conf for the next start, and oned.conf for the rollout; one of them is empty.
 
-    A running oned keeps the file that it was started with, the settings of its database included:
-    until the rollout has restarted it, its account lets in with the former password, too.
+    A running oned keeps its file until the rollout restarts it. Until then its database account
+    also accepts the former password.
     """
     wanted = configuration.oned_conf(seen.oned_conf, spec, db_password)
     if not seen.active:

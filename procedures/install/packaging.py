@@ -1,4 +1,4 @@
-"""What packages a host must have, and how it gets them. Pure: facts in, names and reasons out."""
+"""Which packages a host must have, and where it gets them from. Pure."""
 
 from collections.abc import Iterable
 
@@ -11,16 +11,16 @@ from procedures.install.files import leader
 from procedures.specs import InstallationSpec
 
 _ANY = "*"
-"""Whatever version is there is kept."""
+"""Pin of a host that keeps any present version."""
 
 
 def platform(seen: Facts, spec: InstallationSpec) -> Platform:
-    """What the host runs. Raises HostError where OpenNebula has no packages for that."""
+    """Return the platform of a host. Raises HostError if OpenNebula has no packages for it."""
     return supported(seen.host.name, seen.distribution, seen.release, spec.version)
 
 
 def supported(host: str, distribution: str, release: str, version: str) -> Platform:
-    """The same of a host that there are no facts of."""
+    """Return the platform of a host without facts, as ``platform`` does."""
     try:
         return families.platform(distribution, release, version)
     except families.UnsupportedError as known:
@@ -35,12 +35,12 @@ def supported(host: str, distribution: str, release: str, version: str) -> Platf
 
 
 def features(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """Those of the spec that can be had on the host."""
+    """Return the features of the spec that are available on the host."""
     return packages.available(platform(seen, spec), spec.features, spec.version)
 
 
 def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """The packages that the host must have."""
+    """Return the packages that the host must have."""
     return (
         *packages.packages(
             platform(seen, spec),
@@ -53,7 +53,7 @@ def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """The packages that the host is not to have."""
+    """Return the installed packages that the host must not have."""
     if not spec.unattend_disable:
         return ()
     return tuple(
@@ -62,7 +62,7 @@ def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The packages to repair, and what is wrong with each."""
+    """Return the packages to install or change, and the fault of each."""
     found: dict[str, str] = {}
     for name in wanted(seen, spec):
         package = seen.packages.get(name)
@@ -76,7 +76,7 @@ def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
 
 
 def unsettled(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """What differs in how the host gets packages, by name."""
+    """Return the differences in how the host gets packages."""
     found = [f"package {name}: installs upgrades by itself" for name in unwanted(seen, spec)]
     if seen.package and seen.pin not in (seen.package, _ANY):
         found.append("packages of OpenNebula: not kept from a plain upgrade")
@@ -87,15 +87,18 @@ def unsettled(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
-    """NAME, or NAME=VERSION: what goes with an OpenNebula that is there has the version of that."""
-    there = is_version(seen.package, spec.version)
+    """Return the packages to install, as NAME or NAME=VERSION.
+
+    Features get the version of an OpenNebula that is installed.
+    """
+    keeps = is_version(seen.package, spec.version)
     return [
-        f"{name}={seen.package}" if there and name in packages.FEATURES.values() else name
+        f"{name}={seen.package}" if keeps and name in packages.FEATURES.values() else name
         for name, fault in differing_packages(seen, spec).items()
         if fault != "held back"
     ]
 
 
 def held(seen: Facts, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the packages that are held back on the host."""
+    """Return the packages that are held back on the host."""
     return tuple(name for name in names if name in seen.packages and seen.packages[name].held)

@@ -1,8 +1,8 @@
-"""The shared folders of a front-end: what is mounted, and which datastores are links to it.
+"""The shared folders of a front-end: mounts, and datastores that are links to them.
 
-What is ours in /etc/fstab stands between two marks; which links are ours, in RECORD on the host.
-A front-end leaves a stamp on each share, in a file of its own name: front-ends that see the
-same stamps see the same share.
+Our lines in /etc/fstab are between two marks, and a file on the host lists our links. Each
+front-end writes a stamp to each share, in a file with its name: front-ends that see the same stamps
+see the same share.
 """
 
 from collections import Counter
@@ -20,10 +20,10 @@ MOUNT = 300.0
 
 @dataclass(frozen=True)
 class Mounted:
-    """What is mounted at a path: its top folder, and the stamps of those who mounted it."""
+    """A mount: its top folder, and the stamps of the front-ends that mounted it."""
 
     owner: frozenset[str]
-    """As a number and as a name."""
+    """Number and name."""
     group: frozenset[str]
     mode: str
     stamps: Mapping[str, str]
@@ -31,19 +31,19 @@ class Mounted:
 
 @dataclass(frozen=True)
 class Storage:
-    """The shared folders as a host shows them."""
+    """The observed shared folders of a host."""
 
     fstab: tuple[str, ...] = ()
-    """Our own lines of it."""
+    """Our lines in /etc/fstab."""
     mounted: Mapping[str, Mounted] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
-    """ID of a datastore to where its folder leads, of those that are links."""
+    """ID of a datastore to the target of its link."""
     own_links: Mapping[str, str] = field(default_factory=dict)
-    """The same of those that this program made."""
+    """The links that this program created."""
 
 
 def parse(values: Mapping[str, str]) -> Storage:
-    """From what observe.sh tells."""
+    """Parse the values of observe.sh. Raises ValueError."""
     fstab = tuple(values.get("fstab", "").splitlines())
     if any(len(line.split()) < len(("src", "path", "type")) for line in fstab):
         raise ValueError("a line of fstab without its fields")
@@ -56,7 +56,7 @@ def parse(values: Mapping[str, str]) -> Storage:
 
 
 def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:
-    """What is not as the spec says, by name."""
+    """Return the names of the mounts and datastores that differ from the spec."""
     found = []
     if seen.fstab != _lines(spec):
         found.append("/etc/fstab")
@@ -84,7 +84,7 @@ def mount(access: Access, spec: InstallationSpec, seen: Storage) -> None:
         "storage",
         variables={
             "name": spec.host.name,
-            # What is inside another one goes first, and comes last.
+            # Unmount nested mounts first.
             "leaving": "\n".join(sorted(before - kept, reverse=True)),
             "fstab": "\n".join(_lines(spec)),
             "mounts": "\n".join(
@@ -100,7 +100,7 @@ def mount(access: Access, spec: InstallationSpec, seen: Storage) -> None:
 
 
 def require_same(seen: Mapping[str, Storage]) -> None:
-    """Those hosts see the same, wherever all are to mount a share. Raises HostError."""
+    """Check that all hosts mount the same shares. Raises HostError."""
     for path in sorted(set.intersection(*({*_shares(shown.fstab)} for shown in seen.values()))):
         for name, shown in sorted(seen.items()):
             if path not in shown.mounted:
@@ -130,7 +130,7 @@ def require_same(seen: Mapping[str, Storage]) -> None:
 
 
 def _shares(fstab: Iterable[str]) -> Iterator[str]:
-    """Where what is mounted is not a host's own."""
+    """Yield the mount points of shares, without a host's own disks."""
     for line in fstab:
         src, path, fstype, *_ = line.split()
         if not src.startswith(_DEVICES) and fstype != "tmpfs":

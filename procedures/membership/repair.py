@@ -1,4 +1,4 @@
-"""Repair servers of the zone that differ from it, several if need be, with quorum held."""
+"""Repair servers of the zone, several if necessary, without losing quorum."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,10 +17,9 @@ from procedures.specs import MemberSpec
 
 
 def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
-    """Have the host in the zone as a server that differs in nothing; its SERVER_ID.
+    """Repair the host's server, so that it does not differ from the leader; return its SERVER_ID.
 
-    Others whose repair comes before its own, so that the zone keeps its quorum, are repaired, too.
-    Raises HostError.
+    First repairs other servers, if the zone would otherwise lose its quorum. Raises HostError.
     """
     name = spec.host.name
     survey = FactsCache(access, hosts, spec.zone.database)
@@ -36,31 +35,38 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     others = {
         n: partial(member_status, access, other, survey) for n, other in specs.items() if n != name
     }
-    places = {**side_by_side(others), name: own}
-    plan = plan_repairs(conditions(view, known, places))
+    statuses = {**side_by_side(others), name: own}
+    plan = plan_repairs(conditions(view, known, statuses))
     if name not in plan.order and plan.refusal is not None:
         raise refused(plan.refusal, name, STEP)
-    # One that is no server of the zone, or holds something else, comes when all others are sound.
+    # A host that is not a server of the zone, or has other data, comes after all others.
     order = [*plan.order] if name in plan.order else [*plan.order, name]
     ids: dict[str, int] = {}
     with zone_lock(access, hosts):
         for number, turn in enumerate(order[: order.index(name) + 1]):
-            found = places[turn]
-            access.report(f"{turn}: repair: {'; '.join(found.faults)}")
+            status = statuses[turn]
+            access.report(f"{turn}: repair: {'; '.join(status.faults)}")
             awaiting = order[number + 1 :]
             other = specs.get(turn, spec)
-            ids[turn] = Join(access, other, hosts, resync=found.resync, awaiting=awaiting).run()
+            ids[turn] = Join(
+                access,
+                other,
+                hosts,
+                resync=status.resync,
+                awaiting=awaiting,
+                follows=status.follows,
+            ).run()
     return ids[name]
 
 
 def conditions(
-    view: ZoneView, known: Mapping[str, Facts], places: Mapping[str, MemberStatus]
+    view: ZoneView, known: Mapping[str, Facts], statuses: Mapping[str, MemberStatus]
 ) -> list[Condition]:
-    """What each server of the pool needs, as the planner has it. Pure.
+    """Return the condition of each server of the pool. Pure.
 
-    ``known``: the facts of those that answer; ``places``: theirs.
+    ``known``: facts of the servers that answer. ``statuses``: their statuses.
     """
-    return [_condition(entry, view, known, places.get(entry.name)) for entry in view.pool]
+    return [_condition(entry, view, known, statuses.get(entry.name)) for entry in view.pool]
 
 
 def _condition(
@@ -70,7 +76,7 @@ def _condition(
     if own is None or head is None or found is None:
         return Condition(entry.name, follows=False)
     if own.has_content and own.identity != head.identity:
-        # No other server replaces it: its own turn says so.
+        # It is not repaired as a part of another repair: its own one reports it.
         return Condition(entry.name, follows=False)
     status = view.statuses.get(entry.name)
     need = Need.NOTHING

@@ -1,4 +1,4 @@
-"""Take a whole zone down: followers first, the leader last. The data stays on every host."""
+"""Take down a whole zone: followers first, the leader last. The data stays on all hosts."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,10 @@ from procedures.specs import ZoneSpec
 
 
 def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
-    """Stop every oned, remove the hooks, the VIPs and any trust left. Raises HostError.
+    """Stop every oned, and remove the hooks, the VIPs and any keys of a transfer.
 
-    Each server keeps its SERVER_ID, so that none of them can come up alone on a copy of the data.
+    Each server keeps its SERVER_ID, so that none can run standalone on a copy of the data. Raises
+    HostError.
     """
     with zone_lock(access, hosts):
         seen = all_facts(access, hosts, zone.database)

@@ -27,18 +27,11 @@ keep_settings() { # REASON
         mv "$kept.partial" "$kept"
     )
 }
-# Options that leave out views and triggers: they are not OpenNebula's, and their import needs rights
-# that it does not get.
-without_theirs() {
-    echo --skip-triggers
-    sql -e "SELECT CONCAT('--ignore-table=$db_name.', table_name) FROM information_schema.views
-        WHERE table_schema = '$db_name'"
-}
 # A dump of the whole database, compressed, without blocking a writer, and the keys without which it
 # is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
 # says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
-    local folder=/var/backups/opennebula dumper keys old less
+    local folder=/var/backups/opennebula dumper keys old
     step "dump the database"
     umask 077
     mkdir -p "$folder"
@@ -54,9 +47,8 @@ keep_dump() { # NAME...
     follow_dump "$dump.partial" &
     follower=$!
     # The zone's own work comes first.
-    mapfile -t less < <(without_theirs)
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
-        "$dumper" "${here[@]}" "${less[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        "$dumper" "${here[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     kill "$follower"
     wait "$follower" 2>/dev/null || true

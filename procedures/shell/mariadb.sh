@@ -5,15 +5,17 @@ scratch=opennebula_ha_incoming
 # The account that fills it.
 importer=$scratch@localhost
 drop_importer() { sql -e "DROP USER IF EXISTS $importer"; }
-# Whatever server root's own .my.cnf, or MYSQL_HOST, names for its clients.
+# This host's server, even if root's .my.cnf or MYSQL_HOST names another one.
 here=(--host=localhost --protocol=socket)
 # No command of the client's own, whatever is in a name: it would run as root.
 sql() {
-    "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --binary-mode --skip-column-names \
-        --raw "$@" 2> >(errors >&2)
+    {
+        "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --binary-mode \
+            --skip-column-names --raw "$@" 2>&1 >&3 3>&- | errors >&2 3>&-
+    } 3>&1
 }
 # What the client says without the statement, which newer ones repeat: it may hold a secret.
-errors() { grep -aE '^(ERROR|mariadb:|mysql:) '; }
+errors() { grep -aE '^(ERROR|mariadb:|mysql:) ' || true; }
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]

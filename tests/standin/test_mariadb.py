@@ -28,7 +28,7 @@ def running(folder: Path) -> Iterator[int]:
     if missing and not os.environ.get("CI"):
         pytest.skip(f"not installed: {', '.join(missing)}")
     data, sock, port = folder / "mariadb", folder / "socket", free_port()
-    subprocess.run(
+    installed = subprocess.run(
         [
             "mariadb-install-db",
             "--no-defaults",
@@ -37,9 +37,11 @@ def running(folder: Path) -> Iterator[int]:
             "--skip-test-db",
             "--user=root",
         ],
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
     )
+    assert installed.returncode == 0, installed.stdout + installed.stderr
     server = subprocess.Popen(
         [
             "mariadbd",
@@ -116,26 +118,6 @@ def test_an_error_does_not_repeat_the_statement(tmp_path: Path, mariadb: int) ->
     assert said == "ERROR 1146 (42S02) at line 1: Table 'nowhere.x' doesn't exist\n"
 
 
-def test_views_and_triggers_do_not_stop_a_copy_of_the_database(
-    tmp_path: Path, mariadb: int
-) -> None:
-    made = """sql <<'END'
-        CREATE TABLE opennebula.a (id INT); INSERT INTO opennebula.a VALUES (1);
-        CREATE VIEW opennebula.report AS SELECT id FROM opennebula.a;
-        USE opennebula; CREATE TRIGGER audit BEFORE INSERT ON a FOR EACH ROW SET @x = 1;
-END
-        mapfile -t less < <(without_theirs)
-        mariadb-dump "${here[@]}" "${less[@]}" opennebula | zstd -q >"$HOME/dump"
-        may_replace=yes claimed=$HOME/marks/claimed; mkdir "$HOME/marks"
-        import_dump "$HOME/dump"
-        put_in_place
-        sql -e "SELECT id FROM opennebula.a; SHOW FULL TABLES FROM opennebula; SHOW DATABASES"
-    """
-    there = shell(tmp_path, "copies dumps", made).splitlines()
-    assert there[:2] == ["1", "a\tBASE TABLE"]
-    assert "opennebula_ha_incoming" not in there
-
-
 def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int) -> None:
     look = 'sql --force -e "$links" | links_in'
     assert shell(tmp_path, "mariadb", look) == ""
@@ -146,20 +128,11 @@ def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int
 
 def shell(folder: Path, part: str, text: str, *, named: str = "") -> str:
     """Run this with a part of the shared shell, as root of a host with that MariaDB."""
-    (folder / ".my.cnf").write_text(f"[client]\nuser=root\n{named}\n")
-    (folder / "bin").mkdir(exist_ok=True)
-    for name in ("mariadb", "mariadb-dump"):
-        client = folder / "bin" / name
-        client.write_text(f'#!/bin/sh\nexec {shutil.which(name)} "$@" --socket={folder}/socket\n')
-        client.chmod(0o755)
+    (folder / ".my.cnf").write_text(f"[client]\nuser=root\nsocket={folder}/socket\n{named}\n")
     shared = 'db_name=opennebula; put() { echo "$2" >"$1"; }'
     done = subprocess.run(
         ["bash", "-euc", f"{shared}; {shared_shell({'x': f'#: use {part}'})}\n{text}"],
-        env={
-            "HOME": str(folder),
-            "PATH": f"{folder}/bin:{os.environ['PATH']}",
-            "MYSQL_HOST": "db.invalid",
-        },
+        env={"HOME": str(folder), "PATH": os.environ["PATH"], "MYSQL_HOST": "db.invalid"},
         capture_output=True,
         text=True,
         check=False,

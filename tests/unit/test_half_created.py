@@ -13,7 +13,7 @@ from opennebula.zone import STANDALONE_ID, endpoint
 from procedures.bootstrap.bootstrap import KnownZone
 from procedures.facts.facts import Facts
 from procedures.facts.traces import Traces
-from procedures.install import configuration, install
+from procedures.install import configuration, remove
 from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers import zone as zones
@@ -39,9 +39,9 @@ class Recorded:
 
 
 def removed(monkeypatch: pytest.MonkeyPatch, seen: Facts, access: Recorded, **how: bool) -> str:
-    monkeypatch.setattr(install, "_facts", lambda *_: seen)
+    monkeypatch.setattr(remove, "facts", lambda *_, **__: seen)
     given: Any = access
-    return install.remove(given, SPEC, **how)
+    return remove.remove(given, SPEC, **how)
 
 
 def test_nothing_is_stopped_on_a_host_that_was_never_seen_blank(

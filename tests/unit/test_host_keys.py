@@ -8,7 +8,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from hosts import host_keys
+from hosts import host_keys, models
 from hosts.errors import HostError
 from hosts.models import Host, HostSsh, SshSettings, parse_hops
 
@@ -30,7 +30,7 @@ def meet(settings: SshSettings, key: paramiko.PKey, port: int = 22) -> None:
     client: Any = paramiko.SSHClient()
     host_keys.trust(client, HOST, port, settings)
     assert not client.get_host_keys()
-    client._policy.missing_host_key(client, host_keys.record_name(HOST.address, port), key)
+    client._policy.missing_host_key(client, models.record_name(HOST.address, port), key)
 
 
 @pytest.fixture

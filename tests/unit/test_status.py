@@ -21,6 +21,7 @@ from opennebula.zone import State
 from procedures.facts.facts import Unit
 from procedures.facts.snapshot import Answers, read_snapshot
 from settings.table import ROOT
+from tests.status_schema import faults
 from tests.unit.bad_configs import CANARY, MISSING
 from tests.unit.situations import (
     NAMES,
@@ -159,6 +160,33 @@ def test_every_json_field_has_a_type_and_others_are_refused() -> None:
     more = {**json.loads(text), "more": 1}
     with pytest.raises(ValidationError):
         Report.model_validate(more)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        ("version", 2, "$.version: expected 1, saw 2"),
+        ("at", "yesterday", "$.at: expected a time with its zone, saw 'yesterday'"),
+        ("health", "ill", "$.health: expected one of ['healthy', 'degraded', 'down'], saw 'ill'"),
+        ("zone.quorum", "2", "$.zone.quorum: expected integer, saw '2'"),
+        ("zone.quorum", True, "$.zone.quorum: expected integer, saw True"),
+        ("zone.more", 1, "$.zone.more: unknown"),
+        ("zone.leader", 5, "$.zone.leader: expected string, saw 5"),
+        ("front_ends.0.raft.lag", None, None),
+        ("front_ends.0.raft.term", None, "$.front_ends[0].raft.term: expected integer, saw None"),
+        ("front_ends.0.disks.0.free", ..., "$.front_ends[0].disks[0].free: missing"),
+    ],
+)
+def test_the_published_schema_refuses_other_json(path: str, value: Any, fault: str | None) -> None:
+    found = json.loads(of(situation()).model_dump_json())
+    *before, last = path.split(".")
+    part = found
+    for name in before:
+        part = part[int(name) if name.isdigit() else name]
+    part[last] = value
+    if value is ...:
+        del part[last]
+    assert faults(json.dumps(found)) == ([fault] if fault else [])
 
 
 def test_nothing_shows_a_secret() -> None:

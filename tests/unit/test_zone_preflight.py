@@ -130,7 +130,7 @@ def test_a_shrink_while_a_remaining_server_is_down_is_refused() -> None:
     assert "would lose quorum" in refusal(judge(degraded, seen(silent=("n1a2",)), view("n1a2")))
 
 
-def test_a_shrink_starts_a_server_that_we_stopped() -> None:
+def test_a_shrink_restarts_a_server_of_an_interrupted_leave() -> None:
     stopped = server("n1a2", running=False, status=None, stopped_by_us=True)
     others = [one for one in seen() if one.name != "n1a2"]
     wanted = change("n1a1", "n1a2", leaving=("n1a3",))

@@ -1,1 +1,1 @@
-"""The files that this program writes, without oned.conf: one module a subject. Pure."""
+"""The files that this program writes, except oned.conf: one module per subject. Pure."""

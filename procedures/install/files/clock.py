@@ -1,4 +1,4 @@
-"""Whom the host asks for the time, and how it shows it."""
+"""Time servers, and the locale."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _ADDED = "# opennebula-ha added the next line\n"
 def files(
     spec: ClockSpec, unit: str, locale_file: str, texts: Mapping[str, str]
 ) -> Iterator[ManagedFile]:
-    """Of the service that keeps the time here, which is that unit; and the locale."""
+    """Yield the files of the time service with that unit, and of the locale."""
     asks = bool(spec.pools or spec.servers)
     if unit == "systemd-timesyncd":
         names = " ".join(dict.fromkeys([*spec.pools, *spec.servers]))
@@ -67,7 +67,7 @@ def _chrony(text: str, *, wanted: bool) -> str:
 
 
 def _without(text: str, what: str, *, wanted: bool) -> str:
-    """With such lines as comments, or with those that are as they were."""
+    """Return the text with such lines as comments, or with the original lines."""
     text = re.sub(rf"^{_OFF}", "", text, flags=re.MULTILINE)
     return re.sub(rf"^(?={what})", _OFF, text, flags=re.MULTILINE) if wanted else text
 

@@ -1,4 +1,4 @@
-"""All files of one front-end that this program sets something in, and what it writes."""
+"""Collect the changes of all managed files of one front-end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ _MISSING = ("missing",)
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file to write, or, without a text, to remove."""
+    """A file to write, or to remove if the text is empty."""
 
     path: str
     text: str
     names: tuple[str, ...]
-    """What of it differs."""
+    """Names of the settings that differ."""
     owner: str = ""
     mode: str = ""
     restarts: str = ""
-    """The unit that takes it up when it restarts."""
+    """The unit to restart, which reads the file."""
     is_secret: bool = False
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """What differs, as a refresh shows it."""
+        """Return the differences as a refresh shows them."""
         path = self.path.removeprefix("/etc/one/")
         return tuple(f"{path}: {name}" for name in self.names) or (path,)
 
 
 def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[ManagedFile]:
-    """All of them."""
+    """Yield all managed files."""
     yield configuration.monitord_conf(spec)
     locale_file = platform(seen, spec).family.locale_file
     texts = {path: file.text for path, file in seen.files.items()}
@@ -49,26 +49,29 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
         schedulers.files(spec.schedulers),
         ldap.files(spec.ldap, secrets.ldap_passwords, texts),
         clock.files(spec.clock, time_service(seen), locale_file, texts),
-        leader.files(spec, texts, moves_addresses=seen.moves_addresses),
+        leader.files(spec, texts, sudo_refusal=seen.sudo_refusal),
     )
 
 
 def changes(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> list[FileChange]:
-    """What to write. Raises HostError if a file cannot be read."""
+    """Return the files to change. Raises HostError if one cannot be parsed."""
     found = (_change(seen, file) for file in managed(seen, spec, secrets))
     return [change for change in found if change is not None]
 
 
 @dataclass(frozen=True)
 class Writing:
-    """What configure.sh is given to write it."""
+    """The variables and secrets of configure.sh for the changed files."""
 
     variables: dict[str, str]
     secrets: dict[str, str]
 
 
 def writing(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Writing:
-    """All of that. Raises HostError where a package's own file is gone."""
+    """Return the variables and secrets for the changed files.
+
+    Raises HostError if a file of a package is missing.
+    """
     found = changes(seen, spec, secrets)
     for change in found:
         if change.names == _MISSING:
@@ -99,7 +102,7 @@ def writing(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Writing:
 
 
 def time_service(seen: Facts) -> str:
-    """The unit that keeps the time, where it is one alone."""
+    """Return the unit of the time service; empty unless exactly one is enabled."""
     enabled = [
         name for name in clock.UNITS if name in seen.units and seen.units[name].enabled == "enabled"
     ]
@@ -107,11 +110,10 @@ def time_service(seen: Facts) -> str:
 
 
 def _change(seen: Facts, file: ManagedFile) -> FileChange | None:
-    there = seen.files.get(file.path)
-    if there is None and file.package and file.package not in seen.packages:
-        # It comes with its package.
+    present = seen.files.get(file.path)
+    if present is None and file.package and file.package not in seen.packages:
         return None
-    before = there.text if there else ""
+    before = present.text if present else ""
     try:
         after = file.edit(before)
     except ConfError as error:
@@ -124,13 +126,13 @@ def _change(seen: Facts, file: ManagedFile) -> FileChange | None:
         ) from None
     names = file.differences(before, after) if before != after else ()
     if before == after:
-        right = there is None or (
-            file.owner in ("", there.owner) and file.mode in ("", f"{there.mode:o}")
+        has_mode = present is None or (
+            file.owner in ("", present.owner) and file.mode in ("", f"{present.mode:o}")
         )
-        if right:
+        if has_mode:
             return None
-        names = (f"mode {there.mode:o}, owner {there.owner}",) if there else ()
-    if there is None and file.package:
+        names = (f"mode {present.mode:o}, owner {present.owner}",) if present else ()
+    if present is None and file.package:
         names = _MISSING
     return FileChange(
         path=file.path,

@@ -1,4 +1,4 @@
-"""What the drivers do on the hypervisors, which get these files by ``onehost sync``."""
+"""Settings of the drivers on the hypervisors, which get these files with ``onehost sync``."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ PATHS = (KVM, NETWORK)
 
 
 def files(spec: Drivers) -> Iterator[ManagedFile]:
-    """Of the KVM driver and of the network drivers."""
+    """Yield the files of the KVM driver and of the network drivers."""
     yield ManagedFile(
         KVM,
         lambda text: shell_file.with_word(

@@ -1,4 +1,4 @@
-"""LDAP, as its driver reads it at each login."""
+"""Settings of LDAP, which its driver reads at each login."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -19,7 +19,10 @@ PATHS = (SERVERS, f"{MAPPINGS}*.yaml")
 def files(
     spec: LdapSpec, passwords: Mapping[str, str], present: Iterable[str]
 ) -> Iterator[ManagedFile]:
-    """The servers, and of each mapping of groups a file; ``present``: those that are there."""
+    """Yield the file of the servers, and one for each group mapping.
+
+    ``present``: paths of the files on the host.
+    """
     servers: dict[yaml_file.KeyPath, Any] = {
         (name,): {**server, **({PASSWORD: passwords[name]} if name in passwords else {})}
         for name, server in spec.servers.items()

@@ -1,4 +1,4 @@
-"""A file of which this program sets something, and how it is edited."""
+"""A file in which this program sets something, and how to edit it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,32 +10,31 @@ def _unnamed(_before: str, _after: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ManagedFile:
-    """A path, and how what is there becomes what is wanted."""
+    """A path, and the edit that sets what the stack wants."""
 
     path: str
     edit: Callable[[str], str]
-    """The text that is there (or nothing) to the one that is wanted; to that itself where it is so.
-    Raises ConfError."""
+    """Present text (empty without a file) to wanted text; unchanged if nothing differs. Raises
+    ConfError."""
     differences: Callable[[str, str], tuple[str, ...]] = _unnamed
-    """The names of what differs between two texts, and no value."""
+    """Names of the settings in which two texts differ, without values."""
     package: str = "opennebula"
-    """What brings the file; nothing: this program makes it."""
+    """The package of the file; empty if this program creates it."""
     restarts: str = ""
-    """The unit that reads it when it starts; nothing: it is read each time, or the
-    rollout restarts oned."""
+    """The unit to restart; empty if the file is read each time, or with oned's rollout."""
     owner: str = ""
     mode: str = ""
-    """Both are set where they are given, and stay as they are where not."""
+    """Owner and mode to set; empty to keep them."""
     is_secret: bool = False
-    """The text must be in no message."""
+    """Messages must not show the text."""
 
 
 HEADER = "# Written by opennebula-ha.\n"
-"""Begins a file that is ours as a whole, after what makes it a program."""
+"""First line of a file that this program creates, after a ``#!`` line."""
 
 
 def ours(text: str, wanted: str) -> str:
-    """A whole file of ours; without anything wanted none, but one that is not ours stays."""
+    """Return the text of a file of ours; without ``wanted`` empty, unless the file is not ours."""
     if wanted:
         head, rest = _program_head(wanted)
         return head + HEADER + rest

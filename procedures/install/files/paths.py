@@ -1,10 +1,10 @@
-"""The files that a host is asked for: all that a stack's config may have something to say of."""
+"""The files whose content is a fact: all that a stack's config may change."""
 
 from procedures.install import configuration
 from procedures.install.files import clock, drivers, ldap, leader, schedulers, services
 
 PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
-"""oneadmin's, which is only read."""
+"""oneadmin's public key, which is only read."""
 PATHS = (
     PUBLIC_KEY,
     configuration.MONITORD,

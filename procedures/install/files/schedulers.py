@@ -1,4 +1,4 @@
-"""The schedulers, which read their settings each time that they are asked."""
+"""Settings of the schedulers, which read them at each call."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ PATHS = (RANK, DRS)
 
 
 def files(spec: Schedulers) -> Iterator[ManagedFile]:
-    """Of the rank scheduler and of the distributed resource scheduler."""
+    """Yield the files of the rank scheduler and of the distributed resource scheduler."""
     yield ManagedFile(
         RANK,
         lambda text: managed_settings.apply(text, spec.rank),
@@ -24,7 +24,7 @@ def files(spec: Schedulers) -> Iterator[ManagedFile]:
 
 
 def _keys(drs: Mapping[str, Any]) -> dict[yaml_file.KeyPath, Any]:
-    """A key of a section as a whole: weights that are not named count for nothing."""
+    """Return the settings by path. A key in a section is set as a whole, such as all weights."""
     found: dict[yaml_file.KeyPath, Any] = {}
     for name, value in drs.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Gate, Flow, Form and FireEdge: where they listen, and where they find each other."""
+"""OneGate, OneFlow, OneForm and FireEdge: their addresses, and how they find each other."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from opennebula import ports, yaml_file
+from opennebula.markup import read_yaml
 from opennebula.packages import FEATURES
 from opennebula.zone import in_url
 from procedures.install.files.managed import ManagedFile, ours
@@ -22,15 +23,15 @@ LIMITS = {
     for feature, unit in FEATURES.items()
     if feature != "gui"
 }
-"""How often the units may start that Raft's hook starts on the leader."""
+"""Drop-ins for the start limits of the units that the Raft hook starts."""
 ONED = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
-"""How systemd stops oned."""
+"""Drop-in for how systemd stops oned."""
 PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values(), ONED)
 
-# Theirs is 3 starts in 60 s: after more changes of the leader than that they would stay stopped.
+# Their limit of 3 starts in 60 s would keep them stopped after frequent changes of the leader.
 _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
-# oned stops its drivers itself. One that systemd stops at the same time looks as if it had failed:
-# oned may start it again, and then wait for it in its exit for ever.
+# oned stops its drivers itself. If systemd stops one at the same time, oned may start it again, and
+# then wait for it forever.
 _STOPS_DRIVERS = "[Service]\nKillMode=mixed\n"
 
 ONED_STOPS = ManagedFile(
@@ -39,12 +40,12 @@ ONED_STOPS = ManagedFile(
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
-# One-deploy's default, too: clients come to the VIP.
+# As in one-deploy: clients use the VIP.
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 
 
 def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
-    """Of oned's unit, and of the features that are on."""
+    """Yield the files of oned's unit, and of the features that are on."""
     edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
         "gate": [(GATE, partial(_gate, spec=spec))],
         "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0])))],
@@ -84,8 +85,8 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
 def _gate(text: str, spec: InstallationSpec) -> str:
     address = spec.bind.get("gate", _ANY[0])
     wanted: dict[yaml_file.KeyPath, Any] = {(":server", ":bind"): address}
-    # Before 7.3.80 the address was the file's :host. A file of then stays with a newer version,
-    # which looks at :server alone, and without it listens where no client looks for it.
+    # Before 7.3.80 the address was :host. An old file stays after an upgrade, but newer versions
+    # only read :server, and without it listen where no client looks for them.
     if _read(text, ":host") is not None:
         wanted[(":host",)] = address
         wanted[(":server", ":port")] = _read(text, ":port") or ports.FEATURES["gate"]
@@ -110,23 +111,23 @@ def _fireedge(text: str, spec: InstallationSpec) -> str:
 
 
 def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str) -> str:
-    """The URL that stands there, or would, with the host at which that feature is found.
+    """Return the URL of a feature in the file, or its default, with the host where it runs.
 
-    It runs on the leader alone, while FireEdge runs everywhere.
+    The feature runs only on the leader, while FireEdge runs everywhere.
     """
     address = spec.bind.get(feature, _ANY[0])
     if address in _ANY:
         address = spec.entrance or "localhost"
     scheme, _, rest = str(_read(text, key) or shipped).partition("://")
-    place, slash, path = rest.partition("/")
-    port = place.rpartition(":")[2]
+    authority, slash, path = rest.partition("/")
+    port = authority.rpartition(":")[2]
     return f"{scheme}://{in_url(address)}:{port}{slash}{path}"
 
 
 def _read(text: str, key: str) -> Any:
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError:
-        # The module that edits it says what is wrong with it.
+        # The module that edits it reports the fault.
         return None
     return content.get(key) if isinstance(content, dict) else None

@@ -1,0 +1,116 @@
+"""Fetch, stage and install OpenNebula's packages on a host."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hosts.errors import HostError, reading_answer
+from opennebula import packages
+from opennebula.packages import is_version
+from procedures.context import Access
+from procedures.facts.facts import Facts, Package
+from procedures.facts.observe import facts
+from procedures.facts.report import files
+from procedures.install.files.paths import PATHS
+from procedures.install.packaging import platform, unwanted, wanted
+from procedures.script_text import LOCK_PATIENCE
+from procedures.specs import InstallationSpec
+from procedures.upgrade import upgrade
+
+INSTALL = 900.0 + LOCK_PATIENCE
+"""Seconds to fetch and install all packages."""
+
+
+def settle_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
+    """Configure how the host gets packages: proxy, automatic upgrades, pinned versions."""
+    access.run(
+        spec.host,
+        "packages",
+        variables={
+            "proxy": spec.pkg_cache_proxy or "",
+            "unattended": " ".join(unwanted(seen, spec)),
+            "pinned": "yes" if seen.package else "no",
+            "blank": blank,
+        },
+        timeout=INSTALL,
+    )
+
+
+def stage_packages(access: Access, spec: InstallationSpec, seen: Facts, agreed: str | None) -> None:
+    """Stage the packages of the wanted version for the rollout.
+
+    ``agreed``: the version for which the database may be changed. Raises HostError if the packages
+    need another database version and that is not allowed; then they are removed again.
+    """
+    if not is_version(seen.staged, spec.version):
+        fetch_packages(access, spec, seen, wanted(seen, spec), stage=True)
+    # The database must answer: its version decides.
+    seen = facts(access, spec.host, spec.database)
+    try:
+        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
+    except HostError:
+        access.run(spec.host, "unstage")
+        raise
+
+
+def fetch_packages(
+    access: Access,
+    spec: InstallationSpec,
+    seen: Facts,
+    names: Sequence[str],
+    *,
+    stage: bool = False,
+    blank: str = "",
+) -> Facts:
+    """Install packages, or stage them; return the facts with what they changed.
+
+    ``blank``: text of the mark for a blank host. Raises HostError.
+    """
+    token = access.secrets.one_token
+    there = platform(seen, spec)
+    source = packages.repository(
+        there,
+        spec.version,
+        url=spec.repository.url,
+        key_url=spec.repository.key_url,
+        enterprise=token is not None,
+    )
+    output = access.run(
+        spec.host,
+        "install",
+        variables={
+            "url": source.url,
+            "key_url": source.key_url,
+            "key": spec.repository.key or "",
+            "needs": "\n".join(there.release.needs if spec.repository.pre_enable else ()),
+            "packages": " ".join(names),
+            "files": " ".join(PATHS),
+            "stage": spec.version if stage else "",
+            "refresh": "yes" if spec.update_pkg_cache else "no",
+            "proxy": spec.pkg_cache_proxy or "",
+            "blank": blank,
+        },
+        secrets={"token": token or ""},
+        timeout=INSTALL,
+    )
+    if stage:
+        return seen
+    with reading_answer(seen.host.name, "install"):
+        return replace(
+            seen,
+            packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
+            oned_conf=output.values["oned"],
+            files=files(output.values),
+        )
+
+
+def require_version(seen: Facts, spec: InstallationSpec) -> None:
+    """Raise HostError unless the installed package has the wanted version."""
+    if not is_version(seen.package, spec.version):
+        raise HostError(
+            seen.host.name,
+            "compare the version",
+            expected=f"a package of OpenNebula {spec.version} from its repository",
+            seen=seen.package or "no package",
+            remedy="correct opennebula-ha:one_version, or the mirror that"
+            " opennebula-ha:repository names",
+        )
