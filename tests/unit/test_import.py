@@ -110,7 +110,7 @@ def test_a_hostile_dump_reaches_nothing_else(host: Path, hostile: str) -> None:
 
 
 def test_a_row_that_is_refused_is_in_no_message(host: Path) -> None:
-    done = received(host, f"{DUMP}INSERT INTO nowhere VALUES ('canary');\n")
+    done = received(host, DUMP + "INSERT INTO nowhere VALUES ('canary');\n")
     assert done.returncode != 0
     assert "nowhere' doesn't exist" in done.stderr
     assert "canary" not in done.stderr
@@ -138,7 +138,7 @@ def test_the_name_of_a_received_table_is_only_a_name(host: Path, name: str) -> N
     shell(host, f"sql -e '{left}'")
 
 
-def test_views_and_triggers_of_root_do_not_stop_a_copy_of_the_database(host: Path) -> None:
+def test_views_and_triggers_of_root_do_not_stop_a_copy(host: Path) -> None:
     made = """sql <<'END'
         USE opennebula; CREATE TABLE a (id INT); INSERT INTO a VALUES (1);
         CREATE VIEW report AS SELECT id FROM a;
