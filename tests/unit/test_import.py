@@ -110,7 +110,8 @@ def test_a_hostile_dump_reaches_nothing_else(host: Path, hostile: str) -> None:
 
 
 def test_a_row_that_is_refused_is_in_no_message(host: Path) -> None:
-    done = received(host, DUMP + "INSERT INTO nowhere VALUES ('canary');\n")
+    row = "INSERT INTO nowhere VALUES ('canary');\n"
+    done = received(host, DUMP + row)
     assert done.returncode != 0
     assert "nowhere' doesn't exist" in done.stderr
     assert "canary" not in done.stderr
