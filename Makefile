@@ -73,6 +73,7 @@ docs: python-setup ## Write the generated parts of the documentation, and build 
 	@$(PY) -m settings.table
 	@$(PY) -m commands.status.pages
 	@$(PY) -m scripts.structure
+	@$(PY) -m tests.reliability
 	@$(PY) -m scripts.troubleshooting
 	@$(PY) -m scripts.site
 
@@ -90,8 +91,9 @@ unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the st
 	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 FUZZ := tests/unit/test_answers.py tests/unit/test_damaged_files.py tests/unit/test_config_values.py tests/convert/test_inventories.py
-campaign: lab-setup ## Run RUNS of each property and every crash on simulated sites, and LAB_RUNS of random signs on lab hosts
+campaign: lab-setup ## Run RUNS of each property and every crash on simulated sites, deliberate mistakes, and LAB_RUNS of random signs on lab hosts
 	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(FUZZ) $(ARGS)
+	@$(PY) -m tests.mutants
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
 
 lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from commands import stack
 from commands.status import tables
+from hosts.errors import printable
 from procedures import backup
 
 
@@ -42,7 +43,7 @@ def _list(target: stack.Target) -> None:
         table.add_column(title, no_wrap=True, overflow="fold")
     for name, dumps in found.items():
         for dump in dumps:
-            table.add_row(name, str(dump.size), dump.path)
+            table.add_row(name, str(dump.size), printable(dump.path))
     tables.show(table, sys.stdout)
     for name in sorted(target.hosts.keys() - found.keys()):
         stack.say(f"{name} does not answer")

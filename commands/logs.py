@@ -16,9 +16,10 @@ from rich.text import Text
 
 from commands import stack
 from commands.status.tables import console
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from opennebula.oned_log import LogLine
 from procedures.facts.oned_log import MOST, fetch
+from procedures.troubleshooting import explained
 
 SINCE = "24h"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -42,11 +43,6 @@ def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
             Text.assemble(head, (f"[{line.module}][{line.level}] {text}", style(line))),
             soft_wrap=True,
         )
-
-
-def printable(text: str) -> str:
-    """Replace what would control a terminal: a log has names that users chose."""
-    return "".join(one if one.isprintable() or one in "\t\n" else "\ufffd" for one in text)
 
 
 def style(line: LogLine) -> str:
@@ -88,7 +84,7 @@ def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
             print(f"{name}: only the last {MOST} lines; name a later --since", file=sys.stderr)
     failed = [error for error in found.values() if isinstance(error, HostError)]
     for error in failed:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {explained(error)}", file=sys.stderr)
     return int(bool(failed))
 
 

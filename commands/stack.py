@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TextIO
 
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from hosts.models import Host
 from hosts.pool import Pool
 from procedures.context import Access, Secrets
 from procedures.specs import ZoneSpec
-from procedures.troubleshooting import link
+from procedures.troubleshooting import explained
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
@@ -41,7 +41,7 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
         sys.stdout.flush()
         return status
     except HostError as error:
-        print(f"error: {error}\n  see {link(error)}", file=sys.stderr)
+        print(f"error: {explained(error)}", file=sys.stderr)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:
@@ -62,7 +62,7 @@ def quiet(target: Target) -> Target:
 
 def say(text: str) -> None:
     """Print a line for the operator."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def note(text: str) -> None:

@@ -73,17 +73,20 @@ class Connection:
         """
         try:
             with self._shell(script.title, lend_agent=lend_agent) as shell:
-                ended = shell.run(script.text(), progress or (lambda _: None), script.timeout)
+                report = progress or (lambda _: None)
+                ended = shell.run(
+                    script.text(), lambda step: report(self._redacted(script, step)), script.timeout
+                )
         except OverdueError as error:
             steps = parse(error.stdout).steps
             raise self._failed(
-                steps[-1] if steps else script.title,
+                self._redacted(script, steps[-1]) if steps else script.title,
                 expected=f"an end within {script.timeout:.0f} s",
                 seen="still at it",
                 remedy="look at the load and the journal of the host, then run again",
             ) from None
         except answer.EndlessError as error:
-            raise self._too_much_output(script.title, script.redact(error.start)) from None
+            raise self._too_much_output(script.title, self._redacted(script, error.start)) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise failures.connection_lost(self.host, script.title, error) from None
         return self._judge(script, ended)
@@ -188,9 +191,12 @@ class Connection:
         try:
             deadline = time.monotonic() + timeout + CONNECT_TIMEOUT
             mark = secrets.token_hex(16)
+            # With -c flock takes root's own shell, which may be any.
             wait = f"flock --close -w {int(timeout)} -E {_HELD_BY_ANOTHER} {path}"
             try:
-                self._start_as_root(channel, f"{wait} -c 'echo; echo {mark}; exec cat >/dev/null'")
+                self._start_as_root(
+                    channel, f"{wait} sh -c 'echo; echo {mark}; exec cat >/dev/null'"
+                )
                 # A login shell may print any text before the mark.
                 output = bytearray()
                 while f"\n{mark}\n".encode() not in output:
@@ -259,7 +265,7 @@ class Connection:
         try:
             channel = self._transports.open_session()
             with contextlib.closing(channel):
-                channel.exec_command(f"bash -c 'df -Pk {_WRITTEN}' 2>/dev/null")
+                channel.exec_command(f"bash -c 'df -Pk {_WRITTEN} 2>/dev/null'")
                 deadline = time.monotonic() + CONNECT_TIMEOUT
                 table = answer.read_all(channel, channel.recv, deadline)
         except (HostError, OSError, EOFError, answer.EndlessError, paramiko.SSHException):
@@ -346,9 +352,9 @@ class Connection:
         output = parse(ended.stdout)
         if ended.status == 0:
             return output
-        step = output.steps[-1] if output.steps else script.title
-        errors = script.redact(ended.stderr)
-        values = {name: script.redact(value) for name, value in output.values.items()}
+        step = self._redacted(script, output.steps[-1]) if output.steps else script.title
+        errors = self._redacted(script, ended.stderr)
+        values = {name: self._redacted(script, value) for name, value in output.values.items()}
         if "remedy" in values:
             raise self._failed(
                 step,
@@ -360,7 +366,7 @@ class Connection:
             raise failures.connection_lost(
                 self.host, step, ConnectionError("the connection broke off")
             )
-        last = (errors.strip() or script.redact(output.noise).strip()).splitlines()[-6:]
+        last = (errors.strip() or self._redacted(script, output.noise).strip()).splitlines()[-6:]
         command = values.get("failed", "").strip().partition("\n")[0]
         of = f" of '{command}'" if command else ""
         raise self._failed(
@@ -370,6 +376,12 @@ class Connection:
             remedy=(f"run that command on {self.host.name}" if command else "look at the journal")
             + " to find the cause and correct it, then run again: the run resumes here",
         )
+
+    def _redacted(self, script: Script, text: str) -> str:
+        """Return what a host said without any secret that it may know."""
+        password = self._sudo_password
+        text = script.redact(text)
+        return text.replace(password, "********") if password else text
 
     def _command_refused(self, ended: Ended) -> HostError:
         has_password = self._sudo_password is not None

@@ -26,10 +26,22 @@ class HostError(Exception):
         super().__init__(host, step, expected, seen, remedy)
 
     def __str__(self) -> str:
+        step, expected, remedy = (_cut(text) for text in (self.step, self.expected, self.remedy))
         return (
-            f"{self.host}: {self.step}: expected {self.expected}, saw {one_line(self.seen)}\n"
-            f"  what to do: {self.remedy}"
+            f"{self.host}: {step}: expected {expected}, saw {one_line(self.seen)}\n"
+            f"  what to do: {remedy}"
         )
+
+
+def printable(text: str) -> str:
+    """Return a text without the control characters that could rewrite the operator's screen.
+
+    A host may say anything; a line break or a tab is only that.
+    """
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\ufffd"
+        for character in text
+    )
 
 
 NO_ROOM = "free space on"
@@ -65,11 +77,12 @@ def reading_answer(host: str, step: str) -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """The text's lines in a row, without those that only rule off others.
-
-    Control characters, which could rewrite the operator's screen, are left out.
-    """
+    """Return a text's printable lines in a row, without those that only rule off others."""
     lines = (line.strip() for line in text.splitlines())
-    line = "; ".join(line for line in lines if line.strip("-=* ")) or text.strip()
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in line)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    line = "; ".join(line for line in lines if line.strip("-=* ")) or " ".join(text.split())
+    return _cut(line.replace("\t", " "))
+
+
+def _cut(text: str) -> str:
+    """Return the start of a text, as far as a message shows it."""
+    return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +99,22 @@ class Trust:
         )
 
 
-def trust(client: paramiko.SSHClient, host: Host, port: int, settings: SshSettings) -> Trust:
+def trust(
+    client: paramiko.SSHClient,
+    host: Host,
+    port: int,
+    settings: SshSettings,
+    met: paramiko.PKey | None = None,
+) -> Trust:
     """Have the client verify the host's key. Any unknown key ends the connection.
 
+    ``met``: the key that this run has verified, for a file that keeps nothing, such as /dev/null.
     Raises HostError for a malformed pinned key, and for a file that cannot be read.
     """
-    trusted = Trust(host, settings, _records(host, port, settings))
+    records = _records(host, port, settings)
+    if met is not None and not records.keys:
+        records = replace(records, keys=(met,))
+    trusted = Trust(host, settings, records)
     client.set_missing_host_key_policy(_Policy(trusted))
     return trusted
 

@@ -18,6 +18,8 @@ trap 'tell failed "$BASH_COMMAND" >&8' ERR
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 # Of a package hook that restarts whatever uses a new library: one oned at a time is our promise.
 export NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
+# What an account's startup files may set for the commands that a script runs.
+unset BASH_ENV ENV CDPATH GLOBIGNORE POSIXLY_CORRECT GREP_OPTIONS TAR_OPTIONS RSYNC_RSH TMPDIR
 exclusive=
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 step() {{ printf '#%s\\n' "$1"; }}
@@ -36,6 +38,7 @@ put() {{ # a whole file, in one move, with the owner, mode and label that it had
         chmod --reference="$1" "$1.new"
         chcon --reference="$1" "$1.new" 2>/dev/null || true
     fi
+    sync "$1.new" # after a power cut it is the old file or the whole new one
     mv "$1.new" "$1"
 }}
 exclusively() {{

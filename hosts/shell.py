@@ -13,14 +13,13 @@ from hosts import answer, sudo
 
 # It marks its start on both outputs: output before that is the login shell's. The length of each
 # script is sent first, since bash would read a script from a pipe byte by byte. The end of each
-# script is marked on both outputs, too.
-_LOOP = r"""printf "\n%s begins\n" "$0"
-printf "\n%s begins\n" "$0" >&2
-while read -r size; do
-    (eval "$(head -c "$size")")
-    printf "\n%s %d\n" "$0" "$?"
-    printf "\n%s\n" "$0" >&2
-done"""
+# script is marked on both outputs, too. It is one line: csh ends a word with the line. Options and
+# functions in the environment are ignored (-p), and TMOUT would end it between two scripts.
+_LOOP = (
+    r"""printf "\n%s begins\n" "$0"; printf "\n%s begins\n" "$0" >&2; """
+    r"""unset TMOUT; while read -r size; do (eval "$(head -c "$size")"); """
+    r"""printf "\n%s %d\n" "$0" "$?"; printf "\n%s\n" "$0" >&2; done"""
+)
 
 _STEPS = 100
 """Largest number of steps to report at once."""
@@ -28,7 +27,8 @@ _STEPS = 100
 Progress = Callable[[str], None]
 
 START = 30.0
-"""Seconds for sudo to accept a password: PAM may use a directory, and delays a wrong password."""
+"""Seconds for the login shell to start this one, and for sudo to accept a password: PAM may use a
+directory, and delays a wrong password."""
 
 
 class OverdueError(Exception):
@@ -63,7 +63,9 @@ class Shell:
         self._channel = channel
         self._mark = secrets.token_hex(16)
         self._started = False
-        command = f"{prefix}bash -c '{_LOOP}' {self._mark}"
+        self._rest = bytearray(), bytearray()
+        """What came on both outputs with the beginning."""
+        command = f"{prefix}bash -pc '{_LOOP}' {self._mark}"
         if sudo_password is None:
             channel.exec_command(command)
         else:
@@ -81,22 +83,58 @@ class Shell:
         Raises OverdueError, answer.EndlessError, or the error that broke the connection.
         """
         deadline = time.monotonic() + timeout
+        if not self._started and (ended := self._begin(deadline)):
+            return ended
         text = script.encode()
         self._channel.settimeout(timeout)
         # If the host closes the channel before it has read everything, its output says why.
         with contextlib.suppress(OSError):
             self._channel.sendall(f"{len(text)}\n".encode() + text)
-        out, err = bytearray(), bytearray()
+        (out, err), self._rest = self._rest, (bytearray(), bytearray())
         try:
             return self._read(out, err, progress, deadline)
         except TimeoutError:
             raise OverdueError(_text(out)) from None
 
+    def _begin(self, deadline: float) -> Ended | None:
+        """Wait until it runs: a startup file that reads would take a script, or a part of it.
+
+        Return what there was instead. Raises what ``run`` does.
+        """
+        out, err = self._rest
+        limit = min(deadline, time.monotonic() + START)
+        begins = f"\n{self._mark} begins\n".encode()
+        at = -1
+        try:
+            while at < 0:
+                answer.check(limit, out, err)
+                before = len(out)
+                self._channel.settimeout(1.0)
+                with contextlib.suppress(TimeoutError):
+                    data = self._channel.recv(65536)
+                    if not data:
+                        return self._broken_off(out, err, deadline)
+                    out += data
+                while self._channel.recv_stderr_ready() and (
+                    data := self._channel.recv_stderr(65536)
+                ):
+                    err += data
+                    answer.check(limit, out, err)
+                at = out.find(begins, max(0, before - len(begins)))
+        except TimeoutError:
+            self.close()
+            if limit == deadline:
+                raise OverdueError("") from None
+            said = f"nothing but its startup files ran within {START:.0f} s: one may wait for input"
+            return Ended(1, _text(out), f"{_text(err)}\n{said}", started=False)
+        self._started = True
+        del out[: at + len(begins)]
+        return None
+
     def _read(self, out: bytearray, err: bytearray, progress: Progress, deadline: float) -> Ended:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
         reported = 0
-        # Output of the login shell comes before the start mark, and may look like an end mark.
-        while not self._started or (found := end.search(out, max(0, len(out) - 64))) is None:
+        while (found := end.search(out, max(0, len(out) - 64))) is None:
             answer.check(deadline, out, err)
             before = len(out)
             # A short timeout, so that the deadline also holds for a silent channel.
@@ -109,13 +147,6 @@ class Shell:
             while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
                 err += data
                 answer.check(deadline, out, err)
-            if not self._started:
-                at = out.find(self._begins, max(0, before - len(self._begins)))
-                if at < 0:
-                    continue
-                self._started = True
-                del out[: at + len(self._begins)]
-                before = 0
             whole = out.rfind(b"\n", before) + 1
             lines = out[reported : whole - 1].split(b"\n") if whole > reported else []
             # A script has a few steps; a faulty host may print any number.
@@ -139,13 +170,9 @@ class Shell:
         status = answer.exit_status(self._channel, deadline)
         return Ended(status, _text(out), _text(self._own(err)), self._started)
 
-    @property
-    def _begins(self) -> bytes:
-        return f"\n{self._mark} begins\n".encode()
-
     def _own(self, output: bytearray) -> bytearray:
         """Return the output without what was printed before the shell started."""
-        _, begins, own = output.partition(self._begins)
+        _, begins, own = output.partition(f"\n{self._mark} begins\n".encode())
         return own if begins else output
 
     def close(self) -> None:

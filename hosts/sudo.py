@@ -43,7 +43,8 @@ def start(channel: paramiko.Channel, command: str, password: str, timeout: float
         data = channel.recv(65536)
         if not data:
             # The login shell may have printed a text without a line end before.
-            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", output.decode(errors="replace")))
+            message = output.decode(errors="replace").replace(password, "********")
+            raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", message))
         output += data
         if output.count(prompt.encode()) > 1:
             raise RefusedError("it does not accept that password", wrong=True)

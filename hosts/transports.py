@@ -44,6 +44,8 @@ class Transports:
         self._client: paramiko.SSHClient | None = None
         self._further: list[paramiko.SSHClient] = []
         self._refusal: tuple[float, HostError] | None = None
+        self._host_key: paramiko.PKey | None = None
+        """The host's key, once it was verified."""
         self._lock = threading.Lock()
 
     @cached_property
@@ -80,7 +82,7 @@ class Transports:
         """Open a connection of its own, which the caller closes. Raises HostError."""
         settings, login = self._settings, self.login
         client = paramiko.SSHClient()
-        trusted = host_keys.trust(client, self._host, login.port, settings)
+        trusted = host_keys.trust(client, self._host, login.port, settings, self._host_key)
         keys = private_keys.find(self._host.name, login, settings)
         try:
             client.connect(
@@ -116,6 +118,7 @@ class Transports:
             raise
         transport = client.get_transport()
         if transport is not None:
+            self._host_key = transport.get_remote_server_key()
             transport.set_keepalive(KEEPALIVE)
             _end_on_silence(transport.sock)
         return client

@@ -14,6 +14,7 @@ from pyone.bindings.supbind import GDSParseError
 from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
+from opennebula.markup import refuse_doctype
 
 ANSWER = 60.0
 """Seconds for a whole response; the stream has a timeout for each part of it."""
@@ -90,7 +91,11 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
             payload = response.read()
             if response.status != http.HTTPStatus.OK:
                 raise ApiError(f"{method}: HTTP status {response.status}")
+            refuse_doctype(payload)
             values, _ = xmlrpc.client.loads(payload)
+            for value in values[0] if isinstance(values[0], list) else ():
+                if isinstance(value, str):
+                    refuse_doctype(value)
             return values[0]
         finally:
             stream.close()

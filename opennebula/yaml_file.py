@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from opennebula.conf import ConfError
+from opennebula.markup import compose, read_yaml
 
 KeyPath = tuple[str, ...]
 """Keys from the top of the file down."""
@@ -183,23 +184,22 @@ def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 def _loaded(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return read_yaml(text)
     except yaml.YAMLError as error:
         raise _fault(error) from None
 
 
 def _root(text: str) -> yaml.Node | None:
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        return compose(text)
     except yaml.YAMLError as error:
         raise _fault(error) from None
-    return root
 
 
 def _fault(error: yaml.YAMLError) -> ConfError:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return ConfError(f"line {error.problem_mark.line + 1}: {error.problem}")
-    return ConfError("not YAML")
+    return ConfError(str(error) or "not YAML")
 
 
 def _find(text: str, path: KeyPath) -> _Position | None:

@@ -185,6 +185,15 @@ def following(view: ZoneView) -> set[str]:
     }
 
 
+def behind(view: ZoneView, record: int) -> dict[str, int]:
+    """The followers that lack that record of the leader, each with the index of its last one."""
+    return {
+        name: view.statuses[name].index
+        for name in sorted(following(view) - {view.leader()})
+        if view.statuses[name].index < record
+    }
+
+
 def faults(
     view: ZoneView,
     *,

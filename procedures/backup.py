@@ -1,5 +1,6 @@
 """Make and list dumps of the database on the front-ends."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,8 +43,17 @@ def fetch(access: Access, host: Host, path: str, folder: Path) -> Path:
 
     Only this account can read the copies, which ``restore`` accepts. Raises HostError.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = KeptDump.named(path)
+    # It names a file of this machine: no other name of the host's choice.
+    if not re.fullmatch(r"[\w-]+-on-demand\.sql\.zst", kept.database.name):
+        raise HostError(
+            host.name,
+            "copy the dump",
+            expected="the path of a dump, TIME-on-demand.sql.zst",
+            seen=path,
+            remedy="look for programs on that host that are not those of the distribution",
+        )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in (kept.keys, kept.database):
         access.report(f"{host.name}: copy {file.name}")
         access.connection(host).receive(str(file), folder / file.name, COPY)

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 
 from hosts.errors import HostError
-from procedures.parallel import HostErrors
 
 PAGE = "docs/troubleshooting.md"
 
@@ -564,8 +563,8 @@ def topic(step: str) -> Topic:
     return max(fits, key=lambda fit: fit[0])[1] if fits else ANY
 
 
-def link(error: HostError) -> str:
-    """Return where the page explains the error: each section once."""
-    errors = error.errors if isinstance(error, HostErrors) else [error]
-    anchors = dict.fromkeys(f"#{topic(each.step).anchor}" for each in errors)
-    return PAGE + ", ".join(anchors)
+def explained(*errors: HostError) -> str:
+    """Return the text of the errors, and where the page explains them: each section once."""
+    each = [one for error in errors for one in getattr(error, "errors", [error])]
+    anchors = dict.fromkeys(f"#{topic(one.step).anchor}" for one in each)
+    return "\n".join(map(str, errors)) + f"\n  see {PAGE}{', '.join(anchors)}"

@@ -1,5 +1,6 @@
 """Wait for the zone's leader, and call its API, also during elections."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -7,7 +8,7 @@ from typing import TypeVar
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError, NotAuthenticatedError
-from opennebula.zone import ZoneView
+from opennebula.zone import ZoneView, behind
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
 from procedures.wait import repeat, until
@@ -18,6 +19,10 @@ WRITE = 30.0
 """Seconds for one write, including an election."""
 ANSWER = 10.0
 """Seconds for one call at the leader: if it hangs, another server is soon elected."""
+CATCH_UP = 20.0
+"""Seconds for a server that lags to take a further record of the leader: otherwise it is stuck."""
+LONG_WAY = 600.0
+"""Seconds for one that takes records to have the last one."""
 LOOK = "look at /var/log/one/oned.log on the leader, then run again"
 
 T = TypeVar("T")
@@ -165,6 +170,50 @@ class LeaderRecords:
             if head == leadership(view):
                 self._of[head] = view.statuses[head[0]].index
         return view, self._of.get(head) if head else None
+
+    def try_look(self) -> tuple[ZoneView, int | None]:
+        """The same, also if too few servers take that write: a server that lags may be why."""
+        try:
+            return self.look()
+        except HostError:
+            view = zone_view(self._access, self._hosts)
+            leader = view.leader()
+            return view, view.statuses[leader].index if leader else None
+
+
+def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = "") -> dict[str, int]:
+    """The servers that answer as followers and take no record of the leader, with their last one.
+
+    The leader may have purged what such a server needs next. It is no part of a majority, whatever
+    its state says. One that catches up is waited for. Raises HostError for one that is not in
+    ``hosts`` either: it cannot be repaired.
+    """
+    records = LeaderRecords(access, hosts)
+    view, lagging = ZoneView((), {}), dict[str, int]()
+    moved = time.monotonic()
+
+    def look() -> bool | None:
+        nonlocal view, lagging, moved
+        view, record = records.try_look()
+        if record is None:
+            return None
+        now = {name: at for name, at in behind(view, record).items() if name != but}
+        if now != lagging:
+            lagging, moved = now, time.monotonic()
+        return True if not now or time.monotonic() - moved > CATCH_UP else None
+
+    repeat(look, LONG_WAY)
+    for entry in view.pool:
+        if entry.name in lagging and entry.name not in hosts:
+            raise HostError(
+                entry.name,
+                step,
+                expected="servers that take what the leader writes, before the zone is changed",
+                seen=f"its log ends at {lagging[entry.name]}, and the stack lists it no more",
+                remedy=f"stop opennebula on {entry.name}; then, on {view.leader()}, 'onezone"
+                f" server-del 0 {entry.id}'; then run again",
+            )
+    return lagging
 
 
 def leadership(view: ZoneView) -> tuple[str, int] | None:

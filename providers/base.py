@@ -27,7 +27,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from hosts.errors import HostError
+from hosts.errors import HostError, printable
 from providers import notes, progress, runtime, state
 from providers.runtime import (
     ATTEMPTED,
@@ -137,7 +137,7 @@ class Provider(ResourceProvider):
                 seen = self._observe(access, run, spec, props)
             else:
                 seen = self.do_create(access, run, spec, props)
-            return CreateResult(identifier, {**_inputs(props), **seen})
+            return CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the present outputs, and warn of each difference."""
@@ -147,7 +147,7 @@ class Provider(ResourceProvider):
             seen = self.do_read(access, run, spec, props)
         for difference in seen.get("drift", ()):
             progress.warn(state.urn_of(props), f"drift: {difference}")
-        return ReadResult(id_, {**props, **seen})
+        return ReadResult(id_, {**props, **_printable(seen)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Change the resource to match the new spec."""
@@ -157,7 +157,7 @@ class Provider(ResourceProvider):
             access, run, spec = self._begin(news, olds)
             with progress.operation(state.urn_of(news), "update"):
                 seen = self._update(access, run, spec, olds, news)
-            return UpdateResult({**_inputs(news), **seen, **kept})
+            return UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, unless it no longer exists."""
@@ -304,6 +304,15 @@ class ManagedResource(Resource):
 def now() -> str:
     """Return the present time in UTC, which marks a change for the resources that wait for it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _printable(value: Any) -> Any:
+    """Return outputs without control characters: the CLI prints what a host said unchanged."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:

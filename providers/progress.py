@@ -13,6 +13,8 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from hosts.errors import printable
+
 TIMES = "OPENNEBULA_HA_TIMES"
 """Environment variable: the file that gets the time of each step, for commands/times.py."""
 
@@ -111,7 +113,7 @@ def _log(
 ) -> None:
     """Send a message to the engine, whose address is the provider host's last argument.
 
-    Without a severity it is a progress message. Failures are ignored.
+    Without a severity it is a progress message. Failures are ignored. The CLI prints it unchanged.
     """
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
     if ":" not in address or not urn:
@@ -123,7 +125,7 @@ def _log(
         engine_pb2_grpc.EngineStub(channel).Log(
             engine_pb2.LogRequest(
                 severity=engine_pb2.INFO if severity is None else severity,
-                message=message,
+                message=printable(message),
                 urn=urn,
                 ephemeral=severity is None,
             ),

@@ -95,7 +95,20 @@ class RolloutProvider(ZoneSpecProvider):
         self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
     ) -> Outputs:
         """Restart one server at a time, including servers that are about to leave."""
+        from procedures.membership.leave import prepare
+
         leaving = {**run.without_lost(hosts_of(olds)), **run.departing}
+        left = {name: host for name, host in leaving.items() if name not in run.front_ends}
+        if spec.highly_available and left and not run.departing:
+            # An interrupted run prepared it; since then one of them may have stopped, or lag.
+            run.dumped = prepare(
+                access,
+                spec,
+                run.front_ends,
+                left,
+                allow_degraded=run.allow_degraded,
+                in_hosts_file=run.names_hosts,
+            )
         return _roll_out(
             access,
             run,

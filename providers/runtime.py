@@ -150,9 +150,9 @@ def _clean_format_exc(limit: int | None = None, chain: bool = True) -> str:
     error = sys.exc_info()[1]
     text = ""
     if isinstance(error, HostError):
-        from procedures.troubleshooting import link
+        from procedures.troubleshooting import explained
 
-        text = f"{error}\n  see {link(error)}"
+        text = explained(error)
     if isinstance(error, ApiError):
         text = f"oned's API: {error}\n  what to do: look at /var/log/one/oned.log, then run again"
     text = text or _format_exc(limit, chain)

@@ -4,9 +4,13 @@ A test run has the same examples each time: what fails in CI fails everywhere. A
 new ones.
 """
 
+from collections import Counter
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.runs import CAMPAIGN
+from tests.runs import CAMPAIGN, TALLY, summary
 
 settings.register_profile(
     "properties",
@@ -17,3 +21,25 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )
 settings.load_profile("properties")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the counts of a worker to its controller."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = dict(TALLY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the counts of a worker."""
+    TALLY.update(Counter(getattr(node, "workeroutput", {}).get("tally", {})))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what a campaign went through: a failure is a loss."""
+    if CAMPAIGN and TALLY:
+        failed = [
+            *terminalreporter.stats.get("failed", ()),
+            *terminalreporter.stats.get("error", ()),
+        ]
+        terminalreporter.write_line(summary(TALLY, len(failed)))

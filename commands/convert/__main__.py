@@ -13,6 +13,7 @@ from commands.convert import own_reader, stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
 from commands.convert.report import Invocation, Report, login_of
+from hosts.errors import printable
 
 FOLDER = Path("stacks")
 
@@ -99,7 +100,7 @@ def _convert(asked: argparse.Namespace) -> int:
     options += [f"--group={asked.group}"] if asked.group else []
     command = Invocation(asked.stack, str(asked.inventory), tuple(options))
     report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
-    print("\n".join(report.lines()))
+    print(printable("\n".join(report.lines())))
     return 0
 
 

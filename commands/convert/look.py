@@ -1,6 +1,5 @@
 """Compare the stack with the running zone, read-only."""
 
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.pool import Pool
 from opennebula import conf
+from opennebula.markup import read_xml
 from opennebula.packages import FEATURES
 from procedures.context import Access, Secrets
 from procedures.facts.facts import Facts
@@ -139,7 +139,7 @@ def _of_zone(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
         holding, key=lambda front_end: (front_end.log_term, front_end.log_index), default=None
     )
     if newest is not None:
-        zone = ET.fromstring(newest.zone_body)  # noqa: S314 - written by oned
+        zone = read_xml(newest.zone_body)
         name, wanted = zone.findtext("NAME", ""), config.get("zone_name", "OpenNebula")
         if name and name != wanted:
             yield Answer("zone_name", f"the zone is called {name}, the stack has {wanted}")

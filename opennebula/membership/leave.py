@@ -45,8 +45,12 @@ def check_shrink(
     return None
 
 
-def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusal | None:
+def check_leave(
+    view: ZoneView, name: str, dead: Collection[str] = (), stuck: Collection[str] = ()
+) -> Refusal | None:
     """Whether that server can leave with quorum kept all along; the reason where it cannot.
+
+    Those that are ``stuck`` take no record of the leader, and are no part of a majority.
 
     Between its stop and its deletion the others must be a majority of the pool with it. Of these
     none may be ``dead``, its host without an answer: each leave of a living one would bring the
@@ -62,7 +66,7 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
             host=name,
         )
     others = [entry.name for entry in view.pool if entry.name != name]
-    up = [other for other in others if other in view.up()]
+    up = [other for other in others if other in view.up() and other not in stuck]
     # Of two, one is enough: the leader takes the entry of the other out by itself.
     needed = quorum(len(view.pool)) if len(others) > 1 else 1
     if not others:
@@ -75,8 +79,11 @@ def check_leave(view: ZoneView, name: str, dead: Collection[str] = ()) -> Refusa
     if len(up) < needed:
         return Refusal(
             expected=f"{needed} of {len(view.pool)} servers up without {name}",
-            seen=f"{', '.join(up) or 'none'} up",
-            remedy="bring the others back first: without them the zone would lose quorum",
+            seen=f"{', '.join(up) or 'none'} up"
+            + "".join(f"; {one} takes no record of the leader" for one in sorted(stuck)),
+            remedy="pulumi refresh, then pulumi up: a server that lags is repaired first"
+            if stuck
+            else "bring the others back first: without them the zone would lose quorum",
             host=name,
         )
     return None

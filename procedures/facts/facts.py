@@ -1,13 +1,13 @@
 """The facts of one front-end, as its host shows them."""
 
 import math
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hosts.models import Host
 from opennebula import conf
 from opennebula.database import DatabaseSection
+from opennebula.markup import read_xml
 from opennebula.membership.observed import FrontEndView
 from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, named
 from procedures.facts.traces import Traces
@@ -131,8 +131,8 @@ class Facts:
     """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
     stopping: bool = False
     """Its oned is being stopped."""
-    moves_addresses: bool = True
-    """oneadmin may do by sudo what moves a VIP, or there is no oneadmin yet."""
+    sudo_refusal: str = ""
+    """What sudo says where it does not let oneadmin do what moves a VIP."""
     hook_runs: bool = False
     """A Raft hook is at work: it moves the VIP and the services that go with it."""
     leads: bool | None = None
@@ -229,7 +229,7 @@ class Facts:
     def _of_zone(self, name: str) -> str:
         if not self.zone_body.strip():
             return ""
-        body = ET.fromstring(self.zone_body)  # noqa: S314 - written by our own oned
+        body = read_xml(self.zone_body)
         return body.findtext(f"TEMPLATE/{name}", "")
 
     def view(self, status: RaftStatus | None) -> FrontEndView:
@@ -253,7 +253,7 @@ def pool_of(zone_body: str) -> tuple[ServerEntry, ...]:
     """The servers in a zone's body (upstream: ZONE/SERVER_POOL/SERVER), by ID."""
     if not zone_body.strip():
         return ()
-    body = ET.fromstring(zone_body)  # noqa: S314 - written by our own oned
+    body = read_xml(zone_body)
     entries = [
         ServerEntry(
             int(server.findtext("ID", "-1")),

@@ -43,10 +43,11 @@ done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
-# What every hook does as oneadmin, whichever file lets it.
+# What every hook does as oneadmin, whichever file lets it. With -l sudo says yes also where it would
+# ask for a password.
 if getent passwd oneadmin >/dev/null; then
-    tell moves_addresses "$(runuser -u oneadmin -- sudo -n -l ip address show >/dev/null 2>&1 &&
-        echo yes || echo no)"
+    said=$(LC_ALL=C runuser -u oneadmin -- sudo -n ip address show dev lo 2>&1 >/dev/null </dev/null) ||
+        tell sudo_refusal "${said##*$'\n'}"
 fi
 [ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
 # Also one that a shell or a container started.
@@ -73,7 +74,7 @@ as_it_was /etc/one/oned.conf
 tell configured "$(stat -c %Y "$now" "$monitord" 2>/dev/null | sort -n | tail -n 1)"
 give_files
 keys() {
-    find /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \
+    find -L /var/lib/one/.one /var/lib/one/.ssh -maxdepth 1 -type f \
         \( -name '*_auth' -o -name '*_key' -o -name 'id_*' -o -name authorized_keys \) \
         "$@" 2>/dev/null || true
 }
@@ -109,8 +110,8 @@ elif has_mariadb; then
         SELECT CONCAT_WS(' ', 'database', COUNT(*),
                 SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
             FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
-        SELECT CONCAT('table ', table_name) FROM information_schema.tables
-            WHERE table_schema = '$db_name';
+        SELECT CONCAT(IF(table_type = 'VIEW', 'other ', 'table '), table_name)
+            FROM information_schema.tables WHERE table_schema = '$db_name';
         $1
         SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
     }
@@ -119,9 +120,14 @@ elif has_mariadb; then
     tell databases "$(sed -n 's/^database //p' <<<"$said")"
     tables=$(sed -n 's/^table //p' <<<"$said")
     tell objects "$(sed -n 's/^\(table\|other\) //p' <<<"$said")"
-    said=$(sed -n 's/^account //p' <<<"$said" | while read -r host; do
-        echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
-    done | sed "\$ a SHOW CREATE USER '$db_owner'@'localhost';" | sql --force 2>/dev/null || true)
+    said=$({
+        sed -n 's/^account //p' <<<"$said" | while read -r host; do
+            echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
+        done
+        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= links'; $links;"
+    } | sql --force 2>/dev/null || true)
+    tell links "$(sed '1,/^= links$/d' <<<"$said" | links_in)"
+    said=$(sed '/^= links$/,$d' <<<"$said")
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then

@@ -79,7 +79,7 @@ def _read(
         timezone=values.get("timezone", ""),
         units=units(values),
         stopping=values["active"] == "deactivating",
-        moves_addresses=values.get("moves_addresses") != "no",
+        sudo_refusal=values.get("sudo_refusal", ""),
         hook_runs=bool(values["hook"]),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),

@@ -61,6 +61,7 @@ def refusal(
 def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Sign]:
     """Return all signs, as ``refusal`` describes."""
     found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
+    found += _shared(seen, database, new=new)
     if not converts:
         found += _sqlite(seen, database)
     if new and not seen.has_content:
@@ -171,6 +172,26 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
             f"DB/USER {section.user} in /etc/one/oned.conf",
             f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed, put"
             f" back what the package has in oned.conf, {_PACKAGED}",
+        )
+
+
+def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
+    """What one of the front-ends writes would be written on others, past oned."""
+    expected = "MariaDB to replicate nothing: each oned writes its own database"
+    leave = f"Take {seen.host.name} off opennebula-ha:frontends; or"
+    if database.is_mariadb and seen.traces.galera:
+        yield Sign(
+            expected,
+            "MariaDB with Galera",
+            f"{leave} turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a"
+            " restart), with OpenNebula's database on one front-end alone",
+        )
+    if database.is_mariadb and new and seen.traces.sources:
+        yield Sign(
+            expected,
+            f"MariaDB as a replica of {_listed(seen.traces.sources)}",
+            f"{leave} end that replication (STOP ALL SLAVES; RESET SLAVE ALL), with OpenNebula's"
+            " database on one front-end alone",
         )
 
 

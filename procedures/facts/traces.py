@@ -33,6 +33,10 @@ class Traces:
     """Grants of each account with db_owner's name, by its host part."""
     unseen: tuple[str, ...] = ()
     """Databases of a MariaDB that does not run, so that their content is unknown."""
+    galera: bool = False
+    """The host's MariaDB is a node of a Galera cluster."""
+    sources: tuple[str, ...] = ()
+    """Hosts of which the host's MariaDB is a replica."""
     zones: tuple[str, ...] = ()
     """ID and name of each zone in the database."""
 
@@ -40,6 +44,7 @@ class Traces:
 def parse(values: Mapping[str, str]) -> Traces:
     """Parse the traces in the values of observe.sh."""
     size, _, schema = values.get("sqlite", "").partition(" ")
+    links = values.get("links", "").splitlines()
     return Traces(
         claimed=values.get("claimed", ""),
         processes=tuple(values.get("oned_processes", "").splitlines()),
@@ -49,6 +54,8 @@ def parse(values: Mapping[str, str]) -> Traces:
         objects=tuple(values.get("objects", "").splitlines()),
         accounts=_accounts(values.get("accounts", "")),
         unseen=tuple(sorted(values.get("unseen", "").splitlines())),
+        galera="galera" in links,
+        sources=tuple(line.removeprefix("source ") for line in links if line != "galera"),
         zones=tuple(values.get("zones", "").splitlines()),
     )
 

@@ -128,6 +128,7 @@ def install(
     if lacking or renew:
         _configure(access, spec, seen, leaving, blank=blank)
         storage.mount(access, spec, seen.storage)
+    _require_hook_rights(access, spec, seen)
     return _installed(access, spec, seen, ())
 
 
@@ -175,6 +176,14 @@ def _require_own(
     ]
     if strange:
         raise not_ours(spec.host.name, strange)
+
+
+def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) -> None:
+    """What sudo refused oneadmin our own file allows now, unless a later one takes it back."""
+    if seen.sudo_refusal and leader.moves_vips(spec):
+        said = _facts(access, spec).sudo_refusal
+        if said:
+            raise leader.refused_by_sudo(spec.host.name, said)
 
 
 def _require_convertible(

@@ -67,8 +67,13 @@ class Join:
         resync: Sequence[str] = (),
         awaiting: Collection[str] = (),
         seeded: bool = False,
+        follows: bool = True,
     ) -> None:
-        """``resync``: see ``plan_join``. ``awaiting``: servers that are repaired later."""
+        """``resync``: see ``plan_join``. ``awaiting``: servers that are repaired later.
+
+        ``follows``: it is part of a majority if its status says so.
+        """
+        self._follows = follows
         self._resync = resync
         self._seeded = seeded
         self._awaiting = frozenset(awaiting)
@@ -82,6 +87,8 @@ class Join:
         """Do the missing steps and the health check; return the server's ID. Raises HostError."""
         name = self._host.name
         view = self._ready()
+        if view.entry(name) is None and self._resync_stuck():
+            view = self._ready()
         leader = _known(view, self._hosts)
         if leader == name and self._resync:
             leader, view = self._step_down(view)
@@ -142,6 +149,27 @@ class Join:
             without=self._missing | self._awaiting,
         )
         return entry.id
+
+    def _resync_stuck(self) -> bool:
+        """Repair servers that follow and take no record: whether there were any.
+
+        A new entry raises the quorum, and none of them would be a part of it.
+        """
+        left = zone_leader.stuck(self._access, self._hosts, step=STEP)
+        names = sorted(left)
+        for number, name in enumerate(names, 1):
+            reason = f"its log ends at {left[name]} and takes nothing that the leader writes"
+            self._access.report(f"{name}: repair: {reason}")
+            spec = MemberSpec(host=self._hosts[name], zone=self._zone)
+            Join(
+                self._access,
+                spec,
+                self._hosts,
+                resync=[reason],
+                awaiting=names[number:],
+                follows=False,
+            ).run()
+        return bool(names)
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Report if the server's own database lists other servers than the leader's."""
@@ -218,7 +246,7 @@ class Join:
                 if entry.name != name and entry.name not in view.statuses
             )
             absent = self._awaiting | {name}
-            only_returns = listed and name not in view.statuses
+            only_returns = listed and not (self._follows and name in view.statuses)
             waited = listed and time.monotonic() > deadline
             if only_returns or (waited and self._keeps_quorum(view)):
                 absent |= silent

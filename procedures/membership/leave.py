@@ -55,7 +55,10 @@ def leave(
         entry = view.entry(host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
-            refusal = check_leave(view, host.name, dead)
+            # One that is down already takes nothing from the quorum.
+            is_up = host.name in view.statuses
+            stuck = zone_leader.stuck(access, hosts, step=_STEP, but=host.name) if is_up else {}
+            refusal = check_leave(view, host.name, dead, stuck)
             if isinstance(refusal, Refusal):
                 raise refused(refusal, host.name, _STEP)
             if len(view.pool) == 2 and view.leader() == host.name:
@@ -157,6 +160,9 @@ def prepare(
         for entry in view.pool
         if entry.name in leaving and entry.name not in view.statuses
     }
+    if view.leader():
+        stuck = zone_leader.stuck(access, everybody, step=SHRINK)
+        silent |= {name: leaving[name] for name in stuck if name in leaving}
     gone = silent.keys() - facts_where_possible(access, silent, zone.database).keys()
     if gone:
         raise unreachable(gone)

@@ -16,8 +16,6 @@ from procedures.wait import repeat
 
 SECOND_LOOK = 3.0
 """Seconds after which every follower has applied what the leader had before."""
-CATCH_UP = 20.0
-"""Seconds for a lagging server to get the leader's last record, before its lag is reported."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,17 @@ def membership(
 
 
 def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
-    """Return a server's status when it has caught up, or after CATCH_UP seconds."""
+    """Return a server's status when it has caught up, or after ``CATCH_UP`` seconds."""
     records = zone_leader.LeaderRecords(access, hosts)
     view, record = ZoneView((), {}), None
 
     def look() -> bool | None:
         nonlocal view, record
-        view, record = records.look()
+        view, record = records.try_look()
         known = record is not None and name in view.statuses
         return True if known and not _lag(view, name, record) else None
 
-    repeat(look, CATCH_UP)
+    repeat(look, zone_leader.CATCH_UP)
     return by_status(view, name, record)
 
 

@@ -48,7 +48,14 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
             access.report(f"{turn}: repair: {'; '.join(status.faults)}")
             awaiting = order[number + 1 :]
             other = specs.get(turn, spec)
-            ids[turn] = Join(access, other, hosts, resync=status.resync, awaiting=awaiting).run()
+            ids[turn] = Join(
+                access,
+                other,
+                hosts,
+                resync=status.resync,
+                awaiting=awaiting,
+                follows=status.follows,
+            ).run()
     return ids[name]
 
 

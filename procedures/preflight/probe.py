@@ -212,6 +212,8 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         default=(),
     )
     """Units at work that manage addresses."""
+    sudo_refusal: str = fact("sudo_refusal", str, default="")
+    """What sudo says to an account with a rule in the place of OpenNebula's; empty: it obeys."""
     vip_files: Mapping[str, tuple[str, ...]] = fact(
         """for vip in $vips; do
         { grep -rlsIwF -- "$vip" /etc/netplan /etc/network /etc/systemd/network \

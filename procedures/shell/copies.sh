@@ -13,8 +13,8 @@ require_replaceable() {
         (
             umask 077
             mkdir -p "$(dirname "$kept")"
-            "$(command -v mariadb-dump || command -v mysqldump)" --single-transaction --routines \
-                --events --hex-blob "$db_name" | zstd -q >"$kept"
+            "$(command -v mariadb-dump || command -v mysqldump)" "${here[@]}" --single-transaction \
+                --routines --events --hex-blob "$db_name" | zstd -q >"$kept"
         )
         return 0
     fi
@@ -31,8 +31,8 @@ make_importer() {
     import_session=foreign_key_checks=0
     sql <<<"DROP USER IF EXISTS $importer;
         CREATE USER $importer IDENTIFIED BY '$importer_password';
-        GRANT SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, LOCK TABLES
-            ON \`${scratch//_/\\_}\`.* TO $importer"
+        GRANT SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, LOCK TABLES, CREATE VIEW,
+            SHOW VIEW, TRIGGER ON \`${scratch//_/\\_}\`.* TO $importer"
     # The log of this import is of no use to anybody; without it, it takes half the time. An older
     # server lets only those that may do anything leave it out.
     ! sql -e "GRANT BINLOG ADMIN ON *.* TO $importer" 2>/dev/null || import_session+=,sql_log_bin=0
@@ -42,10 +42,11 @@ fill_scratch() {
     zstd -dc | {
         IFS= read -r line || true
         [[ $line == '/*'*999999* ]] || printf '%s\n' "$line"
-        cat
+        # Views and triggers are this account's: one of root's would act as root.
+        LC_ALL=C sed -E '/^\/\*!500(03|13) /s/DEFINER=`[^`]*`@`[^`]*`//'
     } | HOME=/nonexistent "$(command -v mariadb || command -v mysql)" \
         --defaults-extra-file=<(printf '[client]\npassword=%s\n' "$importer_password") \
-        --user="${importer%@*}" --batch --binary-mode --local-infile=0 \
+        --user="${importer%@*}" "${here[@]}" --batch --binary-mode --local-infile=0 \
         --init-command="SET SESSION $import_session" "$scratch" >/dev/null
 }
 import_dump() { # FILE
@@ -57,15 +58,18 @@ import_dump() { # FILE
 # All tables change their place in one statement: the database is the old one, empty, or whole.
 # Variable: may_replace.
 put_in_place() {
-    local moves
+    local moves triggers
+    # Views and triggers that others made cannot move to another database. They are in the dump.
+    triggers=$(sql -e "SELECT CONCAT('DROP TRIGGER $scratch.\`', REPLACE(trigger_name, '\`', '\`\`'), '\`;')
+        FROM information_schema.triggers WHERE trigger_schema = '$scratch'")
     moves=$(sql -e "SELECT CONCAT('$scratch.\`', name, '\` TO \`$db_name\`.\`', name, '\`')
-        FROM (SELECT REPLACE(table_name, '\`', '\`\`') AS name
-            FROM information_schema.tables WHERE table_schema = '$scratch') AS sent" | paste -sd,)
+        FROM (SELECT REPLACE(table_name, '\`', '\`\`') AS name FROM information_schema.tables
+            WHERE table_schema = '$scratch' AND table_type <> 'VIEW') AS sent" | paste -sd,)
     [ -n "$moves" ] || refuse "tables of the dump in $scratch" "none" "run again"
     require_replaceable
     # Where this ends in the middle the host holds no database, and is ours all the same.
     claim_data
-    sql -e "DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
+    sql -e "$triggers DROP DATABASE IF EXISTS \`$db_name\`; CREATE DATABASE \`$db_name\`; RENAME TABLE $moves"
     unclaim
     sql -e "DROP DATABASE $scratch"
 }

@@ -5,7 +5,7 @@
 make_account() {
     set_account "$account"
     MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
-        --user="$db_owner" --execute="DO 0" 2>/dev/null || set_account "$identify"
+        "${here[@]}" --user="$db_owner" --execute="DO 0" 2>/dev/null || set_account "$identify"
 }
 set_account() { # SQL
     local said remedy="run 'mariadb' as root on the host to see whether it accepts CREATE USER and GRANT; then run again"

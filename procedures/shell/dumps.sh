@@ -1,5 +1,5 @@
 # Dumps, and kept settings, in /var/backups/opennebula.
-#: use marks
+#: use mariadb marks
 # Keys and settings as they are, before anything replaces them. What is kept already is not kept
 # twice, and nothing of it is ever thrown away.
 keep_settings() { # REASON
@@ -48,7 +48,7 @@ keep_dump() { # NAME...
     follower=$!
     # The zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
-        "$dumper" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        "$dumper" "${here[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     kill "$follower"
     wait "$follower" 2>/dev/null || true

@@ -5,8 +5,17 @@ scratch=opennebula_ha_incoming
 # The account that fills it.
 importer=$scratch@localhost
 drop_importer() { sql -e "DROP USER IF EXISTS $importer"; }
+# This host's server, even if root's .my.cnf or MYSQL_HOST names another one.
+here=(--host=localhost --protocol=socket)
 # No command of the client's own, whatever is in a name: it would run as root.
-sql() { "$(command -v mariadb || command -v mysql)" --batch --binary-mode --skip-column-names --raw "$@"; }
+sql() {
+    {
+        "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --binary-mode \
+            --skip-column-names --raw "$@" 2>&1 >&3 3>&- | errors >&2 3>&-
+    } 3>&1
+}
+# What the client says without the statement, which newer ones repeat: it may hold a secret.
+errors() { grep -aE '^(ERROR|mariadb:|mysql:) ' || true; }
 has_table() {
     [ "$(sql -e "SELECT COUNT(*) FROM information_schema.tables
         WHERE table_schema = '$db_name' AND table_name = '$1'")" -gt 0 ]
@@ -33,6 +42,9 @@ await_database() {
 # What a database has besides tables.
 further="SELECT routine_name AS name FROM information_schema.routines WHERE routine_schema = '${db_name:-}'
     UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = '${db_name:-}'"
+# The other servers that one shares its data with, as lines, from the answers to this.
+links="SHOW GLOBAL VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'; SHOW ALL SLAVES STATUS"
+links_in() { awk -F'\t' '$1 == "wsrep_on" {print "galera"; next} {print "source " $4}'; }
 # The version of a database.
 schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
     (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL

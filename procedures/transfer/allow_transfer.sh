@@ -25,7 +25,7 @@ log file = /dev/null
 END
 {
     echo "set -euo pipefail"
-    declare -p scratch importer importer_password import_session
+    declare -p scratch importer importer_password import_session here
     declare -f fill_scratch
     echo fill_scratch
 } >/run/opennebula-ha/import

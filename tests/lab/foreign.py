@@ -107,7 +107,8 @@ def refused(lab: Lab, operator: Operator, host: str = HOST) -> Message:
     """Return the message with which ``up`` refuses the host; check that nothing changed."""
     before = everything(lab.hosts)
     message = only(operator.up(), host)
-    assert everything(lab.hosts) == before
+    changed = everything(lab.hosts) ^ before
+    assert not changed, "\n".join(sorted(changed))
     return message
 
 

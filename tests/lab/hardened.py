@@ -118,6 +118,18 @@ def another_locale(host: LabHost) -> None:
     )
 
 
+def own_environment(host: LabHost) -> None:
+    """Give logins and sudo an environment with options for programs, and root no login shell."""
+    do(
+        host,
+        "printf 'TMOUT=900\nGREP_OPTIONS=--color=always\nPOSIXLY_CORRECT=1\nCDPATH=/usr\n"
+        "BASH_ENV=/etc/profile.d/site.sh\n' >>/etc/environment\n"
+        "printf 'set -u\nreadonly TMOUT=900\nalias rm=\"rm -i\"\nread -r -p Site? site\n'"
+        " >/etc/profile.d/site.sh\n"
+        "sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs; usermod -s /usr/sbin/nologin root",
+    )
+
+
 def noexec_tmp(host: LabHost) -> None:
     """Mount /tmp and /var/tmp without the right to execute files."""
     do(
@@ -186,6 +198,7 @@ def harden(lab: Lab, names: list[str]) -> None:
         rewrite_hosts_at_boot(host)
         restart_all_after_installations(host)
     another_locale(first)
+    own_environment(second)
     sudo_with_password(third)
     few_sessions(first, 1)
     few_sessions(second, 2)

@@ -1,6 +1,7 @@
 """The guides of the documentation, followed one after the other as their readers do."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +14,20 @@ from lab.machines import Lab
 from tests.lab.conftest import MakeLab
 from tests.lab.guides import FOLDER, Edit, NewFile, steps
 from tests.lab.operators import ROOT, VIP
-from tests.lab.zones import assert_whole, one
+from tests.lab.traffic import Visitor
+from tests.lab.zones import assert_whole, one, wait_for
 
 pytestmark = pytest.mark.lab
 
 COPIED = ("*.md", "docs", "tests", "bench", ".git*", ".lab", ".site", "*_cache", "__pycache__")
 """Files that the copy of the project does not need, or gets as a link."""
+DARK = 10.0
+"""Seconds for which clients may be without an answer in any operation that keeps the VIP."""
 GROWN = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
 SHRUNK = GROWN[1:4]
 REPLACED = ["n1a2", "n1a4", "n1a6"]
+ELSEWHERE = ["own-program"]
+"""Guides that have their own tests: tests/engine/test_package.py."""
 Before = Mapping[str, Callable[[], None]]
 
 
@@ -66,6 +72,16 @@ class Reader:
                         happen()
                 output = self.run(step.line)
                 assert not step.misses(output), output
+
+    def work_under_traffic(self, guide: str) -> None:
+        """Do the same while clients connect: they are never without an answer for long."""
+        with Visitor(self.lab) as visitor:
+            wait_for(lambda: visitor.answered or None, "an answer at the VIP")
+            self.work_through(guide)
+            count = len(visitor.answered)
+            wait_for(lambda: len(visitor.answered) > count or None, "an answer after it")
+        print(f"{guide}: {visitor.longest_dark:.1f} s without an answer at the VIP")
+        assert visitor.longest_dark < DARK, guide
 
     def run(self, line: str) -> str:
         """Run a command line of a guide, in a shell that has the previous exports."""
@@ -121,36 +137,36 @@ def reader(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -
 def test_guides_first_stack_grow_and_shrink(reader: Reader) -> None:
     reader.work_through("first-stack")
     one(reader.lab.host("n1a1"), "oneuser create alice secret-of-alice")
-    reader.work_through("grow")
+    reader.work_under_traffic("grow")
     assert_whole(reader.lab, GROWN)
-    reader.work_through("shrink")
+    reader.work_under_traffic("shrink")
     assert_whole(reader.lab, SHRUNK)
 
 
 def test_guides_switchover_and_settings(reader: Reader) -> None:
-    reader.work_through("switchover")
+    reader.work_under_traffic("switchover")
     assert assert_whole(reader.lab, SHRUNK) == "n1a2"
-    reader.work_through("settings")
+    reader.work_under_traffic("settings")
     for name in SHRUNK:
         assert "DEBUG_LEVEL = 4" in reader.lab.host(name).run("cat /etc/one/oned.conf").stdout
 
 
 def test_guide_replace_a_lost_host(reader: Reader) -> None:
     reader.lab.host("n1a3").kill()
-    reader.work_through("replace")
+    reader.work_under_traffic("replace")
     assert_whole(reader.lab, REPLACED)
 
 
 def test_guides_secrets_and_adopt(reader: Reader) -> None:
-    reader.work_through("secrets")
+    reader.work_under_traffic("secrets")
     assert_whole(reader.lab, REPLACED)
     reader.forget()
-    reader.work_through("adopt")
+    reader.work_under_traffic("adopt")
     assert_whole(reader.lab, REPLACED)
 
 
 def test_guides_backup_and_restore(reader: Reader) -> None:
-    reader.work_through("backup")
+    reader.work_under_traffic("backup")
 
     def lose_all() -> None:
         for name in REPLACED:
@@ -180,6 +196,8 @@ def test_guides_take_down_and_vip(reader: Reader) -> None:
 def test_every_guide_is_tested() -> None:
     text = Path(__file__).read_text()
     untested = [
-        guide.stem for guide in FOLDER.glob("*.md") if f'work_through("{guide.stem}"' not in text
+        guide.stem
+        for guide in FOLDER.glob("*.md")
+        if not re.search(rf'work_(through|under_traffic)\("{guide.stem}"', text)
     ]
-    assert untested == []
+    assert untested == ELSEWHERE

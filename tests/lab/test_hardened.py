@@ -23,6 +23,8 @@ pytestmark = pytest.mark.lab
 THREE = ["n1a1", "n1a2", "n1a3"]
 LISTS = "/var/lib/apt/lists/lock"
 DPKG = "/var/lib/dpkg/lock-frontend"
+LATE = f"Defaults requiretty\\nDefaults:{USER} !requiretty\\n"
+LATE_FILE = "/etc/sudoers.d/zz-hardening"
 Site = tuple[Lab, Operator]
 
 
@@ -62,6 +64,8 @@ def refuse_in_all_ways(lab: Lab) -> None:
         "printf '[Manager]\\nDefaultEnvironment=http_proxy=http://me:word@10.9.9.9:3128\\n'"
         " >/etc/systemd/system.conf.d/proxy.conf; systemctl daemon-reexec",
     )
+    # As a hardening guide has it, in a file that comes after OpenNebula's own.
+    do(second, f"printf '{LATE}' >{LATE_FILE}; chmod 0440 {LATE_FILE}; visudo -cq")
     do(second, f"mkdir -p /etc/netplan; echo '- {VIP}/24' >/etc/netplan/50-static.yaml")
     sql(
         third,
@@ -77,7 +81,7 @@ def follow_the_remedies(lab: Lab) -> None:
         second,
         f"sed -i 's/^AllowUsers.*/& {USER}@10.2.50.10 {USER}@10.2.50.12/'"
         " /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh\n"
-        "rm /etc/netplan/50-static.yaml",
+        f"rm /etc/netplan/50-static.yaml; mv {LATE_FILE} /etc/sudoers.d/00-local",
     )
     do(
         first,
@@ -102,6 +106,9 @@ def test_all_problems_are_reported_at_once_without_a_change(site: Site) -> None:
     assert who.seen == "AllowUsers ubuntu@10.2.50.1 (from 10.2.50.10, 10.2.50.12)"
     vip = found.pop(("n1a2", "look who else configures the VIP"))
     assert vip.seen == "/etc/netplan/50-static.yaml"
+    rights = found.pop(("n1a2", "ask sudo what oneadmin may do"))
+    assert rights.seen == "sudo: sorry, you must have a tty to run sudo"
+    assert "/etc/sudoers.d/00-local" in rights.remedy
     policy = found.pop(("n1a3", "compare the database's password with MariaDB's policy"))
     assert "60 characters" in policy.expected
     assert found == {}
@@ -203,6 +210,22 @@ def test_front_ends_find_each_other_after_all_hosts_reboot(site: Site) -> None:
     run = operator.up()
     assert run.ok, run.output
     assert "10.2.50.10 n1a1\n" in do(lab.host("n1a2"), f"cat {hardened.TEMPLATE}")
+    assert_whole(lab, THREE)
+
+
+def test_sudo_rules_that_stop_the_hooks_later_are_drift(site: Site) -> None:
+    lab, operator = site
+    third = lab.host("n1a3")
+    late = f"ALL ALL=(ALL) ALL\\n{USER} ALL=(ALL) ALL\\n"
+    do(third, f"printf '{late}' >{LATE_FILE}; chmod 0440 {LATE_FILE}")
+    shown = "no hook can move a VIP (sudo: a password is required)"
+    assert shown in operator.refresh().output
+    message = only(operator.up(), "n1a3")
+    assert message.step == "ask sudo what oneadmin may do"
+    assert "a file that comes before opennebula, such as /etc/sudoers.d/00-local" in message.remedy
+    do(third, f"mv {LATE_FILE} /etc/sudoers.d/00-local")
+    run = operator.up()
+    assert run.ok, run.output
     assert_whole(lab, THREE)
 
 

@@ -190,9 +190,12 @@ def test_killed_at_any_moment_the_host_keeps_one_whole_database(site: Site, mome
     wait_for(
         lambda: first.run("flock -n /run/lock/opennebula-ha-host true").returncode == 0 or None,
         "the end of what the operator began",
+        seconds=240,
     )
     wait_for(
-        lambda: first.run("systemctl is-active opennebula").stdout == "active\n" or None, "oned"
+        lambda: first.run("systemctl is-active opennebula").stdout == "active\n" or None,
+        "oned",
+        seconds=240,
     )
     assert content(first) == held
     if backend(first) == "mysql":

@@ -164,6 +164,58 @@ def in_the_middle_of(
         lab.host(source).run(f"rm -f {BLOB}")
 
 
+def assert_no_other_use(lab: Lab, source: LabHost, target: LabHost) -> None:
+    """Try a key that the target accepts as it accepts the one of a transfer."""
+    keys, key = "/home/ubuntu/.ssh/authorized_keys", "/run/of-a-thief"
+    source.run(f"ssh-keygen -q -t ed25519 -N '' -f {key}")
+    public = source.run(f"cat {key}.pub").stdout.strip()
+    granted = target.run(f"grep ' opennebula-ha-transfer$' {keys}").stdout.strip()
+    options = re.match(r'restrict,command="[^"]*",expiry-time="\d+"(?= ssh-)', granted)
+    assert options is not None, granted
+    target.run(f"echo '{options[0]} {public} opennebula-ha-transfer' >>{keys}")
+    ssh = (
+        f"timeout 20 ssh -F none -i {key} -o BatchMode=yes -o StrictHostKeyChecking=no"
+        f" -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR ubuntu@{target.address}"
+    )
+    target.run("mkdir -p /srv/own; echo canary >/srv/own/file; rm -f /tmp/done")
+    rsync = f"rsync -e '{ssh.rpartition(' ')[0]} -l ubuntu'"
+    there = f"{target.address}::"
+    tried = {
+        "a command": f"{ssh} 'cat /srv/own/file; touch /tmp/done'",
+        "a shell": f"echo 'cat /srv/own/file; touch /tmp/done' | {ssh} -tt",
+        "another command first": f"{ssh} 'touch /tmp/done; bash /run/opennebula-ha/import'",
+        "a port": f"{ssh} -W {target.address}:22",
+        "files by sftp": f"{ssh} -s sftp </dev/null",
+        "another file": f"{rsync} --rsync-path='rsync' ubuntu@{target.address}:/srv/own/file /run/",
+        "another module": f"{rsync} /etc/hostname {there}etc/",
+        "what arrived": f"{rsync} {there}incoming/ /run/read/",
+        "a way out": f"{rsync} /etc/hostname {there}incoming/../../../../tmp/done",
+        "a link out": (
+            f"ln -sfn /tmp /run/out && {rsync} -l /run/out {there}incoming/;"
+            f" {rsync} /etc/hostname {there}incoming/out/done"
+        ),
+        "SQL of others": (
+            "printf 'DROP DATABASE IF EXISTS mysql;\\n' | zstd |"
+            f" {ssh} bash /run/opennebula-ha/import"
+        ),
+        "a shell of the client": (
+            "printf '%s touch /tmp/done\\n' '\\!' | zstd |"
+            f" {ssh} 'sudo -n systemd-run --quiet --pipe --wait --collect --setenv=HOME=/root"
+            " --unit=opennebula-ha-import.service bash /run/opennebula-ha/import'"
+        ),
+    }
+    for what, command in tried.items():
+        done = source.run(command)
+        assert "canary" not in done.stdout, what
+        assert target.run("ls /tmp/done").returncode != 0, what
+    assert target.run("mariadb -e 'SELECT 1 FROM mysql.global_priv LIMIT 1'").returncode == 0
+    assert source.run("ls -A /run/read 2>/dev/null").stdout == ""
+    # The same key without its line, as after the transfer.
+    target.run(f"sed -i '/ opennebula-ha-transfer$/d' {keys}; echo '{granted}' >>{keys}")
+    assert "Permission denied" in source.run(f"{ssh} true").stderr
+    source.run(f"rm -f {key} {key}.pub")
+
+
 def replace(lab: Lab, operator: Operator, name: str) -> str:
     """Replace that host by another, blank one, which the state knows; return the leader."""
     lab.replace(name, trust=True)
@@ -292,6 +344,7 @@ def test_a_killed_transfer_leaves_no_key_and_the_next_up_resumes(
         leader.run("kill -KILL $(pgrep -f 'bash -s$')")
         assert trust(leader) == ""
     assert "opennebula-ha-transfer" in trust(joining)
+    assert_no_other_use(lab, leader, joining)
     run = up(operator)
     assert sendings(run.output) == [Sending(name, "n1a4", MADE)]
     assert_whole(lab, ALL)

@@ -77,6 +77,24 @@ class Writer(_Background):
         return [name for name in self.acknowledged if f" {name} " not in users]
 
 
+class Visitor(_Background):
+    """Opens a new connection to the VIP every 0.2 s, and records when it was answered."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab, "visit")
+        self.answered: list[float] = []
+
+    def note(self, seen: float) -> None:
+        """Record the time of an answer."""
+        self.answered.append(seen)
+
+    @property
+    def longest_dark(self) -> float:
+        """Return the longest time between two answers."""
+        pairs = zip(self.answered, self.answered[1:], strict=False)
+        return max((then - now for now, then in pairs), default=float("inf"))
+
+
 class Watch(_Background):
     """Asks every oned for its state, several times per second."""
 
@@ -118,6 +136,15 @@ def write(rate: float) -> Iterator[Any]:
         if call(VIP, ANSWER, "one.user.allocate", name, f"password-of-{name}", "", []) is not None:
             yield name, time.monotonic()
         time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
+
+
+def visit() -> Iterator[float]:
+    """Connect to the VIP for ever; print the time of each answer."""
+    while True:
+        begun = time.monotonic()
+        if call(VIP, 1.0, "one.zone.raftstatus") is not None:
+            yield time.monotonic()
+        time.sleep(max(0.0, begun + 0.2 - time.monotonic()))
 
 
 def watch(addresses: Mapping[str, str]) -> Iterator[Any]:
@@ -173,7 +200,12 @@ def main(kind: str, *words: str) -> None:
     """Print observations until standard input ends."""
     threading.Thread(target=_end_with_the_context, daemon=True).start()
     addresses = dict(word.split("=") for word in words if "=" in word)
-    for seen in write(float(words[0])) if kind == "write" else watch(addresses):
+    observations: dict[str, Callable[[], Iterator[Any]]] = {
+        "write": lambda: write(float(words[0])),
+        "visit": visit,
+        "watch": lambda: watch(addresses),
+    }
+    for seen in observations[kind]():
         print(json.dumps(seen), flush=True)
 
 

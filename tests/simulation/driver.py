@@ -22,6 +22,7 @@ from pulumi.dynamic import Config as ProviderConfig
 from pulumi.dynamic import Resource
 from pulumi.runtime import rpc
 
+from tests.runs import TALLY
 from tests.simulation import product
 from tests.simulation.faults import Fault, Faults, Killed
 from tests.simulation.host import Dump
@@ -262,7 +263,16 @@ class Operator:
                 *_PURE,
             ):
                 patches.enter_context(_set(owner, attribute, value))
-            yield
+            try:
+                yield
+            except Failed:
+                TALLY["refusals"] += 1
+                raise
+            finally:
+                seen = self.faults.seen
+                TALLY["runs"] += 1
+                TALLY["steps"] += len(seen) + sum(steps for _, steps, _ in seen)
+                TALLY["faults"] += fault is not None and fault.execution < len(seen)
 
     def up(self, config: Config, fault: Fault | None = None) -> bool:
         """Run ``up``; return False if it was killed. Raise Failed with the message if it fails."""

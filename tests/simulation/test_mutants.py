@@ -110,7 +110,10 @@ def test_a_deliberate_mistake_is_found(name: str) -> None:
         every_cell(scenario, todo)
 
 
-@pytest.mark.parametrize("sign", ["application", "external", "keys", "another_name"])
+SIGNS = ("application", "external", "keys", "another_name")
+
+
+@pytest.mark.parametrize("sign", SIGNS)
 def test_an_ignored_sign_is_found(sign: str) -> None:
     site = signed([("n1", sign)])
     host = site.hosts["n1"]

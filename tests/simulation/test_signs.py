@@ -86,6 +86,17 @@ def external_runs(site: Site, host: SimHost) -> None:
     running(site, host)
 
 
+def galera(site: Site, host: SimHost) -> None:
+    """Each server writes what another one writes."""
+    with_mariadb(host)
+    host.links = ("galera",)
+
+
+def replica(site: Site, host: SimHost) -> None:
+    with_mariadb(host)
+    host.links = ("source db1",)
+
+
 def keys(site: Site, host: SimHost) -> None:
     with_keys(host)
 
@@ -173,12 +184,15 @@ def claimed(site: Site, host: SimHost) -> None:
 SIGNS: dict[str, Callable[[Site, SimHost], None]] = {
     one.__name__: one
     for one in (
-        *(account, another_name, application, unrelated, claimed, disabled, enabled, external),
+        *(account, another_name, application, unrelated, claimed, galera, disabled, enabled),
+        *(external, replica),
         *(external_runs, federation, half, keys, own, own_runs, own_with_another_password),
         *(packages, process, server, silent, sqlite, sqlite_runs),
     )
 }
-HELD = {*SIGNS} - {"account", "another_name", "unrelated", "keys", "packages", "process"}
+HELD = {*SIGNS} - {
+    *("account", "another_name", "galera", "keys", "packages", "process", "replica", "unrelated")
+}
 """A host has at most one of these: each has an oned.conf, or a database of that name."""
 signs = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(sorted(SIGNS))), max_size=4)
 configs = st.sampled_from([Config.of(*NAMES), Config.of("n1"), Config.of("n1", force_ha=True)])

@@ -59,6 +59,19 @@ def test_promises_hold_and_the_next_run_ends_in_a_healthy_zone(seed: int, walk: 
 
 
 N3 = ("n0", "n1", "n2")
+
+
+def _falls_behind(name: str) -> list[Move]:
+    """That server runs, and needs records that the leader has purged."""
+    return [
+        Happens("power_off", name),
+        Happens("write"),
+        Happens("write"),
+        Happens("purge_log"),
+        Happens("boot", name),
+    ]
+
+
 WALKED: dict[str, list[Move]] = {
     "grow and shrink": [Run(N3), Run(NAMES[:5]), Run(("n3", "n4", "n0")), Run(("n3",))],
     "one joins, one leaves": [Run(N3), Run(("n1", "n2", "n3"))],
@@ -87,6 +100,25 @@ WALKED: dict[str, list[Move]] = {
         Happens("purge_log"),
     ],
     "one is lost": [Run(N3), Lose("n1")],
+    "others join next to one that lags": [Run(N3), *_falls_behind("n0"), Run(NAMES[:5])],
+    "one that lags leaves as others join": [
+        Run(N3),
+        *_falls_behind("n0"),
+        Run(("n2", "n5", "n6")),
+    ],
+    "one leaves next to one that lags": [Run(N3), *_falls_behind("n0"), Run(("n0",))],
+    "two lag, and one of them leaves": [
+        Run(NAMES[:5]),
+        *_falls_behind("n1"),
+        *_falls_behind("n2"),
+        Run(("n1", "n3", "n4")),
+    ],
+    "one lags, and another one is stopped": [
+        Run(N3),
+        *_falls_behind("n0"),
+        Happens("stop_oned", "n1"),
+        Again(),
+    ],
 }
 
 
@@ -94,3 +126,11 @@ WALKED: dict[str, list[Move]] = {
 def test_known_walks(name: str) -> None:
     for seed in range(4):
         live(seed, WALKED[name])
+
+
+@pytest.mark.parametrize("kept", [("n0", "n1", "n2"), ("n2",)], ids=len)
+def test_a_shrink_is_resumed_next_to_a_server_that_lags_since(kept: tuple[str, ...]) -> None:
+    """The resumed run finds the zone prepared by the first one: nothing else looks for a lag."""
+    for execution in range(16, 44, 3):
+        shrink = Run(kept, fault=Fault(execution, How.BEFORE))
+        live(execution, [Run(NAMES[:5]), shrink, *_falls_behind("n0"), Again()])

@@ -3,10 +3,11 @@
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.simulation.builders import blank
+from tests.simulation.database import Content
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.faults import Fault
 from tests.simulation.product import quorum
@@ -141,6 +142,11 @@ class Life:
             if asked in NAMES:
                 self.restart(asked)
                 continue
+            if removed := re.search(
+                r"stop opennebula on (n\d); .* server-del 0 (\d+)", self.said[-1]
+            ):
+                self.remove(removed[1], int(removed[2]))
+                continue
             silent = re.findall(r"(n\d) does not answer", self.said[-1])
             if [name for name in silent if self.wake(name)]:
                 continue
@@ -188,6 +194,19 @@ class Life:
             self.site.start(host)
             self.site.happened()
         return is_asleep
+
+    def remove(self, name: str, server_id: int) -> None:
+        """Stop a server, and delete its entry, by hand."""
+        self.site.stop(self.site.hosts[name])
+        self.site.happened()
+
+        def without(content: Content) -> Content:
+            return replace(content, pool=tuple(e for e in content.pool if e.id != server_id))
+
+        leader = self.site.leader()
+        assert leader is not None, "there is no leader to ask"
+        self.site.write(leader, f"delete {server_id} by hand", without)
+        self.site.happened()
 
     def purge_log(self, _: str) -> None:
         self.site.purge_log()

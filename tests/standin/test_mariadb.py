@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from procedures.script_text import shared_shell
 from tests.standin.servers import Server, ended, free_port, leader_of, wait_for
 
 PYTHON = "/usr/bin/python3"
@@ -27,7 +28,7 @@ def running(folder: Path) -> Iterator[int]:
     if missing and not os.environ.get("CI"):
         pytest.skip(f"not installed: {', '.join(missing)}")
     data, sock, port = folder / "mariadb", folder / "socket", free_port()
-    subprocess.run(
+    installed = subprocess.run(
         [
             "mariadb-install-db",
             "--no-defaults",
@@ -36,9 +37,11 @@ def running(folder: Path) -> Iterator[int]:
             "--skip-test-db",
             "--user=root",
         ],
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
     )
+    assert installed.returncode == 0, installed.stdout + installed.stderr
     server = subprocess.Popen(
         [
             "mariadbd",
@@ -100,6 +103,42 @@ def test_a_zone_on_mariadb(tmp_path: Path, mariadb: int) -> None:
         server.start()
         assert "later's \\" not in server.users()
         assert server.run("onedb", "version").returncode == 0
+
+
+@pytest.mark.parametrize("named", ["host=db.invalid", "protocol=tcp\nport=1"])
+def test_sql_ignores_the_server_that_roots_my_cnf_names(
+    tmp_path: Path, mariadb: int, named: str
+) -> None:
+    assert shell(tmp_path, "mariadb", "sql -e 'SELECT @@port'", named=named) == f"{mariadb}\n"
+
+
+def test_an_error_does_not_repeat_the_statement(tmp_path: Path, mariadb: int) -> None:
+    wrong = "sql <<<\"SELECT 'canary' FROM nowhere.x\" 2>&1 || true"
+    said = shell(tmp_path, "mariadb", wrong)
+    assert said == "ERROR 1146 (42S02) at line 1: Table 'nowhere.x' doesn't exist\n"
+
+
+def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int) -> None:
+    look = 'sql --force -e "$links" | links_in'
+    assert shell(tmp_path, "mariadb", look) == ""
+    change = "sql -e \"CHANGE MASTER TO master_host = 'db1.example.org', master_user = 'r'\"; "
+    assert shell(tmp_path, "mariadb", change + look) == "source db1.example.org\n"
+    assert shell(tmp_path, "mariadb", "printf 'wsrep_on\\tON\\n' | links_in") == "galera\n"
+
+
+def shell(folder: Path, part: str, text: str, *, named: str = "") -> str:
+    """Run this with a part of the shared shell, as root of a host with that MariaDB."""
+    (folder / ".my.cnf").write_text(f"[client]\nuser=root\nsocket={folder}/socket\n{named}\n")
+    shared = 'db_name=opennebula; put() { echo "$2" >"$1"; }'
+    done = subprocess.run(
+        ["bash", "-euc", f"{shared}; {shared_shell({'x': f'#: use {part}'})}\n{text}"],
+        env={"HOME": str(folder), "PATH": os.environ["PATH"], "MYSQL_HOST": "db.invalid"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
 
 
 def _has(program: str) -> bool:

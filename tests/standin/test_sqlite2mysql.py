@@ -192,6 +192,14 @@ def test_values_that_mariadb_cannot_store_are_refused_and_never_cut(
     assert len(done.stdout.splitlines()) == 3
 
 
+def test_a_refused_row_is_reported_without_its_content(both: Both) -> None:
+    both.write("UPDATE user_pool SET name = 'ONEADMIN' WHERE oid = 2")
+    done = both.program("copy", "opennebula")
+    assert done.returncode == 65
+    assert "Duplicate entry 'ONEADMIN' for key 'name'" in done.stdout
+    assert "PASSWORD" not in done.stdout
+
+
 def test_an_empty_table_from_before_does_not_prevent_the_move(both: Both) -> None:
     both.write("CREATE TABLE old_pool (oid INTEGER)")
     assert both.program("copy", "opennebula").returncode == 0

@@ -9,6 +9,8 @@ from procedures.preflight.checks import SKIPPABLE
 from scripts import site, structure
 from settings import table
 from settings.table import ROOT
+from tests import reliability
+from tests.mutants import MUTANTS
 
 # Its variables that concern front-ends.
 ONE_DEPLOY = {
@@ -96,6 +98,14 @@ def test_the_structure_diagram_follows_the_imports() -> None:
     text = structure.PAGE.read_text(encoding="utf-8")
     assert structure.page(text) == text, "make docs draws another picture"
     assert "components --> providers" in text
+
+
+def test_the_deliberate_mistakes_are_those_of_the_tests() -> None:
+    text = reliability.PAGE.read_text(encoding="utf-8")
+    assert reliability.page(text) == text, "make docs writes another table"
+    assert len({mutant.what for mutant in MUTANTS}) == len(MUTANTS) >= 10
+    for mutant in MUTANTS:
+        assert mutant.old in (ROOT / mutant.file).read_text(encoding="utf-8"), mutant.what
 
 
 def test_the_diagram_has_every_package_of_the_program() -> None:

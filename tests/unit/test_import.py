@@ -91,8 +91,11 @@ def test_a_dump_of_any_release_is_imported(host: Path, first: str) -> None:
         "SELECT * FROM mysql.global_priv;",
         "SET GLOBAL general_log_file = 'HOST/done';",
         "INSTALL SONAME 'x';",
-        "CREATE TRIGGER t BEFORE INSERT ON user_pool FOR EACH ROW SET @a = 1;",
-        "CREATE VIEW v AS SELECT 1;",
+        "CREATE TRIGGER t BEFORE INSERT ON user_pool FOR EACH ROW INSERT INTO opennebula.mine"
+        " VALUES (1); INSERT INTO user_pool VALUES (1, 'x');",
+        "CREATE DEFINER=root@localhost TRIGGER t BEFORE INSERT ON user_pool FOR EACH ROW"
+        " INSERT INTO opennebula.mine VALUES (1);",
+        "CREATE DEFINER=root@localhost VIEW v AS SELECT * FROM mysql.global_priv;",
         "CREATE PROCEDURE p() SELECT 1;",
         "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1;",
     ],
@@ -126,6 +129,25 @@ def test_the_name_of_a_received_table_is_only_a_name(host: Path, name: str) -> N
         "DROP DATABASE opennebula; CREATE DATABASE opennebula; CREATE TABLE opennebula.mine (a int)"
     )
     shell(host, f"sql -e '{left}'")
+
+
+def test_views_and_triggers_of_root_do_not_stop_a_copy_of_the_database(host: Path) -> None:
+    made = """sql <<'END'
+        USE opennebula; CREATE TABLE a (id INT); INSERT INTO a VALUES (1);
+        CREATE VIEW report AS SELECT id FROM a;
+        CREATE TRIGGER audit BEFORE INSERT ON a FOR EACH ROW SET @x = 1;
+END
+        mariadb-dump --no-defaults --socket="$HOME/socket" --user=root opennebula >"$HOME/dump"
+        grep -q 'DEFINER=`root`' "$HOME/dump"
+        import_dump "$HOME/dump"
+        put_in_place
+        sql -e "SELECT id FROM opennebula.a; SHOW FULL TABLES FROM opennebula; SHOW DATABASES"
+        sql -e "DROP TABLE opennebula.a"
+    """
+    done = shell(host, made)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:2] == ["1", "a\tBASE TABLE"]
+    assert "opennebula_ha_incoming" not in done.stdout
 
 
 def test_the_account_of_an_import_is_gone_after_it(host: Path) -> None:

@@ -606,6 +606,16 @@ def test_no_server_leaves_while_another_host_is_down() -> None:
     assert found.seen == "no answer from n5"
 
 
+def test_a_server_that_takes_no_record_is_no_part_of_a_majority() -> None:
+    assert check_leave(zone(L, F, F), "n2", stuck=[]) is None
+    found = check_leave(zone(L, F, F), "n2", stuck=["n3"])
+    assert found is not None
+    assert found.seen == "n1 up; n3 takes no record of the leader"
+    assert "pulumi refresh" in found.remedy
+    # It is no part of one either way.
+    assert check_leave(zone(L, F, F), "n3", stuck=[]) is None
+
+
 @pytest.mark.parametrize(
     ("view", "leaving", "degraded", "refusal"),
     [

@@ -236,3 +236,28 @@ def test_different_releases_of_mariadb_are_a_warning(versions: tuple[str, str], 
     assert [(one.error.seen, one.weight) for one in found] == (
         [(said, Weight.WARNING)] if said else []
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("sudo: sorry, you must have a tty to run sudo", "'Defaults:oneadmin !requiretty'"),
+        ("sudo: a password is required", "the rule that asks for a password"),
+    ],
+)
+def test_sudo_that_stops_the_hooks_is_refused(said: str, remedy: str) -> None:
+    packaged = HostReport(bare("n1a2"), blank("n1a2", sudo_refusal=said))
+    for one in (seen("n1a2", sudo_refusal=said), packaged):
+        finding = only(found(one))
+        assert (finding.error.host, finding.weight) == ("n1a2", Weight.REFUSAL)
+        assert finding.error.step == "ask sudo what oneadmin may do"
+        assert finding.error.seen == said
+        assert remedy in finding.error.remedy
+        assert "skip_checks: [hook_rights]" in finding.error.remedy
+    # Without a VIP no hook needs sudo.
+    assert found(seen("n1a2", sudo_refusal=said), vips={}) == []
+
+
+def test_a_trial_of_sudo_that_went_wrong_in_another_way_is_a_warning() -> None:
+    said = "sudo: Account expired or PAM config lacks an account section for sudo"
+    assert only(found(seen("n1a2", sudo_refusal=said))).weight is Weight.WARNING

@@ -3,6 +3,7 @@
 import base64
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,13 @@ def test_the_output_is_steps_values_and_noise() -> None:
 )
 def test_a_line_similar_to_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old\n")
+    seen = f'[ "$(cat {file} {file}.new)" = "old"$\'\\n\'new ] && echo "=seen $1"'
+    body = f'sync() {{ {seen}; command sync "$@"; }}\nput {file} new'
+    done = bash(Script("try", body, exclusive=False).text())
+    assert parse(done.stdout.decode()).values == {"seen": f"{file}.new"}, done.stderr
+    assert file.read_text() == "new\n"

@@ -3,6 +3,7 @@
 import os
 import select
 import shlex
+import shutil
 import subprocess
 import threading
 import time
@@ -147,6 +148,68 @@ def test_output_of_a_login_shell_is_not_output_of_a_script() -> None:
     )
     assert run(shell, "echo three") == (0, "three\n", "", [])
     shell.close()
+
+
+@pytest.mark.parametrize("login", ["bash", "sh", "csh", "tcsh", "zsh", "fish", "ksh"])
+def test_any_login_shell_starts_it(login: str) -> None:
+    """What sshd gives to the login shell is one line, and a word of it."""
+    channel = LocalChannel()
+    program = shutil.which(login)
+    if program is None:
+        # Of these csh is the strictest: no line ends within a word, and no event is recalled.
+        Shell(cast(Any, channel), "").close()
+        assert not {"\n", "!"} & set(channel.command)
+        return
+    prefix = f"{program} -c "
+    whole = channel.exec_command
+    channel.exec_command = lambda command: whole(prefix + shlex.quote(command))  # type: ignore[method-assign]
+    shell = Shell(cast(Any, channel), "")
+    assert run(shell, "echo one; exit 3") == (3, "one\n", "", [])
+    shell.close()
+
+
+STARTUP = """\
+set -eu
+export BASH_ENV=$0.env GREP_OPTIONS=--color=always POSIXLY_CORRECT=1 CDPATH=/usr TAR_OPTIONS=--no
+export SHELLOPTS TMPDIR=/no/such LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8 HISTFILE=/dev/null TMOUT=1
+grep() { echo another; }
+export -f grep
+alias rm='rm -i'
+umask 077
+"""
+
+
+def test_startup_files_change_nothing_for_a_script(tmp_path: Path) -> None:
+    (tmp_path / "bashrc.env").write_text("echo of BASH_ENV; set -u; exit 7\n")
+    file = tmp_path / "bashrc"
+    file.write_text(f'{STARTUP}exec "$@"\n')
+    shell = Shell(cast(Any, LocalChannel()), f"bash {file} ")
+    body = """
+    cd /; cd bin; pwd; echo abc | grep b; umask; i=I; echo "${i,,}"
+    mktemp -u; echo "${unset_variable-none} ${TMOUT-none}"; bash -c 'echo inner'
+    """
+    status, out, err, _ = run(shell, body)
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[:4] == ["/bin", "abc", "0022", "i"]
+    assert not lines[4].startswith("/no")
+    assert lines[5:] == ["none none", "inner"]
+    assert run(shell, "echo still there")[:2] == (0, "still there\n")
+    shell.close()
+
+
+def test_a_startup_file_that_reads_gets_no_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hosts.shell.START", 0.5)
+    waits = "printf 'Which site? '; read -r answer; exec \"$@\""
+    channel = LocalChannel()
+    shell = Shell(cast(Any, channel), f"bash -c {shlex.quote(waits)} login ")
+    sent: list[bytes] = []
+    monkeypatch.setattr(channel, "sendall", sent.append)
+    ended = shell.run("script", lambda _: None, 60)
+    assert (ended.started, sent) == (False, [])
+    assert "one may wait for input" in ended.stderr
+    assert ended.stdout == "Which site? "
+    assert not shell.is_usable
 
 
 @pytest.mark.parametrize(

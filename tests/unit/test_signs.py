@@ -149,6 +149,8 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "another use of MariaDB's account 'oneadmin'@'%'",
     ),
     "role": ({}, {"accounts": {"%": ("GRANT `admins` TO `oneadmin`@`%`",)}}, "another use of"),
+    "galera": ({}, {"galera": True}, "MariaDB with Galera"),
+    "replica": ({}, {"sources": ("db1",)}, "MariaDB as a replica of db1"),
     "folders": ({}, {"unseen": ("shop",)}, "no server answers for its data shop"),
     "silent": ({"silent": "no answer", "has_content": True}, {}, "no answer"),
     "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
@@ -295,6 +297,14 @@ def test_a_host_of_the_stack_does_not_have_to_be_blank() -> None:
     assert len(findings(moved)) == 1
 
 
+def test_galera_is_refused_on_a_host_of_the_stack_too() -> None:
+    seen = with_signs("galera", has_content=True)
+    (found,) = signs.signs(seen, MARIADB, new=False)
+    assert "wsrep_on = OFF" in found.remedy
+    assert signs.signs(with_signs("replica", has_content=True), MARIADB, new=False) == []
+    assert signs.signs(with_signs("galera", "replica"), SQLITE, new=True) == []
+
+
 def overwrites(seen: Facts, database: Database) -> bool:
     """Return whether a set-up, by the effects of its scripts, would lose data of others."""
     if seen.has_content and not seen.silent:
@@ -351,6 +361,7 @@ def test_traces_are_read_as_observe_prints_them() -> None:
             "objects": "orders\nsum_up",
             "accounts": "@localhost\nGRANT USAGE\nGRANT ALL\n@%\nGRANT X",
             "unseen": "",
+            "links": "galera\nsource db1",
             "zones": "0 OpenNebula\n100 east",
         }
     )
@@ -365,6 +376,8 @@ def test_traces_are_read_as_observe_prints_them() -> None:
         },
         objects=("orders", "sum_up"),
         accounts={"localhost": ("GRANT USAGE", "GRANT ALL"), "%": ("GRANT X",)},
+        galera=True,
+        sources=("db1",),
         zones=("0 OpenNebula", "100 east"),
     )
     assert parse({}) == Traces()

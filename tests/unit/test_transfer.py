@@ -128,7 +128,10 @@ def leader(
     return Sent(done.returncode, parse(done.stdout), calls)
 
 
-DUMPED = "of opennebula: --single-transaction --quick --hex-blob opennebula\n"
+DUMPED = (
+    "of opennebula: --host=localhost --protocol=socket --single-transaction --quick --hex-blob"
+    " opennebula\n"
+)
 WITH_AGENT = rf"-o IdentityFile=none -o IdentityAgent={AGENT} "
 WITH_OWN = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i \S+/\.ssh/id_ed25519 "
 WITH_MADE = r"-o IdentitiesOnly=yes -o IdentityAgent=none -i <-----BEGIN [^>]*KEY-----> "
@@ -318,7 +321,7 @@ def test_only_the_newest_dumps_with_their_keys_are_kept(
     done = dump(tmp_path, "well")
     assert done.status == 0
     new = Path(done.output.values["dump"])
-    assert new.read_text() == "--single-transaction --quick --hex-blob opennebula\n"
+    assert f"of opennebula: {new.read_text()}" == DUMPED
     assert {path.name.partition(".sql")[0].partition(".keys")[0] for path in kept.iterdir()} == {
         "20200201T000000Z-b",
         of_upgrade,
@@ -534,3 +537,58 @@ def test_an_agent_counts_as_present_if_it_has_keys(
         answering(tmp_path / name, answer)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / name))
         assert agent.has_keys() is has, name
+
+
+ENDS = ("restore", "start", "take_down", "uninstall", "end_upgrade")
+"""Scripts after which a transfer's key must not log in."""
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_the_trust_ends_before_anything_else_is_changed(name: str) -> None:
+    lines = scripts()[name].read_text().splitlines()
+    assert "end_trust" in lines
+    last = next(
+        n
+        for n, line in enumerate(lines)
+        if line.startswith(("put_in_place", "run_oned")) or n == len(lines) - 1
+    )
+    assert lines.index("end_trust") < last
+
+
+def test_the_end_of_the_trust_removes_key_commands_and_rule(
+    tmp_path: Path,
+) -> None:
+    keys, granted, run = (tmp_path / name for name in ("keys", "granted", "run"))
+    keys.write_text("ssh-ed25519 AAAA me\nrestrict ssh-ed25519 BBBB opennebula-ha-transfer\n")
+    granted.write_text("rule")
+    run.mkdir()
+    shell = shared_shell({"x": "#: use transfer"}).replace("/run/opennebula-ha", str(run))
+    body = f"{shell}granted={granted}\nauthorized_keys() {{ echo {keys}; }}\nend_trust"
+    subprocess.run(["bash", "-c", body], check=True, timeout=20)
+    assert keys.read_text() == "ssh-ed25519 AAAA me\n"
+    assert not granted.exists()
+    assert not run.exists()
+
+
+def test_links_and_special_files_among_received_keys_are_not_taken(tmp_path: Path) -> None:
+    incoming, one, elsewhere = (tmp_path / name for name in ("incoming", "one", "elsewhere"))
+    for folder in (incoming / ".one", incoming / "remotes" / "hooks", one / "remotes", elsewhere):
+        folder.mkdir(parents=True)
+    (elsewhere / "secret").write_text("canary")
+    (incoming / ".ssh").symlink_to(elsewhere)
+    (incoming / ".one" / "one_auth").write_text("mine")
+    (incoming / "remotes" / "hooks" / "link").symlink_to("vips.sh")
+    os.mkfifo(incoming / ".one" / "pipe")
+    text = scripts()["restore"].read_text()
+    own = text[text.index("for folder in .one .ssh remotes") : text.index('\nstep "put the data')]
+    own = own.replace("/var/lib/one/", f"{one}/").replace(" --chown=oneadmin:oneadmin", "")
+    body = f"set -eu\nput() {{ :; }}\nincoming={incoming} one_auth=\n{own}"
+    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(str(file.relative_to(one)) for file in one.rglob("*")) == [
+        ".one",
+        ".one/one_auth",
+        "remotes",
+        "remotes/hooks",
+        "remotes/hooks/link",
+    ]

@@ -8,7 +8,7 @@ from commands import stack
 from hosts.errors import HostError
 from procedures.parallel import HostErrors
 from procedures.preflight.checks import SKIPPABLE
-from procedures.troubleshooting import TOPICS, Topic, link, topic
+from procedures.troubleshooting import TOPICS, Topic, explained, topic
 from scripts import troubleshooting
 from settings import SettingsError
 
@@ -65,7 +65,9 @@ def error(host: str, step: str) -> HostError:
 def test_several_errors_name_each_section_once() -> None:
     steps = ("connect", "check the memory", "connect")
     errors = HostErrors([error("n1a1", step) for step in steps])
-    assert link(errors) == "docs/troubleshooting.md#connect, #memory"
+    text = explained(errors)
+    assert text.startswith(f"{errors}\n")
+    assert text.endswith("\n  see docs/troubleshooting.md#connect, #memory")
 
 
 def test_the_longest_beginning_counts() -> None:

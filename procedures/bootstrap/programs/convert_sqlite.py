@@ -266,7 +266,15 @@ def digest(cell: object) -> bytes:
 def client(database: str) -> "list[str]":
     """MariaDB's own program, as root over the socket."""
     program = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
-    return [program, "--batch", "--skip-column-names", "--raw", "--quick", database]
+    # Not the server that root's own .my.cnf may name.
+    here = ("--host=localhost", "--protocol=socket")
+    return [program, *here, "--batch", "--skip-column-names", "--raw", "--quick", database]
+
+
+def errors_in(said: bytes) -> str:
+    """What the client says without the statement, which newer ones repeat: it holds secrets."""
+    lines = said.decode(errors="replace").splitlines()
+    return "\n".join(line for line in lines if line.startswith(("ERROR ", "mariadb: ", "mysql: ")))
 
 
 def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
@@ -287,7 +295,7 @@ def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
             said.seek(0)
             raise Wrong(
                 f"MariaDB to take the rows of {table}",
-                said.read().decode(errors="replace") or "no answer",
+                errors_in(said.read()) or "no answer",
                 "change what it refuses in OpenNebula, such as two names that differ in upper and"
                 " lower case alone, or one that is too long; then run again",
             )
@@ -309,7 +317,7 @@ def ask(database: str, query: str) -> "Iterator[bytes]":
             said.seek(0)
             raise Wrong(
                 "an answer from MariaDB",
-                said.read().decode(errors="replace") or "none",
+                errors_in(said.read()) or "none",
                 "look at the journal of MariaDB there, then run again",
             )
 

@@ -49,7 +49,7 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
         schedulers.files(spec.schedulers),
         ldap.files(spec.ldap, secrets.ldap_passwords, texts),
         clock.files(spec.clock, time_service(seen), locale_file, texts),
-        leader.files(spec, texts, moves_addresses=seen.moves_addresses),
+        leader.files(spec, texts, sudo_refusal=seen.sudo_refusal),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from hosts.errors import HostError
 from opennebula import raft_hook
 from opennebula.zone import in_url
 from procedures.install.files.managed import ManagedFile, ours
@@ -69,30 +70,56 @@ LogLevelMax=warning
 
 
 def files(
-    spec: InstallationSpec, present: Mapping[str, str], *, moves_addresses: bool = True
+    spec: InstallationSpec, present: Mapping[str, str], *, sudo_refusal: str = ""
 ) -> Iterator[ManagedFile]:
     """Yield the files of the hook, if a role uses it, and of the leader check, if it has a port.
 
-    ``moves_addresses``: oneadmin may move a VIP with sudo, as the package's sudoers file allows.
-    Without that file, ours allows it.
+    ``sudo_refusal``: what sudo says if oneadmin may not move a VIP with it. The package's sudoers
+    file allows it; without that file, ours does.
     """
     # The hook is not removed: an oned that has not restarted yet may still run it when it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
     yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
     yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
     allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n" if has_hook(spec) else ""
-    has_vip = spec.hooks is not None and bool(spec.vips)
-    lacks = has_vip and not moves_addresses
-    if lacks or (has_vip and _HOOK_COMMANDS in present.get(SUDOERS, "")):
+    lacks = moves_vips(spec) and bool(sudo_refusal)
+    if lacks or (moves_vips(spec) and _HOOK_COMMANDS in present.get(SUDOERS, "")):
         allowed += _HOOK_COMMANDS
     yield replace(
-        _ours(SUDOERS, allowed, "440"), differences=lambda *_: (_MAY_NOT,) if lacks else ()
+        _ours(SUDOERS, allowed, "440"),
+        differences=lambda *_: (f"{_MAY_NOT} ({sudo_refusal})",) if lacks else (),
     )
     listen = f"{in_url(spec.host.address)}:{spec.leader_check}"
     has_leads = has_check(spec) or has_hook(spec)
     yield _ours(LEADS, program("leads.sh") if has_leads else "", "755")
     yield _ours(SOCKET, _LISTEN.format(listen=listen) if has_check(spec) else "", "644")
     yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
+
+
+def moves_vips(spec: InstallationSpec) -> bool:
+    """Whether Raft's hooks move a VIP there."""
+    return spec.hooks is not None and bool(spec.vips)
+
+
+def refused_by_sudo(host: str, said: str) -> HostError:
+    """Return the error for a host whose sudo stops the hooks, whatever OpenNebula's file allows."""
+    has_tty = "tty" in said
+    return HostError(
+        host,
+        "ask sudo what oneadmin may do",
+        expected="commands that /etc/sudoers.d/opennebula allows, without a terminal and without a"
+        " password: Raft's hooks move the VIP by them",
+        seen=said,
+        remedy="sudo obeys the last line that fits, and reads /etc/sudoers.d by name: move "
+        + ("'Defaults requiretty'" if has_tty else "the rule that asks for a password")
+        + " to a file that comes before opennebula, such as /etc/sudoers.d/00-local"
+        + (
+            "; or add 'Defaults:oneadmin !requiretty' to one that comes last, such as"
+            " /etc/sudoers.d/zz-oneadmin"
+            if has_tty
+            else ", and have /etc/sudoers include that folder in its last line"
+        ),
+    )
 
 
 def has_hook(spec: InstallationSpec) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from opennebula import ports, yaml_file
+from opennebula.markup import read_yaml
 from opennebula.packages import FEATURES
 from opennebula.zone import in_url
 from procedures.install.files.managed import ManagedFile, ours
@@ -125,7 +126,7 @@ def _at(text: str, key: str, shipped: str, spec: InstallationSpec, feature: str)
 
 def _read(text: str, key: str) -> Any:
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError:
         # The module that edits it reports the fault.
         return None

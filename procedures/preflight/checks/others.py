@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from hosts.errors import HostError
+from procedures.install.files.leader import refused_by_sudo
 from procedures.preflight.context import Finding, Site, Weight, always, skippable
 
 _MANAGERS = {
@@ -144,6 +145,17 @@ def _is_in(network: str, address: str) -> bool:
 
 def _without_password(url: str) -> str:
     return re.sub(r"//[^@/]*@", "//…@", url)
+
+
+@skippable
+def hook_rights(site: Site) -> Iterator[Finding]:
+    """What OpenNebula's package allows oneadmin by sudo is not taken back by a later file."""
+    for name, seen in sorted(site.seen.items()):
+        said = seen.ground.sudo_refusal or (seen.facts.sudo_refusal if seen.facts else "")
+        if name not in site.fresh or not said or not site.spec.vips.get(name):
+            continue
+        is_sure = re.search(r"\btty\b|\bpassword\b", said)
+        yield Finding(refused_by_sudo(name, said), Weight.REFUSAL if is_sure else Weight.WARNING)
 
 
 @skippable
