@@ -4,7 +4,6 @@ Each cure is then done as its text says, and the zone is healthy afterwards. All
 zone: each makes its states, and leaves a healthy zone.
 """
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -21,8 +20,6 @@ from tests.lab.zones import (
     assert_whole,
     connections,
     executions,
-    leader_seen_by,
-    one,
     wait_for,
 )
 from tests.status_schema import faults
