@@ -131,7 +131,7 @@ def test_the_name_of_a_received_table_is_only_a_name(host: Path, name: str) -> N
     shell(host, f"sql -e '{left}'")
 
 
-def test_views_and_triggers_of_root_do_not_stop_a_copy_of_the_database(host: Path) -> None:
+def test_views_and_triggers_of_root_do_not_stop_a_transfer(host: Path) -> None:
     made = """sql <<'END'
         USE opennebula; CREATE TABLE a (id INT); INSERT INTO a VALUES (1);
         CREATE VIEW report AS SELECT id FROM a;
