@@ -29,23 +29,23 @@ def settled(
     deployment = exported["deployment"]
     pending = deployment.get("pending_operations") or []
     resources = deployment.get("resources") or []
-    of_ours = [one for one in pending if str(one["resource"]["type"]).startswith(ours)]
+    of_ours = [item for item in pending if str(item["resource"]["type"]).startswith(ours)]
     # An interrupted delete is the CLI's to forget.
-    kept = [one for one in pending if one not in of_ours or one["type"] not in REPEATED]
+    kept = [item for item in pending if item not in of_ours or item["type"] not in REPEATED]
     # What waits for its deletion has the same URN, and stays.
-    leaving = [one for one in resources if one.get("delete")]
-    known = {one["urn"]: one for one in resources if not one.get("delete")}
+    leaving = [item for item in resources if item.get("delete")]
+    known = {item["urn"]: item for item in resources if not item.get("delete")}
     before = {**known}
-    for one in of_ours:
-        resource = one["resource"]
+    for item in of_ours:
+        resource = item["resource"]
         there = before.get(resource["urn"])
-        if one["type"] == "deleting" and there is not None:
+        if item["type"] == "deleting" and there is not None:
             # Where the config has it again, it is made again.
             what = there["outputs"].get(INCOMPLETE) or UPDATE
             known[resource["urn"]] = _half(there, what, of="delete")
-        if one["type"] not in REPEATED or (id_ := (identify or _identifier)(resource)) is None:
+        if item["type"] not in REPEATED or (id_ := (identify or _identifier)(resource)) is None:
             continue
-        if one["type"] == "updating" and there is not None:
+        if item["type"] == "updating" and there is not None:
             outputs = incomplete(there["outputs"], resource["inputs"])
             known[resource["urn"]] = _half({**there, "outputs": outputs}, outputs[INCOMPLETE])
         elif there is None:
@@ -85,8 +85,8 @@ def settle() -> None:
     exported = subprocess.run(["pulumi", "stack", "export"], check=True, capture_output=True)
     rest = settled(json.loads(exported.stdout))
     if rest is not None:
-        given = json.dumps(rest).encode()
-        subprocess.run(["pulumi", "stack", "import"], input=given, check=True, capture_output=True)
+        text = json.dumps(rest).encode()
+        subprocess.run(["pulumi", "stack", "import"], input=text, check=True, capture_output=True)
         print("Interrupted creates are settled: the next up resumes them.", flush=True)
 
 

@@ -55,11 +55,11 @@ def operations(lines: Iterable[str]) -> list[Operation]:
     running: dict[str, _Open] = {}
     found: list[Operation] = []
     for line in lines:
-        said = json.loads(line)
-        resource, at, what = said["resource"], float(said["at"]), said["what"]
-        if said["kind"] == "begin":
+        entry = json.loads(line)
+        resource, at, what = entry["resource"], float(entry["at"]), entry["what"]
+        if entry["kind"] == "begin":
             running[resource] = _Open(f"{resource} {what}", at)
-        elif said["kind"] == "end":
+        elif entry["kind"] == "end":
             found.append(running.pop(resource).closed(at))
         elif resource in running:
             running[resource].steps.append((at, what))

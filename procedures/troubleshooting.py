@@ -181,6 +181,14 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "vip_managers",
         ),
         Topic(
+            "Rights of the hooks",
+            "sudo on a host does not let oneadmin run what moves the VIP.",
+            "A file in /etc/sudoers.d after OpenNebula's own has `Defaults requiretty`,"
+            " or a rule that asks for a password.",
+            ("ask sudo what oneadmin may do",),
+            "hook_rights",
+        ),
+        Topic(
             "Logins between front-ends",
             "sshd of a new front-end does not let the login account in from the other ones, which"
             " send it the zone's data.",
@@ -414,6 +422,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             (
                 "allow the transfer",
                 "allow transfer",
+                "copy the dump",
                 "dump",
                 "dump the database…",
                 "end the trust for the transfer",

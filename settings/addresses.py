@@ -12,21 +12,23 @@ from settings.model import FrontEnd, FurtherVip, LeaderCheck
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def front_end_faults(given: Mapping[str, Any]) -> Iterator[str]:
+def front_end_faults(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in the number, names and addresses of the front-ends."""
-    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
     count = len(front_ends)
-    if count > 1 and count % 2 == 0 and not given.get("allow_even"):
+    if count > 1 and count % 2 == 0 and not values.get("allow_even"):
         yield of(
             "frontends",
             f"{count} front-ends tolerate no more failures than {count - 1};"
             f" list {count - 1} or {count + 1}; for a zone that already runs with {count} servers,"
             " set allow_even: true",
         )
-    said = Counter(one.zone_server for one in front_ends.values() if one.zone_server)
-    for server in sorted(server for server, times in said.items() if times > 1):
+    servers = Counter(
+        front_end.zone_server for front_end in front_ends.values() if front_end.zone_server
+    )
+    for server in sorted(server for server, times in servers.items() if times > 1):
         yield of("frontends", f"several have zone_server {server}, which is one zone server")
-    for name in sorted(set(given.get("lost", [])) & set(front_ends)):
+    for name in sorted(set(values.get("lost", [])) & set(front_ends)):
         yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, front_end in sorted(front_ends.items()):
@@ -61,23 +63,23 @@ def _is_no_host(address: IPAddress) -> bool:
     )
 
 
-def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
+def vip_faults(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults of the VIPs."""
     names = ("one_vip", "one_vip_cidr", "one_vip_if")
-    if any(name not in given for name in names):
+    if any(name not in values for name in names):
         return
-    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
     of_their_own = {name for name, front_end in front_ends.items() if front_end.one_vip_if}
-    missing = [name for name in names if given[name] is None]
+    missing = [name for name in names if values[name] is None]
     if missing == ["one_vip_if"] and front_ends and len(of_their_own) == len(front_ends):
         missing = []
     if 0 < len(missing) < len(names):
         for name in missing:
             yield of(name, "missing; one_vip, one_vip_cidr and one_vip_if go together")
-    first, prefix = given["one_vip"], given["one_vip_cidr"]
+    first, prefix = values["one_vip"], values["one_vip_cidr"]
     if first is not None and prefix is not None:
         yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
-    further: list[FurtherVip] = given.get("one_vips", [])
+    further: list[FurtherVip] = values.get("one_vips", [])
     if further and first is None:
         yield of("one_vips", "one_vip is missing: set the first VIP there")
     seen = {first}
@@ -94,17 +96,17 @@ def vip_faults(given: Mapping[str, Any]) -> Iterator[str]:
         yield from _address_faults("one_vips", address.address, address.cidr, front_ends, elsewhere)
 
 
-def leader_faults(given: Mapping[str, Any]) -> Iterator[str]:
+def leader_faults(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults of keys that concern the leader, also where the stack has no HA zone."""
-    front_ends = given.get("frontends")
-    check: LeaderCheck = given.get("leader_check", LeaderCheck())
+    front_ends = values.get("frontends")
+    check: LeaderCheck = values.get("leader_check", LeaderCheck())
     if check.port in ports.RESERVED:
         yield of("leader_check.port", f"{check.port} is a port of OpenNebula's own")
-    if not front_ends or given.get("force_ha") or len(front_ends) > 1:
+    if not front_ends or values.get("force_ha") or len(front_ends) > 1:
         return
     wanted = {
-        "one_vip": given.get("one_vip"),
-        "zone_endpoint": given.get("zone_endpoint"),
+        "one_vip": values.get("one_vip"),
+        "zone_endpoint": values.get("zone_endpoint"),
         "leader_check": check.port,
     }
     for key, value in wanted.items():
@@ -153,9 +155,9 @@ def _address_faults(
             and front_end.address not in network
             and name not in elsewhere
         ):
-            place = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
+            where = f"frontends.{name}.one_vip_if" if key == "one_vip" else "its interface"
             yield of(
                 key,
                 f"{vip}/{prefix} is not in a subnet with {name} at {front_end.address}; if that is"
-                f" intended, name the VIP's interface in {place}",
+                f" intended, name the VIP's interface in {where}",
             )

@@ -48,28 +48,28 @@ def place_of(key: str, error: Mapping[str, Any]) -> str:
 
 def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
     """Return the fault that pydantic saw, without the value if it is ``secret``."""
-    place = place_of(key, error)
+    path = place_of(key, error)
     kind, ctx = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         name = str(error["loc"][-1])
         known = _names_at([key, *error["loc"][:-1]])
-        return of(place, f"not a key of this project{_alike(name, known)}")
+        return of(path, f"not a key of this project{_alike(name, known)}")
     if kind == "missing":
-        return of(place, "missing")
+        return of(path, "missing")
     if kind == "value_error":
-        return of(place, str(error["msg"]).removeprefix("Value error, "))
+        return of(path, str(error["msg"]).removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
         expected = WORDS[ctx["pattern"]]
     elif kind in EXPECTED:
         expected = EXPECTED[kind].format(**ctx)
     else:
-        return of(place, str(error["msg"]))
+        return of(path, str(error["msg"]))
     value = error["input"]
     if kind == "string_type" and isinstance(value, int | float):
         expected += " in quotes"
     hidden = secret or any(part in SECRET_PARTS for part in error["loc"])
     seen = "" if hidden else said(value)
-    return of(place, f"expected {expected}{seen and f', saw {seen}'}")
+    return of(path, f"expected {expected}{seen and f', saw {seen}'}")
 
 
 def of_kind(key: str, value: str, annotation: Any, *, secret: bool) -> str:
@@ -114,10 +114,10 @@ def kind_in(kind: Any, part: Any) -> Any:
     return base(typing.get_args(kind)[-1]) if typing.get_origin(kind) in (dict, list) else None
 
 
-def _names_at(place: Iterable[Any]) -> Iterable[str]:
+def _names_at(path: Iterable[Any]) -> Iterable[str]:
     """Return the keys of the object at that place of the config."""
     kind: Any = Settings
-    for part in place:
+    for part in path:
         kind = kind_in(kind, part)
     return kind.model_fields if is_model(kind) else ()
 

@@ -17,47 +17,47 @@ from settings.model import Auth, Command, Features, FrontEnd, Ssl
 from settings.shares import storage_faults
 
 
-def contradictions(given: Mapping[str, Any]) -> Iterator[str]:
+def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults between keys whose own values are valid."""
-    yield from front_end_faults(given)
-    yield from vip_faults(given)
-    yield from leader_faults(given)
-    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
-    available = given.get("force_ha") or len(front_ends) > 1
-    if given.get("db_backend") == "SQLite" and available:
+    yield from front_end_faults(values)
+    yield from vip_faults(values)
+    yield from leader_faults(values)
+    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
+    available = values.get("force_ha") or len(front_ends) > 1
+    if values.get("db_backend") == "SQLite" and available:
         yield of(
             "db_backend",
             "SQLite cannot be replicated; set MariaDB, with convert_database: true if there are"
             " data, or use one front-end without force_ha",
         )
-    if given.get("db_backend") == "MariaDB" and given.get("db_password", 0) is None:
+    if values.get("db_backend") == "MariaDB" and values.get("db_password", 0) is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")
-    yield from _ssh_faults(given)
-    yield from _secret_faults(given)
-    token: SecretStr | None = given.get("one_token")
+    yield from _ssh_faults(values)
+    yield from _secret_faults(values)
+    token: SecretStr | None = values.get("one_token")
     # Of a text that is no line, _secret_faults says so.
     if token is not None and not re.fullmatch(r"(?s)[^\s:]+:\S+|.*\n.*", token.get_secret_value()):
         yield of("one_token", "expected user:password without blanks, as in the customer's e-mail")
-    password: SecretStr | None = given.get("db_password")
+    password: SecretStr | None = values.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield of("db_password", _INEXPRESSIBLE)
-    yield from _keys_faults(given)
-    yield from _command_faults(given)
-    yield from storage_faults(given)
+    yield from _keys_faults(values)
+    yield from _command_faults(values)
+    yield from storage_faults(values)
     for key in ("oned", "sched_rank"):
-        yield from _attributes_faults(key, given.get(key, {}))
-    yield from _scheduler_faults(given)
-    yield from _service_faults(given)
-    if "auth" in given:
-        yield from _auth_faults(given["auth"], given.get("oned", {}))
+        yield from _attributes_faults(key, values.get(key, {}))
+    yield from _scheduler_faults(values)
+    yield from _service_faults(values)
+    if "auth" in values:
+        yield from _auth_faults(values["auth"], values.get("oned", {}))
 
 
-def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
+def _ssh_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
     users = {
         f"frontends.{name}.ssh.user": front_end.ssh.user for name, front_end in front_ends.items()
     }
-    ssh: SshSettings | None = given.get("ssh")
+    ssh: SshSettings | None = values.get("ssh")
     if ssh is not None:
         users["ssh.user"] = ssh.user
         if ssh.private_key is not None and ssh.private_key_file is not None:
@@ -77,25 +77,25 @@ def _ssh_faults(given: Mapping[str, Any]) -> Iterator[str]:
                     "expected a public key as ssh-keyscan prints it after the name, such as"
                     f" ssh-ed25519 AAAA…, saw {said(key)}",
                 )
-    for name, one in sorted(front_ends.items()):
-        address = one.ssh.address
+    for name, front_end in sorted(front_ends.items()):
+        address = front_end.ssh.address
         if address is not None and not re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", address):
             yield of(
                 f"frontends.{name}.ssh.address",
                 "expected an address or a host name, such as n1a1.mgmt.example.org, saw"
                 f" {said(address)}",
             )
-    for place, user in sorted(users.items()):
+    for key_path, user in sorted(users.items()):
         if user is not None and not re.fullmatch(r"[^\s-]\S*", user):
-            yield of(place, f"expected a user of the hosts, such as ubuntu, saw {said(user)}")
+            yield of(key_path, f"expected a user of the hosts, such as ubuntu, saw {said(user)}")
 
 
 _ONE_LINE = "expected one line of printable characters, not empty"
 
 
-def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
+def _secret_faults(values: Mapping[str, Any]) -> Iterator[str]:
     for name in ("one_pass", "db_password", "one_token"):
-        secret: SecretStr | None = given.get(name)
+        secret: SecretStr | None = values.get(name)
         text = "set" if secret is None else secret.get_secret_value()
         if not text or not text.isprintable():
             yield of(name, _ONE_LINE)
@@ -103,17 +103,17 @@ def _secret_faults(given: Mapping[str, Any]) -> Iterator[str]:
             yield of(name, "OpenNebula allows no spaces in a password, and at most 256 bytes")
 
 
-def _keys_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    if "oneadmin" in given.get("ensure_keys_for", ()):
+def _keys_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    if "oneadmin" in values.get("ensure_keys_for", ()):
         yield of("ensure_keys_for", "oneadmin's keys belong to the zone: remove it from the list")
 
 
-def _command_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    commands: list[Command] = given.get("commands", [])
+def _command_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    commands: list[Command] = values.get("commands", [])
     for name, times in Counter(command.name for command in commands).items():
         if times > 1:
             yield of("commands", f"{name} is listed {times} times; expected each name once")
-    front_ends = given.get("frontends")
+    front_ends = values.get("frontends")
     for command in commands:
         for host in sorted(set(command.hosts) - set(front_ends)) if front_ends else ():
             yield of("commands", f"{command.name} names {host}, which is not in frontends")
@@ -122,9 +122,9 @@ def _command_faults(given: Mapping[str, Any]) -> Iterator[str]:
 _INEXPRESSIBLE = "oned.conf cannot hold ]]> or a backslash at the end"
 
 
-def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
+def _attributes_faults(of_file: str, values: Mapping[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
-    for name, value in sorted(given.items()):
+    for name, value in sorted(values.items()):
         key = f"{of_file}.{name}"
         if of_file == "oned" and name.upper() in _OWN_ATTRIBUTES:
             yield of(key, "set by this program itself; " + _OWN_ATTRIBUTES[name.upper()])
@@ -141,20 +141,20 @@ def _attributes_faults(of_file: str, given: Mapping[str, Any]) -> Iterator[str]:
                     yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
 
 
-def _scheduler_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in sorted(given.get("sched_drs", {}).items()):
+def _scheduler_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(values.get("sched_drs", {}).items()):
         if _has_null(value):
             yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
 
 
-def _service_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    features: Features | None = given.get("features")
-    if "ssl" in given:
-        yield from _ssl_faults(given["ssl"], features)
-    for entry in given.get("ntp", []):
+def _service_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    features: Features | None = values.get("features")
+    if "ssl" in values:
+        yield from _ssl_faults(values["ssl"], features)
+    for entry in values.get("ntp", []):
         if not any(value for _, value in entry):
             yield of("ntp", "expected timezone, locale, pool or server in each entry")
-    for entry in given.get("gate_tproxy", []):
+    for entry in values.get("gate_tproxy", []):
         if not all(name.startswith(":") for name in entry) or _has_null(entry):
             yield of("gate_tproxy", "expected keys such as :service_port, each with a value")
 
@@ -185,9 +185,9 @@ _OF_OTHERS = ("/ca-certificates.crt", "/ca-bundle.crt", "/ca-bundle.pem", "/ca.k
 def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
     servers, choice = auth.ldap.servers, auth.ldap.choice
     for name, server in sorted(servers.items()):
-        place = f"auth.ldap.config.{name}"
+        key_path = f"auth.ldap.config.{name}"
         if not server or not all(key.startswith(":") for key in server) or _has_null(server):
-            yield of(place, "expected keys such as :host and :base, each with a value")
+            yield of(key_path, "expected keys such as :host and :base, each with a value")
     if auth.default == "ldap" and not servers:
         yield of("auth.ldap.config", "missing; auth.default is ldap: expected a server")
     if servers and len(choice) != 1:

@@ -20,12 +20,12 @@ from settings.places import (
 )
 
 
-def storage_faults(given: Mapping[str, Any]) -> Iterator[str]:
+def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults of fstab and ds."""
-    fstab: list[Mount] = given.get("fstab", [])
-    datastores: Datastores = given.get("ds", Datastores())
+    fstab: list[Mount] = values.get("fstab", [])
+    datastores: Datastores = values.get("ds", Datastores())
     mounts = datastores.config.mounts
-    homes = list(_homes(given))
+    homes = list(_homes(values))
     for path, times in Counter(mount.path for mount in fstab).items():
         if times > 1:
             yield of("fstab", f"{path} is listed {times} times; expected one entry per path")
@@ -69,11 +69,11 @@ def _is_bound(share: Mount) -> bool:
     return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
 
 
-def _homes(given: Mapping[str, Any]) -> Iterator[Place]:
+def _homes(values: Mapping[str, Any]) -> Iterator[Place]:
     """Yield the homes of the accounts that this stack logs in as, or creates keys for."""
-    ssh: SshSettings = given.get("ssh", SshSettings())
-    front_ends: Mapping[str, FrontEnd] = given.get("frontends", {})
-    users = {ssh.user, *given.get("ensure_keys_for", ())}
+    ssh: SshSettings = values.get("ssh", SshSettings())
+    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
+    users = {ssh.user, *values.get("ensure_keys_for", ())}
     users |= {front_end.ssh.user for front_end in front_ends.values() if front_end.ssh.user}
     for user in sorted(users):
         why = f"is the home of {user}, with the keys that log in by SSH"

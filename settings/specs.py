@@ -39,7 +39,7 @@ def beyond_members(settings: Settings) -> dict[str, Any]:
 
     After that, too, the last look at the zone is taken.
     """
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "login keys": [*sorted(set(settings.ensure_keys_for)), settings.rsa_key_size]
         if settings.ensure_keys_for
         else None,
@@ -47,7 +47,7 @@ def beyond_members(settings: Settings) -> dict[str, Any]:
         "admin_pubkey": settings.admin_pubkey,
         "web server": web_server(settings).model_dump(mode="json") if settings.ssl.is_on else None,
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 def zone(settings: Settings) -> ZoneSpec:
@@ -117,12 +117,12 @@ def preflight(settings: Settings) -> PreflightSpec:
 
 def exceptions(settings: Settings) -> dict[str, Any]:
     """Return what makes the stack less safe than it could be; mostly nothing."""
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "accept_new_host_keys": settings.ssh.accept_new_host_keys,
         "allow_degraded": settings.allow_degraded,
         "skip_checks": sorted(settings.skip_checks),
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 def installations(settings: Settings) -> list[InstallationSpec]:
@@ -218,8 +218,8 @@ def _storable(value: Any) -> Any:
 
 def mounts(settings: Settings) -> tuple[MountSpec, ...]:
     """Return the shared folders by path: their order in the config does not matter."""
-    given = (MountSpec.model_validate(mount.model_dump()) for mount in settings.fstab)
-    return tuple(sorted(given, key=lambda one: one.path))
+    values = (MountSpec.model_validate(mount.model_dump()) for mount in settings.fstab)
+    return tuple(sorted(values, key=lambda mount: mount.path))
 
 
 def _database(settings: Settings) -> Database:

@@ -32,7 +32,7 @@ def text_of_stack() -> str:
         return ""
 
 
-def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
+def faults(text: str, passed: Mapping[str, str]) -> dict[str, str]:
     """Return place to fault, of the values that differ between the file and Pulumi.
 
     ``given``: the stack's own keys as Pulumi passes them.
@@ -45,9 +45,9 @@ def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, node in _entries(dict(_entries(root)).get("config")):
         key = name.removeprefix(f"{PROJECT}:")
-        if key not in given or key not in Settings.model_fields or key in SECRETS:
+        if key not in passed or key not in Settings.model_fields or key in SECRETS:
             continue
-        kind, value = kind_in(Settings, key), given[key]
+        kind, value = kind_in(Settings, key), passed[key]
         if isinstance(node, yaml.ScalarNode):
             if node.style in _PLAIN and node.value in _NULLS and value == "null":
                 found[key] = of(key, "has no value; set one, or remove the line")
@@ -59,7 +59,7 @@ def faults(text: str, given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _inside(place: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str]:
+def _inside(path: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     pairs: list[tuple[Any, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode) and isinstance(value, dict):
@@ -68,14 +68,14 @@ def _inside(place: str, kind: Any, node: yaml.Node, value: Any) -> dict[str, str
             # What a key of the file is called here, where it was a number there.
             arrived = next((item for item in value if _reads_as(key, item)), None)
             if arrived is not None and key.value not in value:
-                found[place] = of(place, _remedy(key.value, arrived, str))
+                found[path] = of(path, _remedy(key.value, arrived, str))
     elif isinstance(node, yaml.SequenceNode) and isinstance(value, list):
         pairs = list(enumerate(node.value[: len(value)]))
     elif not isinstance(value, str) and _reads_as(node, seen := json.dumps(value)):
-        found[place] = of(place, _remedy(node.value, seen, kind))
+        found[path] = of(path, _remedy(node.value, seen, kind))
     for part, inner in pairs:
         if part not in SECRET_PARTS and (isinstance(part, int) or part in value):
-            found |= _inside(f"{place}.{part}", kind_in(kind, part), inner, value[part])
+            found |= _inside(f"{path}.{part}", kind_in(kind, part), inner, value[part])
     return found
 
 

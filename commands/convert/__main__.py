@@ -20,9 +20,9 @@ FOLDER = Path("stacks")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Convert as the arguments say; the exit status. Mistakes are one message."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return _secret(asked) if asked.secret else _convert(asked)
+        return _secret(options) if options.secret else _convert(options)
     except InventoryError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -56,63 +56,63 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _inventory(asked: argparse.Namespace) -> Inventory:
-    if not asked.inventory:
+def _inventory(options: argparse.Namespace) -> Inventory:
+    if not options.inventory:
         raise InventoryError("expected an inventory: make convert INVENTORY=inventory.yml STACK=…")
-    path = Path(asked.inventory).expanduser()
-    files = list(asked.vault_password_file)
+    path = Path(options.inventory).expanduser()
+    files = list(options.vault_password_file)
     if not files and (named := os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE")):
         files.append(Path(named).expanduser())
     passwords = [vault.password_of(file) for file in files]
-    if asked.ask_vault_password:
+    if options.ask_vault_password:
         passwords.append(getpass.getpass("Vault password: "))
-    if with_ansible.is_there() and not asked.without_ansible:
+    if with_ansible.is_there() and not options.without_ansible:
         return with_ansible.read(path, passwords)
     return own_reader.read(path, passwords)
 
 
-def _convert(asked: argparse.Namespace) -> int:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", asked.stack):
+def _convert(options: argparse.Namespace) -> int:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", options.stack):
         raise InventoryError(
-            f"expected a stack's name of letters, digits and _.-, saw {asked.stack!r}"
+            f"expected a stack's name of letters, digits and _.-, saw {options.stack!r}"
         )
-    path = FOLDER / f"Pulumi.{asked.stack}.yaml"
-    if path.exists() and not asked.force:
+    path = FOLDER / f"Pulumi.{options.stack}.yaml"
+    if path.exists() and not options.force:
         raise InventoryError(
             f"{path} already exists and stays as it is: choose another STACK, or FORCE=1 to write"
             " a new one (encrypted values are kept)"
         )
-    inventory = _inventory(asked)
-    made = convert(inventory, group=asked.group)
+    inventory = _inventory(options)
+    made = convert(inventory, group=options.group)
     kept = stack_file.kept_of(path) if path.exists() else {}
-    text = stack_file.text_of(made, Path(asked.inventory).name, kept)
+    text = stack_file.text_of(made, Path(options.inventory).name, kept)
     faults = stack_file.faults(made, text)
     seen = None
-    if asked.look:
+    if options.look:
         # Paramiko is only needed for a look.
         from commands.convert.look import look  # noqa: PLC0415
 
         seen = list(look(made))
     stack_file.write(path, text)
-    options = [f"--vault-password-file={file}" for file in asked.vault_password_file]
-    options += ["--ask-vault-password"] if asked.ask_vault_password else []
-    options += ["--without-ansible"] if asked.without_ansible else []
-    options += [f"--group={asked.group}"] if asked.group else []
-    command = Invocation(asked.stack, str(asked.inventory), tuple(options))
+    repeated = [f"--vault-password-file={file}" for file in options.vault_password_file]
+    repeated += ["--ask-vault-password"] if options.ask_vault_password else []
+    repeated += ["--without-ansible"] if options.without_ansible else []
+    repeated += [f"--group={options.group}"] if options.group else []
+    command = Invocation(options.stack, str(options.inventory), tuple(repeated))
     report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
     print(printable("\n".join(report.lines())))
     return 0
 
 
-def _secret(asked: argparse.Namespace) -> int:
+def _secret(options: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         raise InventoryError(
             "a secret is not printed on the screen: pipe it to scripts/pulumi STACK config set"
-            f" --secret {asked.secret}"
+            f" --secret {options.secret}"
         )
-    secret = convert(_inventory(asked), group=asked.group).secrets.get(asked.secret)
+    secret = convert(_inventory(options), group=options.group).secrets.get(options.secret)
     if secret is None or not secret.source:
-        raise InventoryError(f"the inventory has no secret for the stack's key {asked.secret}")
+        raise InventoryError(f"the inventory has no secret for the stack's key {options.secret}")
     if secret.value is None:
         raise InventoryError(
             f"{secret.source} is encrypted, or a template without a value:"

@@ -29,12 +29,12 @@ MAGIC = {
 
 def main() -> None:
     """Read the request, print the answer."""
-    asked = json.load(sys.stdin)
-    secrets = [("default", VaultSecret(text.encode())) for text in asked["passwords"]]
+    request = json.load(sys.stdin)
+    secrets = [("default", VaultSecret(text.encode())) for text in request["passwords"]]
     loader = DataLoader()
     loader.set_vault_secrets(secrets)
     VaultSecretsContext.initialize(VaultSecretsContext(secrets))
-    inventory = InventoryManager(loader=loader, sources=[asked["source"]])
+    inventory = InventoryManager(loader=loader, sources=[request["source"]])
     variables = VariableManager(loader=loader, inventory=inventory)
     # It makes itself known to the variables.
     HostVars(inventory=inventory, variable_manager=variables, loader=loader)

@@ -50,17 +50,17 @@ def _auth(source: Source) -> None:
     if not isinstance(value, dict):
         source.expected("auth", "an object", value)
         return
-    given = {key: item for key, item in value.items() if item is not None}
-    given, passwords = _without_passwords(given)
-    if not given:
+    auth = {key: item for key, item in value.items() if item is not None}
+    auth, passwords = _without_passwords(auth)
+    if not auth:
         source.made.needless("auth", "it has no value")
         return
-    if source.inventory.is_secret(given):
+    if source.inventory.is_secret(auth):
         source.made.ask(
             "auth", "not converted: more than its passwords is encrypted. Set it yourself"
         )
         return
-    source.made.take("auth", "auth", given)
+    source.made.take("auth", "auth", auth)
     for server, password in passwords.items():
         source.made.hide(
             Secret(

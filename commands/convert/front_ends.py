@@ -66,17 +66,17 @@ def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
                 f"ansible_ssh_host of {name}",
                 f"differs from ansible_host ({short(new)}), which is used",
             )
-    address, place = name, f"host {name}"
+    address, origin = name, f"host {name}"
     if new is not None:
-        address, place = new, f"ansible_host of {name}"
+        address, origin = new, f"ansible_host of {name}"
     elif old is not None:
-        address, place = old, f"ansible_ssh_host of {name}"
-    if not source.usable(place, address):
+        address, origin = old, f"ansible_ssh_host of {name}"
+    if not source.usable(origin, address):
         return {}
-    made.taken.append(Answer(place, f"frontends.{key}.address: {said(str(address))}"))
+    made.taken.append(Answer(origin, f"frontends.{key}.address: {said(str(address))}"))
     if not re.fullmatch(r"\d+(\.\d+){3}", str(address)):
         made.ask(
-            place,
+            origin,
             f"{said(str(address))} is not an IPv4 address: write the one that the other front-ends"
             f" use, such as getent ahostsv4 {said(str(address))} prints",
         )

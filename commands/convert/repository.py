@@ -27,13 +27,13 @@ def convert(source: Source) -> None:
 
 
 def _take(made: Conversion, key: str, part: str, value: Any) -> None:
-    given = value if isinstance(value, dict) else {"": value}
-    given = {family: item for family, item in given.items() if item is not None}
-    if not given:
+    by_family = value if isinstance(value, dict) else {"": value}
+    by_family = {family: item for family, item in by_family.items() if item is not None}
+    if not by_family:
         made.needless(key, "it is empty")
     bases = {
         family: base
-        for family, item in given.items()
+        for family, item in by_family.items()
         if (base := _base(made, f"{key}.{family}".rstrip("."), part, item))
     }
     if len(set(bases.values())) > 1:
@@ -48,24 +48,22 @@ def _take(made: Conversion, key: str, part: str, value: Any) -> None:
         made.take(key, f"repository.{part}", next(iter(bases.values())), note)
 
 
-def _base(made: Conversion, place: str, part: str, value: Any) -> str:
+def _base(made: Conversion, key: str, part: str, value: Any) -> str:
     """The address without version and distribution; empty, with an answer, where it has none."""
     # A template of the hosts' distribution is what the program fills in itself.
     text = value.text if isinstance(value, Unread) else value
     if not isinstance(text, str) or not text.strip():
-        made.ask(place, "not converted: expected a URL")
+        made.ask(key, "not converted: expected a URL")
         return ""
     if re.match(r"[a-z]+://[^/]*@", text):
         made.ask(
-            place,
+            key,
             "not converted: a URL with a password, which every user of the hosts could read. For"
             " the enterprise repository set only one_token",
         )
         return ""
     base = _TAIL.sub("", text.strip().rstrip("/")) if part == "url" else text.strip()
     if "{{" in base or "{%" in base:
-        made.ask(
-            place, f"not converted: a template without a value ({base}). Set repository.{part}"
-        )
+        made.ask(key, f"not converted: a template without a value ({base}). Set repository.{part}")
         return ""
     return base.rstrip("/")

@@ -37,12 +37,12 @@ def _fstab(source: Source, value: Any) -> None:
     )
 
 
-def _mount(source: Source, place: str, given: dict[str, Any]) -> dict[str, Any]:
-    for name in sorted(given.keys() - set(_FIELDS)):
-        source.unknown(f"{place}.{name}")
-    entry = {name: given[name] for name in _FIELDS if given.get(name) is not None}
+def _mount(source: Source, key: str, mount: dict[str, Any]) -> dict[str, Any]:
+    for name in sorted(mount.keys() - set(_FIELDS)):
+        source.unknown(f"{key}.{name}")
+    entry = {name: mount[name] for name in _FIELDS if mount.get(name) is not None}
     if "mode" in entry and (mode := _octal(entry["mode"])) is None:
-        source.expected(f"{place}.mode", "a mode such as 0750", entry.pop("mode"))
+        source.expected(f"{key}.mode", "a mode such as 0750", entry.pop("mode"))
     elif "mode" in entry:
         entry["mode"] = mode
     entry = {name: str(item) for name, item in entry.items()}

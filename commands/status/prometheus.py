@@ -41,8 +41,8 @@ _Sample = tuple[str, dict[str, str], float]
 def text(report: Report) -> str:
     """Return the report in Prometheus' text format."""
     samples = [*_of_zone(report)]
-    for one in report.front_ends:
-        samples += _of_front_end(one)
+    for front_end in report.front_ends:
+        samples += _of_front_end(front_end)
     lines = []
     for name, help_ in HELP.items():
         of_name = [sample for sample in samples if sample[0] == name]
@@ -67,34 +67,34 @@ def _of_zone(report: Report) -> Iterator[_Sample]:
     yield "zone_quorum", {}, zone.quorum
     for vip in zone.vips:
         yield "vip_holders", {"address": vip.address}, len(vip.holders)
-    seen = {(one.sign, one.level, one.host or "") for one in report.findings}
+    seen = {(finding.sign, finding.level, finding.host or "") for finding in report.findings}
     for sign, level, host in sorted(seen):
         yield "finding", {"sign": sign, "level": level, "front_end": host}, 1
 
 
-def _of_front_end(one: FrontEnd) -> Iterator[_Sample]:
-    own = {"front_end": one.name}
-    yield "reachable", own, one.reachable
-    yield "role", {**own, "role": one.role}, 1
-    if one.raft:
-        yield "log_index", own, one.raft.index
-        if one.raft.lag is not None:
-            yield "lag_records", own, one.raft.lag
-    if not one.reachable:
+def _of_front_end(front_end: FrontEnd) -> Iterator[_Sample]:
+    own = {"front_end": front_end.name}
+    yield "reachable", own, front_end.reachable
+    yield "role", {**own, "role": front_end.role}, 1
+    if front_end.raft:
+        yield "log_index", own, front_end.raft.index
+        if front_end.raft.lag is not None:
+            yield "lag_records", own, front_end.raft.lag
+    if not front_end.reachable:
         return
-    yield "pending_restart", own, one.pending_restart
-    yield "drift", own, len(one.drift)
-    for service in one.services:
+    yield "pending_restart", own, front_end.pending_restart
+    yield "drift", own, len(front_end.drift)
+    for service in front_end.services:
         if service.expected:
             yield "service_up", {**own, "unit": service.unit}, service.state == "active"
-    if one.dumps:
-        yield "dumps", own, one.dumps.number
-        if one.dumps.newest_at and one.dumps.newest_bytes is not None:
-            yield "dump_timestamp_seconds", own, one.dumps.newest_at.timestamp()
-            yield "dump_bytes", own, one.dumps.newest_bytes
-    if one.certificate and one.certificate.ends:
-        yield "certificate_end_timestamp_seconds", own, one.certificate.ends.timestamp()
-    for disk in one.disks:
+    if front_end.dumps:
+        yield "dumps", own, front_end.dumps.number
+        if front_end.dumps.newest_at and front_end.dumps.newest_bytes is not None:
+            yield "dump_timestamp_seconds", own, front_end.dumps.newest_at.timestamp()
+            yield "dump_bytes", own, front_end.dumps.newest_bytes
+    if front_end.certificate and front_end.certificate.ends:
+        yield "certificate_end_timestamp_seconds", own, front_end.certificate.ends.timestamp()
+    for disk in front_end.disks:
         yield "disk_free_bytes", {**own, "mount": disk.mount}, disk.free
         yield "disk_bytes", {**own, "mount": disk.mount}, disk.bytes
 

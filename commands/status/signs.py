@@ -91,7 +91,7 @@ def _no_leader(now: Situation) -> Iterator[Found]:
         return
     if not now.zone.highly_available:
         yield Found("", "oned does not answer", UP if not _installed(now) else ())
-    elif not any(one.has_content for one in now.facts.values()):
+    elif not any(facts.has_content for facts in now.facts.values()):
         if now.facts:
             yield Found("", "no front-end holds a zone's database", UP)
         else:
@@ -105,7 +105,7 @@ def _no_leader(now: Situation) -> Iterator[Found]:
 
 
 def _installed(now: Situation) -> bool:
-    return any(one.package for one in now.facts.values())
+    return any(facts.package for facts in now.facts.values())
 
 
 def _two_leaders(now: Situation) -> Iterator[Found]:
@@ -114,25 +114,25 @@ def _two_leaders(now: Situation) -> Iterator[Found]:
     }
     if len(leaders) < 2:
         return
-    told = ", ".join(f"{name} in term {one.term}" for name, one in sorted(leaders.items()))
+    terms = ", ".join(f"{name} in term {each.term}" for name, each in sorted(leaders.items()))
     for name in sorted(leaders):
         if name != now.leader:
-            yield Found(name, f"several servers say that they lead: {told}")
+            yield Found(name, f"several servers say that they lead: {terms}")
 
 
 def _wrong_server_id(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        entry, raft = now.entry(name), one.answers.raft
+    for name, snapshot in now.hosts.items():
+        entry, raft = now.entry(name), snapshot.answers.raft
         if entry is None or not now.zone.highly_available:
             continue
         if raft and raft.server_id != entry.id:
             yield Found(
                 name, f"oned runs with SERVER_ID {raft.server_id}, the zone has it as {entry.id}"
             )
-        elif one.facts and one.facts.has_content and one.facts.server_id != entry.id:
+        elif snapshot.facts and snapshot.facts.has_content and snapshot.facts.server_id != entry.id:
             yield Found(
                 name,
-                f"SERVER_ID {one.facts.server_id} in /etc/one/oned.conf, the zone has it as"
+                f"SERVER_ID {snapshot.facts.server_id} in /etc/one/oned.conf, the zone has it as"
                 f" {entry.id}",
             )
 
@@ -140,8 +140,8 @@ def _wrong_server_id(now: Situation) -> Iterator[Found]:
 def _not_in_zone(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available or now.leader is None:
         return
-    for name, one in now.facts.items():
-        if one.package and now.entry(name) is None:
+    for name, facts in now.facts.items():
+        if facts.package and now.entry(name) is None:
             listed = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"the zone's servers are {listed}")
 
@@ -169,15 +169,15 @@ def _vip_leftover(now: Situation) -> Iterator[Found]:
 
 
 def _unreachable(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.fault and one.fault.step == "connect":
-            yield Found(name, f"expected {one.fault.expected}, saw {one.fault.seen}")
+    for name, snapshot in now.hosts.items():
+        if snapshot.fault and snapshot.fault.step == "connect":
+            yield Found(name, f"expected {snapshot.fault.expected}, saw {snapshot.fault.seen}")
 
 
 def _unreadable(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.fault and one.fault.step != "connect" and not _has_no_room(one):
-            fault = one.fault
+    for name, snapshot in now.hosts.items():
+        if snapshot.fault and snapshot.fault.step != "connect" and not _has_no_room(snapshot):
+            fault = snapshot.fault
             yield Found(
                 name,
                 f"{fault.step}: expected {fault.expected}, saw {fault.seen}",
@@ -186,22 +186,22 @@ def _unreadable(now: Situation) -> Iterator[Found]:
 
 
 def _upgrade(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
-        if one.upgrading or one.migrating:
+    for name, facts in now.facts.items():
+        if facts.upgrading or facts.migrating:
             yield Found(name, "a change of the database's version is not complete")
-        if one.converting:
+        if facts.converting:
             yield Found(name, "the conversion from SQLite is not complete")
 
 
 def _database(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
-        if one.silent and one.package:
-            yield Found(name, one.silent.splitlines()[-1])
+    for name, facts in now.facts.items():
+        if facts.silent and facts.package:
+            yield Found(name, facts.silent.splitlines()[-1])
 
 
 def _restarts(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
-        unit = one.units.get("opennebula")
+    for name, facts in now.facts.items():
+        unit = facts.units.get("opennebula")
         if unit is None:
             continue
         loops = unit.restarts >= LOOPS and (unit.active != "active" or unit.seconds < 60)
@@ -212,41 +212,41 @@ def _restarts(now: Situation) -> Iterator[Found]:
 
 
 def _stop_hangs(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
+    for name, facts in now.facts.items():
         seen = now.hosts[name]
-        if one.stopping and seen.changed > (EXIT if seen.finished else STOP):
+        if facts.stopping and seen.changed > (EXIT if seen.finished else STOP):
             ended = ", all of its modules have ended" if seen.finished else ""
             yield Found(name, f"oned has been stopping for {seen.changed:.0f} s{ended}")
 
 
 def _stopped(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
-        unit = one.units.get("opennebula")
-        is_down = not one.active and not one.stopping and bool(one.package)
-        if is_down and one.has_content and (unit is None or unit.active == "inactive"):
+    for name, facts in now.facts.items():
+        unit = facts.units.get("opennebula")
+        is_down = not facts.active and not facts.stopping and bool(facts.package)
+        if is_down and facts.has_content and (unit is None or unit.active == "inactive"):
             enabled = unit is None or unit.starts_at_boot
             yield Found(name, "oned is stopped" + ("" if enabled else " and disabled"))
 
 
 def _silent(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
+    for name, facts in now.facts.items():
         answers = now.hosts[name].answers
-        unit = one.units.get("opennebula")
+        unit = facts.units.get("opennebula")
         starting = unit is not None and unit.seconds < WARM_UP
-        if one.active and answers.silence and not answers.refuses_login and not starting:
+        if facts.active and answers.silence and not answers.refuses_login and not starting:
             yield Found(name, f"oned runs and does not answer: {answers.silence}")
 
 
 def _login(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.answers.refuses_login:
-            yield Found(name, one.answers.silence)
+    for name, snapshot in now.hosts.items():
+        if snapshot.answers.refuses_login:
+            yield Found(name, snapshot.answers.silence)
 
 
 def _proxy(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.proxies:
-            yield Found(name, f"{', '.join(one.proxies)} in the environment of oned")
+    for name, snapshot in now.hosts.items():
+        if snapshot.proxies:
+            yield Found(name, f"{', '.join(snapshot.proxies)} in the environment of oned")
 
 
 def _not_following(now: Situation) -> Iterator[Found]:
@@ -295,30 +295,30 @@ def _stale_pool(now: Situation) -> Iterator[Found]:
     head = now.leader_status
     if head is None or not now.zone.highly_available:
         return
-    for name, one in now.hosts.items():
+    for name, snapshot in now.hosts.items():
         if name not in now.following or name == now.leader:
             continue
-        if one.answers.pool != now.view.pool:
-            listed = ", ".join(entry.name for entry in one.answers.pool) or "no server"
+        if snapshot.answers.pool != now.view.pool:
+            listed = ", ".join(entry.name for entry in snapshot.answers.pool) or "no server"
             everybody = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"it lists {listed}; the leader lists {everybody}")
-        elif one.answers.refuses_calls:
-            yield Found(name, f"it does not reach the leader: {one.answers.refuses_calls}")
+        elif snapshot.answers.refuses_calls:
+            yield Found(name, f"it does not reach the leader: {snapshot.answers.refuses_calls}")
 
 
 def _identity(now: Situation) -> Iterator[Found]:
     head = now.leader_facts
     if head is None:
         return
-    for name, one in now.facts.items():
-        if one.has_content and not one.silent and one.identity != head.identity:
+    for name, facts in now.facts.items():
+        if facts.has_content and not facts.silent and facts.identity != head.identity:
             yield Found(name, "its database is not a copy of the leader's")
 
 
 def _data(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.differing:
-            yield Found(name, f"different tables: {', '.join(one.differing)}")
+    for name, snapshot in now.hosts.items():
+        if snapshot.differing:
+            yield Found(name, f"different tables: {', '.join(snapshot.differing)}")
 
 
 def _keys(now: Situation) -> Iterator[Found]:
@@ -347,45 +347,46 @@ def _has_no_room(seen: Snapshot) -> bool:
 
 
 def _full(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if one.fault is not None and _has_no_room(one):
-            yield Found(name, f"no {one.fault.expected}")
-        for disk in one.disks:
+    for name, snapshot in now.hosts.items():
+        if snapshot.fault is not None and _has_no_room(snapshot):
+            yield Found(name, f"no {snapshot.fault.expected}")
+        for disk in snapshot.disks:
             if disk.free < LEAST_ROOM:
                 yield Found(name, f"{disk.mount} has {disk.free >> 20} MiB left")
 
 
 def _low(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        for disk in one.disks:
+    for name, snapshot in now.hosts.items():
+        for disk in snapshot.disks:
             if LEAST_ROOM <= disk.free < LOW * disk.size:
                 yield Found(name, f"{disk.mount} has {disk.free >> 20} MiB left")
 
 
 def _certificate(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if now.web is None or one.facts is None:
+    for name, snapshot in now.hosts.items():
+        if now.web is None or snapshot.facts is None:
             continue
         own = (
             f"Put a new certificate in {now.web.certchain} and its key in {now.web.key} on every"
             " front-end, then:",
         )
         cure = (*(() if now.web.generate else own), *REPAIR)
-        if one.certificate_ends is None:
+        if snapshot.certificate_ends is None:
             yield Found(name, f"no certificate in {now.web.certchain}", cure)
-        elif one.certificate_ends < now.at + MONTH:
-            verb = "ended" if one.certificate_ends < now.at else "ends"
-            yield Found(name, f"it {verb} on {_day(one.certificate_ends)}", cure)
+        elif snapshot.certificate_ends < now.at + MONTH:
+            verb = "ended" if snapshot.certificate_ends < now.at else "ends"
+            yield Found(name, f"it {verb} on {_day(snapshot.certificate_ends)}", cure)
 
 
 def _web_server(now: Situation) -> Iterator[Found]:
-    for name, one in now.hosts.items():
-        if now.web is not None and one.facts and one.web_server not in ("active", "reloading"):
-            yield Found(name, f"the web server is {one.web_server or 'not installed'}")
+    for name, snapshot in now.hosts.items():
+        serves = snapshot.web_server in ("active", "reloading")
+        if now.web is not None and snapshot.facts and not serves:
+            yield Found(name, f"the web server is {snapshot.web_server or 'not installed'}")
 
 
 def _versions(now: Situation) -> Iterator[Found]:
-    there = {name: one.package for name, one in now.facts.items() if one.package}
+    there = {name: facts.package for name, facts in now.facts.items() if facts.package}
     if len(set(there.values())) > 1:
         listed = ", ".join(f"{name} has {version}" for name, version in sorted(there.items()))
         yield Found("", listed)
@@ -405,13 +406,15 @@ def _why(seen: Facts, _: Snapshot) -> str:
 
 
 def _drift(now: Situation) -> Iterator[Found]:
-    for name, one in now.facts.items():
+    for name, facts in now.facts.items():
         # Of a host without OpenNebula, or in the middle of a change, everything differs.
-        if not one.package or one.upgrading:
+        if not facts.package or facts.upgrading:
             continue
         if found := now.drift(name):
             yield Found(name, _listed(found))
-    ours = [one for one in now.zone_drift if " left over on " not in one and " missing " not in one]
+    ours = [
+        text for text in now.zone_drift if " left over on " not in text and " missing " not in text
+    ]
     if ours:
         yield Found("", _listed(tuple(ours)))
 

@@ -190,13 +190,13 @@ def _services(front_ends: Sequence[FrontEnd]) -> Table:
 
 
 def _finding(finding: Finding) -> Table:
-    place = f"{finding.host}: " if finding.host else ""
+    prefix = f"{finding.host}: " if finding.host else ""
     row = Table.grid(padding=(0, 1))
     row.add_column(no_wrap=True)
     row.add_column(overflow="fold")
     row.add_row(
         Text(finding.level.value, LEVELS[finding.level]),
-        f"{place}{finding.sign.replace('_', ' ')}: {finding.seen}",
+        f"{prefix}{finding.sign.replace('_', ' ')}: {finding.seen}",
     )
     return row
 

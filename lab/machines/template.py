@@ -59,6 +59,13 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     e2scrub_reap.service fstrim.timer console-getty.service getty.target; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# Each boot and each reload of systemd runs all generators: those for disks, consoles and the
+# kernel's command line find nothing on these hosts.
+mkdir -p "$root/etc/systemd/system-generators"
+for name in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run \
+    system-update veritysetup; do
+    ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$name-generator"
+done
 """
 
 

@@ -101,15 +101,19 @@ class ZoneSnapshot:
     @property
     def view(self) -> ZoneView:
         """The zone: the leader's list of servers, or the newest one if no server leads."""
-        known = {name: one.answers.raft for name, one in self.hosts.items() if one.answers.raft}
+        known = {
+            name: snapshot.answers.raft
+            for name, snapshot in self.hosts.items()
+            if snapshot.answers.raft
+        }
         view = ZoneView((), {**self.others, **known})
         head = self.hosts.get(view.leader() or "")
         if head and head.answers.pool:
             return replace(view, pool=head.answers.pool)
         listed = [
-            (one.facts.log_term, one.facts.log_index, name, one.facts.pool)
-            for name, one in self.hosts.items()
-            if one.facts and one.facts.pool
+            (snapshot.facts.log_term, snapshot.facts.log_index, name, snapshot.facts.pool)
+            for name, snapshot in self.hosts.items()
+            if snapshot.facts and snapshot.facts.pool
         ]
         return replace(view, pool=max(listed)[-1] if listed else ())
 
@@ -272,11 +276,11 @@ def _compared(
 def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapshot:
     """Return the facts with what snapshot.sh printed."""
     changed = int(values["changed"] or 0) / 1e6
-    said: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for line in values["said"].splitlines():
         unit, _, text = line.partition(" ")
         name = unit.removesuffix(".service")
-        said[name] = f"{said[name]}; {text}" if name in said else text
+        messages[name] = f"{messages[name]}; {text}" if name in messages else text
     return Snapshot(
         host,
         found,
@@ -285,7 +289,7 @@ def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapsh
         web_server=values.get("web", ""),
         changed=max(finite(values["uptime"]) - changed, 0.0),
         finished=bool(values["finished"]),
-        said=said,
+        said=messages,
         errors=tuple(values["errors"].splitlines()),
         proxies=tuple(values["proxies"].split()),
     )

@@ -34,7 +34,7 @@ class Traces:
     unseen: tuple[str, ...] = ()
     """Databases of a MariaDB that does not run, so that their content is unknown."""
     galera: bool = False
-    """The host's MariaDB is a node of a Galera cluster."""
+    """The host's MariaDB replicates with Galera."""
     sources: tuple[str, ...] = ()
     """Hosts of which the host's MariaDB is a replica."""
     zones: tuple[str, ...] = ()

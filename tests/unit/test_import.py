@@ -109,6 +109,14 @@ def test_a_hostile_dump_reaches_nothing_else(host: Path, hostile: str) -> None:
     assert "me" not in users
 
 
+def test_a_row_that_is_refused_is_in_no_message(host: Path) -> None:
+    row = "INSERT INTO nowhere VALUES ('canary');\n"
+    done = received(host, DUMP + row)
+    assert done.returncode != 0
+    assert "nowhere' doesn't exist" in done.stderr
+    assert "canary" not in done.stderr
+
+
 def test_nothing_that_a_dump_selects_is_returned(host: Path) -> None:
     assert received(host, f"{DUMP}SELECT 'canary';\n").stdout == ""
 
@@ -131,7 +139,7 @@ def test_the_name_of_a_received_table_is_only_a_name(host: Path, name: str) -> N
     shell(host, f"sql -e '{left}'")
 
 
-def test_views_and_triggers_of_root_do_not_stop_a_copy_of_the_database(host: Path) -> None:
+def test_views_and_triggers_of_root_do_not_stop_a_transfer(host: Path) -> None:
     made = """sql <<'END'
         USE opennebula; CREATE TABLE a (id INT); INSERT INTO a VALUES (1);
         CREATE VIEW report AS SELECT id FROM a;
