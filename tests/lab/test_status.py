@@ -20,6 +20,7 @@ from tests.lab.zones import (
     assert_whole,
     connections,
     executions,
+    leader_seen_by,
     wait_for,
 )
 from tests.status_schema import faults
@@ -272,4 +273,46 @@ def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
         named(found, "lagging", far.name),
         Free_space=lambda: does(near, "rm /var/tmp/large"),
         Look_again=lambda: far.delay(0),
+    )
+
+
+def test_servers_that_are_cut_off_are_named(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+
+    def heal() -> None:
+        for host in lab.hosts:
+            host.heal()
+
+    def repair_network() -> None:
+        heal()
+        await_healthy(operator)
+
+    for other in (leader, near):
+        lab.cut(far.name, other.name)
+    found = seen_soon(operator, "not_following", far.name)
+    assert "candidate" in named(found, "not_following", far.name).seen
+    cure(site, named(found, "not_following", far.name), Repair_the_network=repair_network)
+
+    leader, near, far = roles(lab)
+    for other in (near, far):
+        lab.cut(leader.name, other.name)
+    leader_seen_by(near, other_than=leader.name)
+    found = seen_soon(operator, "two_leaders", leader.name)
+    assert found.health is Health.DOWN
+    named(found, "vip_leftover", leader.name)
+    cure(site, named(found, "two_leaders", leader.name), Repair_the_network=repair_network)
+
+    leader, near, far = roles(lab)
+    for first, second in ((leader, near), (leader, far), (near, far)):
+        lab.cut(first.name, second.name)
+    # A leader that is cut off remains one. systemd starts it again, and it gets no votes.
+    signal_oned(leader, "KILL")
+    found = seen_soon(operator, "no_leader", None)
+    assert found.zone.leader is None
+    assert found.health is Health.DOWN
+    cure(
+        site,
+        named(found, "no_leader", None),
+        Open_port=heal,
     )
