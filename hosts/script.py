@@ -20,6 +20,7 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 export NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
 # What an account's startup files may set for the commands that a script runs.
 unset BASH_ENV ENV CDPATH GLOBIGNORE POSIXLY_CORRECT GREP_OPTIONS TAR_OPTIONS RSYNC_RSH TMPDIR
+unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT ONE_XMLRPC ONE_AUTH ONE_LOCATION RUBYOPT RUBYLIB
 exclusive=
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 step() {{ printf '#%s\\n' "$1"; }}

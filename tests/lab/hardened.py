@@ -123,6 +123,7 @@ def own_environment(host: LabHost) -> None:
     do(
         host,
         "printf 'TMOUT=900\nGREP_OPTIONS=--color=always\nPOSIXLY_CORRECT=1\nCDPATH=/usr\n"
+        "MYSQL_HOST=10.9.9.9\nONE_XMLRPC=http://10.9.9.9:2633/RPC2\n"
         "BASH_ENV=/etc/profile.d/site.sh\n' >>/etc/environment\n"
         "printf 'set -u\nreadonly TMOUT=900\nalias rm=\"rm -i\"\nread -r -p Site? site\n'"
         " >/etc/profile.d/site.sh\n"

@@ -1,6 +1,7 @@
 """Scripts sent to a host, and their answers: a script runs completely or not at all."""
 
 import base64
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_the_output_is_steps_values_and_noise() -> None:
 )
 def test_a_line_similar_to_a_value_is_noise(line: str) -> None:
     assert parse(line) == Output({}, (), line)
+
+
+def test_variables_of_the_login_do_not_reach_a_script() -> None:
+    names = ("MYSQL_HOST", "MYSQL_UNIX_PORT", "ONE_XMLRPC", "BASH_ENV", "GREP_OPTIONS")
+    text = "".join(f'echo "${{{name}-none}}"\n' for name in names)
+    done = subprocess.run(
+        ["bash", "-s"],
+        input=Script("test", text, exclusive=False).text(),
+        env={**os.environ, **dict.fromkeys(names, "x")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["none"] * len(names)
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path) -> None:
