@@ -20,6 +20,7 @@ from tests.lab.zones import (
     assert_whole,
     connections,
     executions,
+    leader_seen_by,
     wait_for,
 )
 from tests.status_schema import faults
@@ -153,6 +154,24 @@ def does(host: LabHost, *commands: str) -> None:
         assert done.returncode == 0, f"{host.name}: {command}: {done.stderr}"
 
 
+def signal_oned(host: LabHost, name: str) -> None:
+    does(host, f"kill -{name} $(systemctl show -p MainPID --value opennebula)")
+
+
+def write(host: LabHost, number: int) -> None:
+    """Write that many records to the zone's log."""
+    does(
+        host,
+        f"""python3 - <<'END'
+import xmlrpc.client
+session = open("/var/lib/one/.one/one_auth").read().strip()
+oned = xmlrpc.client.ServerProxy("http://127.0.0.1:2633/RPC2")
+for number in range({number}):
+    assert oned.one.user.update(session, 0, f'MARK = "{{number}}"', 1)[0]
+END""",
+    )
+
+
 def test_status_shows_a_healthy_zone_with_one_command_per_host(site: Site, tmp_path: Path) -> None:
     lab, operator = site
     leader, near, _ = roles(lab)
@@ -229,3 +248,71 @@ def test_wrong_ids_other_data_and_a_stale_list_are_named(site: Site) -> None:
     assert "oned runs with SERVER_ID 7" in named(found, "wrong_server_id", near.name).seen
     assert found.health is Health.DOWN
     cure(site, stale, differ, named(found, "wrong_server_id", near.name))
+
+
+def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+    signal_oned(far, "STOP")
+    write(leader, 300)
+    silent = named(look(operator, "status"), "oned_silent", far.name)
+    assert "does not answer" in silent.seen
+    # On a slow network it needs some seconds for these records.
+    far.delay(30)
+    signal_oned(far, "CONT")
+    does(near, "fallocate -l $(($(stat -f -c '%a * %S' /) - (200 << 20))) /var/tmp/large")
+    found = seen_soon(operator, "lagging", far.name)
+    row = next(row for row in found.front_ends if row.name == far.name)
+    assert row.raft
+    assert (row.raft.lag or 0) > 50
+    low = named(found, "disk_low", near.name)
+
+    cure(
+        site,
+        low,
+        named(found, "lagging", far.name),
+        Free_space=lambda: does(near, "rm /var/tmp/large"),
+        Look_again=lambda: far.delay(0),
+    )
+
+
+def test_servers_that_are_cut_off_are_named(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+
+    def heal() -> None:
+        for host in lab.hosts:
+            host.heal()
+
+    def repair_network() -> None:
+        heal()
+        await_healthy(operator)
+
+    for other in (leader, near):
+        lab.cut(far.name, other.name)
+    found = seen_soon(operator, "not_following", far.name)
+    assert "candidate" in named(found, "not_following", far.name).seen
+    cure(site, named(found, "not_following", far.name), Repair_the_network=repair_network)
+
+    leader, near, far = roles(lab)
+    for other in (near, far):
+        lab.cut(leader.name, other.name)
+    leader_seen_by(near, other_than=leader.name)
+    found = seen_soon(operator, "two_leaders", leader.name)
+    assert found.health is Health.DOWN
+    named(found, "vip_leftover", leader.name)
+    cure(site, named(found, "two_leaders", leader.name), Repair_the_network=repair_network)
+
+    leader, near, far = roles(lab)
+    for first, second in ((leader, near), (leader, far), (near, far)):
+        lab.cut(first.name, second.name)
+    # A leader that is cut off remains one. systemd starts it again, and it gets no votes.
+    signal_oned(leader, "KILL")
+    found = seen_soon(operator, "no_leader", None)
+    assert found.zone.leader is None
+    assert found.health is Health.DOWN
+    cure(
+        site,
+        named(found, "no_leader", None),
+        Open_port=heal,
+    )
