@@ -49,6 +49,13 @@ fill_scratch() {
         --user="${importer%@*}" "${here[@]}" --batch --binary-mode --local-infile=0 \
         --init-command="SET SESSION $import_session" "$scratch" 2>&1 >/dev/null | errors >&2
 }
+# What fill_scratch needs, as a program of its own.
+import_program() {
+    echo "set -euo pipefail"
+    declare -p scratch importer importer_password import_session here
+    declare -f fill_scratch errors
+    echo fill_scratch
+}
 import_dump() { # FILE
     make_scratch
     make_importer

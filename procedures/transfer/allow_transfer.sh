@@ -23,12 +23,7 @@ uid = 0
 gid = 0
 log file = /dev/null
 END
-{
-    echo "set -euo pipefail"
-    declare -p scratch importer importer_password import_session here
-    declare -f fill_scratch
-    echo fill_scratch
-} >/run/opennebula-ha/import
+import_program >/run/opennebula-ha/import
 as_root=
 files="rsync --server --daemon --config=/run/opennebula-ha/receive.conf ."
 if [ "$login" != root ]; then

@@ -55,7 +55,8 @@ def shell(host: Path, text: str, given: str = "") -> subprocess.CompletedProcess
 
 def received(host: Path, dump: str) -> subprocess.CompletedProcess[str]:
     """Import a dump as the forced command of a transfer does."""
-    return shell(host, "make_scratch; make_importer; fill_scratch", dump)
+    program = 'import_program >"$HOME/import"; sed -i "1a zstd() { cat; }" "$HOME/import"'
+    return shell(host, f'make_scratch; make_importer; {program}; bash "$HOME/import"', dump)
 
 
 @pytest.mark.parametrize(
