@@ -87,21 +87,27 @@ def _no_quorum(now: Situation) -> Iterator[Found]:
 
 
 def _no_leader(now: Situation) -> Iterator[Found]:
-    if now.leader is not None:
+    if now.leader is not None or not now.facts:
         return
     if not now.zone.highly_available:
         yield Found("", "oned does not answer", UP if not _installed(now) else ())
-    elif not any(facts.has_content for facts in now.facts.values()):
-        if now.facts:
-            yield Found("", "no front-end holds a zone's database", UP)
-        else:
-            yield Found("", "no front-end can be observed", ("Start the front-ends.",))
-    elif not list(_no_quorum(now)):
+    elif not list(_no_zone(now)) and not list(_no_quorum(now)):
         states = ", ".join(
             f"{name} {status.state.name.lower()} in term {status.term}"
             for name, status in sorted(now.view.statuses.items())
         )
         yield Found("", states or "no oned answers")
+
+
+def _no_zone(now: Situation) -> Iterator[Found]:
+    if now.facts and now.leader is None and now.zone.highly_available:
+        if not any(facts.has_content for facts in now.facts.values()):
+            yield Found("", "no front-end holds a zone's database")
+
+
+def _unobserved(now: Situation) -> Iterator[Found]:
+    if not now.facts:
+        yield Found("", f"none of {', '.join(sorted(now.hosts))} could be observed")
 
 
 def _installed(now: Situation) -> bool:
@@ -459,6 +465,24 @@ SIGNS: tuple[Sign, ...] = (
             *REPAIR,
         ),
         _no_leader,
+    ),
+    Sign(
+        "unobserved",
+        Level.CRITICAL,
+        "no host that can be observed",
+        "This machine gets no facts from any front-end, so the state of the zone is unknown. The"
+        " zone itself may be healthy.",
+        ("Correct what is named for each host below, and look again.",),
+        _unobserved,
+    ),
+    Sign(
+        "no_zone",
+        Level.CRITICAL,
+        "no zone yet",
+        "The hosts of the stack answer, and none of them holds a zone's database: the first up was"
+        " not run, or did not end.",
+        UP,
+        _no_zone,
     ),
     Sign(
         "two_leaders",

@@ -47,7 +47,7 @@ fill_scratch() {
     } | HOME=/nonexistent "$(command -v mariadb || command -v mysql)" \
         --defaults-extra-file=<(printf '[client]\npassword=%s\n' "$importer_password") \
         --user="${importer%@*}" "${here[@]}" --batch --binary-mode --local-infile=0 \
-        --init-command="SET SESSION $import_session" "$scratch" >/dev/null
+        --init-command="SET SESSION $import_session" "$scratch" 2>&1 >/dev/null | errors >&2
 }
 import_dump() { # FILE
     make_scratch

@@ -70,6 +70,8 @@ def full(number: int) -> Snapshot:
     return Snapshot(host, fault=no_room(host.name, "observe", "/", seen="exit status 1"))
 
 
+BLANK = {"packages": {}, "active": False, "has_content": False, "zone_body": "", "units": {}}
+
 Case = tuple[str, Callable[[], Situation], str | None, str]
 CASES: list[Case] = [
     (
@@ -89,6 +91,18 @@ CASES: list[Case] = [
         lambda: situation(*(says(number, state=State.CANDIDATE) for number in range(3))),
         None,
         "n1a1 candidate in term 3",
+    ),
+    (
+        "unobserved",
+        lambda: situation(unreachable(0), strange(1), unreachable(2)),
+        None,
+        "n1a1, n1a2, n1a3",
+    ),
+    (
+        "no_zone",
+        lambda: situation(*(silent(number, BLANK) for number in range(3))),
+        None,
+        "no front-end holds a zone's database",
     ),
     (
         "two_leaders",
@@ -332,6 +346,11 @@ def test_an_abnormal_state_is_reported(
 def test_every_sign_has_a_case() -> None:
     assert {sign for sign, *_ in CASES} == {sign.name for sign in SIGNS}
     assert len({sign.name for sign in SIGNS}) == len(SIGNS)
+
+
+def test_no_election_is_named_where_no_host_can_be_observed() -> None:
+    signs = [one.sign for one in found(situation(*(unreachable(number) for number in range(3))))]
+    assert signs == ["unobserved", *["unreachable"] * 3]
 
 
 def test_a_healthy_zone_has_no_sign() -> None:

@@ -109,6 +109,14 @@ def test_a_hostile_dump_reaches_nothing_else(host: Path, hostile: str) -> None:
     assert "me" not in users
 
 
+def test_a_row_that_is_refused_is_in_no_message(host: Path) -> None:
+    row = "INSERT INTO nowhere VALUES ('canary');\n"
+    done = received(host, DUMP + row)
+    assert done.returncode != 0
+    assert "nowhere' doesn't exist" in done.stderr
+    assert "canary" not in done.stderr
+
+
 def test_nothing_that_a_dump_selects_is_returned(host: Path) -> None:
     assert received(host, f"{DUMP}SELECT 'canary';\n").stdout == ""
 

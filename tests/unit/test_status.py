@@ -129,7 +129,7 @@ def test_hosts_without_opennebula_are_a_zone_that_is_down() -> None:
     assert found.health is Health.DOWN
     assert {one.role for one in found.front_ends} == {Role.NOT_INSTALLED}
     (finding,) = found.findings
-    assert (finding.sign, finding.cure) == ("no_leader", ["make up STACK=lab"])
+    assert (finding.sign, finding.cure) == ("no_zone", ["make up STACK=lab"])
 
 
 def test_a_standalone_front_end_is_healthy() -> None:
