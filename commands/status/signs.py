@@ -100,9 +100,9 @@ def _no_leader(now: Situation) -> Iterator[Found]:
 
 
 def _no_zone(now: Situation) -> Iterator[Found]:
-    if now.facts and now.leader is None and now.zone.highly_available:
-        if not any(facts.has_content for facts in now.facts.values()):
-            yield Found("", "no front-end holds a zone's database")
+    holds_data = any(facts.has_content for facts in now.facts.values())
+    if now.facts and now.leader is None and now.zone.highly_available and not holds_data:
+        yield Found("", "no front-end holds a zone's database")
 
 
 def _unobserved(now: Situation) -> Iterator[Found]:
