@@ -1680,7 +1680,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a check that cannot be skipped": (
         {"skip_checks": ["blank"]},
-        "skip_checks.0: expected one of clock, disk, interface, listeners, locale, logins,"
+        "skip_checks.0: expected one of clock, disk, hook_rights, interface, listeners, locale, logins,"
         " memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"
         " vip_managers, saw blank",
     ),
