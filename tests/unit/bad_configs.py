@@ -1680,8 +1680,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a check that cannot be skipped": (
         {"skip_checks": ["blank"]},
-        "skip_checks.0: expected one of clock, disk, hook_rights, interface, listeners, locale, logins,"
-        " memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"
+        "skip_checks.0: expected one of clock, disk, hook_rights, interface, listeners, locale,"
+        " logins, memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"
         " vip_managers, saw blank",
     ),
     "checks as a text": ({"skip_checks": "memory"}, "skip_checks: expected a list"),
