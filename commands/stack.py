@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import TextIO
 
 from hosts.errors import HostError, printable
@@ -76,13 +76,20 @@ def end_at_once(leave: Callable[[], int] = lambda: _INTERRUPTED) -> None:
 
     ``leave`` returns the exit status.
     """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end() -> None:
+        os.read(reader, 1)
         status = leave()
         # Threads that wait for a host would be waited for.
         os._exit(status)
 
-    signal.signal(signal.SIGINT, end)
+    # A thread waits for the signal: a handler does not run if the main thread begins to wait for a
+    # lock at that very moment.
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _settings(source: TextIO) -> Settings:
