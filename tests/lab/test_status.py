@@ -255,7 +255,7 @@ def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
     leader, near, far = roles(lab)
     signal_oned(far, "STOP")
     write(leader, 300)
-    silent = named(look(operator, "status"), "oned_silent", far.name)
+    silent = named(seen_soon(operator, "oned_silent", far.name), "oned_silent", far.name)
     assert "does not answer" in silent.seen
     # On a slow network it needs some seconds for these records.
     far.delay(30)
