@@ -107,19 +107,9 @@ class Shell:
         at = -1
         try:
             while at < 0:
-                answer.check(limit, out, err)
                 before = len(out)
-                self._channel.settimeout(1.0)
-                with contextlib.suppress(TimeoutError):
-                    data = self._channel.recv(65536)
-                    if not data:
-                        return self._broken_off(out, err, deadline)
-                    out += data
-                while self._channel.recv_stderr_ready() and (
-                    data := self._channel.recv_stderr(65536)
-                ):
-                    err += data
-                    answer.check(limit, out, err)
+                if not self._receive(out, err, limit):
+                    return self._broken_off(out, err, deadline)
                 at = out.find(begins, max(0, before - len(begins)))
         except TimeoutError:
             self.close()
@@ -135,18 +125,9 @@ class Shell:
         end = re.compile(rb"\n%s (\d+)\n\Z" % self._mark.encode())
         reported = 0
         while (found := end.search(out, max(0, len(out) - 64))) is None:
-            answer.check(deadline, out, err)
             before = len(out)
-            # A short timeout, so that the deadline also holds for a silent channel.
-            self._channel.settimeout(1.0)
-            with contextlib.suppress(TimeoutError):
-                data = self._channel.recv(65536)
-                if not data:
-                    return self._broken_off(out, err, deadline)
-                out += data
-            while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
-                err += data
-                answer.check(deadline, out, err)
+            if not self._receive(out, err, deadline):
+                return self._broken_off(out, err, deadline)
             whole = out.rfind(b"\n", before) + 1
             lines = out[reported : whole - 1].split(b"\n") if whole > reported else []
             # A script has a few steps; a faulty host may print any number.
@@ -163,6 +144,24 @@ class Shell:
                 return Ended(-1, stdout, _text(err))
             err += data
         return Ended(status, stdout, _text(self._own(err)[: -len(mark)]))
+
+    def _receive(self, out: bytearray, err: bytearray, deadline: float) -> bool:
+        """Append new output, if there is any within a second; return False if the shell ended.
+
+        Raises what ``answer.check`` does.
+        """
+        answer.check(deadline, out, err)
+        # A short timeout, so that the deadline also holds for a silent channel.
+        self._channel.settimeout(1.0)
+        with contextlib.suppress(TimeoutError):
+            data = self._channel.recv(65536)
+            if not data:
+                return False
+            out += data
+        while self._channel.recv_stderr_ready() and (data := self._channel.recv_stderr(65536)):
+            err += data
+            answer.check(deadline, out, err)
+        return True
 
     def _broken_off(self, out: bytearray, err: bytearray, deadline: float) -> Ended:
         """Return the output of a shell that ended unexpectedly."""
