@@ -121,7 +121,7 @@ def looks(
 
 
 def seen(name: str, **changes: Any) -> HostReport:
-    """Make a blank host with another ground."""
+    """Make a blank host with other observations."""
     return HostReport(bare(name, **changes), blank(name))
 
 

@@ -1,4 +1,4 @@
-"""What the entries of a zone that is adopted mean for gRPC: no call changes an entry."""
+"""Compare the gRPC endpoints of an adopted zone: OpenNebula cannot change an entry."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _REMEDY = (
 
 @always
 def grpc(site: Site) -> Iterator[Finding]:
-    """Say at the first ``up`` of a stack what its zone does otherwise than the config says."""
+    """Report at a stack's first ``up`` where the zone's entries differ from the config."""
     if site.change.before is not None or not has_grpc(site.spec.version):
         return
     pools = [one.facts.pool for one in site.seen.values() if one.facts]

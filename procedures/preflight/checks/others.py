@@ -1,4 +1,4 @@
-"""What else on a host has a hand in what OpenNebula needs: names, proxies, networks, passwords."""
+"""Check the rest of a host's configuration: its name, locales, proxies, VIPs, and MariaDB."""
 
 import ipaddress
 import re
@@ -20,9 +20,9 @@ _POLICIES = ("simple_password_check", "cracklib_password_check", "validate_passw
 
 @skippable
 def own_name(site: Site) -> Iterator[Finding]:
-    """Each host finds itself by the name that it has, or is about to get."""
+    """Check that each host resolves its own name, or the name that it will get."""
     for name in sorted(site.fresh):
-        own, _, found = site.seen[name].ground.own_name.partition(" ")
+        own, _, found = site.seen[name].probe.own_name.partition(" ")
         if not own or found or site.spec.ensure_hostname:
             continue
         if site.spec.ensure_hosts and own in site.spec.hosts:
@@ -41,7 +41,7 @@ def own_name(site: Site) -> Iterator[Finding]:
 
 @always
 def cloud_init(site: Site) -> Iterator[Finding]:
-    """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
+    """Report cloud-init if it writes /etc/hosts: names are then also set in its template."""
     for name in sorted(site.fresh):
         facts = site.seen[name].facts
         if facts is None or not facts.hosts_template or not site.spec.ensure_hosts:
@@ -62,10 +62,10 @@ def cloud_init(site: Site) -> Iterator[Finding]:
 
 @skippable
 def locale(site: Site) -> Iterator[Finding]:
-    """Each host has the locales that the stack sets: with another one each login would warn."""
+    """Check that each host has the stack's locales: with a missing one, each login warns."""
     before = site.change.before.locales if site.change.before else ()
     for name, seen in sorted(site.seen.items()):
-        there = {_plain(wanted) for wanted in seen.ground.locales}
+        there = {_plain(wanted) for wanted in seen.probe.locales}
         missing = [
             wanted
             for wanted in site.spec.locales
@@ -79,7 +79,7 @@ def locale(site: Site) -> Iterator[Finding]:
                     name,
                     "look for the locales",
                     expected=", ".join(missing),
-                    seen=", ".join(sorted(seen.ground.locales)[:6]),
+                    seen=", ".join(sorted(seen.probe.locales)[:6]),
                     remedy="generate it there (locale-gen, or the package glibc-langpack of that"
                     " language), or correct locale in opennebula-ha:ntp",
                 )
@@ -87,14 +87,14 @@ def locale(site: Site) -> Iterator[Finding]:
 
 
 def _plain(name: str) -> str:
-    """As glibc compares names of locales."""
+    """Normalize a locale's name as glibc does."""
     language, _, charset = name.partition(".")
     return f"{language}.{charset.lower().replace('-', '')}"
 
 
 @skippable
 def proxy(site: Site) -> Iterator[Finding]:
-    """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
+    """Check that services call the front-ends without a proxy. Raft uses HTTP, too."""
     wanted = {
         address: None for host in site.spec.hosts.values() for address in (host.name, host.address)
     }
@@ -103,7 +103,7 @@ def proxy(site: Site) -> Iterator[Finding]:
     asked = ["http_proxy", "all_proxy"]
     asked += ["https_proxy", "grpc_proxy"] if site.spec.register_grpc else []
     for name in sorted(site.fresh):
-        environment = site.seen[name].ground.environment
+        environment = site.seen[name].probe.environment
         proxies = {
             key: value for key, value in environment.items() if key.lower() in asked and value
         }
@@ -149,9 +149,9 @@ def _without_password(url: str) -> str:
 
 @skippable
 def hook_rights(site: Site) -> Iterator[Finding]:
-    """What OpenNebula's package allows oneadmin by sudo is not taken back by a later file."""
+    """Check that no later file of sudo's overrides the rights that OpenNebula gives oneadmin."""
     for name, seen in sorted(site.seen.items()):
-        said = seen.ground.sudo_refusal or (seen.facts.sudo_refusal if seen.facts else "")
+        said = seen.probe.sudo_refusal or (seen.facts.sudo_refusal if seen.facts else "")
         if name not in site.fresh or not said or not site.spec.vips.get(name):
             continue
         is_sure = re.search(r"\btty\b|\bpassword\b", said)
@@ -160,11 +160,11 @@ def hook_rights(site: Site) -> Iterator[Finding]:
 
 @skippable
 def vip_managers(site: Site) -> Iterator[Finding]:
-    """Nothing else configures a VIP; and what manages its interface is good to know."""
+    """Check that nothing else configures a VIP, and report what manages its interface."""
     for name, seen in sorted(site.seen.items()):
         vips = site.change.vips_of(name)
         for vip in vips:
-            files = seen.ground.vip_files.get(vip.address, ())
+            files = seen.probe.vip_files.get(vip.address, ())
             if files:
                 yield Finding(
                     HostError(
@@ -177,7 +177,7 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                         " again",
                     )
                 )
-        for manager in seen.ground.managers if vips and name in site.fresh else ():
+        for manager in seen.probe.managers if vips and name in site.fresh else ():
             if manager in _MANAGERS:
                 yield Finding(
                     HostError(
@@ -193,7 +193,10 @@ def vip_managers(site: Site) -> Iterator[Finding]:
 
 @always
 def database_server(site: Site) -> Iterator[Finding]:
-    """MariaDB, of one release: its packages remove MySQL, and an old one rejects a new dump."""
+    """Check that there is no other database server, and that MariaDB's releases are equal.
+
+    MariaDB's packages remove MySQL, and an old release rejects dumps of a newer one.
+    """
     if not site.spec.database.is_mariadb:
         return
     series: dict[str, str] = {}
@@ -234,9 +237,9 @@ _MYSQL = re.compile(r"(?:mysql|percona)-(?:community-|server-)?server(?:-core)?(
 
 @skippable
 def password_policy(site: Site) -> Iterator[Finding]:
-    """MariaDB takes the password of the stack's account."""
+    """Check that MariaDB's policy accepts the password of the stack's account."""
     for name in sorted(site.fresh):
-        policy = site.seen[name].ground.password_policy
+        policy = site.seen[name].probe.password_policy
         rules = [rule for rule in _POLICIES if rule in policy]
         if not rules or not site.spec.database.is_mariadb:
             continue
