@@ -185,13 +185,16 @@ def following(view: ZoneView) -> set[str]:
     }
 
 
-def behind(view: ZoneView, record: int) -> dict[str, int]:
-    """The followers that lack that record of the leader, each with the index of its last one."""
-    return {
-        name: view.statuses[name].index
-        for name in sorted(following(view) - {view.leader()})
-        if view.statuses[name].index < record
-    }
+def behind(view: ZoneView, record: int | None = None) -> dict[str, int]:
+    """Return the servers that lack a record of the leader, each with the index of its last one.
+
+    ``record``: the index of that record, instead of the leader's last one. Empty without a leader.
+    """
+    leader = view.leader()
+    if leader is None:
+        return {}
+    wanted = view.statuses[leader].index if record is None else record
+    return {n: status.index for n, status in sorted(view.statuses.items()) if status.index < wanted}
 
 
 def faults(

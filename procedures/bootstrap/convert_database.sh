@@ -67,7 +67,7 @@ go_back() {
     if [ -n "$ran" ]; then
         systemctl reset-failed opennebula.service
         systemctl start opennebula.service || tell remedy \
-            "oned does not start on SQLite any more, either: look at journalctl -u opennebula there"
+            "oned does not start with SQLite either: look at journalctl -u opennebula there"
     fi
     unclaim
     rm -rf "$work" "$converting" "${copy:-$work}.partial"
@@ -157,7 +157,7 @@ compare() {
 place() {
     step "put the database in place"
     zstd -dc "$copy" | cmp -s - "$sqlite" || refuse "$sqlite as it was when oned stopped" \
-        "it has changed since" "see who writes it, then run again"
+        "it has changed since" "find out which program writes to it, then run again"
     # An operator may have made a database since.
     require_room
     # It is empty, or the copy of an earlier run.

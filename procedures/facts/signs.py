@@ -15,7 +15,7 @@ from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
 
-STEP = "see whose OpenNebula is there"
+STEP = "identify the OpenNebula on the host"
 BLANK = "a blank host: no OpenNebula, and nothing that its set-up would overwrite"
 ALONE = "an OpenNebula outside any federation, as zone 0"
 _KEYS = "/var/lib/one/.one"
@@ -107,7 +107,7 @@ def own_place(database: Database) -> str:
 def _federation(seen: Facts) -> Iterator[Sign]:
     section = conf.section(seen.oned_conf, "FEDERATION")
     mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
-    leave = f"Take {seen.host.name} off opennebula-ha:frontends"
+    leave = f"Remove {seen.host.name} from opennebula-ha:frontends"
     is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
@@ -123,8 +123,8 @@ def _federation(seen: Facts) -> Iterator[Sign]:
         yield Sign(
             ALONE,
             f"FEDERATION/ZONE_ID {zone} in oned.conf",
-            f"{leave}; or, where it is left over, set ZONE_ID = 0: outside a federation oned takes"
-            " no notice of it"
+            f"{leave}; or, if it is left over, set ZONE_ID = 0: outside a federation oned"
+            " ignores it"
             if is_alone
             else leave,
         )
@@ -133,7 +133,7 @@ def _federation(seen: Facts) -> Iterator[Sign]:
         yield Sign(
             ALONE,
             f"zone {', '.join(others)} in its database",
-            f"{leave}; or delete that zone there, where it is gone (onezone delete)"
+            f"{leave}; or, if that zone does not exist any more, delete it there (onezone delete)"
             if is_alone or is_master
             else leave,
         )
@@ -162,7 +162,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
         yield Sign(
             expected,
             f"DB in /etc/one/oned.conf points to {section}",
-            _way_back(seen, database),
+            _elsewhere_remedy(seen, database),
         )
         return
     is_blank = new and not seen.has_content and not seen.traces.claimed
@@ -170,15 +170,15 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
         yield Sign(
             BLANK,
             f"DB/USER {section.user} in /etc/one/oned.conf",
-            f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed, put"
-            f" back what the package has in oned.conf, {_PACKAGED}",
+            f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed,"
+            f" restore the package's setting in oned.conf, {_PACKAGED}",
         )
 
 
 def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
-    """What one of the front-ends writes would be written on others, past oned."""
-    expected = "MariaDB to replicate nothing: each oned writes its own database"
-    leave = f"Take {seen.host.name} off opennebula-ha:frontends; or"
+    """Find replication in MariaDB, which would bring writes of one front-end to others."""
+    expected = "MariaDB without replication: each oned writes its own database"
+    leave = f"Remove {seen.host.name} from opennebula-ha:frontends; or"
     if database.is_mariadb and seen.traces.galera:
         yield Sign(
             expected,
@@ -195,7 +195,7 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
         )
 
 
-def _way_back(seen: Facts, database: Database) -> str:
+def _elsewhere_remedy(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
     here = section.is_local((host.name, host.address))
     if not database.is_mariadb:
@@ -208,10 +208,10 @@ def _way_back(seen: Facts, database: Database) -> str:
     if take:
         return f"{take}: a database in use keeps its name"
     return (
-        f"Take {host.name} off opennebula-ha:frontends; or move that database to"
+        f"Remove {host.name} from opennebula-ha:frontends; or move that database to"
         f" {own_place(database)} (stop opennebula, dump it there, restore it here), and set"
-        " SERVER = localhost in DB; if SERVER is this host, that is all there is to do. If that"
-        f" OpenNebula is not needed, stop it and put back what the package has, {_PACKAGED}"
+        " SERVER = localhost in DB; if SERVER is this host, change only that setting. If that"
+        f" OpenNebula is not needed, stop it and restore the package's setting, {_PACKAGED}"
     )
 
 
@@ -242,17 +242,16 @@ def _service(seen: Facts) -> Iterator[Sign]:
         what = [word for word, holds in (("running", seen.active), ("enabled", enabled)) if holds]
         yield Sign(
             BLANK,
-            f"opennebula.service {' and '.join(what) or 'on its way'}",
-            "If that OpenNebula is needed, take"
-            f" {seen.host.name} off opennebula-ha:frontends; else systemctl disable --now"
-            " opennebula",
+            f"opennebula.service {' and '.join(what) or 'starting'}",
+            f"If that OpenNebula is needed, remove {seen.host.name} from"
+            " opennebula-ha:frontends; otherwise systemctl disable --now opennebula",
         )
     if seen.traces.processes and not seen.active and not seen.stopping:
         yield Sign(
             BLANK,
             f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",
-            f"If that OpenNebula is needed, take {seen.host.name} off opennebula-ha:frontends;"
-            " else stop that process",
+            f"If that OpenNebula is needed, remove {seen.host.name} from"
+            " opennebula-ha:frontends; otherwise stop that process",
         )
 
 
@@ -267,8 +266,8 @@ def _keys(seen: Facts) -> Iterator[Sign]:
         yield Sign(
             BLANK,
             f"keys in {_KEYS} ({_listed(path.rpartition('/')[2] for path in sorted(own))})",
-            "If their database is about to be restored, restore it first, where the stack has its"
-            f" own; else move {_KEYS} to another place",
+            "If they belong to a database that you want to restore, restore it first, as the"
+            f" stack's own database; otherwise move {_KEYS} to another place",
         )
     ssh = [path for path in seen.keys if path.startswith(f"{_SSH}/")]
     if ssh and not seen.package:
@@ -295,10 +294,10 @@ def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
     if database.is_mariadb and objects:
         yield Sign(
             BLANK,
-            f"a database {database.name} that is no OpenNebula's, or half of one"
+            f"a database {database.name} that is not OpenNebula's, or only a part of it"
             f" ({_listed(sorted(objects))})",
-            "Set opennebula-ha:db_name to a name that is free; or, where it was to be restored,"
-            " restore all of it; or, if nothing in it is needed, drop it",
+            "Set opennebula-ha:db_name to a name that is free; or restore the rest of that"
+            " database; or, if nothing in it is needed, drop it",
         )
     for name, local in sorted(seen.traces.databases.items()):
         if local.is_opennebula and not (database.is_mariadb and name == database.name):
@@ -306,7 +305,7 @@ def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
             yield Sign(
                 BLANK,
                 f"OpenNebula's tables in the database {name}",
-                f"To take that OpenNebula over, set {mariadb}opennebula-ha:db_name: {name}; if it"
+                f"To adopt that OpenNebula, set {mariadb}opennebula-ha:db_name: {name}; if it"
                 " is not needed on this host, dump it and drop it",
             )
 
@@ -331,9 +330,9 @@ def _hidden(seen: Facts, database: Database) -> Iterator[Sign]:
     unseen = seen.traces.unseen
     if not database.is_mariadb or not (seen.silent or unseen):
         return
-    holds = f"no server answers for its data {_listed(unseen)}" if unseen else ""
+    holds = f"no MariaDB answers for the data in {_listed(unseen)}" if unseen else ""
     yield Sign(
-        "MariaDB to answer root on its socket",
+        "MariaDB to accept root on its socket",
         "; ".join(part for part in (seen.silent, holds) if part),
         "Start MariaDB (systemctl start mariadb) and look at its journal, then run again",
     )

@@ -111,7 +111,7 @@ keep_enabled $features $leader_check
 # systemd does not notice by itself that a unit has its first drop-in.
 [ -z "$units_changed" ] || [ -n "$reloaded" ] || systemctl daemon-reload
 for program in $hooks; do
-    step "see that there is $program"
+    step "check that $program is installed"
     runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \
         "$(stat -c '%A %U:%G' "$program" 2>&1)" \
         "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"

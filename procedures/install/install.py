@@ -151,10 +151,10 @@ def not_ours(host: str, holding: Sequence[str]) -> HostError:
     """Return the error for a host whose data are no copy of those on the hosts ``holding`` them."""
     return HostError(
         host,
-        "see whose OpenNebula is there",
+        "identify the OpenNebula on the host",
         expected=f"no data, or a copy of those on {', '.join(holding)}",
         seen="data of another OpenNebula",
-        remedy=f"take {host} off opennebula-ha:frontends; if nothing on it is needed,"
+        remedy=f"remove {host} from opennebula-ha:frontends; if nothing on it is needed,"
         " stop opennebula there, drop the database and move /var/lib/one/.one to another place",
     )
 

@@ -86,8 +86,8 @@ if ! probe; then
     case $fault in
         unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
         denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
-        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: nothing is published there" ;;
-        *) remedy="see that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
+        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: no packages are published there" ;;
+        *) remedy="make sure that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
     esac
     refuse "a signed package repository at $url" "$(reasons)" "$remedy"
 fi

@@ -123,7 +123,7 @@ def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterato
             seen = f"SERVER_ID {found} there"
         yield HostError(
             entry.name,
-            "see that a zone server is at its registered endpoint",
+            "check the registered endpoints of the zone's servers",
             expected=f"server {entry.id} {entry.registered} at {entry.endpoint}",
             seen=seen,
             remedy=f"correct what {at} resolves to, or zone_server of {entry.name} in"

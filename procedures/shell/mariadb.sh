@@ -36,7 +36,7 @@ database_answers() {
 }
 # A database that does not answer must never pass for an empty one.
 await_database() {
-    database_answers || refuse "MariaDB to answer root on its socket" "$(sql -e "DO 0" 2>&1)" \
+    database_answers || refuse "MariaDB to accept root on its socket" "$(sql -e "DO 0" 2>&1)" \
         "start MariaDB (systemctl start $database_service) and look at its journal, then run again"
 }
 # What a database has besides tables.

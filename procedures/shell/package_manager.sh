@@ -25,9 +25,9 @@ ask() { # COMMAND...
 # What an operator can do about what the package manager said.
 package_remedy() {
     case $(package_fault) in
-        blocked) echo "see which package is in the way: held back, or from another repository; release or remove it on the host, then run again" ;;
-        script) echo "the script of that package failed: correct what it says on the host ($package_log has all of it), then run again" ;;
-        unreachable) echo "see that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
-        *) echo "run the same with $manager on the host to see all that it says; once that succeeds there, run again" ;;
+        blocked) echo "find out which package blocks this one: held back, or from another repository; release or remove it on the host, then run again" ;;
+        script) echo "the script of that package failed: correct the fault that it reports on the host ($package_log has its whole output), then run again" ;;
+        unreachable) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        *) echo "run the same with $manager on the host to see its whole output; when it succeeds there, run again" ;;
     esac
 }

@@ -1,4 +1,4 @@
-# Put packages that wait in the place of those that are there.
+# Replace the installed packages with staged ones.
 #: use family gui marks oned package_manager staged units
 #: folder: new; or old: the former ones back
 #: start: yes: and start oned; where it does not start with the new packages, the former ones come back

@@ -35,12 +35,12 @@ class WantedVersion:
 
     version: str
     agreed: str | None = None
-    """The version for which the database may be changed, while the zone is down."""
+    """The version that ``upgrade_database`` names: for it, the zone may be stopped."""
 
 
 @dataclass(frozen=True)
 class VersionChange:
-    """A change of the database that has begun: the leader then, and the new versions."""
+    """An upgrade of the database that is in progress: the leader at its start, the new versions."""
 
     leader: str
     package: str
@@ -69,14 +69,14 @@ def rolls(seen: Facts, version: str) -> bool:
 
 
 def check(seen: Facts, version: str) -> None:
-    """Raise HostError if a change to another version than that is incomplete."""
+    """Raise HostError if an upgrade to another version is in progress."""
     if not seen.upgrading or is_version(VersionChange.parse(seen.upgrading).package, version):
         return
     package = VersionChange.parse(seen.upgrading).package
     raise HostError(
         seen.host.name,
         "compare the version",
-        expected=f"opennebula-ha:one_version {package}: the zone is on its way to that",
+        expected=f"opennebula-ha:one_version {package}: an upgrade to it is in progress",
         seen=version,
         remedy=f"set one_version to {package} without what follows the hyphen and run up; when"
         " that is done, set another one",
@@ -84,25 +84,25 @@ def check(seen: Facts, version: str) -> None:
 
 
 def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
-    """Raise HostError if the staged packages need a change of the database that is not allowed."""
+    """Raise HostError if the staged packages need an upgrade that the config does not permit."""
     if seen.staged_schema == seen.schema:
         return
     agreed = release.agreed is not None and is_version(seen.staged, release.agreed)
     if agreed and database.is_mariadb:
         return
     if not database.is_mariadb:
-        remedy = "upgrade by hand: this is done for MariaDB alone"
+        remedy = "upgrade by hand: this program upgrades only databases in MariaDB"
     elif _goes_back(seen.schema, seen.staged_schema):
         remedy = (
             f'set opennebula-ha:upgrade_database: "{release.version}" to go back to the dump from'
             " before the upgrade: WHAT WAS WRITTEN SINCE IS LOST, and the zone is down"
-            " for some minutes; a dump of now is kept"
+            " for some minutes; a dump of the present data is kept"
         )
     else:
         remedy = (
             f'set opennebula-ha:upgrade_database: "{release.version}" to have the database'
             " upgraded: the zone is down for some minutes (a dump, onedb"
-            " upgrade, a copy to each front-end); virtual machines run on, and a dump of now is"
+            " upgrade, a copy to each front-end); virtual machines continue to run, and a dump of now is"
             " kept for a rollback"
         )
     raise HostError(
@@ -121,7 +121,7 @@ def is_due(seen: Facts, version: str) -> bool:
 
 
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
-    """Install the staged packages. Raises HostError, after going back to the former ones."""
+    """Install the staged packages. If they fail, restore the former ones and raise HostError."""
     access.run(
         host,
         "swap",
@@ -136,7 +136,7 @@ def resume(
     """Resume an interrupted upgrade; return whether there was one.
 
     ``seen``: the present facts of the hosts that answer. A server that is not in the zone at
-    present gets its staged packages at once: its present packages may be the reason, and the zone
+    present gets its staged packages immediately: its present ones may be the reason, and the zone
     loses nothing. Raises HostError.
     """
     begun = sorted({front_end.upgrading for front_end in seen.values() if front_end.upgrading})
@@ -197,9 +197,9 @@ def change_database(
             raise HostError(
                 name,
                 "change the version of the database",
-                expected=f"the packages of OpenNebula {change.package} to wait on every server",
+                expected=f"the packages of OpenNebula {change.package} to be staged on every server",
                 seen=front_end.staged or "none",
-                remedy="change who is in the zone before or after that, and not with it",
+                remedy="change the zone's front-ends before or after the upgrade, not with it",
             )
     if _goes_back(seen[leader].schema, change.schema):
         kept_dump(seen, change.schema)
@@ -247,7 +247,7 @@ class _Changing:
         self._facts = all_facts(self._access, self._hosts, self._zone.database)
 
     def _source(self) -> str:
-        """Return the server whose database is copied: one that is changed, or the newest."""
+        """Return the server whose database is copied: one that is upgraded already, or the newest."""
         return max(
             self._facts,
             key=lambda name: (
@@ -326,7 +326,7 @@ class _Changing:
             on_each(self._hosts, lambda host: answering(self._access, host))
 
     def _abandon(self, error: HostError) -> None:
-        """Go back to the former packages, if no database has changed."""
+        """Restore the former packages, if no database was upgraded yet."""
         try:
             self._observe()
             if any(
@@ -362,7 +362,7 @@ def kept_dump(seen: Mapping[str, Facts], schema: str) -> tuple[str, str]:
     if not kept:
         raise HostError(
             ", ".join(sorted(seen)),
-            "look for the dump from before the upgrade",
+            "find the dump from before the upgrade",
             expected=f"/var/backups/opennebula/TIME{'-' + _reason(schema, '…')}.sql.zst",
             seen="none on any front-end",
             remedy="copy it back there, with its keys, from where you keep it; then run again",

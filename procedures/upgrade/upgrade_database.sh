@@ -17,11 +17,11 @@ servers_of_then() {
         done | LC_ALL=C sort
 }
 if [ -n "$instead" ]; then
-    step "put the database of then in place"
+    step "put the kept database in place"
     import_dump "$instead"
     [ "$(servers_of_then)" = "$servers" ] ||
-        refuse "the zone's servers of now in $instead" "$(servers_of_then)" \
-            "have the same front-ends in the zone as then, then run again"
+        refuse "the zone's present servers in $instead" "$(servers_of_then)" \
+            "let the zone have the same front-ends as at that time, then run again"
     keep_settings "going-back"
     tar -C /var/lib/one --zstd -xf "${instead%.sql.zst}.keys.tar.zst"
     put_in_place

@@ -136,7 +136,7 @@ case $action in
         keep_enabled "$unit"
         systemctl restart "$unit" || refuse "$unit to start" \
             "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
-            "see who else listens at ports 80 and 443 there, then run again"
+            "find out what else listens at ports 80 and 443 there, then run again"
         ;;
     withdraw)
         [ -e "$site" ] || exit 0

@@ -101,7 +101,7 @@ def stop_oned(site: Site, host: SimHost) -> Effects:
 
 def await_database(host: SimHost) -> None:
     if not host.mariadb_runs:
-        raise Refused("MariaDB to answer root on its socket", "Can't connect to local server")
+        raise Refused("MariaDB to accept root on its socket", "Can't connect to local server")
 
 
 def require_replaceable(host: SimHost, name: str, *, may_replace: bool) -> None:
@@ -709,7 +709,7 @@ def upgrade_database(site: Site, host: SimHost, v: Values) -> Effects:
         assert kept is not None
         then = "\n".join(sorted(f"{e.id} {e.name}" for e in kept.database.pool))
         if then != v["servers"]:
-            raise Refused("the zone's servers of now", then)
+            raise Refused("the zone's present servers", then)
         for path, text in kept.keys.items():
             host.put(path, text, site.clock.now)
         host.scratch = kept.database.copy()

@@ -135,7 +135,7 @@ def test_the_newest_dump_of_that_database_is_for_rollback() -> None:
 
 def test_an_unwanted_staged_version_is_drift() -> None:
     assert drift(facts(), spec(), SECRETS) == ()
-    assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("packages that wait",)
+    assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("staged packages",)
     wanted = drift(facts(staged="7.2.1-1"), spec(version="7.2.1"), SECRETS)
-    assert "packages that wait" not in wanted
+    assert "staged packages" not in wanted
     assert "package opennebula: version 7.2.0-1" in wanted

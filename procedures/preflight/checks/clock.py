@@ -43,8 +43,8 @@ def clock(site: Site) -> Iterator[Finding]:
             seen=", ".join(
                 _offset(name, reading, usual) for name, reading in sorted(clocks.items())
             ),
-            remedy="have all front-ends ask the same time servers: timedatectl says whether they"
-            " do, and opennebula-ha:ntp tells chrony or systemd-timesyncd whom to ask",
+            remedy="let all front-ends use the same time servers: timedatectl shows whether they"
+            " do, and opennebula-ha:ntp configures chrony or systemd-timesyncd",
         ),
         Weight.REFUSAL if refuses else Weight.WARNING,
     )
@@ -52,4 +52,4 @@ def clock(site: Site) -> Iterator[Finding]:
 
 def _offset(name: str, reading: ClockReading, usual: float) -> str:
     offset = round(reading.ahead - usual, 1) or 0.0
-    return f"{name} {offset:+.1f} s (give or take {reading.doubt:.1f} s)"
+    return f"{name} {offset:+.1f} s (± {reading.doubt:.1f} s)"

@@ -8,7 +8,7 @@ from opennebula.zone import ServerEntry
 from procedures.preflight.context import Finding, Site, Weight, always
 
 _REMEDY = (
-    "OpenNebula cannot change an entry: have the front-ends leave and join again, two at a time"
+    "OpenNebula cannot change an entry: let the front-ends leave and join again, two at a time"
 )
 
 
@@ -42,6 +42,6 @@ def _names(entries: Iterator[ServerEntry]) -> str:
 
 
 def _of(names: str, *, expected: str, seen: str) -> Finding:
-    step = "look at the zone's gRPC endpoints"
+    step = "check the zone's gRPC endpoints"
     error = HostError(names, step, expected=expected, seen=seen, remedy=_REMEDY)
     return Finding(error, Weight.WARNING)

@@ -33,7 +33,7 @@ class RoomNeed:
 
 PACKAGES = (
     RoomNeed("/usr", "packages", 1536 * MIB),
-    RoomNeed("/var/cache", "what is fetched", 512 * MIB),
+    RoomNeed("/var/cache", "downloaded packages", 512 * MIB),
 )
 """OpenNebula with Ruby and Node.js, MariaDB, and their dependencies."""
 MARIADB = RoomNeed("/var/lib/mysql", "the database", GIB)
@@ -42,7 +42,7 @@ SQLITE = RoomNeed("/var/lib/one", "the database", GIB)
 DUMPS = RoomNeed("/var/backups", "dumps", 512 * MIB)
 STAGED = (
     RoomNeed("/usr", "packages", 512 * MIB),
-    RoomNeed("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
+    RoomNeed("/var/lib/opennebula-ha", "staged packages, and the former ones", GIB),
 )
 LEAST_DUMP = 64 * MIB
 PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
@@ -70,7 +70,7 @@ def systemd(site: Site) -> Iterator[Finding]:
             yield Finding(
                 HostError(
                     name,
-                    "look for systemd",
+                    "check for systemd",
                     expected="a system that was booted with systemd",
                     seen="no /run/systemd/system",
                     remedy="use a whole server, or a container with systemd as its first process",
@@ -92,10 +92,10 @@ def mandatory_access(site: Site) -> Iterator[Finding]:
 def _access(name: str, what: str, how: str) -> HostError:
     return HostError(
         name,
-        "look for mandatory access control",
-        expected="none that denies OpenNebula its files",
+        "check mandatory access control",
+        expected="no policy that denies OpenNebula access to its files",
         seen=what,
-        remedy=f"where a service is denied something, {how} shows it",
+        remedy=f"if a service is denied access, {how} shows it",
     )
 
 
@@ -182,10 +182,10 @@ def listeners(site: Site) -> Iterator[Finding]:
             yield Finding(
                 HostError(
                     name,
-                    "look for the ports of its services",
+                    "check that the ports of its services are free",
                     expected=", ".join(f"{port} free for {wanted[port]}" for port in taken),
                     seen=", ".join(f"{process} at {port}" for port, process in taken.items()),
-                    remedy="stop that there, or have it listen at another port",
+                    remedy="stop that program, or let it listen at another port",
                 )
             )
 

@@ -31,8 +31,8 @@ def logins(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "ask sshd who may log in",
-                expected=f"{there.login} to be let in with a key from {', '.join(sources)}",
+                "check the logins that sshd accepts",
+                expected=f"{there.login} to be accepted with a key from {', '.join(sources)}",
                 seen="; ".join(
                     f"{reason} (from {', '.join(addresses)})"
                     for reason, addresses in refused.items()

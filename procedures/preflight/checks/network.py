@@ -114,7 +114,7 @@ def _unreached(
     yield Finding(
         HostError(
             target,
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             expected=f"an answer at {address} to {', '.join(missed)}",
             seen="; ".join(
                 f"from {source} to {target} port {', '.join(which)}: {said}"
@@ -162,8 +162,9 @@ def interface(site: Site) -> Iterator[Finding]:
                         "check the VIP's interface",
                         expected=f"an address in {vip.network} on {vip.interface}",
                         seen=", ".join(there),
-                        remedy=f"see that clients have a route to {vip.address} that follows the"
-                        " leader: without one they reach it from that interface's subnet at most",
+                        remedy=f"make sure that clients have a route to {vip.address} that follows"
+                        " the leader: without one they reach it at most from that interface's"
+                        " subnet",
                     ),
                     Weight.WARNING,
                 )
@@ -201,10 +202,10 @@ def vip(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 ", ".join(told),
-                "see that the VIP is free",
+                "check that the VIP is free",
                 expected=f"no other host at {address}",
                 seen=f"{mac} there, which is not a front-end",
-                remedy="take that address from the machine that has it, or set"
+                remedy="remove that address from the computer that has it, or set"
                 " opennebula-ha:one_vip to a free one",
             ),
             # A server of the zone that does not answer may hold it.

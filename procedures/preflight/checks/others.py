@@ -9,7 +9,7 @@ from procedures.install.files.leader import refused_by_sudo
 from procedures.preflight.context import Finding, Site, Weight, always, skippable
 
 _MANAGERS = {
-    "keepalived": "it moves addresses by itself: take this VIP out of its configuration",
+    "keepalived": "it moves addresses automatically: take this VIP out of its configuration",
     "systemd-networkd": "it may drop a VIP when it restarts: add KeepConfiguration=static to"
     " [Network] in a drop-in such as /etc/systemd/network/NAME.network.d/vip.conf",
     "NetworkManager": "it may drop a VIP when it reactivates the connection: do not reactivate it"
@@ -50,11 +50,11 @@ def cloud_init(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "look for cloud-init",
+                "check for cloud-init",
                 expected="no program that writes /etc/hosts at a boot",
                 seen=f"cloud-init's {template}",
-                remedy="the front-ends' names come into that template, too, so that they outlast a"
-                " boot with manage_etc_hosts",
+                remedy="this program adds the front-ends' names to that template, too, so that they"
+                " remain after a boot with manage_etc_hosts",
             ),
             Weight.NOTE,
         )
@@ -77,7 +77,7 @@ def locale(site: Site) -> Iterator[Finding]:
             yield Finding(
                 HostError(
                     name,
-                    "look for the locales",
+                    "check the locales",
                     expected=", ".join(missing),
                     seen=", ".join(sorted(seen.probe.locales)[:6]),
                     remedy="generate it there (locale-gen, or the package glibc-langpack of that"
@@ -114,7 +114,7 @@ def proxy(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "look for a proxy in the environment of services",
+                "check the proxies of services",
                 expected="none, or no_proxy with " + ",".join(missing),
                 seen=", ".join(
                     f"{key}={_without_password(value)}" for key, value in proxies.items()
@@ -169,11 +169,11 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                 yield Finding(
                     HostError(
                         name,
-                        "look who else configures the VIP",
+                        "check that nothing else configures the VIP",
                         expected=f"{vip.address} in no network configuration: the Raft hook adds it"
                         " on the leader alone",
                         seen=", ".join(files),
-                        remedy=f"take {vip.address} out of that file and apply it there, then run"
+                        remedy=f"remove {vip.address} from that file and apply it there, then run"
                         " again",
                     )
                 )
@@ -182,7 +182,7 @@ def vip_managers(site: Site) -> Iterator[Finding]:
                 yield Finding(
                     HostError(
                         name,
-                        "look who else manages addresses",
+                        "check what manages addresses",
                         expected="no program that takes a VIP from an interface",
                         seen=f"{manager} on {vips[0].interface}",
                         remedy=_MANAGERS[manager],
@@ -210,7 +210,7 @@ def database_server(site: Site) -> Iterator[Finding]:
             yield Finding(
                 HostError(
                     name,
-                    "look for another database server",
+                    "check for another database server",
                     expected="MariaDB, or no database server",
                     seen=", ".join(f"{one} {packages[one].version}" for one in others),
                     remedy="MariaDB's packages would remove that one: move its databases to MariaDB"
@@ -253,7 +253,7 @@ def password_policy(site: Site) -> Iterator[Finding]:
                 "compare the database's password with MariaDB's policy",
                 expected="an opennebula-ha:db_password with " + ", ".join(faults)
                 if faults
-                else f"an opennebula-ha:db_password that {' and '.join(unknown)} takes",
+                else f"an opennebula-ha:db_password that {' and '.join(unknown)} accepts",
                 seen=f"{' and '.join(rules)} in MariaDB"
                 + ("" if faults else ", which cannot be checked in advance"),
                 remedy="choose another db_password, or change that policy in MariaDB",
@@ -273,11 +273,11 @@ def _faults(password: str, owner: str, policy: Mapping[str, str]) -> list[str]:
     counts: dict[str, tuple[int, Collection[str] | str]] = {
         f"{least('minimal_length')} characters": (least("minimal_length"), password),
         f"{least('digits')} digits": (least("digits"), [c for c in password if c.isdigit()]),
-        f"{least('letters_same_case')} small letters": (
+        f"{least('letters_same_case')} lower-case letters": (
             least("letters_same_case"),
             [c for c in password if c.islower()],
         ),
-        f"{least('letters_same_case')} capitals": (
+        f"{least('letters_same_case')} upper-case letters": (
             least("letters_same_case"),
             [c for c in password if c.isupper()],
         ),
