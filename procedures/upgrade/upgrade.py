@@ -100,10 +100,10 @@ def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
         )
     else:
         remedy = (
-            f'set opennebula-ha:upgrade_database: "{release.version}" to have the database'
-            " upgraded: the zone is down for some minutes (a dump, onedb"
-            " upgrade, a copy to each front-end); virtual machines continue to run, and a dump of now is"
-            " kept for a rollback"
+            f'set opennebula-ha:upgrade_database: "{release.version}" to upgrade the'
+            " database: the zone is down for some minutes (a dump, onedb upgrade, a copy to each"
+            " front-end); virtual machines continue to run, and a dump of the present data is kept"
+            " for a rollback"
         )
     raise HostError(
         seen.host.name,
@@ -197,7 +197,7 @@ def change_database(
             raise HostError(
                 name,
                 "change the version of the database",
-                expected=f"the packages of OpenNebula {change.package} to be staged on every server",
+                expected=f"OpenNebula {change.package} to be staged on every server",
                 seen=front_end.staged or "none",
                 remedy="change the zone's front-ends before or after the upgrade, not with it",
             )
@@ -247,7 +247,7 @@ class _Changing:
         self._facts = all_facts(self._access, self._hosts, self._zone.database)
 
     def _source(self) -> str:
-        """Return the server whose database is copied: one that is upgraded already, or the newest."""
+        """Return the server whose database is copied: an upgraded one, otherwise the newest."""
         return max(
             self._facts,
             key=lambda name: (
