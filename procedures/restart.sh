@@ -1,5 +1,5 @@
-# Restart oned and wait until it is ready. Where it does not start with the new configuration the
-# former file is put back, and the new one keeps waiting.
+# Restart oned and wait until it is ready. If it does not start with the new configuration, restore
+# the former file, and let the new one wait.
 #: use configuration oned
 #: secret oned_conf: the whole file that waited for this, or nothing
 before=$conf.before
@@ -18,7 +18,7 @@ if [ ! -e "$before" ]; then
 fi
 if ! try_oned restart; then
     refused=$why
-    # systemd would try on.
+    # systemd would try again.
     systemctl stop opennebula.service || true
     mv "$conf" "$conf.next"
     mv "$before" "$conf"

@@ -2,7 +2,7 @@
 #: use blocks ssh
 #: users
 #: name: of this front-end
-#: make: yes, where a missing key is made
+#: make: yes: create missing keys
 #: rsa_key_size: where the key must be an RSA key, or nothing
 kinds="ed25519 ecdsa rsa" made=(-t ed25519)
 [ -z "$rsa_key_size" ] || kinds=rsa made=(-t rsa -b "$rsa_key_size")

@@ -17,7 +17,7 @@
 #: timezone: or nothing
 #: leader_check: the unit that answers load balancers, or nothing
 #: hooks: Raft's programs
-#: blank: what claim notes of a host that was seen blank, or nothing
+#: blank: text of the mark for a host that was seen blank, or nothing
 #: keeps: yes, where the section DB or one_auth is about to change
 #: secret db_password
 #: secret account: SQL

@@ -1,5 +1,5 @@
-# Mount and link the shared folders of one front-end. What is in use is not unmounted, nothing is
-# hidden.
+# Mount and link the shared folders of one front-end. Unmounts nothing that is in use, and hides no
+# files.
 #: use blocks shares
 #: name: of this front-end
 #: leaving: mount points off the list, inner ones first, one per line
@@ -34,8 +34,8 @@ while read -r id target; do
             "remove that link, or correct opennebula-ha:ds; then run again"
 done <<<"$links"
 
-# /etc/fstab and the record of our links are written last. Where anything before that is refused, what
-# was done until then is undone: by the lines of /etc/fstab as they were.
+# /etc/fstab and the record of our links are written last. If a step before that is refused, the
+# former lines of /etc/fstab are used to revert what was done.
 unmounted=() mounted=() made=()
 undo() {
     local status=$? path
@@ -56,12 +56,12 @@ make_folder() { # PATH: and those above it
     made+=("$1")
 }
 
-# As the package has it, or nothing could be made next to a share inside.
+# With the package's owner and mode: otherwise nothing can be created next to a share inside.
 [ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
 for path in $leaving; do
     is_mounted "$path" || continue
     unmount "$path"
-    # Not before: what is still mounted must not be mounted once more.
+    # Not earlier: a share that is still mounted must not be mounted a second time.
     unmounted+=("$path")
 done
 
@@ -70,7 +70,7 @@ mount_it() {
     make_folder "$path"
     require_empty "$path"
     read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
-    # What stays behind, as a daemon does, must not hold our lock.
+    # A process that stays, such as a daemon, must not keep our lock.
     said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
         refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
             "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
@@ -121,7 +121,7 @@ done <<<"$links"
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"
 done <<<"$unlinked"
-# The record before the links: no link of ours is ever without its line.
+# First the record, then the links, so that each of our links has its line.
 install -d -m 0755 "$(dirname "$record")"
 if [ -n "$links" ]; then put "$record" "$links"; else rm -f "$record"; fi
 while read -r id target; do
@@ -140,5 +140,5 @@ elif [ -e /etc/fstab ]; then
     remove_block /etc/fstab
 fi
 trap - EXIT
-# Otherwise it goes by the old lines.
+# Otherwise systemd uses the old lines.
 systemctl daemon-reload

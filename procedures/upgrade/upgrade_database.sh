@@ -1,11 +1,11 @@
-# Bring a stopped oned's database to the version that the installed packages need.
+# Upgrade a stopped oned's database to the version that the installed packages need.
 #: use copies dumps mariadb marks oned onedb
 #: db_name
-#: dump: of what is there now
-#: instead: a kept dump to go back to, or nothing
-#: servers: of the zone now, lines ID NAME
+#: dump: of the present database
+#: instead: a kept dump to roll back to, or nothing
+#: servers: of the zone at present, lines ID NAME
 require_stopped
-# Its own database, or a dump of it.
+# The database itself, or a dump of it.
 may_replace=yes
 servers_of_then() {
     local entry id name

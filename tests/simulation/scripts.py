@@ -769,7 +769,7 @@ def observe(site: Site, host: SimHost, v: Values) -> Values:
 
 @script(f"{_OBSERVE} vips targets paths sources")
 def preflight(site: Site, host: SimHost, v: Values) -> Values:
-    return {**look.probe(site, host, v), **look.observed(site, host, v)}
+    return {**look.ground(site, host, v), **look.observed(site, host, v)}
 
 
 __all__ = ["PUBLIC_KEY", "SCRIPTS", "Refused", "Simulated", "base64"]
