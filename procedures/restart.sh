@@ -25,6 +25,6 @@ if ! try_oned restart; then
     run_oned start "oned to start again with the configuration that it had" \
         "correct what it says on the host, then run again; $conf.next is what it refused before: $refused"
     refuse "oned to start" "$refused" \
-        "correct opennebula-ha:oned, then run again; oned runs on with the configuration that it had, and what it refused is in $conf.next"
+        "correct opennebula-ha:oned, then run again; oned runs with the former configuration again; the refused one is in $conf.next"
 fi
 rm -f "$before"

@@ -26,7 +26,7 @@ tool() { # COMMAND…; sets said
     case $status in
         0) ;;
         65) refuse "${lines[@]}" ;;
-        *) refuse "the program that converts to end: it needs a Python 3 with its module for SQLite" \
+        *) refuse "the conversion program to succeed: it needs a Python 3 with its module for SQLite" \
             "${lines[-1]}" "install what is missing on the host, then run again" ;;
     esac
 }
@@ -77,7 +77,7 @@ go_back() {
 } 2>/dev/null
 
 look() {
-    step "look at the SQLite database"
+    step "check the SQLite database"
     trap 'rm -rf "$work"' EXIT
     if [ -e "$converting" ]; then
         # A killed run has stopped it.
@@ -136,7 +136,7 @@ keep() {
     mv "$copy.partial" "$copy"
 }
 fill() {
-    step "make the tables in MariaDB"
+    step "create the tables in MariaDB"
     make_scratch
     # oned creates the tables of this version, in a temporary database: its settings contain no
     # secret of the stack, and nothing of it is logged.
@@ -145,7 +145,7 @@ fill() {
     (umask 077 && printf '%s\n' "$empty_conf" >"$work/one/etc/oned.conf")
     chown oneadmin:oneadmin "$work/one/etc/oned.conf"
     said=$(cd "$work/one" && runuser -u oneadmin -- env ONE_LOCATION="$work/one" oned -i 2>&1) ||
-        refuse "oned -i to make the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
+        refuse "oned -i to create the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
     rm -rf "$work/one"
     sql -e "$drop_empty"
     step "copy all rows to MariaDB"
@@ -167,7 +167,7 @@ place() {
     make_account
 }
 switch() {
-    step "have oned work with MariaDB"
+    step "switch oned to MariaDB"
     cp -p "$conf" "$work/oned.conf"
     put "$conf" "$oned_conf"
 }

@@ -16,7 +16,7 @@ for user in $users; do
     if [ -z "$key" ] && [ "$make" = yes ]; then
         [ -n "$folder" ] || refuse "an account $user" "none" \
             "make it there, or remove it from opennebula-ha:ensure_keys_for; then run again"
-        step "make a key for $user"
+        step "create a key for $user"
         key=$folder/id_${made[1]}
         install -d -o "$user" -g "$(id -gn "$user")" -m 0700 "$folder"
         runuser -u "$user" -- ssh-keygen -q "${made[@]}" -N '' -C "$user@$name" -f "$key"

@@ -20,7 +20,7 @@ stage_packages() {
     local draft=$staged.partial name version
     local -A newest=()
     local wanted=() present=()
-    step "fetch OpenNebula $stage for the rollout"
+    step "stage OpenNebula $stage for the rollout"
     published >"$trial/published"
     while read -r name version; do newest[$name]=$version; done <"$trial/published"
     case ${newest[opennebula]:-none} in
@@ -50,7 +50,7 @@ stage_packages() {
     rm -rf "$staged" "$draft"
     mkdir -p "$draft/new" "$draft/old"
     if ! download "$draft/new" "${wanted[@]}"; then
-        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "$(package_remedy)"
+        refuse "$manager to stage OpenNebula $stage" "$(reasons)" "$(package_remedy)"
     fi
     download_again "$draft/old" "${present[@]}" || true
     for name in "${present[@]}"; do
@@ -61,7 +61,7 @@ stage_packages() {
         fi
     done
     packaged_schema "$draft/new" | awk 'NF && !found++' >"$draft/schema"
-    [ -s "$draft/schema" ] || refuse "packages that say which version of the database they need" "none" \
+    [ -s "$draft/schema" ] || refuse "packages that declare the version of the database that they need" "none" \
         "upgrade by hand, as OpenNebula's documentation says"
     echo "${newest[opennebula]}" >"$draft/new/version"
     installed opennebula >"$draft/old/version"

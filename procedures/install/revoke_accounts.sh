@@ -29,7 +29,7 @@ for owner in $owners; do
         # By name: for connections by the socket, another account applies.
         users=$(sql -e "SELECT DISTINCT REGEXP_REPLACE(host, ':[0-9]+\$', '') AS place
             FROM information_schema.processlist WHERE user = $name HAVING place <> 'localhost'")
-        [ -z "$users" ] || refuse "no client connected to MariaDB as $owner from elsewhere than this host" \
+        [ -z "$users" ] || refuse "no client connected to MariaDB as $owner from another host" \
             "connections from $(paste -sd' ' <<<"$users")" \
             "end what connects from there, or give it an account of its own; then run again"
         kept=/var/backups/opennebula/accounts.sql

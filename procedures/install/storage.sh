@@ -18,10 +18,10 @@ kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
 while read -r path _; do
     other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")
-    [ -z "$path" ] || [ -z "$other" ] || refuse "no line of anybody else for $path" "$other" \
-        "take that line out of /etc/fstab there, or the entry out of opennebula-ha:fstab; then run again"
+    [ -z "$path" ] || [ -z "$other" ] || refuse "no other line for $path" "$other" \
+        "remove that line from /etc/fstab there, or the entry from opennebula-ha:fstab; then run again"
     if [ -n "$path" ] && [ -e "$path" ] && ! is_mounted "$path" && ! leaves "$path"; then
-        step "look at $path"
+        step "check the mount point $path"
         require_empty "$path"
     fi
 done <<<"$mounts"
@@ -30,7 +30,7 @@ while read -r id target; do
     [ -n "$id" ] && [ -L "$link" ] || continue
     there=$(readlink "$link")
     [ "$there" = "$target" ] || grep -qxF "$id $there" <<<"$unlinked" ||
-        refuse "no link of anybody else at $link" "it leads to $there" \
+        refuse "no other link at $link" "it leads to $there" \
             "remove that link, or correct opennebula-ha:ds; then run again"
 done <<<"$links"
 
@@ -72,7 +72,7 @@ mount_it() {
     read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
     # A process that stays, such as a daemon, must not keep our lock.
     said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
-        refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
+        refuse "$path to be mounted" "${said:-not complete after 60 s}" \
             "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
     mounted+=("$path")
 }

@@ -32,7 +32,7 @@ if [ "$purge" = yes ]; then
     if [ "$database" = mine ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
     elif [ "$database" != none ]; then
-        step "leave the database that DB points to, and $db_name"
+        step "keep the database that DB points to, and $db_name"
         # Another program that continues with this OpenNebula needs them.
         keep_settings purge
     fi

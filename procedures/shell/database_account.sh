@@ -21,7 +21,7 @@ drop_account() { # ACCOUNT, as SQL has it; the beginning of our grant
     others=$(sql -e "SHOW GRANTS FOR $1" 2>/dev/null |
         grep -v '^GRANT USAGE ON \*\.\* ' | grep -vF "$2" || true)
     if [ -n "$others" ]; then
-        step "leave the account $1: it has other rights"
+        step "keep the account $1: it has other rights"
         return 0
     fi
     sql -e "DROP USER IF EXISTS $1"

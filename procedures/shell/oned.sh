@@ -93,7 +93,7 @@ try_oned() {
 }
 # Like try_oned; $2 and $3: what was expected, and what to do if it fails.
 run_oned() {
-    [ ! -e "$upgrading" ] || refuse "no change of the database's version under way" "$upgrading" \
+    [ ! -e "$upgrading" ] || refuse "no upgrade of the database in progress" "$upgrading" \
         "run pulumi up: it resumes that; without it, no oned of this zone may start"
     try_oned "$1" || refuse "$2" "$why" "$3"
 }

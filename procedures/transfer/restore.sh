@@ -4,7 +4,7 @@
 #: may_replace: yes: its content belongs to this zone
 #: secret oned_conf: the whole file, with the SERVER_ID
 #: secret one_auth: the wanted text of the file, for a kept dump and the first server of a new zone
-step "end the trust for the transfer"
+step "revoke the transfer's access"
 end_trust
 
 step "restore the database"
@@ -34,7 +34,7 @@ keep_settings copy
 step "set SERVER_ID"
 put_conf "$oned_conf"
 
-step "take over the keys and the remotes"
+step "put the keys and the remotes in place"
 # Two files with the same time and size may still differ. A link could lead to files of this host, a
 # device file to its disks.
 for folder in .one .ssh remotes; do

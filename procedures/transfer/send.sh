@@ -84,7 +84,7 @@ step "send the database and the keys"
 names() { cut -d: -f1 | sort | paste -sd' '; }
 said=$(sort <<<"$unsent" | paste -sd';' | sed 's/;/; /g')
 stranger=$(grep "Host key verification failed" <<<"$unsent" | names || true)
-[ -z "$stranger" ] || refuse "the host key that this program saw itself, of $stranger" "$said" \
+[ -z "$stranger" ] || refuse "the host key of $stranger that this program has verified" "$said" \
     "from this front-end their addresses lead to other hosts, or a third party intercepts them: find out which before you run again"
 failed=$(names <<<"$unsent")
 refuse "the database and the keys on $failed" "$said" \

@@ -10,7 +10,7 @@ swap_packages() {
         opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
     # Nothing that is half installed may start: neither by a package's script, nor after a crash.
     systemctl mask $units 2>/dev/null
-    install_files "$folder" || refuse "$manager to install what waits in $folder" \
+    install_files "$folder" || refuse "$manager to install the packages in $folder" \
         "$(tail -n 8 <<<"$said")" "$(package_remedy)"
     pin
     systemctl unmask $units 2>/dev/null
@@ -40,6 +40,6 @@ keep_enabled opennebula.service
 run_oned start "oned to start again with $old" \
     "correct what it names on the host; before that $new did not start: $refused"
 restart_gui
-step "continue with $old"
+step "roll back to $old"
 refuse "oned to start with $new" "$refused" \
-    "set opennebula-ha:one_version to another version, or back; oned runs on with $old"
+    "set opennebula-ha:one_version to another version, or back; oned runs with $old again"

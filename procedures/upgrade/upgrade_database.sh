@@ -27,7 +27,7 @@ if [ -n "$instead" ]; then
     put_in_place
 else
     if [ -e "$migrating" ]; then
-        step "put the database back as it was before an upgrade that did not end"
+        step "restore the database from before an interrupted upgrade"
         import_dump "$(cat "$migrating")"
         put_in_place
     fi

@@ -60,7 +60,7 @@ make_key() { # path
 }
 make_certificate() {
     local serial
-    step "make a certificate"
+    step "create a certificate"
     folders
     umask 077
     make_key "$ca_key"
@@ -95,11 +95,11 @@ case $action in
         bundle | sed 's,^/,,' | tar -C / -c --files-from - | sealing -e | base64 -w0 | give sealed
         ;;
     receive)
-        step "take over the certificate"
+        step "install the certificate"
         folders
         base64 -d <<<"$sealed" | sealing -d | tar -C / -xp --no-same-owner --no-overwrite-dir
         fault=$(certificate_fault)
-        [ -z "$fault" ] || refuse "the certificate as it was sent" "$fault" "run again"
+        [ -z "$fault" ] || refuse "the certificate that was sent" "$fault" "run again"
         ;;
     serve)
         missing=
@@ -140,7 +140,7 @@ case $action in
         ;;
     withdraw)
         [ -e "$site" ] || exit 0
-        step "take the site out of $unit"
+        step "remove the site from $unit"
         rm -f "$site" ${link:+"$link"}
         if [ "$(cat "$ours" 2>/dev/null)" = "$unit" ]; then
             # The new web server listens at the same ports.

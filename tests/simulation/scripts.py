@@ -158,7 +158,7 @@ def drop_former_conf(host: SimHost) -> None:
 
 def run_oned(site: Site, host: SimHost, *, restart: bool = False) -> None:
     if host.upgrading:
-        raise Refused("no change of the database's version under way", host.upgrading)
+        raise Refused("no upgrade of the database in progress", host.upgrading)
     if why := try_oned(site, host, restart=restart):
         raise Refused("oned to start", why)
 
