@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class HostReport:
-    """What a host reported. ``facts`` is None if they cannot be observed, as without systemd."""
+    """What a host reported. Its facts can only be observed with systemd."""
 
     probe: Probe
     facts: Facts | None

@@ -1,5 +1,5 @@
 # The web interface, which every front-end serves.
-# FireEdge creates its own key if there is none, but all front-ends need the same one: each derives
+# Without a key, FireEdge creates its own, but all front-ends need the same one: each derives
 # it from the zone's key, which they share.
 make_gui_key() {
     local key=/var/lib/one/.one/fireedge_key zone=/var/lib/one/.one/one_key

@@ -104,7 +104,7 @@ def test_a_stack_on_sqlite_stays_there() -> None:
             on_sqlite(text=conf.write(SHIPPED, "FEDERATION", {"MODE": "SLAVE"})),
             (),
             "FEDERATION/MODE SLAVE",
-            "out of the federation",
+            "from the federation",
         ),
         (on_sqlite(), (), None, ""),
     ],

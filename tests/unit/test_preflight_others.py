@@ -152,7 +152,7 @@ POLICY = {
         ("Long-enough-1", ""),
         ("long-enough-1", "1 upper-case letters"),
         ("Short-1", "8 characters"),
-        ("databases", "1 digits, 1 capitals, 1 other characters"),
+        ("databases", "1 digits, 1 upper-case letters, 1 other characters"),
     ],
 )
 def test_a_password_that_mariadb_would_refuse_is_refused(password: str, lacks: str) -> None:

@@ -121,7 +121,7 @@ def test_a_database_that_was_moved_by_hand_is_not_moved_back(active: bool) -> No
     found = [one for one in drift(seen, installation(), SECRETS) if "DB" in one]
     assert found == [
         "DB in /etc/one/oned.conf points to the MariaDB database opennebula at 10.2.50.13: up"
-        " refuses until it is as before"
+        " fails until this is reverted"
     ]
 
 

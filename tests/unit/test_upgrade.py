@@ -62,7 +62,7 @@ def test_an_equal_database_version_needs_no_consent() -> None:
 def test_another_database_version_is_refused_without_consent(agreed: str | None) -> None:
     seen = waiting("7.4.0-1", "7.4.0")
     with pytest.raises(
-        HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines run on'
+        HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines continue to run'
     ):
         agree(seen, MARIADB, WantedVersion("7.4", agreed))
     agree(seen, MARIADB, WantedVersion("7.4", "7.4"))
