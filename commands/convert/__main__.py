@@ -19,7 +19,7 @@ FOLDER = Path("stacks")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Convert as the arguments say; return the exit status. A mistake is reported in one message."""
+    """Convert as the arguments say; return the exit status. Reports a mistake in one message."""
     options = _parser().parse_args(arguments)
     try:
         return _secret(options) if options.secret else _convert(options)

@@ -49,7 +49,7 @@ def _take(made: Conversion, key: str, part: str, value: Any) -> None:
 
 
 def _base(made: Conversion, key: str, part: str, value: Any) -> str:
-    """Return the address without version and distribution; empty, with an answer, if it has none."""
+    """Return the address without version and distribution; empty, with an answer, on failure."""
     # The program fills in a template of the hosts' distribution itself.
     text = value.text if isinstance(value, Unread) else value
     if not isinstance(text, str) or not text.strip():

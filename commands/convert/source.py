@@ -96,7 +96,7 @@ class Source:
 
     @property
     def has_vip(self) -> bool:
-        """Return whether the zone may have a VIP: one-deploy sets up none for a single front-end."""
+        """Return whether the zone may have a VIP: a single front-end has none in one-deploy."""
         forced = flag(next(iter(self.of_each("force_ha").values()), None))
         return len(self.names) > 1 or forced is True
 
