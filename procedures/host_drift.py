@@ -14,7 +14,7 @@ from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, unsettled
 from procedures.specs import InstallationSpec
-from procedures.upgrade import upgrade
+from procedures.upgrade.versions import rolls
 
 _ONE_AUTH = "/var/lib/one/.one/one_auth"
 _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
@@ -77,7 +77,7 @@ def drift(
         ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
-    if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
+    if seen.staged and not seen.upgrading and not rolls(seen, spec.version):
         found.append("staged packages")
     found += storage.differences(seen.storage, spec)
     return tuple(found)

@@ -155,7 +155,7 @@ class Facts:
     replaced: str = ""
     """Version of the packages that were installed when these were staged."""
     upgrading: str = ""
-    """An upgrade of the database that is in progress: see procedures/upgrade/upgrade.py."""
+    """An upgrade of the database that is in progress: see procedures/upgrade/versions.py."""
     migrating: str = ""
     """Path of the dump from before an ``onedb upgrade`` that was not completed; or empty."""
     converting: str = ""

@@ -20,10 +20,10 @@ from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
 from procedures.facts.fact import finite
 from procedures.facts.facts import Facts
-from procedures.facts.observe import facts, question
+from procedures.facts.observe import facts_where_possible, question
 from procedures.facts.report import read
 from procedures.parallel import on_each, side_by_side
-from procedures.replica_drift import lasting, tables
+from procedures.replica_drift import SECOND_LOOK, lasting, tables
 from procedures.specs import Database, WebSpec
 
 FOLDERS = ("/", "/tmp", "/var/lib/mysql", "/var/lib/one", "/var/log/one", "/var/backups")  # noqa: S108
@@ -34,8 +34,6 @@ LOOK = 40.0
 """Seconds for a host's answer. It waits for a start of oned that is in progress."""
 PATIENCE = 5.0
 """Seconds after which the user is informed what the observation waits for."""
-SECOND_LOOK = 3.0
-"""Seconds after which every follower has applied the leader's records."""
 
 
 @dataclass(frozen=True)
@@ -245,26 +243,23 @@ def _compared(
     if len(names) < 2:
         return seen
 
-    def look(host: Host) -> Facts | None:
-        try:
-            return facts(access, host, database, checksums=True, names=hosts)
-        except HostError:
-            return None
+    def look() -> dict[str, Facts]:
+        compared = {name: hosts[name] for name in names}
+        return facts_where_possible(access, compared, database, checksums=True, names=hosts)
 
-    compared = {name: hosts[name] for name in names}
     with _noting(note, lambda: f"comparing the data of {', '.join(names)}: each is read in whole"):
-        first = on_each(compared, look)
-        head = first[leader]
+        first = look()
+        head = first.get(leader)
         if head is None:
             return seen
-        differ = any(tables(own, head) for own in first.values() if own)
+        differ = any(tables(own, head) for own in first.values())
         if differ:
             time.sleep(SECOND_LOOK)
-        second = on_each(compared, look) if differ else first
+        second = look() if differ else first
     changed = dict(seen.hosts)
     for name, own in first.items():
-        one, own_later, head_later = seen.hosts[name], second[name], second[leader]
-        if own and own_later and head_later and one.facts:
+        one, own_later, head_later = seen.hosts[name], second.get(name), second.get(leader)
+        if own_later and head_later and one.facts:
             changed[name] = replace(
                 one,
                 facts=replace(one.facts, remotes=own.remotes),

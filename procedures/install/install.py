@@ -50,7 +50,7 @@ from procedures.install.packaging import (
     wanted,
 )
 from procedures.specs import InstallationSpec
-from procedures.upgrade import upgrade
+from procedures.upgrade import versions
 
 CONFIGURE = 300.0
 """Seconds to write everything, and for the services next to oned to restart with it."""
@@ -96,7 +96,7 @@ def install(
     seen = _with_lead(access, spec, seen)
     check(seen, spec, new=new, converts=converts)
     others = {name: host for name, host in front_ends.items() if name != spec.host.name}
-    upgrade.check(seen, spec.version)
+    versions.check(seen, spec.version)
     conversion = convert_database.plan(seen, spec.database, converts=converts)
     if convert_database.Step.LOOK in conversion:
         _require_convertible(access, spec, seen, others if new else {})
@@ -108,7 +108,7 @@ def install(
     if new and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
-    rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
+    rolls = bool(seen.upgrading) or versions.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
     if unsettled(seen, spec):
         settle_sources(access, spec, seen, blank)

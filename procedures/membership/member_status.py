@@ -10,12 +10,9 @@ from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import all_facts, zone_view
-from procedures.replica_drift import lasting, mismatches, tables
+from procedures.replica_drift import SECOND_LOOK, lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.wait import repeat
-
-SECOND_LOOK = 3.0
-"""Seconds after which every follower has applied what the leader had before."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from procedures.facts.facts import Dump, Facts, Package
 from procedures.host_drift import drift
 from procedures.specs import Database
-from procedures.upgrade.upgrade import (
+from procedures.upgrade.versions import (
     VersionChange,
     WantedVersion,
     agree,
