@@ -12,7 +12,7 @@ from procedures.facts.facts import Facts
 from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import clock, collect, leader
-from procedures.install.packaging import differing_packages, features, platform, unsettled
+from procedures.install.packaging import differing_packages, features, platform, source_differences
 from procedures.specs import InstallationSpec
 from procedures.upgrade.versions import rolls
 
@@ -30,7 +30,7 @@ def drift(
     /etc/hosts.
     """
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
-    found += unsettled(seen, spec)
+    found += source_differences(seen, spec)
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)

@@ -574,6 +574,6 @@ def topic(step: str) -> Topic:
 
 def explained(*errors: HostError) -> str:
     """Return the text of the errors, and where the page explains them: each section once."""
-    each = [one for error in errors for one in getattr(error, "errors", [error])]
-    anchors = dict.fromkeys(f"#{topic(one.step).anchor}" for one in each)
+    each = [part for error in errors for part in getattr(error, "errors", [error])]
+    anchors = dict.fromkeys(f"#{topic(part.step).anchor}" for part in each)
     return "\n".join(map(str, errors)) + f"\n  see {PAGE}{', '.join(anchors)}"

@@ -197,14 +197,14 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
 
 def _elsewhere_remedy(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    here = section.is_local((host.name, host.address))
+    is_on_host = section.is_local((host.name, host.address))
     if not database.is_mariadb:
         name = (
             f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
         )
-        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if here else ""
+        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if is_on_host else ""
     else:
-        take = f"Set opennebula-ha:db_name: {section.name}" if here else ""
+        take = f"Set opennebula-ha:db_name: {section.name}" if is_on_host else ""
     if take:
         return f"{take}: a database in use keeps its name"
     return (

@@ -20,7 +20,7 @@ INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and install all packages."""
 
 
-def settle_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
+def configure_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     """Configure how the host gets packages: proxy, automatic upgrades, pinned versions."""
     access.run(
         spec.host,

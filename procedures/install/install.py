@@ -36,17 +36,17 @@ from procedures.host_drift import (
 from procedures.install import configuration, storage
 from procedures.install.fetch import (
     INSTALL,
+    configure_sources,
     fetch_packages,
     require_version,
-    settle_sources,
     stage_packages,
 )
 from procedures.install.files import collect, leader
 from procedures.install.packaging import (
     features,
     held,
+    source_differences,
     to_fetch,
-    unsettled,
     wanted,
 )
 from procedures.specs import InstallationSpec
@@ -110,8 +110,8 @@ def install(
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or versions.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
-    if unsettled(seen, spec):
-        settle_sources(access, spec, seen, blank)
+    if source_differences(seen, spec):
+        configure_sources(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
     if seen.staged and not rolls:

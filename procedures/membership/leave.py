@@ -207,8 +207,8 @@ def _bring_back(
         if entry.name in staying and entry.name not in view.statuses
     }
     seen = facts_where_possible(access, silent, zone.database)
-    views = [one.view(None) for one in seen.values()]
-    stopped = sorted(one.name for one in views if one.is_member and one.stopped_by_us)
+    views = [front_end.view(None) for front_end in seen.values()]
+    stopped = sorted(server.name for server in views if server.is_member and server.stopped_by_us)
     for name in stopped:
         with zone_lock(access, staying):
             Join(access, MemberSpec(host=silent[name], zone=zone), everybody).run()

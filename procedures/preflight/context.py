@@ -77,8 +77,8 @@ class StackChange:
             for host in old
             if host.name not in self.spec.hosts
         }
-        here = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
-        return {name: gone[at] for name, at in sorted(here.items()) if at in gone}
+        present = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
+        return {name: gone[at] for name, at in sorted(present.items()) if at in gone}
 
     @property
     def is_upgrade(self) -> bool:

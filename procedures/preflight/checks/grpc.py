@@ -17,7 +17,7 @@ def grpc(site: Site) -> Iterator[Finding]:
     """Report at a stack's first ``up`` where the zone's entries differ from the config."""
     if site.change.before is not None or not has_grpc(site.spec.version):
         return
-    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    pools = [report.facts.pool for report in site.seen.values() if report.facts]
     pool = max(pools, key=len, default=())
     registered = _names(entry for entry in pool if entry.grpc)
     missing = _names(entry for entry in pool if not entry.grpc)

@@ -154,7 +154,7 @@ def interface(site: Site) -> Iterator[Finding]:
             if (
                 may_be_elsewhere
                 and any(address.interface == vip.interface for address in own)
-                and not any(ipaddress.ip_address(one.address) in vip.network for one in own)
+                and not any(ipaddress.ip_address(address.address) in vip.network for address in own)
             ):
                 yield Finding(
                     HostError(

@@ -202,17 +202,19 @@ def database_server(site: Site) -> Iterator[Finding]:
     series: dict[str, str] = {}
     for name, seen in sorted(site.seen.items()):
         packages = seen.facts.packages if seen.facts else {}
-        found = [packages[one].version for one in ("mariadb-server", "mariadb") if one in packages]
-        if found and (known := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
-            series[name] = known[1]
-        others = sorted(one for one in packages if not found and _MYSQL.fullmatch(one))
+        found = [
+            packages[known].version for known in ("mariadb-server", "mariadb") if known in packages
+        ]
+        if found and (release := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
+            series[name] = release[1]
+        others = sorted(other for other in packages if not found and _MYSQL.fullmatch(other))
         if others:
             yield Finding(
                 HostError(
                     name,
                     "check for another database server",
                     expected="MariaDB, or no database server",
-                    seen=", ".join(f"{one} {packages[one].version}" for one in others),
+                    seen=", ".join(f"{other} {packages[other].version}" for other in others),
                     remedy="MariaDB's packages would remove that one: move its databases to MariaDB"
                     " (dump, install, restore), or remove it if nothing in it is needed",
                 )
@@ -223,7 +225,7 @@ def database_server(site: Site) -> Iterator[Finding]:
                 ", ".join(series),
                 "compare the releases of MariaDB",
                 expected="the same one on all front-ends",
-                seen=", ".join(f"{name} {one}" for name, one in series.items()),
+                seen=", ".join(f"{name} {release}" for name, release in series.items()),
                 remedy="upgrade the older ones: they may reject a dump of a newer release, whose"
                 " collations they do not know; a front-end that cannot join stays as it is",
             ),
