@@ -34,7 +34,7 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class Report:
+class ConversionReport:
     """The text after a conversion."""
 
     inventory: Inventory
