@@ -42,9 +42,7 @@ class Part:
         found = [first + step * each for each in range(max(number, 0))]
         # A label is centred, and must not reach into a gap's.
         inside = [
-            at
-            for at in found
-            if self.left + APART / 2 <= self.place(at) <= self.right - APART / 2
+            at for at in found if self.left + APART / 2 <= self.place(at) <= self.right - APART / 2
         ]
         yield from inside or [(self.begin + self.end) / 2]
 
@@ -82,9 +80,7 @@ class Axis:
         yield from pairwise(self.parts)
 
 
-def _placed(
-    spans: list[tuple[float, float]], left: float, right: float
-) -> Iterator[Part]:
+def _placed(spans: list[tuple[float, float]], left: float, right: float) -> Iterator[Part]:
     free = right - left - BREAK * (len(spans) - 1) - LEAST * len(spans)
     total = sum(end - begin for begin, end in spans)
     x = left

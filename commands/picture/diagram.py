@@ -138,7 +138,7 @@ def _lost_vips(drawing: Drawing, report: Report, y: float) -> float:
 def _pill(drawing: Drawing, x: float, y: float, text: str, style: str) -> None:
     box = Box(x, y, len(text) * SIZE * 0.61 + 2 * PAD, PILL)
     drawing.rectangle(box, f"pale {style}", round_by=PILL / 2)
-    drawing.text(x + PAD, y + 19, text, f"bold {style.split()[0]}")
+    drawing.text(x + PAD, y + 19, text, f"bold {style.partition(' ')[0]}")
 
 
 def _hosts(
@@ -213,7 +213,8 @@ def _rows(report: Report, host: _Host, room: int) -> Iterator[Row]:
         lag = "no leader" if raft.lag is None else f"lag {raft.lag}"
         known = [] if one.name == report.zone.leader else [lag]
         known += [] if one.oned_seconds is None else [f"up {duration(one.oned_seconds)}"]
-        yield Row(", ".join(known))
+        if known:
+            yield Row(", ".join(known))
     if one.error:
         yield from (Row(line, "critical") for line in lines(one.error, room, 4))
     if not one.reachable:

@@ -39,7 +39,8 @@ text.critical { fill: var(--critical) } text.on { fill: var(--on) }
 .shape.ok { fill: var(--ok) } .shape.warning { fill: var(--warning) }
 .shape.critical { fill: var(--critical) } .shape.dim { fill: var(--line) }
 .pale { stroke-width: 1.5 }
-.pale.ok { fill: var(--ok-bg); stroke: var(--ok) } .pale.dim { fill: var(--bg); stroke: var(--line) }
+.pale.ok { fill: var(--ok-bg); stroke: var(--ok) }
+.pale.dim { fill: var(--bg); stroke: var(--line) }
 .pale.warning { fill: var(--warning-bg); stroke: var(--warning) }
 .pale.critical { fill: var(--critical-bg); stroke: var(--critical) }
 .stroke { fill: none; stroke-width: 2 } .stroke.ok { stroke: var(--ok) }

@@ -13,7 +13,10 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
 <title>{title}</title>
-<style>body {{ margin: 0 auto; max-width: 1400px }} body > svg {{ display: block; width: 100% }}</style>
+<style>
+body {{ margin: 0 auto; max-width: 1400px }}
+body > svg {{ display: block; width: 100% }}
+</style>
 </head>
 <body>
 {pictures}
@@ -26,6 +29,4 @@ def page(story: Story) -> str:
     """Return the page."""
     report = story.report
     title = f"{report.stack}: {report.health}, {report.zone.leader or 'no leader'}"
-    return PAGE.format(
-        title=escape(title), pictures=f"{diagram(report)}\n{timeline(story)}"
-    )
+    return PAGE.format(title=escape(title), pictures=f"{diagram(report)}\n{timeline(story)}")

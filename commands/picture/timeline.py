@@ -30,8 +30,13 @@ STYLES = {
     Kind.ERROR: "critical",
     Kind.HOOK_FAILED: "critical",
 }
-TOGETHER = 48.0
-"""Pixels: marks of one kind that are not farther apart are one mark."""
+TOGETHER = (48.0, 120.0, 240.0)
+"""Pixels: marks of one kind that are not farther apart are one mark.
+
+The first distance is taken that needs few rows.
+"""
+ROWS = 5
+"""Few rows of labels."""
 LEADERS = 3
 """Changes of the leader that are said in words."""
 
@@ -70,7 +75,7 @@ class _Mark:
     def label(self) -> str:
         if self.term:
             return f"{self.kind} term {self.term}"
-        return self.kind + (f" ×{self.number}" if self.number > 1 else "")
+        return f"{self.kind.partition(':')[0]} ({self.number})" if self.number > 1 else self.kind
 
 
 def timeline(story: Story) -> str:
@@ -93,7 +98,7 @@ def draw(story: Story) -> tuple[str, list[Box]]:
     top = y
     y = _times(drawing, axis, y)
     for one in story.report.front_ends:
-        y = _lane(drawing, story, axis, happened, one, y)
+        y = _lane(drawing, story, axis, happened, one, y=y)
     for operation in story.operations:
         if operation.seconds >= SHORTEST:
             y = _operation(drawing, axis, operation, y)
@@ -123,7 +128,7 @@ def _leaders(happened: Mapping[str, Sequence[Event]]) -> Iterator[str]:
 def _counted(happened: Mapping[str, Sequence[Event]]) -> Iterator[str]:
     for name, found in happened.items():
         numbers = Counter(each.kind for each in found)
-        text = ", ".join(f"{kind} ×{number}" for kind, number in numbers.items())
+        text = ", ".join(f"{kind} ({number})" for kind, number in numbers.items())
         yield f"{name}: {text or 'no event'}"
 
 
@@ -172,12 +177,20 @@ def _lane(
     axis: Axis,
     happened: Mapping[str, list[Event]],
     one: FrontEnd,
+    *,
     y: float,
 ) -> float:
     """Draw the roles and events of a front-end; return where the next one begins."""
     drawing.text(MARGIN, y + 13, one.name, "bold", cells=cells_in(LEFT - MARGIN - 12))
-    marks = _together(axis, happened[one.name])
     now = axis.place(story.end.timestamp())
+    placed: list[tuple[_Mark, int]] = []
+    for distance in TOGETHER:
+        marks = _together(axis, happened[one.name], distance)
+        if not story.operations:
+            marks.append(_Mark(now, f"now {one.role}", "", ROLES.get(one.role, "critical")))
+        placed = _flags(marks)
+        if len({row for _, row in placed}) <= ROWS:
+            break
     if one.name in story.silent:
         text = f"no log: {story.silent[one.name]}"
         drawing.rectangle(Box(LEFT, y, now - LEFT, BAR), "pale critical dashed", text)
@@ -185,22 +198,23 @@ def _lane(
         drawing.text(LEFT + 12, y + 12, text, "critical", size=LABEL, cells=room)
     else:
         for phase in phases(happened, one.name, story.begin, story.end):
-            _phase(drawing, axis, phase, y, [mark.x for mark in marks])
-    if not story.operations:
-        marks.append(_Mark(now, f"now {one.role}", "", ROLES.get(one.role, "critical")))
-    return y + BAR + _marks(drawing, marks, y) * LINE + 18
+            _phase(drawing, axis, phase, y, [mark.x for mark, _ in placed])
+    _draw_flags(drawing, placed, y)
+    return y + BAR + max((row + 1 for _, row in placed), default=0) * LINE + 18
 
 
-def _together(axis: Axis, found: Sequence[Event]) -> list[_Mark]:
+def _together(axis: Axis, found: Sequence[Event], distance: float) -> list[_Mark]:
+    """Return the marks of events: those of one kind that are near each other are one."""
     marks: list[_Mark] = []
     last: dict[Kind, _Mark] = {}
     for each in found:
         x = axis.place(each.at.timestamp())
         tip = f"{_clock(each.at.timestamp())} {each.text}"
         mark = last.get(each.kind)
-        if mark is None or x - mark.x > TOGETHER:
+        if mark is None or x - mark.x > distance:
             style = STYLES.get(each.kind, "dim")
-            marks.append(_Mark(x, each.kind, tip, style, each.term))
+            kind = f"error: {each.text}" if each.kind is Kind.ERROR else each.kind
+            marks.append(_Mark(x, kind, tip, style, each.term))
             last[each.kind] = marks[-1]
         else:
             mark.number += 1
@@ -209,9 +223,7 @@ def _together(axis: Axis, found: Sequence[Event]) -> list[_Mark]:
     return marks
 
 
-def _phase(
-    drawing: Drawing, axis: Axis, phase: Phase, y: float, marks: Sequence[float]
-) -> None:
+def _phase(drawing: Drawing, axis: Axis, phase: Phase, y: float, marks: Sequence[float]) -> None:
     """Draw a role, with its name where there is room for it."""
     left, right = (axis.place(at.timestamp()) for at in (phase.begin, phase.end))
     style = "pale dim dashed"
@@ -231,21 +243,24 @@ def _phase(
         drawing.text(left + 8, y + 12, role, ink, size=LABEL)
 
 
-def _marks(drawing: Drawing, marks: Sequence[_Mark], y: float) -> int:
-    """Draw marks with their labels below, like flags: none crosses another; return the rows."""
-    placed: list[tuple[float, float, int]] = []
+def _flags(marks: Sequence[_Mark]) -> list[tuple[_Mark, int]]:
+    """Return the row of each label: none crosses another, nor the line to another one."""
+    placed: list[tuple[_Mark, int]] = []
     for mark in sorted(marks, key=lambda each: each.x)[::-1]:
-        label = shortened(mark.label, LONGEST)
-        end = mark.x + 6 + cells_of(label) * CELL + 8
-        row = max((rows + 1 for x, _, rows in placed if x <= end), default=0)
-        placed.append((mark.x, end, row))
-        base = y + BAR + 4 + (row + 1) * LINE - 4
+        end = mark.x + cells_of(shortened(mark.label, LONGEST)) * CELL + 14
+        row = max((row + 1 for other, row in placed if other.x <= end), default=0)
+        placed.append((mark, row))
+    return placed
+
+
+def _draw_flags(drawing: Drawing, placed: Sequence[tuple[_Mark, int]], y: float) -> None:
+    for mark, row in placed:
+        base = y + BAR + (row + 1) * LINE
         drawing.line(mark.x, y - 3, mark.x, base, f"stroke {mark.style}")
         head = f"M{mark.x - 4:.1f} {y - 4:.1f}h8l-4 7z"
         drawing.path(head, f"shape {mark.style}", mark.tip)
         style = "dim" if mark.style == "dim" else f"bold {mark.style}"
-        drawing.text(mark.x + 6, base, label, style, size=LABEL)
-    return max((row + 1 for _, _, row in placed), default=0)
+        drawing.text(mark.x + 6, base, mark.label, style, size=LABEL, cells=LONGEST)
 
 
 def _operation(drawing: Drawing, axis: Axis, one: Operation, y: float) -> float:
