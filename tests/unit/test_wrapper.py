@@ -58,7 +58,8 @@ def test_any_other_file_is_left_to_the_cli(tmp_path: Path, file: bytes) -> None:
 
 
 WRITES = """echo '{"at": 1, "resource": "Zone zone", "kind": "begin", "what": "read"}
-{"at": 3, "resource": "Zone zone", "kind": "end", "what": "read"}' >>"$OPENNEBULA_HA_TIMES"; exit 4"""
+{"at": 3, "resource": "Zone zone", "kind": "end", "what": "read"}' >>"$OPENNEBULA_HA_TIMES"
+exit 4"""
 
 
 def with_python(folder: Path) -> None:
