@@ -37,6 +37,7 @@ The first distance is taken that needs few rows.
 """
 ROWS = 5
 """Few rows of labels."""
+ENDS_ELECTION = (Kind.LEADS, Kind.FOLLOWS, Kind.STARTS)
 LEADERS = 3
 """Changes of the leader that are said in words."""
 
@@ -111,18 +112,20 @@ def _clock(at: float) -> str:
 
 
 def _leaders(happened: Mapping[str, Sequence[Event]]) -> Iterator[str]:
-    """Say each change of the leader, and how long the elections before it took."""
+    """Say each change of the leader, and how long its elections took."""
     rows = [(each.at, name, each.kind) for name, found in happened.items() for each in found]
-    before, begun = "", None
-    for at, name, kind in sorted(rows):
+    before, stood = "", dict[str, datetime]()
+    for at, name, kind in sorted(rows, key=lambda row: row[0]):
         if kind is Kind.ELECTION:
-            begun = begun or at
+            stood.setdefault(name, at)
         elif kind is Kind.LEADS:
             after = f", after {before}" if before and before != name else ""
-            took = int((at - begun).total_seconds()) if begun else 0
-            lasted = f", {took} s after the first election began" if took else ""
+            took = int((at - stood.get(name, at)).total_seconds())
+            lasted = f", {took} s after its first election began" if took else ""
             yield f"{_clock(at.timestamp())} {name} is the leader{after}{lasted}"
-            before, begun = name, None
+            before = name
+        if kind in ENDS_ELECTION:
+            stood.pop(name, None)
 
 
 def _counted(happened: Mapping[str, Sequence[Event]]) -> Iterator[str]:

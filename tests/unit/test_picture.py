@@ -329,13 +329,21 @@ def test_a_server_that_lost_its_power_leads_until_another_one_does() -> None:
 
 def test_a_timeline_says_who_took_over_and_shows_each_change() -> None:
     written = texts(timeline.timeline(story()))
-    taken = "11:43:59 n1a2 is the leader, after n1a1, 5 s after the first election began"
+    taken = "11:43:59 n1a2 is the leader, after n1a1, 5 s after its first election began"
     assert taken in written
     for label in ("leads", "election (2)", "starts", "follows term 4", "VIP announced"):
         assert label in written
     assert written.count("now follower") == 2
     assert "error: SQL command was: S…" in written
     assert any(re.fullmatch(r"\d+ min gap", each) for each in written)
+
+
+def test_elections_that_another_server_lost_are_not_counted() -> None:
+    """One that is cut off stands for election again and again, and then follows."""
+    lost = "Sun Nov 29 11:{} 2026 [Z0][RRM][E]: Starting election proccess\n"
+    cut_off = lost.format("10:00") + FAILOVER["n1a3"]
+    written = texts(timeline.timeline(story(logs={**FAILOVER, "n1a3": cut_off})))
+    assert any(each.endswith(", 5 s after its first election began") for each in written)
 
 
 def test_a_host_without_a_log_says_why() -> None:
