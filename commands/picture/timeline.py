@@ -60,7 +60,8 @@ class Story:
         """When the picture ends."""
         if self.operations:
             return datetime.fromtimestamp(max(one.end for one in self.operations), UTC)
-        return self.report.at
+        # A host's clock may be ahead.
+        return max([self.report.at, *(line.at for _, line in self.rows)])
 
 
 @dataclass

@@ -346,6 +346,13 @@ def test_elections_that_another_server_lost_are_not_counted() -> None:
     assert any(each.endswith(", 5 s after its first election began") for each in written)
 
 
+def test_events_of_a_host_whose_clock_is_ahead_are_shown() -> None:
+    ahead = "Sun Nov 29 12:00:09 2026 [Z0][RCM][I]: oned is now the leader of the zone\n"
+    written = texts(timeline.timeline(story(logs={"n1a1": ahead})))
+    assert "12:00:09 n1a1 is the leader" in written
+    assert "leads" in written
+
+
 def test_a_host_without_a_log_says_why() -> None:
     written = texts(timeline.timeline(story(unread={"n1a1": "No route to host"})))
     assert "no log: No route to host" in written
