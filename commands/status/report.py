@@ -86,6 +86,8 @@ class Zone(_Part):
     """How many of them must be up."""
     endpoint: str
     """The ENDPOINT of the zone; as the stack has it if no leader can be asked."""
+    database: str
+    """MariaDB or SQLite, as the stack has it."""
     vips: list[VirtualIp]
     unknown_servers: list[str]
     """Servers of the zone that are not in the stack."""
@@ -262,6 +264,7 @@ def _zone(now: Situation) -> Zone:
         following=len(now.following) if now.zone.highly_available else int(bool(now.leader)),
         quorum=now.quorum,
         endpoint=(head.zone_endpoint if head else "") or now.zone.endpoint,
+        database=now.zone.database.backend,
         vips=[
             VirtualIp(address=vip.address, holders=now.vip_holders(vip.address))
             for vip in now.zone.vips

@@ -54,7 +54,7 @@ def show(screen: RenderableType, out: TextIO) -> None:
 
 def status(report: Report) -> RenderableType:
     """Return the screen of `make status`. What is wrong comes first: --watch cuts the rest."""
-    parts: list[RenderableType] = [_headline(report), *_zone(report), Text()]
+    parts: list[RenderableType] = [_headline(report), *zone_lines(report), Text()]
     if report.findings:
         parts += map(_finding, report.findings)
         parts += [Text(f"Causes and cures: make doctor STACK={report.stack}"), Text()]
@@ -93,7 +93,8 @@ def _headline(report: Report) -> Text:
     )
 
 
-def _zone(report: Report) -> Iterator[Text]:
+def zone_lines(report: Report) -> Iterator[Text]:
+    """Yield what is true of the whole zone, who leads first."""
     zone = report.zone
     if zone.leader is None:
         yield Text(

@@ -129,7 +129,7 @@ class Operator:
         return Run(done.returncode, done.stdout)
 
     def look(self, command: str, *options: str) -> Run:
-        """Return what ``make status``, ``doctor`` or ``logs`` prints on standard output."""
+        """Return what ``make status`` or another command of that kind prints on standard output."""
         done = self._command(command, *options, stderr=subprocess.PIPE)
         assert "Traceback" not in done.stderr, done.stderr
         return Run(done.returncode, done.stdout)

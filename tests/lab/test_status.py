@@ -205,6 +205,19 @@ def test_logs_of_all_hosts_are_merged(site: Site) -> None:
     assert len(everything.splitlines()) > len(lines)
 
 
+def test_a_picture_shows_the_zone_and_its_election(site: Site, tmp_path: Path) -> None:
+    lab, operator = site
+    file = tmp_path / "zone.html"
+    run = operator.look("picture", "--out", str(file))
+    assert run.ok
+    assert run.output == f"{file}: healthy; open it in a browser\n"
+    shown = file.read_text(encoding="utf-8")
+    leader = assert_whole(lab, NAMES)
+    assert f"clients → VIP {VIP}" in shown
+    assert re.search(rf">\d\d:\d\d:\d\d {leader} is the leader", shown)
+    assert shown.count(">now follower<") == 2
+
+
 def test_manual_changes_are_named_with_a_remedy(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)
