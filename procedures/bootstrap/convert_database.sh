@@ -1,6 +1,6 @@
 # Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the
 # section DB of oned.conf changes, oned works with SQLite: whatever fails goes back to that.
-#: use configuration copies database_account family gui mariadb marks oned onedb processes units
+#: use configuration copies database_account dumps family gui mariadb marks oned onedb processes units
 #: steps: the functions below, in that order
 #: db_name
 #: db_owner
@@ -130,7 +130,7 @@ keep() {
             return
         fi
     done
-    (cd /var/lib/one && umask 077 && tar -cf - $(ls -d .one .ssh 2>/dev/null)) |
+    (cd /var/lib/one && archive .one .ssh) |
         (umask 077 && zstd -q >"${copy%.one.db.zst}.keys.tar.zst")
     mv "$copy.partial" "$copy"
 }
