@@ -121,9 +121,16 @@ def test_an_error_does_not_repeat_the_statement(tmp_path: Path, mariadb: int) ->
 def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int) -> None:
     look = 'sql --force -e "$links" | links_in'
     assert shell(tmp_path, "mariadb", look) == ""
-    change = "sql -e \"CHANGE MASTER TO master_host = 'db1.example.org', master_user = 'r'\"; "
-    assert shell(tmp_path, "mariadb", change + look) == "source db1.example.org\n"
+    change = (
+        "sql -e \"CHANGE MASTER TO master_host = 'db1.example.org', master_user = 'r';"
+        " CHANGE MASTER 'far' TO master_host = 'db2.example.org', master_user = 'r'\"; "
+    )
+    said = shell(tmp_path, "mariadb", change + look)
+    assert said == "source db1.example.org\nsource db2.example.org\n"
     assert shell(tmp_path, "mariadb", "printf 'wsrep_on\\tON\\n' | links_in") == "galera\n"
+    # As the refusal says.
+    end = "sql -e \"STOP ALL SLAVES; RESET SLAVE '' ALL; RESET SLAVE 'far' ALL\"; "
+    assert shell(tmp_path, "mariadb", end + look) == ""
 
 
 def shell(folder: Path, part: str, text: str, *, named: str = "") -> str:
