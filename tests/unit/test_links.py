@@ -106,8 +106,22 @@ def test_the_keys_of_a_dump_are_those_that_links_lead_to(host: Path) -> None:
     assert content(host / "none.tar") == {}
 
 
+def test_a_transfer_sends_what_folders_lead_to(host: Path) -> None:
+    """The receiver takes no link in place of one of them."""
+    (host / "var/lib/one/remotes").mkdir()
+    (host / "var/lib/one/remotes/link").symlink_to("vips.sh")
+    (files,) = re.findall(r'(?s)through "\$way" incoming/ (.*?) 2>&1', script_text("send"))
+    run(host, f"rsync -a {files} {host}/incoming")
+    incoming = host / "incoming"
+    assert (incoming / ".one/one_auth").read_text() == "oneadmin:x"
+    assert (incoming / ".ssh/id_rsa").read_text() == "rsa"
+    assert not any((incoming / name).is_symlink() for name in (".one", ".ssh", "remotes"))
+    assert (incoming / "remotes/link").readlink() == Path("vips.sh")
+    assert sorted(path.name for path in incoming.iterdir()) == [".one", ".ssh", "remotes"]
+
+
 def test_keys_behind_links_are_signs(host: Path) -> None:
-    """A host is blank only without any: those that observe finds are in the folders of the links."""
+    """A host is blank only without any."""
     (function,) = re.findall(r"(?ms)^keys\(\) \{.*?^\}", script_text("observe"))
     found = run(host, f"{function}\nkeys -printf '%P\\n' | sort").split()
     assert found == ["copy_key", "id_rsa", "one_auth", "one_key"]
