@@ -100,7 +100,7 @@ def before(name: str) -> Operator:
 def everything(site: Site) -> object:
     """Return what is on the hosts, and what runs there."""
     return {
-        name: (host.fingerprint(), sorted(host.vips), host.staged, host.links)
+        name: (host.fingerprint(), sorted(host.vips), host.staged)
         for name, host in site.hosts.items()
     }
 
