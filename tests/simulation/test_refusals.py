@@ -72,6 +72,9 @@ REFUSED = {
     "a password that does not fit": Refused(
         lambda: settled(THREE), THREE.but(one_pass="a<b"), "without any of"
     ),
+    "an upgrade of the database without consent": Refused(
+        lambda: settled(THREE), THREE.but(one_version="7.4"), "upgrade_database"
+    ),
     "lost servers without a leader": Refused(
         lambda: without("n1", "n2", "n3"),
         Config.of("n1", "n2", "n4", lost=("n3",)),
@@ -122,6 +125,7 @@ CASES = [
     for kind, keys in KINDS.items()
     # A standalone front-end has neither a VIP nor a check of the leader.
     if case.config.highly_available or not {*keys} & {"one_vip", "one_vips", "leader_check"}
+    if not {*keys} & dict(case.config.more).keys()
 ]
 
 
