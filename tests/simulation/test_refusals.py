@@ -65,7 +65,9 @@ REFUSED = {
     "a front-end of another OpenNebula": Refused(
         lambda: another_zone("n4"), FIVE, "data of another OpenNebula"
     ),
-    "two zones": Refused(lambda: forgotten(another_zone("n4", "n5")), FIVE, ""),
+    "two zones": Refused(
+        lambda: forgotten(another_zone("n4", "n5")), FIVE, "each lead a zone of their own"
+    ),
     "a password while a server is down": Refused(
         lambda: without("n2"), THREE.but(one_pass="another"), "no answer of the oned on n2"
     ),
