@@ -53,11 +53,11 @@ ACCOUNT = SHOP + (
 RIGHTS = "SHOW GRANTS FOR 'oneadmin'@'localhost'; SHOW GRANTS FOR 'oneadmin'@'10.2.50.%'"
 GALERA = "/etc/mysql/mariadb.conf.d/99-galera.cnf"
 ANOTHER = "10.2.50.99"
-CLUSTERED = (
+GALERA_NODE = (
     f"printf '[mysqld]\nwsrep_on = ON\nwsrep_cluster_address = gcomm://\nbinlog_format = ROW\n"
     f"wsrep_provider = /usr/lib/galera/libgalera_smm.so\n' >{GALERA}; systemctl restart mariadb"
 )
-"""A cluster of one node."""
+"""Without any other node."""
 KEYS = "mkdir -p /var/lib/one/.one /var/lib/one/.ssh; cd /var/lib/one; "
 
 
@@ -123,7 +123,7 @@ CASES = {
     ),
     "a MariaDB that shares its data": Case(
         lambda host: (
-            do(host, CLUSTERED),
+            do(host, GALERA_NODE),
             sql(host, f"CHANGE MASTER 'far' TO master_host = '{ANOTHER}', master_user = 'r'"),
         ),
         f"MariaDB with Galera; MariaDB as a replica of {ANOTHER}",
