@@ -4,7 +4,7 @@
 # what the link leads to. A link inside to a folder, a device or nothing is left out.
 archive() { # FOLDER...
     { find -H "$@" \( -type d -o -xtype f \) -print0 2>/dev/null || true; } | sort -z |
-        tar --no-recursion --dereference --hard-dereference --null --files-from=- --mtime=@0 -cf -
+        tar --no-recursion --dereference --hard-dereference --null --files-from=- -cf -
 }
 # Keys and settings as they are, before anything replaces them. What is kept already is not kept
 # twice, and nothing of it is ever thrown away.
@@ -23,7 +23,7 @@ keep_settings() { # REASON
         mkdir -p "$(dirname "$kept")"
         cd "$(dirname "$kept")"
         find . -name '*.settings.tar.zst.partial' -delete
-        (cd / && archive $paths) | zstd -q >"$kept.partial"
+        (cd / && TAR_OPTIONS=--mtime=@0 archive $paths) | zstd -q >"$kept.partial"
         for old in *.settings.tar.zst; do
             if cmp -s "$old" "$kept.partial"; then
                 rm "$kept.partial"

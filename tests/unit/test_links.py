@@ -82,6 +82,10 @@ def test_settings_behind_links_are_kept_once(host: Path) -> None:
         "var/lib/one/.ssh/id_rsa": "rsa",
     }
     assert kept.stat().st_mode & 0o777 == 0o600
+    # A key that was only touched is not another one.
+    (host / "safe/ssh/id_rsa").touch()
+    run(host, "keep_settings copy")
+    assert list((host / "var/backups/opennebula").iterdir()) == [kept]
     (host / "safe/key").write_text("new key")
     run(host, "keep_settings copy")
     assert len(list((host / "var/backups/opennebula").iterdir())) == 2
