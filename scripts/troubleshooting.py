@@ -23,11 +23,11 @@ PACKAGES = ("hosts", "opennebula", "procedures", "providers", "commands")
 REST = "…"
 STEPS_OF = {
     "convert_database": "convert the database",
-    "grpc": "look at the zone's gRPC endpoints",
+    "grpc": "check the zone's gRPC endpoints",
     "join": "join the zone",
     "leave": "leave the zone",
     "repair": "join the zone",
-    "signs": "see whose OpenNebula is there",
+    "signs": "identify the OpenNebula on the host",
     "zone": "bootstrap the zone",
     "zone_preflight": "change oneadmin's password",
 }
@@ -151,7 +151,7 @@ class _Module:
         for call in (node for node in ast.walk(self.tree) if isinstance(node, ast.Call)):
             given = {word.arg: word.value for word in call.keywords}
             step = given.get("step") or (call.args[1] if len(call.args) > 1 else None)
-            if ast.unparse(call.func) == "Sign" and len(call.args) == 3:
+            if ast.unparse(call.func) == "ForeignSign" and len(call.args) == 3:
                 given = dict(zip(("expected", "seen", "remedy"), call.args, strict=True))
                 step = None
             if "expected" in given:

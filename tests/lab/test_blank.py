@@ -77,7 +77,7 @@ class Case:
 CASES = {
     "an application's database of that name": Case(
         lambda host: sql(host, IN_OUR_NAME),
-        "a database opennebula that is no OpenNebula's, or half of one (orders)",
+        "a database opennebula that is not OpenNebula's, or only a part of it (orders)",
         "Set opennebula-ha:db_name to a name that is free",
         keys={"db_name": "one1"},
         keeps=lambda host: sql(host, ORDERS.replace("shop", "opennebula")),
@@ -110,7 +110,7 @@ CASES = {
     ),
     "a MariaDB that cannot be read": Case(
         lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
-        "no server answers for its data shop",
+        "no MariaDB answers for the data in shop",
         "systemctl start mariadb",
         solve=lambda host: do(host, "systemctl start mariadb"),
         keeps=lambda host: do(host, "ls /var/lib/mysql/shop"),
@@ -128,8 +128,8 @@ CASES = {
         ),
         f"MariaDB with Galera; MariaDB as a replica of {ANOTHER}",
         "turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a restart), with"
-        " OpenNebula's database on one front-end alone. Take n1a1 off opennebula-ha:frontends; or"
-        " end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each",
+        " OpenNebula's database on one front-end alone. Remove n1a1 from opennebula-ha:frontends;"
+        " or end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each",
         solve=lambda host: (
             sql(host, "STOP ALL SLAVES; RESET SLAVE 'far' ALL"),
             do(host, f"sed -i 's/^wsrep_on = ON/wsrep_on = OFF/' {GALERA}"),
