@@ -125,10 +125,11 @@ elif has_mariadb; then
         sed -n 's/^account //p' <<<"$said" | while read -r host; do
             echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
         done
-        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= links'; $links;"
+        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= replication'; $replication;"
     } | sql --force 2>/dev/null || true)
-    tell links "$(sed '1,/^= links$/d' <<<"$said" | links_in)"
-    said=$(sed '/^= links$/,$d' <<<"$said")
+    # It is the first line if there is no such account.
+    tell replication "$(sed '0,/^= replication$/d' <<<"$said" | replication_in)"
+    said=$(sed '/^= replication$/,$d' <<<"$said")
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then

@@ -162,7 +162,7 @@ def _databases(host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
             for place, grants in sorted(host.accounts.items())
             for line in (f"@{place}", *grants)
         ),
-        "links": "\n".join(host.links),
+        "replication": "\n".join(host.replication),
         "two_passwords": "",
     }
     found = host.databases.get(name)
