@@ -1,0 +1,166 @@
+"""Abnormal states of a lab's zone: valid JSON by the schema, each named with its cause and cure.
+
+Each cure is then done as its text says, and the zone is healthy afterwards. All tests share one
+zone: each makes its states, and leaves a healthy zone.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from commands.status.report import Health
+from tests.lab.conftest import MakeLab
+from tests.lab.operators import VIP, Operator
+from tests.lab.status import (
+    NAMES,
+    Site,
+    cure,
+    does,
+    look,
+    named,
+    roles,
+    seen_soon,
+    signal_oned,
+    write,
+)
+from tests.lab.zones import leader_seen_by, one
+
+pytestmark = pytest.mark.lab
+
+PACE = "/etc/opennebula-standin.json"
+FLOW = "opennebula-flow"
+
+
+@pytest.fixture(scope="module")
+def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
+    operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
+    run = operator.up()
+    assert run.ok, run.output
+    yield lab, operator
+
+
+def test_a_follower_behind_the_retained_log_is_named(site: Site) -> None:
+    lab, operator = site
+    leader, _, far = roles(lab)
+    does(far, "systemctl stop opennebula", "echo other >>/var/lib/one/.one/oneflow_auth")
+    write(leader, 5)
+    does(
+        leader,
+        "mysql opennebula -e 'SET @last = (SELECT MAX(log_index) FROM logdb);"
+        " DELETE FROM logdb WHERE log_index > 0 AND log_index < @last'",
+    )
+    does(far, "systemctl start opennebula")
+    found = seen_soon(operator, "log_dropped", far.name)
+    cure(site, named(found, "log_dropped", far.name), named(found, "keys_differ", far.name))
+
+
+def test_a_host_that_is_off_and_a_full_disk_are_named(site: Site) -> None:
+    lab, operator = site
+    _, near, far = roles(lab)
+    far.kill()
+    near.fill_disk()
+    found = look(operator, "status")
+    row = next(row for row in found.front_ends if row.name == far.name)
+    assert not row.reachable
+    assert f"{far.name} " in operator.look("status").output
+    cure(
+        site,
+        named(found, "disk_full", near.name),
+        named(found, "unreachable", far.name),
+        Start_the_host=far.start,
+        Free_space=near.free_disk,
+    )
+
+
+def test_an_oned_that_is_frozen_and_a_stop_that_hangs_are_named(site: Site) -> None:
+    lab, operator = site
+    leader, near, _ = roles(lab)
+    signal_oned(leader, "STOP")
+    leader_seen_by(near, other_than=leader.name)
+    found = seen_soon(operator, "oned_silent", leader.name)
+    named(found, "vip_leftover", leader.name)
+    cure(site, named(found, "oned_silent", leader.name))
+
+    _, hanging, _ = roles(lab)
+    pace = json.loads(hanging.run(f"cat {PACE}").stdout)
+    does(hanging, f"cat >{PACE} <<<'{json.dumps({**pace, 'hangs': True})}'")
+    does(hanging, "systemctl --no-block stop opennebula")
+    found = seen_soon(operator, "stop_hangs", hanging.name)
+    assert "modules have ended" in named(found, "stop_hangs", hanging.name).seen
+    does(hanging, f"cat >{PACE} <<<'{json.dumps(pace)}'")
+    cure(site, named(found, "stop_hangs", hanging.name))
+
+
+def test_a_stopped_database_and_a_lost_quorum_are_named(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+    does(far, "systemctl stop opennebula")
+    does(near, "systemctl stop mariadb", "systemctl --no-block restart opennebula")
+    found = seen_soon(operator, "restart_loop", near.name)
+    quorum = named(found, "no_quorum", None)
+    assert leader.name in quorum.seen
+    assert found.health is Health.DOWN
+    cure(
+        site,
+        quorum,
+        named(found, "database_down", near.name),
+        named(found, "restart_loop", near.name),
+        named(found, "oned_stopped", far.name),
+    )
+
+
+def test_servers_of_the_stack_or_the_zone_alone_are_named(site: Site) -> None:
+    lab, operator = site
+    leader, _, far = roles(lab)
+    number = next(row.id for row in look(operator, "status").front_ends if row.name == far.name)
+    does(far, "systemctl stop opennebula")
+    one(leader, f"onezone server-del 0 {number}")
+    one(leader, "onezone server-add 0 --name n1a9 --rpc http://n1a9:2633/RPC2")
+    found = seen_soon(operator, "not_in_zone", far.name)
+    assert found.zone.unknown_servers == ["n1a9"]
+    cure(
+        site,
+        named(found, "unknown_server", "n1a9"),
+        named(found, "not_in_zone", far.name),
+        under_lost=lambda: operator.config.update(lost=["n1a9"]),
+    )
+    del operator.config["lost"]
+
+
+def test_what_another_hand_changed_is_named(site: Site) -> None:
+    lab, operator = site
+    leader, near, far = roles(lab)
+    does(near, "cp -p /etc/one/oned.conf /root/", "echo 'SERVER_ID = [' >>/etc/one/oned.conf")
+    found = look(operator, "status")
+    cure(
+        site,
+        named(found, "unreadable", near.name),
+        Correct_that_line=lambda: does(near, "cp -p /root/oned.conf /etc/one/oned.conf"),
+    )
+
+    does(leader, f"ip address del {VIP}/24 dev eth0")
+    does(near, "mysql opennebula -e 'UPDATE db_versioning SET timestamp = timestamp + 1'")
+    does(far, "systemctl set-environment http_proxy=http://10.2.50.99:3128")
+    does(far, "systemctl restart opennebula")
+    found = seen_soon(operator, "proxy", far.name)
+    right = operator.secrets["one_pass"]
+    operator.secrets["one_pass"] = "another-one-pass"
+    refused = look(operator, "status")
+    assert {one.host for one in refused.findings if one.sign == "login_refused"} == set(NAMES)
+    cure(
+        site,
+        named(found, "proxy", far.name),
+        named(found, "other_database", near.name),
+        named(found, "vip_missing", leader.name),
+        named(refused, "login_refused", leader.name),
+        drop_its_database=lambda: does(
+            near,
+            "systemctl stop opennebula",
+            "mysql -e 'DROP DATABASE opennebula'",
+            "mv /var/lib/one/.one /var/lib/one/dot-one",
+        ),
+        Set_opennebula=lambda: operator.secrets.update(one_pass=right),
+    )
