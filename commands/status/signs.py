@@ -685,7 +685,7 @@ SIGNS: tuple[Sign, ...] = (
         " for the quorum.",
         (
             "List {host} under frontends to keep it. If it was removed from the stack:",
-            *UP,
+            *REPAIR,
             "If its host is permanently lost, list {host} under lost first.",
         ),
         _unknown_server,

@@ -140,6 +140,7 @@ class Operator:
         given = json.dumps([self.config, self.secrets])
         if given not in self._shown:
             file = str(self._write_config())
+            self._create()
             self._shown[given] = self._ask(
                 "config", "--json", "--show-secrets", "--config-file", file
             )
@@ -207,11 +208,13 @@ class Operator:
         return [*argv, *([] if action == "preview" else ["--skip-preview"]), *options]
 
     def _select(self) -> None:
-        known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
-        if known.exists():
-            # A killed run left its lock.
-            if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
-                self.cancel()
+        self._create()
+        # A killed run left its lock.
+        if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
+            self.cancel()
+
+    def _create(self) -> None:
+        if (self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json").exists():
             return
         # It writes next to the project file that it finds, which must not be the repository's.
         (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
