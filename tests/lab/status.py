@@ -12,6 +12,8 @@ from tests.lab.zones import assert_whole, wait_for
 from tests.status_schema import faults
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
+REPAIR = ["make refresh STACK=lab", "make up STACK=lab"]
+"""The cure of most states."""
 Site = tuple[Lab, Operator]
 
 

@@ -15,6 +15,7 @@ from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
 from tests.lab.status import (
     NAMES,
+    REPAIR,
     Site,
     await_healthy,
     cure,
@@ -30,7 +31,6 @@ from tests.lab.zones import assert_whole, connections, executions, leader_seen_b
 
 pytestmark = pytest.mark.lab
 
-REPAIR = ["make refresh STACK=lab", "make up STACK=lab"]
 FLOW = "opennebula-flow"
 
 
