@@ -109,7 +109,9 @@ def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) ->
     up(operator)
     assert everywhere(lab, f"cat {CHAIN}") == chain
     assert_served(lab, [FQDN, VIP])
-    assert summary(look(operator)) == []
+    run = operator.refresh()
+    assert "drift:" not in run.output
+    assert summary(look(operator, "status")) == []
 
 
 def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operator]) -> None:
