@@ -21,8 +21,8 @@ from tests.lab.operators import Operator, Secret
 TYPING_ERROR = "canary-of-a-typing-error"
 _SECRET = r"canary[ -](?:one-pass|db-password|sudo|of-a-typing)[\w $-]*"
 """ONE_PASS, DB_PASSWORD and those that replace them, SUDO_PASSWORD and TYPING_ERROR."""
-_YOUNG = 20
-"""Samples that are taken of a process: it starts as a copy of the one that started it."""
+_YOUNG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""After how many rounds a process is looked at: it starts as a copy of the one that started it."""
 _LOOK = r"""
 import json, os, re, stat, subprocess
 secret, since = re.compile(SECRET.encode()), SINCE
@@ -92,12 +92,15 @@ def sampled(lab: Lab) -> Iterator[Samples]:
 
 def _sample(lab: Lab, samples: Samples, over: threading.Event) -> None:
     secret = re.compile("|".join([_SECRET, *map(re.escape, key_lines(lab))]))
-    ages: dict[str, int] = {}
-    while not over.wait(0.01):
-        running = [one.name for one in Path("/proc").iterdir() if one.name.isdigit()]
-        ages = {name: ages.get(name, 0) + 1 for name in running}
-        for name in (name for name, age in ages.items() if age <= _YOUNG):
-            process = Path("/proc", name)
+    last, ages = _newest(), dict[int, int]()
+    while not over.wait(0.002):
+        newest = _newest()
+        started = range(last + 1, newest + 1) if newest >= last else range(1, newest + 1)
+        ages = {pid: age + 1 for pid, age in ages.items() if age < _YOUNG[-1]}
+        ages |= dict.fromkeys(started, 1)
+        last = newest
+        for pid in [pid for pid, age in ages.items() if age in _YOUNG]:
+            process = Path("/proc", str(pid))
             try:
                 group = (process / "cgroup").read_text()
                 if lab.name not in group or "/visitors" in group:
@@ -108,6 +111,11 @@ def _sample(lab: Lab, samples: Samples, over: threading.Event) -> None:
             samples.programs.add(arguments.partition("\0")[0].rpartition("/")[2])
             if secret.search(arguments):
                 samples.arguments.add(arguments.replace("\0", " "))
+
+
+def _newest() -> int:
+    """Return the ID of the process that started last."""
+    return int(Path("/proc/loadavg").read_text().split()[-1])
 
 
 def key_lines(lab: Lab) -> list[str]:

@@ -33,6 +33,7 @@ def named(found: Report, sign: str, host: str | None) -> Finding:
     assert len(seen) == 1, f"{sign} on {host} is not among {summary(found)}"
     assert seen[0].cause
     assert seen[0].cure
+    print(f"{sign} {host}: {seen[0].seen}")
     return seen[0]
 
 

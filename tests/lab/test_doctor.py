@@ -40,7 +40,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
-def test_a_follower_that_cannot_catch_up_and_a_config_of_others_are_named(site: Site) -> None:
+def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)
     does(near, "cp -p /etc/one/oned.conf /root/", "echo 'SERVER_ID = [' >>/etc/one/oned.conf")

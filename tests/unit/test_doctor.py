@@ -379,6 +379,11 @@ def test_every_sign_has_a_case() -> None:
     assert len({sign.name for sign in SIGNS}) == len(SIGNS)
 
 
+def test_every_sign_is_seen_on_lab_hosts() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "lab").glob("test_*.py"))
+    assert [sign.name for sign in SIGNS if f'"{sign.name}"' not in tests] == []
+
+
 def test_no_election_is_named_where_no_host_can_be_observed() -> None:
     signs = [one.sign for one in found(situation(*(unreachable(number) for number in range(3))))]
     assert signs == ["unobserved", *["unreachable"] * 3]
