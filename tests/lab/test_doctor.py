@@ -44,13 +44,6 @@ def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> N
     lab, operator = site
     leader, near, far = roles(lab)
     does(near, "cp -p /etc/one/oned.conf /root/", "echo 'SERVER_ID = [' >>/etc/one/oned.conf")
-    unreadable = named(look(operator, "status"), "unreadable", near.name)
-    cure(
-        site,
-        unreadable,
-        Correct_that_line=lambda: does(near, "cp -p /root/oned.conf /etc/one/oned.conf"),
-    )
-
     does(leader, f"ip address del {VIP}/24 dev eth0")
     does(far, "systemctl stop opennebula", "echo other >>/var/lib/one/.one/oneflow_auth")
     write(leader, 5)
@@ -72,10 +65,12 @@ def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> N
     cure(
         site,
         named(unobserved, "unobserved", None),
+        named(found, "unreadable", near.name),
         named(refused, "login_refused", leader.name),
         named(found, "vip_missing", leader.name),
         named(found, "log_dropped", far.name),
         named(found, "keys_differ", far.name),
+        Correct_that_line=lambda: does(near, "cp -p /root/oned.conf /etc/one/oned.conf"),
         Set_opennebula=lambda: operator.secrets.update(one_pass=right),
     )
 
