@@ -146,10 +146,20 @@ def _wrong_server_id(now: Situation) -> Iterator[Found]:
 def _not_in_zone(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available or now.leader is None:
         return
-    for name, facts in now.facts.items():
-        if facts.package and now.entry(name) is None:
+    for name in now.facts:
+        if now.entry(name) is None:
             listed = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"the zone's servers are {listed}")
+
+
+def _not_set_up(now: Situation) -> Iterator[Found]:
+    for name, facts in now.facts.items():
+        if now.entry(name) is None or facts.upgrading:
+            continue
+        if not facts.package:
+            yield Found(name, "OpenNebula is not installed")
+        elif not facts.has_content:
+            yield Found(name, "it holds no database of the zone")
 
 
 def _unknown_server(now: Situation) -> Iterator[Found]:
@@ -678,6 +688,15 @@ SIGNS: tuple[Sign, ...] = (
         _not_in_zone,
     ),
     Sign(
+        "not_set_up",
+        Level.WARNING,
+        "a server of the zone without OpenNebula or its data",
+        "Its host was reinstalled, its packages were removed, or its database was dropped. It"
+        " counts for the quorum.",
+        ("It is set up again. If its data are missing, it gets a copy of the leader's:", *REPAIR),
+        _not_set_up,
+    ),
+    Sign(
         "unknown_server",
         Level.WARNING,
         "a server of the zone that is not in the stack",
@@ -685,7 +704,7 @@ SIGNS: tuple[Sign, ...] = (
         " for the quorum.",
         (
             "List {host} under frontends to keep it. If it was removed from the stack:",
-            *UP,
+            *REPAIR,
             "If its host is permanently lost, list {host} under lost first.",
         ),
         _unknown_server,

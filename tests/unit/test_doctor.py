@@ -237,6 +237,21 @@ CASES: list[Case] = [
         "the zone's servers are n1a1, n1a2",
     ),
     (
+        "not_in_zone",
+        lambda: situation(
+            snapshot(0, answers=Answers(raft(0, State.LEADER), POOL[:2])), silent(2, BLANK)
+        ),
+        "n1a3",
+        "the zone's servers are n1a1, n1a2",
+    ),
+    (
+        "not_set_up",
+        lambda: situation(silent(1, {**DOWN, "has_content": False, "zone_body": ""})),
+        "n1a2",
+        "it holds no database of the zone",
+    ),
+    ("not_set_up", lambda: situation(silent(1, BLANK)), "n1a2", "OpenNebula is not installed"),
+    (
         "unknown_server",
         lambda: situation(snapshot(0, answers=Answers(raft(0, State.LEADER), MORE))),
         "n1a4",
@@ -343,9 +358,31 @@ def test_an_abnormal_state_is_reported(
         assert not re.search(r"\{\w*\}", line), line
 
 
+@pytest.mark.parametrize("pool", [POOL, POOL[:2]])
+@pytest.mark.parametrize("state", ["active", "inactive", "failed"])
+@pytest.mark.parametrize("package", [{}, {"packages": {}}])
+@pytest.mark.parametrize("has_content", [True, False])
+def test_a_host_that_does_not_follow_the_leader_is_never_healthy(
+    pool: tuple[ServerEntry, ...], state: str, package: dict[str, Any], has_content: bool
+) -> None:
+    unit = Unit("enabled", state, seconds=3600)
+    of_facts = {"units": units(opennebula=unit), "active": unit.runs, "has_content": has_content}
+    now = situation(
+        snapshot(0, answers=Answers(raft(0, State.LEADER), pool)),
+        silent(2, {**of_facts, **package}),
+    )
+    assert "n1a3" in {one.host for one in found(now)}
+
+
 def test_every_sign_has_a_case() -> None:
     assert {sign for sign, *_ in CASES} == {sign.name for sign in SIGNS}
     assert len({sign.name for sign in SIGNS}) == len(SIGNS)
+
+
+def test_every_sign_is_seen_on_lab_hosts() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "lab").glob("test_*.py"))
+    # Packages of several versions are there only during a rollout, or by hand.
+    assert [one.name for one in SIGNS if f'"{one.name}"' not in tests] == ["versions"]
 
 
 def test_no_election_is_named_where_no_host_can_be_observed() -> None:
