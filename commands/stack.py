@@ -18,6 +18,8 @@ from procedures.troubleshooting import explained
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
+ADDRESSES = "OPENNEBULA_HA_ADDRESSES"
+"""Environment variable: JSON of front-end to address, if a program and not the config has them."""
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -98,9 +100,14 @@ def _settings(source: TextIO) -> Settings:
     except json.JSONDecodeError:
         # The CLI has said why on standard error.
         raise SettingsError(["pulumi config returned nothing"]) from None
+    try:
+        addresses = json.loads(os.environ.get(ADDRESSES) or "{}")
+    except json.JSONDecodeError:
+        raise SettingsError([f"{ADDRESSES} is not JSON"]) from None
     return parse(
         {key: value["value"] for key, value in values.items()},
         is_secret=lambda key: bool(values[key].get("secret")),
+        addresses=addresses,
     )
 
 
