@@ -79,7 +79,7 @@ class Commands:
     def _connection(
         self, command: Command, host: Host, key: Input[str] | None
     ) -> remote.ConnectionArgs:
-        """``key``: the verified host key; if it is None, the command needs one that is known."""
+        """``key``: the verified host key; without it, the command needs one that is known."""
         login = self._login(host)
         key = key if key is not None else self._known_key(host, login.port)
         if key is None:

@@ -165,7 +165,7 @@ def test_the_clients_endpoint_in_words() -> None:
     assert list(addresses([], [], "")) == []
 
 
-def test_new_machines_of_a_majority_are_reported_as_the_loss_of_the_zone() -> None:
+def test_new_machines_of_a_majority_lose_the_zone() -> None:
     assert machines(["n2"], 3) == (
         "n2 gets an address not known yet: a new machine has no data, and gets the leader's"
     )

@@ -66,7 +66,7 @@ def test_known_addresses_are_checked_as_those_of_the_config() -> None:
     ]
 
 
-def test_program_and_config_have_the_same_front_ends_and_one_of_them_the_address() -> None:
+def test_program_and_config_must_agree() -> None:
     assert faults({**ADDRESSES, "n1a4": "10.2.50.13"})[0] == (
         "frontends: the program has the address of n1a4: list n1a4"
     )
@@ -141,9 +141,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> RunState:
     return RunState(Config({f"{PROJECT}:frontends": front_ends}, PROJECT))
 
 
-def test_providers_know_the_addresses_of_the_state_and_those_of_this_run_first(
-    run: RunState,
-) -> None:
+def test_addresses_of_the_run_replace_those_of_the_state(run: RunState) -> None:
     assert run.front_ends == {}
     recorded = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in ("n1", "n2", "n3")}
     run.note_recorded(recorded)
