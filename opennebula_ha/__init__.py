@@ -29,9 +29,7 @@ class ZoneArgs(TypedDict):
     """The arguments of a zone."""
 
     addresses: NotRequired[Mapping[str, Input[str]]]
-    """Front-end to its IPv4 address, for front-ends whose address is not in the stack's config. It
-    may be an output of a resource that the same program creates.
-    """
+    """Front-end to its IPv4 address, if the stack's config has none. Outputs are welcome."""
 
 
 class Server(TypedDict):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -82,7 +83,7 @@ class Program:
     def __init__(self, folder: Path, installed: Path, example: str) -> None:
         self._folder = folder / "program"
         shutil.copytree(EXAMPLES / example, self._folder, ignore=shutil.ignore_patterns("__py*"))
-        self._edit_project()
+        self._edit(self._folder / "Pulumi.yaml", {})
         backend = folder / "backend"
         backend.mkdir()
         self._environment = {
@@ -94,11 +95,12 @@ class Program:
         self("stack", "init", "dev")
         self._write_config()
 
-    def _edit_project(self) -> None:
-        file = self._folder / "Pulumi.yaml"
-        project = yaml.safe_load(file.read_text(encoding="utf-8"))
-        project["runtime"]["options"]["virtualenv"] = sys.prefix
-        file.write_text(yaml.safe_dump(project), encoding="utf-8")
+    @staticmethod
+    def _edit(file: Path, more: dict[str, Any]) -> None:
+        """Let a project or plugin use this environment; add ``more`` to its file."""
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document["runtime"]["options"]["virtualenv"] = sys.prefix
+        file.write_text(yaml.safe_dump({**document, **more}), encoding="utf-8")
 
     def _write_config(self) -> None:
         text = (self._folder / "Pulumi.dev.yaml.example").read_text(encoding="utf-8")
@@ -143,6 +145,18 @@ class Program:
         folder.mkdir()
         shutil.copy(WITHOUT_HOSTS, folder / "sitecustomize.py")
         self._environment["PYTHONPATH"] = f"{folder}:{self._environment['PYTHONPATH']}"
+
+    def use_package(self, text: str) -> Path:
+        """Make this the program, which uses the component package; return the package's folder."""
+        folder = self._folder.parent / "package"
+        shutil.copytree(cli.ROOT / "package", folder, ignore=shutil.ignore_patterns("__py*"))
+        # The environment is this one: nothing is installed.
+        (folder / "requirements.txt").unlink()
+        self._edit(folder / "PulumiPlugin.yaml", {})
+        plugins = {"providers": [{"name": "opennebula-ha", "path": str(folder)}]}
+        self._edit(self._folder / "Pulumi.yaml", {"plugins": plugins})
+        (self._folder / "__main__.py").write_text(text)
+        return folder
 
     def unprotect(self) -> None:
         """Let Pulumi replace and delete the machines."""
@@ -243,3 +257,42 @@ def test_addresses_of_machines_are_checked_before_anything_changes(machines: Pro
     assert "one_vip: 192.0.2.86/24 is not in a subnet with n1a1 at 198.51.100.10;" in built.stdout
     assert "Traceback" not in built.stdout
     assert machines.calls() == []
+
+
+CONSUMER = """\
+import pulumi
+from machine import Machine
+
+
+class Zone(pulumi.ComponentResource):
+    def __init__(self, addresses: object) -> None:
+        props = {"addresses": addresses, "endpoint": None}
+        super().__init__(
+            "opennebula-ha:index:HighAvailableZone", "zone", props, None, remote=True
+        )
+
+
+names = ("n1a1", "n1a2", "n1a3")
+machines = {name: Machine(name, "192.0.2.0/24", 9 + int(name[-1])) for name in names}
+zone = Zone({name: machine.address for name, machine in machines.items()})
+pulumi.export("endpoint", zone.endpoint)
+"""
+"""What an SDK that Pulumi generated from the schema does."""
+
+
+def test_the_component_package_makes_the_same_resources(machines: Program) -> None:
+    package = machines.use_package(CONSUMER)
+    built = machines("up", "--yes", "--skip-preview")
+    assert built.returncode == 0
+    created = machines.calls()
+    assert {kind for method, kind, _ in created if method == "create"} == KINDS
+    assert all(known == KNOWN for *_, known in created)
+    assert json.loads(machines("stack", "output", "--json").stdout) == {
+        "endpoint": "http://192.0.2.86:2633/RPC2"
+    }
+    assert "Traceback" not in built.stdout
+    schema = json.loads(machines("package", "get-schema", str(package)).stdout)
+    component = schema["resources"]["opennebula-ha:index:HighAvailableZone"]
+    assert component["isComponent"]
+    assert component["inputProperties"]["addresses"]["additionalProperties"] == {"type": "string"}
+    assert {"endpoint", "servers", "backups", "status"} == component["properties"].keys()
