@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TextIO
 
@@ -100,15 +101,18 @@ def _settings(source: TextIO) -> Settings:
     except json.JSONDecodeError:
         # The CLI has said why on standard error.
         raise SettingsError(["pulumi config returned nothing"]) from None
-    try:
-        addresses = json.loads(os.environ.get(ADDRESSES) or "{}")
-    except json.JSONDecodeError:
-        raise SettingsError([f"{ADDRESSES} is not JSON"]) from None
     return parse(
         {key: value["value"] for key, value in values.items()},
-        is_secret=lambda key: bool(values[key].get("secret")),
-        addresses=addresses,
+        is_secret=lambda key: bool(values.get(key, {}).get("secret")),
+        addresses=_addresses(os.environ.get(ADDRESSES) or "{}"),
     )
+
+
+def _addresses(text: str) -> dict[str, str]:
+    with suppress(json.JSONDecodeError):
+        if isinstance(addresses := json.loads(text), dict):
+            return addresses
+    raise SettingsError([f"{ADDRESSES}: expected JSON of front-ends to addresses, saw {text}"])
 
 
 def _stack(settings: Settings) -> Target:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from io import StringIO
 from typing import Any
 
 import pulumi
@@ -12,12 +13,13 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime import mocks
 
 import opennebula_ha
+from commands import stack
 from hosts.models import Host
 from providers import notes
 from providers.installation import InstallationProvider
 from providers.run_state import RunState
 from providers.state import hosts_input
-from settings import PROJECT, SettingsError, parse
+from settings import PROJECT, Settings, SettingsError, parse
 from settings.forms import LATER
 from tests.unit.bad_configs import MISSING
 from tests.unit.test_commands import AFTER, BEFORE, SSH
@@ -77,6 +79,23 @@ def test_program_and_config_must_agree() -> None:
     assert faults(ADDRESSES, frontends=GOOD["frontends"])[0] == (
         "frontends.n1a1.address: the program sets it: remove it here"
     )
+
+
+def test_commands_get_the_addresses_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settings() -> Settings:
+        values = {
+            key: {"value": value, "secret": key.rpartition(":")[2] in SECRETS}
+            for key, value in raw(without_addresses()).items()
+        }
+        return stack._settings(StringIO(json.dumps(values)))
+
+    with pytest.raises(SettingsError, match=r"n1a1\.address: missing"):
+        settings()
+    monkeypatch.setenv(stack.ADDRESSES, json.dumps(ADDRESSES))
+    assert settings() == parse(raw(GOOD))
+    monkeypatch.setenv(stack.ADDRESSES, "n1a1")
+    with pytest.raises(SettingsError, match="expected JSON of front-ends to addresses, saw n1a1"):
+        settings()
 
 
 @pytest.fixture
