@@ -3,7 +3,7 @@ STACK ?= lab
 PY := .venv/bin/python
 # Test labs that run at once: on two cores, the hosts of two leave half of the time unused.
 LABS ?= 3
-CODE := __main__.py settings commands components providers procedures opennebula hosts lab bench scripts tests policy examples
+CODE := __main__.py opennebula_ha settings commands components providers procedures opennebula hosts lab bench scripts tests policy examples package
 .DEFAULT_GOAL := help
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE

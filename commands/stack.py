@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TextIO
 
@@ -18,6 +19,8 @@ from procedures.troubleshooting import explained
 from settings import Settings, SettingsError, parse
 from settings.specs import zone
 
+ADDRESSES = "OPENNEBULA_HA_ADDRESSES"
+"""Environment variable: JSON of front-end to address, if a program and not the config has them."""
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -100,8 +103,16 @@ def _settings(source: TextIO) -> Settings:
         raise SettingsError(["pulumi config returned nothing"]) from None
     return parse(
         {key: value["value"] for key, value in values.items()},
-        is_secret=lambda key: bool(values[key].get("secret")),
+        is_secret=lambda key: bool(values.get(key, {}).get("secret")),
+        addresses=_addresses(os.environ.get(ADDRESSES) or "{}"),
     )
+
+
+def _addresses(text: str) -> dict[str, str]:
+    with suppress(json.JSONDecodeError):
+        if isinstance(addresses := json.loads(text), dict):
+            return addresses
+    raise SettingsError([f"{ADDRESSES}: expected JSON of front-ends to addresses, saw {text}"])
 
 
 def _stack(settings: Settings) -> Target:

@@ -4,10 +4,12 @@ Imported only if the config has commands.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from pulumi import Input, Resource, ResourceOptions, RunError
 from pulumi_command import remote
 
+from components.addresses import Addresses
 from hosts import ssh_config
 from hosts.errors import HostError
 from hosts.host_keys import known_key
@@ -19,15 +21,21 @@ from settings import PROJECT, Command
 class Commands:
     """The commands of a stack, as resources below the zone."""
 
-    def __init__(self, commands: Iterable[Command], ssh: SshSettings, parent: Resource) -> None:
+    def __init__(
+        self,
+        commands: Iterable[Command],
+        ssh: SshSettings,
+        parent: Resource,
+        addresses: Addresses | None = None,
+    ) -> None:
         self._commands = tuple(commands)
         self._ssh = ssh
         self._parent = parent
+        self._addresses = addresses
 
     def before_installation(self, host: Host) -> list[Resource]:
         """Return the commands that a front-end's installation waits for."""
-        key = self._known_key(host, self._login(host).port)
-        return self._of(host, "before-installation", key, ())
+        return self._of(host, "before-installation", None, ())
 
     def after_join(self, host: Host, key: Input[str], after: Iterable[Resource]) -> list[Resource]:
         """Return the commands that wait until the front-end is in the zone.
@@ -43,15 +51,13 @@ class Commands:
         for command in self._commands:
             if command.when != when or (command.hosts and host.name not in command.hosts):
                 continue
-            if key is None:
-                raise RunError(
-                    f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
-                    f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
-                )
+            address = self._addresses.of(host.name) if self._addresses else None
             resources.append(
                 remote.Command(
                     f"{command.name}-{host.name}",
-                    connection=self._connection(host, key),
+                    connection=self._connection(command, host, key)
+                    if address is None
+                    else address.apply(partial(self._connection_at, command, host, key)),
                     create=command.create,
                     update=command.update,
                     delete=command.delete,
@@ -65,8 +71,22 @@ class Commands:
             )
         return resources
 
-    def _connection(self, host: Host, key: Input[str]) -> remote.ConnectionArgs:
+    def _connection_at(
+        self, command: Command, host: Host, key: Input[str] | None, address: str
+    ) -> remote.ConnectionArgs:
+        return self._connection(command, host.model_copy(update={"address": address}), key)
+
+    def _connection(
+        self, command: Command, host: Host, key: Input[str] | None
+    ) -> remote.ConnectionArgs:
+        """``key``: the verified host key; without it, the command needs one that is known."""
         login = self._login(host)
+        key = key if key is not None else self._known_key(host, login.port)
+        if key is None:
+            raise RunError(
+                f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
+                f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
+            )
         return remote.ConnectionArgs(
             host=login.address,
             port=login.port,

@@ -19,6 +19,7 @@ from settings import Settings, specs
 from settings.model import NONE
 
 if TYPE_CHECKING:
+    from components.addresses import Addresses
     from components.commands import Commands
 
 
@@ -41,8 +42,20 @@ class HighAvailableZone(ComponentResource):
     the stack are deleted last.
     """
 
-    def __init__(self, name: str, settings: Settings, opts: ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        opts: ResourceOptions | None = None,
+        *,
+        addresses: "Addresses | None" = None,
+    ) -> None:
+        """``addresses``: those that the program and not the config has."""
+        if addresses is not None:
+            filled = ResourceOptions(transformations=[addresses.fill_in])
+            opts = ResourceOptions.merge(opts, filled)
         super().__init__(ZONE, name, {}, opts)
+        self._addresses = addresses
         secrets = Output.secret(settings.fingerprint())
         below = ResourceOptions(parent=self)
         commands = self._commands(settings)
@@ -164,7 +177,7 @@ class HighAvailableZone(ComponentResource):
             return None
         from components.commands import Commands  # noqa: PLC0415
 
-        return Commands(settings.commands, settings.ssh, self)
+        return Commands(settings.commands, settings.ssh, self, self._addresses)
 
     def outputs(self) -> dict[str, Input[Any]]:
         """Return the outputs of the stack.

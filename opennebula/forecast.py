@@ -38,6 +38,17 @@ def restarts(changed: Collection[str]) -> bool:
     return any(key.partition(".")[0] in _RESTARTING or key == "ldap.is_default" for key in changed)
 
 
+def machines(names: Collection[str], size: int) -> str:
+    """Describe front-ends of a zone of that size whose addresses the `up` will learn."""
+    who = f"{_names(names)} {_verb(names, 'gets an address', 'get addresses')} not known yet"
+    if size - len(names) >= quorum(size):
+        return f"{who}: a new machine has no data, and gets the leader's"
+    return (
+        f"{who}: new machines have no data, so the zone would lose its quorum and its data; keep"
+        f" the machines, and replace one front-end at a time"
+    )
+
+
 def membership(before: Before, after: After) -> Iterator[str]:
     """Describe joins and leaves, in the order of the `up`."""
     lost = before.front_ends & after.lost

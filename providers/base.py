@@ -81,18 +81,22 @@ class Provider(ResourceProvider):
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Accept the inputs, which the program made from a validated config."""
+        notes.addresses.update(state.addresses_in(news))
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """Report a change of an input, an incomplete create or update, or drift."""
         changed = self.changed(olds, news)
         former = self._modern(olds)
-        for about, text in self.forecast(former, news, changed) if changed else ():
+        # If the machine of a front-end is replaced, the engine first asks what an unknown input
+        # means: no replacement, since the front-end keeps its name.
+        is_probe = any(state.is_unknown(value) for value in news.values())
+        for about, text in self.forecast(former, news, changed) if changed and not is_probe else ():
             progress.note(about, text)
         replaces = [
             path
             for path in self.identity
-            if state.value_at(former, path) != state.value_at(news, path)
+            if not is_probe and state.value_at(former, path) != state.value_at(news, path)
         ]
         drift = olds.get("drift") or []
         drift = drift if isinstance(drift, list | tuple) else [drift]
@@ -239,7 +243,7 @@ class Provider(ResourceProvider):
             run_state.forget_survey()
         run = run_state.current()
         for properties in (olds or {}, props):
-            run.note_former(state.all_hosts_of(self._modern(properties)))
+            run.note_recorded(state.all_hosts_of(self._modern(properties)))
         return run.access(progress.reporter(state.urn_of(props))), run, self.spec_of(props)
 
     def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:

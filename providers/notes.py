@@ -3,6 +3,10 @@
 The engine calls them in previews, too, where an operation's imports would cost too much.
 """
 
+addresses: dict[str, str] = {}
+"""Front-end to address, as the program has them in this run: noted by every resource of several
+front-ends, read by the run state if the config has no addresses."""
+
 removed: set[str] = set()
 """Front-ends that the stack has no more: noted by Bootstrap, read by Bootstrap and Zone."""
 

@@ -70,20 +70,8 @@ class RunState:
             one_token=config.get(f"{PROJECT}:one_token"),
             ldap_passwords=_ldap_passwords(_object(config, "auth") or {}),
         )
-        self.front_ends: dict[str, Host] = {
-            name: Host.model_validate(
-                {
-                    "name": name,
-                    **{
-                        key: front_end[key]
-                        for key in ("address", "ssh", "zone_server")
-                        if key in front_end
-                    },
-                }
-            )
-            for name, front_end in (_object(config, "frontends") or {}).items()
-        }
-        """The front-ends that the config lists, by name."""
+        self._listed: dict[str, dict[str, Any]] = _object(config, "frontends") or {}
+        self._recorded: dict[str, str] = {}
         self._former: dict[str, Host] = {}
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
         """Zone servers that are gone for good."""
@@ -134,6 +122,25 @@ class RunState:
         # A dump, or a comparison of the shares, has to come first.
         self._begins_alone = not (self.restores or _object(config, "fstab") or disks)
         self._checked: dict[str, Facts] = {}
+
+    @property
+    def front_ends(self) -> dict[str, Host]:
+        """The front-ends that the config lists, by name, without those of unknown address.
+
+        If the program and not the config has an address, it is in the inputs of the resources.
+        """
+        known = {**self._recorded, **notes.addresses}
+        found = {}
+        for name, entry in self._listed.items():
+            if address := entry.get("address") or known.get(name):
+                own = {key: entry[key] for key in ("ssh", "zone_server") if key in entry}
+                found[name] = Host.model_validate({"name": name, "address": address, **own})
+        return found
+
+    @property
+    def size(self) -> int:
+        """The number of front-ends that the config lists."""
+        return len(self._listed)
 
     def survey(self, access: Access, database: Database) -> FactsCache:
         """Return the facts of all front-ends, which are observed once for all resources."""
@@ -189,12 +196,11 @@ class RunState:
         """Return the hosts that are not lost."""
         return {name: host for name, host in hosts.items() if name not in self.lost}
 
-    def note_former(self, hosts: Mapping[str, Host]) -> None:
-        """Store the front-ends that only the state has: zone servers may have their names."""
+    def note_recorded(self, hosts: Mapping[str, Host]) -> None:
+        """Store the front-ends in the state: zone servers may have the names of former ones."""
         with _lock:
-            self._former |= {
-                name: host for name, host in hosts.items() if name not in self.front_ends
-            }
+            self._recorded |= {name: host.address for name, host in hosts.items()}
+            self._former |= {name: host for name, host in hosts.items() if name not in self._listed}
 
     def access(self, report: Report) -> Access:
         """Return access to the hosts for one operation on one resource."""
@@ -219,7 +225,7 @@ def current() -> RunState:
     with _lock:
         if _current is None:
             _current = RunState(runtime.config(), notes.removed)
-            runtime.widen(len(_current.front_ends))
+            runtime.widen(_current.size)
         return _current
 
 

@@ -136,7 +136,7 @@ def normal(value: Any) -> Any:
 
     The engine passes whole numbers as floats and tuples as lists. An unknown value equals no other.
     """
-    if isinstance(value, Unknown) or value == rpc.UNKNOWN:
+    if is_unknown(value):
         return object()
     if isinstance(value, Mapping):
         return {key: normal(item) for key, item in value.items() if item is not None}
@@ -153,3 +153,17 @@ def value_at(props: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return normal(value)
+
+
+def addresses_in(props: Mapping[str, Any]) -> dict[str, str]:
+    """Return front-end to address, of all that are in an input for front-ends, and known."""
+    front_ends = props.get("frontends")
+    if not isinstance(front_ends, Mapping):
+        return {}
+    found = {name: value_at(host, "address") for name, host in front_ends.items()}
+    return {name: address for name, address in found.items() if isinstance(address, str)}
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a value is not known yet."""
+    return isinstance(value, Unknown) or (isinstance(value, str) and value == rpc.UNKNOWN)

@@ -13,7 +13,7 @@ from providers import progress
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
-from providers.state import hosts_input, hosts_of
+from providers.state import hosts_input, hosts_of, is_unknown
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -42,7 +42,19 @@ class ZoneProvider(ZoneSpecProvider):
     def forecast(
         self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
     ) -> Iterable[tuple[str, str]]:
-        """Describe a change of the password. Rollout's forecast describes joins and leaves."""
+        """Describe a change of the password, and front-ends whose address is about to change.
+
+        Rollout's forecast describes joins and leaves.
+        """
+        moves = [
+            name
+            for name, host in news["frontends"].items()
+            if name in olds.get("frontends", ()) and is_unknown(host["address"])
+        ]
+        if moves:
+            from opennebula.forecast import machines
+
+            yield news["urn"], machines(moves, len(olds["frontends"]))
         if "one_pass" in changed:
             words = "oneadmin's password changes on every server, without an interruption"
             yield news["urn"], words

@@ -15,6 +15,7 @@ PROGRAM = "__main__"
 
 PURPOSES = {
     PROGRAM: "the program",
+    "opennebula_ha": "what programs of your own import",
     "settings": "the config, validated, as specs",
     "commands": "commands by hand, such as make switchover",
     "components": "the graph of resources",

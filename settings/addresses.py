@@ -32,16 +32,15 @@ def front_end_faults(values: Mapping[str, Any]) -> Iterator[str]:
         yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, front_end in sorted(front_ends.items()):
-        if front_end.address in seen:
-            yield of(
-                f"frontends.{name}.address",
-                f"{front_end.address} is the address of {seen[front_end.address]}",
-            )
-        seen[front_end.address] = name
+        address = front_end.address
+        if address is not None and address in seen:
+            yield of(f"frontends.{name}.address", f"{address} is the address of {seen[address]}")
+        if address is not None:
+            seen[address] = name
         if (
             name.split(".")[0] in _LOCAL
             or name.endswith(".localhost")
-            or _is_no_host(front_end.address)
+            or (address is not None and _is_no_host(address))
         ):
             yield of(
                 f"frontends.{name}",
@@ -150,7 +149,8 @@ def _address_faults(
         if front_end.address == vip:
             yield of(key, f"{vip} is the address of {name}; expected an unused address")
         elif (
-            vip.version == 4
+            front_end.address is not None
+            and vip.version == 4
             and network.num_addresses > 1
             and front_end.address not in network
             and name not in elsewhere

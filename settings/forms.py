@@ -125,7 +125,13 @@ def _as_text(value: Any) -> Any:
     return value
 
 
+LATER = object()
+"""In place of an address that is not known yet."""
+
+
 def _of_front_end(value: Any) -> Any:
+    if value is LATER:
+        return None
     text = _as_text(value)
     try:
         version = ipaddress.ip_address(text).version
@@ -140,7 +146,7 @@ def _of_front_end(value: Any) -> Any:
     raise ValueError(f"expected an IPv4 address, such as 10.2.50.10, saw {said(text)}: {why}")
 
 
-IPv4 = Annotated[ipaddress.IPv4Address, BeforeValidator(_of_front_end)]
+IPv4 = Annotated[ipaddress.IPv4Address | None, BeforeValidator(_of_front_end)]
 IPAny = Annotated[IPvAnyAddress, BeforeValidator(_as_text)]
 PUBLIC_KEY = re.compile(_PUBLIC_KEY)
 """One key, as in ~/.ssh/*.pub."""

@@ -501,7 +501,7 @@ class Settings(Strict):
         return {
             name: Host(
                 name=name,
-                address=str(front_end.address),
+                address=str(front_end.address or later(name)),
                 ssh=front_end.ssh,
                 zone_server=front_end.zone_server,
             )
@@ -521,6 +521,11 @@ class Settings(Strict):
             texts.append(self.auth.ldap.passwords)
         text = json.dumps(texts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def later(name: str) -> str:
+    """Return what stands for the address of a front-end until it is known."""
+    return f"<the address of {name}>"
 
 
 def base(annotation: Any) -> Any:

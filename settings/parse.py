@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import pulumi
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from hosts.models import SshSettings
 from settings import written
 from settings.faults import is_structure, of, of_kind, of_unknown, of_value, place_of
+from settings.forms import LATER
 from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
 from settings.rules import contradictions
 
@@ -28,16 +30,17 @@ class SettingsError(ValueError):
         )
 
 
-def load() -> Settings:
+def load(addresses: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings of the running stack.
 
-    Raises pulumi.RunError, of which the CLI prints only the text.
+    ``addresses``: see ``parse``. Raises pulumi.RunError, of which the CLI prints only the text.
     """
     try:
         return parse(
             {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()},
             is_secret=runtime_config.is_config_secret,
             in_file=written.text_of_stack(),
+            addresses=addresses or {},
         )
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
@@ -52,11 +55,13 @@ def parse(
     is_secret: Callable[[str], bool] = _kept_as_secret,
     *,
     in_file: str = "",
+    addresses: Mapping[str, Any] = MappingProxyType({}),
 ) -> Settings:
     """Return the settings of a config as Pulumi passes it: ``project:key`` to text or JSON.
 
     ``is_secret`` tells whether the stack keeps a key encrypted; ``in_file`` is the text of the
-    stack's file, if it is known. Raises SettingsError with all faults.
+    stack's file, if it is known. ``addresses``: front-end to its address, or LATER, if the program
+    and not the config has them. Raises SettingsError with all faults.
     """
     own = {
         name: value
@@ -77,7 +82,11 @@ def parse(
             continue
         secret = key in SECRETS or is_secret(f"{PROJECT}:{key}")
         try:
-            values[key] = _adapter(key).validate_python(_value(own[key], field.annotation))
+            value = _value(own[key], field.annotation)
+            if key == "frontends" and addresses:
+                value, wrong = _with_addresses(value, addresses)
+                faults += wrong
+            values[key] = _adapter(key).validate_python(value)
         except ValidationError as error:
             faults += [
                 of_value(key, dict(item), secret=secret)
@@ -121,6 +130,26 @@ def parse(
     if faults:
         raise SettingsError(faults)
     return Settings.model_construct(**values)
+
+
+def _with_addresses(front_ends: Any, addresses: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the front-ends of the config with these addresses, and the faults of the two."""
+    if not isinstance(front_ends, dict):
+        return front_ends, []
+    faults = []
+    merged = dict(front_ends)
+    for name, address in sorted(addresses.items()):
+        own = front_ends.get(name, {})
+        if not isinstance(own, dict):
+            continue
+        if name not in front_ends:
+            faults.append(of("frontends", f"the program has the address of {name}: list {name}"))
+        elif "address" in own:
+            faults.append(of(f"frontends.{name}.address", "the program sets it: remove it here"))
+        elif address is None:
+            faults.append(of(f"frontends.{name}.address", "the program passed none"))
+        merged[name] = {**own, "address": LATER if address is None else address}
+    return merged, faults
 
 
 @cache

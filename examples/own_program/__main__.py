@@ -2,16 +2,12 @@
 
 import pulumi
 
-import settings
-from components.zone import HighAvailableZone
-from providers import runtime
+import opennebula_ha
 
-runtime.exit_with_engine()
-with runtime.reported_once():
-    zone = HighAvailableZone("zone", settings.load())
+with opennebula_ha.program():
+    zone = opennebula_ha.HighAvailableZone("zone", {})
 
-# Resources that need the zone: pulumi.ResourceOptions(depends_on=[zone]).
-outputs = zone.outputs()
-pulumi.export("zone_endpoint", outputs["endpoint"])
-pulumi.export("zone_servers", outputs["servers"])
-pulumi.export("dns_name", pulumi.Config().require("dns_name"))
+    # Resources that need the zone: pulumi.ResourceOptions(depends_on=[zone]).
+    pulumi.export("zone_endpoint", zone.endpoint)
+    pulumi.export("zone_servers", zone.servers)
+    pulumi.export("dns_name", pulumi.Config().require("dns_name"))

@@ -108,13 +108,18 @@ class LanguageHost(LanguageRuntimeServicer):
         return language_pb2.RunResponse(error=error)
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        """Run a policy pack in its own environment, and pass on what it prints: first its port."""
+        """Run a plugin in its own environment, and pass on what it prints: first its port.
+
+        It is a policy pack or a component package.
+        """
         options = dict(request.info.options.items())
         root = Path(request.info.root_directory)
         environment = _environment(root, options.get("virtualenv"))
         environment |= dict(one.split("=", 1) for one in request.env)
-        argv = [_python(environment, context), "-u", "-m", "pulumi.policy", *request.args]
-        argv.append(request.info.program_directory)
+        folder = request.info.program_directory
+        pack = ["-m", "pulumi.policy", *request.args, folder]
+        words = pack if request.kind == "analyzer" else [folder, *request.args]
+        argv = [_python(environment, context), "-u", *words]
         with self._lock:
             program = subprocess.Popen(
                 argv, env=environment, cwd=request.pwd, stdout=subprocess.PIPE

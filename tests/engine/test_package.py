@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,10 +13,12 @@ import yaml
 from lab.pulumi import cli
 from tests.engine.playground import PASSPHRASE, crypter, salt
 
-EXAMPLE = cli.ROOT / "examples" / "own_program"
+EXAMPLES = cli.ROOT / "examples"
+WITHOUT_HOSTS = cli.ROOT / "tests" / "engine" / "programs" / "without_hosts.py"
 PAGE = cli.ROOT / "docs" / "guides" / "own-program.md"
 PACKAGES = (
-    *("settings", "commands", "components", "providers", "procedures", "opennebula", "hosts"),
+    *("opennebula_ha", "settings", "commands", "components", "providers", "procedures"),
+    *("opennebula", "hosts"),
 )
 
 
@@ -68,19 +71,19 @@ def test_the_changelog_has_the_version(installed: Path) -> None:
 
 def test_the_page_shows_the_files_of_the_example() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    files = [file for file in EXAMPLE.iterdir() if file.is_file()]
-    assert len(files) == 3
+    files = [file for file in EXAMPLES.glob("*/*") if file.is_file()]
+    assert len(files) == 7
     for file in files:
         assert f"\n{file.read_text(encoding='utf-8')}```\n" in text, file.name
 
 
 class Program:
-    """A copy of the example, with the wheel in its environment and not this repository."""
+    """A copy of an example, with the wheel in its environment and not this repository."""
 
-    def __init__(self, folder: Path, installed: Path) -> None:
+    def __init__(self, folder: Path, installed: Path, example: str) -> None:
         self._folder = folder / "program"
-        shutil.copytree(EXAMPLE, self._folder)
-        self._edit_project()
+        shutil.copytree(EXAMPLES / example, self._folder, ignore=shutil.ignore_patterns("__py*"))
+        self._edit(self._folder / "Pulumi.yaml", {})
         backend = folder / "backend"
         backend.mkdir()
         self._environment = {
@@ -92,11 +95,12 @@ class Program:
         self("stack", "init", "dev")
         self._write_config()
 
-    def _edit_project(self) -> None:
-        file = self._folder / "Pulumi.yaml"
-        project = yaml.safe_load(file.read_text(encoding="utf-8"))
-        project["runtime"]["options"]["virtualenv"] = sys.prefix
-        file.write_text(yaml.safe_dump(project), encoding="utf-8")
+    @staticmethod
+    def _edit(file: Path, more: dict[str, Any]) -> None:
+        """Let a project or plugin use this environment; add ``more`` to its file."""
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document["runtime"]["options"]["virtualenv"] = sys.prefix
+        file.write_text(yaml.safe_dump({**document, **more}), encoding="utf-8")
 
     def _write_config(self) -> None:
         text = (self._folder / "Pulumi.dev.yaml.example").read_text(encoding="utf-8")
@@ -105,7 +109,10 @@ class Program:
             config[f"opennebula-ha:{key}"] = {"secure": crypter().encrypt(f"canary-of-{key}")}
         # Addresses that answer nowhere, and no key: nothing connects.
         for number, front_end in enumerate(config["opennebula-ha:frontends"].values(), 1):
-            front_end["address"] = f"192.0.2.{number}"
+            if "address" in front_end:
+                front_end["address"] = f"192.0.2.{number}"
+        if "my-machines:network" in config:
+            config["my-machines:network"] = "192.0.2.0/24"
         config["opennebula-ha:one_vip"] = "192.0.2.86"
         config["opennebula-ha:ssh"] = {"private_key_file": "/nowhere/id_ed25519"}
         document = {"encryptionsalt": salt(), "config": config}
@@ -125,10 +132,55 @@ class Program:
         print(done.stdout, done.stderr)
         return done
 
+    def set(self, key: str, value: str) -> None:
+        """Change a value of the config."""
+        file = self._folder / "Pulumi.dev.yaml"
+        document = yaml.safe_load(file.read_text())
+        document["config"][key] = value
+        file.write_text(yaml.safe_dump(document))
+
+    def leave_out_hosts(self) -> None:
+        """Have the zone's operations succeed without hosts, and be recorded."""
+        folder = self._folder.parent / "site"
+        folder.mkdir()
+        shutil.copy(WITHOUT_HOSTS, folder / "sitecustomize.py")
+        self._environment["PYTHONPATH"] = f"{folder}:{self._environment['PYTHONPATH']}"
+
+    def use_package(self, text: str) -> Path:
+        """Make this the program, which uses the component package; return the package's folder."""
+        folder = self._folder.parent / "package"
+        shutil.copytree(cli.ROOT / "package", folder, ignore=shutil.ignore_patterns("__py*"))
+        # The environment is this one: nothing is installed.
+        (folder / "requirements.txt").unlink()
+        self._edit(folder / "PulumiPlugin.yaml", {})
+        plugins = {"providers": [{"name": "opennebula-ha", "path": str(folder)}]}
+        self._edit(self._folder / "Pulumi.yaml", {"plugins": plugins})
+        (self._folder / "__main__.py").write_text(text)
+        return folder
+
+    def unprotect(self) -> None:
+        """Let Pulumi replace and delete the machines."""
+        file = self._folder / "__main__.py"
+        file.write_text(file.read_text().replace("protect=True", "protect=False"))
+
+    def calls(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Return the operations since the last call: method, kind, the provider's front-ends."""
+        file = self._folder / "calls.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [tuple(json.loads(line)) for line in lines]
+
 
 @pytest.fixture
 def program(tmp_path: Path, installed: Path) -> Program:
-    return Program(tmp_path, installed)
+    return Program(tmp_path, installed, "own_program")
+
+
+@pytest.fixture
+def machines(tmp_path: Path, installed: Path) -> Program:
+    program = Program(tmp_path, installed, "own_machines")
+    program.leave_out_hosts()
+    return program
 
 
 def test_a_program_of_ones_own_previews_the_zone(program: Program) -> None:
@@ -151,8 +203,96 @@ def test_its_providers_run_from_the_wheel(program: Program) -> None:
 
 
 def test_its_config_is_checked_before_anything_runs(program: Program) -> None:
-    program("config", "set", "opennebula-ha:one_version", "seven")
+    program.set("opennebula-ha:one_version", "seven")
     previewed = program("preview")
     assert previewed.returncode != 0
     assert "opennebula-ha:one_version: expected a version" in previewed.stdout
     assert "  see docs/troubleshooting.md#config-faults" in previewed.stdout
+
+
+KNOWN = {f"n1a{number}": f"192.0.2.{9 + number}" for number in (1, 2, 3)}
+KINDS = {
+    *("Preflight", "Installation", "Bootstrap", "Zone", "ZoneMember", "Rollout", "VirtualIp"),
+}
+
+
+def test_a_zone_gets_the_addresses_of_machines_of_the_same_program(machines: Program) -> None:
+    previewed = machines("preview")
+    assert previewed.returncode == 0
+    assert (
+        "the addresses of n1a1, n1a2, n1a3 are not known until these hosts exist: up checks them"
+        " before it changes anything on a front-end" in previewed.stdout
+    )
+    assert machines.calls() == []
+    machines.unprotect()
+    assert machines("up", "--yes", "--skip-preview").returncode == 0
+    created = machines.calls()
+    assert {kind for method, kind, _ in created if method == "create"} == KINDS
+    assert all(known == KNOWN for *_, known in created)
+    # Other machines: the front-ends are the same ones, and none is uninstalled.
+    machines.set("my-machines:network", "192.0.2.0/25")
+    changed = machines("preview", "--json")
+    steps = [
+        (step["op"], step["urn"].split("::")[2]) for step in json.loads(changed.stdout)["steps"]
+    ]
+    replaced = {kind for op, kind in steps if "replace" in op}
+    assert replaced == {"pulumi-python:dynamic/example:Machine"}
+    assert "n1a1, n1a2 and n1a3 get addresses not known yet: new machines have no data" in (
+        changed.stdout
+    )
+    machines.set("my-machines:network", "192.0.2.0/24")
+    # These have no program: the addresses are those of the state.
+    assert machines("refresh", "--yes", "--skip-preview", "--expect-no-changes").returncode == 0
+    assert machines("destroy", "--yes", "--skip-preview").returncode == 0
+    later = machines.calls()
+    assert {kind for method, kind, _ in later if method == "read"} == KINDS
+    assert {"Zone", "Installation"} <= {kind for method, kind, _ in later if method == "delete"}
+    assert all(known == KNOWN for *_, known in later)
+
+
+def test_addresses_of_machines_are_checked_before_anything_changes(machines: Program) -> None:
+    machines.set("my-machines:network", "198.51.100.0/24")
+    built = machines("up", "--yes", "--skip-preview")
+    assert built.returncode != 0
+    assert "one_vip: 192.0.2.86/24 is not in a subnet with n1a1 at 198.51.100.10;" in built.stdout
+    assert "Traceback" not in built.stdout
+    assert machines.calls() == []
+
+
+CONSUMER = """\
+import pulumi
+from machine import Machine
+
+
+class Zone(pulumi.ComponentResource):
+    def __init__(self, addresses: object) -> None:
+        props = {"addresses": addresses, "endpoint": None}
+        super().__init__(
+            "opennebula-ha:index:HighAvailableZone", "zone", props, None, remote=True
+        )
+
+
+names = ("n1a1", "n1a2", "n1a3")
+machines = {name: Machine(name, "192.0.2.0/24", 9 + int(name[-1])) for name in names}
+zone = Zone({name: machine.address for name, machine in machines.items()})
+pulumi.export("endpoint", zone.endpoint)
+"""
+"""What an SDK that Pulumi generated from the schema does."""
+
+
+def test_the_component_package_makes_the_same_resources(machines: Program) -> None:
+    package = machines.use_package(CONSUMER)
+    built = machines("up", "--yes", "--skip-preview")
+    assert built.returncode == 0
+    created = machines.calls()
+    assert {kind for method, kind, _ in created if method == "create"} == KINDS
+    assert all(known == KNOWN for *_, known in created)
+    assert json.loads(machines("stack", "output", "--json").stdout) == {
+        "endpoint": "http://192.0.2.86:2633/RPC2"
+    }
+    assert "Traceback" not in built.stdout
+    schema = json.loads(machines("package", "get-schema", str(package)).stdout)
+    component = schema["resources"]["opennebula-ha:index:HighAvailableZone"]
+    assert component["isComponent"]
+    assert component["inputProperties"]["addresses"]["additionalProperties"] == {"type": "string"}
+    assert {"endpoint", "servers", "backups", "status"} == component["properties"].keys()

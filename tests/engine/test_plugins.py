@@ -53,14 +53,18 @@ def test_the_language_host_names_the_calls_that_it_refuses() -> None:
         assert re.match(r"3\.\d+", stub.GetPluginInfo(empty_pb2.Empty()).version)
 
 
-def test_the_language_host_runs_a_policy_pack_and_its_output(tmp_path: Path) -> None:
-    (tmp_path / "__main__.py").write_text("import os; print(7, os.environ['GIVEN'])\n")
+@pytest.mark.parametrize("kind", ["analyzer", "resource"])
+def test_the_language_host_runs_a_plugin_and_its_output(tmp_path: Path, kind: str) -> None:
+    """A policy pack, whose folder is its last argument, and a component package."""
+    text = "import os, sys; print(7, os.environ['GIVEN'], sys.argv[1])\n"
+    (tmp_path / "__main__.py").write_text(text)
     options = struct_pb2.Struct()
     options.update({"virtualenv": sys.prefix})
     with language_host() as (_, stub):
         answers = list(
             stub.RunPlugin(
                 language_pb2.RunPluginRequest(
+                    kind=kind,
                     pwd=str(tmp_path),
                     args=["127.0.0.1:1"],
                     env=["GIVEN=8"],
@@ -72,7 +76,7 @@ def test_the_language_host_runs_a_policy_pack_and_its_output(tmp_path: Path) -> 
                 )
             )
         )
-    assert b"".join(one.stdout for one in answers) == b"7 8\n"
+    assert b"".join(one.stdout for one in answers) == b"7 8 127.0.0.1:1\n"
     assert answers[-1].exitcode == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opennebula.forecast import After, Before, addresses, membership, restarts, rollout
+from opennebula.forecast import After, Before, addresses, machines, membership, restarts, rollout
 
 
 def before(*names: str, leader: str = "n1", ha: bool = True) -> Before:
@@ -163,3 +163,13 @@ def test_the_clients_endpoint_in_words() -> None:
         "the zone's ENDPOINT becomes http://10.0.0.2:2633/RPC2",
     ]
     assert list(addresses([], [], "")) == []
+
+
+def test_new_machines_of_a_majority_lose_the_zone() -> None:
+    assert machines(["n2"], 3) == (
+        "n2 gets an address not known yet: a new machine has no data, and gets the leader's"
+    )
+    assert machines(["n1", "n2"], 3) == (
+        "n1 and n2 get addresses not known yet: new machines have no data, so the zone would lose"
+        " its quorum and its data; keep the machines, and replace one front-end at a time"
+    )

@@ -23,6 +23,7 @@ PAGES = (
 )
 SPEAKING = (
     *("settings", "commands", "components", "providers", "procedures", "opennebula", "hosts"),
+    "opennebula_ha",
 )
 """Packages whose docstrings, messages and comments are checked."""
 CODE = re.compile(

@@ -8,7 +8,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ("settings", "commands", "components", "providers", "procedures", "opennebula", "hosts")
+PROGRAM = (
+    *("settings", "commands", "components", "providers", "procedures", "opennebula", "hosts"),
+    "opennebula_ha",
+)
 ELSEWHERE = {"ansible"}
 """Imported only in an environment of its own: that of ``make convert``."""
 
