@@ -133,8 +133,8 @@ class Facts:
     """Its oned is being stopped."""
     sudo_refusal: str = ""
     """What sudo says where it does not let oneadmin do what moves a VIP."""
-    hook_runs: bool = False
-    """A Raft hook is at work: it moves the VIP and the services that go with it."""
+    hooks: frozenset[str] = frozenset()
+    """Roles of the Raft hooks at work, which move the VIP and the services that go with it."""
     leads: bool | None = None
     """By Raft's word; None where that was not asked, or not answered: see install/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
@@ -205,6 +205,11 @@ class Facts:
     def newest_conf(self) -> str:
         """The newest oned.conf of this host, in effect or not."""
         return self.next_conf or self.oned_conf
+
+    @property
+    def hook_runs(self) -> bool:
+        """Whether a Raft hook is at work."""
+        return bool(self.hooks)
 
     @property
     def is_behind(self) -> bool:

@@ -1,5 +1,5 @@
 # Report every fact of a front-end in one round trip. Changes nothing.
-#: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units
+#: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units vip
 #: db_name
 #: checksums: yes, for those of every replicated table and of the remotes
 #: names: to resolve
@@ -11,12 +11,14 @@ tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
 tell hostname "$(cat /proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
 tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
+# One that ends between these two may move an address after it was listed.
+hooks=$(raft_hooks)
 tell addresses "$(ip -o address show)"
 tell packages "$(installed_packages)"
 tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: a hook that is not seen has started what it starts.
-tell hook "$(pgrep -f /hooks/raft/ || true)"
+tell hook "$(echo "$hooks"; raft_hooks)"
 # One that starts at this moment runs, or fails, within seconds. One that systemd starts again and again
 # pauses in between: it does not run.
 for _ in $(seq 150); do
