@@ -156,11 +156,11 @@ def to_leader(
             last_removal = time.monotonic()
             if leader in hosts:
                 announce(access, zone.vips, hosts[leader])
-        if leader in hosts and missing and not taken:
-            if waited > PATIENCE or (is_free and waited > BEGIN):
-                _take(access, seen[leader])
-                # A late hook may remove it again.
-                taken = not late
+        is_lost = waited > PATIENCE or (is_free and waited > BEGIN)
+        if leader in hosts and missing and is_lost and not taken:
+            _take(access, seen[leader])
+            # A late hook may remove it again.
+            taken = not late
         seen = all_facts(access, hosts, zone.database)
 
 
