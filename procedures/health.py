@@ -24,15 +24,13 @@ from procedures.facts.facts import Dump, Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
-from procedures.vip.address import LeaderChanged, keep, to_leader
+from procedures.vip.address import LEADERS, LeaderChanged, keep, to_leader
 from procedures.wait import repeat, until
 from procedures.zone_data import CONVERGENCE, observe, require_equal
 from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
 SILENCE = 5.0
 """Seconds without an answer after which a server may be stopping."""
-LEADERS = 3
-"""Number of attempts, each of which a change of the leader can end."""
 
 
 @dataclass(frozen=True)

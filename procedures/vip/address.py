@@ -30,6 +30,8 @@ PATIENCE = 6.0
 """Seconds for the leader's own hook to take them; after that, run its program again."""
 SECOND_LOOK = 5.0
 """Seconds after a removal in which another program may add the address again."""
+LEADERS = 3
+"""Number of attempts, each of which a change of the leader can end."""
 RETURNS = 2
 """Largest number of removals on one host: another program adds the address again."""
 
@@ -186,12 +188,13 @@ def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host])
 
     Before another step may change the leader. Raises HostError if there is no leader.
     """
-    while True:
+    for _ in range(LEADERS):
         view = zone_leader.wait_for_leader(access, hosts)
         seen = facts_where_possible(access, hosts, zone.database)
         with suppress(LeaderChanged):
             keep(access, zone, {name: hosts[name] for name in seen}, view.leader() or "", seen)
             return view
+    return zone_leader.wait_for_leader(access, hosts)
 
 
 def _misplaced(
