@@ -416,7 +416,7 @@ def test_critical_findings_come_first() -> None:
 
 
 def test_missing_vip_and_services_are_no_sign_during_an_election() -> None:
-    moving = {"addresses": WITH_VIP[:1], "hook_runs": True}
+    moving = {"addresses": WITH_VIP[:1], "hooks": {"leader"}}
     down = {"units": units(**{"opennebula-flow": Unit("enabled", "inactive")})}
     others = [snapshot(number, down) for number in (1, 2)]
     now = situation(snapshot(0, {**moving, **down}), *others, stack=FLOW)
