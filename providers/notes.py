@@ -4,7 +4,7 @@ The engine calls them in previews, too, where an operation's imports would cost 
 """
 
 removed: set[str] = set()
-"""Front-ends that the stack has no more: noted by Bootstrap, read by Bootstrap and Zone."""
+"""Front-ends that were removed from the stack: written and read by Bootstrap, read by Zone."""
 
 changed: dict[str, set[str]] = {}
 """Front-end to the inputs of its installation that change: noted by Installation, read by the
