@@ -20,7 +20,7 @@ from procedures.facts.snapshot import Snapshot
 
 
 class Health(StrEnum):
-    """How the zone is."""
+    """The health of the zone."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -28,21 +28,21 @@ class Health(StrEnum):
 
     @property
     def exit_status(self) -> int:
-        """Return it as monitoring has it: OK, WARNING, CRITICAL."""
+        """Return the exit status, with the meanings that monitoring uses: OK, WARNING, CRITICAL."""
         return [*Health].index(self)
 
 
 class Role(StrEnum):
-    """What a front-end is in the zone, or why it is nothing there."""
+    """The role of a front-end in the zone, or why it has none."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
     CANDIDATE = "candidate"
     STANDALONE = "standalone"
-    """It is outside any HA zone."""
+    """Not part of an HA zone."""
     STARTING = "starting"
     SILENT = "silent"
-    """Its oned runs and does not answer."""
+    """Its oned runs, but does not answer."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -57,7 +57,7 @@ class _Part(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _in_one_line(cls, value: Any) -> Any:
-        """Keep what a host says from breaking a table or controlling a terminal."""
+        """Remove line breaks and control characters, which would damage a table or a terminal."""
         if isinstance(value, list):
             return [cls._in_one_line(item) for item in value]
         return one_line(value) if isinstance(value, str) else value
@@ -72,7 +72,7 @@ class VirtualIp(_Part):
 
 
 class Zone(_Part):
-    """The zone as its leader has it."""
+    """The zone, as observed through its leader."""
 
     name: str
     """As the stack has it."""
@@ -96,7 +96,7 @@ class Zone(_Part):
 
 
 class Raft(_Part):
-    """What an oned says of itself."""
+    """The Raft status of an oned."""
 
     server_id: int
     state: Literal["solo", "candidate", "follower", "leader"]
@@ -246,7 +246,7 @@ def _findings(sign: Sign, now: Situation, stack: str) -> Sequence[Finding]:
 
 
 def _cure(sign: Sign, found: Found, stack: str) -> list[str]:
-    # A remedy in an error is text of its own, with braces if it likes.
+    # A remedy in an error is not a template, and may contain braces.
     values = {"{stack}": stack, "{host}": found.host}
     return [
         re.sub(r"\{stack\}|\{host\}", lambda key: values[key[0]], line)
@@ -376,7 +376,7 @@ def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
 
 
 def _begun(dump: DumpFile) -> datetime | None:
-    """When a dump was made: the begin of its name."""
+    """Return when a dump was made, from the beginning of its name."""
     stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
     try:
         return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None

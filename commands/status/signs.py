@@ -390,7 +390,7 @@ def _certificate(now: Situation) -> Iterator[Found]:
         if snapshot.certificate_ends is None:
             yield Found(name, f"no certificate in {now.web.certchain}", cure)
         elif snapshot.certificate_ends < now.at + MONTH:
-            verb = "ended" if snapshot.certificate_ends < now.at else "ends"
+            verb = "expired" if snapshot.certificate_ends < now.at else "expires"
             yield Found(name, f"it {verb} on {_day(snapshot.certificate_ends)}", cure)
 
 
@@ -482,15 +482,15 @@ SIGNS: tuple[Sign, ...] = (
         "no host that can be observed",
         "This machine gets no facts from any front-end, so the state of the zone is unknown. The"
         " zone itself may be healthy.",
-        ("Correct what is named for each host below, and look again.",),
+        ("Correct the fault that is shown for each host below, and look again.",),
         _unobserved,
     ),
     Sign(
         "no_zone",
         Level.CRITICAL,
         "no zone yet",
-        "The hosts of the stack answer, and none of them holds a zone's database: the first up was"
-        " not run, or did not end.",
+        "The hosts of the stack answer, and none of them holds a zone's database: no up has"
+        " run, or the first one was not completed.",
         UP,
         _no_zone,
     ),
@@ -578,11 +578,11 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "restart_loop",
         Level.WARNING,
-        "oned ends by itself again and again",
+        "oned exits again and again",
         "oned does not start with its configuration, its database or its host's name. systemd"
         " starts it again, and stops trying after 3 starts within 60 s.",
         (
-            "Correct what it says. What this program set on the host is restored by:",
+            "Correct the reported fault. What this program set on the host is restored by:",
             *REPAIR,
         ),
         _restarts,
@@ -593,7 +593,7 @@ SIGNS: tuple[Sign, ...] = (
         "a stop that hangs",
         "A thread of oned waits for another one that never ends, mostly after a stop within"
         " seconds of the start. systemd kills it after 90 s; no data are lost.",
-        ("Wait for that. Or have it ended and started again now:", *REPAIR),
+        ("Wait until then, or kill and restart it now:", *REPAIR),
         _stop_hangs,
     ),
     Sign(
@@ -716,7 +716,7 @@ SIGNS: tuple[Sign, ...] = (
         "This server was bootstrapped by itself, or restored from another zone. With equal indexes"
         " it looks like a follower, and has other users and objects.",
         (
-            "Nothing replaces it by itself. If its data are not needed, stop oned on {host}, drop"
+            "It is not replaced automatically. If its data is not needed, stop oned on {host}, drop"
             " its database and move /var/lib/one/.one to another place. Then it rejoins:",
             *REPAIR,
         ),
@@ -743,9 +743,9 @@ SIGNS: tuple[Sign, ...] = (
         "service_down",
         Level.WARNING,
         "a service that does not run",
-        "It was stopped, or ends by itself. OneFlow, OneGate and OneForm run on the leader,"
+        "It was stopped, or exits. OneFlow, OneGate and OneForm run on the leader,"
         " FireEdge on every front-end.",
-        ("If it ends by itself, correct what it says in journalctl on {host}. Then:", *REPAIR),
+        ("If it exits again, correct the fault that journalctl on {host} shows. Then:", *REPAIR),
         _services,
     ),
     Sign(
@@ -779,8 +779,8 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "certificate",
         Level.WARNING,
-        "a certificate that ends soon",
-        "Browsers refuse the web server's certificate after its end.",
+        "a certificate that expires soon",
+        "Browsers reject the web server's certificate after it expires.",
         (),
         _certificate,
     ),

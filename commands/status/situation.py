@@ -1,4 +1,4 @@
-"""What was observed, next to what the stack wants. Pure."""
+"""The observation of a zone, together with what the stack wants. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from settings.specs import installations, web_server
 
 @dataclass(frozen=True)
 class Situation:
-    """A zone at one moment."""
+    """The state of a zone at one moment."""
 
     target: Target
     seen: ZoneSnapshot

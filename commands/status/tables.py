@@ -216,7 +216,7 @@ def _certificate(certificate: Certificate | None) -> str:
 
 
 def _disks(disks: Sequence[Disk]) -> str:
-    """Show the file system that is the fullest."""
+    """Return the fullest file system, in words."""
     fullest = min(disks, key=lambda one: one.free / max(one.bytes, 1), default=None)
     if fullest is None:
         return NOTHING

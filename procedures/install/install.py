@@ -140,7 +140,7 @@ def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Insta
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
         if state is State.LEADER and view.leader() != spec.host.name:
-            # It is deposed and has not noticed it yet.
+            # It is deposed, but has not noticed yet.
             state = None
         seen = with_lead(seen, spec, state)
     leaving = servers(survey.known_facts().values()) - spec.names.keys()

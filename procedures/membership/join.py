@@ -265,8 +265,8 @@ class Join:
             seconds=PATIENCE + INTERVAL,
             seen=lambda: "; ".join(lacking),
             remedy="pulumi refresh, then pulumi up: what can be repaired is repaired first; bring"
-            " back servers that do not answer, or name them under opennebula-ha:lost where they are"
-            " gone for good",
+            " back servers that do not answer; or, if they are permanently lost, list them under"
+            " opennebula-ha:lost",
         )
 
     def _keeps_quorum(self, view: ZoneView) -> bool:

@@ -224,7 +224,7 @@ def unreachable(gone: Iterable[str]) -> HostError:
         SHRINK,
         expected="a host that can be reached, to stop its oned before it leaves",
         seen="no answer",
-        remedy=f"bring it back; or, where it is gone for good, name {names} under"
+        remedy=f"bring it back; or, if it is permanently lost, list {names} under"
         " opennebula-ha:lost: it must never come back as it was",
     )
 

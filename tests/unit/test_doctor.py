@@ -307,7 +307,7 @@ CASES: list[Case] = [
             stack=TLS,
         ),
         "n1a2",
-        "it ends on 2026-12-06",
+        "it expires on 2026-12-06",
     ),
     (
         "web_server_down",
