@@ -287,6 +287,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "see what keeps the time",
                 "set the hostname",
                 "set the time zone",
+                "start the timer of the dumps",
                 "write the configuration",
             ),
         ),
