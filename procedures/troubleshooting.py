@@ -436,6 +436,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "send",
                 "send the database and the keys…",
                 "take over the keys and the remotes",
+                "timed dump",
             ),
         ),
         Topic(

@@ -507,7 +507,7 @@ class Settings(Strict):
     conversion are never deleted by this program.
     """
     backup: Backup = Backup.model_construct()
-    """Dumps on a timer: see [Back up](guides/backup.md)."""
+    """Dumps on a timer of the front-ends. See [Back up](guides/backup.md)."""
     purge: bool = False
     """Also remove OpenNebula's packages and data on `destroy`, and from front-ends that leave."""
 

@@ -19,34 +19,38 @@ _PART = re.compile(r"(?:\*|([0-9]{1,4})(?:\.\.([0-9]{1,4}))?)(?:/[1-9][0-9]{0,3}
 def is_schedule(text: str) -> bool:
     """Return whether these are times, not every minute: WEEKDAYS DATE TIME ZONE, or a word."""
     words = text.split()
-    if text.lower() in _WORDS:
-        return True
+    # It becomes one line of a file.
+    if not words or text != " ".join(words):
+        return False
     if len(words) > 1 and _ZONE.fullmatch(words[-1]):
         words.pop()
-    parts = 0
-    if words and words[0][0].isalpha():
-        days = re.split(r",|\.\.", words.pop(0).lower())
-        if not all(any(day in (name, name[:3]) for name in _DAYS) for day in days):
-            return False
-        parts += 1
-    if words and "-" in words[0]:
-        date = words.pop(0).split("-")
-        if len(date) not in (2, 3) or not _are_in(date, _DATE[-len(date) :]):
-            return False
-        parts += 1
-    if words:
-        time = words.pop(0).split(":")
-        if len(time) not in (2, 3) or not _are_in(time, _TIME[: len(time)]):
-            return False
-        # A dump every minute or every second is a mistake.
-        if "*" in time[1] or not (time[2] if len(time) == 3 else "0").isdigit():
-            return False
-        parts += 1
-    return bool(parts) and not words
+    days = words.pop(0) if words[0][0].isalpha() else ""
+    date = words.pop(0) if words and "-" in words[0] else ""
+    time = words.pop(0) if words else ""
+    return text.lower() in _WORDS or (
+        not words
+        and (not days or _are_days(days))
+        and (not date or _are_in(date.split("-"), _DATE))
+        and (not time or _are_times(time.split(":")))
+    )
+
+
+def _are_days(text: str) -> bool:
+    days = re.split(r",|\.\.", text.lower())
+    return all(any(day in (name, name[:3]) for name in _DAYS) for day in days)
+
+
+def _are_times(parts: list[str]) -> bool:
+    # A dump every minute or every second is a mistake.
+    literal = len(parts) > 1 and "*" not in parts[1] and all(one.isdigit() for one in parts[2:])
+    return literal and len(parts) <= len(_TIME) and _are_in([*parts, "0"][:3], _TIME)
 
 
 def _are_in(parts: list[str], ranges: tuple[tuple[int, int], ...]) -> bool:
-    for part, (first, last) in zip(parts, ranges, strict=True):
+    """Return whether each part is within the range at its place, counted from the end."""
+    if not 1 < len(parts) <= len(ranges):
+        return False
+    for part, (first, last) in zip(parts, ranges[-len(parts) :], strict=True):
         for one in part.split(","):
             found = _PART.fullmatch(one)
             numbers = [int(number) for number in found.groups() if number] if found else [-1]

@@ -132,15 +132,17 @@ for unit in $own_units; do
     case $unit in
         *.socket)
             step "answer load balancers whether it leads"
-            remedy="stop what has that port there, or correct opennebula-ha:leader_check"
+            systemctl restart "$unit" || refuse "$unit to listen" \
+                "$(journalctl -u "$unit" --no-pager -o cat -n 3)" \
+                "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
             ;;
         *)
             step "start the timer of the dumps"
-            remedy="correct the schedule of opennebula-ha:backup"
+            systemctl restart "$unit" || refuse "$unit to start" \
+                "$(journalctl -u "$unit" --no-pager -o cat -n 3)" \
+                "correct the schedule of opennebula-ha:backup, then run again"
             ;;
     esac
-    systemctl restart "$unit" || refuse "$unit to start" \
-        "$(journalctl -u "$unit" --no-pager -o cat -n 3)" "$remedy; then run again"
 done
 if [ -n "$one_auth" ]; then
     install -d -o oneadmin -g oneadmin -m 0700 /var/lib/one/.one

@@ -3,7 +3,9 @@ stop_programs() { # UNIT... that may stay
     local unit
     for unit in opennebula-ha-leader.socket opennebula-ha-backup.timer; do
         case " $* " in *" $unit "*) continue ;; esac
-        [ ! -e "/etc/systemd/system/$unit" ] || systemctl disable --now "$unit" 2>/dev/null || true
+        [ -e "/etc/systemd/system/$unit" ] || continue
+        systemctl disable --now "$unit" 2>/dev/null || true
+        systemctl reset-failed "${unit%.*}.service" 2>/dev/null || true
     done
 }
 drop_programs() {

@@ -6,29 +6,30 @@
 #: copy_to: folder; or nothing
 #: leading: number of the Raft state in which this front-end leads
 reason=timed
-step() { case $1 in *' ('*) ;; *) printf '%s\n' "$1" ;; esac }
+log() { printf '%s\n' "$1"; }
+step() { case $1 in *' ('*) ;; *) log "$1" ;; esac }
 tell() { printf '%s: %s\n' "$1" "$2"; }
 # An election lasts seconds, a start of oned not much longer. What is not known is a failure: no
 # front-end may take another one for the leader.
 require_leader() {
-    local state= seconds
-    for seconds in $(seq 120); do
+    local state=
+    for _ in $(seq 60); do
         state=$(timeout 3 /usr/local/lib/opennebula-ha/leads --ask 2>/dev/null || true)
         case $state in
             "$leading") return 0 ;;
             2)
-                step "this front-end does not lead"
+                log "this front-end does not lead"
                 exit 0
                 ;;
         esac
-        sleep 1
+        sleep 2
     done
     refuse "oned to lead or to follow" "${state:+Raft state }${state:-no answer} for two minutes" \
         "see that oned runs here, then: systemctl start opennebula-ha-backup"
 }
 copy_dump() {
     local mark=$copy_to/.opennebula-ha device other zone file
-    step "copy the dump to $copy_to"
+    log "copy the dump to $copy_to"
     device=$(timeout -s KILL 30 stat -c %d "$copy_to/." 2>/dev/null) || device=none
     # An absent share leaves its mount point, an empty folder of the system.
     for other in / "$(dirname "$dump")"; do
@@ -60,4 +61,4 @@ keep_dump
 # A share may keep it waiting, and other runs with it.
 exec 9>&-
 [ -z "$copy_to" ] || copy_dump
-step "$dump, $(stat -c %s "$dump") bytes${copy_to:+, and a copy in $copy_to}"
+log "$dump, $(stat -c %s "$dump") bytes${copy_to:+, and a copy in $copy_to}"
