@@ -115,8 +115,8 @@ class Connection:
                 title,
                 expected=f"room for it in {folder}",
                 seen=errors,
-                remedy=f"see that {self.user} may write to {folder} there with sudo, and that there"
-                " is room; then run again",
+                remedy=f"make sure that {self.user} may write to {folder} there with sudo, and that"
+                " there is room; then run again",
             )
 
     def receive(self, path: str, file: Path, timeout: float) -> None:
@@ -142,7 +142,7 @@ class Connection:
                 title,
                 expected="a file that root can read",
                 seen=errors,
-                remedy="see what it is on that host, then run again",
+                remedy="find out what it is on that host, then run again",
             )
         partial.replace(file)
 

@@ -57,7 +57,7 @@ def command_refused(host: Host, user: str, ended: Ended, *, has_password: bool) 
         "start a shell",
         expected=f"a login shell for {user} that runs commands",
         seen="\n".join(output).strip() or f"exit status {ended.status}",
-        remedy=f"see that 'ssh {user}@{host.login_address} bash -c true' works: the"
+        remedy=f"make sure that 'ssh {user}@{host.login_address} bash -c true' works: the"
         " login shell in /etc/passwd, its startup files such as ~/.bashrc, a ForceCommand in"
         " sshd_config, and that bash is installed",
     )
@@ -70,7 +70,7 @@ def too_much_output(host: Host, user: str, step: str, start: str) -> HostError:
         step,
         expected=f"an answer of at most {answer.MOST >> 20} MiB",
         seen=f"more, which begins with {start!r}",
-        remedy=f"look what prints that: a startup file of {user} such as ~/.bashrc, or a"
+        remedy=f"find out what prints that: a startup file of {user} such as ~/.bashrc, or a"
         " program on the host that is not the one of the distribution; then run again",
     )
 

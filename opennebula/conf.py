@@ -1,61 +1,24 @@
 """Edit oned.conf and monitord.conf without losing a comment.
 
-The grammar is that of OpenNebula's template parser (upstream src/parsers/template_parser.l and
-template_syntax.y): ``NAME = value``, ``NAME = "quoted"``, ``NAME =`` or a vector
-``NAME = [ KEY = value, ... ]`` over any number of lines, with ``#`` comments between the parts.
-Names may repeat (``VM_MAD``); where only one counts, in the file or in a vector, it is the first.
-
-- A bare value ends at a blank, a newline or any of ``= # , [ ]``.
-- In a quoted value ``\\"`` stands for a quote, and every other backslash for itself. A value that
-  ends in a backslash would therefore continue after its closing quote.
-- OpenNebula stops reading the file at a line with ``]]>``, without an error.
+``conf_grammar`` describes the format. Names may repeat (``VM_MAD``); where only one counts, in the
+file or in a vector, it is the first.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from opennebula.conf_grammar import (
+    END_OF_READING,
+    Attribute,
+    ConfError,
+    Value,
+    plain_text,
+    scan,
+    skip,
+)
 
 Scalar = str | int | bool
 Vector = Mapping[str, Scalar]
-
-_NAME = re.compile(r"[A-Za-z0-9_]+")
-_EQUALS = re.compile(r"=[ \t]*")
-_BARE = re.compile(r"[^=# \t\n,\[\]]+")
-_QUOTED = re.compile(r'"(?:\\"|[^"])*"')
-_END_OF_READING = "]]>"
-
-
-class ConfError(ValueError):
-    """A configuration file that does not follow the grammar, or a value that it cannot hold."""
-
-
-@dataclass(frozen=True)
-class _Value:
-    """The position of a value: ``text[start:end]``, quotes included."""
-
-    start: int
-    end: int
-    quoted: bool = False
-
-
-@dataclass(frozen=True)
-class _Pair:
-    name: str
-    start: int
-    value: _Value
-
-
-@dataclass(frozen=True)
-class _Attribute:
-    name: str
-    start: int
-    end: int
-    value: _Value | None
-    pairs: tuple[_Pair, ...] = ()
-
-    @property
-    def keys(self) -> dict[str, _Value]:
-        return {pair.name: pair.value for pair in reversed(self.pairs)}
 
 
 @dataclass(frozen=True)
@@ -94,7 +57,7 @@ def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
 
     Raises ConfError where the text does not follow the grammar.
     """
-    return [(attribute.name, _content(text, attribute)) for attribute in _attributes(text)]
+    return [(attribute.name, _content(text, attribute)) for attribute in scan(text)]
 
 
 def read(text: str, name: str) -> str | dict[str, str] | None:
@@ -194,16 +157,12 @@ def plain(value: Scalar) -> str:
 def expressible(value: Scalar) -> bool:
     """Return whether the grammar can express that value."""
     text = plain(value)
-    return not text.endswith("\\") and _END_OF_READING not in text
+    return not text.endswith("\\") and END_OF_READING not in text
 
 
-def _all(text: str, position: Position) -> list[_Attribute]:
+def _all(text: str, position: Position) -> list[Attribute]:
     """Return all such attributes. Reads the whole text, so that any fault in it is an error."""
-    named = [
-        attribute
-        for attribute in list(_attributes(text))
-        if attribute.name == position.name.upper()
-    ]
+    named = [attribute for attribute in list(scan(text)) if attribute.name == position.name.upper()]
     if position.which is None:
         return named
     return [
@@ -211,7 +170,7 @@ def _all(text: str, position: Position) -> list[_Attribute]:
     ]
 
 
-def _first(text: str, position: Position) -> _Attribute | None:
+def _first(text: str, position: Position) -> Attribute | None:
     return next(iter(_all(text, position)), None)
 
 
@@ -219,13 +178,13 @@ def _known_by(content: str | Mapping[str, str]) -> str | None:
     return content if isinstance(content, str) else content.get("NAME")
 
 
-def _content(text: str, attribute: _Attribute) -> str | dict[str, str]:
+def _content(text: str, attribute: Attribute) -> str | dict[str, str]:
     if attribute.value is not None:
-        return _plain(text, attribute.value)
-    return {name: _plain(text, value) for name, value in attribute.keys.items()}
+        return plain_text(text, attribute.value)
+    return {name: plain_text(text, value) for name, value in attribute.keys.items()}
 
 
-def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
+def _merge(text: str, attribute: Attribute, vector: Vector) -> str:
     edits: list[_Edit] = []
     added: list[str] = []
     for key, item in vector.items():
@@ -239,7 +198,7 @@ def _merge(text: str, attribute: _Attribute, vector: Vector) -> str:
     return _edited(text, edits)
 
 
-def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edit]:
+def _adding(text: str, attribute: Attribute, added: Sequence[str]) -> list[_Edit]:
     """Insert after the last pair, and after a comment on its line."""
     if not attribute.pairs:
         at = attribute.end - 1
@@ -255,20 +214,20 @@ def _adding(text: str, attribute: _Attribute, added: Sequence[str]) -> list[_Edi
     return [_Edit(at, at, f",\n{margin}{lines}")]
 
 
-def _without_key(text: str, attribute: _Attribute, key: str) -> str:
+def _without_key(text: str, attribute: Attribute, key: str) -> str:
     """Remove every pair of that key with one comma each, and keep comments."""
     pairs = attribute.pairs
     for index in reversed([at for at, pair in enumerate(pairs) if pair.name == key]):
         start, end = pairs[index].start, pairs[index].value.end
         if index > 0:
-            comma = _skip(text, pairs[index - 1].value.end)
+            comma = skip(text, pairs[index - 1].value.end)
             gap = text[comma + 1 : start].rstrip()
             # What follows on the line must not become part of a comment that ends here.
             follows = text[end:].partition("\n")[0].strip()
             text = text[:comma] + gap + ("\n" if gap and follows else "") + text[end:]
         elif len(pairs) > 1:
-            comma = _skip(text, end)
-            after = _skip(text, comma + 1)
+            comma = skip(text, end)
+            after = skip(text, comma + 1)
             gap = text[end:comma] + text[comma + 1 : after]
             text = text[:start] + (gap if "#" in gap else "") + text[after:]
         else:
@@ -277,8 +236,8 @@ def _without_key(text: str, attribute: _Attribute, key: str) -> str:
     return text
 
 
-def _replacing(text: str, position: _Value, name: str, value: Scalar) -> list[_Edit]:
-    if _plain(text, position) == plain(value):
+def _replacing(text: str, position: Value, name: str, value: Scalar) -> list[_Edit]:
+    if plain_text(text, position) == plain(value):
         return []
     return [_Edit(position.start, position.end, _format(name, value))]
 
@@ -302,89 +261,3 @@ def _format(name: str, value: Scalar) -> str:
         return bare
     escaped = bare.replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _plain(text: str, value: _Value) -> str:
-    raw = text[value.start : value.end]
-    return (raw[1:-1] if value.quoted else raw).replace('\\"', '"')
-
-
-def _attributes(text: str) -> Iterator[_Attribute]:
-    at = 0
-    while (at := _skip(text, at)) < len(text):
-        name, start = _name(text, at), at
-        at = _equals(text, at + len(name))
-        if text.startswith("[", at):
-            pairs, at = _pairs(text, at)
-            yield _Attribute(name.upper(), start, at, None, pairs)
-        else:
-            value = _value(text, at)
-            at = value.end
-            yield _Attribute(name.upper(), start, at, value)
-
-
-def _pairs(text: str, opened: int) -> tuple[tuple[_Pair, ...], int]:
-    pairs: list[_Pair] = []
-    at = _skip(text, opened + 1)
-    while not text.startswith("]", at):
-        if pairs:
-            if at >= len(text):
-                raise _fault(text, opened, "a vector that is closed with ]")
-            if text[at] != ",":
-                raise _fault(text, at, "',' or ']'")
-            at = _skip(text, at + 1)
-        name, start = _name(text, at), at
-        value = _value(text, _equals(text, at + len(name)))
-        if value.start == value.end:
-            raise _fault(text, value.start, "a value")
-        pairs.append(_Pair(name.upper(), start, value))
-        at = _skip(text, value.end)
-    return tuple(pairs), at + 1
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text):
-        if text[at] == "#":
-            newline = text.find("\n", at)
-            at = len(text) if newline < 0 else newline
-        elif text[at] in " \t\n":
-            at += 1
-        else:
-            break
-    return at
-
-
-def _name(text: str, at: int) -> str:
-    found = _NAME.match(text, at)
-    if not found:
-        raise _fault(text, at, "an attribute's name")
-    return found.group()
-
-
-def _equals(text: str, at: int) -> int:
-    found = _EQUALS.match(text, _skip(text, at))
-    if not found:
-        raise _fault(text, at, "'='")
-    return found.end()
-
-
-def _value(text: str, at: int) -> _Value:
-    line = text[at:].partition("\n")[0]
-    if _END_OF_READING in line:
-        raise _fault(text, at, f"a line without {_END_OF_READING}")
-    # Like the lexer, take the longer match: a quoted text directly followed by more is not quoted.
-    quoted, bare = _QUOTED.match(text, at), _BARE.match(text, at)
-    if quoted and (bare is None or quoted.end() >= bare.end()):
-        return _Value(at, quoted.end(), quoted=True)
-    if text.startswith('"', at):
-        raise _fault(text, at, "a value that ends with its closing quote")
-    if bare:
-        return _Value(at, bare.end())
-    if line:
-        raise _fault(text, at, "a value")
-    return _Value(at, at)
-
-
-def _fault(text: str, at: int, expected: str) -> ConfError:
-    seen = text[at : at + 1] or "the end of the file"
-    return ConfError(f"line {text.count(chr(10), 0, at) + 1}: expected {expected}, saw {seen!r}")

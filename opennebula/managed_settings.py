@@ -30,7 +30,7 @@ def apply(text: str, wanted: Mapping[str, Setting]) -> str:
     """Return the text with those settings, and the original values of all other attributes.
 
     The order of ``wanted`` does not matter: Pulumi does not keep it. The text is unchanged if
-    nothing differs; otherwise it ends with a newline. Raises conf.ConfError.
+    nothing differs; otherwise it ends with a newline. Raises ConfError.
     """
     applied = _restored(text if text.endswith("\n") else f"{text}\n")
     for name, setting in sorted(wanted.items()):

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from opennebula.conf import ConfError
+from opennebula.conf_grammar import ConfError
 from opennebula.markup import compose, read_yaml
 
 KeyPath = tuple[str, ...]

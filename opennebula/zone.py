@@ -36,7 +36,7 @@ class ServerEntry:
     """Its NAME in OpenNebula, if ``name`` is the name of its front-end."""
 
 
-class FrontEnd(Protocol):
+class NamedFrontEnd(Protocol):
     """A front-end, and the server that another program may have registered for it."""
 
     @property
@@ -119,7 +119,9 @@ def host_in(endpoint: str) -> str:
     return found[1].strip("[]").lower() if found else ""
 
 
-def named(pool: Collection[ServerEntry], front_ends: Iterable[FrontEnd]) -> tuple[ServerEntry, ...]:
+def named(
+    pool: Collection[ServerEntry], front_ends: Iterable[NamedFrontEnd]
+) -> tuple[ServerEntry, ...]:
     """Return the entries under the names of their front-ends, however they were registered.
 
     An entry belongs to the front-end with its NAME as ``zone_server``, otherwise to the one whose
@@ -129,13 +131,13 @@ def named(pool: Collection[ServerEntry], front_ends: Iterable[FrontEnd]) -> tupl
     candidates = list(front_ends)
     names: dict[int, str] = {}
 
-    def by_name(entry: ServerEntry, front_end: FrontEnd) -> bool:
+    def by_name(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
         return front_end.zone_server == entry.name
 
-    def by_endpoint(entry: ServerEntry, front_end: FrontEnd) -> bool:
+    def by_endpoint(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
         return host_in(entry.endpoint) in (front_end.name, front_end.address)
 
-    def by_short_name(entry: ServerEntry, front_end: FrontEnd) -> bool:
+    def by_short_name(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
         label = _short(host_in(entry.endpoint))
         return short[label] == 1 and label == _short(front_end.name)
 
@@ -185,13 +187,16 @@ def following(view: ZoneView) -> set[str]:
     }
 
 
-def behind(view: ZoneView, record: int) -> dict[str, int]:
-    """The followers that lack that record of the leader, each with the index of its last one."""
-    return {
-        name: view.statuses[name].index
-        for name in sorted(following(view) - {view.leader()})
-        if view.statuses[name].index < record
-    }
+def behind(view: ZoneView, record: int | None = None) -> dict[str, int]:
+    """Return the servers that lack a record of the leader, each with the index of its last one.
+
+    ``record``: the index of that record, instead of the leader's last one. Empty without a leader.
+    """
+    leader = view.leader()
+    if leader is None:
+        return {}
+    wanted = view.statuses[leader].index if record is None else record
+    return {n: status.index for n, status in sorted(view.statuses.items()) if status.index < wanted}
 
 
 def faults(

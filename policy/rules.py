@@ -52,9 +52,9 @@ def _odd(zone: Wanted) -> Iterator[str]:
 def _protected(zone: Wanted) -> Iterator[str]:
     if PRODUCTION.fullmatch(zone.stack):
         if zone.checked.get("allow_degraded"):
-            yield f"allow_degraded: not in {zone.stack}; take it out of the config"
+            yield f"allow_degraded: not in {zone.stack}; remove it from the config"
         if any(one.get("purge") for one in zone.installed):
-            yield f"purge: a destroy would drop the data of {zone.stack}; take it out of the config"
+            yield f"purge: a destroy would drop the data of {zone.stack}; remove it from the config"
 
 
 def _verified(zone: Wanted) -> Iterator[str]:

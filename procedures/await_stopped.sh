@@ -1,4 +1,4 @@
-# Wait until an oned that is being stopped has ended. Other runs are not kept from this host.
+# Wait until systemd has stopped oned. Does not lock the host against other runs.
 #: use oned
 if [ "$(state_of_oned)" = deactivating ]; then
     step "wait until oned has stopped"

@@ -1,4 +1,4 @@
-"""How one host differs from what the stack asks of it. Pure: facts in, names and reasons out."""
+"""Compare one host with the stack. Pure: from facts to names and reasons."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -12,33 +12,34 @@ from procedures.facts.facts import Facts
 from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
 from procedures.install.files import backup, clock, collect, leader
-from procedures.install.packaging import differing_packages, features, platform, unsettled
+from procedures.install.packaging import differing_packages, features, platform, source_differences
 from procedures.specs import InstallationSpec
-from procedures.upgrade import upgrade
+from procedures.upgrade.versions import rolls
 
 _ONE_AUTH = "/var/lib/one/.one/one_auth"
 _NO_SECRET = (".pub", "authorized_keys", "fireedge_key")
-"""Of the keys those that others may read; FireEdge writes its own so, in a closed folder."""
+"""Key files that others may read. FireEdge creates its own like that, in a closed folder."""
 
 
 def drift(
     seen: Facts, spec: InstallationSpec, secrets: Secrets, leaving: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """What differs on the host from the spec, by name.
+    """Return the differences between the host and the spec, in words.
 
-    ``leaving``: servers that are yet to leave the zone: until then the names stay that others had.
+    ``leaving``: servers that still have to leave the zone. Until then, their names stay in
+    /etc/hosts.
     """
     found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
-    found += unsettled(seen, spec)
+    found += source_differences(seen, spec)
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
     refused = [
-        f"{sign.seen}: up refuses until it is as before"
+        f"{sign.seen}: up fails until this is reverted"
         for sign in signs.signs(seen, spec.database, new=False)
     ]
     if signs.moved(seen, spec.database):
-        # Never to be put back by itself: the data may be where it points to now.
+        # Never revert this automatically: the data may be where it points to now.
         named = tuple(name for name in named if name.partition("/")[0] != "DB")
     found += refused
     found += [f"oned.conf: {name}" for name in named]
@@ -48,7 +49,7 @@ def drift(
     if wanted_timezone(seen, spec):
         found.append(f"time zone: {seen.timezone}")
     found += cloud_init_differences(seen, spec)
-    # Those that the config has no more were not asked for.
+    # Only the names of the stack's own front-ends were resolved.
     resolves = {**seen.own_names, **seen.resolves}
     found += [
         f"/etc/hosts: {name} at {resolves.get(name, 'no address')}"
@@ -57,7 +58,7 @@ def drift(
     ]
     if spec.names and not leaving:
         strange = seen.own_names.keys() - spec.names.keys()
-        found += [f"/etc/hosts: {name}, which is no front-end" for name in sorted(strange)]
+        found += [f"/etc/hosts: {name}, which is not a front-end" for name in sorted(strange)]
     found += [f"{full_name(unit)}: {fault}" for unit, fault in faulty_units(seen, spec).items()]
     found += [
         f"{path}: mode {seen.keys[path].mode:o}, owner {seen.keys[path].owner}"
@@ -76,8 +77,8 @@ def drift(
         ]
     if seen.has_content and _ONE_AUTH not in seen.keys:
         found.append(f"{_ONE_AUTH}: missing")
-    if seen.staged and not seen.upgrading and not upgrade.rolls(seen, spec.version):
-        found.append("packages that wait")
+    if seen.staged and not seen.upgrading and not rolls(seen, spec.version):
+        found.append("staged packages")
     found += storage.differences(seen.storage, spec)
     return tuple(found)
 
@@ -85,9 +86,9 @@ def drift(
 def check(
     seen: Facts, spec: InstallationSpec, *, new: bool = False, converts: bool = False
 ) -> None:
-    """Raises HostError where this host cannot become the front-end that the spec asks for.
+    """Raise HostError if this host cannot become the front-end that the spec describes.
 
-    ``new``: the stack did not have it. ``converts``: data in SQLite may be moved to MariaDB.
+    ``new``: the host is new to the stack. ``converts``: data in SQLite may be moved to MariaDB.
     """
     platform(seen, spec)
     if refused := signs.refusal(seen, spec.database, new=new, converts=converts):
@@ -96,18 +97,18 @@ def check(
         there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
         raise HostError(
             seen.host.name,
-            "see what keeps the time",
-            expected="one service that does, enabled: chrony or systemd-timesyncd",
+            "check the time service",
+            expected="one enabled time service: chrony or systemd-timesyncd",
             seen=" and ".join(there) or "none",
-            remedy="install one of them there, or take pool and server out of opennebula-ha:ntp",
+            remedy="install one of them there, or remove pool and server from opennebula-ha:ntp",
         )
 
 
 def cloud_init_differences(seen: Facts, spec: InstallationSpec) -> list[str]:
-    """Describe what cloud-init would undo at the next boot."""
+    """Return what cloud-init would undo at the next boot."""
     template, *lines = seen.hosts_template.splitlines() or [""]
     found = [
-        f"{template}: without {name}, which the next boot would take out of /etc/hosts"
+        f"{template}: without {name}, which the next boot would remove from /etc/hosts"
         for name, address in sorted(spec.names.items())
         if template and f"{address} {name}" not in lines
     ]
@@ -117,18 +118,18 @@ def cloud_init_differences(seen: Facts, spec: InstallationSpec) -> list[str]:
 
 
 def wanted_hostname(seen: Facts, spec: InstallationSpec) -> str:
-    """The name that the host is to call itself by, where it does not."""
+    """Return the hostname to set; empty if the host has it."""
     name = spec.host.name
     return name if spec.ensure_hostname and seen.hostname != f"{name} {name}" else ""
 
 
 def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
-    """Its time zone, where it has another one."""
+    """Return the time zone to set; empty if the host has it."""
     return spec.clock.timezone if spec.clock.timezone != seen.timezone else ""
 
 
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
-    """The units that would not start at boot, do not run where they have to, or run where not."""
+    """Return the units with a fault: not enabled, stopped, or running where they must not."""
     found: dict[str, str] = {}
     strays = stray_units(seen, spec)
     for name, has_to_run in managed_units(seen, spec).items():
@@ -143,7 +144,7 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
 
 
 def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
-    """Those that run here but may run on the leader alone, while no hook moves them."""
+    """Return the units that run on a follower but belong to the leader, unless a hook runs."""
     if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
         return ()
     names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
@@ -151,10 +152,10 @@ def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
 
 
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
-    """The units of this stack, and whether each has to run at this moment.
+    """Return the stack's units, and whether each must run at present.
 
-    Whether oned has to run is its zone's matter. All but the GUI run on the leader alone: the
-    Raft hook starts them when it has moved the VIPs.
+    The zone decides whether oned must run. Except for the GUI, the services run only on the leader:
+    the Raft hook starts them after it has moved the VIPs.
     """
     beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
     found = {
@@ -175,19 +176,22 @@ def own_units(spec: InstallationSpec) -> list[str]:
 
 
 def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:
-    """Who leads is Raft's to say: a VIP may be a leftover. None where it did not."""
+    """Return whether this server leads, by its Raft state; None if unknown.
+
+    The VIP does not show it, since an address may be left over.
+    """
     return True if spec.hooks is None else seen.leads
 
 
 def has_led(spec: InstallationSpec) -> bool:
-    """Whether it has services that run next to the leader alone."""
+    """Return whether the stack has services that run only on the leader."""
     return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
 
 
 def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts:
-    """The same with whether its oned leads, by what that says, where something depends on it.
+    """Return the facts with ``leads`` set from the server's Raft state, if a service needs that.
 
-    Unknown of one that no zone has yet, or that is neither leader nor follower.
+    It stays unknown for a server outside any zone, and for one that is neither leader nor follower.
     """
     if not has_led(spec):
         return seen
@@ -198,7 +202,7 @@ def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts
 
 
 def open_keys(seen: Facts) -> list[str]:
-    """The files with secrets that are not oneadmin's, or that others can read."""
+    """Return the files with secrets that oneadmin does not own, or that others can read."""
     return [
         path
         for path, key in sorted(seen.keys.items())
@@ -207,5 +211,5 @@ def open_keys(seen: Facts) -> list[str]:
 
 
 def writes_auth(seen: Facts) -> bool:
-    """With a database, one_auth is the zone's: it is written only if it is gone."""
+    """Return whether to write one_auth: only without a database, or if the file is missing."""
     return not seen.has_content or _ONE_AUTH not in seen.keys

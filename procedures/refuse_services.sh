@@ -1,6 +1,6 @@
 # Fail with what systemd and the services say of those that do not run as they have to.
 #: units
-#: wrong: what is wrong with each, lines
+#: wrong: lines with the fault of each
 #: expected
 #: remedy
 step "verify the services"

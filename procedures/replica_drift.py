@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from opennebula.zone import ServerEntry
 from procedures.facts.facts import Facts
 
+SECOND_LOOK = 3.0
+"""Seconds after which every follower has applied what the leader had before: see ``lasting``."""
+
 
 def mismatches(
     own: Facts, head: Facts, entry: ServerEntry, *, runs_as: int | None = None

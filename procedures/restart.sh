@@ -1,5 +1,5 @@
-# Restart oned and wait until it is ready. Where it does not start with the new configuration the
-# former file is put back, and the new one keeps waiting.
+# Restart oned and wait until it is ready. If it does not start with the new configuration, restore
+# the former file, and let the new one wait.
 #: use configuration oned
 #: secret oned_conf: the whole file that waited for this, or nothing
 before=$conf.before
@@ -18,13 +18,13 @@ if [ ! -e "$before" ]; then
 fi
 if ! try_oned restart; then
     refused=$why
-    # systemd would try on.
+    # systemd would try again.
     systemctl stop opennebula.service || true
     mv "$conf" "$conf.next"
     mv "$before" "$conf"
     run_oned start "oned to start again with the configuration that it had" \
         "correct what it says on the host, then run again; $conf.next is what it refused before: $refused"
     refuse "oned to start" "$refused" \
-        "correct opennebula-ha:oned, then run again; oned runs on with the configuration that it had, and what it refused is in $conf.next"
+        "correct opennebula-ha:oned, then run again; oned runs with the former configuration again; the refused one is in $conf.next"
 fi
 rm -f "$before"

@@ -12,7 +12,7 @@ from procedures.facts.observe import facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
 from procedures.specs import ZoneSpec
 from procedures.upgrade import upgrade
-from procedures.upgrade.upgrade import WantedVersion
+from procedures.upgrade.versions import WantedVersion, is_due
 
 
 def roll_out(
@@ -52,7 +52,7 @@ def roll_out(
         if whole.leader not in hosts:
             raise zone_leader.strange_leader(whole.leader, "roll out")
         names = pending(whole.facts, whole.leader, release.version, listed=listed)
-        turns = [(name, upgrade.is_due(whole.facts[name], release.version)) for name in names]
+        turns = [(name, is_due(whole.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
 
     while turns := due():
@@ -104,7 +104,7 @@ def pending(
     stale = {
         name
         for name, front_end in seen.items()
-        if upgrade.is_due(front_end, version)
+        if is_due(front_end, version)
         or front_end.is_behind
         or (name != leader and front_end.since < changed)
     }
@@ -144,7 +144,7 @@ def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: WantedVer
         seen = facts(access, host, zone.database)
     if upgrade.change_database(access, zone, host.name, {host.name: seen}, release):
         return facts(access, host, zone.database)
-    if upgrade.is_due(seen, release.version):
+    if is_due(seen, release.version):
         upgrade.swap(access, host)
         seen = facts(access, host, zone.database)
     return seen

@@ -15,7 +15,7 @@ done
 if [ -n "$held" ]; then
     for unit in $start; do
         step "start $unit"
-        # Its unit may allow few starts in a while.
+        # The unit may permit only a few starts in a period.
         systemctl reset-failed "$unit.service" 2>/dev/null || true
         systemctl start --no-block "$unit.service"
     done

@@ -52,7 +52,7 @@ def _alone(
     except ApiError as error:
         raise HostError(
             host.name,
-            "take servers out of the pool",
+            "remove servers from the pool",
             expected="a standalone oned",
             seen=str(error),
             remedy="look at /var/log/one/oned.log there, then run again",

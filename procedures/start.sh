@@ -2,7 +2,7 @@
 #: use gui oned transfer units
 #: server_id: or nothing
 step "start oned"
-# Of a transfer that was cut off, and that the database did not need after all.
+# Left by an interrupted transfer that the database did not need in the end.
 end_trust
 drop_incoming
 if [ -n "$server_id" ]; then

@@ -1,3 +1,3 @@
-# Stop oned and keep it from starting by itself.
+# Stop oned and disable it.
 #: use oned
 stop_oned

@@ -91,14 +91,14 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "The host was used before, is a server of another zone, or `db_name` is the database"
             " of another application. See [which hosts are"
             " ours](safety.md#blank-ours-the-zones).",
-            ("see whose OpenNebula is there",),
+            ("identify the OpenNebula on the host",),
         ),
         Topic(
             "Distribution",
             "OpenNebula has no packages for this host.",
             "The distribution's release is too old or too new for that `one_version`, or systemd"
             " does not run there. See [the list](config.md#distributions).",
-            ("choose the package repository", "look for systemd"),
+            ("choose the package repository", "check for systemd"),
         ),
         Topic(
             "Memory",
@@ -147,14 +147,14 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Ports between front-ends",
             "A front-end does not reach another one on a port that the zone needs.",
             "A firewall on a host or between them, or a security group of the cloud.",
-            ("see that the front-ends reach each other",),
+            ("check that the front-ends reach each other",),
             "ports` or `service_ports",
         ),
         Topic(
             "Ports in use",
             "Another program listens on a port of OpenNebula or MariaDB.",
             "Another service was installed on the host before.",
-            ("look for the ports of its services",),
+            ("check that the ports of its services are free",),
             "listeners",
         ),
         Topic(
@@ -169,7 +169,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "VIP in use",
             "Another machine answers at the VIP.",
             "The address is taken, or an earlier zone still holds it.",
-            ("see that the VIP is free",),
+            ("check that the VIP is free",),
             "vip",
         ),
         Topic(
@@ -177,7 +177,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Another program also adds the VIP or removes it.",
             "The VIP is in a host's network configuration, or keepalived, systemd-networkd or"
             " NetworkManager manages the interface. Only the leader's hook may add it.",
-            ("look who else configures the VIP", "look who else manages addresses"),
+            ("check that nothing else configures the VIP", "check what manages addresses"),
             "vip_managers",
         ),
         Topic(
@@ -193,14 +193,14 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "sshd of a new front-end does not let the login account in from the other ones, which"
             " send it the zone's data.",
             "AllowUsers, DenyGroups, ForceCommand and the like in `sshd_config`.",
-            ("ask sshd who may log in",),
+            ("check the logins that sshd accepts",),
             "logins",
         ),
         Topic(
             "Proxy",
             "Services on the host would send the zone's own traffic to an HTTP proxy.",
             "A proxy is set for all services, without the front-ends in `no_proxy`.",
-            ("look for a proxy in the environment of services",),
+            ("check the proxies of services",),
             "proxy",
         ),
         Topic(
@@ -214,27 +214,27 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Database server",
             "MySQL or Percona is installed, or the releases of MariaDB differ.",
             "The hosts were installed at different times or from different images.",
-            ("look for another database server", "compare the releases of MariaDB"),
+            ("check for another database server", "compare the releases of MariaDB"),
         ),
         Topic(
             "Locale",
             "A locale in `ntp` does not exist on the host.",
             "It was not generated there.",
-            ("look for the locales",),
+            ("check the locales",),
             "locale",
         ),
         Topic(
             "Access control",
             "SELinux or AppArmor is on. This is not an error by itself.",
             "The distribution turns it on. Look there if a service is denied a file.",
-            ("look for mandatory access control",),
+            ("check mandatory access control",),
         ),
         Topic(
             "Cloud-init",
             "cloud-init writes `/etc/hosts` at each boot.",
             "The image's cloud-init has `manage_etc_hosts`. This program adds the names to its"
             " template.",
-            ("look for cloud-init",),
+            ("check for cloud-init",),
         ),
         Topic(
             "Registered endpoints",
@@ -242,8 +242,8 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             " `register_grpc`.",
             "The zone was built with names or addresses that changed since.",
             (
-                "see that a zone server is at its registered endpoint",
-                "look at the zone's gRPC endpoints",
+                "check the registered endpoints of the zone's servers",
+                "check the zone's gRPC endpoints",
             ),
         ),
     ),
@@ -257,8 +257,8 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             (
                 "add the package repository",
                 "configure package sources",
-                "drop the packages that wait",
-                "fetch OpenNebula …",
+                "remove the staged packages",
+                "stage OpenNebula …",
                 "install packages",
                 "refresh the lists of all package repositories",
                 "release the packages that are held back",
@@ -275,7 +275,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "A configuration file on the host could not be read or written.",
             "A syntax error from a manual change, or a file that was deleted.",
             (
-                "answer load balancers whether it leads",
+                "start the leader check for load balancers",
                 "change the front-ends' names in …",
                 "configure",
                 "edit …",
@@ -283,8 +283,8 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "make the front-ends' names resolve",
                 "read …",
                 "restart …",
-                "see that there is …",
-                "see what keeps the time",
+                "find the program …",
+                "check the time service",
                 "set the hostname",
                 "set the time zone",
                 "start the timer of the dumps",
@@ -298,8 +298,8 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             (
                 "bootstrap the database",
                 "drop the database account …",
-                "leave the account …",
-                "make the database and its account",
+                "keep the account …",
+                "create the database and its account",
                 "observe",
                 "revoke accounts",
                 "snapshot",
@@ -314,7 +314,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "compare …",
                 "link datastore …",
                 "link the datastores",
-                "look at …",
+                "check the mount point …",
                 "mount …",
                 "read /etc/fstab",
                 "remove the link of datastore …",
@@ -329,10 +329,10 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Another site has the same port, or the certificate or its key is missing or wrong.",
             (
                 "install…",
-                "make a certificate",
+                "create a certificate",
                 "set up …",
-                "take over the certificate",
-                "take the site out of …",
+                "install the certificate",
+                "remove the site from …",
                 "web server",
             ),
         ),
@@ -341,7 +341,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "A host that left the stack could not be cleaned up.",
             "A service does not stop, or a folder is in use.",
             (
-                "leave the database that DB points to, …",
+                "keep the database that DB points to, …",
                 "purge OpenNebula and its data",
                 "remove the hooks and the VIPs",
                 "stop and disable the services",
@@ -384,7 +384,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "bootstrap",
                 "bootstrap the zone",
                 "register the zone's servers",
-                "take servers out of the pool",
+                "remove servers from the pool",
             ),
         ),
         Topic(
@@ -402,7 +402,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             " host](guides/replace.md).",
             (
                 "leave the zone",
-                "see that what is lost stays away",
+                "check that lost servers stay off",
                 "shrink the zone",
                 "take the lost servers out of the zone",
             ),
@@ -426,7 +426,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "copy the dump",
                 "dump",
                 "dump the database…",
-                "end the trust for the transfer",
+                "revoke the transfer's access",
                 "keep the keys and the settings",
                 "put the database in place",
                 "read the dump",
@@ -435,7 +435,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "restore the database",
                 "send",
                 "send the database and the keys…",
-                "take over the keys and the remotes",
+                "put the keys and the remotes in place",
                 "timed dump",
             ),
         ),
@@ -506,7 +506,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "authorize",
                 "log in from host to host",
                 "login keys",
-                "make a key for …",
+                "create a key for …",
                 "try logins",
             ),
         ),
@@ -521,12 +521,12 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "change the version of the database",
                 "compare the version",
                 "compare the version of the database",
-                "continue with …",
+                "roll back to …",
                 "end upgrade",
                 "install OpenNebula …",
-                "look for the dump from before the upgrade",
-                "put the database back …",
-                "put the database of then in place",
+                "find the dump from before the upgrade",
+                "restore the database from before an interrupted upgrade",
+                "put the kept database in place",
                 "swap",
                 "upgrade database",
                 "upgrade the database",
@@ -542,10 +542,10 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "convert database",
                 "convert the database",
                 "copy all rows to MariaDB",
-                "have oned work with MariaDB",
+                "switch oned to MariaDB",
                 "keep a copy of …",
-                "look at the SQLite database",
-                "make the tables in MariaDB",
+                "check the SQLite database",
+                "create the tables in MariaDB",
                 "start oned on MariaDB",
             ),
         ),
@@ -576,6 +576,6 @@ def topic(step: str) -> Topic:
 
 def explained(*errors: HostError) -> str:
     """Return the text of the errors, and where the page explains them: each section once."""
-    each = [one for error in errors for one in getattr(error, "errors", [error])]
-    anchors = dict.fromkeys(f"#{topic(one.step).anchor}" for one in each)
+    each = [part for error in errors for part in getattr(error, "errors", [error])]
+    anchors = dict.fromkeys(f"#{topic(part.step).anchor}" for part in each)
     return "\n".join(map(str, errors)) + f"\n  see {PAGE}{', '.join(anchors)}"

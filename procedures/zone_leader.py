@@ -8,7 +8,7 @@ from typing import TypeVar
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError, NotAuthenticatedError
-from opennebula.zone import ZoneView, behind
+from opennebula.zone import ZoneView, behind, following
 from procedures.context import Access
 from procedures.facts.observe import api_host, zone_view
 from procedures.wait import repeat, until
@@ -197,7 +197,8 @@ def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = ""
         view, record = records.try_look()
         if record is None:
             return None
-        now = {name: at for name, at in behind(view, record).items() if name != but}
+        takers = following(view) - {but}
+        now = {name: at for name, at in behind(view, record).items() if name in takers}
         if now != lagging:
             lagging, moved = now, time.monotonic()
         return True if not now or time.monotonic() - moved > CATCH_UP else None

@@ -65,16 +65,22 @@ class InstallationProvider(Provider):
     ) -> Outputs:
         """Install, unless it is installed."""
         with run.turn(spec.host.name):
-            return self._install(access, run, spec)
+            return self._install(access, run, spec, new=True)
 
     def do_create_again(
         self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
         """Install as on a host that is new to the stack, but write all secrets again."""
-        return self._install(access, run, spec, renew=True)
+        return self._install(access, run, spec, new=True, renew=True)
 
     def _install(
-        self, access: Access, run: RunState, spec: InstallationSpec, *, renew: bool = False
+        self,
+        access: Access,
+        run: RunState,
+        spec: InstallationSpec,
+        *,
+        new: bool = False,
+        renew: bool = False,
     ) -> Outputs:
         from procedures.install.install import install
 
@@ -82,7 +88,7 @@ class InstallationProvider(Provider):
             access,
             spec,
             front_ends=run.front_ends,
-            new=True,
+            new=new,
             agreed=run.release.agreed,
             renew=renew,
             converts=run.convert_database,
@@ -110,21 +116,8 @@ class InstallationProvider(Provider):
         self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
     ) -> Outputs:
         """Change the host to match the spec. The rollout puts the changes into effect."""
-        from procedures.install.install import install
-
         renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        done = install(
-            access,
-            spec,
-            front_ends=run.front_ends,
-            agreed=run.release.agreed,
-            renew=renew,
-            converts=run.convert_database,
-            seen=run.take(spec.host),
-            leaving=run.leaving,
-            lost=run.lost,
-        )
-        return _outputs(done, revision=now())
+        return self._install(access, run, spec, renew=renew)
 
     def do_delete(
         self, access: Access, run: RunState, spec: InstallationSpec, props: Props

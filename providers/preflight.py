@@ -129,7 +129,7 @@ def _check(
             expected="servers of a zone that runs: opennebula-ha:adopt is observe",
             seen="no such server",
             remedy="list the servers of the running zone under opennebula-ha:frontends, all and"
-            " only those; or take adopt out of the stack's config to build a zone",
+            " only those; or remove adopt from the stack's config to build a zone",
         )
     run.keep(checked.facts)
     run.former_owners = frozenset([before.database.owner] if before else [])

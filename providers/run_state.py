@@ -41,7 +41,7 @@ from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
 from procedures.health import Whole
 from procedures.specs import Database, ZoneSpec
-from procedures.upgrade.upgrade import WantedVersion
+from procedures.upgrade.versions import WantedVersion
 from providers import notes, runtime
 
 T = TypeVar("T")

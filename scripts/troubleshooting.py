@@ -23,11 +23,11 @@ PACKAGES = ("hosts", "opennebula", "procedures", "providers", "commands")
 REST = "…"
 STEPS_OF = {
     "convert_database": "convert the database",
-    "grpc": "look at the zone's gRPC endpoints",
+    "grpc": "check the zone's gRPC endpoints",
     "join": "join the zone",
     "leave": "leave the zone",
     "repair": "join the zone",
-    "signs": "see whose OpenNebula is there",
+    "signs": "identify the OpenNebula on the host",
     "zone": "bootstrap the zone",
     "zone_preflight": "change oneadmin's password",
 }

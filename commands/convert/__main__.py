@@ -12,14 +12,14 @@ from pathlib import Path
 from commands.convert import own_reader, stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
-from commands.convert.report import Invocation, Report, login_of
+from commands.convert.report import ConversionReport, Invocation, login_of
 from hosts.errors import printable
 
 FOLDER = Path("stacks")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Convert as the arguments say; the exit status. Mistakes are one message."""
+    """Convert as the arguments say; return the exit status. Reports a mistake in one message."""
     options = _parser().parse_args(arguments)
     try:
         return _secret(options) if options.secret else _convert(options)
@@ -99,7 +99,7 @@ def _convert(options: argparse.Namespace) -> int:
     repeated += ["--without-ansible"] if options.without_ansible else []
     repeated += [f"--group={options.group}"] if options.group else []
     command = Invocation(options.stack, str(options.inventory), tuple(repeated))
-    report = Report(inventory, made, command, str(path), faults, seen, login_of(made))
+    report = ConversionReport(inventory, made, command, str(path), faults, seen, login_of(made))
     print(printable("\n".join(report.lines())))
     return 0
 

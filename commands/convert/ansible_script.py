@@ -36,7 +36,7 @@ def main() -> None:
     VaultSecretsContext.initialize(VaultSecretsContext(secrets))
     inventory = InventoryManager(loader=loader, sources=[request["source"]])
     variables = VariableManager(loader=loader, inventory=inventory)
-    # It makes itself known to the variables.
+    # This object registers itself with the variable manager.
     HostVars(inventory=inventory, variable_manager=variables, loader=loader)
     found: set[str] = set()
     hosts: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _plain(value: Any, templar: Templar, secrets: set[str], *, sealed: bool) -> Any:
-    """The value as JSON has it; {"unread": [why, text]} where it cannot be had."""
+    """Return the value as JSON has it; {"unread": [why, text]} if it cannot be read."""
     if isinstance(value, EncryptedString):
         if not sealed:
             secrets |= {str(value), str(value).rstrip("\n")}

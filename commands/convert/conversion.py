@@ -1,4 +1,4 @@
-"""What a conversion comes to: the stack's config, its secrets, and an answer to every key."""
+"""The result of a conversion: the stack's config, its secrets, and an answer to every key."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from settings.forms import said
 
 @dataclass(frozen=True)
 class Answer:
-    """A key of the inventory, and what becomes of it."""
+    """A key of the inventory, and what the conversion does with it."""
 
     key: str
     text: str
@@ -20,11 +20,11 @@ class Secret:
 
     key: str
     source: str
-    """The inventory's key; empty where the inventory has none."""
+    """The inventory's key; empty if the inventory does not have it."""
     value: str | None = field(default=None, repr=False)
-    """None where it could not be read."""
+    """None if it could not be read."""
     remedy: str = ""
-    """A command that prints it, where the inventory has none."""
+    """A command that prints it, if the inventory does not have it."""
 
     @property
     def is_nested(self) -> bool:
@@ -34,7 +34,7 @@ class Secret:
 
 @dataclass
 class Conversion:
-    """A stack in the making."""
+    """The stack that the conversion builds up."""
 
     config: dict[str, Any] = field(default_factory=dict)
     """Without secrets."""
@@ -51,7 +51,7 @@ class Conversion:
         return {answer.key for answers in lists for answer in answers}
 
     def take(self, source: str, key: str, value: Any, note: str = "") -> None:
-        """Put a value into the config, and say so."""
+        """Put a value into the config, and report it."""
         place = self.config
         *above, last = key.split(".")
         for part in above:
@@ -61,14 +61,14 @@ class Conversion:
         self.taken.append(Answer(source, f"{key}: {shown}{note and f'; {note}'}"))
 
     def hide(self, secret: Secret, note: str = "") -> None:
-        """Have a secret set by a command."""
+        """Add a secret, which a command of the report sets."""
         self.secrets[secret.key] = secret
         if secret.source:
             text = f"{secret.key}: a secret, set by a command below{note and f'; {note}'}"
             self.taken.append(Answer(secret.source, text))
 
     def needless(self, source: str, why: str) -> None:
-        """Say why a key has no meaning for the stack."""
+        """Report why a key has no meaning for the stack."""
         self.no_meaning.append(Answer(source, why))
 
     def ask(self, source: str, what: str) -> None:
@@ -77,7 +77,7 @@ class Conversion:
 
 
 def shown_value(value: Any) -> str:
-    """A value of the config in one short line."""
+    """Return a value of the config in one short line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {shown_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

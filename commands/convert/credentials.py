@@ -1,4 +1,4 @@
-"""The secrets of an inventory: a command sets each of them. Pure."""
+"""The secrets of an inventory. The report has a command that sets each of them. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def _auth(source: Source) -> None:
 
 
 def _without_passwords(auth: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str | None]]:
-    """Auth without the passwords of LDAP's servers, and those; None for one that is not read."""
+    """Return auth without the passwords of LDAP servers, and these; None for unreadable ones."""
     passwords: dict[str, str | None] = {}
     ldap = auth.get("ldap")
     config = ldap.get("config") if isinstance(ldap, dict) else None

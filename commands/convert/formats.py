@@ -1,4 +1,4 @@
-"""The formats of inventories: YAML as Ansible has it, and the words of its INI. Pure."""
+"""The formats of inventories: Ansible's YAML, and the lines of its INI. Pure."""
 
 import ast
 import re

@@ -13,7 +13,7 @@ from settings.forms import said
 
 
 def names_of(inventory: Inventory, group: str = "") -> tuple[str, ...]:
-    """The hosts that are front-ends. Raises InventoryError where there are none."""
+    """Return the hosts that are front-ends. Raises InventoryError if there are none."""
     named = {
         variables["frontend_group"]
         for variables in inventory.hosts.values()
@@ -30,7 +30,7 @@ def names_of(inventory: Inventory, group: str = "") -> tuple[str, ...]:
 
 
 def convert(source: Source) -> None:
-    """Map the front-ends, and what concerns each of them."""
+    """Map the front-ends, and the keys of single front-ends."""
     keys = _keys(source)
     source.made.config["frontends"] = {key: _entry(source, name, key) for name, key in keys.items()}
     login.convert(source, keys)
@@ -39,7 +39,7 @@ def convert(source: Source) -> None:
 
 
 def _keys(source: Source) -> dict[str, str]:
-    """Each host's name in the stack; for one that is an address alone another one."""
+    """Return each host's name in the stack. A host that has only an address gets a name."""
     keys: dict[str, str] = {}
     for name in source.names:
         keys[name] = name

@@ -1,4 +1,4 @@
-"""The groups of an inventory, and which of their variables a host has. Pure."""
+"""The groups of an inventory, and which of their variables apply to a host. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Vars = dict[str, Any]
 
 @dataclass
 class Group:
-    """What the inventory itself says of a group."""
+    """A group, as the inventory itself describes it."""
 
     hosts: dict[str, Vars] = field(default_factory=dict)
     children: set[str] = field(default_factory=set)
@@ -20,7 +20,7 @@ class Group:
 
 
 class Groups:
-    """All groups, with what group_vars and host_vars add."""
+    """All groups, with the variables of group_vars and host_vars."""
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {"all": Group(), "ungrouped": Group()}

@@ -1,4 +1,4 @@
-"""What an inventory says, however it was read."""
+"""The content of an inventory, independent of its reader."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,25 +25,25 @@ class Unread:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The hosts of an inventory with all that holds for them, and its groups."""
+    """The hosts of an inventory with all variables that apply to them, and its groups."""
 
     hosts: Mapping[str, Mapping[str, Any]]
     """Each host's variables, those of its groups included."""
     groups: Mapping[str, tuple[str, ...]]
     """Each group's hosts, those of its children included; without ``all`` and ``ungrouped``."""
     idle: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Keys of groups and host_vars that concern no host of the inventory."""
+    """Keys of groups and host_vars that apply to no host of the inventory."""
     parts: frozenset[str] = frozenset()
     """Names that templates refer to."""
     secrets: frozenset[str] = frozenset()
     """Every text that was encrypted."""
     notes: tuple[str, ...] = ()
-    """What was left unread, a sentence each."""
+    """What was not read, one sentence for each."""
     reader: str = ""
-    """What read it."""
+    """The reader, in words."""
 
     def is_secret(self, value: Any) -> bool:
-        """Whether the value was encrypted, or holds something that was."""
+        """Return whether the value was encrypted, or contains something that was."""
         return any(
             text in self.secrets
             or any(len(item) >= LEAST_SECRET and item in text for item in self.secrets)
@@ -52,7 +52,7 @@ class Inventory:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every scalar in a value, as text, the keys of mappings included."""
+    """Return every scalar in a value, as text, including the keys of mappings."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield str(key)
@@ -65,7 +65,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def unread(value: Any) -> Unread | None:
-    """The first part of a value that could not be read."""
+    """Return the first part of a value that could not be read."""
     if isinstance(value, Unread):
         return value
     items: list[Any] = []

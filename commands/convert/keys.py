@@ -25,7 +25,7 @@ _BACKENDS = {"mariadb": "MariaDB", "mysql": "MariaDB", "sqlite": "SQLite"}
 
 
 def convert(inventory: Inventory, *, group: str = "") -> Conversion:
-    """Map every key of the inventory. Raises InventoryError where it has no front-ends."""
+    """Map every key of the inventory. Raises InventoryError if it has no front-ends."""
     source = Source(inventory, front_ends.names_of(inventory, group))
     _version(source)
     front_ends.convert(source)

@@ -1,4 +1,4 @@
-"""How Ansible logs in, as the stack's keys for SSH. Pure."""
+"""Convert Ansible's login settings to the stack's keys for SSH. Pure."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ OTHER_NAMES = {
     "ansible_private_key_file": "ansible_ssh_private_key_file",
     "connection": "ansible_connection",
 }
-"""Names that are read like another one, and answered under that."""
+"""Names that mean the same as another one, and are answered under that."""
 _ARGS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ssh_common_args")
 _USER = ("ansible_user", "ansible_ssh_user")
 _PORT = ("ansible_port", "ansible_ssh_port")
@@ -63,7 +63,7 @@ def _by_value(found: Mapping[str, Any]) -> dict[str, list[str]]:
 def _usual(
     source: Source, made: Conversion, keys: Mapping[str, str], names: tuple[str, ...], part: str
 ) -> None:
-    """One value for all, and those of hosts that have another one."""
+    """Map one value for all hosts, and the values of hosts with another one."""
     name = names[0]
     found = {
         host: value
@@ -153,7 +153,7 @@ def _args(source: Source, made: Conversion, name: str, value: str) -> None:
 
 
 def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
-    """The jump hosts."""
+    """Map the jump hosts."""
     hops = found.hops
     if found.config_file and not hops:
         bastions = source.inventory.groups.get("bastion", ())
@@ -167,7 +167,7 @@ def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -
 
 
 def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
-    """The jump host as the stack has it; a host of the inventory by its address."""
+    """Return the jump host for the stack; a host of the inventory by its address."""
     user, _, rest = hop.rpartition("@")
     host, _, port = rest.partition(":")
     variables = source.inventory.hosts.get(host)

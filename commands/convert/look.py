@@ -21,7 +21,7 @@ from settings import Settings
 
 
 def look(made: Conversion) -> Iterator[Answer]:
-    """Ask every front-end once, and say what differs."""
+    """Observe every front-end once, and report the differences."""
     try:
         ssh = SshSettings.model_validate(made.config.get("ssh", {}))
         hosts = {
@@ -75,7 +75,7 @@ def _facts(
 
 
 def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
-    """What the hosts' facts say otherwise than the stack. Pure."""
+    """Return how the hosts' facts differ from the stack. Pure."""
     for name, front_end in seen.items():
         yield from _of_host(made.config, name, front_end)
     yield from _of_zone(made, seen)

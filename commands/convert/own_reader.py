@@ -1,6 +1,6 @@
-"""Inventories read without Ansible: YAML and INI, folders, group_vars, host_vars, vaults.
+"""Read inventories without Ansible: YAML and INI, folders, group_vars, host_vars, vaults.
 
-Variables have Ansible's precedence. In templates only names of variables are filled in.
+Variables have Ansible's precedence. In templates, only names of variables are replaced.
 """
 
 import os
@@ -19,15 +19,15 @@ from commands.convert.templates import SEALED, Values
 _IGNORED = tuple(
     "~ .orig .bak .cfg .retry .pyc .pyo .swp .md .rst .txt .rpm .py .sh .crt .key .pem".split()  # noqa: SIM905
 )
-"""Ends of names that are not inventories in a folder of them."""
+"""Endings of files that are not inventories, in a folder of inventories."""
 _VARS = ("group_vars", "host_vars")
 _DEEPEST = 20
-"""Groups in groups of one file."""
+"""Nesting of groups in one file."""
 _MAGIC = ("inventory_hostname", "ansible_group_priority")
 
 
 class _Reading:
-    """One inventory on its way from files to variables of hosts."""
+    """An inventory that is being read, from files to hosts' variables."""
 
     def __init__(self, passwords: Sequence[str]) -> None:
         self.values = Values(passwords)
@@ -64,7 +64,7 @@ class _Reading:
             self._ini(text, path)
 
     def _open(self, text: str, path: Path) -> str:
-        """The text of an encrypted file; empty, with a note, without a password."""
+        """Return the text of an encrypted file; empty, with a note, without a password."""
         if not self.values.passwords:
             self.notes.append(f"{path}: {SEALED}")
             return ""
@@ -121,7 +121,7 @@ class _Reading:
                 )
                 continue
             entries = content if content is not None else {}
-            # Ansible takes a name alone, and so do old inventories a list of them.
+            # Ansible accepts a single name, and old inventories have lists of names.
             names = [entries] if isinstance(entries, str) else entries
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
                 entries = dict.fromkeys(names)

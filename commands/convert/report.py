@@ -8,12 +8,12 @@ from commands.convert.conversion import Answer, Conversion, Secret
 from commands.convert.inventory import Inventory
 
 WIDTH = 30
-"""Columns of a key, where it is no longer."""
+"""Width of the keys' column, unless all keys are shorter."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """How the converter was called, as far as other commands repeat it."""
+    """The converter's command line, as far as other commands repeat it."""
 
     stack: str
     inventory: str
@@ -21,12 +21,12 @@ class Invocation:
     """Such as --vault-password-file."""
 
     def printing(self, key: str) -> str:
-        """The command that prints a secret of the stack."""
+        """Return the command that prints a secret of the stack."""
         words = (".venv/bin/python", "-m", "commands.convert", *self.options)
         return shlex.join([*words, "--secret", key, self.inventory])
 
     def setting(self, secret: Secret) -> str:
-        """The command that sets a secret of the stack from standard input."""
+        """Return the command that sets a secret of the stack from standard input."""
         path = ["--path"] if secret.is_nested else []
         return shlex.join(
             ["scripts/pulumi", self.stack, "config", "set", "--secret", *path, secret.key]
@@ -34,8 +34,8 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that is said after a conversion."""
+class ConversionReport:
+    """The text after a conversion."""
 
     inventory: Inventory
     made: Conversion
@@ -43,11 +43,11 @@ class Report:
     path: str
     faults: Sequence[str] = ()
     seen: Sequence[Answer] | None = None
-    """What the zone as it runs says otherwise; None: not compared."""
+    """How the running zone differs from the stack; None if they were not compared."""
     login: str = field(default="")
 
     def lines(self) -> Iterator[str]:
-        """Line by line."""
+        """Return the text, line by line."""
         yield f"{self.command.inventory}, read {self.inventory.reader}"
         for note in self.inventory.notes:
             yield f"  not read: {note}"
@@ -100,7 +100,7 @@ def _section(title: str, answers: Sequence[Answer], arrow: str) -> Iterator[str]
 
 
 def login_of(made: Conversion) -> str:
-    """How ssh reaches the first front-end."""
+    """Return ssh's arguments for the first front-end."""
     entries = made.config.get("frontends", {})
     ssh = made.config.get("ssh", {})
     for entry in entries.values():
@@ -113,7 +113,7 @@ def login_of(made: Conversion) -> str:
                 words += ["-p", str(port)]
             home = ""
             if key := ssh.get("private_key_file"):
-                # In quotes a shell does not know the home.
+                # A shell does not expand ~ in quotes.
                 home, key = ("~/", key[2:]) if key.startswith("~/") else ("", key)
             identity = f"-i {home}{shlex.quote(key)} " if key else ""
             user = own.get("user") or ssh.get("user", "root")

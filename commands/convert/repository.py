@@ -11,7 +11,7 @@ _TAIL = re.compile(
     r"/(?:\d+\.\d+(?:\.\d+)?|\{\{[^}]*one_version[^}]*\}\})"
     r"(?:/(?:Debian|Ubuntu|AlmaLinux|RedHat|RHEL|Rocky|openSUSE|SLES|\{\{).*)?/*$"
 )
-"""What follows the base: the version and the distribution."""
+"""The version and the distribution, which follow the base."""
 
 
 def convert(source: Source) -> None:
@@ -49,8 +49,8 @@ def _take(made: Conversion, key: str, part: str, value: Any) -> None:
 
 
 def _base(made: Conversion, key: str, part: str, value: Any) -> str:
-    """The address without version and distribution; empty, with an answer, where it has none."""
-    # A template of the hosts' distribution is what the program fills in itself.
+    """Return the address without version and distribution; empty, with an answer, on failure."""
+    # The program fills in a template of the hosts' distribution itself.
     text = value.text if isinstance(value, Unread) else value
     if not isinstance(text, str) or not text.strip():
         made.ask(key, "not converted: expected a URL")

@@ -1,4 +1,4 @@
-"""An answer to every group and key that nothing else has answered. Pure."""
+"""Answer every group and key that nothing else has answered. Pure."""
 
 import re
 
@@ -8,7 +8,7 @@ from commands.convert.source import Source, flag
 
 
 def convert(source: Source) -> None:
-    """Answer the groups, the other keys of the front-ends, and those of other hosts."""
+    """Answer the groups, the remaining keys of the front-ends, and the keys of other hosts."""
     _groups(source)
     mine = {key for variables in source.variables.values() for key in variables}
     for key in sorted(mine - source.looked_at):

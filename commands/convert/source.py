@@ -9,12 +9,12 @@ from commands.convert.inventory import Inventory, texts, unread
 from settings.forms import said
 
 _CREDENTIALS = re.compile(r"[A-Za-z]://[^/\s]*@|\bpass(?:word)?2?=.|\bsshpass\b")
-"""In a URL, among the options of a mount, and in a command."""
+"""Passwords in a URL, among the options of a mount, or in a command."""
 _YES, _NO = ("true", "yes", "on", "1", "y", "t"), ("false", "no", "off", "0", "n", "f")
 
 
 class Source:
-    """An inventory's front-ends, and the stack that is made of them."""
+    """The variables of an inventory's front-ends, and the stack that is made from them."""
 
     def __init__(self, inventory: Inventory, names: tuple[str, ...]) -> None:
         self.inventory = inventory
@@ -24,14 +24,14 @@ class Source:
             name: inventory.hosts[name] for name in names
         }
         self.looked_at: set[str] = set()
-        """Keys that were read, and so are answered elsewhere."""
+        """Keys that were read, and are answered elsewhere."""
 
     def has(self, key: str) -> bool:
         """Whether a front-end has the key, with or without a value."""
         return any(key in variables for variables in self.variables.values())
 
     def of_each(self, *keys: str) -> dict[str, Any]:
-        """A key's value on each front-end that has it, under the first of these names."""
+        """Return a key's value on each front-end that has it, under the first of these names."""
         self.looked_at |= set(keys)
         found = {}
         for name, variables in self.variables.items():
@@ -41,7 +41,7 @@ class Source:
         return found
 
     def alike(self, key: str, *, secret_too: bool = False) -> Any:
-        """A key's value if it is the same on all front-ends that have it, and can be used."""
+        """Return a key's value if it is usable, and equal on all front-ends that have it."""
         found = self.of_each(key)
         if not found:
             if self.has(key):
@@ -96,20 +96,20 @@ class Source:
 
     @property
     def has_vip(self) -> bool:
-        """Whether the zone may have a VIP: one-deploy sets none up for one front-end alone."""
+        """Return whether the zone may have a VIP: a single front-end has none in one-deploy."""
         forced = flag(next(iter(self.of_each("force_ha").values()), None))
         return len(self.names) > 1 or forced is True
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether the stack's data are in SQLite: no zone of high availability has them there."""
+        """Return whether the stack's data is in SQLite, which is impossible for an HA zone."""
         values = self.of_each("db_backend").values()
         wanted = bool(values) and all(str(item).lower() == "sqlite" for item in values)
         return wanted and not self.has_vip
 
 
 def flag(value: Any) -> bool | None:
-    """True or false as Ansible's filter bool reads it; None: neither."""
+    """Return a value as Ansible's filter bool reads it; None if it is neither true nor false."""
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()
@@ -117,12 +117,12 @@ def flag(value: Any) -> bool | None:
 
 
 def short(value: Any) -> str:
-    """A value in a message."""
+    """Return a value in the form for messages."""
     return said(value) or ("a list" if isinstance(value, list) else "an object")
 
 
 def unique(values: Iterable[Any]) -> list[Any]:
-    """The values, each once."""
+    """Return each value once."""
     found: list[Any] = []
     for value in values:
         if value not in found:

@@ -1,4 +1,4 @@
-"""The options of OpenSSH in an inventory, such as ssh_common_args, as keys of the stack. Pure."""
+"""Convert options of OpenSSH in an inventory, such as ssh_common_args. Pure."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 _WITH_VALUE = "BbcDEeFIiJLlmOopQRSWw"
 """Letters of ssh's options that take a value."""
 _QUIET = "46aCKNnqSTtvXxYy"
-"""Letters of options that only concern how a connection behaves."""
+"""Letters of options that only change how a connection behaves."""
 _IDLE = {
     *("controlmaster", "controlpath", "controlpersist", "compression", "loglevel", "tcpkeepalive"),
     *("connecttimeout", "connectionattempts", "serveraliveinterval", "serveralivecountmax"),
@@ -16,32 +16,32 @@ _IDLE = {
     *("kbdinteractiveauthentication", "updatehostkeys", "checkhostip", "visualhostkey"),
     *("hostkeyalgorithms", "pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms", "escapechar"),
 }
-"""How a connection behaves: the program decides that itself."""
+"""Settings that only change how a connection behaves: the program decides that itself."""
 
 
 @dataclass
 class SshArgs:
-    """What the options come to."""
+    """The meaning of the options for a stack."""
 
     hops: list[str] = field(default_factory=list)
-    """Jump hosts, the first one first."""
+    """Jump hosts, in order."""
     key_file: str = ""
     known_hosts: str = ""
     user: str = ""
     port: str = ""
     config_file: str = ""
-    """A configuration of its own: -F."""
+    """The configuration file of -F."""
     forward_agent: bool = False
     unverified: bool = False
-    """Host keys are not verified, or accepted at first sight."""
+    """Whether host keys are not verified, or accepted when first seen."""
     idle: list[str] = field(default_factory=list)
     """Options without a meaning here."""
     unknown: list[str] = field(default_factory=list)
-    """What no key of a stack stands for."""
+    """Options for which the stack has no key."""
 
 
 def parse(text: str) -> SshArgs:
-    """Read such options; whatever they are, it raises nothing."""
+    """Parse the options. Never raises an error."""
     found = SshArgs()
     options, others = _split(text)
     for letter, value in options:
@@ -51,7 +51,7 @@ def parse(text: str) -> SshArgs:
 
 
 def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """The options as letters with values, and all other words."""
+    """Return the options as letters with values, and all other words."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -117,7 +117,7 @@ def _hops(text: str) -> list[str]:
 
 
 def _jumps(found: SshArgs, command: str) -> bool:
-    """Take the jump host of a ProxyCommand that is an ssh which forwards; whether it is one."""
+    """Add the jump host of a ProxyCommand that is a forwarding ssh; return whether it is one."""
     options, others = _split(command)
     program, host, *then = [*others, "", ""]
     forwards = "W" in dict(options) or then[:1] in (["nc"], ["netcat"], ["ncat"])

@@ -1,4 +1,4 @@
-"""The stack's file: its text, whether it is in order, and writing it."""
+"""Create, check and write the stack's file."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _HEADER = """\
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that another reader of YAML could take for something else."""
+    """Quote every text that another YAML parser could take for something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -40,7 +40,7 @@ _Dumper.add_representer(str, _text)
 
 
 def text_of(made: Conversion, source: str, kept: Mapping[str, Any] | None = None) -> str:
-    """The file's text; ``kept``: what the file before it had of Pulumi's own, and of secrets."""
+    """Return the file's text. ``kept``: Pulumi's entries and the secrets of the former file."""
     kept = dict(kept or {})
     secrets = kept.pop("config", {})
     config = {
@@ -57,7 +57,7 @@ def text_of(made: Conversion, source: str, kept: Mapping[str, Any] | None = None
 
 
 def faults(made: Conversion, text: str) -> list[str]:
-    """What the program would refuse about this stack, once its secrets are set."""
+    """Return the faults of this stack that will remain after its secrets are set."""
     try:
         parse(_raw(made), in_file=text)
     except SettingsError as error:
@@ -82,7 +82,7 @@ def _raw(made: Conversion) -> dict[str, str]:
 
 
 def kept_of(path: Path) -> dict[str, Any]:
-    """What a stack's file must not lose: Pulumi's own entries, and encrypted values."""
+    """Return what must be kept of a stack's file: Pulumi's own entries, and encrypted values."""
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -99,7 +99,7 @@ def kept_of(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write it as a whole, or not at all. Raises InventoryError."""
+    """Write the file, completely or not at all. Raises InventoryError."""
     try:
         path.parent.mkdir(exist_ok=True)
         files.write(path, text)

@@ -1,4 +1,4 @@
-"""Mounts and datastores of one-deploy, as the stack has them. Pure."""
+"""Convert mounts and datastores of one-deploy. Pure."""
 
 import re
 from typing import Any
@@ -55,9 +55,9 @@ def _mount(source: Source, key: str, mount: dict[str, Any]) -> dict[str, Any]:
 
 
 def _octal(mode: Any) -> str | None:
-    """A mode of Ansible's as three octal digits with a 0."""
+    """Return a mode of Ansible's as 0 and three octal digits."""
     if isinstance(mode, int):
-        # YAML reads 0750 as an octal number; 750 is a mode whose 0 was forgotten.
+        # YAML reads 0750 as an octal number; in 750 the 0 was forgotten.
         text = f"{mode:o}" if mode <= 0o777 and mode != 750 else str(mode)
         return f"0{text:0>3}" if re.fullmatch(r"[0-7]{1,3}", text) else None
     text = str(mode).strip()
@@ -75,7 +75,7 @@ def _octal(mode: Any) -> str | None:
 
 
 def _datastores(source: Source, value: Any) -> None:
-    """Take mode and mounts; the rest are records of OpenNebula's."""
+    """Map mode and mounts. The rest are records in OpenNebula."""
     made = source.made
     if not isinstance(value, dict):
         made.ask("ds", f"expected an object such as {{mode: ssh}}, saw {shown_value(value)}")

@@ -1,4 +1,4 @@
-"""Values of an inventory without encryption, and with the names in templates filled in. Pure."""
+"""Values of an inventory: decrypted, and with the names in templates replaced. Pure."""
 
 import datetime
 import re
@@ -13,11 +13,11 @@ from commands.convert.inventory import Unread
 SEALED = "encrypted, and no vault password was given (VAULT=FILE)"
 TEMPLATE = "a template that needs Ansible"
 _DEEPEST = 20
-"""Templates in templates."""
+"""Nesting of templates."""
 
 
 class Values:
-    """Fills in values, and remembers what was encrypted or referred to."""
+    """Replaces templates, and records what was encrypted or referred to."""
 
     def __init__(self, passwords: Sequence[str]) -> None:
         self.passwords = passwords

@@ -1,4 +1,4 @@
-"""Values and files that ansible-vault encrypted."""
+"""Decrypt values and files that ansible-vault has encrypted."""
 
 import binascii
 import hashlib
@@ -19,12 +19,12 @@ _FIELDS = 3
 
 
 def is_sealed(text: str) -> bool:
-    """Whether ansible-vault encrypted it."""
+    """Return whether ansible-vault has encrypted it."""
     return text.lstrip().startswith(HEADER)
 
 
 def opened(text: str, passwords: Sequence[str], where: str) -> str:
-    """Decrypt it with the password that fits. Raises InventoryError; ``where`` is named in it."""
+    """Decrypt it with the right password. Raises InventoryError, which names ``where``."""
     header, *body = text.split()
     if header.split(";")[2:3] != ["AES256"]:
         raise InventoryError(
@@ -54,7 +54,7 @@ def opened(text: str, passwords: Sequence[str], where: str) -> str:
 
 
 def password_of(file: Path) -> str:
-    """The password in a file, or the one that a program prints. Raises InventoryError."""
+    """Return the password in a file, or printed by a program. Raises InventoryError."""
     try:
         if not file.is_file():
             raise InventoryError(f"{file}: there is no such file")

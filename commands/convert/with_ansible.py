@@ -1,4 +1,4 @@
-"""Inventories read by ansible-core, in a Python environment of its own."""
+"""Read inventories with ansible-core, in a separate Python environment."""
 
 import json
 import subprocess
@@ -11,14 +11,14 @@ from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.templates import SEALED
 
 PYTHON = Path(".venv-convert/bin/python")
-"""`scripts/setup convert` makes it."""
+"""`scripts/setup convert` creates it."""
 _SCRIPT = Path(__file__).with_name("ansible_script.py")
 _SAID = 3
-"""Lines of Ansible's own message."""
+"""Number of lines of Ansible's own message that are shown."""
 
 
 def is_there(python: Path = PYTHON) -> bool:
-    """Whether that environment was made."""
+    """Return whether that environment exists."""
     return python.exists()
 
 
@@ -26,7 +26,7 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
     """Read an inventory as Ansible does. Raises InventoryError."""
     if not path.exists():
         raise InventoryError(f"{path}: there is no such inventory")
-    # Ansible continues without a source that it cannot read; this says what is wrong with it.
+    # Ansible ignores a source that it cannot read; this reports what is wrong with it.
     plain = own_reader.read(path, passwords)
     if any(note.endswith(SEALED) for note in plain.notes):
         # Ansible would not continue without the password.

@@ -13,7 +13,7 @@ from enum import StrEnum
 from commands.status.situation import Situation
 from hosts.connection import LEAST_ROOM
 from hosts.errors import NO_ROOM
-from opennebula.zone import State
+from opennebula.zone import State, behind
 from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
 from procedures.install.files import backup
@@ -276,10 +276,10 @@ def _behind(now: Situation) -> Iterator[tuple[str, int, bool]]:
     head, leader = now.leader_status, now.leader_facts
     if head is None or not now.zone.highly_available:
         return
-    for name, status in now.view.statuses.items():
-        if name in now.following and name != now.leader and status.index < head.index:
-            dropped = leader is not None and status.index + 1 < leader.log_begins
-            yield name, head.index - status.index, dropped
+    for name, index in behind(now.view).items():
+        if name in now.following:
+            dropped = leader is not None and index + 1 < leader.log_begins
+            yield name, head.index - index, dropped
 
 
 def _log_dropped(now: Situation) -> Iterator[Found]:
@@ -420,7 +420,7 @@ def _why(seen: Facts, _: Snapshot) -> str:
     if seen.next_conf:
         return "/etc/one/oned.conf.next waits for the rollout"
     if seen.staged:
-        return f"packages of OpenNebula {seen.staged} wait for the rollout"
+        return f"staged packages of OpenNebula {seen.staged} wait for the rollout"
     return "its configuration is newer than its oned"
 
 

@@ -80,7 +80,7 @@ def check_leave(
         return Refusal(
             expected=f"{needed} of {len(view.pool)} servers up without {name}",
             seen=f"{', '.join(up) or 'none'} up"
-            + "".join(f"; {one} takes no record of the leader" for one in sorted(stuck)),
+            + "".join(f"; {server} takes no record of the leader" for server in sorted(stuck)),
             remedy="pulumi refresh, then pulumi up: a server that lags is repaired first"
             if stuck
             else "bring the others back first: without them the zone would lose quorum",

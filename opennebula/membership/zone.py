@@ -58,7 +58,7 @@ def plan_zone(
             expected="at most one front-end with a database of its own",
             seen=f"{_names(standalone)} each hold one",
             remedy="decide which one is the zone's; on the others stop opennebula, drop the"
-            " database and move /var/lib/one/.one to another place, or take them off the list",
+            " database and move /var/lib/one/.one to another place, or remove them from the list",
         )
     if not standalone and not members:
         return _begin(
@@ -151,8 +151,8 @@ def _convert(
         return Refusal(
             expected=f"databases that are copies of the one on {first.name}",
             seen=f"{_names(strange)} hold another zone's",
-            remedy="take them off the list, or drop their databases and move /var/lib/one/.one to"
-            " another place there",
+            remedy="remove them from the list, or drop their databases and move /var/lib/one/.one"
+            " to another place there",
             host=strange[0].name,
         )
     newer = [host for host in members if host.log_position > first.log_position]
@@ -200,7 +200,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         return Refusal(
             expected="front-ends of one zone",
             seen=f"{_names(members)} hold databases of different zones",
-            remedy="take those of the other zone off the list",
+            remedy="remove those of the other zone from the list",
         )
     listed = [host for host in members if host.is_listed]
     newest = max(listed or members, key=lambda host: (host.log_position, host.name))
@@ -312,7 +312,7 @@ def _how_to_list(
     if not endpoint_host:
         return (
             f"this program asks oned at {endpoint('NAME')} alone: register the server with such an"
-            " endpoint, or take it out of the zone"
+            " endpoint, or remove it from the zone"
         )
     line = f"zone_server: {_in_yaml(entry.name)}"
     others = {other.name for other in pool if other is not entry}
@@ -322,14 +322,14 @@ def _how_to_list(
     if runs_it:
         return (
             f"if it is {runs_it[0]}, which has SERVER_ID {entry.id}, add the line '{line}' to"
-            f" {runs_it[0]} in opennebula-ha:frontends; otherwise take it out of the zone"
+            f" {runs_it[0]} in opennebula-ha:frontends; otherwise remove it from the zone"
         )
     name = next((text for text in (endpoint_host, entry.name) if _is_host_name(text)), "NAME")
     address = endpoint_host if is_address(endpoint_host) else "ADDRESS"
     further = "" if endpoint_host in (name, address) else f", {line}"
     return (
         f"add {entry.name} to opennebula-ha:frontends with the line"
-        f" '{name}: {{address: {address}{further}}}', or take it out of the zone"
+        f" '{name}: {{address: {address}{further}}}', or remove it from the zone"
     )
 
 

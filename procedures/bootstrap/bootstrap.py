@@ -122,7 +122,7 @@ def abandon(
         listed = [entry for entry in seen.pool if entry.name in gone]
         if not listed or not seen.view(None).is_standalone:
             return
-        access.report(f"{first.name}: take {', '.join(sorted(gone))} off the list of servers")
+        access.report(f"{first.name}: remove {', '.join(sorted(gone))} from the list of servers")
         if not seen.active:
             start(access, first, None)
         api = answering(access, first)

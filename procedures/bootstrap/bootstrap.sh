@@ -1,7 +1,7 @@
 # Start the first server alone with an empty database.
 #: use configuration copies dumps mariadb marks oned units
 #: db_name
-#: mariadb: yes, or no: it holds no database of OpenNebula's in MariaDB
+#: mariadb: yes, or no: OpenNebula's database is not in MariaDB
 #: secret oned_conf: the whole file, with SERVER_ID -1
 step "bootstrap the database"
 if [ "$mariadb" = yes ]; then

@@ -61,7 +61,7 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
     ``others``: the other front-ends of the stack that hold data.
     """
     name = seen.host.name
-    leave = f"take {name} off opennebula-ha:frontends"
+    leave = f"remove {name} from opennebula-ha:frontends"
     holding = ", ".join(sorted(others))
     if seen.server_id != STANDALONE_ID:
         wrong = (
@@ -75,7 +75,7 @@ def refusal(seen: Facts, version: str, others: Iterable[str]) -> HostError | Non
         wrong = (
             "an OpenNebula outside any federation",
             f"FEDERATION/MODE {seen.federation_mode} in oned.conf, and SQLite",
-            f"{leave}, or take it out of the federation first",
+            f"{leave}, or remove it from the federation first",
         )
     elif holding:
         wrong = (

@@ -1,7 +1,8 @@
-# Move OpenNebula's data from SQLite to this host's own MariaDB, whole or not at all. Until the
-# section DB of oned.conf changes, oned works with SQLite: whatever fails goes back to that.
+# Move OpenNebula's data from SQLite to this host's own MariaDB, completely or not at all. oned
+# works with SQLite until the section DB of oned.conf changes: each failure before that rolls back
+# to it.
 #: use configuration copies database_account family gui mariadb marks oned onedb processes units
-#: steps: the functions below, in that order
+#: steps: functions of this script, in the order to run them
 #: db_name
 #: db_owner
 #: program: the text of convert_sqlite.py
@@ -17,7 +18,7 @@ sqlite=/var/lib/one/one.db
 aside=$sqlite.before-mariadb
 drop_empty="DROP USER IF EXISTS 'opennebula_ha_empty'@'localhost'"
 as_before="nothing has changed, and OpenNebula continues on SQLite: run again"
-# What the program says where it refuses: expected, seen, remedy.
+# What the program reports if it refuses: expected, seen, remedy.
 tool() { # COMMAND…; sets said
     local status=0 lines
     said=$("$convert" "$@" 2>&1) || status=$?
@@ -25,7 +26,7 @@ tool() { # COMMAND…; sets said
     case $status in
         0) ;;
         65) refuse "${lines[@]}" ;;
-        *) refuse "the program that converts to end: it needs a Python 3 with its module for SQLite" \
+        *) refuse "the conversion program to succeed: it needs a Python 3 with its module for SQLite" \
             "${lines[-1]}" "install what is missing on the host, then run again" ;;
     esac
 }
@@ -42,7 +43,7 @@ require_room() {
         "$there of them, in addition to $sqlite" \
         "set opennebula-ha:db_name to a name that is free; or, if nothing in it is needed, dump it and drop it; then run again"
 }
-# The database in place is a copy of this SQLite's that an earlier run made: its mark names it.
+# An earlier run may have made the database from this SQLite database: a mark names it.
 is_copy() {
     local there
     grep -qsx "$db_name" "$converting" || return 1
@@ -67,7 +68,7 @@ go_back() {
     if [ -n "$ran" ]; then
         systemctl reset-failed opennebula.service
         systemctl start opennebula.service || tell remedy \
-            "oned does not start on SQLite any more, either: look at journalctl -u opennebula there"
+            "oned does not start with SQLite either: look at journalctl -u opennebula there"
     fi
     unclaim
     rm -rf "$work" "$converting" "${copy:-$work}.partial"
@@ -76,10 +77,10 @@ go_back() {
 } 2>/dev/null
 
 look() {
-    step "look at the SQLite database"
+    step "check the SQLite database"
     trap 'rm -rf "$work"' EXIT
     if [ -e "$converting" ]; then
-        # What was killed has stopped it.
+        # A killed run has stopped it.
         ran=yes
         trap go_back EXIT
     fi
@@ -105,12 +106,12 @@ look() {
 halt() {
     ! systemctl -q is-active opennebula.service || ran=yes
     mkdir -p "$(dirname "$converting")"
-    # The operator may be gone: the host rolls back all the same.
+    # The host rolls back even if the operator's connection is lost.
     trap '' PIPE
     trap 'exit 143' HUP TERM
     trap go_back EXIT
     put "$converting" "$db_name"
-    # It stays enabled: after a crash of the host it starts with what DB names then.
+    # It stays enabled: after a crash of the host, it starts with the database that DB names.
     step "stop oned"
     halt_oned
     local others
@@ -135,16 +136,16 @@ keep() {
     mv "$copy.partial" "$copy"
 }
 fill() {
-    step "make the tables in MariaDB"
+    step "create the tables in MariaDB"
     make_scratch
-    # oned makes them as this version wants them, in a place of its own: its settings are no secret of
-    # the stack, and nothing of it comes into the log.
+    # oned creates the tables of this version, in a temporary database: its settings contain no
+    # secret of the stack, and nothing of it is logged.
     sql <<<"$empty_account"
     install -d -o oneadmin -g oneadmin -m 0700 "$work/one" "$work/one/etc" "$work/one/var" "$work/one/var/lock"
     (umask 077 && printf '%s\n' "$empty_conf" >"$work/one/etc/oned.conf")
     chown oneadmin:oneadmin "$work/one/etc/oned.conf"
     said=$(cd "$work/one" && runuser -u oneadmin -- env ONE_LOCATION="$work/one" oned -i 2>&1) ||
-        refuse "oned -i to make the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
+        refuse "oned -i to create the tables" "$(tail -n 4 <<<"$said")$(grep -s '\[E\]' "$work/one/var/oned.log" | tail -n 4)" "$as_before"
     rm -rf "$work/one"
     sql -e "$drop_empty"
     step "copy all rows to MariaDB"
@@ -157,8 +158,8 @@ compare() {
 place() {
     step "put the database in place"
     zstd -dc "$copy" | cmp -s - "$sqlite" || refuse "$sqlite as it was when oned stopped" \
-        "it has changed since" "see who writes it, then run again"
-    # An operator may have made a database since.
+        "it has changed since" "find out which program writes to it, then run again"
+    # An operator may have created a database since.
     require_room
     # It is empty, or the copy of an earlier run.
     may_replace=yes
@@ -166,7 +167,7 @@ place() {
     make_account
 }
 switch() {
-    step "have oned work with MariaDB"
+    step "switch oned to MariaDB"
     cp -p "$conf" "$work/oned.conf"
     put "$conf" "$oned_conf"
 }

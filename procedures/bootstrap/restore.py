@@ -8,10 +8,9 @@ from opennebula.api import USER
 from opennebula.zone import STANDALONE_ID
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.install import configuration
 from procedures.oned_service import STOP
 from procedures.specs import Database
-from procedures.transfer.seed import COPY, INCOMING
+from procedures.transfer.seed import COPY, INCOMING, put_in_place
 
 _DUMP, _KEYS = ".sql.zst", ".keys.tar.zst"
 
@@ -55,17 +54,5 @@ def restore(access: Access, seen: Facts, kept: KeptDump, database: Database) -> 
     for file in (kept.database, kept.keys):
         access.report(f"{seen.host.name}: send {file.name}")
         connection.send(file, INCOMING, COPY)
-    oned_conf = configuration.with_server_id(seen.newest_conf, STANDALONE_ID)
-    access.run(
-        seen.host,
-        "restore",
-        variables={
-            "db_name": database.name,
-            "may_replace": "no",
-        },
-        secrets={
-            "oned_conf": oned_conf.rstrip("\n"),
-            "one_auth": f"{USER}:{access.secrets.one_pass}",
-        },
-        timeout=COPY,
-    )
+    one_auth = f"{USER}:{access.secrets.one_pass}"
+    put_in_place(access, seen, STANDALONE_ID, database, may_replace=False, one_auth=one_auth)

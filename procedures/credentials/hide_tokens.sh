@@ -3,7 +3,7 @@ step "hide login tokens in the logs"
 before='one.user.login result SUCCESS, '
 for log in /var/log/one/oned.log /var/log/one/one_xmlrpc.log; do
     [ -e "$log" ] || continue
-    # In place: oned appends to it at the same time.
+    # Replace in place: oned appends to the file at the same time.
     { grep -oba "$before.*" "$log" || true; } | while IFS=: read -r offset found; do
         printf '%*s' $((${#found} - ${#before})) '' | tr ' ' '*' |
             dd of="$log" bs=1 seek=$((offset + ${#before})) conv=notrunc status=none

@@ -87,7 +87,7 @@ def _login_failed(target: str, user: str, sources: Mapping[str, str], reason: st
     return HostError(
         target,
         "log in from host to host",
-        expected=f"{user} of {names} to be let in as {user} of {target}",
+        expected=f"{user} of {names} to be accepted as {user} of {target}",
         seen=f"{seen}; {f'sshd on {target}: {reason}' if reason else 'its log says nothing'}",
         remedy=f"correct that on {target} (AllowUsers and the like in sshd_config, owner and mode"
         f" of the home folder and ~/.ssh, the account's shell), or take {user} out of"

@@ -2,7 +2,7 @@
 #: use blocks ssh
 #: users
 #: name: of this front-end
-#: make: yes, where a missing key is made
+#: make: yes: create missing keys
 #: rsa_key_size: where the key must be an RSA key, or nothing
 kinds="ed25519 ecdsa rsa" made=(-t ed25519)
 [ -z "$rsa_key_size" ] || kinds=rsa made=(-t rsa -b "$rsa_key_size")
@@ -15,8 +15,8 @@ for user in $users; do
     done
     if [ -z "$key" ] && [ "$make" = yes ]; then
         [ -n "$folder" ] || refuse "an account $user" "none" \
-            "make it there, or take it out of opennebula-ha:ensure_keys_for; then run again"
-        step "make a key for $user"
+            "make it there, or remove it from opennebula-ha:ensure_keys_for; then run again"
+        step "create a key for $user"
         key=$folder/id_${made[1]}
         install -d -o "$user" -g "$(id -gn "$user")" -m 0700 "$folder"
         runuser -u "$user" -- ssh-keygen -q "${made[@]}" -N '' -C "$user@$name" -f "$key"

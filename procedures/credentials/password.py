@@ -171,14 +171,14 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
             " back, change the password by hand, and then one_pass",
         )
     access = way.logging_in_with(new)
-    _until_all(members, "to let in the new password", lambda: _admitted(access, members))
+    _until_all(members, "to accept the new password", lambda: _admitted(access, members))
 
 
 def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
     """Revoke the former password on every server. Raises HostError."""
     access.report("make the new password the only one")
     _call(access, members, lambda api: api.set_password(new))
-    _until_all(members, "to have the new password alone", lambda: _only(access, members, new))
+    _until_all(members, "to accept only the new password", lambda: _only(access, members, new))
 
 
 def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-# Report why sshd refused logins of the last two minutes, by its own log. Changes nothing.
+# Report why sshd refused logins during the last two minutes, from its log. Changes nothing.
 log() {
     journalctl -q -o cat --since "-2min" -t sshd -t sshd-session 2>/dev/null
     tail -qn 200 /var/log/auth.log /var/log/secure 2>/dev/null | sed -n 's/^.* sshd[^:]*: //p'

@@ -1,4 +1,4 @@
-"""The facts of one front-end, as its host shows them."""
+"""The facts of one front-end, as observed on its host."""
 
 import math
 from collections.abc import Mapping
@@ -46,14 +46,14 @@ class Package:
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit: whether it starts at boot, and whether it runs; in systemd's words."""
+    """A systemd unit: whether it is enabled, and its state, as systemd names them."""
 
     enabled: str
     active: str
     restarts: int = 0
-    """How often systemd has started it again by itself since its last start by hand."""
+    """How often systemd has restarted it since its last manual start."""
     seconds: float = math.inf
-    """For how long it has been active; 0 where it is not."""
+    """Seconds since it became active; 0 if it is not."""
 
     @property
     def starts_at_boot(self) -> bool:
@@ -62,13 +62,13 @@ class Unit:
 
     @property
     def runs(self) -> bool:
-        """It does, or is on its way."""
+        """Whether it is active or starting."""
         return self.active not in ("inactive", "failed")
 
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A file with a secret of oneadmin's, by what may be reported of it."""
+    """A file with one of oneadmin's secrets: its digest, mode and owner, never its content."""
 
     mode: int
     owner: str
@@ -77,7 +77,7 @@ class KeyFile:
 
 @dataclass(frozen=True)
 class File:
-    """A file as it is there."""
+    """The content, mode and owner of a file."""
 
     text: str = field(repr=False)
     mode: int
@@ -86,7 +86,7 @@ class File:
 
 @dataclass(frozen=True)
 class Facts:
-    """One front-end as its host shows it."""
+    """One front-end, as observed on its host."""
 
     host: Host
     distribution: str
@@ -94,24 +94,23 @@ class Facts:
     machine_id: str
     addresses: tuple[Address, ...]
     resolves: Mapping[str, str]
-    """The names that were asked for, each with its addresses, the one that is taken first."""
+    """By name: the addresses that the host resolves it to, the preferred one first."""
     packages: Mapping[str, Package]
-    """All that is installed."""
+    """All installed packages of interest."""
     pin: str
-    """The version of OpenNebula that a plain upgrade of the host keeps; * is any that is there."""
+    """The version that OpenNebula's packages are held at; ``*`` for the installed one."""
     proxy: str
-    """What of ours the host has for a proxy for packages."""
+    """The package proxy that this program has set; empty if none."""
     active: bool
-    """Its oned runs. One that is being stopped does not, and has not ended either. Nor does one
-    that systemd starts again and again; a start in progress was waited for.
-    """
+    """Whether its oned runs. It does not if systemd is stopping it, or restarts it again and again.
+    A start in progress was waited for."""
     since: int
-    """When oned was started last, seconds since the epoch; 0 where it never was."""
+    """Time of oned's last start, in seconds since the epoch; 0 if it never started."""
     configured: int
-    """When its configuration files changed last, seconds since the epoch."""
+    """Time of the last change of its configuration files, in seconds since the epoch."""
     oned_conf: str
     next_conf: str
-    """The oned.conf that waits for the rollout, while oned runs with another one; or nothing."""
+    """The oned.conf that takes effect with the rollout; empty if none is waiting."""
     dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
@@ -121,71 +120,71 @@ class Facts:
     log_term: int
     log_begins: int
     checksums: str
-    """Of every replicated table, where asked for."""
+    """Checksums of every replicated table, if requested."""
     files: Mapping[str, File] = field(default_factory=dict)
-    """Those in which this program sets something, by path, as far as they are there."""
+    """By path: the existing files in which this program sets something."""
     hostname: str = ""
     own_names: Mapping[str, str] = field(default_factory=dict)
-    """Our part of /etc/hosts: name to address."""
+    """By name: the addresses in this program's part of /etc/hosts."""
     hosts_template: str = ""
-    """Path of what cloud-init makes /etc/hosts of at a boot, with our lines of it; or nothing."""
+    """Path of cloud-init's template of /etc/hosts, and this program's lines in it; or empty."""
     keeps_hostname: bool | None = None
-    """Cloud-init is set to leave the hostname alone; None where there is no cloud-init."""
+    """Whether cloud-init leaves the hostname unchanged; None without cloud-init."""
     timezone: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
-    """MariaDB, OpenNebula's, those that keep the time and ours, by name without ``.service``."""
+    """By name without ``.service``: MariaDB, OpenNebula's services, time services, and ours."""
     stopping: bool = False
-    """Its oned is being stopped."""
+    """Whether systemd is stopping its oned."""
     sudo_refusal: str = ""
-    """What sudo says where it does not let oneadmin do what moves a VIP."""
+    """Why sudo refuses oneadmin the commands that move a VIP; empty if it does not."""
     hook_runs: bool = False
-    """A Raft hook is at work: it moves the VIP and the services that go with it."""
+    """Whether a Raft hook runs, which moves the VIP and the leader's services."""
     leads: bool | None = None
-    """By Raft's word; None where that was not asked, or not answered: see install/install.py."""
+    """Whether it leads, by its Raft state; None if unknown: see install/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
     """By path."""
     remotes: Mapping[str, str] = field(default_factory=dict)
-    """Checksum of each folder of the remotes, by path, where asked for."""
+    """Checksum of each folder of the remotes, by path, if requested."""
     grants: tuple[str, ...] = ()
-    """What the database's account may do."""
+    """Grants of the database's account."""
     two_passwords: bool = False
-    """That account is let in with another password, too, while an oned still has that one."""
+    """Whether the database's account has two passwords, while an oned still uses the old one."""
     silent: str = ""
-    """What the database says where it does not answer; then nothing is known of its content."""
+    """Why the database does not answer. Its content is unknown then."""
     schema: str = ""
-    """Version of the database."""
+    """Version of the database's schema."""
     staged: str = ""
-    """Version of the packages that wait on the host for their turn; or nothing."""
+    """Version of the packages that are staged on the host; or empty."""
     staged_schema: str = ""
-    """Version of the database that those need."""
+    """Version of the database's schema that the staged packages need."""
     replaced: str = ""
-    """Version that was there when they were fetched."""
+    """Version of the packages that were installed when these were staged."""
     upgrading: str = ""
-    """A change of the database's version that is under way: see procedures/upgrade/upgrade.py."""
+    """An upgrade of the database that is in progress: see procedures/upgrade/versions.py."""
     migrating: str = ""
-    """Path of the dump from before an ``onedb upgrade`` that has not ended; or nothing."""
+    """Path of the dump from before an ``onedb upgrade`` that was not completed; or empty."""
     converting: str = ""
-    """The database that its data come to from SQLite, while they do: see convert_database.py."""
+    """The database that a conversion from SQLite writes to, until it is complete; or empty."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
     has_grpc_port: bool = True
-    """Something listens at oned's gRPC port, as far as that is known."""
+    """Whether a program listens at oned's gRPC port; true if unknown."""
     front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False, repr=False)
-    """See ``Access``: zone servers are called after them."""
+    """See ``Access``: the pool's servers get the names of their front-ends."""
 
     @property
     def database(self) -> DatabaseSection:
-        """Where its oned keeps its data, by its oned.conf."""
+        """The section DB of its oned.conf."""
         return DatabaseSection.of(self.oned_conf)
 
     @property
     def package(self) -> str:
-        """Version of the package opennebula; empty where it is not installed."""
+        """Version of the package opennebula; empty if it is not installed."""
         return self.packages["opennebula"].version if "opennebula" in self.packages else ""
 
     @property
     def server_id(self) -> int:
-        """SERVER_ID in oned.conf; the one of a standalone oned without any."""
+        """SERVER_ID in oned.conf; -1 if it is not set."""
         return int(conf.section(self.oned_conf, "FEDERATION").get("SERVER_ID", STANDALONE_ID))
 
     @property
@@ -196,24 +195,24 @@ class Facts:
 
     @property
     def has_ended(self) -> bool:
-        """Its oned does not run, and systemd is neither stopping it nor about to start it."""
+        """Whether its oned does not run, and systemd is neither stopping nor starting it."""
         unit = self.units.get("opennebula")
         return not self.active and not self.stopping and not (unit and unit.runs)
 
     @property
     def starts_at_boot(self) -> bool:
-        """Its oned starts with the host."""
+        """Whether its oned starts at boot."""
         unit = self.units.get("opennebula")
         return unit is None or unit.starts_at_boot
 
     @property
     def newest_conf(self) -> str:
-        """The newest oned.conf of this host, in effect or not."""
+        """The newest oned.conf of this host, whether it is in effect or waits for the rollout."""
         return self.next_conf or self.oned_conf
 
     @property
     def is_behind(self) -> bool:
-        """Whether oned runs with less than its newest configuration."""
+        """Whether oned runs with an older configuration than the host has."""
         return bool(self.next_conf) or self.configured > self.since
 
     @property
@@ -238,7 +237,7 @@ class Facts:
         return body.findtext(f"TEMPLATE/{name}", "")
 
     def view(self, status: RaftStatus | None) -> FrontEndView:
-        """What the planners need of it."""
+        """Return the facts that the planners need. ``status``: its Raft status, if it answers."""
         return FrontEndView(
             name=self.host.name,
             running=self.active or self.stopping,

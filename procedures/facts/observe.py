@@ -56,7 +56,7 @@ def facts(
         raise HostError(
             host.name,
             "observe",
-            expected="MariaDB to answer root on its socket",
+            expected="MariaDB to accept root on its socket",
             seen=found.silent,
             remedy="start MariaDB (systemctl start mariadb) and look at its journal,"
             " then run again",

@@ -2,7 +2,7 @@
 #: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units
 #: db_name
 #: checksums: yes, for those of every replicated table and of the remotes
-#: names: to resolve
+#: names: the names to resolve
 #: units
 #: db_owner: its account in MariaDB
 #: files: paths
@@ -15,10 +15,11 @@ tell addresses "$(ip -o address show)"
 tell packages "$(installed_packages)"
 tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
-# After the addresses and before the units: a hook that is not seen has started what it starts.
+# After the addresses and before the units: if no hook runs now, it has already started its
+# services.
 tell hook "$(pgrep -f /hooks/raft/ || true)"
-# One that starts at this moment runs, or fails, within seconds. One that systemd starts again and again
-# pauses in between: it does not run.
+# A starting oned runs, or fails, within seconds. One that systemd restarts again and again pauses
+# between its starts: it counts as stopped.
 for _ in $(seq 150); do
     case $(systemctl show -p SubState --value opennebula.service) in
         start | start-pre | start-post) sleep 0.2 ;;
@@ -43,14 +44,14 @@ done)"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
-# What every hook does as oneadmin, whichever file lets it. With -l sudo says yes also where it would
-# ask for a password.
+# Each hook runs these commands as oneadmin, no matter which file permits them. With -l, sudo also
+# succeeds where it would ask for a password.
 if getent passwd oneadmin >/dev/null; then
     said=$(LC_ALL=C runuser -u oneadmin -- sudo -n ip address show dev lo 2>&1 >/dev/null </dev/null) ||
         tell sudo_refusal "${said##*$'\n'}"
 fi
 [ ! -e "$claimed" ] || tell claimed "$(grep -x started "$claimed" || echo installed)"
-# Also one that a shell or a container started.
+# Also an oned that a shell or a container started.
 tell oned_processes "$(pgrep -af '^oned( |$)|^([^ ]+ )?[^ ]*/oned( |$)' || true)"
 
 for file in "$upgrading" "$migrating" "$converting"; do
@@ -59,11 +60,11 @@ done
 if [ -e "$staged/new/version" ]; then
     tell staged "$(cat "$staged"/{new/version,schema,old/version})"
 fi
-# It listens there before it counts as active.
+# oned listens there before systemd reports it as active.
 tell grpc "$(ss -Hltn 'sport = :2634' 2>/dev/null || echo unknown)"
 oned() { awk -F= -v name="$1" '$1 == "" {exit} $1 == name {print $2}' <<<"$shown"; }
 tell active "$(oned ActiveState)"
-# It reads its configuration as it starts, some seconds before it counts as active.
+# oned reads its configuration when it starts, some seconds before systemd reports it as active.
 since=$(oned ExecMainStartTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
@@ -84,20 +85,20 @@ tell backups "$(find /var/backups/opennebula \
     \( -name '*.sql.zst' -o -name '*.settings.tar.zst' -o -name '*.one.db.zst' \) \
     -printf '%s %p\n' 2>/dev/null | sort -k2)"
 
-# Whether there is a database server that may hold something: by its data, as a service, or because
-# it answers, whatever its unit is called.
+# Is there a database server that may hold data? By its files, as a service, or because it answers,
+# whatever its unit is called.
 has_mariadb() {
     [ -d "$database_folder/$db_name" ] || systemctl -q is-enabled $database_service 2>/dev/null ||
         systemctl -q is-active $database_service 2>/dev/null || sql -e "DO 0" 2>/dev/null
 }
-# The databases of one that does not run, but for MariaDB's own.
+# The databases of a stopped server, without MariaDB's own.
 database_folders() {
     local folder
     folder=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1)
     { find "${folder:-$database_folder}" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' 2>/dev/null || true; } |
         grep -vxE 'mysql|performance_schema|sys|lost\+found|#.*' || true
 }
-# Each start of the client takes a while: what can be asked together is.
+# Each start of the client takes time: ask as much as possible at once.
 reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }
 if has_mariadb && ! database_answers; then
     said=$(sql -e "DO 0" 2>&1 || true)
@@ -115,7 +116,7 @@ elif has_mariadb; then
         $1
         SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
     }
-    # What this does not see the script sees that would drop the database.
+    # If this misses a database, the script that drops databases still finds it.
     said=$(look "SELECT CONCAT('other ', name) FROM ($further) AS further;" 2>/dev/null) || said=$(look "")
     tell databases "$(sed -n 's/^database //p' <<<"$said")"
     tables=$(sed -n 's/^table //p' <<<"$said")
@@ -131,7 +132,7 @@ elif has_mariadb; then
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
-        # Record 0 is made again at every start: where the log begins, the others say.
+        # oned creates record 0 at every start: the other records show where the log begins.
         {
             reply schema "$schema"
             reply users "SELECT COUNT(*) FROM user_pool"
@@ -146,14 +147,14 @@ elif has_mariadb; then
         } | sql "$db_name"
     fi
     if [ "$checksums" = yes ] && grep -qx zone_pool <<<"$tables"; then
-        # What each server keeps for itself differs by design: the log, its Raft state, versions,
-        # and what monitord writes past the log.
+        # Tables in which servers differ by design: the log, Raft's state, versions, and what
+        # monitord writes without the log.
         tables=$(grep -vxE 'logdb|system_attributes|(local_)?db_versioning|(host|vm)_monitoring' \
             <<<"$tables" | sed 's/`/``/g; s/.*/`&`/' | paste -sd,)
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
 else
-    # It is not started here: what it holds cannot be seen.
+    # Observing must not start a database server, so its content stays unknown.
     tell unseen "$(database_folders)"
 fi
 if [ "$checksums" = yes ]; then

@@ -5,7 +5,7 @@
 #: filter: what elections and errors look like, as awk has it
 tell offset "$(date +%z)"
 begin=$(date -d "@$since" +%Y%m%d%H%M%S)
-# What has no time of its own is part of the line before; of a hook it is what its program printed.
+# A line without a time belongs to the line before; for a hook, it is the output of its program.
 program='/^[A-Z][a-z][a-z] [A-Z][a-z][a-z] +[0-9]+ [0-9:]+ [0-9]+ \[Z/ {
     month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $2) + 2) / 3
     time = $4

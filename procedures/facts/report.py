@@ -8,6 +8,7 @@ from hosts.errors import HostError, reading_answer
 from hosts.models import Host
 from hosts.script import Output
 from opennebula import conf
+from opennebula.conf_grammar import ConfError
 from opennebula.database import DatabaseSection
 from procedures.facts import traces
 from procedures.facts.fact import finite
@@ -109,8 +110,8 @@ def _check_conf(host: Host, text: str) -> None:
     try:
         server_id = conf.section(text, "FEDERATION").get("SERVER_ID", "-1")
         if not re.fullmatch(r"-?[0-9]{1,9}", server_id):
-            raise conf.ConfError(f"SERVER_ID is {server_id!r}")
-    except conf.ConfError as error:
+            raise ConfError(f"SERVER_ID is {server_id!r}")
+    except ConfError as error:
         raise HostError(
             host.name,
             "read /etc/one/oned.conf",

@@ -15,7 +15,7 @@ from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
 
-STEP = "see whose OpenNebula is there"
+STEP = "identify the OpenNebula on the host"
 BLANK = "a blank host: no OpenNebula, and nothing that its set-up would overwrite"
 ALONE = "an OpenNebula outside any federation, as zone 0"
 _KEYS = "/var/lib/one/.one"
@@ -29,8 +29,8 @@ _MANY = 3
 
 
 @dataclass(frozen=True)
-class Sign:
-    """Something on a host that this stack must not overwrite."""
+class ForeignSign:
+    """A sign of another OpenNebula, or of data that this stack must not overwrite."""
 
     expected: str
     seen: str
@@ -58,7 +58,9 @@ def refusal(
     )
 
 
-def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Sign]:
+def signs(
+    seen: Facts, database: Database, *, new: bool, converts: bool = False
+) -> list[ForeignSign]:
     """Return all signs, as ``refusal`` describes."""
     found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
     found += _shared(seen, database, new=new)
@@ -104,14 +106,14 @@ def own_place(database: Database) -> str:
     return f"this host's own MariaDB, {database.name}" if database.is_mariadb else "SQLite"
 
 
-def _federation(seen: Facts) -> Iterator[Sign]:
+def _federation(seen: Facts) -> Iterator[ForeignSign]:
     section = conf.section(seen.oned_conf, "FEDERATION")
     mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
-    leave = f"Take {seen.host.name} off opennebula-ha:frontends"
+    leave = f"Remove {seen.host.name} from opennebula-ha:frontends"
     is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
-        yield Sign(
+        yield ForeignSign(
             ALONE,
             f"FEDERATION/MODE {mode}{f' with MASTER_ONED {at}' if at else ''} in oned.conf",
             f"{leave}; or end the federation first (onezone delete of the other zones,"
@@ -120,28 +122,28 @@ def _federation(seen: Facts) -> Iterator[Sign]:
             else leave,
         )
     if zone not in ("", "0"):
-        yield Sign(
+        yield ForeignSign(
             ALONE,
             f"FEDERATION/ZONE_ID {zone} in oned.conf",
-            f"{leave}; or, where it is left over, set ZONE_ID = 0: outside a federation oned takes"
-            " no notice of it"
+            f"{leave}; or, if it is left over, set ZONE_ID = 0: outside a federation oned"
+            " ignores it"
             if is_alone
             else leave,
         )
     others = [known for known in seen.traces.zones if known.split(" ", 1)[0] != "0"]
     if others:
-        yield Sign(
+        yield ForeignSign(
             ALONE,
             f"zone {', '.join(others)} in its database",
-            f"{leave}; or delete that zone there, where it is gone (onezone delete)"
+            f"{leave}; or, if that zone does not exist any more, delete it there (onezone delete)"
             if is_alone or is_master
             else leave,
         )
 
 
-def _sqlite(seen: Facts, database: Database) -> Iterator[Sign]:
+def _sqlite(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     if on_sqlite(seen, database):
-        yield Sign(
+        yield ForeignSign(
             "its data in MariaDB, as opennebula-ha:db_backend says",
             f"{seen.database} with {seen.traces.sqlite_bytes} bytes",
             "Set opennebula-ha:convert_database: true to convert it; or convert it as OpenNebula's"
@@ -151,7 +153,7 @@ def _sqlite(seen: Facts, database: Database) -> Iterator[Sign]:
         )
 
 
-def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
+def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
     section, host = seen.database, seen.host
     if configuration.place(seen.oned_conf, database, host) is DataPlace.ANOTHER:
         if _is_of_an_earlier_config(seen, database, new=new):
@@ -159,35 +161,35 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
         expected = f"DB in /etc/one/oned.conf to point to {own_place(database)}"
         if new and not seen.has_content:
             expected = BLANK
-        yield Sign(
+        yield ForeignSign(
             expected,
             f"DB in /etc/one/oned.conf points to {section}",
-            _way_back(seen, database),
+            _elsewhere_remedy(seen, database),
         )
         return
     is_blank = new and not seen.has_content and not seen.traces.claimed
     if is_blank and not section.is_sqlite and section.user != database.owner:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"DB/USER {section.user} in /etc/one/oned.conf",
-            f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed, put"
-            f" back what the package has in oned.conf, {_PACKAGED}",
+            f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed,"
+            f" restore the package's setting in oned.conf, {_PACKAGED}",
         )
 
 
-def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
-    """What one of the front-ends writes would be written on others, past oned."""
-    expected = "MariaDB to replicate nothing: each oned writes its own database"
-    leave = f"Take {seen.host.name} off opennebula-ha:frontends; or"
+def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
+    """Find replication in MariaDB, which would bring writes of one front-end to others."""
+    expected = "MariaDB without replication: each oned writes its own database"
+    leave = f"Remove {seen.host.name} from opennebula-ha:frontends; or"
     if database.is_mariadb and seen.traces.galera:
-        yield Sign(
+        yield ForeignSign(
             expected,
             "MariaDB with Galera",
             f"{leave} turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a"
             " restart), with OpenNebula's database on one front-end alone",
         )
     if database.is_mariadb and new and seen.traces.sources:
-        yield Sign(
+        yield ForeignSign(
             expected,
             f"MariaDB as a replica of {_listed(seen.traces.sources)}",
             f"{leave} end that replication (STOP ALL SLAVES; RESET SLAVE ALL), with OpenNebula's"
@@ -195,23 +197,23 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Sign]:
         )
 
 
-def _way_back(seen: Facts, database: Database) -> str:
+def _elsewhere_remedy(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    here = section.is_local((host.name, host.address))
+    is_on_host = section.is_local((host.name, host.address))
     if not database.is_mariadb:
         name = (
             f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
         )
-        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if here else ""
+        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if is_on_host else ""
     else:
-        take = f"Set opennebula-ha:db_name: {section.name}" if here else ""
+        take = f"Set opennebula-ha:db_name: {section.name}" if is_on_host else ""
     if take:
         return f"{take}: a database in use keeps its name"
     return (
-        f"Take {host.name} off opennebula-ha:frontends; or move that database to"
+        f"Remove {host.name} from opennebula-ha:frontends; or move that database to"
         f" {own_place(database)} (stop opennebula, dump it there, restore it here), and set"
-        " SERVER = localhost in DB; if SERVER is this host, that is all there is to do. If that"
-        f" OpenNebula is not needed, stop it and put back what the package has, {_PACKAGED}"
+        " SERVER = localhost in DB; if SERVER is this host, change only that setting. If that"
+        f" OpenNebula is not needed, stop it and restore the package's setting, {_PACKAGED}"
     )
 
 
@@ -228,7 +230,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
     )
 
 
-def _service(seen: Facts) -> Iterator[Sign]:
+def _service(seen: Facts) -> Iterator[ForeignSign]:
     if seen.traces.claimed == STARTED:
         return
     unit = seen.units.get("opennebula")
@@ -240,23 +242,22 @@ def _service(seen: Facts) -> Iterator[Sign]:
     )
     if seen.active or (unit is not None and unit.runs) or enabled:
         what = [word for word, holds in (("running", seen.active), ("enabled", enabled)) if holds]
-        yield Sign(
+        yield ForeignSign(
             BLANK,
-            f"opennebula.service {' and '.join(what) or 'on its way'}",
-            "If that OpenNebula is needed, take"
-            f" {seen.host.name} off opennebula-ha:frontends; else systemctl disable --now"
-            " opennebula",
+            f"opennebula.service {' and '.join(what) or 'starting'}",
+            f"If that OpenNebula is needed, remove {seen.host.name} from"
+            " opennebula-ha:frontends; otherwise systemctl disable --now opennebula",
         )
     if seen.traces.processes and not seen.active and not seen.stopping:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",
-            f"If that OpenNebula is needed, take {seen.host.name} off opennebula-ha:frontends;"
-            " else stop that process",
+            f"If that OpenNebula is needed, remove {seen.host.name} from"
+            " opennebula-ha:frontends; otherwise stop that process",
         )
 
 
-def _keys(seen: Facts) -> Iterator[Sign]:
+def _keys(seen: Facts) -> Iterator[ForeignSign]:
     if seen.traces.claimed == STARTED:
         return
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
@@ -264,54 +265,54 @@ def _keys(seen: Facts) -> Iterator[Sign]:
         # The package creates that one.
         own = [path for path in own if path != _ONE_AUTH]
     if own:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"keys in {_KEYS} ({_listed(path.rpartition('/')[2] for path in sorted(own))})",
-            "If their database is about to be restored, restore it first, where the stack has its"
-            f" own; else move {_KEYS} to another place",
+            "If they belong to a database that you want to restore, restore it first, as the"
+            f" stack's own database; otherwise move {_KEYS} to another place",
         )
     ssh = [path for path in seen.keys if path.startswith(f"{_SSH}/")]
     if ssh and not seen.package:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"keys in {_SSH} ({_listed(path.rpartition('/')[2] for path in sorted(ssh))})",
             f"Move {_SSH} to another place",
         )
 
 
-def _one_db(seen: Facts) -> Iterator[Sign]:
+def _one_db(seen: Facts) -> Iterator[ForeignSign]:
     if seen.traces.sqlite_bytes and not seen.database.is_sqlite:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"/var/lib/one/one.db with {seen.traces.sqlite_bytes} bytes",
             "Move /var/lib/one/one.db to another place",
         )
 
 
-def _databases(seen: Facts, database: Database) -> Iterator[Sign]:
+def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     objects = set(seen.traces.objects)
     if seen.traces.claimed == STARTED:
         objects -= TABLES
     if database.is_mariadb and objects:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
-            f"a database {database.name} that is no OpenNebula's, or half of one"
+            f"a database {database.name} that is not OpenNebula's, or only a part of it"
             f" ({_listed(sorted(objects))})",
-            "Set opennebula-ha:db_name to a name that is free; or, where it was to be restored,"
-            " restore all of it; or, if nothing in it is needed, drop it",
+            "Set opennebula-ha:db_name to a name that is free; or restore the rest of that"
+            " database; or, if nothing in it is needed, drop it",
         )
     for name, local in sorted(seen.traces.databases.items()):
         if local.is_opennebula and not (database.is_mariadb and name == database.name):
             mariadb = "" if database.is_mariadb else "opennebula-ha:db_backend: MariaDB and "
-            yield Sign(
+            yield ForeignSign(
                 BLANK,
                 f"OpenNebula's tables in the database {name}",
-                f"To take that OpenNebula over, set {mariadb}opennebula-ha:db_name: {name}; if it"
+                f"To adopt that OpenNebula, set {mariadb}opennebula-ha:db_name: {name}; if it"
                 " is not needed on this host, dump it and drop it",
             )
 
 
-def _account(seen: Facts, database: Database) -> Iterator[Sign]:
+def _account(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     if not database.is_mariadb:
         return
     foreign = [
@@ -320,20 +321,20 @@ def _account(seen: Facts, database: Database) -> Iterator[Sign]:
         if configuration.foreign_grants(database, grants)
     ]
     if foreign:
-        yield Sign(
+        yield ForeignSign(
             BLANK,
             f"another use of MariaDB's account {', '.join(foreign)}: it has other rights",
             "Set opennebula-ha:db_owner to a name that is free",
         )
 
 
-def _hidden(seen: Facts, database: Database) -> Iterator[Sign]:
+def _hidden(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     unseen = seen.traces.unseen
     if not database.is_mariadb or not (seen.silent or unseen):
         return
-    holds = f"no server answers for its data {_listed(unseen)}" if unseen else ""
-    yield Sign(
-        "MariaDB to answer root on its socket",
+    holds = f"no MariaDB answers for the data in {_listed(unseen)}" if unseen else ""
+    yield ForeignSign(
+        "MariaDB to accept root on its socket",
         "; ".join(part for part in (seen.silent, holds) if part),
         "Start MariaDB (systemctl start mariadb) and look at its journal, then run again",
     )

@@ -1,7 +1,7 @@
-"""A zone at one moment: one command and one connection a host, all hosts in parallel.
+"""Observe a zone at one moment: one command and one connection per host, in parallel.
 
-Next to the facts, each oned is asked through the same connection for its own Raft state, its list
-of servers and a call that a follower passes on to the leader. Nothing is written, not even the
+In addition to the facts, each oned is called through the same connection: for its Raft state, for
+its pool, and with a call that a follower passes on to the leader. Nothing is written, not even the
 harmless record with which a health check makes followers catch up.
 """
 
@@ -20,27 +20,25 @@ from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
 from procedures.facts.fact import finite
 from procedures.facts.facts import Facts
-from procedures.facts.observe import facts, question
+from procedures.facts.observe import facts_where_possible, question
 from procedures.facts.report import read
 from procedures.parallel import on_each, side_by_side
-from procedures.replica_drift import lasting, tables
+from procedures.replica_drift import SECOND_LOOK, lasting, tables
 from procedures.specs import Database, WebSpec
 
 FOLDERS = ("/", "/tmp", "/var/lib/mysql", "/var/lib/one", "/var/log/one", "/var/backups")  # noqa: S108
-"""Where a front-end writes. A shared datastore is not among them: its server may be gone."""
+"""Where a front-end writes. No shared datastores: a share whose server is down does not answer."""
 ANSWER = 5.0
 """Seconds for each call to an oned."""
 LOOK = 40.0
-"""Seconds for all that a host is asked. A start of oned that is under way is waited for."""
+"""Seconds for a host's answer. It waits for a start of oned that is in progress."""
 PATIENCE = 5.0
-"""Seconds after which it is said what is waited for."""
-SECOND_LOOK = 3.0
-"""Seconds after which a follower has what the leader had."""
+"""Seconds after which the user is informed what the observation waits for."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A file system: its mount point, and bytes."""
+    """A file system: its mount point, its size and its free space in bytes."""
 
     mount: str
     size: int
@@ -49,21 +47,21 @@ class Disk:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an oned says of itself and of its zone."""
+    """What an oned reports about itself and its zone."""
 
     raft: RaftStatus | None = None
     pool: tuple[ServerEntry, ...] = ()
     silence: str = ""
     """Why it did not answer."""
     refuses_login: bool = False
-    """It runs, but does not accept the stack's password."""
+    """Whether it rejects the stack's password."""
     refuses_calls: str = ""
-    """What it said to a call that belongs to the leader."""
+    """Why it failed to pass a call on to the leader; empty if it did not fail."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One front-end."""
+    """The observation of one front-end."""
 
     host: Host
     facts: Facts | None = None
@@ -73,34 +71,34 @@ class Snapshot:
     disks: tuple[Disk, ...] = ()
     certificate_ends: datetime | None = None
     web_server: str = ""
-    """State of its unit, where the stack has one."""
+    """State of the web server's unit, if the stack has one."""
     changed: float = 0.0
-    """For how many seconds oned's unit has been in its state."""
+    """Seconds since oned's unit changed its state."""
     finished: bool = False
-    """Its oned has ended all of its modules, and its process has not ended."""
+    """Whether all modules of its oned have ended, but not its process."""
     said: Mapping[str, str] = field(default_factory=dict)
-    """The last words of each unit that does not stay up, by name."""
+    """By name: the last message of each unit that does not stay active."""
     errors: tuple[str, ...] = ()
     """The last errors in oned.log."""
     proxies: tuple[str, ...] = ()
     """Variables in oned's environment that send its votes to a proxy."""
     differing: tuple[str, ...] = ()
-    """Replicated tables that differ from the leader's, where they were compared."""
+    """Replicated tables that differ from the leader's, if they were compared."""
 
 
 @dataclass(frozen=True)
 class ZoneSnapshot:
-    """All front-ends of the stack."""
+    """The observations of all front-ends of the stack."""
 
     hosts: Mapping[str, Snapshot]
     others: Mapping[str, RaftStatus] = field(default_factory=dict)
-    """Zone servers that are not in the stack, where no server of the stack leads."""
+    """Zone servers that are not in the stack, if no server of the stack leads."""
     compared: bool = False
-    """The data were compared."""
+    """Whether the data was compared."""
 
     @property
     def view(self) -> ZoneView:
-        """The zone: the leader's list of servers, or the newest one if no server leads."""
+        """The zone: the leader's pool, or the newest one if no server leads."""
         known = {
             name: snapshot.answers.raft
             for name, snapshot in self.hosts.items()
@@ -127,10 +125,10 @@ def take_snapshot(
     compare: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> ZoneSnapshot:
-    """Observe all front-ends. One that cannot be observed says why; nothing is raised.
+    """Observe all front-ends. Raises nothing: a snapshot contains the reason if it has no facts.
 
-    ``compare``: also compare every replicated table with the leader's, for which each database is
-    read in whole. ``note`` is called with what takes long.
+    ``compare``: also compare every replicated table with the leader's, which reads each database
+    completely. ``note`` is called with what takes long.
     """
     waiting = set(hosts)
 
@@ -152,7 +150,7 @@ def take_snapshot(
 
 @contextlib.contextmanager
 def _noting(note: Callable[[str], None], what: Callable[[], str]) -> Iterator[None]:
-    """Say after a while what is waited for."""
+    """Inform the user after ``PATIENCE`` seconds what the observation waits for."""
     timer = threading.Timer(PATIENCE, lambda: note(what()))
     timer.daemon = True
     timer.start()
@@ -191,7 +189,7 @@ def _observe(
         except HostError as error:
             return Snapshot(host, fault=error)
 
-    # Through one connection, at the same time.
+    # At the same time, through one connection.
     done = side_by_side({"host": ask_host, "oned": lambda: _ask_oned(access, host)})
     snapshot, answers = done["host"], done["oned"]
     if not isinstance(snapshot, Snapshot) or not isinstance(answers, Answers):
@@ -229,9 +227,9 @@ def _compared(
     seen: ZoneSnapshot,
     note: Callable[[str], None],
 ) -> ZoneSnapshot:
-    """Compare the data of those that answered: one that hangs is not waited for again.
+    """Compare the data of the servers that answered. One that hangs is not called again.
 
-    Tables that differ are looked at twice: a write may be on its way.
+    Tables that differ are compared twice, since they may be changing at present.
     """
     leader = seen.view.leader() or ""
     head = seen.hosts[leader].facts if leader in seen.hosts else None
@@ -245,26 +243,23 @@ def _compared(
     if len(names) < 2:
         return seen
 
-    def look(host: Host) -> Facts | None:
-        try:
-            return facts(access, host, database, checksums=True, names=hosts)
-        except HostError:
-            return None
+    def look() -> dict[str, Facts]:
+        compared = {name: hosts[name] for name in names}
+        return facts_where_possible(access, compared, database, checksums=True, names=hosts)
 
-    compared = {name: hosts[name] for name in names}
     with _noting(note, lambda: f"comparing the data of {', '.join(names)}: each is read in whole"):
-        first = on_each(compared, look)
-        head = first[leader]
+        first = look()
+        head = first.get(leader)
         if head is None:
             return seen
-        differ = any(tables(own, head) for own in first.values() if own)
+        differ = any(tables(own, head) for own in first.values())
         if differ:
             time.sleep(SECOND_LOOK)
-        second = on_each(compared, look) if differ else first
+        second = look() if differ else first
     changed = dict(seen.hosts)
     for name, own in first.items():
-        one, own_later, head_later = seen.hosts[name], second[name], second[leader]
-        if own and own_later and head_later and one.facts:
+        one, own_later, head_later = seen.hosts[name], second.get(name), second.get(leader)
+        if own_later and head_later and one.facts:
             changed[name] = replace(
                 one,
                 facts=replace(one.facts, remotes=own.remotes),
@@ -274,7 +269,7 @@ def _compared(
 
 
 def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapshot:
-    """Return the facts with what snapshot.sh printed."""
+    """Add the reports of snapshot.sh to the facts."""
     changed = int(values["changed"] or 0) / 1e6
     messages: dict[str, str] = {}
     for line in values["said"].splitlines():
@@ -296,7 +291,7 @@ def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapsh
 
 
 def _disks(text: str) -> tuple[Disk, ...]:
-    """Of ``df -Pk``: device, size, used, available, capacity, mount point."""
+    """Parse ``df -Pk``: device, size, used, available, capacity, mount point."""
     found: dict[str, Disk] = {}
     for line in text.splitlines():
         words: list[Any] = line.split(None, 5)
@@ -306,7 +301,7 @@ def _disks(text: str) -> tuple[Disk, ...]:
 
 
 def _ends(text: str) -> datetime | None:
-    """Of openssl: ``Nov 29 10:24:20 2026 GMT``."""
+    """Parse a time of openssl, such as ``Nov 29 10:24:20 2026 GMT``."""
     try:
         return datetime.strptime(text.strip(), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
     except ValueError:

@@ -17,7 +17,7 @@
 #: timezone: or nothing
 #: own_units: those of this program that run; each is a file in /etc/systemd/system
 #: hooks: Raft's programs
-#: blank: what claim notes of a host that was seen blank, or nothing
+#: blank: text of the mark for a host that was seen blank, or nothing
 #: keeps: yes, where the section DB or one_auth is about to change
 #: secret db_password
 #: secret account: SQL
@@ -70,7 +70,7 @@ $end"
 fi
 
 if [ "$mariadb" = yes ]; then
-    step "make the database and its account"
+    step "create the database and its account"
     keep_enabled $database_service
     systemctl start $database_service
     make_account
@@ -111,7 +111,7 @@ keep_enabled $features $own_units
 # systemd does not notice by itself that a unit has its first drop-in.
 [ -z "$units_changed" ] || [ -n "$reloaded" ] || systemctl daemon-reload
 for program in $hooks; do
-    step "see that there is $program"
+    step "find the program $program"
     runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \
         "$(stat -c '%A %U:%G' "$program" 2>&1)" \
         "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"
@@ -131,7 +131,7 @@ done
 for unit in $own_units; do
     case $unit in
         *.socket)
-            step "answer load balancers whether it leads"
+            step "start the leader check for load balancers"
             systemctl restart "$unit" || refuse "$unit to listen" \
                 "$(journalctl -u "$unit" --no-pager -o cat -n 3)" \
                 "stop what has that port there, or correct opennebula-ha:leader_check; then run again"

@@ -14,13 +14,13 @@ from procedures.install.files.paths import PATHS
 from procedures.install.packaging import platform, unwanted, wanted
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
-from procedures.upgrade import upgrade
+from procedures.upgrade import versions
 
 INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to fetch and install all packages."""
 
 
-def settle_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
+def configure_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:
     """Configure how the host gets packages: proxy, automatic upgrades, pinned versions."""
     access.run(
         spec.host,
@@ -46,7 +46,7 @@ def stage_packages(access: Access, spec: InstallationSpec, seen: Facts, agreed: 
     # The database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
-        upgrade.agree(seen, spec.database, upgrade.WantedVersion(spec.version, agreed))
+        versions.agree(seen, spec.database, versions.WantedVersion(spec.version, agreed))
     except HostError:
         access.run(spec.host, "unstage")
         raise

@@ -37,21 +37,21 @@ from procedures.host_drift import (
 from procedures.install import configuration, storage
 from procedures.install.fetch import (
     INSTALL,
+    configure_sources,
     fetch_packages,
     require_version,
-    settle_sources,
     stage_packages,
 )
 from procedures.install.files import collect, leader
 from procedures.install.packaging import (
     features,
     held,
+    source_differences,
     to_fetch,
-    unsettled,
     wanted,
 )
 from procedures.specs import InstallationSpec
-from procedures.upgrade import upgrade
+from procedures.upgrade import versions
 
 CONFIGURE = 300.0
 """Seconds to write everything, and for the services next to oned to restart with it."""
@@ -97,7 +97,7 @@ def install(
     seen = _with_lead(access, spec, seen)
     check(seen, spec, new=new, converts=converts)
     others = {name: host for name, host in front_ends.items() if name != spec.host.name}
-    upgrade.check(seen, spec.version)
+    versions.check(seen, spec.version)
     conversion = convert_database.plan(seen, spec.database, converts=converts)
     if convert_database.Step.LOOK in conversion:
         _require_convertible(access, spec, seen, others if new else {})
@@ -109,10 +109,10 @@ def install(
     if new and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
-    rolls = bool(seen.upgrading) or upgrade.rolls(seen, spec.version)
+    rolls = bool(seen.upgrading) or versions.rolls(seen, spec.version)
     fetched = [] if rolls else to_fetch(seen, spec)
-    if unsettled(seen, spec):
-        settle_sources(access, spec, seen, blank)
+    if source_differences(seen, spec):
+        configure_sources(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
     if seen.staged and not rolls:
@@ -152,10 +152,10 @@ def not_ours(host: str, holding: Sequence[str]) -> HostError:
     """Return the error for a host whose data are no copy of those on the hosts ``holding`` them."""
     return HostError(
         host,
-        "see whose OpenNebula is there",
+        "identify the OpenNebula on the host",
         expected=f"no data, or a copy of those on {', '.join(holding)}",
         seen="data of another OpenNebula",
-        remedy=f"take {host} off opennebula-ha:frontends; if nothing on it is needed,"
+        remedy=f"remove {host} from opennebula-ha:frontends; if nothing on it is needed,"
         " stop opennebula there, drop the database and move /var/lib/one/.one to another place",
     )
 

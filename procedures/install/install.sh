@@ -1,25 +1,26 @@
-# Set up OpenNebula's repository and packages, the way of the host's family. Starts no oned.
+# Set up OpenNebula's repository and packages with the package manager of the host's family. Starts
+# no oned.
 #: use configuration family marks package_manager
 #: url
 #: key_url
 #: key
-#: needs: what has to be there before the packages, lines: WORD WHAT…
+#: needs: what must be installed before the packages, lines: WORD WHAT…
 #: packages
 #: files: to report
-#: stage: the version that is only fetched, for the rollout; or nothing
+#: stage: the version to stage for the rollout, or nothing
 #: refresh: yes, for the lists of all repositories, too
 #: proxy
-#: blank: what claim notes of a host that was seen blank, or nothing
+#: blank: text of the mark for a host that was seen blank, or nothing
 #: secret token: or nothing
 [ -z "$blank" ] || claim "$blank"
 
-# Fetch what will be installed when it is this server's turn, and, as far as there is still such, the
-# packages that are there now. What the host has stays as it is.
+# Stage the packages for the rollout and, as far as they are still available, the installed ones.
+# Installed packages do not change.
 stage_packages() {
     local draft=$staged.partial name version
     local -A newest=()
     local wanted=() present=()
-    step "fetch OpenNebula $stage for the rollout"
+    step "stage OpenNebula $stage for the rollout"
     published >"$trial/published"
     while read -r name version; do newest[$name]=$version; done <"$trial/published"
     case ${newest[opennebula]:-none} in
@@ -27,14 +28,15 @@ stage_packages() {
         *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
             "correct opennebula-ha:one_version, or the mirror that opennebula-ha:repository names" ;;
     esac
-    # All that is theirs changes together, up or down; nothing else, but what is missing.
+    # Upgrade or downgrade all of OpenNebula's packages together, and install missing ones. No
+    # others.
     for name in "${!newest[@]}"; do
         version=$(installed "$name")
         if [ -n "$version" ]; then
             wanted+=("$name=${newest[$name]}")
             present+=("$name=$version")
         elif [ "$name" = opennebula-migration ] || [[ " $packages " == *" $name "* ]]; then
-            # opennebula-migration: what onedb upgrade runs.
+            # onedb upgrade needs opennebula-migration.
             wanted+=("$name=${newest[$name]}")
         fi
     done
@@ -48,7 +50,7 @@ stage_packages() {
     rm -rf "$staged" "$draft"
     mkdir -p "$draft/new" "$draft/old"
     if ! download "$draft/new" "${wanted[@]}"; then
-        refuse "$manager to fetch OpenNebula $stage" "$(reasons)" "$(package_remedy)"
+        refuse "$manager to stage OpenNebula $stage" "$(reasons)" "$(package_remedy)"
     fi
     download_again "$draft/old" "${present[@]}" || true
     for name in "${present[@]}"; do
@@ -59,7 +61,7 @@ stage_packages() {
         fi
     done
     packaged_schema "$draft/new" | awk 'NF && !found++' >"$draft/schema"
-    [ -s "$draft/schema" ] || refuse "packages that say which version of the database they need" "none" \
+    [ -s "$draft/schema" ] || refuse "packages that declare the version of the database that they need" "none" \
         "upgrade by hand, as OpenNebula's documentation says"
     echo "${newest[opennebula]}" >"$draft/new/version"
     installed opennebula >"$draft/old/version"
@@ -69,7 +71,7 @@ stage_packages() {
 }
 
 step "add the package repository"
-# What the host has now stays as it is until the new repository is seen to be good.
+# The present repository stays until the new one is verified.
 trial=$(mktemp -d /run/opennebula-ha-trial.XXXXXX)
 trap 'rm -rf "$trial"' EXIT
 chmod 0755 "$trial"
@@ -86,8 +88,8 @@ if ! probe; then
     case $fault in
         unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
         denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
-        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: nothing is published there" ;;
-        *) remedy="see that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
+        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: no packages are published there" ;;
+        *) remedy="make sure that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
     esac
     refuse "a signed package repository at $url" "$(reasons)" "$remedy"
 fi
@@ -106,7 +108,7 @@ fi
 use_source "$trial"
 
 step "install packages"
-# The zone decides when oned starts; the package's own scripts must not.
+# The zone decides when oned starts. The package's own scripts must not start it.
 fresh=
 if [ -z "$(installed opennebula)" ]; then
     fresh=yes
@@ -122,7 +124,7 @@ fi
 pin
 if [ -n "$fresh" ]; then
     systemctl --no-reload unmask opennebula.service 2>/dev/null
-    # It is enabled before it is started: systemd reads it again then.
+    # Enable it before the start, because systemd then reads it again.
     systemctl --no-reload disable opennebula.service 2>/dev/null
 fi
 give oned </etc/one/oned.conf

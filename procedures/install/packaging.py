@@ -75,9 +75,9 @@ def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
     return found
 
 
-def unsettled(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
+def source_differences(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """Return the differences in how the host gets packages."""
-    found = [f"package {name}: installs upgrades by itself" for name in unwanted(seen, spec)]
+    found = [f"package {name}: installs upgrades automatically" for name in unwanted(seen, spec)]
     if seen.package and seen.pin not in (seen.package, _ANY):
         found.append("packages of OpenNebula: not kept from a plain upgrade")
     keeps_proxy = platform(seen, spec).family.constants["proxy_file"]

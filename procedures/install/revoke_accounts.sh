@@ -13,7 +13,7 @@ sql <<<"$account"
 while read -r account; do
     [ -z "$account" ] || drop_account "$account" "$grant" </dev/null
 done <<<"$former"
-# Whether it has rights, and none to anybody else's database.
+# Whether an account has rights, but only to our databases.
 is_ours() { # USER HOST
     local rights
     rights=$(sql -e "SHOW GRANTS FOR $1@$2" | grep -v '^GRANT USAGE ') || return 1
@@ -26,10 +26,10 @@ for owner in $owners; do
         host=$(quoted "$from")
         is_ours "$name" "$host" || continue
         step "drop the database account $owner@$from"
-        # By name: one on this host that comes by its socket is let in by another account.
+        # By name: for connections by the socket, another account applies.
         users=$(sql -e "SELECT DISTINCT REGEXP_REPLACE(host, ':[0-9]+\$', '') AS place
             FROM information_schema.processlist WHERE user = $name HAVING place <> 'localhost'")
-        [ -z "$users" ] || refuse "no client connected to MariaDB as $owner from elsewhere than this host" \
+        [ -z "$users" ] || refuse "no client connected to MariaDB as $owner from another host" \
             "connections from $(paste -sd' ' <<<"$users")" \
             "end what connects from there, or give it an account of its own; then run again"
         kept=/var/backups/opennebula/accounts.sql

@@ -1,5 +1,5 @@
-# Mount and link the shared folders of one front-end. What is in use is not unmounted, nothing is
-# hidden.
+# Mount and link the shared folders of one front-end. Unmounts nothing that is in use, and hides no
+# files.
 #: use blocks shares
 #: name: of this front-end
 #: leaving: mount points off the list, inner ones first, one per line
@@ -18,10 +18,10 @@ kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
 while read -r path _; do
     other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")
-    [ -z "$path" ] || [ -z "$other" ] || refuse "no line of anybody else for $path" "$other" \
-        "take that line out of /etc/fstab there, or the entry out of opennebula-ha:fstab; then run again"
+    [ -z "$path" ] || [ -z "$other" ] || refuse "no other line for $path" "$other" \
+        "remove that line from /etc/fstab there, or the entry from opennebula-ha:fstab; then run again"
     if [ -n "$path" ] && [ -e "$path" ] && ! is_mounted "$path" && ! leaves "$path"; then
-        step "look at $path"
+        step "check the mount point $path"
         require_empty "$path"
     fi
 done <<<"$mounts"
@@ -30,12 +30,12 @@ while read -r id target; do
     [ -n "$id" ] && [ -L "$link" ] || continue
     there=$(readlink "$link")
     [ "$there" = "$target" ] || grep -qxF "$id $there" <<<"$unlinked" ||
-        refuse "no link of anybody else at $link" "it leads to $there" \
+        refuse "no other link at $link" "it leads to $there" \
             "remove that link, or correct opennebula-ha:ds; then run again"
 done <<<"$links"
 
-# /etc/fstab and the record of our links are written last. Where anything before that is refused, what
-# was done until then is undone: by the lines of /etc/fstab as they were.
+# /etc/fstab and the record of our links are written last. If a step before that is refused, the
+# former lines of /etc/fstab are used to revert what was done.
 unmounted=() mounted=() made=()
 undo() {
     local status=$? path
@@ -56,12 +56,12 @@ make_folder() { # PATH: and those above it
     made+=("$1")
 }
 
-# As the package has it, or nothing could be made next to a share inside.
+# With the package's owner and mode: otherwise nothing can be created next to a share inside.
 [ -e "$datastores" ] || install -d -o oneadmin -g oneadmin -m 0750 "$datastores"
 for path in $leaving; do
     is_mounted "$path" || continue
     unmount "$path"
-    # Not before: what is still mounted must not be mounted once more.
+    # Not earlier: a share that is still mounted must not be mounted a second time.
     unmounted+=("$path")
 done
 
@@ -70,9 +70,9 @@ mount_it() {
     make_folder "$path"
     require_empty "$path"
     read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
-    # What stays behind, as a daemon does, must not hold our lock.
+    # A process that stays, such as a daemon, must not keep our lock.
     said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
-        refuse "$path to be mounted" "${said:-no end of it within 60 s}" \
+        refuse "$path to be mounted" "${said:-not complete after 60 s}" \
             "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
     mounted+=("$path")
 }
@@ -121,7 +121,7 @@ done <<<"$links"
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"
 done <<<"$unlinked"
-# The record before the links: no link of ours is ever without its line.
+# First the record, then the links, so that each of our links has its line.
 install -d -m 0755 "$(dirname "$record")"
 if [ -n "$links" ]; then put "$record" "$links"; else rm -f "$record"; fi
 while read -r id target; do
@@ -140,5 +140,5 @@ elif [ -e /etc/fstab ]; then
     remove_block /etc/fstab
 fi
 trap - EXIT
-# Otherwise it goes by the old lines.
+# Otherwise systemd uses the old lines.
 systemctl daemon-reload

@@ -1,5 +1,5 @@
-# Stop and disable what the installation brought; the data is removed only with purge. MariaDB itself
-# stays: it may serve others.
+# Stop and disable what the installation has set up. The data is removed only with purge. MariaDB
+# itself stays: other programs may use it.
 #: use blocks database_account dumps hosts_files mariadb marks package_manager programs shares transfer
 #: features: units
 #: purge: yes or no
@@ -8,7 +8,7 @@
 #: account: of the database, as SQL has it; or nothing
 #: grant: the beginning of our own grant
 step "stop and disable the services"
-# An installation that was cut off.
+# Left by an interrupted installation.
 [ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
 for unit in opennebula $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
@@ -19,7 +19,7 @@ drop_incoming
 unclaim
 for file in $(hosts_files); do remove_block "$file"; done
 rm -f "$cloud_config"
-# Before anything is deleted: what is on the shares is not this host's alone.
+# Before anything is deleted: data on shares also belongs to other hosts.
 while read -r id target; do
     [ -z "$id" ] || unlink_datastore "$id" "$target"
 done < <(cat "$record" 2>/dev/null)
@@ -32,8 +32,8 @@ if [ "$purge" = yes ]; then
     if [ "$database" = mine ]; then
         sql -e "DROP DATABASE IF EXISTS \`$db_name\`"
     elif [ "$database" != none ]; then
-        step "leave the database that DB points to, and $db_name"
-        # Who continues with it needs them.
+        step "keep the database that DB points to, and $db_name"
+        # Another program that continues with this OpenNebula needs them.
         keep_settings purge
     fi
     [ -z "$account" ] || drop_account "$account" "$grant"

@@ -1,4 +1,4 @@
-# Remove staged packages: the version that is installed is the right one again.
+# Remove staged packages: the installed version is the wanted one again.
 #: use configuration marks
-step "drop the packages that wait"
+step "remove the staged packages"
 rm -rf "$staged"

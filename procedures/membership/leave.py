@@ -1,4 +1,4 @@
-"""Take servers out of the zone, without losing quorum."""
+"""Remove servers from the zone, without losing quorum."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -25,9 +25,9 @@ from procedures.transfer.seed import dump
 _STEP = "leave the zone"
 SHRINK = "shrink the zone"
 SSH_PORT = 22
-"""Where a host answers, be it with a refusal."""
+"""A host that refuses a connection to this port is up, too."""
 PROBE = 10.0
-"""Seconds for that."""
+"""Seconds to connect to it."""
 
 
 def leave(
@@ -39,13 +39,13 @@ def leave(
     allow_degraded: bool,
     dumped: bool = False,
 ) -> None:
-    """Stop the host's oned, then delete its entry. Done already: nothing happens.
+    """Remove a host's server from the zone: stop its oned, then delete its entry. Idempotent.
 
-    ``dumped``: this run has kept a dump for it.
+    ``hosts``: all hosts that the zone may have. ``dumped``: this run has already kept a dump.
 
-    In this order the zone does not notice; a server that is deleted while it runs campaigns for
-    ever, and a deleted leader continues as a hidden one. ``hosts`` are all that the zone may have.
-    Raises HostError.
+    In this order the zone continues without an election. A server that is deleted while it runs
+    stands for election for ever; a deleted leader continues to lead, unknown to the others. Raises
+    HostError.
     """
     others = {name: other for name, other in hosts.items() if name != host.name}
     with zone_lock(access, others):
@@ -55,14 +55,15 @@ def leave(
         entry = view.entry(host.name)
         if entry is not None:
             dead = [] if allow_degraded else _dead(access, view, hosts, host.name)
-            # One that is down already takes nothing from the quorum.
+            # The quorum does not change if it is down already.
             is_up = host.name in view.statuses
             stuck = zone_leader.stuck(access, hosts, step=_STEP, but=host.name) if is_up else {}
             refusal = check_leave(view, host.name, dead, stuck)
             if isinstance(refusal, Refusal):
                 raise refused(refusal, host.name, _STEP)
             if len(view.pool) == 2 and view.leader() == host.name:
-                # Alone among two listed no leader is elected: the one that stays leads first.
+                # A single server of a pool of two cannot be elected: let the one that stays lead
+                # first.
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
                 switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
             if not dumped:
@@ -73,10 +74,10 @@ def leave(
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
-    """Delete the entries of servers that are gone for good, without reaching them.
+    """Delete the entries of servers that are permanently lost, without connecting to them.
 
-    ``hosts`` are those that stay. Raises HostError where they have no majority without the lost
-    ones, unless a single one of them is left: that one continues alone.
+    ``hosts``: the hosts that stay. Raises HostError if these have no majority without the lost
+    ones. Exception: a single server that is left continues alone.
     """
     lost = set(lost)
     with zone_lock(access, hosts):
@@ -96,15 +97,17 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
         _keep_dump(access, zone, hosts, "before-forgetting")
         for entry in zone_view(access, hosts).pool:
             if entry.name in lost:
-                access.report(f"take out {entry.name}, which is lost")
+                access.report(f"remove {entry.name}, which is lost")
                 _delete(access, entry, hosts)
 
 
 def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Host]) -> None:
-    """No oned answers where the lost servers were: ``lost`` has their addresses by name.
+    """Check that no oned answers at the addresses of lost servers. Raises HostError.
 
-    One that runs again knows nothing of its deletion. It stands for election for ever, and each
-    time the leader gives up its place. Asked from one of ``hosts``. Raises HostError.
+    ``lost``: these addresses by name. They are called from one of ``hosts``.
+
+    A lost server that runs again does not know that it was deleted. It stands for election again
+    and again, and each time the leader steps down.
     """
     answering = statuses(access, hosts) if lost else {}
     if not answering:
@@ -119,13 +122,13 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
             continue
         raise HostError(
             name,
-            "see that what is lost stays away",
+            "check that lost servers stay off",
             expected=f"no oned at {address}, since opennebula-ha:lost names {name}",
             seen=f"server {back.server_id}, a {back.state.name.lower()} in term {back.term}: out of"
             " the zone it stands for election again and again, and deposes the leader each time",
             remedy=f"on {name}: systemctl disable --now opennebula (a candidate takes a minute or"
             " two to stop), or power it off; to make it a front-end again, drop its"
-            " database, take it off lost and put it in frontends",
+            " database, remove it from lost and add it to frontends",
         )
 
 
@@ -138,14 +141,18 @@ def prepare(
     allow_degraded: bool,
     in_hosts_file: bool = False,
 ) -> bool:
-    """Before the first of them leaves: start those that stay and that an interrupted leave stopped,
-    refuse what could cost the zone its quorum, take out those that are down already, have one that
-    stays lead, and keep a dump there.
+    """Prepare the zone before the first of several servers leaves.
 
-    One that is down counts against the quorum, and neither a join nor a rollout is done next to
-    it. ``in_hosts_file``: they find each other by our work; one of ``leaving`` that leads again
-    must find who joins. Returns False, with nothing done, where the zone has no leader. Raises
-    HostError before anything is touched.
+    Starts servers that stay and that an interrupted leave has stopped; refuses what could cost the
+    zone its quorum; removes the servers that are already down; makes a server that stays the
+    leader; keeps a dump there.
+
+    A server that is down counts for the quorum, and prevents each join and rollout.
+    ``in_hosts_file``: this program's hosts file has the front-ends' names. If a leaving server
+    becomes leader again, it must resolve the names of servers that join.
+
+    Returns False, without any change, if the zone has no leader. Raises HostError before any
+    change.
     """
     everybody = {**leaving, **staying}
     view = zone_view(access, everybody)
@@ -190,9 +197,9 @@ def _bring_back(
     everybody: Mapping[str, Host],
     view: ZoneView,
 ) -> ZoneView:
-    """Start the servers that an interrupted leave stopped and that stay after all; the zone then.
+    """Start the servers that stay, but that an interrupted leave has stopped; return the zone.
 
-    One that its operator stopped is another matter: it starts with its host.
+    A server that its operator stopped is not started: it starts with its host.
     """
     silent = {
         entry.name: staying[entry.name]
@@ -200,8 +207,8 @@ def _bring_back(
         if entry.name in staying and entry.name not in view.statuses
     }
     seen = facts_where_possible(access, silent, zone.database)
-    views = [one.view(None) for one in seen.values()]
-    stopped = sorted(one.name for one in views if one.is_member and one.stopped_by_us)
+    views = [front_end.view(None) for front_end in seen.values()]
+    stopped = sorted(server.name for server in views if server.is_member and server.stopped_by_us)
     for name in stopped:
         with zone_lock(access, staying):
             Join(access, MemberSpec(host=silent[name], zone=zone), everybody).run()
@@ -209,7 +216,7 @@ def _bring_back(
 
 
 def unreachable(gone: Iterable[str]) -> HostError:
-    """Return the error for hosts that are to leave and do not answer."""
+    """Return the error for leaving hosts that do not answer."""
     names = ", ".join(sorted(gone))
     return HostError(
         names,
@@ -222,7 +229,10 @@ def unreachable(gone: Iterable[str]) -> HostError:
 
 
 def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:
-    """An interrupted leave of one of two: it is stopped, and the other cannot lead. Finish it."""
+    """Finish an interrupted leave of one of two servers: it is stopped, the other cannot lead.
+
+    Return whether there was one.
+    """
     answers = statuses(access, others)
     if ZoneView((), answers).leader() is not None:
         return False
@@ -242,7 +252,7 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 
 
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
-    """The other servers whose oned is silent, and whose host does not answer either."""
+    """Return the other servers whose oned is silent and whose host does not answer either."""
     silent = {
         e.name: host_in(e.endpoint) or e.name
         for e in view.pool
@@ -254,7 +264,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
         try:
             connection.open_stream(SSH_PORT, PROBE, address).close()
         except OSError as error:
-            # A host that refuses a connection is there.
+            # A host that refuses a connection is up.
             return "refused" not in str(error).lower()
         return False
 
@@ -269,7 +279,7 @@ def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
     def delete(api: Api) -> None:
-        # A call that failed may have been taken all the same: the pool decides.
+        # A call that failed may have been executed: the pool decides.
         if any((item.id, item.endpoint) == (entry.id, entry.endpoint) for item in api.servers()):
             api.delete_server(entry.id)
 

@@ -5,17 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hosts.models import Host
-from opennebula.zone import ServerEntry, State, ZoneView, following
+from opennebula.zone import ServerEntry, State, ZoneView, behind, following
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import all_facts, zone_view
-from procedures.replica_drift import lasting, mismatches, tables
+from procedures.replica_drift import SECOND_LOOK, lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.wait import repeat
-
-SECOND_LOOK = 3.0
-"""Seconds after which every follower has applied what the leader had before."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +100,11 @@ def by_status(view: ZoneView, name: str, record: int | None = None) -> MemberSta
 
 
 def _lag(view: ZoneView, name: str, record: int | None = None) -> str:
-    """Describe by how much a server's log ends before the leader's, or before that record.
-
-    Empty if it does not.
-    """
-    leader = view.leader()
-    own = view.statuses.get(name)
-    if leader is None or own is None:
+    """Return by how much a server lags, in words: see ``behind``. Empty if it does not."""
+    index = behind(view, record).get(name)
+    if index is None:
         return ""
-    if own.index >= (view.statuses[leader].index if record is None else record):
-        return ""
-    return f"its log ends at {own.index}, the leader's at {view.statuses[leader].index}"
+    return f"its log ends at {index}, the leader's at {view.statuses[view.leader() or ''].index}"
 
 
 def _own_faults(view: ZoneView, entry: ServerEntry) -> list[str]:

@@ -1,4 +1,5 @@
-# Take one front-end out of service: no oned, no hook, no VIP, no trust. The data stays.
+# Take one front-end out of service: stop oned, remove hooks, VIPs and keys of transfers. The data
+# stays.
 #: use configuration oned transfer vip
 #: vips: or nothing
 #: secret oned_conf: without hooks

@@ -1,8 +1,8 @@
-"""What a stack is about to change, and what its hosts look like.
+"""What a stack is about to change, and what preflight observed on its hosts.
 
-A host is *new* where the stack did not have it at that address, and *fresh* where it holds no data
-of OpenNebula's besides: that one is checked fully. Of all others only what this change needs of
-them counts: a zone that is half broken must stay open to repair.
+A host is *new* if the stack did not have it at that address. A new host without OpenNebula's data
+is *fresh*, and is checked completely. On all other hosts, preflight checks only what this change
+needs: it must be possible to repair a zone that is partly broken.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from procedures.specs import PreflightSpec, Vip
 
 
 class Weight(Enum):
-    """What a finding is to the operator."""
+    """How serious a finding is."""
 
     NOTE = 0
     WARNING = 1
@@ -27,7 +27,7 @@ class Weight(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be."""
+    """A fault that a check found."""
 
     error: HostError
     weight: Weight = Weight.REFUSAL
@@ -35,27 +35,27 @@ class Finding:
 
 @dataclass(frozen=True)
 class HostReport:
-    """A host that answered. There are no facts where none can be had: without systemd."""
+    """What a host reported. Its facts can only be observed with systemd."""
 
-    ground: Probe
+    probe: Probe
     facts: Facts | None
 
     @property
     def holds_data(self) -> bool:
-        """Of OpenNebula's."""
+        """Whether the host holds OpenNebula's data."""
         return self.facts is not None and self.facts.has_content
 
 
 @dataclass(frozen=True)
 class StackChange:
-    """What a stack will be, and what it was at its last ``up``, if there was one."""
+    """What the stack wants, and what it wanted at its last ``up``, if there was one."""
 
     spec: PreflightSpec
     before: PreflightSpec | None
 
     @cached_property
     def new(self) -> frozenset[str]:
-        """The hosts that the stack did not have."""
+        """The hosts that the stack did not have at these addresses."""
         old = self.before.hosts if self.before else {}
         return frozenset(
             name
@@ -65,70 +65,70 @@ class StackChange:
 
     @property
     def leaving(self) -> frozenset[str]:
-        """The hosts that the stack had and has no more."""
+        """The hosts that were removed from the stack."""
         return frozenset(self.before.hosts if self.before else ()) - self.spec.hosts.keys()
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
-        """The new front-ends that are where one that leaves the stack was, and its name."""
+        """New front-ends at the address of one that leaves the stack, each with that one's name."""
         old = self.before.hosts.values() if self.before else ()
         gone = {
             (host.address, host.ssh.port): host.name
             for host in old
             if host.name not in self.spec.hosts
         }
-        here = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
-        return {name: gone[at] for name, at in sorted(here.items()) if at in gone}
+        present = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
+        return {name: gone[at] for name, at in sorted(present.items()) if at in gone}
 
     @property
     def is_upgrade(self) -> bool:
-        """To another version."""
+        """Whether OpenNebula's version changes."""
         return self.before is not None and self.before.version != self.spec.version
 
     @property
     def added(self) -> tuple[str, ...]:
-        """Features that others could not reach."""
+        """Services that the front-ends did not have to reach so far."""
         old = self.before.reachable if self.before else ()
         return tuple(name for name in self.spec.reachable if name not in old)
 
     @property
     def addresses(self) -> list[str]:
-        """The VIPs that no front-end of ours can have yet."""
+        """The VIPs that are new to the stack, so that no front-end can hold them yet."""
         old = self.before.vips.values() if self.before else ()
         known = {vip.address for vips in old for vip in vips}
         wanted = dict.fromkeys(v.address for vips in self.spec.vips.values() for v in vips)
         return [address for address in wanted if address not in known]
 
     def vips_of(self, name: str) -> list[Vip]:
-        """The VIPs that are others for that host, or whose interface is."""
+        """Return the VIPs of that host that are new or get another interface."""
         old = self.before.vips.get(name, ()) if self.before and name not in self.new else ()
         return [vip for vip in self.spec.vips.get(name, ()) if vip not in old]
 
 
 @dataclass(frozen=True)
 class Site:
-    """The change, and its hosts."""
+    """The change of the stack, and its hosts."""
 
     change: StackChange
     seen: Mapping[str, HostReport]
     silent: Mapping[str, HostError]
-    """Those that did not let us in, and why."""
+    """The hosts that could not be logged in to, each with the reason."""
     ssh: Mapping[str, int]
-    """The port of each one's sshd."""
+    """Port of each host's sshd."""
     converts: bool = False
-    """Data in SQLite may be moved to MariaDB."""
+    """Whether data in SQLite may be moved to MariaDB."""
     db_password: str = field(default="", repr=False)
 
     @property
     def spec(self) -> PreflightSpec:
-        """What the stack will be."""
+        """What the stack wants."""
         return self.change.spec
 
     @property
     def may_have_zone(self) -> bool:
-        """Return whether there may be a zone: a host holds data, or it is unknown whether one does.
+        """Return whether there may be a zone: a host holds data, or that is unknown.
 
-        Those that leave are not looked at, and new hosts alone do not show what the stack has.
+        Hosts that leave are not observed, and new hosts alone do not show what the stack has.
         """
         return (
             any(report.holds_data for report in self.seen.values())
@@ -138,14 +138,14 @@ class Site:
 
     @cached_property
     def fresh(self) -> frozenset[str]:
-        """The hosts to be checked fully."""
+        """The hosts that are checked completely."""
         return frozenset(
             name for name in self.change.new & self.seen.keys() if not self.seen[name].holds_data
         )
 
     @cached_property
     def converted(self) -> Mapping[str, Facts]:
-        """The hosts whose data are about to be moved from SQLite to MariaDB."""
+        """The hosts whose data will be moved from SQLite to MariaDB."""
         return {
             name: report.facts
             for name, report in self.seen.items()
@@ -155,7 +155,7 @@ class Site:
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """Return the hosts that are the zone's already, whether they are up or not."""
+        """The hosts that belong to the zone already, running or not."""
         pools = (report.facts.pool for report in self.seen.values() if report.facts)
         listed = {entry.name for pool in pools for entry in pool}
         return (frozenset(self.spec.hosts) - self.change.new) | listed
@@ -165,7 +165,7 @@ Check = Callable[[Site], Iterator[Finding]]
 
 ALWAYS: list[Check] = []
 SKIPPABLE: dict[str, Check] = {}
-"""By the name that the config skips them with: the function's."""
+"""By name: that of the function, which ``skip_checks`` in the config uses."""
 
 
 def always(check: Check) -> Check:

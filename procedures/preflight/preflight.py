@@ -21,23 +21,23 @@ from procedures.preflight.zone_preflight import Foreseen, ZoneChange, foresee
 from procedures.specs import PreflightSpec
 
 SECONDS = 120.0
-"""For a host's answer: most of it is what a host gives itself to look up a name."""
+"""Seconds for a host's answer. Most of them are for slow name services."""
 
 
 FORWARD = 10.0
-"""For sshd to connect to a port of its own host."""
+"""Seconds for sshd to connect to a port of its own host."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the checks saw."""
+    """The result of a successful preflight."""
 
     facts: Mapping[str, Facts]
-    """Of every host, for the step that changes it next."""
+    """Facts of every host, for the next step that changes it."""
     adopted: frozenset[str]
-    """The front-ends of a zone that runs already."""
+    """The front-ends of a zone that already runs."""
     leaving: Mapping[str, str] | None = None
-    """Names and addresses of those that are yet to leave the zone; None if that is not known."""
+    """Name and address of each server that still has to leave the zone; None if that is unknown."""
 
 
 def preflight(
@@ -50,13 +50,13 @@ def preflight(
     warn: Callable[[str], None],
     zone_change: ZoneChange,
 ) -> Checked:
-    """Check all front-ends, and what the zone makes of the change.
+    """Check all front-ends, and whether the zone permits the change.
 
-    ``before``: the stack at its last ``up``, if there was one; hosts that it did not have are
-    checked fully, the others in what the change needs of them. ``converts``: data
-    in SQLite may be moved to MariaDB. ``warn`` gets what does not hinder.
+    ``before``: the stack at its last ``up``, if there was one. Hosts that it did not have are
+    checked completely, all others only in what the change needs. ``converts``: data in SQLite may
+    be moved to MariaDB. ``warn`` is called with each warning.
 
-    Raises HostError (HostErrors for several) with everything that is wrong with any host.
+    Raises HostError (HostErrors if there are several) with every fault of every host.
     """
     change = StackChange(spec, before)
     hosts = spec.hosts
@@ -91,7 +91,7 @@ def _look(
     access: Access, change: StackChange, host: Host, ssh: Mapping[str, int]
 ) -> HostReport | HostError:
     try:
-        # What that takes is no part of the answer's time, by which the clock is compared.
+        # Connect first: the clocks are compared by the time that the script takes.
         access.connection(host).connect()
         sent, begun = time.time(), time.monotonic()
         output = access.run(
@@ -122,20 +122,20 @@ def _look(
 
 
 def _require_forwarding(access: Access, host: Host) -> None:
-    """oned is asked through SSH: raises HostError where sshd forwards no connections."""
+    """Raise HostError if sshd does not forward connections, which the calls of oned need."""
     with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
         pass
 
 
 def _sources(change: StackChange, target: str) -> list[str]:
-    """Addresses of those that may send data to a new host."""
+    """Return the addresses of the hosts that may send data to a new host."""
     if target not in change.new:
         return []
     return sorted(host.address for name, host in change.spec.hosts.items() if name != target)
 
 
 def _targets(change: StackChange, source: str, ssh: Mapping[str, int]) -> list[str]:
-    """Address and port of all that the host is to knock at."""
+    """Return the addresses and ports that the host must try to reach."""
     found = []
     for target, host in sorted(change.spec.hosts.items()):
         is_new = bool(change.new & {source, target})

@@ -1,15 +1,15 @@
-# Report what has to be right on a host before anything changes there; observe.sh follows, if it can
-# run here at all. Changes nothing.
+# Report what preflight checks on a host; observe.sh follows, if it can run here at all. Changes
+# nothing.
 #: use family mariadb ssh
 #: vips: addresses that must not be in use elsewhere
 #: targets: lines ADDRESS PORT
-#: paths: where there has to be room
+#: paths: whose free space is reported
 #: sources: the other front-ends' addresses
 now() { date +%s.%N; }
 tell begun "$(now)"
 
-# The host that has an address answers for it on the link, whatever its firewall drops. What the kernel
-# knew of it may be long past: that is forgotten, and makes it ask again.
+# A host answers for its addresses on the link even if its firewall drops everything. The kernel's
+# entries may be out of date: flush them, so that it asks again.
 neighbours() {
     local vip
     [ -n "$vips" ] || return 0
@@ -36,8 +36,8 @@ knock() { # address port
     esac
     echo "$1 $2 $said"
 }
-# What sudo says to an account that has a rule in the place of OpenNebula's; nothing where it obeys, or
-# cannot be asked. The rule is in a mount namespace of its own: the host has nothing of it.
+# Why sudo refuses an account that has a rule like OpenNebula's; empty if it does not, or cannot be
+# asked. The rule exists only in a mount namespace: the host's files do not change.
 sudo_refusal() {
     ! getent passwd oneadmin >/dev/null && type -P sudo >/dev/null || return 0
     LC_ALL=C unshare -m --propagation private bash -euc '
@@ -50,7 +50,7 @@ sudo_refusal() {
     ' "$(type -P true)" 2>/dev/null || true
 }
 
-# Last of all: that took its time while the rest was reported.
+# At the end: the neighbours have had time to answer.
 trap 'tell neighbours "$(cat <&"$answers")"; tell ended "$(now)"' EXIT
 #: facts procedures.preflight.probe
 [ -d /run/systemd/system ] && [ -n "$family" ] || exit 0

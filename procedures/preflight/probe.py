@@ -1,4 +1,4 @@
-"""What preflight looks at on a host, in addition to its facts: see preflight.sh."""
+"""What preflight observes on a host, in addition to its facts: see preflight.sh."""
 
 import re
 from collections.abc import Mapping
@@ -11,33 +11,33 @@ _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
 @dataclass(frozen=True)
 class ClockReading:
-    """By how many seconds a host's clock is ahead of this machine's: between the two."""
+    """Limits of how many seconds a host's clock is ahead of this machine's."""
 
     least: float
     most: float
 
     @classmethod
     def compared(cls, sent: float, begun: float, ended: float, received: float) -> "ClockReading":
-        """By the clock there at the begin and the end of a script, and by the one here around it.
+        """Compare a script's begin and end, by the host's clock, with the time here around it.
 
-        What is between is the script's own time, and no doubt about the clock.
+        The time that the script itself takes does not make the result less exact.
         """
         return cls(*sorted((ended - received, begun - sent)))
 
     @property
     def ahead(self) -> float:
-        """Most probably."""
+        """The most probable number of seconds."""
         return (self.least + self.most) / 2
 
     @property
     def doubt(self) -> float:
-        """By how much that may be wrong."""
+        """The largest error of ``ahead``, in seconds."""
         return (self.most - self.least) / 2
 
 
 @dataclass(frozen=True)
 class Room:
-    """The free bytes of a file system, by where it is mounted."""
+    """Free bytes of a file system, and its mount point."""
 
     mount: str
     free: int
@@ -45,13 +45,13 @@ class Room:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who listens at a port, and at which addresses."""
+    """The program that listens at a port, and its addresses."""
 
     process: str
     addresses: tuple[str, ...]
 
     def answers_at(self, address: str) -> bool:
-        """Whether it is there for others who ask at that address."""
+        """Return whether other hosts that connect to that address reach it."""
         return any(own in (*_EVERYWHERE, address) for own in self.addresses)
 
 
@@ -97,14 +97,14 @@ def _listening(text: str) -> dict[int, Listener]:
 
 
 def _name_sources(line: str) -> tuple[str, ...]:
-    """Return the sources without what to do with their answers."""
+    """Return the sources in order, without the actions in brackets."""
     text = line.partition("#")[0].removeprefix("hosts:")
     return tuple(re.sub(r"\[[^]]*\]", " ", text).split())
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one host shows. Each field but the clock says how: see ``fact``."""
+    """What preflight observes on one host. ``fact`` describes how."""
 
     clock: ClockReading
     distribution: str = fact('echo "$ID"', str, default="")
@@ -115,7 +115,7 @@ class Probe:
         lambda text: int(text) << 10,
         default=0,
     )
-    """In bytes."""
+    """Bytes."""
     room: Mapping[str, Room] = fact(
         """for path in $paths; do
         there=$path
@@ -136,7 +136,7 @@ class Probe:
         lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE)),
         default={},
     )
-    """Address to the MAC that answered for it on the link."""
+    """By address: the MAC that answered for it on the link."""
     listening: Mapping[int, Listener] = fact(
         "ss -Hltnp 2>/dev/null || true", _listening, default={}
     )
@@ -148,26 +148,26 @@ class Probe:
         _reached,
         default={},
     )
-    """Address and port to what came of it: ``open``, or why not in the system's words."""
+    """By address and port: ``open``, or the system's reason why not."""
     name_sources: tuple[str, ...] = fact(
         "grep '^hosts:' /etc/nsswitch.conf 2>/dev/null || true",
         _name_sources,
         default=("files", "dns"),
     )
-    """Where names are looked up, in that order: of nsswitch.conf."""
+    """The sources of names in the order of nsswitch.conf."""
     is_enforcing: bool = fact(
         "cat /sys/fs/selinux/enforce 2>/dev/null || true", "1".__eq__, default=False
     )
-    """SELinux enforces its policy."""
+    """Whether SELinux enforces its policy."""
     has_apparmor: bool = fact(
         "cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true",
         "Y".__eq__,
         default=False,
     )
     has_python: bool = fact("type -P python3 || true", bool, default=True)
-    """Python 3 is installed."""
+    """Whether Python 3 is installed."""
     login: str = fact('echo "$login"', str, default="root")
-    """The account that this program logs in as, and its groups."""
+    """The account that this program logs in with."""
     groups: tuple[str, ...] = fact('id -Gn "$login"', lambda text: tuple(text.split()), default=())
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
         """for address in $sources; do
@@ -177,12 +177,11 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         _sshd,
         default={},
     )
-    """What sshd does with a login of that account: by the address it comes from, then by setting.
-    """
+    """By source address and setting: what sshd applies to a login of that account."""
     locales: frozenset[str] = fact(
         "locale -a 2>/dev/null || true", lambda text: frozenset(text.split()), default=frozenset()
     )
-    """The locales that exist there, as ``locale -a`` prints them; empty where it cannot."""
+    """The locales that ``locale -a`` prints; empty if it fails."""
     own_name: str = fact(
         """own=$(cat /proc/sys/kernel/hostname)
     printf '%s ' "$own"
@@ -190,7 +189,7 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         str,
         default="",
     )
-    """What the host calls itself, and the address that it finds for that, if any."""
+    """The host's own name, and the address that it resolves it to, if any."""
     environment: Mapping[str, str] = fact(
         """{
         systemctl show-environment
@@ -211,9 +210,9 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         lambda text: tuple(text.split()),
         default=(),
     )
-    """Units at work that manage addresses."""
+    """Active units that manage addresses."""
     sudo_refusal: str = fact("sudo_refusal", str, default="")
-    """What sudo says to an account with a rule in the place of OpenNebula's; empty: it obeys."""
+    """Why sudo refuses an account with a rule like OpenNebula's; empty if it does not."""
     vip_files: Mapping[str, tuple[str, ...]] = fact(
         """for vip in $vips; do
         { grep -rlsIwF -- "$vip" /etc/netplan /etc/network /etc/systemd/network \
@@ -223,7 +222,7 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         _vip_files,
         default={},
     )
-    """By VIP, the files of network configuration that name it."""
+    """By VIP: the files of the network configuration that contain it."""
     password_policy: Mapping[str, str] = fact(
         """sql -e "
         SELECT CONCAT(plugin_name, ' ') FROM information_schema.plugins
@@ -234,14 +233,14 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         lambda text: dict(line.partition(" ")[::2] for line in text.splitlines()),
         default={},
     )
-    """MariaDB's plugins that judge passwords, and their variables."""
+    """MariaDB's active plugins that check passwords, and their variables."""
 
 
 SHELL = shell(Probe)
 
 
 def read_probe(reports: Mapping[str, str], sent: float, received: float) -> Probe:
-    """Read what preflight.sh reported, and when it was sent and its answer was here."""
+    """Parse the reports of preflight.sh. ``sent``, ``received``: this machine's time around it."""
     begun, ended = finite(reports["begun"]), finite(reports["ended"])
     clock = ClockReading.compared(sent, begun, ended, received)
     return Probe(clock=clock, **values(Probe, reports))

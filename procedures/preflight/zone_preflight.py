@@ -1,7 +1,7 @@
-"""What the zone itself would refuse, found before anything is written on any host.
+"""Find what the zone would refuse later, before anything is written on any host.
 
-The plans are the ones that the later steps make again from what they observe then. Raises nothing
-that those would not raise; what only a later step can see is left to it.
+The planners are those of the later steps, which plan again from what they observe then. This raises
+nothing that they would not raise. What only a later step can see is left to it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -35,37 +35,37 @@ class ZoneChange:
     zone: ZoneSpec
     staying: Mapping[str, Host]
     leaving: Mapping[str, Host]
-    """Front-ends that the stack had and has no more, without those that are lost."""
+    """Front-ends that were removed from the stack, without the lost ones."""
     new: Collection[str] = ()
-    """Those of the front-ends that stay which the stack did not have."""
+    """Front-ends that are new to the stack."""
     lost: Collection[str] = ()
     restoring: bool = False
-    """Where no front-end holds a database, the zone begins with a dump."""
+    """The zone is restored from a dump if no front-end holds a database."""
     changes_password: bool = False
     allow_degraded: bool = False
 
     @property
     def hosts(self) -> dict[str, Host]:
-        """All front-ends that the zone may have, without those that are lost."""
+        """Return all front-ends that the zone may have, without the lost ones."""
         return {**self.leaving, **self.staying}
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What the zone makes of the change."""
+    """The consequences of the change for the zone."""
 
     refusals: tuple[HostError, ...] = ()
     adopted: frozenset[str] = frozenset()
-    """The front-ends of a zone that runs already."""
+    """The front-ends of a zone that already runs."""
     leaving: Mapping[str, str] | None = None
-    """See ``names_of_leaving``; None where that was not looked at."""
+    """See ``names_of_leaving``; None if it was not determined."""
 
 
 def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Foreseen:
-    """Plan the zone from the facts of the hosts that stay; changes nothing.
+    """Plan the zone from the facts of the hosts that stay. Changes nothing.
 
-    ``seen`` are facts of this moment, asked with the names of all front-ends. Where one is missing,
-    or an interrupted change of the version waits to be resumed, nothing is foreseen.
+    ``seen``: present facts, observed with the names of all front-ends. If one is missing, or an
+    interrupted upgrade must be resumed first, this returns no finding.
     """
     if not change.staying.keys() <= seen.keys() or any(
         front_end.silent or front_end.upgrading or front_end.migrating
@@ -95,15 +95,15 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
         ),
     )
     if any(on_sqlite(front_end, change.zone.database) for front_end in known.values()):
-        # Its data are about to be moved, as the config says.
+        # Its data will be moved, as the config demands.
         return replace(foreseen, adopted=frozenset())
     return foreseen
 
 
 def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterator[HostError]:
-    """The registered endpoint of a server that is new to the stack leads to that server.
+    """Check that the endpoint of each server that is new to the stack leads to that server.
 
-    One that has the front-end's name or address does; of any other the leader's host is asked.
+    An endpoint with the front-end's name or address does. Others are called from the leader's host.
     """
     leader = change.hosts.get(view.leader() or "")
     if leader is None:
@@ -123,7 +123,7 @@ def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterato
             seen = f"SERVER_ID {found} there"
         yield HostError(
             entry.name,
-            "see that a zone server is at its registered endpoint",
+            "check the registered endpoints of the zone's servers",
             expected=f"server {entry.id} {entry.registered} at {entry.endpoint}",
             seen=seen,
             remedy=f"correct what {at} resolves to, or zone_server of {entry.name} in"
@@ -134,9 +134,9 @@ def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterato
 def judge(
     change: ZoneChange, front_ends: Collection[FrontEndView], view: ZoneView, one_pass: str = ""
 ) -> Foreseen:
-    """The same from what was observed. Pure.
+    """Return the consequences from what was observed. Pure.
 
-    ``view`` is the zone as its leader shows it, empty without one.
+    ``view``: the zone as its leader shows it; empty without a leader.
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
@@ -158,7 +158,7 @@ def judge(
             refusals += _of_joins(change, front_ends, view)
             adopted = frozenset(entry.name for entry in view.pool) & change.staying.keys()
         elif not plan:
-            # One front-end that serves by itself, as the stack wants it.
+            # A single standalone front-end, as the stack wants it.
             adopted = frozenset(change.staying)
     if change.zone.highly_available and view.leader() is not None:
         refusals += _of_leaves(change, front_ends, view)
@@ -168,14 +168,14 @@ def judge(
 
 
 def _without(host: FrontEndView, leaving: Collection[str]) -> FrontEndView:
-    """Leave out the servers that the bootstrap takes off the list of a standalone first server."""
+    """Leave out the servers that the bootstrap removes from a standalone first server's pool."""
     if not host.is_standalone:
         return host
     return replace(host, pool=tuple(entry for entry in host.pool if entry.name not in leaving))
 
 
 def _of_strangers(change: ZoneChange, front_ends: Collection[FrontEndView]) -> Iterator[HostError]:
-    """A new front-end holds no data, or a copy of those of the stack's own."""
+    """Check that a new front-end holds no data, or a copy of the data of the stack's others."""
     own = [host for host in front_ends if host.has_content and host.name not in change.new]
     for host in front_ends:
         if host.has_content and host.name in change.new:
@@ -190,7 +190,7 @@ def _of_lost(
     view: ZoneView,
     forgets: Collection[str],
 ) -> Iterator[HostError]:
-    """Without the lost there must be a majority, or one server that can continue alone."""
+    """Check that the rest has a majority without the lost servers, or is a single server."""
     if not forgets or view.leader() is not None:
         return
     holding = {host.name for host in staying if host.has_content}
@@ -211,7 +211,7 @@ def _of_lost(
 def _of_joins(
     change: ZoneChange, front_ends: Collection[FrontEndView], view: ZoneView
 ) -> Iterator[HostError]:
-    """Joins of the front-ends that stay, by the present leader's data and list of servers."""
+    """Check the joins of the front-ends that stay, by the leader's present data and pool."""
     by_name = {host.name: host for host in front_ends}
     leader = by_name.get(view.leader() or "")
     if leader is None:

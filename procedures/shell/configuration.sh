@@ -1,11 +1,11 @@
 # OpenNebula's configuration files.
-# Configuration files as they were; there only while packages are replaced.
+# Copies of the configuration files, kept only while packages are replaced.
 kept_configuration=/var/lib/opennebula-ha/configuration
 as_it_was() { # sets now, to the path
     now=$kept_configuration$1
     [ -e "$now" ] || now=$1
 }
-# Each of the files that is there: MODE OWNER PATH TEXT.
+# Report each file that exists: MODE OWNER PATH TEXT.
 give_files() {
     local file now
     tell files "$(for file in $files; do
@@ -14,20 +14,20 @@ give_files() {
     done)"
 }
 
-# All of oned.conf, for the next start: none waits for a rollout then.
+# Replace oned.conf for the next start: then none waits for a rollout.
 conf=/etc/one/oned.conf
 put_conf() {
     put "$conf" "$1"
     rm -f "$conf.next" "$conf.before"
 }
-# Where a try was cut off, the file from before it is the one that oned was last started with.
+# After an interrupted restart, the kept file is the one that oned was last started with.
 drop_former_conf() {
     local started
     [ -e "$conf.before" ] && systemctl -q is-active opennebula.service || return 0
     started=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value opennebula.service)" +%s)
     [ "$started" -lt "$(stat -c %Y "$conf")" ] || rm -f "$conf.before"
 }
-# What a run left that was cut off while packages were replaced: see rpm.sh.
+# Restore what a run left that was interrupted while it replaced packages: see rpm.sh.
 bring_back_configuration() {
     local file
     [ -e "$kept_configuration" ] || return 0

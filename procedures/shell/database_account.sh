@@ -1,7 +1,7 @@
 # The stack's account in MariaDB. Variables: account, identify, db_owner, db_password.
 #: use mariadb
-# The stack's database and its account. That may have this password already, and the one that a running
-# oned logs in with. Variables: account, identify, db_owner, db_password.
+# Create the stack's database and its account, which may already have this password, and the one
+# that a running oned uses. Variables: account, identify, db_owner, db_password.
 make_account() {
     set_account "$account"
     MYSQL_PWD=$db_password "$(command -v mariadb || command -v mysql)" --no-defaults \
@@ -15,13 +15,13 @@ set_account() { # SQL
     esac
     refuse "MariaDB to set up the account $db_owner" "$said" "$remedy"
 }
-# The account goes, unless it has other rights than this program gives.
+# Drop the account, unless it has other rights than this program grants.
 drop_account() { # ACCOUNT, as SQL has it; the beginning of our grant
     local others
     others=$(sql -e "SHOW GRANTS FOR $1" 2>/dev/null |
         grep -v '^GRANT USAGE ON \*\.\* ' | grep -vF "$2" || true)
     if [ -n "$others" ]; then
-        step "leave the account $1: it has other rights"
+        step "keep the account $1: it has other rights"
         return 0
     fi
     sql -e "DROP USER IF EXISTS $1"

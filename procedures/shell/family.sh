@@ -1,4 +1,4 @@
-# What family of distributions the host is of. Here its constants are added.
+# The host's family of distributions. Its constants are added here.
 ID=
 ID_LIKE=
 VERSION_ID=

@@ -1,7 +1,7 @@
-# The files that the front-ends' names are in, and cloud-init's part in them.
+# The files with the front-ends' names, and cloud-init's settings for them.
 #: use family
-# Where cloud-init manages /etc/hosts it makes it of this at each boot; and what keeps it from setting
-# the hostname.
+# cloud-init makes /etc/hosts of this template at each boot if it manages it; and the setting that
+# keeps it from changing the hostname.
 hosts_template() { echo "/etc/cloud/templates/hosts.$family.tmpl"; }
 cloud_config=/etc/cloud/cloud.cfg.d/99-opennebula-ha.cfg
 keeping_hostname="# Written by opennebula-ha.

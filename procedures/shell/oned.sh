@@ -1,20 +1,20 @@
 # Start and stop oned.
 #: use configuration marks
-# Stop oned and keep it from starting by itself. Where it was never installed there is nothing to do.
+# Stop oned and disable it. Does nothing if it was never installed.
 stop_oned() {
     step "stop oned"
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
         systemctl --no-block stop opennebula.service 2>/dev/null || true
-        # While it stops.
+        # At the same time as it stops.
         systemctl daemon-reload
     fi
     halt_oned
 }
 state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
-# Wait for the end of an oned that is being stopped. One that has ended all of its modules and runs on
-# waits for a driver that never ends: systemd would kill it after 90 s, and nothing is lost by that. Our
-# part of its unit (KillMode) keeps it from that, where systemd has read it.
+# Wait until systemd has stopped oned. Sometimes oned ends all of its modules, but then waits for
+# ever for a driver that systemd has stopped too early. systemd would kill it after 90 s; killing it
+# earlier loses nothing. It does not happen after systemd has read our part of the unit (KillMode).
 await_stopped() {
     local finished=0 look
     for look in $(seq 850); do
@@ -32,13 +32,13 @@ limit_of_stop() {
     echo "it has not ended yet; systemd ends it after" \
         "$(systemctl show -p TimeoutStopUSec --value opennebula.service)"
 }
-# Its hooks may take longer than itself: those are left alone.
+# Its hooks may take longer: they are not killed.
 has_finished() {
     [ "$(systemctl show -p SubState --value opennebula.service)" = stop-sigterm ] &&
         [ "$(systemctl show -p MainPID --value opennebula.service)" -gt 0 ] &&
         tail -n 4 /var/log/one/oned.log 2>/dev/null | grep -q 'All modules finalized, exiting\.'
 }
-# Stop oned, whatever it does.
+# Stop oned in any state.
 end_oned() {
     systemctl --no-block stop opennebula.service 2>/dev/null || true
     for _ in $(seq 25); do
@@ -50,7 +50,7 @@ end_oned() {
     done
     await_stopped
 }
-# Stop it, but it starts again with the host.
+# Stop it, but let it start at the next boot.
 halt_oned() {
     end_oned
     local state
@@ -61,20 +61,21 @@ halt_oned() {
             "look at journalctl -u opennebula on the host, then run again" ;;
     esac
 }
-# For what changes its data or its SERVER_ID. One that only tries to start is ended: it has no clients.
+# Before its data or its SERVER_ID changes. An oned that is still starting is ended: it has no
+# clients.
 require_stopped() {
     [ "$(state_of_oned)" != active ] || refuse "oned stopped" "oned running" "run again"
     halt_oned
 }
-# Start or restart oned ($1). Where it does not start, why is what it and systemd reported.
-# The unit allows 3 starts in 60 s, and so do those that its hook starts: systemd counts from here.
+# Start or restart oned ($1). If it does not start, the reason is what it and systemd reported.
 try_oned() {
     local log=/var/log/one/oned.log begun size
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
     case $1-$(state_of_oned) in
-        # A start in progress has read its configuration already: another would only wait for its end.
+        # A start in progress has already read its configuration: another start would only wait for
+        # it.
         restart-* | start-activating) end_oned ;;
         *) await_stopped ;;
     esac
@@ -84,15 +85,15 @@ try_oned() {
         return 0
     fi
     journalctl --sync 2>/dev/null || true
-    # What sudo says of the hooks is not it.
+    # Ignore sudo's messages about hooks.
     why=$(journalctl -u opennebula --since "@$begun" --no-pager -o cat |
         grep -vE "pam_unix|COMMAND=" | tail -n 6
         tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -E '\[E\]' | tail -n 4)
     return 1
 }
-# The same as try_oned; $2 and $3: what was expected, and what to do where it is not so.
+# Like try_oned; $2 and $3: what was expected, and what to do if it fails.
 run_oned() {
-    [ ! -e "$upgrading" ] || refuse "no change of the database's version under way" "$upgrading" \
+    [ ! -e "$upgrading" ] || refuse "no upgrade of the database in progress" "$upgrading" \
         "run pulumi up: it resumes that; without it, no oned of this zone may start"
     try_oned "$1" || refuse "$2" "$why" "$3"
 }

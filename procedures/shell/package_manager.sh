@@ -1,7 +1,7 @@
 # The package manager. Here the functions of the host's family are added. Variable: lock_patience.
 #: use configuration family onedb processes
-# Run the package manager, or a function that does; what it says is in said. As long as another program
-# has its lock it is asked again, for lock_patience seconds in all of this script.
+# Run the package manager, or a function that calls it. Its output is in said. While another program
+# holds its lock, it is repeated for at most lock_patience seconds in this script.
 lock_waited=0
 ask() { # COMMAND...
     local status holder reported= began
@@ -22,12 +22,12 @@ ask() { # COMMAND...
         lock_waited=$((lock_waited + SECONDS - began))
     done
 }
-# What an operator can do about what the package manager said.
+# What an operator can do about the package manager's message.
 package_remedy() {
     case $(package_fault) in
-        blocked) echo "see which package is in the way: held back, or from another repository; release or remove it on the host, then run again" ;;
-        script) echo "the script of that package failed: correct what it says on the host ($package_log has all of it), then run again" ;;
-        unreachable) echo "see that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
-        *) echo "run the same with $manager on the host to see all that it says; once that succeeds there, run again" ;;
+        blocked) echo "find out which package blocks this one: held back, or from another repository; release or remove it on the host, then run again" ;;
+        script) echo "the script of that package failed: correct the fault that it reports on the host ($package_log has its whole output), then run again" ;;
+        unreachable) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        *) echo "run the same with $manager on the host to see its whole output; when it succeeds there, run again" ;;
     esac
 }

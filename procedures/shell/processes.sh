@@ -1,4 +1,4 @@
-# Processes, in words.
+# Describe processes.
 process() { # PID, in words
     echo "$(cat "/proc/$1/comm" 2>/dev/null || echo a process that has ended) (process $1)"
 }

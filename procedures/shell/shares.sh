@@ -1,11 +1,11 @@
-# Shares. A server that is gone keeps each program that asks for its files waiting for ever.
+# Shares. If a share's server is down, each program that accesses its files hangs.
 #: use processes
 datastores=/var/lib/one/datastores
 record=/var/lib/opennebula-ha/links
 stamps=.opennebula-ha
 is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
 about() { timeout -s KILL 10 stat -c '%u %U %g %G %a' "$1"; }
-# Do that as the owner of a share: many a server gives root no rights.
+# Run a command as the owner of a share: many servers give root no rights.
 on_share() (
     cd "$(dirname "$1")"
     setpriv --reuid "$2" --regid "$3" --clear-groups -- timeout -s KILL 10 "${@:4}"

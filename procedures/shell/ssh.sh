@@ -1,15 +1,14 @@
-# Accounts: their keys, and what sshd does with a login.
-# The account that this program logs in as.
+# Accounts: their keys, and how sshd treats a login.
 login=${SUDO_USER:-root}
 home_of() { { getent passwd "$1" || true; } | cut -d: -f6; }
 ssh_folder() { home_of "$1" | sed 's,$,/.ssh,'; }
-# What sshd does with a login of that account from that address: a line for each of its settings.
+# How sshd treats a login of that account from that address: one line for each setting.
 sshd_settings() { # ACCOUNT ADDRESS
     local sshd
     sshd=$(command -v sshd || echo /usr/sbin/sshd)
     "$sshd" -T -C "user=$1,host=$2,addr=$2" 2>/dev/null || "$sshd" -T 2>/dev/null || true
 }
-# Where sshd looks for the keys of an account: the first place that is a file, links resolved.
+# The file in which sshd looks for an account's keys: the first existing one, with links resolved.
 authorized_keys() { # ACCOUNT
     local file home
     home=$(home_of "$1")
@@ -23,7 +22,7 @@ authorized_keys() { # ACCOUNT
     case $file in /*) ;; *) file=$home/$file ;; esac
     readlink -m "$file"
 }
-# Make that file, empty, if it does not exist; sshd reads it as that account.
+# Create that file, empty, if it does not exist. sshd reads it as that account.
 make_authorized_keys() { # ACCOUNT FILE
     local folder owner=root:root mode=0644
     [ ! -e "$2" ] || return 0

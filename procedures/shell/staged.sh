@@ -1,6 +1,6 @@
-# Packages that wait for their turn.
+# Staged packages.
 #: use marks package_manager
-# What was staged is in effect: from here on its repository is the one of this host.
+# The staged packages are installed: their repository becomes this host's.
 end_stage() {
     [ -e "$staged/new/version" ] || return 0
     use_source "$staged"

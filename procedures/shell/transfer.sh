@@ -1,16 +1,16 @@
-# What another front-end sends, and the trust for that.
+# Transfers from another front-end, and the trust that they need.
 #: use mariadb ssh
-# Where what a leader sends arrives: its files, and its database. Who runs the import while it does,
-# one at a time.
+# Folder and database that receive what a leader sends. The import runs as a user of its own, one at
+# a time.
 incoming=/var/lib/opennebula-ha/incoming
 importing=opennebula-ha-import.service
 import="systemd-run --quiet --pipe --wait --collect --setenv=HOME=/root --unit=$importing \
 bash /run/opennebula-ha/import"
-# Says that from here on it is rsync that speaks.
+# Marks the output from which on rsync speaks.
 receives=opennebula-ha-receives
-# Ends the line of a transfer's key there.
+# The end of the line of a transfer's key.
 marker=opennebula-ha-transfer
-# What arrived goes, and the folder with it unless something waits in it for its turn.
+# Remove what has arrived, and the folder, unless staged packages are in it.
 drop_incoming() {
     [ -d "$incoming" ] || return 0
     systemctl stop "$importing" 2>/dev/null || true
@@ -24,9 +24,8 @@ end_trust() {
     ! grep -qs " $marker\$" "$keys" || sed -i "/ $marker\$/d" "$keys"
     rm -rf /run/opennebula-ha "$granted" "$granted.new"
 }
-# The transfer's key cannot give sudo a password. Where sudo asks for one, the account may run these
-# commands without, as long as the key is valid.
-# The last entry that matches counts.
+# The transfer's key cannot give sudo a password. If sudo asks for one, the account may run these
+# commands without, while the key is valid.
 granted=/etc/sudoers.d/zz-opennebula-ha-transfer
 grant_without_password() { # COMMAND...
     local command words allowed=
@@ -36,7 +35,7 @@ grant_without_password() { # COMMAND...
         command="$(type -P "${words[0]}") ${words[*]:1}"
         allowed+="${allowed:+, }$(sed 's/[,:=\\]/\\&/g' <<<"$command")"
     done
-    # sudo does not read names with a dot.
+    # sudo ignores files whose names contain a dot.
     rm -f "$granted.new"
     (umask 227 && printf '#%s ALL=(root) NOTAFTER=%s NOPASSWD: %s\n' "$(id -u "$login")" \
         "$(date -u -d "+$seconds seconds" +%Y%m%d%H%M%SZ)" "$allowed" >"$granted.new")

@@ -1,15 +1,14 @@
 # Systemd's units.
-# Units as systemd has them, with the seconds that the host is up for. Sets shown.
+# Report units as systemd shows them, with the seconds since boot. Sets shown.
 tell_units() { # UNIT...
     shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p NRestarts \
         -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p MainPID "$@")
     tell units "$shown"
-    # When a process that has just begun did so. /proc/uptime is another one in some containers.
+    # The start time of a new process. In some containers, /proc/uptime is not the host's.
     tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
 }
-# Units that start by themselves from now on. systemd reads all units again after each change of one,
-# with a process for each way in which units are made: it is given all at once, or nothing.
-# Sets reloaded where it did.
+# Enable these units, all at once or not at all. systemd reads all units again after each change,
+# with one process for each generator. Sets reloaded if it did.
 keep_enabled() { # UNIT...
     local unit masked=() missing=()
     for unit in "$@"; do

@@ -1,5 +1,5 @@
-# Let the source write into one folder and one new database here, with one key, for a while. Stops
-# oned: its database is about to change.
+# Let the source write to one folder and one new database on this host, with one key, for a limited
+# time. Stops oned: its database will change.
 #: use copies mariadb oned ssh transfer
 #: public_key
 #: seconds
@@ -8,7 +8,7 @@ stop_oned
 step "allow the transfer"
 umask 077
 await_database
-# Of one that was cut off.
+# Left by an interrupted transfer.
 drop_incoming
 make_scratch
 make_importer
@@ -36,7 +36,7 @@ case \$SSH_ORIGINAL_COMMAND in
     *) echo; echo $receives; exec $as_root$files ;;
 esac
 END
-# The account that is logged in to reads that one.
+# The login account must be able to read it.
 chmod 711 /run/opennebula-ha
 chmod 644 /run/opennebula-ha/receive
 keys=$(authorized_keys "$login")

@@ -1,10 +1,10 @@
-# Put the received database in place of this host's own, with its SERVER_ID set before that.
+# Put the received database in place, with its SERVER_ID already set.
 #: use configuration copies dumps mariadb marks transfer
 #: db_name
 #: may_replace: yes: its content belongs to this zone
 #: secret oned_conf: the whole file, with the SERVER_ID
-#: secret one_auth: what the file has to hold, for a kept dump and the first server of a new zone
-step "end the trust for the transfer"
+#: secret one_auth: the wanted text of the file, for a kept dump and the first server of a new zone
+step "revoke the transfer's access"
 end_trust
 
 step "restore the database"
@@ -19,10 +19,10 @@ fi
 if [ -n "$one_auth" ]; then
     import_dump "$incoming"/*.sql.zst
     tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
-    # The servers of then are gone.
+    # The servers in the dump do not exist any more.
     sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,
         '(?s)<SERVER_POOL>.*</SERVER_POOL>', '<SERVER_POOL></SERVER_POOL>') WHERE oid = 0"
-    # oneadmin's password may have changed since.
+    # oneadmin's password may have changed since the dump.
     digest=$(printf %s "${one_auth#*:}" | sha256sum | cut -d ' ' -f 1)
     sql "$scratch" <<<"UPDATE user_pool SET body = REGEXP_REPLACE(body, '<PASSWORD>[^<]*</PASSWORD>',
         '<PASSWORD>$digest</PASSWORD>') WHERE oid = 0 AND body LIKE '%<AUTH_DRIVER>core</AUTH_DRIVER>%'"
@@ -34,9 +34,9 @@ keep_settings copy
 step "set SERVER_ID"
 put_conf "$oned_conf"
 
-step "take over the keys and the remotes"
-# Two that were made in the same second, of one size, are not the same file. A link would lead to
-# files of this host, and a device file to its disks.
+step "put the keys and the remotes in place"
+# Two files with the same time and size may still differ. A link could lead to files of this host, a
+# device file to its disks.
 for folder in .one .ssh remotes; do
     [ ! -L "$incoming/$folder" ] || rm "$incoming/$folder"
 done

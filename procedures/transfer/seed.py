@@ -81,8 +81,12 @@ def seed(
     path = _send(access, source, [target.host for target in targets], kept, private)
     side_by_side(
         {
-            target.host.name: lambda target=target: _restore(  # type: ignore[misc]
-                access, target, server_ids[target.host.name], database
+            target.host.name: lambda target=target: put_in_place(  # type: ignore[misc]
+                access,
+                target,
+                server_ids[target.host.name],
+                database,
+                may_replace=target.has_content,
             )
             for target in targets
         }
@@ -149,15 +153,28 @@ def _login_failed(
     )
 
 
-def _restore(access: Access, target: Facts, server_id: int, database: Database) -> None:
+def put_in_place(
+    access: Access,
+    target: Facts,
+    server_id: int,
+    database: Database,
+    *,
+    may_replace: bool,
+    one_auth: str = "",
+) -> None:
+    """Put the received database and keys in place on a stopped host. Raises HostError.
+
+    ``may_replace``: the host's present database is a copy of this zone's. ``one_auth``: see
+    restore.sh.
+    """
     written = configuration.with_server_id(target.newest_conf, server_id)
     access.run(
         target.host,
         "restore",
         variables={
             "db_name": database.name,
-            "may_replace": "yes" if target.has_content else "no",
+            "may_replace": "yes" if may_replace else "no",
         },
-        secrets={"oned_conf": written.rstrip("\n"), "one_auth": ""},
+        secrets={"oned_conf": written.rstrip("\n"), "one_auth": one_auth},
         timeout=COPY,
     )

@@ -1,5 +1,5 @@
-# Dump the database, and send it as it comes, with .one, .ssh and the remotes, straight to the other
-# front-ends, all at once. OPERATOR_AGENT is in the environment where the operator's agent is lent.
+# Dump the database and send it to the other front-ends at the same time, with .one, .ssh and the
+# remotes. If the operator's agent may be used, OPERATOR_AGENT is in the environment.
 #: use dumps gui ssh transfer
 #: db_name
 #: reason
@@ -43,10 +43,10 @@ nameless "$private_key"$'\n'
 ways[made]="-o IdentitiesOnly=yes -o IdentityAgent=none -i $file"
 
 as_root() { [ "$user" = root ] || echo "sudo -n "; }
-# What a login shell there prints is no part of what rsync says.
+# A login shell's output is not part of rsync's.
 clean="bash -o pipefail -c '\"\$@\" | while IFS= read -r line; do
     [ \"\$line\" != $receives ] || exec cat; done' clean"
-# rsync to the front-end that ``reach`` is at.
+# rsync to the front-end that ``reach`` has logged in to.
 through() { # WAY, place there, files
     rsync -a --timeout=60 \
         --rsync-path="echo && echo $receives && $(as_root)rsync --config=/run/opennebula-ha/receive.conf" \
@@ -57,10 +57,10 @@ reach() { # NAME
     read -r user address port <<<"${places[$1]}"
     for way in agent own made; do
         [ -n "${ways[$way]:-}" ] || continue
-        # Asked for nothing, it says what it would receive: so it is seen whether a way leads there.
+        # Without files, rsync reports what it would receive: this shows whether this way works.
         [ "$way" = made ] || through "$way" "" || continue
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
-        # At the same time as the database, not before it.
+        # At the same time as the database, not earlier.
         exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
             /var/lib/one/remotes 2>&1 && printf '\nsent\n')
         database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||
@@ -84,7 +84,7 @@ step "send the database and the keys"
 names() { cut -d: -f1 | sort | paste -sd' '; }
 said=$(sort <<<"$unsent" | paste -sd';' | sed 's/;/; /g')
 stranger=$(grep "Host key verification failed" <<<"$unsent" | names || true)
-[ -z "$stranger" ] || refuse "the host key that this program saw itself, of $stranger" "$said" \
+[ -z "$stranger" ] || refuse "the host key of $stranger that this program has verified" "$said" \
     "from this front-end their addresses lead to other hosts, or a third party intercepts them: find out which before you run again"
 failed=$(names <<<"$unsent")
 refuse "the database and the keys on $failed" "$said" \

@@ -1,4 +1,4 @@
-# From here on no oned of ours starts until the database has its new version everywhere.
+# Prevent each start of oned until every database is upgraded.
 #: use marks
 #: target: LEADER PACKAGE DATABASE
 mkdir -p "$(dirname "$upgrading")"

@@ -1,8 +1,8 @@
-# Let oned start again, and start it.
+# Permit the start of oned again, and start it.
 #: use gui marks oned staged transfer units
-#: takes_staged: yes: with what was staged; no: without
+#: takes_staged: yes: with the staged packages; no: without
 step "start oned"
-# Of a transfer that was cut off when the database was in place already.
+# Left by a transfer that was interrupted when the database was already in place.
 end_trust
 drop_incoming
 keep_enabled opennebula.service

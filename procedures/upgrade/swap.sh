@@ -1,17 +1,16 @@
-# Put packages that wait in the place of those that are there.
+# Replace the installed packages with staged ones.
 #: use family gui marks oned package_manager staged units
-#: folder: new; or old: the former ones back
-#: start: yes: and start oned; where it does not start with the new packages, the former ones come back
-# An earlier run may have ended it.
-# Packages of a folder below $staged in the place of those that are there.
+#: folder: new; or old: restore the former packages
+#: start: yes: also start oned; if it does not start with the new packages, restore the former ones
+# An earlier run may have stopped it.
 swap_packages() {
     local folder=$staged/$1 units
     step "install OpenNebula $(cat "$folder/version")"
     units=$({ systemctl list-unit-files --no-legend opennebula.service \
         opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
-    # Nothing half installed may run: neither by a package's own script, nor after a crash.
+    # Nothing that is half installed may start: neither by a package's script, nor after a crash.
     systemctl mask $units 2>/dev/null
-    install_files "$folder" || refuse "$manager to install what waits in $folder" \
+    install_files "$folder" || refuse "$manager to install the packages in $folder" \
         "$(tail -n 8 <<<"$said")" "$(package_remedy)"
     pin
     systemctl unmask $units 2>/dev/null
@@ -32,7 +31,7 @@ if try_oned start; then
     exit
 fi
 refused=$why
-# systemd would try on.
+# systemd would try again.
 systemctl stop opennebula.service || true
 has_packages old || refuse "oned to start with $new" "$refused" \
     "correct what it names on the host; the packages of $old are not available any more"
@@ -41,6 +40,6 @@ keep_enabled opennebula.service
 run_oned start "oned to start again with $old" \
     "correct what it names on the host; before that $new did not start: $refused"
 restart_gui
-step "continue with $old"
+step "roll back to $old"
 refuse "oned to start with $new" "$refused" \
-    "set opennebula-ha:one_version to another version, or back; oned runs on with $old"
+    "set opennebula-ha:one_version to another version, or back; oned runs with $old again"

@@ -9,12 +9,9 @@ remains to be done.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.packages import is_version
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
@@ -22,106 +19,24 @@ from procedures.facts.observe import all_facts, zone_view
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
 from procedures.script_text import LOCK_PATIENCE
-from procedures.specs import Database, ZoneSpec
+from procedures.specs import ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
+from procedures.upgrade.versions import (
+    VersionChange,
+    WantedVersion,
+    agree,
+    dump_reason,
+    goes_back,
+    is_due,
+    kept_dump,
+)
 
 INSTALL = 900.0 + LOCK_PATIENCE
 """Seconds to replace packages."""
 
 
-@dataclass(frozen=True)
-class WantedVersion:
-    """The version of OpenNebula in the stack's config."""
-
-    version: str
-    agreed: str | None = None
-    """The version for which the database may be changed, while the zone is down."""
-
-
-@dataclass(frozen=True)
-class VersionChange:
-    """A change of the database that has begun: the leader then, and the new versions."""
-
-    leader: str
-    package: str
-    schema: str
-
-    @classmethod
-    def parse(cls, text: str) -> "VersionChange":
-        """Parse the text of the file on a host."""
-        return cls(*text.split())
-
-    def __str__(self) -> str:
-        return f"{self.leader} {self.package} {self.schema}"
-
-    def has_database(self, front_end: Facts) -> bool:
-        """Return whether that host's database is completely changed."""
-        return front_end.schema == self.schema and not front_end.migrating
-
-    def is_done(self, front_end: Facts) -> bool:
-        """Return whether only the start of oned is missing on that host."""
-        return front_end.package == self.package and self.has_database(front_end)
-
-
-def rolls(seen: Facts, version: str) -> bool:
-    """Return whether the rollout must install that version: the host has another, with data."""
-    return bool(seen.package) and seen.has_content and not is_version(seen.package, version)
-
-
-def check(seen: Facts, version: str) -> None:
-    """Raise HostError if a change to another version than that is incomplete."""
-    if not seen.upgrading or is_version(VersionChange.parse(seen.upgrading).package, version):
-        return
-    package = VersionChange.parse(seen.upgrading).package
-    raise HostError(
-        seen.host.name,
-        "compare the version",
-        expected=f"opennebula-ha:one_version {package}: the zone is on its way to that",
-        seen=version,
-        remedy=f"set one_version to {package} without what follows the hyphen and run up; when"
-        " that is done, set another one",
-    )
-
-
-def agree(seen: Facts, database: Database, release: WantedVersion) -> None:
-    """Raise HostError if the staged packages need a change of the database that is not allowed."""
-    if seen.staged_schema == seen.schema:
-        return
-    agreed = release.agreed is not None and is_version(seen.staged, release.agreed)
-    if agreed and database.is_mariadb:
-        return
-    if not database.is_mariadb:
-        remedy = "upgrade by hand: this is done for MariaDB alone"
-    elif _goes_back(seen.schema, seen.staged_schema):
-        remedy = (
-            f'set opennebula-ha:upgrade_database: "{release.version}" to go back to the dump from'
-            " before the upgrade: WHAT WAS WRITTEN SINCE IS LOST, and the zone is down"
-            " for some minutes; a dump of now is kept"
-        )
-    else:
-        remedy = (
-            f'set opennebula-ha:upgrade_database: "{release.version}" to have the database'
-            " upgraded: the zone is down for some minutes (a dump, onedb"
-            " upgrade, a copy to each front-end); virtual machines run on, and a dump of now is"
-            " kept for a rollback"
-        )
-    raise HostError(
-        seen.host.name,
-        "compare the version of the database",
-        expected="the same one, for an upgrade of one server at a time",
-        seen=f"its database is version {seen.schema}, OpenNebula {seen.staged} needs"
-        f" {seen.staged_schema}",
-        remedy=remedy,
-    )
-
-
-def is_due(seen: Facts, version: str) -> bool:
-    """Return whether packages of that version are staged on the host."""
-    return bool(seen.staged) and is_version(seen.staged, version)
-
-
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
-    """Install the staged packages. Raises HostError, after going back to the former ones."""
+    """Install the staged packages. If they fail, restore the former ones and raise HostError."""
     access.run(
         host,
         "swap",
@@ -136,7 +51,7 @@ def resume(
     """Resume an interrupted upgrade; return whether there was one.
 
     ``seen``: the present facts of the hosts that answer. A server that is not in the zone at
-    present gets its staged packages at once: its present packages may be the reason, and the zone
+    present gets its staged packages immediately: its present ones may be the reason, and the zone
     loses nothing. Raises HostError.
     """
     begun = sorted({front_end.upgrading for front_end in seen.values() if front_end.upgrading})
@@ -172,7 +87,7 @@ def go_back(
         return False
     seen = all_facts(access, hosts, zone.database)
     return any(
-        is_due(front_end, release.version) and _goes_back(front_end.schema, front_end.staged_schema)
+        is_due(front_end, release.version) and goes_back(front_end.schema, front_end.staged_schema)
         for front_end in seen.values()
     ) and change_database(access, zone, min(seen), seen, release)
 
@@ -197,11 +112,11 @@ def change_database(
             raise HostError(
                 name,
                 "change the version of the database",
-                expected=f"the packages of OpenNebula {change.package} to wait on every server",
+                expected=f"OpenNebula {change.package} to be staged on every server",
                 seen=front_end.staged or "none",
-                remedy="change who is in the zone before or after that, and not with it",
+                remedy="change the zone's front-ends before or after the upgrade, not with it",
             )
-    if _goes_back(seen[leader].schema, change.schema):
+    if goes_back(seen[leader].schema, change.schema):
         kept_dump(seen, change.schema)
     _Changing(access, zone, seen, change).run()
     return True
@@ -247,7 +162,7 @@ class _Changing:
         self._facts = all_facts(self._access, self._hosts, self._zone.database)
 
     def _source(self) -> str:
-        """Return the server whose database is copied: one that is changed, or the newest."""
+        """Return the server whose database is copied: an upgraded one, otherwise the newest."""
         return max(
             self._facts,
             key=lambda name: (
@@ -265,14 +180,14 @@ class _Changing:
             return
         servers = "\n".join(sorted(f"{entry.id} {entry.name}" for entry in front_end.pool))
         instead = ""
-        if _goes_back(front_end.schema, self._change.schema):
+        if goes_back(front_end.schema, self._change.schema):
             holder, instead = kept_dump(self._facts, self._change.schema)
             front_end = self._facts[holder]
         kept = front_end.migrating or dump(
             self._access,
             front_end.host,
             self._zone.database,
-            reason=_reason(front_end.schema, self._change.schema),
+            reason=dump_reason(front_end.schema, self._change.schema),
             keep=self._zone.keep_dumps,
             stop=True,
         )
@@ -326,7 +241,7 @@ class _Changing:
             on_each(self._hosts, lambda host: answering(self._access, host))
 
     def _abandon(self, error: HostError) -> None:
-        """Go back to the former packages, if no database has changed."""
+        """Restore the former packages, if no database was upgraded yet."""
         try:
             self._observe()
             if any(
@@ -341,39 +256,3 @@ class _Changing:
             self._start(takes_staged=False)
         except HostError as another:
             raise HostErrors([error, another]) from None
-
-
-def _reason(schema: str, new: str) -> str:
-    """Return the reason in the name of a dump that is never deleted automatically."""
-    return f"of-{schema}-before-{new}".replace("/", "_")
-
-
-def kept_dump(seen: Mapping[str, Facts], schema: str) -> tuple[str, str]:
-    """Return the front-end with the newest dump of that database version, and its path.
-
-    Raises HostError.
-    """
-    kept = [
-        (PurePosixPath(dump_file.path).name, name, dump_file.path)
-        for name, facts in seen.items()
-        for dump_file in facts.dumps
-        if f"-of-{schema}-before-".replace("/", "_") in dump_file.path
-    ]
-    if not kept:
-        raise HostError(
-            ", ".join(sorted(seen)),
-            "look for the dump from before the upgrade",
-            expected=f"/var/backups/opennebula/TIME{'-' + _reason(schema, '…')}.sql.zst",
-            seen="none on any front-end",
-            remedy="copy it back there, with its keys, from where you keep it; then run again",
-        )
-    _, name, path = max(kept)
-    return name, path
-
-
-def _goes_back(schema: str, new: str) -> bool:
-    return _numbers(new) < _numbers(schema)
-
-
-def _numbers(schema: str) -> list[int]:
-    return [int(part) for part in schema.partition("/")[0].split(".") if part]

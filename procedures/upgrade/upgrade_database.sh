@@ -1,11 +1,11 @@
-# Bring a stopped oned's database to the version that the installed packages need.
+# Upgrade a stopped oned's database to the version that the installed packages need.
 #: use copies dumps mariadb marks oned onedb
 #: db_name
-#: dump: of what is there now
-#: instead: a kept dump to go back to, or nothing
-#: servers: of the zone now, lines ID NAME
+#: dump: of the present database
+#: instead: a kept dump to roll back to, or nothing
+#: servers: of the zone at present, lines ID NAME
 require_stopped
-# Its own database, or a dump of it.
+# The database itself, or a dump of it.
 may_replace=yes
 servers_of_then() {
     local entry id name
@@ -17,17 +17,17 @@ servers_of_then() {
         done | LC_ALL=C sort
 }
 if [ -n "$instead" ]; then
-    step "put the database of then in place"
+    step "put the kept database in place"
     import_dump "$instead"
     [ "$(servers_of_then)" = "$servers" ] ||
-        refuse "the zone's servers of now in $instead" "$(servers_of_then)" \
-            "have the same front-ends in the zone as then, then run again"
+        refuse "the zone's present servers in $instead" "$(servers_of_then)" \
+            "let the zone have the same front-ends as at that time, then run again"
     keep_settings "going-back"
     tar -C /var/lib/one --zstd -xf "${instead%.sql.zst}.keys.tar.zst"
     put_in_place
 else
     if [ -e "$migrating" ]; then
-        step "put the database back as it was before an upgrade that did not end"
+        step "restore the database from before an interrupted upgrade"
         import_dump "$(cat "$migrating")"
         put_in_place
     fi

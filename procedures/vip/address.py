@@ -118,7 +118,7 @@ def _misplaced(
     known = "; ".join(f"on {name}: {text}" for name, text in managed.items() if text)
     lines = [f"'ip address del {x.address}/{x.prefix} dev {x.interface}'" for x in zone.vips]
     remedy = (
-        f"take {addresses} out of what gives it to {', '.join(holding)}: only Raft's hooks move it;"
+        f"remove {addresses} from what gives it to {', '.join(holding)}: only Raft's hooks move it;"
         f" then remove a leftover with {' or '.join(lines)}, and run again"
         if holding
         else "look for the hook's errors in /var/log/one/oned.log on the leader, then run again"

@@ -5,12 +5,12 @@
 #: certchain: path
 #: text: of the site
 #: names: of the certificate, as openssl has them
-#: generate: yes: it is made here
+#: generate: yes: create the certificate
 #: action: look, make, receive, serve or withdraw
-#: secret sealed: what receive takes, made by another front-end's make
+#: secret sealed: input of receive, made by another front-end with make
 pki=/etc/one/fireedge-pki
 ca_key=$pki/key/ca.key ca=$pki/crt/ca.crt
-# Names the unit that runs for this alone: it did not before.
+# Names the unit that this program has started: it did not run before.
 ours=/var/lib/opennebula-ha/web_server
 month=$((30 * 24 * 3600))
 
@@ -20,7 +20,7 @@ for what in packages unit site link modules check; do
 done
 packages="$packages openssl"
 
-# What only front-ends of this zone know: oneadmin's own key, which they have from each other.
+# What only this zone's front-ends know: oneadmin's own key, which they share.
 secret=/var/lib/one/.ssh/id_rsa
 sealing() {
     [ -s "$secret" ] || refuse "oneadmin's key in $secret" "none" \
@@ -60,7 +60,7 @@ make_key() { # path
 }
 make_certificate() {
     local serial
-    step "make a certificate"
+    step "create a certificate"
     folders
     umask 077
     make_key "$ca_key"
@@ -70,7 +70,7 @@ make_certificate() {
             -addext keyUsage=critical,keyCertSign,cRLSign -out "$ca.new"
         mv "$ca.new" "$ca"
     fi
-    # No browser takes one that is good for longer.
+    # Browsers reject certificates with a longer validity.
     serial=0x$(openssl rand -hex 15)
     {
         openssl req -new -key "$key" -subj "/O=OpenNebula/CN=front-end" |
@@ -95,18 +95,18 @@ case $action in
         bundle | sed 's,^/,,' | tar -C / -c --files-from - | sealing -e | base64 -w0 | give sealed
         ;;
     receive)
-        step "take over the certificate"
+        step "install the certificate"
         folders
         base64 -d <<<"$sealed" | sealing -d | tar -C / -xp --no-same-owner --no-overwrite-dir
         fault=$(certificate_fault)
-        [ -z "$fault" ] || refuse "the certificate as it was sent" "$fault" "run again"
+        [ -z "$fault" ] || refuse "the certificate that was sent" "$fault" "run again"
         ;;
     serve)
         missing=
         for name in $packages; do [ -n "$(installed "$name")" ] || missing="$missing $name"; done
         if [ -n "$missing" ]; then
             step "install$missing"
-            # With what it brings it may not start next to what is there.
+            # A package that is installed may not start its service next to the present one.
             systemctl mask "$unit" 2>/dev/null
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
                 "$(package_remedy)"
@@ -123,7 +123,7 @@ case $action in
         fi
         for module in $modules; do a2enmod "$module" >/dev/null; done
         ! command -v a2enflag >/dev/null || a2enflag SSL >/dev/null
-        # Where SELinux keeps web servers from the program behind them.
+        # For hosts where SELinux forbids web servers to connect to the program behind them.
         ! command -v setsebool >/dev/null || setsebool -P httpd_can_network_connect on
         put "$site" "$text"
         chmod 0644 "$site"
@@ -136,14 +136,14 @@ case $action in
         keep_enabled "$unit"
         systemctl restart "$unit" || refuse "$unit to start" \
             "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
-            "see who else listens at ports 80 and 443 there, then run again"
+            "find out what else listens at ports 80 and 443 there, then run again"
         ;;
     withdraw)
         [ -e "$site" ] || exit 0
-        step "take the site out of $unit"
+        step "remove the site from $unit"
         rm -f "$site" ${link:+"$link"}
         if [ "$(cat "$ours" 2>/dev/null)" = "$unit" ]; then
-            # Whatever comes in its place listens at the same ports.
+            # The new web server listens at the same ports.
             systemctl disable --now "$unit" 2>/dev/null || true
             rm -f "$ours"
         else

@@ -15,7 +15,7 @@ from commands.convert import own_reader, stack_file, with_ansible
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
-from commands.convert.report import Invocation, Report, login_of
+from commands.convert.report import ConversionReport, Invocation, login_of
 from tests.convert.cases import CASES, Case
 from tests.runs import examples
 
@@ -39,7 +39,7 @@ def held(case: Case, inventory: Inventory) -> None:
     text = stack_file.text_of(made, "inventory.yml")
     faults = stack_file.faults(made, text)
     report = "\n".join(
-        Report(
+        ConversionReport(
             inventory,
             made,
             Invocation("production", "inventory.yml"),
@@ -232,7 +232,9 @@ def test_each_key_has_an_answer_for_any_value(
     text = stack_file.text_of(made, "inventory.yml")
     yaml.safe_load(text)
     faults = stack_file.faults(made, text)
-    report = Report(inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made))
+    report = ConversionReport(
+        inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made)
+    )
     assert list(report.lines())
     assert unanswered(inventory, made) == set()
 
@@ -268,6 +270,8 @@ def test_a_damaged_inventory_is_refused_or_answered(
         return
     written = stack_file.text_of(made, "inventory.yml")
     faults = stack_file.faults(made, written)
-    report = Report(inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made))
+    report = ConversionReport(
+        inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made)
+    )
     assert list(report.lines())
     assert unanswered(inventory, made) == set()

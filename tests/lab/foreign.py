@@ -11,7 +11,7 @@ from tests.lab.operators import VIP_KEYS, Operator
 
 HOST = "n1a1"
 """The name of the host that others built."""
-STEP = "see whose OpenNebula is there"
+STEP = "identify the OpenNebula on the host"
 
 _UNCHANGING = (
     "mariadb-dump --all-databases --skip-comments --skip-extended-insert --order-by-primary"

@@ -46,7 +46,7 @@ def refused_twice(site: Site, host: str, step: str, **changes: Any) -> None:
 def test_a_vip_in_use_by_another_host_is_refused_twice(site: Site) -> None:
     lab, _ = site
     do(lab.host(STRANGER), f"ip address add {TAKEN}/24 dev eth0")
-    refused_twice(site, "n1a1", "see that the VIP is free", one_vip=TAKEN)
+    refused_twice(site, "n1a1", "check that the VIP is free", one_vip=TAKEN)
     do(lab.host(STRANGER), f"ip address del {TAKEN}/24 dev eth0")
 
 
@@ -73,7 +73,7 @@ def test_a_host_that_left_the_stack_is_refused_twice(site: Site, tmp_path: Path)
     before = everything(lab.hosts)
     message = only(alone(lab, tmp_path / "later").up(), STRANGER)
     assert "keys in /var/lib/one/.one (one_key)" in message.seen
-    assert "a database opennebula that is no OpenNebula's" in message.seen
+    assert "a database opennebula that is not OpenNebula's" in message.seen
     assert everything(lab.hosts) == before
 
 

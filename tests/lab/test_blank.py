@@ -70,7 +70,7 @@ class Case:
 CASES = {
     "an application's database of that name": Case(
         lambda host: sql(host, IN_OUR_NAME),
-        "a database opennebula that is no OpenNebula's, or half of one (orders)",
+        "a database opennebula that is not OpenNebula's, or only a part of it (orders)",
         "Set opennebula-ha:db_name to a name that is free",
         keys={"db_name": "one1"},
         keeps=lambda host: sql(host, ORDERS.replace("shop", "opennebula")),
@@ -103,7 +103,7 @@ CASES = {
     ),
     "a MariaDB that cannot be read": Case(
         lambda host: (sql(host, SHOP), do(host, "systemctl disable --now mariadb")),
-        "no server answers for its data shop",
+        "no MariaDB answers for the data in shop",
         "systemctl start mariadb",
         solve=lambda host: do(host, "systemctl start mariadb"),
         keeps=lambda host: do(host, "ls /var/lib/mysql/shop"),

@@ -41,7 +41,7 @@ def test_a_front_end_that_fails_to_install_can_be_replaced(
     operator.config["frontends"] = operator.list_of(names)
     run = operator.up()
     assert run.ok, run.output
-    assert "take n1a3 off the list of servers" in run.output
+    assert "remove n1a3 from the list of servers" in run.output
     assert_whole(lab, names)
     assert {server.name for server in servers(lab.host("n1a4"))} == set(names)
     assert operator.up("--expect-no-changes").ok

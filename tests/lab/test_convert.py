@@ -130,7 +130,7 @@ def test_a_removed_host_that_returns_is_reported(site: Site) -> None:
     wait_for(lambda: servers(survivor)[0].term > before.term + 1 or None, "its campaign")
     refused = operator.refresh()
     assert not refused.ok
-    assert f"{lost.name}: see that what is lost stays away" in refused.output
+    assert f"{lost.name}: check that lost servers stay off" in refused.output
     assert "deposes the leader" in refused.output
     assert "systemctl disable --now opennebula" in refused.output
 

@@ -112,7 +112,7 @@ def test_an_opennebula_with_a_remote_database_is_refused(
     assert ("opennebula.service running and enabled" in message.seen) == running
     assert "keys in /var/lib/one/.one (one_key" in message.seen
     assert "db_name" not in message.remedy
-    assert "Take n1a1 off opennebula-ha:frontends" in message.remedy
+    assert "Remove n1a1 from opennebula-ha:frontends" in message.remedy
 
 
 def test_a_local_copy_of_a_remote_database_is_refused_too(
@@ -139,7 +139,7 @@ def test_a_local_database_of_another_name_keeps_its_name(
         operator = alone(lab, tmp_path)
         message = refused(lab, operator)
         assert "Set opennebula-ha:db_name: one1" in message.remedy
-        assert " off opennebula-ha:frontends; or move that database" not in message.remedy
+        assert " from opennebula-ha:frontends; or move that database" not in message.remedy
         taken_over(operator, db_name="one1")
         assert "alice" in one(cloud, "oneuser list")
         sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")

@@ -100,11 +100,11 @@ def test_all_problems_are_reported_at_once_without_a_change(site: Site) -> None:
     own = found.pop(("n1a1", "resolve its own name"))
     assert own.expected == "an address for stranger, the host's own name"
     assert "ensure_hostname: true" in own.remedy
-    proxy = found.pop(("n1a1", "look for a proxy in the environment of services"))
+    proxy = found.pop(("n1a1", "check the proxies of services"))
     assert proxy.seen == "http_proxy=http://…@10.9.9.9:3128"
-    who = found.pop(("n1a2", "ask sshd who may log in"))
+    who = found.pop(("n1a2", "check the logins that sshd accepts"))
     assert who.seen == "AllowUsers ubuntu@10.2.50.1 (from 10.2.50.10, 10.2.50.12)"
-    vip = found.pop(("n1a2", "look who else configures the VIP"))
+    vip = found.pop(("n1a2", "check that nothing else configures the VIP"))
     assert vip.seen == "/etc/netplan/50-static.yaml"
     rights = found.pop(("n1a2", "ask sudo what oneadmin may do"))
     assert rights.seen == "sudo: sorry, you must have a tty to run sudo"
@@ -180,7 +180,7 @@ def test_a_rollout_is_not_disturbed_by_restart_hooks(site: Site) -> None:
         hardened.sshd(lab.host("n1a3"), denied)
         message = only(operator.up(), "n1a3")
         assert message.step == "log in from host to host"
-        assert message.expected == "ubuntu of n1a2 to be let in as ubuntu of n1a3"
+        assert message.expected == "ubuntu of n1a2 to be accepted as ubuntu of n1a3"
         assert "User ubuntu from 10.2.50.11 not allowed" in message.seen
         do(
             lab.host("n1a3"),

@@ -159,7 +159,7 @@ class WrongRepository:
             {"url": f"{REPOSITORY}/7.2", "key_url": f"{REPOSITORY}/repo2.key"},
             f"a signed package repository at {REPOSITORY}/7.2/7.2/Debian/12",
             "does not have a Release file",
-            "nothing is published there",
+            "no packages are published there",
         ),
         WrongRepository(
             {"url": "http://10.2.50.1:9", "key_url": f"{REPOSITORY}/repo2.key"},

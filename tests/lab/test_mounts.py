@@ -206,7 +206,7 @@ def test_an_unmanaged_fstab_line_for_the_same_path_is_refused(zone: tuple[Lab, O
     host = lab.host("n1a1")
     host.run(f"echo '/srv/one {IMAGES} none bind 0 0' >>/etc/fstab")
     said = refused(operator, fstab=[share(IMAGES)])
-    assert f"expected no line of anybody else for {IMAGES}, saw /srv/one {IMAGES}" in said
+    assert f"expected no other line for {IMAGES}, saw /srv/one {IMAGES}" in said
     host.run("sed -i '$d' /etc/fstab")
 
 

@@ -61,7 +61,7 @@ def test_unattended_upgrades_are_removed(zone: Zone) -> None:
     assert do(host, "! dpkg-query -W unattended-upgrades")
     assert do(host, UNATTENDED)
     shown = operator.refresh()
-    assert "package unattended-upgrades: installs upgrades by itself" in shown.output
+    assert "package unattended-upgrades: installs upgrades automatically" in shown.output
     assert operator.up().ok
     assert do(host, "! dpkg-query -W unattended-upgrades")
 

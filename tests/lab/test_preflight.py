@@ -21,7 +21,7 @@ NAMES = [f"n1a{number}" for number in range(1, 6)]
 STRANGER = "n1a5"
 OFF = {"n1a9": {"address": "10.2.50.40"}}
 FOUND_IT = "n1a1, n1a2, n1a3"
-REACH = "see that the front-ends reach each other"
+REACH = "check that the front-ends reach each other"
 Site = tuple[Lab, Operator]
 
 FIREWALL = """
@@ -150,14 +150,14 @@ def test_preflight_reports_all_problems_and_changes_nothing(site: Site) -> None:
     assert {(host, step) for host, step, *_ in said} == {
         ("n1a1", "resolve the front-ends' names"),
         ("n1a1", REACH),
-        (FOUND_IT, "see that the VIP is free"),
+        (FOUND_IT, "check that the VIP is free"),
         ("n1a2", "check the VIP's interface"),
         ("n1a2", "check the free space"),
         ("n1a2", "check the memory"),
-        ("n1a2", "look for the ports of its services"),
+        ("n1a2", "check that the ports of its services are free"),
         ("n1a3", "choose the package repository"),
         ("n1a3", "compare the clocks"),
-        ("n1a3", "look for systemd"),
+        ("n1a3", "check for systemd"),
         ("n1a4", "become root"),
         ("n1a9", "connect"),
     }
@@ -168,11 +168,11 @@ def test_preflight_reports_all_problems_and_changes_nothing(site: Site) -> None:
         " host",
     }
     assert seen["n1a1", "resolve the front-ends' names"] == "n1a3 at 10.2.50.99"
-    assert seen[FOUND_IT, "see that the VIP is free"].startswith("02:00:0a:02:32:0e there")
+    assert seen[FOUND_IT, "check that the VIP is free"].startswith("02:00:0a:02:32:0e there")
     assert seen["n1a2", "check the VIP's interface"].count("eth0 10.2.50.11/24") == 1
     assert seen["n1a2", "check the free space"] == "0 MiB"
     assert seen["n1a2", "check the memory"] == "300 MiB"
-    assert seen["n1a2", "look for the ports of its services"] == "python3 at 2633"
+    assert seen["n1a2", "check that the ports of its services are free"] == "python3 at 2633"
     assert seen["n1a3", "choose the package repository"] == "slackware 12"
     assert "n1a3 +4" in seen["n1a3", "compare the clocks"]
     assert "password is required" in seen["n1a4", "become root"]
@@ -220,7 +220,7 @@ def test_a_vip_in_use_by_another_host_is_refused(site: Site) -> None:
     before = trace(lab)
     with config(operator, one_vip=lab.host(STRANGER).address):
         message = only(operator.up(), ", ".join(NAMES[:3]))
-    assert message.step == "see that the VIP is free"
+    assert message.step == "check that the VIP is free"
     assert message.expected == f"no other host at {lab.host(STRANGER).address}"
     assert trace(lab) == before
     assert assert_whole(lab, NAMES[:3]) == leader
@@ -240,7 +240,7 @@ def test_an_unsuitable_new_host_stops_the_growth_before_any_change(site: Site) -
         found = all_messages(operator.up())
     assert {(one.host, one.step) for one in found if one.host == off} == {(off, "connect")}
     assert {(one.host, one.step, one.seen) for one in found if one.host != off} == {
-        ("n1a4", "look for the ports of its services", "python3 at 2633"),
+        ("n1a4", "check that the ports of its services are free", "python3 at 2633"),
         ("n1a5", REACH, f"from {present} to n1a5 port 22 (sshd): no answer"),
     }
     assert (everything(new), trace(lab)) == before

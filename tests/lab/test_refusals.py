@@ -28,7 +28,7 @@ def test_front_ends_that_cannot_reach_each_other_are_refused(site: Site) -> None
     lab.cut("n1a1", "n1a2")
     found = messages(operator.up())
     assert found.keys() == {"n1a1", "n1a2"}
-    assert found["n1a2"].step == "see that the front-ends reach each other"
+    assert found["n1a2"].step == "check that the front-ends reach each other"
     assert found["n1a2"].seen == "from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer"
     assert "from 10.2.50.10 to these ports of 10.2.50.11" in found["n1a2"].remedy
     for name in NAMES:
@@ -60,7 +60,7 @@ def test_a_front_end_of_another_zone_is_refused(site: Site, tmp_path: Path) -> N
         message = only(operator.up(), "n1a4")
     assert message.expected == "no data, or a copy of those on n1a1, n1a2, n1a3"
     assert message.seen == "data of another OpenNebula"
-    assert "take n1a4 off opennebula-ha:frontends" in message.remedy
+    assert "remove n1a4 from opennebula-ha:frontends" in message.remedy
     assert trace(lab, [*NAMES, "n1a4"]) == before
     assert stranger.up("--expect-no-changes").ok
 
@@ -87,7 +87,7 @@ def test_a_server_that_the_config_never_listed_is_refused(site: Site) -> None:
     assert message.step == "bootstrap the zone"
     assert message.seen == "zone server 3 ghost at http://ghost:2633/RPC2"
     assert "add ghost to opennebula-ha:frontends" in message.remedy
-    assert "take it out of the zone" in message.remedy
+    assert "remove it from the zone" in message.remedy
     assert trace(lab, NAMES) == before
     one(first, "onezone server-del 0 3")
     run = operator.up()

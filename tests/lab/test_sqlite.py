@@ -134,7 +134,7 @@ for table in "db_versioning", "local_db_versioning":
     assert first.run(version.format("7.0.0")).returncode == 0
     message = refused(operator, "n1a1")
     assert first.run(version.format(current)).returncode == 0
-    assert message.step == "look at the SQLite database"
+    assert message.step == "check the SQLite database"
     assert message.expected == f"a database of version {current}, as the packages there need it"
     assert message.seen == f"version 7.0.0 in {SQLITE}"
     assert "onedb upgrade" in message.remedy
@@ -146,7 +146,7 @@ def test_an_existing_database_of_the_stacks_name_is_kept(site: Site) -> None:
     first.run("mysql -e 'CREATE DATABASE opennebula; CREATE TABLE opennebula.orders (id INT)'")
     message = refused(operator, "n1a1")
     first.run("mysql -e 'DROP DATABASE opennebula'")
-    assert message.step == "look at the SQLite database"
+    assert message.step == "check the SQLite database"
     assert message.expected == "no tables in the database opennebula"
     assert "db_name" in message.remedy
 
@@ -180,7 +180,7 @@ def test_values_that_mariadb_cannot_store_are_reported(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["stop oned", "make the tables in MariaDB", "put the database in place", "start oned on"],
+    ["stop oned", "create the tables in MariaDB", "put the database in place", "start oned on"],
 )
 def test_killed_at_any_moment_the_host_keeps_one_whole_database(site: Site, moment: str) -> None:
     lab, operator = site

@@ -161,7 +161,7 @@ def test_a_program_that_adds_the_vip_to_another_host_is_reported(
     assert f"{VIP} left over on {far}" in shown.output
     run = operator.up()
     assert not run.ok, run.output
-    assert f"take {VIP} out of what gives it to {far}" in run.output
+    assert f"remove {VIP} from what gives it to {far}" in run.output
     assert "ip address add" in run.output.partition("what may hold it")[2]
     assert lab.host(far).run("systemctl stop giver").returncode == 0
     run = operator.up()

@@ -58,7 +58,7 @@ def test_a_patch_release_that_does_not_start_is_rolled_back(zone: Zone) -> None:
     message = only(operator.up(), first)
     assert message.expected == "oned to start with 7.2.2-1"
     assert "cannot open shared object file" in message.seen
-    assert "oned runs on with 7.2.1-1" in message.remedy
+    assert "oned runs with 7.2.1-1 again" in message.remedy
     assert assert_whole(lab, NAMES) == leader
     assert versions(lab) == {"7.2.1-1"}
     operator.config["one_version"] = "7.2.1"

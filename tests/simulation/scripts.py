@@ -101,7 +101,7 @@ def stop_oned(site: Site, host: SimHost) -> Effects:
 
 def await_database(host: SimHost) -> None:
     if not host.mariadb_runs:
-        raise Refused("MariaDB to answer root on its socket", "Can't connect to local server")
+        raise Refused("MariaDB to accept root on its socket", "Can't connect to local server")
 
 
 def require_replaceable(host: SimHost, name: str, *, may_replace: bool) -> None:
@@ -158,7 +158,7 @@ def drop_former_conf(host: SimHost) -> None:
 
 def run_oned(site: Site, host: SimHost, *, restart: bool = False) -> None:
     if host.upgrading:
-        raise Refused("no change of the database's version under way", host.upgrading)
+        raise Refused("no upgrade of the database in progress", host.upgrading)
     if why := try_oned(site, host, restart=restart):
         raise Refused("oned to start", why)
 
@@ -709,7 +709,7 @@ def upgrade_database(site: Site, host: SimHost, v: Values) -> Effects:
         assert kept is not None
         then = "\n".join(sorted(f"{e.id} {e.name}" for e in kept.database.pool))
         if then != v["servers"]:
-            raise Refused("the zone's servers of now", then)
+            raise Refused("the zone's present servers", then)
         for path, text in kept.keys.items():
             host.put(path, text, site.clock.now)
         host.scratch = kept.database.copy()

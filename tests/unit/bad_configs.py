@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from procedures.preflight.checks import SKIPPABLE
+
 CANARY = "canary-that-nobody-may-see"
 MISSING = object()
 """The value of a key that is not set."""
@@ -1719,9 +1721,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a check that cannot be skipped": (
         {"skip_checks": ["blank"]},
-        "skip_checks.0: expected one of clock, disk, hook_rights, interface, listeners, locale,"
-        " logins, memory, names, own_name, password_policy, ports, proxy, service_ports, vip,"
-        " vip_managers, saw blank",
+        f"skip_checks.0: expected one of {', '.join(sorted(SKIPPABLE))}, saw blank",
     ),
     "checks as a text": ({"skip_checks": "memory"}, "skip_checks: expected a list"),
     "no dump at all": ({"keep_dumps": 0}, "keep_dumps: expected 1 or more, saw 0"),

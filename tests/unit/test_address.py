@@ -115,7 +115,7 @@ def test_the_program_that_adds_an_address_again_is_named(monkeypatch: pytest.Mon
     with pytest.raises(HostError) as caught:
         moved(site, monkeypatch)
     assert "on c: keepalived runs; process 7: keeper" in caught.value.seen
-    assert f"take {VIP} out of what gives it to c" in caught.value.remedy
+    assert f"remove {VIP} from what gives it to c" in caught.value.remedy
 
 
 def test_the_leader_hook_does_not_run_on_a_former_leader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from hosts.models import Host
 from hosts.script import Output, parse
 from opennebula import conf, wire
 from opennebula.api import Api, ApiError
+from opennebula.conf_grammar import ConfError
 from opennebula.zone import ServerEntry
 from procedures import host_drift, replica_drift
 from procedures.context import Access, Secrets
@@ -239,7 +240,7 @@ def test_a_value_that_a_script_did_not_return_is_an_error() -> None:
 @settings(max_examples=examples(100))
 @given(broken(SHIPPED), st.sampled_from(["DB", "FEDERATION", "LOG", "X"]))
 def test_an_oned_conf_is_read_or_refused(text: str, name: str) -> None:
-    with suppress(conf.ConfError):
+    with suppress(ConfError):
         conf.read(text, name)
 
 

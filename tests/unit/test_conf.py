@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opennebula import conf
+from opennebula.conf_grammar import ConfError
 from tests.unit import oned_reader
 from tests.unit.oned_files import FILES, files
 
@@ -92,7 +93,7 @@ def test_reading_follows_opennebulas_own_parser(text: str, value: str | dict[str
 def test_a_backslash_escapes_the_closing_quote() -> None:
     assert conf.read('A = "x\\"\n', "A") == "x\\"
     assert conf.read('A = "x\\" B = "\n', "A") == 'x" B = '
-    with pytest.raises(conf.ConfError, match="line 2: expected '='"):
+    with pytest.raises(ConfError, match="line 2: expected '='"):
         conf.read('A = "x\\"\nB = "y"\n', "A")
 
 
@@ -115,17 +116,17 @@ def test_a_backslash_escapes_the_closing_quote() -> None:
     ],
 )
 def test_a_text_outside_the_grammar_is_refused_with_its_line(text: str, message: str) -> None:
-    with pytest.raises(conf.ConfError) as caught:
+    with pytest.raises(ConfError) as caught:
         conf.read(text, "Z")
     assert str(caught.value).startswith(message)
-    with pytest.raises(conf.ConfError):
+    with pytest.raises(ConfError):
         conf.write(text, "Z", 1)
-    with pytest.raises(conf.ConfError):
+    with pytest.raises(ConfError):
         conf.remove(text, "Z")
 
 
 def test_an_error_shows_at_most_one_character_of_a_secret() -> None:
-    with pytest.raises(conf.ConfError) as caught:
+    with pytest.raises(ConfError) as caught:
         conf.read('DB = [ PASSWD = "canary, USER = "x" ]\n', "DB")
     assert "canary" not in str(caught.value)
 
@@ -248,7 +249,7 @@ def test_removing_deletes_all_attributes_of_a_name_but_no_comment() -> None:
 @pytest.mark.parametrize("value", ["ends in \\", "\\", "a]]>b"])
 def test_a_value_that_cannot_be_read_back_is_refused_and_not_shown(value: str) -> None:
     assert not conf.expressible(value)
-    with pytest.raises(conf.ConfError, match=r"^PASSWD: expected") as caught:
+    with pytest.raises(ConfError, match=r"^PASSWD: expected") as caught:
         conf.write(SAMPLE, "DB", {"PASSWD": value})
     assert value not in str(caught.value).replace("without ]]>", "")
 
@@ -335,7 +336,7 @@ def test_each_value_of_a_file_can_be_changed_in_its_own_line(text: str) -> None:
 
 
 def test_windows_line_endings_are_refused_as_in_opennebula() -> None:
-    with pytest.raises(conf.ConfError, match="line 1: expected a value that ends with its closing"):
+    with pytest.raises(ConfError, match="line 1: expected a value that ends with its closing"):
         conf.read('A = "x"\r\nB = 1\r\n', "B")
 
 

@@ -93,7 +93,7 @@ def test_a_stack_on_sqlite_stays_there() -> None:
     ("seen", "others", "expected", "remedy"),
     [
         (on_sqlite(), (), None, ""),
-        (on_sqlite(), ("n1a2",), "data on n1a2, too", "take n1a1 off opennebula-ha:frontends"),
+        (on_sqlite(), ("n1a2",), "data on n1a2, too", "remove n1a1 from opennebula-ha:frontends"),
         (
             on_sqlite(text=conf.write(SHIPPED, "FEDERATION", {"SERVER_ID": 1})),
             (),
@@ -104,7 +104,7 @@ def test_a_stack_on_sqlite_stays_there() -> None:
             on_sqlite(text=conf.write(SHIPPED, "FEDERATION", {"MODE": "SLAVE"})),
             (),
             "FEDERATION/MODE SLAVE",
-            "out of the federation",
+            "from the federation",
         ),
         (on_sqlite(), (), None, ""),
     ],

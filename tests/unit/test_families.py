@@ -10,7 +10,7 @@ from opennebula import families, packages
 from opennebula.families import FAMILIES, UnsupportedError, platform
 from procedures.facts.facts import Package
 from procedures.install.packaging import platform as platform_of
-from procedures.install.packaging import unsettled, unwanted, wanted
+from procedures.install.packaging import source_differences, unwanted, wanted
 from procedures.specs import InstallationSpec
 from tests.unit.test_procedures import facts, spec
 
@@ -195,7 +195,7 @@ def test_each_family_names_its_unattended_upgrades() -> None:
 
 def test_zypper_has_no_proxy_setting_of_its_own() -> None:
     leap = facts(distribution="opensuse-leap", release="16.0")
-    assert unsettled(leap, spec(pkg_cache_proxy="http://10.2.50.1:3142")) == ()
+    assert source_differences(leap, spec(pkg_cache_proxy="http://10.2.50.1:3142")) == ()
 
 
 def test_an_rpm_has_its_version_as_a_deb_has() -> None:

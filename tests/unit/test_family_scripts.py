@@ -455,7 +455,7 @@ def staged(root: Path, os_release: str) -> Sandbox:
     one.install(opennebula=old, opennebula_flow=old, rsync="3-1")
     one.file("published", PUBLISHED[os_release])
     output = one.run("install", variables(stage="7.2.1", packages="opennebula rsync zstd"))
-    assert output.steps == ("add the package repository", "fetch OpenNebula 7.2.1 for the rollout")
+    assert output.steps == ("add the package repository", "stage OpenNebula 7.2.1 for the rollout")
     return one
 
 

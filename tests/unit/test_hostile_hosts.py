@@ -23,7 +23,7 @@ from hosts.errors import LONGEST, HostError
 from hosts.models import Host, SshSettings
 from hosts.script import Script
 from opennebula import conf, markup, shell_file, yaml_file
-from opennebula.conf import ConfError
+from opennebula.conf_grammar import ConfError
 from opennebula.oned_log import LogLine
 from procedures import backup
 from procedures.facts.facts import pool_of

@@ -11,7 +11,7 @@ from procedures.bootstrap.bootstrap import KnownZone
 from procedures.context import Access
 from procedures.membership import join
 from procedures.specs import MemberSpec, ZoneSpec
-from tests.unit.test_gate import HOSTS, NAMES, POOL
+from tests.unit.test_health import HOSTS, NAMES, POOL
 from tests.unit.test_procedures import facts
 
 SPEC = MemberSpec(

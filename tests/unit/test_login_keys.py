@@ -84,7 +84,7 @@ def test_one_message_has_both_hosts_and_sshds_message() -> None:
     (error,) = caught.value.errors  # type: ignore[attr-defined]
     assert (error.host, error.expected) == (
         "n3",
-        "ubuntu of n1, n2 to be let in as ubuntu of n3",
+        "ubuntu of n1, n2 to be accepted as ubuntu of n3",
     )
     assert error.seen == f"{refused.split(' ', 2)[2]}; sshd on n3: {why}"
     assert "AllowUsers" in error.remedy

@@ -121,7 +121,7 @@ def looks(
 
 
 def seen(name: str, **changes: Any) -> HostReport:
-    """Make a blank host with another ground."""
+    """Make a blank host with other observations."""
     return HostReport(bare(name, **changes), blank(name))
 
 
@@ -180,7 +180,7 @@ def test_healthy_hosts_have_no_findings() -> None:
         (
             looks(n1a2=HostReport(bare("n1a2", has_systemd=False), None)),
             "n1a2",
-            "look for systemd",
+            "check for systemd",
             "a system that was booted with systemd",
             "no /run/systemd/system",
         ),
@@ -196,8 +196,8 @@ def test_healthy_hosts_have_no_findings() -> None:
             "n1a2",
             "check the free space",
             "3.5 GiB of free space on / (1.5 GiB in /usr: packages, 512 MiB in /var/cache:"
-            " what is fetched, 1.0 GiB in /var/lib/mysql: the database, 512 MiB in /var/backups:"
-            " dumps)",
+            " downloaded packages, 1.0 GiB in /var/lib/mysql: the database, 512 MiB in"
+            " /var/backups: dumps)",
             "3.0 GiB",
         ),
         (
@@ -222,16 +222,14 @@ def test_healthy_hosts_have_no_findings() -> None:
             "n1a3",
             "compare the clocks",
             "at most 30 s between the front-ends",
-            "n1a1 +0.0 s (give or take 0.1 s), n1a2 +0.0 s (give or take 0.1 s), n1a3 +45.1 s"
-            " (give or take 0.3 s)",
+            "n1a1 +0.0 s (± 0.1 s), n1a2 +0.0 s (± 0.1 s), n1a3 +45.1 s (± 0.3 s)",
         ),
         (
             looks(n1a1=seen("n1a1", clock=ClockReading(-70, -69))),
             "n1a1",
             "compare the clocks",
             "at most 30 s between the front-ends",
-            "n1a1 -69.5 s (give or take 0.5 s), n1a2 +0.0 s (give or take 0.1 s), n1a3 +0.0 s"
-            " (give or take 0.1 s)",
+            "n1a1 -69.5 s (± 0.5 s), n1a2 +0.0 s (± 0.1 s), n1a3 +0.0 s (± 0.1 s)",
         ),
         (
             looks(
@@ -240,7 +238,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 )
             ),
             "n1a2",
-            "look for the ports of its services",
+            "check that the ports of its services are free",
             "2633 free for opennebula",
             "nginx at 2633",
         ),
@@ -249,7 +247,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 n1a2=seen("n1a2", listening={22: SSHD, 3306: Listener("mysqld", ("127.0.0.1",))})
             ),
             "n1a2",
-            "look for the ports of its services",
+            "check that the ports of its services are free",
             "3306 free for MariaDB",
             "mysqld at 3306",
         ),
@@ -260,7 +258,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 )
             ),
             "n1a2",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "an answer at 10.2.50.11 to n1a1",
             "from n1a1 to n1a2 port 2633 (oned): no answer",
         ),
@@ -276,7 +274,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 )
             ),
             "n1a2",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "an answer at 10.2.50.11 to n1a1",
             "from n1a1 to n1a2 port 2616 (opennebula-fireedge), 2474 (opennebula-flow): No route"
             " to host",
@@ -293,7 +291,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 ),
             ),
             "n1a2",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "an answer at 10.2.50.11 to n1a1",
             "from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
         ),
@@ -307,7 +305,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 n1a2=seen("n1a2", listening={22: Listener("sshd", ("10.9.0.2",))}),
             ),
             "n1a2",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "an answer at 10.2.50.11 to n1a1",
             "from n1a1 to n1a2 port 22 (sshd): Connection refused",
         ),
@@ -324,7 +322,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 )
             ),
             "n1a2",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "an answer at 10.2.50.11 to n1a1",
             "from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
         ),
@@ -361,7 +359,7 @@ def test_healthy_hosts_have_no_findings() -> None:
                 n1a3=seen("n1a3", neighbours={VIP: STRANGER}),
             ),
             "n1a1, n1a3",
-            "see that the VIP is free",
+            "check that the VIP is free",
             f"no other host at {VIP}",
             f"{STRANGER} there, which is not a front-end",
         ),
@@ -486,10 +484,10 @@ def test_all_faults_of_all_hosts_are_found_at_once() -> None:
     )
     found = findings(site(wrong, spec(ensure_hosts=False)))
     assert [(one.error.host, one.error.step) for one in found] == [
+        ("n1a1", "check that the VIP is free"),
         ("n1a1", "check the VIP's interface"),
         ("n1a1", "check the memory"),
         ("n1a1", "resolve the front-ends' names"),
-        ("n1a1", "see that the VIP is free"),
         ("n1a1, n1a2", "compare the clocks"),
         ("n1a2", "choose the package repository"),
         ("n1a3", "connect"),
@@ -653,12 +651,12 @@ def test_a_new_host_is_fully_checked_and_the_others_only_for_it() -> None:
         ("n1a3", "check the memory", "100 MiB"),
         (
             "n1a3",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "from n1a1 to n1a3 port 2633 (oned): no answer",
         ),
         (
             "n1a1",
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             "from n1a3 to n1a1 port 22 (sshd): no answer",
         ),
         ("n1a1", "resolve the front-ends' names", "n1a3 at no address"),
@@ -750,9 +748,8 @@ def test_a_new_vip_must_be_free_and_on_an_existing_interface() -> None:
     )
     found = findings(site(answers, moved, spec()))
     assert sorted((one.error.host, one.error.step) for one in found) == [
-        *((name, "check the VIP's interface") for name in NAMES[:1]),
-        ("n1a1", "see that the VIP is free"),
-        *((name, "check the VIP's interface") for name in NAMES[1:]),
+        ("n1a1", "check that the VIP is free"),
+        *((name, "check the VIP's interface") for name in NAMES),
     ]
 
 
@@ -980,23 +977,23 @@ def test_all_faults_are_one_error() -> None:
             zone_change=zone_change(spec()),
         )
     assert [line for line in str(caught.value).splitlines() if not line.startswith("  ")] == [
+        "n1a1: check that the front-ends reach each other: expected an answer at 10.2.50.10 to"
+        " n1a3, saw from n1a3 to n1a1 port 2633 (oned): no answer",
         "n1a1: check the memory: expected 512 MiB for a front-end, saw 1 MiB",
-        "n1a1: see that the front-ends reach each other: expected an answer at 10.2.50.10 to n1a3,"
-        " saw from n1a3 to n1a1 port 2633 (oned): no answer",
         "n1a2: connect: expected an SSH server, saw silence",
     ]
     assert [line.split(", saw ")[1].splitlines()[0] for line in said] == ["SELinux enforcing"]
     assert any(line.startswith("n1a1: AppArmor on: ") for line in hosts.reports)
 
 
-def test_without_facts_only_the_ground_is_judged() -> None:
+def test_without_facts_only_the_probe_is_checked() -> None:
     without = {key: text for key, text in values("n1a2").items() if key != "machine_id"}
     hosts = Hosts(
         n1a1=values("n1a1", reached=""),
         n1a2={**without, "has_systemd": "", "reached": ""},
         n1a3=values("n1a3", reached=""),
     )
-    with pytest.raises(HostError, match="n1a2: look for systemd"):
+    with pytest.raises(HostError, match="n1a2: check for systemd"):
         check(hosts, spec())
 
 

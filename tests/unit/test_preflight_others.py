@@ -74,8 +74,8 @@ def test_one_message_names_the_setting_and_all_refused_accounts() -> None:
     rules = {"allowusers": ("ubuntu@10.2.50.1",)}
     sshd = {address("n1a1"): rules, address("n1a3"): rules}
     error = only(found(seen("n1a2", login="ubuntu", groups=("ubuntu",), sshd=sshd))).error
-    assert (error.host, error.step) == ("n1a2", "ask sshd who may log in")
-    assert error.expected == "ubuntu to be let in with a key from 10.2.50.10, 10.2.50.12"
+    assert (error.host, error.step) == ("n1a2", "check the logins that sshd accepts")
+    assert error.expected == "ubuntu to be accepted with a key from 10.2.50.10, 10.2.50.12"
     assert error.seen == "AllowUsers ubuntu@10.2.50.1 (from 10.2.50.10, 10.2.50.12)"
     assert "ubuntu@10.2.50.10 in AllowUsers" in error.remedy
     assert error.remedy.endswith("skip_checks: [logins]")
@@ -117,7 +117,7 @@ def test_a_proxy_of_the_unit_must_exclude_the_front_ends(past: str, lacking: str
 
 def test_a_vip_in_the_network_configuration_is_refused() -> None:
     error = only(found(seen("n1a2", vip_files={VIP: ("/etc/netplan/50.yaml",)}))).error
-    assert error.step == "look who else configures the VIP"
+    assert error.step == "check that nothing else configures the VIP"
     assert error.seen == "/etc/netplan/50.yaml"
 
 
@@ -150,9 +150,9 @@ POLICY = {
     ("password", "lacks"),
     [
         ("Long-enough-1", ""),
-        ("long-enough-1", "1 capitals"),
+        ("long-enough-1", "1 upper-case letters"),
         ("Short-1", "8 characters"),
-        ("databases", "1 digits, 1 capitals, 1 other characters"),
+        ("databases", "1 digits, 1 upper-case letters, 1 other characters"),
     ],
 )
 def test_a_password_that_mariadb_would_refuse_is_refused(password: str, lacks: str) -> None:

@@ -397,7 +397,7 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
         (
             facts(packages=installed(**UNATTENDED)),
             spec(unattend_disable=True),
-            ("package unattended-upgrades: installs upgrades by itself",),
+            ("package unattended-upgrades: installs upgrades automatically",),
         ),
         (facts(packages=version("7.2-1")), spec(), ()),
         (
@@ -545,7 +545,7 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
             spec(database=Database(name="open_nebula")),
             (
                 "DB in /etc/one/oned.conf points to the MariaDB database opennebula at localhost:"
-                " up refuses until it is as before",
+                " up fails until this is reverted",
             ),
         ),
         (
@@ -603,12 +603,12 @@ TEMPLATE = "/etc/cloud/templates/hosts.debian.tmpl"
         (
             TEMPLATE,
             True,
-            (f"{TEMPLATE}: without n1a1, which the next boot would take out of /etc/hosts",),
+            (f"{TEMPLATE}: without n1a1, which the next boot would remove from /etc/hosts",),
         ),
         (
             f"{TEMPLATE}\n10.2.50.99 n1a1",
             True,
-            (f"{TEMPLATE}: without n1a1, which the next boot would take out of /etc/hosts",),
+            (f"{TEMPLATE}: without n1a1, which the next boot would remove from /etc/hosts",),
         ),
         (
             f"{TEMPLATE}\n10.2.50.10 n1a1",

@@ -9,7 +9,7 @@ from hosts.models import Host
 from procedures import health, rollout
 from procedures.facts.facts import Facts
 from procedures.specs import ZoneSpec
-from procedures.upgrade.upgrade import WantedVersion
+from procedures.upgrade.versions import WantedVersion
 from tests.unit.test_procedures import facts
 
 NAMES = ("n1a1", "n1a2", "n1a3")

@@ -121,7 +121,7 @@ def test_a_database_that_was_moved_by_hand_is_not_moved_back(active: bool) -> No
     found = [one for one in drift(seen, installation(), SECRETS) if "DB" in one]
     assert found == [
         "DB in /etc/one/oned.conf points to the MariaDB database opennebula at 10.2.50.13: up"
-        " refuses until it is as before"
+        " fails until this is reverted"
     ]
 
 
@@ -141,7 +141,7 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "ssh": ({"keys": keys(".ssh/id_rsa")}, {}, "keys in /var/lib/one/.ssh (id_rsa)"),
     "sqlite": ({}, {"sqlite_bytes": 9}, "SQLite (/var/lib/one/one.db) with 9 bytes"),
     "one.db": ({"oned_conf": section()}, {"sqlite_bytes": 9}, "one.db with 9 bytes"),
-    "table": ({}, {"objects": ("orders",)}, "a database opennebula that is no OpenNebula's"),
+    "table": ({}, {"objects": ("orders",)}, "a database opennebula that is not OpenNebula's"),
     "other": ({}, {"databases": {"one7": ALL_TABLES}}, "OpenNebula's tables in the database one7"),
     "account": (
         {},
@@ -151,7 +151,7 @@ SIGNS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "role": ({}, {"accounts": {"%": ("GRANT `admins` TO `oneadmin`@`%`",)}}, "another use of"),
     "galera": ({}, {"galera": True}, "MariaDB with Galera"),
     "replica": ({}, {"sources": ("db1",)}, "MariaDB as a replica of db1"),
-    "folders": ({}, {"unseen": ("shop",)}, "no server answers for its data shop"),
+    "folders": ({}, {"unseen": ("shop",)}, "no MariaDB answers for the data in shop"),
     "silent": ({"silent": "no answer", "has_content": True}, {}, "no answer"),
     "master": ({"oned_conf": 'FEDERATION = [ MODE = "master" ]'}, {}, "FEDERATION/MODE MASTER"),
     "zone ID": ({"oned_conf": "FEDERATION = [ ZONE_ID = 100 ]"}, {}, "FEDERATION/ZONE_ID 100"),
@@ -242,7 +242,7 @@ def test_unreadable_data_do_not_count_as_empty() -> None:
 def test_a_federation_slave_is_not_advised_to_become_zone_0(section: str, way: str) -> None:
     found = signs.refusal(settled(oned_conf=f"FEDERATION = [ {section} ]"), MARIADB, new=True)
     assert found is not None
-    assert found.remedy.startswith("Take n1a1 off opennebula-ha:frontends")
+    assert found.remedy.startswith("Remove n1a1 from opennebula-ha:frontends")
     assert way in found.remedy
     assert bool(way) == (";" in found.remedy)
 

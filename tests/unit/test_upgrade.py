@@ -8,7 +8,7 @@ from hosts.errors import HostError
 from procedures.facts.facts import Dump, Facts, Package
 from procedures.host_drift import drift
 from procedures.specs import Database
-from procedures.upgrade.upgrade import (
+from procedures.upgrade.versions import (
     VersionChange,
     WantedVersion,
     agree,
@@ -62,7 +62,7 @@ def test_an_equal_database_version_needs_no_consent() -> None:
 def test_another_database_version_is_refused_without_consent(agreed: str | None) -> None:
     seen = waiting("7.4.0-1", "7.4.0")
     with pytest.raises(
-        HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines run on'
+        HostError, match=r'opennebula-ha:upgrade_database: "7.4" .* machines continue to run'
     ):
         agree(seen, MARIADB, WantedVersion("7.4", agreed))
     agree(seen, MARIADB, WantedVersion("7.4", "7.4"))
@@ -135,7 +135,7 @@ def test_the_newest_dump_of_that_database_is_for_rollback() -> None:
 
 def test_an_unwanted_staged_version_is_drift() -> None:
     assert drift(facts(), spec(), SECRETS) == ()
-    assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("packages that wait",)
+    assert drift(facts(staged="7.2.1-1"), spec(), SECRETS) == ("staged packages",)
     wanted = drift(facts(staged="7.2.1-1"), spec(version="7.2.1"), SECRETS)
-    assert "packages that wait" not in wanted
+    assert "staged packages" not in wanted
     assert "package opennebula: version 7.2.0-1" in wanted

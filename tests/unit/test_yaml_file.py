@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from opennebula.conf import ConfError
+from opennebula.conf_grammar import ConfError
 from opennebula.yaml_file import KeyPath, apply, differences
 
 SHIPPED = Path(__file__).parents[2] / "lab/standin/packages/opennebula/root"

@@ -120,7 +120,9 @@ def test_a_new_front_end_with_data_of_another_opennebula() -> None:
     stranger = server("n1a4", identity="theirs", server_id=-1, pool=(), status=None)
     wanted = change(*NAMES, "n1a4", new=("n1a4",))
     found = judge(wanted, seen(stranger), view())
-    assert any(str(one).startswith("n1a4: see whose OpenNebula is there") for one in found.refusals)
+    assert any(
+        str(one).startswith("n1a4: identify the OpenNebula on the host") for one in found.refusals
+    )
 
 
 def test_a_shrink_while_a_remaining_server_is_down_is_refused() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from hosts.errors import HostError
-from opennebula.conf import ConfError
+from opennebula.conf_grammar import ConfError
 from procedures.context import Secrets
 from procedures.facts.facts import Facts
 from procedures.install import configuration

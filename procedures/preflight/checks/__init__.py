@@ -1,7 +1,7 @@
-"""The preflight checks: what is wrong with the front-ends before anything changes.
+"""The preflight checks: find what is wrong with the front-ends before anything changes. Pure.
 
-Pure: what was seen goes in, findings come out. Each module of this package is loaded, and each
-function marked ``always`` or ``skippable`` is a check.
+Each function of this package that is marked ``always`` or ``skippable`` is a check. All modules of
+the package are loaded.
 """
 
 from collections.abc import Collection
@@ -20,8 +20,8 @@ for _module in iter_modules(__path__):
 def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
     """Return all findings, sorted by host.
 
-    Every front-end must answer, unless it is certain that there is no zone, and the host was seen
-    before: then it keeps none of the others from their installation.
+    Every front-end must answer. Exception: a host that a former preflight has seen, if it is
+    certain that there is no zone. Then the others can be installed without it.
     """
     found = [
         Finding(error)
@@ -33,7 +33,7 @@ def findings(site: Site, skip: Collection[str] = ()) -> list[Finding]:
     for name, rule in SKIPPABLE.items():
         if name not in skip:
             found += (_with_way_past(finding, name) for finding in rule(site))
-    # A bastion that is down is that once, however many are behind it.
+    # Report a bastion that is down once, not for every host behind it.
     by_text = {str(finding.error): finding for finding in found}
     return sorted(by_text.values(), key=lambda finding: (finding.error.host, finding.error.step))
 

@@ -1,4 +1,4 @@
-"""Nothing is written on a host before it is known to be blank, ours, or the zone's."""
+"""Check that each host is blank, or belongs to this stack or its zone."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from procedures.preflight.context import Finding, Site, always
 
 @always
 def blank(site: Site) -> Iterator[Finding]:
-    """No host that is looked at holds something that is not this stack's."""
+    """Check that no observed host holds anything that belongs to another user or program."""
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue

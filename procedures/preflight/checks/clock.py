@@ -1,7 +1,7 @@
-"""How far the clocks of the front-ends are apart.
+"""Compare the clocks of the front-ends.
 
-Raft uses no clock. But logs are compared, and what one server issues with an expiry time must be
-valid on all of them: login tokens, of which GUI, Gate and Flow have many.
+Raft uses no clock. But operators compare logs, and what one server issues with an expiry time must
+be valid on all others: login tokens, which GUI, Gate and Flow use all the time.
 """
 
 from collections.abc import Iterator
@@ -12,40 +12,39 @@ from procedures.preflight.context import Finding, Site, Weight, skippable
 from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
-"""Seconds that are worth a warning: hosts that ask a time server are a hundredth of that apart."""
+"""Seconds of difference that cause a warning. With a time server it is about 0.01 s."""
 APART = 30.0
-"""Seconds that are too many: after a failover a one-time code of the GUI's login is invalid.
-And who asks no time server is further apart each day.
-"""
+"""Seconds of difference that are refused. After a failover, one-time codes of the GUI's login would
+be invalid, and without a time server the difference grows each day."""
 
 
 @skippable
 def clock(site: Site) -> Iterator[Finding]:
-    """Hosts that have their place in the zone already are not refused for it."""
-    clocks = {name: report.ground.clock for name, report in site.seen.items()}
+    """Compare all clocks. Only new hosts are refused: servers of the zone get a warning."""
+    clocks = {name: report.probe.clock for name, report in site.seen.items()}
     if not site.change.new or len(clocks) < 2:
         return
-    # Beyond doubt: the least that one is ahead, and the most that another is.
+    # Use the smallest difference that the measurement permits.
     first = max(clocks, key=lambda name: clocks[name].least)
     last = min(clocks, key=lambda name: clocks[name].most)
     apart = clocks[first].least - clocks[last].most
     if apart <= CLOSE:
         return
     usual = median_low(reading.ahead for reading in clocks.values())
-    # The time settings in the config are about to correct it.
+    # The time settings in the config will correct it.
     refuses = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
     wrong = max((first, last), key=lambda name: abs(clocks[name].ahead - usual))
     yield Finding(
         HostError(
-            # Of two, it is unknown which one.
+            # Of two clocks, either may be wrong.
             wrong if len(clocks) > 2 else ", ".join(sorted(clocks)),
             "compare the clocks",
             expected=f"at most {APART if refuses else CLOSE:.0f} s between the front-ends",
             seen=", ".join(
                 _offset(name, reading, usual) for name, reading in sorted(clocks.items())
             ),
-            remedy="have all front-ends ask the same time servers: timedatectl says whether they"
-            " do, and opennebula-ha:ntp tells chrony or systemd-timesyncd whom to ask",
+            remedy="let all front-ends use the same time servers: timedatectl shows whether they"
+            " do, and opennebula-ha:ntp configures chrony or systemd-timesyncd",
         ),
         Weight.REFUSAL if refuses else Weight.WARNING,
     )
@@ -53,4 +52,4 @@ def clock(site: Site) -> Iterator[Finding]:
 
 def _offset(name: str, reading: ClockReading, usual: float) -> str:
     offset = round(reading.ahead - usual, 1) or 0.0
-    return f"{name} {offset:+.1f} s (give or take {reading.doubt:.1f} s)"
+    return f"{name} {offset:+.1f} s (± {reading.doubt:.1f} s)"

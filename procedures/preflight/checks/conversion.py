@@ -1,4 +1,4 @@
-"""Whether data in SQLite can be moved to MariaDB."""
+"""Check whether data in SQLite can be moved to MariaDB."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from procedures.preflight.context import Finding, Site, always
 
 @always
 def conversion(site: Site) -> Iterator[Finding]:
-    """Of one front-end alone, outside any zone, with the version that is there."""
+    """Check for one standalone front-end, the version in the config, and Python."""
     holding = {name for name, report in site.seen.items() if report.holds_data}
     for name, seen in site.converted.items():
         if refused := refusal(seen, site.spec.version, holding - {name}):
             yield Finding(refused)
-        if not site.seen[name].ground.has_python:
+        if not site.seen[name].probe.has_python:
             yield Finding(
                 HostError(
                     name,

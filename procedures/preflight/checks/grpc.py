@@ -1,4 +1,4 @@
-"""What the entries of a zone that is adopted mean for gRPC: no call changes an entry."""
+"""Compare the gRPC endpoints of an adopted zone: OpenNebula cannot change an entry."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,16 @@ from opennebula.zone import ServerEntry
 from procedures.preflight.context import Finding, Site, Weight, always
 
 _REMEDY = (
-    "OpenNebula cannot change an entry: have the front-ends leave and join again, two at a time"
+    "OpenNebula cannot change an entry: let the front-ends leave and join again, two at a time"
 )
 
 
 @always
 def grpc(site: Site) -> Iterator[Finding]:
-    """Say at the first ``up`` of a stack what its zone does otherwise than the config says."""
+    """Report at a stack's first ``up`` where the zone's entries differ from the config."""
     if site.change.before is not None or not has_grpc(site.spec.version):
         return
-    pools = [one.facts.pool for one in site.seen.values() if one.facts]
+    pools = [report.facts.pool for report in site.seen.values() if report.facts]
     pool = max(pools, key=len, default=())
     registered = _names(entry for entry in pool if entry.grpc)
     missing = _names(entry for entry in pool if not entry.grpc)
@@ -42,6 +42,6 @@ def _names(entries: Iterator[ServerEntry]) -> str:
 
 
 def _of(names: str, *, expected: str, seen: str) -> Finding:
-    step = "look at the zone's gRPC endpoints"
+    step = "check the zone's gRPC endpoints"
     error = HostError(names, step, expected=expected, seen=seen, remedy=_REMEDY)
     return Finding(error, Weight.WARNING)

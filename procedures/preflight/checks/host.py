@@ -1,4 +1,4 @@
-"""What each host has to be by itself."""
+"""Check what each host needs by itself."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 LEAST_MEMORY = 512 * MIB
-"""MariaDB, oned and its drivers do not fit into less next to the system."""
+"""MariaDB, oned and its drivers need at least this, in addition to the system."""
 GOOD_MEMORY = 2 * GIB
-"""What one-deploy gives the front-ends that it makes."""
+"""What one-deploy gives to front-ends that it creates."""
 UNCOUNTED = 0.1
-"""Of the memory: what a kernel keeps for itself before it counts."""
+"""Share of the memory that a kernel reserves before it counts."""
 
 
 @dataclass(frozen=True)
 class RoomNeed:
-    """Room that our work takes."""
+    """Free space that this program's work needs."""
 
     path: str
     what: str
@@ -33,16 +33,16 @@ class RoomNeed:
 
 PACKAGES = (
     RoomNeed("/usr", "packages", 1536 * MIB),
-    RoomNeed("/var/cache", "what is fetched", 512 * MIB),
+    RoomNeed("/var/cache", "downloaded packages", 512 * MIB),
 )
-"""OpenNebula with its Ruby and Node, MariaDB, and what they need."""
+"""OpenNebula with Ruby and Node.js, MariaDB, and their dependencies."""
 MARIADB = RoomNeed("/var/lib/mysql", "the database", GIB)
-"""Its own files, a log of 250000 records, and the copy that comes next to the former database."""
+"""MariaDB's own files, a log of 250000 records, and a second copy of the database."""
 SQLITE = RoomNeed("/var/lib/one", "the database", GIB)
 DUMPS = RoomNeed("/var/backups", "dumps", 512 * MIB)
 STAGED = (
     RoomNeed("/usr", "packages", 512 * MIB),
-    RoomNeed("/var/lib/opennebula-ha", "packages that wait, and the former ones", GIB),
+    RoomNeed("/var/lib/opennebula-ha", "staged packages, and the former ones", GIB),
 )
 LEAST_DUMP = 64 * MIB
 PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
@@ -53,24 +53,24 @@ _DATABASES = {family.database for family in FAMILIES}
 
 @always
 def distribution(site: Site) -> Iterator[Finding]:
-    """There are packages for it."""
+    """Check that OpenNebula has packages for the distribution."""
     for name in site.fresh:
-        ground = site.seen[name].ground
+        probe = site.seen[name].probe
         try:
-            supported(name, ground.distribution, ground.release, site.spec.version)
+            supported(name, probe.distribution, probe.release, site.spec.version)
         except HostError as error:
             yield Finding(error)
 
 
 @always
 def systemd(site: Site) -> Iterator[Finding]:
-    """Services are its units."""
+    """Check that systemd runs, which manages the services."""
     for name in site.fresh:
-        if not site.seen[name].ground.has_systemd:
+        if not site.seen[name].probe.has_systemd:
             yield Finding(
                 HostError(
                     name,
-                    "look for systemd",
+                    "check for systemd",
                     expected="a system that was booted with systemd",
                     seen="no /run/systemd/system",
                     remedy="use a whole server, or a container with systemd as its first process",
@@ -80,30 +80,30 @@ def systemd(site: Site) -> Iterator[Finding]:
 
 @always
 def mandatory_access(site: Site) -> Iterator[Finding]:
-    """Not in the way by itself: it is good to know of when something is denied."""
+    """Report SELinux or AppArmor: a note, since it matters only if it denies something."""
     for name in site.fresh:
-        ground = site.seen[name].ground
-        if ground.is_enforcing:
+        probe = site.seen[name].probe
+        if probe.is_enforcing:
             yield Finding(_access(name, "SELinux enforcing", "ausearch -m avc"), Weight.WARNING)
-        if ground.has_apparmor:
+        if probe.has_apparmor:
             yield Finding(_access(name, "AppArmor on", "journalctl -k -g apparmor"), Weight.NOTE)
 
 
 def _access(name: str, what: str, how: str) -> HostError:
     return HostError(
         name,
-        "look for mandatory access control",
-        expected="none that denies OpenNebula its files",
+        "check mandatory access control",
+        expected="no policy that denies OpenNebula access to its files",
         seen=what,
-        remedy=f"where a service is denied something, {how} shows it",
+        remedy=f"if a service is denied access, {how} shows it",
     )
 
 
 @skippable
 def memory(site: Site) -> Iterator[Finding]:
-    """Enough to work; and as much as others give a front-end."""
+    """Check the memory against the least that works, and against the usual size."""
     for name in site.fresh:
-        there = site.seen[name].ground.memory
+        there = site.seen[name].probe.memory
         if there >= GOOD_MEMORY * (1 - UNCOUNTED):
             continue
         refuses = there < LEAST_MEMORY * (1 - UNCOUNTED)
@@ -121,15 +121,15 @@ def memory(site: Site) -> Iterator[Finding]:
 
 @skippable
 def disk(site: Site) -> Iterator[Finding]:
-    """Room for what is to come: what shares a file system shares its room."""
+    """Check the free space. Needs on the same file system are added up."""
     for name, seen in site.seen.items():
         by_mount: dict[str, list[RoomNeed]] = defaultdict(list)
         for need in _needs(site, name, seen):
-            if need.path not in seen.ground.room:
-                continue  # A file system that does not answer says nothing of its room.
-            by_mount[seen.ground.room[need.path].mount].append(need)
+            if need.path not in seen.probe.room:
+                continue  # Its free space is unknown.
+            by_mount[seen.probe.room[need.path].mount].append(need)
         for mount, needs in by_mount.items():
-            free = seen.ground.room[needs[0].path].free
+            free = seen.probe.room[needs[0].path].free
             wanted = sum(item.size for item in needs)
             if free < wanted:
                 parts = ", ".join(
@@ -161,7 +161,7 @@ def _needs(site: Site, name: str, seen: HostReport) -> Iterator[RoomNeed]:
 
 @skippable
 def listeners(site: Site) -> Iterator[Finding]:
-    """No other program is where a service of ours will be."""
+    """Check that no other program uses the port of a service."""
     wanted = dict.fromkeys(site.spec.core_ports, "opennebula")
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:
@@ -175,17 +175,17 @@ def listeners(site: Site) -> Iterator[Finding]:
             there.add("MariaDB")
         taken = {
             port: listener.process
-            for port, listener in sorted(seen.ground.listening.items())
+            for port, listener in sorted(seen.probe.listening.items())
             if port in wanted and wanted[port] not in there
         }
         if taken:
             yield Finding(
                 HostError(
                     name,
-                    "look for the ports of its services",
+                    "check that the ports of its services are free",
                     expected=", ".join(f"{port} free for {wanted[port]}" for port in taken),
                     seen=", ".join(f"{process} at {port}" for port, process in taken.items()),
-                    remedy="stop that there, or have it listen at another port",
+                    remedy="stop that program, or let it listen at another port",
                 )
             )
 

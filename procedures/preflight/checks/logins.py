@@ -1,4 +1,4 @@
-"""Whether a front-end's sshd lets the others in, who send it the zone's data. Pure."""
+"""Check that each front-end's sshd accepts the logins that bring the zone's data. Pure."""
 
 import ipaddress
 from collections import defaultdict
@@ -9,14 +9,14 @@ from hosts.errors import HostError
 from procedures.preflight.context import Finding, Site, skippable
 
 Sshd = Mapping[str, Sequence[str]]
-"""Settings as ``sshd -T`` prints them, by name in lower case; several values of one in order."""
+"""Settings as ``sshd -T`` prints them, by name in lower case; repeated ones in order."""
 
 
 @skippable
 def logins(site: Site) -> Iterator[Finding]:
-    """Each new front-end lets in those that may send it data: the account that we log in as."""
+    """Check that each new front-end accepts logins of this program's account from the others."""
     for name in sorted(site.fresh):
-        there = site.seen[name].ground
+        there = site.seen[name].probe
         refused: dict[str, list[str]] = defaultdict(list)
         for source, host in sorted(site.spec.hosts.items()):
             settings = there.sshd.get(host.address)
@@ -31,8 +31,8 @@ def logins(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "ask sshd who may log in",
-                expected=f"{there.login} to be let in with a key from {', '.join(sources)}",
+                "check the logins that sshd accepts",
+                expected=f"{there.login} to be accepted with a key from {', '.join(sources)}",
                 seen="; ".join(
                     f"{reason} (from {', '.join(addresses)})"
                     for reason, addresses in refused.items()
@@ -46,7 +46,7 @@ def logins(site: Site) -> Iterator[Finding]:
 
 
 def refusal(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> str:
-    """Return the setting by which that account is not let in from there; empty where it is."""
+    """Return the setting that refuses that account's login from there; empty if none does."""
     return next(_refusals(sshd, login, groups, address), "")
 
 

@@ -1,4 +1,4 @@
-"""What the front-ends have to be to each other: names, ports, and the VIP."""
+"""Check the network between the front-ends: names, ports, and the VIP."""
 
 import ipaddress
 from collections import defaultdict
@@ -16,7 +16,7 @@ REFUSED = "Connection refused"
 
 @skippable
 def names(site: Site) -> Iterator[Finding]:
-    """Each finds the others by name, unless what we write into /etc/hosts will say it."""
+    """Check that each resolves the others' names, or will with our part of /etc/hosts."""
     if len(site.spec.hosts) < 2:
         return
     for name, seen in site.seen.items():
@@ -27,7 +27,7 @@ def names(site: Site) -> Iterator[Finding]:
         }
         wrong = wrong_names(seen.facts, asked)
         if site.spec.ensure_hosts:
-            wrong = _past_the_hosts_file(wrong, seen.ground.name_sources)
+            wrong = _past_the_hosts_file(wrong, seen.probe.name_sources)
         if wrong:
             yield Finding(
                 HostError(
@@ -45,7 +45,7 @@ def names(site: Site) -> Iterator[Finding]:
 
 
 def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
-    """Of those the ones that are wrong still when /etc/hosts has them. resolved reads that, too."""
+    """Return the names that stay wrong with our part of /etc/hosts. resolved reads it, too."""
     if "files" not in sources:
         return wrong
     if set(sources[: sources.index("files")]) <= {"resolve", "mymachines"}:
@@ -55,9 +55,10 @@ def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dic
 
 @skippable
 def ports(site: Site) -> Iterator[Finding]:
-    """SSH, by which data go from one to another, and oned.
+    """Check the ports of SSH, which transfers use, and of oned.
 
-    gRPC counts where Raft uses it; elsewhere only clients that ask a follower by it miss it.
+    gRPC is required if Raft uses it. Otherwise it is a warning: only clients that call a follower
+    by gRPC need it.
     """
     for target in site.seen:
         wanted = {site.ssh[target]: "sshd", **site.spec.core_ports}
@@ -74,7 +75,7 @@ def ports(site: Site) -> Iterator[Finding]:
 
 @skippable
 def service_ports(site: Site) -> Iterator[Finding]:
-    """What runs next to oned; if nothing gets through at all, that is reported already."""
+    """Check the ports of the other services, unless nothing at all gets through."""
     features = site.spec.reachable if site.change.new else site.change.added
     wanted = {at.FEATURES[name]: packages.FEATURES[name] for name in features}
     for target in site.seen:
@@ -89,7 +90,7 @@ def service_ports(site: Site) -> Iterator[Finding]:
 
 
 def _is_cut_off(site: Site, source: str, target: str) -> bool:
-    address, reached = site.spec.hosts[target].address, site.seen[source].ground.reached
+    address, reached = site.spec.hosts[target].address, site.seen[source].probe.reached
     core = {reached.get((address, port), OPEN) for port in (site.ssh[target], at.ONED)}
     return not core & {OPEN, REFUSED}
 
@@ -97,14 +98,14 @@ def _is_cut_off(site: Site, source: str, target: str) -> bool:
 def _unreached(
     site: Site, target: str, sources: list[str], wanted: dict[int, str]
 ) -> Iterator[Finding]:
-    address, there = site.spec.hosts[target].address, site.seen[target].ground
-    # Where no program listens yet, it is the host itself that refuses: the way is free.
+    address, there = site.spec.hosts[target].address, site.seen[target].probe
+    # If no program listens yet, the host itself refuses: no firewall blocks the port.
     kept = {port for port, listener in there.listening.items() if listener.answers_at(address)}
     kept.add(site.ssh[target])
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in sorted(sources):
         for port, what in wanted.items():
-            said = site.seen[source].ground.reached.get((address, port), OPEN)
+            said = site.seen[source].probe.reached.get((address, port), OPEN)
             if said != OPEN and (said != REFUSED or port in kept):
                 failed[source, said].append(f"{port} ({what})")
     if not failed:
@@ -113,7 +114,7 @@ def _unreached(
     yield Finding(
         HostError(
             target,
-            "see that the front-ends reach each other",
+            "check that the front-ends reach each other",
             expected=f"an answer at {address} to {', '.join(missed)}",
             seen="; ".join(
                 f"from {source} to {target} port {', '.join(which)}: {said}"
@@ -127,10 +128,10 @@ def _unreached(
 
 @skippable
 def interface(site: Site) -> Iterator[Finding]:
-    """Each VIP's own, with an address of the front-end's in the VIP's subnet.
+    """Check that each VIP's interface has an address in the VIP's subnet.
 
-    A VIP that is in no subnet of the host may be intended: a single address, and an IPv4 one, which
-    the settings let pass only where its interface is named for the host.
+    A VIP outside all of the host's subnets may be intended: a single address, or an IPv4 one whose
+    interface is set for that host, since the settings permit only these.
     """
     for name, seen in site.seen.items():
         if seen.facts is None:
@@ -153,7 +154,7 @@ def interface(site: Site) -> Iterator[Finding]:
             if (
                 may_be_elsewhere
                 and any(address.interface == vip.interface for address in own)
-                and not any(ipaddress.ip_address(one.address) in vip.network for one in own)
+                and not any(ipaddress.ip_address(address.address) in vip.network for address in own)
             ):
                 yield Finding(
                     HostError(
@@ -161,8 +162,9 @@ def interface(site: Site) -> Iterator[Finding]:
                         "check the VIP's interface",
                         expected=f"an address in {vip.network} on {vip.interface}",
                         seen=", ".join(there),
-                        remedy=f"see that clients have a route to {vip.address} that follows the"
-                        " leader: without one they reach it from that interface's subnet at most",
+                        remedy=f"make sure that clients have a route to {vip.address} that follows"
+                        " the leader: without one they reach it at most from that interface's"
+                        " subnet",
                     ),
                     Weight.WARNING,
                 )
@@ -182,36 +184,36 @@ def interface(site: Site) -> Iterator[Finding]:
 
 @skippable
 def vip(site: Site) -> Iterator[Finding]:
-    """No host but the front-ends answers for any of them."""
-    grounds = [report.ground for report in site.seen.values()]
+    """Check that no other host has a VIP."""
+    probes = [report.probe for report in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
-    own = {mac for ground in grounds for mac in ground.macs}
+    own = {mac for probe in probes for mac in probe.macs}
     if _lists_others(site):
-        # One of those may have it; the zone's own check names them.
+        # A front-end may hold it; the check of the zone reports that.
         return
-    own |= {mac for ground in grounds for of, mac in ground.neighbours.items() if of in addresses}
+    own |= {mac for probe in probes for of, mac in probe.neighbours.items() if of in addresses}
     strange: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, seen in sorted(site.seen.items()):
         for address in site.change.addresses:
-            mac = seen.ground.neighbours.get(address, "")
+            mac = seen.probe.neighbours.get(address, "")
             if mac and mac not in own:
                 strange[address, mac].append(name)
     for (address, mac), told in strange.items():
         yield Finding(
             HostError(
                 ", ".join(told),
-                "see that the VIP is free",
+                "check that the VIP is free",
                 expected=f"no other host at {address}",
                 seen=f"{mac} there, which is not a front-end",
-                remedy="take that address from the machine that has it, or set"
+                remedy="remove that address from the computer that has it, or set"
                 " opennebula-ha:one_vip to a free one",
             ),
-            # A server of the zone that does not answer may be the one that has it.
+            # A server of the zone that does not answer may hold it.
             Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
         )
 
 
 def _lists_others(site: Site) -> bool:
-    """Return whether a zone on these hosts has servers that are none of the front-ends."""
+    """Return whether a zone on these hosts has servers that are not front-ends of the stack."""
     pools = [report.facts.pool for report in site.seen.values() if report.facts]
     return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)

@@ -1,4 +1,4 @@
-"""What else on a host has a hand in what OpenNebula needs: names, proxies, networks, passwords."""
+"""Check the rest of a host's configuration: its name, locales, proxies, VIPs, and MariaDB."""
 
 import ipaddress
 import re
@@ -9,7 +9,7 @@ from procedures.install.files.leader import refused_by_sudo
 from procedures.preflight.context import Finding, Site, Weight, always, skippable
 
 _MANAGERS = {
-    "keepalived": "it moves addresses by itself: take this VIP out of its configuration",
+    "keepalived": "it moves addresses automatically: take this VIP out of its configuration",
     "systemd-networkd": "it may drop a VIP when it restarts: add KeepConfiguration=static to"
     " [Network] in a drop-in such as /etc/systemd/network/NAME.network.d/vip.conf",
     "NetworkManager": "it may drop a VIP when it reactivates the connection: do not reactivate it"
@@ -20,9 +20,9 @@ _POLICIES = ("simple_password_check", "cracklib_password_check", "validate_passw
 
 @skippable
 def own_name(site: Site) -> Iterator[Finding]:
-    """Each host finds itself by the name that it has, or is about to get."""
+    """Check that each host resolves its own name, or the name that it will get."""
     for name in sorted(site.fresh):
-        own, _, found = site.seen[name].ground.own_name.partition(" ")
+        own, _, found = site.seen[name].probe.own_name.partition(" ")
         if not own or found or site.spec.ensure_hostname:
             continue
         if site.spec.ensure_hosts and own in site.spec.hosts:
@@ -41,7 +41,7 @@ def own_name(site: Site) -> Iterator[Finding]:
 
 @always
 def cloud_init(site: Site) -> Iterator[Finding]:
-    """Say where cloud-init has a hand in names: they are set where it keeps them, too."""
+    """Report cloud-init if it writes /etc/hosts: names are then also set in its template."""
     for name in sorted(site.fresh):
         facts = site.seen[name].facts
         if facts is None or not facts.hosts_template or not site.spec.ensure_hosts:
@@ -50,11 +50,11 @@ def cloud_init(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "look for cloud-init",
+                "check for cloud-init",
                 expected="no program that writes /etc/hosts at a boot",
                 seen=f"cloud-init's {template}",
-                remedy="the front-ends' names come into that template, too, so that they outlast a"
-                " boot with manage_etc_hosts",
+                remedy="this program adds the front-ends' names to that template, too, so that they"
+                " remain after a boot with manage_etc_hosts",
             ),
             Weight.NOTE,
         )
@@ -62,10 +62,10 @@ def cloud_init(site: Site) -> Iterator[Finding]:
 
 @skippable
 def locale(site: Site) -> Iterator[Finding]:
-    """Each host has the locales that the stack sets: with another one each login would warn."""
+    """Check that each host has the stack's locales: with a missing one, each login warns."""
     before = site.change.before.locales if site.change.before else ()
     for name, seen in sorted(site.seen.items()):
-        there = {_plain(wanted) for wanted in seen.ground.locales}
+        there = {_plain(wanted) for wanted in seen.probe.locales}
         missing = [
             wanted
             for wanted in site.spec.locales
@@ -77,9 +77,9 @@ def locale(site: Site) -> Iterator[Finding]:
             yield Finding(
                 HostError(
                     name,
-                    "look for the locales",
+                    "check the locales",
                     expected=", ".join(missing),
-                    seen=", ".join(sorted(seen.ground.locales)[:6]),
+                    seen=", ".join(sorted(seen.probe.locales)[:6]),
                     remedy="generate it there (locale-gen, or the package glibc-langpack of that"
                     " language), or correct locale in opennebula-ha:ntp",
                 )
@@ -87,14 +87,14 @@ def locale(site: Site) -> Iterator[Finding]:
 
 
 def _plain(name: str) -> str:
-    """As glibc compares names of locales."""
+    """Normalize a locale's name as glibc does."""
     language, _, charset = name.partition(".")
     return f"{language}.{charset.lower().replace('-', '')}"
 
 
 @skippable
 def proxy(site: Site) -> Iterator[Finding]:
-    """No service of OpenNebula's asks a proxy for the front-ends: Raft is HTTP, too."""
+    """Check that services call the front-ends without a proxy. Raft uses HTTP, too."""
     wanted = {
         address: None for host in site.spec.hosts.values() for address in (host.name, host.address)
     }
@@ -103,7 +103,7 @@ def proxy(site: Site) -> Iterator[Finding]:
     asked = ["http_proxy", "all_proxy"]
     asked += ["https_proxy", "grpc_proxy"] if site.spec.register_grpc else []
     for name in sorted(site.fresh):
-        environment = site.seen[name].ground.environment
+        environment = site.seen[name].probe.environment
         proxies = {
             key: value for key, value in environment.items() if key.lower() in asked and value
         }
@@ -114,7 +114,7 @@ def proxy(site: Site) -> Iterator[Finding]:
         yield Finding(
             HostError(
                 name,
-                "look for a proxy in the environment of services",
+                "check the proxies of services",
                 expected="none, or no_proxy with " + ",".join(missing),
                 seen=", ".join(
                     f"{key}={_without_password(value)}" for key, value in proxies.items()
@@ -149,9 +149,9 @@ def _without_password(url: str) -> str:
 
 @skippable
 def hook_rights(site: Site) -> Iterator[Finding]:
-    """What OpenNebula's package allows oneadmin by sudo is not taken back by a later file."""
+    """Check that no later file of sudo's overrides the rights that OpenNebula gives oneadmin."""
     for name, seen in sorted(site.seen.items()):
-        said = seen.ground.sudo_refusal or (seen.facts.sudo_refusal if seen.facts else "")
+        said = seen.probe.sudo_refusal or (seen.facts.sudo_refusal if seen.facts else "")
         if name not in site.fresh or not said or not site.spec.vips.get(name):
             continue
         is_sure = re.search(r"\btty\b|\bpassword\b", said)
@@ -160,29 +160,29 @@ def hook_rights(site: Site) -> Iterator[Finding]:
 
 @skippable
 def vip_managers(site: Site) -> Iterator[Finding]:
-    """Nothing else configures a VIP; and what manages its interface is good to know."""
+    """Check that nothing else configures a VIP, and report what manages its interface."""
     for name, seen in sorted(site.seen.items()):
         vips = site.change.vips_of(name)
         for vip in vips:
-            files = seen.ground.vip_files.get(vip.address, ())
+            files = seen.probe.vip_files.get(vip.address, ())
             if files:
                 yield Finding(
                     HostError(
                         name,
-                        "look who else configures the VIP",
+                        "check that nothing else configures the VIP",
                         expected=f"{vip.address} in no network configuration: the Raft hook adds it"
                         " on the leader alone",
                         seen=", ".join(files),
-                        remedy=f"take {vip.address} out of that file and apply it there, then run"
+                        remedy=f"remove {vip.address} from that file and apply it there, then run"
                         " again",
                     )
                 )
-        for manager in seen.ground.managers if vips and name in site.fresh else ():
+        for manager in seen.probe.managers if vips and name in site.fresh else ():
             if manager in _MANAGERS:
                 yield Finding(
                     HostError(
                         name,
-                        "look who else manages addresses",
+                        "check what manages addresses",
                         expected="no program that takes a VIP from an interface",
                         seen=f"{manager} on {vips[0].interface}",
                         remedy=_MANAGERS[manager],
@@ -193,23 +193,28 @@ def vip_managers(site: Site) -> Iterator[Finding]:
 
 @always
 def database_server(site: Site) -> Iterator[Finding]:
-    """MariaDB, of one release: its packages remove MySQL, and an old one rejects a new dump."""
+    """Check that there is no other database server, and that MariaDB's releases are equal.
+
+    MariaDB's packages remove MySQL, and an old release rejects dumps of a newer one.
+    """
     if not site.spec.database.is_mariadb:
         return
     series: dict[str, str] = {}
     for name, seen in sorted(site.seen.items()):
         packages = seen.facts.packages if seen.facts else {}
-        found = [packages[one].version for one in ("mariadb-server", "mariadb") if one in packages]
-        if found and (known := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
-            series[name] = known[1]
-        others = sorted(one for one in packages if not found and _MYSQL.fullmatch(one))
+        found = [
+            packages[known].version for known in ("mariadb-server", "mariadb") if known in packages
+        ]
+        if found and (release := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
+            series[name] = release[1]
+        others = sorted(other for other in packages if not found and _MYSQL.fullmatch(other))
         if others:
             yield Finding(
                 HostError(
                     name,
-                    "look for another database server",
+                    "check for another database server",
                     expected="MariaDB, or no database server",
-                    seen=", ".join(f"{one} {packages[one].version}" for one in others),
+                    seen=", ".join(f"{other} {packages[other].version}" for other in others),
                     remedy="MariaDB's packages would remove that one: move its databases to MariaDB"
                     " (dump, install, restore), or remove it if nothing in it is needed",
                 )
@@ -220,7 +225,7 @@ def database_server(site: Site) -> Iterator[Finding]:
                 ", ".join(series),
                 "compare the releases of MariaDB",
                 expected="the same one on all front-ends",
-                seen=", ".join(f"{name} {one}" for name, one in series.items()),
+                seen=", ".join(f"{name} {release}" for name, release in series.items()),
                 remedy="upgrade the older ones: they may reject a dump of a newer release, whose"
                 " collations they do not know; a front-end that cannot join stays as it is",
             ),
@@ -234,9 +239,9 @@ _MYSQL = re.compile(r"(?:mysql|percona)-(?:community-|server-)?server(?:-core)?(
 
 @skippable
 def password_policy(site: Site) -> Iterator[Finding]:
-    """MariaDB takes the password of the stack's account."""
+    """Check that MariaDB's policy accepts the password of the stack's account."""
     for name in sorted(site.fresh):
-        policy = site.seen[name].ground.password_policy
+        policy = site.seen[name].probe.password_policy
         rules = [rule for rule in _POLICIES if rule in policy]
         if not rules or not site.spec.database.is_mariadb:
             continue
@@ -250,7 +255,7 @@ def password_policy(site: Site) -> Iterator[Finding]:
                 "compare the database's password with MariaDB's policy",
                 expected="an opennebula-ha:db_password with " + ", ".join(faults)
                 if faults
-                else f"an opennebula-ha:db_password that {' and '.join(unknown)} takes",
+                else f"an opennebula-ha:db_password that {' and '.join(unknown)} accepts",
                 seen=f"{' and '.join(rules)} in MariaDB"
                 + ("" if faults else ", which cannot be checked in advance"),
                 remedy="choose another db_password, or change that policy in MariaDB",
@@ -270,11 +275,11 @@ def _faults(password: str, owner: str, policy: Mapping[str, str]) -> list[str]:
     counts: dict[str, tuple[int, Collection[str] | str]] = {
         f"{least('minimal_length')} characters": (least("minimal_length"), password),
         f"{least('digits')} digits": (least("digits"), [c for c in password if c.isdigit()]),
-        f"{least('letters_same_case')} small letters": (
+        f"{least('letters_same_case')} lower-case letters": (
             least("letters_same_case"),
             [c for c in password if c.islower()],
         ),
-        f"{least('letters_same_case')} capitals": (
+        f"{least('letters_same_case')} upper-case letters": (
             least("letters_same_case"),
             [c for c in password if c.isupper()],
         ),

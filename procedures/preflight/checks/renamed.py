@@ -1,4 +1,4 @@
-"""A front-end keeps its name as long as it is in the stack."""
+"""Check that a front-end keeps its name while it is in the stack."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from procedures.preflight.context import Finding, Site, always
 
 @always
 def renamed(site: Site) -> Iterator[Finding]:
-    """No host leaves the stack under one name and joins it under another in the same ``up``.
+    """Check that no host leaves and joins the stack under two names in one ``up``.
 
-    It would be set up as the new one, and then taken out of service as the one that left.
+    It would be installed as the new front-end, and then taken out of service as the old one.
     """
     for name, former in site.change.renamed.items():
         yield Finding(

@@ -27,7 +27,8 @@ installed() {
     { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
         sed -n 's/^installed //p'
 }
-# All of OpenNebula's, half installed or with no more than their configuration, too.
+# All of OpenNebula's packages, also half installed ones and those with only their configuration
+# left.
 theirs_here() {
     { dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'opennebula*' 2>/dev/null || true; } |
         sed -n '/^not-installed /!s/^[a-z-]* //p'
@@ -120,7 +121,7 @@ use_source() {
 }
 refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
-    # Other repositories may fail: what is missing then, is said below.
+    # Other repositories may fail: the installation reports what is missing.
     ask apt update || true
     _install "$@"
 }
@@ -136,7 +137,7 @@ _install() {
 }
 remove_packages() { ask apt -y purge "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask apt-mark unhold "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
-# More than what any repository has by itself, and not enough for a step back.
+# Higher than any repository's own priority, but not high enough for a downgrade.
 pin() {
     put "$pin_file" "# Written by opennebula-ha: another version comes by opennebula-ha:one_version.
 Package: $theirs

@@ -1,7 +1,7 @@
 # dnf, on RHEL and what is built from its sources.
 package_log=/var/log/dnf.rpm.log
 upgrade_timers="dnf-automatic.timer dnf-automatic-install.timer dnf-makecache.timer"
-# By itself it would wait without an end, and without a word.
+# By default dnf waits for ever, and silently.
 dnf() { command dnf --setopt=exit_on_lock=1 "$@"; }
 lock_holder() { # STATUS
     local pid
@@ -25,7 +25,7 @@ prepare() {
     done <<<"$needs"
 }
 
-# A plain dnf upgrade is not to see them: another version comes by opennebula-ha:one_version.
+# Hide the packages from a plain dnf upgrade: only opennebula-ha:one_version changes the version.
 pins="excludepkgs=$theirs"
 source_text() {
     cat <<END
@@ -41,7 +41,7 @@ END
     [ -z "$token" ] || printf '%s\n' "username=${token%%:*}" "password=${token#*:}"
     [ "$2" != pinned ] || echo "$pins"
 }
-# With the repository that is on trial next to all others.
+# With the new repository in addition to all others.
 dnf_on_trial() {
     if [ ! -e "$trial/parts" ]; then
         others_of "$(dirname "$source_file")" "$trial/parts"
@@ -52,7 +52,7 @@ dnf_on_trial() {
 probe() {
     mkdir "$trial/only"
     (umask 077 && source_text "$trial/key.asc" open >"$trial/only/opennebula.repo")
-    # Quiet, it would not say why.
+    # With -q, it would not report the reason.
     ask dnf -y --setopt=reposdir="$trial/only" --setopt=cachedir="$trial/cache" \
         --setopt=opennebula.skip_if_unavailable=0 makecache && return 0
     case $said in

@@ -47,14 +47,15 @@ use_source() {
     install -m "$mode" "$1/source" "$source_file"
 }
 names_in() { rpm -qp --nosignature --qf '%{NAME}\n' "$@" 2>/dev/null | LC_ALL=C sort -u; }
-# What goes with the others alone, and what the distribution has of the Node.js in this folder.
+# Packages that are installed only with the others, and the distribution's packages of the Node.js
+# in this folder.
 in_the_way() {
     local clashing=
     ! compgen -G "$1/nodejs-[0-9]*.rpm" >/dev/null || clashing=$clashes
     { names_in "${1%/*}"/*/*.rpm | grep '^opennebula' || true; printf '%s\n' $clashing; } |
         LC_ALL=C sort -u | comm -23 - <(names_in "$1"/*.rpm)
 }
-# In the place of those that are there, up or down, with nothing but what the folder has.
+# Replace the installed packages, up or down, with nothing but the packages of the folder.
 install_files() {
     local name done=
     keep_configuration
@@ -64,8 +65,9 @@ install_files() {
     [ -z "$done" ]
 }
 
-# rpm puts a package's own file in the place of a changed one, and keeps that next to it: OpenNebula's
-# packages do not ask for better. What was changed stays, also where a crash comes in between.
+# rpm replaces a changed file by the package's own, and keeps the changed one next to it, since
+# OpenNebula's packages do not mark their configuration. Keep the changes, even if the host crashes
+# in between.
 keep_configuration() {
     rm -rf "$kept_configuration.partial"
     mkdir -p "$kept_configuration.partial"

@@ -10,7 +10,8 @@ lock_holder() { # STATUS
 zypper() {
     env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "$@"
 }
-# The solver did it, but wants a reboot (102) or itself again (103), or a repository was left out (106).
+# The solver succeeded, but wants a reboot (102) or another run (103), or skipped a repository
+# (106).
 did() { "$@" || case $? in 102 | 103 | 106) ;; *) return 1 ;; esac }
 locked_names() { sed -n 's/^solvable_name: *//p' "$lock_file" 2>/dev/null || true; }
 prepare() {
@@ -32,7 +33,7 @@ prepare() {
     done <<<"$needs"
 }
 
-# Switched off for all but us: another version comes by opennebula-ha:one_version.
+# Disabled except for this program: only opennebula-ha:one_version changes the version.
 source_text() {
     cat <<END
 # Written by opennebula-ha.
@@ -46,8 +47,8 @@ repo_gpgcheck=1
 gpgkey=file://$1
 END
 }
-# With the repository that is on trial next to all others. Under its own name it would be taken for the
-# one that is there.
+# With the new repository in addition to all others. Under its own name, zypper would take it for
+# the present one.
 zypper_on_trial() {
     if [ ! -e "$trial/parts" ]; then
         others_of "$(dirname "$source_file")" "$trial/parts"
@@ -65,7 +66,7 @@ probe() {
     fi
     mkdir "$trial/only"
     source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
-    # Of itself zypper would ask, or take whatever key the repository brings.
+    # By default zypper would ask, or accept any key of the repository.
     rpm --import "$trial/key.asc" >&2
     ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula && return 0
     case $said in
@@ -76,7 +77,7 @@ probe() {
     esac
     return 1
 }
-# The newest first: the first one of a name is what counts.
+# Newest first: of several packages with one name, the first counts.
 published() {
     ask zypper_on_trial --xmlout search --details --type package --repo opennebula-trial || true
     sed -nE 's/.*<solvable [^>]*name="([^"]*)"[^>]*edition="([^"]*)".*/\1 \2/p' <<<"$said" |
@@ -108,7 +109,7 @@ remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(
 release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || sed -i 's/^enabled=.*/enabled=0/' "$source_file"; }
 pinned() { ! grep -qx 'enabled=0' "$source_file" 2>/dev/null || echo '*'; }
-# zypper's own proxy is that of all programs: only what we run has this one.
+# zypper's own proxy setting applies to all programs: only commands of this program use this proxy.
 use_proxy() { :; }
 proxy_in_use() { :; }
 forget_source() { rm -f "$source_file" "$key_file" "$token_file"; }

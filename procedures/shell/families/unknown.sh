@@ -1,4 +1,4 @@
-# A distribution that is only looked at, to be refused.
+# An unsupported distribution, which is observed only to be refused.
 installed_packages() { :; }
 installed() { :; }
 theirs_here() { :; }
