@@ -287,6 +287,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "check the time service",
                 "set the hostname",
                 "set the time zone",
+                "start the timer of the dumps",
                 "write the configuration",
             ),
         ),
@@ -435,6 +436,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "send",
                 "send the database and the keys…",
                 "put the keys and the remotes in place",
+                "timed dump",
             ),
         ),
         Topic(

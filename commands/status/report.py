@@ -71,6 +71,16 @@ class VirtualIp(_Part):
     """The front-ends that have it on an interface: the leader alone, if all is well."""
 
 
+class TimedDump(_Part):
+    """The newest dump of a timer: ``backup`` in the stack."""
+
+    front_end: str | None
+    """Null before the first one."""
+    path: str | None
+    at: datetime | None
+    age_seconds: int | None
+
+
 class Zone(_Part):
     """The zone, as observed through its leader."""
 
@@ -93,6 +103,8 @@ class Zone(_Part):
     """Servers of the zone that are not in the stack."""
     drift: list[str]
     """How VIPs and endpoints differ from the stack."""
+    timed_dump: TimedDump | None
+    """Null without ``backup`` in the stack."""
 
 
 class Raft(_Part):
@@ -271,6 +283,18 @@ def _zone(now: Situation) -> Zone:
         ],
         unknown_servers=[entry.name for entry in now.view.pool if entry.name not in now.hosts],
         drift=now.zone_drift,
+        timed_dump=_timed_dump(now) if now.dumps_on_timer else None,
+    )
+
+
+def _timed_dump(now: Situation) -> TimedDump:
+    name, dump = now.timed_dump or (None, None)
+    at = _begun(dump) if dump else None
+    return TimedDump(
+        front_end=name,
+        path=dump.path if dump else None,
+        at=at,
+        age_seconds=_age(now.at, at),
     )
 
 
@@ -371,8 +395,12 @@ def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
         newest=newest.path if newest else None,
         newest_bytes=newest.size if newest else None,
         newest_at=at,
-        age_seconds=max(int((now - at).total_seconds()), 0) if at else None,
+        age_seconds=_age(now, at),
     )
+
+
+def _age(now: datetime, at: datetime | None) -> int | None:
+    return max(int((now - at).total_seconds()), 0) if at else None
 
 
 def _begun(dump: DumpFile) -> datetime | None:

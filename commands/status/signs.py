@@ -16,6 +16,7 @@ from hosts.errors import NO_ROOM
 from opennebula.zone import State, behind
 from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
+from procedures.install.files import backup
 from procedures.services import LOOPS
 
 LAG = 50
@@ -401,6 +402,18 @@ def _web_server(now: Situation) -> Iterator[Found]:
             yield Found(name, f"the web server is {snapshot.web_server or 'not installed'}")
 
 
+def _timed_dump(now: Situation) -> Iterator[Found]:
+    if not now.dumps_on_timer:
+        return
+    newest = now.timed_dump
+    last = newest[1].path.rpartition("/")[2] if newest else "none"
+    for name, facts in now.facts.items():
+        unit = facts.units.get(backup.UNIT)
+        if unit and unit.active == "failed":
+            words = now.hosts[name].said.get(backup.UNIT, "")
+            yield Found(name, f"{words or 'its service failed'} (newest timed dump: {last})")
+
+
 def _versions(now: Situation) -> Iterator[Found]:
     there = {name: facts.package for name, facts in now.facts.items() if facts.package}
     if len(set(there.values())) > 1:
@@ -775,6 +788,17 @@ SIGNS: tuple[Sign, ...] = (
         "Less than 5 % is free. Dumps need room in /var/backups/opennebula: see keep_dumps.",
         ("Free space on {host}, or enlarge the file system.",),
         _low,
+    ),
+    Sign(
+        "dump_failed",
+        Level.WARNING,
+        "a timed dump that failed",
+        "The dump or its copy is not complete. The next success ends this sign.",
+        (
+            "Correct what journalctl -u opennebula-ha-backup says on {host}. Then, there:",
+            "systemctl start opennebula-ha-backup",
+        ),
+        _timed_dump,
     ),
     Sign(
         "certificate",

@@ -112,6 +112,9 @@ def zone_lines(report: Report) -> Iterator[Text]:
         held = f"on {', '.join(vip.holders)}" if vip.holders else "on no front-end"
         yield Text(f"VIP {vip.address} {held}", "" if is_well else LEVELS[Level.WARNING])
     yield Text(f"Endpoint {zone.endpoint}")
+    if dump := zone.timed_dump:
+        age = NOTHING if dump.age_seconds is None else f"{duration(dump.age_seconds)} ago"
+        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else "No timed dump")
     if zone.unknown_servers:
         yield Text(f"Not in the stack: {', '.join(zone.unknown_servers)}", LEVELS[Level.WARNING])
     for difference in zone.drift:

@@ -30,6 +30,11 @@ class Dump:
     path: str
     size: int
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether a timer of the front-end made it."""
+        return self.path.endswith("-timed.sql.zst")
+
 
 @dataclass(frozen=True)
 class Package:

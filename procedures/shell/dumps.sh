@@ -37,7 +37,7 @@ keep_settings() { # REASON
 # is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
 # says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
-    local folder=/var/backups/opennebula dumper keys old
+    local folder=/var/backups/opennebula dumper keys
     step "dump the database"
     umask 077
     mkdir -p "$folder"
@@ -62,7 +62,15 @@ keep_dump() { # NAME...
     mv "$keys.partial" "$keys"
     mv "$dump.partial" "$dump"
     # Those of another version of the database stay: they are the only way back.
-    find "$folder" -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
+    case $reason in
+        timed) keep_newest "$folder" -name '*-timed.sql.zst' ;;
+        *) keep_newest "$folder" ! -name '*-timed.sql.zst' ! -name '*-of-*-before-*' ;;
+    esac
+}
+# Of the dumps of a kind the newest few stay in a folder. Variable: keep.
+keep_newest() { # FOLDER, what find takes for the kind
+    local old
+    find "$1" -maxdepth 1 -name '*.sql.zst' "${@:2}" | sort -r | tail -n "+$((keep + 1))" |
         while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 }
 # Say how far a dump is that takes long. The one before tells how large it will be.

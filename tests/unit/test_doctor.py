@@ -15,7 +15,7 @@ from commands.status.signs import SIGNS, Level
 from commands.status.situation import Situation
 from hosts.errors import HostError, no_room
 from opennebula.zone import ServerEntry, State, endpoint
-from procedures.facts.facts import Address, KeyFile, Package, Unit
+from procedures.facts.facts import Address, Dump, KeyFile, Package, Unit
 from procedures.facts.snapshot import Answers, Disk, Snapshot
 from settings.table import ROOT
 from tests.unit.situations import (
@@ -277,6 +277,23 @@ CASES: list[Case] = [
         ),
         "n1a1",
         "opennebula-flow.service is inactive",
+    ),
+    (
+        "dump_failed",
+        lambda: situation(
+            snapshot(
+                1,
+                {"units": units(**{"opennebula-ha-backup": Unit("static", "failed")})},
+                said={"opennebula-ha-backup": "seen: no file system there"},
+            ),
+            snapshot(
+                0,
+                {"dumps": (Dump("/var/backups/opennebula/20261129T030000Z-timed.sql.zst", 9),)},
+            ),
+            stack=target(features=OFF, backup={"schedule": "daily"}),
+        ),
+        "n1a2",
+        "seen: no file system there (newest timed dump: 20261129T030000Z-timed.sql.zst)",
     ),
     (
         "service_stray",
