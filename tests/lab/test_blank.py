@@ -84,7 +84,7 @@ CASES = {
     ),
     "a half-imported database": Case(
         lambda host: sql(host, f"CREATE DATABASE opennebula; {TABLES.format('opennebula')}"),
-        "half of one (db_versioning, zone_pool)",
+        "only a part of it (db_versioning, zone_pool)",
         "if nothing in it is needed, drop it",
         solve=lambda host: sql(host, "DROP DATABASE opennebula"),
     ),
@@ -245,7 +245,7 @@ def test_tables_without_users_are_replaced_if_our_bootstrap_started(
     sql(host, HALF)
     do(host, f"{KEYS}echo k >.one/one_key; test -s /var/lib/opennebula-ha/claimed")
     # Before our own bootstrap the tables are not ours; after its start they may be.
-    assert "half of one" in only(operator.up(), HOST).seen
+    assert "only a part of it" in only(operator.up(), HOST).seen
     do(host, "echo started >/var/lib/opennebula-ha/claimed")
     well(operator)
     assert "before-bootstrap.sql.zst" in do(host, "ls /var/backups/opennebula")

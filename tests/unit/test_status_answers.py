@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -198,7 +199,12 @@ def test_a_log_does_not_control_the_terminal() -> None:
 def test_a_host_that_hangs_is_named_while_the_others_are_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("procedures.facts.snapshot.PATIENCE", 0.05)
+    passed: list[Callable[[], None]] = []
+
+    def timer(_: float, passes: Callable[[], None]) -> Any:
+        return SimpleNamespace(start=lambda: passed.append(passes), cancel=lambda: None)
+
+    monkeypatch.setattr("procedures.facts.snapshot.threading.Timer", timer)
     noted = Event()
     stack = answering(SNAPSHOT)
 
@@ -207,7 +213,9 @@ def test_a_host_that_hangs_is_named_while_the_others_are_shown(
 
         def run(*_: object, **__: object) -> Output:
             if host.name == "n1a2":
-                assert noted.wait(20)
+                deadline = time.monotonic() + 20
+                while not noted.wait(0.01) and time.monotonic() < deadline:
+                    passed[0]()
                 raise HostError(
                     host.name, "observe", expected="an end", seen="still running", remedy="look"
                 )
