@@ -8,7 +8,7 @@ CODE := __main__.py opennebula_ha settings commands components providers procedu
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup python-setup lab-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs backup backups switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup test-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs picture backup backups switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ python-setup:
 lab-setup:
 	@scripts/setup lab
 
+test-setup:
+	@scripts/setup test
+
 demo: lab-setup ## Boot three blank hosts and build a zone on them (REPOSITORY=dir: other packages)
 	@$(PY) -m lab.demo $(if $(REPOSITORY),--repository '$(REPOSITORY)')
 
@@ -32,7 +35,7 @@ convert: ## Write a stack's file from a one-deploy inventory (INVENTORY=file STA
 	@scripts/setup convert
 	@$(PY) -m commands.convert --stack '$(STACK)' $(if $(LOOK),--look) $(if $(FORCE),--force) $(if $(VAULT),--vault-password-file='$(VAULT)') $(if $(GROUP),--group='$(GROUP)') -- '$(INVENTORY)'
 
-preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; OPTIONS="--diff"; TIMES=1: show the time of each step)
+preview up refresh destroy cancel: setup ## Run Pulumi on a stack (STACK=lab unless set; OPTIONS="--diff"; TIMES=1: show the time of each step, TIMES=FILE: keep it for a picture)
 	@TIMES='$(TIMES)' scripts/pulumi '$(STACK)' $@ $(OPTIONS)
 
 pulumi: setup ## Run any other Pulumi command on a stack (ARGS="stack export")
@@ -46,6 +49,9 @@ doctor: setup ## Explain each abnormal state of a stack's zone, and how to cure 
 
 logs: setup ## Show elections and errors in the logs of all front-ends, by time (STACK=…, OPTIONS='--since 1h --all')
 	@scripts/pulumi '$(STACK)' logs $(OPTIONS)
+
+picture: setup ## Draw a stack's zone, and what happened in it, as one HTML file (STACK=…, OPTIONS='--since 1h --out FILE')
+	@scripts/pulumi '$(STACK)' picture $(OPTIONS)
 
 policy: ## Create the environment of the policy pack, for OPTIONS="--policy-pack policy"
 	@[ -x policy/.venv/bin/python ] || python3 -m venv policy/.venv
@@ -77,7 +83,7 @@ docs: python-setup ## Write the generated parts of the documentation, and build 
 	@$(PY) -m scripts.troubleshooting
 	@$(PY) -m scripts.site
 
-test: lab-setup lint unit lab-test ## Run every check
+test: test-setup lint unit lab-test ## Run every check
 
 lint: python-setup ## Check format, style, types, the direction of imports, and the shell scripts
 	@$(PY) -m ruff format --quiet --diff $(CODE)
@@ -87,7 +93,7 @@ lint: python-setup ## Check format, style, types, the direction of imports, and 
 	@$(PY) -m tests.shell_lint
 	@echo "format, style, types, imports and shell scripts are in order"
 
-unit: lab-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
+unit: test-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
 	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 FUZZ := tests/unit/test_answers.py tests/unit/test_damaged_files.py tests/unit/test_config_values.py tests/convert/test_inventories.py

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # floor.sh USER KEY KNOWN_HOSTS REPOSITORY VERSION VIP/PREFIX INTERFACE NAME=ADDRESS[,SERVER,HOST]…
-# SERVER and HOST: the NAME of its zone server, and the host in its endpoint, if not NAME.
-# Blank hosts to a zone by nothing but what must be done, as early and as parallel as can be. No
-# checks, no drift, no second try: the time that is left when all of that is gone. Passwords come
+# SERVER and HOST: the NAME of its zone server, and the host in its endpoint, if it is not NAME.
+# Builds a zone on blank hosts with only the necessary steps, as early and as parallel as possible.
+# No checks, no drift, no second attempt: the least time that a program could take. Passwords come
 # through ONE_PASS and DB_PASSWORD.
 set -euo pipefail
 user=$1 key=$2 known=$3 repository=$4 version=$5 vip=$6 interface=$7

@@ -94,15 +94,17 @@ def main(argv: Sequence[str]) -> int:
     return stack.run(lambda target: run(target, options, sys.stdout))
 
 
-def _parser() -> argparse.ArgumentParser:
-    def since(text: str) -> datetime:
-        try:
-            return moment(text, datetime.now(UTC))
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"expected 30m, 2h, 1d or a time such as 2026-11-29T10:00, saw {text}"
-            ) from None
+def since(text: str) -> datetime:
+    """Return the begin that the option ``--since`` names."""
+    try:
+        return moment(text, datetime.now(UTC))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected 30m, 2h, 1d or a time such as 2026-11-29T10:00, saw {text}"
+        ) from None
 
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make logs", description="Show the logs of a stack's oneds, merged by time (UTC)."
     )

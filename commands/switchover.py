@@ -31,7 +31,7 @@ def switchover(target: stack.Target, to: str) -> None:
             stack.say(f"{to} is the leader already")
             return
         started = time.monotonic()
-        switch_over(target.access, target.hosts, {to})
+        switch_over(target.access, target.zone, target.hosts, {to})
         took = time.monotonic() - started
         health.verify(target.access, target.zone, target.hosts)
     stack.say(f"{to} is the leader in place of {before}, after {took:.0f} s; the zone is healthy")

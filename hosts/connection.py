@@ -81,8 +81,8 @@ class Connection:
             steps = parse(error.stdout).steps
             raise self._failed(
                 self._redacted(script, steps[-1]) if steps else script.title,
-                expected=f"an end within {script.timeout:.0f} s",
-                seen="still at it",
+                expected=f"completion within {script.timeout:.0f} s",
+                seen="still running",
                 remedy="look at the load and the journal of the host, then run again",
             ) from None
         except answer.EndlessError as error:

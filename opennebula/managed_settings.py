@@ -12,6 +12,7 @@ from typing import Any
 
 from opennebula import conf
 from opennebula.conf import Position, Scalar
+from opennebula.original_value import COMMENT, comment
 
 Key = Scalar | list[Any]
 """Of a vector: the value of a key, or an empty list to remove the key."""
@@ -22,8 +23,6 @@ Setting = Scalar | dict[str, Key] | list[Entry]
 """An attribute: a value, keys of a vector, or entries; an empty list removes all of them."""
 
 REMOVE = "remove"
-
-_NOTE = re.compile(r"^[ \t]*(# opennebula-ha (added|changed|removed): (\{.*\})\n)", re.MULTILINE)
 
 
 def apply(text: str, wanted: Mapping[str, Setting]) -> str:
@@ -133,13 +132,13 @@ def _note(verb: str, position: Position, was: str | None) -> str:
         "was": was,
     }
     note = {name: item for name, item in note.items() if item is not None}
-    return f"# opennebula-ha {verb}: {json.dumps(note, ensure_ascii=False)}\n"
+    return comment(verb, note)
 
 
 def _notes(text: str) -> Iterator[tuple[re.Match[str], Position, str]]:
-    for found in _NOTE.finditer(text):
+    for found in COMMENT.finditer(text):
         try:
-            note = json.loads(found[3])
+            note = json.loads(found["content"])
             position = Position(note["attribute"], note.get("which"), note.get("key"))
             yield found, position, note.get("was", "")
         except (ValueError, KeyError):
@@ -150,12 +149,12 @@ def _restored(text: str) -> str:
     """Restore all original values, the last one first: it may end the line of the note before."""
     while notes := list(_notes(text)):
         found, position, was = notes[-1]
-        before, after = text[: found.start(1)], text[found.end(1) :]
+        before, after = text[: found.start("line")], text[found.end() :]
         text = before + after
-        if found[2] == "added":
+        if found["verb"] == "added":
             text = conf.remove(text, position)
         elif position.key is not None or (
-            found[2] == "changed" and conf.source(text, position) is not None
+            found["verb"] == "changed" and conf.source(text, position) is not None
         ):
             text = conf.replace(text, position, was)
         else:

@@ -17,11 +17,11 @@ import yaml
 
 from opennebula.conf_grammar import ConfError
 from opennebula.markup import compose, read_yaml
+from opennebula.original_value import COMMENT, comment
 
 KeyPath = tuple[str, ...]
 """Keys from the top of the file down."""
 
-_NOTE = re.compile(r"^[ \t]*# opennebula-ha (added|changed|removed): (\{.*\})\n", re.MULTILINE)
 _AFTER = re.compile(r"(?:\n[ \t]*(?:#[^\n]*)?)*\Z")
 """Comments and empty lines after a value, which PyYAML includes in it."""
 _NOTHING = object()
@@ -95,15 +95,15 @@ def _applied(text: str, path: KeyPath, setting: Any) -> str:
 
 def _restored(text: str) -> str:
     """Restore all original values, the last one first: its text may contain other notes' keys."""
-    while notes := list(_NOTE.finditer(text)):
+    while notes := list(COMMENT.finditer(text)):
         note = notes[-1]
         before, after = text[: note.start()], text[note.end() :]
         text = before + after
         path, was = _read_note(note)
         position = _find(text, path)
-        if note[1] == "removed":
+        if note["verb"] == "removed":
             text = before + was + after
-        elif position is not None and note[1] == "added":
+        elif position is not None and note["verb"] == "added":
             text = text[: position.line] + text[position.end :].partition("\n")[2]
         elif position is not None:
             text = text[: position.colon] + was + text[position.end :]
@@ -111,20 +111,20 @@ def _restored(text: str) -> str:
 
 
 def _noted_keys(text: str) -> set[tuple[str, KeyPath]]:
-    return {(note[1], _read_note(note)[0]) for note in _NOTE.finditer(text)}
+    return {(note["verb"], _read_note(note)[0]) for note in COMMENT.finditer(text)}
 
 
 def _read_note(note: re.Match[str]) -> tuple[KeyPath, str]:
     """Return the key and the original value of a note; no key if the note is damaged."""
     try:
-        content = json.loads(note[2])
+        content = json.loads(note["content"])
         return tuple(content["key"]), str(content.get("was", ""))
     except (ValueError, KeyError, TypeError):
         return (), ""
 
 
 def _note(verb: str, column: int, content: Mapping[str, Any]) -> str:
-    return f"{' ' * column}# opennebula-ha {verb}: {json.dumps(content, ensure_ascii=False)}\n"
+    return " " * column + comment(verb, content)
 
 
 def _written(text: str, position: _Position, value: Any) -> str:

@@ -8,7 +8,7 @@ the services next to oned.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,15 +24,13 @@ from procedures.facts.facts import Dump, Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
-from procedures.vip.address import LeaderChanged, to_leader
+from procedures.vip.address import LEADERS, LeaderChanged, keep, to_leader
 from procedures.wait import repeat, until
 from procedures.zone_data import CONVERGENCE, observe, require_equal
 from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
 SILENCE = 5.0
 """Seconds without an answer after which a server may be stopping."""
-LEADERS = 3
-"""Number of attempts, each of which a change of the leader can end."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ def verify(
     seen: Mapping[str, Facts] | None = None,
     before: Whole | None = None,
     renewed: str = "",
+    changes_vips: bool = False,
 ) -> Whole:
     """Wait until the zone is healthy, and return it. Raises HostError with what is wrong.
 
@@ -83,15 +82,19 @@ def verify(
     again. ``before``: the zone of a moment ago, if only ``renewed`` was restarted since. If the
     leader is still the same, only the checksums of the other servers are observed again.
 
+    ``changes_vips``: a later step may change the VIPs. Until then the leader keeps those that its
+    own hook moves, as far as possible.
+
     Servers in ``without`` are not checked: they are repaired later. If one of them is the leader,
     the others are compared with it, but the SERVER_ID in its oned.conf is not checked. If the
     leader changes during the check, the check starts again.
     """
     access.report("verify the zone")
+    place = keep if changes_vips else to_leader
     for _ in range(LEADERS):
         whole = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
         try:
-            return verify_vip(access, zone, hosts, whole)
+            return _with_vips(access, zone, hosts, whole, place)
         except LeaderChanged:
             access.report("another leader: verify the zone again")
             seen = before = None
@@ -117,7 +120,7 @@ def _verify(
     }
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
-    if before is not None and before.leader == leader != renewed:
+    if before is not None and _lasts(before, view) and leader != renewed:
         lasting = {
             n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
         }
@@ -142,13 +145,25 @@ def _verify(
     )
 
 
-def verify_vip(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], whole: Whole) -> Whole:
-    """Wait until the leader holds every VIP, and no other server any; return the zone then.
+def _lasts(before: Whole, view: ZoneView) -> bool:
+    """Return whether the leader of before leads without an election since."""
+    terms = {server.entry.name: server.status.term for server in before.servers}
+    return leadership(view) == (before.leader, terms.get(before.leader))
+
+
+def _with_vips(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    whole: Whole,
+    place: Callable[..., Mapping[str, Facts]],
+) -> Whole:
+    """Have ``place`` move the VIPs to the leader; return the zone then.
 
     Raises HostError, or LeaderChanged.
     """
     known = {name: hosts[name] for name in whole.facts}
-    seen = to_leader(access, zone, known, whole.leader, whole.facts)
+    seen = place(access, zone, known, whole.leader, whole.facts)
     if seen is whole.facts:
         return whole
     # Observed for their addresses, these facts have no checksums.
@@ -183,7 +198,7 @@ def last_check(
         )
     for _ in range(LEADERS):
         with suppress(LeaderChanged):
-            whole = verify_vip(access, zone, hosts, whole)
+            whole = _with_vips(access, zone, hosts, whole, to_leader)
             seen = {
                 name: services.ServiceFacts.of(front_end) for name, front_end in whole.facts.items()
             }

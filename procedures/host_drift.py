@@ -11,7 +11,7 @@ from procedures.facts import signs
 from procedures.facts.facts import Facts
 from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
-from procedures.install.files import clock, collect, leader
+from procedures.install.files import backup, clock, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, source_differences
 from procedures.specs import InstallationSpec
 from procedures.upgrade.versions import rolls
@@ -166,9 +166,13 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
         found[platform(seen, spec).family.database_service] = True
     if seen.active:
         found["opennebula"] = True
-    if leader.has_check(spec):
-        found[leader.SOCKET_UNIT] = True
-    return found
+    return found | dict.fromkeys(own_units(spec), True)
+
+
+def own_units(spec: InstallationSpec) -> list[str]:
+    """The units that this program itself brings, and that run on every front-end."""
+    check = [leader.SOCKET_UNIT] if leader.has_check(spec) else []
+    return check + ([backup.TIMER_UNIT] if spec.backup is not None else [])
 
 
 def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:

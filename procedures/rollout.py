@@ -33,18 +33,16 @@ def roll_out(
     In the end each of ``staying`` is seen to run the ``features`` that it has to. ``listed``: see
     ``pending``. Raises HostError.
     """
-    # It may be the VIPs that change: their place is looked at in the end.
-    meanwhile = zone.model_copy(update={"vips": ()})
     seen = facts_where_possible(access, hosts, zone.database, checksums=True)
     if upgrade.resume(access, zone, hosts, seen):
         seen = {}
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
-    whole = health.verify(access, meanwhile, hosts, seen=seen)
+    whole = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
     if whole.leader not in hosts:
         raise zone_leader.strange_leader(whole.leader, "roll out")
     if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
-        whole = health.verify(access, meanwhile, hosts)
+        whole = health.verify(access, zone, hosts, changes_vips=True)
     # The leader may change during that: the next one is chosen each time, each once.
     done: set[tuple[str, bool]] = set()
 
@@ -66,7 +64,7 @@ def roll_out(
             renew(access, whole.facts[name])
         # The last look is at all of it.
         before = whole if len(turns) > 1 else None
-        whole = health.verify(access, meanwhile, hosts, before=before, renewed=name)
+        whole = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
     for name, front_end in whole.facts.items():
         if name in staying and not front_end.starts_at_boot:
             # Its leave was interrupted before the stop, and it stays after all.

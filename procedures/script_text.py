@@ -48,14 +48,14 @@ _CALLED = re.compile(
     r"|(?:^|[;&|({!]|[\w*]\)) *(?:(?:then|do|else|if|elif|while|until|!) +)*(\w+)(?=[\s;|&]|$)",
     re.M,
 )
-"""A word where a command is called."""
+"""A word at a position where a command is called."""
 
 
 @cache
 def scripts() -> dict[str, Path]:
-    """Every script by name: each is in the folder of the module that runs it.
+    """Return the path of every script by name: each is in the folder of the module that runs it.
 
-    Raises RuntimeError where two have the same name.
+    Raises RuntimeError if two have the same name.
     """
     found: dict[str, Path] = {}
     for path in sorted(_FOLDER.rglob("*.sh")):
@@ -99,17 +99,17 @@ def declarations(name: str) -> dict[str, tuple[str, ...]]:
 
 @cache
 def script_text(*names: str) -> str:
-    """All of one of this project's scripts but its variables, or of several as one.
+    """Return the text of a script without its variables, or of several as one.
 
-    Raises RuntimeError where one uses something of the shared shell that it does not declare, or
-    declares a part that does not exist.
+    Raises RuntimeError if one uses a part of the shared shell that it does not declare, or declares
+    a part that does not exist.
     """
     texts = {name: own_text(name) for name in names}
     return shared_shell(texts) + "".join(texts.values())
 
 
 def own_text(name: str) -> str:
-    """Return a script with the shell of the facts in the place of its line for them."""
+    """Return a script, with the line for facts replaced by their shell."""
     return _FACTS.sub(lambda found: str(import_module(found[1]).SHELL), _read(scripts()[name]))
 
 

@@ -1,5 +1,5 @@
 # Report the services next to oned, after some of them were stopped or started.
-#: use units
+#: use units vip
 #: units: to report
 #: stop: units
 #: start: units
@@ -23,7 +23,7 @@ if [ -n "$held" ]; then
 else
     tell started ""
 fi
-tell hook "$(pgrep -f /hooks/raft/ || true)"
+tell hook "$(raft_hooks)"
 tell_units $units
 sockets=$(ss -Hltnp 2>/dev/null || true)
 tell listening "$(for unit in $units; do

@@ -156,6 +156,17 @@ class ClockSpec(Spec):
     locale: dict[str, str] = Field(default_factory=dict)
 
 
+class BackupSpec(Spec):
+    """Dumps on a timer."""
+
+    schedule: str
+    """As in systemd's OnCalendar."""
+    keep: int
+    """How many of them each front-end keeps."""
+    copy_to: str = ""
+    """Folder that gets a copy of each; empty if none."""
+
+
 class InstallationSpec(_WithVips):
     """One front-end's packages, database, configuration and credentials."""
 
@@ -191,6 +202,7 @@ class InstallationSpec(_WithVips):
     mounts: tuple[MountSpec, ...] = ()
     links: dict[str, str] = Field(default_factory=dict)
     """ID of a datastore to the target of the link that replaces its folder."""
+    backup: BackupSpec | None = Field(None, exclude_if=is_none)
     purge: bool = False
 
 

@@ -7,9 +7,13 @@ from hosts.models import Host
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.oned_service import restart
+from procedures.specs import ZoneSpec
+from procedures.vip.address import leading_with_vips
 
 
-def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) -> None:
+def switch_over(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], to: Collection[str]
+) -> None:
     """Restart the leader until one of the servers ``to`` leads. Raises HostError.
 
     A restarted oned waits 15 s before it becomes a candidate, so that another server is elected,
@@ -18,7 +22,7 @@ def switch_over(access: Access, hosts: Mapping[str, Host], to: Collection[str]) 
     """
     turns = 4 * len(hosts)
     for _ in range(turns):
-        view = zone_leader.wait_for_leader(access, hosts)
+        view = leading_with_vips(access, zone, hosts)
         leader = view.leader() or ""
         # A lagging server catches up only with a new record, and is not elected before.
         zone_leader.write(access, hosts, view)

@@ -71,7 +71,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
         Topic(
             "Host key",
             "The host could not be identified. Nothing was sent to it.",
-            "The host's key is not in `known_hosts`, the host was reinstalled, or another machine"
+            "The host's key is not in `known_hosts`, the host was reinstalled, or another host"
             " answers at its address. Compare the fingerprint on the host's console first.",
             ("verify the host key",),
         ),
@@ -167,7 +167,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
         ),
         Topic(
             "VIP in use",
-            "Another machine answers at the VIP.",
+            "Another host answers at the VIP.",
             "The address is taken, or an earlier zone still holds it.",
             ("check that the VIP is free",),
             "vip",
@@ -287,6 +287,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "check the time service",
                 "set the hostname",
                 "set the time zone",
+                "start the timer of the dumps",
                 "write the configuration",
             ),
         ),
@@ -403,7 +404,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "leave the zone",
                 "check that lost servers stay off",
                 "shrink the zone",
-                "take the lost servers out of the zone",
+                "remove the lost servers from the zone",
             ),
         ),
         Topic(
@@ -435,6 +436,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "send",
                 "send the database and the keys…",
                 "put the keys and the remotes in place",
+                "timed dump",
             ),
         ),
         Topic(

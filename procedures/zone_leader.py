@@ -22,7 +22,7 @@ ANSWER = 10.0
 CATCH_UP = 20.0
 """Seconds for a server that lags to take a further record of the leader: otherwise it is stuck."""
 LONG_WAY = 600.0
-"""Seconds for one that takes records to have the last one."""
+"""Seconds for a server that lags, but makes progress, to reach the last record."""
 LOOK = "look at /var/log/one/oned.log on the leader, then run again"
 
 T = TypeVar("T")
@@ -172,7 +172,8 @@ class LeaderRecords:
         return view, self._of.get(head) if head else None
 
     def try_look(self) -> tuple[ZoneView, int | None]:
-        """The same, also if too few servers take that write: a server that lags may be why."""
+        """Like ``look``, but also returns if too few servers accept the write: one that lags may be
+        why."""
         try:
             return self.look()
         except HostError:
@@ -182,11 +183,11 @@ class LeaderRecords:
 
 
 def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = "") -> dict[str, int]:
-    """The servers that answer as followers and take no record of the leader, with their last one.
+    """Return the followers that answer but take no record of the leader, with their last record.
 
-    The leader may have purged what such a server needs next. It is no part of a majority, whatever
-    its state says. One that catches up is waited for. Raises HostError for one that is not in
-    ``hosts`` either: it cannot be repaired.
+    The leader may have purged what such a server needs next. It does not count for a majority,
+    whatever its state says. A server that catches up is waited for. Raises HostError for one that
+    is not in ``hosts``, since it cannot be repaired.
     """
     records = LeaderRecords(access, hosts)
     view, lagging = ZoneView((), {}), dict[str, int]()
@@ -210,7 +211,7 @@ def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = ""
                 entry.name,
                 step,
                 expected="servers that take what the leader writes, before the zone is changed",
-                seen=f"its log ends at {lagging[entry.name]}, and the stack lists it no more",
+                seen=f"its log ends at {lagging[entry.name]}, and it is not in the stack any more",
                 remedy=f"stop opennebula on {entry.name}; then, on {view.leader()}, 'onezone"
                 f" server-del 0 {entry.id}'; then run again",
             )

@@ -34,7 +34,7 @@ class InstallationProvider(Provider):
         "vips": "one_vip",
     }
     spread = frozenset(
-        {"bind", "database", "drivers", "hooks", "ldap", "ntp", "oned", "schedulers"}
+        {"backup", "bind", "database", "drivers", "hooks", "ldap", "ntp", "oned", "schedulers"}
     )
     optional = frozenset({"leader_check", "pkg_cache_proxy"})
     unaffected_by = frozenset({"etc_hosts"})

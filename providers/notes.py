@@ -8,7 +8,7 @@ addresses: dict[str, str] = {}
 front-ends, read by the run state if the config has no addresses."""
 
 removed: set[str] = set()
-"""Front-ends that the stack has no more: noted by Bootstrap, read by Bootstrap and Zone."""
+"""Front-ends that were removed from the stack: written and read by Bootstrap, read by Zone."""
 
 changed: dict[str, set[str]] = {}
 """Front-end to the inputs of its installation that change: noted by Installation, read by the

@@ -236,8 +236,10 @@ def _standalone(host: Host, dumps: Sequence[Dump] = ()) -> Outputs:
 
 
 def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:
+    """Return what is kept on each host, without what changes by itself: the dumps of a timer."""
+    lasting = {name: [dump for dump in dumps if not dump.is_timed] for name, dumps in kept.items()}
     return {
         name: [{"path": dump.path, "bytes": dump.size} for dump in dumps]
-        for name, dumps in kept.items()
+        for name, dumps in lasting.items()
         if dumps
     }

@@ -74,7 +74,7 @@ class RunState:
         self._recorded: dict[str, str] = {}
         self._former: dict[str, Host] = {}
         self.lost: frozenset[str] = frozenset(_object(config, "lost") or ())
-        """Zone servers that are gone for good."""
+        """Zone servers that are permanently lost."""
         self.allow_degraded = bool(_object(config, "allow_degraded"))
         self.release = WantedVersion(
             version=str(config.get(f"{PROJECT}:one_version") or ""),

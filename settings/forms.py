@@ -23,6 +23,7 @@ from pydantic import (
 
 from opennebula import databases
 from settings import places
+from settings.schedule import is_schedule
 
 WORDS: dict[str, str] = {}
 """Pattern to words: what it allows, with an example."""
@@ -110,6 +111,15 @@ def _an_address(text: str) -> str:
         raise ValueError(
             f"expected an address of the host, such as 0.0.0.0, saw {said(text)}"
         ) from None
+    return text
+
+
+def _a_schedule(text: str) -> str:
+    if not is_schedule(text):
+        raise ValueError(
+            "expected times as in systemd's OnCalendar, such as daily, *-*-* 03:00 or"
+            f" Mon..Fri 22:30, and not every minute; saw {said(text)}"
+        )
     return text
 
 
@@ -336,6 +346,8 @@ DumpPath = Annotated[
         r"/[^[:cntrl:]]*", "the absolute path of a dump on your machine, such as /srv/dumps/one.sql"
     ),
 ]
+CopyFolder = Annotated[Folder, _usable(places.COPY_ELSEWHERE)]
+Schedule = Annotated[str, AfterValidator(_a_schedule)]
 CheckName = Annotated[str, AfterValidator(_a_check)]
 Listening = Annotated[str, AfterValidator(_an_address)]
 Scalar = str | int | float | bool

@@ -19,6 +19,7 @@ from settings.forms import (
     Account,
     Attribute,
     CheckName,
+    CopyFolder,
     DatabaseName,
     DatabaseOwner,
     DatastorePath,
@@ -42,6 +43,7 @@ from settings.forms import (
     Program,
     Proxy,
     PublicKeys,
+    Schedule,
     Script,
     Section,
     ServerName,
@@ -109,6 +111,23 @@ class Features(Strict):
     form: bool = True
     """OneForm, on the leader. Needs OpenNebula 7.2 or later; not available on SUSE, where it is
     left out.
+    """
+
+
+class Backup(Strict):
+    """Dumps on a timer of the front-ends."""
+
+    schedule: Schedule | None = None
+    """When the leader dumps its database, as systemd writes it in `OnCalendar` and in the hosts'
+    time zone: `daily`, or `*-*-* 03:00`. Off unless set.
+    """
+    keep: Annotated[int, Field(ge=1)] | None = None
+    """Number of these dumps to keep on each front-end, and in `copy_to`. Default: `keep_dumps`.
+    Other dumps are counted by themselves.
+    """
+    copy_to: CopyFolder | None = None
+    """Folder that also gets each of these dumps, such as `/mnt/backups`: on a file system of its
+    own, such as an NFS share, and for this zone alone.
     """
 
 
@@ -487,6 +506,8 @@ class Settings(Strict):
     """Number of dumps to keep on each front-end. Dumps from before a database upgrade or a
     conversion are never deleted by this program.
     """
+    backup: Backup = Backup.model_construct()
+    """Dumps on a timer of the front-ends. See [Back up](guides/backup.md)."""
     purge: bool = False
     """Also remove OpenNebula's packages and data on `destroy`, and from front-ends that leave."""
 

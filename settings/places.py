@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DATASTORES = "/var/lib/one/datastores"
 MOUNT_ELSEWHERE = "mount it somewhere else, such as /mnt/one"
+COPY_ELSEWHERE = "copy the dumps somewhere else, such as /mnt/backups"
 KEEP_ELSEWHERE = "keep the datastore somewhere else, such as /mnt/one"
 
 

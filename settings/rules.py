@@ -13,7 +13,7 @@ from opennebula.ldap_auth import CHOICES
 from settings.addresses import front_end_faults, leader_faults, vip_faults
 from settings.faults import of
 from settings.forms import PUBLIC_KEY, said
-from settings.model import Auth, Command, Features, FrontEnd, Ssl
+from settings.model import Auth, Backup, Command, Features, FrontEnd, Ssl
 from settings.shares import storage_faults
 
 
@@ -32,6 +32,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         )
     if values.get("db_backend") == "MariaDB" and values.get("db_password", 0) is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")
+    yield from _backup_faults(values)
     yield from _ssh_faults(values)
     yield from _secret_faults(values)
     token: SecretStr | None = values.get("one_token")
@@ -50,6 +51,17 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _service_faults(values)
     if "auth" in values:
         yield from _auth_faults(values["auth"], values.get("oned", {}))
+
+
+def _backup_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    backup: Backup = values.get("backup", Backup())
+    if backup.schedule is not None:
+        if values.get("db_backend") == "SQLite":
+            yield of("backup", "SQLite is not dumped; set db_backend: MariaDB")
+        return
+    for name, value in (("keep", backup.keep), ("copy_to", backup.copy_to)):
+        if value is not None:
+            yield of(f"backup.{name}", "there is no backup.schedule; set it, such as daily")
 
 
 def _ssh_faults(values: Mapping[str, Any]) -> Iterator[str]:

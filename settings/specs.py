@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from opennebula.zone import endpoint, in_url
 from procedures.specs import (
+    BackupSpec,
     ClockSpec,
     Database,
     Drivers,
@@ -163,6 +164,7 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             ensure_hostname=settings.ensure_hostname,
             mounts=mounts(settings),
             links=settings.ds.links,
+            backup=_backup(settings),
             purge=settings.purge,
         )
         for name, host in settings.hosts.items()
@@ -179,6 +181,17 @@ def _bind(settings: Settings) -> dict[str, str]:
     if any(vip.is_ipv6 for vip in _vips(settings, None)):
         addresses = {name: "::" if at == everywhere else at for name, at in addresses.items()}
     return {name: addresses[name] for name in settings.feature_names if name in addresses}
+
+
+def _backup(settings: Settings) -> BackupSpec | None:
+    backup = settings.backup
+    if backup.schedule is None:
+        return None
+    return BackupSpec(
+        schedule=backup.schedule,
+        keep=backup.keep or settings.keep_dumps,
+        copy_to=backup.copy_to or "",
+    )
 
 
 def _ldap(settings: Settings) -> LdapSpec:

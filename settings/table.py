@@ -59,6 +59,7 @@ _OURS: tuple[str, ...] = (
         "restore_from",
         "upgrade_database",
         "keep_dumps",
+        "backup",
         "purge",
     ),
     "convert_database",

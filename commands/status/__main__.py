@@ -19,9 +19,9 @@ from commands.status.observe import observe
 from commands.status.report import Report
 
 UNKNOWN = 3
-"""Exit status where the zone could not be looked at."""
+"""Exit status if the zone could not be observed."""
 INTERVAL = 2.0
-"""Seconds between two looks of --watch, unless it says another number."""
+"""Default number of seconds between two observations of --watch."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(target: stack.Target, options: argparse.Namespace) -> int:
-    """Observe and show, once or again and again."""
+    """Observe and show the zone, once or repeatedly."""
 
     def look() -> Report:
         found = observe(stack.quiet(target), compare=options.data, note=note)
@@ -39,7 +39,7 @@ def run(target: stack.Target, options: argparse.Namespace) -> int:
             prometheus.write(options.prometheus, found)
         return found
 
-    # It would be written into the screen that is watched.
+    # A note would be written into the screen that is watched.
     note = stack.note if options.watch is None else lambda _: None
     stack.end_at_once()
     if options.watch is None:

@@ -12,7 +12,7 @@ from procedures.facts.snapshot import take_snapshot
 def observe(
     target: stack.Target, *, compare: bool = False, note: Callable[[str], None] = stack.note
 ) -> Report:
-    """Return the report of this moment. ``compare``: also compare the data with the leader's.
+    """Observe the zone and return the report. ``compare``: also compare the data with the leader's.
 
     ``note`` is called with what takes long.
     """

@@ -1,4 +1,4 @@
-"""What `make docs` writes of status and doctor: the JSON schema, and the table of signs."""
+"""Write what `make docs` generates from status: the JSON schema, and the table of signs."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def _row(sign: Sign) -> str:
 
 
 def _cure(lines: Sequence[str]) -> str:
-    """Put the lines of a cure in a row, commands that follow each other as ``one``, ``other``."""
+    """Return the lines of a cure in one table cell; consecutive commands as ``one``, ``other``."""
     shown = ""
     for line in lines:
         is_command = line.startswith(COMMANDS)

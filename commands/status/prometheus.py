@@ -17,6 +17,7 @@ HELP = {
     "zone_servers": "Servers of the zone",
     "zone_following": "Servers that take the leader's writes, the leader included",
     "zone_quorum": "Servers that must be up",
+    "timed_dump_timestamp_seconds": "When the newest dump of a timer was made, on any front-end",
     "vip_holders": "Front-ends that hold a VIP",
     "finding": "A sign that was seen: see docs/status.md",
     "reachable": "1 if the front-end could be observed",
@@ -65,6 +66,8 @@ def _of_zone(report: Report) -> Iterator[_Sample]:
     yield "zone_servers", {}, zone.servers
     yield "zone_following", {}, zone.following
     yield "zone_quorum", {}, zone.quorum
+    if zone.timed_dump and zone.timed_dump.at:
+        yield "timed_dump_timestamp_seconds", {}, zone.timed_dump.at.timestamp()
     for vip in zone.vips:
         yield "vip_holders", {"address": vip.address}, len(vip.holders)
     seen = {(finding.sign, finding.level, finding.host or "") for finding in report.findings}

@@ -20,7 +20,7 @@ from procedures.facts.snapshot import Snapshot
 
 
 class Health(StrEnum):
-    """How the zone is."""
+    """The health of the zone."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -28,21 +28,21 @@ class Health(StrEnum):
 
     @property
     def exit_status(self) -> int:
-        """Return it as monitoring has it: OK, WARNING, CRITICAL."""
+        """Return the exit status, with the meanings that monitoring uses: OK, WARNING, CRITICAL."""
         return [*Health].index(self)
 
 
 class Role(StrEnum):
-    """What a front-end is in the zone, or why it is nothing there."""
+    """The role of a front-end in the zone, or why it has none."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
     CANDIDATE = "candidate"
     STANDALONE = "standalone"
-    """It is outside any HA zone."""
+    """Not part of an HA zone."""
     STARTING = "starting"
     SILENT = "silent"
-    """Its oned runs and does not answer."""
+    """Its oned runs, but does not answer."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -57,7 +57,7 @@ class _Part(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _in_one_line(cls, value: Any) -> Any:
-        """Keep what a host says from breaking a table or controlling a terminal."""
+        """Remove line breaks and control characters, which would damage a table or a terminal."""
         if isinstance(value, list):
             return [cls._in_one_line(item) for item in value]
         return one_line(value) if isinstance(value, str) else value
@@ -71,8 +71,18 @@ class VirtualIp(_Part):
     """The front-ends that have it on an interface: the leader alone, if all is well."""
 
 
+class TimedDump(_Part):
+    """The newest dump of a timer: ``backup`` in the stack."""
+
+    front_end: str | None
+    """Null before the first one."""
+    path: str | None
+    at: datetime | None
+    age_seconds: int | None
+
+
 class Zone(_Part):
-    """The zone as its leader has it."""
+    """The zone, as observed through its leader."""
 
     name: str
     """As the stack has it."""
@@ -86,15 +96,19 @@ class Zone(_Part):
     """How many of them must be up."""
     endpoint: str
     """The ENDPOINT of the zone; as the stack has it if no leader can be asked."""
+    database: str
+    """MariaDB or SQLite, as the stack has it."""
     vips: list[VirtualIp]
     unknown_servers: list[str]
     """Servers of the zone that are not in the stack."""
     drift: list[str]
     """How VIPs and endpoints differ from the stack."""
+    timed_dump: TimedDump | None
+    """Null without ``backup`` in the stack."""
 
 
 class Raft(_Part):
-    """What an oned says of itself."""
+    """The Raft status of an oned."""
 
     server_id: int
     state: Literal["solo", "candidate", "follower", "leader"]
@@ -244,7 +258,7 @@ def _findings(sign: Sign, now: Situation, stack: str) -> Sequence[Finding]:
 
 
 def _cure(sign: Sign, found: Found, stack: str) -> list[str]:
-    # A remedy in an error is text of its own, with braces if it likes.
+    # A remedy in an error is not a template, and may contain braces.
     values = {"{stack}": stack, "{host}": found.host}
     return [
         re.sub(r"\{stack\}|\{host\}", lambda key: values[key[0]], line)
@@ -262,12 +276,25 @@ def _zone(now: Situation) -> Zone:
         following=len(now.following) if now.zone.highly_available else int(bool(now.leader)),
         quorum=now.quorum,
         endpoint=(head.zone_endpoint if head else "") or now.zone.endpoint,
+        database=now.zone.database.backend,
         vips=[
             VirtualIp(address=vip.address, holders=now.vip_holders(vip.address))
             for vip in now.zone.vips
         ],
         unknown_servers=[entry.name for entry in now.view.pool if entry.name not in now.hosts],
         drift=now.zone_drift,
+        timed_dump=_timed_dump(now) if now.dumps_on_timer else None,
+    )
+
+
+def _timed_dump(now: Situation) -> TimedDump:
+    name, dump = now.timed_dump or (None, None)
+    at = _begun(dump) if dump else None
+    return TimedDump(
+        front_end=name,
+        path=dump.path if dump else None,
+        at=at,
+        age_seconds=_age(now.at, at),
     )
 
 
@@ -368,12 +395,16 @@ def _dumps(now: datetime, kept: Sequence[DumpFile]) -> Dumps:
         newest=newest.path if newest else None,
         newest_bytes=newest.size if newest else None,
         newest_at=at,
-        age_seconds=max(int((now - at).total_seconds()), 0) if at else None,
+        age_seconds=_age(now, at),
     )
 
 
+def _age(now: datetime, at: datetime | None) -> int | None:
+    return max(int((now - at).total_seconds()), 0) if at else None
+
+
 def _begun(dump: DumpFile) -> datetime | None:
-    """When a dump was made: the begin of its name."""
+    """Return when a dump was made, from the beginning of its name."""
     stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
     try:
         return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None

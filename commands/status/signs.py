@@ -16,6 +16,7 @@ from hosts.errors import NO_ROOM
 from opennebula.zone import State, behind
 from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
+from procedures.install.files import backup
 from procedures.services import LOOPS
 
 LAG = 50
@@ -146,10 +147,20 @@ def _wrong_server_id(now: Situation) -> Iterator[Found]:
 def _not_in_zone(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available or now.leader is None:
         return
-    for name, facts in now.facts.items():
-        if facts.package and now.entry(name) is None:
+    for name in now.facts:
+        if now.entry(name) is None:
             listed = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"the zone's servers are {listed}")
+
+
+def _not_set_up(now: Situation) -> Iterator[Found]:
+    for name, facts in now.facts.items():
+        if now.entry(name) is None or facts.upgrading:
+            continue
+        if not facts.package:
+            yield Found(name, "OpenNebula is not installed")
+        elif not facts.has_content:
+            yield Found(name, "it holds no database of the zone")
 
 
 def _unknown_server(now: Situation) -> Iterator[Found]:
@@ -380,7 +391,7 @@ def _certificate(now: Situation) -> Iterator[Found]:
         if snapshot.certificate_ends is None:
             yield Found(name, f"no certificate in {now.web.certchain}", cure)
         elif snapshot.certificate_ends < now.at + MONTH:
-            verb = "ended" if snapshot.certificate_ends < now.at else "ends"
+            verb = "expired" if snapshot.certificate_ends < now.at else "expires"
             yield Found(name, f"it {verb} on {_day(snapshot.certificate_ends)}", cure)
 
 
@@ -389,6 +400,18 @@ def _web_server(now: Situation) -> Iterator[Found]:
         serves = snapshot.web_server in ("active", "reloading")
         if now.web is not None and snapshot.facts and not serves:
             yield Found(name, f"the web server is {snapshot.web_server or 'not installed'}")
+
+
+def _timed_dump(now: Situation) -> Iterator[Found]:
+    if not now.dumps_on_timer:
+        return
+    newest = now.timed_dump
+    last = newest[1].path.rpartition("/")[2] if newest else "none"
+    for name, facts in now.facts.items():
+        unit = facts.units.get(backup.UNIT)
+        if unit and unit.active == "failed":
+            words = now.hosts[name].said.get(backup.UNIT, "")
+            yield Found(name, f"{words or 'its service failed'} (newest timed dump: {last})")
 
 
 def _versions(now: Situation) -> Iterator[Found]:
@@ -472,15 +495,15 @@ SIGNS: tuple[Sign, ...] = (
         "no host that can be observed",
         "This machine gets no facts from any front-end, so the state of the zone is unknown. The"
         " zone itself may be healthy.",
-        ("Correct what is named for each host below, and look again.",),
+        ("Correct the fault that is shown for each host below, and look again.",),
         _unobserved,
     ),
     Sign(
         "no_zone",
         Level.CRITICAL,
         "no zone yet",
-        "The hosts of the stack answer, and none of them holds a zone's database: the first up was"
-        " not run, or did not end.",
+        "The hosts of the stack answer, and none of them holds a zone's database: no up has"
+        " run, or the first one was not completed.",
         UP,
         _no_zone,
     ),
@@ -568,11 +591,11 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "restart_loop",
         Level.WARNING,
-        "oned ends by itself again and again",
+        "oned exits again and again",
         "oned does not start with its configuration, its database or its host's name. systemd"
         " starts it again, and stops trying after 3 starts within 60 s.",
         (
-            "Correct what it says. What this program set on the host is restored by:",
+            "Correct the reported fault. What this program set on the host is restored by:",
             *REPAIR,
         ),
         _restarts,
@@ -583,7 +606,7 @@ SIGNS: tuple[Sign, ...] = (
         "a stop that hangs",
         "A thread of oned waits for another one that never ends, mostly after a stop within"
         " seconds of the start. systemd kills it after 90 s; no data are lost.",
-        ("Wait for that. Or have it ended and started again now:", *REPAIR),
+        ("Wait until then, or kill and restart it now:", *REPAIR),
         _stop_hangs,
     ),
     Sign(
@@ -678,6 +701,15 @@ SIGNS: tuple[Sign, ...] = (
         _not_in_zone,
     ),
     Sign(
+        "not_set_up",
+        Level.WARNING,
+        "a server of the zone without OpenNebula or its data",
+        "Its host was reinstalled, its packages were removed, or its database was dropped. It"
+        " counts for the quorum.",
+        ("It is set up again. If its data are missing, it gets a copy of the leader's:", *REPAIR),
+        _not_set_up,
+    ),
+    Sign(
         "unknown_server",
         Level.WARNING,
         "a server of the zone that is not in the stack",
@@ -685,7 +717,7 @@ SIGNS: tuple[Sign, ...] = (
         " for the quorum.",
         (
             "List {host} under frontends to keep it. If it was removed from the stack:",
-            *UP,
+            *REPAIR,
             "If its host is permanently lost, list {host} under lost first.",
         ),
         _unknown_server,
@@ -697,7 +729,7 @@ SIGNS: tuple[Sign, ...] = (
         "This server was bootstrapped by itself, or restored from another zone. With equal indexes"
         " it looks like a follower, and has other users and objects.",
         (
-            "Nothing replaces it by itself. If its data are not needed, stop oned on {host}, drop"
+            "It is not replaced automatically. If its data is not needed, stop oned on {host}, drop"
             " its database and move /var/lib/one/.one to another place. Then it rejoins:",
             *REPAIR,
         ),
@@ -724,9 +756,9 @@ SIGNS: tuple[Sign, ...] = (
         "service_down",
         Level.WARNING,
         "a service that does not run",
-        "It was stopped, or ends by itself. OneFlow, OneGate and OneForm run on the leader,"
+        "It was stopped, or exits. OneFlow, OneGate and OneForm run on the leader,"
         " FireEdge on every front-end.",
-        ("If it ends by itself, correct what it says in journalctl on {host}. Then:", *REPAIR),
+        ("If it exits again, correct the fault that journalctl on {host} shows. Then:", *REPAIR),
         _services,
     ),
     Sign(
@@ -758,10 +790,21 @@ SIGNS: tuple[Sign, ...] = (
         _low,
     ),
     Sign(
+        "dump_failed",
+        Level.WARNING,
+        "a timed dump that failed",
+        "The dump or its copy is not complete. The next success ends this sign.",
+        (
+            "Correct what journalctl -u opennebula-ha-backup says on {host}. Then, there:",
+            "systemctl start opennebula-ha-backup",
+        ),
+        _timed_dump,
+    ),
+    Sign(
         "certificate",
         Level.WARNING,
-        "a certificate that ends soon",
-        "Browsers refuse the web server's certificate after its end.",
+        "a certificate that expires soon",
+        "Browsers reject the web server's certificate after it expires.",
         (),
         _certificate,
     ),

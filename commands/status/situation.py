@@ -1,4 +1,4 @@
-"""What was observed, next to what the stack wants. Pure."""
+"""The observation of a zone, together with what the stack wants. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from commands.stack import Target
 from hosts.errors import HostError
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, following, quorum
 from procedures import host_drift, services
-from procedures.facts.facts import Facts
+from procedures.facts.facts import Dump, Facts
 from procedures.facts.observe import names_of_leaving
 from procedures.facts.snapshot import Snapshot, ZoneSnapshot
 from procedures.replica_drift import mismatches
@@ -22,7 +22,7 @@ from settings.specs import installations, web_server
 
 @dataclass(frozen=True)
 class Situation:
-    """A zone at one moment."""
+    """The state of a zone at one moment."""
 
     target: Target
     seen: ZoneSnapshot
@@ -93,6 +93,22 @@ class Situation:
     def web(self) -> WebSpec | None:
         """The web server, where the stack has one."""
         return web_spec(self.target)
+
+    @property
+    def dumps_on_timer(self) -> bool:
+        """Whether the stack has dumps on a timer."""
+        return self.target.settings.backup.schedule is not None
+
+    @cached_property
+    def timed_dump(self) -> tuple[str, Dump] | None:
+        """The newest dump of a timer, with its front-end: their names begin with the time."""
+        made = [
+            (dump.path.rpartition("/")[2], name, dump)
+            for name, one in self.facts.items()
+            for dump in one.dumps
+            if dump.is_timed
+        ]
+        return max(made)[1:] if made else None
 
     @cached_property
     def wanted_units(self) -> dict[str, tuple[str, ...]]:

@@ -54,7 +54,7 @@ def show(screen: RenderableType, out: TextIO) -> None:
 
 def status(report: Report) -> RenderableType:
     """Return the screen of `make status`. What is wrong comes first: --watch cuts the rest."""
-    parts: list[RenderableType] = [_headline(report), *_zone(report), Text()]
+    parts: list[RenderableType] = [_headline(report), *zone_lines(report), Text()]
     if report.findings:
         parts += map(_finding, report.findings)
         parts += [Text(f"Causes and cures: make doctor STACK={report.stack}"), Text()]
@@ -93,7 +93,8 @@ def _headline(report: Report) -> Text:
     )
 
 
-def _zone(report: Report) -> Iterator[Text]:
+def zone_lines(report: Report) -> Iterator[Text]:
+    """Yield what is true of the whole zone, who leads first."""
     zone = report.zone
     if zone.leader is None:
         yield Text(
@@ -111,6 +112,9 @@ def _zone(report: Report) -> Iterator[Text]:
         held = f"on {', '.join(vip.holders)}" if vip.holders else "on no front-end"
         yield Text(f"VIP {vip.address} {held}", "" if is_well else LEVELS[Level.WARNING])
     yield Text(f"Endpoint {zone.endpoint}")
+    if dump := zone.timed_dump:
+        age = NOTHING if dump.age_seconds is None else f"{duration(dump.age_seconds)} ago"
+        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else "No timed dump")
     if zone.unknown_servers:
         yield Text(f"Not in the stack: {', '.join(zone.unknown_servers)}", LEVELS[Level.WARNING])
     for difference in zone.drift:
@@ -215,7 +219,7 @@ def _certificate(certificate: Certificate | None) -> str:
 
 
 def _disks(disks: Sequence[Disk]) -> str:
-    """Show the file system that is the fullest."""
+    """Return the fullest file system, in words."""
     fullest = min(disks, key=lambda one: one.free / max(one.bytes, 1), default=None)
     if fullest is None:
         return NOTHING

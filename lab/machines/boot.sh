@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs one lab host until it is powered off, in a mount namespace of its own (see host.py).
-# The disk is an image, so that the host has a disk of its own that can fill up, and so that it is
-# let go with the last process. From outside come CGROUP, HOST, MACHINE, NAMESPACE, LINK (lines for
-# `ip -batch`), LOWER (directories), IMAGE and SHARED; the working directory is the host's own.
+# Runs one lab host until it is powered off, in its own mount namespace (see host.py). Its disk is
+# an image, so that it can fill up, and so that it is released with the last process. The caller
+# sets CGROUP, HOST, MACHINE, NAMESPACE, LINK (lines for `ip -batch`), LOWER (directories), IMAGE
+# and SHARED; the working directory is the host's.
 set -eu
 echo 0 > "$CGROUP/cgroup.procs"
 
 mount -o loop,noatime,barrier=0 "$IMAGE" disk
-# Nothing is lost when a host is "powered off", for the machine below goes on running; so its
-# syncs need not reach the platter. A work directory that saw this must not be used again.
+# Nothing is lost when a host is "powered off", since the machine below continues to run: so its
+# syncs need not reach the disk. A work directory that was used like this must not be used again.
 rm -rf disk/work
 mkdir -p disk/upper disk/work
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=disk/upper,workdir=disk/work,volatile" root
@@ -27,7 +27,7 @@ while :; do
         --capability=CAP_NET_ADMIN,CAP_NET_RAW --system-call-filter=open_by_handle_at \
         --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
         --bind="$SHARED:/srv/shared" < /dev/null || status=$?
-    # 133: the guest asked for a reboot. A reboot forgets every address but the own one.
+    # 133: the guest asked for a reboot. After a reboot the host has only its own address.
     [ "$status" = 133 ] || break
     printf '%s\n' "$LINK" | ip -n "$NAMESPACE" -batch -
 done

@@ -61,13 +61,13 @@ def check_leave(
         return Refusal(
             expected=f"every other server's host up while {name} leaves",
             seen=f"no answer from {names}",
-            remedy=f"bring {names} back, or name it under opennebula-ha:lost where it is gone for"
-            " good; opennebula-ha:allow_degraded: true does without it",
+            remedy=f"bring {names} back; or, if it is permanently lost, list it under"
+            " opennebula-ha:lost; opennebula-ha:allow_degraded: true continues without it",
             host=name,
         )
     others = [entry.name for entry in view.pool if entry.name != name]
     up = [other for other in others if other in view.up() and other not in stuck]
-    # Of two, one is enough: the leader takes the entry of the other out by itself.
+    # Of two servers, one is enough: the leader deletes the other's entry alone.
     needed = quorum(len(view.pool)) if len(others) > 1 else 1
     if not others:
         return Refusal(

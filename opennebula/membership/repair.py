@@ -75,8 +75,8 @@ def _loses_quorum(now: dict[str, Condition], server: Condition) -> Refusal | Non
     return Refusal(
         expected=f"{needed} of {len(now)} zone servers up while {server.name} is repaired",
         seen=f"{len(up)} ({', '.join(up) or 'none'})",
-        remedy=f"bring {down} back first, or name it under opennebula-ha:lost where it is gone for"
-        " good; then run again"
+        remedy=f"bring {down} back first; or, if it is permanently lost, list it under"
+        " opennebula-ha:lost; then run again"
         if down
         else "add a front-end to the stack first: a zone of this size loses its quorum with any"
         " server",

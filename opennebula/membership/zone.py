@@ -86,7 +86,7 @@ def _begin(
         return Refusal(
             expected=f"{unseen} within reach: the zone's database may be there",
             seen="no answer, and no database on the others",
-            remedy=f"bring it back; or, where it is gone for good, name {unseen} under"
+            remedy=f"bring it back; or, if it is permanently lost, list {unseen} under"
             " opennebula-ha:lost and restore the zone from a dump (make restore)",
             host=unseen,
         )
@@ -220,7 +220,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         return Refusal(
             expected=f"{needed} of {len(newest.pool)} zone servers with their database",
             seen=f"only {_names(ready) or 'copies that wait for their entry'}",
-            remedy=f"bring {missing} back; what is gone for good, name under opennebula-ha:lost",
+            remedy=f"bring {missing} back; list permanently lost ones under opennebula-ha:lost",
             host=missing,
         )
     # A server whose own list lacks it could elect itself alone: it gets the new list before its

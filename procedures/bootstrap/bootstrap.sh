@@ -19,7 +19,7 @@ fi
 # Left by an earlier zone: the first server starts standalone.
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database next to credentials of an earlier one.
-find /var/lib/one/.one -type f ! -name one_auth -delete
+find -H /var/lib/one/.one ! -type d ! -name one_auth -delete
 keep_enabled opennebula.service
 run_oned restart "oned to start with an empty database" \
     "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"

@@ -1,7 +1,7 @@
 # Move OpenNebula's data from SQLite to this host's own MariaDB, completely or not at all. oned
 # works with SQLite until the section DB of oned.conf changes: each failure before that rolls back
 # to it.
-#: use configuration copies database_account family gui mariadb marks oned onedb processes units
+#: use configuration copies database_account dumps family gui mariadb marks oned onedb processes units
 #: steps: functions of this script, in the order to run them
 #: db_name
 #: db_owner
@@ -131,7 +131,7 @@ keep() {
             return
         fi
     done
-    (cd /var/lib/one && umask 077 && tar -cf - $(ls -d .one .ssh 2>/dev/null)) |
+    (cd /var/lib/one && archive .one .ssh) |
         (umask 077 && zstd -q >"${copy%.one.db.zst}.keys.tar.zst")
     mv "$copy.partial" "$copy"
 }

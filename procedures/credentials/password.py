@@ -141,8 +141,7 @@ def _whole(
     answers = zone_view(way, hosts).statuses
     if [status.state for status in answers.values()] == [State.SOLO]:
         return {name: running[name] for name in answers}
-    # A later step moves the VIP.
-    whole = health.verify(way, zone.model_copy(update={"vips": ()}), hosts)
+    whole = health.verify(way, zone, hosts, changes_vips=True)
     names = [server.entry.name for server in whole.servers]
     strangers = sorted(set(names) - set(hosts))
     if strangers:

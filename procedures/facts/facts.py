@@ -30,6 +30,11 @@ class Dump:
     path: str
     size: int
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether a timer of the front-end made it."""
+        return self.path.endswith("-timed.sql.zst")
+
 
 @dataclass(frozen=True)
 class Package:
@@ -132,8 +137,8 @@ class Facts:
     """Whether systemd is stopping its oned."""
     sudo_refusal: str = ""
     """Why sudo refuses oneadmin the commands that move a VIP; empty if it does not."""
-    hook_runs: bool = False
-    """Whether a Raft hook runs, which moves the VIP and the leader's services."""
+    hooks: frozenset[str] = frozenset()
+    """Roles of the running Raft hooks, which move the VIP and the leader's services."""
     leads: bool | None = None
     """Whether it leads, by its Raft state; None if unknown: see install/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
@@ -204,6 +209,11 @@ class Facts:
     def newest_conf(self) -> str:
         """The newest oned.conf of this host, whether it is in effect or waits for the rollout."""
         return self.next_conf or self.oned_conf
+
+    @property
+    def hook_runs(self) -> bool:
+        """Whether a Raft hook runs."""
+        return bool(self.hooks)
 
     @property
     def is_behind(self) -> bool:

@@ -12,7 +12,7 @@ from opennebula.zone import RaftStatus, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.report import TYPICAL, read
-from procedures.install.files import clock
+from procedures.install.files import backup, clock
 from procedures.install.files.leader import SOCKET_UNIT
 from procedures.install.files.paths import PATHS
 from procedures.parallel import on_each
@@ -247,6 +247,8 @@ _UNITS = (
     *sorted({family.database_service for family in FAMILIES}),
     *clock.UNITS,
     SOCKET_UNIT,
+    backup.UNIT,
+    backup.TIMER_UNIT,
 )
 
 

@@ -1,5 +1,5 @@
 # Report every fact of a front-end in one round trip. Changes nothing.
-#: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units
+#: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units vip
 #: db_name
 #: checksums: yes, for those of every replicated table and of the remotes
 #: names: the names to resolve
@@ -11,13 +11,15 @@ tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
 tell hostname "$(cat /proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
 tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
+# A hook that ends before the next question may move an address after it was listed.
+hooks=$(raft_hooks)
 tell addresses "$(ip -o address show)"
 tell packages "$(installed_packages)"
 tell pin "$(pinned)"
 tell proxy "$(proxy_in_use)"
 # After the addresses and before the units: if no hook runs now, it has already started its
 # services.
-tell hook "$(pgrep -f /hooks/raft/ || true)"
+tell hook "$(echo "$hooks"; raft_hooks)"
 # A starting oned runs, or fails, within seconds. One that systemd restarts again and again pauses
 # between its starts: it counts as stopped.
 for _ in $(seq 150); do
@@ -125,10 +127,11 @@ elif has_mariadb; then
         sed -n 's/^account //p' <<<"$said" | while read -r host; do
             echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
         done
-        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= links'; $links;"
+        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= replication'; $replication;"
     } | sql --force 2>/dev/null || true)
-    tell links "$(sed '1,/^= links$/d' <<<"$said" | links_in)"
-    said=$(sed '/^= links$/,$d' <<<"$said")
+    # It is the first line if there is no such account.
+    tell replication "$(sed '0,/^= replication$/d' <<<"$said" | replication_in)"
+    said=$(sed '/^= replication$/,$d' <<<"$said")
     tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
     tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then

@@ -81,7 +81,7 @@ def _read(
         units=units(values),
         stopping=values["active"] == "deactivating",
         sudo_refusal=values.get("sudo_refusal", ""),
-        hook_runs=bool(values["hook"]),
+        hooks=frozenset(map(_role, values["hook"].splitlines())),
         keys=dict(_keys(values["keys"], values["key_digests"])),
         remotes=_digests(values.get("remotes", "")),
         grants=seen.accounts.get("localhost", ()),
@@ -129,6 +129,12 @@ def files(values: Mapping[str, str]) -> dict[str, File]:
         content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
         found[path] = File(content, int(mode, 8), owner)
     return found
+
+
+def _role(process: str) -> str:
+    """Return the role for which a hook runs; empty if that cannot be seen."""
+    found = re.search(r"/hooks/raft/\S+ +(leader|follower)\b", process)
+    return found[1] if found else ""
 
 
 def _names(text: str) -> Iterable[tuple[str, str]]:

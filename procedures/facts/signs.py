@@ -192,7 +192,8 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSi
         yield ForeignSign(
             expected,
             f"MariaDB as a replica of {_listed(seen.traces.sources)}",
-            f"{leave} end that replication (STOP ALL SLAVES; RESET SLAVE ALL), with OpenNebula's"
+            f"{leave} end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each"
+            " Connection_name of SHOW ALL SLAVES STATUS, also an empty one), with OpenNebula's"
             " database on one front-end alone",
         )
 

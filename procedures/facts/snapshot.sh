@@ -19,7 +19,10 @@ tell finished "$(! has_finished || echo yes)"
 tell said "$(for unit in $units; do
     case $(systemctl show -p ActiveState --value "$unit") in
         failed | activating)
-            journalctl -u "$unit" -n 3 --no-pager -o cat 2>/dev/null | sed "s|^|$unit |" || true
+            own=(-u "$unit")
+            # Its program says what failed; systemd's lines after that are no news.
+            [ "$unit" != opennebula-ha-backup.service ] || own=("_SYSTEMD_UNIT=$unit")
+            journalctl "${own[@]}" -n 3 --no-pager -o cat 2>/dev/null | sed "s|^|$unit |" || true
             ;;
     esac
 done)"

@@ -44,7 +44,7 @@ class Traces:
 def parse(values: Mapping[str, str]) -> Traces:
     """Parse the traces in the values of observe.sh."""
     size, _, schema = values.get("sqlite", "").partition(" ")
-    links = values.get("links", "").splitlines()
+    replication = values.get("replication", "").splitlines()
     return Traces(
         claimed=values.get("claimed", ""),
         processes=tuple(values.get("oned_processes", "").splitlines()),
@@ -54,8 +54,8 @@ def parse(values: Mapping[str, str]) -> Traces:
         objects=tuple(values.get("objects", "").splitlines()),
         accounts=_accounts(values.get("accounts", "")),
         unseen=tuple(sorted(values.get("unseen", "").splitlines())),
-        galera="galera" in links,
-        sources=tuple(line.removeprefix("source ") for line in links if line != "galera"),
+        galera="galera" in replication,
+        sources=tuple(line.removeprefix("source ") for line in replication if line != "galera"),
         zones=tuple(values.get("zones", "").splitlines()),
     )
 

@@ -15,7 +15,7 @@
 #: hostname: or nothing
 #: keeps_hostname: yes: cloud-init leaves the hostname alone
 #: timezone: or nothing
-#: leader_check: the unit that answers load balancers, or nothing
+#: own_units: those of this program that run; each is a file in /etc/systemd/system
 #: hooks: Raft's programs
 #: blank: text of the mark for a host that was seen blank, or nothing
 #: keeps: yes, where the section DB or one_auth is about to change
@@ -90,8 +90,8 @@ own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"
     [ "$mode" = - ] || chmod "$mode" "$1"
 }
-# As long as its file is there.
-[ -n "$leader_check" ] || systemctl disable --now "$leader_socket" 2>/dev/null || true
+# As long as their files are there.
+stop_programs $own_units
 units_changed= reloaded=
 while read -r n owner mode path; do
     [ -n "$path" ] || continue
@@ -107,7 +107,7 @@ while read -r n owner mode path; do
     put "$path" "${!text}"
     own "$path"
 done <<<"$files"
-keep_enabled $features $leader_check
+keep_enabled $features $own_units
 # systemd does not notice by itself that a unit has its first drop-in.
 [ -z "$units_changed" ] || [ -n "$reloaded" ] || systemctl daemon-reload
 for program in $hooks; do
@@ -128,12 +128,22 @@ for unit in $restarts; do
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
         "correct what opennebula-ha sets of it, then run again"
 done
-if [ -n "$leader_check" ]; then
-    step "start the leader check for load balancers"
-    systemctl restart "$leader_check" || refuse "$leader_check to listen" \
-        "$(journalctl -u "$leader_check" --no-pager -o cat -n 3)" \
-        "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
-fi
+for unit in $own_units; do
+    case $unit in
+        *.socket)
+            step "start the leader check for load balancers"
+            systemctl restart "$unit" || refuse "$unit to listen" \
+                "$(journalctl -u "$unit" --no-pager -o cat -n 3)" \
+                "stop what has that port there, or correct opennebula-ha:leader_check; then run again"
+            ;;
+        *)
+            step "start the timer of the dumps"
+            systemctl restart "$unit" || refuse "$unit to start" \
+                "$(journalctl -u "$unit" --no-pager -o cat -n 3)" \
+                "correct the schedule of opennebula-ha:backup, then run again"
+            ;;
+    esac
+done
 if [ -n "$one_auth" ]; then
     install -d -o oneadmin -g oneadmin -m 0700 /var/lib/one/.one
     put /var/lib/one/.one/one_auth "$one_auth"

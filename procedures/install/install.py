@@ -27,6 +27,7 @@ from procedures.host_drift import (
     has_led,
     managed_units,
     open_keys,
+    own_units,
     stray_units,
     wanted_hostname,
     wanted_timezone,
@@ -140,7 +141,7 @@ def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Insta
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
         if state is State.LEADER and view.leader() != spec.host.name:
-            # It is deposed and has not noticed it yet.
+            # It is deposed, but has not noticed yet.
             state = None
         seen = with_lead(seen, spec, state)
     leaving = servers(survey.known_facts().values()) - spec.names.keys()
@@ -260,6 +261,7 @@ def _configure(
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
     former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
+    own = own_units(spec)
     access.run(
         spec.host,
         "configure",
@@ -276,14 +278,14 @@ def _configure(
                 name
                 for name, has_to_run in managed_units(seen, spec).items()
                 if has_to_run
-                and name != leader.SOCKET_UNIT
+                and name not in own
                 and name in seen.units
                 and not seen.units[name].runs
             ),
             "hooks": " ".join(
                 sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
             ),
-            "leader_check": leader.SOCKET_UNIT if leader.has_check(spec) else "",
+            "own_units": " ".join(own),
             "strays": " ".join(stray_units(seen, spec)),
             "open_keys": "\n".join(open_keys(seen)),
             "hostname": wanted_hostname(seen, spec),

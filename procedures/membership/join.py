@@ -26,6 +26,7 @@ from procedures.membership.member_status import MemberStatus, by_status
 from procedures.oned_service import assign_server_id, start, stop
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
+from procedures.vip.address import leading_with_vips
 from procedures.wait import INTERVAL, until
 
 STEP = "join the zone"
@@ -193,7 +194,7 @@ class Join:
             )
         zone_leader.write(self._access, self._hosts, view)
         stop(self._access, self._host)
-        view = zone_leader.wait_for_leader(self._access, self._others())
+        view = leading_with_vips(self._access, self._zone, self._others())
         return _known(view, self._hosts), view
 
     def _seed(self, leader: str, target: Facts, server_id: int) -> None:
@@ -264,8 +265,8 @@ class Join:
             seconds=PATIENCE + INTERVAL,
             seen=lambda: "; ".join(lacking),
             remedy="pulumi refresh, then pulumi up: what can be repaired is repaired first; bring"
-            " back servers that do not answer, or name them under opennebula-ha:lost where they are"
-            " gone for good",
+            " back servers that do not answer; or, if they are permanently lost, list them under"
+            " opennebula-ha:lost",
         )
 
     def _keeps_quorum(self, view: ZoneView) -> bool:

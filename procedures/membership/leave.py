@@ -65,7 +65,8 @@ def leave(
                 # A single server of a pool of two cannot be elected: let the one that stays lead
                 # first.
                 (staying,) = (item.name for item in view.pool if item.name != host.name)
-                switch_over(access, {name: hosts[name] for name in (host.name, staying)}, {staying})
+                pair = {name: hosts[name] for name in (host.name, staying)}
+                switch_over(access, zone, pair, {staying})
             if not dumped:
                 _keep_dump(access, zone, hosts, f"before-leave-{host.name}")
         stop(access, host)
@@ -183,7 +184,7 @@ def prepare(
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
         with zone_lock(access, staying):
-            switch_over(access, everybody, successors)
+            switch_over(access, zone, everybody, successors)
     names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
     if names:
         _keep_dump(access, zone, everybody, f"before-leave-{names}")
@@ -223,7 +224,7 @@ def unreachable(gone: Iterable[str]) -> HostError:
         SHRINK,
         expected="a host that can be reached, to stop its oned before it leaves",
         seen="no answer",
-        remedy=f"bring it back; or, where it is gone for good, name {names} under"
+        remedy=f"bring it back; or, if it is permanently lost, list {names} under"
         " opennebula-ha:lost: it must never come back as it was",
     )
 

@@ -200,7 +200,7 @@ def _of_lost(
     stopped = sorted(host.name for host in staying if host.is_member and not host.running)
     yield HostError(
         ", ".join(sorted(change.staying)),
-        "take the lost servers out of the zone",
+        "remove the lost servers from the zone",
         expected="a leader among the servers that are left, or one server that is left alone",
         seen="no leader" + (f"; stopped: {', '.join(stopped)}" if stopped else ""),
         remedy="start opennebula on the front-ends that are left, so that they elect a leader; or"

@@ -1,10 +1,16 @@
 # Dumps, and kept settings, in /var/backups/opennebula.
 #: use mariadb marks
+# A tar file of these folders, also where one of them or a file in it is a link: what we write comes to
+# what the link leads to. A link inside to a folder, a device or nothing is left out.
+archive() { # FOLDER...
+    { find -H "$@" \( -type d -o -xtype f \) -print0 2>/dev/null || true; } | sort -z |
+        tar --no-recursion --dereference --hard-dereference --null --files-from=- -cf -
+}
 # Keys and settings as they are, before anything replaces them. What is kept already is not kept
 # twice, and nothing of it is ever thrown away.
 keep_settings() { # REASON
     local kept paths keys
-    keys=$(find /var/lib/one/.one -type f ! -name one_auth 2>/dev/null || true)
+    keys=$(find -H /var/lib/one/.one -xtype f ! -name one_auth 2>/dev/null || true)
     # All that is there came with our own packages.
     [ -n "$keys" ] || ! grep -qsx new "$claimed" || return 0
     paths=$(cd / && ls -d var/lib/one/.one var/lib/one/.ssh etc/one 2>/dev/null || true)
@@ -17,7 +23,7 @@ keep_settings() { # REASON
         mkdir -p "$(dirname "$kept")"
         cd "$(dirname "$kept")"
         find . -name '*.settings.tar.zst.partial' -delete
-        tar -C / --sort=name --mtime=@0 -cf - $paths | zstd -q >"$kept.partial"
+        (cd / && TAR_OPTIONS=--mtime=@0 archive $paths) | zstd -q >"$kept.partial"
         for old in *.settings.tar.zst; do
             if cmp -s "$old" "$kept.partial"; then
                 rm "$kept.partial"
@@ -31,7 +37,7 @@ keep_settings() { # REASON
 # is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
 # says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
-    local folder=/var/backups/opennebula dumper keys old
+    local folder=/var/backups/opennebula dumper keys
     step "dump the database"
     umask 077
     mkdir -p "$folder"
@@ -42,7 +48,7 @@ keep_dump() { # NAME...
     # A disk that is full of half a dump would stop the database itself.
     follower=
     trap '[ -z "$follower" ] || kill "$follower" || true; rm -f "${dump%.sql.zst}".*.partial' EXIT
-    (cd /var/lib/one && tar -cf - $(ls -d .one .ssh 2>/dev/null)) | zstd -q >"$keys.partial"
+    (cd /var/lib/one && archive .one .ssh) | zstd -q >"$keys.partial"
     : >"$dump.partial"
     follow_dump "$dump.partial" &
     follower=$!
@@ -56,7 +62,15 @@ keep_dump() { # NAME...
     mv "$keys.partial" "$keys"
     mv "$dump.partial" "$dump"
     # Those of another version of the database stay: they are the only way back.
-    find "$folder" -name '*.sql.zst' ! -name '*-of-*-before-*' | sort -r | tail -n "+$((keep + 1))" |
+    case $reason in
+        timed) keep_newest "$folder" -name '*-timed.sql.zst' ;;
+        *) keep_newest "$folder" ! -name '*-timed.sql.zst' ! -name '*-of-*-before-*' ;;
+    esac
+}
+# Of the dumps of a kind the newest few stay in a folder. Variable: keep.
+keep_newest() { # FOLDER, what find takes for the kind
+    local old
+    find "$1" -maxdepth 1 -name '*.sql.zst' "${@:2}" | sort -r | tail -n "+$((keep + 1))" |
         while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 }
 # Say how far a dump is that takes long. The one before tells how large it will be.

@@ -43,8 +43,8 @@ await_database() {
 further="SELECT routine_name AS name FROM information_schema.routines WHERE routine_schema = '${db_name:-}'
     UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = '${db_name:-}'"
 # From the answers to this, one per line: the servers with which this one replicates.
-links="SHOW GLOBAL VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'; SHOW ALL SLAVES STATUS"
-links_in() { awk -F'\t' '$1 == "wsrep_on" {print "galera"; next} {print "source " $4}'; }
+replication="SHOW GLOBAL VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'; SHOW ALL SLAVES STATUS"
+replication_in() { awk -F'\t' '$1 == "wsrep_on" {print "galera"; next} {print "source " $4}'; }
 # The version of a database's schema.
 schema="SELECT COALESCE(GROUP_CONCAT(DISTINCT version ORDER BY version SEPARATOR '/'), '') FROM (
     (SELECT version FROM db_versioning ORDER BY oid DESC LIMIT 1) UNION ALL

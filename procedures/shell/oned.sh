@@ -1,11 +1,11 @@
 # Start and stop oned.
-#: use configuration marks
+#: use configuration marks vip
 # Stop oned and disable it. Does nothing if it was never installed.
 stop_oned() {
     step "stop oned"
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
-        systemctl --no-block stop opennebula.service 2>/dev/null || true
+        begin_stop
         # At the same time as it stops.
         systemctl daemon-reload
     fi
@@ -38,9 +38,22 @@ has_finished() {
         [ "$(systemctl show -p MainPID --value opennebula.service)" -gt 0 ] &&
         tail -n 4 /var/log/one/oned.log 2>/dev/null | grep -q 'All modules finalized, exiting\.'
 }
+# Begin to stop oned when its hooks have ended. The hook at the end of oned, which removes the VIP,
+# waits for a hook that still announces it, and clients would reach this host until then.
+begin_stop() {
+    local look
+    if [ "$(state_of_oned)" = active ]; then
+        for look in $(seq 200); do
+            [ -n "$(raft_hooks)" ] || break
+            [ "$look" != 5 ] || step "wait for the end of Raft's hook"
+            sleep 0.2
+        done
+    fi
+    systemctl --no-block stop opennebula.service 2>/dev/null || true
+}
 # Stop oned in any state.
 end_oned() {
-    systemctl --no-block stop opennebula.service 2>/dev/null || true
+    begin_stop
     for _ in $(seq 25); do
         # Its job has begun by then.
         case $(state_of_oned) in

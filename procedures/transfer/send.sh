@@ -61,8 +61,9 @@ reach() { # NAME
         [ "$way" = made ] || through "$way" "" || continue
         step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
         # At the same time as the database, not earlier.
-        exec {files}< <(through "$way" incoming/ /var/lib/one/.one /var/lib/one/.ssh \
-            /var/lib/one/remotes 2>&1 && printf '\nsent\n')
+        # A folder that is a link is sent as what it leads to.
+        exec {files}< <(through "$way" incoming/ --relative --no-implied-dirs /var/lib/one/./.one/ \
+            /var/lib/one/./.ssh/ /var/lib/one/./remotes/ 2>&1 && printf '\nsent\n')
         database=$($ssh -l "$user" -p "$port" ${ways[$way]} "$address" "$(as_root)$import" 2>&1) ||
             status=$?
         said=$(cat <&"$files")

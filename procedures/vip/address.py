@@ -1,17 +1,20 @@
 """The VIPs as addresses on interfaces: find them, and move them to the leader."""
 
+import ipaddress
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf, raft_hook
 from opennebula.api import ApiError
-from opennebula.zone import State
+from opennebula.zone import State, ZoneView
+from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import all_facts, zone_view
+from procedures.facts.observe import all_facts, facts_where_possible, zone_view
 from procedures.install.configuration import LEADER_HOOK
 from procedures.install.files.leader import program
 from procedures.parallel import on_each
@@ -19,10 +22,16 @@ from procedures.specs import Vip, ZoneSpec
 
 SECONDS = 30.0
 """Seconds for the Raft hooks to move the addresses."""
+HOOKS = 60.0
+"""Seconds to wait for a hook that may yet move or announce an address: they wait for each other."""
+BEGIN = 2.0
+"""Seconds for a new leader's hook to begin; if none runs then, run its program again."""
 PATIENCE = 6.0
 """Seconds for the leader's own hook to take them; after that, run its program again."""
 SECOND_LOOK = 5.0
 """Seconds after a removal in which another program may add the address again."""
+LEADERS = 3
+"""Number of attempts, each of which a change of the leader can end."""
 RETURNS = 2
 """Largest number of removals on one host: another program adds the address again."""
 
@@ -50,6 +59,43 @@ def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) 
     return wrong
 
 
+def late_hooks(facts: Mapping[str, Facts], leader: str) -> list[str]:
+    """Return the hosts with a hook that may yet take an address from the leader.
+
+    That is the follower's hook on the leader itself, which removes it: hooks come in any order. On
+    another host the leader's hook announces it there, and the follower's hook would remove it
+    later, after that host became the leader.
+    """
+    return sorted(
+        name
+        for name, front_end in facts.items()
+        if front_end.hooks - (frozenset({"leader"}) if name == leader else frozenset())
+    )
+
+
+def in_effect(leader: Facts) -> tuple[Vip, ...]:
+    """Return the VIPs of the leader's own hook, which the stack may be about to change. Pure.
+
+    None if oned.conf may have been changed by hand since oned started.
+    """
+    words = conf.section(leader.oned_conf, LEADER_HOOK).get("ARGUMENTS", "").split()[1:]
+    if leader.is_behind and not leader.next_conf:
+        return ()
+    try:
+        places = [(word, ipaddress.ip_interface(place)) for word, place in _pairs(words)]
+    except ValueError:
+        # Arguments of a custom hook.
+        return ()
+    return tuple(
+        Vip(address=str(place.ip), prefix=place.network.prefixlen, interface=interface)
+        for interface, place in places
+    )
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(words[::2], words[1::2], strict=True)
+
+
 class LeaderChanged(Exception):
     """The leader changed while the VIPs were moved to it."""
 
@@ -63,28 +109,42 @@ def to_leader(
 ) -> Mapping[str, Facts]:
     """Ensure that the leader holds all VIPs, and no other host any; return the facts then.
 
-    Leftover addresses are removed, and if the leader lacks one, its hook's program runs once more.
-    After a removal, check again seconds later that no other program has added the address again.
-    Raises HostError, or LeaderChanged.
+    Hooks that may yet change that are waited for. Leftover addresses are removed, and if the leader
+    lacks one, its hook's program runs once more. After a removal, check again seconds later that no
+    other program has added the address again. Raises HostError, or LeaderChanged.
     """
     begun = time.monotonic()
     taken = False
+    waits_for: list[str] = []
     removed: Counter[str] = Counter()
     last_removal = 0.0
     while True:
         wrong = faults(seen, zone.vips, leader)
-        if not wrong and time.monotonic() - last_removal > SECOND_LOOK:
-            return seen
-        if not wrong:
+        late = late_hooks(seen, leader) if zone.vips else []
+        waited = time.monotonic() - begun
+        is_stuck = waited > HOOKS
+        if not wrong and (not late or is_stuck):
+            if waits_for and leader in hosts:
+                # Another host may have announced it last.
+                announce(access, zone.vips, hosts[leader])
+                waits_for = []
+            if time.monotonic() - last_removal > SECOND_LOOK:
+                return seen
             access.report("look again whether the VIP stays away from the other hosts")
             time.sleep(SECOND_LOOK)
             seen = all_facts(access, hosts, zone.database)
             last_removal = 0.0
             continue
+        if late and late != waits_for:
+            access.report(f"wait for the end of Raft's hook on {', '.join(late)}")
+            waits_for = late
         if zone_view(access, hosts).leader() not in (leader, None):
             raise LeaderChanged
-        waited = time.monotonic() - begun
-        if waited > SECONDS or max(removed.values(), default=0) > RETURNS:
+        missing = any(leader not in holders(seen, vip.address) for vip in zone.vips)
+        is_free = leader in hosts and not late and not seen[leader].hooks
+        is_hopeless = missing and is_free and taken
+        returns = max(removed.values(), default=0)
+        if wrong and (waited > SECONDS or is_hopeless or returns > RETURNS):
             raise _misplaced(access, zone, hosts, leader, seen)
         left_over = {
             name: hosts[name]
@@ -98,11 +158,43 @@ def to_leader(
             last_removal = time.monotonic()
             if leader in hosts:
                 announce(access, zone.vips, hosts[leader])
-        missing = any(leader not in holders(seen, vip.address) for vip in zone.vips)
-        if leader in hosts and missing and waited > PATIENCE and not taken:
+        is_lost = waited > PATIENCE or (is_free and waited > BEGIN)
+        if leader in hosts and missing and is_lost and not taken:
             _take(access, seen[leader])
-            taken = True
+            # A late hook may remove it again.
+            taken = not late
         seen = all_facts(access, hosts, zone.database)
+
+
+def keep(
+    access: Access,
+    zone: ZoneSpec,
+    hosts: Mapping[str, Host],
+    leader: str,
+    seen: Mapping[str, Facts],
+) -> Mapping[str, Facts]:
+    """Do the same between two steps, for the VIPs of the leader's own hook, and fail for nothing.
+
+    A later step may change these VIPs, or what keeps them from the leader. Raises LeaderChanged.
+    """
+    vips = in_effect(seen[leader]) if leader in seen else ()
+    with suppress(HostError):
+        return to_leader(access, zone.model_copy(update={"vips": vips}), hosts, leader, seen)
+    return seen
+
+
+def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> ZoneView:
+    """Wait for a leader that has the VIPs of its own hook, as far as possible; return the zone.
+
+    Before another step may change the leader. Raises HostError if there is no leader.
+    """
+    for _ in range(LEADERS):
+        view = zone_leader.wait_for_leader(access, hosts)
+        seen = facts_where_possible(access, hosts, zone.database)
+        with suppress(LeaderChanged):
+            keep(access, zone, {name: hosts[name] for name in seen}, view.leader() or "", seen)
+            return view
+    return zone_leader.wait_for_leader(access, hosts)
 
 
 def _misplaced(

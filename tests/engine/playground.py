@@ -32,7 +32,7 @@ PREAMBLE = """\
 import pulumi
 from pulumi import ResourceOptions, export
 from providers import runtime
-from recorder import Group, Thing
+from recorder import Thing
 
 runtime.exit_with_engine()
 
@@ -160,7 +160,6 @@ class Stack:
     @contextmanager
     def started(self, command: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
         """Run a command in its own session, whose processes end with the block."""
-        self.unflag("began-*")
         self.unflag("calls.jsonl")
         if not self._state_file().exists():
             self.ask("stack", "init", "dev")

@@ -13,12 +13,29 @@ HOST = "n1a1"
 """The name of the host that others built."""
 STEP = "identify the OpenNebula on the host"
 
-_UNCHANGING = (
+_DUMP = (
     "mariadb-dump --all-databases --skip-comments --skip-extended-insert --order-by-primary"
     " --routines --events"
     # MariaDB updates these by itself.
     " --ignore-table=mysql.innodb_index_stats --ignore-table=mysql.innodb_table_stats"
 )
+_MEASURED = ("datastore_pool", "host_monitoring", "vm_monitoring")
+"""Tables in which a running oned records by itself what its monitoring measures."""
+_ONE_DB = "/var/lib/one/one.db"
+_ONE_DB_ROWS = """
+import hashlib, os, sqlite3, sys
+path, *measured = sys.argv[1:]
+if os.path.exists(path):
+    print(path, os.stat(path).st_ino)
+    try:
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)
+        for name, text in sorted(database.execute("SELECT name, sql FROM sqlite_master")):
+            if text and text.startswith("CREATE TABLE") and name not in measured:
+                rows = sorted(repr(row) for row in database.execute(f"SELECT * FROM [{name}]"))
+                print(path, name, hashlib.sha256(repr(rows).encode()).hexdigest())
+    except sqlite3.DatabaseError as error:
+        print(path, error)
+"""
 FOREIGN_PASSWORD = "canary-foreign-password-2c81"
 SHOP = """
 CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT);
@@ -39,12 +56,21 @@ def sql(host: LabHost, statements: str) -> str:
 
 
 def everything(hosts: list[LabHost]) -> set[str]:
-    """List files, databases with their accounts, packages, units and mounts, one per line."""
+    """List files, databases with their accounts, packages, units and mounts, one per line.
+
+    What a running oned writes by itself is left out while one runs on any of the hosts: what its
+    monitoring measures, in the database, and the folders that it makes for that.
+    """
+    runs = any(host.run("pgrep -x oned").returncode == 0 for host in hosts)
+    files = f"-type f{' ! -name one.db* ! -path */datastores/*' if runs else ''}"
+    paths = "! -path */datastores/*" if runs else ""
+    rows = f"/^INSERT INTO `({'|'.join(_MEASURED)})`/d; " if runs else ""
     look = (
-        "find /etc /var/lib/one /var/lib/opennebula-ha /var/backups /root -xdev -type f"
+        f"set -f; find /etc /var/lib/one /var/lib/opennebula-ha /var/backups /root -xdev {files}"
         " -exec sha256sum {} + 2>/dev/null | sort -k2;"
-        " find /var/lib/one /etc/one -printf '%m %u:%g %p %l\\n' 2>/dev/null | sort;"
-        f" ({_UNCHANGING} || echo none) 2>&1 | sed '/ GTID /d' | sha256sum;"
+        f" find /var/lib/one /etc/one {paths} -printf '%m %u:%g %p %l\\n' 2>/dev/null | sort;"
+        f" python3 -c {shlex.quote(_ONE_DB_ROWS)} {_ONE_DB} {' '.join(_MEASURED)};"
+        f" ({_DUMP} || echo none) 2>&1 | sed -E '{rows}/ GTID /d' | sha256sum;"
         " dpkg -l; find /etc/systemd /lib/systemd -printf '%p %l\\n' | sort;"
         " systemctl show -p ActiveState -p ActiveEnterTimestamp opennebula mariadb;"
         " pgrep -af oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"

@@ -9,6 +9,8 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "guides"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="[^"]*")?\n(.*?)^\1```$', re.M | re.S)
 
+_OUTAGE = re.compile(r"no answer for at most (\d+) seconds")
+
 
 @dataclass(frozen=True)
 class NewFile:
@@ -48,7 +50,14 @@ class Command:
         return [line for line in self.shown if not any(_plain(line) in other for other in there)]
 
 
-Step = NewFile | Edit | Command
+@dataclass(frozen=True)
+class Outage:
+    """How long clients have no answer at most, in seconds, during the commands that follow."""
+
+    seconds: float
+
+
+Step = NewFile | Edit | Command | Outage
 
 
 def steps(name: str) -> list[Step]:
@@ -58,7 +67,10 @@ def steps(name: str) -> list[Step]:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    end = 0
     for found in _BLOCK.finditer(text):
+        yield "text", text[end : found.start()]
+        end = found.end()
         yield (
             found[2],
             textwrap.indent(found[3], "").replace(f"\n{found[1]}", "\n").removeprefix(found[1]),
@@ -66,7 +78,10 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _steps(kind: str, body: str) -> Iterator[Step]:
-    if kind == "yaml":
+    if kind == "text":
+        for found in _OUTAGE.finditer(" ".join(body.split())):
+            yield Outage(float(found[1]))
+    elif kind == "yaml":
         yield NewFile(body)
     elif kind == "diff":
         lines = body.splitlines(keepends=True)

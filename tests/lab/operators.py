@@ -81,6 +81,8 @@ class Operator:
         self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
         self._shown: dict[str, str] = {}
         """The config as the CLI shows it, by the values from which it was made."""
+        self.printed: list[str] = []
+        """All that the commands printed."""
         self.standins = False
         """Whether stand-ins for plugins may be used."""
 
@@ -129,7 +131,7 @@ class Operator:
         return Run(done.returncode, done.stdout)
 
     def look(self, command: str, *options: str) -> Run:
-        """Return what ``make status``, ``doctor`` or ``logs`` prints on standard output."""
+        """Return what ``make status`` or another command of that kind prints on standard output."""
         done = self._command(command, *options, stderr=subprocess.PIPE)
         assert "Traceback" not in done.stderr, done.stderr
         return Run(done.returncode, done.stdout)
@@ -140,10 +142,11 @@ class Operator:
         given = json.dumps([self.config, self.secrets])
         if given not in self._shown:
             file = str(self._write_config())
+            self._create()
             self._shown[given] = self._ask(
                 "config", "--json", "--show-secrets", "--config-file", file
             )
-        return self.lab.exec(
+        done = self.lab.exec(
             [sys.executable, "-m", f"commands.{command}", *options],
             timeout=600,
             cwd=ROOT,
@@ -151,6 +154,8 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
+        self.printed += [done.stdout, done.stderr or ""]
+        return done
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
@@ -198,6 +203,7 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self.printed.append(done.stdout)
         return Run(done.returncode, done.stdout)
 
     def _argv(self, action: str, *options: str) -> list[str]:
@@ -207,11 +213,13 @@ class Operator:
         return [*argv, *([] if action == "preview" else ["--skip-preview"]), *options]
 
     def _select(self) -> None:
-        known = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
-        if known.exists():
-            # A killed run left its lock.
-            if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
-                self.cancel()
+        self._create()
+        # A killed run left its lock.
+        if any((self.backend / ".pulumi" / "locks").rglob("*.json")):
+            self.cancel()
+
+    def _create(self) -> None:
+        if (self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json").exists():
             return
         # It writes next to the project file that it finds, which must not be the repository's.
         (self._directory / "Pulumi.yaml").write_text("name: opennebula-ha\nruntime: python\n")
@@ -270,6 +278,7 @@ def kill_at(operator: Operator, moment: str, seconds: float = 400) -> bool:
     try:
         for line in process.stdout:
             said.append(line)
+            operator.printed.append(line)
             if moment in line:
                 kill_session(process)
                 return True

@@ -51,6 +51,13 @@ ACCOUNT = SHOP + (
     " GRANT INSERT ON shop.* TO 'oneadmin'@'localhost'"
 )
 RIGHTS = "SHOW GRANTS FOR 'oneadmin'@'localhost'; SHOW GRANTS FOR 'oneadmin'@'10.2.50.%'"
+GALERA = "/etc/mysql/mariadb.conf.d/99-galera.cnf"
+ANOTHER = "10.2.50.99"
+GALERA_NODE = (
+    f"printf '[mysqld]\nwsrep_on = ON\nwsrep_cluster_address = gcomm://\nbinlog_format = ROW\n"
+    f"wsrep_provider = /usr/lib/galera/libgalera_smm.so\n' >{GALERA}; systemctl restart mariadb"
+)
+"""Without any other node."""
 KEYS = "mkdir -p /var/lib/one/.one /var/lib/one/.ssh; cd /var/lib/one; "
 
 
@@ -113,6 +120,21 @@ CASES = {
         "an oned outside opennebula.service: process",
         "stop that process",
         solve=lambda host: do(host, "systemctl stop mine"),
+    ),
+    "a MariaDB that shares its data": Case(
+        lambda host: (
+            do(host, GALERA_NODE),
+            sql(host, f"CHANGE MASTER 'far' TO master_host = '{ANOTHER}', master_user = 'r'"),
+        ),
+        f"MariaDB with Galera; MariaDB as a replica of {ANOTHER}",
+        "turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a restart), with"
+        " OpenNebula's database on one front-end alone. Remove n1a1 from opennebula-ha:frontends;"
+        " or end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each",
+        solve=lambda host: (
+            sql(host, "STOP ALL SLAVES; RESET SLAVE 'far' ALL"),
+            do(host, f"sed -i 's/^wsrep_on = ON/wsrep_on = OFF/' {GALERA}"),
+            do(host, "systemctl restart mariadb"),
+        ),
     ),
     "only an SQLite file": Case(
         lambda host: do(host, "mkdir -p /var/lib/one; echo data >/var/lib/one/one.db"),

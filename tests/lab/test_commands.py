@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.machines import Lab
+from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator
 from tests.lab.zones import assert_whole, one, servers
@@ -65,10 +65,61 @@ def test_switchover_refuses_hosts_outside_the_stack(zone: tuple[Lab, Operator]) 
     assert term(lab) == before
 
 
+SERVICE = "opennebula-ha-backup"
+SHARE = "/mnt/backups"
+
+
+def timed(host: LabHost, folder: str) -> list[str]:
+    return host.run(f"ls {folder}/*-timed.sql.zst 2>/dev/null").stdout.split()
+
+
+def said(host: LabHost) -> str:
+    return host.run(f"journalctl _SYSTEMD_UNIT={SERVICE}.service --no-pager -o cat -n 4").stdout
+
+
+def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader = lab.host(assert_whole(lab, NAMES))
+    operator.change(NAMES, backup={"schedule": "*-*-* 03:00", "keep": 2, "copy_to": SHARE})
+    for name in NAMES:
+        shown = lab.host(name).run(f"systemctl list-timers --no-legend {SERVICE}.timer").stdout
+        assert f"{SERVICE}.service" in shown, name
+
+    # The share is not there yet: the dump is, and that is a failure.
+    assert leader.run(f"systemctl start {SERVICE}").returncode != 0
+    assert f"expected: {SHARE}, on another file system than /" in said(leader)
+    assert len(timed(leader, "/var/backups/opennebula")) == 1
+    doctor = operator.look("doctor")
+    assert f"{leader.name}: dump failed" in doctor.output
+    assert "Timed dump" in operator.look("status").output
+
+    done = leader.run(f"mkdir {SHARE} && mount -t tmpfs tmpfs {SHARE}")
+    assert done.returncode == 0, done.stderr
+    for name in NAMES:
+        host = lab.host(name)
+        for _ in range(2):
+            done = host.run(f"systemctl start {SERVICE}")
+            assert done.returncode == 0, said(host)
+        if host.name != leader.name:
+            assert "this front-end does not lead" in said(host)
+            assert timed(host, "/var/backups/opennebula") == []
+    kept = timed(leader, "/var/backups/opennebula")
+    assert [Path(path).name for path in timed(leader, SHARE)] == [Path(p).name for p in kept]
+    assert len(kept) == 2
+    assert leader.run(f"stat -c %a {SHARE}/*").stdout.split() == ["600"] * 4
+    listed = operator.look("backup", "--list").output
+    assert all(path in listed for path in kept)
+    assert "no sign" in operator.look("doctor").output.lower()
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert operator.up("--expect-no-changes").ok
+    assert "-timed" not in str(operator.outputs()["backups"])
+
+
 def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_path: Path) -> None:
     lab, operator = zone
-    ((keeper, kept),) = operator.outputs()["backups"].items()
-    path = kept[-1]["path"]
+    keeper = assert_whole(lab, NAMES)
+    path = timed(lab.host(keeper), SHARE)[-1]
     keys = path.replace(".sql.zst", ".keys.tar.zst")
     for file in (path, keys):
         text = lab.host(keeper).run(f"base64 -w0 {file}").stdout
@@ -94,3 +145,18 @@ def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_pat
         assert lab.host(name).run("ls -d /var/lib/opennebula-ha").stdout == ""
     del operator.config["restore_from"]
     assert operator.up("--expect-no-changes").ok
+
+
+def test_without_the_key_the_timer_goes_and_dumps_stay(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    leader = lab.host(assert_whole(lab, NAMES))
+    # Without a share.
+    operator.change(NAMES, backup={"schedule": "daily"})
+    assert leader.run(f"systemctl start {SERVICE}").returncode == 0, said(leader)
+    del operator.config["backup"]
+    assert operator.up().ok
+    for name in NAMES:
+        units = lab.host(name).run(f"systemctl list-unit-files --no-legend '{SERVICE}*'")
+        files = lab.host(name).run("ls -d /usr/local/lib/opennebula-ha/backup")
+        assert (units.stdout, files.stdout) == ("", "")
+    assert len(timed(leader, "/var/backups/opennebula")) == 1

@@ -229,6 +229,38 @@ def test_sudo_rules_that_stop_the_hooks_later_are_drift(site: Site) -> None:
     assert_whole(lab, THREE)
 
 
+@pytest.mark.parametrize(
+    ("refused", "remedy"),
+    [
+        # A terminal is asked for by a file that comes last.
+        (
+            f"echo 'Defaults requiretty' >{LATE_FILE}",
+            "echo 'Defaults:oneadmin !requiretty' >/etc/sudoers.d/zz-oneadmin",
+        ),
+        # A password is asked for by /etc/sudoers itself, after the line that includes the folder.
+        (
+            "cp -p /etc/sudoers /root/sudoers.kept; echo 'ALL ALL=(ALL) ALL' >>/etc/sudoers",
+            "sed -i '/^[@#]includedir/d' /etc/sudoers"
+            " && echo '@includedir /etc/sudoers.d' >>/etc/sudoers",
+        ),
+    ],
+)
+def test_each_remedy_against_sudo_that_stops_the_hooks_works(
+    site: Site, refused: str, remedy: str
+) -> None:
+    host = site[0].host("n1a2")
+    trial = "runuser -u oneadmin -- sudo -n ip address show dev lo"
+    do(host, refused)
+    assert host.run(trial).returncode != 0
+    do(host, remedy)
+    do(host, trial)
+    do(
+        host,
+        f"rm -f {LATE_FILE} /etc/sudoers.d/zz-oneadmin"
+        "; [ ! -e /root/sudoers.kept ] || mv /root/sudoers.kept /etc/sudoers; visudo -cq",
+    )
+
+
 def all_at_work(lab: Lab) -> bool:
     """Check that each of the servers sees one leader and two followers."""
     states = [sorted(s.state for s in servers(lab.host(name))) for name in THREE]

@@ -94,6 +94,9 @@ def test_an_up_without_a_change_opens_no_connection(zone: tuple[Lab, Operator]) 
     before = connections(lab)
     up(operator)
     assert connections(lab) == before
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert "drift:" not in run.output
 
 
 def test_a_missing_mount_is_reported_and_mounted_again(
@@ -176,6 +179,9 @@ def test_accounts_log_in_from_each_front_end_to_all_others(zone: tuple[Lab, Oper
     before = connections(lab)
     up(operator)
     assert connections(lab) == before
+    run = operator.refresh()
+    assert run.ok, run.output
+    assert "drift:" not in run.output
 
 
 def test_removed_keys_are_reported_and_restored(zone: tuple[Lab, Operator]) -> None:

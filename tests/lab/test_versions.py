@@ -9,6 +9,7 @@ from opennebula.zone import quorum
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import only
 from tests.lab.operators import Operator, kill_at
+from tests.lab.status import look, named
 from tests.lab.test_mistakes import any_of
 from tests.lab.traffic import Watch, Writer
 from tests.lab.zones import assert_whole, one, wait_for
@@ -107,6 +108,9 @@ def test_an_upgrade_of_the_database_survives_interruptions(zone: Zone) -> None:
     for moment in ("dump the database", "upgrade the database", "send the database"):
         assert kill_at(operator, moment)
         assert len(databases(lab, active=True)) <= 1, "old and new side by side"
+    found = look(operator, "status")
+    for name in NAMES:
+        assert named(found, "upgrade_interrupted", name).cure == ["make up STACK=lab"]
     # With the result of a refresh, the zone continues.
     assert operator.refresh().ok
     run = operator.up()

@@ -8,6 +8,7 @@ import pytest
 from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import VIP, Operator
+from tests.lab.status import REPAIR, look, named, summary
 from tests.lab.zones import assert_whole, connections, holders, wait_for
 
 pytestmark = pytest.mark.lab
@@ -95,6 +96,11 @@ def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) ->
     lab.host("n1a1").run(f"rm -r {PKI}")
     lab.host("n1a2").run("echo '# mine' >>/etc/apache2/sites-available/opennebula-ssl.conf")
     lab.host("n1a3").run("systemctl disable --now apache2")
+    found = look(operator)
+    assert "no certificate" in named(found, "certificate", "n1a1").seen
+    assert "inactive" in named(found, "web_server_down", "n1a3").seen
+    # What follows is the cure of each of them.
+    assert {tuple(one.cure) for one in found.findings} == {tuple(REPAIR)}
     run = operator.refresh()
     assert run.ok, run.output
     assert f"drift: n1a1: no private key in {KEY}" in run.output
@@ -105,6 +111,7 @@ def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) ->
     assert_served(lab, [FQDN, VIP])
     run = operator.refresh()
     assert "drift:" not in run.output
+    assert summary(look(operator, "status")) == []
 
 
 def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operator]) -> None:
@@ -118,6 +125,8 @@ def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operat
     assert done.returncode == 0, done.stderr
     for host in lab.hosts:
         host.run(f"cat >{CHAIN} <<'END'\n{done.stdout}END\n")
+    found = look(operator, "status")
+    assert named(found, "certificate", "n1a2").cure == REPAIR
     run = operator.refresh()
     assert run.ok, run.output
     for name in NAMES:

@@ -11,9 +11,8 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from http.client import HTTPConnection
-from itertools import count, groupby
+from itertools import count, cycle, groupby, pairwise
 from subprocess import PIPE
 from typing import Any
 from xml.etree import ElementTree
@@ -79,21 +78,27 @@ class Writer(_Background):
 
 
 class Visitor(_Background):
-    """Opens a new connection to the VIP every 0.2 s, and records when it was answered."""
+    """Opens a new connection to the VIP every 0.2 s, and records when it was answered.
 
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(lab, "visit")
+    With several VIPs it goes to the next one if one does not answer.
+    """
+
+    def __init__(self, lab: Lab, *addresses: str) -> None:
+        super().__init__(lab, "visit", *(addresses or (VIP,)))
         self.answered: list[float] = []
 
     def note(self, seen: float) -> None:
         """Record the time of an answer."""
         self.answered.append(seen)
 
-    @property
-    def longest_dark(self) -> float:
-        """Return the longest time between two answers."""
-        pairs = zip(self.answered, self.answered[1:], strict=False)
-        return max((then - now for now, then in pairs), default=float("inf"))
+    def answers_after(self, moment: float) -> bool | None:
+        """Return whether there was an answer after that; None if not."""
+        return (self.answered and self.answered[-1] > moment) or None
+
+    def longest_dark(self, begin: float, end: float) -> float:
+        """Return the longest time without an answer between these."""
+        times = [begin, *(now for now in self.answered if begin < now < end), end]
+        return max(then - now for now, then in pairwise(times))
 
 
 class Watch(_Background):
@@ -139,15 +144,19 @@ def write(rate: float) -> Iterator[Any]:
         time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
 
 
-def visit() -> Iterator[float]:
-    """Connect to the VIP for ever; print the time of each answer."""
+def visit(*addresses: str) -> Iterator[float]:
+    """Connect for ever; print the time of each answer. Without one, try the next address."""
+    places = cycle(addresses)
+    place = next(places)
     while True:
         begun = time.monotonic()
-        oned = xmlrpc.client.ServerProxy(f"http://{VIP}:2633/RPC2", _Transport(1.0))
-        with suppress(OSError, xmlrpc.client.Error, EOFError):
+        oned = xmlrpc.client.ServerProxy(f"http://{place}:2633/RPC2", _Transport(1.0))
+        try:
             # A refusal is an answer, too: the guides choose their own passwords.
             oned.one.zone.raftstatus("oneadmin:none")
             yield time.monotonic()
+        except (OSError, xmlrpc.client.Error, EOFError):
+            place = next(places)
         time.sleep(max(0.0, begun + 0.2 - time.monotonic()))
 
 
@@ -206,7 +215,7 @@ def main(kind: str, *words: str) -> None:
     addresses = dict(word.split("=") for word in words if "=" in word)
     observations: dict[str, Callable[[], Iterator[Any]]] = {
         "write": lambda: write(float(words[0])),
-        "visit": visit,
+        "visit": lambda: visit(*words),
         "watch": lambda: watch(addresses),
     }
     for seen in observations[kind]():

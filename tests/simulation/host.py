@@ -95,7 +95,7 @@ class SimHost:
     databases: dict[str, Database | Foreign | None] = field(default_factory=dict)
     """The accounts in its MariaDB; None: the table does not exist."""
     accounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    links: tuple[str, ...] = ()
+    replication: tuple[str, ...] = ()
     """What its MariaDB shares its data with."""
     """Grants of the stack's account, by the host that may log in with it."""
     sqlite: Database | None = None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tests.simulation.database import TYPICAL, Content, Database, Foreign, digest
 from tests.simulation.host import BEFORE, CONF, NEXT, SimHost, number
-from tests.simulation.product import MONITORD, TABLES, ServerEntry
+from tests.simulation.product import MONITORD, TABLES, ServerEntry, hook_path
 from tests.simulation.site import Site
 
 _SECRETS = re.compile(r"/var/lib/one/\.(one|ssh)/([^/]*_auth|[^/]*_key|id_[^/]*|authorized_keys)")
@@ -111,7 +111,7 @@ def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "packages": "\n".join(f"install {n} {v}" for n, v in sorted(host.packages.items())),
         "pin": host.pin,
         "proxy": "",
-        "hook": "",
+        "hook": f"7 {hook_path('raft/vip.sh')} follower" if host.name in site.late else "",
         **units(site, host, ["opennebula.service", *v["units"].split()]),
         "oned_processes": host.strange_process or (f"1 oned {host.name}" if host.running else ""),
         "active": "active" if oned.active else "inactive",
@@ -162,7 +162,7 @@ def _databases(host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
             for place, grants in sorted(host.accounts.items())
             for line in (f"@{place}", *grants)
         ),
-        "links": "\n".join(host.links),
+        "replication": "\n".join(host.replication),
         "two_passwords": "",
     }
     found = host.databases.get(name)

@@ -90,6 +90,7 @@ class SimConnection:
         simulated = SCRIPTS[name]
         faults.begin(f"{target.name} {name}", changes=script.exclusive)
         site.clock.now += SCRIPT
+        site.elapse()
         effects = simulated.run(site, target, script.variables, script.secrets)
         try:
             while True:

@@ -288,7 +288,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
 
 
 @script(
-    "hosts_entries mariadb db_owner features stopped hooks leader_check strays open_keys hostname"
+    "hosts_entries mariadb db_owner features stopped hooks own_units strays open_keys hostname"
     " timezone blank keeps keeps_hostname files restarts text_N",
     "oned_conf next_conf account identify db_password one_auth text_N",
 )

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from tests.simulation.clock import Clock
+from tests.simulation.clock import BEGIN, Clock
 from tests.simulation.database import Content, Database, Foreign, Pool
 from tests.simulation.host import DATABASE_SERVICE, ONE_AUTH, SimHost, Unit, hook_of
 from tests.simulation.product import (
@@ -67,12 +67,20 @@ class Site:
     """Databases by host and name that do not belong to the stack."""
     first: dict[str, set[str]] = field(default_factory=dict)
     """The records of each OpenNebula that existed before."""
+    slow_hooks: float = 0.0
+    """Seconds for which a follower's hook waits before it runs."""
+    late: dict[str, float] = field(default_factory=dict)
+    """When those that wait run, by host."""
+    longest_dark: float = 0.0
+    """Longest time, in seconds, for which a leader did not hold the VIP."""
     effects: int = 0
     roles: dict[str, str] = field(default_factory=dict)
     contents: dict[str, set[str]] = field(default_factory=dict)
     """The successive contents of each server's tables, since several were asked at the same time.
     """
     _worked: set[str] = field(default_factory=set)
+    _lit: float = BEGIN
+    """When the leader last held the VIP, or there was none."""
     _serial: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -170,6 +178,7 @@ class Site:
             unit.active = False
         host.up, host.vips, host.trust = False, {}, False
         self.roles.pop(name, None)
+        self.late.pop(name, None)
 
     def boot(self, *names: str) -> None:
         """Boot the hosts, and start all that is enabled."""
@@ -244,7 +253,9 @@ class Site:
     def stop(self, host: SimHost) -> None:
         """Stop its oned; the services that the leader's hook started stop with the unit."""
         if host.is_server:
+            self.await_hooks(host)
             self.run_hook(host, "follower")
+            self.roles[host.name] = ""
         host.unit("opennebula").active = False
 
     # Events without an action
@@ -260,9 +271,33 @@ class Site:
             raise Broken("the servers depose each other for ever")
         self._beat()
         self._run_hooks()
+        self._measure()
         self.check()
 
+    def elapse(self) -> None:
+        """Time has passed: run the hooks that are due."""
+        self._run_late_hooks()
+        self._measure()
+
+    def _measure(self) -> None:
+        leader = self.hosts.get(self.leader() or "")
+        if leader is None or not hook_of(leader.started_with, "leader") or leader.vips:
+            self._lit = self.clock.now
+        self.longest_dark = max(self.longest_dark, self.clock.now - self._lit)
+
+    def await_hooks(self, host: SimHost) -> None:
+        """Wait for the end of that host's hooks."""
+        self.clock.now = max(self.clock.now, self.late.get(host.name, 0.0))
+        self._run_late_hooks()
+
+    def _run_late_hooks(self) -> None:
+        for name, due in list(self.late.items()):
+            if due <= self.clock.now:
+                del self.late[name]
+                self.run_hook(self.hosts[name], "follower")
+
     def _run_hooks(self) -> None:
+        self._run_late_hooks()
         for name, host in self.hosts.items():
             if not host.up:
                 continue
@@ -272,7 +307,10 @@ class Site:
             if role == former:
                 continue
             self.roles[name] = role
-            self.run_hook(host, "leader" if role == "leader" else "follower")
+            if role == "follower" and self.slow_hooks:
+                self.late[name] = self.clock.now + self.slow_hooks
+            else:
+                self.run_hook(host, "leader" if role == "leader" else "follower")
 
     def run_hook(self, host: SimHost, role: str) -> None:
         """Add or remove the address, and start or stop the services on the leader."""

@@ -26,6 +26,7 @@ CHANGES: dict[str, tuple[Config, Config]] = {
     "the database's password": (THREE, THREE.but(db_password="another")),
     "an address of Gate's": (THREE, THREE.but(gate_bind_addr="10.0.0.99")),
     "the check of the leader": (THREE, THREE.but(leader_check={"port": 2636})),
+    "dumps on a timer": (THREE, THREE.but(backup={"schedule": "daily"})),
     "migrations": (THREE, THREE.but(unsafe_migrations=False)),
     "a scheduler": (THREE, THREE.but(sched_drs={"PREDICT": 1})),
     "two more": (THREE, FIVE),

@@ -10,7 +10,7 @@ from tests.simulation.scripts import SCRIPTS
 
 NOT_SIMULATED = {
     *("authorize", "convert_database", "login_keys", "oned_log", "refused_logins", "snapshot"),
-    *("storage", "try_logins", "unhold", "web_server"),
+    *("storage", "timed_dump", "try_logins", "unhold", "web_server"),
 }
 """Scripts that no simulated stack runs: running one fails at once."""
 

@@ -89,12 +89,12 @@ def external_runs(site: Site, host: SimHost) -> None:
 def galera(site: Site, host: SimHost) -> None:
     """Each server writes what another one writes."""
     with_mariadb(host)
-    host.links = ("galera",)
+    host.replication = ("galera",)
 
 
 def replica(site: Site, host: SimHost) -> None:
     with_mariadb(host)
-    host.links = ("source db1",)
+    host.replication = ("source db1",)
 
 
 def keys(site: Site, host: SimHost) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from procedures.script_text import shared_shell
+from procedures.script_text import script_text, shared_shell
 from tests.standin.servers import Server, ended, free_port, leader_of, wait_for
 
 PYTHON = "/usr/bin/python3"
@@ -119,11 +119,31 @@ def test_an_error_does_not_repeat_the_statement(tmp_path: Path, mariadb: int) ->
 
 
 def test_other_servers_that_share_the_data_are_seen(tmp_path: Path, mariadb: int) -> None:
-    look = 'sql --force -e "$links" | links_in'
+    look = 'sql --force -e "$replication" | replication_in'
     assert shell(tmp_path, "mariadb", look) == ""
-    change = "sql -e \"CHANGE MASTER TO master_host = 'db1.example.org', master_user = 'r'\"; "
-    assert shell(tmp_path, "mariadb", change + look) == "source db1.example.org\n"
-    assert shell(tmp_path, "mariadb", "printf 'wsrep_on\\tON\\n' | links_in") == "galera\n"
+    change = (
+        "sql -e \"CHANGE MASTER TO master_host = 'db1.example.org', master_user = 'r';"
+        " CHANGE MASTER 'far' TO master_host = 'db2.example.org', master_user = 'r'\"; "
+    )
+    said = shell(tmp_path, "mariadb", change + look)
+    assert said == "source db1.example.org\nsource db2.example.org\n"
+    assert shell(tmp_path, "mariadb", "printf 'wsrep_on\\tON\\n' | replication_in") == "galera\n"
+    # As the refusal says.
+    end = "sql -e \"STOP ALL SLAVES; RESET SLAVE '' ALL; RESET SLAVE 'far' ALL\"; "
+    assert shell(tmp_path, "mariadb", end + look) == ""
+
+
+@pytest.mark.parametrize("owner", ["oneadmin", "nobody"])
+def test_a_replica_is_observed_with_and_without_the_stacks_account(
+    tmp_path: Path, mariadb: int, owner: str
+) -> None:
+    observe = script_text("observe")
+    look = observe[observe.index("    own=\"'info") : observe.index('    if [ "$(grep -cxE')]
+    given = f'tell() {{ echo "$1 $2"; }}; db_owner={owner}; \n'
+    change = "sql -e \"CHANGE MASTER TO master_host = 'db1', master_user = 'r'\"; "
+    said = shell(tmp_path, "mariadb", given + change + look).splitlines()
+    assert "replication source db1" in said
+    assert ("accounts @127.0.0.1" in said) == (owner == "oneadmin")
 
 
 def shell(folder: Path, part: str, text: str, *, named: str = "") -> str:

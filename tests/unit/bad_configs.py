@@ -252,6 +252,45 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         },
         "leader_check: one front-end alone has no leader; set force_ha: true, or remove it",
     ),
+    "dumps at no time": (
+        {"backup": {"schedule": "nightly"}},
+        "backup.schedule: expected times as in systemd's OnCalendar, such as daily, *-*-* 03:00 or"
+        " Mon..Fri 22:30, and not every minute; saw nightly",
+    ),
+    "dumps every second": (
+        {"backup": {"schedule": "*-*-* *:*:*"}},
+        "backup.schedule: expected times as in systemd's OnCalendar, such as daily, *-*-* 03:00 or"
+        " Mon..Fri 22:30, and not every minute; saw *-*-* *:*:*",
+    ),
+    "dumps without a time": (
+        {"backup": {"copy_to": "/mnt/backups"}},
+        "backup.copy_to: there is no backup.schedule; set it, such as daily",
+    ),
+    "no dump to keep": (
+        {"backup": {"schedule": "daily", "keep": 0}},
+        "backup.keep: expected 1 or more, saw 0",
+    ),
+    "dumps to where they are": (
+        {"backup": {"schedule": "daily", "copy_to": "/var/backups/opennebula"}},
+        "backup.copy_to: /var/backups/opennebula holds the host's dumps and keys, for root alone:"
+        " copy the dumps somewhere else, such as /mnt/backups",
+    ),
+    "dumps into the system": (
+        {"backup": {"schedule": "daily", "copy_to": "/etc/one"}},
+        "backup.copy_to: /etc/one is in /etc, which holds the configuration of the system, MariaDB"
+        " and OpenNebula: copy the dumps somewhere else, such as /mnt/backups",
+    ),
+    "dumps of SQLite": (
+        {
+            "frontends": {"n1": {"address": "10.2.50.1"}},
+            "db_backend": "SQLite",
+            "backup": {"schedule": "daily"},
+            "one_vip": MISSING,
+            "one_vip_cidr": MISSING,
+            "one_vip_if": MISSING,
+        },
+        "backup: SQLite is not dumped; set db_backend: MariaDB",
+    ),
     "the VIP for one alone": (
         {"frontends": {"n1": {"address": "10.2.50.1"}}},
         "one_vip: one front-end alone has no leader; set force_ha: true, or remove it",

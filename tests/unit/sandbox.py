@@ -15,7 +15,7 @@ from procedures.script_text import script_text, shared_shell
 COMMANDS = (
     *("apt-get", "apt-helper", "apt-mark", "dpkg", "dpkg-deb", "dpkg-query"),
     *("dnf", "zypper", "rpm", "rpm2cpio", "cpio", "subscription-manager", "SUSEConnect"),
-    *("curl", "systemctl", "uname"),
+    *("curl", "pgrep", "systemctl", "uname"),
 )
 
 _FAKE = r"""#!/bin/bash

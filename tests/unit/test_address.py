@@ -1,5 +1,6 @@
 """The hosts on which the VIP must be, and on which it must not be."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from opennebula.zone import RaftStatus, State, ZoneView
 from procedures.facts.facts import Address, Facts
 from procedures.specs import Vip, ZoneSpec
 from procedures.vip import address
-from procedures.vip.address import faults, holders
+from procedures.vip.address import faults, holders, in_effect
 from tests.unit.test_procedures import facts
 
 VIP = "10.2.50.86"
@@ -64,15 +65,30 @@ class Site:
     time.
     """
 
-    def __init__(self, held_by: str, *, leads: str = "b", keeper: str = "") -> None:
+    def __init__(
+        self, held_by: str, *, leads: str = "b", keeper: str = "", hooks: str = ""
+    ) -> None:
         self.held, self.leads, self.keeper = set(held_by), leads, keeper
+        self.hooks = [tuple(hook.split()) for hook in hooks.split(",") if hook]
         self.ran: list[tuple[str, str]] = []
         self.report = lambda said: None
 
     def facts(self, *_: Any) -> dict[str, Facts]:
         self.held |= set(self.keeper)
         there = (Address("eth0", VIP, 24),)
-        return {name: facts(name, addresses=there if name in self.held else ()) for name in "abc"}
+        # The first one ends now, after it was seen.
+        at_work, self.hooks = self.hooks, self.hooks[1:]
+        seen = {
+            name: facts(
+                name,
+                addresses=there if name in self.held else (),
+                hooks=frozenset(role for host, role in at_work if host == name),
+            )
+            for name in "abc"
+        }
+        for name, role in at_work[:1]:
+            (self.held.add if role == "leader" else self.held.discard)(name)
+        return seen
 
     def view(self, *_: Any) -> ZoneView:
         return ZoneView((), {self.leads: RaftStatus(1, State.LEADER, 1, 1, 1)})
@@ -86,6 +102,8 @@ class Site:
         self.ran.append((host.name, name))
         if name == "drop_addresses":
             self.held -= {host.name}
+        if name == "take_addresses":
+            self.held |= {host.name}
         return Output({"managers": "keepalived runs\nprocess 7: keeper"})
 
 
@@ -96,6 +114,7 @@ def moved(site: Site, monkeypatch: pytest.MonkeyPatch, leader: str = "b") -> Non
     monkeypatch.setattr(address, "all_facts", site.facts)
     monkeypatch.setattr(address, "zone_view", site.view)
     monkeypatch.setattr(address, "SECOND_LOOK", 0.05)
+    monkeypatch.setattr(address, "BEGIN", 0.0)
     zone = ZoneSpec(
         name="Main", endpoint="http://n1:2633/RPC2", highly_available=True, vips=(VIPS[0],)
     )
@@ -123,3 +142,55 @@ def test_the_leader_hook_does_not_run_on_a_former_leader(monkeypatch: pytest.Mon
     with pytest.raises(address.LeaderChanged):
         moved(site, monkeypatch)
     assert site.ran == []
+
+
+@pytest.mark.parametrize(
+    ("hooks", "ran"),
+    [
+        # It announces the VIP for some seconds.
+        ("b leader", []),
+        # The leader was a follower a moment ago, and its hooks come in any order.
+        ("b follower", [("b", "take_addresses"), ("b", "announce")]),
+        ("b leader,b follower", [("b", "take_addresses"), ("b", "announce")]),
+        # The former leader still announces the VIP, and its next hook removes it there.
+        ("a leader,a follower", [("a", "drop_addresses"), ("b", "announce"), ("b", "announce")]),
+        ("c follower", [("b", "announce")]),
+    ],
+)
+def test_hooks_that_may_yet_move_the_vip_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, hooks: str, ran: list[tuple[str, str]]
+) -> None:
+    site = Site("b", hooks=hooks)
+    moved(site, monkeypatch)
+    assert site.ran == ran
+    assert site.held == {"b"}
+
+
+def test_a_vip_that_no_hook_brings_is_put_on_the_leader_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(address, "PATIENCE", 10**6)
+    site = Site("")
+    moved(site, monkeypatch)
+    assert site.ran == [("b", "take_addresses")]
+
+
+def test_a_hook_that_never_ends_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "HOOKS", 0.05)
+    moved(Site("b", hooks=",".join(["a follower"] * 10**5)), monkeypatch)
+
+
+def test_vips_in_effect_are_those_of_the_leaders_own_hook() -> None:
+    def leader(arguments: str, **more: Any) -> Facts:
+        hook = f'RAFT_LEADER_HOOK = [ COMMAND = "x", ARGUMENTS = "{arguments}" ]'
+        return facts("a", oned_conf=hook, since=2, configured=1, **more)
+
+    pair = "leader eth0 10.2.50.86/24 eth0 fd00:2:50::86/64"
+    assert in_effect(leader(pair)) == tuple(VIPS)
+    assert in_effect(leader(pair, next_conf="x")) == tuple(VIPS)
+    assert in_effect(leader("leader")) == ()
+    assert in_effect(leader("leader of my own")) == ()
+    assert in_effect(leader("leader eth0 nothing")) == ()
+    # The file was changed after the start of its oned.
+    assert in_effect(replace(leader(pair), configured=3)) == ()
+    assert in_effect(facts("a", oned_conf="")) == ()

@@ -15,7 +15,7 @@ from commands.status.signs import SIGNS, Level
 from commands.status.situation import Situation
 from hosts.errors import HostError, no_room
 from opennebula.zone import ServerEntry, State, endpoint
-from procedures.facts.facts import Address, KeyFile, Package, Unit
+from procedures.facts.facts import Address, Dump, KeyFile, Package, Unit
 from procedures.facts.snapshot import Answers, Disk, Snapshot
 from settings.table import ROOT
 from tests.unit.situations import (
@@ -237,6 +237,21 @@ CASES: list[Case] = [
         "the zone's servers are n1a1, n1a2",
     ),
     (
+        "not_in_zone",
+        lambda: situation(
+            snapshot(0, answers=Answers(raft(0, State.LEADER), POOL[:2])), silent(2, BLANK)
+        ),
+        "n1a3",
+        "the zone's servers are n1a1, n1a2",
+    ),
+    (
+        "not_set_up",
+        lambda: situation(silent(1, {**DOWN, "has_content": False, "zone_body": ""})),
+        "n1a2",
+        "it holds no database of the zone",
+    ),
+    ("not_set_up", lambda: situation(silent(1, BLANK)), "n1a2", "OpenNebula is not installed"),
+    (
         "unknown_server",
         lambda: situation(snapshot(0, answers=Answers(raft(0, State.LEADER), MORE))),
         "n1a4",
@@ -262,6 +277,23 @@ CASES: list[Case] = [
         ),
         "n1a1",
         "opennebula-flow.service is inactive",
+    ),
+    (
+        "dump_failed",
+        lambda: situation(
+            snapshot(
+                1,
+                {"units": units(**{"opennebula-ha-backup": Unit("static", "failed")})},
+                said={"opennebula-ha-backup": "seen: no file system there"},
+            ),
+            snapshot(
+                0,
+                {"dumps": (Dump("/var/backups/opennebula/20261129T030000Z-timed.sql.zst", 9),)},
+            ),
+            stack=target(features=OFF, backup={"schedule": "daily"}),
+        ),
+        "n1a2",
+        "seen: no file system there (newest timed dump: 20261129T030000Z-timed.sql.zst)",
     ),
     (
         "service_stray",
@@ -292,7 +324,7 @@ CASES: list[Case] = [
             stack=TLS,
         ),
         "n1a2",
-        "it ends on 2026-12-06",
+        "it expires on 2026-12-06",
     ),
     (
         "web_server_down",
@@ -343,9 +375,31 @@ def test_an_abnormal_state_is_reported(
         assert not re.search(r"\{\w*\}", line), line
 
 
+@pytest.mark.parametrize("pool", [POOL, POOL[:2]])
+@pytest.mark.parametrize("state", ["active", "inactive", "failed"])
+@pytest.mark.parametrize("package", [{}, {"packages": {}}])
+@pytest.mark.parametrize("has_content", [True, False])
+def test_a_host_that_does_not_follow_the_leader_is_never_healthy(
+    pool: tuple[ServerEntry, ...], state: str, package: dict[str, Any], has_content: bool
+) -> None:
+    unit = Unit("enabled", state, seconds=3600)
+    of_facts = {"units": units(opennebula=unit), "active": unit.runs, "has_content": has_content}
+    now = situation(
+        snapshot(0, answers=Answers(raft(0, State.LEADER), pool)),
+        silent(2, {**of_facts, **package}),
+    )
+    assert "n1a3" in {one.host for one in found(now)}
+
+
 def test_every_sign_has_a_case() -> None:
     assert {sign for sign, *_ in CASES} == {sign.name for sign in SIGNS}
     assert len({sign.name for sign in SIGNS}) == len(SIGNS)
+
+
+def test_every_sign_is_seen_on_lab_hosts() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "lab").glob("test_*.py"))
+    # Packages of several versions are there only during a rollout, or by hand.
+    assert [one.name for one in SIGNS if f'"{one.name}"' not in tests] == ["versions"]
 
 
 def test_no_election_is_named_where_no_host_can_be_observed() -> None:
@@ -379,7 +433,7 @@ def test_critical_findings_come_first() -> None:
 
 
 def test_missing_vip_and_services_are_no_sign_during_an_election() -> None:
-    moving = {"addresses": WITH_VIP[:1], "hook_runs": True}
+    moving = {"addresses": WITH_VIP[:1], "hooks": {"leader"}}
     down = {"units": units(**{"opennebula-flow": Unit("enabled", "inactive")})}
     others = [snapshot(number, down) for number in (1, 2)]
     now = situation(snapshot(0, {**moving, **down}), *others, stack=FLOW)

@@ -10,7 +10,8 @@ from pulumi.runtime import mocks, rpc
 
 from components.urn import FRONT_END, ZONE
 from components.zone import HighAvailableZone, by_name
-from procedures.specs import Hooks, PreflightSpec, ZoneSpec
+from procedures.specs import BackupSpec, Hooks, InstallationSpec, PreflightSpec, ZoneSpec
+from providers import state
 from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
 from settings import Settings, parse
@@ -419,6 +420,27 @@ def test_behind_a_load_balancer_clients_use_the_balancer() -> None:
     one = installations(parse(raw({**GOOD, **NO_VIP, **behind})))[0]
     assert (one.gate_endpoint, one.entrance) == ("http://[fd00::1]:5030", "fd00::1")
     assert (one.hooks, one.leader_check) == (Hooks(leader="/srv/lead"), 2636)
+
+
+def test_dumps_on_a_timer_are_no_part_of_other_stacks() -> None:
+    bare = installations(parse(raw(GOOD)))[0]
+    assert "backup" not in bare.model_dump_json()
+    given = {"schedule": "*-*-* 03:00", "copy_to": "/mnt/backups"}
+    timed = installations(parse(raw({**GOOD, "keep_dumps": 4, "backup": given})))[0]
+    assert timed.backup == BackupSpec(**given, keep=4)
+    timed = installations(parse(raw({**GOOD, "backup": {**given, "keep": 30}})))[0]
+    inputs = InstallationProvider.inputs_of(timed)
+    assert {key: value for key, value in inputs.items() if key.startswith("backup")} == {
+        "backup.schedule": "*-*-* 03:00",
+        "backup.copy_to": "/mnt/backups",
+        "backup.keep": 30,
+    }
+    assert (
+        state.spec_of(
+            {**inputs, "backup.keep": 30.0}, InstallationSpec, {**InstallationProvider.labels}
+        )
+        == timed
+    )
 
 
 def test_an_earlier_state_has_one_vip_at_most() -> None:

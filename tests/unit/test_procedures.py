@@ -457,7 +457,7 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
             ("opennebula-flow.service: stopped",),
         ),
         (
-            with_flow(units=units(**{FLOW: STOPPED}), leads=True, hook_runs=True),
+            with_flow(units=units(**{FLOW: STOPPED}), leads=True, hooks=frozenset({"leader"})),
             spec(features=("flow",)),
             (),
         ),
@@ -472,7 +472,7 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
             spec(features=("flow",)),
             ("opennebula-flow.service: runs on a follower",),
         ),
-        (with_flow(leads=False, hook_runs=True), spec(features=("flow",)), ()),
+        (with_flow(leads=False, hooks=frozenset({"leader"})), spec(features=("flow",)), ()),
         (with_flow(leads=None), spec(features=("flow",)), ()),
         (
             with_flow(units=units(**{FLOW: STOPPED})),

@@ -361,7 +361,8 @@ def test_traces_are_read_as_observe_prints_them() -> None:
             "objects": "orders\nsum_up",
             "accounts": "@localhost\nGRANT USAGE\nGRANT ALL\n@%\nGRANT X",
             "unseen": "",
-            "links": "galera\nsource db1",
+            "links": "1 /mnt/one",
+            "replication": "galera\nsource db1",
             "zones": "0 OpenNebula\n100 east",
         }
     )

@@ -18,7 +18,7 @@ from commands.status.__main__ import main
 from commands.status.report import Health, Report, Role, report
 from commands.status.situation import Situation
 from opennebula.zone import State
-from procedures.facts.facts import Unit
+from procedures.facts.facts import Dump, Unit
 from procedures.facts.snapshot import Answers, read_snapshot
 from settings.table import ROOT
 from tests.status_schema import faults
@@ -67,6 +67,23 @@ def test_the_newest_dump_has_its_age_and_size() -> None:
     assert dumps.age_seconds == 3600
     assert dumps.newest is not None
     assert dumps.newest.endswith("20261129T110000Z-before-join-n1a3.sql.zst")
+
+
+def test_the_newest_timed_dump_is_shown_with_its_age() -> None:
+    folder = "/var/backups/opennebula"
+    stack = target(features=OFF, backup={"schedule": "daily"})
+    none = of(situation(stack=stack))
+    assert none.zone.timed_dump is not None
+    assert "No timed dump\n" in shown(none)
+    older = Dump(f"{folder}/20261128T030000Z-timed.sql.zst", 9)
+    newer = Dump(f"{folder}/20261129T090000Z-timed.sql.zst", 9)
+    seen = of(
+        situation(snapshot(0, {"dumps": (older,)}), snapshot(2, {"dumps": (newer,)}), stack=stack)
+    )
+    assert "Timed dump 3 h ago on n1a3\n" in shown(seen)
+    at = (NOW - timedelta(hours=3)).timestamp()
+    assert f'timed_dump_timestamp_seconds{{stack="lab"}} {at:.0f}\n' in prometheus.text(seen)
+    assert of(situation()).zone.timed_dump is None
 
 
 def test_an_unreachable_host_is_a_row_and_not_an_error() -> None:
@@ -247,9 +264,16 @@ def everything() -> Report:
     stack = target(
         features={**OFF, "gui": True, "flow": True},
         ssl={"web_server": "nginx", "generate_cert": True},
+        backup={"schedule": "daily"},
     )
+    dumps = (Dump("/var/backups/opennebula/20261129T030000Z-timed.sql.zst", 9),)
     hosts = [
-        snapshot(number, certificate_ends=NOW + timedelta(days=200), web_server="active")
+        snapshot(
+            number,
+            {"dumps": dumps},
+            certificate_ends=NOW + timedelta(days=200),
+            web_server="active",
+        )
         for number in range(2)
     ]
     return of(situation(*hosts, unreachable(2), stack=stack))

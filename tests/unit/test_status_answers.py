@@ -209,7 +209,7 @@ def test_a_host_that_hangs_is_named_while_the_others_are_shown(
             if host.name == "n1a2":
                 assert noted.wait(20)
                 raise HostError(
-                    host.name, "observe", expected="an end", seen="still at it", remedy="look"
+                    host.name, "observe", expected="an end", seen="still running", remedy="look"
                 )
             return Output(SNAPSHOT)
 
@@ -237,7 +237,7 @@ def asked_scripts(*, hangs: str = "") -> list[str]:
         def run(script: Any, *_: object, **__: object) -> Output:
             if host.name == hangs:
                 raise HostError(
-                    host.name, "observe", expected="an end", seen="still at it", remedy="look"
+                    host.name, "observe", expected="an end", seen="still running", remedy="look"
                 )
             asked.append(f"{host.name} {script.variables['checksums']}")
             return Output(SNAPSHOT)

@@ -116,6 +116,19 @@ def test_a_busy_oned_or_a_running_hook_is_waited_for(
     assert not [line for line in host.asked("systemctl") if " kill " in line]
 
 
+@pytest.mark.parametrize("script", ["stop", "restart"])
+def test_a_hook_ends_before_its_oned_is_stopped(host: Sandbox, script: str) -> None:
+    """The hook at the end of oned removes the VIP, and waits for one that announces it."""
+    host.answer(
+        "pgrep -af /hooks/raft/",
+        "echo x >>/ROOT/looks; [ $(wc -l </ROOT/looks) -gt 6 ] || echo 7 vip.sh leader",
+    )
+    output = host.run(script, {} if script == "stop" else {"oned_conf": ""})
+    asked = host.asked("systemctl", "pgrep")
+    assert asked.index(STOP) > [n for n, line in enumerate(asked) if "pgrep" in line][6]
+    assert "wait for the end of Raft's hook" in output.steps
+
+
 def test_a_stopping_oned_starts_only_after_it_has_ended(host: Sandbox) -> None:
     host.file("state", "deactivating")
     ends_after(host, 4)

@@ -182,7 +182,7 @@ def test_the_first_login_that_works_is_used(tmp_path: Path, case: Case) -> None:
     for call, way in zip((*asked, files), case.tried, strict=True):
         assert re.search(way, call), call
     one = f"{tmp_path}/one"
-    assert files.endswith(f" {one}/.one {one}/.ssh {one}/remotes 10.2.50.11::incoming/")
+    assert files.endswith(f" {one}/./.one/ {one}/./.ssh/ {one}/./remotes/ 10.2.50.11::incoming/")
     # The other logins only ask what would be received: nothing is sent before one works.
     assert all(call.endswith(" 10.2.50.11::") for call in asked)
     assert re.search(case.tried[-1], database), database

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from commands.times import operations
 from settings.table import ROOT
 
 
-def preview(folder: Path, file: bytes) -> subprocess.CompletedProcess[str]:
+def preview(
+    folder: Path, file: bytes, cli: str = "echo ran", **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a preview of a stack with that file, with a CLI that only prints that it ran."""
     (folder / "scripts").mkdir()
     (folder / "stacks").mkdir()
     shutil.copy(ROOT / "scripts" / "pulumi", folder / "scripts")
     (folder / "stacks" / "Pulumi.production.yaml").write_bytes(file)
-    (folder / "pulumi").write_text("#!/bin/sh\necho ran\n")
+    (folder / "pulumi").write_text(f"#!/bin/sh\n{cli}\n")
     (folder / "pulumi").chmod(0o755)
     return subprocess.run(
         [str(folder / "scripts" / "pulumi"), "production", "preview"],
-        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        env={**os.environ, **variables, "PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -52,3 +55,39 @@ def test_a_file_of_the_wrong_form_is_named_with_its_line(
 )
 def test_any_other_file_is_left_to_the_cli(tmp_path: Path, file: bytes) -> None:
     assert preview(tmp_path, file).stdout == "ran\n"
+
+
+WRITES = """echo '{"at": 1, "resource": "Zone zone", "kind": "begin", "what": "read"}
+{"at": 3, "resource": "Zone zone", "kind": "end", "what": "read"}' >>"$OPENNEBULA_HA_TIMES"
+exit 4"""
+
+
+def with_python(folder: Path) -> None:
+    (folder / "commands").symlink_to(ROOT / "commands")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+
+
+def test_times_are_shown_and_kept_in_the_named_file(tmp_path: Path) -> None:
+    with_python(tmp_path)
+    kept = tmp_path / "up.times"
+    kept.write_text("of an earlier run\n", encoding="utf-8")
+    done = preview(tmp_path, b"", WRITES, TIMES="up.times")
+    assert done.returncode == 4
+    assert "    2.0  ==============================  Zone zone read" in done.stdout
+    assert len(list(operations(kept.read_text(encoding="utf-8").splitlines()))) == 1
+
+
+def test_times_without_a_file_are_only_shown(tmp_path: Path) -> None:
+    with_python(tmp_path)
+    (tmp_path / "tmp").mkdir()
+    done = preview(tmp_path, b"", WRITES, TIMES="1", TMPDIR=str(tmp_path / "tmp"))
+    assert "Zone zone read" in done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not (tmp_path / "1").exists()
+
+
+def test_times_that_cannot_be_written_stop_before_the_run(tmp_path: Path) -> None:
+    done = preview(tmp_path, b"", TIMES="none/up.times")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "the times cannot be written to none/up.times" in done.stderr

@@ -2,18 +2,18 @@
 """Copy an OpenNebula's tables from SQLite to MariaDB, and compare every row of both.
 
 convert_sqlite describe FILE
-    What the file is: its version, its identity, its users. oned may work with it at the same time.
+    Print the file's version, identity and number of users. oned may use it at the same time.
 convert_sqlite check FILE
-    That it is whole.
+    Check that it is intact.
 convert_sqlite copy FILE DATABASE
-    All rows, into the tables that `oned -i` has made in that database, as root over the socket.
-    The same as OpenNebula's `onedb sqlite2mysql` does, which hands the password of the database to
+    Copy all rows into the tables that `oned -i` has created in that database, as root over the
+    socket. OpenNebula's `onedb sqlite2mysql` does the same, but passes the database's password to
     other programs in their arguments.
 convert_sqlite verify FILE DATABASE
-    The number of rows of each table, and the digest of each value, on both sides.
+    Compare the number of rows of each table, and the digest of each value, on both sides.
 
-Where something is wrong, three lines say what was expected, what was seen and what to do, and the
-exit status is 65. Runs with Python 3.6.
+If something is wrong, it prints three lines: what was expected, what was seen, and what to do. Then
+its exit status is 65. Runs with Python 3.6.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from collections.abc import Iterator
 
 WRONG = 65
 BATCH = 1 << 20
-"""Bytes of rows in one statement, far below what MariaDB takes at once."""
+"""Bytes of rows in one statement: much less than MariaDB accepts."""
 UNSIGNED = 1 << 64
 SESSION = (
     b"SET SESSION sql_log_bin = 0, foreign_key_checks = 0,"
     b" sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO';\n"
     b"SET NAMES binary;\n"
 )
-"""Nothing is cut or changed to fit, and no text is taken for another character set."""
+"""MariaDB rejects a value instead of changing it, and converts no character set."""
 ESCAPES = (
     (b"\\", b"\\\\"),
     (b"'", b"\\'"),
@@ -46,11 +46,11 @@ ESCAPES = (
 
 
 class Wrong(Exception):
-    """What was expected, what was seen, and what to do."""
+    """A fault: what was expected, what was seen, and what to do."""
 
 
 class Table:
-    """One that both sides have, and the columns of it to copy."""
+    """A table that exists on both sides, and the columns to copy."""
 
     def __init__(self, name: str, columns: "list[str]") -> None:
         self.name = name
@@ -58,12 +58,12 @@ class Table:
 
     @property
     def listed(self) -> str:
-        """The columns, as MariaDB quotes them."""
+        """Return the columns, as MariaDB quotes them."""
         return ", ".join(f"`{column}`" for column in self.columns)
 
 
 def main() -> int:
-    """Do what the arguments say; the exit status."""
+    """Do what the arguments say; return the exit status."""
     command, file, *rest = sys.argv[1:]
     try:
         source = open_file(file)
@@ -81,31 +81,31 @@ def main() -> int:
         return WRONG
     except sqlite3.Error as error:
         print("a SQLite database that can be read", f"{file}: {error}", sep="\n")
-        print("look whether the file is whole: restore it from a backup, or repair it")
+        print("check whether the file is intact: restore it from a backup, or repair it")
         return WRONG
     return 0
 
 
 def open_file(path: str) -> sqlite3.Connection:
-    """The file, which is never made. Text comes as the bytes that it is."""
+    """Open the file, which must exist. Text is read as bytes."""
     source = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=20)
     source.text_factory = bytes
     return source
 
 
 def check(source: sqlite3.Connection) -> None:
-    """See that the file is whole. No other program may write it at the same time."""
+    """Check that the file is intact. No other program may write to it at the same time."""
     said = [bytes(row[0]).decode() for row in source.execute("PRAGMA quick_check(3)")]
     if said != ["ok"]:
         raise Wrong(
-            "a SQLite database that is whole",
+            "an intact SQLite database",
             "PRAGMA quick_check: {}".format("; ".join(said)),
             "restore one.db from a backup, or repair it (sqlite3 one.db .recover)",
         )
 
 
 def describe(source: sqlite3.Connection) -> None:
-    """What the file is."""
+    """Print the file's version, identity and number of users."""
     versions = set()
     for table in ("db_versioning", "local_db_versioning"):
         query = f"SELECT version FROM {table} ORDER BY oid DESC LIMIT 1"
@@ -120,15 +120,15 @@ def describe(source: sqlite3.Connection) -> None:
 
 
 def copy(source: sqlite3.Connection, database: str) -> None:
-    """Every row, table by table, each in a transaction."""
+    """Copy every row, table by table, each table in one transaction."""
     for table in tables(source, database):
         send(database, table.name, statements(source, table))
 
 
 def statements(source: sqlite3.Connection, table: Table) -> "Iterator[bytes]":
-    """What makes the table what it is in the file."""
+    """Yield the statements that make a table's content equal to the file's."""
     yield b"START TRANSACTION;\n"
-    # `oned -i` has written some.
+    # `oned -i` has written some rows.
     yield f"DELETE FROM `{table.name}`;\n".encode()
     head = f"INSERT INTO `{table.name}` ({table.listed}) VALUES\n".encode()
     waiting, size = [], 0
@@ -144,7 +144,7 @@ def statements(source: sqlite3.Connection, table: Table) -> "Iterator[bytes]":
 
 
 def verify(source: sqlite3.Connection, database: str) -> None:
-    """The same rows on both sides, whatever their order."""
+    """Compare the rows on both sides, in any order."""
     number = 0
     for table in tables(source, database):
         here = Total()
@@ -174,20 +174,23 @@ def verify(source: sqlite3.Connection, database: str) -> None:
 
 
 class Total:
-    """How many rows there are, and a sum of their digests, which knows no order."""
+    """The number of rows, and a sum of their digests that does not depend on their order."""
 
     def __init__(self) -> None:
         self.rows = 0
         self.sum = 0
 
     def add(self, row: bytes) -> None:
-        """One more."""
+        """Add a row."""
         self.rows += 1
         self.sum += int.from_bytes(hashlib.sha256(row).digest(), "big")
 
 
 def tables(source: sqlite3.Connection, database: str) -> "list[Table]":
-    """Those with rows that both sides have. Raises Wrong where one has no place in MariaDB."""
+    """Return the tables with rows that exist on both sides.
+
+    Raises Wrong if MariaDB lacks a table or a column that has values.
+    """
     query = (
         "SELECT CONCAT(table_name, ' ', column_name) FROM information_schema.columns"
         f" WHERE table_schema = '{database}'"
@@ -215,9 +218,7 @@ def tables(source: sqlite3.Connection, database: str) -> "list[Table]":
         if strange:
             raise Wrong(
                 "only what this version of OpenNebula keeps",
-                "values in {} ({}) of SQLite, for which it has no place".format(
-                    name, ", ".join(strange)
-                ),
+                "values in {} ({}) of SQLite that it cannot store".format(name, ", ".join(strange)),
                 "if nothing in it is needed, drop that table or column from one.db (keep a copy of"
                 " the file, with opennebula stopped); then run again",
             )
@@ -229,24 +230,24 @@ def tables(source: sqlite3.Connection, database: str) -> "list[Table]":
 
 
 def rows(source: sqlite3.Connection, table: Table) -> "Iterator[tuple[object, ...]]":
-    """All of a table's."""
+    """Yield all rows of a table."""
     listed = ", ".join(f'"{column}"' for column in table.columns)
     return iter(source.execute(f'SELECT {listed} FROM "{table.name}"'))
 
 
 def data(cell: object) -> "bytes | None":
-    """A value as MariaDB has it when it is asked for bytes."""
+    """Return a value as the bytes that MariaDB returns for it."""
     if cell is None or isinstance(cell, bytes):
         return cell
     if isinstance(cell, float):
-        # SQLite has no integers of 64 bits without a sign: of the largest one, which says that a
-        # record of the log is of no federation, it keeps the next number that it knows.
+        # SQLite has no unsigned 64-bit integers. For the largest one, which marks a record that
+        # does not belong to a federation, it stores the nearest number that it can represent.
         return str(min(int(cell), UNSIGNED - 1) if cell.is_integer() else cell).encode()
     return str(cell).encode()
 
 
 def literal(cell: object) -> bytes:
-    """A value as a statement has it."""
+    """Return a value as it stands in a statement."""
     text = data(cell)
     if text is None:
         return b"NULL"
@@ -258,27 +259,28 @@ def literal(cell: object) -> bytes:
 
 
 def digest(cell: object) -> bytes:
-    """A value's, as the comparison has it."""
+    """Return the digest by which values are compared."""
     text = data(cell)
     return b"-" if text is None else hashlib.sha256(text).hexdigest().encode()
 
 
 def client(database: str) -> "list[str]":
-    """MariaDB's own program, as root over the socket."""
+    """Return the command of MariaDB's client, as root over the socket."""
     program = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
-    # Not the server that root's own .my.cnf may name.
+    # Not for the server that root's own .my.cnf may name.
     here = ("--host=localhost", "--protocol=socket")
     return [program, *here, "--batch", "--skip-column-names", "--raw", "--quick", database]
 
 
 def errors_in(said: bytes) -> str:
-    """What the client says without the statement, which newer ones repeat: it holds secrets."""
+    """Return the client's message without the statement, which newer clients repeat: it contains
+    secrets."""
     lines = said.decode(errors="replace").splitlines()
     return "\n".join(line for line in lines if line.startswith(("ERROR ", "mariadb: ", "mysql: ")))
 
 
 def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
-    """Have MariaDB do these statements."""
+    """Let MariaDB execute these statements."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             client(database), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
@@ -302,7 +304,7 @@ def send(database: str, table: str, parts: "Iterator[bytes]") -> None:
 
 
 def ask(database: str, query: str) -> "Iterator[bytes]":
-    """The lines of an answer."""
+    """Yield the lines of an answer."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [*client(database), "-e", query],

@@ -9,7 +9,7 @@ from opennebula.conf_grammar import ConfError
 from procedures.context import Secrets
 from procedures.facts.facts import Facts
 from procedures.install import configuration
-from procedures.install.files import clock, drivers, ldap, leader, schedulers, services
+from procedures.install.files import backup, clock, drivers, ldap, leader, schedulers, services
 from procedures.install.files.managed import ManagedFile
 from procedures.install.packaging import platform
 from procedures.specs import InstallationSpec
@@ -50,6 +50,7 @@ def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[M
         ldap.files(spec.ldap, secrets.ldap_passwords, texts),
         clock.files(spec.clock, time_service(seen), locale_file, texts),
         leader.files(spec, texts, sudo_refusal=seen.sudo_refusal),
+        backup.files(spec),
     )
 
 

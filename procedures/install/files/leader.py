@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from hosts.errors import HostError
 from opennebula import raft_hook
 from opennebula.zone import in_url
-from procedures.install.files.managed import ManagedFile, ours
+from procedures.install.files.managed import ManagedFile, ours, own_file
 from procedures.specs import InstallationSpec
 
 HOOK = raft_hook.path(raft_hook.OURS)
@@ -79,21 +78,21 @@ def files(
     """
     # The hook is not removed: an oned that has not restarted yet may still run it when it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
-    yield _ours(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
-    yield _ours(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
+    yield own_file(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
+    yield own_file(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
     allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n" if has_hook(spec) else ""
     lacks = moves_vips(spec) and bool(sudo_refusal)
     if lacks or (moves_vips(spec) and _HOOK_COMMANDS in present.get(SUDOERS, "")):
         allowed += _HOOK_COMMANDS
     yield replace(
-        _ours(SUDOERS, allowed, "440"),
+        own_file(SUDOERS, allowed, "440"),
         differences=lambda *_: (f"{_MAY_NOT} ({sudo_refusal})",) if lacks else (),
     )
     listen = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    has_leads = has_check(spec) or has_hook(spec)
-    yield _ours(LEADS, program("leads.sh") if has_leads else "", "755")
-    yield _ours(SOCKET, _LISTEN.format(listen=listen) if has_check(spec) else "", "644")
-    yield _ours(SERVICE, _ANSWER if has_check(spec) else "", "644")
+    has_leads = has_check(spec) or has_hook(spec) or spec.backup is not None
+    yield own_file(LEADS, program("leads.sh") if has_leads else "", "755")
+    yield own_file(SOCKET, _LISTEN.format(listen=listen) if has_check(spec) else "", "644")
+    yield own_file(SERVICE, _ANSWER if has_check(spec) else "", "644")
 
 
 def moves_vips(spec: InstallationSpec) -> bool:
@@ -144,13 +143,3 @@ def has_check(spec: InstallationSpec) -> bool:
 def program(name: str) -> str:
     """Return the text of a program that runs on the hosts."""
     return (_PROGRAMS / name).read_text(encoding="utf-8")
-
-
-def _ours(path: str, wanted: str, mode: str, owner: str = "root") -> ManagedFile:
-    return ManagedFile(
-        path,
-        partial(ours, wanted=wanted),
-        package="",
-        owner=f"{owner}:{owner}" if wanted else "",
-        mode=mode if wanted else "",
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 
 def _unnamed(_before: str, _after: str) -> tuple[str, ...]:
@@ -39,6 +40,17 @@ def ours(text: str, wanted: str) -> str:
         head, rest = _program_head(wanted)
         return head + HEADER + rest
     return "" if _program_head(text)[1].startswith(HEADER) else text
+
+
+def own_file(path: str, wanted: str, mode: str, owner: str = "root") -> ManagedFile:
+    """Return a file of ours; without ``wanted`` it is removed, unless it is not ours."""
+    return ManagedFile(
+        path,
+        partial(ours, wanted=wanted),
+        package="",
+        owner=f"{owner}:{owner}" if wanted else "",
+        mode=mode if wanted else "",
+    )
 
 
 def _program_head(text: str) -> tuple[str, str]:

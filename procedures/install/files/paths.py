@@ -1,7 +1,7 @@
 """The files whose content is a fact: all that a stack's config may change."""
 
 from procedures.install import configuration
-from procedures.install.files import clock, drivers, ldap, leader, schedulers, services
+from procedures.install.files import backup, clock, drivers, ldap, leader, schedulers, services
 
 PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
 """oneadmin's public key, which is only read."""
@@ -14,4 +14,5 @@ PATHS = (
     *ldap.PATHS,
     *clock.PATHS,
     *leader.PATHS,
+    *backup.PATHS,
 )

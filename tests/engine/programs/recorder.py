@@ -1,8 +1,7 @@
 """A dynamic provider that records every call and stores its things as files.
 
 Files in the project's directory control it: ``fail-METHOD-NAME`` makes a call fail,
-``touched-NAME`` says that a create has already changed something, and things with ``meet: N`` wait,
-in a call that changes something, until N such calls run.
+and ``touched-NAME`` says that a create has already changed something.
 """
 
 import json
@@ -14,8 +13,6 @@ from typing import Any
 
 import pulumi
 from pulumi.dynamic import (
-    CheckFailure,
-    CheckResult,
     ConfigureRequest,
     CreateResult,
     DiffResult,
@@ -38,8 +35,6 @@ REPLACING = ("kind",)
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, pulumi.output.Unknown):
-        return "<unknown>"
     if isinstance(value, dict):
         return {key: _shown(item) for key, item in value.items() if key != "__provider"}
     if isinstance(value, list):
@@ -61,15 +56,8 @@ def _wait_for(condition: Any, what: str) -> None:
         time.sleep(0.01)
 
 
-def _act(method: str, name: str, properties: dict[str, Any]) -> None:
-    """Do what every changing call does: wait for others, hang or fail as its flags say."""
-    Path(f"began-{method}-{name}").touch()
-    together = int(properties.get("meet") or 0)
-    if together:
-        _wait_for(
-            lambda: len(list(Path().glob(f"began-{method}-*"))) >= together,
-            f"{together} calls of {method} side by side",
-        )
+def _act(method: str, name: str) -> None:
+    """Do what every changing call does: hang or fail as its flags say."""
     if Path(f"hang-{method}-{name}").exists():
         Path("provider.pid").write_text(str(os.getpid()))
         _wait_for(lambda: not Path(f"hang-{method}-{name}").exists(), "the end of hanging")
@@ -77,9 +65,6 @@ def _act(method: str, name: str, properties: dict[str, Any]) -> None:
         raise HostError(
             name, method, expected="success", seen="failure", remedy="do not ask for it"
         )
-    if Path(f"after-failure-{method}-{name}").exists():
-        # Long enough to end after the engine has noticed a sibling's failure.
-        _wait_for(lambda: Path("failed").exists(), "the failure of a sibling")
 
 
 def _make(name: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -99,15 +84,8 @@ class Recorder(Provider):
         super().configure(req)
         _record("configure", "", config=dict(req.config._props))
 
-    def check(self, _olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Refuse inputs that say that they are wrong."""
-        _record("check", news["name"], olds=_olds, news=news)
-        failures = [CheckFailure("value", "is wrong")] if news.get("value") == "wrong" else []
-        return CheckResult(news, failures)
-
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare the inputs; replace for a new kind or an unknown one."""
-        _record("diff", _news["name"], id=_id, olds=_olds, news=_news)
         keys = {*_news, INCOMPLETE} - {"__provider"}
         changed = [key for key in keys if _olds.get(key) != _news.get(key)]
         replaces = [key for key in REPLACING if key in changed]
@@ -125,7 +103,7 @@ class Recorder(Provider):
             recorded_create(f"id-{name}", props, changed=Path(f"touched-{name}").exists),
             progress.operation(f"{URN}{name}", f"making {name}"),
         ):
-            _act("create", name, props)
+            _act("create", name)
         outputs = _make(name, props)
         _record("created", name)
         return CreateResult(f"id-{name}", outputs)
@@ -135,7 +113,7 @@ class Recorder(Provider):
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
         with runtime.recorded(_id, _olds, _news):
-            _act("update", name, _news)
+            _act("update", name)
         outputs = _make(name, _news)
         _record("updated", name)
         return UpdateResult(outputs)
@@ -159,7 +137,7 @@ class Recorder(Provider):
         """Delete the thing."""
         name = _props["name"]
         _record("delete", name, id=_id, props=_props)
-        _act("delete", name, _props)
+        _act("delete", name)
         (WORLD / f"{name}.json").unlink(missing_ok=True)
         _record("deleted", name)
 
@@ -175,15 +153,3 @@ class Thing(Resource, module="test", name="Thing"):
     ) -> None:
         inputs = {"name": name, "made": None, "token": None, **properties}
         super().__init__(Recorder(), name, inputs, opts)
-
-
-class Group(pulumi.ComponentResource):
-    """A component with one thing inside."""
-
-    def __init__(
-        self, name: str, opts: pulumi.ResourceOptions | None = None, **properties: Any
-    ) -> None:
-        super().__init__("test:Group", name, {}, opts)
-        self.thing = Thing(f"{name}-in", pulumi.ResourceOptions(parent=self), **properties)
-        self.made = self.thing.made
-        self.register_outputs({"made": self.made})

@@ -1,0 +1,90 @@
+"""A time axis that leaves out the time in which nothing happened. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+BREAK = 80.0
+"""Width of a gap, for its label."""
+LEAST = 90.0
+"""Width of the shortest part, for the label of its time."""
+QUIET = 20.0
+"""Seconds without an event from which on they are left out."""
+AROUND = 2.0
+"""Seconds that are shown before and after events."""
+MOST = 6
+"""Parts of the axis."""
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+APART = 80.0
+"""Pixels from one label of a time to the next, at the least."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some time without a gap, and its place."""
+
+    begin: float
+    end: float
+    left: float
+    right: float
+
+    def place(self, at: float) -> float:
+        """Return the x of a moment inside."""
+        share = (at - self.begin) / (self.end - self.begin)
+        return self.left + share * (self.right - self.left)
+
+    def ticks(self) -> Iterator[float]:
+        """Yield round times inside, or else the first one."""
+        per_second = (self.right - self.left) / (self.end - self.begin)
+        step = next((each for each in _STEPS if each * per_second >= APART), _STEPS[-1])
+        first = -(-self.begin // step) * step
+        number = int((self.end - first) // step) + 1
+        found = [first + step * each for each in range(max(number, 0))]
+        # A label is centred, and must not reach into a gap's.
+        inside = [
+            at for at in found if self.left + APART / 2 <= self.place(at) <= self.right - APART / 2
+        ]
+        yield from inside or [(self.begin + self.end) / 2]
+
+
+class Axis:
+    """Places of moments, in seconds since the epoch."""
+
+    def __init__(self, spans: Iterable[tuple[float, float]], left: float, right: float) -> None:
+        """``spans``: the times in which something happened; a moment is a span of no length."""
+        merged: list[tuple[float, float]] = []
+        for begin, end in sorted((one - AROUND, two + AROUND) for one, two in spans):
+            if merged and begin - merged[-1][1] <= QUIET:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((begin, end))
+        while len(merged) > MOST:
+            gaps = [two[0] - one[1] for one, two in pairwise(merged)]
+            place = gaps.index(min(gaps))
+            merged[place : place + 2] = [(merged[place][0], merged[place + 1][1])]
+        self.parts = list(_placed(merged, left, right))
+
+    def place(self, at: float) -> float:
+        """Return the x of a moment; of one in a gap the middle of the gap."""
+        before = None
+        for part in self.parts:
+            if at < part.begin:
+                return part.left if before is None else (before.right + part.left) / 2
+            if at <= part.end:
+                return part.place(at)
+            before = part
+        return before.right if before else 0.0
+
+    def gaps(self) -> Iterator[tuple[Part, Part]]:
+        """Yield the parts before and after each gap."""
+        yield from pairwise(self.parts)
+
+
+def _placed(spans: list[tuple[float, float]], left: float, right: float) -> Iterator[Part]:
+    free = right - left - BREAK * (len(spans) - 1) - LEAST * len(spans)
+    total = sum(end - begin for begin, end in spans)
+    x = left
+    for begin, end in spans:
+        width = LEAST + free * (end - begin) / total
+        yield Part(begin, end, x, x + width)
+        x += width + BREAK
