@@ -477,6 +477,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "set the zone's ENDPOINT",
                 "take addresses",
                 "verify the VIP",
+                "wait for the end of Raft's hook",
             ),
         ),
         Topic(
