@@ -1,6 +1,7 @@
 """Commands that an operator runs: switchover, and restore from a kept dump."""
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,9 +90,11 @@ def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) ->
     assert leader.run(f"systemctl start {SERVICE}").returncode != 0
     assert f"expected: {SHARE}, on another file system than /" in said(leader)
     assert len(timed(leader, "/var/backups/opennebula")) == 1
-    doctor = operator.look("doctor")
-    assert f"{leader.name}: dump failed" in doctor.output
-    assert "Timed dump" in operator.look("status").output
+    assert f"{leader.name}: dump failed" in operator.look("doctor").output
+    seen = json.loads(operator.look("status", "--json").output)
+    signs = [(finding["sign"], finding["host"]) for finding in seen["findings"]]
+    assert ("dump_failed", leader.name) in signs
+    assert seen["zone"]["timed_dump"]["front_end"] == leader.name
 
     done = leader.run(f"mkdir {SHARE} && mount -t tmpfs tmpfs {SHARE}")
     assert done.returncode == 0, done.stderr
