@@ -44,6 +44,13 @@ def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> N
     lab, operator = site
     leader, near, far = roles(lab)
     does(near, "cp -p /etc/one/oned.conf /root/", "echo 'SERVER_ID = [' >>/etc/one/oned.conf")
+    unreadable = named(look(operator, "status"), "unreadable", near.name)
+    cure(
+        site,
+        unreadable,
+        Correct_that_line=lambda: does(near, "cp -p /root/oned.conf /etc/one/oned.conf"),
+    )
+
     does(leader, f"ip address del {VIP}/24 dev eth0")
     does(far, "systemctl stop opennebula", "echo other >>/var/lib/one/.one/oneflow_auth")
     write(leader, 5)
@@ -65,12 +72,10 @@ def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> N
     cure(
         site,
         named(unobserved, "unobserved", None),
-        named(found, "unreadable", near.name),
         named(refused, "login_refused", leader.name),
         named(found, "vip_missing", leader.name),
         named(found, "log_dropped", far.name),
         named(found, "keys_differ", far.name),
-        Correct_that_line=lambda: does(near, "cp -p /root/oned.conf /etc/one/oned.conf"),
         Set_opennebula=lambda: operator.secrets.update(one_pass=right),
     )
 
@@ -137,24 +142,3 @@ def test_servers_of_the_stack_or_the_zone_alone_are_named(site: Site) -> None:
         under_lost=lambda: operator.config.update(lost=["n1a9"]),
     )
     del operator.config["lost"]
-
-
-def test_a_proxy_and_the_database_of_another_zone_are_named(site: Site) -> None:
-    lab, operator = site
-    _, near, far = roles(lab)
-    does(near, "mysql opennebula -e 'UPDATE db_versioning SET timestamp = timestamp + 1'")
-    does(far, "systemctl set-environment http_proxy=http://10.2.50.99:3128")
-    does(far, "systemctl restart opennebula")
-    found = seen_soon(operator, "proxy", far.name)
-
-    def drop_its_database() -> None:
-        does(near, "systemctl stop opennebula", "mysql -e 'DROP DATABASE opennebula'")
-        does(near, "mv /var/lib/one/.one /var/lib/one/dot-one")
-        named(look(operator, "status"), "not_set_up", near.name)
-
-    cure(
-        site,
-        named(found, "proxy", far.name),
-        named(found, "other_database", near.name),
-        drop_its_database=drop_its_database,
-    )
