@@ -370,7 +370,6 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "stop",
                 "stop oned",
                 "wait for oned",
-                "wait for the end of Raft's hook",
                 "wait until oned has stopped",
             ),
         ),
