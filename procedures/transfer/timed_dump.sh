@@ -37,15 +37,16 @@ copy_dump() {
             refuse "$copy_to, on another file system than $other" "no file system there" \
                 "mount it, then: systemctl start opennebula-ha-backup"
     done
-    # Only the newest stay: those of another zone are not ours to count.
+    # Only the newest stay: those of another zone are not ours to count. Others may write to a share:
+    # nothing is written through a link that they left there.
     zone=$(sql "$db_name" -e "$identity")
-    [ -e "$mark" ] || printf '%s\n' "$zone" >"$mark"
+    [ -e "$mark" ] || (set -C && printf '%s\n' "$zone" >"$mark")
     [ "$(cat "$mark")" = "$zone" ] || refuse "dumps of this zone in $copy_to" "those of another zone" \
         "give each zone a folder of its own in opennebula-ha:backup; or, if the other zone is gone, remove $mark"
     find "$copy_to" -maxdepth 1 -name '*-timed.*.partial' -mmin +1440 -delete
     # A dump without its keys is of no use: it comes last.
     for file in "${dump%.sql.zst}.keys.tar.zst" "$dump"; do
-        cp "$file" "$copy_to/${file##*/}.partial"
+        cp --remove-destination "$file" "$copy_to/${file##*/}.partial"
         sync "$copy_to/${file##*/}.partial"
         mv "$copy_to/${file##*/}.partial" "$copy_to/${file##*/}"
     done

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,26 @@ def test_a_copy_is_whole_and_the_newest_stay_there(host: FrontEnd) -> None:
         "20200101T000000Z-on-demand",
     }
     assert said[-1].endswith(f"bytes, and a copy in {host.home}/share")
+
+
+def test_nothing_is_written_through_a_link_in_a_share(host: FrontEnd) -> None:
+    theirs = host.home / "theirs"
+    mark = host.home / "share" / ".opennebula-ha"
+    mark.symlink_to(theirs)
+    assert host.run("3", copies=True)[0] != 0
+    assert not theirs.exists()
+    mark.unlink()
+    theirs.write_text("theirs")
+    # The time of the dump is known only to the second: one link for each of the next ones.
+    now = datetime.now(UTC)
+    for seconds in range(30):
+        time = (now + timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%SZ")
+        (host.home / "share" / f"{time}-timed.sql.zst.partial").symlink_to(theirs)
+    status, said = host.run("3", copies=True)
+    assert status == 0, said
+    assert theirs.read_text() == "theirs"
+    *_, dump = [name for name in host.files("share") if name.endswith(".zst")]
+    assert not (host.home / "share" / dump).is_symlink()
 
 
 def test_a_share_that_is_not_mounted_is_a_failure_after_the_dump(host: FrontEnd) -> None:
