@@ -68,6 +68,7 @@ SCENARIOS = {
     "oneadmin's password": Scenario(secrets={"one_pass": "another-canary-one-pass"}),
     "VIP": Scenario({"one_vip": "10.2.50.87"}),
     "keep_dumps": Scenario({"keep_dumps": 20}),
+    "timed dumps": Scenario({"backup": {"schedule": "daily", "copy_to": "/mnt/backups"}}),
     "patch version": Scenario({"one_version": "7.2.1"}),
     "another database": Scenario({"one_version": "7.4", "upgrade_database": "7.4"}),
     "manual changes": Scenario(
