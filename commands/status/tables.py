@@ -105,7 +105,7 @@ def zone_lines(report: Report) -> Iterator[Text]:
     else:
         yield Text(
             f"Leader {zone.leader} in term {zone.term}; {zone.following} of {zone.servers} servers"
-            f" follow it, quorum {zone.quorum}"
+            f" are in this term, quorum {zone.quorum}"
         )
     for vip in zone.vips:
         is_well = vip.holders == [zone.leader]

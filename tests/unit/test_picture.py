@@ -219,7 +219,7 @@ def test_a_diagram_shows_who_leads_and_holds_the_vip() -> None:
     svg = diagram.diagram(REPORTS["healthy"])
     written = texts(svg)
     assert written[0] == "HEALTHY"
-    assert "Leader n1a1 in term 3; 3 of 3 servers follow it, quorum 2" in written
+    assert "Leader n1a1 in term 3; 3 of 3 servers are in this term, quorum 2" in written
     assert [each for each in written if each.isalpha() and each.isupper()] == [
         "HEALTHY",
         "LEADER",

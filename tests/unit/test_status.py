@@ -221,7 +221,7 @@ def test_plain_text_without_a_terminal_cuts_nothing() -> None:
     assert "\x1b" not in text
     assert "…" not in text
     assert "Zone OpenNebula, stack lab: healthy" in text
-    assert "Leader n1a1 in term 3; 3 of 3 servers follow it, quorum 2" in text
+    assert "Leader n1a1 in term 3; 3 of 3 servers are in this term, quorum 2" in text
     assert f"VIP {VIP} on n1a1" in text
     assert re.search(r"^n1a3 +2 +follower +3 +100 +100 +0 +3 +- ", text, re.M)
     assert re.search(r"^n1a1 .* 2 +60 min ago +4\.0 KiB +/ 60 GiB of 100 GiB", text, re.M)
