@@ -8,7 +8,7 @@ CODE := __main__.py opennebula_ha settings commands components providers procedu
 # Each run of the CLI starts Python four times: what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup python-setup lab-setup test-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs picture backup backups switchover restore bench bench-compare docs test lint unit campaign lab-test clean
+.PHONY: help setup python-setup lab-setup test-setup demo demo-down convert preview up refresh destroy cancel pulumi policy status doctor logs picture backup backups backup-test switchover restore bench bench-compare docs test lint unit campaign lab-test clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "make %-29s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ backup: setup ## Dump the database now, with its keys; TO=folder: copy both to y
 
 backups: setup ## List the dumps and kept settings of all front-ends (STACK=…)
 	@scripts/pulumi '$(STACK)' backup --list
+
+backup-test: lab-setup ## Restore a dump on a throw-away host of the lab, and compare (STACK=…, FROM=dump, REPOSITORY=dir: packages)
+	@$(PY) -m lab.backup_test --stack '$(STACK)' $(if $(REPOSITORY),--repository '$(REPOSITORY)') -- '$(FROM)'
 
 switchover: setup ## Make another front-end the leader (STACK=…, TO=n1a2)
 	@scripts/pulumi '$(STACK)' switchover '$(TO)'

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.backup_test import compare
 from lab.machines import Lab, LabHost
+from procedures.bootstrap.restore import KeptDump
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator
 from tests.lab.zones import assert_whole, one, servers
@@ -148,6 +150,24 @@ def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_pat
         assert lab.host(name).run("ls -d /var/lib/opennebula-ha").stdout == ""
     del operator.config["restore_from"]
     assert operator.up("--expect-no-changes").ok
+
+    # What `make backup-test` compares, on a zone that is there already.
+    dump = KeptDump.at(str(tmp_path / Path(path).name))
+    found = compare(lab, lab.host("n1a2"), dump)
+    assert found.faults == []
+    assert found.tables > 5
+    assert found.rows > found.tables
+    assert found.keys > 3
+    other = lab.host("n1a3")
+    other.run("systemctl stop opennebula")
+    rename = "mariadb opennebula -e \"UPDATE user_pool SET name = '{}' WHERE name = '{}'\""
+    other.run(rename.format("alicia", "alice"))
+    faults = compare(lab, other, dump).faults
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "user_pool differs",
+        "oneadmin cannot log in",
+    ]
+    other.run(rename.format("alice", "alicia") + "; systemctl start opennebula")
 
 
 def test_without_the_key_the_timer_goes_and_dumps_stay(zone: tuple[Lab, Operator]) -> None:
