@@ -171,7 +171,7 @@ def test_a_database_moved_to_the_front_end_is_adopted(
     before = everything(lab.hosts)
     run = operator.refresh()
     assert run.ok, run.output
-    assert "points to the MariaDB database opennebula at 10.2.50.11: up refuses" in run.output
+    assert "points to the MariaDB database opennebula at 10.2.50.11: up fails until" in run.output
     assert "oned.conf: DB" not in run.output
     message = only(operator.up(), HOST)
     assert "points to the MariaDB database opennebula at 10.2.50.11" in message.seen
