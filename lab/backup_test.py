@@ -86,6 +86,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--repository", metavar="DIR_OR_URL", help="OpenNebula's packages")
     parser.add_argument("dump", help="its keys are in the same folder")
     options = parser.parse_args(argv)
+    if not options.dump:
+        parser.error("name the dump: FROM=dumps/TIME-REASON.sql.zst")
     begin = time.monotonic()
     try:
         kept = KeptDump.at(str(Path(options.dump).resolve()))
