@@ -12,7 +12,7 @@ from lab.machines import Lab, LabHost
 from procedures.bootstrap.restore import KeptDump
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator
-from tests.lab.zones import assert_whole, one, servers
+from tests.lab.zones import assert_whole, one, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -80,6 +80,12 @@ def said(host: LabHost) -> str:
     return host.run(f"journalctl _SYSTEMD_UNIT={SERVICE}.service --no-pager -o cat -n 4").stdout
 
 
+def wait_for_the_next_second(host: LabHost) -> None:
+    """Two dumps of one second would have the same name."""
+    now = host.run("date +%s").stdout
+    wait_for(lambda: host.run("date +%s").stdout != now or None, "the next second")
+
+
 def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = lab.host(assert_whole(lab, NAMES))
@@ -103,6 +109,7 @@ def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) ->
     for name in NAMES:
         host = lab.host(name)
         for _ in range(2):
+            wait_for_the_next_second(host)
             done = host.run(f"systemctl start {SERVICE}")
             assert done.returncode == 0, said(host)
         if host.name != leader.name:
@@ -155,7 +162,7 @@ def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_pat
     dump = KeptDump.at(str(tmp_path / Path(path).name))
     found = compare(lab, lab.host("n1a2"), dump)
     assert found.faults == []
-    assert found.tables > 5
+    assert found.tables >= 5
     assert found.rows > found.tables
     assert found.keys > 3
     other = lab.host("n1a3")
