@@ -81,6 +81,8 @@ class Operator:
         self.secrets = {"one_pass": ONE_PASS, "db_password": DB_PASSWORD}
         self._shown: dict[str, str] = {}
         """The config as the CLI shows it, by the values from which it was made."""
+        self.printed: list[str] = []
+        """All that the commands printed."""
         self.standins = False
         """Whether stand-ins for plugins may be used."""
 
@@ -144,7 +146,7 @@ class Operator:
             self._shown[given] = self._ask(
                 "config", "--json", "--show-secrets", "--config-file", file
             )
-        return self.lab.exec(
+        done = self.lab.exec(
             [sys.executable, "-m", f"commands.{command}", *options],
             timeout=600,
             cwd=ROOT,
@@ -152,6 +154,8 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
+        self.printed += [done.stdout, done.stderr or ""]
+        return done
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
@@ -199,6 +203,7 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self.printed.append(done.stdout)
         return Run(done.returncode, done.stdout)
 
     def _argv(self, action: str, *options: str) -> list[str]:
@@ -273,6 +278,7 @@ def kill_at(operator: Operator, moment: str, seconds: float = 400) -> bool:
     try:
         for line in process.stdout:
             said.append(line)
+            operator.printed.append(line)
             if moment in line:
                 kill_session(process)
                 return True

@@ -1,6 +1,7 @@
 """Secrets and the VIP of a running zone change, also if the change is interrupted.
 
-The tests share one lab and run in order: each changes the stack that the previous one left.
+The tests share one lab and run in order: each changes the stack that the previous one left. The
+last one looks for all secrets that the stack has had.
 """
 
 import threading
@@ -11,8 +12,10 @@ from contextlib import contextmanager
 import pytest
 
 from lab.machines import Lab
+from tests.lab import canaries, hardened
+from tests.lab.canaries import Samples
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, kill_at
+from tests.lab.operators import DB_PASSWORD, ONE_PASS, VIP, Operator, Secret, config, kill_at
 from tests.lab.zones import assert_whole, one, servers, zone_entry
 
 pytestmark = pytest.mark.lab
@@ -25,11 +28,24 @@ Zone = tuple[Lab, Operator]
 
 
 @pytest.fixture(scope="module")
-def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
+def watched(
+    make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Zone, Samples, float]]:
+    """Build a zone whose stack has its key and a password for sudo as secrets, too."""
     lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    for host in lab.hosts:
+        hardened.sudo_with_password(host)
+    begin = canaries.now()
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
-    up(operator)
-    yield lab, operator
+    canaries.plant(lab, operator)
+    with canaries.sampled(lab) as samples:
+        up(operator)
+        yield (lab, operator), samples, begin
+
+
+@pytest.fixture(scope="module")
+def zone(watched: tuple[Zone, Samples, float]) -> Zone:
+    return watched[0]
 
 
 def up(operator: Operator) -> str:
@@ -131,7 +147,8 @@ def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-3rd"
     operator.config |= {"one_vip": VIP}
-    up(operator)
+    run = operator.up("--diff", "--debug")
+    assert run.ok, run.output
     assert {(name, address) for name, _, address in places(lab)} == {(leader(lab), f"{VIP}/24")}
     for name in NAMES:
         assert logs_in(lab, name, new)
@@ -171,6 +188,30 @@ def test_one_deploys_database_account_is_removed_with_its_password(zone: Zone) -
     assert old not in said + operator.state()
     assert "drift" not in operator.refresh().output
     assert operator.up("--expect-no-changes").ok
+
+
+def test_secrets_are_only_in_their_own_files(watched: tuple[Zone, Samples, float]) -> None:
+    (lab, operator), samples, begin = watched
+    for command in ("status", "doctor", "logs", "backup"):
+        assert operator.look(command).ok
+    with config(operator, ssh={"sudo_password": Secret(canaries.TYPING_ERROR)}):
+        assert "sudo: it does not accept that password" in operator.look("status").output
+    for what in (operator.state(), *operator.printed):
+        assert not canaries.secrets_in(what, lab)
+    assert samples.arguments == set()
+    assert samples.programs >= {"pulumi", "bash", "sudo", "rsync", "oned"}
+    owned = {
+        "/var/lib/one/.one/one_auth": {operator.secrets["one_pass"]},
+        "/etc/one/oned.conf": {operator.secrets["db_password"]},
+    }
+    for host in lab.hosts:
+        left = canaries.left_on(host, lab, begin)
+        assert left.secrets == owned
+        assert left.cores == []
+        assert left.writable == []
+        assert [one for one in left.names if ".partial" in one or "/run/opennebula-ha" in one] == []
+        for path in owned:
+            assert host.run(f"runuser -u nobody -- cat {path}").returncode != 0
 
 
 def leader(lab: Lab) -> str:
@@ -216,7 +257,7 @@ def logs_in(lab: Lab, name: str, password: str) -> bool:
     """Tell whether oneadmin can log in to that host's own oned with that password."""
     done = lab.host(name).run(
         f"auth=$(mktemp) && echo 'oneadmin:{password}' >$auth && chown oneadmin $auth &&"
-        " runuser -u oneadmin -- env ONE_AUTH=$auth oneuser show"
+        " runuser -u oneadmin -- env ONE_AUTH=$auth oneuser show; status=$?; rm $auth; exit $status"
     )
     return done.returncode == 0
 
