@@ -115,7 +115,7 @@ class Join:
 
         for reason in plan.reasons:
             self._access.report(f"{name}: rejoin: {reason}")
-        if plan.seed and self._resync:
+        if plan.seed and self._resync and seen[name].has_content:
             # Keep the data that is replaced: the operator may need it.
             dump(
                 self._access,

@@ -93,11 +93,11 @@ class SimHost:
     names: dict[str, str] = field(default_factory=dict)
     """Our part of /etc/hosts."""
     databases: dict[str, Database | Foreign | None] = field(default_factory=dict)
-    """The accounts in its MariaDB; None: the table does not exist."""
+    """The databases in its MariaDB; None: one without tables."""
     accounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Grants of the stack's account, by the host that may log in with it."""
     replication: tuple[str, ...] = ()
     """What its MariaDB shares its data with."""
-    """Grants of the stack's account, by the host that may log in with it."""
     sqlite: Database | None = None
     elsewhere: Database | None = None
     """A database on another host that DB names."""

@@ -106,6 +106,17 @@ def one_is_stopped() -> Operator:
     return operator
 
 
+def one_without_data() -> Operator:
+    """On one front-end somebody dropped the database, and moved the keys away."""
+    operator = settled(THREE)
+    operator.site.stop_oned("n2")
+    host = operator.site.hosts["n2"]
+    host.databases.clear()
+    for path in sorted(host.keys()):
+        del host.files[path]
+    return operator
+
+
 def one_is_gone() -> Operator:
     operator = settled(THREE)
     operator.site.blank("n3")
@@ -164,6 +175,7 @@ SCENARIOS: dict[str, Scenario] = {
     "convert back": Scenario(lambda: settled(ONE), ALONE),
     "rejoin a blank host": Scenario(one_is_blank, THREE, needs_refresh=True),
     "rejoin one that fell out": Scenario(one_is_stopped, THREE, needs_refresh=True),
+    "rejoin one whose database was dropped": Scenario(one_without_data, THREE, needs_refresh=True),
     "replace a lost one": Scenario(one_is_gone, Config.of("n1", "n2", "n4", lost=("n3",))),
     "change oned": Scenario(lambda: settled(THREE), THREE.but(oned={"LOG_CALL_FORMAT": "x"})),
     "change the password": Scenario(lambda: settled(THREE), THREE.but(one_pass="another")),
