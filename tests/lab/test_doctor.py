@@ -142,3 +142,24 @@ def test_servers_of_the_stack_or_the_zone_alone_are_named(site: Site) -> None:
         under_lost=lambda: operator.config.update(lost=["n1a9"]),
     )
     del operator.config["lost"]
+
+
+def test_a_proxy_and_the_database_of_another_zone_are_named(site: Site) -> None:
+    lab, operator = site
+    _, near, far = roles(lab)
+    does(near, "mysql opennebula -e 'UPDATE db_versioning SET timestamp = timestamp + 1'")
+    does(far, "systemctl set-environment http_proxy=http://10.2.50.99:3128")
+    does(far, "systemctl restart opennebula")
+    found = seen_soon(operator, "proxy", far.name)
+
+    def drop_its_database() -> None:
+        does(near, "systemctl stop opennebula", "mysql -e 'DROP DATABASE opennebula'")
+        does(near, "mv /var/lib/one/.one /var/lib/one/dot-one")
+        named(look(operator, "status"), "not_set_up", near.name)
+
+    cure(
+        site,
+        named(found, "proxy", far.name),
+        named(found, "other_database", near.name),
+        drop_its_database=drop_its_database,
+    )
