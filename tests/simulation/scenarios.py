@@ -107,7 +107,7 @@ def one_is_stopped() -> Operator:
 
 
 def one_without_data() -> Operator:
-    """On one front-end somebody dropped the database, and moved the keys away."""
+    """On one front-end the database was dropped, and the keys were moved away."""
     operator = settled(THREE)
     operator.site.stop_oned("n2")
     host = operator.site.hosts["n2"]
