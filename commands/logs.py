@@ -94,8 +94,19 @@ def main(argv: Sequence[str]) -> int:
     return stack.run(lambda target: run(target, options, sys.stdout))
 
 
-def since(text: str) -> datetime:
-    """Return the begin that the option ``--since`` names."""
+def add_since(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the option ``--since``, a time."""
+    parser.add_argument(
+        "--since",
+        type=_since,
+        default=default,
+        metavar="TIME",
+        help=f"30m, 2h, 1d, or a time in UTC such as 2026-11-29T10:00 (default: {default})",
+    )
+
+
+def _since(text: str) -> datetime:
+    """Return the time that the option names."""
     try:
         return moment(text, datetime.now(UTC))
     except ValueError:
@@ -108,13 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make logs", description="Show the logs of a stack's oneds, merged by time (UTC)."
     )
-    parser.add_argument(
-        "--since",
-        type=since,
-        default=SINCE,
-        metavar="TIME",
-        help=f"30m, 2h, 1d, or a time in UTC such as 2026-11-29T10:00 (default: {SINCE})",
-    )
+    add_since(parser, SINCE)
     parser.add_argument(
         "--all", action="store_true", help="every line, not only elections and errors"
     )

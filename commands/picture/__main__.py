@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from commands import files, stack
-from commands.logs import merge, since
+from commands.logs import add_since, merge
 from commands.picture.page import page
 from commands.picture.timeline import Story
 from commands.status.observe import observe
@@ -59,13 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw a stack's zone, and what happened in it, in one HTML file."
         " Changes nothing.",
     )
-    parser.add_argument(
-        "--since",
-        type=since,
-        default=SINCE,
-        metavar="TIME",
-        help=f"30m, 2h, 1d, or a time in UTC such as 2026-11-29T10:00 (default: {SINCE})",
-    )
+    add_since(parser, SINCE)
     parser.add_argument(
         "--times",
         type=times,

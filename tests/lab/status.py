@@ -3,10 +3,12 @@
 import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 from commands.status.report import Finding, Health, Report
 from commands.status.signs import COMMANDS
 from lab.machines import Lab, LabHost
+from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator
 from tests.lab.zones import assert_whole, wait_for
 from tests.status_schema import faults
@@ -15,6 +17,14 @@ NAMES = ["n1a1", "n1a2", "n1a3"]
 REPAIR = ["make refresh STACK=lab", "make up STACK=lab"]
 """The cure of most states."""
 Site = tuple[Lab, Operator]
+
+
+def blank_site(make_lab: MakeLab, directory: Path) -> Site:
+    """Boot three blank hosts, for a stack with OneFlow."""
+    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    operator = Operator(lab, directory, front_ends=NAMES)
+    operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
+    return lab, operator
 
 
 def look(operator: Operator, command: str = "doctor", *options: str) -> Report:

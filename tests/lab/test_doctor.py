@@ -10,10 +10,11 @@ import pytest
 
 from commands.status.report import Health
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import VIP, Operator, config
+from tests.lab.operators import VIP, config
 from tests.lab.status import (
     NAMES,
     Site,
+    blank_site,
     cure,
     does,
     look,
@@ -32,9 +33,7 @@ PACE = "/etc/opennebula-standin.json"
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
-    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
-    operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
+    lab, operator = blank_site(make_module_lab, tmp_path_factory.mktemp("stack"))
     assert [one.sign for one in look(operator).findings] == ["no_zone"]
     cure((lab, operator), named(look(operator), "no_zone", None))
     yield lab, operator

@@ -12,12 +12,13 @@ import pytest
 
 from commands.status.report import Health
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import VIP, Operator
+from tests.lab.operators import VIP
 from tests.lab.status import (
     NAMES,
     REPAIR,
     Site,
     await_healthy,
+    blank_site,
     cure,
     does,
     look,
@@ -36,9 +37,7 @@ FLOW = "opennebula-flow"
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
-    operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
-    operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
+    lab, operator = blank_site(make_module_lab, tmp_path_factory.mktemp("stack"))
     run = operator.up()
     assert run.ok, run.output
     yield lab, operator
