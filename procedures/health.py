@@ -146,7 +146,7 @@ def _verify(
 
 
 def _lasts(before: Whole, view: ZoneView) -> bool:
-    """Return whether the leader of before leads without an election since."""
+    """Return whether the leader is the same as before, without an election since."""
     terms = {server.entry.name: server.status.term for server in before.servers}
     return leadership(view) == (before.leader, terms.get(before.leader))
 
@@ -158,7 +158,7 @@ def _with_vips(
     whole: Whole,
     place: Callable[..., Mapping[str, Facts]],
 ) -> Whole:
-    """Have ``place`` move the VIPs to the leader; return the zone then.
+    """Move the VIPs to the leader with ``place``; return the zone after that.
 
     Raises HostError, or LeaderChanged.
     """
@@ -183,7 +183,7 @@ def last_check(
     whole: Whole,
     wanted: Mapping[str, Sequence[str]],
 ) -> Whole:
-    """Check the VIPs and the services of a healthy zone; return the zone then.
+    """Check the VIPs and the services of a healthy zone; return the zone after that.
 
     ``wanted``: the front-ends that stay, with the units that each has to run if it leads. Raises
     HostError.
@@ -298,7 +298,7 @@ def _same_answers(
 
 
 def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str] | None:
-    """Return what was expected of that server, and what it answered; None if both agree."""
+    """Return what that server should answer and what it answered; None if both are equal."""
     api = access.api(host)
     try:
         pool = access.named(api.servers())

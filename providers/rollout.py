@@ -172,7 +172,7 @@ def _roll_out(
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
     from procedures.install.hosts_file import drop_names
-    from procedures.rollout import roll_out, roll_out_solo
+    from procedures.rollout import roll_out, roll_out_standalone
 
     features = news["features"]
     seen: Mapping[str, Facts]
@@ -190,7 +190,7 @@ def _roll_out(
         run.rolled_out = whole
     else:
         (host,) = hosts.values()
-        seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
+        seen = {host.name: roll_out_standalone(access, spec, host, run.release, features)}
         outputs = _standalone(host, seen[host.name].dumps)
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
