@@ -188,12 +188,12 @@ class Operator:
         )
         assert done.returncode == 0, done.stdout
 
-    def _ask(self, *argv: str) -> str:
+    def _ask(self, *argv: str, given: str = "") -> str:
         done = subprocess.run(
             ["pulumi", *argv],
             cwd=ROOT,
             env=self._environment(),
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             check=False,
