@@ -5,14 +5,20 @@ from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import Api, ApiError
+from opennebula.api import Api
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import Refusal
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
-from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.facts.observe import (
+    api_host,
+    facts_where_possible,
+    raft_status,
+    statuses,
+    zone_view,
+)
 from procedures.install.hosts_file import change_names
 from procedures.membership.join import Join
 from procedures.oned_service import stop
@@ -115,11 +121,8 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
         return
     way = hosts[min(answering)]
     for name, address in sorted(lost.items()):
-        try:
-            back = access.api(way, timeout=5, of=address).raft_status()
-        except (ApiError, HostError):
-            continue
-        if back.server_id == STANDALONE_ID:
+        back = raft_status(access, way, 5, of=address)
+        if back is None or back.server_id == STANDALONE_ID:
             continue
         raise HostError(
             name,
@@ -275,7 +278,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
     host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
-    dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
+    dump(access, host, zone, reason=reason, stop=False)
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

@@ -186,9 +186,8 @@ class _Changing:
         kept = front_end.migrating or dump(
             self._access,
             front_end.host,
-            self._zone.database,
+            self._zone,
             reason=dump_reason(front_end.schema, self._change.schema),
-            keep=self._zone.keep_dumps,
             stop=True,
         )
         on_each(self._hosts, self._install)
@@ -220,9 +219,8 @@ class _Changing:
                 if not self._change.has_database(front_end)
             ],
             {name: front_end.server_id for name, front_end in self._facts.items()},
-            self._zone.database,
+            self._zone,
             reason=f"of-{self._change.schema}".replace("/", "_"),
-            keep=self._zone.keep_dumps,
             stop=True,
         )
 

@@ -9,12 +9,11 @@ from contextlib import suppress
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf, raft_hook
-from opennebula.api import ApiError
 from opennebula.zone import State, ZoneView
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import all_facts, facts_where_possible, zone_view
+from procedures.facts.observe import all_facts, facts_where_possible, raft_status, zone_view
 from procedures.install.configuration import LEADER_HOOK
 from procedures.install.files.leader import program
 from procedures.parallel import on_each
@@ -23,7 +22,7 @@ from procedures.specs import Vip, ZoneSpec
 SECONDS = 30.0
 """Seconds for the Raft hooks to move the addresses."""
 HOOKS = 60.0
-"""Seconds to wait for a hook that may still move or announce an address: hooks wait for each other."""
+"""Seconds for hooks that may still move or announce an address: they wait for each other."""
 BEGIN = 2.0
 """Seconds for a new leader's hook to start; if none runs after that, run its program again."""
 PATIENCE = 6.0
@@ -265,10 +264,8 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
     """Remove the VIPs from those hosts, except from a new leader; return the hosts."""
 
     def leads(host: Host) -> bool:
-        try:
-            return access.api(host).raft_status().state is State.LEADER
-        except (ApiError, HostError):
-            return False
+        status = raft_status(access, host)
+        return status is not None and status.state is State.LEADER
 
     # The leader may have changed since the facts were observed.
     leading = on_each(hosts, leads)
