@@ -236,7 +236,7 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
         nonlocal last, lacking, has_waited
         last, record = records.look(unused.pop() if unused else None)
         lacking = faults(last, without=without, record=record)
-        listed = {entry.name for entry in last.pool} - last.statuses.keys() - without - queried
+        listed = last.silent() - without - queried
         if listed and time.monotonic() - begun > SILENCE:
             # Its oned may be stopping, and start again after that.
             queried.update(listed)

@@ -300,7 +300,7 @@ def _timed_dump(now: Situation) -> TimedDump:
 
 def _front_end(now: Situation, seen: Snapshot) -> FrontEnd:
     name, found = seen.host.name, seen.facts
-    entry = now.entry(name)
+    entry = now.view.entry(name)
     unit = found.units.get("opennebula") if found else None
     runs = found is not None and found.active and unit is not None
     answers = bool(seen.answers.raft)

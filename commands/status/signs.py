@@ -18,6 +18,7 @@ from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
 from procedures.install.files import backup
 from procedures.services import LOOPS
+from procedures.zone_leader import states
 
 LAG = 50
 """Records by which a follower may end before the leader: servers are not asked at one instant, and
@@ -79,7 +80,7 @@ def _no_quorum(now: Situation) -> Iterator[Found]:
     up = (
         now.following
         if now.leader
-        else {name for name in now.view.statuses if now.entry(name) is not None}
+        else {name for name in now.view.statuses if now.view.entry(name) is not None}
     )
     if len(up) < now.quorum:
         names = ", ".join(sorted(up)) or "no server"
@@ -93,11 +94,7 @@ def _no_leader(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available:
         yield Found("", "oned does not answer", UP if not _installed(now) else ())
     elif not list(_no_zone(now)) and not list(_no_quorum(now)):
-        states = ", ".join(
-            f"{name} {status.state.name.lower()} in term {status.term}"
-            for name, status in sorted(now.view.statuses.items())
-        )
-        yield Found("", states or "no oned answers")
+        yield Found("", states(now.view) if now.view.statuses else "no oned answers")
 
 
 def _no_zone(now: Situation) -> Iterator[Found]:
@@ -129,7 +126,7 @@ def _two_leaders(now: Situation) -> Iterator[Found]:
 
 def _wrong_server_id(now: Situation) -> Iterator[Found]:
     for name, snapshot in now.hosts.items():
-        entry, raft = now.entry(name), snapshot.answers.raft
+        entry, raft = now.view.entry(name), snapshot.answers.raft
         if entry is None or not now.zone.highly_available:
             continue
         if raft and raft.server_id != entry.id:
@@ -148,14 +145,14 @@ def _not_in_zone(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available or now.leader is None:
         return
     for name in now.facts:
-        if now.entry(name) is None:
+        if now.view.entry(name) is None:
             listed = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"the zone's servers are {listed}")
 
 
 def _not_set_up(now: Situation) -> Iterator[Found]:
     for name, facts in now.facts.items():
-        if now.entry(name) is None or facts.upgrading:
+        if now.view.entry(name) is None or facts.upgrading:
             continue
         if not facts.package:
             yield Found(name, "OpenNebula is not installed")
@@ -271,7 +268,7 @@ def _not_following(now: Situation) -> Iterator[Found]:
     if head is None or not now.zone.highly_available:
         return
     for name, status in now.view.statuses.items():
-        if name == now.leader or status.state is State.LEADER or now.entry(name) is None:
+        if name == now.leader or status.state is State.LEADER or now.view.entry(name) is None:
             continue
         if status.state is not State.FOLLOWER or status.term != head.term:
             yield Found(

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from commands.stack import Target
 from hosts.errors import HostError
-from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, following, quorum
+from opennebula.zone import RaftStatus, State, ZoneView, following, quorum
 from procedures import host_drift, services
 from procedures.facts.facts import Dump, Facts
 from procedures.facts.observe import names_of_leaving
@@ -79,10 +79,6 @@ class Situation:
     def following(self) -> set[str]:
         """The servers that take what the leader writes, the leader included."""
         return following(self.view)
-
-    def entry(self, name: str) -> ServerEntry | None:
-        """Return a front-end's entry in the zone's list of servers."""
-        return next((entry for entry in self.view.pool if entry.name == name), None)
 
     @cached_property
     def installations(self) -> dict[str, InstallationSpec]:
@@ -171,7 +167,7 @@ class Situation:
 
         Its SERVER_ID has a sign of its own.
         """
-        entry, head = self.entry(name), self.leader_facts
+        entry, head = self.view.entry(name), self.leader_facts
         if entry is None or head is None or not self.facts[name].has_content:
             return []
         found = mismatches(self.facts[name], head, entry)

@@ -233,11 +233,7 @@ class Join:
             nonlocal lacking, view
             view = zone_leader.wait_for_leader(self._access, self._hosts)
             listed = view.entry(name) is not None
-            silent = frozenset(
-                entry.name
-                for entry in view.pool
-                if entry.name != name and entry.name not in view.statuses
-            )
+            silent = frozenset(view.silent() - {name})
             absent = self._awaiting | {name}
             only_returns = listed and not (self._follows and name in view.statuses)
             waited = listed and time.monotonic() > deadline

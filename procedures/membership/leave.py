@@ -166,11 +166,7 @@ def prepare(
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
-    silent = {
-        entry.name: leaving[entry.name]
-        for entry in view.pool
-        if entry.name in leaving and entry.name not in view.statuses
-    }
+    silent = {name: leaving[name] for name in sorted(view.silent() & leaving.keys())}
     if view.leader():
         stuck = zone_leader.stuck(access, everybody, step=SHRINK)
         silent |= {name: leaving[name] for name in stuck if name in leaving}
@@ -205,11 +201,7 @@ def _bring_back(
 
     A server that its operator stopped is not started: it starts with its host.
     """
-    silent = {
-        entry.name: staying[entry.name]
-        for entry in view.pool
-        if entry.name in staying and entry.name not in view.statuses
-    }
+    silent = {name: staying[name] for name in sorted(view.silent() & staying.keys())}
     seen = facts_where_possible(access, silent, zone.database)
     views = [front_end.view(None) for front_end in seen.values()]
     stopped = sorted(server.name for server in views if server.is_member and server.stopped_by_us)
@@ -257,11 +249,8 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """Return the other servers whose oned is silent and whose host does not answer either."""
-    silent = {
-        e.name: host_in(e.endpoint) or e.name
-        for e in view.pool
-        if e.name not in {*view.statuses, name}
-    }
+    silent = view.silent() - {name}
+    addresses = {e.name: host_in(e.endpoint) or e.name for e in view.pool if e.name in silent}
     connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
@@ -272,7 +261,7 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
             return "refused" not in str(error).lower()
         return False
 
-    found = side_by_side({other: partial(is_dead, other) for other in silent})
+    found = side_by_side({other: partial(is_dead, address) for other, address in addresses.items()})
     return sorted(n for n, dead in found.items() if dead)
 
 
