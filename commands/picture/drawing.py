@@ -59,15 +59,6 @@ class Box:
     height: float
     what: str = ""
 
-    def overlaps(self, other: "Box") -> bool:
-        """Whether they share a point inside."""
-        return (
-            self.x < other.x + other.width
-            and other.x < self.x + self.width
-            and self.y < other.y + other.height
-            and other.y < self.y + self.height
-        )
-
 
 class Drawing:
     """An SVG that is drawn from the top to the bottom."""

@@ -4,42 +4,22 @@ import os
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab.machines import cgroup
 from lab.machines.shell import environment
 
-
-@dataclass(frozen=True)
-class Prerequisite:
-    """A Debian package, a command that it brings, and what the lab needs it for."""
-
-    package: str
-    command: str
-    purpose: str
-
-
-PREREQUISITES = (
-    Prerequisite("e2fsprogs", "mkfs.ext4", "makes the hosts' disks"),
-    Prerequisite("iproute2", "ip", "makes the network namespaces and the cables"),
-    Prerequisite("mmdebstrap", "mmdebstrap", "makes the hosts' template"),
-    Prerequisite("nftables", "nft", "partitions the network"),
-    Prerequisite("openssh-client", "ssh-keygen", "makes the hosts' and the operator's keys"),
-    Prerequisite("systemd-container", "systemd-nspawn", "boots the hosts"),
-    Prerequisite("tar", "tar", "gives a host its identity"),
-    Prerequisite("util-linux", "nsenter", "enters namespaces"),
-)
-
-
-def missing_packages() -> list[Prerequisite]:
-    """Those that are not installed."""
-    path = environment()["PATH"]
-    return [
-        prerequisite
-        for prerequisite in PREREQUISITES
-        if shutil.which(prerequisite.command, path=path) is None
-    ]
+PACKAGES = {
+    "mkfs.ext4": "e2fsprogs",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "ssh-keygen": "openssh-client",
+    "systemd-nspawn": "systemd-container",
+    "tar": "tar",
+    "nsenter": "util-linux",
+}
+"""Each command that the lab needs, and its Debian package."""
 
 
 def obstacles() -> list[str]:
@@ -49,10 +29,12 @@ def obstacles() -> list[str]:
     found = []
     if os.geteuid() != 0:
         found.append("the lab needs root, for network namespaces and mounts; use sudo")
-    missing = missing_packages()
+    path = environment()["PATH"]
+    missing = [name for tool, name in PACKAGES.items() if shutil.which(tool, path=path) is None]
     if missing:
-        names = " ".join(prerequisite.package for prerequisite in missing)
-        found.append(f"the lab needs packages that are missing: `apt-get install {names}`")
+        found.append(
+            f"the lab needs packages that are missing: `apt-get install {' '.join(missing)}`"
+        )
     if cgroup.mount_point() is None:
         found.append("the lab needs a cgroup2 hierarchy; mount one with `mount -t cgroup2`")
     if not _has_overlayfs():

@@ -33,7 +33,6 @@ def command(
     stdin: str | None = None,
     timeout: float = 60,
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
 ) -> str:
     """Run a command to its end and return what it printed; its failure is a fault."""
     words = [str(word) for word in argv]
@@ -46,7 +45,6 @@ def command(
             text=True,
             timeout=timeout,
             env=env or environment(),
-            cwd=cwd,
             # What becomes part of a host must not depend on the mask of who boots it.
             umask=0o022,
             check=False,
@@ -64,15 +62,13 @@ def command(
     return done.stdout
 
 
-def wait_until(
-    condition: Callable[[], bool], what: str, timeout: float, interval: float = 0.02
-) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None:
     """Wait for a condition, or end with a fault that says what was waited for."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             raise LabFault(f"waited {timeout:g} s for {what}, in vain")
-        time.sleep(interval)
+        time.sleep(0.02)
 
 
 def in_cgroup(cgroup: Path, argv: Sequence[str | Path]) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from lab.machines.faults import LabFault
 from lab.machines.shell import command
 
+ETC = Path("/etc/apt")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,12 +42,12 @@ def architecture() -> str:
     return command(["dpkg", "--print-architecture"]).strip()
 
 
-def own_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
+def own_sources() -> list[Source]:
     """The distribution's sources in apt's configuration; those of third parties are left out."""
     codename = release().get("VERSION_CODENAME", "")
     found = [
         source
-        for file in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]
+        for file in [ETC / "sources.list", *sorted((ETC / "sources.list.d").glob("*"))]
         if file.is_file()
         for source in _parse(file)
         if _is_own(source, codename)
@@ -53,7 +55,7 @@ def own_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
     if not any(source.suite == codename for source in found):
         raise LabFault(
             f"expected a source for the suite `{codename}` of {release().get('NAME', 'Debian')} "
-            f"under {etc}, found none; the lab makes its hosts from the machine's own sources"
+            f"under {ETC}, found none; the lab makes its hosts from the machine's own sources"
         )
     return list(dict.fromkeys(found))
 

@@ -16,9 +16,9 @@ from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, zone_view
+from procedures.install.fetch import INSTALL
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
-from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
 from procedures.upgrade.versions import (
@@ -30,9 +30,6 @@ from procedures.upgrade.versions import (
     is_due,
     kept_dump,
 )
-
-INSTALL = 900.0 + LOCK_PATIENCE
-"""Seconds to replace packages."""
 
 
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:

@@ -18,11 +18,10 @@ class Level(IntEnum):
 class Journal:
     """Appends to one file, or writes to standard error when there is no file."""
 
-    def __init__(self, path: Path | None, level: int = Level.DEBUG, zone_id: int = 0) -> None:
+    def __init__(self, path: Path | None, level: int = Level.DEBUG) -> None:
         self._lock = threading.Lock()
         self._path = path
         self._level = level
-        self._zone_id = zone_id
 
     def error(self, module: str, text: str) -> None:
         """Log something that failed."""
@@ -44,7 +43,7 @@ class Journal:
         """Log a message of any level."""
         if level > self._level or self._path is None:
             return
-        line = f"{time.ctime()} [Z{self._zone_id}][{module}][{level.name[0]}]: {text}\n"
+        line = f"{time.ctime()} [Z0][{module}][{level.name[0]}]: {text}\n"
         # Opened for each line: the log may be rotated or removed under a running oned.
         with self._lock, self._path.open("a") as file:
             file.write(line)
