@@ -1,4 +1,4 @@
-"""A large database on its way to a front-end, beside a bare pipe, while somebody writes."""
+"""The transfer of a large database to a front-end while a client writes, compared with a pipe."""
 
 import base64
 import os
@@ -16,18 +16,18 @@ from tests.lab.traffic import Writer
 from tests.lab.zones import leader_seen_by
 
 ROWS = 250_000
-"""As many as OpenNebula keeps records of its log."""
+"""As many records as OpenNebula keeps of its log."""
 BODY = 4000
-"""Bytes of each row: 1 GB in all."""
+"""Bytes per row: 1 GB in total."""
 RATE = 50.0
-"""Writes a second, at most."""
+"""Maximum number of writes per second."""
 LOAD = 600.0
-"""Seconds for what is done beside the measuring."""
+"""Seconds for steps that are not measured."""
 _SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -q"
 
 
 class _Pace(Writer):
-    """Remembers when each write was acknowledged."""
+    """The times at which writes were acknowledged."""
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, RATE)
@@ -37,14 +37,14 @@ class _Pace(Writer):
         self.moments.append(seen[1])
 
     def longest_wait(self, begin: float, end: float) -> float:
-        """The longest time without an acknowledged write between the two, less the writer's own."""
+        """Return the longest time between acknowledged writes, less the writer's pause."""
         moments = [begin, *(at for at in self.moments if begin < at < end), end]
         gaps = (later - at for at, later in pairwise(moments))
         return max(0.0, max(gaps) - 1 / RATE)
 
 
 def figures(rounds: int) -> Iterator[Figure]:
-    """The lines of the table that begin with a zone whose database has 1 GB."""
+    """Yield the lines of the table for a zone with a database of 1 GB."""
     with blank_lab(3) as lab, zone_of(lab) as zone:
         zone.up()
         enlarge(lab)
@@ -67,7 +67,7 @@ def figures(rounds: int) -> Iterator[Figure]:
 
 
 def enlarge(lab: Lab) -> None:
-    """Give every server of the zone the same 1 GB more."""
+    """Add the same 1 GB to the database of every server."""
     shared = Path(lab.state) / "shared" / "bulk"
     with shared.open("wb") as out:
         for number in range(ROWS):
@@ -82,7 +82,7 @@ def enlarge(lab: Lab) -> None:
 
 
 def pipe(leader: LabHost, target: LabHost, writers: _Pace) -> tuple[float, float]:
-    """The seconds of a dump, sent and restored by nothing but a pipe, and the longest wait."""
+    """Return the seconds to dump, send and restore by a pipe, and the longest wait of a write."""
     _do(target, "mysql -e 'CREATE DATABASE bare'")
     begun = time.monotonic()
     _do(
@@ -96,7 +96,7 @@ def pipe(leader: LabHost, target: LabHost, writers: _Pace) -> tuple[float, float
 
 
 def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]:
-    """The seconds that the program takes for the same, and the longest that a writer waited."""
+    """Return the seconds that the program takes for the same, and the longest wait of a write."""
     zone.refresh()
     zone.up()
     zone.draw()
@@ -113,7 +113,7 @@ def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]
 
 
 def _lose(host: LabHost) -> None:
-    """Its oned is stopped, and its database gone."""
+    """Stop the oned and drop its database."""
     _do(host, "systemctl stop opennebula && mysql -e 'DROP DATABASE opennebula'")
 
 

@@ -1,4 +1,4 @@
-"""From blank hosts to a zone: against the floor, of more hosts, and far away."""
+"""From blank hosts to a zone: next to a plain script, with more hosts, with high latency."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -7,11 +7,11 @@ from bench.figures import Figure
 from bench.zones import blank_lab, by_hand, say, zone_of
 
 ROUND_TRIP = 80
-"""Milliseconds, for hosts that are far away."""
+"""Milliseconds, for hosts with high latency."""
 
 
 def figures(rounds: int) -> Iterator[Figure]:
-    """The lines of the table that begin with blank hosts. The median of so many rounds counts."""
+    """Yield the lines of the table for blank hosts, with the median of that number of rounds."""
     floor = median(floors(3, rounds))
     three = median(ups(3, rounds))
     yield Figure("cold up of three front-ends, preview included", three, 1.15 * floor, "1.15 floor")
@@ -29,7 +29,7 @@ def figures(rounds: int) -> Iterator[Figure]:
 
 
 def floors(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
-    """The seconds of the plain script."""
+    """Return the seconds of the plain script in each round."""
     for _ in range(rounds):
         with blank_lab(hosts, delay=delay) as lab:
             seconds = by_hand(lab)
@@ -38,7 +38,7 @@ def floors(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
 
 
 def ups(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
-    """The seconds of a preview and an up."""
+    """Return the seconds of a preview and of an up in each round."""
     for _ in range(rounds):
         with blank_lab(hosts, delay=delay) as lab, zone_of(lab) as zone:
             seconds = zone.preview() + zone.up()

@@ -1,4 +1,4 @@
-"""What this machine must have to carry a lab."""
+"""What this machine needs to run a lab."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ PACKAGES = {
 
 
 def obstacles() -> list[str]:
-    """Why a lab cannot run here, one sentence each; nothing if it can."""
+    """Return the reasons why a lab cannot run here, one sentence each."""
     if not Path("/proc/self/ns").is_dir():
         return ["the lab needs Linux"]
     found = []
@@ -46,18 +46,18 @@ def obstacles() -> list[str]:
 
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 ENOUGH_INOTIFY = 1024
-"""Each host's systemd takes some; the kernel's default of 128 is gone with three labs."""
+"""Each host's systemd uses some; three labs use more than the kernel's default of 128."""
 
 
 def raise_limits() -> None:
-    """Let this machine, until it boots again, carry the hosts of several labs."""
+    """Raise limits of this machine until its next boot, for the hosts of several labs."""
     with suppress(OSError, ValueError):
         if int(INOTIFY.read_text()) < ENOUGH_INOTIFY:
             INOTIFY.write_text(str(ENOUGH_INOTIFY))
 
 
 def _has_overlayfs() -> bool:
-    """Whether it is there or comes by itself, as a module, with the first mount."""
+    """Return whether the kernel has it, or loads its module with the first mount."""
     if "\toverlay" in Path("/proc/filesystems").read_text():
         return True
     modprobe = shutil.which("modprobe", path=environment()["PATH"])

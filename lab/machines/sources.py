@@ -1,4 +1,4 @@
-"""The package sources that this machine is configured with, its distribution's own ones only."""
+"""The package sources of this machine's distribution, from its configuration."""
 
 import re
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ class Source:
     signed_by: str = ""
 
     def __str__(self) -> str:
-        """As a line of sources.list."""
+        """Return the source as a line of sources.list."""
         option = f"[signed-by={self.signed_by}] " if self.signed_by else ""
         return f"deb {option}{self.uri} {self.suite} {' '.join(self.components)}"
 
 
 @cache
 def release() -> dict[str, str]:
-    """What /etc/os-release says."""
+    """Return the values in /etc/os-release."""
     lines = Path("/etc/os-release").read_text().splitlines()
     return {
         key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value
@@ -38,12 +38,12 @@ def release() -> dict[str, str]:
 
 @cache
 def architecture() -> str:
-    """This machine's Debian architecture."""
+    """Return this machine's Debian architecture."""
     return command(["dpkg", "--print-architecture"]).strip()
 
 
 def own_sources() -> list[Source]:
-    """The distribution's sources in apt's configuration; those of third parties are left out."""
+    """Return the distribution's sources in apt's configuration, without those of third parties."""
     codename = release().get("VERSION_CODENAME", "")
     found = [
         source
