@@ -170,7 +170,7 @@ class Operator:
         )
 
     def copy_stack(self, times: int) -> None:
-        """Put so many more stacks with the same content into the backend and beside the config."""
+        """Put so many more stacks with the same content into the backend and next to the config."""
         state = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
         for number in range(times):
             shutil.copy(state, state.with_name(f"lab-{number}.json"))
