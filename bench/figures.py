@@ -5,6 +5,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Point:
+    """One point of a chart: seconds of the program and of a plain script, both of one run."""
+
+    by: str
+    """What grows: the axis of the chart."""
+    at: float
+    program: float
+    plain: float
+
+
+@dataclass(frozen=True)
 class Figure:
     """A measured value and its limit, both of one run."""
 
@@ -14,6 +25,8 @@ class Figure:
     of: str
     """What the limit is derived from."""
     unit: str = "s"
+    points: tuple[Point, ...] = ()
+    """Its points in the charts."""
 
     @property
     def ratio(self) -> float:
