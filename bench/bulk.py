@@ -94,7 +94,7 @@ def largest_process() -> float:
 
 
 def enlarge(lab: Lab, before: float, size: float) -> None:
-    """Enlarge the database of every server by the same data, from one size in gigabytes to another."""
+    """Enlarge the database of every server, from one size in gigabytes to another."""
     shared = Path(lab.state) / "shared" / "bulk"
     with shared.open("wb") as out:
         for number in range(int(before * ROWS_OF_A_GIGABYTE), int(size * ROWS_OF_A_GIGABYTE)):
