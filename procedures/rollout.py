@@ -24,7 +24,7 @@ def roll_out(
     staying: Collection[str],
     features: Collection[str],
     listed: Collection[ServerEntry] | None = None,
-) -> health.Whole:
+) -> health.HealthyZone:
     """Restart each server that runs with an older configuration than it has; return the zone.
 
     Staged packages of the stack's version are installed. The zone passes a health check before,
@@ -38,19 +38,19 @@ def roll_out(
         seen = {}
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
-    whole = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
-    if whole.leader not in hosts:
-        raise zone_leader.strange_leader(whole.leader, "roll out")
-    if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
-        whole = health.verify(access, zone, hosts, changes_vips=True)
+    healthy = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
+    if healthy.leader not in hosts:
+        raise zone_leader.strange_leader(healthy.leader, "roll out")
+    if upgrade.change_database(access, zone, healthy.leader, healthy.facts, release):
+        healthy = health.verify(access, zone, hosts, changes_vips=True)
     # The leader may change between restarts: choose the next server each time, and each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
-        if whole.leader not in hosts:
-            raise zone_leader.strange_leader(whole.leader, "roll out")
-        names = pending(whole.facts, whole.leader, release.version, listed=listed)
-        turns = [(name, is_due(whole.facts[name], release.version)) for name in names]
+        if healthy.leader not in hosts:
+            raise zone_leader.strange_leader(healthy.leader, "roll out")
+        names = pending(healthy.facts, healthy.leader, release.version, listed=listed)
+        turns = [(name, is_due(healthy.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
 
     while turns := due():
@@ -61,20 +61,20 @@ def roll_out(
         if has_packages:
             upgrade.swap(access, hosts[name])
         else:
-            renew(access, whole.facts[name])
+            renew(access, healthy.facts[name])
         # The last check observes all servers again.
-        before = whole if len(turns) > 1 else None
-        whole = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
-    for name, front_end in whole.facts.items():
+        before = healthy if len(turns) > 1 else None
+        healthy = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
+    for name, front_end in healthy.facts.items():
         if name in staying and not front_end.starts_at_boot:
             # It was about to leave, which was interrupted before its stop; now it stays.
             start(access, hosts[name], front_end.server_id)
     wanted = {
         name: services.promised(front_end, features, release.version)
-        for name, front_end in whole.facts.items()
+        for name, front_end in healthy.facts.items()
         if name in staying
     }
-    return health.last_check(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
+    return health.last_check(access, zone, hosts, healthy, {**dict.fromkeys(staying, ()), **wanted})
 
 
 def pending(
