@@ -94,7 +94,7 @@ def _vip(source: Source) -> None:
 
 
 def _take(source: Source, key: str, expected: str, read: Callable[[Any], Any]) -> None:
-    """Take a value over as ``read`` returns it; None: it is not what is expected."""
+    """Take the value that ``read`` returns; None: the value is not what is expected."""
     value = source.alike(key)
     if value is None:
         return

@@ -28,13 +28,13 @@ WARM_UP = 20.0
 STOP = 20.0
 """Seconds that a stop takes when it does not hang."""
 EXIT = 8.0
-"""Of those, until all modules of oned have ended, and its process with them."""
+"""Seconds of these until all modules of oned have ended."""
 LOW = 0.05
 """Share of a file system below which little is free."""
 MONTH = timedelta(days=30)
 
 COMMANDS = ("make ", "systemctl ")
-"""What those lines of a cure begin with that are commands."""
+"""How the lines of a cure begin that are commands."""
 REPAIR = ("make refresh STACK={stack}", "make up STACK={stack}")
 UP = ("make up STACK={stack}",)
 LOGS = "make logs STACK={stack} OPTIONS='--since 1h'"
@@ -44,7 +44,7 @@ class Level(StrEnum):
     """How much a sign matters."""
 
     WARNING = "warning"
-    """The zone works, and something is not as it should be."""
+    """The zone works, but something is wrong."""
     CRITICAL = "critical"
     """Clients cannot use the zone, or its data are at risk."""
 
@@ -57,7 +57,7 @@ class Found:
     """The front-end; empty for the whole zone."""
     seen: str
     cure: tuple[str, ...] = ()
-    """Where the cure depends on what was seen."""
+    """Only if the cure depends on what was seen."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def _not_following(now: Situation) -> Iterator[Found]:
 
 
 def _behind(now: Situation) -> Iterator[tuple[str, int, bool]]:
-    """Each follower that lags, by how many records, and whether the leader has dropped these."""
+    """Yield each follower that lags, by how much, and whether the leader dropped these records."""
     head, leader = now.leader_status, now.leader_facts
     if head is None or not now.zone.highly_available:
         return
@@ -356,7 +356,7 @@ def _strays(now: Situation) -> Iterator[Found]:
 
 
 def _has_no_room(seen: Snapshot) -> bool:
-    """Whether the observation itself failed for want of space."""
+    """Return whether the observation itself failed for lack of space."""
     return seen.fault is not None and seen.fault.expected.startswith(NO_ROOM)
 
 
@@ -433,7 +433,7 @@ def _why(seen: Facts, _: Snapshot) -> str:
 
 def _drift(now: Situation) -> Iterator[Found]:
     for name, facts in now.facts.items():
-        # Of a host without OpenNebula, or in the middle of a change, everything differs.
+        # On a host without OpenNebula, or during a change, everything differs.
         if not facts.package or facts.upgrading:
             continue
         if found := now.drift(name):

@@ -179,7 +179,7 @@ def _require_own(
 
 
 def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) -> None:
-    """What sudo refused oneadmin our own file allows now, unless a later one takes it back."""
+    """Check that sudo now allows oneadmin what the hooks need: a later file may deny it again."""
     if seen.sudo_refusal and leader.moves_vips(spec):
         said = _facts(access, spec).sudo_refusal
         if said:
