@@ -13,7 +13,7 @@ from providers import progress
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
-from providers.state import hosts_input, hosts_of, is_unknown, urn_of
+from providers.state import hosts_input, hosts_of, is_unknown
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -33,7 +33,7 @@ class ZoneProvider(ZoneSpecProvider):
         """Describe what the first ``up`` of a stack does, since a preview cannot know it."""
         if not olds:
             progress.note(
-                urn_of(news),
+                str(news.get("urn", "")),
                 "new to this stack: a zone that runs on these front-ends is adopted, and the"
                 " first up changes nothing on its servers; otherwise a zone is bootstrapped",
             )

@@ -57,7 +57,7 @@ class Found:
     """The front-end; empty for the whole zone."""
     seen: str
     cure: tuple[str, ...] = ()
-    """Only if the cure depends on what was seen."""
+    """Where the cure depends on what was seen."""
 
 
 @dataclass(frozen=True)
