@@ -102,11 +102,14 @@ database_folders() {
 }
 # Each start of the client takes time: ask as much as possible at once.
 reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }
-if has_mariadb && ! database_answers; then
+if ! has_mariadb; then
+    # Observing must not start a database server, so its content stays unknown.
+    tell unseen "$(database_folders)"
+elif ! database_answers; then
     said=$(sql -e "DO 0" 2>&1 || true)
     tell silent "${said:-no answer}"
     tell unseen "$(database_folders)"
-elif has_mariadb; then
+else
     own="'information_schema', 'mysql', 'performance_schema', 'sys', '$scratch'"
     look() { # SQL that may fail where a disk is full
         sql -e "
@@ -156,9 +159,6 @@ elif has_mariadb; then
             <<<"$tables" | sed 's/`/``/g; s/.*/`&`/' | paste -sd,)
         tell checksums "$(sql "$db_name" -e "CHECKSUM TABLE $tables" | sort)"
     fi
-else
-    # Observing must not start a database server, so its content stays unknown.
-    tell unseen "$(database_folders)"
 fi
 if [ "$checksums" = yes ]; then
     tell remotes "$(for part in /var/lib/one/remotes/*; do
