@@ -12,6 +12,7 @@ from rich.text import Text
 
 from commands.status.report import Certificate, Disk, Dumps, Finding, FrontEnd, Health, Report, Role
 from commands.status.signs import COMMANDS, Level
+from procedures.troubleshooting import see
 
 WIDTH = 160
 """Columns where there is no terminal: enough that nothing is cut."""
@@ -82,6 +83,8 @@ def diagnosis(report: Report) -> RenderableType:
                     (0, 0, 0, 6 if is_command else 4),
                 )
             )
+    if report.findings:
+        parts += [Text(), Text(see(one.section for one in report.findings))]
     return Group(*parts)
 
 
