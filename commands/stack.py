@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TextIO
 
 from hosts.errors import HostError, printable
@@ -53,9 +55,13 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
     return failed
 
 
+@cache
 def name() -> str:
-    """Return the stack's name, as scripts/pulumi passes it on."""
-    return os.environ.get("PULUMI_STACK", "lab")
+    """Return the stack's name, as scripts/pulumi passes it on or as the CLI has it selected."""
+    if given := os.environ.get("PULUMI_STACK"):
+        return given
+    asked = ("pulumi", "stack", "--show-name")
+    return subprocess.run(asked, capture_output=True, check=False, text=True).stdout.strip()
 
 
 def quiet(target: Target) -> Target:

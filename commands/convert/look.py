@@ -78,7 +78,23 @@ def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]
     """Return how the hosts' facts differ from the stack. Pure."""
     for name, front_end in seen.items():
         yield from _of_host(made.config, name, front_end)
+    yield from _features(made.config, seen)
     yield from _of_zone(made, seen)
+
+
+def _features(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[Answer]:
+    """Return which features the hosts and the stack do not share. Hosts of a kind are one line."""
+    installed = {name: one.packages for name, one in seen.items() if one.package}
+    for feature, package in FEATURES.items():
+        have = [name for name, packages in installed.items() if package in packages]
+        lack = [name for name in installed if name not in have]
+        is_wanted = config.get("features", {}).get(feature, True)
+        if have and not is_wanted:
+            words = f"{package} is on {', '.join(have)}, but the stack has it off"
+            yield Answer(f"features.{feature}", words)
+        elif lack and is_wanted and feature != "form":
+            words = f"no {package} on {', '.join(lack)}: the up without adopt would install it"
+            yield Answer(f"features.{feature}", words)
 
 
 def _of_host(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:
@@ -97,15 +113,6 @@ def _of_host(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator
         yield Answer(name, f"MariaDB does not answer root: {front_end.silent}")
     if front_end.oned_conf:
         yield from _of_oned(config, name, front_end)
-    for feature, package in FEATURES.items():
-        wanted = config.get("features", {}).get(feature, True)
-        if package in front_end.packages and not wanted:
-            yield Answer(f"features.{feature}", f"{name} has {package}, but the stack has it off")
-        elif wanted and package not in front_end.packages and feature != "form":
-            yield Answer(
-                f"features.{feature}",
-                f"{name} has no {package}, which the up without adopt would install",
-            )
 
 
 def _of_oned(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:

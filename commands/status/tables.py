@@ -25,6 +25,7 @@ ROLES = {
     Role.STARTING: "yellow",
 }
 NOTHING = "-"
+NO_DUMP = "No timed dump on these front-ends"
 
 
 def console(out: TextIO) -> Console:
@@ -117,7 +118,7 @@ def zone_lines(report: Report) -> Iterator[Text]:
     yield Text(f"Endpoint {zone.endpoint}")
     if dump := zone.timed_dump:
         age = NOTHING if dump.age_seconds is None else f"{duration(dump.age_seconds)} ago"
-        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else "No timed dump")
+        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else NO_DUMP)
     if zone.unknown_servers:
         yield Text(f"Not in the stack: {', '.join(zone.unknown_servers)}", LEVELS[Level.WARNING])
     for difference in zone.drift:
