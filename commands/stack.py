@@ -74,6 +74,19 @@ def say(text: str) -> None:
     print(printable(text), flush=True)
 
 
+def _reporter() -> Callable[[str], None]:
+    """Return a function that prints each step. One that repeats the last one is not printed."""
+    last = ""
+
+    def report(step: str) -> None:
+        nonlocal last
+        if step != last:
+            say(step)
+        last = step
+
+    return report
+
+
 def note(text: str) -> None:
     """Say what takes long, to an operator who waits for it at a terminal."""
     if sys.stderr.isatty():
@@ -128,5 +141,5 @@ def _stack(settings: Settings) -> Target:
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
         ldap_passwords=settings.auth.ldap.passwords,
     )
-    access = Access(Pool(settings.ssh), secrets, report=say, front_ends=settings.hosts)
+    access = Access(Pool(settings.ssh), secrets, report=_reporter(), front_ends=settings.hosts)
     return Target(zone(settings), settings.hosts, access, settings)

@@ -140,7 +140,7 @@ class Situation:
 
     @cached_property
     def waiting(self) -> list[str]:
-        """The servers that wait for a restart. A stopped one reads its configuration at its start."""
+        """The servers that wait for a restart: of those that run."""
         if self.leader is None or self.leader not in self.facts:
             found = sorted(name for name, one in self.facts.items() if one.is_behind)
         else:
