@@ -60,8 +60,11 @@ def name() -> str:
     """Return the stack's name, as scripts/pulumi passes it on or as the CLI has it selected."""
     if given := os.environ.get("PULUMI_STACK"):
         return given
-    asked = ("pulumi", "stack", "--show-name")
-    return subprocess.run(asked, capture_output=True, check=False, text=True).stdout.strip()
+    selected = ""
+    with suppress(OSError):
+        asked = ("pulumi", "stack", "--show-name")
+        selected = subprocess.run(asked, capture_output=True, check=False, text=True).stdout
+    return selected.strip() or "…"
 
 
 def quiet(target: Target) -> Target:

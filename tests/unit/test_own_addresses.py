@@ -67,6 +67,10 @@ def test_commands_name_the_stack_that_the_cli_has_selected(
     monkeypatch.delenv("PULUMI_STACK", raising=False)
     stack.name.cache_clear()
     assert stack.name() == "dev"
+    cli.unlink()
+    stack.name.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert stack.name() == "…"
     monkeypatch.setenv("PULUMI_STACK", "production")
     stack.name.cache_clear()
     assert stack.name() == "production"
