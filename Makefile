@@ -58,10 +58,10 @@ policy: ## Create the environment of the policy pack, for OPTIONS="--policy-pack
 	@policy/.venv/bin/python -m pip install --quiet --requirement policy/requirements.txt
 
 backup: setup ## Dump the database now, with its keys; TO=folder: copy both to your machine (STACK=…)
-	@scripts/pulumi '$(STACK)' backup $(if $(TO),--to '$(TO)')
+	@scripts/pulumi '$(STACK)' backup $(if $(TO),--to '$(TO)') $(OPTIONS)
 
 backups: setup ## List the dumps and kept settings of all front-ends (STACK=…)
-	@scripts/pulumi '$(STACK)' backup --list
+	@scripts/pulumi '$(STACK)' backup --list $(OPTIONS)
 
 backup-test: lab-setup ## Restore a dump on a throw-away host of the lab, and compare (STACK=…, FROM=dump, REPOSITORY=dir: packages)
 	@$(PY) -m lab.backup_test --stack '$(STACK)' $(if $(REPOSITORY),--repository '$(REPOSITORY)') -- '$(FROM)'

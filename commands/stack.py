@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TextIO
 
 from hosts.errors import HostError, printable
@@ -53,9 +55,16 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
     return failed
 
 
+@cache
 def name() -> str:
-    """Return the stack's name, as scripts/pulumi passes it on."""
-    return os.environ.get("PULUMI_STACK", "lab")
+    """Return the stack's name, as scripts/pulumi passes it on or as the CLI has it selected."""
+    if given := os.environ.get("PULUMI_STACK"):
+        return given
+    selected = ""
+    with suppress(OSError):
+        asked = ("pulumi", "stack", "--show-name")
+        selected = subprocess.run(asked, capture_output=True, check=False, text=True).stdout
+    return selected.strip() or "…"
 
 
 def quiet(target: Target) -> Target:
@@ -66,6 +75,19 @@ def quiet(target: Target) -> Target:
 def say(text: str) -> None:
     """Print a line for the operator."""
     print(printable(text), flush=True)
+
+
+def _reporter() -> Callable[[str], None]:
+    """Return a function that prints each step. One that repeats the last one is not printed."""
+    last = ""
+
+    def report(step: str) -> None:
+        nonlocal last
+        if step != last:
+            say(step)
+        last = step
+
+    return report
 
 
 def note(text: str) -> None:
@@ -122,5 +144,5 @@ def _stack(settings: Settings) -> Target:
         one_token=settings.one_token.get_secret_value() if settings.one_token else None,
         ldap_passwords=settings.auth.ldap.passwords,
     )
-    access = Access(Pool(settings.ssh), secrets, report=say, front_ends=settings.hosts)
+    access = Access(Pool(settings.ssh), secrets, report=_reporter(), front_ends=settings.hosts)
     return Target(zone(settings), settings.hosts, access, settings)

@@ -22,7 +22,7 @@ def switchover(target: stack.Target, to: str) -> None:
             expected=f"one of {', '.join(target.hosts)}"
             if target.zone.highly_available
             else "a zone of several front-ends",
-            seen=f"TO={to}",
+            seen=f"TO={to}" if to else "no TO",
             remedy="name a front-end of the stack: make switchover STACK=… TO=NAME",
         )
     with zone_lock(target.access, target.hosts):
@@ -38,4 +38,4 @@ def switchover(target: stack.Target, to: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(stack.run(lambda target: switchover(target, *sys.argv[1:2])))
+    sys.exit(stack.run(lambda target: switchover(target, "".join(sys.argv[1:2]))))

@@ -78,6 +78,7 @@ def _show(lab: Lab, duration: str) -> None:
     print(f"{duration}\n\nLook around:")
     for command, meaning in (
         (f"{_LAB} ssh {leader}", "log in to the leader (sudo needs no password)"),
+        ("make status", "the zone on one screen; 'make doctor' explains what is wrong"),
         ("make preview", "nothing to change; no host is contacted"),
         ("make refresh", "compare the hosts with the stack"),
         (f"{_LAB} kill {leader}", "cut the power of the leader, see the VIP move"),

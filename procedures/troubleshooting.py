@@ -1,10 +1,12 @@
-"""What the steps of a message are about: the sections of docs/troubleshooting.md.
+"""What messages and signs are about: the sections of docs/troubleshooting.md.
 
 A message names its step; the section of that step says what it means and what usually causes it.
+Each sign of ``make doctor`` has a section, too.
 ``make docs`` adds the messages themselves, from the code.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hosts.errors import HostError
@@ -23,6 +25,8 @@ class Topic:
     """A step that ends in … stands for all that begin so."""
     check: str = ""
     """The name by which ``skip_checks`` skips it."""
+    signs: tuple[str, ...] = ()
+    """The signs of docs/status.md that are about the same."""
 
     @property
     def anchor(self) -> str:
@@ -60,6 +64,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "The host is down, the address or port is wrong, a firewall drops the connection, or"
             " sshd does not forward connections. oned's API is reached through SSH, too.",
             ("connect", "ask oned through SSH"),
+            signs=("unreachable", "unobserved"),
         ),
         Topic(
             "Log in",
@@ -92,6 +97,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             " of another application. See [which hosts are"
             " ours](safety.md#blank-ours-the-zones).",
             ("identify the OpenNebula on the host",),
+            signs=("other_database",),
         ),
         Topic(
             "Distribution",
@@ -113,6 +119,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "The disk is small, or old packages, logs or dumps fill it.",
             ("check the free space",),
             "disk",
+            signs=("disk_full", "disk_low"),
         ),
         Topic(
             "Clock",
@@ -202,6 +209,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "A proxy is set for all services, without the front-ends in `no_proxy`.",
             ("check the proxies of services",),
             "proxy",
+            signs=("proxy",),
         ),
         Topic(
             "Password policy",
@@ -304,6 +312,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "revoke accounts",
                 "snapshot",
             ),
+            signs=("database_down",),
         ),
         Topic(
             "Storage",
@@ -335,6 +344,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "remove the site from …",
                 "web server",
             ),
+            signs=("certificate", "web_server_down"),
         ),
         Topic(
             "Removal",
@@ -372,6 +382,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "wait for oned",
                 "wait until oned has stopped",
             ),
+            signs=("restart_loop", "stop_hangs", "oned_stopped", "oned_silent"),
         ),
         Topic(
             "Create or adopt a zone",
@@ -386,6 +397,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "register the zone's servers",
                 "remove servers from the pool",
             ),
+            signs=("no_zone",),
         ),
         Topic(
             "Join",
@@ -393,6 +405,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Another server is down, so that the change would endanger the quorum; or the host"
             " holds other data. See [add front-ends](guides/grow.md).",
             ("join the zone", "register the server", "reset the server in the leader's log"),
+            signs=("not_in_zone", "not_set_up"),
         ),
         Topic(
             "Leave",
@@ -406,6 +419,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "shrink the zone",
                 "remove the lost servers from the zone",
             ),
+            signs=("unknown_server",),
         ),
         Topic(
             "Leader",
@@ -413,6 +427,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Too few servers are up (quorum), or they do not reach each other on port 2633."
             " `make doctor` shows which; `make logs` shows the elections.",
             ("switch over", "wait for a leader", "write through the leader"),
+            signs=("no_quorum", "no_leader", "two_leaders"),
         ),
         Topic(
             "Copy of the data",
@@ -438,6 +453,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "put the keys and the remotes in place",
                 "timed dump",
             ),
+            signs=("dump_failed",),
         ),
         Topic(
             "Health check",
@@ -452,6 +468,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "verify the zone",
                 "watch tables",
             ),
+            signs=("wrong_server_id", "not_following", "log_dropped", "lagging", "stale_pool"),
         ),
         Topic(
             "Services",
@@ -459,6 +476,14 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "Its configuration is wrong, or its port is in use. The message has the unit's own"
             " words.",
             ("services", "start …", "stop …"),
+            signs=("service_down", "service_stray"),
+        ),
+        Topic(
+            "Drift",
+            "A host differs from the stack, or a server's data and keys from the leader's.",
+            "They were changed outside the stack. [Drift](drift.md) lists each difference, and what"
+            " `up` does with it.",
+            signs=("drift", "pending_restart", "data_differ", "keys_differ"),
         ),
         Topic(
             "VIP",
@@ -478,6 +503,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "verify the VIP",
                 "wait for the end of Raft's hook",
             ),
+            signs=("vip_missing", "vip_leftover"),
         ),
         Topic(
             "Passwords and keys of oneadmin",
@@ -496,6 +522,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "write one auth",
                 "write one_auth",
             ),
+            signs=("login_refused",),
         ),
         Topic(
             "Login keys",
@@ -532,6 +559,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
                 "upgrade database",
                 "upgrade the database",
             ),
+            signs=("upgrade_interrupted", "versions"),
         ),
         Topic(
             "From SQLite to MariaDB",
@@ -575,8 +603,18 @@ def topic(step: str) -> Topic:
     return max(fits, key=lambda fit: fit[0])[1] if fits else ANY
 
 
+def topic_of_sign(sign: str) -> Topic:
+    """Return the section of a sign of docs/status.md."""
+    sections = (section for group in TOPICS.values() for section in group)
+    return next((section for section in sections if sign in section.signs), ANY)
+
+
 def explained(*errors: HostError) -> str:
     """Return the text of the errors, and where the page explains them: each section once."""
     each = [part for error in errors for part in getattr(error, "errors", [error])]
-    anchors = dict.fromkeys(f"#{topic(part.step).anchor}" for part in each)
-    return "\n".join(map(str, errors)) + f"\n  see {PAGE}{', '.join(anchors)}"
+    return "\n".join(map(str, errors)) + f"\n  {see(topic(part.step).anchor for part in each)}"
+
+
+def see(anchors: Iterable[str]) -> str:
+    """Return where the page explains these sections, each of them once."""
+    return f"see {PAGE}{', '.join(dict.fromkeys(f'#{anchor}' for anchor in anchors))}"

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from procedures.context import Access
     from providers.run_state import RunState
 
+UNWANTED = "not as the stack wants it"
+"""What drift is called while the stack only observes."""
+DRIFT_PAGE = "docs/drift.md"
+"""Its sections are called as the kinds of resources."""
+
 Outputs = dict[str, Any]
 Props = Mapping[str, Any]
 
@@ -104,7 +109,7 @@ class Provider(ResourceProvider):
         urn = state.urn_of(olds)
         # A refresh in this process has shown them.
         for difference in () if urn in notes.refreshed else drift:
-            what = "not as the stack wants it" if observes else self.drift_means
+            what = UNWANTED if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
         return DiffResult(
             changes=bool(changed or replaces or ((olds.get(INCOMPLETE) or drift) and not observes)),
@@ -149,8 +154,7 @@ class Provider(ResourceProvider):
         access, run, spec = self._begin(props, reads=True)
         with progress.operation(state.urn_of(props), "read"):
             seen = self.do_read(access, run, spec, props)
-        for difference in seen.get("drift", ()):
-            progress.warn(state.urn_of(props), f"drift: {difference}")
+        self._warn(props, "drift", seen)
         return ReadResult(id_, {**props, **_printable(seen)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -225,9 +229,16 @@ class Provider(ResourceProvider):
         self, access: Access, run: RunState, spec: Any, props: Mapping[str, Any]
     ) -> Outputs:
         seen = self.do_read(access, run, spec, props)
-        for difference in seen.get("drift", ()):
-            progress.warn(state.urn_of(props), f"not as the stack wants it: {difference}")
+        self._warn(props, UNWANTED, seen)
         return seen
+
+    def _warn(self, props: Mapping[str, Any], what: str, seen: Outputs) -> None:
+        """Warn of each difference from the stack. The last one says where to read on."""
+        differences = seen.get("drift", ())
+        for left, difference in zip(reversed(range(len(differences))), differences, strict=True):
+            kind = type(self).__name__.removesuffix("Provider").lower()
+            further = "" if left else f"\n  see {DRIFT_PAGE}#{kind}"
+            progress.warn(state.urn_of(props), f"{what}: {difference}{further}")
 
     def _begin(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import CheckResult
 
-from providers import progress
+from providers import progress, runtime
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
@@ -34,8 +34,13 @@ class ZoneProvider(ZoneSpecProvider):
         if not olds:
             progress.note(
                 str(news.get("urn", "")),
-                "new to this stack: a zone that runs on these front-ends is adopted, and the"
-                " first up changes nothing on its servers; otherwise a zone is bootstrapped",
+                "new to this stack: a zone that runs on these front-ends is adopted, and "
+                + (
+                    "nothing changes while adopt is set"
+                    if runtime.observes()
+                    else "the first up changes nothing on its servers; otherwise a zone is"
+                    " bootstrapped"
+                ),
             )
         return super().check(olds, news)
 

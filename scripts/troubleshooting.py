@@ -85,6 +85,9 @@ def _prose(each: Topic) -> Iterator[str]:
     shown = ", ".join(f"*{step}*" for step in each.steps if step not in _titles())
     if shown:
         yield f"Steps: {shown}\n"
+    if each.signs:
+        signs = ", ".join(f"*{sign.replace('_', ' ')}*" for sign in each.signs)
+        yield f"[Signs](status.md#doctor): {signs}\n"
     yield f"{each.means}\n"
     yield f"**Usual cause.** {each.cause}\n"
     if each.check:

@@ -9,9 +9,9 @@ from commands.convert.conversion import Answer, Conversion
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
 from hosts.pool import Pool
-from opennebula import conf
+from opennebula import conf, families
 from opennebula.markup import read_xml
-from opennebula.packages import FEATURES
+from opennebula.packages import FEATURES, available
 from procedures.context import Access, Secrets
 from procedures.facts.facts import Facts
 from procedures.facts.observe import facts
@@ -78,7 +78,37 @@ def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]
     """Return how the hosts' facts differ from the stack. Pure."""
     for name, front_end in seen.items():
         yield from _of_host(made.config, name, front_end)
+    yield from _features(made.config, seen)
     yield from _of_zone(made, seen)
+
+
+def _features(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[Answer]:
+    """Return which features the hosts and the stack do not share. Hosts of a kind are one line."""
+    installed = {name: one for name, one in seen.items() if one.package}
+    version = str(config.get("one_version", "0"))
+    for feature, package in FEATURES.items():
+        have = [name for name, one in installed.items() if package in one.packages]
+        lack = [
+            name
+            for name, one in installed.items()
+            if name not in have and feature in _available(one, version)
+        ]
+        is_wanted = config.get("features", {}).get(feature, True)
+        if have and not is_wanted:
+            words = f"{package} is on {', '.join(have)}, but the stack has it off"
+            yield Answer(f"features.{feature}", words)
+        elif lack and is_wanted:
+            words = f"no {package} on {', '.join(lack)}: the up without adopt would install it"
+            yield Answer(f"features.{feature}", words)
+
+
+def _available(front_end: Facts, version: str) -> tuple[str, ...]:
+    """Return the features that the host could have."""
+    try:
+        host = families.platform(front_end.distribution, front_end.release, version)
+    except families.UnsupportedError:
+        return ()
+    return available(host, FEATURES, version)
 
 
 def _of_host(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:
@@ -97,15 +127,6 @@ def _of_host(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator
         yield Answer(name, f"MariaDB does not answer root: {front_end.silent}")
     if front_end.oned_conf:
         yield from _of_oned(config, name, front_end)
-    for feature, package in FEATURES.items():
-        wanted = config.get("features", {}).get(feature, True)
-        if package in front_end.packages and not wanted:
-            yield Answer(f"features.{feature}", f"{name} has {package}, but the stack has it off")
-        elif wanted and package not in front_end.packages and feature != "form":
-            yield Answer(
-                f"features.{feature}",
-                f"{name} has no {package}, which the up without adopt would install",
-            )
 
 
 def _of_oned(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator[Answer]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commands.status.report import Report
 from commands.status.signs import COMMANDS, SIGNS, Sign
+from procedures.troubleshooting import ANY, topic_of_sign
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "status.schema.json"
@@ -30,7 +31,10 @@ def page(text: str) -> str:
 
 def _row(sign: Sign) -> str:
     cure = _cure(sign.cure) or "what is printed with it"
-    return f"| `{sign.name}` | {sign.level} | {sign.means} | {sign.cause} | {cure} |"
+    # Of an error it is the section of its step.
+    about = topic_of_sign(sign.name)
+    page = "troubleshooting.md" + (f"#{about.anchor}" if about is not ANY else "")
+    return f"| [`{sign.name}`]({page}) | {sign.level} | {sign.means} | {sign.cause} | {cure} |"
 
 
 def _cure(lines: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
 from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
+from procedures.troubleshooting import topic, topic_of_sign
 
 
 class Health(StrEnum):
@@ -210,6 +211,8 @@ class Finding(_Part):
     cause: str
     cure: list[str]
     """Commands and sentences, in this order."""
+    section: str
+    """Anchor of the section in docs/troubleshooting.md that is about it."""
 
 
 class Report(_Part):
@@ -252,6 +255,7 @@ def _findings(sign: Sign, now: Situation, stack: str) -> Sequence[Finding]:
             seen=" ".join(found.seen.split()),
             cause=sign.cause,
             cure=_cure(sign, found, stack),
+            section=(topic(found.step) if found.step else topic_of_sign(sign.name)).anchor,
         )
         for found in sign.find(now)
     ]

@@ -58,6 +58,8 @@ class Found:
     seen: str
     cure: tuple[str, ...] = ()
     """Where the cure depends on what was seen."""
+    step: str = ""
+    """The step that failed, where the sign is an error."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ def _unreadable(now: Situation) -> Iterator[Found]:
                 name,
                 f"{fault.step}: expected {fault.expected}, saw {fault.seen}",
                 (_sentence(fault.remedy),),
+                fault.step,
             )
 
 
@@ -234,7 +237,10 @@ def _stop_hangs(now: Situation) -> Iterator[Found]:
 
 
 def _stopped(now: Situation) -> Iterator[Found]:
+    joins = {found.host for found in _not_in_zone(now)}
     for name, facts in now.facts.items():
+        if name in joins:
+            continue
         unit = facts.units.get("opennebula")
         is_down = not facts.active and not facts.stopping and bool(facts.package)
         if is_down and facts.has_content and (unit is None or unit.active == "inactive"):

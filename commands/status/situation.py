@@ -136,10 +136,13 @@ class Situation:
 
     @cached_property
     def waiting(self) -> list[str]:
-        """The servers that wait for a restart."""
+        """The servers that wait for a restart: of those that run."""
         if self.leader is None or self.leader not in self.facts:
-            return sorted(name for name, one in self.facts.items() if one.is_behind)
-        return pending(self.facts, self.leader, self.target.settings.one_version, adopted=True)
+            found = sorted(name for name, one in self.facts.items() if one.is_behind)
+        else:
+            version = self.target.settings.one_version
+            found = pending(self.facts, self.leader, version, adopted=True)
+        return [name for name in found if self.facts[name].active]
 
     def drift(self, name: str) -> tuple[str, ...]:
         """Return how that host differs from the stack and, in its keys, from the leader.

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from commands.status.report import Certificate, Disk, Dumps, Finding, FrontEnd, Health, Report, Role
 from commands.status.signs import COMMANDS, Level
+from procedures.troubleshooting import see
 
 WIDTH = 160
 """Columns without a terminal: enough that nothing is cut."""
@@ -24,6 +25,7 @@ ROLES = {
     Role.STARTING: "yellow",
 }
 NOTHING = "-"
+NO_DUMP = "No timed dump on these front-ends"
 
 
 def console(out: TextIO) -> Console:
@@ -82,6 +84,8 @@ def diagnosis(report: Report) -> RenderableType:
                     (0, 0, 0, 6 if is_command else 4),
                 )
             )
+    if report.findings:
+        parts += [Text(), Text(see(one.section for one in report.findings))]
     return Group(*parts)
 
 
@@ -114,7 +118,7 @@ def zone_lines(report: Report) -> Iterator[Text]:
     yield Text(f"Endpoint {zone.endpoint}")
     if dump := zone.timed_dump:
         age = NOTHING if dump.age_seconds is None else f"{duration(dump.age_seconds)} ago"
-        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else "No timed dump")
+        yield Text(f"Timed dump {age} on {dump.front_end}" if dump.front_end else NO_DUMP)
     if zone.unknown_servers:
         yield Text(f"Not in the stack: {', '.join(zone.unknown_servers)}", LEVELS[Level.WARNING])
     for difference in zone.drift:

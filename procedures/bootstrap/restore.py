@@ -39,7 +39,7 @@ class KeptDump:
                     expected=f"TIME-REASON{_DUMP} and TIME-REASON{_KEYS} in one folder",
                     seen=f"no {file}" if path.endswith(_DUMP) else path,
                     remedy="copy both from /var/backups/opennebula of a front-end, or from where"
-                    " you keep them, and name the first one: make restore STACK=… FROM=…",
+                    " you keep them, and name the first one as FROM=…",
                 )
         return kept
 

@@ -208,8 +208,8 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                 "resolve the front-ends' names",
                 expected=f"{name} at {hosts[name].address}",
                 seen=seen_at,
-                remedy="with opennebula-ha:ensure_hosts: true, pulumi refresh, then pulumi up;"
-                " otherwise correct the name service or /etc/hosts there",
+                remedy="set opennebula-ha:ensure_hosts: true, or correct the name service or"
+                " /etc/hosts there; then pulumi refresh, then pulumi up",
             )
 
 

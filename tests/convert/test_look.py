@@ -87,7 +87,7 @@ def test_each_difference_is_reported_with_its_host(made: Conversion) -> None:
         "federation: n1a1 is in a federation (MASTER)",
         "one_version: n1a2 runs 7.0.1-1, the stack has 7.2",
         "n1a2: oned does not run",
-        "features.gui: n1a2 has no opennebula-fireedge",
+        "features.gui: no opennebula-fireedge on n1a2: the up without adopt would install it",
         "n1a3: OpenNebula is not installed",
     ):
         assert expected in text

@@ -2,10 +2,15 @@
 
 import re
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from opennebula.families import supported
 from procedures.preflight.checks import SKIPPABLE
+from providers.base import DRIFT_PAGE, Provider
 from scripts import site, structure
 from settings import table
 from settings.table import ROOT
@@ -86,12 +91,32 @@ def test_links_between_documents_have_a_target() -> None:
             assert not anchor or anchor in anchors(other), f"{page.name}: {target}"
 
 
-def test_make_targets_in_the_documents_exist() -> None:
-    rules = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    targets = {name for line in rules for name in line.split()}
+MAKE = re.compile(
+    r"(?:^ *(?:\$ )?|`|&& )make((?: -\w+)* [a-z-]+(?: [A-Z]+=(?:'[^']*'|\"[^\"]*\"|\S*))*)", re.M
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_make_commands_in_the_documents_exist_with_their_variables(page: Path) -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rules: dict[str, str] = {}
+    for names, recipe in re.findall(r"^([a-z -]+):(?!=).*\n((?:\t.*\n)*)", text, re.M):
+        rules |= dict.fromkeys(names.split(), recipe)
+    for command in MAKE.findall(page.read_text(encoding="utf-8")):
+        target = re.sub(r" -\w+", "", command).split()[0].strip("`")
+        assert target in rules, command
+        for variable in re.findall(r" ([A-Z]+)=", command):
+            assert f"$({variable})" in rules[target] or f"$(or $({variable})" in rules[target], (
+                command
+            )
+
+
+def test_commands_of_the_package_in_the_documents_exist() -> None:
     for page in PAGES:
-        named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)
-        assert set(named) <= targets, page.name
+        for module in re.findall(
+            r"python -m ((?:commands|lab|bench|policy)[\w.]*)", page.read_text("utf-8")
+        ):
+            assert find_spec(module), f"{page.name}: {module}"
 
 
 def test_the_structure_diagram_follows_the_imports() -> None:
@@ -117,6 +142,17 @@ def test_the_diagram_has_every_package_of_the_program() -> None:
 def test_arrows_that_follow_from_others_are_left_out() -> None:
     graph = {"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}
     assert structure.reduced(graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
+
+
+def test_each_kind_of_resource_that_reports_drift_has_a_section() -> None:
+    kinds = {
+        kind.__name__.removesuffix("Provider").lower()
+        for module in (ROOT / "providers").glob("*.py")
+        for kind in vars(import_module(f"providers.{module.stem}")).values()
+        if isinstance(kind, type) and issubclass(kind, Provider)
+    }
+    abstract = {"", "zonespec", "everywhere", "bootstrap"}
+    assert kinds - abstract == anchors(ROOT / DRIFT_PAGE) - {"drift", "how-data-are-compared"}
 
 
 def test_every_preflight_check_that_can_be_skipped_has_a_row() -> None:

@@ -17,6 +17,7 @@ from hosts.errors import HostError, no_room
 from opennebula.zone import ServerEntry, State, endpoint
 from procedures.facts.facts import Address, Dump, KeyFile, Package, Unit
 from procedures.facts.snapshot import Answers, Disk, Snapshot
+from procedures.troubleshooting import TOPICS, topic
 from settings.table import ROOT
 from tests.unit.situations import (
     NOW,
@@ -416,6 +417,28 @@ def test_a_healthy_zone_has_no_sign() -> None:
     [
         # A consequence of another sign is not a sign of its own.
         (lambda: situation(unreachable(1)), ["unreachable"]),
+        (
+            # An up was killed after the installation of a new front-end.
+            lambda: situation(
+                snapshot(0, answers=Answers(raft(0, State.LEADER), POOL[:2])),
+                snapshot(1, answers=Answers(raft(1), POOL[:2])),
+                silent(2, {**DOWN, "configured": 200}),
+            ),
+            ["not_in_zone"],
+        ),
+        (
+            lambda: situation(
+                silent(
+                    1,
+                    {
+                        **DOWN,
+                        "configured": 200,
+                        "units": units(opennebula=Unit("enabled", "inactive")),
+                    },
+                )
+            ),
+            ["oned_stopped"],
+        ),
         (lambda: situation(silent(1, {})), ["oned_silent"]),
         (lambda: situation(says(1, state=State.LEADER, term=2)), ["two_leaders"]),
         (lambda: situation(says(2, index=40)), ["lagging"]),
@@ -424,6 +447,15 @@ def test_a_healthy_zone_has_no_sign() -> None:
 )
 def test_one_state_gives_one_finding(now: Callable[[], Situation], signs: list[str]) -> None:
     assert [one.sign for one in found(now())] == signs
+
+
+def test_every_sign_has_a_section_to_read_on() -> None:
+    named = [sign for group in TOPICS.values() for section in group for sign in section.signs]
+    assert len(named) == len(set(named))
+    # Of an error it is the section of its step.
+    assert {*named, "unreadable"} == {sign.name for sign in SIGNS}
+    (finding,) = found(situation(strange(1)))
+    assert finding.section == topic(finding.seen.partition(":")[0]).anchor
 
 
 def test_critical_findings_come_first() -> None:
@@ -467,6 +499,7 @@ def test_the_screen_has_the_sign_its_cause_and_its_remedy() -> None:
     text = out.getvalue()
     assert "warning n1a3: vip leftover: 10.2.50.86 is on n1a3, the leader is n1a1" in text
     assert "      make refresh STACK=lab\n      make up STACK=lab\n" in text
+    assert text.endswith("\n\nsee docs/troubleshooting.md#vip\n")
     well = io.StringIO()
     tables.show(tables.diagnosis(report(situation(), "lab")), well)
     assert "No sign of an abnormal state was seen." in well.getvalue()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -54,6 +55,26 @@ def test_unknown_addresses_are_no_fault_and_all_else_is_checked() -> None:
     assert parse(raw(without_addresses()), addresses=later).hosts.keys() == ADDRESSES.keys()
     (fault,) = faults(later, one_version="seven")
     assert fault.startswith("one_version: expected a version")
+
+
+def test_commands_name_the_stack_that_the_cli_has_selected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = tmp_path / "pulumi"
+    cli.write_text('#!/bin/sh\n[ "$*" = "stack --show-name" ] && echo dev\n')
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    stack.name.cache_clear()
+    assert stack.name() == "dev"
+    cli.unlink()
+    stack.name.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert stack.name() == "…"
+    monkeypatch.setenv("PULUMI_STACK", "production")
+    stack.name.cache_clear()
+    assert stack.name() == "production"
+    stack.name.cache_clear()
 
 
 def test_known_addresses_are_checked_as_those_of_the_config() -> None:

@@ -19,7 +19,7 @@ from procedures.context import Access
 from procedures.install.install import Installed
 from procedures.preflight.preflight import Checked
 from procedures.specs import MemberSpec, PreflightSpec, ZoneSpec
-from providers import run_state, runtime
+from providers import progress, run_state, runtime
 from providers.base import Provider
 from providers.bootstrap import BootstrapProvider
 from providers.installation import InstallationProvider
@@ -219,6 +219,36 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
     assert read.outs is not None
     assert read.outs["drift"] == ["it is candidate"]
     assert read.outs["server_id"] == 3
+
+
+def test_the_last_warning_of_drift_says_where_to_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ProbeProvider(Probe):
+        def do_read(self, *_: Any) -> dict[str, Any]:
+            return {"drift": ["this", "that"]}
+
+    warnings: list[str] = []
+    monkeypatch.setattr(run_state, "_current", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+    monkeypatch.setattr(progress, "warn", lambda _, text: warnings.append(text))
+    ProbeProvider().read("id", inputs())
+    assert warnings == ["drift: this", "drift: that\n  see docs/drift.md#probe"]
+
+
+@pytest.mark.parametrize(
+    ("adopt", "words"),
+    [({}, "otherwise a zone is bootstrapped"), ({"adopt": "observe"}, "nothing changes while")],
+)
+def test_a_new_stack_says_what_it_does_with_a_zone_that_runs(
+    adopt: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    config = {f"opennebula-ha:{key}": value for key, value in adopt.items()}
+    monkeypatch.setattr(runtime, "_config", Config(config, "opennebula-ha"))
+    monkeypatch.setattr(progress, "note", lambda _, text: notes.append(text))
+    ZoneProvider().check({}, {"urn": "urn", "frontends": {}})
+    (note,) = notes
+    assert "a zone that runs on these front-ends is adopted" in note
+    assert words in note
 
 
 class Half(Probe):

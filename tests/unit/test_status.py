@@ -74,7 +74,7 @@ def test_the_newest_timed_dump_is_shown_with_its_age() -> None:
     stack = target(features=OFF, backup={"schedule": "daily"})
     none = of(situation(stack=stack))
     assert none.zone.timed_dump is not None
-    assert "No timed dump\n" in shown(none)
+    assert "No timed dump on these front-ends\n" in shown(none)
     older = Dump(f"{folder}/20261128T030000Z-timed.sql.zst", 9)
     newer = Dump(f"{folder}/20261129T090000Z-timed.sql.zst", 9)
     seen = of(
