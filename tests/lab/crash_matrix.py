@@ -66,6 +66,10 @@ def _password(operator: Operator, _leader: str) -> None:
     operator.secrets["one_pass"] = "another-one-pass"
 
 
+VIP_VALUES: dict[str, object] = dict(zip(VIP_KEYS, (VIP, 24, "eth0"), strict=True))
+OTHER_SETTING = {"oned": {"RAFT": {"LOG_PURGE_TIMEOUT": 300}}}
+
+
 STARTS = {
     "blank": Start(),
     "one": Start(front_ends=THREE[:1], without_vip=True),
@@ -86,8 +90,6 @@ CHANGES = {
     ),
     "shrink": Change("four", lambda operator, leader: _front_ends(operator, _without(leader))),
 }
-VIP_VALUES: dict[str, object] = dict(zip(VIP_KEYS, (VIP, 24, "eth0"), strict=True))
-OTHER_SETTING = {"oned": {"RAFT": {"LOG_PURGE_TIMEOUT": 300}}}
 HOWS = ("unreached", "after", "lost")
 
 
@@ -156,7 +158,7 @@ class Site:
         shutil.rmtree(self.operator.backend)
         shutil.copytree(self._directory / "saved", self.operator.backend)
         self.operator.config, self.operator.secrets = deepcopy(self._config)
-        self._on_each(lambda host: (host.restore("saved"), host.start()))
+        self._on_each(_start_again)
         if len(self.start.front_ends) < 2:
             return {host.name: host.name for host in self.lab.hosts}
         leader_seen_by(self.lab.host(THREE[0]))
@@ -169,6 +171,11 @@ class Site:
         hosts = self.lab.hosts
         with ThreadPoolExecutor(len(hosts)) as pool:
             list(pool.map(act, hosts))
+
+
+def _start_again(host: LabHost) -> None:
+    host.restore("saved")
+    host.start()
 
 
 @dataclass

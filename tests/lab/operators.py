@@ -58,8 +58,8 @@ class Execution:
 class Fault:
     """An interruption of a run at one of its remote executions.
 
-    ``how``: ``before``, ``inside`` or ``after`` it the whole session is killed; ``unreached``: it
-    is not sent; ``lost``: it is done, and its answer is lost. ``step``: that of ``inside``.
+    ``how``: ``inside`` or ``after`` it the whole session is killed; ``unreached``: it is not sent;
+    ``lost``: it is done, and its answer is lost. ``step``: the one of ``inside``, 0 for its start.
     """
 
     name: str
@@ -128,17 +128,18 @@ class Operator:
         assert run.ok, run.output
 
     def up_with(self, fault: Fault | None) -> tuple[Run, list[Execution], bool]:
-        """Run ``up`` with that fault; return its complete executions, and whether there was one."""
+        """Run ``up`` with that fault; return its executions, and whether the fault took place."""
         log = self._directory / "executions.jsonl"
         log.write_text("")
         given = {"log": str(log), "fault": asdict(fault) if fault else None}
         self._faultpoint = {"PYTHONPATH": str(FAULTPOINT), "LAB_FAULT": json.dumps(given)}
+        process = self.start_up()
+        self._faultpoint = {}
         try:
-            # It kills its own session.
-            with self.start_up() as process:
-                output = process.communicate(timeout=600)[0]
+            output = process.communicate(timeout=600)[0]
         finally:
-            self._faultpoint = {}
+            kill_session(process)
+            process.wait()
         self.printed.append(output)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         executions = [Execution(**line) for line in lines if "fault" not in line]

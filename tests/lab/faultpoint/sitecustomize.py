@@ -37,9 +37,6 @@ class Execution:
 
     def begin(self, lost: Callable[[], Exception]) -> None:
         """It will be sent now."""
-        if self._how == "before":
-            self._recorder.fire()
-            self._kill()
         if self._how == "unreached":
             self._recorder.fire()
             raise lost()
