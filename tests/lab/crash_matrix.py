@@ -197,7 +197,7 @@ def run(site: Site, name: str, fault: Fault | None) -> Ended:
     real = fault and Fault(*(_translated(part, hosts) for part in astuple(fault)))
     with Writer(lab) as writer:
         first, executions, fired = operator.up_with(real)
-            named = [
+        named = [
             Execution(*(_translated(part, roles) for part in astuple(seen))) for seen in executions
         ]
         if fault is None:
@@ -208,7 +208,7 @@ def run(site: Site, name: str, fault: Fault | None) -> Ended:
             again = operator.up()
             assert again.ok, f"{again.output}\n--- interrupted:\n{first.output}"
             assert "pending operations" not in again.output
-            unchanged = operator.up("--expect-no-changes")
+        unchanged = operator.up("--expect-no-changes")
         assert unchanged.ok, unchanged.output
     front_ends = list(operator.config["frontends"])
     leader = assert_whole(lab, front_ends, change.vip)

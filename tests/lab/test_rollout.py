@@ -102,7 +102,9 @@ def test_a_rollout_stops_at_the_first_server_that_does_not_start(zone: Zone) -> 
     assert [name for name in NAMES if after[name] != before[name]] == sorted([first, others[0]])
 
 
-@pytest.mark.parametrize("owner", ["oneadmin", "oneowner"])
+@pytest.mark.parametrize(
+    "owner", ["oneadmin", pytest.param("oneowner", marks=pytest.mark.campaign)]
+)
 def test_a_refused_rollout_restores_all_settings_of_a_server(zone: Zone, owner: str) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
