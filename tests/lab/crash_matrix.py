@@ -28,7 +28,7 @@ from typing import Any
 from lab.machines import Lab, LabFault, LabHost
 from tests.lab.operators import ROOT, SERIES, VIP, VIP_KEYS, Execution, Fault, Operator
 from tests.lab.traffic import Writer
-from tests.lab.zones import assert_whole, leader_seen_by, one
+from tests.lab.zones import assert_whole, leader_seen_by, one, zone_entry
 
 DONE = ROOT / ".lab" / "crash-matrix.jsonl"
 OTHER_VIP = "10.2.50.87"
@@ -215,7 +215,12 @@ def run(site: Site, name: str, fault: Fault | None) -> Ended:
     users = one(lab.host(leader), "oneuser list")
     assert writer.lost(users) == []
     assert not site.start.front_ends or " alice " in users
-    return Ended(named, fired, {roles[h.name]: end(h, lab, roles) for h in lab.hosts})
+    ends = {roles[host.name]: end(host, lab, roles) for host in lab.hosts}
+    listed = re.findall(
+        r"<(?:NAME|ENDPOINT)>(?:<!\[CDATA\[)?([^]<]+)", zone_entry(lab.host(leader))
+    )
+    ends["zone"] = {"entry": _renamed(listed, _names(lab, roles))}
+    return Ended(named, fired, ends)
 
 
 def _translated(part: Any, names: Mapping[str, str]) -> Any:
@@ -265,7 +270,7 @@ print(json.dumps({
 _SKIPPED = (
     r"/etc/(ssh/ssh_host|machine-id|ld\.so\.cache|one/.*\.aug)|/var/backups/opennebula"
     r"|/run/(?!lock|opennebula|one)|/run/(lock/lvm|one)"
-    r"|/tmp/|/var/(cache|tmp|log/journal|lib/(mysql|apt|dpkg|systemd|ucf|private))"
+    r"|(/var)?/tmp/systemd-private|/var/(cache|log/journal|lib/(mysql|apt|dpkg|systemd|ucf|private))"
     r"|/var/lib/one/(\.one/.*token|datastores|vms|remotes)|.*/__pycache__|.*\.pyc$"
 )
 _READ = r"/etc/|/var/lib/one/\.one/one_auth|.*authorized_keys"
@@ -276,11 +281,14 @@ def end(host: LabHost, lab: Lab, roles: Mapping[str, str]) -> dict[str, Any]:
     program = _LOOK.replace("SKIPPED", repr(_SKIPPED)).replace("READ", repr(_READ))
     done = host.run(f"python3 - <<'END'\n{program}\nEND")
     assert done.returncode == 0, done.stderr
-    addresses = {other.address: f"address-of-{roles[other.name]}" for other in lab.hosts}
-    return {
-        kind: _renamed(value, {**roles, **addresses})
-        for kind, value in json.loads(done.stdout).items()
-    }
+    seen: dict[str, Any] = _renamed(json.loads(done.stdout), _names(lab, roles))
+    return seen
+
+
+def _names(lab: Lab, roles: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands for each name and address."""
+    addresses = {host.address: f"address-of-{roles[host.name]}" for host in lab.hosts}
+    return {**roles, **addresses}
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
