@@ -269,7 +269,8 @@ print(json.dumps({
 """
 _SKIPPED = (
     r"/etc/(ssh/ssh_host|machine-id|ld\.so\.cache|one/.*\.aug)|/var/backups/opennebula"
-    r"|/run/(?!lock|opennebula|one)|/run/(lock/lvm|one)"
+    # The zone's lock is on its first front-end, whatever its role.
+    r"|/run/(?!opennebula)"
     r"|(/var)?/tmp/systemd-private|/var/(cache|log/journal|lib/(mysql|apt|dpkg|systemd|ucf|private))"
     r"|/var/lib/one/(\.one/.*token|datastores|vms|remotes)|.*/__pycache__|.*\.pyc$"
 )
