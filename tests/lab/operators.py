@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.engine import playground
 from tests.passphrase import Crypter
 
 ROOT = Path(__file__).resolve().parents[2]
+FAULTPOINT = Path(__file__).parent / "faultpoint"
 PASSPHRASE = "lab"
 ONE_PASS = "canary-one-pass-5c1f"
 DB_PASSWORD = "canary-db-password-9e7a"
@@ -40,6 +41,30 @@ class Run:
     def ok(self) -> bool:
         """Tell whether the run succeeded."""
         return self.status == 0
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A remote execution of a run: the number counts those of one name."""
+
+    name: str
+    number: int
+    changes: bool
+    steps: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An interruption of a run at one of its remote executions.
+
+    ``how``: ``inside`` or ``after`` it the whole session is killed; ``unreached``: it is not sent;
+    ``lost``: it is done, and its answer is lost. ``step``: the one of ``inside``, 0 for its start.
+    """
+
+    name: str
+    number: int
+    how: str
+    step: int = 0
 
 
 class Secret(str):
@@ -84,6 +109,7 @@ class Operator:
         """All that the commands printed."""
         self.standins = False
         """Whether stand-ins for plugins may be used."""
+        self._faultpoint: dict[str, str] = {}
 
     def list_of(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the config's front-ends for these lab hosts, in this order."""
@@ -99,6 +125,25 @@ class Operator:
         self.config.update(keys)
         run = self.up()
         assert run.ok, run.output
+
+    def up_with(self, fault: Fault | None) -> tuple[Run, list[Execution], bool]:
+        """Run ``up`` with that fault; return its executions, and whether the fault took place."""
+        log = self._directory / "executions.jsonl"
+        log.write_text("")
+        given = {"log": str(log), "fault": asdict(fault) if fault else None}
+        self._faultpoint = {"PYTHONPATH": str(FAULTPOINT), "LAB_FAULT": json.dumps(given)}
+        process = self.start_up()
+        self._faultpoint = {}
+        try:
+            output = process.communicate(timeout=600)[0]
+        finally:
+            kill_session(process)
+            process.wait()
+        self.printed.append(output)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        executions = [Execution(**line) for line in lines if "fault" not in line]
+        run = Run(process.returncode, output)
+        return run, executions, any("fault" in line for line in lines)
 
     def preview(self, *options: str) -> Run:
         """Run ``pulumi preview``."""
@@ -246,7 +291,8 @@ class Operator:
         )
 
     def _environment(self) -> Mapping[str, str]:
-        return environment(self.backend, PASSPHRASE, "lab", standins=self.standins)
+        made = environment(self.backend, PASSPHRASE, "lab", standins=self.standins)
+        return {**made, **self._faultpoint}
 
     def _write_config(self) -> Path:
         file = self._file

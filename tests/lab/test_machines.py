@@ -116,6 +116,19 @@ def test_power_off_keeps_the_disk_but_not_added_addresses(lab: Lab) -> None:
     assert reaches(peer, host.address)
 
 
+def test_a_saved_disk_comes_back(lab: Lab) -> None:
+    host = lab.host("n1a3")
+    host.run("echo saved > /var/lib/state")
+    host.save("here")
+    assert not host.is_running
+    host.start()
+    host.run("echo changed > /var/lib/state; rm /etc/motd")
+    host.restore("here")
+    host.start()
+    assert host.run("cat /var/lib/state; ls /etc/motd").stdout == "saved\n/etc/motd\n"
+    assert reaches(lab.host("n1a1"), host.address)
+
+
 def test_reboot_keeps_disk_and_journal_but_not_added_addresses(lab: Lab) -> None:
     host = lab.host("n1a2")
     before = host.run("cat /proc/sys/kernel/random/boot_id; cat /etc/machine-id").stdout

@@ -110,12 +110,12 @@ def _lab_host(item: Mapping[str, str]) -> str:
     return name[1].lower() if name else item["NAME"]
 
 
-def holders(lab: Lab) -> list[str]:
+def holders(lab: Lab, vip: str = VIP) -> list[str]:
     """Return the running hosts that have the VIP, on any interface."""
     return [
         host.name
         for host in lab.hosts
-        if host.is_running and f" {VIP}/" in host.run("ip -o -4 address show").stdout
+        if host.is_running and f" {vip}/" in host.run("ip -o -4 address show").stdout
     ]
 
 
@@ -202,7 +202,7 @@ def footprint(host: LabHost) -> str:
     ).stdout
 
 
-def assert_whole(lab: Lab, names: list[str]) -> str:
+def assert_whole(lab: Lab, names: list[str], vip: str = VIP) -> str:
     """Check one leader, its followers, equal data, and the VIP on the leader; return its name."""
     hosts = [lab.host(name) for name in names]
 
@@ -217,7 +217,7 @@ def assert_whole(lab: Lab, names: list[str]) -> str:
     assert len(leaders) == 1
     assert {server.state for server in seen if server.name != leaders[0]} <= {"follower"}
     assert len({data(host) for host in hosts}) == 1, "the servers' data differ"
-    wait_for(lambda: holders(lab) == leaders or None, f"the VIP on {leaders[0]} alone")
+    wait_for(lambda: holders(lab, vip) == leaders or None, f"the VIP on {leaders[0]} alone")
     for server in seen:
         conf = lab.host(server.name).run("grep -E '^ *SERVER_ID' /etc/one/oned.conf").stdout
         assert f"= {server.id}" in conf
