@@ -4,6 +4,7 @@ Each is a process of its own in the lab's network, which prints a line of JSON f
 """
 
 import json
+import math
 import os
 import sys
 import threading
@@ -227,10 +228,15 @@ class Clients(_Background):
 def _operations(around: Sequence[Step], step: Step) -> Iterator[Operation]:
     """Return the write and the read of a step, given also the steps before and after it."""
     invoked, returned, outcome = step.written
-    refused = outcome == "refused"
-    ended = {"returned": returned} if outcome != "unknown" else {}
     register = str(step.register)
-    yield Operation("write", register, step.value, invoked, refused=refused, **ended)
+    yield Operation(
+        "write",
+        register,
+        step.value,
+        invoked,
+        returned=math.inf if outcome == "unknown" else returned,
+        refused=outcome == "refused",
+    )
     if step.read is not None:
         invoked, returned, value = step.read
         current = (
@@ -308,7 +314,7 @@ def _step(address: str, register: int, value: str) -> dict[str, Any]:
     return step
 
 
-def _ask(connection: HTTPConnection, method: str, *parameters: object) -> tuple[bool, Any]:
+def _ask(connection: HTTPConnection, method: str, *parameters: Any) -> tuple[bool, Any]:
     """Call a method once: xmlrpc.client repeats a call whose connection ended."""
     body = xmlrpc.client.dumps((f"oneadmin:{ONE_PASS}", *parameters), method)
     connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})

@@ -11,8 +11,10 @@ from tests.histories import Operation, leaders_of_one_term, problems, unshared
 from tests.runs import examples
 
 
-def write(value: str, invoked: float, returned: float = math.inf, **how: bool) -> Operation:
-    return Operation("write", "r", value, invoked, returned, **how)
+def write(
+    value: str, invoked: float, returned: float = math.inf, *, refused: bool = False
+) -> Operation:
+    return Operation("write", "r", value, invoked, returned, refused=refused)
 
 
 def current(value: str, invoked: float, returned: float) -> Operation:
