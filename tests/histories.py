@@ -130,6 +130,21 @@ def unshared(history: Iterable[Operation]) -> list[Operation]:
     ]
 
 
+def lags(history: Iterable[Operation]) -> Mapping[str, list[float]]:
+    """Return for how long each old read's value had been replaced when it began, by server."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for values in _registers(history).values():
+        shared = [value for value in values.values() if value.is_shared]
+        for value in shared:
+            replaced = min(
+                (one.seen for one in shared if value.seen < one.written), default=math.inf
+            )
+            for one in value.operations:
+                if one.kind == "read" and replaced < one.invoked:
+                    found[one.server].append(one.invoked - replaced)
+    return found
+
+
 def _registers(history: Iterable[Operation]) -> Mapping[str, dict[str, _Value]]:
     registers: defaultdict[str, dict[str, _Value]] = defaultdict(dict)
     for one in history:

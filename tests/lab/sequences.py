@@ -13,14 +13,14 @@ from threading import Event
 
 from lab.machines import Lab, LabHost
 from opennebula.zone import quorum
-from tests.histories import Operation, leaders_of_one_term, problems, unshared
+from tests.histories import Operation, lags, leaders_of_one_term, problems, unshared
 from tests.lab.operators import Operator, Run, kill_session
 from tests.lab.traffic import LEADER, Clients, Watch
 from tests.lab.zones import assert_whole, call, wait_for
 from tests.runs import TALLY
 
 OPERATIONS = ("front-ends", "front-ends", "settings", "switchover", "refresh", "nothing")
-FEWEST = 3
+SIZES = (3, 5)
 PAUSE = 10.0
 """Seconds for which writes at the VIP may pause for another reason than a fault that lasts."""
 TABLE = """table inet sequence {{
@@ -84,7 +84,7 @@ def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
         operation = chance.choice(OPERATIONS)
         before = present
         while operation == "front-ends" and present == before:
-            present = tuple(sorted(chance.sample(names, chance.randint(FEWEST, len(names)))))
+            present = tuple(sorted(chance.sample(names, chance.choice(SIZES))))
         steps.append(
             Step(
                 operation,
@@ -198,6 +198,8 @@ def count(site: Site, steps: Sequence[Step], history: Sequence[Operation], losse
         "reads of an uncommitted write": len(unshared(history)),
     }
     TALLY.update(figures)
+    old = [lag for by_server in lags(history).values() for lag in by_server]
+    figures |= {"old reads": len(old), "s the oldest": round(max(old, default=0.0))}
     longest = max((pause for pause, _, _ in site.pauses), default=0.0)
     said = ", ".join(f"{number} {what}" for what, number in figures.items())
     print(f"{len(steps)} steps: {said}, {losses} losses; the longest pause {longest:.1f} s")

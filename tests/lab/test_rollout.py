@@ -14,6 +14,7 @@ from tests.lab.operators import Operator, Run, kill_at
 from tests.lab.sequences import play, sequence
 from tests.lab.traffic import Watch, Writer
 from tests.lab.zones import assert_whole, one, wait_for
+from tests.runs import SEQUENCES
 
 pytestmark = pytest.mark.lab
 
@@ -131,7 +132,7 @@ def test_up_resumes_a_rollout_that_was_killed(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-@pytest.mark.parametrize("run", range(int(os.environ.get("LAB_SEQUENCES", "1"))))
+@pytest.mark.parametrize("run", range(SEQUENCES or 1))
 def test_a_random_sequence_under_traffic(run: int, zone: Zone) -> None:
     lab, operator = zone
     operator.change(NAMES)

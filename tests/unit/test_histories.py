@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.histories import Operation, leaders_of_one_term, problems, unshared
+from tests.histories import Operation, lags, leaders_of_one_term, problems, unshared
 from tests.runs import examples
 
 
@@ -102,6 +102,14 @@ def test_a_value_that_only_one_server_has_is_counted() -> None:
     history = [write("1", 0), at("a", "1", 2, 3), at("a", "", 4, 5), current("", 6, 7)]
     assert problems(history) == []
     assert unshared(history) == [history[1]]
+
+
+def test_the_age_of_old_reads_is_measured() -> None:
+    history = [
+        *(write("1", 0, 1), write("2", 2, 3), write("3", 4, 5)),
+        *(at("a", "1", 2.5, 2.6), at("a", "1", 6, 7), at("b", "2", 6, 7), at("b", "3", 7, 8)),
+    ]
+    assert lags(history) == {"a": [3.0], "b": [1.0]}
 
 
 def linearizable(history: Sequence[Operation], value: str = "") -> bool:
