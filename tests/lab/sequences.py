@@ -21,6 +21,7 @@ from tests.runs import TALLY
 
 OPERATIONS = ("front-ends", "front-ends", "settings", "switchover", "refresh", "nothing")
 SIZES = (3, 5)
+KILL = "kill the up"
 PAUSE = 10.0
 """Seconds for which writes at the VIP may pause for another reason than a fault that lasts."""
 TABLE = """table inet sequence {{
@@ -85,13 +86,14 @@ def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
         before = present
         while operation == "front-ends" and present == before:
             present = tuple(sorted(chance.sample(names, chance.choice(SIZES))))
+        is_up = operation in ("front-ends", "settings")
         steps.append(
             Step(
                 operation,
                 present,
-                chance.choice(list(FAULTS)),
+                chance.choice([name for name in FAULTS if is_up or name != KILL]),
                 chance.choice([0, 0, 1, 2]),
-                round(chance.uniform(0, 12 if operation in ("front-ends", "settings") else 2), 1),
+                round(chance.uniform(0, 12 if is_up else 2), 1),
                 round(chance.uniform(1, 8), 1),
             )
         )
@@ -263,7 +265,7 @@ def through(site: Site, host: LabHost) -> None:
 
 FAULTS: Mapping[str, Fault] = {
     "none": (nothing, nothing),
-    "kill the up": (kill_up, nothing),
+    KILL: (kill_up, nothing),
     "stop oned": (oned("stop --no-block"), nothing),
     "kill oned": (oned("kill --signal=KILL"), nothing),
     "freeze oned": (oned("kill --signal=STOP"), oned("kill --signal=CONT")),
