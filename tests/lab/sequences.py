@@ -102,14 +102,14 @@ def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
 
 def play(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
     """Take the steps under traffic; check the history and the zone."""
-    with Watch(lab) as watch, Clients(lab, rate=1.5) as clients:
+    with Watch(lab) as watch, Clients(lab, rate=0.7) as clients:
         site = Site(lab, operator, watch, clients)
         wait_for(lambda: len(clients.acknowledged) > 2 or None, "the first writes")
         for step in steps:
             take(site, step)
-        names = sorted(operator.config["frontends"])
-        assert_whole(lab, names)
     # Nobody writes now: every server must have the last acknowledged writes.
+    names = sorted(operator.config["frontends"])
+    assert_whole(lab, names)
     history = clients.history() + [one for name in names for one in final(clients, lab.host(name))]
     wrong = problems(history)
     states = [

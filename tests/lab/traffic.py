@@ -177,7 +177,7 @@ class Clients(_Background):
     left, and as a former leader that does not know of its successor.
     """
 
-    def __init__(self, lab: Lab, rate: float = 2.0) -> None:
+    def __init__(self, lab: Lab, rate: float) -> None:
         """Set ``rate``, the number of writes and reads per second of each client."""
         places = [f"{host.name}={host.address}" for host in lab.hosts]
         super().__init__(lab, "clients", str(rate), *places)
