@@ -8,7 +8,6 @@ continues from the state of the hosts; where the host has left the stack it remo
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -88,10 +87,3 @@ def settle() -> None:
         text = json.dumps(rest).encode()
         subprocess.run(["pulumi", "stack", "import"], input=text, check=True, capture_output=True)
         print("Interrupted creates are settled: the next up resumes them.", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        settle()
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.stderr.decode())

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +91,23 @@ def resumes(stack: Stack, *, created: list[str]) -> None:
     assert not stack.up("--expect-no-changes").status
 
 
+def cancel(stack: Stack) -> str:
+    """Run what `make cancel` runs, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "commands.cancel", "--yes"],
+        cwd=stack.directory,
+        env=stack.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 def settle(stack: Stack) -> None:
     """Do what `scripts/pulumi` does after a run that did not succeed."""
     exported = json.loads(stack.ask("stack", "export"))
@@ -143,7 +162,7 @@ def test_an_interrupted_create_is_repeated_without_a_warning(stack: Stack) -> No
     with midway(stack) as run:
         kill_session(run.process.pid)
         run.end()
-    stack.ask("cancel", "--yes")
+    cancel(stack)
     assert pending(stack) == ["creating b"]
     settle(stack)
     done = stack.up()
@@ -157,7 +176,7 @@ def test_an_interrupted_create_is_deleted_if_it_left_the_stack(stack: Stack) -> 
     with midway(stack) as run:
         kill_session(run.process.pid)
         run.end()
-    stack.ask("cancel", "--yes")
+    cancel(stack)
     settle(stack)
     stack.program("a = Thing('a')")
     done = stack.up()
@@ -173,7 +192,7 @@ def test_all_processes_end_after_the_cli_lost_one(stack: Stack) -> None:
     assert stack.names() == {"a"}
     assert pending(stack) == ["creating b"]
     assert "locked" in stack.up().text
-    stack.ask("cancel", "--yes")
+    cancel(stack)
     resumes(stack, created=["b", "c"])
 
 
@@ -182,8 +201,21 @@ def test_up_resumes_after_all_processes_were_killed(stack: Stack) -> None:
         kill_session(run.process.pid)
         run.end()
     assert pending(stack) == ["creating b"]
-    stack.ask("cancel", "--yes")
+    cancel(stack)
     resumes(stack, created=["b", "c"])
+
+
+def test_cancel_makes_a_state_readable_whose_write_was_killed(stack: Stack) -> None:
+    with midway(stack) as run:
+        kill_session(run.process.pid)
+        run.end()
+    checksum = stack.backend / ".pulumi" / "stacks" / "trial" / "dev.json.attrs"
+    assert checksum.stat().st_size
+    checksum.write_bytes(b"")
+    assert "failed to load checkpoint: EOF" in stack.up().text
+    assert str(checksum) in cancel(stack)
+    resumes(stack, created=["b", "c"])
+    assert "Removed" not in cancel(stack)
 
 
 @pytest.mark.parametrize("victim", [LANGUAGE_HOST, PROGRAM, PROVIDER_HOST])
