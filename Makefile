@@ -100,14 +100,15 @@ unit: test-setup ## Run the tests without hosts, on the Pulumi CLI, and of the s
 	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 FUZZ := tests/unit/test_answers.py tests/unit/test_damaged_files.py tests/unit/test_config_values.py tests/convert/test_inventories.py
-campaign: lab-setup ## Run RUNS of each property and every crash on simulated sites, deliberate mistakes, and on lab hosts LAB_RUNS of random signs and LAB_SEQUENCES under traffic
+campaign: lab-setup ## Run RUNS of each property and every crash on simulated sites, deliberate mistakes; on lab hosts LAB_RUNS of random signs, LAB_SEQUENCES under traffic, and the variants of tests
 	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(FUZZ) $(ARGS)
 	@$(PY) -m tests.mutants
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
-	@LAB_SEQUENCES='$(or $(LAB_SEQUENCES),20)' $(PY) -m pytest -q -n 0 -x -rP tests/lab/test_rollout.py -k random_sequence
+	@LAB_SEQUENCES='$(or $(LAB_SEQUENCES),20)' $(PY) -m pytest -q -n 0 -x -s tests/lab/test_rollout.py -k random_sequence
+	@$(PY) -m pytest -q -n $(LABS) --dist loadfile -m campaign tests/lab
 
 lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)
-	@$(PY) -m pytest -q -n $(LABS) --dist loadfile --no-loadscope-reorder tests/lab
+	@$(PY) -m pytest -q -n $(LABS) --dist loadfile --no-loadscope-reorder -m 'not campaign' tests/lab
 
 clean: demo-down ## Remove the demo and everything that the set-up created
 	@if [ -x $(PY) ]; then $(PY) -m lab clean; fi

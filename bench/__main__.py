@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import bulk, cold, living, start
+from bench.chart import chart
 from bench.figures import Figure, table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+CHART = PAGE.with_name("pictures") / "growth.svg"
 BEGIN, END = "<!-- make bench: begin -->\n", "<!-- make bench: end -->\n"
 
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -28,7 +30,9 @@ def main(arguments: list[str]) -> int:
     """Measure and print; 1 where a figure misses what is required."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often what begins blank is done")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put the table into {PAGE.name}, and the chart"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave what was measured there")
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all unless named")
     options = parser.parse_args(arguments)
@@ -46,6 +50,7 @@ def main(arguments: list[str]) -> int:
         options.json.write_text(json.dumps(measured), encoding="utf-8")
     if options.write:
         write(text)
+        CHART.write_text(chart(point for figure in found for point in figure.points), "utf-8")
     return int(not all(figure.is_met for figure in found))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import resource
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,16 +10,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.figures import Figure
+from bench.figures import Figure, Point
 from bench.zones import Zone, blank_lab, say, zone_of
 from lab.machines import Lab, LabHost
 from tests.lab.traffic import Writer
 from tests.lab.zones import leader_seen_by
 
-ROWS = 250_000
+ROWS_OF_A_GIGABYTE = 250_000
 """As many as OpenNebula keeps records of its log."""
 BODY = 4000
-"""Bytes of each row: 1 GB in all."""
+"""Bytes of each row."""
+SIZES = (0.25, 1.0)
+"""Gigabytes."""
 RATE = 50.0
 """Writes a second, at most."""
 LOAD = 600.0
@@ -44,36 +47,61 @@ class _Pace(Writer):
 
 
 def figures(rounds: int) -> Iterator[Figure]:
-    """The lines of the table that begin with a zone whose database has 1 GB."""
+    """The lines of the table that begin with a zone whose database is large."""
     with blank_lab(3) as lab, zone_of(lab) as zone:
         zone.up()
-        enlarge(lab)
         leader = lab.host(leader_seen_by(lab.hosts[0]))
         target = next(host for host in lab.hosts if host.name != leader.name)
         _let_in(leader, target)
-        bare, ours, waits = [], [], []
-        for _ in range(rounds):
-            _lose(target)
-            with _Pace(lab) as writers:
-                seconds, wait = pipe(leader, target, writers)
-                bare.append(seconds)
-                say(f"1 GB by a bare pipe: {seconds:.1f} s, no write for {wait:.3f} s")
-                seconds, wait = transfer(zone, target, writers)
-                ours.append(seconds)
-                waits.append(wait)
-                say(f"1 GB to a front-end: {seconds:.1f} s, no write for {wait:.3f} s")
-    yield Figure("1 GB to a front-end", median(ours), 1.1 * median(bare), "1.1 of a bare pipe")
-    yield Figure("longest wait of a writer", median(waits), 0.1, "")
+        _lose(target)
+        zone.refresh()
+        zone.up()
+        small = largest_process()
+        waits: list[float] = []
+        for before, size in pairwise((0.0, *SIZES)):
+            enlarge(lab, before, size)
+            bare, ours = [], []
+            for _ in range(rounds):
+                _lose(target)
+                with _Pace(lab) as writers:
+                    seconds, wait = pipe(leader, target, writers)
+                    bare.append(seconds)
+                    say(f"{size:g} GB by a bare pipe: {seconds:.1f} s, no write for {wait:.3f} s")
+                    seconds, wait = transfer(zone, target, writers)
+                    ours.append(seconds)
+                    waits.append(wait)
+                    say(f"{size:g} GB to a front-end: {seconds:.1f} s, no write for {wait:.3f} s")
+            yield Figure(
+                f"{size:g} GB to a front-end",
+                median(ours),
+                1.1 * median(bare),
+                "1.1 of a bare pipe",
+                points=(Point("gigabytes to a front-end", size, median(ours), median(bare)),),
+            )
+        yield Figure("longest wait of a writer", median(waits), 0.1, "")
+        yield Figure(
+            "largest process of the operator",
+            largest_process(),
+            1.1 * small,
+            "1.1 of that without the data",
+            unit="MB",
+        )
 
 
-def enlarge(lab: Lab) -> None:
-    """Give every server of the zone the same 1 GB more."""
+def largest_process() -> float:
+    """The megabytes of memory of the largest process that a run has had so far."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def enlarge(lab: Lab, before: float, size: float) -> None:
+    """Give every server of the zone the same data, from so many gigabytes to so many."""
     shared = Path(lab.state) / "shared" / "bulk"
     with shared.open("wb") as out:
-        for number in range(ROWS):
+        for number in range(int(before * ROWS_OF_A_GIGABYTE), int(size * ROWS_OF_A_GIGABYTE)):
             out.write(b"%d\t%s\n" % (number, base64.b64encode(os.urandom(BODY * 3 // 4))))
     load = (
-        "mysql opennebula -e 'CREATE TABLE bulk (id INT PRIMARY KEY, body MEDIUMTEXT);"
+        "mysql opennebula -e 'CREATE TABLE IF NOT EXISTS bulk"
+        " (id INT PRIMARY KEY, body MEDIUMTEXT);"
         ' LOAD DATA INFILE "/srv/shared/bulk" INTO TABLE bulk\''
     )
     for host in lab.hosts:

@@ -3,29 +3,52 @@
 from collections.abc import Iterator
 from statistics import median
 
-from bench.figures import Figure
+from bench.figures import Figure, Point
 from bench.zones import blank_lab, by_hand, say, zone_of
 
-ROUND_TRIP = 80
+FRONT_ENDS = "front-ends, cold up"
+LATENCY = "milliseconds between hosts, cold up"
+ROUND_TRIPS = (40, 80)
 """Milliseconds, for hosts that are far away."""
+MANY = 9
+"""Front-ends from which on the cores of the lab, and no longer the program, set the time."""
 
 
 def figures(rounds: int) -> Iterator[Figure]:
     """The lines of the table that begin with blank hosts. The median of so many rounds counts."""
     floor = median(floors(3, rounds))
     three = median(ups(3, rounds))
-    yield Figure("cold up of three front-ends, preview included", three, 1.15 * floor, "1.15 floor")
-    for hosts in (5, 7):
+    yield Figure(
+        "cold up of three front-ends, preview included",
+        three,
+        1.15 * floor,
+        "1.15 floor",
+        points=(Point(FRONT_ENDS, 3, three, floor), Point(LATENCY, 0, three, floor)),
+    )
+    for hosts in (5, 7, MANY):
         alone = median(floors(hosts, rounds))
         seconds = median(ups(hosts, rounds))
-        yield Figure(f"cold up of {hosts} front-ends", seconds, 1.2 * three, "1.2 that of three")
-        yield Figure(f"the same, against the floor of {hosts}", seconds, 1.15 * alone, "1.15 floor")
-    far_floor = median(floors(3, rounds, delay=ROUND_TRIP))
-    far = median(ups(3, rounds, delay=ROUND_TRIP))
-    allowed = 1.25 * three + max(0.0, far_floor - floor)
-    yield Figure(
-        f"cold up of three at {ROUND_TRIP} ms", far, allowed, "1.25 near + what the floor loses"
-    )
+        if hosts < MANY:
+            yield Figure(
+                f"cold up of {hosts} front-ends", seconds, 1.2 * three, "1.2 that of three"
+            )
+        yield Figure(
+            f"cold up of {hosts} front-ends, against the floor",
+            seconds,
+            1.15 * alone,
+            f"1.15 floor of {hosts}",
+            points=(Point(FRONT_ENDS, hosts, seconds, alone),),
+        )
+    for delay in ROUND_TRIPS:
+        far_floor = median(floors(3, rounds, delay=delay))
+        far = median(ups(3, rounds, delay=delay))
+        yield Figure(
+            f"cold up of three at {delay} ms",
+            far,
+            1.25 * three + max(0.0, far_floor - floor),
+            "1.25 near + what the floor loses",
+            points=(Point(LATENCY, delay, far, far_floor),),
+        )
 
 
 def floors(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:

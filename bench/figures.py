@@ -5,6 +5,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Point:
+    """One point of a chart: seconds of the program and of a plain script, both of one run."""
+
+    by: str
+    """What grows: the axis of the chart."""
+    at: float
+    program: float
+    plain: float
+
+
+@dataclass(frozen=True)
 class Figure:
     """One measured value and the most that it may be, both of one run."""
 
@@ -14,6 +25,8 @@ class Figure:
     of: str
     """Where what is required comes from."""
     unit: str = "s"
+    points: tuple[Point, ...] = ()
+    """What it adds to the chart."""
 
     @property
     def ratio(self) -> float:

@@ -19,6 +19,8 @@ from tests.lab.zones import call, servers, wait_for
 TRIVIAL = Path(__file__).with_name("trivial")
 REPEATS = 11
 """Of what takes seconds."""
+STACKS = 50
+"""In one repository and one backend."""
 
 
 def figures() -> Iterator[Figure]:
@@ -79,6 +81,14 @@ def unchanged(zone: Zone) -> Iterator[Figure]:
                 1.2 * median(pair[1] for pair in pairs),
                 f"1.2 times that of {count} resources with nothing in them",
             )
+    alone = median(zone.preview() for _ in range(REPEATS))
+    zone.operator.copy_stack(STACKS - 1)
+    yield Figure(
+        f"preview of one of {STACKS} stacks",
+        median(zone.preview() for _ in range(REPEATS)),
+        1.1 * alone,
+        "1.1 times that of one stack alone",
+    )
 
 
 def rollout(zone: Zone) -> Figure:

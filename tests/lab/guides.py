@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.operators import SERIES
+
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "guides"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="[^"]*")?\n(.*?)^\1```$', re.M | re.S)
 
@@ -61,8 +63,9 @@ Step = NewFile | Edit | Command | Outage
 
 
 def steps(name: str) -> list[Step]:
-    """Return the steps of a guide in order."""
+    """Return the steps of a guide in order, for the version of OpenNebula under test."""
     text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    text = text.replace('one_version: "7.2"', f'one_version: "{SERIES}"')
     return [step for kind, body in _blocks(text) for step in _steps(kind, body)]
 
 

@@ -169,6 +169,13 @@ class Operator:
             if path.is_file()
         )
 
+    def copy_stack(self, times: int) -> None:
+        """Put so many more stacks with the same content into the backend and next to the config."""
+        state = self.backend / ".pulumi" / "stacks" / "opennebula-ha" / "lab.json"
+        for number in range(times):
+            shutil.copy(state, state.with_name(f"lab-{number}.json"))
+            shutil.copy(self._file, self._file.with_name(f"Pulumi.lab-{number}.yaml"))
+
     def forget(self) -> None:
         """Delete the state."""
         shutil.rmtree(self.backend)

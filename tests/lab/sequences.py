@@ -24,6 +24,10 @@ SIZES = (3, 5)
 KILL = "kill the up"
 PAUSE = 10.0
 """Seconds for which writes at the VIP may pause for another reason than a fault that lasts."""
+STOPPING = ("front-ends", "settings")
+"""The operations during which one server is down."""
+ELECTIONS = 60.0
+"""The same if a fault on top of that costs the majority: all that are left must vote for one."""
 TABLE = """table inet sequence {{
     chain {0} {{ type filter hook {0} priority 0; ip {1} {{ {2} }} drop; }}
 }}"""
@@ -86,7 +90,7 @@ def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
         before = present
         while operation == "front-ends" and present == before:
             present = tuple(sorted(chance.sample(names, chance.choice(SIZES))))
-        is_up = operation in ("front-ends", "settings")
+        is_up = operation in STOPPING
         steps.append(
             Step(
                 operation,
@@ -102,6 +106,15 @@ def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
 
 def play(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
     """Take the steps under traffic; check the history and the zone."""
+    try:
+        check(lab, operator, steps)
+    except BaseException:
+        print(operator.look("logs", "--since", "15m").output)
+        raise
+
+
+def check(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
+    """Take the steps and check what the clients saw."""
     with Watch(lab) as watch, Clients(lab, rate=0.7) as clients:
         site = Site(lab, operator, watch, clients)
         wait_for(lambda: len(clients.acknowledged) > 2 or None, "the first writes")
@@ -140,11 +153,14 @@ def take(site: Site, step: Step) -> None:
     TALLY["faults"] += step.fault != "none"
     TALLY["refusals"] += not run.ok
     assert run.ok or step.fault != "none", run.output
+    if not run.ok:
+        print(run.output.partition("Diagnostics:")[2].partition("Outputs:")[0], flush=True)
     wait_for(lambda: is_led(site, step.front_ends), "a leader after the fault", 120)
     run = site.operator.up("--refresh")
     assert run.ok, run.output
     pause = site.clients.longest_pause(begun, time.monotonic())
-    site.pauses.append((pause, PAUSE + lasted, str(step)))
+    limit = lasted + (ELECTIONS if lasted and step.operation in STOPPING else PAUSE)
+    site.pauses.append((pause, limit, str(step)))
     print(f"writes paused {pause:.1f} s, the fault lasted {lasted:.1f} s", flush=True)
 
 

@@ -74,7 +74,9 @@ def point_to(host: LabHost, **values: str | int) -> None:
     set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
 
 
-@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+@pytest.mark.parametrize(
+    "running", [True, pytest.param(False, marks=pytest.mark.campaign)], ids=["running", "stopped"]
+)
 @pytest.mark.parametrize(
     "elsewhere",
     [

@@ -107,11 +107,11 @@ def test_the_zone_has_a_grpc_endpoint_and_its_servers_none(zone: tuple[Lab, Oper
     "faults",
     [
         swapped,
-        wrong_number_and_stopped,
-        other_data_and_wrong_key,
-        stopped_and_an_old_list,
+        pytest.param(wrong_number_and_stopped, marks=pytest.mark.campaign),
+        pytest.param(other_data_and_wrong_key, marks=pytest.mark.campaign),
+        pytest.param(stopped_and_an_old_list, marks=pytest.mark.campaign),
         all_of_it_on_the_followers,
-        a_leader_that_must_not_restart_and_other_data,
+        pytest.param(a_leader_that_must_not_restart_and_other_data, marks=pytest.mark.campaign),
     ],
 )
 def test_faults_of_several_servers_are_repaired_at_once(

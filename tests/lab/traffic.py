@@ -317,7 +317,10 @@ def _step(address: str, register: int, value: str) -> dict[str, Any]:
 def _ask(connection: HTTPConnection, method: str, *parameters: Any) -> tuple[bool, Any]:
     """Call a method once: xmlrpc.client repeats a call whose connection ended."""
     body = xmlrpc.client.dumps((f"oneadmin:{ONE_PASS}", *parameters), method)
-    connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+    # Without that header the real oned ends the connection after one call.
+    connection.request(
+        "POST", "/RPC2", body, {"Content-Type": "text/xml", "Connection": "keep-alive"}
+    )
     answer: Any = xmlrpc.client.loads(connection.getresponse().read())[0][0]
     return answer[0], answer[1]
 

@@ -1,9 +1,12 @@
 """The tables of the benchmarks, without the measurements."""
 
+import re
+
 import pytest
 
+from bench.chart import chart
 from bench.compare import lines
-from bench.figures import Figure, table
+from bench.figures import Figure, Point, table
 
 
 def test_a_figure_is_met_up_to_the_requirement() -> None:
@@ -17,6 +20,13 @@ def test_the_table_names_missed_requirements() -> None:
     said = list(table([Figure("up", 40.0, 44.0, "floor"), Figure("join", 16.0, 15.0, "")]))
     assert said[2].split("|")[1:5] == [" up   ", " 40.0 s   ", " 44.0 s   ", " 0.91        "]
     assert " 1.07 MISSED " in said[3]
+
+
+def test_the_chart_has_a_panel_for_each_thing_that_grows() -> None:
+    points = [Point("front-ends", 3, 46.4, 41.7), Point("front-ends", 5, 48.3, 48.3)]
+    drawn = chart([*points, Point("gigabytes", 1, 29, 28)])
+    texts = re.findall(r"<text[^>]*>([^<]*)<", drawn)
+    assert {"front-ends", "gigabytes", "3", "5", "1", "46.4", "41.7", "29.0", "28.0"} <= {*texts}
 
 
 @pytest.mark.parametrize(
