@@ -1,6 +1,6 @@
 """Random sequences: what operators do and what fails, while clients write and read.
 
-The seed alone decides the steps; a step names servers by their part in the zone at that moment.
+A number alone decides the steps; a step names servers by their part in the zone at that moment.
 """
 
 import random
@@ -80,9 +80,9 @@ class Site:
         ]
 
 
-def sequence(seed: int, names: Sequence[str], length: int) -> list[Step]:
-    """Return the steps that belong to that seed, in a zone of all these hosts."""
-    chance = random.Random(seed)
+def sequence(number: int, names: Sequence[str], length: int) -> list[Step]:
+    """Return the steps that belong to that number, in a zone of all these hosts."""
+    chance = random.Random(number)
     steps: list[Step] = []
     present = tuple(names)
     for _ in range(length):
@@ -120,7 +120,7 @@ def check(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
         wait_for(lambda: len(clients.acknowledged) > 2 or None, "the first writes")
         for step in steps:
             take(site, step)
-    # Nobody writes now: every server must have the last acknowledged writes.
+    # No client writes now: every server must have the last acknowledged writes.
     names = sorted(operator.config["frontends"])
     assert_whole(lab, names)
     history = clients.history() + [one for name in names for one in final(clients, lab.host(name))]

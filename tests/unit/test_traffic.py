@@ -1,4 +1,4 @@
-"""What clients saw becomes a history; a seed becomes the same sequence each time."""
+"""What clients saw becomes a history; a number gives the same sequence each time."""
 
 import math
 from typing import Any
@@ -67,8 +67,8 @@ def test_pauses_are_measured_at_the_vip_between_two_moments() -> None:
     assert clients.longest_pause(10, 22) == 10
 
 
-def test_a_seed_decides_the_sequence() -> None:
+def test_a_number_decides_the_sequence() -> None:
     assert sequence(5, NAMES, 9) == sequence(5, NAMES, 9) != sequence(6, NAMES, 9)
-    steps = [one for seed in range(60) for one in sequence(seed, NAMES, 4)]
+    steps = [one for number in range(60) for one in sequence(number, NAMES, 4)]
     assert {one.operation for one in steps} == set(OPERATIONS)
     assert {one.fault for one in steps} == set(FAULTS)
