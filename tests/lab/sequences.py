@@ -217,10 +217,12 @@ def count(site: Site, steps: Sequence[Step], history: Sequence[Operation], losse
     }
     TALLY.update(figures)
     old = [lag for by_server in lags(history).values() for lag in by_server]
-    figures |= {"old reads": len(old), "s the oldest": round(max(old, default=0.0))}
     longest = max((pause for pause, _, _ in site.pauses), default=0.0)
     said = ", ".join(f"{number} {what}" for what, number in figures.items())
-    print(f"{len(steps)} steps: {said}, {losses} losses; the longest pause {longest:.1f} s")
+    print(
+        f"{len(steps)} steps: {said}, {len(old)} old reads (by {max(old, default=0.0):.1f} s at"
+        f" most), {losses} losses; the longest pause {longest:.1f} s"
+    )
 
 
 def settings(site: Site) -> Run:
