@@ -109,7 +109,8 @@ def play(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
     try:
         check(lab, operator, steps)
     except BaseException:
-        print(operator.look("logs", "--since", "15m").output)
+        lines = operator.look("logs", "--since", "15m").output.splitlines()
+        print("\n".join(one for one in lines if "[RCM][D]" not in one))
         raise
 
 
@@ -284,7 +285,7 @@ def through(site: Site, host: LabHost) -> None:
 FAULTS: Mapping[str, Fault] = {
     "none": (nothing, nothing),
     KILL: (kill_up, nothing),
-    "stop oned": (oned("stop --no-block"), nothing),
+    "stop oned": (oned("stop --no-block"), oned("start")),
     "kill oned": (oned("kill --signal=KILL"), nothing),
     "freeze oned": (oned("kill --signal=STOP"), oned("kill --signal=CONT")),
     "freeze the host": (lambda _, host: host.freeze(), lambda _, host: host.thaw()),
