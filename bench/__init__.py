@@ -1,1 +1,1 @@
-"""Honest timings: what must be done, done by a plain script, beside what the program takes."""
+"""Benchmarks: the program's times, compared with those of a plain script for the same work."""

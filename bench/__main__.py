@@ -1,4 +1,4 @@
-"""`make bench`: what the program takes beside what it may take, measured in one run."""
+"""`make bench`: the program's times and their limits, measured in one run."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print; 1 where a figure misses what is required."""
+    """Measure and print. Return the exit status: 1 if a value is over its limit."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often what begins blank is done")
     parser.add_argument(
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave what was measured there")
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all unless named")
     options = parser.parse_args(arguments)
-    # An operator's Python keeps the modules that it compiled.
+    # An operator's Python caches compiled modules.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     found: list[Figure] = []
     for part in options.parts or PARTS:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def write(text: str) -> None:
-    """Put the table into its place in the documents, with the machine that it came from."""
+    """Write the table into the documents, with the machine on which it was measured."""
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
@@ -67,7 +67,7 @@ def write(text: str) -> None:
 
 
 def processor() -> str:
-    """Its name."""
+    """Return the name of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,4 +1,4 @@
-"""A large database on its way to a front-end, beside a bare pipe, while somebody writes."""
+"""The transfer of a large database to a front-end while a client writes, compared with a pipe."""
 
 import base64
 import os
@@ -17,20 +17,20 @@ from tests.lab.traffic import Writer
 from tests.lab.zones import leader_seen_by
 
 ROWS_OF_A_GIGABYTE = 250_000
-"""As many as OpenNebula keeps records of its log."""
+"""As many records as OpenNebula keeps of its log."""
 BODY = 4000
-"""Bytes of each row."""
+"""Bytes per row."""
 SIZES = (0.25, 1.0)
 """Gigabytes."""
 RATE = 50.0
-"""Writes a second, at most."""
+"""Maximum number of writes per second."""
 LOAD = 600.0
-"""Seconds for what is done beside the measuring."""
+"""Seconds for steps that are not measured."""
 _SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -q"
 
 
 class _Pace(Writer):
-    """Remembers when each write was acknowledged."""
+    """The times at which writes were acknowledged."""
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, RATE)
@@ -40,14 +40,14 @@ class _Pace(Writer):
         self.moments.append(seen[1])
 
     def longest_wait(self, begin: float, end: float) -> float:
-        """The longest time without an acknowledged write between the two, less the writer's own."""
+        """Return the longest time between acknowledged writes, less the writer's pause."""
         moments = [begin, *(at for at in self.moments if begin < at < end), end]
         gaps = (later - at for at, later in pairwise(moments))
         return max(0.0, max(gaps) - 1 / RATE)
 
 
 def figures(rounds: int) -> Iterator[Figure]:
-    """The lines of the table that begin with a zone whose database is large."""
+    """Yield the lines of the table for a zone with a large database."""
     with blank_lab(3) as lab, zone_of(lab) as zone:
         zone.up()
         leader = lab.host(leader_seen_by(lab.hosts[0]))
@@ -89,12 +89,12 @@ def figures(rounds: int) -> Iterator[Figure]:
 
 
 def largest_process() -> float:
-    """The megabytes of memory of the largest process that a run has had so far."""
+    """Return the memory, in megabytes, of the largest process of all runs so far."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def enlarge(lab: Lab, before: float, size: float) -> None:
-    """Give every server of the zone the same data, from so many gigabytes to so many."""
+    """Enlarge the database of every server, from one size in gigabytes to another."""
     shared = Path(lab.state) / "shared" / "bulk"
     with shared.open("wb") as out:
         for number in range(int(before * ROWS_OF_A_GIGABYTE), int(size * ROWS_OF_A_GIGABYTE)):
@@ -110,7 +110,7 @@ def enlarge(lab: Lab, before: float, size: float) -> None:
 
 
 def pipe(leader: LabHost, target: LabHost, writers: _Pace) -> tuple[float, float]:
-    """The seconds of a dump, sent and restored by nothing but a pipe, and the longest wait."""
+    """Return the seconds to dump, send and restore by a pipe, and the longest wait of a write."""
     _do(target, "mysql -e 'CREATE DATABASE bare'")
     begun = time.monotonic()
     _do(
@@ -124,7 +124,7 @@ def pipe(leader: LabHost, target: LabHost, writers: _Pace) -> tuple[float, float
 
 
 def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]:
-    """The seconds that the program takes for the same, and the longest that a writer waited."""
+    """Return the seconds that the program takes for the same, and the longest wait of a write."""
     zone.refresh()
     zone.up()
     zone.draw()
@@ -141,7 +141,7 @@ def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]
 
 
 def _lose(host: LabHost) -> None:
-    """Its oned is stopped, and its database gone."""
+    """Stop the oned and drop its database."""
     _do(host, "systemctl stop opennebula && mysql -e 'DROP DATABASE opennebula'")
 
 

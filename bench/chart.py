@@ -1,4 +1,4 @@
-"""How the time grows with what grows: one chart for each, of the program and of a plain script."""
+"""Charts of the growth of times: of the program and of a plain script."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -12,7 +12,7 @@ _SERIES = (("program", "ok"), ("plain", "dim"))
 
 
 def chart(points: Iterable[Point]) -> str:
-    """Return the SVG with a chart for each thing that grows, from the points of a run."""
+    """Return the SVG of the charts, from the points of a run."""
     drawing = Drawing("growth", "Growth", "Seconds of the program and of a plain script.")
     drawing.text(MARGIN, 24, "Seconds, by what grows", "bold")
     drawing.text(MARGIN, 44, "the program", "ok")

@@ -1,4 +1,4 @@
-"""From blank hosts to a zone: against the floor, of more hosts, and far away."""
+"""From blank hosts to a zone: next to a plain script, with more hosts, with high latency."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -9,13 +9,13 @@ from bench.zones import blank_lab, by_hand, say, zone_of
 FRONT_ENDS = "front-ends, cold up"
 LATENCY = "milliseconds between hosts, cold up"
 ROUND_TRIPS = (40, 80)
-"""Milliseconds, for hosts that are far away."""
+"""Milliseconds, for hosts with high latency."""
 MANY = 9
-"""Front-ends from which on the cores of the lab, and no longer the program, set the time."""
+"""From this number of front-ends on, the cores of the lab set the time, not the program."""
 
 
 def figures(rounds: int) -> Iterator[Figure]:
-    """The lines of the table that begin with blank hosts. The median of so many rounds counts."""
+    """Yield the lines of the table for blank hosts, with the median of that number of rounds."""
     floor = median(floors(3, rounds))
     three = median(ups(3, rounds))
     yield Figure(
@@ -52,7 +52,7 @@ def figures(rounds: int) -> Iterator[Figure]:
 
 
 def floors(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
-    """The seconds of the plain script."""
+    """Return the seconds of the plain script in each round."""
     for _ in range(rounds):
         with blank_lab(hosts, delay=delay) as lab:
             seconds = by_hand(lab)
@@ -61,7 +61,7 @@ def floors(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
 
 
 def ups(hosts: int, rounds: int, *, delay: int = 0) -> Iterator[float]:
-    """The seconds of a preview and an up."""
+    """Return the seconds of a preview and of an up in each round."""
     for _ in range(rounds):
         with blank_lab(hosts, delay=delay) as lab, zone_of(lab) as zone:
             seconds = zone.preview() + zone.up()

@@ -1,6 +1,6 @@
-"""`make bench-compare BASE=REV`: this version beside another one, in turn, in one run.
+"""`make bench-compare BASE=REV`: compare this version with another one, in turn, in one run.
 
-A line is slower where its median is above the other's by more than either side's own rounds differ.
+A line is slower if its median exceeds the other's by more than the rounds of either version differ.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from bench.zones import say
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_NOISE = 0.05
-"""Rounds that happen to agree do not make a machine quiet."""
+"""A lower limit: rounds may agree by chance."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table as both versions measured it, round by round."""
+    """One line of the table, as both versions measured it in each round."""
 
     what: str
     base: tuple[float, ...]
@@ -32,14 +32,14 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """Of the medians."""
+        """The ratio of the medians."""
         if not median(self.base):
             return inf if median(self.this) else 1.0
         return median(self.this) / median(self.base)
 
     @property
     def noise(self) -> float:
-        """How far the rounds of one side are apart, as a part of their median."""
+        """The largest difference between rounds of one version, as a share of their median."""
         spreads = [
             (max(side) - min(side)) / median(side)
             for side in (self.base, self.this)
@@ -49,7 +49,7 @@ class Line:
 
     @property
     def is_slower(self) -> bool:
-        """By more than noise."""
+        """Whether this version is slower by more than the noise."""
         return self.ratio > 1 + self.noise
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Line:
 
 
 def lines(base: Sequence[Mapping[str, float]], this: Sequence[Mapping[str, float]]) -> list[Line]:
-    """What both versions measure, in the order of this one."""
+    """Return the lines that both versions measure, in the order of this one."""
     return [
         Line(what, tuple(one[what] for one in base), tuple(one[what] for one in this))
         for what in this[0]
@@ -69,7 +69,7 @@ def lines(base: Sequence[Mapping[str, float]], this: Sequence[Mapping[str, float
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print; 1 where this version is slower."""
+    """Measure and print. Return the exit status: 1 if this version is slower."""
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("base", metavar="REV", help="the version to compare with")
     parser.add_argument("--rounds", type=int, default=3)
@@ -90,10 +90,10 @@ def main(arguments: list[str]) -> int:
 
 
 def measured(tree: Path, parts: Sequence[str]) -> dict[str, float]:
-    """What a version's own `make bench` measures."""
+    """Return what a version's `make bench` measures."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         argv = [".venv/bin/python", "-m", "bench", "--json", file.name, *parts]
-        # Its exit status says whether what is required was met: not the question here.
+        # Its exit status says whether all values are in their limits, which does not matter here.
         subprocess.run(argv, cwd=tree, check=False)
         found: dict[str, float] = json.loads(Path(file.name).read_text(encoding="utf-8"))
     return found
@@ -101,7 +101,7 @@ def measured(tree: Path, parts: Sequence[str]) -> dict[str, float]:
 
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
-    """That version, set up in a folder of its own."""
+    """Check out that version in its own folder, and set it up."""
     with tempfile.TemporaryDirectory(prefix="bench-base-") as folder:
         tree = Path(folder) / "tree"
         git = ["git", "-C", str(ROOT), "worktree"]

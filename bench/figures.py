@@ -1,4 +1,4 @@
-"""What was measured beside what is required."""
+"""Measured values and their limits."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,31 +17,31 @@ class Point:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and the most that it may be, both of one run."""
+    """A measured value and its limit, both of one run."""
 
     what: str
     measured: float
     required: float
     of: str
-    """Where what is required comes from."""
+    """What the limit is derived from."""
     unit: str = "s"
     points: tuple[Point, ...] = ()
-    """What it adds to the chart."""
+    """Its points in the charts."""
 
     @property
     def ratio(self) -> float:
-        """Of what was measured to what is required: at most 1 is well."""
+        """The measured value as a share of its limit: 1 or less is good."""
         if self.required:
             return self.measured / self.required
         return 1.0 if not self.measured else float("inf")
 
     @property
     def is_met(self) -> bool:
-        """Whether it is what is required."""
+        """Whether the value is in its limit."""
         return self.measured <= self.required
 
     def cells(self) -> tuple[str, ...]:
-        """Of a row of the table."""
+        """The cells of its row in the table."""
         places = 0 if self.unit != "s" else 2 if self.required < 2 else 1
         return (
             self.what,
@@ -56,7 +56,7 @@ HEAD = ("what", "measured", "required", "ratio", "required is")
 
 
 def table(figures: Iterable[Figure]) -> Iterator[str]:
-    """As Markdown, in columns."""
+    """Return a table in Markdown, with aligned columns."""
     rows = [HEAD, *(figure.cells() for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""The life of one zone: nothing to change, growth, and a rollout."""
+"""Operation of a zone: an unchanged up, growth, and a rollout."""
 
 import re
 import shutil
@@ -18,13 +18,13 @@ from tests.lab.zones import call, servers, wait_for
 
 TRIVIAL = Path(__file__).with_name("trivial")
 REPEATS = 11
-"""Of what takes seconds."""
+"""For measurements that take seconds."""
 STACKS = 50
-"""In one repository and one backend."""
+"""Stacks in one repository and one backend."""
 
 
 def figures() -> Iterator[Figure]:
-    """The lines of the table that begin with a zone of three, which becomes one of five."""
+    """Yield the lines of the table for a zone of three servers, which grows to five."""
     with blank_lab(3) as lab, zone_of(lab) as zone:
         zone.preview()
         yield most_executions("remote executions a host, preview", zone.executions(), 0)
@@ -41,7 +41,7 @@ def figures() -> Iterator[Figure]:
 
 
 def growth(zone: Zone) -> Iterator[Figure]:
-    """Two more at once."""
+    """Measure an up that adds two front-ends."""
     names = [host.name for host in zone.lab.hosts]
     new = [zone.lab.add_host().name for _ in range(2)]
     zone.operator.config["frontends"] = zone.operator.list_of([*names, *new])
@@ -57,7 +57,7 @@ def growth(zone: Zone) -> Iterator[Figure]:
 
 
 def from_one_to_three() -> Iterator[Figure]:
-    """A front-end with ``force_ha`` and two more."""
+    """Measure an up that adds two front-ends to one with ``force_ha``."""
     with blank_lab(3) as lab, zone_of(lab, [lab.hosts[0].name]) as zone:
         zone.operator.config["force_ha"] = True
         zone.up()
@@ -68,8 +68,8 @@ def from_one_to_three() -> Iterator[Figure]:
 
 
 def unchanged(zone: Zone) -> Iterator[Figure]:
-    """With as many resources that are nothing beside it, in turn."""
-    # All but the stack itself and the provider, which the other program has, too.
+    """Measure an unchanged up and one of as many trivial resources, in turn."""
+    # Without the stack and the provider, which the other program also has.
     urns = set(re.findall(r'"urn:pulumi:[^"]+"', zone.operator.state()))
     count = len([one for one in urns if "::pulumi:" not in one])
     with Trivial(zone.lab, count) as run:
@@ -92,7 +92,7 @@ def unchanged(zone: Zone) -> Iterator[Figure]:
 
 
 def rollout(zone: Zone) -> Figure:
-    """A changed attribute on all servers, beside restarting each of them and seeing it back."""
+    """Measure the rollout of a changed attribute, and the restart of each server by hand."""
     alone = sum(restart_by_hand(zone))
     zone.operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
     zone.up()
@@ -102,7 +102,7 @@ def rollout(zone: Zone) -> Figure:
 
 
 def restart_by_hand(zone: Zone) -> Iterator[float]:
-    """The seconds that each server takes to restart and to be back, the leader last."""
+    """Yield the seconds that each server takes to restart and to be up again, the leader last."""
     hosts = {host.name: host for host in zone.lab.hosts}
     by_role = sorted(servers(zone.lab.hosts[0]), key=lambda one: (one.state == "leader", one.name))
     for server in by_role:
@@ -131,7 +131,7 @@ def restart_by_hand(zone: Zone) -> Iterator[float]:
 
 
 def _written(host: LabHost) -> bool | None:
-    """One harmless write through that host, or none while it knows no leader."""
+    """Do a harmless write through that host; return None while it knows no leader."""
     try:
         call(host, "one.user.update", 0, 'HA_CHECKED = "bench"', 1)
     except AssertionError:
@@ -140,17 +140,17 @@ def _written(host: LabHost) -> bool | None:
 
 
 def most_executions(what: str, counted: dict[str, int], allowed: int) -> Figure:
-    """Of the host with the most of them."""
+    """Return the number of executions on the host with the most."""
     return Figure(what, max(counted.values()), allowed, "", unit="")
 
 
 def since(zone: Zone, before: dict[str, int]) -> dict[str, int]:
-    """How many more there are."""
+    """Return by how much each number has grown."""
     return {name: count - before[name] for name, count in zone.executions().items()}
 
 
 class Trivial:
-    """Runs the program of resources with nothing in them, where an operator of that lab is."""
+    """Run the program with trivial resources as an operator of that lab."""
 
     def __init__(self, lab: Lab, count: int) -> None:
         self._lab = lab
@@ -162,7 +162,7 @@ class Trivial:
         self._environment = environment(folder / "backend", PASSPHRASE, "bench")
 
     def __enter__(self) -> Callable[[str], float]:
-        # It writes next to the project file that it finds, which must not be the repository's.
+        # The CLI writes next to the project file that it finds, which must not be the repository's.
         shutil.copy(TRIVIAL / "Pulumi.yaml", self._file.parent)
         self._do("stack", "init", "bench", "--cwd", str(self._file.parent))
         self._run("up")

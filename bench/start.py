@@ -1,4 +1,4 @@
-"""How long the program takes to load, before it does anything."""
+"""How long the program takes to load."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ REPEATS = 9
 
 
 def figures() -> Iterator[Figure]:
-    """Beside the SDK alone, in turn."""
+    """Yield the line of the table: the program, and the SDK alone, in turn."""
     pairs = [(seconds("components.zone"), seconds("pulumi.dynamic")) for _ in range(REPEATS)]
     yield Figure(
         "import of the program",
@@ -23,7 +23,7 @@ def figures() -> Iterator[Figure]:
 
 
 def seconds(module: str) -> float:
-    """A Python that imports this and ends."""
+    """Return the seconds of a Python that imports a module and ends."""
     begun = time.monotonic()
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
     return time.monotonic() - begun

@@ -1,4 +1,4 @@
-"""Zones to measure: blank hosts with OpenNebula's own waits, and the program at work on them."""
+"""Zones to measure: blank hosts with OpenNebula's real waits, and timed runs of the program."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ REPOSITORY = "http://10.2.50.1:8080/opennebula"
 
 
 class Zone:
-    """A lab with an operator, whose runs are timed."""
+    """A lab, and an operator whose runs are timed."""
 
     def __init__(self, lab: Lab, folder: Path, names: Sequence[str]) -> None:
         self.lab = lab
@@ -26,28 +26,28 @@ class Zone:
         self._trace = folder / "times"
 
     def up(self) -> float:
-        """Make it so; the seconds that it took."""
+        """Run up; return its seconds."""
         return self._timed(self.operator.up)
 
     def preview(self) -> float:
-        """Say what would change; the seconds that it took."""
+        """Run a preview; return its seconds."""
         return self._timed(self.operator.preview)
 
     def refresh(self) -> float:
-        """Look at the hosts; the seconds that it took."""
+        """Run a refresh; return its seconds."""
         return self._timed(self.operator.refresh)
 
     def operations(self) -> list[Operation]:
-        """What the last run did, step by step."""
+        """Return the operations of the last run."""
         return operations(self._trace.read_text(encoding="utf-8").splitlines())
 
     def draw(self) -> None:
-        """Show where the time of the last run went."""
+        """Print the times of the last run."""
         for line in table(self.operations()):
             say(line)
 
     def executions(self) -> dict[str, int]:
-        """How many commands each host's sshd has begun for somebody."""
+        """Return the number of commands that each host's sshd has started."""
         return executions(self.lab)
 
     def _timed(self, run: Callable[[], Run]) -> float:
@@ -63,7 +63,7 @@ class Zone:
 
 @contextmanager
 def blank_lab(hosts: int, *, delay: int = 0) -> Iterator[Lab]:
-    """A lab of blank hosts, each that many milliseconds of round trip away."""
+    """Boot a lab of blank hosts with that round-trip time, in milliseconds."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         Lab.running(f"bench-{os.getpid()}", hosts, state=Path(folder)) as lab,
@@ -75,15 +75,15 @@ def blank_lab(hosts: int, *, delay: int = 0) -> Iterator[Lab]:
 
 @contextmanager
 def zone_of(lab: Lab, names: Sequence[str] = ()) -> Iterator[Zone]:
-    """An operator with a stack of those hosts of the lab, or of all."""
+    """Return an operator with a stack of these hosts of the lab, or of all."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         yield Zone(lab, Path(folder), names or [host.name for host in lab.hosts])
 
 
 def by_hand(lab: Lab, registered: Mapping[str, tuple[str, str]] | None = None) -> float:
-    """The floor: a plain script that does only what must be done; the seconds that it took.
+    """Run the plain script, which does only what is necessary; return its seconds.
 
-    ``registered``: NAME of the zone server, and host of its endpoint, where it is not the host's
+    ``registered``: NAME of the zone server and host of its endpoint, if they are not the host's
     name.
     """
     otherwise = registered or {}
@@ -101,5 +101,5 @@ def by_hand(lab: Lab, registered: Mapping[str, tuple[str, str]] | None = None) -
 
 
 def say(text: str) -> None:
-    """How far it is."""
+    """Print the progress."""
     print(f"bench: {text}", flush=True)

@@ -33,7 +33,7 @@ def merge(logs: Mapping[str, Iterable[LogLine]]) -> list[tuple[str, LogLine]]:
 
 
 def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
-    """Print a line for each, with the time in UTC and the front-end."""
+    """Print each line with its time in UTC and its front-end."""
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
     for name, line in rows:
@@ -46,14 +46,14 @@ def show(rows: Iterable[tuple[str, LogLine]], out: Console) -> None:
 
 
 def style(line: LogLine) -> str:
-    """Return a colour for errors, warnings and the begin of a leader's time."""
+    """Return the colour of errors, warnings and the start of a leader's term."""
     if "is now the leader" in line.text or "Becoming leader" in line.text:
         return "bold green"
     return STYLES.get(line.level, "")
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """Return the begin that ``--since`` names. Raises ValueError."""
+    """Return the time that ``--since`` names. Raises ValueError."""
     if span := re.fullmatch(r"(\d{1,9}) ?([smhd])", text, re.ASCII):
         try:
             return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
@@ -64,7 +64,7 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
-    """Fetch, merge, show."""
+    """Fetch, merge and show the logs."""
     stack.end_at_once()
     found = fetch(stack.quiet(target).access, target.hosts, options.since, everything=options.all)
     logs = {name: lines for name, lines in found.items() if not isinstance(lines, HostError)}

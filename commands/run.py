@@ -1,6 +1,6 @@
-"""Run a command of the CLI to its end, and settle what it leaves where it does not end well.
+"""Run a command of the CLI, and settle what it leaves if it fails.
 
-A terminal sends SIGINT to the command as well: it is not passed on, or it would count twice.
+A terminal also sends SIGINT to the command: it is not forwarded, otherwise it would count twice.
 """
 
 import signal
@@ -12,7 +12,7 @@ from types import FrameType
 
 
 def run(argv: Sequence[str]) -> int:
-    """Return its exit status, as a shell gives it."""
+    """Return the exit status of the command, as in a shell."""
     command: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 

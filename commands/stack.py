@@ -48,7 +48,7 @@ def run(command: Callable[[Target], int | None], *, failed: int = 1) -> int:
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:
-        # The reader, such as head, has seen enough. Nothing more can be written there.
+        # The reader, such as head, has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return failed
 
@@ -59,7 +59,7 @@ def name() -> str:
 
 
 def quiet(target: Target) -> Target:
-    """Return the same without reports of steps, for a command whose output is one picture."""
+    """Return the target without reports of steps, for a command that prints one picture."""
     return replace(target, access=replace(target.access, report=lambda _: None))
 
 
@@ -69,13 +69,13 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Say what takes long, to an operator who waits for it at a terminal."""
+    """Print what takes long, for an operator who waits at a terminal."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
 
 
 def end_at_once(leave: Callable[[], int] = lambda: _INTERRUPTED) -> None:
-    """Have Ctrl-C end a command that only looks, whatever hosts it waits for.
+    """Let Ctrl-C end a command that only observes, also while it waits for hosts.
 
     ``leave`` returns the exit status.
     """
@@ -85,7 +85,7 @@ def end_at_once(leave: Callable[[], int] = lambda: _INTERRUPTED) -> None:
     def end() -> None:
         os.read(reader, 1)
         status = leave()
-        # Threads that wait for a host would be waited for.
+        # A normal exit would wait for threads that wait for hosts.
         os._exit(status)
 
     # A thread waits for the signal: a handler does not run if the main thread begins to wait for a
@@ -99,7 +99,7 @@ def _settings(source: TextIO) -> Settings:
     try:
         values = json.load(source)
     except json.JSONDecodeError:
-        # The CLI has said why on standard error.
+        # The CLI has printed the reason on standard error.
         raise SettingsError(["pulumi config returned nothing"]) from None
     return parse(
         {key: value["value"] for key, value in values.items()},

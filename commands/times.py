@@ -9,12 +9,12 @@ from pathlib import Path
 SHORTEST = 0.1
 """Seconds: shorter steps are left out."""
 WIDTH = 30
-"""Characters that the whole run takes in the drawing."""
+"""Characters of the drawing for the duration of the run."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Something that took time: begin and end in seconds since the epoch."""
+    """A time span: start and end in seconds since the epoch."""
 
     what: str
     begin: float
@@ -43,7 +43,7 @@ class _Open:
         return Operation(self.what, self.begin, end, tuple(self._spans(end)))
 
     def _spans(self, end: float) -> Iterator[Span]:
-        # Hosts are at work side by side: a step ends where the next one of the same host begins.
+        # Hosts work in parallel: a step ends when the next one of the same host begins.
         for number, (begin, what) in enumerate(self.steps):
             host = _host(what)
             later = (at for at, other in self.steps[number + 1 :] if _host(other) in (host, ""))
@@ -51,7 +51,7 @@ class _Open:
 
 
 def operations(lines: Iterable[str]) -> list[Operation]:
-    """Return the operations of a run, by their begin; unfinished ones are left out."""
+    """Return the finished operations of a run, by their start."""
     running: dict[str, _Open] = {}
     found: list[Operation] = []
     for line in lines:

@@ -49,7 +49,7 @@ NO_ROOM = "free space on"
 
 
 def no_room(host: str, step: str, full: str, *, seen: str) -> HostError:
-    """The error of a step that failed on a host whose disk is full there."""
+    """Return the error of a step that failed because the host's disk is full."""
     return HostError(
         host,
         step,

@@ -23,7 +23,7 @@ _HOST_FAULTS = {
 
 
 def main(argv: list[str]) -> int:
-    """Run one command; the exit status says whether it did what it should."""
+    """Run one command; return the exit status: 0 if it succeeded."""
     words, command = _split(argv)
     arguments = _parser().parse_args(words)
     try:

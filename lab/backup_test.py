@@ -64,9 +64,9 @@ _LIVING = ("host_pool", "vm_pool", "datastore_pool", "image_pool")
 of rows, the IDs and the names are compared."""
 _USER = """\
 IF(oid = 0, REGEXP_REPLACE(body, '<(PASSWORD|HA_CHECKED)>.*?</(PASSWORD|HA_CHECKED)>', ''), body)"""
-"""What is compared of a user: oneadmin gets the password of the stack, and the mark of a check."""
+"""What is compared of a user: a restore changes oneadmin's password, and a check leaves a mark."""
 _BY_HOST = (".ssh/authorized_keys", ".ssh/known_hosts", ".ssh/config")
-"""Files that name the front-ends, which are others now."""
+"""Files with the names of the front-ends, which differ on the lab."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ HOSTS = 3
 
 
 def main(argv: list[str]) -> int:
-    """Boot, build, show. The exit status is the CLI's."""
+    """Boot the hosts, build the zone and show it. Return the exit status of the CLI."""
     parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
     parser.add_argument("--repository", metavar="DIR_OR_URL", help="OpenNebula's packages")
     arguments = parser.parse_args(argv)
@@ -59,12 +59,12 @@ def _up() -> int:
             try:
                 return cli.wait()
             except KeyboardInterrupt:
-                # The CLI was interrupted, too, and ends in its own way.
+                # The CLI was interrupted too, and ends by itself.
                 continue
 
 
 def _show(lab: Lab, duration: str) -> None:
-    """The zone and the VIP as the hosts have them, not as the state does."""
+    """Show the zone and the VIP as the hosts report them, not as the state has them."""
     awake = [host for host in lab.hosts if host.is_running]
     shown = awake[0].run("runuser -u oneadmin -- onezone show 0")
     if shown.returncode:

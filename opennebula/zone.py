@@ -75,6 +75,10 @@ class ZoneView:
         """Return the pool's entry of that name, or None."""
         return next((entry for entry in self.pool if entry.name == name), None)
 
+    def silent(self) -> set[str]:
+        """Return the names of the pool's servers that did not answer."""
+        return {entry.name for entry in self.pool} - self.statuses.keys()
+
     def up(self) -> set[str]:
         """Return the names of the servers that are leader or follower."""
         return {

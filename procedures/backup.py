@@ -32,9 +32,7 @@ def back_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> tuple[
         )
     if zone.highly_available:
         name = wait_for_leader(access, hosts).leader() or name
-    path = dump(
-        access, hosts[name], zone.database, reason="on-demand", keep=zone.keep_dumps, stop=False
-    )
+    path = dump(access, hosts[name], zone, reason="on-demand", stop=False)
     return hosts[name], path
 
 

@@ -42,7 +42,7 @@ class CheckedServer:
 
 
 @dataclass(frozen=True)
-class Whole:
+class HealthyZone:
     """A zone that passed the health check."""
 
     leader: str
@@ -51,9 +51,9 @@ class Whole:
     dumps: Mapping[str, tuple[Dump, ...]]
 
 
-def described(view: ZoneView, seen: Mapping[str, Facts]) -> Whole:
+def described(view: ZoneView, seen: Mapping[str, Facts]) -> HealthyZone:
     """Return the zone as it was observed, without a health check."""
-    return Whole(
+    return HealthyZone(
         leader=view.leader() or "",
         servers=tuple(
             CheckedServer(entry, view.statuses[entry.name])
@@ -72,10 +72,10 @@ def verify(
     *,
     without: AbstractSet[str] = frozenset(),
     seen: Mapping[str, Facts] | None = None,
-    before: Whole | None = None,
+    before: HealthyZone | None = None,
     renewed: str = "",
     changes_vips: bool = False,
-) -> Whole:
+) -> HealthyZone:
     """Wait until the zone is healthy, and return it. Raises HostError with what is wrong.
 
     ``seen``: facts with checksums of a moment ago, if the caller has them, which are not observed
@@ -92,13 +92,13 @@ def verify(
     access.report("verify the zone")
     place = keep if changes_vips else to_leader
     for _ in range(LEADERS):
-        whole = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
+        healthy = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
         try:
-            return _with_vips(access, zone, hosts, whole, place)
+            return _with_vips(access, zone, hosts, healthy, place)
         except LeaderChanged:
             access.report("another leader: verify the zone again")
             seen = before = None
-    raise _restless(whole.leader)
+    raise _restless(healthy.leader)
 
 
 def _verify(
@@ -108,9 +108,9 @@ def _verify(
     without: AbstractSet[str],
     *,
     seen: Mapping[str, Facts] | None,
-    before: Whole | None,
+    before: HealthyZone | None,
     renewed: str,
-) -> Whole:
+) -> HealthyZone:
     view = _converged(access, hosts, without)
     leader = view.leader() or ""
     known = {
@@ -133,7 +133,7 @@ def _verify(
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
     _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     _speak_grpc(found)
-    return Whole(
+    return HealthyZone(
         leader=leader,
         servers=tuple(
             CheckedServer(entry, view.statuses[entry.name])
@@ -145,8 +145,8 @@ def _verify(
     )
 
 
-def _lasts(before: Whole, view: ZoneView) -> bool:
-    """Return whether the leader of before leads without an election since."""
+def _lasts(before: HealthyZone, view: ZoneView) -> bool:
+    """Return whether the leader is the same as before, without an election since."""
     terms = {server.entry.name: server.status.term for server in before.servers}
     return leadership(view) == (before.leader, terms.get(before.leader))
 
@@ -155,40 +155,40 @@ def _with_vips(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
-    whole: Whole,
+    healthy: HealthyZone,
     place: Callable[..., Mapping[str, Facts]],
-) -> Whole:
-    """Have ``place`` move the VIPs to the leader; return the zone then.
+) -> HealthyZone:
+    """Move the VIPs to the leader with ``place``; return the zone after that.
 
     Raises HostError, or LeaderChanged.
     """
-    known = {name: hosts[name] for name in whole.facts}
-    seen = place(access, zone, known, whole.leader, whole.facts)
-    if seen is whole.facts:
-        return whole
+    known = {name: hosts[name] for name in healthy.facts}
+    seen = place(access, zone, known, healthy.leader, healthy.facts)
+    if seen is healthy.facts:
+        return healthy
     # Observed for their addresses, these facts have no checksums.
     facts = {
         name: replace(
-            front_end, checksums=whole.facts[name].checksums, remotes=whole.facts[name].remotes
+            front_end, checksums=healthy.facts[name].checksums, remotes=healthy.facts[name].remotes
         )
         for name, front_end in seen.items()
     }
-    return replace(whole, facts=facts)
+    return replace(healthy, facts=facts)
 
 
 def last_check(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
-    whole: Whole,
+    healthy: HealthyZone,
     wanted: Mapping[str, Sequence[str]],
-) -> Whole:
-    """Check the VIPs and the services of a healthy zone; return the zone then.
+) -> HealthyZone:
+    """Check the VIPs and the services of a healthy zone; return the zone after that.
 
     ``wanted``: the front-ends that stay, with the units that each has to run if it leads. Raises
     HostError.
     """
-    if missing := sorted(wanted.keys() - whole.facts.keys()):
+    if missing := sorted(wanted.keys() - healthy.facts.keys()):
         raise HostError(
             ", ".join(missing),
             "verify the zone",
@@ -198,18 +198,19 @@ def last_check(
         )
     for _ in range(LEADERS):
         with suppress(LeaderChanged):
-            whole = _with_vips(access, zone, hosts, whole, to_leader)
+            healthy = _with_vips(access, zone, hosts, healthy, to_leader)
             seen = {
-                name: services.ServiceFacts.of(front_end) for name, front_end in whole.facts.items()
+                name: services.ServiceFacts.of(front_end)
+                for name, front_end in healthy.facts.items()
             }
-            known = {name: hosts[name] for name in whole.facts}
+            known = {name: hosts[name] for name in healthy.facts}
             leader = services.put_in_place(
-                access, zone, known, whole.leader, wanted=wanted, seen=seen
+                access, zone, known, healthy.leader, wanted=wanted, seen=seen
             )
-            if leader == whole.leader:
-                return whole
-        whole = verify(access, zone, hosts)
-    raise _restless(whole.leader)
+            if leader == healthy.leader:
+                return healthy
+        healthy = verify(access, zone, hosts)
+    raise _restless(healthy.leader)
 
 
 def _restless(leader: str) -> HostError:
@@ -236,7 +237,7 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
         nonlocal last, lacking, has_waited
         last, record = records.look(unused.pop() if unused else None)
         lacking = faults(last, without=without, record=record)
-        listed = {entry.name for entry in last.pool} - last.statuses.keys() - without - queried
+        listed = last.silent() - without - queried
         if listed and time.monotonic() - begun > SILENCE:
             # Its oned may be stopping, and start again after that.
             queried.update(listed)
@@ -298,7 +299,7 @@ def _same_answers(
 
 
 def _wrong_answer(access: Access, host: Host, view: ZoneView) -> tuple[str, str] | None:
-    """Return what was expected of that server, and what it answered; None if both agree."""
+    """Return what that server should answer and what it answered; None if both are equal."""
     api = access.api(host)
     try:
         pool = access.named(api.servers())

@@ -170,7 +170,7 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
 
 
 def own_units(spec: InstallationSpec) -> list[str]:
-    """The units that this program itself brings, and that run on every front-end."""
+    """Return the units of this program that run on every front-end."""
     check = [leader.SOCKET_UNIT] if leader.has_check(spec) else []
     return check + ([backup.TIMER_UNIT] if spec.backup is not None else [])
 

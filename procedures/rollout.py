@@ -1,4 +1,4 @@
-"""Put changed configuration into effect, one server at a time, followers first, leader last."""
+"""Apply changed configuration with a rolling restart: followers first, the leader last."""
 
 from collections.abc import Collection, Mapping
 
@@ -24,13 +24,13 @@ def roll_out(
     staying: Collection[str],
     features: Collection[str],
     listed: Collection[ServerEntry] | None = None,
-) -> health.Whole:
-    """Restart the servers that do not run the configuration that they have; the zone afterwards.
+) -> health.HealthyZone:
+    """Restart each server that runs with an older configuration than it has; return the zone.
 
-    Those on which packages of the stack's version wait get them. The zone is whole before, between
-    and after the restarts, unless its database changes its version. A server that does not start
-    with what is new has its old configuration or packages back, and is the last that was touched.
-    In the end each of ``staying`` is seen to run the ``features`` that it has to. ``listed``: see
+    Staged packages of the stack's version are installed. The zone passes a health check before,
+    between and after the restarts, unless its database changes its version. If a server does not
+    start, its configuration or packages are rolled back, and no other server is restarted. In the
+    end, each of ``staying`` was observed to run the ``features`` that it must run. ``listed``: see
     ``pending``. Raises HostError.
     """
     seen = facts_where_possible(access, hosts, zone.database, checksums=True)
@@ -38,19 +38,19 @@ def roll_out(
         seen = {}
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
-    whole = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
-    if whole.leader not in hosts:
-        raise zone_leader.strange_leader(whole.leader, "roll out")
-    if upgrade.change_database(access, zone, whole.leader, whole.facts, release):
-        whole = health.verify(access, zone, hosts, changes_vips=True)
-    # The leader may change during that: the next one is chosen each time, each once.
+    healthy = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
+    if healthy.leader not in hosts:
+        raise zone_leader.strange_leader(healthy.leader, "roll out")
+    if upgrade.change_database(access, zone, healthy.leader, healthy.facts, release):
+        healthy = health.verify(access, zone, hosts, changes_vips=True)
+    # The leader may change between restarts: choose the next server each time, and each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
-        if whole.leader not in hosts:
-            raise zone_leader.strange_leader(whole.leader, "roll out")
-        names = pending(whole.facts, whole.leader, release.version, listed=listed)
-        turns = [(name, is_due(whole.facts[name], release.version)) for name in names]
+        if healthy.leader not in hosts:
+            raise zone_leader.strange_leader(healthy.leader, "roll out")
+        names = pending(healthy.facts, healthy.leader, release.version, listed=listed)
+        turns = [(name, is_due(healthy.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
 
     while turns := due():
@@ -61,20 +61,20 @@ def roll_out(
         if has_packages:
             upgrade.swap(access, hosts[name])
         else:
-            renew(access, whole.facts[name])
-        # The last look is at all of it.
-        before = whole if len(turns) > 1 else None
-        whole = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
-    for name, front_end in whole.facts.items():
+            renew(access, healthy.facts[name])
+        # The last check observes all servers again.
+        before = healthy if len(turns) > 1 else None
+        healthy = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
+    for name, front_end in healthy.facts.items():
         if name in staying and not front_end.starts_at_boot:
-            # Its leave was interrupted before the stop, and it stays after all.
+            # It was about to leave, which was interrupted before its stop; now it stays.
             start(access, hosts[name], front_end.server_id)
     wanted = {
         name: services.promised(front_end, features, release.version)
-        for name, front_end in whole.facts.items()
+        for name, front_end in healthy.facts.items()
         if name in staying
     }
-    return health.last_check(access, zone, hosts, whole, {**dict.fromkeys(staying, ()), **wanted})
+    return health.last_check(access, zone, hosts, healthy, {**dict.fromkeys(staying, ()), **wanted})
 
 
 def pending(
@@ -85,16 +85,17 @@ def pending(
     listed: Collection[ServerEntry] | None = None,
     adopted: bool = False,
 ) -> list[str]:
-    """The servers to restart, in their order: followers, then the leader.
+    """Return the servers to restart, in this order: followers, then the leader.
 
-    A follower is behind, too, when a server was added to the leader's list after its start: it
-    reads that list only when it starts, and would not find a newer server as its leader. One that
-    left is no reason: a candidate counts the servers in its database. The zone's row changes with
-    more than its servers: where each of them is ``listed``, which every follower was seen to know,
-    none is behind by that; nor where the zone was ``adopted`` as it is. So is a server on which
-    packages of that version wait.
+    A server must be restarted if it runs with an older configuration than it has, or if packages of
+    that version are staged on it. A follower must be restarted, too, if a server was added to the
+    zone after the follower's start: it reads the list of servers only when it starts, and would not
+    find a newer server as its leader. A server that left is no reason: a candidate counts the
+    servers in its database.
 
-    Servers that are not in ``seen`` are about to leave, and older than any of ``listed``.
+    The zone's row also changes for other reasons. So it does not count if all its servers are in
+    ``listed``, the servers that every follower was observed to know, or if the zone was ``adopted``
+    as it is. Servers that are not in ``seen`` are about to leave, and older than any of ``listed``.
     """
     added = {entry for entry in seen[leader].pool if entry.name in seen} - {*(listed or ())}
     knows = adopted or (listed is not None and not added)
@@ -109,12 +110,12 @@ def pending(
     return sorted(stale, key=lambda name: (name == leader, name))
 
 
-def roll_out_solo(
+def roll_out_standalone(
     access: Access, zone: ZoneSpec, host: Host, release: WantedVersion, features: Collection[str]
 ) -> Facts:
-    """The same for a front-end outside any zone; its facts."""
-    seen = _settled_solo(access, zone, host, release)
-    # Of a zone's server, or one whose database is on its way, others have the say.
+    """Do the same for a front-end outside any zone; return its facts. Raises HostError."""
+    seen = _upgraded_standalone(access, zone, host, release)
+    # A server of a zone, or one that is getting a copy of the database, is not started here.
     if not seen.active and seen.server_id != STANDALONE_ID:
         raise HostError(
             host.name,
@@ -136,7 +137,10 @@ def roll_out_solo(
     return seen
 
 
-def _settled_solo(access: Access, zone: ZoneSpec, host: Host, release: WantedVersion) -> Facts:
+def _upgraded_standalone(
+    access: Access, zone: ZoneSpec, host: Host, release: WantedVersion
+) -> Facts:
+    """Upgrade packages and database, or resume an upgrade; return the facts."""
     seen = facts(access, host, zone.database)
     if upgrade.resume(access, zone, {host.name: host}, {host.name: seen}):
         seen = facts(access, host, zone.database)

@@ -4,14 +4,13 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hosts.errors import HostError, reading_answer
+from hosts.errors import reading_answer
 from hosts.models import Host
 from opennebula import packages
-from opennebula.api import ApiError
 from opennebula.zone import RaftStatus, ZoneView
 from procedures.context import Access
 from procedures.facts.facts import Facts, Unit
-from procedures.facts.observe import full_name
+from procedures.facts.observe import full_name, raft_status
 from procedures.facts.report import units
 from procedures.install.packaging import supported
 from procedures.parallel import on_each
@@ -186,7 +185,7 @@ class _Settling:
         def ask(host: Host) -> tuple[ServiceFacts, RaftStatus | None]:
             name = host.name
             if not self._wanted.get(name):
-                return ServiceFacts({}), self._status(host)
+                return ServiceFacts({}), raft_status(self._access, host)
             leads = name == self._leader
             values = self._access.run(
                 host,
@@ -205,19 +204,13 @@ class _Settling:
             self._started |= {(name, unit) for unit in values["started"].split()}
             with reading_answer(name, "services"):
                 seen = ServiceFacts(units(values), bool(values["hook"]), listening)
-            return seen, self._status(host)
+            return seen, raft_status(self._access, host)
 
         answers = on_each(self._hosts, ask)
         if self._zone.highly_available:
             statuses = {name: status for name, (_, status) in answers.items() if status}
             self._leader = ZoneView((), statuses).leader()
         return {name: seen for name, (seen, _) in answers.items()}
-
-    def _status(self, host: Host) -> RaftStatus | None:
-        try:
-            return self._access.api(host).raft_status()
-        except (ApiError, HostError):
-            return None
 
     def _count(self, seen: Mapping[str, ServiceFacts]) -> None:
         for name, front_end in seen.items():

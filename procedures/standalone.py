@@ -39,7 +39,7 @@ def _alone(
 ) -> Facts:
     seen = facts(access, host, zone.database)
     if seen.server_id != STANDALONE_ID:
-        dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=True)
+        dump(access, host, zone, reason=reason, stop=True)
         seen = assign_server_id(access, zone, seen, STANDALONE_ID)
     start(access, host, None)
     api = answering(access, host)

@@ -101,7 +101,7 @@ class Provider(ResourceProvider):
         drift = olds.get("drift") or []
         drift = drift if isinstance(drift, list | tuple) else [drift]
         observes = runtime.observes()
-        urn = str(olds.get("urn", ""))
+        urn = state.urn_of(olds)
         # A refresh in this process has shown them.
         for difference in () if urn in notes.refreshed else drift:
             what = "not as the stack wants it" if observes else self.drift_means

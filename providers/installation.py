@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pulumi import Output
 from pulumi.dynamic import CheckResult
 
-from providers import notes, progress
+from providers import notes, progress, state
 from providers.base import ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
@@ -137,7 +137,7 @@ class InstallationProvider(Provider):
             half = props.get(INCOMPLETE) == CREATE
             left = remove(access, spec, half_installed=half)
             if left:
-                progress.note(str(props.get("urn", "")), f"{spec.host.name}: {left}")
+                progress.note(state.urn_of(props), f"{spec.host.name}: {left}")
 
 
 class Installation(ManagedResource, module="opennebula", name="Installation"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opennebula.zone import ServerEntry
     from procedures.context import Access
     from procedures.facts.facts import Dump, Facts
-    from procedures.health import Whole
+    from procedures.health import HealthyZone
     from procedures.specs import ZoneSpec
     from providers.run_state import RunState
 
@@ -172,12 +172,12 @@ def _roll_out(
 ) -> Outputs:
     from procedures.install.database_account import clean_up_accounts
     from procedures.install.hosts_file import drop_names
-    from procedures.rollout import roll_out, roll_out_solo
+    from procedures.rollout import roll_out, roll_out_standalone
 
     features = news["features"]
     seen: Mapping[str, Facts]
     if spec.highly_available:
-        whole = roll_out(
+        healthy = roll_out(
             access,
             spec,
             hosts,
@@ -186,11 +186,11 @@ def _roll_out(
             features=features,
             listed=listed,
         )
-        outputs, seen = _outputs(whole, run.front_ends), whole.facts
-        run.rolled_out = whole
+        outputs, seen = _outputs(healthy, run.front_ends), healthy.facts
+        run.rolled_out = healthy
     else:
         (host,) = hosts.values()
-        seen = {host.name: roll_out_solo(access, spec, host, run.release, features)}
+        seen = {host.name: roll_out_standalone(access, spec, host, run.release, features)}
         outputs = _standalone(host, seen[host.name].dumps)
     former = {*owners, *run.former_owners}
     clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
@@ -212,21 +212,21 @@ def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
     return [ServerEntry(int(server["id"]), server["name"], server["endpoint"]) for server in listed]
 
 
-def _outputs(whole: Whole, staying: Mapping[str, Host]) -> Outputs:
+def _outputs(healthy: HealthyZone, staying: Mapping[str, Host]) -> Outputs:
     """Return the outputs of a zone, without servers that are about to leave."""
     return {
-        "leader": whole.leader,
+        "leader": healthy.leader,
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
-            for entry in whole.facts[whole.leader].pool
+            for entry in healthy.facts[healthy.leader].pool
             if entry.name in staying
         ],
         "servers": {
             server.entry.name: {"id": server.entry.id, "endpoint": server.entry.endpoint}
-            for server in whole.servers
+            for server in healthy.servers
             if server.entry.name in staying
         },
-        "backups": _backups({n: dumps for n, dumps in whole.dumps.items() if n in staying}),
+        "backups": _backups({n: dumps for n, dumps in healthy.dumps.items() if n in staying}),
     }
 
 

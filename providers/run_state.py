@@ -39,7 +39,7 @@ from procedures.bootstrap.bootstrap import KnownZone, is_blank
 from procedures.context import Access, Report, Secrets
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
-from procedures.health import Whole
+from procedures.health import HealthyZone
 from procedures.specs import Database, ZoneSpec
 from procedures.upgrade.versions import WantedVersion
 from providers import notes, runtime
@@ -103,7 +103,7 @@ class RunState:
         """Former owners of the database in the config."""
         self.dumped = False
         """This run has made a dump before the first front-end leaves."""
-        self.rolled_out: Whole | None = None
+        self.rolled_out: HealthyZone | None = None
         """The zone after this run's rollout, for the resource that follows."""
         self.known_zone = KnownZone()
         """The zone after this run's bootstrap or adoption, for the joins that follow."""

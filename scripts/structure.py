@@ -5,7 +5,7 @@ The picture is a Mermaid graph, which code hosts show as a drawing.
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,14 +27,13 @@ PURPOSES = {
 """The packages of the program, in the order of the picture."""
 
 
-def imports(packages: Iterable[str] = PURPOSES) -> dict[str, set[str]]:
+def imports() -> dict[str, set[str]]:
     """Return the packages that each package imports."""
-    names = tuple(packages)
-    found: dict[str, set[str]] = {name: set() for name in names}
-    for name in names:
+    found: dict[str, set[str]] = {name: set() for name in PURPOSES}
+    for name in PURPOSES:
         for file in [ROOT / f"{name}.py", *(ROOT / name).rglob("*.py")]:
             if file.exists():
-                found[name] |= _imported(file) & (set(names) - {name})
+                found[name] |= _imported(file) & (PURPOSES.keys() - {name})
     return found
 
 

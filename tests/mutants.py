@@ -29,8 +29,8 @@ MUTANTS = (
     Mutant(
         "two servers restart at once",
         "procedures/rollout.py",
-        "            renew(access, whole.facts[name])\n",
-        "            [renew(access, whole.facts[each]) for each, _ in turns]\n",
+        "            renew(access, healthy.facts[name])\n",
+        "            [renew(access, healthy.facts[each]) for each, _ in turns]\n",
         "tests/unit/test_rollout.py",
     ),
     Mutant(

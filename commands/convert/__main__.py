@@ -66,7 +66,7 @@ def _inventory(options: argparse.Namespace) -> Inventory:
     passwords = [vault.password_of(file) for file in files]
     if options.ask_vault_password:
         passwords.append(getpass.getpass("Vault password: "))
-    if with_ansible.is_there() and not options.without_ansible:
+    if with_ansible.PYTHON.exists() and not options.without_ansible:
         return with_ansible.read(path, passwords)
     return own_reader.read(path, passwords)
 

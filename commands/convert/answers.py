@@ -172,7 +172,7 @@ FEDERATION = (
 
 
 def no_meaning(key: str) -> str:
-    """Why that key has no meaning for a stack; empty where that is not known."""
+    """Return why that key has no meaning for a stack; empty if that is not known."""
     if key in NO_MEANING:
         return NO_MEANING[key]
     return next((why for pattern, why in _PATTERNS if re.fullmatch(pattern, key)), "")

@@ -16,7 +16,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret of the stack: its key there, as `pulumi config set --path` has it."""
+    """A secret of the stack, with its key in the form for `pulumi config set --path`."""
 
     key: str
     source: str
@@ -28,7 +28,7 @@ class Secret:
 
     @property
     def is_nested(self) -> bool:
-        """Whether it is a part of a key of the stack."""
+        """Whether it is part of a key of the stack."""
         return "." in self.key or "[" in self.key
 
 
@@ -51,7 +51,7 @@ class Conversion:
         return {answer.key for answers in lists for answer in answers}
 
     def take(self, source: str, key: str, value: Any, note: str = "") -> None:
-        """Put a value into the config, and report it."""
+        """Set a value in the config, and report it."""
         place = self.config
         *above, last = key.split(".")
         for part in above:

@@ -22,7 +22,7 @@ class Sealed(str):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Ansible has it."""
+    """A loader for Ansible's YAML."""
 
 
 def _sealed(loader: yaml.SafeLoader, node: yaml.Node) -> Sealed:

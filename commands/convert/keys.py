@@ -4,6 +4,8 @@ Each step answers the keys that it asks its source for; rest.py answers all othe
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from commands.convert import answers, credentials, front_ends, repository, rest, storage
 from commands.convert.conversion import Conversion
@@ -31,10 +33,10 @@ def convert(inventory: Inventory, *, group: str = "") -> Conversion:
     front_ends.convert(source)
     _vip(source)
     for key in _TEXTS:
-        _text(source, key)
+        _take(source, key, "text", _text)
     for key in _FLAGS:
-        _flag(source, key)
-    _number(source, "rsa_key_size")
+        _take(source, key, "true or false", flag)
+    _take(source, "rsa_key_size", "a whole number", _number)
     for key in _LISTS + _OBJECTS:
         _structure(source, key)
     _hosts_file(source)
@@ -79,8 +81,8 @@ def _version(source: Source) -> None:
 
 def _vip(source: Source) -> None:
     if source.has_vip:
-        _text(source, "one_vip")
-        _number(source, "one_vip_cidr")
+        _take(source, "one_vip", "text", _text)
+        _take(source, "one_vip_cidr", "a whole number", _number)
         return
     for key in ("one_vip", "one_vip_cidr", "one_vip_if"):
         if source.of_each(key):
@@ -91,32 +93,29 @@ def _vip(source: Source) -> None:
             )
 
 
-def _text(source: Source, key: str) -> None:
-    value = source.alike(key)
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        source.made.take(key, key, str(value).strip())
-    elif value is not None:
-        source.expected(key, "text", value)
-
-
-def _flag(source: Source, key: str) -> None:
+def _take(source: Source, key: str, expected: str, read: Callable[[Any], Any]) -> None:
+    """Take the value that ``read`` returns; None: the value is not what is expected."""
     value = source.alike(key)
     if value is None:
         return
-    if (meant := flag(value)) is not None:
+    if (meant := read(value)) is None:
+        source.expected(key, expected, value)
+    else:
         source.made.take(key, key, meant)
-    else:
-        source.expected(key, "true or false", value)
 
 
-def _number(source: Source, key: str) -> None:
-    value = source.alike(key)
-    if value is None:
-        return
-    if not isinstance(value, bool) and re.fullmatch(r"\d{1,9}", str(value).strip()):
-        source.made.take(key, key, int(value))
-    else:
-        source.expected(key, "a whole number", value)
+def _text(value: Any) -> str | None:
+    is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value).strip() if is_text else None
+
+
+def _number(value: Any) -> int | None:
+    is_number = not isinstance(value, bool) and re.fullmatch(r"\d{1,9}", str(value).strip())
+    return int(value) if is_number else None
+
+
+def _key(value: Any) -> str | None:
+    return value.strip() if isinstance(value, str) else None
 
 
 def _structure(source: Source, key: str) -> None:
@@ -141,11 +140,7 @@ def _admin_key(source: Source) -> None:
     if source.has("admin_pubkey") and not source.of_each("admin_pubkey"):
         source.made.take("admin_pubkey", "admin_pubkey", "none", "it is null")
         return
-    value = source.alike("admin_pubkey")
-    if isinstance(value, str):
-        source.made.take("admin_pubkey", "admin_pubkey", value.strip())
-    elif value is not None:
-        source.expected("admin_pubkey", "public keys", value)
+    _take(source, "admin_pubkey", "public keys", _key)
 
 
 def _database(source: Source) -> None:

@@ -27,7 +27,7 @@ class Source:
         """Keys that were read, and are answered elsewhere."""
 
     def has(self, key: str) -> bool:
-        """Whether a front-end has the key, with or without a value."""
+        """Return whether a front-end has the key, with or without a value."""
         return any(key in variables for variables in self.variables.values())
 
     def of_each(self, *keys: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Source:
         return None
 
     def usable(self, key: str, value: Any, *, secret_too: bool = False) -> bool:
-        """Whether a value can be written; if not, report why."""
+        """Return whether a value can be written; if not, report why."""
         if lacking := unread(value):
             seen = f" ({lacking.text.strip()})" if lacking.text else ""
             self.made.ask(key, f"not converted: {lacking.why}{seen}. Set it yourself")

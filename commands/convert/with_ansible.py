@@ -17,11 +17,6 @@ _SAID = 3
 """Number of lines of Ansible's own message that are shown."""
 
 
-def is_there(python: Path = PYTHON) -> bool:
-    """Return whether that environment exists."""
-    return python.exists()
-
-
 def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Inventory:
     """Read an inventory as Ansible does. Raises InventoryError."""
     if not path.exists():

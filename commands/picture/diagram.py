@@ -24,7 +24,7 @@ ROLES = {
     Role.STARTING: "warning",
     Role.CANDIDATE: "warning",
 }
-"""How a role looks; any other one is critical."""
+"""Style of a role; other roles are critical."""
 DATABASE = ("database_down", "other_database", "data_differ", "upgrade_interrupted", "log_dropped")
 """Signs that concern the database of a front-end."""
 
@@ -88,7 +88,7 @@ def _sentence(one: Finding) -> str:
 
 
 def _top(drawing: Drawing, report: Report, title: str, said: Sequence[str]) -> float:
-    """Draw who leads, and what is wrong; return where the rest begins."""
+    """Draw the leader and the findings; return where the rest begins."""
     y = MARGIN + 22
     style = HEALTHS[report.health]
     word = report.health.value.upper()

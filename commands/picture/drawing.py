@@ -1,4 +1,4 @@
-"""SVG: shapes and text whose size is known without a browser. Readable in the dark and in print.
+"""SVG: shapes and text whose size is known without a browser. For dark mode and print, too.
 
 All text is of a monospaced font, so that its width follows from its characters.
 """
@@ -14,7 +14,7 @@ from hosts.errors import one_line
 WIDTH = 1200.0
 MARGIN = 24.0
 SIZE = 13.0
-"""Of the font, in pixels. Labels are smaller by one."""
+"""Size of the font, in pixels. Labels are smaller by one."""
 
 _CELL = 0.61
 """Width of a character as a share of the font's size."""
@@ -51,22 +51,13 @@ text.critical { fill: var(--critical) } text.on { fill: var(--on) }
 
 @dataclass(frozen=True)
 class Box:
-    """Where something is."""
+    """The place of an element."""
 
     x: float
     y: float
     width: float
     height: float
     what: str = ""
-
-    def overlaps(self, other: "Box") -> bool:
-        """Whether they share a point inside."""
-        return (
-            self.x < other.x + other.width
-            and other.x < self.x + self.width
-            and self.y < other.y + other.height
-            and other.y < self.y + self.height
-        )
 
 
 class Drawing:
@@ -86,7 +77,7 @@ class Drawing:
         SubElement(self._root, "style").text = STYLE
         self._ground = self.rectangle(Box(0, 0, WIDTH, 0), "bg")
         self.texts: list[Box] = []
-        """Where each text is."""
+        """The place of each text."""
 
     def svg(self, height: float) -> str:
         """Return the text of the SVG with that height."""
@@ -162,12 +153,12 @@ class Drawing:
 
 
 def cells_of(text: str) -> float:
-    """Return how many characters of usual width take that room."""
+    """Return the width of a text, in characters of usual width."""
     return sum(2.5 if east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def cells_in(width: float, size: float = SIZE) -> int:
-    """Return how many characters that room takes."""
+    """Return how many characters fit in that width."""
     return int(width / (size * _CELL))
 
 

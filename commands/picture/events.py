@@ -1,4 +1,4 @@
-"""What happened to each front-end's oned, from the lines of its log. Pure."""
+"""Events of each front-end's oned, from the lines of its log. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from commands.status.report import Role
 from opennebula.oned_log import LogLine
 
 AT_START = timedelta(seconds=15)
-"""Within that time from its start a server drops a VIP that was left over: that is no event."""
+"""In this time after its start a server drops a leftover VIP: that is no event."""
 
 
 class Kind(StrEnum):
@@ -40,7 +40,7 @@ _SIGNS: tuple[tuple[Kind, str], ...] = (
     (Kind.VIP_OFF, r"(executing )?Hook: RAFT_FOLLOWER_HOOK"),
 )
 _PART_OF_ELECTION = "one.zone.voterequest"
-"""Each vote that is refused is an error in the log of who refused it."""
+"""Each vote that a server refuses is an error in its log."""
 _ROLES = {
     Kind.STARTS: Role.FOLLOWER,
     Kind.STOPS: Role.STOPPING,
@@ -59,11 +59,11 @@ class Event:
     kind: Kind
     text: str
     term: str = ""
-    """Where it says it."""
+    """The term, if the line has it."""
 
     @property
     def role(self) -> Role | None:
-        """What the front-end is from then on, if it changes."""
+        """The role of the front-end after it, if that changes."""
         if self.kind is Kind.STARTS and "solo" in self.text:
             return Role.STANDALONE
         return _ROLES.get(self.kind)
@@ -108,7 +108,7 @@ def phases(
 ) -> Iterator[Phase]:
     """Yield the roles of a front-end, without a gap.
 
-    One that was cut off says nothing: it leads no longer as soon as another one leads.
+    A leader that was cut off logs nothing: its role ends when another one leads.
     """
     own = [(event.at, event.role) for event in of[name] if event.role]
     others = [
@@ -132,5 +132,5 @@ def phases(
 
 
 def _before(own: Sequence[tuple[datetime, Role | None]]) -> Role | None:
-    """What it was before its first event, where that follows from it."""
+    """Return its role before its first event, if that follows from the event."""
     return Role.FOLLOWER if own and own[0][1] is Role.CANDIDATE else None

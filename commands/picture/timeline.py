@@ -15,7 +15,7 @@ from commands.times import SHORTEST, Operation
 from opennebula.oned_log import LogLine
 
 LEFT, RIGHT = 170.0, WIDTH - 190.0
-"""Of the axis: names are before it, the last labels after it."""
+"""Ends of the axis: names are before it, the last labels after it."""
 LABEL = 12.0
 LINE = 16.0
 BAR = 16.0
@@ -36,15 +36,15 @@ TOGETHER = (48.0, 120.0, 240.0)
 The first distance is taken that needs few rows.
 """
 ROWS = 5
-"""Few rows of labels."""
+"""Maximum number of rows of labels, if possible."""
 ENDS_ELECTION = (Kind.LEADS, Kind.FOLLOWS, Kind.STARTS)
 LEADERS = 3
-"""Changes of the leader that are said in words."""
+"""Changes of the leader that the text describes."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """What is drawn."""
+    """The content of the picture."""
 
     report: Report
     rows: Sequence[tuple[str, LogLine]]
@@ -113,7 +113,7 @@ def _clock(at: float) -> str:
 
 
 def _leaders(happened: Mapping[str, Sequence[Event]]) -> Iterator[str]:
-    """Say each change of the leader, and how long its elections took."""
+    """Describe each change of the leader, and the duration of its elections."""
     rows = [(each.at, name, each.kind) for name, found in happened.items() for each in found]
     before, stood = "", dict[str, datetime]()
     for at, name, kind in sorted(rows, key=lambda row: row[0]):

@@ -68,7 +68,7 @@ class VirtualIp(_Part):
 
     address: str
     holders: list[str]
-    """The front-ends that have it on an interface: the leader alone, if all is well."""
+    """The front-ends that have it on an interface: only the leader, in a healthy zone."""
 
 
 class TimedDump(_Part):
@@ -85,19 +85,19 @@ class Zone(_Part):
     """The zone, as observed through its leader."""
 
     name: str
-    """As the stack has it."""
+    """The name in the stack."""
     leader: str | None
     term: int | None
     servers: int
-    """How many servers the zone has."""
+    """Number of servers in the zone."""
     following: int
-    """How many take the leader's writes, the leader included."""
+    """Number of servers that take the leader's writes, including the leader."""
     quorum: int
-    """How many of them must be up."""
+    """Number of servers that must be up."""
     endpoint: str
-    """The ENDPOINT of the zone; as the stack has it if no leader can be asked."""
+    """The ENDPOINT of the zone; without a leader, the one in the stack."""
     database: str
-    """MariaDB or SQLite, as the stack has it."""
+    """MariaDB or SQLite, as in the stack."""
     vips: list[VirtualIp]
     unknown_servers: list[str]
     """Servers of the zone that are not in the stack."""
@@ -125,9 +125,9 @@ class Service(_Part):
 
     unit: str
     state: str
-    """As systemd has it, such as active, inactive or failed."""
+    """The unit's state in systemd, such as active, inactive or failed."""
     expected: bool | None
-    """Whether it must run there at this moment; null if there is no leader to say so."""
+    """Whether it must run there now; null without a leader."""
     fault: str | None
 
 
@@ -136,9 +136,9 @@ class Dumps(_Part):
 
     number: int
     bytes: int
-    """Of all of them."""
+    """Their total size."""
     newest: str | None
-    """Path of the newest one."""
+    """Path of the newest dump."""
     newest_bytes: int | None
     newest_at: datetime | None
     age_seconds: int | None
@@ -172,7 +172,7 @@ class FrontEnd(_Part):
     error: str | None
     role: Role
     id: int | None
-    """Of the server in the zone's list; null if it is not listed."""
+    """ID in the zone's list of servers; null if it is not listed."""
     raft: Raft | None
     """Null if oned does not answer."""
     servers: list[str] | None
@@ -182,11 +182,11 @@ class FrontEnd(_Part):
     vips: list[str]
     """The VIPs that it holds."""
     version: str | None
-    """Of the package opennebula."""
+    """Version of the package opennebula."""
     oned_seconds: int | None
-    """For how long oned has run."""
+    """Seconds since the start of oned."""
     restarts: int | None
-    """How often systemd has started it again by itself."""
+    """Number of restarts by systemd."""
     pending_restart: bool
     services: list[Service]
     drift: list[str]
@@ -216,7 +216,7 @@ class Report(_Part):
     """The state of one stack's zone at one moment."""
 
     version: Literal[1] = 1
-    """Of this format. A field that changes its meaning, or goes, gives another one."""
+    """Version of this format. It changes if a field is removed or changes its meaning."""
     stack: str
     at: datetime
     health: Health
@@ -300,7 +300,7 @@ def _timed_dump(now: Situation) -> TimedDump:
 
 def _front_end(now: Situation, seen: Snapshot) -> FrontEnd:
     name, found = seen.host.name, seen.facts
-    entry = now.entry(name)
+    entry = now.view.entry(name)
     unit = found.units.get("opennebula") if found else None
     runs = found is not None and found.active and unit is not None
     answers = bool(seen.answers.raft)
@@ -404,7 +404,7 @@ def _age(now: datetime, at: datetime | None) -> int | None:
 
 
 def _begun(dump: DumpFile) -> datetime | None:
-    """Return when a dump was made, from the beginning of its name."""
+    """Return the time of a dump, from its name."""
     stamp = re.search(r"/(\d{8}T\d{6}Z)-[^/]*$", dump.path)
     try:
         return datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None

@@ -18,6 +18,7 @@ from procedures.facts.facts import Facts
 from procedures.facts.snapshot import Snapshot
 from procedures.install.files import backup
 from procedures.services import LOOPS
+from procedures.zone_leader import states
 
 LAG = 50
 """Records by which a follower may end before the leader: servers are not asked at one instant, and
@@ -27,13 +28,13 @@ WARM_UP = 20.0
 STOP = 20.0
 """Seconds that a stop takes when it does not hang."""
 EXIT = 8.0
-"""Of those, until all modules of oned have ended, and its process with them."""
+"""Seconds of these until all modules of oned have ended."""
 LOW = 0.05
 """Share of a file system below which little is free."""
 MONTH = timedelta(days=30)
 
 COMMANDS = ("make ", "systemctl ")
-"""What those lines of a cure begin with that are commands."""
+"""How the lines of a cure begin that are commands."""
 REPAIR = ("make refresh STACK={stack}", "make up STACK={stack}")
 UP = ("make up STACK={stack}",)
 LOGS = "make logs STACK={stack} OPTIONS='--since 1h'"
@@ -43,7 +44,7 @@ class Level(StrEnum):
     """How much a sign matters."""
 
     WARNING = "warning"
-    """The zone works, and something is not as it should be."""
+    """The zone works, but something is wrong."""
     CRITICAL = "critical"
     """Clients cannot use the zone, or its data are at risk."""
 
@@ -79,7 +80,7 @@ def _no_quorum(now: Situation) -> Iterator[Found]:
     up = (
         now.following
         if now.leader
-        else {name for name in now.view.statuses if now.entry(name) is not None}
+        else {name for name in now.view.statuses if now.view.entry(name) is not None}
     )
     if len(up) < now.quorum:
         names = ", ".join(sorted(up)) or "no server"
@@ -93,11 +94,7 @@ def _no_leader(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available:
         yield Found("", "oned does not answer", UP if not _installed(now) else ())
     elif not list(_no_zone(now)) and not list(_no_quorum(now)):
-        states = ", ".join(
-            f"{name} {status.state.name.lower()} in term {status.term}"
-            for name, status in sorted(now.view.statuses.items())
-        )
-        yield Found("", states or "no oned answers")
+        yield Found("", states(now.view) if now.view.statuses else "no oned answers")
 
 
 def _no_zone(now: Situation) -> Iterator[Found]:
@@ -129,7 +126,7 @@ def _two_leaders(now: Situation) -> Iterator[Found]:
 
 def _wrong_server_id(now: Situation) -> Iterator[Found]:
     for name, snapshot in now.hosts.items():
-        entry, raft = now.entry(name), snapshot.answers.raft
+        entry, raft = now.view.entry(name), snapshot.answers.raft
         if entry is None or not now.zone.highly_available:
             continue
         if raft and raft.server_id != entry.id:
@@ -148,14 +145,14 @@ def _not_in_zone(now: Situation) -> Iterator[Found]:
     if not now.zone.highly_available or now.leader is None:
         return
     for name in now.facts:
-        if now.entry(name) is None:
+        if now.view.entry(name) is None:
             listed = ", ".join(entry.name for entry in now.view.pool)
             yield Found(name, f"the zone's servers are {listed}")
 
 
 def _not_set_up(now: Situation) -> Iterator[Found]:
     for name, facts in now.facts.items():
-        if now.entry(name) is None or facts.upgrading:
+        if now.view.entry(name) is None or facts.upgrading:
             continue
         if not facts.package:
             yield Found(name, "OpenNebula is not installed")
@@ -271,7 +268,7 @@ def _not_following(now: Situation) -> Iterator[Found]:
     if head is None or not now.zone.highly_available:
         return
     for name, status in now.view.statuses.items():
-        if name == now.leader or status.state is State.LEADER or now.entry(name) is None:
+        if name == now.leader or status.state is State.LEADER or now.view.entry(name) is None:
             continue
         if status.state is not State.FOLLOWER or status.term != head.term:
             yield Found(
@@ -282,7 +279,7 @@ def _not_following(now: Situation) -> Iterator[Found]:
 
 
 def _behind(now: Situation) -> Iterator[tuple[str, int, bool]]:
-    """Each follower that lags, by how many records, and whether the leader has dropped these."""
+    """Yield each follower that lags, by how much, and whether the leader dropped these records."""
     head, leader = now.leader_status, now.leader_facts
     if head is None or not now.zone.highly_available:
         return
@@ -359,7 +356,7 @@ def _strays(now: Situation) -> Iterator[Found]:
 
 
 def _has_no_room(seen: Snapshot) -> bool:
-    """Whether the observation itself failed for want of space."""
+    """Return whether the observation itself failed for lack of space."""
     return seen.fault is not None and seen.fault.expected.startswith(NO_ROOM)
 
 
@@ -436,7 +433,7 @@ def _why(seen: Facts, _: Snapshot) -> str:
 
 def _drift(now: Situation) -> Iterator[Found]:
     for name, facts in now.facts.items():
-        # Of a host without OpenNebula, or in the middle of a change, everything differs.
+        # On a host without OpenNebula, or during a change, everything differs.
         if not facts.package or facts.upgrading:
             continue
         if found := now.drift(name):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from commands.stack import Target
 from hosts.errors import HostError
-from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, following, quorum
+from opennebula.zone import RaftStatus, State, ZoneView, following, quorum
 from procedures import host_drift, services
 from procedures.facts.facts import Dump, Facts
 from procedures.facts.observe import names_of_leaving
@@ -30,7 +30,7 @@ class Situation:
 
     @property
     def zone(self) -> ZoneSpec:
-        """What the stack says of the zone."""
+        """The zone in the stack."""
         return self.target.zone
 
     @property
@@ -57,7 +57,7 @@ class Situation:
 
     @property
     def leader_status(self) -> RaftStatus | None:
-        """What the leader says of itself."""
+        """The leader's Raft status."""
         return self.view.statuses.get(self.leader or "")
 
     @cached_property
@@ -67,22 +67,18 @@ class Situation:
 
     @cached_property
     def servers(self) -> int:
-        """How many servers the zone has, or will have."""
+        """Number of servers that the zone has, or will have."""
         return len(self.view.pool) or len(self.hosts)
 
     @property
     def quorum(self) -> int:
-        """How many of them must be up."""
+        """Number of servers that must be up."""
         return quorum(self.servers)
 
     @cached_property
     def following(self) -> set[str]:
-        """The servers that take what the leader writes, the leader included."""
+        """The servers that take the leader's writes, including the leader."""
         return following(self.view)
-
-    def entry(self, name: str) -> ServerEntry | None:
-        """Return a front-end's entry in the zone's list of servers."""
-        return next((entry for entry in self.view.pool if entry.name == name), None)
 
     @cached_property
     def installations(self) -> dict[str, InstallationSpec]:
@@ -91,7 +87,7 @@ class Situation:
 
     @cached_property
     def web(self) -> WebSpec | None:
-        """The web server, where the stack has one."""
+        """The web server of the stack, or None."""
         return web_spec(self.target)
 
     @property
@@ -124,7 +120,7 @@ class Situation:
 
     @cached_property
     def service_faults(self) -> list[services.Fault]:
-        """What does not run as it must. While a Raft hook runs, it moves the services."""
+        """Services in the wrong state; none while a Raft hook runs, which moves them."""
         units = {name: services.ServiceFacts.of(one) for name, one in self.facts.items()}
         return [
             fault
@@ -169,9 +165,9 @@ class Situation:
     def mismatches(self, name: str) -> list[str]:
         """Return the keys, and the remotes if they were compared, that differ from the leader's.
 
-        Its SERVER_ID has a sign of its own.
+        SERVER_ID has its own sign.
         """
-        entry, head = self.entry(name), self.leader_facts
+        entry, head = self.view.entry(name), self.leader_facts
         if entry is None or head is None or not self.facts[name].has_content:
             return []
         found = mismatches(self.facts[name], head, entry)

@@ -14,7 +14,7 @@ from commands.status.report import Certificate, Disk, Dumps, Finding, FrontEnd, 
 from commands.status.signs import COMMANDS, Level
 
 WIDTH = 160
-"""Columns where there is no terminal: enough that nothing is cut."""
+"""Columns without a terminal: enough that nothing is cut."""
 COLOURS = {Health.HEALTHY: "green", Health.DEGRADED: "yellow", Health.DOWN: "bold red"}
 LEVELS = {Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
 ROLES = {
@@ -42,7 +42,7 @@ def console(out: TextIO) -> Console:
 
 
 def show(screen: RenderableType, out: TextIO) -> None:
-    """Print a screen; as plain text without the blanks that fill up a terminal's lines."""
+    """Print a screen; in plain text, without trailing blanks."""
     to = console(out)
     if out.isatty():
         to.print(screen)
@@ -94,7 +94,7 @@ def _headline(report: Report) -> Text:
 
 
 def zone_lines(report: Report) -> Iterator[Text]:
-    """Yield what is true of the whole zone, who leads first."""
+    """Yield the lines about the zone, the leader first."""
     zone = report.zone
     if zone.leader is None:
         yield Text(

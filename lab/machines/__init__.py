@@ -1,4 +1,4 @@
-"""Lab hosts: Debian machines with real systemd in network namespaces with no way out."""
+"""Lab hosts: Debian machines with real systemd, in network namespaces without other networks."""
 
 from lab.machines.faults import LabFault
 from lab.machines.host import LabHost

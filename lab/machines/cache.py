@@ -1,4 +1,4 @@
-"""What is made once and used by every lab: things kept under the digest of what went into them."""
+"""The cache that all labs share: each entry is named after the digest of its inputs."""
 
 import fcntl
 import hashlib
@@ -15,17 +15,17 @@ from lab.machines.faults import LabFault
 
 
 def cache_directory() -> Path:
-    """Where templates and repositories are kept."""
+    """Return the directory of the templates and repositories."""
     return Path(os.environ.get("LAB_CACHE") or "/var/cache/opennebula-ha-lab")
 
 
 def digest(*parts: str) -> str:
-    """A short name for what went into a thing."""
+    """Return a short name for the inputs of an entry."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def digest_of_files(root: Path) -> str:
-    """A short name for the content of all files below a directory, save for compiled ones."""
+    """Return a short name for the content of all files below a directory, except compiled ones."""
     found = (path for path in root.rglob("*") if "__pycache__" not in path.parts)
     files = sorted(path for path in found if path.is_file())
     content = (hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
@@ -33,14 +33,14 @@ def digest_of_files(root: Path) -> str:
 
 
 def cached(kind: str, key: str, what: str, make: Callable[[Path], None]) -> Path:
-    """The kept thing of this kind and key; made first if it is not there, once at a time."""
+    """Return the entry of this kind and key; make it on first use, under a lock."""
     kept = cache_directory() / f"{kind}-{key}"
     if kept.exists():
         return kept
     with locked(kind):
         if not kept.exists():
             print(f"lab: preparing {what} (once)", file=sys.stderr, flush=True)
-            # A name of its own and not a dot file: apt's sandbox user must be able to enter it.
+            # A unique name, but no hidden directory: apt's sandbox user must be able to enter it.
             draft = Path(tempfile.mkdtemp(prefix=f"draft-{kind}-", dir=cache_directory()))
             try:
                 draft.chmod(0o755)
@@ -54,7 +54,7 @@ def cached(kind: str, key: str, what: str, make: Callable[[Path], None]) -> Path
 
 @contextmanager
 def locked(kind: str) -> Iterator[None]:
-    """Hold the lock of one kind of thing; also removes drafts that a killed maker left."""
+    """Hold the lock of one kind of entry; also remove drafts of processes that were killed."""
     directory = cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f"{kind}.lock").open("w") as lock:
@@ -69,7 +69,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def clean() -> None:
-    """Remove everything that is kept; labs that are up need it."""
+    """Empty the cache. Raises LabFault while a lab is up: it needs the cache."""
     if lab_cgroups().exists():
         raise LabFault("a lab is up and stands on what would be removed; take it `down` first")
     shutil.rmtree(cache_directory(), ignore_errors=True)

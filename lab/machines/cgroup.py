@@ -1,4 +1,4 @@
-"""Control groups (version 2): what holds a host's processes together."""
+"""Control groups (version 2): each host's processes are in one."""
 
 import os
 import time
@@ -11,11 +11,11 @@ from lab.machines.faults import LabFault
 from lab.machines.shell import wait_until
 
 PATIENCE = 10.0
-"""Seconds to try against other labs that end at the same time."""
+"""Seconds to retry while other labs end at the same time."""
 
 
 def mount_point() -> Path | None:
-    """Where this machine has its cgroup2 hierarchy, if it has one."""
+    """Return where the cgroup2 hierarchy is mounted, or None."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, path, kind, *_ = line.split()
         if kind == "cgroup2":
@@ -24,7 +24,7 @@ def mount_point() -> Path | None:
 
 
 def lab_cgroups() -> Path:
-    """The directory under which every lab has its control groups."""
+    """Return the directory with the control groups of all labs."""
     root = mount_point()
     if root is None:
         raise LabFault("the lab needs a cgroup2 hierarchy; mount one with `mount -t cgroup2`")
@@ -32,7 +32,7 @@ def lab_cgroups() -> Path:
 
 
 def _make(path: Path) -> None:
-    """That directory, though the last lab to end removes the one that all have in common."""
+    """Make the directory, even if a lab that ends removes the common parent at the same time."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -46,37 +46,37 @@ def _make(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """One control group with all that is below it."""
+    """A control group with its descendants."""
 
     path: Path
 
     def create(self) -> None:
-        """Make it, with its parents."""
+        """Make the group and its parents."""
         _make(self.path)
 
     def child(self, name: str) -> Path:
-        """The path of a group below it, made if need be."""
+        """Return the path of a child group; make it if it does not exist."""
         path = self.path / name
         _make(path)
         return path
 
     def processes(self) -> Iterator[int]:
-        """The ids of all processes in it and below it."""
-        # Groups come and go meanwhile; a walk passes over those that are gone.
+        """Yield the IDs of all processes in the group and its descendants."""
+        # Groups may be removed during the walk.
         for directory, _, _ in os.walk(self.path):
             with suppress(OSError):
                 yield from map(int, Path(directory, "cgroup.procs").read_text().split())
 
     @property
     def is_populated(self) -> bool:
-        """Whether any process is in it or below it."""
+        """Whether the group or a descendant has a process."""
         try:
             return "populated 1" in (self.path / "cgroup.events").read_text()
         except OSError:
             return False
 
     def freeze(self, frozen: bool) -> None:
-        """Stop all its processes where they are, or let them go on."""
+        """Freeze all its processes, or let them continue."""
         (self.path / "cgroup.freeze").write_text("1" if frozen else "0")
         word = f"frozen {int(frozen)}"
         wait_until(
@@ -86,12 +86,12 @@ class Cgroup:
         )
 
     def destroy(self) -> None:
-        """Kill every process in it, without a word to them, and remove it."""
+        """Kill all its processes with SIGKILL, and remove the group."""
         if not self.path.exists():
             return
         (self.path / "cgroup.kill").write_text("1")
         wait_until(lambda: not self.is_populated, f"the processes of {self.path} to end", 15)
-        # The kernel lets go of a group a little after its last process.
+        # The kernel releases a group shortly after its last process has ended.
         wait_until(self._remove, f"{self.path} to be removable", timeout=5)
 
     def _remove(self) -> bool:

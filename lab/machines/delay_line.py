@@ -1,4 +1,4 @@
-"""Hands packets from one end of a cable to the other, some time later: a long line."""
+"""Relay packets from one end of a cable to the other with a delay, like a long line."""
 
 import select
 import socket
@@ -6,8 +6,8 @@ import sys
 import time
 from collections import deque
 
-# Offloaded packets are larger than any frame, and come with a header that tells how to cut them
-# and what is left to be summed up; the kernel wants it back when they are sent on.
+# Offloaded packets are larger than a frame. Their header says how to split them and which checksums
+# are missing; the kernel needs it when they are sent.
 _SOL_PACKET = 263
 _PACKET_VNET_HDR = 15
 _PACKET_IGNORE_OUTGOING = 23
@@ -16,7 +16,7 @@ _LARGEST = 70000
 
 
 def relay(one: str, other: str, seconds: float) -> None:
-    """Relay until the end; says `ready` when it does."""
+    """Relay until the process is ended; print `ready` after the start."""
     ends = [_open(one), _open(other)]
     lines = [(ends[0], ends[1]), (ends[1], ends[0])]
     waiting: deque[tuple[float, socket.socket, bytes]] = deque()
@@ -33,7 +33,7 @@ def relay(one: str, other: str, seconds: float) -> None:
             try:
                 target.send(packet)
             except OSError:
-                # A line loses what it cannot carry.
+                # Drop packets that do not fit.
                 continue
 
 

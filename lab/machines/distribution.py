@@ -14,7 +14,7 @@ from lab.machines.faults import LabFault
 from lab.machines.shell import command, environment
 from lab.machines.sources import own_sources
 
-# What the program and a person who looks around install on a front-end.
+# What the program, or a person who explores the lab, installs on a front-end.
 PACKAGES = (
     "acl",
     "apache2",
@@ -37,10 +37,10 @@ _NEEDS = re.compile(r"^(?:Package|Version|Depends|Pre-Depends|Recommends): .+", 
 
 
 def distribution(template: Path, opennebula: Path) -> Path:
-    """A flat apt repository; with it a template can install `PACKAGES` and all of OpenNebula's."""
+    """Return a flat apt repository with `PACKAGES` and the dependencies of OpenNebula."""
     sources = "".join(f"{source}\n" for source in own_sources())
     indexes = sorted(opennebula.rglob("Packages"))
-    # Only what packages are there and need counts, not what is in them.
+    # Only the names, versions and dependencies of these packages matter.
     declared = [line for path in indexes for line in _NEEDS.findall(path.read_text())]
 
     def make(draft: Path) -> None:
@@ -66,7 +66,7 @@ def write_index(directory: Path) -> None:
 
 
 class _Apt:
-    """This machine's apt, told that what is installed is what the template has."""
+    """This machine's apt, with the template's packages as the installed ones."""
 
     def __init__(self, home: Path, template: Path, sources: str, indexes: list[Path]) -> None:
         self._archives = home / "cache/archives"
@@ -92,7 +92,7 @@ class _Apt:
         command(["apt-get", *self._options, "-q", "update"], timeout=300)
 
     def download(self, packages: tuple[str, ...]) -> None:
-        """Download these packages with all that they need and recommend."""
+        """Download these packages with all that they depend on and recommend."""
         argv = ["apt-get", *self._options, "-q", "-y", "--download-only", "install", *packages]
         try:
             command(argv, timeout=900, env=environment() | {"DEBIAN_FRONTEND": "noninteractive"})
@@ -102,7 +102,7 @@ class _Apt:
             print(f"lab: {packages[0]} will not be installable: {fault}", file=sys.stderr)
 
     def repack(self, directory: Path, foreign: Iterable[str]) -> None:
-        """Repack what was downloaded, save for packages of another repository; then clear up."""
+        """Repack the downloaded packages, except those of another repository; delete the rest."""
         others = set(foreign)
         files = [f for f in self._archives.glob("*.deb") if f.name.partition("_")[0] not in others]
         with ThreadPoolExecutor() as pool:
@@ -111,8 +111,8 @@ class _Apt:
 
 
 def _repack(package: Path, directory: Path) -> None:
-    """The same package, compressed with zstd: all hosts of a lab share the processors that unpack
-    it, and xz takes them six times as long.
+    """Compress a package with zstd: all hosts of a lab share the processors, and xz takes them six
+    times as long to unpack.
     """
     tree = package.with_suffix("")
     command(["dpkg-deb", "--raw-extract", package, tree])
@@ -122,7 +122,7 @@ def _repack(package: Path, directory: Path) -> None:
 
 
 def _suites(indexes: list[Path]) -> list[tuple[str, str]]:
-    """The repositories, as `(root, "suite component")`, that these index files belong to."""
+    """Return the repositories of these index files, as `(root, "suite component")`."""
     found = []
     for index in indexes:
         match = re.fullmatch(r"(.+)/dists/(.+)/([^/]+)/binary-[^/]+/Packages", str(index))

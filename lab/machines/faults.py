@@ -1,4 +1,4 @@
-"""What can go wrong in the lab, in words for its user."""
+"""Errors of the lab, for its user."""
 
 
 class LabFault(Exception):

@@ -1,4 +1,4 @@
-"""One lab host: booted, spoken to from inside, and put through what servers go through."""
+"""One lab host: boot it, run commands on it, and make it fail as servers do."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from lab.machines.shell import command, environment, in_cgroup, start_service, w
 
 DISK_SIZE = 8 << 30
 PATIENCE = 180.0
-"""Seconds for a script: an oned that hangs in its exit is killed by systemd after 90."""
+"""Seconds for a script: systemd kills an oned that hangs in its exit after 90."""
 
 _GUEST_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -32,7 +32,7 @@ _GUEST_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What is written down about a host, for every process that attaches to the lab."""
+    """The record of a host, for all processes that attach to the lab."""
 
     name: str
     address: str
@@ -42,7 +42,7 @@ class HostRecord:
 
 
 class LabHost:
-    """A host of a lab, found by its directory in the lab's state."""
+    """A host of a lab, with a directory in the lab's state."""
 
     def __init__(self, directory: Path, network: Network, cgroup: Cgroup) -> None:
         self._directory = directory
@@ -61,7 +61,7 @@ class LabHost:
 
     @property
     def record(self) -> HostRecord:
-        """What is written down about it."""
+        """Its record."""
         return HostRecord(**json.loads((self._directory / "host.json").read_text()))
 
     @property
@@ -71,13 +71,13 @@ class LabHost:
         return supervisor is not None and supervisor.is_alive
 
     def run(self, script: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-        """Run a shell script as root inside, past its sshd and its network."""
+        """Run a shell script as root on the host, without its sshd and its network."""
         if not self.is_running:
             raise LabFault(f"{self.name} is not running; `start` it first")
-        # While systemd moves to a group of its own it is in none for a moment.
+        # While systemd moves to its own group, it is in none for a moment.
         wait_until(lambda: self._init_process() is not None, f"the first process of {self.name}", 5)
         pid = self._init_process()
-        # The script comes through a file in memory: no argument list shows what is in it.
+        # The script is a file in memory: no process list shows its content.
         memory = os.memfd_create("script", 0)
         with os.fdopen(memory, "w") as file:
             file.write(script)
@@ -120,7 +120,7 @@ class LabHost:
         if self.is_running:
             raise LabFault(f"{self.name} is running already")
         record = self.record
-        # What is left of a host that powered itself off goes first.
+        # First remove the rest of a host that powered itself off.
         self._let_go()
         self._cgroup.create()
         self._network.attach(self.name, IPv4Address(record.address))
@@ -148,11 +148,11 @@ class LabHost:
                 start_new_session=True,
             )
         ProcessId.of(process.pid).save(self._supervisor_file)
-        # It may well outlive us; if it does not, somebody has to take note of its end.
+        # It may outlive this process; if not, a thread must reap it.
         threading.Thread(target=process.wait, daemon=True).start()
 
     def wait_until_up(self, timeout: float = 60, after: int | None = None) -> None:
-        """Wait until systemd says that every service runs; `after` is a boot to outlive."""
+        """Wait until every service runs. ``after``: the first process of the previous boot."""
 
         def booted() -> bool:
             if not self.is_running:
@@ -160,7 +160,7 @@ class LabHost:
             return self._init_process() not in (None, after)
 
         wait_until(booted, f"{self.name} to start its first process", timeout)
-        # Asked in the first moments, systemd does not answer yet.
+        # At first systemd does not answer yet.
         wait_until(
             lambda: "offline" not in self._state() and self._state() != "", self.name, timeout
         )
@@ -170,28 +170,28 @@ class LabHost:
             raise LabFault(f"{self.name} is `{state}` after its boot; failed: {' '.join(failed)}")
 
     def kill(self) -> None:
-        """Power off in an instant: the others see nothing but silence."""
+        """Power off instantly: to the others, the host just stops answering."""
         self._network.unplug(self.name)
         self._let_go()
 
     def reboot(self) -> None:
-        """Reboot in good order and wait until it is up again."""
+        """Reboot cleanly and wait until it is up again."""
         before = self._init_process()
         self.run("systemctl reboot")
         self.wait_until_up(after=before)
 
     def freeze(self) -> None:
-        """Stop all that runs on it where it is; its network still takes connections."""
+        """Freeze all its processes; its kernel still accepts connections."""
         self._running_supervisor()
         self._cgroup.freeze(True)
 
     def thaw(self) -> None:
-        """Let a frozen host go on."""
+        """Let a frozen host continue."""
         self._running_supervisor()
         self._cgroup.freeze(False)
 
     def partition(self) -> None:
-        """Cut it from every other host and from the control side; its cable stays in."""
+        """Isolate it from all other hosts and from the control namespace; its link stays up."""
         self._network.partition(self.name)
 
     def heal(self) -> None:
@@ -200,12 +200,12 @@ class LabHost:
         self._network.heal(self.name, others)
 
     def firewall(self, rules: str) -> None:
-        """Take these nftables rules on; they last until it is powered off."""
+        """Load these nftables rules; they last until it is powered off."""
         self._running_supervisor()
         self._network.filter(self.name, rules)
 
     def delay(self, milliseconds: float) -> None:
-        """Let all that it sends and is sent take this much longer, until it is powered off."""
+        """Delay all packets from and to it by this time, until it is powered off."""
         self._running_supervisor()
         line = Cgroup(self._cgroup.path / "delay-line")
         if line.path.exists():
@@ -220,7 +220,7 @@ class LabHost:
         start_service(in_cgroup(line.path, [*enter, *relay]), self._directory / "delay.log")
 
     def fill_disk(self) -> None:
-        """Use up its whole disk: every further write fails for want of space."""
+        """Fill its disk: each further write fails for lack of space."""
         filler = self._disk_inside() / "filler"
         with filler.open("ab") as file:
             block = 1 << 30
@@ -231,11 +231,11 @@ class LabHost:
                     block //= 2
 
     def free_disk(self) -> None:
-        """Give back what `fill_disk` took."""
+        """Free what `fill_disk` has used."""
         (self._disk_inside() / "filler").unlink(missing_ok=True)
 
     def blank(self, record: HostRecord) -> None:
-        """Note down what it is and give it an empty disk."""
+        """Write its record and give it an empty disk."""
         for name in ("disk", "root"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         (self._directory / "host.json").write_text(json.dumps(asdict(record)))
@@ -251,7 +251,7 @@ class LabHost:
         )
 
     def remove(self) -> None:
-        """Power off and forget everything."""
+        """Power off and delete everything about the host."""
         self.kill()
         shutil.rmtree(self._directory)
 
@@ -269,7 +269,7 @@ class LabHost:
         wait_until(lambda: not is_in_use(self._image), f"the disk of {self.name} to be free", 15)
 
     def _disk_inside(self) -> Path:
-        # The disk is mounted for the host alone; this is how to look past that.
+        # Only the host's mount namespace shows its disk.
         return Path(f"/proc/{self._running_supervisor().pid}/root{self._directory}/disk")
 
     def _running_supervisor(self) -> ProcessId:
@@ -282,7 +282,7 @@ class LabHost:
         return self.run("systemctl is-system-running").stdout.strip()
 
     def _init_process(self) -> int | None:
-        """The guest's first process, once it is systemd, by its id out here."""
+        """Return the ID, in this machine, of the guest's first process, once that is systemd."""
         for pid in self._cgroup.processes():
             if _id_inside(pid) == 1:
                 return pid
@@ -294,7 +294,7 @@ class LabHost:
 
 
 def is_in_use(image: Path) -> bool:
-    """Whether a loop device still holds a disk image."""
+    """Return whether a loop device still uses a disk image."""
     return str(image) in _images_in_use()
 
 
@@ -307,7 +307,7 @@ def _images_in_use() -> Iterator[str]:
 
 
 def _id_inside(pid: int) -> int | None:
-    """The id that a process of a guest has in there; None if it is not systemd or is no more."""
+    """Return the ID of a guest's process in the guest; None if it is not systemd, or has ended."""
     try:
         if Path(f"/proc/{pid}/comm").read_text().strip() not in ("systemd", "init"):
             return None

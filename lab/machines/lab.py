@@ -30,7 +30,7 @@ from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, start_service, wait_u
 
 Template = Literal["blank", "mariadb"]
 
-# What the layer of the template "mariadb" has installed.
+# Packages of the layer of the template "mariadb".
 FRONT_END_PACKAGES = (
     "acl",
     "curl",
@@ -45,16 +45,16 @@ FRONT_END_PACKAGES = (
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a lab was booted with."""
+    """The settings of a lab."""
 
     wait_scale: float
-    # Directories as overlayfs takes them: the uppermost first, with colons between.
+    # Directories in the form for overlayfs: the top one first, separated by colons.
     layers: str
     blank_layers: str
 
 
 class Lab:
-    """A lab by its name, whether it is up or not."""
+    """A lab by its name, up or not."""
 
     def __init__(self, name: str = "lab", state: Path | None = None) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,19}", name):
@@ -63,7 +63,7 @@ class Lab:
             )
         self.name = name
         self.state = (state or REPOSITORY_ROOT / ".lab" / name).absolute()
-        # Two labs may have the same name if their states are in different places.
+        # Labs with state directories in different places may have the same name.
         place = hashlib.sha256(str(self.state).encode()).hexdigest()[:6]
         self._tag = f"lab-{name}-{place}"
         self._network = Network(self._tag)
@@ -79,7 +79,7 @@ class Lab:
         template: Template = "blank",
         state: Path | None = None,
     ) -> Iterator["Lab"]:
-        """Boot a lab that lasts as long as the context, or as this process if that ends first."""
+        """Boot a lab that exists until the end of the context or of this process."""
         lab = cls(name, state)
         with lab._booting():
             lab._start_reaper()
@@ -96,12 +96,12 @@ class Lab:
         wait_scale: float = 1.0,
         template: Template = "blank",
     ) -> None:
-        """Boot a lab; it stays until `down`."""
+        """Boot a lab; it exists until `down`."""
         with self._booting():
             self._up(hosts, repository, wait_scale, template)
 
     def down(self) -> None:
-        """Remove every trace of the lab; does nothing if there is none."""
+        """Remove all of the lab, if there is one."""
         reaper = ProcessId.load(self._reaper_file)
         if reaper is not None and reaper.pid != os.getpid():
             reaper.terminate()
@@ -112,7 +112,7 @@ class Lab:
             self.state.parent.rmdir()
 
     def _clear(self) -> None:
-        """Remove everything but the reaper's place in the state directory."""
+        """Remove everything except what the reaper uses in the state directory."""
         with suppress(LabFault):
             self._cgroup.destroy()
         with suppress(LabFault, OSError):
@@ -126,17 +126,17 @@ class Lab:
 
     @property
     def is_up(self) -> bool:
-        """Whether it is there: booted and not taken down, on a machine that still runs."""
+        """Whether it was booted, and not taken down or ended by a restart of this machine."""
         return self._settings_file.exists() and self._network.control_path.exists()
 
     @property
     def hosts(self) -> list[LabHost]:
-        """All its hosts, in the order of their numbers."""
+        """Return its hosts in the order of their numbers."""
         files = self.state.glob("hosts/*/host.json")
         return [self._host(file.parent.name) for file in sorted(files, key=_number)]
 
     def host(self, name: str) -> LabHost:
-        """One host by its name."""
+        """Return a host by its name."""
         self._check_up()
         hosts = {host.name: host for host in self.hosts}
         if name not in hosts:
@@ -146,7 +146,7 @@ class Lab:
         return hosts[name]
 
     def cut(self, one: str, other: str) -> None:
-        """Drop all that goes between two hosts, until one of them is healed."""
+        """Drop all packets between two hosts, until one of them is healed."""
         self._network.cut(self.host(one).name, self.host(other).name)
 
     def add_host(self, name: str | None = None, blank: bool = True) -> LabHost:
@@ -158,9 +158,9 @@ class Lab:
         return self._boot([name], blank)[0]
 
     def replace(self, name: str, trust: bool = False) -> LabHost:
-        """Put a new machine in a host's place: same name and address, nothing else the same.
+        """Replace a host by a new machine with the same name and address.
 
-        The operator's known_hosts keeps the old machine's keys unless `trust` is set.
+        Without ``trust`` the operator's known_hosts keeps the old machine's keys.
         """
         host = self.host(name)
         record = host.record
@@ -179,7 +179,7 @@ class Lab:
         check: bool = False,
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the control namespace; options are those of `subprocess.run`."""
+        """Run a command in the control namespace, with the options of `subprocess.run`."""
         options = {"stdin": subprocess.DEVNULL} | options if "input" not in options else options
         if "stdout" not in options and "stderr" not in options:
             options = {"capture_output": True} | options
@@ -196,25 +196,25 @@ class Lab:
     def popen(
         self, argv: Sequence[str], env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start a command in the control namespace; options are those of `subprocess.Popen`."""
+        """Start a command in the control namespace, with the options of `subprocess.Popen`."""
         process: subprocess.Popen[str] = subprocess.Popen(
             self.control_argv(argv), env=self.control_environment(env), text=True, **options
         )
         return process
 
     def control_argv(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs a command in the control namespace, as part of the lab."""
+        """Return the command line to run a command in the control namespace, as part of the lab."""
         self._check_up()
         enter = ["nsenter", f"--net={self._network.control_path}"]
         return in_cgroup(self._cgroup.child("control"), [*enter, *argv])
 
     def control_environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """An environment that also tells which lab this is."""
+        """Return an environment that names this lab."""
         lab = {"LAB_NAME": self.name, "LAB_STATE": str(self.state)}
         return dict(os.environ if env is None else env) | lab
 
     def ssh_argv(self, name: str, words: Sequence[str] = ()) -> list[str]:
-        """The command line (for the control namespace) that logs in to a host as the operator."""
+        """Return the command line, for the control namespace, of the operator's login to a host."""
         address = self.host(name).address
         return [
             "ssh",
@@ -225,16 +225,16 @@ class Lab:
 
     @property
     def key(self) -> Path:
-        """The operator's private key, which every host lets in."""
+        """The operator's private key, which every host accepts."""
         return self.state / "ssh/id_ed25519"
 
     @property
     def known_hosts(self) -> Path:
-        """The true host keys of all hosts, by address and by name."""
+        """A file with the host keys of all hosts, by address and by name."""
         return self.state / "ssh/known_hosts"
 
     def status(self) -> list[str]:
-        """One line for each host."""
+        """Return a line for each host."""
         self._check_up()
         return [
             f"{host.name}  {host.address}  {'running' if host.is_running else 'off'}"
@@ -268,10 +268,10 @@ class Lab:
             )
 
     def _build(self, settings: _Settings, directories: dict[str, Path]) -> None:
-        """Make what the hosts stand on: network, package server, the operator's key."""
+        """Make what the hosts need: network, package server, the operator's key."""
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "shared").mkdir()
-        # Here are the hosts' private keys and all that the program puts on their disks.
+        # It holds the hosts' private keys, and their disks.
         (self.state / "hosts").mkdir(mode=0o700)
         self.key.parent.mkdir(mode=0o700)
         write_key(self.key, "ed25519", "operator")
@@ -284,7 +284,7 @@ class Lab:
 
     @contextmanager
     def _booting(self) -> Iterator[None]:
-        """Keep the lab to ourselves while it boots; a boot that fails leaves nothing."""
+        """Hold the lab's lock while it boots; remove everything if the boot fails."""
         obstacles = prerequisites.obstacles()
         if obstacles:
             raise LabFault("; ".join(obstacles))
@@ -312,7 +312,7 @@ class Lab:
         if not 1 <= hosts <= MOST_HOSTS:
             raise LabFault(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
         settings, directories = _prepare(repository, wait_scale, template)
-        # What an interrupted boot or a restart of the machine left goes first.
+        # First remove the rest of an interrupted boot, or of a lab from before this machine's boot.
         self._clear()
         self._build(settings, directories)
         self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
@@ -365,7 +365,7 @@ def _number(file: Path) -> tuple[int, str]:
 def _prepare(
     repository: str | None, wait_scale: float, kind: Template
 ) -> tuple[_Settings, dict[str, Path]]:
-    """The settings of a new lab, and what its package server serves."""
+    """Return the settings of a new lab, and the directories that its package server serves."""
     root = template.blank()
     packages = opennebula.opennebula(repository)
     ours = distribution.distribution(root, packages)

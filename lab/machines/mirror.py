@@ -1,4 +1,4 @@
-"""A copy of one version of a package repository, for a lab, which has no way out to it."""
+"""A copy of one version of a package repository: a lab has no access to other networks."""
 
 import gzip
 import hashlib
@@ -26,7 +26,7 @@ class Upstream:
 
     @classmethod
     def at(cls, url: str) -> "Upstream":
-        """The repository at BASE/VERSION/DISTRIBUTION/RELEASE."""
+        """Return the repository at BASE/VERSION/DISTRIBUTION/RELEASE."""
         match = re.fullmatch(r"(https?://.+)/([^/]+/(?:Debian|Ubuntu)/[^/]+)/?", url)
         if match is None:
             raise LabFault(
@@ -36,7 +36,7 @@ class Upstream:
         return cls(match[1], match[2])
 
     def copy(self) -> Path:
-        """The directory with the copy; made when this version of the repository is first seen."""
+        """Return the directory with the copy; make it if this version of the repository is new."""
         release = self._get(f"{self.path}/{SUITE}/Release")
         key = digest(self.base, self.path, release.decode())
         return cached("mirror", key, f"a copy of {self.base}/{self.path}", self._copy_to)
@@ -73,7 +73,7 @@ class Upstream:
 
     def _open(self, path: str) -> "urllib.response.addinfourl":
         try:
-            # `at` let only http and https through.
+            # `at` accepts only http and https.
             return urllib.request.urlopen(f"{self.base}/{path}", timeout=30)  # type: ignore[no-any-return]  # noqa: S310
         except OSError as error:
             raise LabFault(f"--repository: cannot read {self.base}/{path}: {error}") from None

@@ -1,6 +1,6 @@
-"""The lab's network: a bridge in the control namespace, a namespace and a cable for each host.
+"""The lab's network: a bridge in the control namespace; a namespace and a veth pair for each host.
 
-A host with 10.2.50.N has fd00:2:50::N, too; the control namespace is number 1 in both.
+A host with 10.2.50.N also has fd00:2:50::N; the control namespace is number 1 in both.
 """
 
 from contextlib import suppress
@@ -18,8 +18,8 @@ IPV6 = IPv6Network("fd00:2:50::/64")
 BRIDGE = "lab0"
 NAMESPACES = Path("/run/netns")
 
-# The bridge drops what is between two hosts that are cut, and all that a partitioned host
-# sends or is sent; the cable itself stays plugged in.
+# The bridge drops the packets between two hosts that are cut, and all packets from and to a
+# partitioned host; the link stays up.
 _FILTER = """
 table bridge lab {
     set partitioned { type ifname; }
@@ -37,23 +37,23 @@ table bridge lab {
 
 
 def address_of(number: int) -> IPv4Address:
-    """The address of the host with this number; the first one is 1."""
+    """Return the address of the host with this number, from 1."""
     return FIRST_HOST + (number - 1)
 
 
 def ipv6_of(address: IPv4Address) -> IPv6Interface:
-    """The other address of who has this one."""
+    """Return the IPv6 address of the host with this IPv4 address."""
     return IPv6Interface(f"{IPV6.network_address}{address.packed[-1]}/{IPV6.prefixlen}")
 
 
 def number_of(address: str) -> int:
-    """The number of the host with this address."""
+    """Return the number of the host with this address."""
     return int(IPv4Address(address)) - int(FIRST_HOST) + 1
 
 
 @dataclass(frozen=True)
 class Network:
-    """All network namespaces of one lab, told apart from another lab's by their prefix."""
+    """The network namespaces of one lab, which have a common prefix."""
 
     prefix: str
 
@@ -68,7 +68,7 @@ class Network:
         return NAMESPACES / self.control
 
     def namespace(self, host: str) -> str:
-        """The name of a host's namespace."""
+        """Return the name of a host's namespace."""
         return f"{self.prefix}-{host}"
 
     def create(self) -> None:
@@ -85,7 +85,7 @@ class Network:
         self._nft(_FILTER)
 
     def attach(self, host: str, address: IPv4Address) -> None:
-        """Make a host's namespace and plug its cable into the bridge."""
+        """Make a host's namespace and connect it to the bridge."""
         namespace = self.namespace(host)
         mac = "02:00:" + ":".join(f"{byte:02x}" for byte in address.packed)
         command(["ip", "netns", "add", namespace])
@@ -97,27 +97,27 @@ class Network:
         self._ip(namespace, "link set lo up", *plug_in(address))
 
     def unplug(self, host: str) -> None:
-        """Take the link down: from now on the host is silent."""
+        """Take the link down: the host no longer answers."""
         with suppress(LabFault):
             self._ip(self.control, f"link set {host} down")
 
     def detach(self, host: str) -> None:
-        """Remove a host's cable and its namespace; nothing answers at its address any more."""
+        """Remove a host's veth pair and its namespace."""
         with suppress(LabFault):
             self._ip(self.control, f"link delete {host}")
         if (NAMESPACES / self.namespace(host)).exists():
             command(["ip", "netns", "delete", self.namespace(host)])
 
     def partition(self, host: str) -> None:
-        """Drop all that the host sends or is sent."""
+        """Drop all packets from and to the host."""
         self._nft(f"add element bridge lab partitioned {{ {host} }}")
 
     def cut(self, one: str, other: str) -> None:
-        """Drop all that goes between two hosts."""
+        """Drop all packets between two hosts."""
         self._nft(f"add element bridge lab cut {{ {one} . {other}, {other} . {one} }}")
 
     def heal(self, host: str, others: list[str]) -> None:
-        """Let the host's packets through again, also those to hosts that it was cut from."""
+        """Forward the host's packets again, also those to hosts that it was cut from."""
         self._nft(
             f"add element bridge lab partitioned {{ {host} }}\n"
             f"delete element bridge lab partitioned {{ {host} }}\n"
@@ -127,11 +127,11 @@ class Network:
             self._nft(f"add element bridge lab cut {pair}\ndelete element bridge lab cut {pair}\n")
 
     def filter(self, host: str, rules: str) -> None:
-        """Load nftables rules of a host's own."""
+        """Load nftables rules in a host's namespace."""
         self._nft(rules, NAMESPACES / self.namespace(host))
 
     def lengthen(self, host: str) -> tuple[str, str]:
-        """Cut a host's cable in two; returns the ends for a delay line to put in between."""
+        """Split a host's veth pair in two; return the ends for a delay line in between."""
         inner, outer = f"in-{host}", f"out-{host}"
         self._ip(
             self.control,
@@ -145,7 +145,7 @@ class Network:
         return inner, outer
 
     def shorten(self, host: str) -> None:
-        """Plug a host's cable into the bridge again, past the delay line."""
+        """Connect a host to the bridge again, without the delay line."""
         self._ip(
             self.control,
             f"link delete {host}",
@@ -168,7 +168,7 @@ class Network:
 
 
 def plug_in(address: IPv4Address) -> list[str]:
-    """What `ip` does to give eth0 its own addresses and no other."""
+    """Return the commands for `ip` that give eth0 its addresses and no others."""
     return [
         "link set eth0 down",
         "address flush dev eth0",

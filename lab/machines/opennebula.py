@@ -1,4 +1,4 @@
-"""The repository of OpenNebula's packages that a lab serves: the stand-in's or a given one."""
+"""The repository of OpenNebula's packages that a lab serves: the stand-in's, or a given one."""
 
 import importlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from lab.machines.shell import REPOSITORY_ROOT
 
 
 def opennebula(given: str | None) -> Path:
-    """The directory to serve: the given one or a copy of what is at a URL, or the stand-in's.
+    """Return the directory to serve: a given one, a copy of one at a URL, or the stand-in's.
 
     The stand-in's packages are built on first use.
     """

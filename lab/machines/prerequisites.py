@@ -1,58 +1,40 @@
-"""What this machine must have to carry a lab."""
+"""What this machine needs to run a lab."""
 
 import os
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab.machines import cgroup
 from lab.machines.shell import environment
 
-
-@dataclass(frozen=True)
-class Prerequisite:
-    """A Debian package, a command that it brings, and what the lab needs it for."""
-
-    package: str
-    command: str
-    purpose: str
-
-
-PREREQUISITES = (
-    Prerequisite("e2fsprogs", "mkfs.ext4", "makes the hosts' disks"),
-    Prerequisite("iproute2", "ip", "makes the network namespaces and the cables"),
-    Prerequisite("mmdebstrap", "mmdebstrap", "makes the hosts' template"),
-    Prerequisite("nftables", "nft", "partitions the network"),
-    Prerequisite("openssh-client", "ssh-keygen", "makes the hosts' and the operator's keys"),
-    Prerequisite("systemd-container", "systemd-nspawn", "boots the hosts"),
-    Prerequisite("tar", "tar", "gives a host its identity"),
-    Prerequisite("util-linux", "nsenter", "enters namespaces"),
-)
-
-
-def missing_packages() -> list[Prerequisite]:
-    """Those that are not installed."""
-    path = environment()["PATH"]
-    return [
-        prerequisite
-        for prerequisite in PREREQUISITES
-        if shutil.which(prerequisite.command, path=path) is None
-    ]
+PACKAGES = {
+    "mkfs.ext4": "e2fsprogs",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "ssh-keygen": "openssh-client",
+    "systemd-nspawn": "systemd-container",
+    "tar": "tar",
+    "nsenter": "util-linux",
+}
+"""Each command that the lab needs, and its Debian package."""
 
 
 def obstacles() -> list[str]:
-    """Why a lab cannot run here, one sentence each; nothing if it can."""
+    """Return the reasons why a lab cannot run here, one sentence each."""
     if not Path("/proc/self/ns").is_dir():
         return ["the lab needs Linux"]
     found = []
     if os.geteuid() != 0:
         found.append("the lab needs root, for network namespaces and mounts; use sudo")
-    missing = missing_packages()
+    path = environment()["PATH"]
+    missing = [name for tool, name in PACKAGES.items() if shutil.which(tool, path=path) is None]
     if missing:
-        names = " ".join(prerequisite.package for prerequisite in missing)
-        found.append(f"the lab needs packages that are missing: `apt-get install {names}`")
+        found.append(
+            f"the lab needs packages that are missing: `apt-get install {' '.join(missing)}`"
+        )
     if cgroup.mount_point() is None:
         found.append("the lab needs a cgroup2 hierarchy; mount one with `mount -t cgroup2`")
     if not _has_overlayfs():
@@ -64,18 +46,18 @@ def obstacles() -> list[str]:
 
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 ENOUGH_INOTIFY = 1024
-"""Each host's systemd takes some; the kernel's default of 128 is gone with three labs."""
+"""Each host's systemd uses some; three labs use more than the kernel's default of 128."""
 
 
 def raise_limits() -> None:
-    """Let this machine, until it boots again, carry the hosts of several labs."""
+    """Raise limits of this machine until its next boot, for the hosts of several labs."""
     with suppress(OSError, ValueError):
         if int(INOTIFY.read_text()) < ENOUGH_INOTIFY:
             INOTIFY.write_text(str(ENOUGH_INOTIFY))
 
 
 def _has_overlayfs() -> bool:
-    """Whether it is there or comes by itself, as a module, with the first mount."""
+    """Return whether the kernel has it, or loads its module with the first mount."""
     if "\toverlay" in Path("/proc/filesystems").read_text():
         return True
     modprobe = shutil.which("modprobe", path=environment()["PATH"])

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them, told apart from those that reuse their id."""
+"""Processes that outlive the one that started them; a process that reuses an ID is another one."""
 
 import os
 import signal
@@ -8,19 +8,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process by its id and its start time (in clock ticks since boot)."""
+    """A process, by its ID and its start time (in clock ticks since boot)."""
 
     pid: int
     started: int
 
     @classmethod
     def of(cls, pid: int) -> "ProcessId":
-        """The process that has this id now."""
+        """Return the process with this ID."""
         return cls(pid, _start_time(pid) or 0)
 
     @classmethod
     def load(cls, path: Path) -> "ProcessId | None":
-        """The process noted in a file, or None if nothing readable is noted."""
+        """Return the process saved in a file, or None if the file is missing or not readable."""
         try:
             pid, started = path.read_text().split()
         except (OSError, ValueError):
@@ -28,7 +28,7 @@ class ProcessId:
         return cls(int(pid), int(started))
 
     def save(self, path: Path) -> None:
-        """Note the process in a file."""
+        """Save the process in a file."""
         path.write_text(f"{self.pid} {self.started}\n")
 
     @property
@@ -37,14 +37,14 @@ class ProcessId:
         return self.started != 0 and _start_time(self.pid) == self.started
 
     def terminate(self) -> None:
-        """Ask it to end, if it still runs."""
+        """Send it SIGTERM, if it still runs."""
         if self.is_alive:
             os.kill(self.pid, signal.SIGTERM)
 
 
 def _start_time(pid: int) -> int | None:
     try:
-        # The second field, the command's name, may hold blanks and brackets of its own.
+        # The second field, the command's name, may contain spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return None

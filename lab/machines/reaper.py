@@ -1,4 +1,4 @@
-"""Takes a lab down when the process that it was booted for has ended, however that ended."""
+"""Take a lab down after the process that it was booted for has ended, also if it was killed."""
 
 import os
 import select
@@ -11,7 +11,7 @@ from lab.machines.processes import ProcessId
 
 
 def reap(lab: Lab, runner: ProcessId) -> None:
-    """Wait for the end of the runner, then take the lab down."""
+    """Wait for the end of the process, then take the lab down."""
     with suppress(ProcessLookupError):
         handle = os.pidfd_open(runner.pid)
         print("ready", flush=True)

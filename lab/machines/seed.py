@@ -1,4 +1,4 @@
-"""What makes a host itself: its name, its keys, its identity; unpacked before its first boot."""
+"""The identity of a host: its name and its keys, unpacked before its first boot."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def write_key(path: Path, kind: str, comment: str) -> None:
 def write_seed(
     directory: Path, name: str, login_key: str, wait_scale: float, package_source: str
 ) -> list[str]:
-    """Write a new host's `seed.tar`; returns its public host keys."""
+    """Write a new host's `seed.tar`; return its public host keys."""
     host_keys = []
     with tarfile.open(directory / "seed.tar", "w") as seed:
 

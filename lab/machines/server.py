@@ -1,6 +1,6 @@
-"""The lab's package server: what it is given directories for, on one address, read only.
+"""The lab's package server: serve directories on one address, read only.
 
-Asked as a proxy, it takes itself for whatever server is meant.
+As a proxy it answers for every server.
 """
 
 import sys
@@ -23,7 +23,7 @@ class _Packages(SimpleHTTPRequestHandler):
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def translate_path(self, path: str) -> str:
-        """The file behind `/NAME/…`; the parent class takes care of `..` and escapes."""
+        """Return the file of `/NAME/…`; the parent class handles `..` and escapes."""
         inside = Path(super().translate_path(urlsplit(path).path)).relative_to(self.directory)
         name, *rest = inside.parts or ("",)
         directory = self._directories.get(name)
@@ -31,7 +31,7 @@ class _Packages(SimpleHTTPRequestHandler):
 
 
 def serve(directories: dict[str, Path]) -> None:
-    """Serve until the end; says `ready` when it listens."""
+    """Serve until the process is ended; print `ready` when it listens."""
     with ThreadingHTTPServer((str(CONTROL.ip), PORT), partial(_Packages, directories)) as server:
         print("ready", flush=True)
         server.serve_forever()

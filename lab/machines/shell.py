@@ -1,4 +1,4 @@
-"""Commands on the machine that carries the lab."""
+"""Commands on the machine that runs the lab."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ from lab.machines.processes import ProcessId
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
-# Where the commands of an administrator are; root's PATH does not always say so.
+# Folders of an administrator's commands; root's PATH does not always have them.
 ADMINISTRATION = "/usr/sbin:/sbin"
 
-# Starts a command that leaves nothing behind: with us ends all that it ever started and mounted.
+# Run a command so that all that it starts and mounts ends with this process.
 BOUND_TO_US = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -23,7 +23,7 @@ BOUND_TO_US = (
 
 
 def environment() -> dict[str, str]:
-    """Our own environment, in which the commands of an administrator are found."""
+    """Return the environment of this process, with the folders of an administrator's commands."""
     return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{ADMINISTRATION}"}
 
 
@@ -33,9 +33,8 @@ def command(
     stdin: str | None = None,
     timeout: float = 60,
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed; its failure is a fault."""
+    """Run a command; return its output. Raises LabFault if it fails."""
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
@@ -46,8 +45,7 @@ def command(
             text=True,
             timeout=timeout,
             env=env or environment(),
-            cwd=cwd,
-            # What becomes part of a host must not depend on the mask of who boots it.
+            # A host's files must not depend on the umask of the user who boots it.
             umask=0o022,
             check=False,
         )
@@ -64,25 +62,23 @@ def command(
     return done.stdout
 
 
-def wait_until(
-    condition: Callable[[], bool], what: str, timeout: float, interval: float = 0.02
-) -> None:
-    """Wait for a condition, or end with a fault that says what was waited for."""
+def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None:
+    """Wait for a condition. Raises LabFault after that time."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             raise LabFault(f"waited {timeout:g} s for {what}, in vain")
-        time.sleep(interval)
+        time.sleep(0.02)
 
 
 def in_cgroup(cgroup: Path, argv: Sequence[str | Path]) -> list[str]:
-    """The command line that enters a cgroup and then becomes the given command."""
+    """Return the command line that enters a cgroup and then executes the command."""
     enter = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
     return ["sh", "-c", enter, "sh", str(cgroup), *(str(word) for word in argv)]
 
 
 def start_service(argv: Sequence[str], log: Path) -> ProcessId:
-    """Start a process that outlives us, and wait for its word that it is ready."""
+    """Start a process that outlives this one, and wait until it prints `ready`."""
     with log.open("a") as file:
         process = subprocess.Popen(
             argv,

@@ -1,4 +1,4 @@
-"""The package sources that this machine is configured with, its distribution's own ones only."""
+"""The package sources of this machine's distribution, from its configuration."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lab.machines.faults import LabFault
 from lab.machines.shell import command
+
+ETC = Path("/etc/apt")
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,14 @@ class Source:
     signed_by: str = ""
 
     def __str__(self) -> str:
-        """As a line of sources.list."""
+        """Return the source as a line of sources.list."""
         option = f"[signed-by={self.signed_by}] " if self.signed_by else ""
         return f"deb {option}{self.uri} {self.suite} {' '.join(self.components)}"
 
 
 @cache
 def release() -> dict[str, str]:
-    """What /etc/os-release says."""
+    """Return the values in /etc/os-release."""
     lines = Path("/etc/os-release").read_text().splitlines()
     return {
         key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value
@@ -36,16 +38,16 @@ def release() -> dict[str, str]:
 
 @cache
 def architecture() -> str:
-    """This machine's Debian architecture."""
+    """Return this machine's Debian architecture."""
     return command(["dpkg", "--print-architecture"]).strip()
 
 
-def own_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
-    """The distribution's sources in apt's configuration; those of third parties are left out."""
+def own_sources() -> list[Source]:
+    """Return the distribution's sources in apt's configuration, without those of third parties."""
     codename = release().get("VERSION_CODENAME", "")
     found = [
         source
-        for file in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]
+        for file in [ETC / "sources.list", *sorted((ETC / "sources.list.d").glob("*"))]
         if file.is_file()
         for source in _parse(file)
         if _is_own(source, codename)
@@ -53,7 +55,7 @@ def own_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
     if not any(source.suite == codename for source in found):
         raise LabFault(
             f"expected a source for the suite `{codename}` of {release().get('NAME', 'Debian')} "
-            f"under {etc}, found none; the lab makes its hosts from the machine's own sources"
+            f"under {ETC}, found none; the lab makes its hosts from the machine's own sources"
         )
     return list(dict.fromkeys(found))
 

@@ -1,4 +1,4 @@
-"""The disk that every lab host starts from: a plain server, and a layer with MariaDB on it."""
+"""The disk of every new lab host: a plain server, and a layer with MariaDB."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ PACKAGES = (
     "netbase",
     "openssh-server",
     "procps",
-    # What the stand-in is written in, which is no part of what it stands for.
+    # Dependencies of the stand-in that OpenNebula does not have.
     "python3",
     "python3-pymysql",
     "sudo",
@@ -32,7 +32,7 @@ PACKAGES = (
     "systemd-sysv",
 )
 
-# Left out of a host's disk, now and on later installations: nothing of it runs.
+# Excluded from a host's disk, also on later installations: nothing runs it.
 _NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 _CUSTOMIZE = rf"""
@@ -70,7 +70,7 @@ done
 
 
 def blank() -> Path:
-    """The root directory of a plain server; made on first use."""
+    """Return the root directory of a plain server; make it on first use."""
     argv = [
         "mmdebstrap",
         "--mode=root",
@@ -105,7 +105,7 @@ def blank() -> Path:
 
 
 def with_packages(lower: Path, distribution: Path, packages: tuple[str, ...]) -> Path:
-    """The layer that has these packages installed above `lower`; made on first use."""
+    """Return the layer with these packages above `lower`; make it on first use."""
 
     def make(draft: Path) -> None:
         script = f"""

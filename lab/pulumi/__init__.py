@@ -1,1 +1,1 @@
-"""The Pulumi CLI for the lab, and what stands in for its parts that cannot be had everywhere."""
+"""The Pulumi CLI for the lab, and stand-ins for parts that are not available everywhere."""

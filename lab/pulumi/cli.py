@@ -1,7 +1,7 @@
 """The environment in which the lab and its tests run the Pulumi CLI.
 
-`scripts/pulumi` makes the same for operators; what is made here is for stacks with backends of
-their own.
+`scripts/pulumi` does the same for operators; this one is for stacks with their own
+backends.
 """
 
 import os
@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".pulumi" / "bin"
 """Where `scripts/install-pulumi` puts the CLI, unless there is one on PATH."""
 STANDINS = ROOT / "lab" / "pulumi" / "standins"
-"""Plugins that Pulumi's own server hands out, for machines that it does not reach."""
+"""Stand-ins for plugins that only Pulumi's server distributes."""
 
 
 def environment(
     backend: Path, passphrase: str, stack: str, *, standins: bool = False
 ) -> dict[str, str]:
-    """Return this process's environment with what the CLI needs for that stack."""
+    """Return this process's environment with the variables that the CLI needs for that stack."""
     return {
         **os.environ,
         "PATH": _path(standins),

@@ -1,9 +1,8 @@
 """A stand-in for the plugin of pulumi-command, for the lab alone.
 
-Pulumi's own is a program that only its own server hands out. This one does `remote.Command` with
-OpenSSH, as far as the program's `commands` need it: create, update, delete, triggers, stdin,
-environment, and what was printed as outputs. It wants host keys and private keys; what else the
-resource can be given is refused by name.
+Only Pulumi's server distributes the original. This one implements `remote.Command` with OpenSSH,
+as far as the program's `commands` need it: create, update, delete, triggers, stdin, environment,
+and the output. It requires host keys and private keys; it rejects all other inputs by name.
 """
 
 import os
@@ -27,12 +26,12 @@ from lab.pulumi import plugin
 
 WHO = "opennebula-ha's stand-in for pulumi-command"
 VERSION = "1.2.1"
-"""Of what it stands for."""
+"""Version of the original."""
 TYPE = "command:remote:Command"
 KNOWN = {"connection", "create", "update", "delete", "triggers", "stdin", "environment"}
 KNOWN_OF_CONNECTION = {"host", "port", "user", "hostKey", "privateKey", "agentSocketPath", "proxy"}
 DEFAULTS = {"addPreviousOutputInEnv": True, "dialErrorLimit": 10, "perDialTimeout": 15}
-"""What may be given as it is by default."""
+"""Inputs that are accepted with their default value."""
 DIAL_SECONDS = 15
 
 Properties = dict[str, Any]
@@ -46,19 +45,19 @@ class CommandPlugin(ResourceProviderServicer):
         self._lock = threading.Lock()
 
     def Handshake(self, _request: object, _context: object) -> Any:
-        """Have nothing of one's own."""
+        """Return an empty response."""
         return provider_pb2.ProviderHandshakeResponse()
 
     def GetPluginInfo(self, _request: object, _context: object) -> Any:
-        """Have the version of what it stands for."""
+        """Return the version of the original."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def CheckConfig(self, request: Any, _context: object) -> Any:
-        """Take any config: there is nothing to configure."""
+        """Accept any config: there is nothing to configure."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, _request: object, _context: object) -> Any:
-        """Never change."""
+        """Report no difference."""
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, _request: object, _context: object) -> Any:
@@ -66,7 +65,7 @@ class CommandPlugin(ResourceProviderServicer):
         return provider_pb2.ConfigureResponse()
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Refuse what it does not do."""
+        """Reject what it does not support."""
         token = request.type or request.urn.split("::")[2].rpartition("$")[2]
         if token != TYPE:
             plugin.abort(context, f"{WHO} does {TYPE}, not {token}")
@@ -87,7 +86,7 @@ class CommandPlugin(ResourceProviderServicer):
         )
 
     def Diff(self, request: Any, _context: object) -> Any:
-        """Replace where a trigger changed, update where anything else did."""
+        """Replace the resource if a trigger has changed, otherwise update it."""
         olds, news = _properties(request.old_inputs), _properties(request.news)
         changed = [key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)]
         kinds = provider_pb2.DiffResponse
@@ -106,31 +105,31 @@ class CommandPlugin(ResourceProviderServicer):
         )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run `update`, or `create` where there is none."""
+        """Run `update`; without it, `create`."""
         olds, inputs = _properties(request.olds), _properties(request.news)
         command = inputs.get("update") or inputs.get("create")
         outputs = self._outputs(inputs, command, olds, context)
         return provider_pb2.UpdateResponse(properties=_struct(outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run `delete`, where there is one."""
+        """Run `delete`, if there is one."""
         olds = _properties(request.properties)
         self._outputs(olds, olds.get("delete"), olds, context)
         return empty_pb2.Empty()
 
     def Read(self, request: Any, _context: object) -> Any:
-        """Find everything as it was: there is nothing to look at."""
+        """Return the known state: there is nothing to observe."""
         return provider_pb2.ReadResponse(
             id=request.id, properties=request.properties, inputs=request.inputs
         )
 
     def Cancel(self, _request: object, _context: object) -> Any:
-        """End the commands that run."""
+        """Kill the running commands."""
         self.kill()
         return empty_pb2.Empty()
 
     def kill(self) -> None:
-        """Kill what runs."""
+        """Kill the running commands."""
         with self._lock:
             for process in self._running:
                 process.kill()
@@ -142,7 +141,7 @@ class CommandPlugin(ResourceProviderServicer):
         olds: Properties,
         context: grpc.ServicerContext,
     ) -> Properties:
-        """Run a command; the resource's outputs after it."""
+        """Run a command; return the resource's outputs."""
         printed = {"stdout": "", "stderr": ""}
         if command:
             environment = {
@@ -170,7 +169,7 @@ class CommandPlugin(ResourceProviderServicer):
     def _run(
         self, argv: list[str], environment: Mapping[str, str], command: str, stdin: str
     ) -> tuple[int, str, str]:
-        """Have the login shell of the other side run a command that no process list shows."""
+        """Run a command in the login shell of the other host; no process list shows it."""
         read = f'eval "$(head -c {len(command.encode())})"'
         pipe = subprocess.PIPE
         with subprocess.Popen(
@@ -193,7 +192,7 @@ class CommandPlugin(ResourceProviderServicer):
 
 @dataclass(frozen=True)
 class Connection:
-    """A way to a host."""
+    """How to connect to a host."""
 
     host: str
     port: int
@@ -205,7 +204,7 @@ class Connection:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Connection":
-        """Read it as a resource is given it."""
+        """Read a resource's input."""
         return cls(
             host=given["host"],
             port=int(given.get("port") or 22),
@@ -219,7 +218,7 @@ class Connection:
 
 @contextmanager
 def _ssh(to: Connection) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Return the words of ssh up to the host, and its environment; keys are in files meanwhile."""
+    """Return the arguments of ssh and its environment; the keys are in files for that time."""
     with tempfile.TemporaryDirectory(prefix="command-") as folder:
         argv = _words(to, Path(folder), "host")
         if to.proxy is not None:
@@ -244,7 +243,7 @@ def _words(to: Connection, folder: Path, name: str) -> list[str]:
 
 
 def _others(given: Mapping[str, Any], known: set[str]) -> list[str]:
-    """Name what is neither known nor as it is by default."""
+    """Return the names of inputs that are neither supported nor default values."""
     return sorted(
         key for key, value in given.items() if key not in known and value != DEFAULTS.get(key)
     )
@@ -262,7 +261,7 @@ def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def main() -> None:
-    """Serve the engine that started this."""
+    """Serve the engine that started this process."""
     provider = CommandPlugin()
     plugin.serve(
         lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server),

@@ -1,8 +1,8 @@
-"""The Python language host of a Pulumi CLI that was built from the Go module proxy.
+"""The Python language host for a Pulumi CLI that was built from the Go module proxy.
 
-Pulumi's own is a Go module that no proxy serves. This one does what this project needs of it: run
-programs with the SDK's executor, pass interrupts and exit statuses on, and answer what the CLI asks
-about the environment. `tests/engine` holds it to Pulumi's own wherever that is on PATH.
+Pulumi's own is a Go module that no proxy serves. This one implements what this project needs: run
+programs with the SDK's executor, forward interrupts and exit statuses, and describe the
+environment. `tests/engine` compares it with Pulumi's own if that is on PATH.
 """
 
 import json
@@ -25,7 +25,7 @@ from lab.pulumi import plugin
 
 WHO = "opennebula-ha's stand-in for Pulumi's Python language host"
 EXECUTOR = Path(__file__).resolve().parents[2] / ".pulumi" / "bin" / "pulumi-language-python-exec"
-"""The SDK's own script, which runs a program; scripts/setup puts it there."""
+"""The SDK's script that runs a program; installed by scripts/setup."""
 ALREADY_REPORTED = 32
 """Exit status of a program that has reported its error itself."""
 
@@ -39,16 +39,16 @@ class LanguageHost(LanguageRuntimeServicer):
         self._lock = threading.Lock()
 
     def Handshake(self, request: Any, _context: object) -> Any:
-        """Take the address of an engine that did not start this process."""
+        """Accept the address of an engine that did not start this process."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, _request: object, _context: object) -> Any:
-        """Have the version of the SDK, whose executor runs the programs."""
+        """Return the version of the SDK, whose executor runs the programs."""
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
     def About(self, _request: object, _context: object) -> Any:
-        """Say which Python this is."""
+        """Return the Python and its version."""
         return language_pb2.AboutResponse(
             executable=sys.executable,
             version=sys.version.split()[0],
@@ -56,15 +56,15 @@ class LanguageHost(LanguageRuntimeServicer):
         )
 
     def GetRequiredPackages(self, _request: object, _context: object) -> Any:
-        """Name no plugin: the CLI looks for one where a resource needs it.
+        """Return no plugin: the CLI looks for one when a resource needs it.
 
-        It would look for those of all installed SDKs, at each run, and try to download what it
-        does not find: where this host is used that fails, and takes seconds.
+        For the plugins of all installed SDKs it would look at each run, and try to download those
+        that it does not find. Where this host is used, that takes seconds and fails.
         """
         return language_pb2.GetRequiredPackagesResponse()
 
     def GetProgramDependencies(self, _request: object, _context: object) -> Any:
-        """List all that is installed."""
+        """Return all installed packages."""
         found = sorted((one.name, one.version) for one in metadata.distributions())
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
@@ -73,7 +73,7 @@ class LanguageHost(LanguageRuntimeServicer):
         )
 
     def RuntimeOptionsPrompts(self, _request: object, _context: object) -> Any:
-        """Have no options to ask for."""
+        """Return no options."""
         return language_pb2.RuntimeOptionsResponse()
 
     def InstallDependencies(self, _request: object, _context: object) -> Iterator[Any]:
@@ -82,7 +82,7 @@ class LanguageHost(LanguageRuntimeServicer):
         yield language_pb2.InstallDependenciesResponse(stdout=text.encode())
 
     def Run(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run the program to its end."""
+        """Run the program and wait for its end."""
         options = dict(request.info.options.items())
         environment = _environment(Path(request.info.root_directory), options.get("virtualenv"))
         python = _python(environment, context)
@@ -92,7 +92,7 @@ class LanguageHost(LanguageRuntimeServicer):
         with self._lock:
             program = subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL)
             self._running.add(program)
-        # The engine may give the call up: then the program is not needed any more.
+        # The engine may cancel the call: then nothing needs the program any more.
         context.add_callback(lambda: _interrupt(program))
         try:
             status = program.wait()
@@ -108,9 +108,9 @@ class LanguageHost(LanguageRuntimeServicer):
         return language_pb2.RunResponse(error=error)
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        """Run a plugin in its own environment, and pass on what it prints: first its port.
+        """Run a policy pack or a component package in its own environment; forward its output.
 
-        It is a policy pack or a component package.
+        It prints its port first.
         """
         options = dict(request.info.options.items())
         root = Path(request.info.root_directory)
@@ -135,7 +135,7 @@ class LanguageHost(LanguageRuntimeServicer):
         yield language_pb2.RunPluginResponse(exitcode=max(status, 0))
 
     def Cancel(self, _request: object, _context: object) -> Any:
-        """Interrupt the program; what does not heed it is killed."""
+        """Interrupt the program; kill it if it does not end."""
         with self._lock:
             running = list(self._running)
         for program in running:
@@ -169,7 +169,7 @@ class LanguageHost(LanguageRuntimeServicer):
 
 
 def _interrupt(program: "subprocess.Popen[bytes]") -> None:
-    """Interrupt it; kill it where it goes on for too long."""
+    """Interrupt a program; kill it if it does not end in time."""
     if program.poll() is None:
         program.send_signal(signal.SIGINT)
         late = threading.Timer(plugin.GRACE_SECONDS, program.kill)
@@ -178,7 +178,7 @@ def _interrupt(program: "subprocess.Popen[bytes]") -> None:
 
 
 def _environment(root: Path, virtualenv: str | None) -> dict[str, str]:
-    """Return the environment in which that virtual environment is active."""
+    """Return the variables of an active virtual environment."""
     environment = dict(os.environ)
     if virtualenv:
         folder = root / virtualenv
@@ -189,7 +189,7 @@ def _environment(root: Path, virtualenv: str | None) -> dict[str, str]:
 
 
 def _python(environment: Mapping[str, str], context: grpc.ServicerContext) -> str:
-    """Return the Python of that environment; end the call where there is none."""
+    """Return the Python of that environment; end the call if it has no Python."""
     folder = environment.get("VIRTUAL_ENV")
     if not folder:
         return "python3"

@@ -1,4 +1,4 @@
-"""What every plugin of the Pulumi CLI does: serve, print its port, and end when it should."""
+"""What every plugin of the Pulumi CLI does: serve, print its port, and end with the CLI."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 import grpc
 
 GRACE_SECONDS = 5.0
-"""How long running calls have to end once the CLI asks the plugin to go."""
+"""Seconds for running calls to end after the CLI has interrupted the plugin."""
 LARGEST_MESSAGE = 400 << 20
 """Bytes, as in Pulumi's own plugins."""
 _LOOK_SECONDS = 0.2
 
 
 def serve(add_to: Callable[[grpc.Server], None], cancel: Callable[[], None]) -> None:
-    """Serve until the CLI asks for the end (by SIGINT) or is gone; then cancel what still runs."""
+    """Serve until the CLI sends SIGINT or ends; then cancel the running calls."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -41,7 +41,7 @@ def serve(add_to: Callable[[grpc.Server], None], cancel: Callable[[], None]) -> 
 
 
 def _end_with(engine: int, cancel: Callable[[], None]) -> None:
-    """End this process when its parent is gone, even if that was killed."""
+    """End this process when its parent ends, also if that is killed."""
     while os.getppid() == engine:
         time.sleep(_LOOK_SECONDS)
     cancel()
@@ -49,7 +49,7 @@ def _end_with(engine: int, cancel: Callable[[], None]) -> None:
 
 
 def refuse_the_rest(servicer: type[Any], known: type[Any], who: str) -> None:
-    """Have each call of the service that `servicer` does not implement answered with its name."""
+    """Answer each call that `servicer` does not implement with its name."""
     for name, method in vars(known).items():
         if not name.startswith("_") and getattr(servicer, name) is method:
             setattr(servicer, name, _refusal(name, who))

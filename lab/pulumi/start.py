@@ -1,4 +1,4 @@
-"""Start the plugin of this folder that the first argument names; its environment stays clean."""
+"""Start the plugin of this folder that the first argument names."""
 
 import gc
 import runpy
@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-# It loads more than it ever frees.
+# It allocates much and frees little.
 gc.disable()
-# In place of this folder, whose name is that of Pulumi's SDK.
+# Replaces this folder, which has the name of Pulumi's SDK.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-# A plugin needs the SDK's protobufs alone: the rest takes longer to load than most runs take.
+# A plugin needs only the SDK's protobufs: the rest takes longer to load than most runs.
 spec = find_spec("pulumi")
 if spec is not None and spec.submodule_search_locations:
     (folder,) = spec.submodule_search_locations

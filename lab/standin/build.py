@@ -1,4 +1,4 @@
-"""Builds the stand-in's Debian packages and a signed repository of them, without network."""
+"""Build the stand-in's Debian packages and a signed repository of them, without network."""
 
 import gzip
 import hashlib
@@ -29,14 +29,14 @@ class Release:
     version: str
     db_version: str
     series: str
-    """Its folder in the repository: a series, or the release itself."""
+    """Its folder in the repository: the series, or the full version."""
     flaw: str = ""
-    """Python that its programs run first."""
+    """Python code that its programs run first."""
     revision: str = "1"
 
     @property
     def package_version(self) -> str:
-        """The version as Debian writes it."""
+        """The version in Debian's form."""
         return f"{self.version}-{self.revision}"
 
 
@@ -89,7 +89,7 @@ def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
 
 
 def gate_settings_since_74(text: str) -> str:
-    """Return Gate's configuration of 7.2 as 7.4 has it: its address is in another place."""
+    """Return Gate's configuration of 7.2 in the form of 7.4, which moved the address."""
     return text.replace(
         ":host: 127.0.0.1\n:port: 5030\n", ":server:\n  :bind: 127.0.0.1\n  :port: 5030\n"
     )
@@ -102,7 +102,7 @@ def _add_programs(tree: Path, release: Release) -> None:
         '"""Which OpenNebula this stands in for."""\n\n'
         f'VERSION = "{release.version}"\nDB_VERSION = "{release.db_version}"\n{release.flaw}\n'
     )
-    # Where onedb has it in the original, for those who look into a package before they install it.
+    # Where the original has it: the program reads it before it installs a package.
     schema = tree / "usr/lib/one/ruby/onedb/database_schema.rb"
     schema.parent.mkdir(parents=True, exist_ok=True)
     schema.write_text(
@@ -122,7 +122,7 @@ def _add_programs(tree: Path, release: Release) -> None:
 
 
 def _set_modes(tree: Path) -> None:
-    """Give every file the mode that it has when installed, whatever the checkout's umask was."""
+    """Set the mode of each file for its installation, independently of the checkout's umask."""
     for path in tree.rglob("*"):
         inside = f"/{path.relative_to(tree)}"
         runs = inside.startswith(("/usr/bin/", *_SCRIPTS)) or path.name in (
@@ -179,7 +179,7 @@ def _release(suite: Path, files: list[Path]) -> str:
 
 
 class _Signer:
-    """A key that lives as long as the build."""
+    """A key for one build."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir(mode=0o700)
@@ -187,11 +187,11 @@ class _Signer:
         self._gpg("--passphrase", "", "--quick-generate-key", KEY_OWNER, "rsa3072", "sign", "never")
 
     def public_key(self) -> bytes:
-        """The public key, armored, as a repository publishes it."""
+        """Return the armored public key, as a repository publishes it."""
         return self._gpg("--armor", "--export").encode()
 
     def sign(self, release: Path) -> None:
-        """Write InRelease and Release.gpg beside a Release file."""
+        """Write InRelease and Release.gpg next to a Release file."""
         for option, name in (("--clearsign", "InRelease"), ("--detach-sign", "Release.gpg")):
             target = release.parent / name
             target.unlink(missing_ok=True)

@@ -13,11 +13,11 @@ def check_shrink(
     allow_degraded: bool,
     returning: Collection[str] = (),
 ) -> Refusal | None:
-    """Whether those servers can leave one after the other; asked before anything is touched.
+    """Check, before any change, that those servers can leave one after the other.
 
-    Every server that stays must be up, or one of those ``returning``, which start before that.
-    With ``allow_degraded`` it is enough that those that are up remain a majority at each step:
-    then one more failure stops the zone.
+    Every server that stays must be up, or among those ``returning``, which start before that.
+    With ``allow_degraded`` it is enough that those that are up are a majority at each step: then
+    one more failure stops the zone.
     """
     pool = [entry.name for entry in view.pool]
     staying = [name for name in pool if name not in leaving]
@@ -48,13 +48,12 @@ def check_shrink(
 def check_leave(
     view: ZoneView, name: str, dead: Collection[str] = (), stuck: Collection[str] = ()
 ) -> Refusal | None:
-    """Whether that server can leave with quorum kept all along; the reason where it cannot.
+    """Check that the zone keeps its quorum while that server leaves.
 
-    Those that are ``stuck`` take no record of the leader, and are no part of a majority.
-
-    Between its stop and its deletion the others must be a majority of the pool with it. Of these
-    none may be ``dead``, its host without an answer: each leave of a living one would bring the
-    zone nearer to its end. One that is merely stopped is about to leave, too, or to be started.
+    Between its stop and its deletion the others must be a majority of the pool, which still has
+    it. Servers that are ``stuck`` take no record of the leader, and do not count. No host may be
+    ``dead``: with each server that leaves, a dead one is a larger part of the pool. A server that
+    is only stopped may remain so: it leaves too, or is started later.
     """
     if dead:
         names = ", ".join(sorted(dead))

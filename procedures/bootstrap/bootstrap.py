@@ -308,9 +308,8 @@ class _Bootstrapping:
             self._hosts[source],
             [self._facts[name] for name in targets],
             {entry.name: entry.id for entry in self._pool},
-            self._zone.database,
+            self._zone,
             reason="before-zone",
-            keep=self._zone.keep_dumps,
             stop=True,
         )
 
@@ -325,9 +324,8 @@ class _Bootstrapping:
             self._hosts[leader],
             [self._facts[name] for name in targets],
             {name: next_id + number for number, name in enumerate(targets)},
-            self._zone.database,
+            self._zone,
             reason="before-joins",
-            keep=self._zone.keep_dumps,
             stop=False,
         )
         # Records of a deposed leader may not have reached a majority.

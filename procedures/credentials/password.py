@@ -61,7 +61,7 @@ def set_password(
         return
     with zone_lock(access, staying):
         access.report(STEP)
-        members = _whole(way, zone, hosts, running)
+        members = _members(way, zone, hosts, running)
         if way is not access:
             _admit(way, members, new)
         behind = [name for name, line in _files(access, members).items() if line != _line(new)]
@@ -134,15 +134,15 @@ def _access_by_files(
     return None
 
 
-def _whole(
+def _members(
     way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], running: Mapping[str, Host]
 ) -> dict[str, Host]:
     """Return the zone's servers after a health check, so that none of them misses a step."""
     answers = zone_view(way, hosts).statuses
     if [status.state for status in answers.values()] == [State.SOLO]:
         return {name: running[name] for name in answers}
-    whole = health.verify(way, zone, hosts, changes_vips=True)
-    names = [server.entry.name for server in whole.servers]
+    healthy = health.verify(way, zone, hosts, changes_vips=True)
+    names = [server.entry.name for server in healthy.servers]
     strangers = sorted(set(names) - set(hosts))
     if strangers:
         raise HostError(

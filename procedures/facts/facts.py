@@ -259,7 +259,7 @@ class Facts:
 
 
 def pool_of(zone_body: str) -> tuple[ServerEntry, ...]:
-    """The servers in a zone's body (upstream: ZONE/SERVER_POOL/SERVER), by ID."""
+    """Return the servers in a zone's body (upstream: ZONE/SERVER_POOL/SERVER), by ID."""
     if not zone_body.strip():
         return ()
     body = read_xml(zone_body)

@@ -1,6 +1,5 @@
 """Observe front-ends, in one round trip each, and the zone through its servers' APIs."""
 
-import contextlib
 from collections.abc import Collection, Iterable, Mapping
 
 from hosts.errors import HostError
@@ -114,6 +113,19 @@ def facts_where_possible(
     return {name: answer for name, answer in answers.items() if answer is not None}
 
 
+def raft_status(
+    access: Access, host: Host, timeout: float = 8.0, *, of: str = "127.0.0.1"
+) -> RaftStatus | None:
+    """Return the Raft status of the oned on that host, or None if it does not answer.
+
+    ``of``: address of another host, whose oned is called from there.
+    """
+    try:
+        return access.api(host, timeout, of=of).raft_status()
+    except (ApiError, HostError):
+        return None
+
+
 def statuses(access: Access, hosts: Mapping[str, Host]) -> dict[str, RaftStatus]:
     """Return the Raft status of each oned that answers.
 
@@ -163,9 +175,9 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
         return ZoneView((), {})
     for entry in pool:
         if entry.name not in hosts:
-            with contextlib.suppress(ApiError, HostError):
-                address = host_in(entry.endpoint) or entry.name
-                answers[entry.name] = access.api(hosts[source], of=address).raft_status()
+            address = host_in(entry.endpoint) or entry.name
+            if status := raft_status(access, hosts[source], of=address):
+                answers[entry.name] = status
     view = ZoneView(pool, answers)
     return view if view.leader() else ZoneView((), answers)
 

@@ -20,7 +20,7 @@ from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
 from procedures.facts.fact import finite
 from procedures.facts.facts import Facts
-from procedures.facts.observe import facts_where_possible, question
+from procedures.facts.observe import facts_where_possible, question, raft_status
 from procedures.facts.report import read
 from procedures.parallel import on_each, side_by_side
 from procedures.replica_drift import SECOND_LOOK, lasting, tables
@@ -213,11 +213,8 @@ def _ask_oned(access: Access, host: Host) -> Answers:
 
 
 def _ask_others(access: Access, way: Host, names: list[str]) -> dict[str, RaftStatus]:
-    found = {}
-    for name in names:
-        with contextlib.suppress(ApiError, HostError):
-            found[name] = access.api(way, timeout=ANSWER, of=name).raft_status()
-    return found
+    answers = {name: raft_status(access, way, ANSWER, of=name) for name in names}
+    return {name: status for name, status in answers.items() if status}
 
 
 def _compared(

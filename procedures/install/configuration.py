@@ -116,19 +116,14 @@ def without_hooks(text: str) -> str:
     return text
 
 
-def account_name(database: Database) -> str:
-    """Return the account's name in SQL."""
-    return account_of(database.owner)
-
-
-def account_of(owner: str) -> str:
+def account_name(owner: str) -> str:
     """Return the name in SQL of an account that logs in from the host itself."""
     return f"'{_quote(owner)}'@'localhost'"
 
 
 def without_global_rights(database: Database) -> str:
     """Return SQL that revokes all rights of the account except on its own database."""
-    owner = account_name(database)
+    owner = account_name(database.owner)
     return f"REVOKE ALL PRIVILEGES ON *.* FROM {owner};\nREVOKE GRANT OPTION ON *.* FROM {owner};"
 
 
@@ -179,7 +174,7 @@ def account(database: Database, password: str) -> str:
     An existing account keeps its password: see ``identify``.
     """
     name = database.name.replace("`", "``")
-    owner = account_name(database)
+    owner = account_name(database.owner)
     return "\n".join(
         [
             f"CREATE DATABASE IF NOT EXISTS `{name}`;",
@@ -196,7 +191,7 @@ def identify(database: Database, password: str, *, former: str = "") -> str:
         clause = "VIA " + " OR ".join(
             f"mysql_native_password USING PASSWORD('{_quote(each)}')" for each in (password, former)
         )
-    return f"ALTER USER {account_of(database.owner)} IDENTIFIED {clause};"
+    return f"ALTER USER {account_name(database.owner)} IDENTIFIED {clause};"
 
 
 def in_use(text: str, database: Database) -> str:

@@ -1,32 +1,32 @@
-# Write the database's account, the configuration files and the credentials of one front-end. Of
-# what runs it restarts the services next to oned, and only where its own file changes.
+# Write the database's account, the configuration files and the credentials of one front-end. A
+# running service next to oned is restarted only if its own file changes.
 #: use blocks configuration database_account dumps family gui hosts_files marks programs units
 #: hosts_entries: lines of /etc/hosts
 #: mariadb: yes or no
 #: db_owner
 #: features: units
-#: stopped: those of the units that have to run and do not
-#: strays: units that run and must not
+#: stopped: units that must run, but do not
+#: strays: units that run, but must not
 #: open_keys: files with keys that others can read
-#: files: lines N OWNER MODE PATH; - for what stays as it is
-#: text_*: the whole text of the N-th file; empty: it is removed
-#: secret text_*: the same of a file with secrets
+#: files: lines N OWNER MODE PATH; an owner or a mode of - stays as it is
+#: text_*: the complete text of the N-th file; if it is empty, the file is removed
+#: secret text_*: the same for a file with secrets
 #: restarts: units
-#: hostname: or nothing
-#: keeps_hostname: yes: cloud-init leaves the hostname alone
-#: timezone: or nothing
-#: own_units: those of this program that run; each is a file in /etc/systemd/system
+#: hostname: or empty
+#: keeps_hostname: yes, if cloud-init must not change the hostname
+#: timezone: or empty
+#: own_units: the units of this program that must run; each is a file in /etc/systemd/system
 #: hooks: Raft's programs
-#: blank: text of the mark for a host that was seen blank, or nothing
-#: keeps: yes, where the section DB or one_auth is about to change
+#: blank: text of the mark for a host that was observed to be blank; or empty
+#: keeps: yes, if the section DB or one_auth is about to change
 #: secret db_password
 #: secret account: SQL
-#: secret identify: SQL, where the account does not have that password
-#: secret one_auth: where this host has no database yet
-#: secret oned_conf: the whole file, or nothing
-#: secret next_conf: an oned.conf that waits for the rollout, or nothing
-# It waits next to the other one: after a crash until then oned must not start with a file that no oned
-# has started with yet.
+#: secret identify: SQL that sets the account's password; empty if the account has it
+#: secret one_auth: text of the file, if this host has no database yet; or empty
+#: secret oned_conf: text of the complete file, or empty
+#: secret next_conf: an oned.conf that waits for the rollout, or empty
+# It is kept next to oned.conf: if oned crashes before the rollout, it must not start with a file that
+# no oned has started with yet.
 [ -z "$blank" ] || claim "$blank"
 [ "$keeps" != yes ] || keep_settings configuration
 if [ -n "$hostname" ]; then
@@ -47,7 +47,7 @@ if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
-        # A line that is not ours and has one of the names at another address loses it.
+        # Remove these names from all other lines that give them another address.
         kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
             BEGIN {
                 count = split(entries, words, /[ \n]/)
@@ -90,7 +90,7 @@ own() { # path
     [ "$owner" = - ] || chown "$owner" "$1"
     [ "$mode" = - ] || chmod "$mode" "$1"
 }
-# As long as their files are there.
+# Stop them while their files still exist.
 stop_programs $own_units
 units_changed= reloaded=
 while read -r n owner mode path; do
@@ -101,7 +101,7 @@ while read -r n owner mode path; do
         rm -f "$path"
         continue
     fi
-    # Before the text is in it, too: it may be a secret.
+    # Also before the text is written, since it may be a secret.
     [ ! -e "$path" ] || own "$path"
     mkdir -p "$(dirname "$path")"
     put "$path" "${!text}"
@@ -117,12 +117,12 @@ for program in $hooks; do
         "put it there, or correct leader_hook and follower_hook of opennebula-ha; then run again"
 done
 for unit in $restarts; do
-    # One that fails again and again with its former file starts with the new one, too.
+    # A unit that fails and starts again and again is restarted, too: the new file may fix it.
     case $(systemctl show -p ActiveState --value "$unit.service") in
         inactive | failed | deactivating) continue ;;
     esac
     step "restart $unit"
-    # Its unit may allow few starts in a while.
+    # The unit may limit the number of starts in an interval.
     systemctl reset-failed "$unit.service" 2>/dev/null || true
     systemctl restart "$unit.service" || refuse "$unit to start with its configuration" \
         "$(journalctl -u "$unit" --no-pager -o cat -n 6)" \
@@ -158,7 +158,7 @@ done <<<"$open_keys"
 
 make_gui_key
 if systemctl -q is-active opennebula.service; then
-    # What runs is to run after a boot, too.
+    # An oned that runs must start at boot, too.
     keep_enabled opennebula.service
 fi
 for unit in $strays; do
@@ -166,7 +166,7 @@ for unit in $strays; do
     systemctl stop "$unit.service"
 done
 for unit in $stopped; do
-    # Its hook may have started it as often as the unit allows.
+    # Raft's hook may have used up the unit's start limit.
     systemctl reset-failed "$unit.service" 2>/dev/null || true
     systemctl start --no-block "$unit.service"
 done

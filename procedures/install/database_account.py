@@ -42,7 +42,7 @@ def clean_up_accounts(
             variables={
                 "owners": " ".join(names),
                 "ours": "\n".join(configuration.places(database)),
-                "former": "\n".join(map(configuration.account_of, gone)),
+                "former": "\n".join(map(configuration.account_name, gone)),
                 "grant": configuration.own_grant(database),
             },
             secrets={"account": configuration.identify(database, access.secrets.db_password)},

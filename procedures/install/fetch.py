@@ -17,7 +17,7 @@ from procedures.specs import InstallationSpec
 from procedures.upgrade import versions
 
 INSTALL = 900.0 + LOCK_PATIENCE
-"""Seconds to fetch and install all packages."""
+"""Seconds to fetch and install, or to replace, all packages."""
 
 
 def configure_sources(access: Access, spec: InstallationSpec, seen: Facts, blank: str) -> None:

@@ -1,13 +1,11 @@
 """One front-end's packages, database, configuration and credentials. Starts no oned."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import packages, raft_hook
-from opennebula.api import ApiError
 from opennebula.zone import STANDALONE_ID, State
 from procedures.bootstrap import convert_database
 from procedures.context import Access
@@ -18,6 +16,7 @@ from procedures.facts.observe import (
     facts,
     facts_where_possible,
     names_of_leaving,
+    raft_status,
     servers,
     statuses,
 )
@@ -180,7 +179,7 @@ def _require_own(
 
 
 def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) -> None:
-    """What sudo refused oneadmin our own file allows now, unless a later one takes it back."""
+    """Check that sudo now allows oneadmin what the hooks need: a later file may deny it again."""
     if seen.sudo_refusal and leader.moves_vips(spec):
         said = _facts(access, spec).sudo_refusal
         if said:
@@ -228,11 +227,8 @@ def _blank(seen: Facts, spec: InstallationSpec) -> str:
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
     """Return the facts with whether oned leads, if something depends on it."""
-    state = None
-    if has_led(spec) and seen.active:
-        with suppress(ApiError, HostError):
-            state = access.api(spec.host).raft_status().state
-    return with_lead(seen, spec, state)
+    status = raft_status(access, spec.host) if has_led(spec) and seen.active else None
+    return with_lead(seen, spec, status.state if status else None)
 
 
 def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:

@@ -36,7 +36,7 @@ def remove(access: Access, spec: InstallationSpec, *, half_installed: bool = Fal
             "db_name": spec.database.name,
             "database": mine if is_mine else "",
             "account": (
-                configuration.account_name(spec.database)
+                configuration.account_name(spec.database.owner)
                 if spec.database.is_mariadb and answers
                 else ""
             ),

@@ -117,14 +117,7 @@ class Join:
             self._access.report(f"{name}: rejoin: {reason}")
         if plan.seed and self._resync and seen[name].has_content:
             # Keep the data that is replaced: the operator may need it.
-            dump(
-                self._access,
-                self._host,
-                self._zone.database,
-                reason=f"differing-{name}",
-                keep=self._zone.keep_dumps,
-                stop=True,
-            )
+            dump(self._access, self._host, self._zone, reason=f"differing-{name}", stop=True)
         if plan.seed:
             begin()
             require_names(seen.values(), pair)
@@ -203,9 +196,8 @@ class Join:
             self._hosts[leader],
             [target],
             {target.host.name: server_id},
-            self._zone.database,
+            self._zone,
             reason=f"before-join-{target.host.name}",
-            keep=self._zone.keep_dumps,
             stop=False,
         )
 
@@ -241,11 +233,7 @@ class Join:
             nonlocal lacking, view
             view = zone_leader.wait_for_leader(self._access, self._hosts)
             listed = view.entry(name) is not None
-            silent = frozenset(
-                entry.name
-                for entry in view.pool
-                if entry.name != name and entry.name not in view.statuses
-            )
+            silent = frozenset(view.silent() - {name})
             absent = self._awaiting | {name}
             only_returns = listed and not (self._follows and name in view.statuses)
             waited = listed and time.monotonic() > deadline

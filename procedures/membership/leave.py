@@ -5,14 +5,20 @@ from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.api import Api, ApiError
+from opennebula.api import Api
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import Refusal
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
-from procedures.facts.observe import api_host, facts_where_possible, statuses, zone_view
+from procedures.facts.observe import (
+    api_host,
+    facts_where_possible,
+    raft_status,
+    statuses,
+    zone_view,
+)
 from procedures.install.hosts_file import change_names
 from procedures.membership.join import Join
 from procedures.oned_service import stop
@@ -115,11 +121,8 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
         return
     way = hosts[min(answering)]
     for name, address in sorted(lost.items()):
-        try:
-            back = access.api(way, timeout=5, of=address).raft_status()
-        except (ApiError, HostError):
-            continue
-        if back.server_id == STANDALONE_ID:
+        back = raft_status(access, way, 5, of=address)
+        if back is None or back.server_id == STANDALONE_ID:
             continue
         raise HostError(
             name,
@@ -163,11 +166,7 @@ def prepare(
     refusal = check_shrink(view, list(leaving), allow_degraded=allow_degraded)
     if refusal is not None:
         raise refused(refusal, ", ".join(sorted(leaving)), SHRINK)
-    silent = {
-        entry.name: leaving[entry.name]
-        for entry in view.pool
-        if entry.name in leaving and entry.name not in view.statuses
-    }
+    silent = {name: leaving[name] for name in sorted(view.silent() & leaving.keys())}
     if view.leader():
         stuck = zone_leader.stuck(access, everybody, step=SHRINK)
         silent |= {name: leaving[name] for name in stuck if name in leaving}
@@ -202,11 +201,7 @@ def _bring_back(
 
     A server that its operator stopped is not started: it starts with its host.
     """
-    silent = {
-        entry.name: staying[entry.name]
-        for entry in view.pool
-        if entry.name in staying and entry.name not in view.statuses
-    }
+    silent = {name: staying[name] for name in sorted(view.silent() & staying.keys())}
     seen = facts_where_possible(access, silent, zone.database)
     views = [front_end.view(None) for front_end in seen.values()]
     stopped = sorted(server.name for server in views if server.is_member and server.stopped_by_us)
@@ -254,11 +249,8 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
 
 def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
     """Return the other servers whose oned is silent and whose host does not answer either."""
-    silent = {
-        e.name: host_in(e.endpoint) or e.name
-        for e in view.pool
-        if e.name not in {*view.statuses, name}
-    }
+    silent = view.silent() - {name}
+    addresses = {e.name: host_in(e.endpoint) or e.name for e in view.pool if e.name in silent}
     connection = access.connection(api_host(view, hosts))
 
     def is_dead(address: str) -> bool:
@@ -269,13 +261,13 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
             return "refused" not in str(error).lower()
         return False
 
-    found = side_by_side({other: partial(is_dead, other) for other in silent})
+    found = side_by_side({other: partial(is_dead, address) for other, address in addresses.items()})
     return sorted(n for n, dead in found.items() if dead)
 
 
 def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
     host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
-    dump(access, host, zone.database, reason=reason, keep=zone.keep_dumps, stop=False)
+    dump(access, host, zone, reason=reason, stop=False)
 
 
 def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:

@@ -15,7 +15,7 @@ from opennebula.membership.leave import check_shrink
 from opennebula.membership.observed import FrontEndView, Refusal
 from opennebula.membership.steps import Adopt
 from opennebula.membership.zone import plan_zone
-from opennebula.zone import RaftStatus, ServerEntry, ZoneView, host_in
+from opennebula.zone import ZoneView, host_in
 from procedures.bootstrap import bootstrap
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
@@ -244,8 +244,7 @@ def _of_leaves(
 
 def _of_password(change: ZoneChange, view: ZoneView, one_pass: str) -> Iterator[HostError]:
     yield from password.unfit(", ".join(sorted(change.staying)), one_pass)
-    down = _down(view.pool, view.statuses)
-    if down:
+    if down := sorted(view.silent()):
         yield HostError(
             ", ".join(down),
             password.STEP,
@@ -254,7 +253,3 @@ def _of_password(change: ZoneChange, view: ZoneView, one_pass: str) -> Iterator[
             remedy=f"start opennebula on {', '.join(down)}, or set opennebula-ha:one_pass back;"
             " then run again",
         )
-
-
-def _down(pool: Collection[ServerEntry], answers: Mapping[str, RaftStatus]) -> list[str]:
-    return sorted(entry.name for entry in pool if entry.name not in answers)

@@ -1,17 +1,17 @@
 # Dumps, and kept settings, in /var/backups/opennebula.
 #: use mariadb marks
-# A tar file of these folders, also where one of them or a file in it is a link: what we write comes to
-# what the link leads to. A link inside to a folder, a device or nothing is left out.
+# Write a tar file of these folders. Links to folders given here and to files in them are followed, as
+# they are when we write to them. Other links inside are left out.
 archive() { # FOLDER...
     { find -H "$@" \( -type d -o -xtype f \) -print0 2>/dev/null || true; } | sort -z |
         tar --no-recursion --dereference --hard-dereference --null --files-from=- -cf -
 }
-# Keys and settings as they are, before anything replaces them. What is kept already is not kept
-# twice, and nothing of it is ever thrown away.
+# Keep the present keys and settings before anything replaces them. The same content is not kept twice,
+# and no file is ever removed.
 keep_settings() { # REASON
     local kept paths keys
     keys=$(find -H /var/lib/one/.one -xtype f ! -name one_auth 2>/dev/null || true)
-    # All that is there came with our own packages.
+    # This program saw the host blank and installed the packages: all settings are theirs.
     [ -n "$keys" ] || ! grep -qsx new "$claimed" || return 0
     paths=$(cd / && ls -d var/lib/one/.one var/lib/one/.ssh etc/one 2>/dev/null || true)
     [ -n "$paths" ] || return 0
@@ -33,9 +33,9 @@ keep_settings() { # REASON
         mv "$kept.partial" "$kept"
     )
 }
-# A dump of the whole database, compressed, without blocking a writer, and the keys without which it
-# is of no use; the newest few are kept. Each of those named gets it as it comes, by give_to, which
-# says why one did not. Sets dump (its path) and unsent; variables: db_name, reason, keep.
+# Dump the complete database, compressed, without blocking writers, with the keys needed to restore it;
+# keep only the newest dumps. give_to sends it to each of these names while it is written, and reports
+# why one did not get it. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
     local folder=/var/backups/opennebula dumper keys
     step "dump the database"
@@ -45,14 +45,14 @@ keep_dump() { # NAME...
     dump=$folder/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
     dumper=$(command -v mariadb-dump || command -v mysqldump)
     keys=${dump%.sql.zst}.keys.tar.zst
-    # A disk that is full of half a dump would stop the database itself.
+    # Remove a partial dump: a full disk would stop the database itself.
     follower=
     trap '[ -z "$follower" ] || kill "$follower" || true; rm -f "${dump%.sql.zst}".*.partial' EXIT
     (cd /var/lib/one && archive .one .ssh) | zstd -q >"$keys.partial"
     : >"$dump.partial"
     follow_dump "$dump.partial" &
     follower=$!
-    # The zone's own work comes first.
+    # The dump has a low priority: the zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
         "$dumper" "${here[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
@@ -61,22 +61,22 @@ keep_dump() { # NAME...
     follower=
     mv "$keys.partial" "$keys"
     mv "$dump.partial" "$dump"
-    # Those of another version of the database stay: they are the only way back.
+    # Dumps from before a change of the database's version stay: a rollback needs them.
     case $reason in
         timed) keep_newest "$folder" -name '*-timed.sql.zst' ;;
         *) keep_newest "$folder" ! -name '*-timed.sql.zst' ! -name '*-of-*-before-*' ;;
     esac
 }
-# Of the dumps of a kind the newest few stay in a folder. Variable: keep.
-keep_newest() { # FOLDER, what find takes for the kind
+# Remove all but the newest dumps of one kind from a folder. Variable: keep.
+keep_newest() { # FOLDER, find's conditions for the kind
     local old
     find "$1" -maxdepth 1 -name '*.sql.zst' "${@:2}" | sort -r | tail -n "+$((keep + 1))" |
         while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 }
-# Say how far a dump is that takes long. The one before tells how large it will be.
+# Report the progress of a long dump. The size of the previous dump is an estimate of its size.
 follow_dump() { # FILE
     local size=0 before whole seconds=5 idle
-    # A child that sleeps would outlive this, with the host's lock.
+    # Wait without a child process: sleep would outlive this one and hold the host's lock.
     exec {idle}<> <(:)
     whole=$(find "${1%/*}" -name '*.sql.zst' -printf '%T@ %s\n' | sort -rn | awk 'NR == 1 {print $2}')
     while ! read -rt "$seconds" -u "$idle" _ && [ -e "$1" ]; do
@@ -94,7 +94,7 @@ spread() { # NAME...
     if [ $# = 0 ]; then
         cat
     else
-        # One that takes no more of it does not keep it from the others.
+        # If one stops reading, the others still get all of it.
         tee -p >(give_to "$1" >&3) | spread "${@:2}"
     fi
 }

@@ -18,7 +18,7 @@ from procedures.credentials.login_keys import refusals
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import side_by_side
-from procedures.specs import Database
+from procedures.specs import Database, ZoneSpec
 
 INCOMING = "/var/lib/opennebula-ha/incoming"
 """Where a host receives a database and its keys."""
@@ -28,19 +28,12 @@ TRUST = 1200.0
 """Seconds for which a transfer's key is authorized."""
 
 
-def dump(
-    access: Access, host: Host, database: Database, *, reason: str, keep: int, stop: bool
-) -> str:
+def dump(access: Access, host: Host, zone: ZoneSpec, *, reason: str, stop: bool) -> str:
     """Make a dump on the host; return its path. ``stop``: stop oned first."""
     output = access.run(
         host,
         "dump",
-        variables={
-            "db_name": database.name,
-            "reason": reason,
-            "keep": str(keep),
-            "stop": "yes" if stop else "no",
-        },
+        variables={**_kept(zone, reason), "stop": "yes" if stop else "no"},
         timeout=COPY,
     )
     return output.values["dump"]
@@ -51,10 +44,9 @@ def seed(
     source: Host,
     targets: Sequence[Facts],
     server_ids: Mapping[str, int],
-    database: Database,
+    zone: ZoneSpec,
     *,
     reason: str,
-    keep: int,
     stop: bool,
 ) -> str:
     """Dump on the source and restore on the targets, each with its SERVER_ID.
@@ -66,7 +58,7 @@ def seed(
     from hosts.keys import new_key  # noqa: PLC0415
 
     if not targets:
-        return dump(access, source, database, reason=reason, keep=keep, stop=stop)
+        return dump(access, source, zone, reason=reason, stop=stop)
     private, public = new_key()
     side_by_side(
         {
@@ -77,21 +69,25 @@ def seed(
             },
         }
     )
-    kept = {"db_name": database.name, "reason": reason, "keep": str(keep)}
-    path = _send(access, source, [target.host for target in targets], kept, private)
+    path = _send(access, source, [target.host for target in targets], _kept(zone, reason), private)
     side_by_side(
         {
             target.host.name: lambda target=target: put_in_place(  # type: ignore[misc]
                 access,
                 target,
                 server_ids[target.host.name],
-                database,
+                zone.database,
                 may_replace=target.has_content,
             )
             for target in targets
         }
     )
     return path
+
+
+def _kept(zone: ZoneSpec, reason: str) -> dict[str, str]:
+    """Return the variables of a dump: see dumps.sh."""
+    return {"db_name": zone.database.name, "reason": reason, "keep": str(zone.keep_dumps)}
 
 
 def _allow(access: Access, host: Host, public_key: str) -> None:

@@ -59,7 +59,7 @@ reach() { # NAME
         [ -n "${ways[$way]:-}" ] || continue
         # Without files, rsync reports what it would receive: this shows whether this way works.
         [ "$way" = made ] || through "$way" "" || continue
-        step "send the database and the keys to $1, with ${words[$way]}" >&"$told"
+        step "send the database and the keys to $1, with ${words[$way]}" >&"$output"
         # At the same time as the database, not earlier.
         # A folder that is a link is sent as what it leads to.
         exec {files}< <(through "$way" incoming/ --relative --no-implied-dirs /var/lib/one/./.one/ \
@@ -77,7 +77,7 @@ give_to() { # NAME: the database on standard input, and the rest
     said=$(reach "$1" 2>&1) || echo "$1: $(tail -n 3 <<<"$said" | paste -sd' ')"
 }
 
-exec {told}>&1
+exec {output}>&1
 keep_dump "${!places[@]}"
 tell dump "$dump"
 [ -n "$unsent" ] || exit 0

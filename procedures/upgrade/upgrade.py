@@ -16,9 +16,9 @@ from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, zone_view
+from procedures.install.fetch import INSTALL
 from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
-from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
 from procedures.upgrade.versions import (
@@ -30,9 +30,6 @@ from procedures.upgrade.versions import (
     is_due,
     kept_dump,
 )
-
-INSTALL = 900.0 + LOCK_PATIENCE
-"""Seconds to replace packages."""
 
 
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
@@ -186,9 +183,8 @@ class _Changing:
         kept = front_end.migrating or dump(
             self._access,
             front_end.host,
-            self._zone.database,
+            self._zone,
             reason=dump_reason(front_end.schema, self._change.schema),
-            keep=self._zone.keep_dumps,
             stop=True,
         )
         on_each(self._hosts, self._install)
@@ -220,9 +216,8 @@ class _Changing:
                 if not self._change.has_database(front_end)
             ],
             {name: front_end.server_id for name, front_end in self._facts.items()},
-            self._zone.database,
+            self._zone,
             reason=f"of-{self._change.schema}".replace("/", "_"),
-            keep=self._zone.keep_dumps,
             stop=True,
         )
 

@@ -9,12 +9,11 @@ from contextlib import suppress
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf, raft_hook
-from opennebula.api import ApiError
 from opennebula.zone import State, ZoneView
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import all_facts, facts_where_possible, zone_view
+from procedures.facts.observe import all_facts, facts_where_possible, raft_status, zone_view
 from procedures.install.configuration import LEADER_HOOK
 from procedures.install.files.leader import program
 from procedures.parallel import on_each
@@ -23,15 +22,15 @@ from procedures.specs import Vip, ZoneSpec
 SECONDS = 30.0
 """Seconds for the Raft hooks to move the addresses."""
 HOOKS = 60.0
-"""Seconds to wait for a hook that may yet move or announce an address: they wait for each other."""
+"""Seconds for hooks that may still move or announce an address: they wait for each other."""
 BEGIN = 2.0
-"""Seconds for a new leader's hook to begin; if none runs then, run its program again."""
+"""Seconds for a new leader's hook to start; if none runs after that, run its program again."""
 PATIENCE = 6.0
-"""Seconds for the leader's own hook to take them; after that, run its program again."""
+"""Seconds for the leader's own hook to add the addresses; after that, run its program again."""
 SECOND_LOOK = 5.0
 """Seconds after a removal in which another program may add the address again."""
 LEADERS = 3
-"""Number of attempts, each of which a change of the leader can end."""
+"""Number of attempts; a change of the leader ends an attempt."""
 RETURNS = 2
 """Largest number of removals on one host: another program adds the address again."""
 
@@ -48,7 +47,7 @@ def holders(facts: Mapping[str, Facts], address: str) -> list[str]:
 def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) -> list[str]:
     """Return the VIPs that the leader lacks, or that other hosts hold.
 
-    A leader without facts may have them: it is about to leave.
+    A leader without facts is about to leave, and may have them.
     """
     wrong = []
     for vip in vips:
@@ -60,11 +59,11 @@ def faults(facts: Mapping[str, Facts], vips: Sequence[Vip], leader: str | None) 
 
 
 def late_hooks(facts: Mapping[str, Facts], leader: str) -> list[str]:
-    """Return the hosts with a hook that may yet take an address from the leader.
+    """Return the hosts with a running hook that may still take an address from the leader.
 
-    That is the follower's hook on the leader itself, which removes it: hooks come in any order. On
-    another host the leader's hook announces it there, and the follower's hook would remove it
-    later, after that host became the leader.
+    On the leader, a follower's hook would remove the address: hooks run in any order. On another
+    host, a leader's hook would announce it there, and a follower's hook would remove it later, when
+    that host leads.
     """
     return sorted(
         name
@@ -74,9 +73,9 @@ def late_hooks(facts: Mapping[str, Facts], leader: str) -> list[str]:
 
 
 def in_effect(leader: Facts) -> tuple[Vip, ...]:
-    """Return the VIPs of the leader's own hook, which the stack may be about to change. Pure.
+    """Return the VIPs that the leader's own hook moves, before the stack changes them. Pure.
 
-    None if oned.conf may have been changed by hand since oned started.
+    Empty if oned.conf may have been changed by hand since oned started.
     """
     words = conf.section(leader.oned_conf, LEADER_HOOK).get("ARGUMENTS", "").split()[1:]
     if leader.is_behind and not leader.next_conf:
@@ -107,11 +106,11 @@ def to_leader(
     leader: str,
     seen: Mapping[str, Facts],
 ) -> Mapping[str, Facts]:
-    """Ensure that the leader holds all VIPs, and no other host any; return the facts then.
+    """Ensure that only the leader holds the VIPs, and all of them; return the facts after that.
 
-    Hooks that may yet change that are waited for. Leftover addresses are removed, and if the leader
-    lacks one, its hook's program runs once more. After a removal, check again seconds later that no
-    other program has added the address again. Raises HostError, or LeaderChanged.
+    Wait for hooks that may still change that, and remove leftover addresses. If the leader lacks
+    one, run its hook's program once more. Some seconds after a removal, check that no other program
+    has added the address again. Raises HostError, or LeaderChanged.
     """
     begun = time.monotonic()
     taken = False
@@ -173,9 +172,10 @@ def keep(
     leader: str,
     seen: Mapping[str, Facts],
 ) -> Mapping[str, Facts]:
-    """Do the same between two steps, for the VIPs of the leader's own hook, and fail for nothing.
+    """Do as ``to_leader`` between two steps, for the VIPs of the leader's own hook; ignore errors.
 
-    A later step may change these VIPs, or what keeps them from the leader. Raises LeaderChanged.
+    A later step may change these VIPs, or remove what keeps the leader from holding them. Raises
+    LeaderChanged.
     """
     vips = in_effect(seen[leader]) if leader in seen else ()
     with suppress(HostError):
@@ -184,9 +184,9 @@ def keep(
 
 
 def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> ZoneView:
-    """Wait for a leader that has the VIPs of its own hook, as far as possible; return the zone.
+    """Wait for a leader, and for its VIPs as far as possible; return the zone.
 
-    Before another step may change the leader. Raises HostError if there is no leader.
+    Called before a step that may change the leader. Raises HostError if there is no leader.
     """
     for _ in range(LEADERS):
         view = zone_leader.wait_for_leader(access, hosts)
@@ -226,7 +226,7 @@ def _misplaced(
 
 
 def _managers(access: Access, vips: Sequence[Vip], host: Host) -> str:
-    """What on that host may give it these addresses."""
+    """Return what may add these addresses to that host, such as a network configuration."""
     addresses = " ".join(vip.address for vip in vips)
     output = access.run(
         host, "address_managers", variables={"addresses": addresses}, exclusive=False
@@ -235,9 +235,9 @@ def _managers(access: Access, vips: Sequence[Vip], host: Host) -> str:
 
 
 def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
-    """Announce on the link those of the addresses that the leader holds.
+    """Announce the addresses that the leader holds to its neighbours.
 
-    Otherwise neighbours may use the former holder for a minute or more.
+    Otherwise they may send to the former holder for a minute or more.
     """
     access.run(
         leader,
@@ -264,10 +264,8 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
     """Remove the VIPs from those hosts, except from a new leader; return the hosts."""
 
     def leads(host: Host) -> bool:
-        try:
-            return access.api(host).raft_status().state is State.LEADER
-        except (ApiError, HostError):
-            return False
+        status = raft_status(access, host)
+        return status is not None and status.state is State.LEADER
 
     # The leader may have changed since the facts were observed.
     leading = on_each(hosts, leads)

@@ -6,7 +6,7 @@ read -ra words <<<"$places"
 if [ -x /usr/bin/python3 ]; then
     /usr/bin/python3 -I -c "$program" "${words[@]}" >&2 || true
 else
-    # What OpenNebula's own hook does; it knows IPv4 alone.
+    # As OpenNebula's own hook does, which supports only IPv4.
     while [ ${#words[@]} -gt 1 ]; do
         if [ -n "$(ip -o -4 address show dev "${words[0]}" to "${words[1]}")" ]; then
             arping -q -c 1 -U -I "${words[0]}" "${words[1]}" || true

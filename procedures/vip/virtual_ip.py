@@ -10,7 +10,7 @@ from procedures import services, zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, api_host
-from procedures.health import Whole
+from procedures.health import HealthyZone
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.vip.address import SECONDS, LeaderChanged, to_leader
@@ -22,20 +22,20 @@ def set_endpoint(
     access: Access,
     zone: ZoneSpec,
     hosts: Mapping[str, Host],
-    whole: Whole | None = None,
+    healthy: HealthyZone | None = None,
     *,
     version: str = "",
     features: Collection[str] = (),
 ) -> str:
     """Set the zone's ENDPOINT, and wait until only the leader holds the VIPs.
 
-    ``whole``: the zone after a health check a moment ago. Without it, or after a change here, also
-    check the services: the ``features`` that OpenNebula ``version`` has. Return the leader's name,
+    ``healthy``: the zone after a recent health check. Without it, or after a change here, check
+    the services: the ``features`` that OpenNebula ``version`` has. Return the leader's name,
     or an empty text without VIPs.
     """
-    if whole is not None and whole.leader in hosts and hosts.keys() <= whole.facts.keys():
-        leader, entrance = whole.leader, hosts[whole.leader]
-        seen = {name: whole.facts[name] for name in hosts}
+    if healthy is not None and healthy.leader in hosts and hosts.keys() <= healthy.facts.keys():
+        leader, entrance = healthy.leader, hosts[healthy.leader]
+        seen = {name: healthy.facts[name] for name in hosts}
     else:
         view = zone_leader.wait_for_leader(access, hosts)
         leader, entrance = view.leader() or "", api_host(view, hosts)
@@ -67,7 +67,7 @@ def set_endpoint(
         present = to_leader(access, zone, hosts, leader, seen)
     except LeaderChanged:
         return set_endpoint(access, zone, hosts, version=version, features=features)
-    if whole is None or idle or present is not seen:
+    if healthy is None or idle or present is not seen:
         wanted = {
             name: services.promised(shown, features, version) if features else ()
             for name, shown in present.items()

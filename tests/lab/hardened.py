@@ -36,11 +36,6 @@ def sshd(host: LabHost, *lines: str) -> None:
     )
 
 
-def usual_sshd(host: LabHost) -> None:
-    """Remove all of these sshd settings."""
-    do(host, "rm -f /etc/ssh/sshd_config.d/00-hardened.conf; systemctl reload ssh")
-
-
 def greet(host: LabHost) -> None:
     """Add a login banner, and startup files and a motd that print on both outputs."""
     do(host, "printf 'sshd: WARNING\\nAll that you do is recorded.\\n' >/etc/issue.net")

@@ -8,8 +8,6 @@ from tests.simulation.product import TABLES, ServerEntry
 
 Pool = tuple[ServerEntry, ...]
 
-FIRST_ID = 0
-
 
 @dataclass(frozen=True)
 class Content:

@@ -93,7 +93,7 @@ class Site:
     def view(self, *_: Any) -> ZoneView:
         return ZoneView((), {self.leads: RaftStatus(1, State.LEADER, 1, 1, 1)})
 
-    def api(self, host: Host) -> Any:
+    def api(self, host: Host, *_: Any, **__: Any) -> Any:
         if host.name == self.leads:
             return SimpleNamespace(raft_status=lambda: RaftStatus(1, State.LEADER, 1, 1, 1))
         return SimpleNamespace(raft_status=lambda: RaftStatus(2, State.FOLLOWER, 1, 1, 1))

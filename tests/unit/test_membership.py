@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from itertools import permutations
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from hosts.models import Host
 from opennebula.membership.join import JoinPlan, plan_join
 from opennebula.membership.leave import check_leave, check_shrink
 from opennebula.membership.observed import FrontEndView, Refusal
@@ -24,6 +27,7 @@ from opennebula.membership.steps import (
 )
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures.membership import leave
 
 NAMES = ("n1", "n2", "n3")
 POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))
@@ -665,3 +669,19 @@ def test_a_known_zone_is_not_bootstrapped_again_without_its_data() -> None:
         again = plan_zone(hosts, highly_available=ha, existed=True, restoring=True)
         assert isinstance(again, list)
         assert again[0] == Restore("n1")
+
+
+def test_a_silent_servers_host_is_called_at_the_address_of_its_entry() -> None:
+    """Other programs register servers under names that no host resolves."""
+    called: list[str] = []
+
+    def connect(_port: int, _timeout: float, address: str) -> Any:
+        called.append(address)
+        raise ConnectionRefusedError("Connection refused")
+
+    connection = SimpleNamespace(open_stream=connect)
+    access = cast(Any, SimpleNamespace(connection=lambda _: connection))
+    pool = tuple(replace(entry, endpoint=endpoint(f"10.0.0.{entry.id}")) for entry in POOL)
+    view = ZoneView(pool, {"n1": RaftStatus(0, State.LEADER, 1, 1, 1)})
+    assert leave._dead(access, view, {"n1": Host(name="n1", address="10.0.0.0")}, "n3") == []
+    assert called == ["10.0.0.1"]

@@ -41,10 +41,10 @@ class Zone:
         self.happened.append(name)
         self.seen[name] = replace(front_end, next_conf="", since=200)
 
-    def _verify(self, *_: object, **__: object) -> health.Whole:
+    def _verify(self, *_: object, **__: object) -> health.HealthyZone:
         self.happened.append("check")
         leader = self._leaders.pop(0) if len(self._leaders) > 1 else self._leaders[0]
-        return health.Whole(leader, (), dict(self.seen), {})
+        return health.HealthyZone(leader, (), dict(self.seen), {})
 
     def roll_out(self) -> list[str]:
         access = cast(Any, type("Access", (), {"report": staticmethod(print)})())

@@ -140,7 +140,7 @@ class Site:
             }
         )
 
-    def api(self, host: Host) -> "Site":
+    def api(self, host: Host, *_: Any, **__: Any) -> "Site":
         site = Site([])
         site.turn = self.turn
         leader = self._now(self._leaders or ["n1"], host.name)

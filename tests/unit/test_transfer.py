@@ -26,7 +26,7 @@ from hosts.script import Output, Script, parse
 from hosts.shell import Ended
 from hosts.transports import Transports
 from procedures.script_text import scripts, shared_shell
-from procedures.specs import Database
+from procedures.specs import ZoneSpec
 from procedures.transfer import seed as transfers
 from tests.unit.test_procedures import facts
 
@@ -362,9 +362,8 @@ def transfer(asked: Asked) -> str:
         Host(name="n1a1", address="10.2.50.10"),
         [facts("n1a2"), facts("n1a3")],
         {"n1a2": 1, "n1a3": 2},
-        Database(),
+        ZoneSpec(name="OpenNebula", endpoint="", highly_available=True, keep_dumps=3),
         reason="before-zone",
-        keep=3,
         stop=True,
     )
 

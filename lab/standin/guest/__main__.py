@@ -1,4 +1,4 @@
-"""Runs one of the programs by name: `python -m PACKAGE oned -f`."""
+"""Run one of the programs by name: `python -m PACKAGE oned -f`."""
 
 import importlib
 import sys
@@ -15,8 +15,8 @@ _PROGRAMS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run the program that the first argument names; its exit status."""
-    # Imported by need: a daemon on a small host carries no command-line tool with it.
+    """Run the program that the first argument names; return its exit status."""
+    # Imported on demand: a daemon on a small host loads no command-line tools.
     module, function = _PROGRAMS[arguments[0]]
     run = getattr(importlib.import_module(f".{module}", __package__), function)
     return int(run(arguments[1:]))

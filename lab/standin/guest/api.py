@@ -46,7 +46,7 @@ class Code(IntEnum):
 
 
 class Refusal(Exception):
-    """A call that is not done."""
+    """A rejected call."""
 
     def __init__(self, code: Code, text: str, number: int = -1) -> None:
         super().__init__(text)
@@ -56,13 +56,13 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls."""
+    """The user who calls."""
 
     user: User
 
     @property
     def is_oneadmin(self) -> bool:
-        """Whether everything is allowed."""
+        """Whether the caller may do everything."""
         return self.user.id == 0 or 0 in self.user.groups
 
 
@@ -71,7 +71,7 @@ Handler = Callable[[Caller, list[Any]], Any]
 
 @dataclass(frozen=True)
 class Method:
-    """A method, and where and when it may run."""
+    """A method, and the servers and states in which it may run."""
 
     handler: Handler
     leader_only: bool = True
@@ -80,7 +80,7 @@ class Method:
 
 @dataclass
 class Api:
-    """All methods, over the parts of one oned."""
+    """All methods of an oned."""
 
     pools: Pools
     raft: RaftManager
@@ -95,7 +95,7 @@ class Api:
         self._methods = self._table()
 
     def knows(self, method: str) -> bool:
-        """Whether there is such a method."""
+        """Return whether the method exists."""
         return method in self._methods
 
     def refresh_zone_state(self) -> None:
@@ -104,7 +104,7 @@ class Api:
         self.zone_state = zone.state if zone else 0
 
     def call(self, name: str, params: Sequence[Any]) -> list[Any]:
-        """Carry out a call; the answer in OpenNebula's form."""
+        """Execute a call; return the answer in OpenNebula's form."""
         number = next(self._numbers) % 10_000
         logged = name not in _UNLOGGED_METHODS
         if logged:
@@ -118,7 +118,7 @@ class Api:
         if logged:
             outcome = "SUCCESS" if answer[0] else f"FAILURE {answer[1]}"
             if answer[0] and name == "one.user.login":
-                # What was hidden of the call shows in the answer, as in OpenNebula.
+                # The logged answer shows what is hidden in the call, as in OpenNebula.
                 outcome += f', "{answer[1][:20]}", 0'
             level = self.journal.debug if answer[0] else self.journal.error
             level("ReM", f"Req:{number} {name} result {outcome}")
@@ -163,7 +163,7 @@ class Api:
         except CallError as error:
             raise Refusal(Code.INTERNAL, str(error)) from error
 
-    # ---- who may do what, and what there is ----
+    # ---- permissions, and look-ups ----
 
     def _admin(self, caller: Caller, what: str) -> None:
         if not caller.is_oneadmin:
@@ -212,7 +212,7 @@ class Api:
         try:
             self.pools.zones.update(zone)
         except (WriteRefused, StorageError) as error:
-            # The call succeeds all the same, as in OpenNebula.
+            # The call succeeds nevertheless, as in OpenNebula.
             self.journal.error("ReM", f"zone {zone.id} was not written: {error}")
 
     def _add_server(self, caller: Caller, params: list[Any]) -> int:

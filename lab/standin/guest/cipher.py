@@ -1,7 +1,7 @@
-"""How OpenNebula's services log in: as serveradmin, in the name of any user (server_cipher).
+"""The logins of OpenNebula's services: as serveradmin, on behalf of any user (server_cipher).
 
 The password is `TARGET:TOKEN`; the token is `SERVERADMIN:TARGET:EXPIRES`, encrypted with what the
-database has for serveradmin's password, the digest of the secret in the `*_auth` files.
+database has as serveradmin's password: the digest of the secret in the `*_auth` files.
 """
 
 import base64
@@ -18,13 +18,13 @@ _BLOCK = 16
 
 @dataclass(frozen=True)
 class ServerCipher:
-    """What a `*_auth` file holds."""
+    """The content of a `*_auth` file."""
 
     user: str
     secret: str
 
     def session(self, target: str = "", *, seconds: int = 1800) -> str:
-        """A session of that user, or of serveradmin itself."""
+        """Return a session of that user, or of serveradmin itself."""
         target = target or self.user
         expires = int(time.time()) + seconds
         token = encrypt(self.digest, f"{self.user}:{target}:{expires}")
@@ -32,12 +32,12 @@ class ServerCipher:
 
     @property
     def digest(self) -> str:
-        """What the database keeps of the secret."""
+        """Return the digest of the secret, as in the database."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 
 def read_server_auth(path: Path) -> ServerCipher:
-    """The credentials in a file; OSError, or ValueError for what is none."""
+    """Return the credentials in a file. Raises OSError or ValueError."""
     user, colon, secret = path.read_text().rstrip().partition(":")
     if not colon:
         raise ValueError("Bad format for one_auth token (<user>:<passwd>)")
@@ -45,7 +45,7 @@ def read_server_auth(path: Path) -> ServerCipher:
 
 
 def target_of(user: str, digest: str, password: str) -> str | None:
-    """In whose name that server user asks; None where its token is not good, or not any more."""
+    """Return the user for whom the server user calls; None if its token is invalid or expired."""
     target, _, token = password.partition(":")
     text = decrypt(digest, token) or ""
     who, expires = text.partition(":")[0], text.rpartition(":")[2]
@@ -54,7 +54,7 @@ def target_of(user: str, digest: str, password: str) -> str | None:
 
 
 def encrypt(digest: str, text: str) -> str:
-    """AES-256-CBC, in base64; key and vector are the digest's beginning, as it is written."""
+    """Encrypt with AES-256-CBC, in base64; key and vector are the start of the digest."""
     sealed = _crypt(digest, text.encode(), encrypting=True)
     if sealed is None:
         raise ValueError("libcrypto did not encrypt")
@@ -62,7 +62,7 @@ def encrypt(digest: str, text: str) -> str:
 
 
 def decrypt(digest: str, token: str) -> str | None:
-    """The text; None where it was encrypted with another key, or never."""
+    """Return the text; None if it was not encrypted with this key."""
     try:
         opened = _crypt(digest, base64.b64decode(token, validate=True), encrypting=False)
         return None if opened is None else opened.decode()
@@ -72,7 +72,7 @@ def decrypt(digest: str, token: str) -> str | None:
 
 @cache
 def _library() -> ctypes.CDLL:
-    # Python's own library has no cipher; the openssl command would show the key in its arguments.
+    # Python's library has no ciphers; the openssl command would show the key in its arguments.
     library = ctypes.CDLL("libcrypto.so.3")
     for name in ("EVP_CIPHER_CTX_new", "EVP_aes_256_cbc"):
         getattr(library, name).restype = ctypes.c_void_p

@@ -26,7 +26,7 @@ class CommandError(Exception):
 
 
 def run(action: Callable[[], int | None]) -> int:
-    """Carry out a command; its exit status."""
+    """Execute a command; return its exit status."""
     try:
         return action() or 0
     except CommandError as error:
@@ -38,7 +38,7 @@ def run(action: Callable[[], int | None]) -> int:
 
 
 def endpoint() -> str:
-    """The server that commands talk to."""
+    """Return the endpoint that commands use."""
     chosen = os.environ.get("ONE_XMLRPC")
     if chosen:
         return chosen
@@ -47,7 +47,7 @@ def endpoint() -> str:
 
 
 def ask(method: str, *params: Any, at: str | None = None, timeout: float = TIMEOUT_S) -> Any:
-    """Call a method of oned; what it answers."""
+    """Call a method of oned; return its answer."""
     try:
         answer = call(at or endpoint(), method, [read_one_auth(), *params], timeout)
     except CallError as error:
@@ -59,7 +59,7 @@ def ask(method: str, *params: Any, at: str | None = None, timeout: float = TIMEO
 
 
 def ask_xml(method: str, *params: Any) -> ElementTree.Element:
-    """Call a method that answers with a document."""
+    """Call a method that returns a document."""
     return read_document(str(ask(method, *params)))
 
 
@@ -73,7 +73,7 @@ def show_document(root: ElementTree.Element, form: str) -> None:
 
 
 def as_data(element: ElementTree.Element) -> Any:
-    """An element as the tools' JSON has it: strings, and a list only where a name repeats."""
+    """Return an element in the tools' JSON: strings, and lists only for repeated names."""
     if not len(element):
         return element.text or {} if element.text else ("" if element.text == "" else {})
     data: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def as_data(element: ElementTree.Element) -> Any:
 
 
 def table(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[str]]) -> str:
-    """Rows in columns; a negative width is flush left, as in a format string."""
+    """Return rows in columns; a negative width aligns left, as in a format string."""
     lines = [[name for name, _ in columns], *rows]
     return "\n".join(
         " ".join(
@@ -100,7 +100,7 @@ def table(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[str]]) -> 
 
 
 def take_endpoint(arguments: list[str]) -> list[str]:
-    """The arguments without `--endpoint URL`, which every command knows, and which is obeyed."""
+    """Apply the option `--endpoint URL`, which every command has; return the other arguments."""
     left = list(arguments)
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
@@ -112,7 +112,7 @@ def take_endpoint(arguments: list[str]) -> list[str]:
 
 
 def find_id(pool_method: str, name_or_id: str, kind: str) -> int:
-    """The number of an object that is named by number or name."""
+    """Return the ID of an object that is given by ID or name."""
     if name_or_id.isdigit():
         return int(name_or_id)
     for item in ask_xml(pool_method):

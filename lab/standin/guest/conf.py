@@ -13,7 +13,7 @@ Value = str | Vector
 
 
 class SyntaxFault(ValueError):
-    """The text is not in the grammar; the message names the line."""
+    """The text does not follow the grammar; the message names the line."""
 
 
 @dataclass(frozen=True)
@@ -31,56 +31,56 @@ class Template:
         self.attributes = list(attributes)
 
     def text(self, name: str, default: str = "") -> str:
-        """The last plain value of that name."""
+        """Return the last plain value of that name."""
         values = [a.value for a in self.attributes if a.name == name and isinstance(a.value, str)]
         return values[-1] if values else default
 
     def vector(self, name: str) -> Vector | None:
-        """The last vector of that name."""
+        """Return the last vector of that name."""
         vectors = self.vectors(name)
         return vectors[-1] if vectors else None
 
     def vectors(self, name: str) -> list[Vector]:
-        """All vectors of that name."""
+        """Return all vectors of that name."""
         return [a.value for a in self.attributes if a.name == name and isinstance(a.value, dict)]
 
     def put(self, name: str, value: Value) -> None:
-        """Set a name to this one value."""
+        """Set a name to this value only."""
         self.remove(name)
         self.attributes.append(Attribute(name, value))
 
     def remove(self, name: str) -> None:
-        """Forget a name."""
+        """Remove a name."""
         self.attributes = [a for a in self.attributes if a.name != name]
 
     def to_xml(self, root: str) -> str:
-        """The template in OpenNebula's XML."""
+        """Return the template in OpenNebula's XML."""
         return f"<{root}>{''.join(_attribute_xml(a) for a in self.attributes)}</{root}>"
 
     def to_lines(self) -> str:
-        """The form in which oned notes its configuration: NAME=value, vectors joined by commas."""
+        """Return the form in which oned logs its configuration: NAME=value, vectors with commas."""
         return "".join(f"{a.name}={_flat(a.value)}\n" for a in self.attributes)
 
 
 def cdata(text: str) -> str:
-    """Text as an XML CDATA section."""
+    """Return text as an XML CDATA section."""
     return "<![CDATA[" + text.replace("]]>", "]]]]><![CDATA[>") + "]]>"
 
 
 def parse(text: str) -> Template:
-    """Read a template, in OpenNebula's own grammar or in XML."""
+    """Read a template, in OpenNebula's grammar or in XML."""
     if text.lstrip().startswith("<"):
         return template_from_xml(read_document(text))
     return Template(_Reader(text).attributes())
 
 
 def read_document(text: str) -> ElementTree.Element:
-    """An XML document of OpenNebula."""
+    """Parse an XML document of OpenNebula."""
     return ElementTree.fromstring(text)  # noqa: S314 - the lab's own daemons wrote it
 
 
 def template_from_xml(element: ElementTree.Element) -> Template:
-    """The template that an XML element holds."""
+    """Return the template in an XML element."""
     found = []
     for child in element:
         value: Value = {leaf.tag: leaf.text or "" for leaf in child} if len(child) else ""
@@ -103,7 +103,7 @@ def _flat(value: Value) -> str:
 
 
 class _Reader:
-    """A cursor over the text."""
+    """A reader of the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -116,7 +116,7 @@ class _Reader:
             yield Attribute(name, self._vector() if self._next() == "[" else self._value("\n#"))
 
     def _next(self) -> str:
-        """Skip blanks and comments; the character there, or nothing at the end."""
+        """Skip blanks and comments; return the next character, or nothing at the end."""
         while self._at < len(self._text):
             if self._text[self._at].isspace():
                 self._at += 1

@@ -1,4 +1,4 @@
-"""oned: the order in which it comes up and goes down."""
+"""oned: the order in which it starts and stops."""
 
 import os
 import secrets
@@ -27,16 +27,16 @@ _USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
 _BANNER = f"OpenNebula {VERSION}"
 _FAILED = 255
 _TOGETHER_S = 0.5
-"""A signal to all processes of a unit reaches each within that time."""
+"""Seconds in which a signal to all processes of a unit reaches each of them."""
 GRPC = ("GRPC_LISTEN_ADDRESS", "GRPC")
 
 
 class StartError(Exception):
-    """oned cannot run like this; the message is for the operator."""
+    """oned cannot start; the message is for the operator."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run oned; its exit status."""
+    """Run oned; return its exit status."""
     options = {argument.lstrip("-")[:1] for argument in arguments}
     if not options <= {"h", "v", "f", "i"}:
         print(_USAGE, file=sys.stderr)
@@ -70,17 +70,17 @@ def _guarded(action: Callable[[], None]) -> int:
 
 
 class _Driver:
-    """A process that the first signal ends, as the real daemon's drivers.
+    """A process that the first signal ends, like the real daemon's drivers.
 
-    The real daemon starts one again that ended by itself, and never stops that one. It is started
-    before any signal is blocked, which it would inherit.
+    The real daemon restarts a driver that has ended, and never stops that one. The process starts
+    before signals are blocked: it would inherit that.
     """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(["sleep", "infinity"])
 
     def is_stopped_by_others(self) -> bool:
-        """Whether the signal that reached oned reached this one, too."""
+        """Return whether the signal to oned has also reached this process."""
         try:
             self._process.wait(_TOGETHER_S)
         except subprocess.TimeoutExpired:
@@ -94,7 +94,7 @@ class _Driver:
 
 
 class _Daemon:
-    """One run of oned."""
+    """A run of oned."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -107,7 +107,7 @@ class _Daemon:
         self._stopping = threading.Event()
 
     def initialise(self) -> None:
-        """Make the tables and nothing in them (`oned --init-db`)."""
+        """Create empty tables (`oned --init-db`)."""
         storage = self._open_storage()
         local, shared = self._check_version(storage)
         _create(storage, schema.LOG_TABLES)
@@ -115,7 +115,7 @@ class _Daemon:
         self._bootstrap(storage, local, shared)
 
     def run(self) -> None:
-        """Serve until a signal says stop."""
+        """Serve until a signal stops oned."""
         driver = _Driver() if self._pace.stop_race else None
         try:
             self._run(driver)
@@ -124,8 +124,8 @@ class _Daemon:
                 driver.stop()
 
     def _run(self, driver: _Driver | None) -> None:
-        # Blocked before any thread starts: only the wait below sees them, and the hooks' processes
-        # inherit that they do not.
+        # Blocked before any thread starts: only the wait below sees the signals. The hooks'
+        # processes inherit this.
         signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGCHLD})
         _load_key(self._paths)
         raft_settings = self._settings.vector("RAFT") or {}
@@ -181,7 +181,7 @@ class _Daemon:
             )
             for server in servers_at_work:
                 server.server_close()
-                # Its thread would else look at the closed socket again and again until the end.
+                # Otherwise its thread would poll the closed socket until the end.
                 server.shutdown()
         self._journal.info("ONE", "Stopping oned")
         raft.stop()
@@ -195,7 +195,7 @@ class _Daemon:
         return signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, seconds) is not None
 
     def _listen(self, api: Api, port: int, address_attribute: str, kind: str) -> RpcServer:
-        """Serve at a port. The one of gRPC speaks XML-RPC, too: only servers of the zone ask it."""
+        """Serve a port. The gRPC port also uses XML-RPC: only servers of the zone call it."""
         address = (self._settings.text(address_attribute, "0.0.0.0"), port)
         try:
             server = RpcServer(address, api, self._journal)
@@ -235,7 +235,7 @@ class _Daemon:
         return storage
 
     def _give_up(self) -> None:
-        """A server whose database is gone leaves the zone to the others."""
+        """Stop oned: a server whose database is gone leaves the zone to the others."""
         if not self._stopping.is_set():
             self._stopping.set()
             self._journal.error("DBM", "Too many consecutive database errors, stopping oned")
@@ -258,7 +258,7 @@ class _Daemon:
         return db
 
     def _check_version(self, storage: Storage) -> tuple[bool, bool]:
-        """Whether local and shared tables are still to be made."""
+        """Return whether local and shared tables must be created."""
         self._journal.info("ONE", "Checking database version.")
         return (
             self._is_missing(storage, "local_db_versioning"),
@@ -337,7 +337,7 @@ def _open_log(paths: Paths, settings: conf.Template) -> Journal:
 
 
 def _load_key(paths: Paths) -> None:
-    """Make the key for encrypted attributes where there is none."""
+    """Create the key for encrypted attributes if it does not exist."""
     key = paths.var / ".one/one_key"
     if not key.exists():
         key.parent.mkdir(mode=0o700, exist_ok=True)
@@ -368,7 +368,7 @@ def _number(vector: conf.Vector, name: str, default: int) -> int:
 
 
 def _notify_ready() -> None:
-    """Tell systemd that the API answers."""
+    """Notify systemd that the API answers."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

@@ -1,4 +1,4 @@
-"""FireEdge: logins to Sunstone, and as much of its API as shows whether a session is good."""
+"""FireEdge: logins to Sunstone, and the part of its API that shows whether a session is valid."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ _SESSION_MINUTES = 180
 
 
 class FireEdge:
-    """Its sessions are its own: another FireEdge with the same key knows none of them."""
+    """The service; another FireEdge with the same key does not know its sessions."""
 
     unit = "opennebula-fireedge"
 
@@ -34,10 +34,10 @@ class FireEdge:
         self._key = _make_key(keys / "fireedge_key")
         self._expires: dict[tuple[str, str], float] = {}
         self._zone_endpoint = ""
-        """The zone's, learnt at the first login and never again; then oned is asked there."""
+        """The zone's endpoint, from the first login only; later calls go there."""
 
     def settings(self) -> dict[str, Any]:
-        """Its configuration, read anew each time; what cannot be read is the default."""
+        """Read the configuration; what cannot be read has its default."""
         try:
             return {**_DEFAULTS, **yaml.parse(self._configuration.read_text())}
         except (OSError, conf.SyntaxFault) as error:
@@ -45,7 +45,7 @@ class FireEdge:
             return dict(_DEFAULTS)
 
     def answer(self, request: Request) -> Reply:
-        """The answer to a request; Refused with what to say instead."""
+        """Answer a request. Raises Refused."""
         if request.path.startswith(_API):
             return self._api(request, request.path.removeprefix(_API).strip("/").split("/"))
         if request.path == _PAGE or request.path.startswith(f"{_PAGE}/"):
@@ -100,7 +100,7 @@ class FireEdge:
         self._zone_endpoint = zones.findtext("ZONE[ID='0']/TEMPLATE/ENDPOINT", "")
 
     def _open_session(self, endpoint: str, user: str) -> tuple[dict[str, str], int]:
-        """What a token says of a new session of that user, and how long it is good."""
+        """Return the token's content for a new session of that user, and its lifetime."""
         try:
             admin = cipher.read_server_auth(self._keys / "sunstone_auth")
             ask(endpoint, admin.session(), "one.user.info", OWN)
@@ -112,7 +112,7 @@ class FireEdge:
         return {"aud": name, "jti": password}, seconds
 
     def _session_of(self, request: Request) -> tuple[str, str]:
-        """User and password of the session that a request belongs to."""
+        """Return user and password of the session of a request."""
         try:
             token = jwt.decode(_token_of(request), self._key)
             session = str(token["aud"]), str(token["jti"])
@@ -146,10 +146,10 @@ def run() -> None:
 
 
 def _make_key(path: Path) -> str:
-    """The key that tokens are signed with; where there is no file it makes one."""
+    """Return the key that signs tokens; create the file if it does not exist."""
     fresh = uuid.uuid4().hex.upper()
     try:
-        # One that an empty file leaves it without lasts until the next start.
+        # If the file is empty, the key is valid until the next start.
         return path.read_text() or fresh
     except OSError:
         path.write_text(fresh)

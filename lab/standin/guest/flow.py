@@ -9,14 +9,14 @@ _SERVICES = 100
 
 
 class Flow(SinatraService):
-    """It starts whatever oned says, and asks it with each request."""
+    """The service; it starts even if oned does not answer, and calls it at each request."""
 
     unit = "opennebula-flow"
     name = "oneflow"
     auth = "oneflow_auth"
 
     def answer(self, request: Request) -> Reply:
-        """The services of who asks."""
+        """Return the user's services."""
         user = self.user_of(request)
         if (request.method, request.path) != ("GET", "/service"):
             return Reply(404, "Not Found")

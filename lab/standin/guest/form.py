@@ -1,4 +1,4 @@
-"""OneForm: clusters made elsewhere. There are none."""
+"""OneForm: clusters at other providers. There are none."""
 
 from . import sinatra
 from .service import OnedError, ServiceError
@@ -9,15 +9,15 @@ _PROVIDERS, _PROVISIONS = 103, 104
 
 
 class Form(SinatraService):
-    """It does not start where oned does not take its credentials."""
+    """The service; it does not start if oned rejects its credentials."""
 
     unit = "opennebula-form"
     name = "oneform"
-    # Not oneform_auth, which its unit asks for: so in OpenNebula 7.2 and 7.4.
+    # Not oneform_auth, which its unit requires, as in OpenNebula 7.2 and 7.4.
     auth = "oneflow_auth"
 
     def start(self) -> None:
-        """Look for the provider that it makes where there is none."""
+        """Create the default provider if it does not exist."""
         try:
             self.ask_for("oneadmin", "one.documentpool.info", -2, -1, -1, _PROVIDERS)
         except OnedError as error:
@@ -26,7 +26,7 @@ class Form(SinatraService):
             raise ServiceError(text) from error
 
     def answer(self, request: Request) -> Reply:
-        """The clusters of who asks."""
+        """Return the user's clusters."""
         user = self.user_of(request)
         path = request.path.rstrip("/")
         if request.method == "GET" and path == "/api/v1":

@@ -1,7 +1,7 @@
-"""OneGate: where virtual machines tell what they are, and learn it.
+"""OneGate: virtual machines report and read their data.
 
-Here are none, so nobody has a machine's token: who comes without one is told where things are, as
-a machine would be.
+There are no virtual machines, so no client has a machine's token: a request without one gets the
+list of paths, as a machine's does.
 """
 
 from . import sinatra
@@ -11,12 +11,12 @@ from .version import VERSION
 from .web import Refused, Reply, Request, json_reply
 
 _SERVER_SINCE = (7, 3, 80)
-"""From then on it gives all of `:server` to Sinatra, and looks at `:host` and `:port` no more."""
+"""From this version on it passes `:server` to Sinatra, and ignores `:host` and `:port`."""
 _SINATRAS_OWN = {":bind": "localhost", ":port": 4567}
 
 
 class Gate(SinatraService):
-    """It asks oned nothing before a request comes."""
+    """The service; it does not call oned before the first request."""
 
     unit = "opennebula-gate"
     name = "onegate"
@@ -24,7 +24,7 @@ class Gate(SinatraService):
 
     @staticmethod
     def address(settings: Settings, version: str = VERSION) -> tuple[str, int]:
-        """Where it listens."""
+        """Return the address on which it listens."""
         if tuple(map(int, version.split("."))) < _SERVER_SINCE:
             return SinatraService.address(settings)
         server = {**_SINATRAS_OWN, **(settings.get(":server") or {})}
@@ -34,7 +34,7 @@ class Gate(SinatraService):
             raise ServiceError(f"not a port: {server[':port']}") from error
 
     def answer(self, request: Request) -> Reply:
-        """The paths that there are, where oned takes its credentials."""
+        """Return the list of paths, if oned accepts its credentials."""
         if request.headers.get("X-ONEGATE-TOKEN"):
             raise _not_authorized("there are no virtual machines here")
         try:

@@ -9,7 +9,7 @@ from .journal import Journal
 
 
 class Hook:
-    """One RAFT_*_HOOK; each run has a thread of its own, so Raft never waits for it."""
+    """A RAFT_*_HOOK; each run has its own thread: Raft does not wait for it."""
 
     def __init__(self, name: str, command: list[str], journal: Journal) -> None:
         self._name = name
@@ -17,13 +17,13 @@ class Hook:
         self._journal = journal
 
     def start(self) -> None:
-        """Run the command without waiting for it."""
+        """Start the command."""
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         try:
             # The child inherits the daemon's blocked signals: a stop of the service does not end a
-            # hook that is half done, and takes as long as the hook does.
+            # running hook, but waits for it.
             done = subprocess.run(
                 self._command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
             )
@@ -39,7 +39,7 @@ class Hook:
 
 
 def make_hook(name: str, settings: Vector | None, remotes: Path, journal: Journal) -> Hook | None:
-    """The hook that oned.conf asks for, if it asks for one."""
+    """Return the hook in oned.conf, or None."""
     if settings is None:
         return None
     command = settings.get("COMMAND", "")

@@ -1,4 +1,4 @@
-"""oned's journal, in the form of the real one: `Sun Nov 22 10:00:00 2026 [Z0][RCM][I]: text`."""
+"""oned's log, in the form of the real one: `Sun Nov 22 10:00:00 2026 [Z0][RCM][I]: text`."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Level(IntEnum):
-    """How much a message matters; the letter in the log is its initial."""
+    """The level of a message; the log has its first letter."""
 
     ERROR = 0
     WARNING = 1
@@ -16,24 +16,23 @@ class Level(IntEnum):
 
 
 class Journal:
-    """Appends to one file, or writes to standard error when there is no file."""
+    """The log: a file, or standard error."""
 
-    def __init__(self, path: Path | None, level: int = Level.DEBUG, zone_id: int = 0) -> None:
+    def __init__(self, path: Path | None, level: int = Level.DEBUG) -> None:
         self._lock = threading.Lock()
         self._path = path
         self._level = level
-        self._zone_id = zone_id
 
     def error(self, module: str, text: str) -> None:
-        """Log something that failed."""
+        """Log an error."""
         self.write(Level.ERROR, module, text)
 
     def warning(self, module: str, text: str) -> None:
-        """Log something that an operator should look at."""
+        """Log a warning."""
         self.write(Level.WARNING, module, text)
 
     def info(self, module: str, text: str) -> None:
-        """Log a step."""
+        """Log an information."""
         self.write(Level.INFO, module, text)
 
     def debug(self, module: str, text: str) -> None:
@@ -44,7 +43,7 @@ class Journal:
         """Log a message of any level."""
         if level > self._level or self._path is None:
             return
-        line = f"{time.ctime()} [Z{self._zone_id}][{module}][{level.name[0]}]: {text}\n"
-        # Opened for each line: the log may be rotated or removed under a running oned.
+        line = f"{time.ctime()} [Z0][{module}][{level.name[0]}]: {text}\n"
+        # Opened for each line: the log may be rotated or removed while oned runs.
         with self._lock, self._path.open("a") as file:
             file.write(line)

@@ -11,14 +11,14 @@ _HEADER = {"typ": "JWT", "alg": "HS256"}
 
 
 def encode(payload: dict[str, Any], key: str) -> str:
-    """A token that says this, signed with that key."""
+    """Return a token with this content, signed with that key."""
     parts = (json.dumps(part, separators=(",", ":")).encode() for part in (_HEADER, payload))
     text = ".".join(map(_pack, parts))
     return f"{text}.{_signature(text, key)}"
 
 
 def decode(token: str, key: str) -> dict[str, Any]:
-    """What a token says; ValueError where it was not signed with that key."""
+    """Return a token's content. Raises ValueError if it was not signed with that key."""
     text, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(text, key).encode()):
         raise ValueError("Signature verification failed")

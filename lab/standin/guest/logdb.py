@@ -1,4 +1,4 @@
-"""The replicated log: every write of a server that is not solo is a record here first."""
+"""The replicated log: every write of a server in a zone is first a record of it."""
 
 import base64
 import threading
@@ -11,16 +11,16 @@ from .journal import Journal
 from .storage import DuplicateError, StatementError, Storage, StorageError
 
 NOT_FEDERATED = 2**64 - 1
-"""fed_index of a record that no other zone needs."""
+"""fed_index of a record that other zones do not need."""
 
 
 class WriteRefused(Exception):
-    """This server may not change the database now, or the zone did not take the change."""
+    """This server may not change the database now, or the zone has not accepted the change."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record of the journal, with its predecessor, which a follower checks."""
+    """A record of the log, and the index and term of its predecessor, which a follower checks."""
 
     index: int
     term: int
@@ -31,32 +31,32 @@ class Record:
 
 @dataclass(frozen=True)
 class LogPolicy:
-    """How much of the log is kept (RAFT in oned.conf)."""
+    """How many records are kept (RAFT in oned.conf)."""
 
     retention: int = 250_000
     limit_purge: int = 100_000
 
 
 class Replicator(Protocol):
-    """What the log needs of Raft."""
+    """What the log needs from Raft."""
 
     @property
     def is_leader(self) -> bool:
-        """Whether writes may begin here."""
+        """Whether this server accepts writes."""
 
     @property
     def term(self) -> int:
-        """The term that new records carry."""
+        """The term of new records."""
 
     def expect(self, index: int) -> None:
-        """A record was written that is going to be replicated."""
+        """Note a new record, which will be replicated."""
 
     def replicate(self, index: int) -> str:
-        """Return when the zone has the record ("") or will not have it (the reason)."""
+        """Wait until a majority has the record; return the reason if it will not, otherwise ""."""
 
 
 class LogDB:
-    """The journal, and the tables that its records change.
+    """The log, and the tables that its records change.
 
     Its lock is taken before Raft's lock, never while Raft's is held.
     """
@@ -80,11 +80,11 @@ class LogDB:
 
     @property
     def storage(self) -> Storage:
-        """The database itself, for reads and literals."""
+        """The database, for reads and literals."""
         return self._storage
 
     def reload(self) -> tuple[int, int]:
-        """Read the ends of the log from the database: last applied index, last index."""
+        """Read from the database: last applied index, last index."""
         with self._lock:
             last = self._storage.read("SELECT MAX(log_index) FROM logdb")[0][0]
             applied = self._storage.read("SELECT MAX(log_index) FROM logdb WHERE applied = '1'")
@@ -97,12 +97,12 @@ class LogDB:
             return self._last_applied, self._last_index
 
     def last(self) -> tuple[int, int]:
-        """Index and term of the last record."""
+        """Return index and term of the last record."""
         with self._lock:
             return self._last_index, self._last_term
 
     def record(self, index: int) -> Record | None:
-        """A record, if it and its predecessor are in the log."""
+        """Return a record, if it and its predecessor are in the log."""
         previous = max(index - 1, 0)
         rows = self._storage.read(
             "SELECT c.log_index, c.term, c.sqlcmd, p.log_index, p.term FROM logdb c, logdb p"
@@ -116,7 +116,7 @@ class LogDB:
         )
 
     def write(self, sql: str) -> None:
-        """Change the database: at once when solo, else through the zone's log."""
+        """Change the database: at once outside a zone, otherwise through the zone's log."""
         if self._solo:
             self._storage.write(sql)
             return
@@ -147,7 +147,7 @@ class LogDB:
     def insert(
         self, index: int, term: int, sql: str, *, applied: bool = False, replace: bool = False
     ) -> None:
-        """Put a record into the log."""
+        """Add a record to the log."""
         verb = "REPLACE" if replace else "INSERT"
         stamp = int(time.time()) if applied else 0
         statement = (
@@ -167,7 +167,7 @@ class LogDB:
                 self._next_index = index + 1
 
     def delete_from(self, index: int) -> None:
-        """Drop a tail of the log that the leader does not have."""
+        """Delete the records from an index on, which the leader does not have."""
         with self._lock:
             self._storage.write(f"DELETE FROM logdb WHERE log_index >= {index}")
             self._last_index, self._next_index = index - 1, index
@@ -176,7 +176,7 @@ class LogDB:
                 self._last_term = tail.term
 
     def apply(self, commit: int) -> bool:
-        """Apply all records up to an index; False when one is missing or fails."""
+        """Apply all records up to an index; return False if one is missing or fails."""
         with self._lock:
             while self._last_applied < commit:
                 record = self.record(self._last_applied + 1)
@@ -189,9 +189,8 @@ class LogDB:
         try:
             self._storage.write(record.sql)
         except StatementError as error:
-            # As in OpenNebula, a record that the tables refuse counts as applied all the same: this
-            # is how a database that is not a copy of the leader's goes unnoticed. A duplicate key
-            # is not even a failure.
+            # As in OpenNebula, a record that the tables reject counts as applied: a database that
+            # is no copy of the leader's is not noticed. A duplicate key is not even a failure.
             refused = not isinstance(error, DuplicateError)
             self._journal.error("DBM", f"SQL command was: {record.sql}, error: {error}")
         except StorageError:
@@ -204,7 +203,7 @@ class LogDB:
         return not refused
 
     def purge(self) -> None:
-        """Delete applied records beyond the number that is kept."""
+        """Delete applied records beyond the number to keep."""
         with self._lock:
             oldest = self._storage.read(
                 "SELECT MIN(i.log_index) FROM (SELECT log_index FROM logdb WHERE applied = '1'"
@@ -221,7 +220,7 @@ class LogDB:
         self._journal.info("DBM", f"Purging obsolete LogDB records: {purged} records purged.")
 
     def read_attribute(self, name: str) -> str:
-        """A row of system_attributes, or nothing."""
+        """Return a row of system_attributes, or nothing."""
         rows = self._storage.read(f"SELECT body FROM system_attributes WHERE name = '{name}'")
         return str(rows[0][0]) if rows else ""
 

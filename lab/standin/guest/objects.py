@@ -1,4 +1,4 @@
-"""What the pools hold, and each object's XML."""
+"""The objects of the pools, and their XML."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from .conf import Template, Vector, cdata, read_document, template_from_xml
 
 
 class PoolObject(Protocol):
-    """An object with a row of its own."""
+    """An object with its own row."""
 
     id: int
     name: str
@@ -27,7 +27,7 @@ Object = TypeVar("Object", bound=PoolObject)
 
 
 def both_endpoints(server: Mapping[str, str]) -> str:
-    """Its ENDPOINT, and after a blank its ENDPOINT_GRPC, by which other servers ask it then."""
+    """Return its ENDPOINT and, after a space, its ENDPOINT_GRPC, which other servers then use."""
     return f"{server.get('ENDPOINT', '')} {server.get('ENDPOINT_GRPC', '')}".rstrip()
 
 
@@ -47,7 +47,7 @@ class Zone:
         return 0, 0
 
     def endpoints(self) -> dict[int, str]:
-        """Where each server answers: see ``both_endpoints``."""
+        """The endpoints of each server: see ``both_endpoints``."""
         return {int(server["ID"]): both_endpoints(server) for server in self.servers}
 
     def to_xml(self) -> str:
@@ -65,13 +65,13 @@ class Zone:
 
 @dataclass(frozen=True)
 class LoginToken:
-    """What stands for a password until a moment, or for good (-1)."""
+    """A token that replaces the password until a time, or without limit (-1)."""
 
     text: str
     expires: int
 
     def to_xml(self) -> str:
-        """As it stands in the user's row: the text is not escaped (as in OpenNebula)."""
+        """The form in the user's row: the text is not escaped (as in OpenNebula)."""
         return (
             f"<LOGIN_TOKEN><TOKEN>{self.text}</TOKEN>"
             f"<EXPIRATION_TIME>{self.expires}</EXPIRATION_TIME><EGID>-1</EGID></LOGIN_TOKEN>"
@@ -80,7 +80,7 @@ class LoginToken:
 
 @dataclass
 class User:
-    """Someone who may log in."""
+    """A user who can log in."""
 
     id: int
     name: str
@@ -135,7 +135,7 @@ class Group:
 
 @dataclass
 class MachineTemplate:
-    """A template of virtual machines: content that tests can look for."""
+    """A template of virtual machines: content that tests can check."""
 
     id: int
     name: str
@@ -148,7 +148,7 @@ class MachineTemplate:
 
     @property
     def owner(self) -> tuple[int, int]:
-        """Who registered it."""
+        """The user who registered it."""
         return self.uid, self.gid
 
     def to_xml(self) -> str:
@@ -165,7 +165,7 @@ class MachineTemplate:
 
 
 def zone_from_xml(body: str) -> Zone:
-    """The zone in a row's body."""
+    """Parse the zone in a row's body."""
     root = read_document(body)
     pool = template_from_xml(_child(root, "SERVER_POOL"))
     return Zone(
@@ -178,7 +178,7 @@ def zone_from_xml(body: str) -> Zone:
 
 
 def user_from_xml(body: str) -> User:
-    """The user in a row's body."""
+    """Parse the user in a row's body."""
     root = read_document(body)
     return User(
         id=int(root.findtext("ID", "-1")),
@@ -197,7 +197,7 @@ def user_from_xml(body: str) -> User:
 
 
 def group_from_xml(body: str) -> Group:
-    """The group in a row's body."""
+    """Parse the group in a row's body."""
     root = read_document(body)
     return Group(
         id=int(root.findtext("ID", "-1")),
@@ -208,7 +208,7 @@ def group_from_xml(body: str) -> Group:
 
 
 def machine_template_from_xml(body: str) -> MachineTemplate:
-    """The template in a row's body."""
+    """Parse the template in a row's body."""
     root = read_document(body)
     return MachineTemplate(
         id=int(root.findtext("ID", "-1")),

@@ -19,7 +19,7 @@ _NOT_BOOTSTRAPPED, _OLDER, _NEWER = 1, 2, 3
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="onedb", add_help=False)
     parser.add_argument("--help", action="help")
     shared = argparse.ArgumentParser(add_help=False)
@@ -76,7 +76,7 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 
 class _Mysql:
-    """MariaDB through its own client programs, as the real onedb does it."""
+    """MariaDB through its client programs, as in the real onedb."""
 
     def __init__(self, settings: conf.Vector, options: argparse.Namespace) -> None:
         self._server = options.server or settings.get("SERVER", "localhost")
@@ -104,8 +104,8 @@ class _Mysql:
         return paths.var / f"mysql_{self._server}_{self._database}_{stamp}.sql"
 
     def backup(self, target: Path) -> None:
-        # Without --single-transaction: the tables are locked while they are dumped. The dump
-        # names its database, so a restore ignores another name.
+        # Without --single-transaction: the tables are locked during the dump. The dump names its
+        # database, so a restore ignores another name.
         self._run(
             "mysqldump",
             f"--add-drop-database --databases --add-drop-table {shlex.quote(self._database)}"
@@ -129,7 +129,7 @@ class _Mysql:
 
 
 class _Sqlite:
-    """One file."""
+    """SQLite: one file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -166,10 +166,10 @@ def _backend(options: argparse.Namespace, paths: Paths) -> _Mysql | _Sqlite:
 
 
 def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
-    """All rows of SQLite into the tables that `oned -i` has made in MySQL.
+    """Copy all rows of SQLite into the tables that `oned -i` has created in MySQL.
 
-    As in the original, nothing is taken from oned.conf, and what fails half-way leaves the tables
-    before it full, and its own empty.
+    As in the original, oned.conf is ignored, and a failure leaves earlier tables full, and its own
+    empty.
     """
     for given, name in ((options.username, "USER"), (options.dbname, "DBNAME")):
         if not given:
@@ -215,7 +215,7 @@ def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
 
 
 def _fitting(table: str, columns: list[str], row: Row) -> Row:
-    """SQLite has the largest number of 64 bits as the next real one."""
+    """Return a value that fits: SQLite has the largest 64-bit integer as the next real number."""
     if table != "logdb":
         return row
     place = columns.index("fed_index")
@@ -273,7 +273,7 @@ def _version(backend: _Mysql | _Sqlite) -> int:
 
 
 def _upgrade(backend: _Mysql | _Sqlite, paths: Paths, options: argparse.Namespace) -> int:
-    """From whatever version the database has; back to an older one there is no way."""
+    """Upgrade from the database's version; a downgrade is not possible."""
     _refuse_running(paths)
     storage = backend.open()
     before = {

@@ -1,4 +1,4 @@
-"""`oneuser`, `onegroup` and `oneacl`: as much of them as a control plane's tests need."""
+"""`oneuser`, `onegroup` and `oneacl`: the parts that a control plane's tests need."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from . import cli
 
 
 def oneuser(arguments: list[str]) -> int:
-    """Run `oneuser`; its exit status."""
+    """Run `oneuser`; return its exit status."""
     parser = argparse.ArgumentParser(prog="oneuser")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create")
@@ -22,7 +22,7 @@ def oneuser(arguments: list[str]) -> int:
 
 
 def onegroup(arguments: list[str]) -> int:
-    """Run `onegroup`; its exit status."""
+    """Run `onegroup`; return its exit status."""
     parser = argparse.ArgumentParser(prog="onegroup")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create").add_argument("name")
@@ -31,7 +31,7 @@ def onegroup(arguments: list[str]) -> int:
 
 
 def oneacl(arguments: list[str]) -> int:
-    """Run `oneacl`; its exit status. Rules are given as their four numbers in hexadecimal."""
+    """Run `oneacl`; return its exit status. A rule is four numbers in hexadecimal."""
     parser = argparse.ArgumentParser(prog="oneacl")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create")

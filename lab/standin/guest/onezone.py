@@ -13,7 +13,7 @@ _RAFT_TIMEOUT_S = 5.0
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="onezone")
     commands = parser.add_subparsers(dest="command", required=True)
     form = argparse.ArgumentParser(add_help=False)
@@ -104,7 +104,7 @@ def _sync_status(servers: list[ElementTree.Element]) -> str:
 
 
 def _add_raft_values(server: ElementTree.Element) -> None:
-    """Ask the server itself; one that does not answer has dashes."""
+    """Add the values of the server itself; dashes if it does not answer."""
     try:
         status = read_document(
             str(

@@ -1,4 +1,4 @@
-"""How long things take: the real waits times a factor that tests may lower."""
+"""The duration of waits: the real ones times a factor, which tests may lower."""
 
 import json
 from dataclasses import dataclass
@@ -11,47 +11,47 @@ STOP_S = 6.0
 WARM_UP_S = 15.0
 """A new follower waits this much longer than the election timeout for its first heartbeat."""
 CANDIDATE_STOP_S = 84.0
-"""A candidate gives up its election only this long after it was told to stop."""
+"""A candidate gives up its election only this long after a stop was requested."""
 
-# Below these a loaded machine would take a slow answer for a dead leader.
+# Minimums: on a loaded machine a slow answer must not look like a dead leader.
 _SHORTEST_ELECTION_S = 1.0
 _SHORTEST_BROADCAST_S = 0.1
 _SHORTEST_CALL_S = 0.5
 
 
 STOP_RACE_S = (0.85, 1.3)
-"""Stopped so long after it was ready the real daemon hangs in its exit, if the signal reaches its
-drivers, too. Not scaled: those who stop it that early do so at their own pace."""
+"""If the real daemon is stopped in this interval after it was ready, and the signal also reaches
+its drivers, it hangs in its exit. Not scaled: the callers are not either."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The factor on all waits, 1.0 being the real ones."""
+    """The factor of all waits; 1.0: the real ones."""
 
     scale: float = 1.0
     stop_race: bool = False
-    """Whether a stop hangs when the real one does."""
+    """Whether a stop hangs when the real daemon's does."""
     hangs: bool = False
-    """Whether each stop hangs, as the real one does now and then."""
+    """Whether each stop hangs, as the real one sometimes does."""
 
     def races(self, seconds: float) -> bool:
-        """Whether a stop hangs so long after it was ready, if its drivers are stopped with it."""
+        """Return whether a stop so long after the start hangs, if it reaches the drivers."""
         return self.stop_race and STOP_RACE_S[0] < seconds < STOP_RACE_S[1]
 
     def wait(self, seconds: float) -> float:
-        """An artificial wait at this pace."""
+        """Return an artificial wait at this pace."""
         return seconds * self.scale
 
     def election(self, seconds: float) -> float:
-        """The election timeout at this pace, never so short that load looks like a dead leader."""
+        """Return the election timeout at this pace, but not less than the minimum."""
         return self._timeout(seconds, _SHORTEST_ELECTION_S)
 
     def broadcast(self, seconds: float) -> float:
-        """The heartbeat's period at this pace."""
+        """Return the heartbeat's period at this pace."""
         return self._timeout(seconds, _SHORTEST_BROADCAST_S)
 
     def call(self, seconds: float) -> float:
-        """The timeout of a call between servers at this pace; 0 means none, as in oned.conf."""
+        """Return the timeout of a call between servers at this pace; 0: none, as in oned.conf."""
         return self._timeout(seconds, _SHORTEST_CALL_S)
 
     def _timeout(self, seconds: float, shortest: float) -> float:
@@ -59,7 +59,7 @@ class Pace:
 
 
 def read_pace(path: Path) -> Pace:
-    """The pace that the file asks for; without a file, the real one."""
+    """Return the pace in the file; without a file, the real one."""
     if not path.exists():
         return Pace()
     read = json.loads(path.read_text())

@@ -19,17 +19,17 @@ class Paths:
 
     @property
     def oned_conf(self) -> Path:
-        """The configuration that an operator writes."""
+        """The operator's configuration."""
         return self.etc / "oned.conf"
 
     @property
     def saved_config(self) -> Path:
-        """The configuration that oned last started with; the follower clean-up reads it."""
+        """The configuration of oned's last start; the follower clean-up reads it."""
         return self.var / "config"
 
 
 def find_paths() -> Paths:
-    """The paths of this installation."""
+    """Return the paths of this installation."""
     location = os.environ.get("ONE_LOCATION")
     if location:
         root = Path(location)
@@ -52,7 +52,7 @@ def find_paths() -> Paths:
 
 
 def one_auth_file() -> Path:
-    """The file with `user:password` that daemon and command line log in with."""
+    """Return the file with `user:password` for the logins of the daemon and the command line."""
     chosen = os.environ.get("ONE_AUTH")
     if chosen:
         return Path(chosen)
@@ -60,7 +60,7 @@ def one_auth_file() -> Path:
 
 
 def read_one_auth() -> str:
-    """The session string of this user; ValueError says which file is at fault."""
+    """Return the session string of this user. Raises ValueError, which names the file."""
     path = one_auth_file()
     try:
         secret = path.read_text().split("\n", 1)[0]

@@ -1,4 +1,4 @@
-"""Calls from server to server: XML-RPC, at the other one's gRPC port where it is registered."""
+"""Calls between servers: XML-RPC, at the gRPC port if that is registered."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from .raft import Answer, PeerError
 from .wire import CallError, call
 
 GRPC_CONNECT_S = 20.0
-"""What gRPC takes to give up a host that does not answer. OpenNebula sets no limit of its own."""
+"""Seconds until gRPC gives up on a host that does not answer. OpenNebula sets no limit."""
 
 
 class XmlRpcPeers:
-    """Other servers of the zone, logged in to with this server's own one_auth."""
+    """Other servers of the zone; this server logs in with its own one_auth."""
 
     def __init__(self, timeout: float, grpc_timeout: float = GRPC_CONNECT_S) -> None:
         self._timeout = timeout
@@ -33,7 +33,7 @@ class XmlRpcPeers:
     def replicate(
         self, endpoint: str, term: int, leader: int, commit: int, record: Record | None
     ) -> Answer:
-        """Hand over a record, or a heartbeat when there is none."""
+        """Send a record, or a heartbeat without one."""
         record = record or Record(0, 0, "", 0, 0)
         return self._ask(
             endpoint,
@@ -61,19 +61,19 @@ class XmlRpcPeers:
             raise PeerError(str(error)) from error
         if answer[0]:
             return Answer(True, to_unsigned(int(answer[1])))
-        # A server that does not know our password answers with the term -1, which is read as
-        # 4294967295 and believed (as in OpenNebula).
+        # A server that rejects our password answers with the term -1, which is read as
+        # 4294967295 and accepted (as in OpenNebula).
         return Answer(False, to_unsigned(int(answer[3])), str(answer[1]))
 
 
 def to_signed(number: int) -> int:
-    """A 32-bit number as XML-RPC carries it."""
+    """Return a 32-bit number in the form for XML-RPC."""
     number %= 2**32
     return number - 2**32 if number >= 2**31 else number
 
 
 def to_unsigned(number: int) -> int:
-    """A 32-bit number as Raft counts it."""
+    """Return a 32-bit number in the form for Raft."""
     return number % 2**32
 
 

@@ -36,7 +36,7 @@ _FIRST_FREE_ID = 100
 
 
 class BootstrapError(Exception):
-    """The database or its surroundings do not allow oned to start."""
+    """The database or its environment does not allow oned to start."""
 
 
 class Pool(Generic[Object]):
@@ -47,28 +47,28 @@ class Pool(Generic[Object]):
         self._load = load
         self.table = table
         self.kind = kind
-        # Held over the whole of a write, so that a write without a quorum holds up the next.
+        # Held during a write: a write without a quorum blocks the next one.
         self.lock = threading.RLock()
 
     def get(self, oid: int) -> Object | None:
-        """The object of that number."""
+        """Return the object with that ID."""
         return self._first(f"oid = {oid}")
 
     def by_name(self, name: str) -> Object | None:
-        """The object of that name."""
+        """Return the object with that name."""
         return self._first(f"name = {self._db.storage.quote(name)}")
 
     def all(self) -> list[Object]:
-        """Every object, by number."""
+        """Return all objects, by ID."""
         rows = self._db.storage.read(f"SELECT body FROM {self.table} ORDER BY oid")
         return [self._load(str(row[0])) for row in rows]
 
     def to_xml(self, root: str) -> str:
-        """The pool as the API shows it."""
+        """Return the pool in the form for the API."""
         return f"<{root}>{''.join(item.to_xml() for item in self.all())}</{root}>"
 
     def allocate(self, make: Callable[[int], Object]) -> Object:
-        """Number a new object and write it."""
+        """Give a new object an ID, and write it."""
         with self.lock:
             oid = self.last_id() + 1
             self.set_last_id(oid)
@@ -105,11 +105,11 @@ class Pool(Generic[Object]):
         self._db.write(f"DELETE FROM {self.table} WHERE oid={oid}")
 
     def last_id(self) -> int:
-        """The highest number that was given."""
+        """Return the highest ID so far."""
         return last_id(self._db, self.table)
 
     def set_last_id(self, oid: int) -> None:
-        """Note the highest number that was given."""
+        """Write the highest ID so far."""
         set_last_id(self._db, self.table, oid)
 
     def _first(self, where: str) -> Object | None:
@@ -119,7 +119,7 @@ class Pool(Generic[Object]):
 
 @dataclass(frozen=True)
 class AclRule:
-    """Who may do what with which objects where; all four are OpenNebula's bit fields."""
+    """Users, resources, rights and zone of a rule; all are OpenNebula's bit fields."""
 
     id: int
     user: int
@@ -128,7 +128,7 @@ class AclRule:
     zone: int
 
     def to_xml(self) -> str:
-        """The rule as the API shows it."""
+        """Return the rule in the form for the API."""
         return (
             f"<ACL><ID>{self.id}</ID><USER>{self.user:x}</USER><RESOURCE>{self.resource:x}"
             f"</RESOURCE><RIGHTS>{self.rights:x}</RIGHTS><ZONE>{self.zone:x}</ZONE>"
@@ -162,7 +162,7 @@ DEFAULT_RULES = (
 
 
 class Acl:
-    """The access rules; they are kept and shown, and oned grants oneadmin everything anyway."""
+    """The access rules; they are only kept and shown: oned allows oneadmin everything."""
 
     def __init__(self, db: LogDB) -> None:
         self._db = db
@@ -174,7 +174,7 @@ class Acl:
                 self.add(user, resource, rights, _ALL)
 
     def add(self, user: int, resource: int, rights: int, zone: int) -> int:
-        """Add a rule; its number."""
+        """Add a rule; return its ID."""
         oid = last_id(self._db, "acl") + 1
         set_last_id(self._db, "acl", oid)
         self._db.write(
@@ -184,27 +184,27 @@ class Acl:
         return oid
 
     def delete(self, oid: int) -> bool:
-        """Remove a rule; whether there was one."""
+        """Remove a rule; return whether it existed."""
         found = any(rule.id == oid for rule in self.all())
         if found:
             self._db.write(f"DELETE FROM acl WHERE oid={oid}")
         return found
 
     def all(self) -> list[AclRule]:
-        """Every rule, by whom it is for, and then as the database gives them: of no order."""
+        """Return all rules, sorted by their users; otherwise in the database's order."""
         rows = self._db.storage.read(
             "SELECT oid, userset, resource, rights, zone FROM acl ORDER BY userset"
         )
         return [AclRule(*(int(cell) for cell in row)) for row in rows]
 
     def to_xml(self) -> str:
-        """The rules as the API shows them."""
+        """Return the rules in the form for the API."""
         return f"<ACL_POOL>{''.join(rule.to_xml() for rule in self.all())}</ACL_POOL>"
 
 
 @dataclass
 class Pools:
-    """All of them."""
+    """All pools."""
 
     acl: Acl
     groups: Pool[Group]
@@ -214,7 +214,7 @@ class Pools:
 
 
 def open_pools(db: LogDB) -> Pools:
-    """The pools of a database."""
+    """Return the pools of a database."""
     return Pools(
         acl=Acl(db),
         groups=Pool(db, "group_pool", "group", group_from_xml),
@@ -225,7 +225,7 @@ def open_pools(db: LogDB) -> Pools:
 
 
 def fill_pools(pools: Pools, journal: Journal, var: Path, port: int) -> None:
-    """Write what a new zone starts with, where it is missing."""
+    """Write the initial objects of a zone that are missing."""
     pools.acl.bootstrap()
     if pools.groups.get(0) is None:
         pools.groups.allocate(lambda oid: Group(oid, "oneadmin"))
@@ -273,12 +273,12 @@ def add_template(pools: Pools, user: User, template: Template) -> MachineTemplat
 
 
 def digest(password: str) -> str:
-    """A password as the database keeps it."""
+    """Return a password in the form in the database."""
     return hashlib.sha256(password.encode()).hexdigest()
 
 
 def authenticate(pools: Pools, session: str) -> User | None:
-    """The user whose session this is."""
+    """Return the user of a session."""
     name, colon, password = session.partition(":")
     if not colon:
         return None
@@ -297,18 +297,18 @@ def authenticate(pools: Pools, session: str) -> User | None:
 
 
 def last_id(db: LogDB, table: str) -> int:
-    """The highest number that was given in a table, or -1."""
+    """Return the highest ID so far in a table, or -1."""
     rows = db.storage.read(f"SELECT last_oid FROM pool_control WHERE tablename='{table}'")
     return int(rows[0][0]) if rows else -1
 
 
 def set_last_id(db: LogDB, table: str, oid: int) -> None:
-    """Note the highest number that was given in a table."""
+    """Write the highest ID so far in a table."""
     db.write(f"REPLACE INTO pool_control (tablename, last_oid) VALUES ('{table}',{oid})")
 
 
 def _first_users(pools: Pools, journal: Journal, credentials: Path) -> None:
-    """Write oneadmin and serveradmin, and the files with which OpenNebula's services log in."""
+    """Write oneadmin and serveradmin, and the files for the logins of OpenNebula's services."""
     try:
         name, colon, password = read_one_auth().partition(":")
         if not colon:

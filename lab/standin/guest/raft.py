@@ -1,7 +1,7 @@
-"""Raft as oned does it: who leads, what is committed, and how followers get the log.
+"""Raft as in oned: elections, commits, and how followers get the log.
 
-Faults of the original are part of the model, because the program that is tested against it has to
-guard against them. They are marked "as in OpenNebula".
+Faults of the original are part of the model, because the tested program must handle them. They are
+marked "as in OpenNebula".
 """
 
 import random
@@ -20,13 +20,13 @@ from .logdb import LogDB, Record
 STATE_ATTRIBUTE = "RAFT_STATE"
 _TICK_S = 0.05
 _TERMS = 2**32
-"""Terms are unsigned 32-bit numbers and wrap."""
+"""Terms are unsigned 32-bit numbers, and overflow."""
 
 Endpoints = dict[int, str]
 
 
 class State(IntEnum):
-    """What a server is in its zone."""
+    """The state of a server."""
 
     SOLO = 0
     CANDIDATE = 1
@@ -36,7 +36,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a peer said to a vote request or a record."""
+    """A peer's answer to a vote request or a record."""
 
     success: bool
     term: int
@@ -44,11 +44,11 @@ class Answer:
 
 
 class PeerError(Exception):
-    """A peer could not be asked."""
+    """A peer did not answer."""
 
 
 class Peers(Protocol):
-    """Calls to other servers; PeerError when there is no answer in time."""
+    """Calls to other servers. They raise PeerError without an answer in time."""
 
     def request_vote(
         self, endpoint: str, term: int, candidate: int, last: tuple[int, int]
@@ -58,7 +58,7 @@ class Peers(Protocol):
     def replicate(
         self, endpoint: str, term: int, leader: int, commit: int, record: Record | None
     ) -> Answer:
-        """Hand over a record, or a heartbeat when there is none."""
+        """Send a record, or a heartbeat without one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Pending:
 
 
 class _Sender:
-    """One thread that serves one follower whenever it is asked to."""
+    """A thread that sends to one follower on request."""
 
     _FIRST_RETRY_S = 0.1
     _LONGEST_RETRY_S = 2.5
@@ -95,13 +95,13 @@ class _Sender:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def ask(self) -> None:
-        """Send once more."""
+        """Request to send."""
         with self._condition:
             self._asked = True
             self._condition.notify()
 
     def end(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         with self._condition:
             self._ended = True
             self._condition.notify()
@@ -124,7 +124,7 @@ class _Sender:
 
 
 class RaftManager:
-    """One server's part in Raft."""
+    """The Raft manager of a server."""
 
     def __init__(
         self,
@@ -159,8 +159,8 @@ class RaftManager:
         self._senders: dict[int, _Sender] = {}
         self._heartbeats: dict[int, _Sender] = {}
         self._term, self._voted_for = self._load_state()
-        # Read once here and again only as a candidate: a follower does not learn of servers that
-        # join later, so it cannot forward to one of those when it leads (as in OpenNebula).
+        # Read here, and again only as a candidate: a follower does not know servers that join
+        # later, so it cannot forward calls to one that leads (as in OpenNebula).
         self._servers = zone_servers()
         self._num_servers = len(self._servers)
         self._state = State.SOLO if server_id == -1 else State.FOLLOWER
@@ -178,22 +178,22 @@ class RaftManager:
     # ---- life cycle ----
 
     def start(self) -> None:
-        """Begin to keep time."""
+        """Start the timers."""
         self._timer.start()
         self._purger.start()
 
     def stop(self) -> None:
-        """Stop taking part; a candidate first has to come out of its election."""
+        """Stop; a candidate must first leave its election."""
         self._stop.set()
         self._timer.join(self._timing.candidate_stop)
         if self.is_leader:
             self.become_follower(0)
 
-    # ---- what others ask ----
+    # ---- state ----
 
     @property
     def state(self) -> State:
-        """What this server is now."""
+        """The state of this server."""
         with self._lock:
             return self._state
 
@@ -204,7 +204,7 @@ class RaftManager:
 
     @property
     def is_reconciling(self) -> bool:
-        """Whether a new leader still replicates what its predecessor left."""
+        """Whether a new leader still replicates records of its predecessor."""
         with self._lock:
             return self._reconciling
 
@@ -215,12 +215,12 @@ class RaftManager:
             return self._term
 
     def leader_endpoint(self) -> str:
-        """Where the leader answers to XML-RPC, as far as this server knows."""
+        """The leader's XML-RPC endpoint, if this server knows it."""
         with self._lock:
             return self._servers.get(self._leader_id, "").partition(" ")[0]
 
     def to_xml(self) -> str:
-        """The answer of one.zone.raftstatus."""
+        """Return the answer of one.zone.raftstatus."""
         index, log_term = self._logdb.last()
         with self._lock:
             if self._state is State.SOLO:
@@ -240,7 +240,7 @@ class RaftManager:
     # ---- membership, on the leader ----
 
     def add_server(self, server_id: int, endpoint: str) -> None:
-        """A server joined the zone."""
+        """Add a server to the zone."""
         index, _ = self._logdb.last()
         with self._lock:
             if self._state is not State.LEADER:
@@ -255,7 +255,7 @@ class RaftManager:
             self._start_senders(server_id)
 
     def delete_server(self, server_id: int) -> None:
-        """A server left the zone; nothing tells the server itself, nor the writes that wait."""
+        """Remove a server from the zone; neither the server nor waiting writes notice."""
         with self._lock:
             if self._state is not State.LEADER:
                 return
@@ -271,7 +271,7 @@ class RaftManager:
                     sender.end()
 
     def reset_index(self, server_id: int) -> None:
-        """Assume that a follower has everything, because its database was replaced."""
+        """Assume that a follower has all records: its database was replaced."""
         index, _ = self._logdb.last()
         with self._lock:
             if server_id in self._next:
@@ -280,12 +280,12 @@ class RaftManager:
     # ---- writes, on the leader ----
 
     def expect(self, index: int) -> None:
-        """A record was written that is going to be replicated."""
+        """Note a new record, which will be replicated."""
         with self._lock:
             self._pending.setdefault(index, None)
 
     def replicate(self, index: int) -> str:
-        """Return when the zone has the record (""), or will not have it (the reason)."""
+        """Wait until a majority has the record; return the reason if it will not, otherwise ""."""
         with self._lock:
             if self._state is not State.LEADER:
                 self._pending.pop(index, None)
@@ -302,7 +302,7 @@ class RaftManager:
                 return ""
             pending = _Pending(to_commit, threading.Event())
             self._pending[index] = pending
-        # Without a limit, as in OpenNebula: a write that finds no quorum waits until it does.
+        # Without a limit, as in OpenNebula: a write waits until there is a quorum.
         pending.done.wait()
         return pending.refusal
 
@@ -311,7 +311,7 @@ class RaftManager:
     def on_replicate(  # noqa: PLR0911 - one answer for each way a record can be refused
         self, leader: int, leader_commit: int, leader_term: int, record: Record | None
     ) -> Answer:
-        """A leader hands over a record or a heartbeat."""
+        """Handle a record or a heartbeat from a leader."""
         term = self.term
         if leader_term < term:
             message = f"Leader term ({leader_term}) is outdated ({term})"
@@ -346,7 +346,7 @@ class RaftManager:
         return Answer(True, term)
 
     def on_vote_request(self, term: int, candidate: int, last: tuple[int, int]) -> Answer:
-        """A candidate asks for a vote; membership is not looked at, as in OpenNebula."""
+        """Handle a vote request; membership is not checked, as in OpenNebula."""
         current = self.term
         my_index, my_term = self._logdb.last()
         if term < current:
@@ -367,13 +367,13 @@ class RaftManager:
     # ---- transitions ----
 
     def become_follower(self, term: int) -> None:
-        """Follow; a higher term also takes back the vote."""
+        """Become a follower; a higher term also resets the vote."""
         applied, _ = self._logdb.reload()
         with self._lock:
             if self._state is State.LEADER and self._follower_hook:
                 self._follower_hook.start()
             self._end_senders()
-            # A solo server turns too, and stays so until it is restarted (as in OpenNebula).
+            # A `solo` server also becomes one, until it is restarted (as in OpenNebula).
             self._state = State.FOLLOWER
             newer = term > self._term
             if newer:
@@ -431,8 +431,8 @@ class RaftManager:
             self._reconciling = False
 
     def _request_votes(self) -> None:
-        """Stand for election, again and again, until someone leads."""
-        # The list as this server's own database has it, read when the candidacy begins.
+        """Stand for election repeatedly, until a server leads."""
+        # The list in this server's database, read once at the start of the candidacy.
         servers = self._zone_servers()
         while True:
             with self._lock:
@@ -458,7 +458,7 @@ class RaftManager:
             time.sleep(pause)
 
     def _collect_votes(self, servers: Endpoints, term: int) -> bool:
-        """Ask every server; True when the election is over for this server."""
+        """Ask every server for its vote; return True if the election is over for this server."""
         needed, granted = len(servers) // 2, 0
         last = self._logdb.last()
         for server, endpoint in sorted(servers.items()):
@@ -504,7 +504,7 @@ class RaftManager:
                 if self._state is State.LEADER and silence >= self._timing.broadcast:
                     self._beat()
                 stand = self._state is State.FOLLOWER and silence >= self._timing.election
-                # A solo server that was turned into a follower never stands.
+                # A `solo` server that became a follower never stands for election.
                 stand = stand and self._id >= 0
                 if stand:
                     self._journal.error(
@@ -540,7 +540,7 @@ class RaftManager:
             senders.clear()
 
     def _send_record(self, follower: int) -> bool:
-        """Hand the next record to a follower; False asks for a retry."""
+        """Send the next record to a follower; return False for a retry."""
         term = self.term
         with self._lock:
             next_index = self._next.get(follower)
@@ -609,7 +609,7 @@ class RaftManager:
                     self._commit = index
                     del self._pending[index]
                     pending.done.set()
-            # The next record waits for its writer to ask, unless it is an old one.
+            # A new record is sent when its writer requests it.
             due = index + 1 not in self._pending or self._pending[index + 1] is not None
             if last > index and self._state is State.LEADER and due:
                 self._ask(follower)
@@ -632,7 +632,7 @@ class RaftManager:
                 self._commit = min(index, leader_commit)
             return self._commit
 
-    # ---- what survives a restart ----
+    # ---- persistent state ----
 
     def _load_state(self) -> tuple[int, int]:
         body = self._logdb.read_attribute(STATE_ATTRIBUTE)

@@ -1,4 +1,4 @@
-"""The tables, named and shaped as OpenNebula's."""
+"""The tables, with the names and columns of OpenNebula's."""
 
 _OBJECT = (
     "(oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT, uid INTEGER, gid INTEGER,"
@@ -36,16 +36,16 @@ MIGRATIONS = {
         "CREATE TABLE IF NOT EXISTS group_vlans (group_oid INTEGER PRIMARY KEY, body MEDIUMTEXT)",
     ),
 }
-"""What each version of the database has more than the one before it."""
+"""The statements that upgrade the database to each version."""
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version, to be compared."""
+    """Return a version in a form that can be compared."""
     return tuple(int(part) for part in version.split("."))
 
 
 def migrations(since: str, until: str) -> tuple[str, ...]:
-    """The statements from a database of one version to another."""
+    """Return the statements that upgrade a database from one version to another."""
     return tuple(
         statement
         for version, statements in sorted(MIGRATIONS.items(), key=lambda item: numbers(item[0]))

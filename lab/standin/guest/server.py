@@ -1,4 +1,4 @@
-"""oned's HTTP side: one thread a connection."""
+"""oned's HTTP server: one thread per connection."""
 
 import http.server
 from typing import Any
@@ -10,7 +10,7 @@ from .wire import UNKNOWN_METHOD, decode_request, encode_fault, encode_response
 
 
 class RpcServer(Listener):
-    """Listens on one address and hands every call to the API."""
+    """Listens on one address, and passes calls to the API."""
 
     request_queue_size = 15
 
@@ -48,7 +48,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(answer)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The API logs its calls itself."""
+        """Log nothing: the API logs its calls."""
 
     def _send(self, body: bytes) -> None:
         self.send_response(200)

@@ -1,4 +1,4 @@
-"""The way into Gate, Flow, Form and FireEdge, and oned as they ask it."""
+"""The start of Gate, Flow, Form and FireEdge, and their calls of oned."""
 
 import importlib
 import sys
@@ -8,26 +8,26 @@ from .wire import CallError, call
 
 TIMEOUT_S = 30.0
 OWN = -1
-"""The number of the user who asks."""
+"""ID that stands for the user who calls."""
 
 _FAILED = 1
 
 
 class ServiceError(Exception):
-    """The service cannot start like this; the message is for the operator."""
+    """The service cannot start; the message is for the operator."""
 
 
 class OnedError(Exception):
-    """oned does not do it."""
+    """oned rejected a call, or did not answer."""
 
     def __init__(self, text: str, code: int | None = None) -> None:
         super().__init__(text)
         self.code = code
-        """As oned gives it; None where it was not reached."""
+        """oned's error code; None if it did not answer."""
 
 
 def ask(endpoint: str, session: str, method: str, *params: Any) -> str:
-    """What oned answers there; OnedError where it refuses, or cannot be asked."""
+    """Call oned at that endpoint; return its answer. Raises OnedError."""
     try:
         answer = call(endpoint, method, [session, *params], TIMEOUT_S)
     except CallError as error:
@@ -38,7 +38,7 @@ def ask(endpoint: str, session: str, method: str, *params: Any) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the service of that name until the process is ended."""
+    """Run the service with that name until the process is ended."""
     name = arguments[0]
     try:
         importlib.import_module(f".{name}", __package__).run()

@@ -1,4 +1,4 @@
-"""What Gate, Flow and Form have in common: configuration, log, credentials, logins."""
+"""The common parts of Gate, Flow and Form: configuration, log, credentials, logins."""
 
 import base64
 import binascii
@@ -17,12 +17,12 @@ _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 class SinatraService:
-    """One of the three; configuration and credentials are those of its start."""
+    """One of the three services; it reads configuration and credentials at its start."""
 
     unit: str
     name: str
     auth: str
-    """The file with the credentials that it logs in with."""
+    """The file with its credentials."""
 
     def __init__(self, settings: Settings) -> None:
         self.log = _open_log(self.name, settings.get(":log") or {})
@@ -40,17 +40,17 @@ class SinatraService:
 
     @staticmethod
     def address(settings: Settings) -> tuple[str, int]:
-        """Where it listens."""
+        """The address on which it listens."""
         try:
             return str(settings[":host"]), int(settings[":port"])
         except (KeyError, TypeError, ValueError) as error:
             raise ServiceError("no :host and :port in the configuration") from error
 
     def start(self) -> None:
-        """Do what comes before it listens; ServiceError where it cannot run."""
+        """Prepare before it listens. Raises ServiceError."""
 
     def answer(self, request: Request) -> Reply:
-        """The answer to a request; Refused with what to say instead."""
+        """Answer a request. Raises Refused."""
         raise NotImplementedError
 
     def note(self, refusal: Refused) -> None:
@@ -58,12 +58,12 @@ class SinatraService:
         self.log.error(str(refusal))
 
     def ask_for(self, target: str, method: str, *params: Any) -> str:
-        """Ask oned in a user's name, by its own credentials; its own name is the empty one."""
+        """Call oned for a user (empty: serveradmin itself), with the service's credentials."""
         session = self._credentials.session(target, seconds=self._seconds)
         return ask(self._endpoint, session, method, *params)
 
     def user_of(self, request: Request) -> str:
-        """Who asks, where oned knows the password; Refused otherwise."""
+        """Return the user of a request, if oned accepts the password. Raises Refused."""
         scheme, _, word = (request.headers.get("Authorization") or "").partition(" ")
         if scheme.lower() != "basic":
             text = "A username and password must be provided"
@@ -76,7 +76,7 @@ class SinatraService:
         return user.findtext("NAME", "")
 
     def documents(self, user: str, kind: int) -> str:
-        """That user's documents of one kind; Refused where oned does not give them."""
+        """Return the user's documents of one kind. Raises Refused."""
         try:
             return self.ask_for(user, "one.documentpool.info", -2, -1, -1, kind)
         except OnedError as error:

@@ -1,6 +1,6 @@
-"""Where oned keeps its tables: MariaDB, or SQLite for a solo server (and for tests of Raft).
+"""oned's database: MariaDB, or SQLite for a `solo` server (and for tests of Raft).
 
-Statements are complete texts, because that is what the log replicates; `quote` makes literals.
+Statements are complete texts, because the log replicates texts; `quote` makes literals.
 """
 
 import contextlib
@@ -16,40 +16,40 @@ Row = tuple[Any, ...]
 
 
 class StorageError(Exception):
-    """The database could not be asked: no connection, or it went away."""
+    """The database does not answer: no connection, or a lost one."""
 
 
 class StatementError(StorageError):
-    """The database was asked and refused the statement."""
+    """The database rejected the statement."""
 
 
 class DuplicateError(StatementError):
-    """The statement would make a second row of the same key."""
+    """The statement would create a second row with the same key."""
 
 
 class Storage(Protocol):
-    """What oned needs of a database."""
+    """What oned needs from a database."""
 
     def read(self, sql: str) -> list[Row]:
         """The rows that a query finds."""
 
     def write(self, sql: str) -> int:
-        """Execute one statement durably; how many rows it touched."""
+        """Execute one statement durably; return the number of rows that it changed."""
 
     def quote(self, text: str) -> str:
         """Text as a literal of SQL."""
 
     def limited_delete(self, sql: str, rows: int) -> str:
-        """A DELETE that removes at most so many rows, where the backend knows that."""
+        """Return a DELETE with a maximum number of rows, if the backend supports that."""
 
 
 class SqliteStorage:
-    """One file, one connection, one statement at a time."""
+    """SQLite: one file, one connection, one statement at a time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # A killed process loses nothing by it, and the lab does not test power cuts of real disks.
+        # A killed process loses nothing, and the lab does not test power failures of real disks.
         self._connection.execute("PRAGMA synchronous = OFF")
 
     def read(self, sql: str) -> list[Row]:
@@ -67,7 +67,7 @@ class SqliteStorage:
         return "'" + text.replace("'", "''") + "'"
 
     def limited_delete(self, sql: str, rows: int) -> str:
-        """SQLite has no limit here: everything at once."""
+        """Return a DELETE of all rows: SQLite has no limit here."""
         return sql
 
     @contextlib.contextmanager
@@ -81,7 +81,7 @@ class SqliteStorage:
 
 
 class MysqlStorage:
-    """MariaDB over a pool of connections that are made when they are needed."""
+    """MariaDB, with a pool of connections that are opened on demand."""
 
     def __init__(
         self,
@@ -125,11 +125,11 @@ class MysqlStorage:
         return "'" + str(self._driver.converters.escape_string(text)) + "'"
 
     def limited_delete(self, sql: str, rows: int) -> str:
-        """A DELETE with a limit."""
+        """Return a DELETE with a limit."""
         return f"{sql} LIMIT {rows}"
 
     def fill(self, table: str, columns: list[str], rows: list[Row]) -> None:
-        """All those rows, or none."""
+        """Insert all rows, or none."""
         if not rows:
             return
         names, places = ", ".join(f"`{name}`" for name in columns), ", ".join(["%s"] * len(columns))
@@ -178,7 +178,7 @@ class MysqlStorage:
         except self._driver.ProgrammingError as error:
             raise StatementError(str(error)) from error
         except self._driver.OperationalError as error:
-            # Two kinds share this class: no server to ask, and a server that refuses.
+            # The class covers two cases: no server, and a server that rejects the statement.
             if error.args and int(error.args[0]) in _CONNECTION_LOST:
                 self._count_failure()
                 raise StorageError(str(error)) from error

@@ -1,4 +1,4 @@
-"""HTTP for oned and the services: one thread a connection."""
+"""HTTP for oned and the services: one thread per connection."""
 
 import http.client
 import http.server
@@ -25,17 +25,17 @@ class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host's name, which may hang."""
+        """Bind without the base class's look-up of the host name, which may hang."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignore clients that disconnect."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks."""
+    """A client's request."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What it is answered."""
+    """The answer to a request."""
 
     status: int
     body: str = ""
@@ -54,12 +54,12 @@ class Reply:
 
 
 def json_reply(status: int, data: Any, **headers: str) -> Reply:
-    """A reply in JSON."""
+    """Return a reply in JSON."""
     return Reply(status, json.dumps(data), "application/json", headers)
 
 
 class Refused(Exception):
-    """A request that is not done: what the client is told, and the reason."""
+    """A rejected request: the reply, and the reason for the log."""
 
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
@@ -72,14 +72,14 @@ class Service(Protocol):
     unit: str
 
     def answer(self, request: Request) -> Reply:
-        """The answer; Refused with what to say instead."""
+        """Answer a request. Raises Refused."""
 
     def note(self, refusal: Refused) -> None:
         """Log why a request was refused."""
 
 
 def serve(service: Service, address: tuple[str, int]) -> None:
-    """Answer until the process is ended; OSError where the address is not to be had."""
+    """Serve until the process is ended. Raises OSError if the address is not available."""
     _Site(service, address).serve_forever()
 
 
@@ -101,11 +101,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._serve()
 
     def version_string(self) -> str:
-        """Every answer names the service and the host."""
+        """Return the service and the host, for every answer."""
         return f"{self.server.service.unit} ({socket.gethostname()})"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A service logs what it refuses."""
+        """Log nothing: a service logs what it rejects."""
 
     def _serve(self) -> None:
         service = self.server.service
@@ -115,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(service.answer(request))
         except Refused as refusal:
             service.note(refusal)
-            # The originals tell most reasons to their log alone.
+            # The originals write most reasons only to their log.
             self._send(refusal.reply, {"X-Reason": " ".join(str(refusal).split())})
 
     def _send(self, reply: Reply, more: Mapping[str, str] | None = None) -> None:

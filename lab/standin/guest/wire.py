@@ -1,4 +1,4 @@
-"""XML-RPC as OpenNebula speaks it, with 64-bit numbers, and calls with a deadline."""
+"""XML-RPC in OpenNebula's form, with 64-bit numbers, and calls with a deadline."""
 
 import http.client
 import socket
@@ -14,11 +14,11 @@ UNKNOWN_METHOD = -506
 
 
 class CallError(Exception):
-    """The other side could not be asked, did not answer in time, or did not understand."""
+    """The other side did not answer in time, or with a fault."""
 
 
 def encode_request(method: str, params: Sequence[Any]) -> bytes:
-    """A call."""
+    """Return the text of a call."""
     inner = "".join(f"<param>{_value(param)}</param>" for param in params)
     return (
         f'<?xml version="1.0"?><methodCall><methodName>{method}</methodName>'
@@ -27,7 +27,7 @@ def encode_request(method: str, params: Sequence[Any]) -> bytes:
 
 
 def encode_response(result: Sequence[Any]) -> bytes:
-    """An answer."""
+    """Return the text of an answer."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\r\n<methodResponse>\r\n<params>\r\n'
         f"<param>{_value(list(result))}</param>\r\n</params>\r\n</methodResponse>\r\n"
@@ -35,14 +35,14 @@ def encode_response(result: Sequence[Any]) -> bytes:
 
 
 def encode_fault(code: int, text: str) -> bytes:
-    """An answer to a call that was not understood."""
+    """Return the text of a fault."""
     return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text)).encode()
 
 
 def decode_request(body: bytes) -> tuple[str, list[Any]]:
-    """Method and parameters of a call."""
+    """Return method and parameters of a call."""
     text = body.decode()
-    # So the library that oned is built with.
+    # As the library of oned does.
     if any(character > "\uffff" for character in text):
         raise ValueError("UTF-8 string contains a character not in the Basic Multilingual Plane")
     params, method = xmlrpc.client.loads(text)
@@ -52,7 +52,7 @@ def decode_request(body: bytes) -> tuple[str, list[Any]]:
 
 
 def call(endpoint: str, method: str, params: Sequence[Any], timeout: float) -> Any:
-    """Call a method of a server; CallError when that fails, for whatever reason."""
+    """Call a method of a server. Raises CallError."""
     url = urlsplit(endpoint)
     if url.scheme != "http" or not url.hostname:
         raise CallError(f"not an endpoint: {endpoint!r}")

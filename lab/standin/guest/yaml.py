@@ -1,4 +1,4 @@
-"""As much of YAML as OpenNebula's services have in their configuration files.
+"""The part of YAML in the configuration files of OpenNebula's services.
 
 Mappings and lists by indentation, plain and quoted scalars, comments. Ruby's symbols keep their
 colon: `:host` is another key than `host`, as it is for the services.
@@ -12,7 +12,7 @@ from .conf import SyntaxFault
 
 _ENTRY = re.compile(r"""("[^"]*"|'[^']*'|:?[^\s:#'"&*!|>\[\]{},-][^:#]*?)\s*:(?:\s+(.*))?$""")
 _CODE = re.compile(r"""(?:"[^"]*"|'[^']*'|(?<=\S)#|[^#])*""")
-"""A line without its comment, which begins at its start or after a blank."""
+"""A line without its comment, which begins at the start or after a blank."""
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_]*")
 _WORDS: dict[str, Any] = {
     "true": True,
@@ -24,7 +24,7 @@ _WORDS: dict[str, Any] = {
     "{}": {},
 }
 _BEYOND = "&*!|>[{%@`"
-"""What a scalar here does not begin with: of YAML, but in none of these files."""
+"""First characters of YAML constructs that are in none of these files."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Line:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The mapping that a file is; SyntaxFault names the line."""
+    """Parse a file as a mapping. Raises SyntaxFault, which names the line."""
     lines = [
         _Line(number, len(line) - len(line.lstrip(" ")), line.strip(" "))
         for number, line in enumerate(map(_uncommented, text.splitlines()), 1)
@@ -57,7 +57,7 @@ def _uncommented(line: str) -> str:
 
 
 def _block(lines: list[_Line], indent: int) -> Any:
-    """Take what stands at that indentation off the lines."""
+    """Remove the block at that indentation from the lines; return its value."""
     if _is_item(lines[0]):
         return _list(lines, indent)
     found: dict[str, Any] = {}
@@ -91,12 +91,12 @@ def _list(lines: list[_Line], indent: int) -> list[Any]:
 
 
 def _value(lines: list[_Line], line: _Line, text: str) -> Any:
-    """What follows a key or a dash: on its line, or below it."""
+    """Return the value of a key or a dash, on its line or below it."""
     if text:
         return _scalar(line, text)
     if lines and lines[0].indent > line.indent:
         return _block(lines, lines[0].indent)
-    # A list may stand right below its key.
+    # A list may have the indentation of its key.
     beside = lines and lines[0].indent == line.indent
     if beside and _is_item(lines[0]) and not _is_item(line):
         return _list(lines, line.indent)

@@ -6,7 +6,7 @@ from functools import partial
 
 from opennebula import shell_file
 from opennebula.families import FAMILIES
-from procedures.install.files.managed import ManagedFile, ours
+from procedures.install.files.managed import ManagedFile, own_file
 from procedures.specs import ClockSpec
 
 SOURCES = "/etc/chrony/sources.d/99-ntp.sources"
@@ -32,14 +32,14 @@ def files(
     if unit == "systemd-timesyncd":
         names = " ".join(dict.fromkeys([*spec.pools, *spec.servers]))
         part = f"[Time]\nNTP={names}\n" if asks else ""
-        yield _part(TIMESYNCD_PART, part, unit)
+        yield own_file(TIMESYNCD_PART, part, "644", restarts=unit)
         yield ManagedFile(
             TIMESYNCD, partial(_without, what="(?:Fallback)?NTP=", wanted=asks), restarts=unit
         )
     elif unit:
         lines = [f"pool {name} iburst\n" for name in spec.pools]
         lines += [f"server {name} iburst\n" for name in spec.servers]
-        yield _part(SOURCES, "".join(lines), unit)
+        yield own_file(SOURCES, "".join(lines), "644", restarts=unit)
         path = next((path for path in CHRONY if path in texts), CHRONY[0])
         yield ManagedFile(path, partial(_chrony, wanted=asks), restarts=unit)
     if spec.locale:
@@ -50,12 +50,6 @@ def files(
             owner="root:root",
             mode="644",
         )
-
-
-def _part(path: str, text: str, unit: str) -> ManagedFile:
-    return ManagedFile(
-        path, partial(ours, wanted=text), package="", restarts=unit, owner="root:root", mode="644"
-    )
 
 
 def _chrony(text: str, *, wanted: bool) -> str:

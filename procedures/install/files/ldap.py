@@ -1,14 +1,13 @@
 """Settings of LDAP, which its driver reads at each login."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import yaml
 
 from opennebula import yaml_file
 from opennebula.ldap_auth import CHOICES, PASSWORD
-from procedures.install.files.managed import ManagedFile, ours
+from procedures.install.files.managed import ManagedFile, own_file
 from procedures.specs import LdapSpec
 
 SERVERS = "/etc/one/auth/ldap_auth.conf"
@@ -40,13 +39,7 @@ def files(
     wanted = {f"{MAPPINGS}{name}": _mapping(groups) for name, groups in spec.mappings.items()}
     mine = {path for path in present if path.startswith(MAPPINGS) and path.endswith(".yaml")}
     for path in sorted({*wanted, *mine}):
-        yield ManagedFile(
-            path,
-            partial(ours, wanted=wanted.get(path, "")),
-            package="",
-            owner="oneadmin:oneadmin" if path in wanted else "",
-            mode="640" if path in wanted else "",
-        )
+        yield own_file(path, wanted.get(path, ""), "640", "oneadmin")
 
 
 def _mapping(groups: Mapping[str, int]) -> str:

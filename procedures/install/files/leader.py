@@ -96,7 +96,7 @@ def files(
 
 
 def moves_vips(spec: InstallationSpec) -> bool:
-    """Whether Raft's hooks move a VIP there."""
+    """Return whether Raft's hooks move a VIP there."""
     return spec.hooks is not None and bool(spec.vips)
 
 

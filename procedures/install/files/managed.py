@@ -42,12 +42,15 @@ def ours(text: str, wanted: str) -> str:
     return "" if _program_head(text)[1].startswith(HEADER) else text
 
 
-def own_file(path: str, wanted: str, mode: str, owner: str = "root") -> ManagedFile:
+def own_file(
+    path: str, wanted: str, mode: str, owner: str = "root", *, restarts: str = ""
+) -> ManagedFile:
     """Return a file of ours; without ``wanted`` it is removed, unless it is not ours."""
     return ManagedFile(
         path,
         partial(ours, wanted=wanted),
         package="",
+        restarts=restarts,
         owner=f"{owner}:{owner}" if wanted else "",
         mode=mode if wanted else "",
     )

@@ -10,7 +10,7 @@ from opennebula import ports, yaml_file
 from opennebula.markup import read_yaml
 from opennebula.packages import FEATURES
 from opennebula.zone import in_url
-from procedures.install.files.managed import ManagedFile, ours
+from procedures.install.files.managed import ManagedFile, own_file
 from procedures.specs import InstallationSpec
 
 GATE = "/etc/one/onegate-server.conf"
@@ -34,9 +34,7 @@ _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
 # then wait for it forever.
 _STOPS_DRIVERS = "[Service]\nKillMode=mixed\n"
 
-ONED_STOPS = ManagedFile(
-    ONED, partial(ours, wanted=_STOPS_DRIVERS), package="", owner="root:root", mode="644"
-)
+ONED_STOPS = own_file(ONED, _STOPS_DRIVERS, "644")
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
@@ -58,13 +56,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
             yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
     for feature, path in LIMITS.items():
         is_led = feature in spec.features and spec.hooks is not None
-        yield ManagedFile(
-            path,
-            partial(ours, wanted=_NO_LIMIT if is_led else ""),
-            package="",
-            owner="root:root" if is_led else "",
-            mode="644" if is_led else "",
-        )
+        yield own_file(path, _NO_LIMIT if is_led else "", "644")
     yield ONED_STOPS
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}

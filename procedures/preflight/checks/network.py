@@ -198,10 +198,10 @@ def vip(site: Site) -> Iterator[Finding]:
             mac = seen.probe.neighbours.get(address, "")
             if mac and mac not in own:
                 strange[address, mac].append(name)
-    for (address, mac), told in strange.items():
+    for (address, mac), names in strange.items():
         yield Finding(
             HostError(
-                ", ".join(told),
+                ", ".join(names),
                 "check that the VIP is free",
                 expected=f"no other host at {address}",
                 seen=f"{mac} there, which is not a front-end",

@@ -1,10 +1,10 @@
 #!/usr/bin/python3 -I
-"""Tell the neighbours, at once and again, that these addresses are at this host.
+"""Announce to the neighbours, at once and several times again, that this host has these addresses.
 
 announce INTERFACE ADDRESS [INTERFACE ADDRESS]...
 
-Run by root, since nobody else may send such packets: ARP for IPv4, neighbour advertisements for
-IPv6. It speaks of no address that this host has not on that interface.
+Run by root, since only root may send such packets: ARP for IPv4, neighbour advertisements for IPv6.
+An address that this host does not have on that interface is not announced.
 """
 
 import os
@@ -16,13 +16,13 @@ import sys
 import time
 
 AGAIN = (1, 1, 2, 4, 8)
-"""Seconds before each further time."""
+"""Seconds before each further announcement."""
 ETHERNET, LOOPBACK, TUNNEL = 1, 772, 65534
-"""Kinds of an interface; the last two have no neighbours."""
+"""Types of interfaces; the last two have no neighbours."""
 
 
 def main() -> None:
-    """Tell them once, and stay behind to do it again."""
+    """Announce once, and repeat it in the background."""
     words = sys.argv[1:]
     places = [(words[n], words[n + 1]) for n in range(0, len(words) - 1, 2)]
     failed = [text for text in (announce(*place) for place in places) if text]
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def stay_behind() -> None:
-    """Keep nobody waiting, and end when oned's unit ends: oned's own children ignore that."""
+    """Let the caller continue, and end with oned's unit: oned's own children ignore its signals."""
     os.setsid()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -49,7 +49,7 @@ def stay_behind() -> None:
 
 
 def announce(interface: str, address: str) -> str:
-    """Tell of one address; what came in the way."""
+    """Announce one address; return the fault, or an empty text."""
     try:
         if not is_held(interface, address):
             return f"{address} is not on {interface}"
@@ -70,13 +70,13 @@ def announce(interface: str, address: str) -> str:
 
 
 def is_held(interface: str, address: str) -> bool:
-    """Whether it is there at this moment."""
+    """Return whether the interface has the address at present."""
     asked = ["ip", "-o", "address", "show", "dev", interface, "to", address]
     return bool(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)
 
 
 def tell_by_arp(wire: socket.socket, mac: bytes, address: str) -> None:
-    """As a request and as an answer: some heed the one, some the other."""
+    """Send a request and an answer: some neighbours obey only one of them."""
     everybody, nobody = b"\xff" * 6, b"\0" * 6
     own = socket.inet_aton(address)
     for operation, target in ((1, nobody), (2, mac)):
@@ -85,13 +85,13 @@ def tell_by_arp(wire: socket.socket, mac: bytes, address: str) -> None:
 
 
 def advertise(interface: str, mac: bytes, address: str) -> None:
-    """Unsolicited, to all on the link, and to take the place of what they knew."""
+    """Send an unsolicited advertisement to all on the link, which overrides what they know."""
     index = socket.if_nametoindex(interface)
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
         wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         wire.bind((address, 0, 0, index))
         own = socket.inet_pton(socket.AF_INET6, address)
-        # The kernel puts in the checksum.
+        # The kernel adds the checksum.
         message = struct.pack("!BBHI16sBB6s", 136, 0, 0, 0x20000000, own, 2, 1, mac)
         wire.sendto(message, ("ff02::1", 0, 0, index))
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Does this front-end lead? Exit status 0: its own oned says so; 1: it says otherwise, or nothing.
-# With --http: the answer to an HTTP request on standard input, 200 or 503. With --ask: print the
-# number of the state that its oned says it is in, or nothing.
+# Check whether this front-end leads. Exit status 0: its own oned reports that it leads; 1: it reports
+# another state, or does not answer. With --http: answer the HTTP request on standard input with 200
+# or 503. With --ask: print the number of the Raft state that its oned reports, or nothing.
 export LC_ALL=C
 case ${1:-} in
     --ask)
@@ -14,13 +14,14 @@ case ${1:-} in
         exec sed -n 's/.*&lt;STATE&gt;\([0-9]*\)&lt;.*/\1/p' <&3
         ;;
     --http)
-        # What is asked for is nothing; but who is hung up on while speaking may miss the answer.
+        # The request is read and ignored: a client that is still sending when the connection closes
+        # may miss the answer.
         while IFS= read -r -t 2 -n 8192 line && [ -n "${line%$'\r'}" ]; do :; done
         status="200 OK" said=leader
         "$0" || status="503 Service Unavailable" said="not the leader"
         printf 'HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n\r\n%s\n' \
             "$status" $((${#said} + 1)) "Connection: close" "$said"
         ;;
-    # 3 is the leader; a solo oned, a candidate and a follower have other numbers.
+    # 3 is the leader; a standalone oned, a candidate and a follower have other numbers.
     *) [ "$(timeout 3 "$0" --ask 2>/dev/null)" = 3 ] || exit 1 ;;
 esac

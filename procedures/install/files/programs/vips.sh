@@ -1,9 +1,9 @@
 #!/bin/bash
 # vips.sh leader|follower [INTERFACE ADDRESS/PREFIX]...
-# Raft's hook for several addresses, and for those of IPv6. Who leads gets each of them and tells
-# the neighbours; who follows has none. What is so already is well. What is not so in the end is a
-# failure: exit status 1, and the reason for oned.log. The services beside oned are left to
-# OpenNebula's own vip.sh.
+# Raft's hook for several addresses, and for IPv6. The leader adds each address and announces it to its
+# neighbours; a follower removes each. Addresses that are already right stay as they are. If one is
+# wrong in the end, the exit status is 1, and oned.log has the reason. OpenNebula's own vip.sh starts
+# and stops the services next to oned.
 export LC_ALL=C
 asked=$1 role=$1
 shift
@@ -12,9 +12,9 @@ fail() {
     echo "vips.sh $role: $*" >&2
     status=1
 }
-# oned starts each hook beside the ones before, so that they come in any order. Its own word of this
-# moment counts: after its last change of state one hook at least is still to come. Where it gives
-# none it starts or has ended.
+# oned does not wait for its hooks, so they run in any order. What counts is the state that oned reports
+# now: after its last change of state, at least one hook has yet to run. If oned does not answer, it is
+# starting or has ended, and the argument counts.
 decide() {
     case $(timeout 3 /usr/local/lib/opennebula-ha/leads --ask 2>/dev/null) in
         3) role=leader ;;
@@ -30,9 +30,9 @@ case $asked in
         exit $status
         ;;
 esac
-# One at a time on a host. Of no other file it is sure that it is there.
+# One hook at a time on a host. The lock is on this file, the only one that certainly exists.
 exec 9<"$0"
-flock -w 60 9 || fail "another one has been at work for 60 s"
+flock -w 60 9 || fail "another hook has held the lock for 60 s"
 decide
 
 places() { ip -o address show to "$1" | awk '{print $2, $4, / dadfailed /}'; }
@@ -46,8 +46,8 @@ hold() { # interface address/prefix
         if [ "$device $there $failed" = "$1 $2 0" ]; then held=yes; else drop "$device" "$there"; fi
     done < <(places "${2%/*}")
     [ -z "$held" ] || return 0
-    # Without a question whether somebody has it: who led before may still answer. And no connection
-    # of this host's own is to come from it.
+    # Without duplicate address detection: the former leader may still answer. Without a preferred
+    # lifetime, so that this host's own connections do not come from this address.
     [[ $2 != *:* ]] || options=(nodad preferred_lft 0)
     said=$(sudo -n ip address add "$2" dev "$1" "${options[@]}" 2>&1) ||
         fail "cannot add $2 to $1: $said"
@@ -77,10 +77,10 @@ if [ "$role" = leader ] && [ ${#held[@]} -gt 0 ]; then
 fi
 exec 9<&-
 
-# Services take longer, and no address waits for them.
+# Services take longer. Another lock, so that addresses do not wait for them.
 folder=$(dirname "$0")
 exec 8<"$folder"
-flock -w 60 8 || fail "services have been at work for 60 s"
+flock -w 60 8 || fail "another hook has changed services for 60 s"
 decide
 "$folder/vip.sh" "$role" || fail "vip.sh $role: exit status $?"
 exit $status
