@@ -100,10 +100,11 @@ unit: test-setup ## Run the tests without hosts, on the Pulumi CLI, and of the s
 	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 FUZZ := tests/unit/test_answers.py tests/unit/test_damaged_files.py tests/unit/test_config_values.py tests/convert/test_inventories.py
-campaign: lab-setup ## Run RUNS of each property and every crash on simulated sites, deliberate mistakes; on lab hosts LAB_RUNS of random signs, the variants of tests, and every crash (CELLS=10: at most so many of each change)
+campaign: lab-setup ## Run the long form of the tests: RUNS, LAB_RUNS, LAB_SEQUENCES and CELLS are explained in docs/reliability.md
 	@SIMULATION_RUNS='$(or $(RUNS),10000)' $(PY) -m pytest -q -n 2 tests/simulation $(FUZZ) $(ARGS)
 	@$(PY) -m tests.mutants
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
+	@LAB_SEQUENCES='$(or $(LAB_SEQUENCES),20)' $(PY) -m pytest -q -n 0 -x -s tests/lab/test_rollout.py -k random_sequence
 	@$(PY) -m pytest -q -n $(LABS) --dist loadfile -m campaign tests/lab
 	@$(PY) -m tests.lab.crash_matrix --labs $(LABS) $(if $(CELLS),--cells '$(CELLS)')
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.runs import CAMPAIGN, TALLY, summary
+from tests.runs import CAMPAIGN, SEQUENCES, TALLY, summary
 
 settings.register_profile(
     "properties",
@@ -37,7 +37,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what a campaign went through: a failure is a loss."""
-    if CAMPAIGN and TALLY:
+    if (CAMPAIGN or SEQUENCES) and TALLY:
         failed = [
             *terminalreporter.stats.get("failed", ()),
             *terminalreporter.stats.get("error", ()),

@@ -12,11 +12,15 @@ def examples(usual: int) -> int:
     return max(CAMPAIGN, usual) if CAMPAIGN else usual
 
 
+SEQUENCES = int(os.environ.get("LAB_SEQUENCES", "0"))
+"""Number of random sequences on lab hosts; 0 for the usual fixed one."""
+
+
 TALLY: Counter[str] = Counter()
-"""What the simulated sites went through in this process: runs, steps, faults, refusals."""
+"""What the sites went through in this process: runs, steps, faults, refusals and others."""
 
 
 def summary(tally: Counter[str], losses: int) -> str:
     """Return the last line of a campaign."""
-    counted = [f"{tally[name]:,} {name}" for name in ("runs", "steps", "faults", "refusals")]
+    counted = [f"{number:,} {name}" for name, number in tally.items()]
     return f"campaign: {', '.join(counted)}, {losses} losses"

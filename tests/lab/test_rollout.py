@@ -1,5 +1,7 @@
 """Changed configuration takes effect one server at a time, and only if oned starts with it."""
 
+import os
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -9,13 +11,18 @@ from opennebula.zone import quorum
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import only
 from tests.lab.operators import Operator, Run, kill_at
+from tests.lab.sequences import play, sequence
 from tests.lab.traffic import Watch, Writer
-from tests.lab.zones import assert_whole, holders, one, servers, wait_for
+from tests.lab.zones import assert_whole, one, wait_for
+from tests.runs import SEQUENCES
 
 pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3", "n1a4", "n1a5"]
 ALL = "0.0.0.0"
+SEED = 6790
+"""Of the sequence of each test run: an `up` is killed, then the leader's host has no power."""
+STEPS = 4 if SEQUENCES else 2
 Zone = tuple[Lab, Operator]
 
 
@@ -55,28 +62,6 @@ def test_changed_configuration_takes_effect_under_writes(zone: Zone) -> None:
         f"{len(writer.acknowledged)} writes, the longest pause {writer.longest_pause:.1f} s;",
         ", ".join(f"{name} away for {watch.away(name):.1f} s" for name in NAMES),
     )
-
-
-def test_zone_continues_after_the_loss_of_its_leader(zone: Zone) -> None:
-    lab, _ = zone
-    leader = assert_whole(lab, NAMES)
-    with Writer(lab, rate=5) as writer:
-        wait_for_writes(writer)
-        lab.host(leader).kill()
-        witness = next(lab.host(name) for name in NAMES if name != leader)
-        new = wait_for(
-            lambda: next(
-                (s.name for s in servers(witness) if s.state == "leader" and s.name != leader), None
-            ),
-            "a new leader",
-        )
-        wait_for(lambda: holders(lab) == [new] or None, f"the VIP on {new} alone")
-        wait_for_writes(writer)
-    lab.host(leader).start()
-    wait_for(lambda: leader in up(lab) or None, f"oned on {leader}")
-    one(lab.host(new), "oneuser create one-more secret-of-that")
-    assert assert_whole(lab, NAMES) == new
-    assert writer.lost(one(lab.host(leader), "oneuser list")) == []
 
 
 def test_a_rollout_stops_at_the_first_server_that_does_not_start(zone: Zone) -> None:
@@ -147,6 +132,16 @@ def test_up_resumes_a_rollout_that_was_killed(zone: Zone) -> None:
     for host in lab.hosts:
         assert host.run("ls /etc/one/oned.conf?*").stdout == ""
     assert operator.up("--expect-no-changes").ok
+
+
+@pytest.mark.parametrize("run", range(SEQUENCES or 1))
+def test_a_random_sequence_under_traffic(run: int, zone: Zone) -> None:
+    lab, operator = zone
+    operator.change(NAMES)
+    assert_whole(lab, NAMES)
+    chosen = os.environ.get("LAB_SEED") or (random.randrange(1 << 32) if SEQUENCES else SEED)
+    print(f"sequence {run}: LAB_SEED={chosen}", flush=True)
+    play(lab, operator, sequence(int(chosen), NAMES, STEPS))
 
 
 def assert_refused(run: Run, name: str) -> None:

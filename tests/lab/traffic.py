@@ -1,28 +1,37 @@
-"""Load on a zone during a test: one process writes at the VIP, one asks every oned.
+"""Load on a zone during a test: processes write at the VIP, read, and ask every oned.
 
 Each is a process of its own in the lab's network, which prints a line of JSON for each observation.
 """
 
 import json
+import math
 import os
 import sys
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from itertools import count, cycle, groupby, pairwise
+from queue import SimpleQueue
 from subprocess import PIPE
 from typing import Any
 from xml.etree import ElementTree
 
 from lab.machines import Lab
+from tests.histories import Operation
 from tests.lab.operators import ONE_PASS, ROOT, VIP
 
 ANSWER = 5.0
 """Seconds after which a write counts as not acknowledged."""
 LEADER = 3
+REGISTERS = 4
+AT_VIP = 2
+"""Number of clients that use the VIP; one more uses each server."""
+WITHOUT_EFFECT = ("no leader found", "in election mode", "is replicating log")
+"""What oned says if it refuses a call before it does anything."""
 
 
 class _Background:
@@ -134,6 +143,186 @@ class Watch(_Background):
         return sum(then - now for (now, answers), (then, _) in looks if name not in answers)
 
 
+@dataclass(frozen=True)
+class Step:
+    """What a client did: a write, a look at the state of the server, a read."""
+
+    client: int
+    place: str
+    """The name of the server, or `vip`."""
+    register: int
+    value: str
+    written: tuple[float, float, str]
+    """When the write began, when it was answered, and how: `done`, `refused`, `unknown`."""
+    status: tuple[int, int, int] | None = None
+    """The server's ID, state and term after the write."""
+    read: tuple[float, float, str] | None = None
+    """When the read began, when it was answered, and the value."""
+
+    @property
+    def leads(self) -> tuple[int, int] | None:
+        """Return ID and term of the server if it leads."""
+        number, state, term = self.status or (-1, -1, -1)
+        return (number, term) if state == LEADER else None
+
+
+class Clients(_Background):
+    """Write and read registers at the VIP and at each server; record what they saw.
+
+    A register is the template of a user. A read counts as current if it lies between two writes
+    that the same server acknowledged, and if that server led in one term from before the first one
+    to after the second one: a majority acknowledged the second write after the read, so no later
+    leader had done any work before the read. Any other read may be old: oned answers reads from its
+    own database, also as a follower, as a new leader that has yet to apply what its predecessor
+    left, and as a former leader that does not know of its successor. At the VIP this assumes that
+    the VIP does not move to another server and back between the two writes.
+    """
+
+    def __init__(self, lab: Lab, rate: float) -> None:
+        """Set ``rate``, the number of writes and reads per second of each client."""
+        places = [f"{host.name}={host.address}" for host in lab.hosts]
+        super().__init__(lab, "clients", str(rate), *places)
+        self._lab = lab
+        self.registers: list[int] = []
+        """The IDs of the users."""
+        self.steps: list[Step] = []
+
+    def note(self, seen: Any) -> None:
+        """Record the registers, or one step."""
+        if isinstance(seen, list):
+            self.registers = seen
+        else:
+            self.steps.append(Step(**seen))
+
+    @property
+    def acknowledged(self) -> list[float]:
+        """Return when writes were acknowledged at the VIP."""
+        return sorted(
+            step.written[1]
+            for step in self.steps
+            if step.written[2] == "done" and step.place == "vip"
+        )
+
+    @property
+    def leaders(self) -> list[tuple[int, str]]:
+        """Return term and ID of the leader of each step."""
+        return [(step.leads[1], str(step.leads[0])) for step in self.steps if step.leads]
+
+    def longest_pause(self, begin: float, end: float) -> float:
+        """Return the longest time without an acknowledged write at the VIP between these."""
+        times = [begin, *(now for now in self.acknowledged if begin < now < end), end]
+        return max(then - now for now, then in pairwise(times))
+
+    def history(self) -> list[Operation]:
+        """Return all writes and reads."""
+        by_client: dict[int, list[Step]] = {}
+        for step in self.steps:
+            by_client.setdefault(step.client, []).append(step)
+        return [
+            one
+            for steps in by_client.values()
+            for place in range(len(steps))
+            for one in _operations(steps[max(place - 1, 0) : place + 2], steps[place])
+        ]
+
+
+def _operations(around: Sequence[Step], step: Step) -> Iterator[Operation]:
+    """Return the write and the read of a step, given also the steps before and after it."""
+    invoked, returned, outcome = step.written
+    register = str(step.register)
+    yield Operation(
+        "write",
+        register,
+        step.value,
+        invoked,
+        returned=math.inf if outcome == "unknown" else returned,
+        refused=outcome == "refused",
+    )
+    if step.read is not None:
+        invoked, returned, value = step.read
+        current = (
+            len(around) == 3
+            and step.leads is not None
+            and {one.leads for one in around} == {step.leads}
+            and all(one.written[2] == "done" for one in around[1:])
+        )
+        server = "" if step.place == "vip" else step.place
+        yield Operation("read", register, value, invoked, returned, server, current)
+
+
+def clients(rate: float, addresses: Mapping[str, str]) -> Iterator[Any]:
+    """Write and read for ever; print the IDs of the registers, then each step."""
+    registers: list[int] = []
+    for number in count():
+        if len(registers) == REGISTERS:
+            break
+        said = call(VIP, ANSWER, "one.user.allocate", f"r{os.getpid()}-{number}", "none", "", [])
+        registers += [] if said is None else [int(said)]
+    yield registers
+    steps: SimpleQueue[Any] = SimpleQueue()
+    places = [*[("vip", VIP)] * AT_VIP, *addresses.items()]
+
+    def work(client: int, place: str, address: str) -> None:
+        for number in count():
+            begun = time.monotonic()
+            register = registers[(client + number) % REGISTERS]
+            steps.put(
+                {
+                    "client": client,
+                    "place": place,
+                    "register": register,
+                    "value": f"{client}.{number}",
+                    **_step(address, register, f"{client}.{number}"),
+                }
+            )
+            time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
+
+    for client, (place, address) in enumerate(places):
+        threading.Thread(target=work, args=(client, place, address), daemon=True).start()
+    while True:
+        yield steps.get()
+
+
+def _step(address: str, register: int, value: str) -> dict[str, Any]:
+    """Write, look, and read; stop at the first call without an answer."""
+    connection = HTTPConnection(address, 2633, timeout=1)
+    step: dict[str, Any] = {}
+    begun, outcome = time.monotonic(), "refused"
+    try:
+        connection.connect()
+        assert connection.sock is not None
+        # The real oned ends a connection after one call: the next one connects again.
+        connection.timeout = ANSWER
+        connection.sock.settimeout(ANSWER)
+        outcome = "unknown"
+        done, said = _ask(connection, "one.user.update", register, f'VALUE="{value}"', 0)
+        if done:
+            outcome = "done"
+        elif any(text in str(said) for text in WITHOUT_EFFECT):
+            outcome = "refused"
+        step["written"] = begun, time.monotonic(), outcome
+        raft = ElementTree.fromstring(_ask(connection, "one.zone.raftstatus")[1])  # noqa: S314
+        step["status"] = [_number(raft, name) for name in ("SERVER_ID", "STATE", "TERM")]
+        asked = time.monotonic()
+        done, said = _ask(connection, "one.user.info", register)
+        if done:
+            user = ElementTree.fromstring(said)  # noqa: S314 - a lab's own oned
+            step["read"] = asked, time.monotonic(), user.findtext("TEMPLATE/VALUE", "")
+    except (OSError, HTTPException, xmlrpc.client.Error, ElementTree.ParseError):
+        step.setdefault("written", (begun, time.monotonic(), outcome))
+    finally:
+        connection.close()
+    return step
+
+
+def _ask(connection: HTTPConnection, method: str, *parameters: Any) -> tuple[bool, Any]:
+    """Call a method once: xmlrpc.client repeats a call whose connection ended."""
+    body = xmlrpc.client.dumps((f"oneadmin:{ONE_PASS}", *parameters), method)
+    connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+    answer: Any = xmlrpc.client.loads(connection.getresponse().read())[0][0]
+    return answer[0], answer[1]
+
+
 def write(rate: float) -> Iterator[Any]:
     """Create users for ever; print each that was acknowledged, and when."""
     for number in count(1):
@@ -217,6 +406,7 @@ def main(kind: str, *words: str) -> None:
         "write": lambda: write(float(words[0])),
         "visit": lambda: visit(*words),
         "watch": lambda: watch(addresses),
+        "clients": lambda: clients(float(words[0]), addresses),
     }
     for seen in observations[kind]():
         print(json.dumps(seen), flush=True)
