@@ -114,7 +114,7 @@ def install(
         configure_sources(access, spec, seen, blank)
     if let_go := held(seen, wanted(seen, spec)):
         access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
-    if seen.staged and not rolls:
+    if seen.staged and not rolls and not versions.is_half_rolled(seen):
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
         stage_packages(access, spec, seen, agreed)

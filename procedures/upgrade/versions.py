@@ -49,6 +49,15 @@ def rolls(seen: Facts, version: str) -> bool:
     return bool(seen.package) and seen.has_content and not is_version(seen.package, version)
 
 
+def is_half_rolled(seen: Facts) -> bool:
+    """Return whether the rollout was interrupted after it had installed the staged packages.
+
+    It then repeats that: only with what is staged it can roll back, and only its end makes the
+    repository of the new version that of the host.
+    """
+    return seen.has_content and bool(seen.staged) and seen.staged == seen.package
+
+
 def check(seen: Facts, version: str) -> None:
     """Raise HostError if an upgrade to another version is in progress."""
     if not seen.upgrading or is_version(VersionChange.parse(seen.upgrading).package, version):

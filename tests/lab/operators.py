@@ -192,6 +192,7 @@ class Operator:
             )
         done = self.lab.exec(
             [sys.executable, "-m", f"commands.{command}", *options],
+            env={**os.environ, "PULUMI_STACK": "lab"},
             timeout=600,
             cwd=ROOT,
             input=self._shown[given],

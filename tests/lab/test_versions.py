@@ -9,7 +9,7 @@ from opennebula.zone import quorum
 from tests.lab.conftest import MakeLab
 from tests.lab.messages import only
 from tests.lab.operators import Operator, kill_at
-from tests.lab.status import look, named
+from tests.lab.status import look, named, seen_soon
 from tests.lab.test_mistakes import any_of
 from tests.lab.traffic import Watch, Writer
 from tests.lab.zones import assert_whole, one, wait_for
@@ -37,6 +37,10 @@ def test_a_patch_release_is_rolled_out_under_writes(zone: Zone) -> None:
     with Writer(lab, rate=5) as writer, Watch(lab) as watch:
         wait_for(lambda: len(writer.acknowledged) > 5 or None, "the first writes")
         assert kill_at(operator, "install OpenNebula 7.2.1-1")
+        wait_for(lambda: len(versions(lab)) == 2 or None, "two versions")
+        found = named(seen_soon(operator, "versions", None), "versions", None)
+        assert found.cure == ["make refresh STACK=lab", "make up STACK=lab"]
+        assert operator.refresh().ok
         run = operator.up()
     assert run.ok, run.output
     new = assert_whole(lab, NAMES)

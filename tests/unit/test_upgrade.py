@@ -14,6 +14,7 @@ from procedures.upgrade.versions import (
     agree,
     check,
     is_due,
+    is_half_rolled,
     kept_dump,
     rolls,
 )
@@ -52,6 +53,25 @@ def test_only_the_present_version_of_the_stack_is_due(
     staged: str, version: str, expected: bool
 ) -> None:
     assert is_due(facts(staged=staged), version) is expected
+
+
+@pytest.mark.parametrize(
+    ("staged", "has_content", "expected"),
+    [
+        ("7.2.1-1", True, True),
+        # The config was put back before the packages were installed.
+        ("7.2.2-1", True, False),
+        ("", True, False),
+        ("7.2.1-1", False, False),
+    ],
+)
+def test_an_interrupted_rollout_keeps_what_it_can_roll_back_with(
+    staged: str, has_content: bool, expected: bool
+) -> None:
+    packages = installed(opennebula=Package("7.2.1-1"))
+    assert is_half_rolled(facts(packages=packages, staged=staged, has_content=has_content)) is (
+        expected
+    )
 
 
 def test_an_equal_database_version_needs_no_consent() -> None:
