@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -90,9 +91,10 @@ def verify(
     leader changes during the check, the check starts again.
     """
     access.report("verify the zone")
-    place = keep if changes_vips else to_leader
     for _ in range(LEADERS):
         healthy = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
+        elected = before is None or _leadership(before) != _leadership(healthy)
+        place = partial(keep if changes_vips else to_leader, elected=elected)
         try:
             return _with_vips(access, zone, hosts, healthy, place)
         except LeaderChanged:
@@ -147,8 +149,13 @@ def _verify(
 
 def _lasts(before: HealthyZone, view: ZoneView) -> bool:
     """Return whether the leader is the same as before, without an election since."""
-    terms = {server.entry.name: server.status.term for server in before.servers}
-    return leadership(view) == (before.leader, terms.get(before.leader))
+    return leadership(view) == _leadership(before)
+
+
+def _leadership(healthy: HealthyZone) -> tuple[str, int | None]:
+    """Return the leader and its term."""
+    terms = {server.entry.name: server.status.term for server in healthy.servers}
+    return healthy.leader, terms.get(healthy.leader)
 
 
 def _with_vips(

@@ -105,14 +105,20 @@ def to_leader(
     hosts: Mapping[str, Host],
     leader: str,
     seen: Mapping[str, Facts],
+    *,
+    elected: bool = True,
 ) -> Mapping[str, Facts]:
     """Ensure that only the leader holds the VIPs, and all of them; return the facts after that.
 
     Wait for hooks that may still change that, and remove leftover addresses. If the leader lacks
     one, run its hook's program once more. Some seconds after a removal, check that no other program
     has added the address again. Raises HostError, or LeaderChanged.
+
+    ``elected``: there may have been an election since the leader announced the addresses. A server
+    that led only for a moment may have announced them last: seen when two were candidates.
     """
     begun = time.monotonic()
+    is_due = elected and bool(zone.vips)
     taken = False
     waits_for: list[str] = []
     removed: Counter[str] = Counter()
@@ -123,10 +129,10 @@ def to_leader(
         waited = time.monotonic() - begun
         is_stuck = waited > HOOKS
         if not wrong and (not late or is_stuck):
-            if waits_for and leader in hosts:
+            if (is_due or waits_for) and leader in hosts:
                 # Another host may have announced it last.
                 announce(access, zone.vips, hosts[leader])
-                waits_for = []
+                is_due, waits_for = False, []
             if time.monotonic() - last_removal > SECOND_LOOK:
                 return seen
             access.report("look again whether the VIP stays away from the other hosts")
@@ -157,9 +163,11 @@ def to_leader(
             last_removal = time.monotonic()
             if leader in hosts:
                 announce(access, zone.vips, hosts[leader])
+                is_due = False
         is_lost = waited > PATIENCE or (is_free and waited > BEGIN)
         if leader in hosts and missing and is_lost and not taken:
             _take(access, seen[leader])
+            is_due = False
             # A late hook may remove it again.
             taken = not late
         seen = all_facts(access, hosts, zone.database)
@@ -171,6 +179,8 @@ def keep(
     hosts: Mapping[str, Host],
     leader: str,
     seen: Mapping[str, Facts],
+    *,
+    elected: bool = True,
 ) -> Mapping[str, Facts]:
     """Do as ``to_leader`` between two steps, for the VIPs of the leader's own hook; ignore errors.
 
@@ -178,8 +188,9 @@ def keep(
     LeaderChanged.
     """
     vips = in_effect(seen[leader]) if leader in seen else ()
+    own = zone.model_copy(update={"vips": vips})
     with suppress(HostError):
-        return to_leader(access, zone.model_copy(update={"vips": vips}), hosts, leader, seen)
+        return to_leader(access, own, hosts, leader, seen, elected=elected)
     return seen
 
 

@@ -64,7 +64,7 @@ def set_endpoint(
     if zone.vips:
         access.report(f"wait until {leader} alone holds the VIP, at most {SECONDS:.0f} s")
     try:
-        present = to_leader(access, zone, hosts, leader, seen)
+        present = to_leader(access, zone, hosts, leader, seen, elected=healthy is None)
     except LeaderChanged:
         return set_endpoint(access, zone, hosts, version=version, features=features)
     if healthy is None or idle or present is not seen:

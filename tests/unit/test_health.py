@@ -158,8 +158,15 @@ def test_unchanged_servers_are_checked_again_only_for_their_data(
     of_the_others: str,
 ) -> None:
     quiet = Quiet()
+    elections: list[bool] = []
+
+    def to_leader(*given: Any, elected: bool) -> Any:
+        elections.append(elected)
+        return given[4]
+
     monkeypatch.setattr(zone_data, "all_facts", quiet.facts)
     monkeypatch.setattr(health, "_same_answers", lambda *_: None)
+    monkeypatch.setattr(health, "to_leader", to_leader)
     spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     zone.leader, zone.term = before
     whole = health.verify(cast(Any, quiet), spec, HOSTS)
@@ -169,6 +176,7 @@ def test_unchanged_servers_are_checked_again_only_for_their_data(
     others = [name for name in NAMES if name != renewed]
     assert quiet.asked == {renewed: "all", **dict.fromkeys(others, of_the_others)}
     assert after.facts == whole.facts
+    assert elections == [True, before != ("n1", 1)]
 
 
 class Answers:
@@ -236,7 +244,7 @@ def test_all_is_checked_again_if_the_leader_changes_before_the_vips(
     quiet = Quiet()
     looks: list[str] = []
 
-    def to_leader(*given: Any) -> Any:
+    def to_leader(*given: Any, elected: bool) -> Any:
         looks.append(given[3])
         if len(looks) == 1:
             zone.leader, zone.term = "n2", 2
