@@ -186,15 +186,23 @@ backend to-{port}
 
 
 def assert_led_to(lab: Lab, leader: str) -> None:
-    """Check that oned and OneGate at the balancer are those of that host."""
+    """Wait until oned and OneGate at the balancer are those of that host.
+
+    The balancer checks the host for each of them at its own time.
+    """
     at_balancer = f"env ONE_XMLRPC=http://{lab.host(BALANCER).address}:2633/RPC2"
+    users = f"runuser -u oneadmin -- {at_balancer} oneuser list"
 
     def gate() -> Answer | None:
         answer = GATE.of(lab, lab.host(BALANCER).address)
         return answer if answer.server == f"opennebula-gate ({leader})" else None
 
     wait_for(gate, f"the balancer to lead to {leader}")
-    assert "oneadmin" in one(lab.host(leader), f"{at_balancer} oneuser list")
+
+    def oned() -> bool | None:
+        return "oneadmin" in lab.host(leader).run(users).stdout or None
+
+    wait_for(oned, f"the balancer to lead oned's clients to {leader}")
 
 
 def assert_idle(lab: Lab, leader: str) -> None:
