@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -254,6 +254,23 @@ def _decrypted(value: Any) -> Any:
     if value.get(SIGNATURE) == SECRET_SIGNATURE:
         return {"secret": json.loads(crypter().decrypt(value["ciphertext"]))}
     return {key: _decrypted(item) for key, item in value.items()}
+
+
+def cancel(project: Path, environment: Mapping[str, str]) -> str:
+    """Run what `make cancel` runs, in the folder of a project; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "commands.cancel", "--yes"],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def kill_session(leader: int) -> None:

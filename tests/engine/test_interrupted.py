@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from subprocess import Popen
 import pytest
 
 from commands.pending import settled
-from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, kill_session, session
+from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, cancel, kill_session, session
 
 REPEATED = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
 OFFICIAL_HOST = r"/pulumi-language-python( |$)"
@@ -91,21 +89,11 @@ def resumes(stack: Stack, *, created: list[str]) -> None:
     assert not stack.up("--expect-no-changes").status
 
 
-def cancel(stack: Stack) -> str:
-    """Run what `make cancel` runs, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "commands.cancel", "--yes"],
-        cwd=stack.directory,
-        env=stack.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def kill_midway(stack: Stack) -> None:
+    """Kill every process of an `up` in the create of b."""
+    with midway(stack) as run:
+        kill_session(run.process.pid)
+        run.end()
 
 
 def settle(stack: Stack) -> None:
@@ -159,10 +147,8 @@ def test_interrupted_twice_it_ends_at_once(stack: Stack, first: int, second: int
 
 
 def test_an_interrupted_create_is_repeated_without_a_warning(stack: Stack) -> None:
-    with midway(stack) as run:
-        kill_session(run.process.pid)
-        run.end()
-    cancel(stack)
+    kill_midway(stack)
+    cancel(stack.directory, stack.environment)
     assert pending(stack) == ["creating b"]
     settle(stack)
     done = stack.up()
@@ -173,10 +159,8 @@ def test_an_interrupted_create_is_repeated_without_a_warning(stack: Stack) -> No
 
 
 def test_an_interrupted_create_is_deleted_if_it_left_the_stack(stack: Stack) -> None:
-    with midway(stack) as run:
-        kill_session(run.process.pid)
-        run.end()
-    cancel(stack)
+    kill_midway(stack)
+    cancel(stack.directory, stack.environment)
     settle(stack)
     stack.program("a = Thing('a')")
     done = stack.up()
@@ -192,30 +176,26 @@ def test_all_processes_end_after_the_cli_lost_one(stack: Stack) -> None:
     assert stack.names() == {"a"}
     assert pending(stack) == ["creating b"]
     assert "locked" in stack.up().text
-    cancel(stack)
+    cancel(stack.directory, stack.environment)
     resumes(stack, created=["b", "c"])
 
 
 def test_up_resumes_after_all_processes_were_killed(stack: Stack) -> None:
-    with midway(stack) as run:
-        kill_session(run.process.pid)
-        run.end()
+    kill_midway(stack)
     assert pending(stack) == ["creating b"]
-    cancel(stack)
+    cancel(stack.directory, stack.environment)
     resumes(stack, created=["b", "c"])
 
 
 def test_cancel_makes_a_state_readable_whose_write_was_killed(stack: Stack) -> None:
-    with midway(stack) as run:
-        kill_session(run.process.pid)
-        run.end()
+    kill_midway(stack)
     checksum = stack.backend / ".pulumi" / "stacks" / "trial" / "dev.json.attrs"
     assert checksum.stat().st_size
     checksum.write_bytes(b"")
     assert "failed to load checkpoint: EOF" in stack.up().text
-    assert str(checksum) in cancel(stack)
+    assert str(checksum) in cancel(stack.directory, stack.environment)
     resumes(stack, created=["b", "c"])
-    assert "Removed" not in cancel(stack)
+    assert "Removed" not in cancel(stack.directory, stack.environment)
 
 
 @pytest.mark.parametrize("victim", [LANGUAGE_HOST, PROGRAM, PROVIDER_HOST])

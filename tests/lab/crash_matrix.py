@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.machines import Lab, LabFault, LabHost
-from tests.lab.operators import ROOT, SERIES, VIP, VIP_KEYS, Execution, Fault, Operator
+from tests.lab.operators import ROOT, SERIES, VIP, VIP_KEYS, VIP_VALUES, Execution, Fault, Operator
 from tests.lab.traffic import Writer
 from tests.lab.zones import assert_whole, leader_seen_by, one, zone_entry
 
@@ -67,7 +67,6 @@ def _password(operator: Operator, _leader: str) -> None:
     operator.secrets["one_pass"] = "another-one-pass"
 
 
-VIP_VALUES: dict[str, object] = dict(zip(VIP_KEYS, (VIP, 24, "eth0"), strict=True))
 OTHER_SETTING = {"oned": {"RAFT": {"LOG_PURGE_TIMEOUT": 300}}}
 
 

@@ -25,7 +25,8 @@ PASSPHRASE = "lab"
 ONE_PASS = "canary-one-pass-5c1f"
 DB_PASSWORD = "canary-db-password-9e7a"
 VIP = "10.2.50.86"
-VIP_KEYS = ("one_vip", "one_vip_cidr", "one_vip_if")
+VIP_VALUES: Mapping[str, object] = {"one_vip": VIP, "one_vip_cidr": 24, "one_vip_if": "eth0"}
+VIP_KEYS = tuple(VIP_VALUES)
 SERIES = os.environ.get("LAB_ONE_VERSION", "7.2")
 """OpenNebula's versions, as ``one_version`` and the repository's folders name them."""
 
@@ -90,9 +91,7 @@ class Operator:
         self.backend.mkdir(parents=True, exist_ok=True)
         self.config: dict[str, Any] = {
             "one_version": SERIES,
-            "one_vip": VIP,
-            "one_vip_cidr": 24,
-            "one_vip_if": "eth0",
+            **VIP_VALUES,
             "frontends": self.list_of(front_ends),
             "ssh": {
                 "user": "ubuntu",
@@ -229,17 +228,7 @@ class Operator:
 
     def cancel(self) -> None:
         """Run what ``make cancel`` runs."""
-        done = subprocess.run(
-            [sys.executable, "-m", "commands.cancel", "--yes"],
-            cwd=ROOT,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout
+        playground.cancel(ROOT, self._environment())
 
     def _ask(self, *argv: str, given: str = "") -> str:
         done = subprocess.run(

@@ -47,7 +47,7 @@ class Step:
     place: int
     """The server that the fault hits: 0 is the leader, then its followers by name."""
     delay: float
-    """Seconds from the begin of the operation to the fault."""
+    """Seconds from the start of the operation to the fault."""
     lasts: float
     """Seconds for which the fault lasts, if it does not end by itself."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.machines import Lab
 from tests.lab.conftest import MakeLab
-from tests.lab.operators import VIP, VIP_KEYS, Operator
+from tests.lab.operators import VIP, VIP_KEYS, VIP_VALUES, Operator
 from tests.lab.web import Answer, Page
 from tests.lab.zones import leader_seen_by, one, servers, wait_for, zone_entry
 
@@ -136,7 +136,7 @@ def test_change_from_balancer_to_vip_to_neither(zone: tuple[Lab, Operator]) -> N
     lab, operator = zone
     endpoint = operator.config.pop("zone_endpoint")
     operator.config |= {
-        **dict(zip(VIP_KEYS, (VIP, 24, "eth0"), strict=True)),
+        **VIP_VALUES,
         "leader_check": {},
     }
     run = operator.up()
