@@ -14,7 +14,9 @@ def policy(rule: Rule) -> StackValidationPolicy:
     """Return the rule as Pulumi runs it: once for the whole stack."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        zone = wanted((one.urn, one.resource_type, one.props) for one in args.resources)
+        zone = wanted(
+            (resource.urn, resource.resource_type, resource.props) for resource in args.resources
+        )
         for violation in rule.check(zone) if zone else ():
             report(violation)
 

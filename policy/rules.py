@@ -53,7 +53,7 @@ def _protected(zone: Wanted) -> Iterator[str]:
     if PRODUCTION.fullmatch(zone.stack):
         if zone.checked.get("allow_degraded"):
             yield f"allow_degraded: not in {zone.stack}; remove it from the config"
-        if any(one.get("purge") for one in zone.installed):
+        if any(inputs.get("purge") for inputs in zone.installed):
             yield f"purge: a destroy would drop the data of {zone.stack}; remove it from the config"
 
 

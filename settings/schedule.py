@@ -42,7 +42,7 @@ def _are_days(text: str) -> bool:
 
 def _are_times(parts: list[str]) -> bool:
     # A dump every minute or every second is a mistake.
-    literal = len(parts) > 1 and "*" not in parts[1] and all(one.isdigit() for one in parts[2:])
+    literal = len(parts) > 1 and "*" not in parts[1] and all(part.isdigit() for part in parts[2:])
     return literal and len(parts) <= len(_TIME) and _are_in([*parts, "0"][:3], _TIME)
 
 
@@ -51,8 +51,8 @@ def _are_in(parts: list[str], ranges: tuple[tuple[int, int], ...]) -> bool:
     if not 1 < len(parts) <= len(ranges):
         return False
     for part, (first, last) in zip(parts, ranges[-len(parts) :], strict=True):
-        for one in part.split(","):
-            found = _PART.fullmatch(one)
+        for item in part.split(","):
+            found = _PART.fullmatch(item)
             numbers = [int(number) for number in found.groups() if number] if found else [-1]
             if numbers != sorted(numbers) or any(not first <= n <= last for n in numbers):
                 return False

@@ -84,14 +84,14 @@ def differences(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]
 
 def _features(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[Answer]:
     """Return which features the hosts and the stack do not share. Hosts of a kind are one line."""
-    installed = {name: one for name, one in seen.items() if one.package}
+    installed = {name: facts for name, facts in seen.items() if facts.package}
     version = str(config.get("one_version", "0"))
     for feature, package in FEATURES.items():
-        have = [name for name, one in installed.items() if package in one.packages]
+        have = [name for name, facts in installed.items() if package in facts.packages]
         lack = [
             name
-            for name, one in installed.items()
-            if name not in have and feature in _available(one, version)
+            for name, facts in installed.items()
+            if name not in have and feature in _available(facts, version)
         ]
         is_wanted = config.get("features", {}).get(feature, True)
         if have and not is_wanted:

@@ -6,7 +6,8 @@ from datetime import UTC
 
 from commands.picture.drawing import MARGIN, SIZE, WIDTH, Box, Drawing, cells_in, lines, shortened
 from commands.status.report import Finding, FrontEnd, Health, Report, Role
-from commands.status.signs import LOW, Level
+from commands.status.signs.hosts import LOW
+from commands.status.signs.sign import Level
 from commands.status.tables import duration, size, zone_lines
 
 GAP = 24.0
@@ -48,7 +49,7 @@ class _Host:
 
     @property
     def style(self) -> str:
-        if any(one.level is Level.CRITICAL for one in self.findings):
+        if any(finding.level is Level.CRITICAL for finding in self.findings):
             return "critical"
         role = ROLES.get(self.front_end.role, "critical")
         return "warning" if self.findings and role == "ok" else role
@@ -66,8 +67,8 @@ def draw(report: Report) -> tuple[str, list[Box]]:
     drawing = Drawing("zone", f"{title}: {report.health}", ". ".join([*said, *_described(report)]))
     y = _top(drawing, report, title, said)
     hosts = [
-        _Host(one, [each for each in report.findings if each.host == one.name])
-        for one in report.front_ends
+        _Host(front_end, [each for each in report.findings if each.host == front_end.name])
+        for front_end in report.front_ends
     ]
     columns = 4 if len(hosts) in (4, 7, 8) else 3
     width = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
@@ -78,13 +79,13 @@ def draw(report: Report) -> tuple[str, list[Box]]:
 
 
 def _described(report: Report) -> Iterator[str]:
-    yield from (f"{one.name}: {one.role}" for one in report.front_ends)
+    yield from (f"{front_end.name}: {front_end.role}" for front_end in report.front_ends)
     yield from map(_sentence, report.findings)
 
 
-def _sentence(one: Finding) -> str:
-    host = f"{one.host}: " if one.host else ""
-    return f"{one.level} {host}{one.sign.replace('_', ' ')}: {one.seen}"
+def _sentence(finding: Finding) -> str:
+    host = f"{finding.host}: " if finding.host else ""
+    return f"{finding.level} {host}{finding.sign.replace('_', ' ')}: {finding.seen}"
 
 
 def _top(drawing: Drawing, report: Report, title: str, said: Sequence[str]) -> float:
@@ -115,13 +116,13 @@ def _top(drawing: Drawing, report: Report, title: str, said: Sequence[str]) -> f
     return y + 14
 
 
-def _finding(drawing: Drawing, one: Finding, y: float) -> float:
+def _finding(drawing: Drawing, finding: Finding, y: float) -> float:
     room = cells_in(WIDTH - 2 * MARGIN - 2 * PAD)
-    shown = list(lines(_sentence(one), room, 3))
+    shown = list(lines(_sentence(finding), room, 3))
     box = Box(MARGIN, y, WIDTH - 2 * MARGIN, len(shown) * ROW + 8)
-    drawing.rectangle(box, f"pale {one.level}", one.cause, round_by=6)
+    drawing.rectangle(box, f"pale {finding.level}", finding.cause, round_by=6)
     for number, line in enumerate(shown):
-        style = f"{one.level} bold" if number == 0 else one.level
+        style = f"{finding.level} bold" if number == 0 else finding.level
         drawing.text(MARGIN + PAD, y + (number + 1) * ROW - 1, line, style, cells=room)
     return y + box.height + 6
 
@@ -146,21 +147,21 @@ def _hosts(
 ) -> float:
     """Draw a row of front-ends; return where it ends."""
     room = cells_in(width - 2 * PAD - 12)
-    rows = [list(_rows(report, one, room)) for one in hosts]
-    most = max((len(one.front_end.vips) for one in hosts), default=0)
+    rows = [list(_rows(report, host, room)) for host in hosts]
+    most = max((len(host.front_end.vips) for host in hosts), default=0)
     top = y + most * (PILL + 6) + (10 if most else 0)
     heights = [sum(map(_height, each)) for each in rows]
     height = HEADER + max(heights, default=0) + PAD
-    for number, one in enumerate(hosts):
+    for number, host in enumerate(hosts):
         x = MARGIN + number * (width + GAP)
-        is_leader = one.front_end.name == report.zone.leader
-        for place, vip in enumerate(one.front_end.vips):
+        is_leader = host.front_end.name == report.zone.leader
+        for place, vip in enumerate(host.front_end.vips):
             style = "ok" if is_leader else "warning"
             at = top - 10 - (place + 1) * (PILL + 6) + 6
             drawing.line(x + 40, at + PILL, x + 40, top, f"stroke {style}")
             words = f"clients → VIP {vip}" if is_leader else f"VIP {vip} left over"
             _pill(drawing, x + 12, at, shortened(words, room), style)
-        _host(drawing, one, Box(x, top, width, height), is_leader=is_leader)
+        _host(drawing, host, Box(x, top, width, height), is_leader=is_leader)
         below = top + HEADER
         for row in rows[number]:
             _row(drawing, row, x + PAD, below, width - 2 * PAD)
@@ -172,18 +173,18 @@ def _height(row: Row) -> float:
     return (ROW if row.text else 8) + (12 if row.free is not None else 0)
 
 
-def _host(drawing: Drawing, one: _Host, box: Box, *, is_leader: bool) -> None:
+def _host(drawing: Drawing, host: _Host, box: Box, *, is_leader: bool) -> None:
     """Draw the box and its header: the leader's is filled."""
-    role = one.front_end.role.upper()
+    role = host.front_end.role.upper()
     drawing.rectangle(box, "panel", round_by=8)
     header = Box(box.x, box.y, box.width, HEADER - 10)
-    drawing.rectangle(header, f"{'shape' if is_leader else 'pale'} {one.style}", round_by=8)
-    drawing.rectangle(box, f"stroke {one.style}", round_by=8)
-    ink = "on" if is_leader else one.style
+    drawing.rectangle(header, f"{'shape' if is_leader else 'pale'} {host.style}", round_by=8)
+    drawing.rectangle(box, f"stroke {host.style}", round_by=8)
+    ink = "on" if is_leader else host.style
     base = box.y + 23
     place = drawing.text(box.x + box.width - PAD, base, role, f"bold {ink}", size=14, end=True)
     room = cells_in(place.x - box.x - PAD - 8, 17)
-    drawing.text(box.x + PAD, base, one.front_end.name, f"bold {ink}", size=17, cells=room)
+    drawing.text(box.x + PAD, base, host.front_end.name, f"bold {ink}", size=17, cells=room)
 
 
 def _row(drawing: Drawing, row: Row, x: float, y: float, width: float) -> None:
@@ -201,28 +202,32 @@ def _row(drawing: Drawing, row: Row, x: float, y: float, width: float) -> None:
 
 def _rows(report: Report, host: _Host, room: int) -> Iterator[Row]:
     """Yield the lines of a front-end, what is wrong with it first."""
-    one = host.front_end
+    front_end = host.front_end
     for finding in host.findings:
         yield Row(finding.sign.replace("_", " "), f"bold {finding.level}", finding.level)
     if host.findings:
         yield Row("")
-    listed = "not in the zone" if one.id is None else f"server {one.id}"
-    yield Row(f"{one.address}, {listed}", "dim")
-    if raft := one.raft:
+    listed = "not in the zone" if front_end.id is None else f"server {front_end.id}"
+    yield Row(f"{front_end.address}, {listed}", "dim")
+    if raft := front_end.raft:
         yield Row(f"term {raft.term}, index {raft.index}, commit {raft.commit}")
         lag = "no leader" if raft.lag is None else f"lag {raft.lag}"
-        known = [] if one.name == report.zone.leader else [lag]
-        known += [] if one.oned_seconds is None else [f"up {duration(one.oned_seconds)}"]
+        known = [] if front_end.name == report.zone.leader else [lag]
+        known += (
+            [] if front_end.oned_seconds is None else [f"up {duration(front_end.oned_seconds)}"]
+        )
         if known:
             yield Row(", ".join(known))
-    if one.error:
-        yield from (Row(line, "critical") for line in lines(one.error, room, 4))
-    if not one.reachable:
+    if front_end.error:
+        yield from (Row(line, "critical") for line in lines(front_end.error, room, 4))
+    if not front_end.reachable:
         return
     yield Row("")
-    version = f"OpenNebula {one.version}" if one.version else "OpenNebula is not installed"
-    yield Row(version + (", restart pending" if one.pending_restart else ""))
-    yield from _services(one)
+    version = (
+        f"OpenNebula {front_end.version}" if front_end.version else "OpenNebula is not installed"
+    )
+    yield Row(version + (", restart pending" if front_end.pending_restart else ""))
+    yield from _services(front_end)
     yield Row("")
     faults = [each.sign for each in host.findings if each.sign in DATABASE]
     state = ", ".join(faults).replace("_", " ")
@@ -231,16 +236,16 @@ def _rows(report: Report, host: _Host, room: int) -> Iterator[Row]:
         "critical" if faults else "",
         "critical" if faults else "ok",
     )
-    if dumps := one.dumps:
+    if dumps := front_end.dumps:
         age = "" if dumps.age_seconds is None else f", newest {duration(dumps.age_seconds)} ago"
         yield Row(f"{dumps.number} dump{'' if dumps.number == 1 else 's'}{age}", "dim")
-    for disk in one.disks:
+    for disk in front_end.disks:
         text = f"{disk.mount} {size(disk.free)} free of {size(disk.bytes)}"
         yield Row(text, "dim", free=disk.free / max(disk.bytes, 1))
 
 
-def _services(one: FrontEnd) -> Iterator[Row]:
-    for service in one.services:
+def _services(front_end: FrontEnd) -> Iterator[Row]:
+    for service in front_end.services:
         unit = service.unit.removeprefix("opennebula-")
         if service.fault:
             must = "must run" if service.expected else "must not run"
@@ -248,7 +253,7 @@ def _services(one: FrontEnd) -> Iterator[Row]:
         else:
             dot = "ok" if service.state == "active" else "dim"
             yield Row(f"{unit} {service.state}", "" if dot == "ok" else "dim", dot)
-    if web := one.certificate:
+    if web := front_end.certificate:
         ends = f", certificate ends {web.ends:%Y-%m-%d}" if web.ends else ", no certificate"
         dot = "ok" if web.web_server == "active" else "critical"
         yield Row(f"web server {web.web_server or 'not installed'}{ends}", "", dot)

@@ -59,7 +59,7 @@ class Story:
     def end(self) -> datetime:
         """When the picture ends."""
         if self.operations:
-            return datetime.fromtimestamp(max(one.end for one in self.operations), UTC)
+            return datetime.fromtimestamp(max(operation.end for operation in self.operations), UTC)
         # A host's clock may be ahead.
         return max([self.report.at, *(line.at for _, line in self.rows)])
 
@@ -87,20 +87,20 @@ def timeline(story: Story) -> str:
 
 def draw(story: Story) -> tuple[str, list[Box]]:
     """Return the SVG, and where each of its texts is."""
-    happened = {one.name: list[Event]() for one in story.report.front_ends}
+    happened = {front_end.name: list[Event]() for front_end in story.report.front_ends}
     for name, found in events(story.rows).items():
         happened[name] = [each for each in found if story.begin <= each.at <= story.end]
     said = list(_leaders(happened))
     drawing = Drawing("timeline", "What happened", ". ".join([*said, *_counted(happened)]))
     moments = [each.at for found in happened.values() for each in found]
     spans = [(at.timestamp(), at.timestamp()) for at in (*moments, story.end)]
-    spans += [(one.begin, one.end) for one in story.operations]
+    spans += [(operation.begin, operation.end) for operation in story.operations]
     axis = Axis(spans, LEFT, RIGHT)
     y = _top(drawing, story, said)
     top = y
     y = _times(drawing, axis, y)
-    for one in story.report.front_ends:
-        y = _lane(drawing, story, axis, happened, one, y=y)
+    for front_end in story.report.front_ends:
+        y = _lane(drawing, story, axis, happened, front_end, y=y)
     for operation in story.operations:
         if operation.seconds >= SHORTEST:
             y = _operation(drawing, axis, operation, y)
@@ -180,28 +180,30 @@ def _lane(
     story: Story,
     axis: Axis,
     happened: Mapping[str, list[Event]],
-    one: FrontEnd,
+    front_end: FrontEnd,
     *,
     y: float,
 ) -> float:
     """Draw the roles and events of a front-end; return where the next one begins."""
-    drawing.text(MARGIN, y + 13, one.name, "bold", cells=cells_in(LEFT - MARGIN - 12))
+    drawing.text(MARGIN, y + 13, front_end.name, "bold", cells=cells_in(LEFT - MARGIN - 12))
     now = axis.place(story.end.timestamp())
     placed: list[tuple[_Mark, int]] = []
     for distance in TOGETHER:
-        marks = _together(axis, happened[one.name], distance)
+        marks = _together(axis, happened[front_end.name], distance)
         if not story.operations:
-            marks.append(_Mark(now, f"now {one.role}", "", ROLES.get(one.role, "critical")))
+            marks.append(
+                _Mark(now, f"now {front_end.role}", "", ROLES.get(front_end.role, "critical"))
+            )
         placed = _flags(marks)
         if len({row for _, row in placed}) <= ROWS:
             break
-    if one.name in story.silent:
-        text = f"no log: {story.silent[one.name]}"
+    if front_end.name in story.silent:
+        text = f"no log: {story.silent[front_end.name]}"
         drawing.rectangle(Box(LEFT, y, now - LEFT, BAR), "pale critical dashed", text)
         room = cells_in(now - LEFT - 24, LABEL)
         drawing.text(LEFT + 12, y + 12, text, "critical", size=LABEL, cells=room)
     else:
-        for phase in phases(happened, one.name, story.begin, story.end):
+        for phase in phases(happened, front_end.name, story.begin, story.end):
             _phase(drawing, axis, phase, y, [mark.x for mark, _ in placed])
     _draw_flags(drawing, placed, y)
     return y + BAR + max((row + 1 for _, row in placed), default=0) * LINE + 18
@@ -267,19 +269,19 @@ def _draw_flags(drawing: Drawing, placed: Sequence[tuple[_Mark, int]], y: float)
         drawing.text(mark.x + 6, base, mark.label, style, size=LABEL, cells=LONGEST)
 
 
-def _operation(drawing: Drawing, axis: Axis, one: Operation, y: float) -> float:
+def _operation(drawing: Drawing, axis: Axis, operation: Operation, y: float) -> float:
     """Draw what one resource took, with its steps; return where the next one begins."""
-    longest = max(one.steps, key=lambda each: each.seconds, default=None)
-    text = f"{one.what} {one.seconds:.1f} s"
+    longest = max(operation.steps, key=lambda each: each.seconds, default=None)
+    text = f"{operation.what} {operation.seconds:.1f} s"
     if longest and longest.seconds >= SHORTEST:
         text += f" · {longest.what} {longest.seconds:.1f} s"
-    left, right = axis.place(one.begin), axis.place(one.end)
+    left, right = axis.place(operation.begin), axis.place(operation.end)
     room = cells_in(WIDTH - MARGIN - LEFT, LABEL)
     width = cells_of(shortened(text, room)) * CELL
     x = max(min(left, WIDTH - MARGIN - width), LEFT)
     drawing.text(x, y + 12, text, size=LABEL, cells=room)
     drawing.rectangle(Box(left, y + 18, max(right - left, 2), 10), "pale ok", text)
-    for number, step in enumerate(one.steps):
+    for number, step in enumerate(operation.steps):
         begin, end = axis.place(step.begin), axis.place(step.end)
         style = "shape ok" if number % 2 else "shape dim"
         tip = f"{step.what} {step.seconds:.1f} s"

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from commands import stack
-from commands.status.report import Report, report
+from commands.status.build import report
+from commands.status.report import Report
 from commands.status.situation import Situation, web_spec
 from procedures.facts.snapshot import take_snapshot
 

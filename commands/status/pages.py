@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands.status.report import Report
-from commands.status.signs import COMMANDS, SIGNS, Sign
+from commands.status.signs.sign import COMMANDS, Sign
+from commands.status.signs.table import SIGNS
 from procedures.troubleshooting import ANY, topic_of_sign
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -41,7 +41,7 @@ class Situation:
     @cached_property
     def facts(self) -> dict[str, Facts]:
         """The facts of those that could be observed."""
-        return {name: one.facts for name, one in self.hosts.items() if one.facts}
+        return {name: snapshot.facts for name, snapshot in self.hosts.items() if snapshot.facts}
 
     @cached_property
     def view(self) -> ZoneView:
@@ -53,7 +53,7 @@ class Situation:
         """The leader; outside an HA zone the one front-end whose oned answers."""
         if self.zone.highly_available:
             return self.view.leader()
-        return next((name for name, one in self.hosts.items() if one.answers.raft), None)
+        return next((name for name, snapshot in self.hosts.items() if snapshot.answers.raft), None)
 
     @property
     def leader_status(self) -> RaftStatus | None:
@@ -100,8 +100,8 @@ class Situation:
         """The newest dump of a timer, with its front-end: their names begin with the time."""
         made = [
             (dump.path.rpartition("/")[2], name, dump)
-            for name, one in self.facts.items()
-            for dump in one.dumps
+            for name, facts in self.facts.items()
+            for dump in facts.dumps
             if dump.is_timed
         ]
         return max(made)[1:] if made else None
@@ -110,10 +110,10 @@ class Situation:
     def wanted_units(self) -> dict[str, tuple[str, ...]]:
         """The services that each front-end must run when it leads."""
         found = {}
-        for name, one in self.facts.items():
+        for name, facts in self.facts.items():
             spec = self.installations[name]
             try:
-                found[name] = services.promised(one, spec.features, spec.version)
+                found[name] = services.promised(facts, spec.features, spec.version)
             except HostError:
                 found[name] = ()
         return found
@@ -121,7 +121,7 @@ class Situation:
     @cached_property
     def service_faults(self) -> list[services.Fault]:
         """Services in the wrong state; none while a Raft hook runs, which moves them."""
-        units = {name: services.ServiceFacts.of(one) for name, one in self.facts.items()}
+        units = {name: services.ServiceFacts.of(facts) for name, facts in self.facts.items()}
         return [
             fault
             for fault in services.faults(units, self.wanted_units, self.leader)
@@ -138,7 +138,7 @@ class Situation:
     def waiting(self) -> list[str]:
         """The servers that wait for a restart: of those that run."""
         if self.leader is None or self.leader not in self.facts:
-            found = sorted(name for name, one in self.facts.items() if one.is_behind)
+            found = sorted(name for name, facts in self.facts.items() if facts.is_behind)
         else:
             version = self.target.settings.one_version
             found = pending(self.facts, self.leader, version, adopted=True)
@@ -163,7 +163,10 @@ class Situation:
             )
         except HostError as error:
             return (f"{error.seen}: {error.expected} is expected",)
-        return (*found, *(one for one in self.mismatches(name) if one not in found))
+        return (
+            *found,
+            *(difference for difference in self.mismatches(name) if difference not in found),
+        )
 
     def mismatches(self, name: str) -> list[str]:
         """Return the keys, and the remotes if they were compared, that differ from the leader's.
@@ -174,7 +177,7 @@ class Situation:
         if entry is None or head is None or not self.facts[name].has_content:
             return []
         found = mismatches(self.facts[name], head, entry)
-        return [one for one in found if not one.startswith("SERVER_ID ")]
+        return [difference for difference in found if not difference.startswith("SERVER_ID ")]
 
     @cached_property
     def zone_drift(self) -> list[str]:

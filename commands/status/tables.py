@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.status.report import Certificate, Disk, Dumps, Finding, FrontEnd, Health, Report, Role
-from commands.status.signs import COMMANDS, Level
+from commands.status.signs.sign import COMMANDS, Level
 from procedures.troubleshooting import see
 
 WIDTH = 160
@@ -61,7 +61,7 @@ def status(report: Report) -> RenderableType:
         parts += map(_finding, report.findings)
         parts += [Text(f"Causes and cures: make doctor STACK={report.stack}"), Text()]
     parts += [_servers(report.front_ends), Text(), _hosts(report.front_ends)]
-    if any(one.services or one.certificate for one in report.front_ends):
+    if any(front_end.services or front_end.certificate for front_end in report.front_ends):
         parts += [Text(), _services(report.front_ends)]
     return Group(*parts)
 
@@ -72,7 +72,7 @@ def diagnosis(report: Report) -> RenderableType:
     if not report.findings:
         parts.append(Text("No sign of an abnormal state was seen."))
     # The same on several hosts is explained once.
-    for (_, cure), same in groupby(report.findings, lambda one: (one.sign, one.cure)):
+    for (_, cure), same in groupby(report.findings, lambda finding: (finding.sign, finding.cure)):
         findings = list(same)
         parts += [Text(), *map(_finding, findings)]
         parts.append(Padding(Text(findings[0].cause), (0, 0, 0, 2)))
@@ -85,7 +85,7 @@ def diagnosis(report: Report) -> RenderableType:
                 )
             )
     if report.findings:
-        parts += [Text(), Text(see(one.section for one in report.findings))]
+        parts += [Text(), Text(see(finding.section for finding in report.findings))]
     return Group(*parts)
 
 
@@ -135,55 +135,57 @@ def _table(*columns: str) -> Table:
 
 def _servers(front_ends: Sequence[FrontEnd]) -> Table:
     columns = ("NAME", "ID", "ROLE", "TERM", "INDEX", "COMMIT", "LAG", "SERVERS", "VIP", "UP")
-    notes = {one.name: _note(one) for one in front_ends}
+    notes = {front_end.name: _note(front_end) for front_end in front_ends}
     table = _table(*columns, *(["NOTE"] if any(notes.values()) else []))
-    for one in front_ends:
-        raft = one.raft
+    for front_end in front_ends:
+        raft = front_end.raft
         numbers = (raft.term, raft.index, raft.commit, raft.lag) if raft else (None,) * 4
         table.add_row(
-            one.name,
-            _shown(one.id),
-            Text(one.role, ROLES.get(one.role, "red")),
+            front_end.name,
+            _shown(front_end.id),
+            Text(front_end.role, ROLES.get(front_end.role, "red")),
             *(_shown(number) for number in numbers),
-            _shown(None if one.servers is None else len(one.servers)),
-            "yes" if one.vips else NOTHING,
-            NOTHING if one.oned_seconds is None else duration(one.oned_seconds),
-            *([notes[one.name]] if any(notes.values()) else []),
+            _shown(None if front_end.servers is None else len(front_end.servers)),
+            "yes" if front_end.vips else NOTHING,
+            NOTHING if front_end.oned_seconds is None else duration(front_end.oned_seconds),
+            *([notes[front_end.name]] if any(notes.values()) else []),
         )
     return table
 
 
-def _note(one: FrontEnd) -> str:
-    if not one.reachable:
-        return one.error or ""
-    listed = ", ".join(one.servers or []) or "no server"
-    return f"lists {listed}, unlike the leader" if one.agrees is False else ""
+def _note(front_end: FrontEnd) -> str:
+    if not front_end.reachable:
+        return front_end.error or ""
+    listed = ", ".join(front_end.servers or []) or "no server"
+    return f"lists {listed}, unlike the leader" if front_end.agrees is False else ""
 
 
 def _hosts(front_ends: Sequence[FrontEnd]) -> Table:
     columns = ("NAME", "VERSION", "RESTART", "DRIFT", "DUMPS", "NEWEST", "SIZE")
     table = _table(*columns, "FREE DISK")
-    for one in front_ends:
+    for front_end in front_ends:
         table.add_row(
-            one.name,
-            one.version or NOTHING,
-            "pending" if one.pending_restart else NOTHING,
-            str(len(one.drift)) if one.reachable else NOTHING,
-            *_dumps(one.dumps),
-            _disks(one.disks),
+            front_end.name,
+            front_end.version or NOTHING,
+            "pending" if front_end.pending_restart else NOTHING,
+            str(len(front_end.drift)) if front_end.reachable else NOTHING,
+            *_dumps(front_end.dumps),
+            _disks(front_end.disks),
         )
     return table
 
 
 def _services(front_ends: Sequence[FrontEnd]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("SERVICE", *(one.name for one in front_ends)):
+    for name in ("SERVICE", *(front_end.name for front_end in front_ends)):
         table.add_column(name, overflow="fold")
-    units = dict.fromkeys(service.unit for one in front_ends for service in one.services)
+    units = dict.fromkeys(
+        service.unit for front_end in front_ends for service in front_end.services
+    )
     for unit in units:
         cells = []
-        for one in front_ends:
-            service = next((each for each in one.services if each.unit == unit), None)
+        for front_end in front_ends:
+            service = next((each for each in front_end.services if each.unit == unit), None)
             if service is None:
                 cells.append(Text(NOTHING))
             elif service.fault:
@@ -192,8 +194,10 @@ def _services(front_ends: Sequence[FrontEnd]) -> Table:
             else:
                 cells.append(Text(service.state, "green" if service.expected else ""))
         table.add_row(unit, *cells)
-    if any(one.certificate for one in front_ends):
-        table.add_row("certificate", *(_certificate(one.certificate) for one in front_ends))
+    if any(front_end.certificate for front_end in front_ends):
+        table.add_row(
+            "certificate", *(_certificate(front_end.certificate) for front_end in front_ends)
+        )
     return table
 
 
@@ -224,7 +228,7 @@ def _certificate(certificate: Certificate | None) -> str:
 
 def _disks(disks: Sequence[Disk]) -> str:
     """Return the fullest file system, in words."""
-    fullest = min(disks, key=lambda one: one.free / max(one.bytes, 1), default=None)
+    fullest = min(disks, key=lambda disk: disk.free / max(disk.bytes, 1), default=None)
     if fullest is None:
         return NOTHING
     return f"{fullest.mount} {size(fullest.free)} of {size(fullest.bytes)}"

@@ -234,8 +234,8 @@ def _compared(
         return seen
     names = [
         name
-        for name, one in seen.hosts.items()
-        if one.facts and not one.facts.silent and one.facts.identity == head.identity
+        for name, snapshot in seen.hosts.items()
+        if snapshot.facts and not snapshot.facts.silent and snapshot.facts.identity == head.identity
     ]
     if len(names) < 2:
         return seen
@@ -255,11 +255,11 @@ def _compared(
         second = look() if differ else first
     changed = dict(seen.hosts)
     for name, own in first.items():
-        one, own_later, head_later = seen.hosts[name], second.get(name), second.get(leader)
-        if own_later and head_later and one.facts:
+        snapshot, own_later, head_later = seen.hosts[name], second.get(name), second.get(leader)
+        if own_later and head_later and snapshot.facts:
             changed[name] = replace(
-                one,
-                facts=replace(one.facts, remotes=own.remotes),
+                snapshot,
+                facts=replace(snapshot.facts, remotes=own.remotes),
                 differing=tuple(lasting((own, head), (own_later, head_later))),
             )
     return replace(seen, hosts=changed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from commands.status.report import Finding, Health, Report
-from commands.status.signs import COMMANDS
+from commands.status.signs.sign import COMMANDS
 from lab.machines import Lab, LabHost
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator

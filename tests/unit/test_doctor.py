@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from commands.status import pages, tables
-from commands.status.report import Finding, report
-from commands.status.signs import SIGNS, Level
+from commands.status.build import report
+from commands.status.report import Finding
+from commands.status.signs.sign import Level
+from commands.status.signs.table import SIGNS
 from commands.status.situation import Situation
 from hosts.errors import HostError, no_room
 from opennebula.zone import ServerEntry, State, endpoint

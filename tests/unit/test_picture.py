@@ -24,7 +24,8 @@ from commands.picture.drawing import WIDTH, Box
 from commands.picture.events import Kind, events, phases
 from commands.picture.page import page
 from commands.picture.timeline import Story
-from commands.status.report import FrontEnd, Report, Role, report
+from commands.status.build import report
+from commands.status.report import FrontEnd, Report, Role
 from commands.times import Operation, Span, operations
 from hosts.errors import HostError
 from opennebula.oned_log import LogLine, parse

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from commands.status import pages, prometheus, tables
 from commands.status.__main__ import main
-from commands.status.report import Health, Report, Role, report
+from commands.status.build import report
+from commands.status.report import Health, Report, Role
 from commands.status.situation import Situation
 from opennebula.zone import State
 from procedures.facts.facts import Dump, Unit

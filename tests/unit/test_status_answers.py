@@ -26,9 +26,9 @@ from commands import logs
 from commands.stack import Target
 from commands.status import prometheus, tables
 from commands.status.__main__ import main as status_main
+from commands.status.build import report as report_of
 from commands.status.observe import observe
 from commands.status.report import Report
-from commands.status.report import report as report_of
 from hosts.errors import HostError
 from hosts.models import Host
 from hosts.script import Output
