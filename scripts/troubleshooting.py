@@ -6,19 +6,19 @@ They are read from the source: what is assembled when the program runs is shown 
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from procedures.script_text import scripts
-from procedures.troubleshooting import CONFIG, TOPICS, Topic, topic
+from procedures.troubleshooting import TOPICS, Topic, topic
 from settings.faults import EXPECTED
 from settings.forms import WORDS
 from settings.model import PROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "troubleshooting.md"
-BEGIN, END = "<!-- make docs: begin -->\n", "<!-- make docs: end -->\n"
+CONFIG = "Config faults"
 PACKAGES = ("hosts", "opennebula", "procedures", "providers", "commands")
 REST = "…"
 STEPS_OF = {
@@ -57,41 +57,44 @@ class Message:
 
 
 def page(text: str) -> str:
-    """Return the page with the messages as they are in the code."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{sections()}\n{END}{after}"
+    """Return the page with steps, signs and messages as they are in the code.
 
-
-def sections() -> str:
-    """Return the sections of all topics, as Markdown."""
-    by_topic: dict[str, dict[str, None]] = defaultdict(dict)
+    The texts of the page stay. Raises KeyError if a section and a topic do not match.
+    """
+    rows: dict[str, dict[str, None]] = defaultdict(dict)
     for message in sorted(messages(), key=lambda found: (found.step, found.expected)):
         if message.says_something:
-            by_topic[topic(message.step).title][message.row] = None
-    found: list[str] = []
-    for group, topics in TOPICS.items():
-        found.append(f"## {group}\n")
-        for each in topics:
-            rows = config_faults() if each is CONFIG else list(by_topic[each.title])
-            found += [f"### {each.title}\n", *_prose(each)]
-            head = "| key | message |" if each is CONFIG else "| message | what to do |"
-            found += [head, "|---|---|", *rows, ""] if rows else []
-    return "\n".join(found).rstrip("\n") + "\n"
+            rows[topic(message.step).title][message.row] = None
+    rows[CONFIG] = dict.fromkeys(config_faults())
+    topics = {CONFIG: Topic(CONFIG), **{each.title: each for each in TOPICS}}
+    parts = [
+        _section(part, topics.pop(part.splitlines()[0][4:]), rows)
+        if part.startswith("### ")
+        else part
+        for part in re.split(r"^(?=##+ )", text, flags=re.MULTILINE)
+    ]
+    if topics:
+        raise KeyError(f"no section in {PAGE.name}: {', '.join(topics)}")
+    return "".join(parts).rstrip("\n") + "\n"
 
 
-def _prose(each: Topic) -> Iterator[str]:
+def _section(text: str, each: Topic, rows: Mapping[str, Iterable[str]]) -> str:
+    """Return a section of the page: its own texts, with what is in the code."""
+    head, *rest = text.strip().split("\n\n")
+    texts = [part for part in rest if not part.startswith(("Steps: ", "[Signs]", "| "))]
     # A script's own name stands for what it does before its first step.
     shown = ", ".join(f"*{step}*" for step in each.steps if step not in _titles())
-    if shown:
-        yield f"Steps: {shown}\n"
-    if each.signs:
-        signs = ", ".join(f"*{sign.replace('_', ' ')}*" for sign in each.signs)
-        yield f"[Signs](status.md#doctor): {signs}\n"
-    yield f"{each.means}\n"
-    yield f"**Usual cause.** {each.cause}\n"
-    if each.check:
-        yield f"`skip_checks` skips it as `{each.check}`: [limits and reasons](preflight.md).\n"
+    signs = ", ".join(f"*{sign.replace('_', ' ')}*" for sign in each.signs)
+    columns = "| key | message |" if each.title == CONFIG else "| message | what to do |"
+    table = "\n".join([columns, "|---|---|", *rows[each.title]]) if rows[each.title] else ""
+    parts = [
+        head,
+        shown and f"Steps: {shown}",
+        signs and f"[Signs](status.md#doctor): {signs}",
+        *texts,
+        table,
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n\n"
 
 
 def messages() -> Iterator[Message]:

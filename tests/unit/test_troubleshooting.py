@@ -13,7 +13,6 @@ from scripts import troubleshooting
 from settings import SettingsError
 
 TEXT = troubleshooting.PAGE.read_text(encoding="utf-8")
-SECTIONS = [section for group in TOPICS.values() for section in group]
 STEPS = troubleshooting.steps()
 
 
@@ -40,7 +39,7 @@ def test_each_step_of_the_program_belongs_to_a_section(step: str) -> None:
         ), f"name it in procedures/troubleshooting.py: {step}"
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.anchor)
+@pytest.mark.parametrize("section", TOPICS, ids=lambda section: section.anchor)
 def test_each_section_is_of_steps_that_exist(section: Topic) -> None:
     for name in section.steps:
         beginning = name.removesuffix("…")
@@ -50,12 +49,23 @@ def test_each_section_is_of_steps_that_exist(section: Topic) -> None:
 def test_each_section_has_one_anchor() -> None:
     heads = re.findall(r"^#{2,} (.+)$", TEXT, re.M)
     assert len(heads) == len(set(heads))
-    assert {section.title for section in SECTIONS} < set(heads)
+    assert {section.title for section in TOPICS} < set(heads)
 
 
 def test_each_check_that_can_be_skipped_has_a_section() -> None:
-    named = re.findall(r"`(\w+)`", " ".join(f"`{section.check}`" for section in SECTIONS))
-    assert set(named) == set(SKIPPABLE)
+    lines = re.findall(r"^`skip_checks` skips it as (.*):", TEXT, re.M)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(lines))) == sorted(SKIPPABLE)
+
+
+def test_each_section_says_what_it_means_and_what_causes_it() -> None:
+    for section in re.findall(r"^### (.*?)(?=^##|\Z)", TEXT, re.M | re.S):
+        assert re.search(r"\n\n(?!Steps: |\[Signs).+\n\n\*\*Usual cause\.\*\* \S", section), section
+
+
+def test_a_section_without_a_topic_and_one_that_is_missing_are_faults() -> None:
+    for other in ("### Connected\n", ""):
+        with pytest.raises(KeyError, match="Connect"):
+            troubleshooting.page(TEXT.replace("### Connect\n", other))
 
 
 def error(host: str, step: str) -> HostError:
