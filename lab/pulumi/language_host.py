@@ -78,7 +78,7 @@ class LanguageHost(LanguageRuntimeServicer):
 
     def InstallDependencies(self, _request: object, _context: object) -> Iterator[Any]:
         """Install nothing: the environment is `make setup`'s."""
-        text = "The Python environment is made by make setup, from requirements.lock.\n"
+        text = "The Python environment is made by make setup, from requirements-dev.lock.\n"
         yield language_pb2.InstallDependenciesResponse(stdout=text.encode())
 
     def Run(self, request: Any, context: grpc.ServicerContext) -> Any:

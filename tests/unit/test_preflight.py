@@ -154,51 +154,36 @@ def test_healthy_hosts_have_no_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "host", "step", "expected", "said"),
+    ("answers", "message"),
     [
         (
             looks(n1a2=unreachable("n1a2")),
-            "n1a2",
-            "connect",
-            "an SSH server",
-            "silence",
+            "n1a2: connect: expected an SSH server, saw silence",
         ),
         (
             looks(n1a2=seen("n1a2", distribution="slackware", release="15.0")),
-            "n1a2",
-            "choose the package repository",
-            f"one that OpenNebula 7.2 has packages for: {families.supported('7.2')}",
-            "slackware 15.0",
+            "n1a2: choose the package repository: expected one that OpenNebula 7.2 has packages"
+            f" for: {families.supported('7.2')}, saw slackware 15.0",
         ),
         (
             looks(n1a2=HostReport(bare("n1a2", distribution="", release=""), None)),
-            "n1a2",
-            "choose the package repository",
-            f"one that OpenNebula 7.2 has packages for: {families.supported('7.2')}",
-            "a system without /etc/os-release",
+            "n1a2: choose the package repository: expected one that OpenNebula 7.2 has packages"
+            f" for: {families.supported('7.2')}, saw a system without /etc/os-release",
         ),
         (
             looks(n1a2=HostReport(bare("n1a2", has_systemd=False), None)),
-            "n1a2",
-            "check for systemd",
-            "a system that was booted with systemd",
-            "no /run/systemd/system",
+            "n1a2: check for systemd: expected a system that was booted with systemd, saw no"
+            " /run/systemd/system",
         ),
         (
             looks(n1a2=seen("n1a2", memory=400 * MIB)),
-            "n1a2",
-            "check the memory",
-            "512 MiB for a front-end",
-            "400 MiB",
+            "n1a2: check the memory: expected 512 MiB for a front-end, saw 400 MiB",
         ),
         (
             looks(n1a2=seen("n1a2", room={path: Room("/", 3 * GIB) for path in PATHS})),
-            "n1a2",
-            "check the free space",
-            "3.5 GiB of free space on / (1.5 GiB in /usr: packages, 512 MiB in /var/cache:"
-            " downloaded packages, 1.0 GiB in /var/lib/mysql: the database, 512 MiB in"
-            " /var/backups: dumps)",
-            "3.0 GiB",
+            "n1a2: check the free space: expected 3.5 GiB of free space on / (1.5 GiB in /usr:"
+            " packages, 512 MiB in /var/cache: downloaded packages, 1.0 GiB in /var/lib/mysql: the"
+            " database, 512 MiB in /var/backups: dumps), saw 3.0 GiB",
         ),
         (
             looks(
@@ -211,25 +196,18 @@ def test_healthy_hosts_have_no_findings() -> None:
                     },
                 )
             ),
-            "n1a2",
-            "check the free space",
-            "1.5 GiB of free space on /data (1.0 GiB in /var/lib/mysql: the database, 512 MiB in"
-            " /var/backups: dumps)",
-            "100 MiB",
+            "n1a2: check the free space: expected 1.5 GiB of free space on /data (1.0 GiB in"
+            " /var/lib/mysql: the database, 512 MiB in /var/backups: dumps), saw 100 MiB",
         ),
         (
             looks(n1a3=seen("n1a3", clock=ClockReading(44.8, 45.4))),
-            "n1a3",
-            "compare the clocks",
-            "at most 30 s between the front-ends",
-            "n1a1 +0.0 s (± 0.1 s), n1a2 +0.0 s (± 0.1 s), n1a3 +45.1 s (± 0.3 s)",
+            "n1a3: compare the clocks: expected at most 30 s between the front-ends, saw n1a1"
+            " +0.0 s (± 0.1 s), n1a2 +0.0 s (± 0.1 s), n1a3 +45.1 s (± 0.3 s)",
         ),
         (
             looks(n1a1=seen("n1a1", clock=ClockReading(-70, -69))),
-            "n1a1",
-            "compare the clocks",
-            "at most 30 s between the front-ends",
-            "n1a1 -69.5 s (± 0.5 s), n1a2 +0.0 s (± 0.1 s), n1a3 +0.0 s (± 0.1 s)",
+            "n1a1: compare the clocks: expected at most 30 s between the front-ends, saw n1a1"
+            " -69.5 s (± 0.5 s), n1a2 +0.0 s (± 0.1 s), n1a3 +0.0 s (± 0.1 s)",
         ),
         (
             looks(
@@ -237,19 +215,15 @@ def test_healthy_hosts_have_no_findings() -> None:
                     "n1a2", listening={22: SSHD, 2633: Listener("nginx", ("127.0.0.1",)), 80: SSHD}
                 )
             ),
-            "n1a2",
-            "check that the ports of its services are free",
-            "2633 free for opennebula",
-            "nginx at 2633",
+            "n1a2: check that the ports of its services are free: expected 2633 free for"
+            " opennebula, saw nginx at 2633",
         ),
         (
             looks(
                 n1a2=seen("n1a2", listening={22: SSHD, 3306: Listener("mysqld", ("127.0.0.1",))})
             ),
-            "n1a2",
-            "check that the ports of its services are free",
-            "3306 free for MariaDB",
-            "mysqld at 3306",
+            "n1a2: check that the ports of its services are free: expected 3306 free for MariaDB,"
+            " saw mysqld at 3306",
         ),
         (
             looks(
@@ -257,10 +231,8 @@ def test_healthy_hosts_have_no_findings() -> None:
                     "n1a1", reached={**bare("n1a1").reached, (address("n1a2"), 2633): "no answer"}
                 )
             ),
-            "n1a2",
-            "check that the front-ends reach each other",
-            "an answer at 10.2.50.11 to n1a1",
-            "from n1a1 to n1a2 port 2633 (oned): no answer",
+            "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
+            " to n1a1, saw from n1a1 to n1a2 port 2633 (oned): no answer",
         ),
         (
             looks(
@@ -273,11 +245,9 @@ def test_healthy_hosts_have_no_findings() -> None:
                     },
                 )
             ),
-            "n1a2",
-            "check that the front-ends reach each other",
-            "an answer at 10.2.50.11 to n1a1",
-            "from n1a1 to n1a2 port 2616 (opennebula-fireedge), 2474 (opennebula-flow): No route"
-            " to host",
+            "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
+            " to n1a1, saw from n1a1 to n1a2 port 2616 (opennebula-fireedge), 2474"
+            " (opennebula-flow): No route to host",
         ),
         (
             # A process listens there: the host itself does not refuse.
@@ -290,10 +260,8 @@ def test_healthy_hosts_have_no_findings() -> None:
                     "n1a3", reached={**bare("n1a3").reached, (address("n1a2"), 2616): "open"}
                 ),
             ),
-            "n1a2",
-            "check that the front-ends reach each other",
-            "an answer at 10.2.50.11 to n1a1",
-            "from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
+            "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
+            " to n1a1, saw from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
         ),
         (
             # sshd must be running by now.
@@ -304,10 +272,8 @@ def test_healthy_hosts_have_no_findings() -> None:
                 ),
                 n1a2=seen("n1a2", listening={22: Listener("sshd", ("10.9.0.2",))}),
             ),
-            "n1a2",
-            "check that the front-ends reach each other",
-            "an answer at 10.2.50.11 to n1a1",
-            "from n1a1 to n1a2 port 22 (sshd): Connection refused",
+            "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
+            " to n1a1, saw from n1a1 to n1a2 port 22 (sshd): Connection refused",
         ),
         (
             # Nothing passes: this is reported once, not again for each service.
@@ -321,10 +287,8 @@ def test_healthy_hosts_have_no_findings() -> None:
                     },
                 )
             ),
-            "n1a2",
-            "check that the front-ends reach each other",
-            "an answer at 10.2.50.11 to n1a1",
-            "from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
+            "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
+            " to n1a1, saw from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
         ),
         (
             looks(
@@ -332,44 +296,34 @@ def test_healthy_hosts_have_no_findings() -> None:
                     bare("n1a2"), blank("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),))
                 )
             ),
-            "n1a2",
-            "check the VIP's interface",
-            "interface eth0 with an address in 10.2.50.0/24",
-            "ens3 9.9.9.9/8",
+            "n1a2: check the VIP's interface: expected interface eth0 with an address in"
+            " 10.2.50.0/24, saw ens3 9.9.9.9/8",
         ),
         (
             looks(n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=()))),
-            "n1a2",
-            "check the VIP's interface",
-            "interface eth0 with an address in 10.2.50.0/24",
-            "no address at all",
+            "n1a2: check the VIP's interface: expected interface eth0 with an address in"
+            " 10.2.50.0/24, saw no address at all",
         ),
         (
             looks(
                 n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=(Address("eth0", VIP, 24),)))
             ),
-            "n1a2",
-            "check the VIP's interface",
-            "interface eth0 with an address in 10.2.50.0/24",
-            f"eth0 {VIP}/24",
+            "n1a2: check the VIP's interface: expected interface eth0 with an address in"
+            f" 10.2.50.0/24, saw eth0 {VIP}/24",
         ),
         (
             looks(
                 n1a1=seen("n1a1", neighbours={VIP: STRANGER}),
                 n1a3=seen("n1a3", neighbours={VIP: STRANGER}),
             ),
-            "n1a1, n1a3",
-            "check that the VIP is free",
-            f"no other host at {VIP}",
-            f"{STRANGER} there, which is not a front-end",
+            f"n1a1, n1a3: check that the VIP is free: expected no other host at {VIP}, saw"
+            f" {STRANGER} there, which is not a front-end",
         ),
     ],
 )
-def test_a_check_reports_its_fault(
-    answers: Looks, host: str, step: str, expected: str, said: str
-) -> None:
+def test_a_check_reports_its_fault(answers: Looks, message: str) -> None:
     error = only(findings(site(answers)))
-    assert (error.host, error.step, error.expected, error.seen) == (host, step, expected, said)
+    assert str(error) == f"{message}\n  what to do: {error.remedy}"
     assert error.remedy
 
 
