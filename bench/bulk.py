@@ -130,9 +130,9 @@ def transfer(zone: Zone, target: LabHost, writers: _Pace) -> tuple[float, float]
     zone.draw()
     steps = [
         step
-        for one in zone.operations()
-        if one.what.startswith(f"ZoneMember {target.name} ")
-        for step in one.steps
+        for operation in zone.operations()
+        if operation.what.startswith(f"ZoneMember {target.name} ")
+        for step in operation.steps
     ]
     begin = next(s.begin for s in steps if s.what == f"{target.name}: allow the transfer")
     end = next(s.end for s in steps if s.what == f"{target.name}: put the database in place")

@@ -62,9 +62,11 @@ class Line:
 def lines(base: Sequence[Mapping[str, float]], this: Sequence[Mapping[str, float]]) -> list[Line]:
     """Return the lines that both versions measure, in the order of this one."""
     return [
-        Line(what, tuple(one[what] for one in base), tuple(one[what] for one in this))
+        Line(
+            what, tuple(figures[what] for figures in base), tuple(figures[what] for figures in this)
+        )
         for what in this[0]
-        if all(what in one for one in (*base, *this))
+        if all(what in figures for figures in (*base, *this))
     ]
 
 

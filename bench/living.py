@@ -49,10 +49,13 @@ def growth(zone: Zone) -> Iterator[Figure]:
     zone.draw()
     executions = {name: count for name, count in zone.executions().items() if name in new}
     yield most_executions("remote executions a host that joins", executions, 8)
-    for one in zone.operations():
-        if one.what in {f"ZoneMember {name} create" for name in new}:
+    for operation in zone.operations():
+        if operation.what in {f"ZoneMember {name} create" for name in new}:
             yield Figure(
-                f"join of {one.what.split()[1]}, after its installation", one.seconds, 15, ""
+                f"join of {operation.what.split()[1]}, after its installation",
+                operation.seconds,
+                15,
+                "",
             )
 
 
@@ -71,7 +74,7 @@ def unchanged(zone: Zone) -> Iterator[Figure]:
     """Measure an unchanged up and one of as many trivial resources, in turn."""
     # Without the stack and the provider, which the other program also has.
     urns = set(re.findall(r'"urn:pulumi:[^"]+"', zone.operator.state()))
-    count = len([one for one in urns if "::pulumi:" not in one])
+    count = len([urn for urn in urns if "::pulumi:" not in urn])
     with Trivial(zone.lab, count) as run:
         for what, ours in (("up", zone.up), ("preview", zone.preview)):
             pairs = [(ours(), run(what)) for _ in range(REPEATS)]
@@ -97,14 +100,20 @@ def rollout(zone: Zone) -> Figure:
     zone.operator.config["oned"] = {"LOG": {"DEBUG_LEVEL": 4}}
     zone.up()
     zone.draw()
-    (taken,) = [one.seconds for one in zone.operations() if one.what.startswith("Rollout ")]
+    (taken,) = [
+        operation.seconds
+        for operation in zone.operations()
+        if operation.what.startswith("Rollout ")
+    ]
     return Figure("rollout of five servers", taken, 1.1 * alone, "1.1 of their restarts one by one")
 
 
 def restart_by_hand(zone: Zone) -> Iterator[float]:
     """Yield the seconds that each server takes to restart and to be up again, the leader last."""
     hosts = {host.name: host for host in zone.lab.hosts}
-    by_role = sorted(servers(zone.lab.hosts[0]), key=lambda one: (one.state == "leader", one.name))
+    by_role = sorted(
+        servers(zone.lab.hosts[0]), key=lambda server: (server.state == "leader", server.name)
+    )
     for server in by_role:
         host = hosts[server.name]
         others = [other for other in zone.lab.hosts if other.name != host.name]
@@ -115,13 +124,13 @@ def restart_by_hand(zone: Zone) -> Iterator[float]:
 
         def led(view: "Zone" = zone, name: str = server.name) -> bool | None:
             seen = servers(view.lab.host(name))
-            return True if any(one.state == "leader" for one in seen) else None
+            return True if any(server.state == "leader" for server in seen) else None
 
         wait_for(led, f"a leader seen by {server.name}")
         wait_for(lambda others=others: _written(others[0]), "a write")  # type: ignore[misc]
 
         def back(name: str = server.name) -> bool | None:
-            seen = {(one.term, one.index, one.commit) for one in servers(hosts[name])}
+            seen = {(server.term, server.index, server.commit) for server in servers(hosts[name])}
             return True if len(seen) == 1 else None
 
         wait_for(back, f"{server.name} with what the others have")

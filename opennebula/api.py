@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from opennebula.zone import RaftStatus, ServerEntry, State
+
+T = TypeVar("T")
 
 
 class Stream(Protocol):
@@ -69,7 +71,7 @@ class Api:
         self._server = Server(f"{USER}:{password}", open_stream)
         self._before_write = before_write
 
-    def _call(self, call: Callable[[], Any]) -> Any:
+    def _call(self, call: Callable[[], T]) -> T:
         return self._server.ask(call)
 
     def _write(self, call: Callable[[], Any]) -> Any:
@@ -90,8 +92,7 @@ class Api:
                 voted_for=int(raft.VOTEDFOR),
             )
 
-        status: RaftStatus = self._call(ask)
-        return status
+        return self._call(ask)
 
     def servers(self) -> tuple[ServerEntry, ...]:
         """Return the zone's servers in the database of this one, by ID."""
@@ -110,8 +111,7 @@ class Api:
             )
             return tuple(sorted(entries, key=lambda entry: entry.id))
 
-        servers: tuple[ServerEntry, ...] = self._call(ask)
-        return servers
+        return self._call(ask)
 
     def zone(self) -> tuple[str, str, str]:
         """Return the zone's name, and the ENDPOINT and ENDPOINT_GRPC of its template."""
@@ -125,8 +125,7 @@ class Api:
                 str(template.get("ENDPOINT_GRPC", "")),
             )
 
-        zone: tuple[str, str, str] = self._call(ask)
-        return zone
+        return self._call(ask)
 
     def speaks_grpc(self) -> bool:
         """Return whether the leader, or this oned if it is standalone, has a gRPC API."""
@@ -227,4 +226,4 @@ class Api:
 
     def version(self) -> str:
         """Return the leader's version. A follower passes this call on, if it knows the leader."""
-        return str(self._call(lambda: str(self._server.system.version())))
+        return self._call(lambda: str(self._server.system.version()))

@@ -7,7 +7,7 @@ import time
 import xml.parsers.expat
 import xmlrpc.client
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pyone
 from pyone.bindings.supbind import GDSParseError
@@ -15,6 +15,8 @@ from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
 from opennebula.markup import refuse_doctype
+
+T = TypeVar("T")
 
 ANSWER = 60.0
 """Seconds for a whole response; the stream has a timeout for each part of it."""
@@ -100,7 +102,7 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
         finally:
             stream.close()
 
-    def ask(self, call: Callable[[], Any]) -> Any:
+    def ask(self, call: Callable[[], T]) -> T:
         """Return the result of a call of this client. Raises ApiError."""
         try:
             return call()

@@ -65,7 +65,7 @@ class LanguageHost(LanguageRuntimeServicer):
 
     def GetProgramDependencies(self, _request: object, _context: object) -> Any:
         """Return all installed packages."""
-        found = sorted((one.name, one.version) for one in metadata.distributions())
+        found = sorted((package.name, package.version) for package in metadata.distributions())
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
                 language_pb2.DependencyInfo(name=name, version=version) for name, version in found
@@ -115,7 +115,7 @@ class LanguageHost(LanguageRuntimeServicer):
         options = dict(request.info.options.items())
         root = Path(request.info.root_directory)
         environment = _environment(root, options.get("virtualenv"))
-        environment |= dict(one.split("=", 1) for one in request.env)
+        environment |= dict(item.split("=", 1) for item in request.env)
         folder = request.info.program_directory
         pack = ["-m", "pulumi.policy", *request.args, folder]
         words = pack if request.kind == "analyzer" else [folder, *request.args]

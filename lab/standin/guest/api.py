@@ -389,12 +389,12 @@ class Api:
             raise Refusal(Code.ACTION, f"Login tokens are disabled for driver {user.driver}")
         if longest > 0 and (valid > longest or valid == -1):
             valid = longest
-        known = [one.text for one in user.tokens]
+        known = [kept.text for kept in user.tokens]
         now = int(time.time())
         if valid == 0:
             if token not in known:
                 raise Refusal(Code.XML_RPC_API, f"Could not find token: {token}")
-            user.tokens = [one for one in user.tokens if one.text != token]
+            user.tokens = [kept for kept in user.tokens if kept.text != token]
         elif len(known) >= _MAX_TOKENS:
             raise Refusal(Code.XML_RPC_API, "Max number of tokens limit reached.")
         elif token not in known:

@@ -182,8 +182,8 @@ def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
     source, target = sqlite.open(), mysql.open()
     try:
         here, there = (
-            [_read_version(one, table) for table in ("db_versioning", "local_db_versioning")]
-            for one in (source, target)
+            [_read_version(storage, table) for table in ("db_versioning", "local_db_versioning")]
+            for storage in (source, target)
         )
     except StatementError as error:
         raise cli.CommandError("Database is not correctly bootstraped.") from error

@@ -290,7 +290,8 @@ def authenticate(pools: Pools, session: str) -> User | None:
         return None
     now = time.time()
     if any(
-        one.text == password and (one.expires == -1 or now < one.expires) for one in user.tokens
+        token.text == password and (token.expires == -1 or now < token.expires)
+        for token in user.tokens
     ):
         return user
     return user if user.password == digest(password) else None
