@@ -1,4 +1,4 @@
-"""Signs of what runs beside oned: MariaDB, services, the web server, timed dumps. Pure."""
+"""Signs of what runs next to oned: MariaDB, services, the web server, timed dumps. Pure."""
 
 from collections.abc import Iterator
 from datetime import timedelta
