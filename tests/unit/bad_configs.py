@@ -58,6 +58,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no boolean": ({"force_ha": "maybe"}, "force_ha: expected true or false, saw maybe"),
     "no number": ({"one_vip_cidr": "wide"}, "one_vip_cidr: expected a whole number, saw wide"),
     "no object": ({"ssh": "root@gate"}, "ssh: expected an object"),
+    "an object as a text": (
+        {"frontends": {"n1": "{address: 10.2.50.1}"}},
+        "frontends.n1: expected an object without quotes, saw {address: 10.2.50.1}",
+    ),
     "no address": (
         {"one_vip": "10.2.50"},
         "one_vip: expected an IPv4 or IPv6 address, such as 10.2.50.86, saw 10.2.50",

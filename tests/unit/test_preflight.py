@@ -714,9 +714,7 @@ def test_the_network_of_a_returning_server_is_checked() -> None:
         (False, "correct the name service or /etc/hosts there; to continue"),
     ],
 )
-def test_an_adopted_server_must_resolve_new_names(
-    ensure_hosts: bool, remedy: str
-) -> None:
+def test_an_adopted_server_must_resolve_new_names(ensure_hosts: bool, remedy: str) -> None:
     conf = {number: f"FEDERATION = [ SERVER_ID = {number} ]" for number in range(2)}
     body = f"<ZONE><SERVER_POOL>{TWO_SERVERS}</SERVER_POOL></ZONE>"
     servers = {
