@@ -7,9 +7,19 @@ from functools import cache
 
 import pytest
 
+from tests.simulation.builders import blank
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.product import State
-from tests.simulation.scenarios import ALONE, FIVE, ONE, THREE, adopted, registered, settled
+from tests.simulation.scenarios import (
+    ALONE,
+    FIVE,
+    ONE,
+    THREE,
+    adopted,
+    drop_data,
+    registered,
+    settled,
+)
 from tests.simulation.site import Site
 
 
@@ -167,6 +177,19 @@ def test_a_refused_change_leaves_the_zone_as_it_was(name: str, kind: str) -> Non
 def test_an_adopted_zone_grows_in_two_runs(zone: Callable[[], Operator]) -> None:
     operator = zone()
     operator.up(THREE)
+    operator.up(FIVE)
+    answers = operator.site.statuses(operator.site.hosts)
+    assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}
+
+
+@pytest.mark.parametrize("broken", ["n1", "n3", "n5"])
+@pytest.mark.parametrize("lose", [Site.blank, drop_data])
+def test_growth_repairs_servers_first(lose: Callable[[Site, str], None], broken: str) -> None:
+    """In whichever order their names are: a new server needs all others up."""
+    operator = Operator(blank(*FIVE.front_ends))
+    operator.up(Config.of("n1", "n3", "n5"))
+    lose(operator.site, broken)
+    operator.refresh(FIVE)
     operator.up(FIVE)
     answers = operator.site.statuses(operator.site.hosts)
     assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}
