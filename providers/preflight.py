@@ -149,12 +149,18 @@ def _zone_change(
 
     old = before.hosts if before else {}
     leaving = {name: host for name, host in old.items() if name not in spec.hosts}
+    in_use = {host.address for host in spec.hosts.values()}
     return ZoneChange(
         ZoneSpec.model_validate(news["zone"]),
         spec.hosts,
         run.without_lost(leaving),
         new=spec.hosts.keys() - old.keys(),
         lost=run.lost,
+        lost_at={
+            name: host.address
+            for name, host in leaving.items()
+            if name in run.lost and host.address not in in_use
+        },
         restoring=run.restores,
         changes_password="one_pass" in olds and olds["one_pass"] != news["one_pass"],
         allow_degraded=run.allow_degraded,

@@ -31,6 +31,7 @@ EXPECTED = {
     "ip_any_address": "an IPv4 or IPv6 address, such as 10.2.50.86",
 }
 """What is expected, by the type of pydantic's error."""
+_STRUCTURES = ("model_type", "dict_type", "list_type")
 
 
 def of(key: str, text: str) -> str:
@@ -67,6 +68,9 @@ def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
     value = error["input"]
     if kind == "string_type" and isinstance(value, int | float):
         expected += " in quotes"
+    if kind in _STRUCTURES and isinstance(value, str) and value.startswith(("{", "[")):
+        # As pulumi config set --path writes it.
+        expected += " without quotes"
     hidden = secret or any(part in SECRET_PARTS for part in error["loc"])
     seen = "" if hidden else said(value)
     return of(path, f"expected {expected}{seen and f', saw {seen}'}")

@@ -163,6 +163,7 @@ class DatastoreConfig(Strict):
     """The datastores' folders."""
 
     mounts: list[DatastoreMount] = Field(default_factory=list)
+    """Folders that are on a shared file system."""
 
 
 class Datastores(Strict):

@@ -67,7 +67,7 @@ _OURS: tuple[str, ...] = (
 """Keys without a counterpart in one-deploy, with all keys below them."""
 
 
-_LINK = re.compile(r"\s*See \[[^]]*\]\([^)]*\)\.")
+SEE_ALSO = re.compile(r"\s*See \[[^]]*\]\([^)]*\)\.")
 """A sentence with a link, which has no place in Pulumi.yaml."""
 
 
@@ -85,11 +85,11 @@ class Row:
 
 def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:
     """Yield all keys in the model's order, those of an object after the object's own."""
-    meanings = _docstrings(model)
+    texts = meanings(model)
     for name, field in model.model_fields.items():
         key, part = f"{prefix}{name}", _model_in(field.annotation)
         if part is None or not prefix:
-            yield Row(key, kind(field.annotation), _default(field), meanings[name], _theirs(key))
+            yield Row(key, kind(field.annotation), _default(field), texts[name], _theirs(key))
         if part is not None:
             of_each = "NAME." if typing.get_origin(base(field.annotation)) is dict else ""
             yield from rows(part, f"{key}.{of_each}")
@@ -143,7 +143,7 @@ def main() -> None:
 def _declared(row: Row) -> dict[str, Any]:
     field = Settings.model_fields[row.key]
     names = {"number": "integer", "boolean": "boolean", "list": "array", "object": "object"}
-    meaning = _LINK.sub("", row.meaning).replace("`", "")
+    meaning = SEE_ALSO.sub("", row.meaning).replace("`", "")
     declared: dict[str, Any] = {"type": names.get(row.kind, "string")}
     if row.kind == "list":
         of_each = typing.get_args(base(field.annotation))[0]
@@ -182,7 +182,8 @@ def _default(field: FieldInfo) -> str:
     return str(value) if isinstance(value, str | Path) else json.dumps(value)
 
 
-def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring of each field: what the key means."""
     defined = typing.cast(
         ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     )

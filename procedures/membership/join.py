@@ -20,11 +20,17 @@ from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import KnownZone, refused, zone_lock
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import all_facts, facts, require_names, zone_view
+from procedures.facts.observe import (
+    all_facts,
+    facts,
+    facts_where_possible,
+    require_names,
+    zone_view,
+)
 from procedures.install import storage
 from procedures.membership.member_status import MemberStatus, by_status
 from procedures.oned_service import assign_server_id, start, stop
-from procedures.specs import MemberSpec
+from procedures.specs import MemberSpec, ZoneSpec
 from procedures.transfer.seed import dump, seed
 from procedures.vip.address import leading_with_vips
 from procedures.wait import INTERVAL, until
@@ -47,13 +53,26 @@ def join(
     # A server that this run has seen healthy is not observed again: the rollout checks the zone.
     status = by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
     if status.server_id < 0 or status.faults:
-        status = by_status(zone_view(access, hosts), name)
+        view = zone_view(access, hosts)
+        status = by_status(view, name)
+        if view.entry(name) is None and _stopped(access, spec.zone, hosts, view):
+            # It would not be let in before these are up again.
+            from procedures.membership.repair import repair  # noqa: PLC0415 - it needs Join
+
+            return repair(access, spec, hosts)
     if status.server_id >= 0 and not status.faults:
         return status.server_id
     if status.server_id >= 0:
         access.report(f"{name}: repair: {'; '.join(status.faults)}")
     with zone_lock(access, hosts):
         return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
+
+
+def _stopped(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
+    """Return whether a server of the pool is installed, on a host that answers, and stopped."""
+    silent = {name: hosts[name] for name in view.silent() & hosts.keys()}
+    seen = facts_where_possible(access, silent, zone.database) if silent else {}
+    return any(front_end.package and front_end.has_ended for front_end in seen.values())
 
 
 class Join:

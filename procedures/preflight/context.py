@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
+from opennebula.zone import STANDALONE_ID
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.facts import Facts
 from procedures.preflight.probe import Probe
@@ -142,6 +143,40 @@ class Site:
         return frozenset(
             name for name in self.change.new & self.seen.keys() if not self.seen[name].holds_data
         )
+
+    @cached_property
+    def joining(self) -> frozenset[str]:
+        """The hosts that enter the zone: the fresh ones, and those that return with old data."""
+        holding = self.change.new & self.seen.keys() - self.fresh
+        return self.fresh | {name for name in holding if not self._is_listed(name)}
+
+    @cached_property
+    def unchanged(self) -> Mapping[str, Facts]:
+        """The servers of a running zone that this run adopts, and on which it writes nothing."""
+        servers = {
+            name: report.facts
+            for name, report in self.seen.items()
+            if name in self.change.new - self.joining
+            and report.facts
+            and report.facts.server_id != STANDALONE_ID
+        }
+        holding = [report.facts for report in self.seen.values() if report.facts]
+        is_one = len({facts.identity for facts in holding if facts.identity}) == 1
+        return servers if is_one and any(facts.active for facts in servers.values()) else {}
+
+    def _is_listed(self, name: str) -> bool:
+        """Return whether the newest copy of a host's data has the host in its pool, or is its own.
+
+        The list of a server that left is an old one.
+        """
+        own = self.seen[name].facts
+        copies = [
+            report.facts
+            for report in self.seen.values()
+            if report.facts and own and report.facts.identity == own.identity
+        ]
+        newest = max(copies, key=lambda facts: (facts.active, facts.log_term, facts.log_index))
+        return newest is own or any(entry.name == name for entry in newest.pool)
 
     @cached_property
     def converted(self) -> Mapping[str, Facts]:

@@ -5,7 +5,7 @@ nothing that they would not raise. What only a later step can see is left to it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -39,6 +39,8 @@ class ZoneChange:
     new: Collection[str] = ()
     """Front-ends that are new to the stack."""
     lost: Collection[str] = ()
+    lost_at: Mapping[str, str] = field(default_factory=dict)
+    """Front-ends that the stack had at its last ``up`` and that are lost, with their addresses."""
     restoring: bool = False
     """The zone is restored from a dump if no front-end holds a database."""
     changes_password: bool = False
@@ -85,8 +87,13 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     misled = list(_of_endpoints(access, change, view))
     if misled:
         return Foreseen(tuple(misled))
+    foreseen = judge(change, views, view, access.secrets.one_pass)
+    try:
+        leave.require_gone(way, change.lost_at, running)
+    except HostError as error:
+        foreseen = Foreseen((*foreseen.refusals, error))
     foreseen = replace(
-        judge(change, views, view, access.secrets.one_pass),
+        foreseen,
         leaving=names_of_leaving(
             known.values(),
             change.staying,

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from lab.pulumi import cli
+from settings.model import SECRETS, Settings
 from tests.engine.playground import PASSPHRASE, crypter, salt
 
 EXAMPLES = cli.ROOT / "examples"
@@ -158,6 +159,13 @@ class Program:
         (self._folder / "__main__.py").write_text(text)
         return folder
 
+    def schema(self, package: Path) -> Any:
+        """Return the schema of the package. Its folder alone would be installed first."""
+        plugin = package.parent / "pulumi-resource-opennebula-ha"
+        plugin.write_text(f'#!/bin/sh\nexec {sys.executable} -u {package} "$@"\n')
+        plugin.chmod(0o755)
+        return json.loads(self("package", "get-schema", str(plugin)).stdout)
+
     def unprotect(self) -> None:
         """Let Pulumi replace and delete the machines."""
         file = self._folder / "__main__.py"
@@ -281,7 +289,7 @@ pulumi.export("endpoint", zone.endpoint)
 
 
 def test_the_component_package_makes_the_same_resources(machines: Program) -> None:
-    package = machines.use_package(CONSUMER)
+    machines.use_package(CONSUMER)
     built = machines("up", "--yes", "--skip-preview")
     assert built.returncode == 0
     created = machines.calls()
@@ -291,8 +299,31 @@ def test_the_component_package_makes_the_same_resources(machines: Program) -> No
         "endpoint": "http://192.0.2.86:2633/RPC2"
     }
     assert "Traceback" not in built.stdout
-    schema = json.loads(machines("package", "get-schema", str(package)).stdout)
+    machines.set("opennebula-ha:one_version", "seven")
+    refused = machines("preview").stdout
+    assert "resource 'zone' has a problem: the stack's config has faults:\n" in refused
+    assert "opennebula-ha:one_version: expected a version" in refused
+    # Programs in Python alone show a traceback of their own.
+    assert "settings/parse.py" not in refused
+
+
+def test_the_schema_has_the_types_of_all_inputs(machines: Program) -> None:
+    schema = machines.schema(machines.use_package(CONSUMER))
     component = schema["resources"]["opennebula-ha:index:HighAvailableZone"]
     assert component["isComponent"]
     assert component["inputProperties"]["addresses"]["additionalProperties"] == {"type": "string"}
     assert {"endpoint", "servers", "backups", "status"} == component["properties"].keys()
+    variables = schema["config"]["variables"]
+    assert variables.keys() == Settings.model_fields.keys()
+    assert all(variable["description"] for variable in variables.values())
+    assert {key for key, variable in variables.items() if variable.get("secret")} == {*SECRETS}
+    front_end = {"$ref": "#/types/opennebula-ha:index:FrontEnd"}
+    assert variables["frontends"]["additionalProperties"] == front_end
+    assert variables["force_ha"]["type"] == "boolean"
+    assert variables["one_vip_cidr"]["type"] == "integer"
+    ssh = schema["types"]["opennebula-ha:index:SshSettings"]["properties"]
+    assert {key for key, value in ssh.items() if value.get("secret")} == {
+        "private_key",
+        "sudo_password",
+    }
+    assert all(value["description"] for value in ssh.values())

@@ -106,14 +106,18 @@ def one_is_stopped() -> Operator:
     return operator
 
 
-def one_without_data() -> Operator:
-    """On one front-end the database was dropped, and the keys were moved away."""
-    operator = settled(THREE)
-    operator.site.stop_oned("n2")
-    host = operator.site.hosts["n2"]
+def drop_data(site: Site, name: str) -> None:
+    """Drop the database of a front-end, and move its keys away."""
+    site.stop_oned(name)
+    host = site.hosts[name]
     host.databases.clear()
     for path in sorted(host.keys()):
         del host.files[path]
+
+
+def one_without_data() -> Operator:
+    operator = settled(THREE)
+    drop_data(operator.site, "n2")
     return operator
 
 

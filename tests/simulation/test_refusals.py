@@ -7,9 +7,19 @@ from functools import cache
 
 import pytest
 
+from tests.simulation.builders import blank
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.product import State
-from tests.simulation.scenarios import ALONE, FIVE, ONE, THREE, settled
+from tests.simulation.scenarios import (
+    ALONE,
+    FIVE,
+    ONE,
+    THREE,
+    adopted,
+    drop_data,
+    registered,
+    settled,
+)
 from tests.simulation.site import Site
 
 
@@ -52,6 +62,14 @@ def forgotten(operator: Operator) -> Operator:
     return Operator(operator.site)
 
 
+def returning() -> Operator:
+    """Make a zone of three, whose state is lost; two more front-ends left it and hold old data."""
+    operator = settled(FIVE)
+    operator.up(THREE)
+    operator.site.use()
+    return forgotten(operator)
+
+
 REFUSED = {
     "to standalone at once": Refused(
         lambda: settled(THREE), ALONE, "shrink it to one with force_ha: true first"
@@ -76,6 +94,15 @@ REFUSED = {
     ),
     "an upgrade of the database without consent": Refused(
         lambda: settled(THREE), THREE.but(one_version="7.4"), "upgrade_database"
+    ),
+    "growth of a zone that is adopted in the same run": Refused(
+        adopted, FIVE, "saw n4 at no address, n5 at no address"
+    ),
+    "the same of a zone that another program built": Refused(
+        lambda: registered(adopted()), FIVE, "run up without n4, n5 first"
+    ),
+    "a lost server that still runs": Refused(
+        lambda: settled(THREE), Config.of("n1", "n2", "n4", lost=("n3",)), "lost servers stay off"
     ),
     "lost servers without a leader": Refused(
         lambda: without("n1", "n2", "n3"),
@@ -144,3 +171,25 @@ def test_a_refused_change_leaves_the_zone_as_it_was(name: str, kind: str) -> Non
         assert case.words in str(refused.value)
         assert everything(site) == was
     assert survivors(site) == tolerant
+
+
+@pytest.mark.parametrize("zone", [adopted, lambda: registered(adopted()), returning])
+def test_an_adopted_zone_grows_in_two_runs(zone: Callable[[], Operator]) -> None:
+    operator = zone()
+    operator.up(THREE)
+    operator.up(FIVE)
+    answers = operator.site.statuses(operator.site.hosts)
+    assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}
+
+
+@pytest.mark.parametrize("broken", ["n1", "n3", "n5"])
+@pytest.mark.parametrize("lose", [Site.blank, drop_data])
+def test_growth_repairs_servers_first(lose: Callable[[Site, str], None], broken: str) -> None:
+    """In whichever order their names are: a new server needs all others up."""
+    operator = Operator(blank(*FIVE.front_ends))
+    operator.up(Config.of("n1", "n3", "n5"))
+    lose(operator.site, broken)
+    operator.refresh(FIVE)
+    operator.up(FIVE)
+    answers = operator.site.statuses(operator.site.hosts)
+    assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}

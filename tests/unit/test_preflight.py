@@ -613,9 +613,78 @@ def test_a_new_host_is_fully_checked_and_the_others_only_for_it() -> None:
             "check that the front-ends reach each other",
             "from n1a3 to n1a1 port 22 (sshd): no answer",
         ),
-        ("n1a1", "resolve the front-ends' names", "n1a3 at no address"),
+        (
+            "n1a1",
+            "resolve the front-ends' names",
+            "n1a1 at no address, n1a2 at no address, n1a3 at no address",
+        ),
         ("n1a2", "connect", "silence"),
     }
+
+
+def left(name: str, **changes: Any) -> Facts:
+    """Make a host with the data of a server that left the zone."""
+    return settled(name, active=False, oned_conf="FEDERATION = [ SERVER_ID = 2 ]", **changes)
+
+
+TWO_SERVERS = "".join(
+    f"<SERVER><ID>{number}</ID><NAME>{name}</NAME><ENDPOINT/></SERVER>"
+    for number, name in enumerate(NAMES[:2])
+)
+
+
+def without_n1a3(name: str, **changes: Any) -> HostReport:
+    """Make a server of a zone that n1a3 left."""
+    body = f"<ZONE><SERVER_POOL>{TWO_SERVERS}</SERVER_POOL></ZONE>"
+    return HostReport(bare(name, **changes), settled(name, zone_body=body, resolves=NAMED))
+
+
+NAMED = {name: address(name) for name in NAMES[:2]}
+
+
+def test_the_network_of_a_returning_server_is_checked() -> None:
+    there = looks(
+        n1a1=without_n1a3("n1a1"),
+        n1a2=without_n1a3("n1a2", reached={(address("n1a3"), 2633): "no answer"}),
+        n1a3=HostReport(bare("n1a3", name_sources=("dns", "files")), left("n1a3", resolves={})),
+    )
+    before = spec("n1a1", "n1a2")
+    found = findings(site(there, spec(ensure_hosts=False), before))
+    assert [(one.error.host, one.error.step) for one in found] == [
+        ("n1a1", "resolve the front-ends' names"),
+        ("n1a2", "resolve the front-ends' names"),
+        ("n1a3", "check that the front-ends reach each other"),
+        ("n1a3", "resolve the front-ends' names"),
+    ]
+    # With our part of /etc/hosts, and each host's own sources of names.
+    text = {one.error.host: str(one.error) for one in findings(site(there, spec(), before))}
+    assert text.keys() == {"n1a3"}
+
+
+@pytest.mark.parametrize(
+    ("ensure_hosts", "remedy"),
+    [
+        (True, "run up without n1a3 first, since the up that adopts a server writes nothing on it"),
+        (False, "correct the name service or /etc/hosts there; to continue"),
+    ],
+)
+def test_an_adopted_server_must_resolve_new_names(ensure_hosts: bool, remedy: str) -> None:
+    conf = {number: f"FEDERATION = [ SERVER_ID = {number} ]" for number in range(2)}
+    body = f"<ZONE><SERVER_POOL>{TWO_SERVERS}</SERVER_POOL></ZONE>"
+    servers = {
+        name: HostReport(
+            bare(name), settled(name, zone_body=body, resolves=NAMED, oned_conf=conf[number])
+        )
+        for number, name in enumerate(NAMES[:2])
+    }
+    wanted = spec(ensure_hosts=ensure_hosts)
+    found = findings(site(looks(n1a1=servers["n1a1"], n1a2=servers["n1a2"]), wanted))
+    assert [(one.error.host, one.error.seen) for one in found] == [
+        (name, "n1a3 at no address") for name in servers
+    ]
+    assert all(remedy in one.error.remedy for one in found)
+    # Without one that joins, nothing asks for names.
+    assert findings(site({**servers}, spec("n1a1", "n1a2"))) == []
 
 
 def test_a_new_host_with_data_is_a_returning_one() -> None:

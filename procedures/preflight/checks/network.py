@@ -16,17 +16,18 @@ REFUSED = "Connection refused"
 
 @skippable
 def names(site: Site) -> Iterator[Finding]:
-    """Check that each resolves the others' names, or will with our part of /etc/hosts."""
-    if len(site.spec.hosts) < 2:
+    """Check that each resolves all names, or will with our part of /etc/hosts.
+
+    The zone checks the same before a server joins. A server that this run adopts gets no such part.
+    """
+    asked = site.spec.hosts
+    if len(asked) < 2 or not site.joining:
         return
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue
-        asked = {
-            other: host for other, host in site.spec.hosts.items() if site.fresh & {name, other}
-        }
         wrong = wrong_names(seen.facts, asked)
-        if site.spec.ensure_hosts:
+        if site.spec.ensure_hosts and name not in site.unchanged:
             wrong = _past_the_hosts_file(wrong, seen.probe.name_sources)
         if wrong:
             yield Finding(
@@ -35,13 +36,28 @@ def names(site: Site) -> Iterator[Finding]:
                     "resolve the front-ends' names",
                     expected=", ".join(f"{other} at {asked[other].address}" for other in wrong),
                     seen=", ".join(f"{other} at {found}" for other, found in wrong.items()),
-                    remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
-                    " what we write into /etc/hosts counts"
-                    if site.spec.ensure_hosts
-                    else "correct the name service or /etc/hosts there, or set"
-                    " opennebula-ha:ensure_hosts: true",
+                    remedy=_resolving(site, name),
                 )
             )
+
+
+def _resolving(site: Site, name: str) -> str:
+    if not site.spec.ensure_hosts:
+        way = "correct the name service or /etc/hosts there"
+        return way if name in site.unchanged else f"{way}, or set opennebula-ha:ensure_hosts: true"
+    if name not in site.unchanged:
+        return (
+            "put files first in the line 'hosts:' of /etc/nsswitch.conf, so that what we write into"
+            " /etc/hosts counts"
+        )
+    listed = {entry.name for seen in site.unchanged.values() for entry in seen.pool}
+    by_hand = "add these names to /etc/hosts there"
+    if not (others := ", ".join(sorted(site.joining - listed))):
+        return by_hand
+    return (
+        f"run up without {others} first, since the up that adopts a server writes nothing on it; or"
+        f" {by_hand}"
+    )
 
 
 def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
@@ -64,7 +80,7 @@ def ports(site: Site) -> Iterator[Finding]:
         wanted = {site.ssh[target]: "sshd", **site.spec.core_ports}
         grpc = {} if site.spec.register_grpc else {at.GRPC: wanted.pop(at.GRPC, "")}
         sources = [
-            source for source in site.seen if source != target and site.fresh & {source, target}
+            source for source in site.seen if source != target and site.joining & {source, target}
         ]
         yield from _unreached(site, target, sources, wanted)
         cut_off = {source for source in sources if _is_cut_off(site, source, target)}
@@ -83,7 +99,7 @@ def service_ports(site: Site) -> Iterator[Finding]:
             source
             for source in site.seen
             if source != target
-            and (site.fresh & {source, target} or not site.change.new)
+            and (site.joining & {source, target} or not site.change.new)
             and not _is_cut_off(site, source, target)
         ]
         yield from _unreached(site, target, sources, wanted)
