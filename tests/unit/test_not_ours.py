@@ -1,0 +1,153 @@
+"""What others have on a host stays as it is, however unusual the host is."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from procedures.script_text import script_text
+from tests.unit.sandbox import Sandbox
+
+OSES = 'ID=debian\nVERSION_ID="12"\n'
+KINDS = (".keys.tar.zst", ".sql.zst")
+BEGIN, END = "# opennebula-ha begin", "# opennebula-ha end"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Sandbox:
+    return Sandbox(tmp_path / "host", OSES, "", new="7.2.0-1")
+
+
+# Our part of a file
+
+TORN = {
+    "without its end": f"theirs 1\n{BEGIN}\nours\ntheirs 2\n",
+    "with another end": f"theirs 1\n{BEGIN}\nours\n{END} \ntheirs 2\n",
+    "twice, the first without its end": f"{BEGIN}\nours\ntheirs\n{BEGIN}\nours\n{END}\n",
+}
+
+
+@pytest.mark.parametrize("text", TORN.values(), ids=TORN)
+def test_lines_after_a_part_without_its_end_are_not_ours(host: Sandbox, text: str) -> None:
+    host.file("etc/fstab", text)
+    assert host.call("blocks", "tell found \"$(block_of /etc/fstab)\"").values == {"found": ""}
+    for change in (
+        "remove_block /etc/fstab",
+        'kept=$(without_block /etc/fstab)\nput /etc/fstab "$kept"',
+    ):
+        refused = host.call("blocks", change).values
+        assert "/etc/fstab" in refused["expected"]
+        assert END in refused["expected"]
+        assert host.file("etc/fstab") == text
+
+
+def test_our_part_of_a_file_is_what_lies_between_its_marks(host: Sandbox) -> None:
+    text = f"theirs 1\n\n{BEGIN}\nours\n{END}\ntheirs 2\n{END}\n"
+    host.file("etc/fstab", text)
+    seen = host.call(
+        "blocks",
+        'tell ours "$(block_of /etc/fstab)"\ntell theirs "$(without_block /etc/fstab)"\n'
+        'tell none "$(without_block /etc/none)"\nremove_block /etc/fstab',
+    ).values
+    theirs = f"theirs 1\n\ntheirs 2\n{END}\n"
+    assert seen == {"ours": "ours", "theirs": theirs.rstrip("\n"), "none": ""}
+    assert (host.root / "etc/fstab").read_bytes().decode() == theirs
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(host: Sandbox) -> None:
+    (host.root / "etc/fstab").mkdir()
+    seen = host.call(
+        "blocks", "without_block /etc/fstab 2>/dev/null >&2 || tell status $?"
+    ).values
+    assert seen.get("status", "0") != "0"
+
+
+@pytest.mark.parametrize(
+    "name", ["authorize", "configure", "hosts_names", "storage", "uninstall"]
+)
+def test_no_script_finds_our_part_by_itself(name: str) -> None:
+    own = script_text(name).replace((Path("procedures/shell/blocks.sh")).read_text(), "")
+    assert "$begin\\$" not in own
+
+
+# Files that are something else
+
+
+def test_a_file_that_leads_to_a_device_is_replaced_and_the_device_is_not(host: Sandbox) -> None:
+    """As /dev/null, to which operators link a file of systemd that they want to be ignored."""
+    device = host.root / "device"
+    os.mkfifo(device, 0o666)
+    device.chmod(0o666)
+    link = host.root / "etc/unit.conf"
+    link.symlink_to(device)
+    host.call("blocks", "put /etc/unit.conf text")
+    assert link.read_text() == "text\n"
+    assert not link.is_symlink()
+    assert device.is_fifo()
+    assert device.stat().st_mode & 0o777 == 0o666
+
+
+def test_a_link_to_another_file_stays(host: Sandbox) -> None:
+    host.file("etc/central", "old\n")
+    link = host.root / "etc/unit.conf"
+    link.symlink_to("central")
+    host.call("blocks", "put /etc/unit.conf text")
+    assert (link.is_symlink(), host.file("etc/central")) == (True, "text\n")
+
+
+def test_a_file_that_somebody_prepared_next_to_ours_stays(host: Sandbox) -> None:
+    host.file("etc/hosts", "old\n")
+    host.file("etc/hosts.new", "prepared\n")
+    host.call("blocks", "put /etc/hosts text")
+    assert host.file("etc/hosts") == "text\n"
+    assert host.file("etc/hosts.new") == "prepared\n"
+
+
+# Dumps of others
+
+
+def test_only_our_own_dumps_are_counted_and_removed(host: Sandbox) -> None:
+    folder = host.root / "var/backups/opennebula"
+    folder.mkdir(parents=True)
+    others = ["zone-of-2019.sql.zst", "upload.partial", "precious data.sql.zst", "-x.sql.zst"]
+    own = [f"2026010{n}T000000Z-on-demand" for n in (1, 2, 3)]
+    left = "20260101T000000Z-timed.sql.zst.partial"
+    for name in (*others, left, *(f"{name}{kind}" for name in own for kind in KINDS)):
+        (folder / name).touch()
+    (folder / "rsync").mkdir()
+    (folder / "rsync" / "20260101T000000Z-x.sql.zst.partial").touch()
+    host.call(
+        "dumps",
+        "keep=2\nkeep_newest /var/backups/opennebula ! -name '*-timed.sql.zst'\n"
+        "our_files /var/backups/opennebula '\\.sql\\.zst\\.partial' -delete",
+    )
+    kept = [f"{name}{kind}" for name in own[1:] for kind in KINDS]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*others, *kept, "rsync"])
+    assert [path.name for path in (folder / "rsync").iterdir()]
+
+
+# The data of a stopped server
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_databases_of_a_stopped_server_are_seen_through_links(
+    host: Sandbox, tmp_path: Path, linked: bool
+) -> None:
+    data = tmp_path / "disk" / "mysql"
+    (data / "mysql").mkdir(parents=True)
+    (data / "shop").mkdir()
+    (tmp_path / "disk2" / "archive").mkdir(parents=True)
+    (data / "archive").symlink_to(tmp_path / "disk2" / "archive")
+    folder = tmp_path / "mysql"
+    if linked:
+        folder.symlink_to(data)
+    else:
+        data.rename(folder)
+    (function,) = re.findall(r"(?ms)^database_folders\(\) \{.*?^\}", script_text("observe"))
+    seen = host.call(
+        "family",
+        f"my_print_defaults() {{ echo --datadir={folder}; }}\n{function}\n"
+        'tell seen "$(database_folders | sort)"',
+    )
+    assert seen.values == {"seen": "archive\nshop"}
