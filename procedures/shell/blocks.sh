@@ -1,6 +1,6 @@
 # This program's part of a file that others also write.
 begin="# opennebula-ha begin" end="# opennebula-ha end"
-# Somebody may have removed one of the marks: what follows the first is then not known to be ours.
+# Without one of its marks, what follows the other is not known to be ours.
 split_block() { # FILE, ours or theirs; exit status 3 without the end of our part
     awk -v begin="$begin" -v end="$end" -v ours="$([ "$2" != ours ] || echo yes)" '
         $0 == begin { if (inside) exit; inside = 1; next }

@@ -42,13 +42,12 @@ keep_settings() { # REASON
 # keep only the newest dumps. give_to sends it to each of these names while it is written, and reports
 # why one did not get it. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
-    local folder=/var/backups/opennebula dumper keys
+    local folder=/var/backups/opennebula keys
     step "dump the database"
     umask 077
     mkdir -p "$folder"
     our_files "$folder" '\.(sql|keys\.tar)\.zst\.partial' -delete
     dump=$folder/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
-    dumper=$(command -v mariadb-dump || command -v mysqldump)
     keys=${dump%.sql.zst}.keys.tar.zst
     # Remove a partial dump: a full disk would stop the database itself.
     follower=
@@ -59,7 +58,7 @@ keep_dump() { # NAME...
     follower=$!
     # The dump has a low priority: the zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
-        "$dumper" "${here[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        client mariadb-dump mysqldump --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     kill "$follower"
     wait "$follower" 2>/dev/null || true

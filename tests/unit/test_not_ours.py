@@ -31,7 +31,7 @@ TORN = {
 @pytest.mark.parametrize("text", TORN.values(), ids=TORN)
 def test_lines_after_a_part_without_its_end_are_not_ours(host: Sandbox, text: str) -> None:
     host.file("etc/fstab", text)
-    assert host.call("blocks", "tell found \"$(block_of /etc/fstab)\"").values == {"found": ""}
+    assert host.call("blocks", 'tell found "$(block_of /etc/fstab)"').values == {"found": ""}
     for change in (
         "remove_block /etc/fstab",
         'kept=$(without_block /etc/fstab)\nput /etc/fstab "$kept"',
@@ -57,15 +57,11 @@ def test_our_part_of_a_file_is_what_lies_between_its_marks(host: Sandbox) -> Non
 
 def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(host: Sandbox) -> None:
     (host.root / "etc/fstab").mkdir()
-    seen = host.call(
-        "blocks", "without_block /etc/fstab 2>/dev/null >&2 || tell status $?"
-    ).values
+    seen = host.call("blocks", "without_block /etc/fstab 2>/dev/null >&2 || tell status $?").values
     assert seen.get("status", "0") != "0"
 
 
-@pytest.mark.parametrize(
-    "name", ["authorize", "configure", "hosts_names", "storage", "uninstall"]
-)
+@pytest.mark.parametrize("name", ["authorize", "configure", "hosts_names", "storage", "uninstall"])
 def test_no_script_finds_our_part_by_itself(name: str) -> None:
     own = script_text(name).replace((Path("procedures/shell/blocks.sh")).read_text(), "")
     assert "$begin\\$" not in own
@@ -74,7 +70,7 @@ def test_no_script_finds_our_part_by_itself(name: str) -> None:
 # Files that are something else
 
 
-def test_a_file_that_leads_to_a_device_is_replaced_and_the_device_is_not(host: Sandbox) -> None:
+def test_a_link_to_a_device_is_replaced_and_the_device_stays(host: Sandbox) -> None:
     """As /dev/null, to which operators link a file of systemd that they want to be ignored."""
     device = host.root / "device"
     os.mkfifo(device, 0o666)
@@ -96,7 +92,7 @@ def test_a_link_to_another_file_stays(host: Sandbox) -> None:
     assert (link.is_symlink(), host.file("etc/central")) == (True, "text\n")
 
 
-def test_a_file_that_somebody_prepared_next_to_ours_stays(host: Sandbox) -> None:
+def test_a_prepared_file_next_to_ours_stays(host: Sandbox) -> None:
     host.file("etc/hosts", "old\n")
     host.file("etc/hosts.new", "prepared\n")
     host.call("blocks", "put /etc/hosts text")
@@ -151,3 +147,54 @@ def test_databases_of_a_stopped_server_are_seen_through_links(
         'tell seen "$(database_folders | sort)"',
     )
     assert seen.values == {"seen": "archive\nshop"}
+
+
+# Options of MariaDB's clients
+
+OPTIONS = r"""
+--socket=/run/mysqld/mysqld.sock
+--user=root
+--password=a#b \ c=d"
+--ssl
+--ssl_ca=/etc/ca.pem
+--skip-ssl-verify-server-cert
+--table
+--userx=y
+--init-command=SELECT 1
+--ignore-table=opennebula.logdb
+--max_allowed_packet=1M
+"""
+CONNECTION = r"""[client]
+socket="/run/mysqld/mysqld.sock"
+user="root"
+password="a#b \\ c=d\""
+ssl
+ssl_ca="/etc/ca.pem"
+skip-ssl-verify-server-cert
+"""
+CLIENT = r"""#!/bin/bash
+case $1 in
+    --defaults-file=*) cat "${1#*=}" >"$HOME/${0##*/}.options"; shift ;;
+esac
+echo "$*" >"$HOME/${0##*/}.asked"
+"""
+
+
+@pytest.mark.parametrize(
+    ("client", "call"),
+    [("mariadb", 'sql -e "DO 0"'), ("mariadb-dump", "client mariadb-dump mysqldump opennebula")],
+)
+def test_only_how_to_connect_comes_from_the_files_of_a_host(
+    host: Sandbox, client: str, call: str
+) -> None:
+    """What else they set may change what a client prints, so that data is missing in an answer."""
+    for name, text in ((client, CLIENT), ("my_print_defaults", f"cat <<'END'\n{OPTIONS}END\n")):
+        host.file(f"bin/{name}", text if text.startswith("#!") else f"#!/bin/bash\n{text}")
+        (host.root / "bin" / name).chmod(0o755)
+    host.call("mariadb", call)
+    assert (host.root / f"{client}.options").read_text() == CONNECTION
+    asked = host.file(f"{client}.asked")
+    assert asked.startswith("--host=localhost --protocol=socket")
+    assert "password" not in asked
+    if client == "mariadb":
+        assert "sql_mode" in asked

@@ -271,9 +271,7 @@ def test_a_running_zone_has_no_signs_and_another_owner_is_a_change() -> None:
 
 @pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("host", ["localhost", "%"])
-def test_an_account_that_oned_does_not_use_may_be_another_applications(
-    new: bool, host: str
-) -> None:
+def test_an_account_that_oned_does_not_use_is_not_ours(new: bool, host: str) -> None:
     """A stack gets another db_owner, or takes over an OpenNebula with another one."""
     there = Traces(databases={"opennebula": ALL_TABLES}, accounts={host: ("GRANT SELECT ON x",)})
     other = settled(oned_conf=section(USER="cloud"), traces=there)
