@@ -198,3 +198,50 @@ def test_only_how_to_connect_comes_from_the_files_of_a_host(
     assert "password" not in asked
     if client == "mariadb":
         assert "sql_mode" in asked
+
+
+# A purge
+
+
+def removed(host: Sandbox, mounted: str) -> None:
+    """Remove a folder as a purge does, with these mount points in it."""
+    found = re.findall(r"(?ms)^(?:mount_points|remove_folder)\(\) \{.*?^\}", script_text("uninstall"))
+    (host.root / "mountinfo").write_text(
+        "".join(f"1 0 0:1 / {host.root}{path} rw - ext4 x rw\n" for path in mounted.split())
+    )
+    text = "\n".join(found).replace("/proc/self/mountinfo", str(host.root / "mountinfo"))
+    host.call("family", f"{text}\nremove_folder /var/lib/one")
+
+
+def test_a_purge_keeps_what_is_mounted(host: Sandbox) -> None:
+    """Also a folder of the same file system: it has the same device number."""
+    for path in ("0/disk", "1/image", "[2] x/image", "-r"):
+        host.file(f"var/lib/one/datastores/{path}", "x\n")
+    host.file("srv/one/image", "x\n")
+    (host.root / "var/lib/one/link").symlink_to(host.root / "srv/one")
+    points = r"/var/lib/one/datastores/1 /var/lib/one/datastores/[2]\040x /var/lib/one2 /srv/one"
+    removed(host, points)
+    left = sorted(str(path.relative_to(host.root)) for path in host.root.rglob("image"))
+    assert left == [
+        "srv/one/image",
+        "var/lib/one/datastores/1/image",
+        "var/lib/one/datastores/[2] x/image",
+    ]
+    assert {path.name for path in (host.root / "var/lib/one").iterdir()} == {"datastores"}
+    assert len(list((host.root / "var/lib/one/datastores").iterdir())) == 2
+
+
+def test_a_purge_removes_all_of_a_folder(host: Sandbox) -> None:
+    host.file("var/lib/one/.one/one_auth", "x\n")
+    host.file("var/lib/one/datastores/ a\nb/-x", "x\n")
+    removed(host, "/proc")
+    assert not (host.root / "var/lib/one").exists()
+    removed(host, "/proc")
+
+
+def test_a_purge_follows_no_link(host: Sandbox) -> None:
+    host.file("srv/one/image", "x\n")
+    (host.root / "var/lib/one").symlink_to(host.root / "srv/one")
+    removed(host, "/proc")
+    assert host.file("srv/one/image") == "x\n"
+    assert not (host.root / "var/lib/one").is_symlink()
