@@ -352,6 +352,7 @@ TOPICS: dict[str, tuple[Topic, ...]] = {
             "A service does not stop, or a folder is in use.",
             (
                 "keep the database that DB points to, …",
+                "keep what is mounted on …",
                 "purge OpenNebula and its data",
                 "remove the hooks and the VIPs",
                 "stop and disable the services",

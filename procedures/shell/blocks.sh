@@ -14,7 +14,7 @@ without_block() { # FILE
     local status=0
     [ -e "$1" ] || return 0
     split_block "$1" theirs || status=$?
-    [ "$status" != 3 ] || refuse "a line '$end' after each '$begin' in $1" "one is missing" \
+    [ "$status" != 3 ] || refuse "a line '$end' after each '$begin' in $1" "a part without its end" \
         "add it there, after the last line of this program's part; then run again" >&8
     return "$status"
 }

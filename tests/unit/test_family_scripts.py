@@ -185,7 +185,11 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("goes", "is_refused"),
-    [("arping [2.23]", True), ("opennebula-tools [6.10]", False), ("libopennebula-java [6]", False)],
+    [
+        ("arping [2.23]", True),
+        ("opennebula-tools [6.10]", False),
+        ("libopennebula-java [6]", False),
+    ],
 )
 def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
     """With -y apt removes what clashes with a new package, without a question."""
@@ -193,7 +197,9 @@ def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused:
     one.fail("apt-get *--no-remove*", "E: Packages need to be removed but remove is disabled.")
     one.answer("apt-get * -s *", f"echo 'Remv {goes}'; echo 'Inst opennebula (7.2.0-1)'")
     values = one.run("install", variables()).values
-    installed = [line for line in one.asked("apt-get") if " install " in line and " -s " not in line]
+    installed = [
+        line for line in one.asked("apt-get") if " install " in line and " -s " not in line
+    ]
     assert len(installed) == (1 if is_refused else 2)
     assert ("remedy" in values) == is_refused
     if is_refused:

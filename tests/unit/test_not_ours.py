@@ -205,7 +205,9 @@ def test_only_how_to_connect_comes_from_the_files_of_a_host(
 
 def removed(host: Sandbox, mounted: str) -> None:
     """Remove a folder as a purge does, with these mount points in it."""
-    found = re.findall(r"(?ms)^(?:mount_points|remove_folder)\(\) \{.*?^\}", script_text("uninstall"))
+    found = re.findall(
+        r"(?ms)^(?:mount_points|remove_folder)\(\) \{.*?^\}", script_text("uninstall")
+    )
     (host.root / "mountinfo").write_text(
         "".join(f"1 0 0:1 / {host.root}{path} rw - ext4 x rw\n" for path in mounted.split())
     )
