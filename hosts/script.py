@@ -30,17 +30,22 @@ tell() {{ # the same of a text, without a process for it
     printf '=%s %s\\n' "$1" "${{text//$'\\n'/\\\\n}}"
 }}
 refuse() {{ tell expected "$1"; tell seen "$2"; tell remedy "$3"; exit 65; }}
+place_of() {{ # of a file that may be a link; one to /dev/null is itself the place
+    if [ -e "$1" ] && [ ! -f "$1" ]; then echo "$1"; else readlink -m "$1"; fi
+}}
 put() {{ # a whole file, in one move, with the owner, mode and label that it had
-    [ ! -L "$1" ] || set -- "$(readlink -m "$1")" "$2"
-    [ "$(cat "$1" 2>/dev/null; echo .)" != "$2"$'\n.' ] || return 0
-    (umask 077 && printf '%s\n' "$2" >"$1.new")
-    if [ -e "$1" ]; then
-        chown --reference="$1" "$1.new"
-        chmod --reference="$1" "$1.new"
-        chcon --reference="$1" "$1.new" 2>/dev/null || true
+    [ ! -L "$1" ] || set -- "$(place_of "$1")" "$2"
+    [ ! -f "$1" ] || [ "$(cat "$1"; echo .)" != "$2"$'\n.' ] || return 0
+    local new=$1.opennebula-ha
+    rm -f "$new" # what it may lead to is not ours
+    (umask 077 && printf '%s\n' "$2" >"$new")
+    if [ -f "$1" ]; then
+        chown --reference="$1" "$new"
+        chmod --reference="$1" "$new"
+        chcon --reference="$1" "$new" 2>/dev/null || true
     fi
-    sync "$1.new" # after a power cut it is the old file or the whole new one
-    mv "$1.new" "$1"
+    sync "$new" # after a power cut it is the old file or the whole new one
+    mv -T "$new" "$1"
 }}
 exclusively() {{
     exec 9>{HOST_LOCK}

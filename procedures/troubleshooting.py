@@ -99,7 +99,8 @@ TOPICS = (
     ),
     Topic(
         "Removal",
-        "keep the database that DB points to, …; purge OpenNebula and its data;"
+        "keep the database that DB points to, …; keep what is mounted on …;"
+        " purge OpenNebula and its data;"
         " remove the hooks and the VIPs; stop and disable the services; take down; uninstall",
     ),
     Topic(

@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         "a file takes its place before it is on the disk",
         "hosts/script.py",
-        '    sync "$1.new"',
-        '    : "$1.new"',
+        '    sync "$new"',
+        '    : "$new"',
         "tests/unit/test_script.py",
     ),
     Mutant(

@@ -56,7 +56,7 @@ go_back() {
     set +e
     if [ -e "$work/oned.conf" ]; then
         end_oned
-        cp -p "$work/oned.conf" "$conf.new" && mv "$conf.new" "$conf"
+        cp -p "$work/oned.conf" "$conf.opennebula-ha" && mv "$conf.opennebula-ha" "$conf"
         [ -e "$sqlite" ] || mv "$aside" "$sqlite"
     fi
     sql -e "DROP DATABASE IF EXISTS $scratch; $drop_empty"

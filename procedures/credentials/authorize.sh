@@ -7,7 +7,7 @@ set_block() { # file, lines
     local kept
     [ -e "$1" ] || [ -n "$2" ] || return 0
     [ -e "$1" ] || install -o "$user" -g "$(id -gn "$user")" -m 0600 /dev/null "$1"
-    kept=$(sed "/^$begin\$/,/^$end\$/d" "$1")
+    kept=$(without_block "$1")
     if [ -n "$2" ]; then
         put "$1" "$kept${kept:+$'\n'}$begin"$'\n'"$2"$'\n'"$end"
     else

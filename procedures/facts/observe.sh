@@ -97,7 +97,8 @@ has_mariadb() {
 database_folders() {
     local folder
     folder=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1)
-    { find "${folder:-$database_folder}" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' 2>/dev/null || true; } |
+    # The folder, and each database in it, may be a link to another disk.
+    { find -H "${folder:-$database_folder}" -mindepth 1 -maxdepth 1 -xtype d -printf '%f\n' 2>/dev/null || true; } |
         grep -vxE 'mysql|performance_schema|sys|lost\+found|#.*' || true
 }
 # Each start of the client takes time: ask as much as possible at once.

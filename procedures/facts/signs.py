@@ -68,9 +68,10 @@ def signs(
         found += _sqlite(seen, database)
     if new and not seen.has_content:
         found += [*_service(seen), *_keys(seen), *_one_db(seen)]
-        found += [*_databases(seen, database), *_account(seen, database)]
+        found += _databases(seen, database)
     elif new and not database.is_mariadb:
         found += _databases(seen, database)
+    found += _account(seen, database, is_blank=new and not seen.has_content)
     return [*found, *_hidden(seen, database)] if new else found
 
 
@@ -313,8 +314,10 @@ def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
             )
 
 
-def _account(seen: Facts, database: Database) -> Iterator[ForeignSign]:
-    if not database.is_mariadb:
+def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[ForeignSign]:
+    """Find another use of the account whose password and rights would be set."""
+    is_oned = not seen.database.is_sqlite and seen.database.user == database.owner
+    if not database.is_mariadb or (is_oned and not is_blank):
         return
     foreign = [
         f"'{database.owner}'@'{host}'"
@@ -323,7 +326,7 @@ def _account(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     ]
     if foreign:
         yield ForeignSign(
-            BLANK,
+            BLANK if is_blank else "an account of MariaDB for OpenNebula alone",
             f"another use of MariaDB's account {', '.join(foreign)}: it has other rights",
             "Set opennebula-ha:db_owner to a name that is free",
         )

@@ -48,7 +48,7 @@ if [ -n "$hosts_entries" ]; then
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
         # Remove these names from all other lines that give them another address.
-        kept=$(sed "/^$begin\$/,/^$end\$/d" "$file" | awk -v entries="$hosts_entries" '
+        kept=$(without_block "$file" | awk -v entries="$hosts_entries" '
             BEGIN {
                 count = split(entries, words, /[ \n]/)
                 for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
@@ -95,14 +95,15 @@ stop_programs $own_units
 units_changed= reloaded=
 while read -r n owner mode path; do
     [ -n "$path" ] || continue
-    text=text_$n path=$(readlink -m "$path")
-    case $path in /etc/systemd/*) units_changed=yes ;; esac
+    text=text_$n
+    case $(readlink -m "$path") in /etc/systemd/*) units_changed=yes ;; esac
     if [ -z "${!text}" ]; then
         rm -f "$path"
         continue
     fi
+    path=$(place_of "$path")
     # Also before the text is written, since it may be a secret.
-    [ ! -e "$path" ] || own "$path"
+    [ ! -f "$path" ] || own "$path"
     mkdir -p "$(dirname "$path")"
     put "$path" "${!text}"
     own "$path"

@@ -13,7 +13,8 @@ for file in $(hosts_files); do
     lines+=${added:+${lines:+$'\n'}$added}
     [ "$lines" != "$had" ] || continue
     step "change the front-ends' names in $file"
-    put "$file" "$(sed "/^$begin\$/,/^$end\$/d" "$file")
+    kept=$(without_block "$file")
+    put "$file" "$kept
 $begin
 $lines
 $end"

@@ -14,7 +14,7 @@ require_empty() {
         "move what is in $1 to the share, or away; then run again"
 }
 step "read /etc/fstab"
-kept=$(sed "/^$begin\$/,/^$end\$/d" /etc/fstab 2>/dev/null || true)
+kept=$(without_block /etc/fstab)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
 while read -r path _; do
     other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")

@@ -7,6 +7,22 @@
 #: database: mine: it is removed; none: MariaDB has none; anything else: it stays
 #: account: of the database, as SQL has it; or nothing
 #: grant: the beginning of our own grant
+mount_points() { # FOLDER: those in it, one per line
+    awk '{print $5}' /proc/self/mountinfo | while read -r path; do printf '%b\n' "$path"; done |
+        awk -v below="$1/" 'index($0, below) == 1' | sort -u
+}
+# Remove a folder, but nothing that is mounted in it: a bind mount is on the same file system.
+remove_folder() {
+    local path others=()
+    [ -d "$1" ] && [ ! -L "$1" ] || { rm -f "$1"; return; }
+    while read -r path; do
+        step "keep what is mounted on $path"
+        others+=(-path "$(sed 's/[][*?\\]/\\&/g' <<<"$path")" -prune -o)
+    done < <(mount_points "$1")
+    find "$1" "${others[@]}" ! -type d -print0 | xargs -0r rm -f
+    find "$1" "${others[@]}" -type d -print0 | sort -rz |
+        xargs -0r rmdir --ignore-fail-on-non-empty 2>/dev/null || true
+}
 step "stop and disable the services"
 # Left by an interrupted installation.
 [ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
@@ -38,7 +54,7 @@ if [ "$purge" = yes ]; then
     fi
     [ -z "$account" ] || drop_account "$account" "$grant"
     [ -z "$(theirs_here)" ] || remove_packages 'opennebula*'
-    rm -rf --one-file-system /var/lib/one /var/lib/opennebula-ha /etc/one
+    for folder in /var/lib/one /var/lib/opennebula-ha /etc/one; do remove_folder "$folder"; done
     forget_source
     use_proxy ""
 elif [ -z "$(installed opennebula)" ]; then

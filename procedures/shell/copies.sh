@@ -13,8 +13,8 @@ require_replaceable() {
         (
             umask 077
             mkdir -p "$(dirname "$kept")"
-            "$(command -v mariadb-dump || command -v mysqldump)" "${here[@]}" --single-transaction \
-                --routines --events --hex-blob "$db_name" | zstd -q >"$kept"
+            client mariadb-dump mysqldump --single-transaction --routines --events --hex-blob "$db_name" |
+                zstd -q >"$kept"
         )
         return 0
     fi

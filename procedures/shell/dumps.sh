@@ -1,5 +1,10 @@
 # Dumps, and kept settings, in /var/backups/opennebula.
 #: use mariadb marks
+# Files with such names are ours: operators keep others in the same folders.
+our_files() { # FOLDER, the end of the names as a regular expression, further conditions of find
+    find "$1" -maxdepth 1 -regextype posix-extended \
+        -regex ".*/[0-9]{8}T[0-9]{6}Z-[^/]*$2" "${@:3}"
+}
 # Write a tar file of these folders. Links to folders given here and to files in them are followed, as
 # they are when we write to them. Other links inside are left out.
 archive() { # FOLDER...
@@ -22,7 +27,7 @@ keep_settings() { # REASON
         umask 077
         mkdir -p "$(dirname "$kept")"
         cd "$(dirname "$kept")"
-        find . -name '*.settings.tar.zst.partial' -delete
+        our_files . '\.settings\.tar\.zst\.partial' -delete
         (cd / && TAR_OPTIONS=--mtime=@0 archive $paths) | zstd -q >"$kept.partial"
         for old in *.settings.tar.zst; do
             if cmp -s "$old" "$kept.partial"; then
@@ -37,13 +42,12 @@ keep_settings() { # REASON
 # keep only the newest dumps. give_to sends it to each of these names while it is written, and reports
 # why one did not get it. Sets dump (its path) and unsent; variables: db_name, reason, keep.
 keep_dump() { # NAME...
-    local folder=/var/backups/opennebula dumper keys
+    local folder=/var/backups/opennebula keys
     step "dump the database"
     umask 077
     mkdir -p "$folder"
-    find "$folder" -name '*.partial' -delete
+    our_files "$folder" '\.(sql|keys\.tar)\.zst\.partial' -delete
     dump=$folder/$(date -u +%Y%m%dT%H%M%SZ)-$reason.sql.zst
-    dumper=$(command -v mariadb-dump || command -v mysqldump)
     keys=${dump%.sql.zst}.keys.tar.zst
     # Remove a partial dump: a full disk would stop the database itself.
     follower=
@@ -54,7 +58,7 @@ keep_dump() { # NAME...
     follower=$!
     # The dump has a low priority: the zone's own work comes first.
     unsent=$(renice -n 10 "$BASHPID" >/dev/null
-        "$dumper" "${here[@]}" --single-transaction --quick --hex-blob "$db_name" | zstd -q |
+        client mariadb-dump mysqldump --single-transaction --quick --hex-blob "$db_name" | zstd -q |
         spread "$@" 3>&1 >"$dump.partial")
     kill "$follower"
     wait "$follower" 2>/dev/null || true
@@ -70,7 +74,7 @@ keep_dump() { # NAME...
 # Remove all but the newest dumps of one kind from a folder. Variable: keep.
 keep_newest() { # FOLDER, find's conditions for the kind
     local old
-    find "$1" -maxdepth 1 -name '*.sql.zst' "${@:2}" | sort -r | tail -n "+$((keep + 1))" |
+    our_files "$1" '\.sql\.zst' "${@:2}" | sort -r | tail -n "+$((keep + 1))" |
         while read -r old; do rm -f "$old" "${old%.sql.zst}.keys.tar.zst"; done
 }
 # Report the progress of a long dump. The size of the previous dump is an estimate of its size.

@@ -7,10 +7,33 @@ importer=$scratch@localhost
 drop_importer() { sql -e "DROP USER IF EXISTS $importer"; }
 # Always this host's server, even if root's .my.cnf or MYSQL_HOST names another one.
 here=(--host=localhost --protocol=socket)
+# How to connect, as this host's files set it. They may also set what a client prints, or what a dump
+# leaves out: none of that is for this program.
+client_options=$({
+    my_print_defaults client client-server client-mariadb mariadb-client mysql 2>/dev/null || true
+} | sed -nE '
+    s/["\\]/\\&/g
+    s/^--((loose[-_])?(user|password|port|socket|default[-_]auth|plugin[-_]dir|(skip[-_])?(ssl|tls)[a-z_-]*)(=.*)?)$/\1/
+    t found
+    d
+    :found
+    s/=(.*)/="\1"/
+    p')
+client() { # PROGRAM, its name in older releases, arguments
+    local program options=("${here[@]}" "${@:3}")
+    program=$(command -v "$1" || command -v "$2")
+    if type -P my_print_defaults >/dev/null; then
+        "$program" --defaults-file=<(printf '[client]\n%s\n' "$client_options") "${options[@]}"
+    else
+        "$program" "${options[@]}"
+    fi
+}
+# With it names and texts are quoted, whatever the server's mode is.
+client_session="SET SESSION sql_mode='STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION'"
 # Disable the client's own commands, whatever a name contains: they would run as root.
 sql() {
     {
-        "$(command -v mariadb || command -v mysql)" "${here[@]}" --batch --binary-mode \
+        client mariadb mysql --init-command="$client_session" --batch --binary-mode \
             --skip-column-names --raw "$@" 2>&1 >&3 3>&- | errors >&2 3>&-
     } 3>&1
 }

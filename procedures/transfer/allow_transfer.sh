@@ -41,7 +41,7 @@ chmod 711 /run/opennebula-ha
 chmod 644 /run/opennebula-ha/receive
 keys=$(authorized_keys "$login")
 make_authorized_keys "$login" "$keys"
-others=$(grep -v " $marker\$" "$keys" 2>/dev/null || true)
+others=$(sed "/ $marker\$/d" "$keys")
 command="sh /run/opennebula-ha/receive"
 until=$(date -d "+$seconds seconds" +%Y%m%d%H%M)
 line="restrict,command=\"$command\",expiry-time=\"$until\" $public_key $marker"

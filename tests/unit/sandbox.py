@@ -89,10 +89,14 @@ class Sandbox:
         body = script_text(name)
         return self._run(Script(name, body, variables, secrets, exclusive=exclusive, timeout=5))
 
+    def call(self, parts: str, text: str) -> Output:
+        """Run this text with these parts of the shared shell."""
+        shell = shared_shell({"x": f"#: use {parts}"})
+        return self._run(Script("x", f"{shell}{text}\n", exclusive=False))
+
     def functions(self) -> set[str]:
         """Return all functions that a script may call here."""
-        shell = shared_shell({"x": "#: use package_manager"})
-        output = self._run(Script("x", f"{shell}declare -F", exclusive=False))
+        output = self.call("package_manager", "declare -F")
         return {line.split()[-1] for line in output.noise.splitlines()}
 
     def _run(self, script: Script) -> Output:

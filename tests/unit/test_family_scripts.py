@@ -170,7 +170,7 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             f"{APT_GET} update",
             "dpkg --configure -a",
             f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
-            " -o Dpkg::Options::=--force-confold opennebula rsync",
+            " -o Dpkg::Options::=--force-confold --no-remove opennebula rsync",
             ASK_DEB,
             "systemctl --no-reload unmask opennebula.service",
             "systemctl --no-reload disable opennebula.service",
@@ -181,6 +181,30 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             "Components: opennebula\nSigned-By: /etc/apt/keyrings/opennebula.asc\n"
         )
         assert KEY in one.file("etc/apt/keyrings/opennebula.asc")
+
+
+@pytest.mark.parametrize(
+    ("goes", "is_refused"),
+    [
+        ("arping [2.23]", True),
+        ("opennebula-tools [6.10]", False),
+        ("libopennebula-java [6]", False),
+    ],
+)
+def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
+    """With -y apt removes what clashes with a new package, without a question."""
+    one = host(tmp_path, DEBIAN)
+    one.fail("apt-get *--no-remove*", "E: Packages need to be removed but remove is disabled.")
+    one.answer("apt-get * -s *", f"echo 'Remv {goes}'; echo 'Inst opennebula (7.2.0-1)'")
+    values = one.run("install", variables()).values
+    installed = [
+        line for line in one.asked("apt-get") if " install " in line and " -s " not in line
+    ]
+    assert len(installed) == (1 if is_refused else 2)
+    assert ("remedy" in values) == is_refused
+    if is_refused:
+        assert "would remove arping" in values["seen"]
+        assert "remove it on the host" in values["remedy"]
 
 
 def test_el_uses_dnf(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.standin.test_mariadb import running
 
 CLIENT = """#!/bin/bash
 defaults=--no-defaults
-case $1 in --defaults-extra-file=*) defaults=--defaults-file=${1#*=}; shift ;; esac
+case $1 in --defaults-*file=*) defaults=--defaults-file=${1#*=}; shift ;; esac
 printf '%s\\n' "$*" >>"FOLDER/asked"
 exec /usr/bin/mariadb "$defaults" --socket=FOLDER/socket --user=root "$@"
 """

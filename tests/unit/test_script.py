@@ -126,8 +126,8 @@ def test_variables_of_the_login_do_not_reach_a_script() -> None:
 def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old\n")
-    seen = f'[ "$(cat {file} {file}.new)" = "old"$\'\\n\'new ] && echo "=seen $1"'
+    seen = f'[ "$(cat {file} {file}.opennebula-ha)" = "old"$\'\\n\'new ] && echo "=seen $1"'
     body = f'sync() {{ {seen}; command sync "$@"; }}\nput {file} new'
     done = bash(Script("try", body, exclusive=False).text())
-    assert parse(done.stdout.decode()).values == {"seen": f"{file}.new"}, done.stderr
+    assert parse(done.stdout.decode()).values == {"seen": f"{file}.opennebula-ha"}, done.stderr
     assert file.read_text() == "new\n"

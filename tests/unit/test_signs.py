@@ -269,6 +269,22 @@ def test_a_running_zone_has_no_signs_and_another_owner_is_a_change() -> None:
     assert signs.signs(seen, MARIADB, new=True) == []
 
 
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("host", ["localhost", "%"])
+def test_an_account_that_oned_does_not_use_is_not_ours(new: bool, host: str) -> None:
+    """A stack gets another db_owner, or takes over an OpenNebula with another one."""
+    there = Traces(databases={"opennebula": ALL_TABLES}, accounts={host: ("GRANT SELECT ON x",)})
+    other = settled(oned_conf=section(USER="cloud"), traces=there)
+    (found,) = signs.signs(other, MARIADB, new=new)
+    assert f"'oneadmin'@'{host}'" in found.seen
+    assert "db_owner to a name that is free" in found.remedy
+    on_sqlite = settled(oned_conf=PACKAGED, traces=there)
+    assert [sign.seen for sign in signs.signs(on_sqlite, MARIADB, new=new, converts=True)] == [
+        found.seen
+    ]
+    assert signs.signs(settled(oned_conf=section(), traces=there), MARIADB, new=new) == []
+
+
 def test_the_remedy_keeps_the_name_of_a_local_database_only() -> None:
     here = signs.refusal(settled(oned_conf=section(DB_NAME="one1")), MARIADB, new=True)
     there = signs.refusal(

@@ -54,6 +54,8 @@ rsync() { note rsync "$@"; }
 ssh() { note ssh "$@" && cat >"$home/at-${@: -2:1}"; }
 zstd() { cat; }
 """
+# Without the file of options, which a machine without MariaDB's programs does not have.
+ASKED = "asked() { options=$*; [[ $1 != --defaults-file=* ]] || options=${*:2}; }\n"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def send(
     own: tuple[str, ...] = (),
     lent: bool = False,
     refusal: str = "Permission denied (publickey).",
-    dumper: str = 'echo "of opennebula: $*"',
+    dumper: str = 'asked "$@"; echo "of opennebula: $options"',
     banner: str = "",
 ) -> Sent:
     """Run the script as on a leader whose ``login`` account has those keys of its own."""
@@ -103,7 +105,7 @@ def leader(
     """Run one of the scripts that make a dump, with its folders below that one."""
     (home / "one" / ".one").mkdir(parents=True)
     own = scripts()[name].read_text()
-    body = f"{shared_shell({name: own})}{fakes}{own}"
+    body = f"{shared_shell({name: own})}{ASKED}{fakes}{own}"
     for there, here in (("/var/backups/opennebula", "kept"), ("/var/lib/one/", "one/")):
         body = body.replace(there, str(home / here) + ("/" if here.endswith("/") else ""))
     body = body.replace("cd /var/lib/one ", f"cd {home}/one ")
@@ -292,7 +294,7 @@ def test_another_host_in_the_receivers_place_is_reported(tmp_path: Path) -> None
 
 
 FAKE_DUMPER = """
-mariadb-dump() { echo "$*"; [ "$last" != half ]; }
+mariadb-dump() { asked "$@"; echo "$options"; [ "$last" != half ]; }
 zstd() { cat; [ "$last" != full ]; }
 """
 

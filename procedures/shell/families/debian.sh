@@ -14,7 +14,7 @@ lock_holder() {
 package_log=/var/log/apt/term.log
 package_fault() {
     case $said in
-        *"unmet dependencies"* | *"held broken packages"* | *"onflicts"*) echo blocked ;;
+        *"unmet dependencies"* | *"held broken packages"* | *"onflicts"* | *"would remove"*) echo blocked ;;
         *"Sub-process /usr/bin/dpkg returned"*) echo script ;;
         *"Failed to fetch"* | *"Temporary failure"* | *"ould not connect"*) echo unreachable ;;
     esac
@@ -123,6 +123,16 @@ refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
     # Other repositories may fail: the installation reports what is missing.
     ask apt update || true
+    _install --no-remove "$@" && return 0
+    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
+    # An older OpenNebula's packages may make room for this one, but no others.
+    local others
+    others=$(apt -s install -y --allow-downgrades "$@" 2>/dev/null |
+        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
+    if [ -n "$others" ]; then
+        said="E: It would remove $others" fault=other
+        return 1
+    fi
     _install "$@"
 }
 install_files() { _install "$1"/*.deb; }
