@@ -90,7 +90,7 @@ try_oned() {
     local log=/var/log/one/oned.log begun size
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
-    systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
+    systemctl reset-failed opennebula{,-flow,-gate,-form,-hem}.service 2>/dev/null || true
     systemctl --no-reload enable $hem 2>/dev/null || true
     case $1-$(state_of_oned) in
         # A start in progress has already read its configuration: another start would only wait for
