@@ -26,7 +26,7 @@ remove_folder() {
 step "stop and disable the services"
 # Left by an interrupted installation.
 [ ! -e "$claimed" ] || systemctl --no-reload unmask opennebula.service 2>/dev/null || true
-for unit in opennebula $features; do
+for unit in opennebula opennebula-hem $features; do
     systemctl disable --now "$unit.service" 2>/dev/null || true
 done
 drop_programs

@@ -27,6 +27,7 @@ from procedures.specs import MemberSpec, ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
 from procedures.transfer.seed import dump
+from procedures.vip.address import leading_with_vips
 
 _STEP = "leave the zone"
 SHRINK = "shrink the zone"
@@ -78,6 +79,11 @@ def leave(
         stop(access, host)
         if entry is not None:
             _delete(access, entry, others)
+            led_before = zone_leader.leadership(view)
+            if zone_leader.leadership(zone_view(access, others)) != led_before:
+                # Nothing may follow in this run. Of several candidates, one may have led for a
+                # moment and announced the VIPs last: clients would have no answer for a while.
+                leading_with_vips(access, zone, others)
 
 
 def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:

@@ -1,8 +1,13 @@
 # Start and stop oned.
 #: use configuration marks vip
+# What runs users' hooks. Its list of them is as old as its start, so it has to start on the new
+# leader. OpenNebula's hook stops it on a follower if it is enabled or runs: at that time oned still
+# starts, and without this, systemd starts hem next to each follower after it.
+hem=opennebula-hem.service
 # Stop oned and disable it. Does nothing if it was never installed.
 stop_oned() {
     step "stop oned"
+    systemctl --no-reload disable $hem 2>/dev/null || true
     if systemctl -q is-enabled opennebula.service 2>/dev/null; then
         systemctl --no-reload disable opennebula.service 2>/dev/null || true
         begin_stop
@@ -85,7 +90,8 @@ try_oned() {
     local log=/var/log/one/oned.log begun size
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
-    systemctl reset-failed opennebula{,-flow,-gate,-form}.service 2>/dev/null || true
+    systemctl reset-failed opennebula{,-flow,-gate,-form,-hem}.service 2>/dev/null || true
+    systemctl --no-reload enable $hem 2>/dev/null || true
     case $1-$(state_of_oned) in
         # A start in progress has already read its configuration: another start would only wait for
         # it.

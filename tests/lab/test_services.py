@@ -24,6 +24,8 @@ BESIDE_LEADER = {
     "opennebula-form": Page(13013, "/api/v1/provisions", BASIC),
 }
 """Requests that each service answers only after it has asked its oned."""
+HEM = "opennebula-hem"
+"""What runs users' hooks: it has those of its start, so it must start on each new leader."""
 OTHER_VIP = "10.2.50.87"
 KEY = "/var/lib/one/.one/fireedge_key"
 
@@ -155,7 +157,10 @@ def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
 
 
 def assert_served_by(lab: Lab, leader: str) -> None:
-    """Check that each of the three answers at the VIP, from that host, to an authorized user."""
+    """Check that each of the three answers at the VIP, from that host, to an authorized user.
+
+    The service that runs hooks must run there, too.
+    """
 
     def strangers() -> dict[str, Answer]:
         answers = {unit: page.of(lab, VIP) for unit, page in BESIDE_LEADER.items()}
@@ -166,13 +171,15 @@ def assert_served_by(lab: Lab, leader: str) -> None:
         }
 
     wait_for(lambda: not strangers() or None, f"Gate, Flow and Form of {leader} at the VIP")
+    asked = f"systemctl is-active {HEM}"
+    wait_for(lambda: lab.host(leader).run(asked).returncode == 0 or None, f"{HEM} on {leader}")
 
 
 def assert_idle(lab: Lab, names: list[str]) -> None:
-    """Check that none of the three runs there."""
+    """Check that none of the four runs there."""
 
     def running() -> set[str]:
-        asked = f"systemctl is-active {' '.join(BESIDE_LEADER)}"
+        asked = f"systemctl is-active {HEM} {' '.join(BESIDE_LEADER)}"
         return {said for name in names for said in lab.host(name).run(asked).stdout.split()}
 
     wait_for(lambda: running() == {"inactive"} or None, f"nothing but FireEdge on {names}")

@@ -847,7 +847,9 @@ def test_a_purge_removes_packages_and_the_repository(
     one.asked()
     given = {"features": "", "purge": "yes", "db_name": "opennebula", "account": "", "grant": ""}
     one.run("uninstall", {**given, "database": "none"})
-    assert command in one.asked()
+    asked = one.asked()
+    assert command in asked
+    assert "systemctl disable --now opennebula-hem.service" in asked
     names = [path.name for path in (one.root / "etc").rglob("*opennebula*")]
     assert names == []
 

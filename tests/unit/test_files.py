@@ -238,6 +238,12 @@ def test_services_may_start_as_often_as_the_leader_changes() -> None:
     assert set(limits.values()).isdisjoint(written(spec(features=FEATURES, hooks=None)))
 
 
+def test_what_runs_hooks_may_start_as_often_as_the_leader_changes() -> None:
+    seen = host({services.HEM: None})
+    assert written(spec(), seen)[services.HEM] == f"{HEADER}[Unit]\nStartLimitIntervalSec=0\n"
+    assert services.HEM not in written(spec(hooks=None), seen)
+
+
 def test_the_kill_mode_of_oned_is_set_without_a_restart() -> None:
     seen = host({services.ONED: None})
     for wanted in (spec(), spec(features=FEATURES, hooks=None)):

@@ -1,5 +1,6 @@
 """Bootstrap, join and leave: each state that an interrupted run can leave is a row."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import permutations
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from opennebula.membership.steps import (
 )
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
+from procedures import zone_leader
 from procedures.membership import leave
 
 NAMES = ("n1", "n2", "n3")
@@ -685,3 +687,42 @@ def test_a_silent_servers_host_is_called_at_the_address_of_its_entry() -> None:
     view = ZoneView(pool, {"n1": RaftStatus(0, State.LEADER, 1, 1, 1)})
     assert leave._dead(access, view, {"n1": Host(name="n1", address="10.0.0.0")}, "n3") == []
     assert called == ["10.0.0.1"]
+
+
+def again(view: ZoneView) -> ZoneView:
+    """Return the zone in its next term."""
+    later = {name: replace(one, term=one.term + 1) for name, one in view.statuses.items()}
+    return replace(view, statuses=later)
+
+
+@pytest.mark.parametrize(
+    ("after", "ended"),
+    [
+        (zone(L, F), []),
+        (again(zone(L, F)), ["n1, n2"]),
+        (again(zone(F, L)), ["n1, n2"]),
+        (zone(C, C), ["n1, n2"]),
+    ],
+)
+def test_an_election_during_a_leave_ends_with_an_announced_vip(
+    monkeypatch: pytest.MonkeyPatch, after: ZoneView, ended: list[str]
+) -> None:
+    """It may be the last step of a run: of two candidates, one had led for a moment and announced
+    the VIP last, and clients had no answer after a successful `up`.
+    """
+    done: list[str] = []
+    for name in ("stop", "_delete"):
+        monkeypatch.setattr(leave, name, lambda *_: None)
+    monkeypatch.setattr(leave, "zone_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(leave, "_last_two", lambda *_: False)
+    monkeypatch.setattr(leave, "_dead", lambda *_: [])
+    monkeypatch.setattr(zone_leader, "stuck", lambda *_, **__: {})
+    monkeypatch.setattr(zone_leader, "wait_for_leader", lambda *_: zone(L, F, F))
+    monkeypatch.setattr(leave, "zone_view", lambda *_: after)
+    monkeypatch.setattr(
+        leave, "leading_with_vips", lambda _a, _z, hosts: done.append(", ".join(sorted(hosts)))
+    )
+    hosts = {name: Host(name=name, address="10.0.0.1") for name in NAMES}
+    nothing = cast(Any, None)
+    leave.leave(nothing, nothing, hosts["n3"], hosts, allow_degraded=False, dumped=True)
+    assert done == ended

@@ -137,3 +137,31 @@ def test_a_stopping_oned_starts_only_after_it_has_ended(host: Sandbox) -> None:
     looks = [n for n, line in enumerate(asked) if "ActiveState" in line]
     assert len(looks) >= 5
     assert asked.index("systemctl start opennebula.service") > max(looks)
+
+
+ENABLE, DISABLE = (
+    f"systemctl --no-reload {word} opennebula-hem.service" for word in ("enable", "disable")
+)
+
+
+@pytest.mark.parametrize("script", ["start", "restart"])
+def test_the_hook_of_a_follower_finds_hem_enabled(host: Sandbox, script: str) -> None:
+    """OpenNebula's hook does not stop it otherwise: systemd starts it after oned."""
+    host.file("state", "inactive")
+    host.run(script, {"server_id": ""} if script == "start" else {"oned_conf": ""})
+    asked = host.asked("systemctl")
+    assert asked.index(ENABLE) < asked.index(START)
+
+
+def test_hem_does_not_start_without_its_oned(host: Sandbox) -> None:
+    host.run("stop", {})
+    asked = host.asked("systemctl")
+    assert asked.index(DISABLE) < asked.index(STOP)
+
+
+def test_a_host_without_hem_starts_and_stops_its_oned(host: Sandbox) -> None:
+    host.file("state", "inactive")
+    for call in (ENABLE, DISABLE):
+        host.fail(call, "Failed: Unit opennebula-hem.service does not exist.")
+    for script, variables in {"start": {"server_id": ""}, "stop": {}}.items():
+        assert "remedy" not in host.run(script, variables).values

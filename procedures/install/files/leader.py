@@ -26,7 +26,8 @@ oneadmin ALL=(root) NOPASSWD: /usr/sbin/ip address *, /sbin/ip address *, /usr/b
     /usr/sbin/arping, /usr/bin/systemctl start opennebula-flow, \\
     /usr/bin/systemctl stop opennebula-flow, /usr/bin/systemctl start opennebula-gate, \\
     /usr/bin/systemctl stop opennebula-gate, /usr/bin/systemctl start opennebula-form, \\
-    /usr/bin/systemctl stop opennebula-form
+    /usr/bin/systemctl stop opennebula-form, /usr/bin/systemctl start opennebula-hem, \\
+    /usr/bin/systemctl stop opennebula-hem
 """
 """Commands of OpenNebula's own hook, as the packages' sudoers file allows them."""
 

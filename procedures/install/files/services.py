@@ -24,9 +24,11 @@ LIMITS = {
     if feature != "gui"
 }
 """Drop-ins for the start limits of the units that the Raft hook starts."""
+HEM = "/etc/systemd/system/opennebula-hem.service.d/opennebula-ha.conf"
+"""The same for what runs users' hooks, which is no feature."""
 ONED = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
 """Drop-in for how systemd stops oned."""
-PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values(), ONED)
+PATHS = (GATE, FLOW, FORM, FIREEDGE, SUNSTONE, *LIMITS.values(), HEM, ONED)
 
 # Their limit of 3 starts in 60 s would keep them stopped after frequent changes of the leader.
 _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
@@ -35,6 +37,7 @@ _NO_LIMIT = "[Unit]\nStartLimitIntervalSec=0\n"
 _STOPS_DRIVERS = "[Service]\nKillMode=mixed\n"
 
 ONED_STOPS = own_file(ONED, _STOPS_DRIVERS, "644")
+HEM_STARTS = own_file(HEM, _NO_LIMIT, "644")
 
 _FLOW_URL = f"http://localhost:{ports.FEATURES['flow']}"
 _FORM_URL = f"http://localhost:{ports.FEATURES['form']}/api/v1"
@@ -57,6 +60,7 @@ def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile
     for feature, path in LIMITS.items():
         is_led = feature in spec.features and spec.hooks is not None
         yield own_file(path, _NO_LIMIT if is_led else "", "644")
+    yield HEM_STARTS if spec.hooks is not None else own_file(HEM, "", "644")
     yield ONED_STOPS
     if "gui" in spec.features:
         token: dict[yaml_file.KeyPath, Any] = {}

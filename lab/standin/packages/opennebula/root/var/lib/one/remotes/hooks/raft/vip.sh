@@ -43,6 +43,11 @@ services() {
             sudo -n systemctl "$1" "$unit"
         fi
     done
+    # It may be started although it is not enabled, and opennebula.service wants it.
+    if [ "$1" = start ] || systemctl is-enabled opennebula-hem >/dev/null 2>&1 ||
+        systemctl is-active opennebula-hem >/dev/null 2>&1; then
+        sudo -n systemctl "$1" opennebula-hem
+    fi
 }
 
 case $role in
