@@ -141,6 +141,12 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
+def _is_awaited(plan: list[ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
+    """Return whether the first step waits for the end of each of these oneds. Pure."""
+    first = None if isinstance(plan, Refusal) else plan[0]
+    return isinstance(first, Seed) and {first.source} == {*stopping}
+
+
 class _Bootstrapping:
     def __init__(
         self,
@@ -184,7 +190,8 @@ class _Bootstrapping:
             return
         for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
             self._do(step)
-        stop(self._access, self._hosts[first])
+        # What follows can observe the hosts while it stops.
+        stop(self._access, self._hosts[first], wait=False)
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():
@@ -197,18 +204,16 @@ class _Bootstrapping:
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
-        self._await_stopped()
-        running = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.active
+        plan = self._steps()
+        stopping = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
         }
-        answers = statuses(self._access, running)
-        plan = plan_zone(
-            [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
-            highly_available=self._zone.highly_available,
-            leaving=tuple(self._leaving),
-            restoring=self._restore_from is not None,
-            existed=self._existed,
-        )
+        if stopping and not _is_awaited(plan, stopping):
+            await_stopped(self._access, stopping)
+            self._facts |= all_facts(
+                self._access, stopping, self._zone.database, names=self._staying
+            )
+            plan = self._steps()
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [front_end for front_end in self._facts.values() if front_end.has_content]
@@ -219,15 +224,18 @@ class _Bootstrapping:
         self._body = newest.zone_body if newest else ""
         return plan
 
-    def _await_stopped(self) -> None:
-        stopping = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
+    def _steps(self) -> list[ZoneStep] | Refusal:
+        running = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.active
         }
-        if stopping:
-            await_stopped(self._access, stopping)
-            self._facts |= all_facts(
-                self._access, stopping, self._zone.database, names=self._staying
-            )
+        answers = statuses(self._access, running)
+        return plan_zone(
+            [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
+            highly_available=self._zone.highly_available,
+            leaving=tuple(self._leaving),
+            restoring=self._restore_from is not None,
+            existed=self._existed,
+        )
 
     def _do(self, step: ZoneStep) -> None:
         match step:
