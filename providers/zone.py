@@ -99,9 +99,7 @@ class ZoneProvider(ZoneSpecProvider):
             served = _served(seen.values())
             leaving = {name: host for name, host in removed.items() if name in served}
             changed = olds.get("one_pass") != news.get("one_pass")
-            set_password(
-                access, spec, staying, leaving, changed=changed, stopping=_stopping(seen)
-            )
+            set_password(access, spec, staying, leaving, changed=changed, stopping=_stopping(seen))
             run.known_zone = bootstrap_or_adopt(
                 access, spec, staying, leaving, restore_from=news.get("restore_from")
             )

@@ -2,18 +2,24 @@
 
 import json
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from pulumi.dynamic import Config
 
+from opennebula.membership.steps import Register, Seed, StartStandalone
+from procedures.bootstrap import bootstrap
 from procedures.facts.facts import Facts
 from procedures.install import configuration
+from procedures.specs import ZoneSpec
 from providers import run_state, runtime
 from providers.bootstrap import BootstrapProvider
 from providers.run_state import RunState
 from tests.unit.test_procedures import SHIPPED, facts
 
+ZONE = ZoneSpec(name="OpenNebula", endpoint="", highly_available=True)
+NAMES = ("n1a1", "n1a2", "n1a3")
 WITH_SERVER_ID = configuration.with_server_id(SHIPPED, 2)
 
 
@@ -114,3 +120,57 @@ def test_a_first_server_may_list_only_front_ends_that_leave() -> None:
     assert provider.check(left, before).inputs == before
     assert not provider.diff("", before, left).changes
     assert provider.diff("", {**now, "incomplete": "create"}, now).changes
+
+
+def plan_with(
+    monkeypatch: pytest.MonkeyPatch, first: Facts, then: Facts
+) -> tuple[type[object], bool]:
+    """Return the kind of the first step, and whether the end of the first server's oned was
+    awaited. ``then``: its facts after that.
+    """
+    awaited = []
+    monkeypatch.setattr(bootstrap, "statuses", lambda access, hosts: {})
+    monkeypatch.setattr(bootstrap, "require_names", lambda seen, hosts: None)
+    monkeypatch.setattr(bootstrap, "all_facts", lambda *_, **__: {"n1a1": then})
+    monkeypatch.setattr(bootstrap, "await_stopped", lambda access, hosts: awaited.append({*hosts}))
+    seen = {**blank(), "n1a1": first}
+    hosts = {name: front_end.host for name, front_end in seen.items()}
+    planned = bootstrap._Bootstrapping(
+        None,  # type: ignore[arg-type]
+        ZONE,
+        hosts,
+        {},
+        None,
+        existed=False,
+        seen=seen,
+    )._plan()
+    assert awaited in ([], [{"n1a1"}])
+    return type(planned[0]), bool(awaited)
+
+
+def standalone(registered: Collection[str], **changes: Any) -> Facts:
+    entries = "".join(
+        f"<SERVER><ID>{number}</ID><NAME>{name}</NAME>"
+        f"<ENDPOINT>http://{name}:2633/RPC2</ENDPOINT></SERVER>"
+        for number, name in enumerate(registered)
+    )
+    body = f"<ZONE><SERVER_POOL>{entries}</SERVER_POOL></ZONE>"
+    conf = configuration.with_server_id(SHIPPED, -1)
+    return facts("n1a1", **{"oned_conf": conf, "zone_body": body, "active": False, **changes})
+
+
+def test_the_copy_is_planned_while_the_first_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy itself waits for its end."""
+    stopping = standalone(NAMES, stopping=True)
+    assert plan_with(monkeypatch, stopping, standalone(NAMES)) == (Seed, False)
+
+
+def test_a_server_that_stops_is_awaited_before_any_other_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is neither up nor down: no call can register the others, and none may start it."""
+    stopping, stopped = (standalone(NAMES[:1], stopping=now) for now in (True, False))
+    assert plan_with(monkeypatch, stopping, stopped) == (StartStandalone, True)
+    member = facts("n1a1", oned_conf=WITH_SERVER_ID, stopping=True, active=False)
+    assert plan_with(monkeypatch, member, standalone(NAMES)) == (Seed, True)
+    assert plan_with(monkeypatch, stopping, standalone(NAMES[:1], active=True)) == (Register, True)
