@@ -1,6 +1,5 @@
 """Commands to systemd: each change makes it read all units again, which is slow."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ READ = "systemctl daemon-reload"
 START = f"systemctl start {ONED}"
 
 
-def properties(other: Mapping[str, str] = {}) -> str:  # noqa: B006
+def properties(**other: str) -> str:
     """Return what systemd knows of a unit that it has read, but for what is different."""
     ours = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
     known = {"LoadState": "loaded", "DropInPaths": ours, "NeedDaemonReload": "no"}
@@ -68,7 +67,7 @@ def test_a_unit_is_enabled_once_and_systemd_reads_it_while_it_starts(
 def test_a_unit_that_systemd_does_not_know_is_read_before_its_start(
     host: Sandbox, known: dict[str, str]
 ) -> None:
-    host.file("known", properties(known))
+    host.file("known", properties(**known))
     assert calls(host, "start", "disabled") == [ENABLE, READ, START]
 
 
@@ -78,7 +77,7 @@ def test_systemd_reads_what_an_interrupted_script_has_enabled(host: Sandbox) -> 
 
 @pytest.mark.parametrize("state", ["masked", "masked-runtime"])
 def test_a_mask_is_removed_first_without_its_own_reload(host: Sandbox, state: str) -> None:
-    host.file("known", properties({"LoadState": "masked"}))
+    host.file("known", properties(LoadState="masked"))
     unmask = f"systemctl --no-reload unmask {ONED}"
     assert calls(host, "start", state) == [unmask, ENABLE, READ, START]
 
