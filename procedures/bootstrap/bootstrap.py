@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from hosts.errors import HostError
@@ -182,8 +182,10 @@ class _Bootstrapping:
         return KnownZone(self._view, self._seeded)
 
     def begin(self, first: str) -> None:
-        seen = facts(self._access, self._hosts[first], self._zone.database)
-        self._facts = {**self._seen, first: seen}
+        # No other observation: the script refuses a database that has content by now, and the
+        # installed oned.conf has no SERVER_ID yet.
+        blank = replace(self._seen[first], oned_conf="", next_conf="")
+        self._facts = {**self._seen, first: blank}
         views = [front_end.view(None) for front_end in self._facts.values()]
         plan = plan_zone(views, highly_available=self._zone.highly_available)
         if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
@@ -265,6 +267,8 @@ class _Bootstrapping:
                 self._seed_ahead(leader, targets)
 
     def _bootstrap(self, name: str) -> None:
+        present = self._facts[name].newest_conf
+        alone = configuration.with_server_id(present, STANDALONE_ID) if present else ""
         self._access.run(
             self._hosts[name],
             "bootstrap",
@@ -272,11 +276,7 @@ class _Bootstrapping:
                 "db_name": self._zone.database.name,
                 "mariadb": "yes" if self._zone.database.is_mariadb else "no",
             },
-            secrets={
-                "oned_conf": configuration.with_server_id(
-                    self._facts[name].newest_conf, STANDALONE_ID
-                ).rstrip("\n")
-            },
+            secrets={"oned_conf": alone.rstrip("\n")},
             timeout=START,
         )
         api = answering(self._access, self._hosts[name])

@@ -2,7 +2,7 @@
 #: use configuration copies dumps mariadb marks oned
 #: db_name
 #: mariadb: yes, or no: OpenNebula's database is not in MariaDB
-#: secret oned_conf: the whole file, with SERVER_ID -1
+#: secret oned_conf: the whole file, with SERVER_ID -1; or nothing: it is so
 step "bootstrap the database"
 if [ "$mariadb" = yes ]; then
     await_database
