@@ -3,13 +3,17 @@
 import json
 import threading
 from collections.abc import Collection
-from typing import Any
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pulumi.dynamic import Config
 
 from opennebula.membership.steps import Register, Seed, StartStandalone
+from opennebula.zone import ServerEntry, endpoint
 from procedures.bootstrap import bootstrap
+from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import ZoneSpec
@@ -174,3 +178,41 @@ def test_a_server_that_stops_is_awaited_before_any_other_step(
     member = facts("n1a1", oned_conf=WITH_SERVER_ID, stopping=True, active=False)
     assert plan_with(monkeypatch, member, standalone(NAMES)) == (Seed, True)
     assert plan_with(monkeypatch, stopping, standalone(NAMES[:1], active=True)) == (Register, True)
+
+
+class Api:
+    """The API of the first server."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def zone(self) -> tuple[str, str, str]:
+        return ZONE.name, "", ""
+
+    def servers(self) -> tuple[ServerEntry, ...]:
+        return tuple(ServerEntry(n, name, endpoint(name)) for n, name in enumerate(self.names))
+
+    def add_server(self, name: str, _endpoint: str, _grpc: str) -> None:
+        self.names.append(name)
+
+
+def test_a_zone_begins_with_two_executions_and_no_observation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api, ran = Api(), []
+    access = SimpleNamespace(
+        report=lambda _: None,
+        named=lambda pool: pool,
+        run=lambda host, name, **given: ran.append((host.name, name, given)),
+    )
+    monkeypatch.setattr(bootstrap, "zone_lock", lambda access, hosts: nullcontext())
+    monkeypatch.setattr(bootstrap, "answering", lambda access, host: api)
+    seen = blank()
+    # A package from before has its file; the installation writes it.
+    seen["n1a1"] = facts("n1a1", has_content=False, oned_conf=SHIPPED)
+    hosts = {name: front_end.host for name, front_end in seen.items()}
+    bootstrap.begin(cast("Access", access), ZONE, hosts, seen)
+    assert [(host, name) for host, name, _ in ran] == [("n1a1", "bootstrap"), ("n1a1", "stop")]
+    assert ran[0][2]["secrets"] == {"oned_conf": ""}
+    assert ran[1][2]["variables"] == {"waits": "no"}
+    assert api.names == [*NAMES]
