@@ -1,3 +1,4 @@
 # Stop oned and disable it.
 #: use oned
-stop_oned
+#: waits: yes, until it has ended; or no
+if [ "$waits" = yes ]; then stop_oned; else disable_oned; fi

@@ -73,7 +73,7 @@ class ZoneProvider(ZoneSpecProvider):
         abandon_removed(access, run, spec, hosts)
         with zone_lock(access, hosts):
             seen = _observe_and_resume(access, spec, hosts)
-            set_password(access, spec, hosts, {}, changed=False)
+            set_password(access, spec, hosts, {}, changed=False, stopping=_stopping(seen))
             known_zone = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
         run.known_zone = known_zone
         return {"drift": _set_key(access, spec, props, known_zone, replace=False)}
@@ -99,7 +99,7 @@ class ZoneProvider(ZoneSpecProvider):
             served = _served(seen.values())
             leaving = {name: host for name, host in removed.items() if name in served}
             changed = olds.get("one_pass") != news.get("one_pass")
-            set_password(access, spec, staying, leaving, changed=changed)
+            set_password(access, spec, staying, leaving, changed=changed, stopping=_stopping(seen))
             run.known_zone = bootstrap_or_adopt(
                 access, spec, staying, leaving, restore_from=news.get("restore_from")
             )
@@ -163,11 +163,19 @@ class ZoneProvider(ZoneSpecProvider):
         }
         run.departing = leaving
         with zone_lock(access, staying):
-            _observe_and_resume(access, spec, staying)
+            seen = _observe_and_resume(access, spec, staying)
         # The failed update may have changed the password.
         failed = olds.get(INCOMPLETE) == UPDATE
         changed = failed or olds.get("one_pass") != news.get("one_pass")
-        set_password(access, spec, staying, leaving, changed=changed, failed=failed)
+        set_password(
+            access,
+            spec,
+            staying,
+            leaving,
+            changed=changed,
+            failed=failed,
+            stopping=_stopping(seen),
+        )
         lost_at = _lost_at(olds, news)
         require_gone(access, lost_at, staying)
         if spec.highly_available and run.lost:
@@ -261,6 +269,10 @@ def _observe_and_resume(
 
     seen = facts_where_possible(access, hosts, spec.database, names=hosts)
     return {} if resume(access, spec, hosts, seen) else seen
+
+
+def _stopping(seen: Mapping[str, Facts]) -> set[str]:
+    return {name for name, facts in seen.items() if facts.stopping}
 
 
 def _served(seen: Collection[Facts]) -> set[str]:

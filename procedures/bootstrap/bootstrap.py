@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from hosts.errors import HostError
@@ -141,6 +141,12 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
+def _is_awaited(plan: list[ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
+    """Return whether the first step waits for the end of each of these oneds. Pure."""
+    first = None if isinstance(plan, Refusal) else plan[0]
+    return isinstance(first, Seed) and {first.source} == {*stopping}
+
+
 class _Bootstrapping:
     def __init__(
         self,
@@ -176,15 +182,18 @@ class _Bootstrapping:
         return KnownZone(self._view, self._seeded)
 
     def begin(self, first: str) -> None:
-        seen = facts(self._access, self._hosts[first], self._zone.database)
-        self._facts = {**self._seen, first: seen}
+        # No other observation: the script refuses a database that has content by now, and the
+        # installed oned.conf has no SERVER_ID yet.
+        blank = replace(self._seen[first], oned_conf="", next_conf="")
+        self._facts = {**self._seen, first: blank}
         views = [front_end.view(None) for front_end in self._facts.values()]
         plan = plan_zone(views, highly_available=self._zone.highly_available)
         if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
             return
         for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
             self._do(step)
-        stop(self._access, self._hosts[first])
+        # What follows can observe the hosts while it stops.
+        stop(self._access, self._hosts[first], wait=False)
 
     def _plan(self) -> list[ZoneStep]:
         if self._staying.keys() <= self._seen.keys():
@@ -197,18 +206,16 @@ class _Bootstrapping:
         if self._zone.highly_available:
             require_names(self._facts.values(), self._staying)
         self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
-        self._await_stopped()
-        running = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.active
+        plan = self._steps()
+        stopping = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
         }
-        answers = statuses(self._access, running)
-        plan = plan_zone(
-            [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
-            highly_available=self._zone.highly_available,
-            leaving=tuple(self._leaving),
-            restoring=self._restore_from is not None,
-            existed=self._existed,
-        )
+        if stopping and not _is_awaited(plan, stopping):
+            await_stopped(self._access, stopping)
+            self._facts |= all_facts(
+                self._access, stopping, self._zone.database, names=self._staying
+            )
+            plan = self._steps()
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [front_end for front_end in self._facts.values() if front_end.has_content]
@@ -219,15 +226,18 @@ class _Bootstrapping:
         self._body = newest.zone_body if newest else ""
         return plan
 
-    def _await_stopped(self) -> None:
-        stopping = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
+    def _steps(self) -> list[ZoneStep] | Refusal:
+        running = {
+            name: front_end.host for name, front_end in self._facts.items() if front_end.active
         }
-        if stopping:
-            await_stopped(self._access, stopping)
-            self._facts |= all_facts(
-                self._access, stopping, self._zone.database, names=self._staying
-            )
+        answers = statuses(self._access, running)
+        return plan_zone(
+            [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
+            highly_available=self._zone.highly_available,
+            leaving=tuple(self._leaving),
+            restoring=self._restore_from is not None,
+            existed=self._existed,
+        )
 
     def _do(self, step: ZoneStep) -> None:
         match step:
@@ -257,6 +267,8 @@ class _Bootstrapping:
                 self._seed_ahead(leader, targets)
 
     def _bootstrap(self, name: str) -> None:
+        present = self._facts[name].newest_conf
+        alone = configuration.with_server_id(present, STANDALONE_ID) if present else ""
         self._access.run(
             self._hosts[name],
             "bootstrap",
@@ -264,11 +276,7 @@ class _Bootstrapping:
                 "db_name": self._zone.database.name,
                 "mariadb": "yes" if self._zone.database.is_mariadb else "no",
             },
-            secrets={
-                "oned_conf": configuration.with_server_id(
-                    self._facts[name].newest_conf, STANDALONE_ID
-                ).rstrip("\n")
-            },
+            secrets={"oned_conf": alone.rstrip("\n")},
             timeout=START,
         )
         api = answering(self._access, self._hosts[name])

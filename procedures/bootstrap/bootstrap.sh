@@ -1,8 +1,8 @@
 # Start the first server alone with an empty database.
-#: use configuration copies dumps mariadb marks oned units
+#: use configuration copies dumps mariadb marks oned
 #: db_name
 #: mariadb: yes, or no: OpenNebula's database is not in MariaDB
-#: secret oned_conf: the whole file, with SERVER_ID -1
+#: secret oned_conf: the whole file, with SERVER_ID -1; or nothing: it is so
 step "bootstrap the database"
 if [ "$mariadb" = yes ]; then
     await_database
@@ -20,6 +20,6 @@ fi
 [ -z "$oned_conf" ] || put_conf "$oned_conf"
 # oned refuses an empty database next to credentials of an earlier one.
 find -H /var/lib/one/.one ! -type d ! -name one_auth -delete
-keep_enabled opennebula.service
+enable_oned
 run_oned restart "oned to start with an empty database" \
     "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"

@@ -7,7 +7,7 @@ password becomes the only one. The zone works in each of these states, and the n
 which of them it is in.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -36,17 +36,19 @@ def set_password(
     *,
     changed: bool,
     failed: bool = False,
+    stopping: Collection[str] = (),
 ) -> None:
     """Set the stack's password on the zone's servers, unless they have it.
 
     ``changed``: the stack had another password before. Only then a password that the servers refuse
     is set: a zone that is only adopted keeps its own. ``failed``: a failed update may have set
     another password, which is revoked. Does nothing if no oned runs, or if no password in the
-    hosts' files works. Raises HostError.
+    hosts' files works. ``stopping``: hosts whose oned is being stopped, which may end between two
+    answers. Raises HostError.
     """
     hosts = {**leaving, **staying}
     new = access.secrets.one_pass
-    admitted = _admitted(access, hosts)
+    admitted = _admitted(access, {n: host for n, host in hosts.items() if n not in stopping})
     if not admitted or not (changed or all(admitted.values())):
         return
     running = {name: hosts[name] for name in admitted}

@@ -92,11 +92,11 @@ own() { # path
 }
 # Stop them while their files still exist.
 stop_programs $own_units
-units_changed= reloaded=
 while read -r n owner mode path; do
     [ -n "$path" ] || continue
     text=text_$n
-    case $(readlink -m "$path") in /etc/systemd/*) units_changed=yes ;; esac
+    # systemd does not notice by itself that a unit has its first drop-in.
+    case $(readlink -m "$path") in /etc/systemd/*) unread=yes ;; esac
     if [ -z "${!text}" ]; then
         rm -f "$path"
         continue
@@ -109,8 +109,6 @@ while read -r n owner mode path; do
     own "$path"
 done <<<"$files"
 keep_enabled $features $own_units
-# systemd does not notice by itself that a unit has its first drop-in.
-[ -z "$units_changed" ] || [ -n "$reloaded" ] || systemctl daemon-reload
 for program in $hooks; do
     step "find the program $program"
     runuser -u oneadmin -- test -x "$program" || refuse "$program, which oneadmin can run" \

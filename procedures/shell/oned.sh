@@ -1,20 +1,23 @@
 # Start and stop oned.
-#: use configuration marks vip
+#: use configuration marks units vip
 # What runs users' hooks. Its list of them is as old as its start, so it has to start on the new
 # leader. OpenNebula's hook stops it on a follower if it is enabled or runs: at that time oned still
 # starts, and without this, systemd starts hem next to each follower after it.
 hem=opennebula-hem.service
 # Stop oned and disable it. Does nothing if it was never installed.
 stop_oned() {
+    disable_oned
+    halt_oned
+}
+# If oned is enabled, disable it and begin to stop it.
+disable_oned() {
     step "stop oned"
     systemctl --no-reload disable $hem 2>/dev/null || true
-    if systemctl -q is-enabled opennebula.service 2>/dev/null; then
-        systemctl --no-reload disable opennebula.service 2>/dev/null || true
-        begin_stop
-        # At the same time as it stops.
-        systemctl daemon-reload
-    fi
-    halt_oned
+    systemctl -q is-enabled opennebula.service 2>/dev/null || return 0
+    systemctl --no-reload disable opennebula.service 2>/dev/null || true
+    begin_stop
+    # At the same time as it stops.
+    systemctl daemon-reload
 }
 state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
 # Wait until systemd has stopped oned. Sometimes oned ends all of its modules, but then waits for
@@ -55,10 +58,6 @@ begin_stop() {
         done
     fi
     systemctl --no-block stop opennebula.service 2>/dev/null || true
-}
-# Stop oned in any state.
-end_oned() {
-    begin_stop
     for _ in $(seq 25); do
         # Its job has begun by then.
         case $(state_of_oned) in
@@ -66,6 +65,10 @@ end_oned() {
             *) break ;;
         esac
     done
+}
+# Stop oned in any state.
+end_oned() {
+    begin_stop
     await_stopped
 }
 # Stop it, but let it start at the next boot.
@@ -85,6 +88,16 @@ require_stopped() {
     [ "$(state_of_oned)" != active ] || refuse "oned stopped" "oned running" "run again"
     halt_oned
 }
+# Enable oned, which try_oned starts next. systemd reads its units again while oned starts, but
+# before that if it does not know the whole unit: it may be masked, or its part of ours is missing.
+enable_oned() {
+    enable_units opennebula.service
+    [ -n "$unread" ] || return 0
+    local shown
+    shown=$(systemctl show -p LoadState -p NeedDaemonReload -p DropInPaths opennebula.service)
+    [[ $shown == *LoadState=loaded* && $shown == *NeedDaemonReload=no* &&
+        $shown == */opennebula-ha.conf* ]] || read_units
+}
 # Start or restart oned ($1). If it does not start, the reason is what it and systemd reported.
 try_oned() {
     local log=/var/log/one/oned.log begun size
@@ -98,6 +111,11 @@ try_oned() {
         restart-* | start-activating) end_oned ;;
         *) await_stopped ;;
     esac
+    if [ -n "$unread" ]; then
+        # At the same time as it starts.
+        systemctl --no-block start opennebula.service || true
+        read_units
+    fi
     if systemctl start opennebula.service; then
         # It has its database now.
         unclaim

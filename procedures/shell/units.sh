@@ -7,19 +7,33 @@ tell_units() { # UNIT...
     # The start time of a new process. In some containers, /proc/uptime is not the host's.
     tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
 }
-# Enable these units, all at once or not at all. systemd reads all units again after each change,
-# with one process for each generator. Sets reloaded if it did.
+# Enable these units, all at once or not at all.
 keep_enabled() { # UNIT...
+    enable_units "$@"
+    read_units
+}
+# Whether systemd has to read all units again: it shows what it has read.
+unread=
+# systemd reads all units, with one process for each generator.
+read_units() {
+    [ -z "$unread" ] || systemctl daemon-reload
+    unread=
+}
+# The same as keep_enabled without reading the units again. Sets unread.
+enable_units() { # UNIT...
     local unit masked=() missing=()
     for unit in "$@"; do
         case $(systemctl is-enabled "$unit" 2>/dev/null || true) in
-            enabled) ;;
+            enabled)
+                # An interrupted script may have enabled it.
+                [ "$(systemctl show -p UnitFileState --value "$unit")" = enabled ] || unread=yes
+                ;;
             masked*) masked+=("$unit") missing+=("$unit") ;;
             *) missing+=("$unit") ;;
         esac
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     [ ${#masked[@]} = 0 ] || systemctl --no-reload unmask "${masked[@]}" 2>/dev/null
-    systemctl enable "${missing[@]}" 2>/dev/null
-    reloaded=yes
+    systemctl --no-reload enable "${missing[@]}" 2>/dev/null
+    unread=yes
 }

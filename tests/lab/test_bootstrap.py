@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.conftest import MakeLab
 from tests.lab.operators import Operator, kill_at
-from tests.lab.zones import assert_whole, servers
+from tests.lab.zones import assert_whole, servers, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -35,7 +35,12 @@ def test_a_front_end_that_fails_to_install_can_be_replaced(
     assert "n1a3" in run.output
     assert "register n1a1, n1a2, n1a3" in run.output
     # It stays stopped until the others are ready.
-    assert lab.host("n1a1").run("systemctl is-active opennebula").stdout == "inactive\n"
+    first = lab.host("n1a1")
+    wait_for(
+        lambda: first.run("systemctl is-active opennebula").stdout == "inactive\n" or None,
+        "the end of oned",
+    )
+    assert first.run("systemctl is-enabled opennebula").stdout == "disabled\n"
 
     names = ["n1a1", "n1a2", "n1a4"]
     operator.config["frontends"] = operator.list_of(names)

@@ -119,6 +119,8 @@ class SimHost:
     """The package that waits, its schema, and the former package."""
     upgrading: str = ""
     migrating: str = ""
+    stopping: bool = False
+    """Whether systemd is stopping its oned, which answers no more."""
     state: State = State.SOLO
     started_with: str = ""
     """The oned.conf with which its oned runs."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tests.simulation.database import TYPICAL, Content, Database, Foreign, digest
-from tests.simulation.host import BEFORE, CONF, NEXT, SimHost, number
+from tests.simulation.host import BEFORE, CONF, NEXT, SimHost, Unit, number
 from tests.simulation.product import MONITORD, TABLES, ServerEntry, hook_path
 from tests.simulation.site import Site
 
@@ -23,10 +23,20 @@ def units(site: Site, host: SimHost, names: Iterable[str]) -> dict[str, str]:
         entered = int((unit.since - host.booted + 1) * 1e6) if unit.active else 0
         blocks.append(
             f"Id={name}\nUnitFileState={unit.enabled}\nNRestarts=0\nMainPID=1\n"
-            f"ActiveState={'active' if unit.active else 'inactive'}\n"
+            f"ActiveState={_state(host, unit)}\n"
             f"ActiveEnterTimestampMonotonic={entered}"
         )
     return {"units": "\n\n".join(blocks), "uptime": f"{site.clock.now - host.booted + 1:.2f}"}
+
+
+def _state(host: SimHost, unit: Unit) -> str:
+    if unit is host.units.get("opennebula") and host.stopping:
+        return "deactivating"
+    return "active" if unit.active else "inactive"
+
+
+def _processes(host: SimHost) -> str:
+    return f"1 oned {host.name}" if host.running or host.stopping else ""
 
 
 def files(host: SimHost, paths: Iterable[str]) -> str:
@@ -113,8 +123,8 @@ def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         "proxy": "",
         "hook": f"7 {hook_path('raft/vip.sh')} follower" if host.name in site.late else "",
         **units(site, host, ["opennebula.service", *v["units"].split()]),
-        "oned_processes": host.strange_process or (f"1 oned {host.name}" if host.running else ""),
-        "active": "active" if oned.active else "inactive",
+        "oned_processes": host.strange_process or _processes(host),
+        "active": _state(host, oned),
         "since": f"{oned.since:.0f}" if oned.since else "0",
         "configured": f"{max(changed, default=0):.0f}",
         "files": files(host, v["files"].split()),

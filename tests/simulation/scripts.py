@@ -91,11 +91,18 @@ def script(
 
 
 def stop_oned(site: Site, host: SimHost) -> Effects:
+    yield from disable_oned(site, host)
+    yield
+    site.stop(host)
+    return None
+
+
+def disable_oned(site: Site, host: SimHost) -> Effects:
     unit = host.unit("opennebula")
     if unit.enabled == "enabled":
         unit.enabled = "disabled"
         yield
-    site.stop(host)
+        site.stop(host, waits=False)
     return None
 
 
@@ -253,8 +260,10 @@ def announce(site: Site, host: SimHost, v: Values) -> None:
 
 @script()
 def await_stopped(site: Site, host: SimHost, v: Values) -> Values:
-    """A simulated oned stops at once."""
-    return {"waited": "no"}
+    waited = host.stopping
+    if waited:
+        site.stop(host)
+    return {"waited": "yes" if waited else "no"}
 
 
 @script("target")
@@ -398,6 +407,7 @@ def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
 def assign_server_id(site: Site, host: SimHost, v: Values) -> Effects:
     if host.running:
         raise Refused("oned stopped", "oned running")
+    site.stop(host)
     host.put_conf(v["oned_conf"] + "\n", site.clock.now)
     if v["zone"]:
         yield
@@ -556,6 +566,7 @@ def send(site: Site, host: SimHost, v: Values) -> Effects:
     make_gui_key(site, host)
     database = host.databases.get(v["db_name"])
     require(isinstance(database, Database), f"{host.name} sends a database that is none")
+    require(not host.stopping, f"{host.name} sends a database that its oned still uses")
     assert isinstance(database, Database)
     sent, keys = database.copy(), host.keys()
     failed = []
@@ -627,9 +638,9 @@ def start(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script()
+@script("waits")
 def stop(site: Site, host: SimHost, v: Values) -> Effects:
-    yield from stop_oned(site, host)
+    yield from (stop_oned if v["waits"] == "yes" else disable_oned)(site, host)
     return None
 
 

@@ -176,7 +176,7 @@ class Site:
         host = self.hosts[name]
         for unit in host.units.values():
             unit.active = False
-        host.up, host.vips, host.trust = False, {}, False
+        host.up, host.vips, host.trust, host.stopping = False, {}, False, False
         self.roles.pop(name, None)
         self.late.pop(name, None)
 
@@ -236,6 +236,7 @@ class Site:
 
     def start(self, host: SimHost) -> None:
         """Start its oned with its present files."""
+        require(not host.stopping, f"{host.name}: oned is started while it is stopping")
         host.started_with = host.conf
         unit = host.units.setdefault("opennebula", Unit())
         unit.active, unit.since = True, self.clock.now
@@ -250,8 +251,12 @@ class Site:
         require("mysql" in host.conf, f"{host.name}: oned begins a database in SQLite")
         return str(host.conf.split("DB_NAME", 1)[1].split('"', 2)[1])
 
-    def stop(self, host: SimHost) -> None:
-        """Stop its oned; the services that the leader's hook started stop with the unit."""
+    def stop(self, host: SimHost, *, waits: bool = True) -> None:
+        """Stop its oned; the services that the leader's hook started stop with the unit.
+
+        ``waits``: until it has ended.
+        """
+        host.stopping = not waits and (host.running or host.stopping)
         if host.is_server:
             self.await_hooks(host)
             self.run_hook(host, "follower")

@@ -52,8 +52,8 @@ KNOWN = [
     # A leader and one follower are running; the other one must not be started.
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
     # The database is in place; the received copy still exists.
-    ("upgrade the database", ("n3 restore", How.INSIDE, 12), "nothing"),
-    ("go back", ("n3 restore", How.INSIDE, 14), "nothing"),
+    ("upgrade the database", ("n2 restore", How.INSIDE, 12), "nothing"),
+    ("go back", ("n2 restore", How.INSIDE, 14), "nothing"),
 ]
 """Cells that failed once."""
 

@@ -203,3 +203,12 @@ def test_a_password_that_no_token_can_have_is_refused_first() -> None:
         run(site, new="fish&chips")
     assert site.writes == 0
     assert "fish" not in str(caught.value)
+
+
+def test_an_oned_that_is_being_stopped_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may accept the password, and end before the next question."""
+    monkeypatch.setattr(Way, "has_password", lambda self, text: False)
+    site = Site()
+    way = cast("Access", Way(site, OLD))
+    set_password(way, ZONE, HOSTS, {}, changed=False, stopping=HOSTS)
+    assert site.writes == 0

@@ -16,7 +16,7 @@ ONED = r"""
     touch /ROOT/stopped
     [ -e /ROOT/hangs ] && echo deactivating >/ROOT/state || echo inactive >/ROOT/state ;;
 "systemctl kill "*) echo failed >/ROOT/state ;;
-"systemctl start "*) echo active >/ROOT/state ;;
+*" start "*) echo active >/ROOT/state ;;
 """
 LOG = "/var/log/one/oned.log"
 FINISHED = "Sun Nov 22 10:00:00 2026 [Z0][ONE][I]: All modules finalized, exiting.\n\n"
@@ -90,7 +90,7 @@ def test_a_running_oned_keeps_its_server_id(host: Sandbox) -> None:
 def test_a_finished_oned_that_does_not_end_is_killed_and_reported(host: Sandbox) -> None:
     host.file("hangs", "")
     host.file(LOG, FINISHED)
-    output = host.run("stop", {})
+    output = host.run("stop", {"waits": "yes"})
     assert "remedy" not in output.values
     assert "kill oned: it has ended all of its modules, and hangs in its exit" in output.steps
     kill = "systemctl kill --signal=KILL --kill-who=main opennebula.service"
@@ -123,7 +123,7 @@ def test_a_hook_ends_before_its_oned_is_stopped(host: Sandbox, script: str) -> N
         "pgrep -af /hooks/raft/",
         "echo x >>/ROOT/looks; [ $(wc -l </ROOT/looks) -gt 6 ] || echo 7 vip.sh leader",
     )
-    output = host.run(script, {} if script == "stop" else {"oned_conf": ""})
+    output = host.run(script, {"waits": "yes"} if script == "stop" else {"oned_conf": ""})
     asked = host.asked("systemctl", "pgrep")
     assert asked.index(STOP) > [n for n, line in enumerate(asked) if "pgrep" in line][6]
     assert "wait for the end of Raft's hook" in output.steps

@@ -11,19 +11,34 @@ STATES = r"""
 "systemctl is-enabled "*) sed -n "s/^${asked##* } //p" "$HOME/states"; exit 1 ;;
 "systemctl -q is-enabled "*) grep -q "^${asked##* } enabled" "$HOME/states" ;;
 *ActiveState*) echo inactive ;;
+*UnitFileState*) sed -n "s/^${asked##* } //p" "$HOME/shown" ;;
+*DropInPaths*) cat /ROOT/known ;;
 """
-START = "systemctl start opennebula.service"
 ONED, HEM = "opennebula.service", "opennebula-hem.service"
+ENABLE = f"systemctl --no-reload enable {ONED}"
+BEGIN = f"systemctl --no-block start {ONED}"
+READ = "systemctl daemon-reload"
+START = f"systemctl start {ONED}"
+
+
+def properties(**other: str) -> str:
+    """Return what systemd knows of a unit that it has read, but for what is different."""
+    ours = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
+    known = {"LoadState": "loaded", "DropInPaths": ours, "NeedDaemonReload": "no"}
+    return "".join(f"{name}={value}\n" for name, value in {**known, **other}.items())
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Sandbox:
-    return Sandbox(tmp_path / "host", OSES, STATES, new="7.2.0-1")
+    host = Sandbox(tmp_path / "host", OSES, STATES, new="7.2.0-1")
+    host.file("known", properties())
+    return host
 
 
-def calls(host: Sandbox, script: str, state: str) -> list[str]:
+def calls(host: Sandbox, script: str, state: str, shown: str = "") -> list[str]:
     host.file("states", f"{ONED} {state}\n")
-    host.run(script, {"server_id": ""})
+    host.file("shown", f"{ONED} {shown or state}\n")
+    host.run(script, {"waits": "yes"} if script == "stop" else {"server_id": ""})
     given = host.asked("systemctl")
     hem = [line for line in given if line.endswith(f"able {HEM}")]
     assert all("--no-reload" in line for line in hem)
@@ -38,14 +53,36 @@ def test_an_enabled_unit_needs_no_command(host: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("state", ["disabled", "linked", ""])
-def test_a_disabled_unit_is_enabled_once(host: Sandbox, state: str) -> None:
-    assert calls(host, "start", state) == [f"systemctl enable {ONED}", START]
+def test_a_unit_is_enabled_once_and_systemd_reads_it_while_it_starts(
+    host: Sandbox, state: str
+) -> None:
+    assert calls(host, "start", state) == [ENABLE, BEGIN, READ, START]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"LoadState": "masked"},
+        {"NeedDaemonReload": "yes"},
+        {"DropInPaths": "/etc/systemd/system/opennebula.service.d/local.conf"},
+    ],
+)
+def test_a_unit_that_systemd_does_not_know_is_read_before_its_start(
+    host: Sandbox, known: dict[str, str]
+) -> None:
+    host.file("known", properties(**known))
+    assert calls(host, "start", "disabled") == [ENABLE, READ, START]
+
+
+def test_systemd_reads_what_an_interrupted_script_has_enabled(host: Sandbox) -> None:
+    assert calls(host, "start", "enabled", shown="disabled") == [BEGIN, READ, START]
 
 
 @pytest.mark.parametrize("state", ["masked", "masked-runtime"])
 def test_a_mask_is_removed_first_without_its_own_reload(host: Sandbox, state: str) -> None:
+    host.file("known", properties(LoadState="masked"))
     unmask = f"systemctl --no-reload unmask {ONED}"
-    assert calls(host, "start", state) == [unmask, f"systemctl enable {ONED}", START]
+    assert calls(host, "start", state) == [unmask, ENABLE, READ, START]
 
 
 def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None:
@@ -55,6 +92,15 @@ def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None
         "systemctl daemon-reload",
         f"systemctl --no-block stop {ONED}",
     ]
+
+
+def test_a_stop_without_a_wait_returns_when_it_has_begun(host: Sandbox) -> None:
+    host.file("states", f"{ONED} enabled\n")
+    host.answer("systemctl show -p ActiveState *", "echo deactivating")
+    host.run("stop", {"waits": "no"})
+    asked = host.asked("systemctl")
+    assert asked[-1] == READ
+    assert asked.count(f"systemctl --no-block stop {ONED}") == 1
 
 
 def test_a_disabled_oned_is_only_stopped(host: Sandbox) -> None:
