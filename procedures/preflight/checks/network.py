@@ -23,11 +23,15 @@ def names(site: Site) -> Iterator[Finding]:
     asked = site.spec.hosts
     if len(asked) < 2 or not site.joining:
         return
+    listed = {entry.name for seen in site.unchanged.values() for entry in seen.pool}
+    others = ", ".join(sorted(site.joining - listed))
     for name, seen in site.seen.items():
         if seen.facts is None:
             continue
+        adopted = name in site.unchanged
+        written = site.spec.ensure_hosts and not adopted
         wrong = wrong_names(seen.facts, asked)
-        if site.spec.ensure_hosts and name not in site.unchanged:
+        if written:
             wrong = _past_the_hosts_file(wrong, seen.probe.name_sources)
         if wrong:
             yield Finding(
@@ -36,28 +40,18 @@ def names(site: Site) -> Iterator[Finding]:
                     "resolve the front-ends' names",
                     expected=", ".join(f"{other} at {asked[other].address}" for other in wrong),
                     seen=", ".join(f"{other} at {found}" for other, found in wrong.items()),
-                    remedy=_resolving(site, name),
+                    remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
+                    " what we write into /etc/hosts counts"
+                    if written
+                    else "correct the name service or /etc/hosts there, or set"
+                    " opennebula-ha:ensure_hosts: true"
+                    if not adopted
+                    else f"run up without {others} first, since the up that adopts a server writes"
+                    " nothing on it; or add these names to /etc/hosts there"
+                    if site.spec.ensure_hosts and others
+                    else "correct the name service or /etc/hosts there",
                 )
             )
-
-
-def _resolving(site: Site, name: str) -> str:
-    if not site.spec.ensure_hosts:
-        way = "correct the name service or /etc/hosts there"
-        return way if name in site.unchanged else f"{way}, or set opennebula-ha:ensure_hosts: true"
-    if name not in site.unchanged:
-        return (
-            "put files first in the line 'hosts:' of /etc/nsswitch.conf, so that what we write into"
-            " /etc/hosts counts"
-        )
-    listed = {entry.name for seen in site.unchanged.values() for entry in seen.pool}
-    by_hand = "add these names to /etc/hosts there"
-    if not (others := ", ".join(sorted(site.joining - listed))):
-        return by_hand
-    return (
-        f"run up without {others} first, since the up that adopts a server writes nothing on it; or"
-        f" {by_hand}"
-    )
 
 
 def _past_the_hosts_file(wrong: dict[str, str], sources: tuple[str, ...]) -> dict[str, str]:
