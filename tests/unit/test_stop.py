@@ -154,7 +154,7 @@ def test_the_hook_of_a_follower_finds_hem_enabled(host: Sandbox, script: str) ->
 
 
 def test_hem_does_not_start_without_its_oned(host: Sandbox) -> None:
-    host.run("stop", {})
+    host.run("stop", {"waits": "yes"})
     asked = host.asked("systemctl")
     assert asked.index(DISABLE) < asked.index(STOP)
 
@@ -163,5 +163,5 @@ def test_a_host_without_hem_starts_and_stops_its_oned(host: Sandbox) -> None:
     host.file("state", "inactive")
     for call in (ENABLE, DISABLE):
         host.fail(call, "Failed: Unit opennebula-hem.service does not exist.")
-    for script, variables in {"start": {"server_id": ""}, "stop": {}}.items():
+    for script, variables in {"start": {"server_id": ""}, "stop": {"waits": "yes"}}.items():
         assert "remedy" not in host.run(script, variables).values
