@@ -46,7 +46,17 @@ for folder in .one .ssh; do
 done
 [ -z "$one_auth" ] || put /var/lib/one/.one/one_auth "$one_auth"
 if [ -d "$incoming/remotes" ]; then
-    rsync -a --no-D --checksum --delete --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
+    # Drivers and hooks that only this host has are kept.
+    replaced=/var/backups/opennebula/$(date -u +%Y%m%dT%H%M%SZ)-before-copy-remotes
+    (
+        umask 077
+        mkdir -p "${replaced%/*}"
+        rsync -a --no-D --checksum --delete --backup --backup-dir="$replaced" \
+            --chown=oneadmin:oneadmin "$incoming/remotes/" /var/lib/one/remotes/
+        [ -d "$replaced" ] || exit 0
+        tar -C "$replaced" -cf - . | zstd -q >"$replaced.settings.tar.zst"
+        rm -rf "$replaced"
+    )
 fi
 
 step "put the database in place"

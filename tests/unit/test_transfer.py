@@ -571,6 +571,17 @@ def test_the_end_of_the_trust_removes_key_commands_and_rule(
     assert not run.exists()
 
 
+def put_in_place(root: Path) -> None:
+    """Do what the script does with received keys and remotes, below this folder."""
+    text = scripts()["restore"].read_text()
+    own = text[text.index("for folder in .one .ssh remotes") : text.index('\nstep "put the data')]
+    own = own.replace("/var/lib/one/", f"{root}/one/").replace("/var/backups/", f"{root}/kept/")
+    own = own.replace(" --chown=oneadmin:oneadmin", "")
+    body = f"set -eu\nput() {{ :; }}\nincoming={root}/incoming one_auth=\n{own}"
+    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_links_and_special_files_among_received_keys_are_not_taken(tmp_path: Path) -> None:
     incoming, one, elsewhere = (tmp_path / name for name in ("incoming", "one", "elsewhere"))
     for folder in (incoming / ".one", incoming / "remotes" / "hooks", one / "remotes", elsewhere):
@@ -580,12 +591,7 @@ def test_links_and_special_files_among_received_keys_are_not_taken(tmp_path: Pat
     (incoming / ".one" / "one_auth").write_text("mine")
     (incoming / "remotes" / "hooks" / "link").symlink_to("vips.sh")
     os.mkfifo(incoming / ".one" / "pipe")
-    text = scripts()["restore"].read_text()
-    own = text[text.index("for folder in .one .ssh remotes") : text.index('\nstep "put the data')]
-    own = own.replace("/var/lib/one/", f"{one}/").replace(" --chown=oneadmin:oneadmin", "")
-    body = f"set -eu\nput() {{ :; }}\nincoming={incoming} one_auth=\n{own}"
-    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    put_in_place(tmp_path)
     assert sorted(str(file.relative_to(one)) for file in one.rglob("*")) == [
         ".one",
         ".one/one_auth",
@@ -593,3 +599,28 @@ def test_links_and_special_files_among_received_keys_are_not_taken(tmp_path: Pat
         "remotes/hooks",
         "remotes/hooks/link",
     ]
+
+
+def test_remotes_that_only_the_receiver_has_are_kept(tmp_path: Path) -> None:
+    """A driver that was installed by hand on one front-end is on no other one."""
+    received, own = tmp_path / "incoming" / "remotes", tmp_path / "one" / "remotes"
+    for folder in (received / "im", own / "im", own / "vmm" / "own"):
+        folder.mkdir(parents=True)
+    for folder, text in ((received, "the leader's"), (own, "changed by hand")):
+        (folder / "im" / "probe").write_text(text)
+        (folder / "same").write_text("same")
+    (own / "vmm" / "own" / "deploy").write_text("the only one")
+    put_in_place(tmp_path)
+    assert sorted(path.name for path in own.rglob("*") if path.is_file()) == ["probe", "same"]
+    (kept,) = (tmp_path / "kept" / "opennebula").iterdir()
+    assert re.fullmatch(r"\d{8}T\d{6}Z-before-copy-remotes\.settings\.tar\.zst", kept.name)
+    assert kept.stat().st_mode & 0o077 == 0
+    back = tmp_path / "back"
+    back.mkdir()
+    subprocess.run(["tar", "-C", back, "--zstd", "-xf", kept], check=True)
+    assert (back / "im" / "probe").read_text() == "changed by hand"
+    assert (back / "vmm" / "own" / "deploy").read_text() == "the only one"
+    assert not (back / "same").exists()
+
+    put_in_place(tmp_path)
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
