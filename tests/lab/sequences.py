@@ -185,10 +185,13 @@ def strike(site: Site, step: Step) -> float:
 
 
 def is_led(site: Site, names: Sequence[str]) -> bool | None:
-    """Return whether one server leads, and a majority answers; None if not."""
-    answers = [one for name, one in site.watch.seen[-1][1].items() if name in names]
-    leaders = [state for state, _ in answers if state == LEADER]
-    return (len(leaders) == 1 and len(answers) >= quorum(len(names))) or None
+    """Return whether one server leads, and a majority of ``names`` answers; None if not.
+
+    After an interrupted shrink, a server that has not left yet may lead.
+    """
+    answers = site.watch.seen[-1][1]
+    leaders = [name for name, (state, _) in answers.items() if state == LEADER]
+    return (len(leaders) == 1 and len(answers.keys() & {*names}) >= quorum(len(names))) or None
 
 
 def final(clients: Clients, host: LabHost) -> list[Operation]:
