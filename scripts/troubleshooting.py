@@ -25,6 +25,7 @@ STEPS_OF = {
     "convert_database": "convert the database",
     "grpc": "check the zone's gRPC endpoints",
     "join": "join the zone",
+    "join_server": "join the zone",
     "leave": "leave the zone",
     "repair": "join the zone",
     "signs": "identify the OpenNebula on the host",

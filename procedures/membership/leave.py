@@ -20,7 +20,7 @@ from procedures.facts.observe import (
     zone_view,
 )
 from procedures.install.hosts_file import change_names
-from procedures.membership.join import Join
+from procedures.membership.join_server import Join
 from procedures.oned_service import stop
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec, ZoneSpec

@@ -10,7 +10,7 @@ from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
-from procedures.membership.join import STEP, Join
+from procedures.membership.join_server import STEP, Join
 from procedures.membership.member_status import MemberStatus, member_status
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec

@@ -24,7 +24,7 @@ from procedures.facts.facts import Facts
 from procedures.facts.observe import facts_where_possible, names_of_leaving, statuses, zone_view
 from procedures.facts.signs import on_sqlite
 from procedures.install.install import not_ours
-from procedures.membership import join, leave
+from procedures.membership import join_server, leave
 from procedures.specs import ZoneSpec
 
 
@@ -227,7 +227,7 @@ def _of_joins(
         if name != leader.name:
             plan = plan_join(by_name[name], leader, view.pool)
             if isinstance(plan, Refusal):
-                yield refused(plan, name, join.STEP)
+                yield refused(plan, name, join_server.STEP)
 
 
 def _of_leaves(

@@ -41,7 +41,7 @@ from procedures.facts import signs
 from procedures.install import configuration
 from procedures.install.configuration import MONITORD
 from procedures.install.files.paths import PUBLIC_KEY
-from procedures.membership import join, leave
+from procedures.membership import join_server, leave
 from procedures.script_text import declarations, scripts
 from procedures.transfer import seed
 from providers import runtime
@@ -82,7 +82,7 @@ __all__ = [
     "faults",
     "hook_path",
     "is_version",
-    "join",
+    "join_server",
     "leave",
     "managed_settings",
     "oned_service",

@@ -67,7 +67,7 @@ def backwards(plan: Callable[..., list[Any]]) -> Patch:
 MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
     "the leader does not check again": (
         "rejoin one that fell out",
-        product.join.Join,
+        product.join_server.Join,
         "_reset",
         lambda _: nothing,
     ),
@@ -147,7 +147,7 @@ def test_a_new_server_without_the_newest_list_leads_alone(newest: bool) -> None:
     name = "grow from one"
     seen_alone = False
     todo = [one for one in faults(name) if one.how is How.AFTER]
-    with patch.object(product.join, "assign_server_id", without):
+    with patch.object(product.join_server, "assign_server_id", without):
         for fault in todo:
             operator = begin(name, 0)
             operator.up(SCENARIOS[name].config, fault)

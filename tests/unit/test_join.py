@@ -9,7 +9,7 @@ import pytest
 from opennebula.zone import RaftStatus, State, ZoneView
 from procedures.bootstrap.bootstrap import KnownZone
 from procedures.context import Access
-from procedures.membership import join
+from procedures.membership import join, join_server
 from procedures.specs import MemberSpec, ZoneSpec
 from tests.unit.test_health import HOSTS, NAMES, POOL
 from tests.unit.test_procedures import facts
@@ -100,7 +100,7 @@ def test_faults_are_reported_before_the_repair(monkeypatch: pytest.MonkeyPatch) 
 def test_a_server_with_another_list_than_the_leader_is_reported() -> None:
     said: list[str] = []
     access = Access(cast(Any, None), cast(Any, None), said.append)
-    one = join.Join(access, SPEC, HOSTS)
+    one = join_server.Join(access, SPEC, HOSTS)
     body = "<ZONE><SERVER_POOL>{}</SERVER_POOL></ZONE>"
     entry = "<SERVER><ID>{0}</ID><NAME>{1}</NAME><ENDPOINT>http://{1}:2633/RPC2</ENDPOINT></SERVER>"
     everybody = "".join(entry.format(number, name) for number, name in enumerate(NAMES))

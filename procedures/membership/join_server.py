@@ -1,0 +1,280 @@
+"""The join, rejoin or repair of one server of a running zone, with all its steps."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from hosts.errors import HostError
+from hosts.models import Host
+from opennebula.api import Api
+from opennebula.membership.join import plan_join
+from opennebula.membership.observed import Refusal
+from opennebula.zone import (
+    ServerEntry,
+    ZoneView,
+    endpoint,
+    faults,
+    following,
+    quorum,
+)
+from procedures import health, zone_leader
+from procedures.bootstrap.bootstrap import refused
+from procedures.context import Access
+from procedures.facts.facts import Facts
+from procedures.facts.observe import all_facts, facts, require_names
+from procedures.install import storage
+from procedures.oned_service import assign_server_id, start, stop
+from procedures.specs import MemberSpec
+from procedures.transfer.seed import dump, seed
+from procedures.vip.address import leading_with_vips
+from procedures.wait import INTERVAL, until
+
+STEP = "join the zone"
+PATIENCE = 20.0
+"""Seconds for the other servers to end an election, or to answer again."""
+
+
+class Join:
+    """The join, rejoin or repair of one server."""
+
+    def __init__(
+        self,
+        access: Access,
+        spec: MemberSpec,
+        hosts: Mapping[str, Host],
+        *,
+        resync: Sequence[str] = (),
+        awaiting: Collection[str] = (),
+        seeded: bool = False,
+        follows: bool = True,
+    ) -> None:
+        """``resync``: see ``plan_join``. ``awaiting``: servers that are repaired later.
+
+        ``follows``: it is part of a majority if its status says so.
+        """
+        self._follows = follows
+        self._resync = resync
+        self._seeded = seeded
+        self._awaiting = frozenset(awaiting)
+        self._access = access
+        self._zone = spec.zone
+        self._host = spec.host
+        self._hosts = hosts
+        self._missing: frozenset[str] = frozenset()
+
+    def run(self) -> int:
+        """Do the missing steps and the health check; return the server's ID. Raises HostError."""
+        name = self._host.name
+        view = self._ready()
+        if view.entry(name) is None and self._resync_stuck():
+            view = self._ready()
+        leader = _known(view, self._hosts)
+        if leader == name and self._resync:
+            leader, view = self._step_down(view)
+        pair = {leader: self._hosts[leader], name: self._host}
+        seen = all_facts(self._access, pair, self._zone.database, names=pair)
+        storage.require_same({name: front_end.storage for name, front_end in seen.items()})
+        self._report_list(seen[name], view)
+        plan = plan_join(
+            seen[name].view(view.statuses.get(name)),
+            seen[leader].view(view.statuses[leader]),
+            view.pool,
+            resync=self._resync,
+            seeded=self._seeded,
+        )
+        if isinstance(plan, Refusal):
+            raise refused(plan, name, STEP)
+        entry = view.entry(name)
+        steps = iter(plan.steps)
+
+        def begin() -> None:
+            number, title = next(steps)
+            self._access.report(f"{name}: step {number} of {len(plan.steps)}: {title}")
+
+        for reason in plan.reasons:
+            self._access.report(f"{name}: rejoin: {reason}")
+        if plan.seed and self._resync and seen[name].has_content:
+            # Keep the data that is replaced: the operator may need it.
+            dump(self._access, self._host, self._zone, reason=f"differing-{name}", stop=True)
+        if plan.seed:
+            begin()
+            require_names(seen.values(), pair)
+            # The ID that the pool will assign; it is set again before the start.
+            expected = entry.id if entry else max(item.id for item in view.pool) + 1
+            self._seed(leader, seen[name], expected)
+        if plan.register:
+            begin()
+            entry = self._register()
+        if entry is None:
+            raise AssertionError("a plan that neither registers nor finds an entry")
+        if plan.start:
+            begin()
+            if not plan.register:
+                # Before the start, so that an interrupted run repeats both.
+                self._reset(entry)
+            self._start(entry)
+        begin()
+        health.verify(
+            self._access,
+            self._zone,
+            self._hosts,
+            without=self._missing | self._awaiting,
+        )
+        return entry.id
+
+    def _resync_stuck(self) -> bool:
+        """Repair servers that follow and take no record: whether there were any.
+
+        A new entry raises the quorum, and none of them would be a part of it.
+        """
+        left = zone_leader.stuck(self._access, self._hosts, step=STEP)
+        names = sorted(left)
+        for number, name in enumerate(names, 1):
+            reason = f"its log ends at {left[name]} and takes nothing that the leader writes"
+            self._access.report(f"{name}: repair: {reason}")
+            spec = MemberSpec(host=self._hosts[name], zone=self._zone)
+            Join(
+                self._access,
+                spec,
+                self._hosts,
+                resync=[reason],
+                awaiting=names[number:],
+                follows=False,
+            ).run()
+        return bool(names)
+
+    def _report_list(self, own: Facts, view: ZoneView) -> None:
+        """Report if the server's own database lists other servers than the leader's."""
+        if own.has_content and own.pool != view.pool and view.entry(own.host.name) is not None:
+            listed = ", ".join(entry.name for entry in own.pool) or "no server"
+            everybody = ", ".join(entry.name for entry in view.pool)
+            self._access.report(
+                f"{own.host.name}: its database lists {listed}, the zone has {everybody}"
+            )
+
+    def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
+        """Stop the oned of the leader that is repaired, and wait for another leader."""
+        name = self._host.name
+        if len(view.pool) == 1:
+            raise HostError(
+                name,
+                STEP,
+                expected="another zone server to lead",
+                seen=f"{name} alone; {'; '.join(self._resync)}",
+                remedy="correct it on the host, then run again",
+            )
+        zone_leader.write(self._access, self._hosts, view)
+        stop(self._access, self._host)
+        view = leading_with_vips(self._access, self._zone, self._others())
+        return _known(view, self._hosts), view
+
+    def _seed(self, leader: str, target: Facts, server_id: int) -> None:
+        seed(
+            self._access,
+            self._hosts[leader],
+            [target],
+            {target.host.name: server_id},
+            self._zone,
+            reason=f"before-join-{target.host.name}",
+            stop=False,
+        )
+
+    def _reset(self, entry: ServerEntry) -> None:
+        """Have the leader search the end of the server's log again, from the end of its own log.
+
+        The server may have a fresh copy. Without the reset the leader would continue the search
+        among records that it has purged.
+        """
+        zone_leader.at_leader(
+            self._access,
+            self._hosts,
+            lambda api: api.reset_server(entry.id),
+            step="reset the server in the leader's log",
+            expected="success",
+            remedy=f"onezone server-reset 0 {entry.id} on the leader",
+        )
+
+    def _ready(self) -> ZoneView:
+        """Wait until this server can be changed without harm to the zone; return the zone.
+
+        A new server needs all others up, and the repair of a server that follows the leader needs a
+        quorum without it. A server that only returns does not wait for others that are down, since
+        two such servers would wait for each other. Elections and short outages are waited out.
+        Servers that are repaired later are ignored.
+        """
+        name = self._host.name
+        lacking: list[str] = []
+        view = zone_leader.wait_for_leader(self._access, self._hosts)
+        deadline = time.monotonic() + PATIENCE
+
+        def look() -> ZoneView | None:
+            nonlocal lacking, view
+            view = zone_leader.wait_for_leader(self._access, self._hosts)
+            listed = view.entry(name) is not None
+            silent = frozenset(view.silent() - {name})
+            absent = self._awaiting | {name}
+            only_returns = listed and not (self._follows and name in view.statuses)
+            waited = listed and time.monotonic() > deadline
+            if only_returns or (waited and self._keeps_quorum(view)):
+                absent |= silent
+            found = faults(view, without=absent)
+            lacking = [fault for fault in found if " has index " not in fault]
+            if not lacking:
+                self._missing = silent
+            return None if lacking else view
+
+        return until(
+            look,
+            host=name,
+            step=STEP,
+            expected="every other zone server up before the zone is changed",
+            seconds=PATIENCE + INTERVAL,
+            seen=lambda: "; ".join(lacking),
+            remedy="pulumi refresh, then pulumi up: what can be repaired is repaired first; bring"
+            " back servers that do not answer; or, if they are permanently lost, list them under"
+            " opennebula-ha:lost",
+        )
+
+    def _keeps_quorum(self, view: ZoneView) -> bool:
+        up = following(view) - {self._host.name}
+        return len(up) >= quorum(len(view.pool))
+
+    def _others(self) -> dict[str, Host]:
+        return {name: host for name, host in self._hosts.items() if name != self._host.name}
+
+    def _register(self) -> ServerEntry:
+        name = self._host.name
+        self._access.report(f"{name}: register with the leader")
+
+        def register(api: Api) -> ServerEntry:
+            # A call that failed may have been executed: the pool decides.
+            if all(entry.name != name for entry in self._access.named(api.servers())):
+                api.add_server(name, endpoint(name), self._zone.grpc_of(name))
+            pool = self._access.named(api.servers())
+            return next(entry for entry in pool if entry.name == name)
+
+        return zone_leader.at_leader(
+            self._access,
+            self._hosts,
+            register,
+            step="register the server",
+            expected=f"{name} in the zone's pool",
+        )
+
+    def _start(self, entry: ServerEntry) -> None:
+        leader = _leader(self._access, self._hosts)
+        body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
+        own = facts(self._access, self._host, self._zone.database)
+        if not own.active:
+            assign_server_id(self._access, self._zone, own, entry.id, body)
+        start(self._access, self._host, entry.id)
+
+
+def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
+    return _known(zone_leader.wait_for_leader(access, hosts), hosts)
+
+
+def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
+    leader = view.leader() or ""
+    if leader not in hosts:
+        raise zone_leader.strange_leader(leader, STEP)
+    return leader
