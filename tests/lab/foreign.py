@@ -73,7 +73,7 @@ def everything(hosts: list[LabHost]) -> set[str]:
         f" ({_DUMP} || echo none) 2>&1 | sed -E '{rows}/ GTID /d' | sha256sum;"
         " dpkg -l; find /etc/systemd /lib/systemd -printf '%p %l\\n' | sort;"
         " systemctl show -p ActiveState -p ActiveEnterTimestamp opennebula mariadb;"
-        " pgrep -af oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"
+        " pgrep -ax oned; ls -A /var/lib/mysql /srv | grep -v '^aria_log'"
     )
     return {f"{host.name}: {line}" for host in hosts for line in host.run(look).stdout.splitlines()}
 
