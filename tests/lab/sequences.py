@@ -137,7 +137,7 @@ def check(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
     ]
     wrong += leaders_of_one_term(clients.leaders) + leaders_of_one_term(states)
     count(site, steps, history, len(wrong))
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert [pause for pause in site.pauses if pause[0] > pause[1]] == []
     unchanged = operator.up("--expect-no-changes")
     assert unchanged.ok, unchanged.output
