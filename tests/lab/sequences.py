@@ -127,7 +127,8 @@ def check(lab: Lab, operator: Operator, steps: Sequence[Step]) -> None:
     # No client writes now: every server must have the last acknowledged writes.
     names = sorted(operator.config["frontends"])
     assert_whole(lab, names)
-    history = clients.history() + [one for name in names for one in final(clients, lab.host(name))]
+    history = clients.history() + clients.unrecorded()
+    history += [one for name in names for one in final(clients, lab.host(name))]
     wrong = problems(history)
     states = [
         (term, name)

@@ -215,15 +215,28 @@ class Clients(_Background):
 
     def history(self) -> list[Operation]:
         """Return all writes and reads."""
-        by_client: dict[int, list[Step]] = {}
-        for step in self.steps:
-            by_client.setdefault(step.client, []).append(step)
         return [
             one
-            for steps in by_client.values()
+            for steps in self._by_client().values()
             for place in range(len(steps))
             for one in _operations(steps[max(place - 1, 0) : place + 2], steps[place])
         ]
+
+    def unrecorded(self) -> list[Operation]:
+        """Return the write of each client that its end may have interrupted."""
+        found = []
+        for client, steps in self._by_client().items():
+            last = steps[-1]
+            number = int(last.value.partition(".")[2]) + 1
+            register, value = _turn(self.registers, client, number)
+            found.append(Operation("write", str(register), value, last.written[0]))
+        return found
+
+    def _by_client(self) -> Mapping[int, list[Step]]:
+        steps: dict[int, list[Step]] = {}
+        for step in self.steps:
+            steps.setdefault(step.client, []).append(step)
+        return steps
 
 
 def _operations(around: Sequence[Step], step: Step) -> Iterator[Operation]:
@@ -250,6 +263,11 @@ def _operations(around: Sequence[Step], step: Step) -> Iterator[Operation]:
         yield Operation("read", register, value, invoked, returned, server, current)
 
 
+def _turn(registers: Sequence[int], client: int, number: int) -> tuple[int, str]:
+    """Return the register and the value of a client's write of that number."""
+    return registers[(client + number) % REGISTERS], f"{client}.{number}"
+
+
 def clients(rate: float, addresses: Mapping[str, str]) -> Iterator[Any]:
     """Write and read for ever; print the IDs of the registers, then each step."""
     registers: list[int] = []
@@ -265,14 +283,14 @@ def clients(rate: float, addresses: Mapping[str, str]) -> Iterator[Any]:
     def work(client: int, place: str, address: str) -> None:
         for number in count():
             begun = time.monotonic()
-            register = registers[(client + number) % REGISTERS]
+            register, value = _turn(registers, client, number)
             steps.put(
                 {
                     "client": client,
                     "place": place,
                     "register": register,
-                    "value": f"{client}.{number}",
-                    **_step(address, register, f"{client}.{number}"),
+                    "value": value,
+                    **_step(address, register, value),
                 }
             )
             time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))

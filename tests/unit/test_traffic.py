@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.histories import Operation, problems
 from tests.lab.sequences import FAULTS, OPERATIONS, sequence
 from tests.lab.traffic import LEADER, Clients, Step
 
@@ -20,7 +21,9 @@ def step(number: int, outcome: str = "done", **changes: Any) -> Step:
         "status": (1, LEADER, 4),
         "read": (at + 2, at + 3, str(number)),
     }
-    return Step(0, "vip", 7, str(number), **(seen | changes))
+    return Step(
+        **{"client": 0, "place": "vip", "register": 7, "value": str(number), **seen, **changes}
+    )
 
 
 def reads(*steps: Step) -> list[bool]:
@@ -58,6 +61,22 @@ def test_an_unknown_write_has_no_end_and_a_refused_one_has_no_effect() -> None:
     unknown, refused = clients.history()
     assert (unknown.returned, unknown.refused) == (math.inf, False)
     assert (refused.returned, refused.refused) == (21.0, True)
+
+
+def test_an_interrupted_write_may_have_happened() -> None:
+    clients = Clients.__new__(Clients)
+    clients.registers = [7, 8, 9, 10]
+    clients.steps = [
+        step(4, value="0.4", read=None),
+        step(5, value="0.5", read=None),
+        step(3, client=1, value="1.3", read=None),
+    ]
+    known = clients.history()
+    wrote = [("9", "0.6", 50.0), ("8", "1.4", 30.0)]
+    assert [(one.register, one.value, one.invoked) for one in clients.unrecorded()] == wrote
+    read = Operation("read", "9", "0.6", 80.0, 81.0, "n1a1", current=True)
+    assert problems([*known, read]) == [f"9: a value from nowhere: {read}"]
+    assert problems([*known, *clients.unrecorded(), read]) == []
 
 
 def test_pauses_are_measured_at_the_vip_between_two_moments() -> None:
