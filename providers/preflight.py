@@ -10,7 +10,7 @@ from pulumi import Input, ResourceOptions
 
 from providers import progress
 from providers.base import ManagedResource, Outputs, Props, Provider
-from providers.state import as_input
+from providers.state import as_input, lost_addresses
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -149,18 +149,14 @@ def _zone_change(
 
     old = before.hosts if before else {}
     leaving = {name: host for name, host in old.items() if name not in spec.hosts}
-    in_use = {host.address for host in spec.hosts.values()}
+    addresses = {name: host.address for name, host in leaving.items()}
     return ZoneChange(
         ZoneSpec.model_validate(news["zone"]),
         spec.hosts,
         run.without_lost(leaving),
         new=spec.hosts.keys() - old.keys(),
         lost=run.lost,
-        lost_at={
-            name: host.address
-            for name, host in leaving.items()
-            if name in run.lost and host.address not in in_use
-        },
+        lost_at=lost_addresses(addresses, run.lost, spec.hosts),
         restoring=run.restores,
         changes_password="one_pass" in olds and olds["one_pass"] != news["one_pass"],
         allow_degraded=run.allow_degraded,

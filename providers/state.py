@@ -93,6 +93,19 @@ def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
         return {name: Host.model_validate(front_end) for name, front_end in front_ends.items()}
 
 
+def lost_addresses(
+    known: Mapping[str, str], lost: Collection[str], hosts: Mapping[str, Host]
+) -> dict[str, str]:
+    """Return the addresses of the lost servers, except those that a front-end has now.
+
+    ``known``: addresses of former front-ends, by name. ``hosts``: the present ones.
+    """
+    in_use = {host.address for host in hosts.values()}
+    return {
+        name: address for name, address in known.items() if name in lost and address not in in_use
+    }
+
+
 def _parts(name: str, value: Any) -> dict[str, Any]:
     """Return the parts of a value by dotted name. Objects with other keys than names stay whole."""
     if not isinstance(value, Mapping) or not value or not all(map(str.isidentifier, value)):

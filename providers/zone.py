@@ -13,7 +13,7 @@ from providers import progress, runtime
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
-from providers.state import hosts_input, hosts_of, is_unknown
+from providers.state import hosts_input, hosts_of, is_unknown, lost_addresses
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -304,11 +304,5 @@ def _set_key(
 
 
 def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
-    """Return the addresses of the lost servers, except those that a front-end has now."""
     before = {name: host.address for name, host in hosts_of(olds).items()}
-    in_use = {host.address for host in hosts_of(news).values()}
-    return {
-        name: address
-        for name, address in {**(olds.get("lost_at") or {}), **before}.items()
-        if name in news["lost"] and address not in in_use
-    }
+    return lost_addresses({**(olds.get("lost_at") or {}), **before}, news["lost"], hosts_of(news))
