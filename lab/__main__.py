@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 from lab.machines import Lab, LabFault
 from lab.machines.cache import clean
+from lab.machines.lab import Template
 
 _HOST_FAULTS = {
     "kill": "cut the power of a host",
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
             "of one version, which is copied: BASE/VERSION/Debian/12",
         )
         action.add_argument("--wait-scale", type=float, default=1.0, metavar="X")
-        action.add_argument("--template", choices=("blank", "mariadb"), default="blank")
+        action.add_argument("--template", choices=get_args(Template), default="blank")
     actions.add_parser("down", help="remove every trace of the lab")
     actions.add_parser("exec", help="run `-- COMMAND` in the control namespace")
     actions.add_parser("status", help="show the hosts")

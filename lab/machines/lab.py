@@ -28,9 +28,11 @@ from lab.machines.processes import ProcessId
 from lab.machines.seed import write_key, write_seed
 from lab.machines.shell import REPOSITORY_ROOT, in_cgroup, start_service, wait_until
 
-Template = Literal["blank", "mariadb"]
+SERIES = "7.2"
+Template = Literal["blank", "mariadb", "opennebula"]
+"""A plain server; with MariaDB and tools; also with OpenNebula's package, never configured."""
 
-# Packages of the layer of the template "mariadb".
+# Packages of the layer of the template "mariadb"; the one of "opennebula" is above it.
 FRONT_END_PACKAGES = (
     "acl",
     "curl",
@@ -41,6 +43,9 @@ FRONT_END_PACKAGES = (
     "rsync",
     "zstd",
 )
+OPENNEBULA_PACKAGES = ("opennebula", "openssl", "sudo")
+# Each host has keys of its own: see seed.py.
+_WITHOUT_KEYS = "rm -rf var/lib/one/.ssh/* var/lib/one/.one/*"
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,16 @@ class Lab:
         wait_scale: float = 1.0,
         template: Template = "blank",
         state: Path | None = None,
+        series: str = SERIES,
     ) -> Iterator["Lab"]:
-        """Boot a lab that exists until the end of the context or of this process."""
+        """Boot a lab that exists until the end of the context or of this process.
+
+        ``series``: OpenNebula's version of the template "opennebula".
+        """
         lab = cls(name, state)
         with lab._booting():
             lab._start_reaper()
-            lab._up(hosts, repository, wait_scale, template)
+            lab._up(hosts, repository, wait_scale, template, series)
         try:
             yield lab
         finally:
@@ -95,10 +104,11 @@ class Lab:
         repository: str | None = None,
         wait_scale: float = 1.0,
         template: Template = "blank",
+        series: str = SERIES,
     ) -> None:
         """Boot a lab; it exists until `down`."""
         with self._booting():
-            self._up(hosts, repository, wait_scale, template)
+            self._up(hosts, repository, wait_scale, template, series)
 
     def down(self) -> None:
         """Remove all of the lab, if there is one."""
@@ -307,11 +317,16 @@ class Lab:
                 raise
 
     def _up(
-        self, hosts: int, repository: str | None, wait_scale: float, template: Template
+        self,
+        hosts: int,
+        repository: str | None,
+        wait_scale: float,
+        template: Template,
+        series: str,
     ) -> None:
         if not 1 <= hosts <= MOST_HOSTS:
             raise LabFault(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
-        settings, directories = _prepare(repository, wait_scale, template)
+        settings, directories = _prepare(repository, wait_scale, template, series)
         # First remove the rest of an interrupted boot, or of a lab from before this machine's boot.
         self._clear()
         self._build(settings, directories)
@@ -348,6 +363,7 @@ class Lab:
             self.key.with_suffix(".pub").read_text(),
             self._settings.wait_scale,
             f"deb [trusted=yes] {server.URL}/distribution ./\n",
+            with_oneadmin=Path(layers.partition(":")[0], "var/lib/one").exists(),
         )
         host.blank(HostRecord(host.name, address, f"{self._tag}-{host.name}", layers, keys))
 
@@ -363,14 +379,19 @@ def _number(file: Path) -> tuple[int, str]:
 
 
 def _prepare(
-    repository: str | None, wait_scale: float, kind: Template
+    repository: str | None, wait_scale: float, kind: Template, series: str
 ) -> tuple[_Settings, dict[str, Path]]:
     """Return the settings of a new lab, and the directories that its package server serves."""
     root = template.blank()
     packages = opennebula.opennebula(repository)
     ours = distribution.distribution(root, packages)
     layers = [root]
-    if kind == "mariadb":
-        layers.insert(0, template.with_packages(root, ours, FRONT_END_PACKAGES))
+    if kind != "blank":
+        layers.insert(0, template.with_packages(layers, {ours: " ./"}, FRONT_END_PACKAGES))
+    if kind == "opennebula":
+        sources = {ours: " ./", packages / series / "Debian/12": " stable opennebula"}
+        layers.insert(
+            0, template.with_packages(layers, sources, OPENNEBULA_PACKAGES, _WITHOUT_KEYS)
+        )
     settings = _Settings(wait_scale, ":".join(map(str, layers)), str(root))
     return settings, {"distribution": ours, "opennebula": packages}

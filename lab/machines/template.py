@@ -1,6 +1,7 @@
-"""The disk of every new lab host: a plain server, and a layer with MariaDB."""
+"""The disk of every new lab host: a plain server, and layers with packages."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.machines.cache import cached, digest
@@ -104,28 +105,43 @@ def blank() -> Path:
     return cached("template", key, "the template of the lab's hosts", make) / "root"
 
 
-def with_packages(lower: Path, distribution: Path, packages: tuple[str, ...]) -> Path:
-    """Return the layer with these packages above `lower`; make it on first use."""
+def with_packages(
+    lower: Sequence[Path], sources: Mapping[Path, str], packages: Sequence[str], customize: str = ""
+) -> Path:
+    """Return the layer with these packages above `lower`, the top one first; make it on first use.
+
+    ``sources``: directories of repositories, and what follows the directory in apt's line.
+    ``customize``: a script that runs in the new root at the end.
+    """
 
     def make(draft: Path) -> None:
+        binds = "".join(
+            f'mkdir run/source{number}\nmount --bind -o ro "{directory}" run/source{number}\n'
+            for number, directory in enumerate(sources)
+        )
+        lines = "".join(
+            f"deb [trusted=yes] file:/run/source{number}{rest}\n"
+            for number, rest in enumerate(sources.values())
+        )
         script = f"""
 set -eu
 mkdir "{draft}/work" "{draft}/merged" "{draft}/root"
-mount -t overlay overlay -o "lowerdir={lower},upperdir={draft}/root,workdir={draft}/work" \\
+mount -t overlay overlay \\
+    -o "lowerdir={":".join(map(str, lower))},upperdir={draft}/root,workdir={draft}/work" \\
     "{draft}/merged"
 cd "{draft}/merged"
 mount -t proc proc proc
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mount --rbind /dev dev
-mkdir run/distribution
-mount --bind -o ro "{distribution}" run/distribution
-printf '#!/bin/sh\\nexit 101\\n' > usr/sbin/policy-rc.d
+{binds}printf '#!/bin/sh\\nexit 101\\n' > usr/sbin/policy-rc.d
 chmod +x usr/sbin/policy-rc.d
-echo 'deb [trusted=yes] file:/run/distribution ./' > etc/apt/sources.list
+cat > etc/apt/sources.list <<'END'
+{lines}END
 chroot . apt-get -q update
 chroot . apt-get -q -y --no-install-recommends install {" ".join(packages)}
 rm -rf usr/sbin/policy-rc.d etc/apt/sources.list var/lib/apt/lists/* var/cache/apt/*.bin
+{customize}
 """
         command(
             [*BOUND_TO_US, "unshare", "--net", "sh", "-c", script],
@@ -133,8 +149,10 @@ rm -rf usr/sbin/policy-rc.d etc/apt/sources.list var/lib/apt/lists/* var/cache/a
             env={"PATH": f"{os.defpath}:{ADMINISTRATION}", "DEBIAN_FRONTEND": "noninteractive"},
         )
 
-    key = digest(str(lower), str(distribution), *packages)
-    return cached("layer", key, "the layer with the packages of a front-end", make) / "root"
+    content = [path.read_text() for source in sources for path in sorted(source.rglob("Packages"))]
+    parts = [*map(str, (*lower, *sources)), *sources.values(), *packages, customize, *content]
+    name = f"the layer with {packages[0]} of a lab's front-end"
+    return cached("layer", digest(*parts), name, make) / "root"
 
 
 def _proxies() -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.machines import Lab, prerequisites
+from tests.lab.operators import SERIES
 
 MakeLab = Callable[..., Lab]
 
@@ -73,8 +74,10 @@ def _labs(state: Path) -> Iterator[MakeLab]:
         def make(hosts: int = 3, **options: object) -> Lab:
             name = f"test-{uuid.uuid4().hex[:10]}"
             # OpenNebula's own packages instead of the stand-in's, if they are available.
-            options.setdefault("repository", os.environ.get("LAB_REPOSITORY"))
-            running = Lab.running(name, hosts, state=state / name, **options)  # type: ignore[arg-type]
+            repository = os.environ.get("LAB_REPOSITORY")
+            defaults = {"repository": repository, "template": "opennebula", "series": SERIES}
+            options = defaults | {"wait_scale": 0.2, "state": state / name} | options
+            running = Lab.running(name, hosts, **options)  # type: ignore[arg-type]
             return stack.enter_context(running)
 
         yield make
@@ -82,7 +85,11 @@ def _labs(state: Path) -> Iterator[MakeLab]:
 
 @pytest.fixture
 def make_lab(requires_lab: None, tmp_path: Path) -> Iterator[MakeLab]:
-    """Boot labs that last as long as the test: `make_lab(hosts, template=…, wait_scale=…)`."""
+    """Boot labs that last as long as the test: `make_lab(hosts, template=…)`.
+
+    Their hosts have OpenNebula's package already, which saves the time of its installation. Tests
+    of the installation choose another template.
+    """
     yield from _labs(tmp_path)
 
 

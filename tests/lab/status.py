@@ -21,7 +21,7 @@ Site = tuple[Lab, Operator]
 
 def blank_site(make_lab: MakeLab, directory: Path) -> Site:
     """Boot three blank hosts, for a stack with OneFlow."""
-    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_lab(3)
     operator = Operator(lab, directory, front_ends=NAMES)
     operator.config["features"] = {"gui": False, "flow": True, "gate": False, "form": False}
     return lab, operator

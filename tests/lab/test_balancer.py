@@ -28,7 +28,7 @@ SOCKET = "opennebula-ha-leader.socket"
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(4, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(4)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     balance(lab)
     for key in VIP_KEYS:

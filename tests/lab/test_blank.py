@@ -35,7 +35,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    yield make_module_lab(3, template="mariadb", wait_scale=0.2)
+    yield make_module_lab(3, template="mariadb")
 
 
 ORDERS = "SELECT what FROM shop.orders"

@@ -26,7 +26,7 @@ echo 'DPkg::Pre-Install-Pkgs {{ "/usr/local/bin/fail"; }};' >/etc/apt/apt.conf.d
 def test_a_front_end_that_fails_to_install_can_be_replaced(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
-    lab = make_lab(4, template="mariadb", wait_scale=0.2)
+    lab = make_lab(4, template="mariadb")
     operator = Operator(lab, tmp_path, front_ends=["n1a1", "n1a2", "n1a3"])
     no_packages = NO_PACKAGES.format(first=lab.host("n1a1").address)
     assert lab.host("n1a3").run(no_packages).returncode == 0
@@ -56,7 +56,7 @@ def test_up_resumes_if_killed_while_the_first_server_is_alone(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
     names = ["n1a1", "n1a2", "n1a3"]
-    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_lab(3, template="mariadb")
     operator = Operator(lab, tmp_path, front_ends=names)
     assert kill_at(operator, "register n1a1")
     run = operator.up()

@@ -32,7 +32,7 @@ def watched(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Zone, Samples, float]]:
     """Build a zone whose stack has its key and a password for sudo as secrets, too."""
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     for host in lab.hosts:
         hardened.sudo_with_password(host)
     begin = canaries.now()

@@ -24,7 +24,7 @@ def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
     """Make a zone of three that has grown from one front-end with content."""
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES[:1])
     operator.config["force_ha"] = True
     assert operator.up().ok

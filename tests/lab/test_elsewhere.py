@@ -37,7 +37,7 @@ STORE = "n1a2"
 
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
-    lab = make_module_lab(2, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(2)
     serve_database(lab.host(STORE))
     yield lab
 

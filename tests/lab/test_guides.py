@@ -141,9 +141,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    yield Reader(
-        make_module_lab(6, template="mariadb", wait_scale=0.2), tmp_path_factory.mktemp("reader")
-    )
+    yield Reader(make_module_lab(6, template="mariadb"), tmp_path_factory.mktemp("reader"))
 
 
 def test_guides_first_stack_grow_and_shrink(reader: Reader) -> None:

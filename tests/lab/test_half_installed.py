@@ -21,7 +21,7 @@ def test_remains_of_a_failed_installation_leave_with_the_host(
     make_lab: MakeLab, tmp_path: Path, force_ha: bool
 ) -> None:
     names = ["n1a1", "n1a2", "n1a3"]
-    lab = make_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_lab(3, template="mariadb")
     operator = Operator(lab, tmp_path, front_ends=names)
     operator.config["force_ha"] = force_ha
     for key in VIP_KEYS:

@@ -21,7 +21,7 @@ THREE = ["n1a1", "n1a2", "n1a3"]
 
 
 def test_up_resumes_after_each_kind_of_interruption(make_lab: MakeLab, tmp_path: Path) -> None:
-    lab = make_lab(4, template="mariadb", wait_scale=0.2)
+    lab = make_lab(4, template="mariadb")
     operator = Operator(lab, tmp_path, front_ends=THREE)
     press_ctrl_c_twice(operator)
     interrupt(operator, Fault("n1a2 restore", 1, "inside", 2))

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.lab
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(5)
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
 
 

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Boot three blank hosts that have no access to packages of OpenNebula."""
-    return make_module_lab(3, repository=str(tmp_path_factory.mktemp("packages")), wait_scale=0.5)
+    return make_module_lab(
+        3, template="blank", repository=str(tmp_path_factory.mktemp("packages")), wait_scale=0.5
+    )
 
 
 def logged_in(lab: Lab, host: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -212,7 +214,7 @@ def test_apt_get_installs_from_the_labs_own_server(lab: Lab) -> None:
 
 
 def test_a_blank_host_installs_a_front_end(make_lab: MakeLab) -> None:
-    host = make_lab(1).host("n1a1")
+    host = make_lab(1, template="blank").host("n1a1")
     done = host.run(
         f"""
         set -e
@@ -299,7 +301,7 @@ def test_mariadb_is_ready_in_its_template(make_lab: MakeLab, tmp_path: Path) -> 
 
 
 def test_two_labs_run_at_the_same_time(make_lab: MakeLab, tmp_path: Path) -> None:
-    one, other = (make_lab(1, repository=str(tmp_path)) for _ in range(2))
+    one, other = (make_lab(1, template="blank", repository=str(tmp_path)) for _ in range(2))
     one.host("n1a1").run("touch /var/lib/one")
     assert one.host("n1a1").address == other.host("n1a1").address
     assert other.host("n1a1").run("ls /var/lib/one").returncode != 0

@@ -29,7 +29,7 @@ def built(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator, list[str]]]:
     """Build a zone of three, and keep the process lists of its hosts during the bootstrap."""
-    lab = make_module_lab(3, wait_scale=0.2)
+    lab = make_module_lab(3, template="blank")
     watched = Path("/root/processes")
     for host in lab.hosts:
         host.run(

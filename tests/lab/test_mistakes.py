@@ -39,7 +39,7 @@ def any_of(run: Run) -> Message:
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3, template="mariadb")
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
 
 

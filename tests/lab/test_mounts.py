@@ -28,7 +28,7 @@ def share(path: str, **changes: Any) -> dict[str, Any]:
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     lab.host("n1a1").run("mkdir /srv/shared/one")
     for host in lab.hosts:
         host.run(f"ln -s /srv/shared/one /srv/one; echo '{BY_HAND}' >>/etc/fstab")

@@ -22,7 +22,7 @@ KEPT: dict[str, Any] = {"SESSION_EXPIRATION_TIME": 1800}
 def test_an_attribute_is_set_checked_for_drift_and_removed(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
-    lab = make_lab(1, template="mariadb", wait_scale=0.2)
+    lab = make_lab(1)
     host = lab.host("n1a1")
     operator = Operator(lab, tmp_path / "stack", front_ends=["n1a1"])
     for key in ("one_vip", "one_vip_cidr", "one_vip_if"):

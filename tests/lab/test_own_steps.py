@@ -40,7 +40,7 @@ pytestmark = pytest.mark.lab
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3, template="mariadb")
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     operator.standins = True
     operator.config["commands"] = [BEFORE, AFTER]

@@ -31,7 +31,7 @@ Zone = tuple[Lab, Operator]
 @pytest.fixture(scope="module")
 def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     """Make a zone of one server, with packages that come through the proxy."""
-    lab = make_module_lab(1, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(1, template="mariadb")
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=[NAME])
     operator.config |= {
         "force_ha": True,

@@ -86,7 +86,7 @@ def a_leader_that_must_not_restart_and_other_data(
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     run = operator.up()
     assert run.ok, run.output

@@ -46,7 +46,7 @@ NO_FIREWALL = "delete table inet filter"
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(5, template="mariadb")
     names = "".join(f"{host.address} {host.name}\n" for host in lab.hosts)
     for host in lab.hosts:
         do(host, f"echo '{names}{OFF['n1a9']['address']} n1a9' >>/etc/hosts")

@@ -40,7 +40,7 @@ FAILING: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     run = operator.up()
     assert run.ok, run.output

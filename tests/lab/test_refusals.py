@@ -19,7 +19,7 @@ Site = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(5, template="mariadb")
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
 
 

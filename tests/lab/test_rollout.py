@@ -28,7 +28,7 @@ Zone = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
-    lab = make_module_lab(5, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(5)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     run = operator.up()
     assert run.ok, run.output

@@ -34,7 +34,7 @@ KEY = "/var/lib/one/.one/fireedge_key"
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     operator.config["features"] = EVERYTHING
     run = operator.up()

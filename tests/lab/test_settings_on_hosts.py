@@ -93,7 +93,7 @@ SECOND: dict[str, Any] = {
 def zone(
     make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Lab, Operator]]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3)
     for host in lab.hosts:
         keeps_time(host)
         host.run("hostname something-else")

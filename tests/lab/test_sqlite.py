@@ -33,7 +33,7 @@ Site = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3, template="mariadb", wait_scale=0.2)
+    lab = make_module_lab(3, template="mariadb")
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
     install_by_hand(lab.host("n1a1"))
     for key in VIP_KEYS:

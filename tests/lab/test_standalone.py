@@ -17,7 +17,7 @@ PACE = "/etc/opennebula-standin.json"
 def test_up_fails_if_oned_does_not_run(
     make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    lab = make_lab(1, template="mariadb", wait_scale=0.2)
+    lab = make_lab(1)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=[NAME])
     for key in ("one_vip", "one_vip_cidr", "one_vip_if"):
         del operator.config[key]
