@@ -150,6 +150,14 @@ def test_hosts_without_opennebula_are_a_zone_that_is_down() -> None:
     assert (finding.sign, finding.cure) == ("no_zone", ["make up STACK=lab"])
 
 
+def test_hosts_with_packages_alone_are_a_zone_that_is_down() -> None:
+    """As in an image that has the packages: without a zone, drift says nothing."""
+    fresh = {"active": False, "has_content": False, "zone_body": "", "pin": "none"}
+    found = of(situation(*(silent(number, fresh) for number in range(3))))
+    assert found.health is Health.DOWN
+    assert [one.sign for one in found.findings] == ["no_zone"]
+
+
 def test_a_standalone_front_end_is_healthy() -> None:
     one = {"n1a1": {"address": "10.2.50.10"}}
     stack = target(

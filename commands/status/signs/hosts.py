@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from commands.status.signs.sign import Found
+from commands.status.signs.zone import no_zone
 from commands.status.situation import Situation
 from hosts.connection import LEAST_ROOM
 from hosts.errors import NO_ROOM
@@ -52,6 +53,9 @@ def _has_no_room(seen: Snapshot) -> bool:
 
 
 def drift(now: Situation) -> Iterator[Found]:
+    if any(no_zone(now)):
+        # Everything differs, also on hosts whose image has OpenNebula's packages.
+        return
     for name, facts in now.facts.items():
         # On a host without OpenNebula, or during a change, everything differs.
         if not facts.package or facts.upgrading:
