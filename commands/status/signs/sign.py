@@ -40,12 +40,12 @@ class Sign:
     """One abnormal state."""
 
     find: Callable[[Situation], Iterator[Found]]
-    level: Level
     means: str
     """The state in a few words, for the table in the docs."""
     cause: str
-    cure: tuple[str, ...]
+    cure: tuple[str, ...] = REPAIR
     """Commands, one per line, and sentences; ``{host}`` and ``{stack}`` are filled in."""
+    level: Level = Level.WARNING
 
     @property
     def name(self) -> str:

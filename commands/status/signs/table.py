@@ -6,7 +6,6 @@ from commands.status.signs.sign import LOGS, REPAIR, UP, Level, Sign
 SIGNS: tuple[Sign, ...] = (
     Sign(
         zone.no_quorum,
-        Level.CRITICAL,
         "fewer servers than the quorum",
         "Most servers are down or cut off. The zone takes no writes. A write that a client was"
         " refused, or got no answer to, may be committed later: read before you repeat it.",
@@ -14,10 +13,10 @@ SIGNS: tuple[Sign, ...] = (
             "Start the hosts that are down, and repair the network between them. Then:",
             *REPAIR,
         ),
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.no_leader,
-        Level.CRITICAL,
         "no leader",
         "An election is under way: it takes about 7 s, 20 s after a start, and longer if votes are"
         " split. If it does not end, the servers do not reach each other at port 2633.",
@@ -28,26 +27,26 @@ SIGNS: tuple[Sign, ...] = (
             "Open port 2633 between the front-ends, then:",
             *REPAIR,
         ),
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.unobserved,
-        Level.CRITICAL,
         "no host that can be observed",
         "This machine gets no facts from any front-end, so the state of the zone is unknown. The"
         " zone itself may be healthy.",
         ("Correct the fault that is shown for each host below, and look again.",),
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.no_zone,
-        Level.CRITICAL,
         "no zone yet",
         "The hosts of the stack answer, and none of them holds a zone's database: no up has"
         " run, or the first one was not completed.",
         UP,
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.two_leaders,
-        Level.CRITICAL,
         "several servers say that they lead",
         "The one with the lower term was frozen, or is cut off from the others. It commits no"
         " writes, and steps down as soon as it hears from them. Two leaders of the same term mean"
@@ -57,33 +56,30 @@ SIGNS: tuple[Sign, ...] = (
             " after 10 s. If {host} still leads, restart it there:",
             "systemctl restart opennebula",
         ),
+        level=Level.CRITICAL,
     ),
     Sign(
         replicas.wrong_server_id,
-        Level.CRITICAL,
         "a SERVER_ID that is not the server's",
         "A server with the ID of another one, or of no server, can vote for itself: a split brain."
         " oned does not check its ID. What it wrote with that ID cannot be trusted.",
         ("Do not restart it. It rejoins the zone with a copy of the leader's data:", *REPAIR),
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.vip_missing,
-        Level.CRITICAL,
         "the leader does not hold the VIP",
         "Its Raft hook failed, or the address was removed by hand. Clients do not reach the zone.",
-        REPAIR,
+        level=Level.CRITICAL,
     ),
     Sign(
         zone.vip_leftover,
-        Level.WARNING,
         "the VIP on a host that does not lead",
         "A crash of a host or of its oned, a frozen host, or a change by hand leaves the address"
         " behind. Clients may reach a follower, or no server.",
-        REPAIR,
     ),
     Sign(
         hosts.unreachable,
-        Level.WARNING,
         "a host that cannot be reached",
         "The host is off or frozen, or the network between it and your machine is cut.",
         (
@@ -94,14 +90,12 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         hosts.unreadable,
-        Level.WARNING,
         "a host that cannot be observed",
         "The login, sudo, or a file on the host is not as this program needs it.",
         (),
     ),
     Sign(
         oned.upgrade_interrupted,
-        Level.WARNING,
         "an upgrade or a conversion that was interrupted",
         "A run was killed during a change of the database. No oned of the zone starts until it is"
         " complete.",
@@ -109,7 +103,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         services.database_down,
-        Level.WARNING,
         "MariaDB does not answer",
         "MariaDB is stopped, or cannot start. oned cannot work without it.",
         (
@@ -120,7 +113,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         oned.restart_loop,
-        Level.WARNING,
         "oned exits again and again",
         "oned does not start with its configuration, its database or its host's name. systemd"
         " starts it again, and stops trying after 3 starts within 60 s.",
@@ -131,7 +123,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         oned.stop_hangs,
-        Level.WARNING,
         "a stop that hangs",
         "A thread of oned waits for another one that never ends, mostly after a stop within"
         " seconds of the start. systemd kills it after 90 s; no data are lost.",
@@ -139,14 +130,11 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         oned.oned_stopped,
-        Level.WARNING,
         "oned is stopped",
         "A user or a program stopped it.",
-        REPAIR,
     ),
     Sign(
         oned.oned_silent,
-        Level.WARNING,
         "oned runs and does not answer",
         "Its process is frozen or waits for its disk. The others elect another leader if it was the"
         " leader; it may still hold the VIP.",
@@ -157,7 +145,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         oned.login_refused,
-        Level.WARNING,
         "oned refuses the stack's password",
         "oneadmin's password was changed outside the stack, or this server holds other data.",
         (
@@ -168,7 +155,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         oned.proxy,
-        Level.WARNING,
         "a proxy in oned's environment",
         "oned sends its votes to that proxy, so that no leader is elected.",
         (
@@ -179,7 +165,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.not_following,
-        Level.WARNING,
         "a server that does not follow the leader",
         "It hears nothing from the leader: the network between them is cut, or it has just"
         " started. A candidate makes the leader step down when it is heard again.",
@@ -187,14 +172,12 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.log_dropped,
-        Level.WARNING,
         "a follower behind the leader's retained log",
         "It was away for longer than the leader keeps its log (LOG_RETENTION). It cannot catch up.",
         ("It gets a fresh copy of the leader's data:", *REPAIR),
     ),
     Sign(
         replicas.lagging,
-        Level.WARNING,
         "a follower that lags",
         "It was down, or is slow. It catches up with 170 to 250 records a second, and begins when"
         " something is written.",
@@ -202,7 +185,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.stale_pool,
-        Level.WARNING,
         "a stale list of servers",
         "A server reads the list of servers only when it starts. With an old list it does not find"
         " a leader that joined later.",
@@ -214,14 +196,11 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.not_in_zone,
-        Level.WARNING,
         "a front-end that is not a server of the zone",
         "It was added to the stack or removed from the zone, and no up has run since.",
-        REPAIR,
     ),
     Sign(
         replicas.not_set_up,
-        Level.WARNING,
         "a server of the zone without OpenNebula or its data",
         "Its host was reinstalled, its packages were removed, or its database was dropped. It"
         " counts for the quorum.",
@@ -229,7 +208,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         zone.unknown_server,
-        Level.WARNING,
         "a server of the zone that is not in the stack",
         "It was removed from the stack and no up has run since, or it was added by hand. It counts"
         " for the quorum.",
@@ -241,7 +219,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.other_database,
-        Level.WARNING,
         "another OpenNebula's database",
         "This server was bootstrapped by itself, or restored from another zone. With equal indexes"
         " it looks like a follower, and has other users and objects.",
@@ -253,7 +230,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.data_differ,
-        Level.WARNING,
         "data that differ from the leader's",
         "Records were lost, or the database was changed outside OpenNebula. Equal indexes do not"
         " prove equal data. If this server leads, users see its data.",
@@ -261,14 +237,12 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         replicas.keys_differ,
-        Level.WARNING,
         "keys or remotes that differ from the leader's",
         "They were changed on one host. After a failover, services and drivers fail with them.",
         ("It rejoins with the leader's:", *REPAIR),
     ),
     Sign(
         services.service_down,
-        Level.WARNING,
         "a service that does not run",
         "It was stopped, or exits. OneFlow, OneGate and OneForm run on the leader,"
         " FireEdge on every front-end.",
@@ -276,14 +250,11 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         services.service_stray,
-        Level.WARNING,
         "a service that runs on a follower",
         "It was started by hand, or a Raft hook did not stop it.",
-        REPAIR,
     ),
     Sign(
         hosts.disk_full,
-        Level.WARNING,
         "a full disk",
         "MariaDB and oned cannot write there. On the leader, every write of the zone hangs.",
         (
@@ -294,14 +265,12 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         hosts.disk_low,
-        Level.WARNING,
         "little free disk",
         "Less than 5 % is free. Dumps need room in /var/backups/opennebula: see keep_dumps.",
         ("Free space on {host}, or enlarge the file system.",),
     ),
     Sign(
         services.dump_failed,
-        Level.WARNING,
         "a timed dump that failed",
         "The dump or its copy is not complete. The next success ends this sign.",
         (
@@ -311,37 +280,29 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         services.certificate,
-        Level.WARNING,
         "a certificate that expires soon",
         "Browsers reject the web server's certificate after it expires.",
         (),
     ),
     Sign(
         services.web_server_down,
-        Level.WARNING,
         "the web server does not run",
         "It was stopped, or does not start with its sites.",
-        REPAIR,
     ),
     Sign(
         oned.versions,
-        Level.WARNING,
         "different versions of OpenNebula",
         "An upgrade of the stack is not complete, or packages were installed by hand.",
-        REPAIR,
     ),
     Sign(
         oned.pending_restart,
-        Level.WARNING,
         "a server that waits for a restart",
         "Its configuration or its packages changed after oned started.",
         ("A rollout restarts it, one server at a time:", *REPAIR),
     ),
     Sign(
         hosts.drift,
-        Level.WARNING,
         "differences from the stack",
         "They were made outside the stack, or no up has run since the stack changed.",
-        REPAIR,
     ),
 )
