@@ -3,68 +3,55 @@
 import re
 
 _HYPERVISORS = "for hypervisors, which this program does not manage"
-_RECORDS = (
-    "one-deploy creates records in OpenNebula from it; they are in the zone's database and stay"
-)
-_ANSIBLE = "a setting of Ansible, which this program does not use"
 _INFRA = (
     "one-deploy creates virtual machines for the front-ends from it; this program needs hosts that"
     " exist"
 )
 _CEPH = "for Ceph, which this program does not manage"
 
-_VIEWS = (
-    "Sunstone views are not supported: those on the hosts stay, a new front-end does not get them"
-)
-
-NO_MEANING = {
+_NO_MEANING = {
     "env_name": "the stack's name identifies the environment",
     "prod_env": "each preview warns about weak passwords",
-    "ansible_python_interpreter": "this program needs no Python on the hosts",
+    "ansible_python_interpreter|python3_(os|pip)_packages": (
+        "this program needs no Python on the hosts"
+    ),
     "ansible_connection": "the connection is always SSH",
     "ansible_become": "sudo is used for any login user but root",
     "ansible_become_user": "sudo runs commands as root",
     "ansible_become_method": "sudo is always used",
-    "ansible_ssh_retries": "waits and retries have fixed deadlines",
-    "ansible_ssh_pipelining": "each step is one remote execution",
-    "ansible_pipelining": "each step is one remote execution",
+    "ansible_ssh_retries|retry_no|ping_port": "waits and retries have fixed deadlines",
+    "(ansible_ssh|ansible)_pipelining": "each step is one remote execution",
     "ansible_group_priority": "it only orders Ansible's groups",
-    "vn": _RECORDS,
-    "template": _RECORDS,
-    "retry_no": "waits and retries have fixed deadlines",
-    "ping_port": "waits and retries have fixed deadlines",
-    "online_timeout": "preflight reports hosts that do not answer",
-    "online_delay": "preflight reports hosts that do not answer",
-    "node_hv": _HYPERVISORS,
-    "node_hypervisor": _HYPERVISORS,
-    "kernel_params": _HYPERVISORS,
-    "kernel_modules": _HYPERVISORS,
+    "vn|template": (
+        "one-deploy creates records in OpenNebula from it; they are in the zone's database and stay"
+    ),
+    "online_(timeout|delay)": "preflight reports hosts that do not answer",
+    "node_(hv|hypervisor|group)|kernel_(params|modules)|libvirtd_args": _HYPERVISORS,
+    "disable_default_net|template_override_units": _HYPERVISORS,
     "kernel_ok_to_reboot": "this program does not reboot hosts",
-    "disable_default_net": _HYPERVISORS,
-    "libvirtd_args": _HYPERVISORS,
-    "template_override_units": _HYPERVISORS,
-    "facts_subset": _ANSIBLE,
-    "runtime_dir": _INFRA,
-    "os_image_url": _INFRA,
-    "os_image_size": _INFRA,
-    "memory_KiB": _INFRA,
-    "vcpu_static": _INFRA,
-    "vnc_max_port": _INFRA,
-    "passthrough_fs": _INFRA,
-    "context": _INFRA,
+    "os_image_(url|size)|memory_KiB|vcpu_static|vnc_max_port|passthrough_fs": _INFRA,
+    "runtime_dir|context": _INFRA,
     "parallel_federation": "one-deploy does not support it any more",
-    "python3_os_packages": "this program needs no Python on the hosts",
-    "python3_pip_packages": "this program needs no Python on the hosts",
     "opennebula_repo_path": "this program chooses the path of the repository file",
     "opennebula_repo_key_path": "this program chooses the path of the signing key",
     "frontend_group": "the hosts of that group are the stack's frontends",
-    "node_group": _HYPERVISORS,
     "bastion_group": "see ssh.bastion",
     "mkfs_ok_to_wipefs": "this program does not format disks",
+    r"(ceph|cephadm|osd|mon|mgr)(_.*)?": _CEPH,
+    r"(evpn|frr)_.*|router_group": (
+        "for routing between hypervisors, which this program does not manage"
+    ),
+    r"(ovs|openvswitch)_.*": _HYPERVISORS,
+    r"(grafana|oneprometheus|prometheus)_.*": "for monitoring, which this program does not manage",
+    r"infra_.*": _INFRA,
+    r"(kvm|qemu|libvirt|hv|pci)_.*": _HYPERVISORS,
+    r"(ds|vn|features|ssl|fstab|pki)_defaults": "it sets one-deploy's defaults",
+    "federation_group": "it names a group of the inventory",
+    r"facts_subset|ansible_.*": "a setting of Ansible, which this program does not use",
 }
-"""By key."""
+"""Pattern of keys, and why they have no meaning for a stack. The first that matches counts."""
 
-DECISIONS = {
+_DECISIONS = {
     "ansible_password": (
         "this program logs in with a key or an SSH agent, not with a password: install your key on"
         " each front-end with ssh-copy-id"
@@ -88,9 +75,10 @@ DECISIONS = {
     "repos_enabled": (
         "this program always configures OpenNebula's repository: set repository.url for a mirror"
     ),
-    "sunstone_views": _VIEWS,
-    "sunstone_views_config_file": _VIEWS,
-    "sunstone_views_base_dir": _VIEWS,
+    "sunstone_views(_config_file|_base_dir)?": (
+        "Sunstone views are not supported: those on the hosts stay, a new front-end does not get"
+        " them"
+    ),
     "private_fireedge_endpoint": (
         "FireEdge uses the oned on its own host: there is no key for another endpoint"
     ),
@@ -98,8 +86,7 @@ DECISIONS = {
         "this program does not format disks: prepare those of a new front-end yourself, or with an"
         " entry in commands"
     ),
-    "rsyslog": "this program does not configure rsyslog: use an entry in commands, or another tool",
-    "rsyslog_collector": (
+    "rsyslog(_collector)?": (
         "this program does not configure rsyslog: use an entry in commands, or another tool"
     ),
     "logrotate": (
@@ -108,38 +95,16 @@ DECISIONS = {
     "vmdns_server": (
         "one-deploy's DNS for virtual machines stays on the hosts; a new front-end does not get it"
     ),
-    "pci_devices": (
-        "the PCI filter in OpenNebula's remotes stays; this program does not change it"
-    ),
-    "pci_default_filter": (
+    "pci_(devices|default_filter)": (
         "the PCI filter in OpenNebula's remotes stays; this program does not change it"
     ),
     "alertmanager_config": (
         "Prometheus and its alerts stay on the hosts; a new front-end does not get them"
     ),
     "ansible_ssh_executable": "this program has its own SSH client",
-    "ansible_shell_type": "scripts run in bash, which each front-end must have",
-    "ansible_shell_executable": "scripts run in bash, which each front-end must have",
+    "ansible_shell_(type|executable)": "scripts run in bash, which each front-end must have",
 }
-"""By key: what the user must decide or do."""
-
-_PATTERNS = (
-    (r"(ceph|cephadm|osd|mon|mgr)(_.*)?", _CEPH),
-    (
-        r"(evpn|frr)_.*|router_group",
-        "for routing between hypervisors, which this program does not manage",
-    ),
-    (r"(ovs|openvswitch)_.*", _HYPERVISORS),
-    (
-        r"(grafana|oneprometheus|prometheus)_.*",
-        "for monitoring, which this program does not manage",
-    ),
-    (r"infra_.*", _INFRA),
-    (r"(kvm|qemu|libvirt|hv|pci)_.*", _HYPERVISORS),
-    (r"(ds|vn|features|ssl|fstab|ceph|pki)_defaults", "it sets one-deploy's defaults"),
-    (r"(federation|mon|mgr|osd|grafana|infra|router)_group", "it names a group of the inventory"),
-    (r"ansible_.*", _ANSIBLE),
-)
+"""Pattern of keys, and what the user must decide or do."""
 
 GROUPS = {
     "node": "hypervisors, which this program does not manage; they stay in OpenNebula",
@@ -147,16 +112,12 @@ GROUPS = {
     "infra": f"hypervisors of the front-ends: {_INFRA}",
     "grafana": "monitoring, which this program does not manage",
     "router": "EVPN route reflectors, which this program does not manage",
-    "ceph": _CEPH,
-    "mon": _CEPH,
-    "mgr": _CEPH,
-    "osd": _CEPH,
-    "client": _CEPH,
+    **dict.fromkeys(("ceph", "mon", "mgr", "osd", "client"), _CEPH),
 }
 """By group of one-deploy: why its hosts are not in the stack."""
 
 FEATURES = {
-    "prometheus": ("Prometheus stays on the hosts; a new front-end does not get it"),
+    "prometheus": "Prometheus stays on the hosts; a new front-end does not get it",
     "ceph": (
         "Ceph's packages and keys stay on the front-ends; install them on a new one yourself, or"
         " with an entry in commands"
@@ -173,6 +134,13 @@ FEDERATION = (
 
 def no_meaning(key: str) -> str:
     """Return why that key has no meaning for a stack; empty if that is not known."""
-    if key in NO_MEANING:
-        return NO_MEANING[key]
-    return next((why for pattern, why in _PATTERNS if re.fullmatch(pattern, key)), "")
+    return _first(_NO_MEANING, key)
+
+
+def decision(key: str) -> str:
+    """Return what the user must decide because of that key; empty if nothing."""
+    return _first(_DECISIONS, key)
+
+
+def _first(answers: dict[str, str], key: str) -> str:
+    return next((answer for pattern, answer in answers.items() if re.fullmatch(pattern, key)), "")

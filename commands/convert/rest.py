@@ -62,8 +62,8 @@ def _answer(source: Source, key: str) -> None:
         made.needless(key, "it has no value")
     elif name == "force_master" and not any(flag(item) for item in values):
         made.needless(key, "it is off")
-    elif name in answers.DECISIONS:
-        made.ask(key, answers.DECISIONS[name])
+    elif decision := answers.decision(name):
+        made.ask(key, decision)
     elif why := answers.no_meaning(name):
         made.needless(key, why)
     elif key in source.inventory.parts:
