@@ -17,6 +17,7 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+UNREAD = "!unread"
 MAGIC = {
     *("ansible_check_mode", "ansible_config_file", "ansible_diff_mode", "ansible_facts"),
     *("ansible_forks", "ansible_inventory_sources", "ansible_playbook_python"),
@@ -48,28 +49,21 @@ def main() -> None:
             for key, value in raw.items()
             if key not in MAGIC
         }
-    groups = inventory.get_groups_dict()
-    idle = {
-        str(name): sorted(group.vars)
-        for name, group in inventory.groups.items()
-        if not groups.get(name) and group.vars
+    groups = {
+        str(name): [str(host) for host in members]
+        for name, members in inventory.get_groups_dict().items()
+        if name not in ("all", "ungrouped")
     }
-    answer = {
-        "version": __version__,
-        "hosts": hosts,
-        "groups": {str(k): [str(item) for item in v] for k, v in groups.items()},
-        "idle": idle,
-        "secrets": sorted(found),
-    }
+    answer = {"version": __version__, "hosts": hosts, "groups": groups, "secrets": sorted(found)}
     json.dump(answer, sys.stdout)
 
 
 def _plain(value: Any, templar: Templar, secrets: set[str], *, sealed: bool) -> Any:
-    """Return the value as JSON has it; {"unread": [why, text]} if it cannot be read."""
+    """Return the value as JSON has it; {"!unread": [why, text]} if it cannot be read."""
     if isinstance(value, EncryptedString):
         if not sealed:
             secrets |= {str(value), str(value).rstrip("\n")}
-        return {"unread": ["sealed", ""]} if sealed else str(value)
+        return {UNREAD: ["sealed", ""]} if sealed else str(value)
     if isinstance(value, dict):
         return {str(k): _plain(v, templar, secrets, sealed=sealed) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -84,7 +78,7 @@ def _filled(value: str, templar: Templar, *, sealed: bool) -> Any:
         return json.loads(json.dumps(templar.template(value), default=str))
     except AnsibleError as error:
         why = "sealed" if sealed and "vault" in str(error).lower() else "template"
-        return {"unread": [why, str(value)]}
+        return {UNREAD: [why, str(value)]}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Variables have Ansible's precedence. In templates, only names of variables are r
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _IGNORED = tuple(
 )
 """Endings of files that are not inventories, in a folder of inventories."""
 _VARS = ("group_vars", "host_vars")
+_YAML = (".yml", ".yaml", ".json")
 _DEEPEST = 20
 """Nesting of groups in one file."""
 _MAGIC = ("inventory_hostname", "ansible_group_priority")
@@ -37,9 +38,7 @@ class _Reading:
     def source(self, path: Path) -> None:
         if path.is_dir():
             for entry in sorted(path.iterdir()):
-                if entry.name in _VARS or entry.name.startswith(".") or entry.is_dir():
-                    continue
-                if not entry.name.endswith(_IGNORED):
+                if _is_read(entry) and entry.name not in _VARS and not entry.is_dir():
                     self._file(entry)
         else:
             self._file(path)
@@ -56,9 +55,7 @@ class _Reading:
             text = self._open(text, path)
             if not text:
                 return
-        if path.suffix in (".yml", ".yaml", ".json") or (
-            not path.suffix and not looks_like_ini(text)
-        ):
+        if path.suffix in _YAML or (not path.suffix and not looks_like_ini(text)):
             self._yaml(text, path)
         else:
             self._ini(text, path)
@@ -75,10 +72,11 @@ class _Reading:
     def _variables(self, folder: Path) -> None:
         for kind, found in zip(_VARS, (self.groups.of_groups, self.groups.of_hosts), strict=True):
             for path in sorted((folder / kind).iterdir()) if (folder / kind).is_dir() else ():
-                name = path.stem if path.suffix in (".yml", ".yaml", ".json") else path.name
-                if path.name.startswith(".") or path.name.endswith(_IGNORED):
+                if not _is_read(path):
                     continue
-                for file in sorted(_below(path)) if path.is_dir() else [path]:
+                name = path.stem if path.suffix in _YAML else path.name
+                inside = filter(Path.is_file, sorted(path.rglob("*"))) if path.is_dir() else [path]
+                for file in filter(_is_read, inside):
                     found.setdefault(name, {}).update(self._vars_file(file))
 
     def _vars_file(self, path: Path) -> Vars:
@@ -229,11 +227,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InventoryError(f"{path}: expected text in UTF-8") from None
-    except OSError as error:
-        raise InventoryError(f"{path}: {error.strerror}") from None
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.name.startswith(".") and not path.name.endswith(_IGNORED):
-            yield path
+def _is_read(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.name.endswith(_IGNORED)

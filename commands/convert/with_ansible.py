@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from commands.convert.templates import SEALED
 PYTHON = Path(".venv-convert/bin/python")
 """`scripts/setup convert` creates it."""
 _SCRIPT = Path(__file__).with_name("ansible_script.py")
+_UNREAD = "!unread"
+"""Key that the script has in place of a value."""
 _SAID = 3
 """Number of lines of Ansible's own message that are shown."""
 
@@ -36,33 +39,19 @@ def read(path: Path, passwords: Sequence[str], python: Path = PYTHON) -> Invento
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()][-_SAID:]
         raise InventoryError(f"{path}: Ansible cannot read it: {' '.join(said) or 'no message'}")
-    found = json.loads(done.stdout)
-    return Inventory(
-        hosts={
-            host: {key: _value(value) for key, value in variables.items()}
-            for host, variables in found["hosts"].items()
-        },
-        groups={
-            name: tuple(hosts)
-            for name, hosts in found["groups"].items()
-            if name not in ("all", "ungrouped")
-        },
-        idle={name: frozenset(keys) for name, keys in found["idle"].items()} | dict(plain.idle),
-        parts=plain.parts,
+    found = json.loads(done.stdout, object_hook=_value)
+    return replace(
+        plain,
+        hosts=found["hosts"],
+        groups={name: tuple(hosts) for name, hosts in found["groups"].items()},
         secrets=frozenset(filter(None, found["secrets"])) | plain.secrets,
-        notes=plain.notes,
         reader=f"by ansible-core {found['version']}",
     )
 
 
-def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"unread"}:
-            why, text = value["unread"]
-            if why == "sealed":
-                return Unread(SEALED, text)
-            return Unread("a template that needs facts of the hosts or a playbook", text)
-        return {key: _value(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_value(item) for item in value]
-    return value
+def _value(value: dict[str, Any]) -> Any:
+    if set(value) != {_UNREAD}:
+        return value
+    why, text = value[_UNREAD]
+    words = SEALED if why == "sealed" else "a template that needs facts of the hosts or a playbook"
+    return Unread(words, text)
