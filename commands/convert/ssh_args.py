@@ -8,6 +8,7 @@ _WITH_VALUE = "BbcDEeFIiJLlmOopQRSWw"
 """Letters of ssh's options that take a value."""
 _QUIET = "46aCKNnqSTtvXxYy"
 """Letters of options that only change how a connection behaves."""
+_AS_OPTION = {"J": "proxyjump", "i": "identityfile", "l": "user", "p": "port"}
 _IDLE = {
     *("controlmaster", "controlpath", "controlpersist", "compression", "loglevel", "tcpkeepalive"),
     *("connecttimeout", "connectionattempts", "serveraliveinterval", "serveralivecountmax"),
@@ -74,14 +75,12 @@ def _take(found: SshArgs, letter: str, value: str) -> None:
         case "o":
             name, _, setting = value.replace("=", " ", 1).strip().partition(" ")
             _option(found, name.lower(), setting.strip().strip('"'), value)
-        case "J":
-            found.hops += _hops(value)
+        case _ if letter in _AS_OPTION:
+            _option(found, _AS_OPTION[letter], value, value)
         case "A":
             found.forward_agent = True
         case "F":
             found.config_file = value if value not in ("/dev/null", "none") else ""
-        case "i" | "l" | "p":
-            setattr(found, {"i": "key_file", "l": "user", "p": "port"}[letter], value)
         case _ if letter in _QUIET:
             found.idle.append(f"-{letter}")
         case _:

@@ -72,13 +72,8 @@ def password_of(file: Path) -> str:
         else:
             text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InventoryError(
-            f"{file}: the vault password cannot be read: {_reason(error)}"
-        ) from None
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise InventoryError(f"{file}: the vault password cannot be read: {reason}") from None
     if not text.strip():
         raise InventoryError(f"{file}: expected a vault password, saw nothing")
     return text.strip()
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or "it is no text in UTF-8"
