@@ -12,7 +12,7 @@ from pathlib import Path
 from commands.convert import own_reader, stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
-from commands.convert.report import ConversionReport, Invocation, login_of
+from commands.convert.report import Invocation, report
 from hosts.errors import printable
 
 FOLDER = Path("stacks")
@@ -99,8 +99,8 @@ def _convert(options: argparse.Namespace) -> int:
     repeated += ["--without-ansible"] if options.without_ansible else []
     repeated += [f"--group={options.group}"] if options.group else []
     command = Invocation(options.stack, str(options.inventory), tuple(repeated))
-    report = ConversionReport(inventory, made, command, str(path), faults, seen, login_of(made))
-    print(printable("\n".join(report.lines())))
+    lines = report(inventory, made, command, str(path), faults, seen=seen)
+    print(printable("\n".join(lines)))
     return 0
 
 

@@ -26,11 +26,6 @@ class Secret:
     remedy: str = ""
     """A command that prints it, if the inventory does not have it."""
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether it is part of a key of the stack."""
-        return "." in self.key or "[" in self.key
-
 
 @dataclass
 class Conversion:
@@ -50,15 +45,15 @@ class Conversion:
         lists = (self.taken, self.no_meaning, self.decisions, self.unknown)
         return {answer.key for answers in lists for answer in answers}
 
-    def take(self, source: str, key: str, value: Any, note: str = "") -> None:
-        """Set a value in the config, and report it."""
+    def take(self, key: str, value: Any, note: str = "", *, source: str = "") -> None:
+        """Set a value in the config, and report it. ``source``: the inventory's key, if another."""
         place = self.config
         *above, last = key.split(".")
         for part in above:
             place = place.setdefault(part, {})
         place[last] = value
-        shown = shown_value(value)
-        self.taken.append(Answer(source, f"{key}: {shown}{note and f'; {note}'}"))
+        text = f"{key}: {shown_value(value)}{note and f'; {note}'}"
+        self.taken.append(Answer(source or key, text))
 
     def hide(self, secret: Secret, note: str = "") -> None:
         """Add a secret, which a command of the report sets."""

@@ -1,10 +1,11 @@
 """The secrets of an inventory. The report has a command that sets each of them. Pure."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from commands.convert.conversion import Secret
+from commands.convert.conversion import Conversion, Secret
 from commands.convert.inventory import unread
 from commands.convert.source import Source
 
@@ -26,15 +27,15 @@ def convert(source: Source) -> None:
         elif isinstance(value, str | int | float):
             made.hide(Secret(key, key, str(value)))
         else:
-            source.made.ask(key, "not converted: expected text")
+            made.ask(key, "not converted: expected text")
     if "one_pass" not in made.secrets:
-        made.hide(Secret("one_pass", "", remedy="one_auth"))
+        made.hide(Secret("one_pass", "", remedy=_one_auth(made)))
         made.ask(
             "one_pass",
             "the inventory does not set it: the command below reads it from a front-end's one_auth",
         )
     if "db_password" not in made.secrets and not source.is_sqlite:
-        made.hide(Secret("db_password", "", remedy="random"))
+        made.hide(Secret("db_password", "", remedy="openssl rand -hex 24"))
         made.ask(
             "db_password",
             "the inventory does not set it, so it is one-deploy's public default: the command below"
@@ -44,7 +45,7 @@ def convert(source: Source) -> None:
 
 
 def _auth(source: Source) -> None:
-    value = source.alike("auth", secret_too=True)
+    made, value = source.made, source.alike("auth", secret_too=True)
     if value is None:
         return
     if not isinstance(value, dict):
@@ -53,24 +54,16 @@ def _auth(source: Source) -> None:
     auth = {key: item for key, item in value.items() if item is not None}
     auth, passwords = _without_passwords(auth)
     if not auth:
-        source.made.needless("auth", "it has no value")
+        made.needless("auth", "it has no value")
         return
     if source.inventory.is_secret(auth):
-        source.made.ask(
-            "auth", "not converted: more than its passwords is encrypted. Set it yourself"
-        )
+        made.ask("auth", "not converted: more than its passwords is encrypted. Set it yourself")
         return
-    source.made.take("auth", "auth", auth)
+    made.take("auth", auth)
     for server, password in passwords.items():
-        source.made.hide(
-            Secret(
-                f'auth.ldap.config["{server}"][":password"]'
-                if re.search(r"[^A-Za-z0-9_-]", server)
-                else f'auth.ldap.config.{server}[":password"]',
-                f"auth.ldap.config.{server}.:password",
-                password,
-            )
-        )
+        place = f'["{server}"]' if re.search(r"[^A-Za-z0-9_-]", server) else f".{server}"
+        key = f'auth.ldap.config{place}[":password"]'
+        made.hide(Secret(key, f"auth.ldap.config.{server}.:password", password))
 
 
 def _without_passwords(auth: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str | None]]:
@@ -88,3 +81,29 @@ def _without_passwords(auth: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
             value = server[":password"]
             passwords[name] = None if unread(value) else str(value)
     return {**auth, "ldap": {**ldap, "config": servers}}, passwords
+
+
+def _one_auth(made: Conversion) -> str:
+    """Return the command that prints the password in a front-end's one_auth."""
+    return f"ssh {_login(made)} sudo cat /var/lib/one/.one/one_auth | cut -d: -f2-"
+
+
+def _login(made: Conversion) -> str:
+    """Return ssh's arguments for the first front-end with an address."""
+    ssh = made.config.get("ssh", {})
+    entry = next((each for each in made.config["frontends"].values() if each.get("address")), None)
+    if entry is None:
+        return "FRONT-END"
+    own = entry.get("ssh", {})
+    words = []
+    if bastion := ssh.get("bastion"):
+        words += ["-J", bastion]
+    if (port := own.get("port") or ssh.get("port", 22)) != 22:
+        words += ["-p", str(port)]
+    home = ""
+    if key := ssh.get("private_key_file"):
+        # A shell does not expand ~ in quotes.
+        home, key = ("~/", key[2:]) if key.startswith("~/") else ("", key)
+    identity = f"-i {home}{shlex.quote(key)} " if key else ""
+    user = own.get("user") or ssh.get("user", "root")
+    return identity + shlex.join([*words, f"{user}@{entry['address']}"])

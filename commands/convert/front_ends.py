@@ -54,7 +54,7 @@ def _keys(source: Source) -> dict[str, str]:
     return keys
 
 
-def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
+def _entry(source: Source, name: str, called: str) -> dict[str, Any]:
     made, variables = source.made, source.variables[name]
     source.of_each("ansible_host", "ansible_ssh_host")
     old, new = variables.get("ansible_ssh_host"), variables.get("ansible_host")
@@ -67,13 +67,12 @@ def _entry(source: Source, name: str, key: str) -> dict[str, Any]:
                 f"differs from ansible_host ({short(new)}), which is used",
             )
     address, origin = name, f"host {name}"
-    if new is not None:
-        address, origin = new, f"ansible_host of {name}"
-    elif old is not None:
-        address, origin = old, f"ansible_ssh_host of {name}"
+    for key in ("ansible_ssh_host", "ansible_host"):
+        if variables.get(key) is not None:
+            address, origin = variables[key], f"{key} of {name}"
     if not source.usable(origin, address):
         return {}
-    made.taken.append(Answer(origin, f"frontends.{key}.address: {said(str(address))}"))
+    made.taken.append(Answer(origin, f"frontends.{called}.address: {said(str(address))}"))
     if not re.fullmatch(r"\d+(\.\d+){3}", str(address)):
         made.ask(
             origin,
@@ -91,12 +90,11 @@ def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
     if unusable:
         return
     ((usual, _),) = Counter(str(item) for item in found.values()).most_common(1)
-    source.made.take("one_vip_if", "one_vip_if", usual)
+    source.made.take("one_vip_if", usual)
     for name, interface in found.items():
         if str(interface) != usual:
-            source.made.take(
-                f"one_vip_if of {name}", f"frontends.{keys[name]}.one_vip_if", str(interface)
-            )
+            key = f"frontends.{keys[name]}.one_vip_if"
+            source.made.take(key, str(interface), source=f"one_vip_if of {name}")
 
 
 def _count(source: Source) -> None:

@@ -38,9 +38,15 @@ def convert(inventory: Inventory, *, group: str = "") -> Conversion:
         _take(source, key, "true or false", flag)
     _take(source, "rsa_key_size", "a whole number", _number)
     for key in _LISTS + _OBJECTS:
-        _structure(source, key)
-    _hosts_file(source)
-    _admin_key(source)
+        kind, words = (list, "a list") if key in _LISTS else (dict, "an object")
+        if value := _structure(source, key, kind, words):
+            source.made.take(key, value)
+    if not source.has("ensure_hosts"):
+        source.made.take("ensure_hosts", False, "one-deploy's default")
+    if source.has("admin_pubkey") and not source.of_each("admin_pubkey"):
+        source.made.take("admin_pubkey", "none", "it is null")
+    else:
+        _take(source, "admin_pubkey", "public keys", _key)
     _database(source)
     credentials.convert(source)
     _features(source)
@@ -48,7 +54,12 @@ def convert(inventory: Inventory, *, group: str = "") -> Conversion:
     repository.convert(source)
     storage.convert(source)
     rest.convert(source)
-    _adopt(source)
+    source.made.take(
+        "adopt",
+        "observe",
+        "nothing changes while it is set; remove it when the preview lists only changes that"
+        " you want, or if no zone runs yet",
+    )
     return source.made
 
 
@@ -76,7 +87,7 @@ def _version(source: Source) -> None:
             f"this program needs 7.0 or later, and the inventory says {version}: upgrade the zone"
             " first, as OpenNebula's documentation describes",
         )
-    source.made.take("one_version", "one_version", version)
+    source.made.take("one_version", version)
 
 
 def _vip(source: Source) -> None:
@@ -101,7 +112,7 @@ def _take(source: Source, key: str, expected: str, read: Callable[[Any], Any]) -
     if (meant := read(value)) is None:
         source.expected(key, expected, value)
     else:
-        source.made.take(key, key, meant)
+        source.made.take(key, meant)
 
 
 def _text(value: Any) -> str | None:
@@ -118,29 +129,16 @@ def _key(value: Any) -> str | None:
     return value.strip() if isinstance(value, str) else None
 
 
-def _structure(source: Source, key: str) -> None:
+def _structure(source: Source, key: str, kind: type, words: str) -> Any:
+    """Return a list or an object that is not empty; None, with an answer, for anything else."""
     value = source.alike(key)
-    kind, words = (list, "a list") if key in _LISTS else (dict, "an object")
-    if value is None:
-        return
-    if not isinstance(value, kind):
-        source.expected(key, words, value)
-    elif value:
-        source.made.take(key, key, value)
-    else:
+    if value is None or (isinstance(value, kind) and value):
+        return value
+    if isinstance(value, kind):
         source.made.needless(key, "it is empty")
-
-
-def _hosts_file(source: Source) -> None:
-    if not source.has("ensure_hosts"):
-        source.made.take("ensure_hosts", "ensure_hosts", False, "one-deploy's default")
-
-
-def _admin_key(source: Source) -> None:
-    if source.has("admin_pubkey") and not source.of_each("admin_pubkey"):
-        source.made.take("admin_pubkey", "admin_pubkey", "none", "it is null")
-        return
-    _take(source, "admin_pubkey", "public keys", _key)
+    else:
+        source.expected(key, words, value)
+    return None
 
 
 def _database(source: Source) -> None:
@@ -156,27 +154,14 @@ def _database(source: Source) -> None:
             "not converted: an HA zone cannot use SQLite. If the front-end with the data uses"
             " SQLite, set convert_database: true, which moves the data to MariaDB",
         )
-    elif backend == "SQLite":
-        source.made.take(
-            "db_backend",
-            "db_backend",
-            backend,
-            "for high availability later, set MariaDB and convert_database: true",
-        )
     else:
-        source.made.take("db_backend", "db_backend", backend)
+        later = "for high availability later, set MariaDB and convert_database: true"
+        source.made.take("db_backend", backend, later if backend == "SQLite" else "")
 
 
 def _features(source: Source) -> None:
-    value = source.alike("features")
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        source.expected("features", "an object such as {gate: true}", value)
-        return
     made = source.made
-    if not value:
-        made.needless("features", "it is empty")
+    value = _structure(source, "features", dict, "an object such as {gate: true}") or {}
     for name, on in value.items():
         key, meant = f"features.{name}", flag(on)
         if name not in _FEATURES and name not in answers.FEATURES:
@@ -184,16 +169,15 @@ def _features(source: Source) -> None:
         elif meant is None:
             source.expected(key, "true or false", on)
         elif name in _FEATURES:
-            made.take(key, key, meant)
+            made.take(key, meant)
         elif meant:
             made.ask(key, answers.FEATURES[name])
         else:
             made.needless(key, "it is off")
     features = made.config.get("features", {})
     if features.get("gate") is False and features.get("flow", True):
-        made.take(
-            "features.gate", "features.flow", False, "one-deploy runs OneFlow only with OneGate"
-        )
+        note = "one-deploy runs OneFlow only with OneGate"
+        made.take("features.flow", False, note, source="features.gate")
 
 
 def _accounts(source: Source) -> None:
@@ -208,16 +192,6 @@ def _accounts(source: Source) -> None:
     if "oneadmin" in accounts:
         source.made.needless("ensure_keys_for", "oneadmin is left out: its keys belong to the zone")
     if others := [item for item in accounts if item != "oneadmin"]:
-        source.made.take("ensure_keys_for", "ensure_keys_for", others)
+        source.made.take("ensure_keys_for", others)
     elif not accounts:
         source.made.needless("ensure_keys_for", "it is empty")
-
-
-def _adopt(source: Source) -> None:
-    source.made.take(
-        "adopt",
-        "adopt",
-        "observe",
-        "nothing changes while it is set; remove it when the preview lists only changes that"
-        " you want, or if no zone runs yet",
-    )

@@ -34,14 +34,14 @@ _KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 def convert(source: Source, keys: Mapping[str, str]) -> None:
     """Map the keys about SSH; ``keys`` has each host's name in the stack."""
     made = source.made
-    _usual(source, made, keys, _USER, "user")
-    _usual(source, made, keys, _PORT, "port")
-    _key_file(source, made)
+    _usual(source, keys, _USER, "user")
+    _usual(source, keys, _PORT, "port")
+    _key_file(source)
     for name in _ARGS:
         for value, hosts in _by_value(source.of_each(name)).items():
             if source.usable(name, value):
                 whom = "" if len(hosts) == len(source.names) else f" of {', '.join(hosts)}"
-                _args(source, made, f"{name}{whom}", value)
+                _args(source, f"{name}{whom}", value)
     for host, value in source.of_each("ansible_connection", "connection").items():
         if value == "local":
             made.ask(
@@ -60,11 +60,9 @@ def _by_value(found: Mapping[str, Any]) -> dict[str, list[str]]:
     return values
 
 
-def _usual(
-    source: Source, made: Conversion, keys: Mapping[str, str], names: tuple[str, ...], part: str
-) -> None:
+def _usual(source: Source, keys: Mapping[str, str], names: tuple[str, ...], part: str) -> None:
     """Map one value for all hosts, and the values of hosts with another one."""
-    name = names[0]
+    made, name = source.made, names[0]
     found = {
         host: value
         for host, value in source.of_each(*names).items()
@@ -89,18 +87,18 @@ def _usual(
         return
     texts = {host: int(item) if part == "port" else str(item) for host, item in found.items()}
     usual = Counter(texts.values()).most_common(1)[0][0]
-    made.take(name, f"ssh.{part}", usual)
+    made.take(f"ssh.{part}", usual, source=name)
     for host, value in texts.items():
         if value != usual:
-            made.take(f"{name} of {host}", f"frontends.{keys[host]}.ssh.{part}", value)
+            made.take(f"frontends.{keys[host]}.ssh.{part}", value, source=f"{name} of {host}")
 
 
-def _key_file(source: Source, made: Conversion) -> None:
+def _key_file(source: Source) -> None:
     found = source.of_each(*_KEY)
     values = _by_value(found)
     if len(values) > 1:
         seen = ", ".join(f"{host}: {value}" for host, value in found.items())
-        made.ask(
+        source.made.ask(
             _KEY[0],
             f"not converted: differs between front-ends ({seen}), but the stack has one key."
             " Load them into an SSH agent (ssh-add), or authorize one of them everywhere",
@@ -108,7 +106,7 @@ def _key_file(source: Source, made: Conversion) -> None:
     elif values:
         value = next(iter(found.values()))
         if source.usable(_KEY[0], value):
-            _take_key(made, _KEY[0], str(value))
+            _take_key(source.made, _KEY[0], str(value))
 
 
 def _take_key(made: Conversion, source: str, path: str) -> None:
@@ -118,22 +116,23 @@ def _take_key(made: Conversion, source: str, path: str) -> None:
             f"{path} is a relative path, which the stack resolves in this project's folder: make it"
             " absolute",
         )
-    made.take(source, "ssh.private_key_file", path)
+    made.take("ssh.private_key_file", path, source=source)
 
 
-def _args(source: Source, made: Conversion, name: str, value: str) -> None:
+def _args(source: Source, name: str, value: str) -> None:
+    made = source.made
     if not value.strip():
         made.needless(name, "it is empty")
         return
     found = ssh_args.parse(value)
-    _way(source, made, name, found)
+    _way(source, name, found)
     if found.key_file:
         _take_key(made, name, found.key_file)
     for part, given in (("known_hosts_file", found.known_hosts), ("user", found.user)):
         if given:
-            made.take(name, f"ssh.{part}", given)
+            made.take(f"ssh.{part}", given, source=name)
     if found.port.isdigit():
-        made.take(name, "ssh.port", int(found.port))
+        made.take("ssh.port", int(found.port), source=name)
     if found.forward_agent:
         made.ask(
             name,
@@ -152,7 +151,7 @@ def _args(source: Source, made: Conversion, name: str, value: str) -> None:
         made.ask(name, f"{item}: there is no key for this; docs/config.md lists the ssh keys")
 
 
-def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -> None:
+def _way(source: Source, name: str, found: ssh_args.SshArgs) -> None:
     """Map the jump hosts."""
     hops = found.hops
     if found.config_file and not hops:
@@ -160,13 +159,13 @@ def _way(source: Source, made: Conversion, name: str, found: ssh_args.SshArgs) -
         if bastions and "bastion" in found.config_file:
             hops = [bastions[0]]
         else:
-            made.take(name, "ssh.config_file", found.config_file)
+            source.made.take("ssh.config_file", found.config_file, source=name)
     if hops:
-        way = [_bastion(source, made, name, hop) for hop in hops]
-        made.take(name, "ssh.bastion", ",".join(way))
+        way = [_bastion(source, name, hop) for hop in hops]
+        source.made.take("ssh.bastion", ",".join(way), source=name)
 
 
-def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
+def _bastion(source: Source, name: str, hop: str) -> str:
     """Return the jump host for the stack; a host of the inventory by its address."""
     user, _, rest = hop.rpartition("@")
     host, _, port = rest.partition(":")
@@ -178,12 +177,12 @@ def _bastion(source: Source, made: Conversion, name: str, hop: str) -> str:
         if host in source.names or any(
             source.inventory.hosts[item].get("ansible_host") == address for item in source.names
         ):
-            made.ask(
+            source.made.ask(
                 name,
                 f"the jump host {host} is a front-end: while it is down, the others cannot be"
                 " reached. Use another host",
             )
         host = str(address)
     elif "{{" in host or "%" in host:
-        made.ask(name, f"the jump host {host} is not a host name: set ssh.bastion")
+        source.made.ask(name, f"the jump host {host} is not a host name: set ssh.bastion")
     return f"{f'{user}@' if user else ''}{host}{f':{port}' if port else ''}"

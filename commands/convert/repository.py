@@ -45,7 +45,7 @@ def _take(made: Conversion, key: str, part: str, value: Any) -> None:
         )
     elif bases:
         note = "the program appends version and distribution" if part == "url" else ""
-        made.take(key, f"repository.{part}", next(iter(bases.values())), note)
+        made.take(f"repository.{part}", next(iter(bases.values())), note, source=key)
 
 
 def _base(made: Conversion, key: str, part: str, value: Any) -> str:

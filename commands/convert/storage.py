@@ -26,9 +26,7 @@ def _fstab(source: Source, value: Any) -> None:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         source.expected("fstab", "a list of mounts, each with src, path and fstype", value)
         return
-    made.take(
-        "fstab", "fstab", [_mount(source, f"fstab.{n}", item) for n, item in enumerate(value)]
-    )
+    made.take("fstab", [_mount(source, f"fstab.{n}", item) for n, item in enumerate(value)])
     made.ask(
         "fstab",
         "one-deploy's lines for these mounts are in /etc/fstab on the front-ends, with"
@@ -82,7 +80,7 @@ def _datastores(source: Source, value: Any) -> None:
         return
     mode = value.get("mode")
     if mode in ("ssh", "shared"):
-        made.take("ds.mode", "ds.mode", mode)
+        made.take("ds.mode", mode)
         if mode == "shared":
             made.needless(
                 "ds.mode", "TM_MAD and BRIDGE_LIST of the datastores are in OpenNebula and stay"
@@ -123,15 +121,7 @@ def _mounts(made: Conversion, config: Any) -> None:
         made.ask("ds.config.mounts", "not converted: expected a list of {type: …, path: …}")
         return
     entries = [
-        {
-            "type": str(mount.get("type")),
-            "path": str(mount.get("path")).rstrip("/") or "/",
-        }
+        {"type": str(mount.get("type")), "path": str(mount.get("path")).rstrip("/") or "/"}
         for mount in mounts
     ]
-    made.take(
-        "ds.config.mounts",
-        "ds.config.mounts",
-        entries,
-        "the same links as one-deploy's",
-    )
+    made.take("ds.config.mounts", entries, "the same links as one-deploy's")

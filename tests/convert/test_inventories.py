@@ -15,7 +15,7 @@ from commands.convert import own_reader, stack_file, with_ansible
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
-from commands.convert.report import ConversionReport, Invocation, login_of
+from commands.convert.report import Invocation, report
 from tests.convert.cases import CASES, Case
 from tests.runs import examples
 
@@ -38,29 +38,21 @@ def held(case: Case, inventory: Inventory) -> None:
     made = convert(inventory)
     text = stack_file.text_of(made, "inventory.yml")
     faults = stack_file.faults(made, text)
-    report = "\n".join(
-        ConversionReport(
-            inventory,
-            made,
-            Invocation("production", "inventory.yml"),
-            "stacks/Pulumi.production.yaml",
-            faults,
-            login=login_of(made),
-        ).lines()
-    )
+    command = Invocation("production", "inventory.yml")
+    said = "\n".join(report(inventory, made, command, "stacks/Pulumi.production.yaml", faults))
     assert {key: made.config.get(key) for key in case.config} == dict(case.config)
     for place, words in case.says.items():
         section, _, key = place.partition(" ")
-        said = [answer.text for answer in getattr(made, section) if answer.key == key]
-        assert any(words in one for one in said), (place, said or sections_of(made, key))
+        answers = [answer.text for answer in getattr(made, section) if answer.key == key]
+        assert any(words in one for one in answers), (place, answers or sections_of(made, key))
     assert len(faults) == len(case.faults), faults
     for expected in case.faults:
         assert any(fault.startswith(expected) for fault in faults), faults
-    assert all(fault in report for fault in faults)
+    assert all(fault in said for fault in faults)
     for key, secret in case.secrets.items():
         assert made.secrets[key].value == secret
-        assert re.search(rf"\| scripts/pulumi production config set --secret .*{key[:9]}", report)
-    assert "hush" not in text + report
+        assert re.search(rf"\| scripts/pulumi production config set --secret .*{key[:9]}", said)
+    assert "hush" not in text + said
     assert unanswered(inventory, made) == set()
 
 
@@ -232,10 +224,7 @@ def test_each_key_has_an_answer_for_any_value(
     text = stack_file.text_of(made, "inventory.yml")
     yaml.safe_load(text)
     faults = stack_file.faults(made, text)
-    report = ConversionReport(
-        inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made)
-    )
-    assert list(report.lines())
+    assert list(report(inventory, made, Invocation("a", "b"), "c", faults))
     assert unanswered(inventory, made) == set()
 
 
@@ -270,8 +259,5 @@ def test_a_damaged_inventory_is_refused_or_answered(
         return
     written = stack_file.text_of(made, "inventory.yml")
     faults = stack_file.faults(made, written)
-    report = ConversionReport(
-        inventory, made, Invocation("a", "b"), "c", faults, login=login_of(made)
-    )
-    assert list(report.lines())
+    assert list(report(inventory, made, Invocation("a", "b"), "c", faults))
     assert unanswered(inventory, made) == set()
