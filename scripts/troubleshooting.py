@@ -21,6 +21,8 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 CONFIG = "Config faults"
 PACKAGES = ("hosts", "opennebula", "procedures", "providers", "commands")
 REST = "…"
+_QUOTED = r'"(?:\\.|[^"\\])*"?|\\.'
+"""A quoted part of a word of a shell command."""
 STEPS_OF = {
     "convert_database": "convert the database",
     "grpc": "check the zone's gRPC endpoints",
@@ -204,42 +206,13 @@ def _of_script(file: Path) -> Iterator[Message]:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a shell command, with … for every expansion."""
-    words, word, quoted, position = [], "", False, 0
-    while position < len(text):
-        character, rest = text[position], text[position:]
-        if rest[:2] in ("$(", "${"):
-            position += _length(rest)
-            word += REST
-            continue
-        if found := re.match(r"\$\w+", rest):
-            position += found.end()
-            word += REST
-            continue
-        position += 1
-        if character == '"':
-            quoted = not quoted
-        elif not quoted and character in " ;|&)":
-            if word:
-                words.append(word)
-            word = ""
-            if character != " ":
-                break
-        elif character == "\\":
-            word, position = word + text[position : position + 1], position + 1
-        else:
-            word += character
-    return [re.sub(f"{REST}+", REST, each) for each in (*words, word) if each]
-
-
-def _length(text: str) -> int:
-    """Return the length of the expansion that the text begins with."""
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character in "({") - (character in ")}")
-        if position and not depth:
-            return position + 1
-    return len(text)
+    """Return the words of the shell command at the beginning, with … for every expansion."""
+    # From the inside to the outside: an expansion may have others in it.
+    while (plain := re.sub(r"\$\([^()]*(\)|$)|\$\{[^{}]*(\}|$)|\$\w+", REST, text)) != text:
+        text = plain
+    command = re.sub(rf"((?:{_QUOTED}|[^;|&)])*).*", r"\1", text)
+    words = re.findall(rf"(?:{_QUOTED}|[^ ])+", command)
+    return [re.sub(f"{REST}+", REST, re.sub(r'\\(.)|"', r"\1", word)) for word in words]
 
 
 def _titles() -> set[str]:
