@@ -36,8 +36,9 @@ def look(made: Conversion) -> Iterator[Answer]:
         yield Answer("--look", f"the login settings are not valid yet ({places}): see above")
         return
     pool = Pool(ssh)
+    access = Access(pool, Secrets("", ""), report=lambda _: None, front_ends=hosts)
     try:
-        seen = dict(_facts(_access(pool, hosts), hosts, made))
+        seen = _facts(access, hosts, made)
     finally:
         pool.close()
     yield from (
@@ -50,20 +51,11 @@ def look(made: Conversion) -> Iterator[Answer]:
     )
 
 
-def _access(pool: Pool, hosts: Mapping[str, Host]) -> Access:
-    return Access(pool, Secrets("", ""), report=lambda _: None, front_ends=hosts)
-
-
 def _facts(
     access: Access, hosts: Mapping[str, Host], made: Conversion
 ) -> Mapping[str, Facts | HostError]:
-    database = Database(
-        **{
-            field: made.config[f"db_{field}"]
-            for field in ("backend", "name", "owner")
-            if f"db_{field}" in made.config
-        }
-    )
+    named = {part: made.config.get(f"db_{part}") for part in ("backend", "name", "owner")}
+    database = Database(**{part: value for part, value in named.items() if value is not None})
 
     def ask(host: Host) -> Facts | HostError:
         try:
@@ -139,18 +131,14 @@ def _of_oned(config: Mapping[str, Any], name: str, front_end: Facts) -> Iterator
             if has != wanted:
                 yield Answer(key, f"{name} has {has}, the stack has {wanted}")
     endpoint = conf.read(front_end.oned_conf, "ONEGATE_ENDPOINT")
-    wanted = config.get("gate_endpoint") or _endpoint(config)
+    vip = config.get("one_vip")
+    wanted = config.get("gate_endpoint") or (f"http://{vip}:5030" if vip else "")
     if isinstance(endpoint, str) and wanted and endpoint != wanted:
         yield Answer("gate_endpoint", f"{name} has {endpoint}, the stack has {wanted}")
     if (mode := front_end.federation_mode) != "STANDALONE":
         yield Answer(
             "federation", f"{name} is in a federation ({mode}), which this program refuses"
         )
-
-
-def _endpoint(config: Mapping[str, Any]) -> str:
-    vip = config.get("one_vip")
-    return f"http://{vip}:5030" if vip else ""
 
 
 def _of_zone(made: Conversion, seen: Mapping[str, Facts]) -> Iterator[Answer]:
@@ -202,8 +190,7 @@ def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[An
             f"{vip} is on several hosts ({names}), as in a split brain: check the zone first",
         )
     for name, at in holders:
-        entry = config["frontends"][name]
-        interface = entry.get("one_vip_if") or config.get("one_vip_if")
+        interface = _interface(config, name)
         if interface and at.interface.split("@")[0] != interface:
             yield Answer(
                 "one_vip_if", f"{name} has {vip} on {at.interface}, the stack has {interface}"
@@ -213,15 +200,16 @@ def _of_vip(config: Mapping[str, Any], seen: Mapping[str, Facts]) -> Iterator[An
                 "one_vip_cidr",
                 f"{name} has {vip}/{at.prefix}, the stack has /{config['one_vip_cidr']}",
             )
-    interfaces = {
-        name: {at.interface.split("@")[0] for at in front_end.addresses}
-        for name, front_end in seen.items()
-    }
-    for name, there in interfaces.items():
-        interface = config["frontends"][name].get("one_vip_if") or config.get("one_vip_if")
+    for name, front_end in seen.items():
+        interface = _interface(config, name)
+        there = {at.interface.split("@")[0] for at in front_end.addresses}
         if interface and interface not in there:
             yield Answer(
                 "one_vip_if",
                 f"{name} has no interface {interface} with an address, only"
                 f" {', '.join(sorted(there - {'lo'}))}",
             )
+
+
+def _interface(config: Mapping[str, Any], name: str) -> str | None:
+    return config["frontends"][name].get("one_vip_if") or config.get("one_vip_if")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
+from functools import partial
 from itertools import groupby
 from typing import TextIO
 
@@ -30,17 +31,10 @@ NO_DUMP = "No timed dump on these front-ends"
 
 def console(out: TextIO) -> Console:
     """Return a console that wraps and colours only on a terminal."""
+    of = partial(Console, file=out, highlight=False, markup=False, emoji=False)
     if out.isatty():
-        return Console(file=out, highlight=False, markup=False, emoji=False)
-    return Console(
-        file=out,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        width=WIDTH,
-        color_system=None,
-        force_terminal=False,
-    )
+        return of()
+    return of(width=WIDTH, color_system=None, force_terminal=False)
 
 
 def show(screen: RenderableType, out: TextIO) -> None:
@@ -77,13 +71,8 @@ def diagnosis(report: Report) -> RenderableType:
         parts += [Text(), *map(_finding, findings)]
         parts.append(Padding(Text(findings[0].cause), (0, 0, 0, 2)))
         for line in cure:
-            is_command = line.startswith(COMMANDS)
-            parts.append(
-                Padding(
-                    Text(line, style="bold" if is_command else ""),
-                    (0, 0, 0, 6 if is_command else 4),
-                )
-            )
+            style, indent = ("bold", 6) if line.startswith(COMMANDS) else ("", 4)
+            parts.append(Padding(Text(line, style), (0, 0, 0, indent)))
     if report.findings:
         parts += [Text(), Text(see(finding.section for finding in report.findings))]
     return Group(*parts)
