@@ -75,10 +75,6 @@ class Axis:
             before = part
         return before.right if before else 0.0
 
-    def gaps(self) -> Iterator[tuple[Part, Part]]:
-        """Yield the parts before and after each gap."""
-        yield from pairwise(self.parts)
-
 
 def _placed(spans: list[tuple[float, float]], left: float, right: float) -> Iterator[Part]:
     free = right - left - BREAK * (len(spans) - 1) - LEAST * len(spans)

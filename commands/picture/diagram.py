@@ -55,16 +55,13 @@ class _Host:
         return "warning" if self.findings and role == "ok" else role
 
 
-def diagram(report: Report) -> str:
-    """Return the SVG of a report."""
-    return draw(report)[0]
-
-
 def draw(report: Report) -> tuple[str, list[Box]]:
-    """Return the SVG, and where each of its texts is."""
+    """Return the SVG of a report, and where each of its texts is."""
     said = [line.plain for line in zone_lines(report)]
     title = f"Zone {report.zone.name}, stack {report.stack}"
-    drawing = Drawing("zone", f"{title}: {report.health}", ". ".join([*said, *_described(report)]))
+    roles = [f"{front_end.name}: {front_end.role}" for front_end in report.front_ends]
+    description = ". ".join([*said, *roles, *map(_sentence, report.findings)])
+    drawing = Drawing("zone", f"{title}: {report.health}", description)
     y = _top(drawing, report, title, said)
     hosts = [
         _Host(front_end, [each for each in report.findings if each.host == front_end.name])
@@ -76,11 +73,6 @@ def draw(report: Report) -> tuple[str, list[Box]]:
     for number in range(0, len(hosts), columns):
         y = _hosts(drawing, report, hosts[number : number + columns], y, width)
     return drawing.svg(y), drawing.texts
-
-
-def _described(report: Report) -> Iterator[str]:
-    yield from (f"{front_end.name}: {front_end.role}" for front_end in report.front_ends)
-    yield from map(_sentence, report.findings)
 
 
 def _sentence(finding: Finding) -> str:

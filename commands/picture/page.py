@@ -2,8 +2,8 @@
 
 from html import escape
 
-from commands.picture.diagram import diagram
-from commands.picture.timeline import Story, timeline
+from commands.picture import diagram, timeline
+from commands.picture.timeline import Story
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -29,4 +29,5 @@ def page(story: Story) -> str:
     """Return the page."""
     report = story.report
     title = f"{report.stack}: {report.health}, {report.zone.leader or 'no leader'}"
-    return PAGE.format(title=escape(title), pictures=f"{diagram(report)}\n{timeline(story)}")
+    pictures = f"{diagram.draw(report)[0]}\n{timeline.draw(story)[0]}"
+    return PAGE.format(title=escape(title), pictures=pictures)

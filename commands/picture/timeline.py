@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from commands.picture.axis import Axis
 from commands.picture.diagram import ROLES
@@ -80,13 +81,8 @@ class _Mark:
         return f"{self.kind.partition(':')[0]} ({self.number})" if self.number > 1 else self.kind
 
 
-def timeline(story: Story) -> str:
-    """Return the SVG of a story."""
-    return draw(story)[0]
-
-
 def draw(story: Story) -> tuple[str, list[Box]]:
-    """Return the SVG, and where each of its texts is."""
+    """Return the SVG of a story, and where each of its texts is."""
     happened = {front_end.name: list[Event]() for front_end in story.report.front_ends}
     for name, found in events(story.rows).items():
         happened[name] = [each for each in found if story.begin <= each.at <= story.end]
@@ -154,7 +150,7 @@ def _times(drawing: Drawing, axis: Axis, y: float) -> float:
             text = _clock(at)
             x = part.place(at) - cells_of(text) * CELL / 2
             drawing.text(x, y + 12, text, "dim", size=LABEL)
-    for before, after in axis.gaps():
+    for before, after in pairwise(axis.parts):
         text = f"{duration(int(after.begin - before.end))} gap"
         x = (before.right + after.left - cells_of(text) * CELL) / 2
         drawing.text(x, y + 12, text, "dim", size=LABEL)
@@ -168,7 +164,7 @@ def _grid(drawing: Drawing, axis: Axis, top: float, bottom: float) -> None:
         for at in part.ticks():
             drawing.line(part.place(at), top, part.place(at), bottom, "grid")
             drawn += 1
-    for before, after in axis.gaps():
+    for before, after in pairwise(axis.parts):
         box = Box(before.right, top, after.left - before.right, bottom - top)
         drawing.rectangle(box, "gap", f"nothing for {duration(int(after.begin - before.end))}")
         drawn += 1

@@ -227,7 +227,7 @@ def texts(svg: str) -> list[str]:
 
 
 def test_a_diagram_shows_who_leads_and_holds_the_vip() -> None:
-    svg = diagram.diagram(REPORTS["healthy"])
+    svg = diagram.draw(REPORTS["healthy"])[0]
     written = texts(svg)
     assert written[0] == "HEALTHY"
     assert "Leader n1a1 in term 3; 3 of 3 servers are in this term, quorum 2" in written
@@ -246,17 +246,17 @@ def test_a_diagram_shows_who_leads_and_holds_the_vip() -> None:
 
 
 def test_what_is_wrong_is_said_above_the_hosts_and_on_its_host() -> None:
-    written = texts(diagram.diagram(REPORTS["unreachable"]))
+    written = texts(diagram.draw(REPORTS["unreachable"])[0])
     assert written[0] == "DEGRADED"
     finding = next(each for each in written if each.startswith("warning n1a2: unreachable: "))
     assert written.index(finding) < written.index("LEADER")
     host = written[written.index("UNOBSERVED") :]
     assert "unreachable" in host
-    no_vip = texts(diagram.diagram(REPORTS["no VIP"]))
+    no_vip = texts(diagram.draw(REPORTS["no VIP"])[0])
     assert f"VIP {VIP} on no front-end" in no_vip
     assert no_vip[0] == "DOWN"
-    assert "No leader; 3 servers, quorum 2" in texts(diagram.diagram(REPORTS["no leader"]))
-    services = texts(diagram.diagram(REPORTS["services"]))
+    assert "No leader; 3 servers, quorum 2" in texts(diagram.draw(REPORTS["no leader"])[0])
+    services = texts(diagram.draw(REPORTS["services"])[0])
     assert "flow failed, must run" in services
     assert "web server failed, no certificate" in services
 
@@ -270,7 +270,7 @@ def test_more_findings_than_have_room_are_a_number() -> None:
 
 
 def test_a_description_says_the_same_in_words() -> None:
-    root = xml(diagram.diagram(REPORTS["unreachable"]))
+    root = xml(diagram.draw(REPORTS["unreachable"])[0])
     assert root.attrib["role"] == "img"
     title, description = (element.text or "" for element in root[:2])
     assert [element.attrib["id"] for element in root[:2]] == root.attrib["aria-labelledby"].split()
@@ -339,7 +339,7 @@ def test_a_server_that_lost_its_power_leads_until_another_one_does() -> None:
 
 
 def test_a_timeline_says_who_took_over_and_shows_each_change() -> None:
-    written = texts(timeline.timeline(story()))
+    written = texts(timeline.draw(story())[0])
     taken = "11:43:59 n1a2 is the leader, after n1a1, 5 s after its first election began"
     assert taken in written
     for label in ("leads", "election (2)", "starts", "follows term 4", "VIP announced"):
@@ -353,24 +353,24 @@ def test_elections_that_another_server_lost_are_not_counted() -> None:
     """One that is cut off stands for election again and again, and then follows."""
     lost = "Sun Nov 29 11:{} 2026 [Z0][RRM][E]: Starting election proccess\n"
     cut_off = lost.format("10:00") + FAILOVER["n1a3"]
-    written = texts(timeline.timeline(story(logs={**FAILOVER, "n1a3": cut_off})))
+    written = texts(timeline.draw(story(logs={**FAILOVER, "n1a3": cut_off}))[0])
     assert any(each.endswith(", 5 s after its first election began") for each in written)
 
 
 def test_events_of_a_host_whose_clock_is_ahead_are_shown() -> None:
     ahead = "Sun Nov 29 12:00:09 2026 [Z0][RCM][I]: oned is now the leader of the zone\n"
-    written = texts(timeline.timeline(story(logs={"n1a1": ahead})))
+    written = texts(timeline.draw(story(logs={"n1a1": ahead}))[0])
     assert "12:00:09 n1a1 is the leader" in written
     assert "leads" in written
 
 
 def test_a_host_without_a_log_says_why() -> None:
-    written = texts(timeline.timeline(story(unread={"n1a1": "No route to host"})))
+    written = texts(timeline.draw(story(unread={"n1a1": "No route to host"}))[0])
     assert "no log: No route to host" in written
 
 
 def test_steps_of_a_run_are_drawn_with_their_seconds() -> None:
-    written = texts(timeline.timeline(STORIES["run"]))
+    written = texts(timeline.draw(STORIES["run"])[0])
     assert "Preflight zone create 2.0 s" in written
     assert "Installation n1a1 create 28.0 s · n1a1: install packages 22.0 s" in written
     assert not any(each.startswith("Rollout") for each in written)
