@@ -25,17 +25,9 @@ class _Loader(yaml.SafeLoader):
     """A loader for Ansible's YAML."""
 
 
-def _sealed(loader: yaml.SafeLoader, node: yaml.Node) -> Sealed:
-    return Sealed(node.value)
-
-
-def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    return node.value
-
-
-_Loader.add_constructor("!vault", _sealed)
-_Loader.add_constructor("!vault-encrypted", _sealed)
-_Loader.add_constructor("!unsafe", _plain)
+for _tag in ("!vault", "!vault-encrypted"):
+    _Loader.add_constructor(_tag, lambda _, node: Sealed(node.value))
+_Loader.add_constructor("!unsafe", lambda _, node: node.value)
 
 
 def load(text: str, path: Path) -> Any:

@@ -51,26 +51,25 @@ class Inventory:
         )
 
 
-def texts(value: Any) -> Iterator[str]:
-    """Return every scalar in a value, as text, including the keys of mappings."""
+def _scalars(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield str(key)
-            yield from texts(item)
+            yield from _scalars(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from texts(item)
-    elif value is not None and not isinstance(value, bool | Unread):
-        yield str(value)
+            yield from _scalars(item)
+    else:
+        yield value
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Return every scalar in a value, as text, including the keys of mappings."""
+    for item in _scalars(value):
+        if item is not None and not isinstance(item, bool | Unread):
+            yield str(item)
 
 
 def unread(value: Any) -> Unread | None:
     """Return the first part of a value that could not be read."""
-    if isinstance(value, Unread):
-        return value
-    items: list[Any] = []
-    if isinstance(value, Mapping):
-        items = list(value.values())
-    elif isinstance(value, list | tuple):
-        items = list(value)
-    return next((found for item in items if (found := unread(item))), None)
+    return next((item for item in _scalars(value) if isinstance(item, Unread)), None)

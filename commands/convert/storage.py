@@ -85,19 +85,14 @@ def _datastores(source: Source, value: Any) -> None:
             made.needless(
                 "ds.mode", "TM_MAD and BRIDGE_LIST of the datastores are in OpenNebula and stay"
             )
-    elif mode == "ceph":
+    elif mode in ("ceph", "generic"):
+        is_ceph = mode == "ceph"
+        what = "Ceph's packages and keys" if is_ceph else "the links of their folders"
+        make = "Install" if is_ceph else "Create"
         made.ask(
             "ds.mode",
-            "ceph is not converted: the datastores in OpenNebula stay, and so do Ceph's packages"
-            " and keys on the front-ends. Install them on a new front-end yourself, or with an"
-            " entry in commands",
-        )
-    elif mode == "generic":
-        made.ask(
-            "ds.mode",
-            "generic is not converted: the datastores in OpenNebula stay, and so do the links of"
-            " their folders on the front-ends. Create them on a new front-end yourself, or with an"
-            " entry in commands",
+            f"{mode} is not converted: the datastores in OpenNebula stay, and so do {what} on the"
+            f" front-ends. {make} them on a new front-end yourself, or with an entry in commands",
         )
     elif mode is not None:
         made.ask("ds.mode", f"expected ssh, shared, ceph or generic, saw {shown_value(mode)}")
