@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 SHORTEST = 0.1
@@ -33,37 +33,28 @@ class Operation(Span):
     steps: tuple[Span, ...] = ()
 
 
-@dataclass
-class _Open:
-    what: str
-    begin: float
-    steps: list[tuple[float, str]] = field(default_factory=list)
-
-    def closed(self, end: float) -> Operation:
-        return Operation(self.what, self.begin, end, tuple(self._spans(end)))
-
-    def _spans(self, end: float) -> Iterator[Span]:
-        # Hosts work in parallel: a step ends when the next one of the same host begins.
-        for number, (begin, what) in enumerate(self.steps):
-            host = _host(what)
-            later = (at for at, other in self.steps[number + 1 :] if _host(other) in (host, ""))
-            yield Span(what, begin, next(later, end))
-
-
 def operations(lines: Iterable[str]) -> list[Operation]:
     """Return the finished operations of a run, by their start."""
-    running: dict[str, _Open] = {}
+    running: dict[str, list[tuple[float, str]]] = {}
     found: list[Operation] = []
     for line in lines:
         entry = json.loads(line)
         resource, at, what = entry["resource"], float(entry["at"]), entry["what"]
         if entry["kind"] == "begin":
-            running[resource] = _Open(f"{resource} {what}", at)
+            running[resource] = [(at, f"{resource} {what}")]
         elif entry["kind"] == "end":
-            found.append(running.pop(resource).closed(at))
+            (begin, title), *steps = running.pop(resource)
+            found.append(Operation(title, begin, at, tuple(_spans(steps, at))))
         elif resource in running:
-            running[resource].steps.append((at, what))
+            running[resource].append((at, what))
     return sorted(found, key=lambda span: span.begin)
+
+
+def _spans(steps: Sequence[tuple[float, str]], end: float) -> Iterator[Span]:
+    # Hosts work in parallel: a step ends when the next one of the same host begins.
+    for number, (begin, what) in enumerate(steps):
+        later = (at for at, other in steps[number + 1 :] if _host(other) in (_host(what), ""))
+        yield Span(what, begin, next(later, end))
 
 
 def table(found: list[Operation]) -> Iterator[str]:
