@@ -18,12 +18,11 @@ def convert(source: Source) -> None:
     """Map the addresses of the packages and of their signing key."""
     for key, part in (("opennebula_repo_url", "url"), ("opennebula_repo_key_url", "key_url")):
         values = unique(source.of_each(key).values())
-        if len(values) > 1 or source.inventory.is_secret(values):
-            source.alike(key)
-        elif values:
+        if len(values) == 1 and not source.inventory.is_secret(values):
             _take(source.made, key, part, values[0])
-        elif source.has(key):
-            source.made.needless(key, "it has no value")
+        else:
+            # It says why there is no value to take.
+            source.alike(key)
 
 
 def _take(made: Conversion, key: str, part: str, value: Any) -> None:
