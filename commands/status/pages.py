@@ -13,7 +13,7 @@ from procedures.troubleshooting import ANY, topic_of_sign
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "status.schema.json"
 PAGE = ROOT / "docs" / "status.md"
-BEGIN, END = "<!-- make docs: begin -->", "<!-- make docs: end -->"
+BEGIN, END = "<!-- make docs: begin -->\n", "<!-- make docs: end -->\n"
 
 
 def schema() -> str:
@@ -23,11 +23,9 @@ def schema() -> str:
 
 def page(text: str) -> str:
     """Return the page with the table of signs as they are in the code."""
-    before, _, rest = text.partition(f"{BEGIN}\n")
-    _, _, after = rest.partition(f"{END}\n")
     rows = "\n".join(map(_row, SIGNS))
-    table = f"| sign | level | what it means | cause | cure |\n|---|---|---|---|---|\n{rows}"
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}\n{after}"
+    table = f"| sign | level | what it means | cause | cure |\n|---|---|---|---|---|\n{rows}\n"
+    return re.sub(f"(?s){BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", text)
 
 
 def _row(sign: Sign) -> str:
