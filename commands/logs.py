@@ -90,7 +90,14 @@ def run(target: stack.Target, options: argparse.Namespace, out: TextIO) -> int:
 
 def main(argv: Sequence[str]) -> int:
     """Return the exit status."""
-    options = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(
+        prog="make logs", description="Show the logs of a stack's oneds, merged by time (UTC)."
+    )
+    add_since(parser, SINCE)
+    parser.add_argument(
+        "--all", action="store_true", help="every line, not only elections and errors"
+    )
+    options = parser.parse_args(argv)
     return stack.run(lambda target: run(target, options, sys.stdout))
 
 
@@ -106,24 +113,12 @@ def add_since(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def _since(text: str) -> datetime:
-    """Return the time that the option names."""
     try:
         return moment(text, datetime.now(UTC))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected 30m, 2h, 1d or a time such as 2026-11-29T10:00, saw {text}"
         ) from None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="make logs", description="Show the logs of a stack's oneds, merged by time (UTC)."
-    )
-    add_since(parser, SINCE)
-    parser.add_argument(
-        "--all", action="store_true", help="every line, not only elections and errors"
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -25,7 +25,22 @@ AROUND = timedelta(seconds=5)
 
 def main(argv: Sequence[str]) -> int:
     """Return the exit status."""
-    options = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(
+        prog="make picture",
+        description="Draw a stack's zone, and what happened in it, in one HTML file."
+        " Changes nothing.",
+    )
+    add_since(parser, SINCE)
+    parser.add_argument(
+        "--times",
+        type=times,
+        metavar="FILE",
+        help="show the time of this run, and its steps: what `make up TIMES=FILE` wrote",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the file to write (default: the stack's name)"
+    )
+    options = parser.parse_args(argv)
     return stack.run(lambda target: run(stack.quiet(target), options))
 
 
@@ -51,25 +66,6 @@ def run(target: stack.Target, options: argparse.Namespace) -> int:
         return 1
     stack.say(f"{out.resolve()}: {report.health}; open it in a browser")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="make picture",
-        description="Draw a stack's zone, and what happened in it, in one HTML file."
-        " Changes nothing.",
-    )
-    add_since(parser, SINCE)
-    parser.add_argument(
-        "--times",
-        type=times,
-        metavar="FILE",
-        help="show the time of this run, and its steps: what `make up TIMES=FILE` wrote",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file to write (default: the stack's name)"
-    )
-    return parser
 
 
 def times(name: str) -> list[Operation]:
