@@ -29,7 +29,8 @@ def convert(source: Source) -> None:
         else:
             made.ask(key, "not converted: expected text")
     if "one_pass" not in made.secrets:
-        made.hide(Secret("one_pass", "", remedy=_one_auth(made)))
+        command = f"ssh {_login(made)} sudo cat /var/lib/one/.one/one_auth | cut -d: -f2-"
+        made.hide(Secret("one_pass", "", remedy=command))
         made.ask(
             "one_pass",
             "the inventory does not set it: the command below reads it from a front-end's one_auth",
@@ -81,11 +82,6 @@ def _without_passwords(auth: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
             value = server[":password"]
             passwords[name] = None if unread(value) else str(value)
     return {**auth, "ldap": {**ldap, "config": servers}}, passwords
-
-
-def _one_auth(made: Conversion) -> str:
-    """Return the command that prints the password in a front-end's one_auth."""
-    return f"ssh {_login(made)} sudo cat /var/lib/one/.one/one_auth | cut -d: -f2-"
 
 
 def _login(made: Conversion) -> str:

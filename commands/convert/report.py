@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commands.convert.conversion import Answer, Conversion, Secret
+from commands.convert.conversion import Answer, Conversion
 from commands.convert.inventory import Inventory
 
 WIDTH = 30
@@ -57,21 +57,13 @@ def report(
     yield "Next, in this folder (no secret is shown):"
     yield "  make setup"
     yield f"  scripts/pulumi {stack} stack init {stack}"
-    for secret in made.secrets.values():
-        yield f"  {secret.remedy or _printing(command, secret)} | {_setting(command, secret)}"
+    converter = [".venv/bin/python", "-m", "commands.convert", *command.options]
+    for key, secret in made.secrets.items():
+        printing = secret.remedy or shlex.join([*converter, "--secret", key, command.inventory])
+        nested = ["--path"] if "." in key or "[" in key else []
+        setting = ["scripts/pulumi", command.stack, "config", "set", "--secret", *nested, key]
+        yield f"  {printing} | {shlex.join(setting)}"
     yield f"  make preview STACK={stack}"
-
-
-def _printing(command: Invocation, secret: Secret) -> str:
-    words = [".venv/bin/python", "-m", "commands.convert", *command.options]
-    return shlex.join([*words, "--secret", secret.key, command.inventory])
-
-
-def _setting(command: Invocation, secret: Secret) -> str:
-    """Return the command that sets a secret of the stack from standard input."""
-    path = ["--path"] if "." in secret.key or "[" in secret.key else []
-    words = ["scripts/pulumi", command.stack, "config", "set", "--secret", *path, secret.key]
-    return shlex.join(words)
 
 
 def _section(title: str, answers: Sequence[Answer], arrow: str) -> Iterator[str]:
