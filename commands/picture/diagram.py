@@ -69,7 +69,10 @@ def draw(report: Report) -> tuple[str, list[Box]]:
     ]
     columns = 4 if len(hosts) in (4, 7, 8) else 3
     width = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
-    y = _lost_vips(drawing, report, y)
+    for vip in report.zone.vips:
+        if not vip.holders:
+            _pill(drawing, MARGIN, y, f"VIP {vip.address} on no front-end", "critical dashed")
+            y += PILL + 8
     for number in range(0, len(hosts), columns):
         y = _hosts(drawing, report, hosts[number : number + columns], y, width)
     return drawing.svg(y), drawing.texts
@@ -117,15 +120,6 @@ def _finding(drawing: Drawing, finding: Finding, y: float) -> float:
         style = f"{finding.level} bold" if number == 0 else finding.level
         drawing.text(MARGIN + PAD, y + (number + 1) * ROW - 1, line, style, cells=room)
     return y + box.height + 6
-
-
-def _lost_vips(drawing: Drawing, report: Report, y: float) -> float:
-    """Draw the VIPs that no front-end holds."""
-    for vip in report.zone.vips:
-        if not vip.holders:
-            _pill(drawing, MARGIN, y, f"VIP {vip.address} on no front-end", "critical dashed")
-            y += PILL + 8
-    return y
 
 
 def _pill(drawing: Drawing, x: float, y: float, text: str, style: str) -> None:

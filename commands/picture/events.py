@@ -117,7 +117,8 @@ def phases(
         for event in found
         if other != name and event.kind is Kind.LEADS
     ]
-    at, role = begin, _before(own)
+    # Only a follower becomes a candidate.
+    at, role = begin, Role.FOLLOWER if own and own[0][1] is Role.CANDIDATE else None
     for moment, new in [*own, (end, None)]:
         if new is role and moment < end:
             continue
@@ -129,8 +130,3 @@ def phases(
         if moment > at:
             yield Phase(at, moment, role)
         at, role = max(moment, at), new
-
-
-def _before(own: Sequence[tuple[datetime, Role | None]]) -> Role | None:
-    """Return its role before its first event, if that follows from the event."""
-    return Role.FOLLOWER if own and own[0][1] is Role.CANDIDATE else None

@@ -36,6 +36,7 @@ HELP = {
 }
 """By metric, without its prefix. All are gauges."""
 
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _Sample = tuple[str, dict[str, str], float]
 
 
@@ -51,7 +52,7 @@ def text(report: Report) -> str:
             lines += [f"# HELP {PREFIX}_{name} {help_}", f"# TYPE {PREFIX}_{name} gauge"]
         for _, labels, value in of_name:
             given = {"stack": report.stack, **labels}
-            pairs = ",".join(f'{key}="{_escaped(value)}"' for key, value in given.items())
+            pairs = ",".join(f'{key}="{value.translate(_ESCAPES)}"' for key, value in given.items())
             lines.append(f"{PREFIX}_{name}{{{pairs}}} {value:.15g}")
     return "\n".join(lines) + "\n"
 
@@ -100,10 +101,6 @@ def _of_front_end(front_end: FrontEnd) -> Iterator[_Sample]:
     for disk in front_end.disks:
         yield "disk_free_bytes", {**own, "mount": disk.mount}, disk.free
         yield "disk_bytes", {**own, "mount": disk.mount}, disk.bytes
-
-
-def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def write(path: Path, report: Report) -> None:

@@ -26,7 +26,8 @@ def no_leader(now: Situation) -> Iterator[Found]:
     if now.leader is not None or not now.facts:
         return
     if not now.zone.highly_available:
-        yield Found("", "oned does not answer", UP if not _installed(now) else ())
+        is_installed = any(facts.package for facts in now.facts.values())
+        yield Found("", "oned does not answer", () if is_installed else UP)
     elif not list(no_zone(now)) and not list(no_quorum(now)):
         yield Found("", states(now.view) if now.view.statuses else "no oned answers")
 
@@ -74,7 +75,3 @@ def vip_leftover(now: Situation) -> Iterator[Found]:
         for name in now.vip_holders(vip.address):
             if name != now.leader and now.leader is not None and not now.facts[name].hook_runs:
                 yield Found(name, f"{vip.address} is on {name}, the leader is {now.leader}")
-
-
-def _installed(now: Situation) -> bool:
-    return any(facts.package for facts in now.facts.values())
