@@ -45,14 +45,21 @@ class Conversion:
         lists = (self.taken, self.no_meaning, self.decisions, self.unknown)
         return {answer.key for answers in lists for answer in answers}
 
-    def take(self, key: str, value: Any, note: str = "", *, source: str = "") -> None:
-        """Set a value in the config, and report it. ``source``: the inventory's key, if another."""
+    def take(
+        self, key: str, value: Any, note: str = "", *, source: str = "", front_end: str = ""
+    ) -> None:
+        """Set a value in the config, or of one of its front-ends, and report it.
+
+        ``key``: with dots between its parts. ``source``: the inventory's key, if another.
+        """
         place = self.config
         *above, last = key.split(".")
-        for part in above:
+        # The name of a front-end may have dots.
+        for part in [*(("frontends", front_end) if front_end else ()), *above]:
             place = place.setdefault(part, {})
         place[last] = value
-        text = f"{key}: {shown_value(value)}{note and f'; {note}'}"
+        shown = f"frontends.{front_end}.{key}" if front_end else key
+        text = f"{shown}: {shown_value(value)}{note and f'; {note}'}"
         self.taken.append(Answer(source or key, text))
 
     def hide(self, secret: Secret, note: str = "") -> None:

@@ -93,8 +93,8 @@ def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
     source.made.take("one_vip_if", usual)
     for name, interface in found.items():
         if str(interface) != usual:
-            key = f"frontends.{keys[name]}.one_vip_if"
-            source.made.take(key, str(interface), source=f"one_vip_if of {name}")
+            source_key = f"one_vip_if of {name}"
+            source.made.take("one_vip_if", str(interface), source=source_key, front_end=keys[name])
 
 
 def _count(source: Source) -> None:

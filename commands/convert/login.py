@@ -90,7 +90,8 @@ def _usual(source: Source, keys: Mapping[str, str], names: tuple[str, ...], part
     made.take(f"ssh.{part}", usual, source=name)
     for host, value in texts.items():
         if value != usual:
-            made.take(f"frontends.{keys[host]}.ssh.{part}", value, source=f"{name} of {host}")
+            source_key = f"{name} of {host}"
+            made.take(f"ssh.{part}", value, source=source_key, front_end=keys[host])
 
 
 def _key_file(source: Source) -> None:

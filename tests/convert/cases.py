@@ -221,6 +221,28 @@ ensure_keys_for=['ubuntu', 'root']
         secrets={"one_pass": "hush#and_no_comment"},
     ),
     Case(
+        "front-ends whose names have a domain",
+        ha(
+            front_ends="frontend:\n  hosts:\n"
+            "    n1.example.org: {ansible_host: 10.2.50.10}\n"
+            "    n2.example.org:\n      {ansible_host: 10.2.50.11, ansible_port: 2222,"
+            " one_vip_if: ens3}\n"
+            "    n3.example.org: {ansible_host: 10.2.50.12}\n"
+        ),
+        {
+            "frontends": {
+                "n1.example.org": {"address": "10.2.50.10"},
+                "n2.example.org": {
+                    "address": "10.2.50.11",
+                    "one_vip_if": "ens3",
+                    "ssh": {"port": 2222},
+                },
+                "n3.example.org": {"address": "10.2.50.12"},
+            },
+        },
+        {"taken one_vip_if of n2.example.org": "frontends.n2.example.org.one_vip_if: ens3"},
+    ),
+    Case(
         "a folder with group_vars and host_vars",
         {
             "inventory/hosts.yml": THREE,
