@@ -2,9 +2,10 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,13 @@ LONGEST = (
 """The files that take longest. They start first: one worker runs a whole file, and the last file
 would delay the end of the run.
 """
+
+
+def short_form(names: Iterable[str], *short: str) -> list[Any]:
+    """Return the names as parameters; those that are not in the short form run in the campaign."""
+    return [
+        name if name in short else pytest.param(name, marks=pytest.mark.campaign) for name in names
+    ]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

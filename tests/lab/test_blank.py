@@ -12,7 +12,7 @@ import pytest
 from hosts.script import Script, parse
 from lab.machines import Lab, LabHost
 from procedures.script_text import script_text
-from tests.lab.conftest import MakeLab
+from tests.lab.conftest import MakeLab, short_form
 from tests.lab.foreign import (
     HOST,
     SHOP,
@@ -146,7 +146,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+SHORT = (
+    "an application's database of that name",
+    "keys without their database",
+    "an oned outside its unit",
+    "only an SQLite file",
+)
+
+
+@pytest.mark.parametrize("name", short_form(CASES, *SHORT))
 def test_up_refuses_a_host_with_a_sign_and_the_remedy_works(
     lab: Lab, tmp_path: Path, name: str
 ) -> None:
@@ -279,7 +287,7 @@ def test_a_copy_replaces_only_another_copy(lab: Lab) -> None:
     assert sql(host, "SELECT timestamp FROM opennebula.db_versioning") == "0\n"
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("running", [True, pytest.param(False, marks=pytest.mark.campaign)])
 def test_an_opennebula_on_sqlite_is_refused(lab: Lab, tmp_path: Path, running: bool) -> None:
     host = renewed(lab)
     former = alone(lab, tmp_path / "former")

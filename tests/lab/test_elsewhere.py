@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.machines import Lab, LabHost
-from tests.lab.conftest import MakeLab
+from tests.lab.conftest import MakeLab, short_form
 from tests.lab.foreign import (
     FOREIGN_PASSWORD,
     HOST,
@@ -74,35 +74,34 @@ def point_to(host: LabHost, **values: str | int) -> None:
     set_conf(host, "DB", USER="cloud", PASSWD=FOREIGN_PASSWORD, **values)
 
 
+REMOTE: dict[str, tuple[dict[str, str | int], str]] = {
+    "server": ({"TIMEOUT": 2600}, "the MariaDB database opennebula at 10.2.50.11"),
+    "port": ({"PORT": 3307}, "the MariaDB database opennebula at 10.2.50.11 port 3307"),
+    "name": ({"DB_NAME": "one1"}, "the MariaDB database one1 at 10.2.50.11"),
+    "port here": (
+        {"SERVER": "127.0.0.1", "PORT": 3307},
+        "the MariaDB database opennebula at 127.0.0.1 port 3307",
+    ),
+    "socket": (
+        {"SERVER": "localhost", "SOCKET": "/run/other.sock"},
+        "the MariaDB database opennebula at localhost socket /run/other.sock",
+    ),
+    "postgresql": ({"BACKEND": "postgresql"}, "the postgresql database opennebula at 10.2.50.11"),
+}
+
+
 @pytest.mark.parametrize(
     "running", [True, pytest.param(False, marks=pytest.mark.campaign)], ids=["running", "stopped"]
 )
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        ({"TIMEOUT": 2600}, "the MariaDB database opennebula at 10.2.50.11"),
-        ({"PORT": 3307}, "the MariaDB database opennebula at 10.2.50.11 port 3307"),
-        ({"DB_NAME": "one1"}, "the MariaDB database one1 at 10.2.50.11"),
-        (
-            {"SERVER": "127.0.0.1", "PORT": 3307},
-            "the MariaDB database opennebula at 127.0.0.1 port 3307",
-        ),
-        (
-            {"SERVER": "localhost", "SOCKET": "/run/other.sock"},
-            "the MariaDB database opennebula at localhost socket /run/other.sock",
-        ),
-        ({"BACKEND": "postgresql"}, "the postgresql database opennebula at 10.2.50.11"),
-    ],
-    ids=["server", "port", "name", "port here", "socket", "postgresql"],
-)
+@pytest.mark.parametrize("elsewhere", short_form(REMOTE, "server", "port here", "postgresql"))
 def test_an_opennebula_with_a_remote_database_is_refused(
     lab: Lab,
     cloud: LabHost,
     tmp_path: Path,
-    elsewhere: tuple[dict[str, str | int], str],
+    elsewhere: str,
     running: bool,
 ) -> None:
-    section, words = elsewhere
+    section, words = REMOTE[elsewhere]
     with as_it_was(cloud):
         # The running oned has read it; the present file is for its next start.
         if not running:
@@ -183,22 +182,22 @@ def test_a_database_moved_to_the_front_end_is_adopted(
     well(operator)
 
 
-@pytest.mark.parametrize(
-    ("section", "words"),
-    [
-        ({"MODE": "MASTER", "ZONE_ID": 0}, "FEDERATION/MODE MASTER in oned.conf"),
-        (
-            {"MODE": "SLAVE", "ZONE_ID": 100, "MASTER_ONED": "http://10.2.50.11:2633/RPC2"},
-            "FEDERATION/MODE SLAVE with MASTER_ONED http://10.2.50.11:2633/RPC2 in oned.conf;"
-            " FEDERATION/ZONE_ID 100 in oned.conf",
-        ),
-        ({"ZONE_ID": 100}, "FEDERATION/ZONE_ID 100 in oned.conf"),
-    ],
-    ids=["master", "slave", "zone ID"],
-)
+FEDERATIONS: dict[str, tuple[dict[str, str | int], str]] = {
+    "master": ({"MODE": "MASTER", "ZONE_ID": 0}, "FEDERATION/MODE MASTER in oned.conf"),
+    "slave": (
+        {"MODE": "SLAVE", "ZONE_ID": 100, "MASTER_ONED": "http://10.2.50.11:2633/RPC2"},
+        "FEDERATION/MODE SLAVE with MASTER_ONED http://10.2.50.11:2633/RPC2 in oned.conf;"
+        " FEDERATION/ZONE_ID 100 in oned.conf",
+    ),
+    "zone ID": ({"ZONE_ID": 100}, "FEDERATION/ZONE_ID 100 in oned.conf"),
+}
+
+
+@pytest.mark.parametrize("name", short_form(FEDERATIONS, "slave"))
 def test_a_federation_is_refused_by_name(
-    lab: Lab, cloud: LabHost, tmp_path: Path, section: dict[str, str | int], words: str
+    lab: Lab, cloud: LabHost, tmp_path: Path, name: str
 ) -> None:
+    section, words = FEDERATIONS[name]
     set_conf(cloud, "FEDERATION", **section)
     operator = alone(lab, tmp_path)
     message = refused(lab, operator)
