@@ -77,14 +77,13 @@ def preflight(
             warn(str(finding.error))
         elif finding.weight is Weight.NOTE:
             access.report(f"{finding.error.host}: {finding.error.seen}: {finding.error.remedy}")
-    facts = {name: report.facts for name, report in site.seen.items() if report.facts is not None}
     # One host under two names would look like two servers.
-    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
+    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, site.facts)
     wrong = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
     wrong += foreseen.refusals
     if wrong:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
-    return Checked(facts, foreseen.adopted, foreseen.leaving)
+    return Checked(site.facts, foreseen.adopted, foreseen.leaving)
 
 
 def _look(
