@@ -21,7 +21,7 @@ from opennebula.api import ApiError, has_grpc
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
-from procedures.facts.facts import Dump, Facts
+from procedures.facts.facts import Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
@@ -49,7 +49,6 @@ class HealthyZone:
     leader: str
     servers: tuple[CheckedServer, ...]
     facts: Mapping[str, Facts]
-    dumps: Mapping[str, tuple[Dump, ...]]
 
 
 def described(view: ZoneView, seen: Mapping[str, Facts]) -> HealthyZone:
@@ -62,7 +61,6 @@ def described(view: ZoneView, seen: Mapping[str, Facts]) -> HealthyZone:
             if entry.name in view.statuses
         ),
         facts=seen,
-        dumps={name: front_end.dumps for name, front_end in seen.items()},
     )
 
 
@@ -122,7 +120,8 @@ def _verify(
     }
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
-    if before is not None and _lasts(before, view) and leader != renewed:
+    # Is the leader the same as before, without an election since?
+    if before is not None and leadership(view) == _leadership(before) and leader != renewed:
         lasting = {
             n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
         }
@@ -143,13 +142,7 @@ def _verify(
             if entry.name not in without
         ),
         facts=found,
-        dumps={name: front_end.dumps for name, front_end in found.items()},
     )
-
-
-def _lasts(before: HealthyZone, view: ZoneView) -> bool:
-    """Return whether the leader is the same as before, without an election since."""
-    return leadership(view) == _leadership(before)
 
 
 def _leadership(healthy: HealthyZone) -> tuple[str, int | None]:
