@@ -19,24 +19,20 @@ from opennebula.membership.steps import (
     StartTogether,
     ZoneStep,
 )
-from opennebula.zone import (
-    STANDALONE_ID,
-    ServerEntry,
-    endpoint,
-    host_in,
-    is_address,
-    quorum,
-)
+from opennebula.zone import STANDALONE_ID, ServerEntry, endpoint, host_in, is_address, quorum
+
+FrontEnds = Sequence[FrontEndView]
+Plan = list[ZoneStep] | Refusal
 
 
 def plan_zone(
-    front_ends: Sequence[FrontEndView],
+    front_ends: FrontEnds,
     *,
     highly_available: bool,
     leaving: Sequence[str] = (),
     restoring: bool = False,
     existed: bool = False,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     """Return the steps from the observed states to a zone of all front-ends, or a refusal.
 
     ``front_ends``: all front-ends of the stack, in any order, and those ``leaving`` that can be
@@ -62,11 +58,7 @@ def plan_zone(
         )
     if not standalone and not members:
         return _begin(
-            hosts,
-            leaving,
-            highly_available=highly_available,
-            restoring=restoring,
-            existed=existed,
+            hosts, leaving, highly_available=highly_available, restoring=restoring, existed=existed
         )
     if standalone:
         return _convert(hosts, standalone[0], members, known, highly_available=highly_available)
@@ -74,13 +66,13 @@ def plan_zone(
 
 
 def _begin(
-    hosts: Sequence[FrontEndView],
+    hosts: FrontEnds,
     leaving: Sequence[str],
     *,
     highly_available: bool,
     restoring: bool,
     existed: bool,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     unseen = ", ".join(sorted({*leaving} - {host.name for host in hosts}))
     if unseen:
         return Refusal(
@@ -112,17 +104,12 @@ def _begin(
     return steps + _bootstrap(hosts, first, ()) if highly_available else steps
 
 
-def _bootstrap(
-    hosts: Sequence[FrontEndView], first: str, pool: Sequence[ServerEntry]
-) -> list[ZoneStep]:
+def _bootstrap(hosts: FrontEnds, first: str, pool: Sequence[ServerEntry]) -> list[ZoneStep]:
     names = [first, *(host.name for host in hosts if host.name != first)]
     listed = {entry.name for entry in pool}
-    steps: list[ZoneStep] = []
     missing = tuple(name for name in names if name not in listed)
-    if missing:
-        steps.append(Register(first, missing))
     return [
-        *steps,
+        *([Register(first, missing)] if missing else []),
         Seed(first, tuple(names[1:])),
         AssignServerId(first),
         StartTogether(tuple(sorted(names))),
@@ -130,13 +117,13 @@ def _bootstrap(
 
 
 def _convert(
-    hosts: Sequence[FrontEndView],
+    hosts: FrontEnds,
     first: FrontEndView,
-    members: Sequence[FrontEndView],
+    members: FrontEnds,
     known: AbstractSet[str],
     *,
     highly_available: bool,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     running = [host for host in members if host.running]
     if running:
         return Refusal(
@@ -164,8 +151,7 @@ def _convert(
             " drop its database to have it rejoin",
             host=first.name,
         )
-    foreign = _not_listed(first.pool, known, [first, *members])
-    if foreign:
+    if foreign := _not_listed(first.pool, known, [first, *members]):
         return foreign
     start: list[ZoneStep] = [] if first.running else [StartStandalone(first.name)]
     if not highly_available:
@@ -175,7 +161,7 @@ def _convert(
     return start + steps if isinstance(steps[0], Register) else steps
 
 
-def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[ZoneStep] | Refusal:
+def _retire(holding: FrontEnds, leaving: Sequence[str]) -> Plan:
     servers = {entry.name for host in holding for entry in host.pool}
     if len(holding) > 1 or servers - {holding[0].name}:
         return Refusal(
@@ -194,7 +180,7 @@ def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[Zon
     return [Retire(name)]
 
 
-def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
+def _resume(members: FrontEnds, known: AbstractSet[str]) -> Plan:
     identities = {host.identity for host in members}
     if len(identities) > 1:
         return Refusal(
@@ -204,8 +190,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         )
     listed = [host for host in members if host.is_listed]
     newest = max(listed or members, key=lambda host: (host.log_position, host.name))
-    foreign = _not_listed(newest.pool, known, members)
-    if foreign:
+    if foreign := _not_listed(newest.pool, known, members):
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
     for host in members:
@@ -246,15 +231,14 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
 
 
 def _adopt(
-    hosts: Sequence[FrontEndView],
-    members: Sequence[FrontEndView],
+    hosts: FrontEnds,
+    members: FrontEnds,
     known: AbstractSet[str],
     leaving: Sequence[str],
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
-    foreign = _not_listed(leader.pool, known, members)
-    if foreign:
+    if foreign := _not_listed(leader.pool, known, members):
         return foreign
     others = [host.name for host in leaders if host.identity != leader.identity]
     if others:
@@ -264,8 +248,7 @@ def _adopt(
             remedy="list the front-ends of one zone only",
         )
     by_name = {entry.name: entry.id for entry in leader.pool}
-    misplaced = _misplaced(leader, by_name)
-    if misplaced:
+    if misplaced := _misplaced(leader, by_name):
         return misplaced
     # Stopped servers of a bootstrap that was interrupted: a join would wait for them.
     stopped = tuple(
@@ -292,7 +275,7 @@ def _adopt(
 
 
 def _not_listed(
-    pool: Sequence[ServerEntry], known: AbstractSet[str], members: Sequence[FrontEndView]
+    pool: Sequence[ServerEntry], known: AbstractSet[str], members: FrontEnds
 ) -> Refusal | None:
     for entry in pool:
         is_known = entry.registered or entry.endpoint == endpoint(entry.name)
@@ -305,9 +288,7 @@ def _not_listed(
     return None
 
 
-def _how_to_list(
-    entry: ServerEntry, pool: Sequence[ServerEntry], members: Sequence[FrontEndView]
-) -> str:
+def _how_to_list(entry: ServerEntry, pool: Sequence[ServerEntry], members: FrontEnds) -> str:
     endpoint_host = host_in(entry.endpoint)
     if not endpoint_host:
         return (
@@ -342,5 +323,5 @@ def _in_yaml(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", text) else f'"{text}"'
 
 
-def _names(hosts: Sequence[FrontEndView]) -> str:
+def _names(hosts: FrontEnds) -> str:
     return ", ".join(sorted(host.name for host in hosts))
