@@ -6,11 +6,11 @@ it in the stack's own database, outside any federation.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hosts.errors import HostError
 from opennebula import conf
 from opennebula.database import TABLES, DataPlace
+from opennebula.membership.observed import Refusal
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
@@ -26,15 +26,6 @@ STARTED = "started"
 """Text of the mark after our bootstrap, or copy of the zone's data, has started."""
 _MANY = 3
 """Largest number of names in a message."""
-
-
-@dataclass(frozen=True)
-class ForeignSign:
-    """A sign of another OpenNebula, or of data that this stack must not overwrite."""
-
-    expected: str
-    seen: str
-    remedy: str
 
 
 def refusal(
@@ -58,9 +49,7 @@ def refusal(
     )
 
 
-def signs(
-    seen: Facts, database: Database, *, new: bool, converts: bool = False
-) -> list[ForeignSign]:
+def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Refusal]:
     """Return all signs, as ``refusal`` describes."""
     found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
     found += _shared(seen, database, new=new)
@@ -107,14 +96,14 @@ def own_place(database: Database) -> str:
     return f"this host's own MariaDB, {database.name}" if database.is_mariadb else "SQLite"
 
 
-def _federation(seen: Facts) -> Iterator[ForeignSign]:
+def _federation(seen: Facts) -> Iterator[Refusal]:
     section = conf.section(seen.oned_conf, "FEDERATION")
     mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
     leave = f"Remove {seen.host.name} from opennebula-ha:frontends"
     is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"FEDERATION/MODE {mode}{f' with MASTER_ONED {at}' if at else ''} in oned.conf",
             f"{leave}; or end the federation first (onezone delete of the other zones,"
@@ -123,7 +112,7 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
             else leave,
         )
     if zone not in ("", "0"):
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"FEDERATION/ZONE_ID {zone} in oned.conf",
             f"{leave}; or, if it is left over, set ZONE_ID = 0: outside a federation oned"
@@ -133,7 +122,7 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
         )
     others = [known for known in seen.traces.zones if known.split(" ", 1)[0] != "0"]
     if others:
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"zone {', '.join(others)} in its database",
             f"{leave}; or, if that zone does not exist any more, delete it there (onezone delete)"
@@ -142,9 +131,9 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
         )
 
 
-def _sqlite(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _sqlite(seen: Facts, database: Database) -> Iterator[Refusal]:
     if on_sqlite(seen, database):
-        yield ForeignSign(
+        yield Refusal(
             "its data in MariaDB, as opennebula-ha:db_backend says",
             f"{seen.database} with {seen.traces.sqlite_bytes} bytes",
             "Set opennebula-ha:convert_database: true to convert it; or convert it as OpenNebula's"
@@ -154,7 +143,7 @@ def _sqlite(seen: Facts, database: Database) -> Iterator[ForeignSign]:
         )
 
 
-def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
+def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Refusal]:
     section, host = seen.database, seen.host
     if configuration.place(seen.oned_conf, database, host) is DataPlace.ANOTHER:
         if _is_of_an_earlier_config(seen, database, new=new):
@@ -162,7 +151,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         expected = f"DB in /etc/one/oned.conf to point to {own_place(database)}"
         if new and not seen.has_content:
             expected = BLANK
-        yield ForeignSign(
+        yield Refusal(
             expected,
             f"DB in /etc/one/oned.conf points to {section}",
             _elsewhere_remedy(seen, database),
@@ -170,7 +159,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         return
     is_blank = new and not seen.has_content and not seen.traces.claimed
     if is_blank and not section.is_sqlite and section.user != database.owner:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"DB/USER {section.user} in /etc/one/oned.conf",
             f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed,"
@@ -178,19 +167,19 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         )
 
 
-def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
+def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Refusal]:
     """Find replication in MariaDB, which would bring writes of one front-end to others."""
     expected = "MariaDB without replication: each oned writes its own database"
     leave = f"Remove {seen.host.name} from opennebula-ha:frontends; or"
     if database.is_mariadb and seen.traces.galera:
-        yield ForeignSign(
+        yield Refusal(
             expected,
             "MariaDB with Galera",
             f"{leave} turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a"
             " restart), with OpenNebula's database on one front-end alone",
         )
     if database.is_mariadb and new and seen.traces.sources:
-        yield ForeignSign(
+        yield Refusal(
             expected,
             f"MariaDB as a replica of {_listed(seen.traces.sources)}",
             f"{leave} end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each"
@@ -232,7 +221,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
     )
 
 
-def _service(seen: Facts) -> Iterator[ForeignSign]:
+def _service(seen: Facts) -> Iterator[Refusal]:
     if seen.traces.claimed == STARTED:
         return
     unit = seen.units.get("opennebula")
@@ -244,14 +233,14 @@ def _service(seen: Facts) -> Iterator[ForeignSign]:
     )
     if seen.active or (unit is not None and unit.runs) or enabled:
         what = [word for word, holds in (("running", seen.active), ("enabled", enabled)) if holds]
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"opennebula.service {' and '.join(what) or 'starting'}",
             f"If that OpenNebula is needed, remove {seen.host.name} from"
             " opennebula-ha:frontends; otherwise systemctl disable --now opennebula",
         )
     if seen.traces.processes and not seen.active and not seen.stopping:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",
             f"If that OpenNebula is needed, remove {seen.host.name} from"
@@ -259,7 +248,7 @@ def _service(seen: Facts) -> Iterator[ForeignSign]:
         )
 
 
-def _keys(seen: Facts) -> Iterator[ForeignSign]:
+def _keys(seen: Facts) -> Iterator[Refusal]:
     if seen.traces.claimed == STARTED:
         return
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
@@ -267,7 +256,7 @@ def _keys(seen: Facts) -> Iterator[ForeignSign]:
         # The package creates that one.
         own = [path for path in own if path != _ONE_AUTH]
     if own:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"keys in {_KEYS} ({_listed(path.rpartition('/')[2] for path in sorted(own))})",
             "If they belong to a database that you want to restore, restore it first, as the"
@@ -275,28 +264,28 @@ def _keys(seen: Facts) -> Iterator[ForeignSign]:
         )
     ssh = [path for path in seen.keys if path.startswith(f"{_SSH}/")]
     if ssh and not seen.package:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"keys in {_SSH} ({_listed(path.rpartition('/')[2] for path in sorted(ssh))})",
             f"Move {_SSH} to another place",
         )
 
 
-def _one_db(seen: Facts) -> Iterator[ForeignSign]:
+def _one_db(seen: Facts) -> Iterator[Refusal]:
     if seen.traces.sqlite_bytes and not seen.database.is_sqlite:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"/var/lib/one/one.db with {seen.traces.sqlite_bytes} bytes",
             "Move /var/lib/one/one.db to another place",
         )
 
 
-def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _databases(seen: Facts, database: Database) -> Iterator[Refusal]:
     objects = set(seen.traces.objects)
     if seen.traces.claimed == STARTED:
         objects -= TABLES
     if database.is_mariadb and objects:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"a database {database.name} that is not OpenNebula's, or only a part of it"
             f" ({_listed(sorted(objects))})",
@@ -306,7 +295,7 @@ def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     for name, local in sorted(seen.traces.databases.items()):
         if local.is_opennebula and not (database.is_mariadb and name == database.name):
             mariadb = "" if database.is_mariadb else "opennebula-ha:db_backend: MariaDB and "
-            yield ForeignSign(
+            yield Refusal(
                 BLANK,
                 f"OpenNebula's tables in the database {name}",
                 f"To adopt that OpenNebula, set {mariadb}opennebula-ha:db_name: {name}; if it"
@@ -314,7 +303,7 @@ def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
             )
 
 
-def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[ForeignSign]:
+def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[Refusal]:
     """Find another use of the account whose password and rights would be set."""
     is_oned = not seen.database.is_sqlite and seen.database.user == database.owner
     if not database.is_mariadb or (is_oned and not is_blank):
@@ -325,19 +314,19 @@ def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[For
         if configuration.foreign_grants(database, grants)
     ]
     if foreign:
-        yield ForeignSign(
+        yield Refusal(
             BLANK if is_blank else "an account of MariaDB for OpenNebula alone",
             f"another use of MariaDB's account {', '.join(foreign)}: it has other rights",
             "Set opennebula-ha:db_owner to a name that is free",
         )
 
 
-def _hidden(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _hidden(seen: Facts, database: Database) -> Iterator[Refusal]:
     unseen = seen.traces.unseen
     if not database.is_mariadb or not (seen.silent or unseen):
         return
     holds = f"no MariaDB answers for the data in {_listed(unseen)}" if unseen else ""
-    yield ForeignSign(
+    yield Refusal(
         "MariaDB to accept root on its socket",
         "; ".join(part for part in (seen.silent, holds) if part),
         "Start MariaDB (systemctl start mariadb) and look at its journal, then run again",
