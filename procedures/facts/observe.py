@@ -10,7 +10,8 @@ from opennebula.packages import FEATURES
 from opennebula.zone import RaftStatus, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.report import TYPICAL, read
+from procedures.facts.report import read
+from procedures.facts.traces import TYPICAL
 from procedures.install.files import backup, clock
 from procedures.install.files.leader import SOCKET_UNIT
 from procedures.install.files.paths import PATHS
@@ -24,7 +25,7 @@ def facts(
     database: Database,
     *,
     checksums: bool = False,
-    names: Iterable[str] = (),
+    names: Collection[str] = (),
     even_silent: bool = False,
 ) -> Facts:
     """Return the facts of a host, in one round trip and without changes. Raises HostError.
@@ -32,7 +33,6 @@ def facts(
     ``names``: names for the host to resolve. ``even_silent``: without it, raise HostError if the
     host's database does not answer.
     """
-    names = tuple(names)
     output = access.run(
         host,
         "observe",
@@ -64,7 +64,7 @@ def facts(
 
 
 def question(
-    database: Database, names: Iterable[str], *, checksums: bool = False
+    database: Database, names: Collection[str], *, checksums: bool = False
 ) -> dict[str, str]:
     """Return the variables of observe.sh."""
     return {
@@ -83,10 +83,9 @@ def all_facts(
     database: Database,
     *,
     checksums: bool = False,
-    names: Iterable[str] = (),
+    names: Collection[str] = (),
 ) -> dict[str, Facts]:
     """Return the facts of all those hosts, observed in parallel. Raises HostError."""
-    names = tuple(names)
     return on_each(
         hosts, lambda host: facts(access, host, database, checksums=checksums, names=names)
     )
@@ -98,10 +97,9 @@ def facts_where_possible(
     database: Database,
     *,
     checksums: bool = False,
-    names: Iterable[str] = (),
+    names: Collection[str] = (),
 ) -> dict[str, Facts]:
     """Return the facts of those hosts that answer."""
-    names = tuple(names)
 
     def ask(host: Host) -> Facts | None:
         try:
