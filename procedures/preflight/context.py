@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula.zone import STANDALONE_ID
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.facts import Facts
@@ -63,28 +64,31 @@ class StackChange:
     spec: PreflightSpec
     before: PreflightSpec | None
 
+    @property
+    def old(self) -> Mapping[str, Host]:
+        """The hosts that the stack had."""
+        return self.before.hosts if self.before else {}
+
     @cached_property
     def new(self) -> frozenset[str]:
         """The hosts that the stack did not have at these addresses."""
-        old = self.before.hosts if self.before else {}
         return frozenset(
             name
             for name, host in self.spec.hosts.items()
-            if name not in old or old[name].address != host.address
+            if name not in self.old or self.old[name].address != host.address
         )
 
     @property
     def leaving(self) -> frozenset[str]:
         """The hosts that were removed from the stack."""
-        return frozenset(self.before.hosts if self.before else ()) - self.spec.hosts.keys()
+        return frozenset(self.old) - self.spec.hosts.keys()
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """New front-ends at the address of one that leaves the stack, each with that one's name."""
-        old = self.before.hosts.values() if self.before else ()
         gone = {
             (host.address, host.ssh.port): host.name
-            for host in old
+            for host in self.old.values()
             if host.name not in self.spec.hosts
         }
         present = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}

@@ -79,9 +79,8 @@ def preflight(
             access.report(f"{finding.error.host}: {finding.error.seen}: {finding.error.remedy}")
     # One host under two names would look like two servers.
     foreseen = Foreseen() if change.renamed else foresee(access, zone_change, site.facts)
-    wrong = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
-    wrong += foreseen.refusals
-    if wrong:
+    refusals = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
+    if wrong := [*refusals, *foreseen.refusals]:
         raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
     return Checked(site.facts, foreseen.adopted, foreseen.leaving)
 
@@ -108,7 +107,9 @@ def _look(
             timeout=SECONDS,
         )
         received = sent + time.monotonic() - begun
-        _require_forwarding(access, host)
+        # The calls of oned need an sshd that forwards connections.
+        with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
+            pass
         known = (
             read(host, change.spec.hosts, output, access.front_ends)
             if "machine_id" in output.values
@@ -118,12 +119,6 @@ def _look(
             return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error
-
-
-def _require_forwarding(access: Access, host: Host) -> None:
-    """Raise HostError if sshd does not forward connections, which the calls of oned need."""
-    with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
-        pass
 
 
 def _sources(change: StackChange, target: str) -> list[str]:
