@@ -4,25 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from opennebula.membership import steps
 from opennebula.membership.observed import FrontEndView, Refusal
-from opennebula.membership.steps import (
-    Adopt,
-    AssignServerId,
-    Bootstrap,
-    RefreshServerList,
-    Register,
-    Restore,
-    Retire,
-    Seed,
-    SeedAhead,
-    StartStandalone,
-    StartTogether,
-    ZoneStep,
-)
 from opennebula.zone import STANDALONE_ID, ServerEntry, endpoint, host_in, is_address, quorum
 
 FrontEnds = Sequence[FrontEndView]
-Plan = list[ZoneStep] | Refusal
+Plan = list[steps.ZoneStep] | Refusal
 
 
 def plan_zone(
@@ -100,19 +87,19 @@ def _begin(
             " dump (make restore), or destroy the stack first to begin without any",
         )
     first = hosts[0].name
-    steps: list[ZoneStep] = [Restore(first) if restoring else Bootstrap(first)]
-    return steps + _bootstrap(hosts, first, ()) if highly_available else steps
+    plan: list[steps.ZoneStep] = [steps.Restore(first) if restoring else steps.Bootstrap(first)]
+    return plan + _bootstrap(hosts, first, ()) if highly_available else plan
 
 
-def _bootstrap(hosts: FrontEnds, first: str, pool: Sequence[ServerEntry]) -> list[ZoneStep]:
+def _bootstrap(hosts: FrontEnds, first: str, pool: Sequence[ServerEntry]) -> list[steps.ZoneStep]:
     names = [first, *(host.name for host in hosts if host.name != first)]
     listed = {entry.name for entry in pool}
     missing = tuple(name for name in names if name not in listed)
     return [
-        *([Register(first, missing)] if missing else []),
-        Seed(first, tuple(names[1:])),
-        AssignServerId(first),
-        StartTogether(tuple(sorted(names))),
+        *([steps.Register(first, missing)] if missing else []),
+        steps.Seed(first, tuple(names[1:])),
+        steps.AssignServerId(first),
+        steps.StartTogether(tuple(sorted(names))),
     ]
 
 
@@ -153,12 +140,12 @@ def _convert(
         )
     if foreign := _not_listed(first.pool, known, [first, *members]):
         return foreign
-    start: list[ZoneStep] = [] if first.running else [StartStandalone(first.name)]
+    start: list[steps.ZoneStep] = [] if first.running else [steps.StartStandalone(first.name)]
     if not highly_available:
         return start
-    steps = _bootstrap(hosts, first.name, first.pool)
+    plan = _bootstrap(hosts, first.name, first.pool)
     # Only the registration needs a running oned; the copy stops it again.
-    return start + steps if isinstance(steps[0], Register) else steps
+    return start + plan if isinstance(plan[0], steps.Register) else plan
 
 
 def _retire(holding: FrontEnds, leaving: Sequence[str]) -> Plan:
@@ -177,7 +164,7 @@ def _retire(holding: FrontEnds, leaving: Sequence[str]) -> Plan:
             remedy=f"go over three front-ends, {name} among them, and shrink to another one",
             host=name,
         )
-    return [Retire(name)]
+    return [steps.Retire(name)]
 
 
 def _resume(members: FrontEnds, known: AbstractSet[str]) -> Plan:
@@ -212,10 +199,10 @@ def _resume(members: FrontEnds, known: AbstractSet[str]) -> Plan:
     # start, in its join, or here if it is needed for a quorum.
     listed_ready = [host for host in ready if host.is_listed]
     if len(listed_ready) >= needed:
-        return [StartTogether(tuple(host.name for host in listed_ready))]
+        return [steps.StartTogether(tuple(host.name for host in listed_ready))]
     stopped = tuple(host.name for host in ready if not host.is_listed and not host.running)
-    together = StartTogether(tuple(host.name for host in ready))
-    return [RefreshServerList(stopped), together] if stopped else [together]
+    together = steps.StartTogether(tuple(host.name for host in ready))
+    return [steps.RefreshServerList(stopped), together] if stopped else [together]
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
@@ -260,9 +247,9 @@ def _adopt(
         and host.is_listed
         and by_name.get(host.name) == host.server_id
     )
-    steps: list[ZoneStep] = [Adopt(leader.name)]
+    plan: list[steps.ZoneStep] = [steps.Adopt(leader.name)]
     if stopped:
-        steps.append(StartTogether(stopped))
+        plan.append(steps.StartTogether(stopped))
     blank = tuple(
         host.name
         for host in hosts
@@ -270,8 +257,8 @@ def _adopt(
     )
     # A single one gets its copy when it joins, as late as possible.
     if len(blank) > 1:
-        steps.append(SeedAhead(leader.name, blank))
-    return steps
+        plan.append(steps.SeedAhead(leader.name, blank))
+    return plan
 
 
 def _not_listed(

@@ -8,21 +8,8 @@ from itertools import takewhile
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
+from opennebula.membership import steps
 from opennebula.membership.observed import Refusal
-from opennebula.membership.steps import (
-    Adopt,
-    AssignServerId,
-    Bootstrap,
-    RefreshServerList,
-    Register,
-    Restore,
-    Retire,
-    Seed,
-    SeedAhead,
-    StartStandalone,
-    StartTogether,
-    ZoneStep,
-)
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
 from procedures import zone_leader
@@ -141,10 +128,10 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
-def _is_awaited(plan: list[ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
+def _is_awaited(plan: list[steps.ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
     """Return whether the first step waits for the end of each of these oneds. Pure."""
     first = None if isinstance(plan, Refusal) else plan[0]
-    return isinstance(first, Seed) and {first.source} == {*stopping}
+    return isinstance(first, steps.Seed) and {first.source} == {*stopping}
 
 
 @dataclass
@@ -171,10 +158,10 @@ class _Bootstrapping:
         return {entry.name: entry.id for entry in self._pool}
 
     def run(self) -> KnownZone:
-        steps = self._plan()
-        if self.restore_from and not any(isinstance(step, Restore) for step in steps):
+        plan = self._plan()
+        if self.restore_from and not any(isinstance(step, steps.Restore) for step in plan):
             self.access.report("the front-ends hold data: the dump is not used")
-        for step in steps:
+        for step in plan:
             self._do(step)
         return self._known
 
@@ -185,14 +172,16 @@ class _Bootstrapping:
         self._facts = {**self.seen, first: blank}
         views = [front_end.view(None) for front_end in self._facts.values()]
         plan = plan_zone(views, highly_available=self.zone.highly_available)
-        if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
+        if isinstance(plan, Refusal) or steps.Bootstrap(first) not in plan:
             return
-        for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
+        for step in takewhile(
+            lambda step: isinstance(step, steps.Bootstrap | steps.Register), plan
+        ):
             self._do(step)
         # What follows can observe the hosts while it stops.
         stop(self.access, self._hosts[first], wait=False)
 
-    def _plan(self) -> list[ZoneStep]:
+    def _plan(self) -> list[steps.ZoneStep]:
         if self.staying.keys() <= self.seen.keys():
             self._facts = {name: self.seen[name] for name in self.staying}
         else:
@@ -221,7 +210,7 @@ class _Bootstrapping:
         self._body = newest.zone_body if newest else ""
         return plan
 
-    def _steps(self) -> list[ZoneStep] | Refusal:
+    def _steps(self) -> list[steps.ZoneStep] | Refusal:
         running = {
             name: front_end.host for name, front_end in self._facts.items() if front_end.active
         }
@@ -234,30 +223,30 @@ class _Bootstrapping:
             existed=self.existed,
         )
 
-    def _do(self, step: ZoneStep) -> None:
+    def _do(self, step: steps.ZoneStep) -> None:
         match step:
-            case Bootstrap(host):
+            case steps.Bootstrap(host):
                 self._bootstrap(host)
-            case Restore(host):
+            case steps.Restore(host):
                 self._restore(host)
-            case StartStandalone(host):
+            case steps.StartStandalone(host):
                 self._start_alone(host)
-            case Register(host, missing):
+            case steps.Register(host, missing):
                 self._register(host, missing)
-            case Seed(source, targets):
+            case steps.Seed(source, targets):
                 self._seed(source, targets)
-            case AssignServerId(host):
+            case steps.AssignServerId(host):
                 self._assign_server_id(host)
-            case RefreshServerList(hosts):
+            case steps.RefreshServerList(hosts):
                 for host in hosts:
                     self._assign_server_id(host, self._body)
-            case StartTogether(hosts):
+            case steps.StartTogether(hosts):
                 self._start(hosts)
-            case Retire(host):
+            case steps.Retire(host):
                 retire(self.access, self.zone, self._hosts[host])
-            case Adopt(leader):
+            case steps.Adopt(leader):
                 self.access.report(f"take over the zone that {leader} leads")
-            case SeedAhead(leader, targets):
+            case steps.SeedAhead(leader, targets):
                 self._seed_ahead(leader, targets)
 
     def _bootstrap(self, name: str) -> None:
