@@ -51,14 +51,16 @@ class HealthyZone:
     facts: Mapping[str, Facts]
 
 
-def described(view: ZoneView, seen: Mapping[str, Facts]) -> HealthyZone:
-    """Return the zone as it was observed, without a health check."""
+def described(
+    view: ZoneView, seen: Mapping[str, Facts], without: AbstractSet[str] = frozenset()
+) -> HealthyZone:
+    """Return the zone as it was observed, without a health check and those servers."""
     return HealthyZone(
         leader=view.leader() or "",
         servers=tuple(
             CheckedServer(entry, view.statuses[entry.name])
             for entry in view.pool
-            if entry.name in view.statuses
+            if entry.name in view.statuses and entry.name not in without
         ),
         facts=seen,
     )
@@ -134,15 +136,7 @@ def _verify(
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
     _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     _speak_grpc(found)
-    return HealthyZone(
-        leader=leader,
-        servers=tuple(
-            CheckedServer(entry, view.statuses[entry.name])
-            for entry in view.pool
-            if entry.name not in without
-        ),
-        facts=found,
-    )
+    return described(view, found, without)
 
 
 def _leadership(healthy: HealthyZone) -> tuple[str, int | None]:

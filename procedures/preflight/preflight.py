@@ -12,7 +12,7 @@ from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import question
 from procedures.facts.report import read
-from procedures.parallel import HostErrors, on_each
+from procedures.parallel import on_each, raise_all
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
 from procedures.preflight.context import HostReport, Site, StackChange, Weight
@@ -80,8 +80,7 @@ def preflight(
     # One host under two names would look like two servers.
     foreseen = Foreseen() if change.renamed else foresee(access, zone_change, site.facts)
     refusals = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
-    if wrong := [*refusals, *foreseen.refusals]:
-        raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
+    raise_all([*refusals, *foreseen.refusals])
     return Checked(site.facts, foreseen.adopted, foreseen.leaving)
 
 
