@@ -193,9 +193,7 @@ class _Bootstrapping:
             require_names(self._facts.values(), self.staying)
         self._facts |= facts_where_possible(self.access, self.leaving, self.zone.database)
         plan = self._steps()
-        stopping = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
-        }
+        stopping = {n: front_end.host for n, front_end in self._facts.items() if front_end.stopping}
         if stopping and not _is_awaited(plan, stopping):
             await_stopped(self.access, stopping)
             self._facts |= all_facts(self.access, stopping, self.zone.database, names=self.staying)
@@ -203,17 +201,13 @@ class _Bootstrapping:
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [front_end for front_end in self._facts.values() if front_end.has_content]
-        newest = max(
-            holding, key=lambda front_end: (front_end.log_term, front_end.log_index), default=None
-        )
-        self._pool = newest.pool if newest else ()
-        self._body = newest.zone_body if newest else ""
+        if holding:
+            newest = max(holding, key=lambda front_end: (front_end.log_term, front_end.log_index))
+            self._pool, self._body = newest.pool, newest.zone_body
         return plan
 
     def _steps(self) -> list[steps.ZoneStep] | Refusal:
-        running = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.active
-        }
+        running = {n: front_end.host for n, front_end in self._facts.items() if front_end.active}
         answers = statuses(self.access, running)
         return plan_zone(
             [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],

@@ -74,8 +74,8 @@ def ports(site: Site) -> Iterator[Finding]:
         yield from _unreached(site, target, sources, wanted)
         cut_off = {source for source in sources if _is_cut_off(site, source, target)}
         sources = [source for source in sources if source not in cut_off]
-        for found in _unreached(site, target, sources, {p: n for p, n in grpc.items() if n}):
-            yield Finding(found.error, Weight.WARNING)
+        grpc = {port: name for port, name in grpc.items() if name}
+        yield from _unreached(site, target, sources, grpc, Weight.WARNING)
 
 
 @skippable
@@ -101,7 +101,11 @@ def _is_cut_off(site: Site, source: str, target: str) -> bool:
 
 
 def _unreached(
-    site: Site, target: str, sources: list[str], wanted: dict[int, str]
+    site: Site,
+    target: str,
+    sources: list[str],
+    wanted: dict[int, str],
+    weight: Weight = Weight.REFUSAL,
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].probe
     # If no program listens yet, the host itself refuses: no firewall blocks the port.
@@ -126,6 +130,7 @@ def _unreached(
         ),
         remedy=f"let TCP from {', '.join(site.spec.hosts[name].address for name in missed)} to"
         f" these ports of {address} through, in the firewalls of both ends and between them",
+        weight=weight,
     )
 
 
@@ -137,24 +142,17 @@ def interface(site: Site) -> Iterator[Finding]:
     interface is set for that host, since the settings permit only these.
     """
     for name, facts in site.facts.items():
-        addresses = facts.addresses
+        there = [f"{known.interface} {known.address}/{known.prefix}" for known in facts.addresses]
         vips = {vip.address for vip in site.spec.vips.get(name, ())}
+        own = [address for address in facts.addresses if address.address not in vips]
         for vip in site.change.vips_of(name):
-            if any(
-                address.interface == vip.interface
-                and address.address not in vips
-                and ipaddress.ip_address(address.address) in vip.network
-                for address in addresses
-            ):
+            here = [address for address in own if address.interface == vip.interface]
+            if any(ipaddress.ip_address(address.address) in vip.network for address in here):
                 continue
-            there = [
-                f"{address.interface} {address.address}/{address.prefix}" for address in addresses
-            ]
-            own = [address for address in addresses if address.address not in vips]
             may_be_elsewhere = not vip.is_ipv6 or vip.network.num_addresses == 1
             if (
                 may_be_elsewhere
-                and any(address.interface == vip.interface for address in own)
+                and here
                 and not any(ipaddress.ip_address(address.address) in vip.network for address in own)
             ):
                 yield fault(
