@@ -1,6 +1,7 @@
 """Observe front-ends, in one round trip each, and the zone through its servers' APIs."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -84,31 +85,26 @@ def all_facts(
     *,
     checksums: bool = False,
     names: Collection[str] = (),
+    where_possible: bool = False,
 ) -> dict[str, Facts]:
-    """Return the facts of all those hosts, observed in parallel. Raises HostError."""
-    return on_each(
-        hosts, lambda host: facts(access, host, database, checksums=checksums, names=names)
-    )
+    """Return the facts of all those hosts, observed in parallel. Raises HostError.
 
-
-def facts_where_possible(
-    access: Access,
-    hosts: Mapping[str, Host],
-    database: Database,
-    *,
-    checksums: bool = False,
-    names: Collection[str] = (),
-) -> dict[str, Facts]:
-    """Return the facts of those hosts that answer."""
+    ``where_possible``: a host that does not answer is left out instead.
+    """
 
     def ask(host: Host) -> Facts | None:
         try:
             return facts(access, host, database, checksums=checksums, names=names)
         except HostError:
-            return None
+            if where_possible:
+                return None
+            raise
 
     answers = on_each(hosts, ask)
     return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+facts_where_possible = partial(all_facts, where_possible=True)
 
 
 def raft_status(
