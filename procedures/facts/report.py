@@ -52,6 +52,7 @@ def _read(
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
         raise ValueError("a change of the database's version without its three words")
+    own_names = map(str.split, values.get("own_names", "").splitlines())
     answers = {name: values.get("resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)) for name in names}
     return Facts(
         host=host,
@@ -80,7 +81,7 @@ def _read(
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
-        own_names=dict(_names(values.get("own_names", ""))),
+        own_names={name: address for address, name in own_names},
         hosts_template=values.get("hosts_template", ""),
         keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
@@ -137,12 +138,6 @@ def _role(process: str) -> str:
     """Return the role for which a hook runs; empty if that cannot be seen."""
     found = re.search(r"/hooks/raft/\S+ +(leader|follower)\b", process)
     return found[1] if found else ""
-
-
-def _names(text: str) -> Iterable[tuple[str, str]]:
-    for line in text.splitlines():
-        address, name = line.split()
-        yield name, address
 
 
 def _addresses(text: str) -> Iterable[Address]:

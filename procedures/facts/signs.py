@@ -44,7 +44,8 @@ def refusal(
         expected=" and ".join(dict.fromkeys(sign.expected for sign in found)),
         seen="; ".join(dict.fromkeys(sign.seen for sign in found)),
         remedy=". ".join(
-            _sentence(remedy) for remedy in dict.fromkeys(sign.remedy for sign in found)
+            remedy[:1].upper() + remedy[1:]
+            for remedy in dict.fromkeys(sign.remedy for sign in found)
         ),
     )
 
@@ -56,8 +57,9 @@ def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False)
     if not converts:
         found += _sqlite(seen, database)
     if new and not seen.has_content:
-        found += [*_service(seen), *_keys(seen), *_one_db(seen)]
-        found += _databases(seen, database)
+        if seen.traces.claimed != STARTED:
+            found += [*_service(seen), *_keys(seen)]
+        found += [*_one_db(seen), *_databases(seen, database)]
     elif new and not database.is_mariadb:
         found += _databases(seen, database)
     found += _account(seen, database, is_blank=new and not seen.has_content)
@@ -190,16 +192,11 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Refusal]:
 
 def _elsewhere_remedy(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    is_on_host = section.is_local((host.name, host.address))
-    if not database.is_mariadb:
-        name = (
-            f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
-        )
-        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if is_on_host else ""
-    else:
-        take = f"Set opennebula-ha:db_name: {section.name}" if is_on_host else ""
-    if take:
-        return f"{take}: a database in use keeps its name"
+    if section.is_local((host.name, host.address)):
+        keys = [] if database.is_mariadb else ["opennebula-ha:db_backend: MariaDB"]
+        if database.is_mariadb or section.name != database.name:
+            keys.append(f"opennebula-ha:db_name: {section.name}")
+        return f"Set {' and '.join(keys)}: a database in use keeps its name"
     return (
         f"Remove {host.name} from opennebula-ha:frontends; or move that database to"
         f" {own_place(database)} (stop opennebula, dump it there, restore it here), and set"
@@ -222,8 +219,6 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
 
 
 def _service(seen: Facts) -> Iterator[Refusal]:
-    if seen.traces.claimed == STARTED:
-        return
     unit = seen.units.get("opennebula")
     # Its package may enable it during our installation.
     enabled = (
@@ -249,8 +244,6 @@ def _service(seen: Facts) -> Iterator[Refusal]:
 
 
 def _keys(seen: Facts) -> Iterator[Refusal]:
-    if seen.traces.claimed == STARTED:
-        return
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
     if seen.package:
         # The package creates that one.
@@ -337,7 +330,3 @@ def _listed(names: Iterator[str] | list[str] | tuple[str, ...]) -> str:
     every = list(names)
     more = len(every) - _MANY
     return ", ".join(every[:_MANY]) + (f" and {more} more" if more > 0 else "")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
