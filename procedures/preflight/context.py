@@ -163,7 +163,7 @@ class Site:
 
     @property
     def fresh_probes(self) -> Mapping[str, Probe]:
-        """What was observed on them, by name and in its order."""
+        """What was observed on the fresh hosts, in the order of their names."""
         return {name: self.seen[name].probe for name in sorted(self.fresh)}
 
     @cached_property
