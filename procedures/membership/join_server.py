@@ -104,12 +104,8 @@ class Join:
                 self._reset(entry)
             self._start(entry)
         begin()
-        health.verify(
-            self.access,
-            self.spec.zone,
-            self.hosts,
-            without=self._missing | {*self.awaiting},
-        )
+        without = self._missing | {*self.awaiting}
+        health.verify(self.access, self.spec.zone, self.hosts, without=without)
         return entry.id
 
     def _resync_stuck(self) -> bool:
