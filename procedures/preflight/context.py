@@ -210,7 +210,7 @@ class Site:
 
 
 def in_network(network: str, address: str) -> bool:
-    """Return whether an address is in a network; False if one of them is none."""
+    """Return whether an address is in a network; False if one of them is not valid."""
     try:
         return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
     except ValueError:
