@@ -4,11 +4,9 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from opennebula.zone import RaftStatus, ServerEntry, State
-
-T = TypeVar("T")
 
 
 class Stream(Protocol):
@@ -71,17 +69,14 @@ class Api:
         self._server = Server(f"{USER}:{password}", open_stream)
         self._before_write = before_write
 
-    def _call(self, call: Callable[[], T]) -> T:
-        return self._server.ask(call)
-
-    def _write(self, call: Callable[[], Any]) -> Any:
+    def _write(self, call: Callable[[], Any]) -> None:
         self._before_write()
-        return self._call(call)
+        with self._server.asking():
+            call()
 
     def raft_status(self) -> RaftStatus:
         """Return the Raft status of this oned."""
-
-        def ask() -> RaftStatus:
+        with self._server.asking():
             raft = self._server.zone.raftstatus()
             return RaftStatus(
                 server_id=int(raft.SERVER_ID),
@@ -92,12 +87,9 @@ class Api:
                 voted_for=int(raft.VOTEDFOR),
             )
 
-        return self._call(ask)
-
     def servers(self) -> tuple[ServerEntry, ...]:
         """Return the zone's servers in the database of this one, by ID."""
-
-        def ask() -> tuple[ServerEntry, ...]:
+        with self._server.asking():
             zone = self._server.zone.info(0)
             pool = zone.SERVER_POOL.SERVER if zone.SERVER_POOL is not None else []
             entries = (
@@ -111,21 +103,13 @@ class Api:
             )
             return tuple(sorted(entries, key=lambda entry: entry.id))
 
-        return self._call(ask)
-
     def zone(self) -> tuple[str, str, str]:
         """Return the zone's name, and the ENDPOINT and ENDPOINT_GRPC of its template."""
-
-        def ask() -> tuple[str, str, str]:
+        with self._server.asking():
             zone = self._server.zone.info(0)
             template = zone.TEMPLATE or {}
-            return (
-                str(zone.NAME),
-                str(template.get("ENDPOINT", "")),
-                str(template.get("ENDPOINT_GRPC", "")),
-            )
-
-        return self._call(ask)
+            endpoint, grpc = template.get("ENDPOINT", ""), template.get("ENDPOINT_GRPC", "")
+            return str(zone.NAME), str(endpoint), str(grpc)
 
     def speaks_grpc(self) -> bool:
         """Return whether the leader, or this oned if it is standalone, has a gRPC API."""
@@ -168,13 +152,13 @@ class Api:
 
         The new record makes a lagging follower catch up.
         """
-        self._call(lambda: self._server.user.update(0, f'HA_CHECKED = "{mark}"', 1))
+        with self._server.asking():
+            self._server.user.update(0, f'HA_CHECKED = "{mark}"', 1)
 
     def public_key(self) -> str:
         """Return oneadmin's SSH_PUBLIC_KEY in the database of this server."""
-        return str(
-            self._call(lambda: (self._server.user.info(0).TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
-        )
+        with self._server.asking():
+            return str((self._server.user.info(0).TEMPLATE or {}).get("SSH_PUBLIC_KEY", ""))
 
     def set_public_key(self, text: str) -> None:
         """Set oneadmin's SSH_PUBLIC_KEY, a text without quotes. Keep the other attributes."""
@@ -187,17 +171,14 @@ class Api:
         without escaping: it must not contain any of UNFIT. Return False if OpenNebula does not
         allow such a token.
         """
-        if self._call(lambda: self._server.user.info(0).AUTH_DRIVER) != "core":
-            return False
+        with self._server.asking():
+            if self._server.user.info(0).AUTH_DRIVER != "core":
+                return False
         self._write(lambda: self._server.user.login(USER, password, -1, -1))
-        tokens = self._call(
-            lambda: [
-                (token.TOKEN, int(token.EXPIRATION_TIME))
-                for token in self._server.user.info(0).LOGIN_TOKEN
-            ]
-        )
-        if (password, -1) in tokens:
-            return True
+        with self._server.asking():
+            tokens = self._server.user.info(0).LOGIN_TOKEN
+            if (password, -1) in [(token.TOKEN, int(token.EXPIRATION_TIME)) for token in tokens]:
+                return True
         with contextlib.suppress(ApiError):
             self._write(lambda: self._server.user.login(USER, password, 0, -1))
         return False
@@ -207,17 +188,15 @@ class Api:
 
         Always True with another driver than core, which OpenNebula cannot compare.
         """
-
-        def ask() -> tuple[str, str]:
+        with self._server.asking():
             user = self._server.user.info(0)
-            return str(user.AUTH_DRIVER), str(user.PASSWORD)
-
-        driver, known = self._call(ask)
-        return bool(driver != "core" or known == hashlib.sha256(password.encode()).hexdigest())
+            driver, known = str(user.AUTH_DRIVER), str(user.PASSWORD)
+        return driver != "core" or known == hashlib.sha256(password.encode()).hexdigest()
 
     def has_endless_token(self) -> bool:
         """Return whether oneadmin has a login token that does not expire, as ``admit`` creates."""
-        tokens = self._call(lambda: self._server.user.info(0)).LOGIN_TOKEN
+        with self._server.asking():
+            tokens = self._server.user.info(0).LOGIN_TOKEN
         return any(int(token.EXPIRATION_TIME) == -1 for token in tokens)
 
     def set_password(self, password: str) -> None:
@@ -226,4 +205,5 @@ class Api:
 
     def version(self) -> str:
         """Return the leader's version. A follower passes this call on, if it knows the leader."""
-        return self._call(lambda: str(self._server.system.version()))
+        with self._server.asking():
+            return str(self._server.system.version())

@@ -21,13 +21,8 @@ Scalar = str | int | bool
 Vector = Mapping[str, Scalar]
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """Replace ``text[start:end]``."""
-
-    start: int
-    end: int
-    text: str
+_Edit = tuple[int, int, str]
+"""Start and end of a part of the text, and what replaces it."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +197,7 @@ def _adding(text: str, attribute: Attribute, added: Sequence[str]) -> list[_Edit
     """Insert after the last pair, and after a comment on its line."""
     if not attribute.pairs:
         at = attribute.end - 1
-        return [_Edit(at, at, " " + ", ".join(added) + " ")]
+        return [(at, at, " " + ", ".join(added) + " ")]
     first, last = attribute.pairs[0], attribute.pairs[-1]
     margin = " " * (first.start - (text.rfind("\n", 0, first.start) + 1))
     lines = f",\n{margin}".join(added)
@@ -210,8 +205,8 @@ def _adding(text: str, attribute: Attribute, added: Sequence[str]) -> list[_Edit
     newline = text.find("\n", at, attribute.end)
     comment = text[at:newline].strip() if newline >= 0 else ""
     if comment.startswith("#"):
-        return [_Edit(at, at, ","), _Edit(newline, newline, f"\n{margin}{lines}")]
-    return [_Edit(at, at, f",\n{margin}{lines}")]
+        return [(at, at, ","), (newline, newline, f"\n{margin}{lines}")]
+    return [(at, at, f",\n{margin}{lines}")]
 
 
 def _without_key(text: str, attribute: Attribute, key: str) -> str:
@@ -239,12 +234,12 @@ def _without_key(text: str, attribute: Attribute, key: str) -> str:
 def _replacing(text: str, position: Value, name: str, value: Scalar) -> list[_Edit]:
     if plain_text(text, position) == plain(value):
         return []
-    return [_Edit(position.start, position.end, _format(name, value))]
+    return [(position.start, position.end, _format(name, value))]
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> str:
-    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
+    for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
+        text = text[:start] + new + text[end:]
     return text
 
 

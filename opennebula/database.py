@@ -86,10 +86,8 @@ class DatabaseSection:
         """
         if self.is_sqlite:
             return DataPlace.PACKAGED if mariadb else DataPlace.OURS
-        return DataPlace.OURS if mariadb and self._is(name, names) else DataPlace.ANOTHER
-
-    def _is(self, name: str, names: Collection[str]) -> bool:
-        return self.name == name and self.is_local(names)
+        is_ours = mariadb and self.name == name and self.is_local(names)
+        return DataPlace.OURS if is_ours else DataPlace.ANOTHER
 
     def __str__(self) -> str:
         if self.is_sqlite:
@@ -105,14 +103,10 @@ class DatabaseSection:
 
 def _is_own(server: str, names: Collection[str]) -> bool:
     server = server.strip("[]").rstrip(".").lower()
-    if server in ("", "localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(server)
-    except ValueError:
-        return server in {name.lower() for name in names}
-    own = {_address(name) for name in names}
-    return address.is_loopback or address in own
+    address = _address(server)
+    if address is None:
+        return server in {"", "localhost", *(name.lower() for name in names)}
+    return address.is_loopback or address in map(_address, names)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

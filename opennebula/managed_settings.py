@@ -90,11 +90,9 @@ def _applied(text: str, position: Position, setting: Setting) -> str:
     was = conf.source(text, position)
     if setting == []:
         if position.key is not None:
-            return (
-                text
-                if was is None
-                else conf.remove(_noted(text, "removed", position, was), position)
-            )
+            if was is not None:
+                text = conf.remove(_noted(text, "removed", position, was), position)
+            return text
         while (was := conf.source(text, position)) is not None:
             text = conf.replace(text, position, _note("removed", position, was))
         return text
@@ -131,8 +129,7 @@ def _note(verb: str, position: Position, was: str | None) -> str:
         "key": position.key,
         "was": was,
     }
-    note = {name: item for name, item in note.items() if item is not None}
-    return comment(verb, note)
+    return comment(verb, {name: item for name, item in note.items() if item is not None})
 
 
 def _notes(text: str) -> Iterator[tuple[re.Match[str], Position, str]]:

@@ -6,8 +6,9 @@ import socket
 import time
 import xml.parsers.expat
 import xmlrpc.client
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pyone
 from pyone.bindings.supbind import GDSParseError
@@ -15,8 +16,6 @@ from pyone.server_xrpc import OneServerXRPC
 
 from opennebula.api import ApiError, NotAuthenticatedError, OpenStream, Stream
 from opennebula.markup import refuse_doctype
-
-T = TypeVar("T")
 
 ANSWER = 60.0
 """Seconds for a whole response; the stream has a timeout for each part of it."""
@@ -102,10 +101,11 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
         finally:
             stream.close()
 
-    def ask(self, call: Callable[[], T]) -> T:
-        """Return the result of a call of this client. Raises ApiError."""
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Raise ApiError for whatever calls of this client raise."""
         try:
-            return call()
+            yield
         except pyone.OneAuthenticationException as error:
             raise NotAuthenticatedError(str(error)) from None
         except pyone.OneException as error:

@@ -9,9 +9,9 @@ as text.
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -19,6 +19,7 @@ from opennebula.conf_grammar import ConfError
 from opennebula.markup import compose, read_yaml
 from opennebula.original_value import COMMENT, comment
 
+T = TypeVar("T")
 KeyPath = tuple[str, ...]
 """Keys from the top of the file down."""
 
@@ -57,7 +58,7 @@ def apply(text: str, wanted: Mapping[KeyPath, Any]) -> str:
 
 def differences(before: str, after: str) -> tuple[str, ...]:
     """Return the keys in which two texts differ, without values."""
-    one, other = dict(_leaves(_loaded(before))), dict(_leaves(_loaded(after)))
+    one, other = (dict(_leaves(_parsed(read_yaml, text))) for text in (before, after))
     found = {path for path in {*one, *other} if one.get(path) != other.get(path)}
     if not found:
         found = {path for _, path in _noted_keys(before) ^ _noted_keys(after)}
@@ -65,7 +66,8 @@ def differences(before: str, after: str) -> tuple[str, ...]:
 
 
 def _applied(text: str, path: KeyPath, setting: Any) -> str:
-    seen = _at(_loaded(text), path)
+    content = _parsed(read_yaml, text)
+    seen = _at(content, path)
     if _same(seen, setting) or (seen is _NOTHING and setting is None):
         return text
     position = _find(text, path)
@@ -79,7 +81,7 @@ def _applied(text: str, path: KeyPath, setting: Any) -> str:
         was = text[position.colon : position.end]
         note = _note("changed", position.column, {"key": path, "was": was})
         return written[: position.line] + note + written[position.line :]
-    above = _at(_loaded(text), path[:-1])
+    above = _at(content, path[:-1])
     parent = _parent(text, path[:-1])
     if parent is None:
         if len(path) == 1:
@@ -182,29 +184,19 @@ def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
         yield path, _canonical(content)
 
 
-def _loaded(text: str) -> Any:
+def _parsed(read: Callable[[str], T], text: str) -> T:
+    """Return what that reader of YAML makes of a text. Raises ConfError."""
     try:
-        return read_yaml(text)
+        return read(text)
     except yaml.YAMLError as error:
-        raise _fault(error) from None
-
-
-def _root(text: str) -> yaml.Node | None:
-    try:
-        return compose(text)
-    except yaml.YAMLError as error:
-        raise _fault(error) from None
-
-
-def _fault(error: yaml.YAMLError) -> ConfError:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return ConfError(f"line {error.problem_mark.line + 1}: {error.problem}")
-    return ConfError(str(error) or "not YAML")
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+            raise ConfError(f"line {error.problem_mark.line + 1}: {error.problem}") from None
+        raise ConfError(str(error) or "not YAML") from None
 
 
 def _find(text: str, path: KeyPath) -> _Position | None:
     """Return the position of a key; None without it, or in a mapping in flow style."""
-    node, position = _root(text), None
+    node, position = _parsed(compose, text), None
     for key in path:
         if not isinstance(node, yaml.MappingNode) or node.flow_style:
             return None
@@ -241,16 +233,13 @@ def _after(text: str) -> str:
 def _parent(text: str, path: KeyPath) -> tuple[int, int] | None:
     """Return where to insert a key into that mapping: the start of a line, and the column."""
     if not path:
-        root = _root(text)
+        root = _parsed(compose, text)
         if root is None or (isinstance(root, yaml.MappingNode) and not root.flow_style):
             return len(text), root.start_mark.column if root else 0
         return None
     position = _find(text, path)
-    if (
-        position is None
-        or not isinstance(position.node, yaml.MappingNode)
-        or position.node.flow_style
-    ):
+    node = position.node if position else None
+    if position is None or not isinstance(node, yaml.MappingNode) or node.flow_style:
         return None
     newline = text.find("\n", position.end)
-    return (len(text) if newline < 0 else newline + 1), position.node.start_mark.column
+    return (len(text) if newline < 0 else newline + 1), node.start_mark.column

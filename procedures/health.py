@@ -21,7 +21,7 @@ from opennebula.api import ApiError, has_grpc
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
-from procedures.facts.facts import Dump, Facts
+from procedures.facts.facts import Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
@@ -49,20 +49,20 @@ class HealthyZone:
     leader: str
     servers: tuple[CheckedServer, ...]
     facts: Mapping[str, Facts]
-    dumps: Mapping[str, tuple[Dump, ...]]
 
 
-def described(view: ZoneView, seen: Mapping[str, Facts]) -> HealthyZone:
-    """Return the zone as it was observed, without a health check."""
+def described(
+    view: ZoneView, seen: Mapping[str, Facts], without: AbstractSet[str] = frozenset()
+) -> HealthyZone:
+    """Return the zone as it was observed, without a health check and those servers."""
     return HealthyZone(
         leader=view.leader() or "",
         servers=tuple(
             CheckedServer(entry, view.statuses[entry.name])
             for entry in view.pool
-            if entry.name in view.statuses
+            if entry.name in view.statuses and entry.name not in without
         ),
         facts=seen,
-        dumps={name: front_end.dumps for name, front_end in seen.items()},
     )
 
 
@@ -122,7 +122,8 @@ def _verify(
     }
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
-    if before is not None and _lasts(before, view) and leader != renewed:
+    # Is the leader the same as before, without an election since?
+    if before is not None and leadership(view) == _leadership(before) and leader != renewed:
         lasting = {
             n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
         }
@@ -135,21 +136,7 @@ def _verify(
     side_by_side({"answers": lambda: _same_answers(access, hosts, known, view), "data": compare})
     _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     _speak_grpc(found)
-    return HealthyZone(
-        leader=leader,
-        servers=tuple(
-            CheckedServer(entry, view.statuses[entry.name])
-            for entry in view.pool
-            if entry.name not in without
-        ),
-        facts=found,
-        dumps={name: front_end.dumps for name, front_end in found.items()},
-    )
-
-
-def _lasts(before: HealthyZone, view: ZoneView) -> bool:
-    """Return whether the leader is the same as before, without an election since."""
-    return leadership(view) == _leadership(before)
+    return described(view, found, without)
 
 
 def _leadership(healthy: HealthyZone) -> tuple[str, int | None]:

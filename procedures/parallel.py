@@ -26,6 +26,12 @@ class HostErrors(HostError):
         return "\n".join(str(error) for error in self.errors)
 
 
+def raise_all(errors: list[HostError]) -> None:
+    """Raise these errors as one, if there are any."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else HostErrors(errors)
+
+
 def on_each(hosts: Mapping[str, Host], work: Callable[[Host], T]) -> dict[str, T]:
     """Run that on all those hosts in parallel, to the end. Raises as ``side_by_side`` does."""
     return side_by_side({name: partial(work, host) for name, host in hosts.items()})
@@ -38,12 +44,8 @@ def side_by_side(work: Mapping[K, Callable[[], T]]) -> dict[K, T]:
     with ThreadPoolExecutor(max_workers=len(work)) as workers:
         futures = {key: workers.submit(task) for key, task in work.items()}
     errors = [error for future in futures.values() if (error := future.exception())]
-    known = [error for error in errors if isinstance(error, HostError)]
     for error in errors:
         if not isinstance(error, HostError):
             raise error
-    if len(known) == 1:
-        raise known[0]
-    if known:
-        raise HostErrors(known)
+    raise_all([error for error in errors if isinstance(error, HostError)])
     return {key: future.result() for key, future in futures.items()}

@@ -200,8 +200,7 @@ def _constants(family: Family) -> str:
 
 
 def _functions(family: Family) -> str:
-    folder = _FOLDER / "shell" / "families"
-    return "".join(_read(folder / f"{name}.sh") for name in family.scripts)
+    return "".join(_read(_FOLDER / "shell" / "families" / f"{name}.sh") for name in family.scripts)
 
 
 def _read(path: Path) -> str:

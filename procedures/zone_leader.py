@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -145,6 +146,7 @@ def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = Non
     )
 
 
+@dataclass
 class LeaderRecords:
     """The last record of each leader after a harmless write.
 
@@ -152,21 +154,20 @@ class LeaderRecords:
     missing ones only with that leader's next write.
     """
 
-    def __init__(self, access: Access, hosts: Mapping[str, Host]) -> None:
-        self._access = access
-        self._hosts = hosts
-        self._of: dict[tuple[str, int], int] = {}
+    access: Access
+    hosts: Mapping[str, Host]
+    _of: dict[tuple[str, int], int] = field(default_factory=dict, init=False)
 
     def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
         """Return the zone, and the record that every server must get. Raises HostError.
 
         ``view``: the present zone, if the caller has observed it.
         """
-        view = view or zone_view(self._access, self._hosts)
+        view = view or zone_view(self.access, self.hosts)
         head = leadership(view)
         if head is not None and head not in self._of:
-            write(self._access, self._hosts, view)
-            view = zone_view(self._access, self._hosts)
+            write(self.access, self.hosts, view)
+            view = zone_view(self.access, self.hosts)
             if head == leadership(view):
                 self._of[head] = view.statuses[head[0]].index
         return view, self._of.get(head) if head else None
@@ -177,7 +178,7 @@ class LeaderRecords:
         try:
             return self.look()
         except HostError:
-            view = zone_view(self._access, self._hosts)
+            view = zone_view(self.access, self.hosts)
             leader = view.leader()
             return view, view.statuses[leader].index if leader else None
 

@@ -226,7 +226,7 @@ def _outputs(healthy: HealthyZone, staying: Mapping[str, Host]) -> Outputs:
             for server in healthy.servers
             if server.entry.name in staying
         },
-        "backups": _backups({n: dumps for n, dumps in healthy.dumps.items() if n in staying}),
+        "backups": _backups({n: seen.dumps for n, seen in healthy.facts.items() if n in staying}),
     }
 
 

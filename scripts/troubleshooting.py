@@ -160,7 +160,7 @@ class _Module:
         for call in (node for node in ast.walk(self.tree) if isinstance(node, ast.Call)):
             given = {word.arg: word.value for word in call.keywords}
             step = given.get("step") or (call.args[1] if len(call.args) > 1 else None)
-            if ast.unparse(call.func) == "ForeignSign" and len(call.args) == 3:
+            if ast.unparse(call.func) == "Refusal" and len(call.args) == 3:
                 given = dict(zip(("expected", "seen", "remedy"), call.args, strict=True))
                 step = None
             if "expected" in given:

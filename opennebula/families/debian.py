@@ -3,7 +3,9 @@
 Releases: OpenNebula's platform notes for 7.0, 7.2 and 7.4. AppArmor needs no changes.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServerPackages
+from dataclasses import replace
+
+from opennebula.families.family import NGINX, Distribution, Family, Release, WebServerPackages
 
 DEBIAN = Family(
     name="debian",
@@ -38,12 +40,10 @@ DEBIAN = Family(
             check="apache2ctl configtest",
             modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
         ),
-        "nginx": WebServerPackages(
-            packages="nginx",
-            unit="nginx.service",
+        "nginx": replace(
+            NGINX,
             site="/etc/nginx/sites-available/opennebula-ssl.conf",
             link="/etc/nginx/sites-enabled/opennebula-ssl.conf",
-            check="nginx -t",
         ),
     },
     constants={

@@ -55,6 +55,14 @@ class WebServerPackages:
     """Modules to enable."""
 
 
+NGINX = WebServerPackages(
+    packages="nginx",
+    unit="nginx.service",
+    site="/etc/nginx/conf.d/opennebula-ssl.conf",
+    check="nginx -t",
+)
+
+
 @dataclass(frozen=True)
 class Family:
     """Distributions whose packages have the same names, formats and tools."""

@@ -6,7 +6,7 @@ run unconfined, and neither the documentation nor one-deploy changes its setting
 without a web server (with one: see web_server.sh). Files that we write get the label of their path.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServerPackages
+from opennebula.families.family import NGINX, Distribution, Family, Release, WebServerPackages
 
 _EPEL = "https://dl.fedoraproject.org/pub/epel/epel-release-latest-{}.noarch.rpm"
 # The default of 8 is MariaDB 10.3, where an account cannot have two passwords.
@@ -17,33 +17,21 @@ _CONFIG_MANAGER = "package dnf-plugins-core"
 
 def _rebuilt(name: str, *needs: str, since: str = "0", until: str = "") -> Release:
     crb, availability = ("powertools", "ha") if name == "8" else ("crb", "highavailability")
-    return Release(
-        name,
-        since,
-        until,
-        (
-            *needs,
-            _CONFIG_MANAGER,
-            "package epel-release",
-            *(f"repository {repository}" for repository in ("epel", crb, availability)),
-        ),
-    )
+    repositories = (f"repository {repository}" for repository in ("epel", crb, availability))
+    needs = (*needs, _CONFIG_MANAGER, "package epel-release", *repositories)
+    return Release(name, since, until, needs)
 
 
 def _red_hat(name: str, *needs: str, since: str = "0", until: str = "") -> Release:
-    return Release(
-        name,
-        since,
-        until,
-        (
-            *needs,
-            _CONFIG_MANAGER,
-            f"subscription codeready-builder-for-rhel-{name}-$basearch-rpms",
-            f"subscription rhel-{name}-for-$basearch-highavailability-rpms",
-            f"package epel-release {_EPEL.format(name)}",
-            "repository epel",
-        ),
+    needs = (
+        *needs,
+        _CONFIG_MANAGER,
+        f"subscription codeready-builder-for-rhel-{name}-$basearch-rpms",
+        f"subscription rhel-{name}-for-$basearch-highavailability-rpms",
+        f"package epel-release {_EPEL.format(name)}",
+        "repository epel",
     )
+    return Release(name, since, until, needs)
 
 
 REDHAT = Family(
@@ -94,12 +82,7 @@ REDHAT = Family(
             site="/etc/httpd/conf.d/opennebula-ssl.conf",
             check="apachectl configtest",
         ),
-        "nginx": WebServerPackages(
-            packages="nginx",
-            unit="nginx.service",
-            site="/etc/nginx/conf.d/opennebula-ssl.conf",
-            check="nginx -t",
-        ),
+        "nginx": NGINX,
     },
     constants={
         "manager": "dnf",

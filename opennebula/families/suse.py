@@ -5,7 +5,7 @@ Releases: OpenNebula's platform notes for 7.2 and 7.4, its repository has neithe
 roles/repository. SELinux and AppArmor: see redhat.py and debian.py.
 """
 
-from opennebula.families.family import Distribution, Family, Release, WebServerPackages
+from opennebula.families.family import NGINX, Distribution, Family, Release, WebServerPackages
 
 _SCIENCE = "https://download.opensuse.org/repositories/science/openSUSE_Leap_$release/"
 
@@ -53,12 +53,7 @@ SUSE = Family(
             check="apachectl configtest",
             modules="headers proxy proxy_http proxy_wstunnel rewrite ssl",
         ),
-        "nginx": WebServerPackages(
-            packages="nginx",
-            unit="nginx.service",
-            site="/etc/nginx/conf.d/opennebula-ssl.conf",
-            check="nginx -t",
-        ),
+        "nginx": NGINX,
     },
     constants={
         "manager": "zypper",

@@ -3,96 +3,68 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Start the first server alone with an empty database."""
+class ZoneStep:
+    """A step: its class says what is done."""
 
+
+@dataclass(frozen=True)
+class _OnOne(ZoneStep):
     host: str
 
 
 @dataclass(frozen=True)
-class Restore:
-    """Restore a dump on the first server, which has no data, and start it alone."""
-
-    host: str
+class _OnSeveral(ZoneStep):
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class StartStandalone:
-    """Start a standalone server."""
-
-    host: str
-
-
-@dataclass(frozen=True)
-class Register:
-    """Add these front-ends to the pool of the standalone server."""
-
-    host: str
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Seed:
-    """Stop the source, and copy its database and keys to the targets, with their SERVER_ID."""
-
+class _Copy(ZoneStep):
     source: str
     targets: tuple[str, ...]
 
 
+class Bootstrap(_OnOne):
+    """Start the first server alone with an empty database."""
+
+
+class Restore(_OnOne):
+    """Restore a dump on the first server, which has no data, and start it alone."""
+
+
+class StartStandalone(_OnOne):
+    """Start a standalone server."""
+
+
 @dataclass(frozen=True)
-class AssignServerId:
+class Register(_OnOne):
+    """Add these front-ends to the pool of the standalone server."""
+
+    missing: tuple[str, ...]
+
+
+class Seed(_Copy):
+    """Stop the source, and copy its database and keys to the targets, with their SERVER_ID."""
+
+
+class AssignServerId(_OnOne):
     """Set the first server's SERVER_ID, which makes it a zone server."""
 
-    host: str
 
-
-@dataclass(frozen=True)
-class RefreshServerList:
+class RefreshServerList(_OnSeveral):
     """Write the zone's newest list of servers to these stopped servers."""
 
-    hosts: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class StartTogether:
+class StartTogether(_OnSeveral):
     """Start these zone servers together, and wait for a leader."""
 
-    hosts: tuple[str, ...]
+
+class Adopt(_OnOne):
+    """Adopt a running zone, which this host leads, unchanged."""
 
 
-@dataclass(frozen=True)
-class Adopt:
-    """Adopt a running zone unchanged."""
-
-    leader: str
-
-
-@dataclass(frozen=True)
-class SeedAhead:
+class SeedAhead(_Copy):
     """Copy the leader's database and keys to all front-ends that are about to join."""
 
-    leader: str
-    targets: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Retire:
+class Retire(_OnOne):
     """Make the last server of a zone standalone."""
-
-    host: str
-
-
-ZoneStep = (
-    Bootstrap
-    | Restore
-    | StartStandalone
-    | Register
-    | Seed
-    | AssignServerId
-    | RefreshServerList
-    | StartTogether
-    | Adopt
-    | SeedAhead
-    | Retire
-)

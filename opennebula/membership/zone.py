@@ -4,39 +4,22 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from opennebula.membership import steps
 from opennebula.membership.observed import FrontEndView, Refusal
-from opennebula.membership.steps import (
-    Adopt,
-    AssignServerId,
-    Bootstrap,
-    RefreshServerList,
-    Register,
-    Restore,
-    Retire,
-    Seed,
-    SeedAhead,
-    StartStandalone,
-    StartTogether,
-    ZoneStep,
-)
-from opennebula.zone import (
-    STANDALONE_ID,
-    ServerEntry,
-    endpoint,
-    host_in,
-    is_address,
-    quorum,
-)
+from opennebula.zone import STANDALONE_ID, ServerEntry, endpoint, host_in, is_address, quorum
+
+FrontEnds = Sequence[FrontEndView]
+Plan = list[steps.ZoneStep] | Refusal
 
 
 def plan_zone(
-    front_ends: Sequence[FrontEndView],
+    front_ends: FrontEnds,
     *,
     highly_available: bool,
     leaving: Sequence[str] = (),
     restoring: bool = False,
     existed: bool = False,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     """Return the steps from the observed states to a zone of all front-ends, or a refusal.
 
     ``front_ends``: all front-ends of the stack, in any order, and those ``leaving`` that can be
@@ -62,11 +45,7 @@ def plan_zone(
         )
     if not standalone and not members:
         return _begin(
-            hosts,
-            leaving,
-            highly_available=highly_available,
-            restoring=restoring,
-            existed=existed,
+            hosts, leaving, highly_available=highly_available, restoring=restoring, existed=existed
         )
     if standalone:
         return _convert(hosts, standalone[0], members, known, highly_available=highly_available)
@@ -74,13 +53,13 @@ def plan_zone(
 
 
 def _begin(
-    hosts: Sequence[FrontEndView],
+    hosts: FrontEnds,
     leaving: Sequence[str],
     *,
     highly_available: bool,
     restoring: bool,
     existed: bool,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     unseen = ", ".join(sorted({*leaving} - {host.name for host in hosts}))
     if unseen:
         return Refusal(
@@ -108,35 +87,30 @@ def _begin(
             " dump (make restore), or destroy the stack first to begin without any",
         )
     first = hosts[0].name
-    steps: list[ZoneStep] = [Restore(first) if restoring else Bootstrap(first)]
-    return steps + _bootstrap(hosts, first, ()) if highly_available else steps
+    plan: list[steps.ZoneStep] = [steps.Restore(first) if restoring else steps.Bootstrap(first)]
+    return plan + _bootstrap(hosts, first, ()) if highly_available else plan
 
 
-def _bootstrap(
-    hosts: Sequence[FrontEndView], first: str, pool: Sequence[ServerEntry]
-) -> list[ZoneStep]:
+def _bootstrap(hosts: FrontEnds, first: str, pool: Sequence[ServerEntry]) -> list[steps.ZoneStep]:
     names = [first, *(host.name for host in hosts if host.name != first)]
     listed = {entry.name for entry in pool}
-    steps: list[ZoneStep] = []
     missing = tuple(name for name in names if name not in listed)
-    if missing:
-        steps.append(Register(first, missing))
     return [
-        *steps,
-        Seed(first, tuple(names[1:])),
-        AssignServerId(first),
-        StartTogether(tuple(sorted(names))),
+        *([steps.Register(first, missing)] if missing else []),
+        steps.Seed(first, tuple(names[1:])),
+        steps.AssignServerId(first),
+        steps.StartTogether(tuple(sorted(names))),
     ]
 
 
 def _convert(
-    hosts: Sequence[FrontEndView],
+    hosts: FrontEnds,
     first: FrontEndView,
-    members: Sequence[FrontEndView],
+    members: FrontEnds,
     known: AbstractSet[str],
     *,
     highly_available: bool,
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     running = [host for host in members if host.running]
     if running:
         return Refusal(
@@ -164,18 +138,17 @@ def _convert(
             " drop its database to have it rejoin",
             host=first.name,
         )
-    foreign = _not_listed(first.pool, known, [first, *members])
-    if foreign:
+    if foreign := _not_listed(first.pool, known, [first, *members]):
         return foreign
-    start: list[ZoneStep] = [] if first.running else [StartStandalone(first.name)]
+    start: list[steps.ZoneStep] = [] if first.running else [steps.StartStandalone(first.name)]
     if not highly_available:
         return start
-    steps = _bootstrap(hosts, first.name, first.pool)
+    plan = _bootstrap(hosts, first.name, first.pool)
     # Only the registration needs a running oned; the copy stops it again.
-    return start + steps if isinstance(steps[0], Register) else steps
+    return start + plan if isinstance(plan[0], steps.Register) else plan
 
 
-def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[ZoneStep] | Refusal:
+def _retire(holding: FrontEnds, leaving: Sequence[str]) -> Plan:
     servers = {entry.name for host in holding for entry in host.pool}
     if len(holding) > 1 or servers - {holding[0].name}:
         return Refusal(
@@ -191,10 +164,10 @@ def _retire(holding: Sequence[FrontEndView], leaving: Sequence[str]) -> list[Zon
             remedy=f"go over three front-ends, {name} among them, and shrink to another one",
             host=name,
         )
-    return [Retire(name)]
+    return [steps.Retire(name)]
 
 
-def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[ZoneStep] | Refusal:
+def _resume(members: FrontEnds, known: AbstractSet[str]) -> Plan:
     identities = {host.identity for host in members}
     if len(identities) > 1:
         return Refusal(
@@ -204,8 +177,7 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
         )
     listed = [host for host in members if host.is_listed]
     newest = max(listed or members, key=lambda host: (host.log_position, host.name))
-    foreign = _not_listed(newest.pool, known, members)
-    if foreign:
+    if foreign := _not_listed(newest.pool, known, members):
         return foreign
     by_name = {entry.name: entry.id for entry in newest.pool}
     for host in members:
@@ -227,10 +199,10 @@ def _resume(members: Sequence[FrontEndView], known: AbstractSet[str]) -> list[Zo
     # start, in its join, or here if it is needed for a quorum.
     listed_ready = [host for host in ready if host.is_listed]
     if len(listed_ready) >= needed:
-        return [StartTogether(tuple(host.name for host in listed_ready))]
+        return [steps.StartTogether(tuple(host.name for host in listed_ready))]
     stopped = tuple(host.name for host in ready if not host.is_listed and not host.running)
-    together = StartTogether(tuple(host.name for host in ready))
-    return [RefreshServerList(stopped), together] if stopped else [together]
+    together = steps.StartTogether(tuple(host.name for host in ready))
+    return [steps.RefreshServerList(stopped), together] if stopped else [together]
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
@@ -246,15 +218,14 @@ def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
 
 
 def _adopt(
-    hosts: Sequence[FrontEndView],
-    members: Sequence[FrontEndView],
+    hosts: FrontEnds,
+    members: FrontEnds,
     known: AbstractSet[str],
     leaving: Sequence[str],
-) -> list[ZoneStep] | Refusal:
+) -> Plan:
     leaders = [host for host in members if host.leads]
     leader = max(leaders, key=lambda host: host.status.term if host.status else -1)
-    foreign = _not_listed(leader.pool, known, members)
-    if foreign:
+    if foreign := _not_listed(leader.pool, known, members):
         return foreign
     others = [host.name for host in leaders if host.identity != leader.identity]
     if others:
@@ -264,8 +235,7 @@ def _adopt(
             remedy="list the front-ends of one zone only",
         )
     by_name = {entry.name: entry.id for entry in leader.pool}
-    misplaced = _misplaced(leader, by_name)
-    if misplaced:
+    if misplaced := _misplaced(leader, by_name):
         return misplaced
     # Stopped servers of a bootstrap that was interrupted: a join would wait for them.
     stopped = tuple(
@@ -277,9 +247,9 @@ def _adopt(
         and host.is_listed
         and by_name.get(host.name) == host.server_id
     )
-    steps: list[ZoneStep] = [Adopt(leader.name)]
+    plan: list[steps.ZoneStep] = [steps.Adopt(leader.name)]
     if stopped:
-        steps.append(StartTogether(stopped))
+        plan.append(steps.StartTogether(stopped))
     blank = tuple(
         host.name
         for host in hosts
@@ -287,12 +257,12 @@ def _adopt(
     )
     # A single one gets its copy when it joins, as late as possible.
     if len(blank) > 1:
-        steps.append(SeedAhead(leader.name, blank))
-    return steps
+        plan.append(steps.SeedAhead(leader.name, blank))
+    return plan
 
 
 def _not_listed(
-    pool: Sequence[ServerEntry], known: AbstractSet[str], members: Sequence[FrontEndView]
+    pool: Sequence[ServerEntry], known: AbstractSet[str], members: FrontEnds
 ) -> Refusal | None:
     for entry in pool:
         is_known = entry.registered or entry.endpoint == endpoint(entry.name)
@@ -305,9 +275,7 @@ def _not_listed(
     return None
 
 
-def _how_to_list(
-    entry: ServerEntry, pool: Sequence[ServerEntry], members: Sequence[FrontEndView]
-) -> str:
+def _how_to_list(entry: ServerEntry, pool: Sequence[ServerEntry], members: FrontEnds) -> str:
     endpoint_host = host_in(entry.endpoint)
     if not endpoint_host:
         return (
@@ -342,5 +310,5 @@ def _in_yaml(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", text) else f'"{text}"'
 
 
-def _names(hosts: Sequence[FrontEndView]) -> str:
+def _names(hosts: FrontEnds) -> str:
     return ", ".join(sorted(host.name for host in hosts))

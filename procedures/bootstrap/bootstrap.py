@@ -2,27 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import takewhile
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError
+from opennebula.membership import steps
 from opennebula.membership.observed import Refusal
-from opennebula.membership.steps import (
-    Adopt,
-    AssignServerId,
-    Bootstrap,
-    RefreshServerList,
-    Register,
-    Restore,
-    Retire,
-    Seed,
-    SeedAhead,
-    StartStandalone,
-    StartTogether,
-    ZoneStep,
-)
 from opennebula.membership.zone import plan_zone
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
 from procedures import zone_leader
@@ -85,7 +72,7 @@ def bootstrap_or_adopt(
     """
     with zone_lock(access, hosts):
         return _Bootstrapping(
-            access, zone, hosts, leaving, restore_from, existed=existed, seen=seen
+            access, zone, hosts, leaving, restore_from, existed=existed, seen=seen or {}
         ).run()
 
 
@@ -141,166 +128,159 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
-def _is_awaited(plan: list[ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
+def _is_awaited(plan: list[steps.ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
     """Return whether the first step waits for the end of each of these oneds. Pure."""
     first = None if isinstance(plan, Refusal) else plan[0]
-    return isinstance(first, Seed) and {first.source} == {*stopping}
+    return isinstance(first, steps.Seed) and {first.source} == {*stopping}
 
 
+@dataclass
 class _Bootstrapping:
-    def __init__(
-        self,
-        access: Access,
-        zone: ZoneSpec,
-        hosts: Mapping[str, Host],
-        leaving: Mapping[str, Host],
-        restore_from: str | None,
-        *,
-        existed: bool,
-        seen: Mapping[str, Facts] | None,
-    ) -> None:
-        self._existed = existed
-        self._seen = seen or {}
-        self._access = access
-        self._zone = zone
-        self._hosts = {**leaving, **hosts}
-        self._staying = hosts
-        self._leaving = leaving
-        self._restore_from = restore_from
-        self._facts: dict[str, Facts] = {}
-        self._pool: tuple[ServerEntry, ...] = ()
-        self._body = ""
-        self._view: ZoneView | None = None
-        self._seeded: frozenset[str] = frozenset()
+    access: Access
+    zone: ZoneSpec
+    staying: Mapping[str, Host]
+    leaving: Mapping[str, Host]
+    restore_from: str | None
+    _: KW_ONLY
+    existed: bool
+    seen: Mapping[str, Facts]
+    _facts: dict[str, Facts] = field(default_factory=dict, init=False)
+    _pool: tuple[ServerEntry, ...] = field(default=(), init=False)
+    _body: str = field(default="", init=False)
+    _known: KnownZone = field(default_factory=KnownZone, init=False)
+
+    @property
+    def _hosts(self) -> dict[str, Host]:
+        return {**self.leaving, **self.staying}
+
+    @property
+    def _ids(self) -> dict[str, int]:
+        return {entry.name: entry.id for entry in self._pool}
 
     def run(self) -> KnownZone:
-        steps = self._plan()
-        if self._restore_from and not any(isinstance(step, Restore) for step in steps):
-            self._access.report("the front-ends hold data: the dump is not used")
-        for step in steps:
+        plan = self._plan()
+        if self.restore_from and not any(isinstance(step, steps.Restore) for step in plan):
+            self.access.report("the front-ends hold data: the dump is not used")
+        for step in plan:
             self._do(step)
-        return KnownZone(self._view, self._seeded)
+        return self._known
 
     def begin(self, first: str) -> None:
         # No other observation: the script refuses a database that has content by now, and the
         # installed oned.conf has no SERVER_ID yet.
-        blank = replace(self._seen[first], oned_conf="", next_conf="")
-        self._facts = {**self._seen, first: blank}
+        blank = replace(self.seen[first], oned_conf="", next_conf="")
+        self._facts = {**self.seen, first: blank}
         views = [front_end.view(None) for front_end in self._facts.values()]
-        plan = plan_zone(views, highly_available=self._zone.highly_available)
-        if isinstance(plan, Refusal) or Bootstrap(first) not in plan:
+        plan = plan_zone(views, highly_available=self.zone.highly_available)
+        if isinstance(plan, Refusal) or steps.Bootstrap(first) not in plan:
             return
-        for step in takewhile(lambda step: isinstance(step, Bootstrap | Register), plan):
+        for step in takewhile(
+            lambda step: isinstance(step, steps.Bootstrap | steps.Register), plan
+        ):
             self._do(step)
         # What follows can observe the hosts while it stops.
-        stop(self._access, self._hosts[first], wait=False)
+        stop(self.access, self._hosts[first], wait=False)
 
-    def _plan(self) -> list[ZoneStep]:
-        if self._staying.keys() <= self._seen.keys():
-            self._facts = {name: self._seen[name] for name in self._staying}
+    def _plan(self) -> list[steps.ZoneStep]:
+        if self.staying.keys() <= self.seen.keys():
+            self._facts = {name: self.seen[name] for name in self.staying}
         else:
             self._facts = all_facts(
-                self._access, self._staying, self._zone.database, names=self._staying
+                self.access, self.staying, self.zone.database, names=self.staying
             )
         storage.require_same({name: front_end.storage for name, front_end in self._facts.items()})
-        if self._zone.highly_available:
-            require_names(self._facts.values(), self._staying)
-        self._facts |= facts_where_possible(self._access, self._leaving, self._zone.database)
+        if self.zone.highly_available:
+            require_names(self._facts.values(), self.staying)
+        self._facts |= facts_where_possible(self.access, self.leaving, self.zone.database)
         plan = self._steps()
-        stopping = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.stopping
-        }
+        stopping = {n: front_end.host for n, front_end in self._facts.items() if front_end.stopping}
         if stopping and not _is_awaited(plan, stopping):
-            await_stopped(self._access, stopping)
-            self._facts |= all_facts(
-                self._access, stopping, self._zone.database, names=self._staying
-            )
+            await_stopped(self.access, stopping)
+            self._facts |= all_facts(self.access, stopping, self.zone.database, names=self.staying)
             plan = self._steps()
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [front_end for front_end in self._facts.values() if front_end.has_content]
-        newest = max(
-            holding, key=lambda front_end: (front_end.log_term, front_end.log_index), default=None
-        )
-        self._pool = newest.pool if newest else ()
-        self._body = newest.zone_body if newest else ""
+        if holding:
+            newest = max(holding, key=lambda front_end: (front_end.log_term, front_end.log_index))
+            self._pool, self._body = newest.pool, newest.zone_body
         return plan
 
-    def _steps(self) -> list[ZoneStep] | Refusal:
-        running = {
-            name: front_end.host for name, front_end in self._facts.items() if front_end.active
-        }
-        answers = statuses(self._access, running)
+    def _steps(self) -> list[steps.ZoneStep] | Refusal:
+        running = {n: front_end.host for n, front_end in self._facts.items() if front_end.active}
+        answers = statuses(self.access, running)
         return plan_zone(
             [front_end.view(answers.get(name)) for name, front_end in self._facts.items()],
-            highly_available=self._zone.highly_available,
-            leaving=tuple(self._leaving),
-            restoring=self._restore_from is not None,
-            existed=self._existed,
+            highly_available=self.zone.highly_available,
+            leaving=tuple(self.leaving),
+            restoring=self.restore_from is not None,
+            existed=self.existed,
         )
 
-    def _do(self, step: ZoneStep) -> None:
+    def _do(self, step: steps.ZoneStep) -> None:
         match step:
-            case Bootstrap(host):
+            case steps.Bootstrap(host):
                 self._bootstrap(host)
-            case Restore(host):
+            case steps.Restore(host):
                 self._restore(host)
-            case StartStandalone(host):
-                start(self._access, self._hosts[host], None)
-                answering(self._access, self._hosts[host])
-            case Register(host, missing):
+            case steps.StartStandalone(host):
+                self._start_alone(host)
+            case steps.Register(host, missing):
                 self._register(host, missing)
-            case Seed(source, targets):
+            case steps.Seed(source, targets):
                 self._seed(source, targets)
-            case AssignServerId(host):
+            case steps.AssignServerId(host):
                 self._assign_server_id(host)
-            case RefreshServerList(hosts):
+            case steps.RefreshServerList(hosts):
                 for host in hosts:
                     self._assign_server_id(host, self._body)
-            case StartTogether(hosts):
+            case steps.StartTogether(hosts):
                 self._start(hosts)
-            case Retire(host):
-                retire(self._access, self._zone, self._hosts[host])
-            case Adopt(leader):
-                self._access.report(f"take over the zone that {leader} leads")
-            case SeedAhead(leader, targets):
+            case steps.Retire(host):
+                retire(self.access, self.zone, self._hosts[host])
+            case steps.Adopt(leader):
+                self.access.report(f"take over the zone that {leader} leads")
+            case steps.SeedAhead(leader, targets):
                 self._seed_ahead(leader, targets)
 
     def _bootstrap(self, name: str) -> None:
         present = self._facts[name].newest_conf
         alone = configuration.with_server_id(present, STANDALONE_ID) if present else ""
-        self._access.run(
+        self.access.run(
             self._hosts[name],
             "bootstrap",
             variables={
-                "db_name": self._zone.database.name,
-                "mariadb": "yes" if self._zone.database.is_mariadb else "no",
+                "db_name": self.zone.database.name,
+                "mariadb": "yes" if self.zone.database.is_mariadb else "no",
             },
             secrets={"oned_conf": alone.rstrip("\n")},
             timeout=START,
         )
-        api = answering(self._access, self._hosts[name])
-        if api.zone()[0] != self._zone.name:
-            api.rename_zone(self._zone.name)
+        api = answering(self.access, self._hosts[name])
+        if api.zone()[0] != self.zone.name:
+            api.rename_zone(self.zone.name)
 
     def _restore(self, name: str) -> None:
-        kept = KeptDump.at(self._restore_from or "")
-        restore(self._access, self._facts[name], kept, self._zone.database)
-        start(self._access, self._hosts[name], None)
-        answering(self._access, self._hosts[name])
+        kept = KeptDump.at(self.restore_from or "")
+        restore(self.access, self._facts[name], kept, self.zone.database)
+        self._start_alone(name)
+
+    def _start_alone(self, name: str) -> None:
+        start(self.access, self._hosts[name], None)
+        answering(self.access, self._hosts[name])
 
     def _register(self, first: str, missing: tuple[str, ...]) -> None:
-        self._access.report(f"{first}: register {', '.join(missing)}")
-        api = answering(self._access, self._hosts[first])
+        self.access.report(f"{first}: register {', '.join(missing)}")
+        api = answering(self.access, self._hosts[first])
         try:
             # An interrupted run may have registered some.
-            listed = {entry.name for entry in self._access.named(api.servers())}
+            listed = {entry.name for entry in self.access.named(api.servers())}
             for name in missing:
                 if name not in listed:
-                    api.add_server(name, endpoint(name), self._zone.grpc_of(name))
-            if self._zone.has_entrance and api.zone()[1] != self._zone.endpoint:
-                api.set_endpoint(self._zone.endpoint, self._zone.grpc)
-            self._pool = self._access.named(api.servers())
+                    api.add_server(name, endpoint(name), self.zone.grpc_of(name))
+            if self.zone.has_entrance and api.zone()[1] != self.zone.endpoint:
+                api.set_endpoint(self.zone.endpoint, self.zone.grpc)
+            self._pool = self.access.named(api.servers())
         except ApiError as error:
             raise HostError(
                 first,
@@ -312,42 +292,42 @@ class _Bootstrapping:
 
     def _seed(self, source: str, targets: tuple[str, ...]) -> None:
         seed(
-            self._access,
+            self.access,
             self._hosts[source],
             [self._facts[name] for name in targets],
-            {entry.name: entry.id for entry in self._pool},
-            self._zone,
+            self._ids,
+            self.zone,
             reason="before-zone",
             stop=True,
         )
 
     def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
-        before = zone_leader.wait_for_leader(self._access, self._hosts)
+        before = zone_leader.wait_for_leader(self.access, self._hosts)
         if before.leader() != leader:
             return
         # The IDs that the pool will assign; each is set again before its start.
         next_id = 1 + max(entry.id for entry in before.pool)
         seed(
-            self._access,
+            self.access,
             self._hosts[leader],
             [self._facts[name] for name in targets],
             {name: next_id + number for number, name in enumerate(targets)},
-            self._zone,
+            self.zone,
             reason="before-joins",
             stop=False,
         )
         # Records of a deposed leader may not have reached a majority.
-        after = zone_leader.wait_for_leader(self._access, self._hosts)
+        after = zone_leader.wait_for_leader(self.access, self._hosts)
         if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
-            self._seeded = frozenset(targets)
+            self._known = replace(self._known, seeded=frozenset(targets))
 
     def _assign_server_id(self, name: str, body: str = "") -> None:
-        ids = {entry.name: entry.id for entry in self._pool}
-        assign_server_id(self._access, self._zone, self._facts[name], ids[name], body)
+        assign_server_id(self.access, self.zone, self._facts[name], self._ids[name], body)
 
     def _start(self, names: tuple[str, ...]) -> None:
-        ids = {entry.name: entry.id for entry in self._pool}
-        self._access.report(f"start {', '.join(names)} together")
+        ids = self._ids
+        self.access.report(f"start {', '.join(names)} together")
         hosts = {name: self._hosts[name] for name in names}
-        on_each(hosts, lambda host: start(self._access, host, ids[host.name]))
-        self._view = zone_leader.wait_for_leader(self._access, hosts)
+        on_each(hosts, lambda host: start(self.access, host, ids[host.name]))
+        view = zone_leader.wait_for_leader(self.access, hosts)
+        self._known = replace(self._known, view=view)

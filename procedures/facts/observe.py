@@ -1,6 +1,7 @@
 """Observe front-ends, in one round trip each, and the zone through its servers' APIs."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -10,7 +11,8 @@ from opennebula.packages import FEATURES
 from opennebula.zone import RaftStatus, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.report import TYPICAL, read
+from procedures.facts.report import read
+from procedures.facts.traces import TYPICAL
 from procedures.install.files import backup, clock
 from procedures.install.files.leader import SOCKET_UNIT
 from procedures.install.files.paths import PATHS
@@ -24,7 +26,7 @@ def facts(
     database: Database,
     *,
     checksums: bool = False,
-    names: Iterable[str] = (),
+    names: Collection[str] = (),
     even_silent: bool = False,
 ) -> Facts:
     """Return the facts of a host, in one round trip and without changes. Raises HostError.
@@ -32,7 +34,6 @@ def facts(
     ``names``: names for the host to resolve. ``even_silent``: without it, raise HostError if the
     host's database does not answer.
     """
-    names = tuple(names)
     output = access.run(
         host,
         "observe",
@@ -64,7 +65,7 @@ def facts(
 
 
 def question(
-    database: Database, names: Iterable[str], *, checksums: bool = False
+    database: Database, names: Collection[str], *, checksums: bool = False
 ) -> dict[str, str]:
     """Return the variables of observe.sh."""
     return {
@@ -83,34 +84,27 @@ def all_facts(
     database: Database,
     *,
     checksums: bool = False,
-    names: Iterable[str] = (),
+    names: Collection[str] = (),
+    where_possible: bool = False,
 ) -> dict[str, Facts]:
-    """Return the facts of all those hosts, observed in parallel. Raises HostError."""
-    names = tuple(names)
-    return on_each(
-        hosts, lambda host: facts(access, host, database, checksums=checksums, names=names)
-    )
+    """Return the facts of all those hosts, observed in parallel. Raises HostError.
 
-
-def facts_where_possible(
-    access: Access,
-    hosts: Mapping[str, Host],
-    database: Database,
-    *,
-    checksums: bool = False,
-    names: Iterable[str] = (),
-) -> dict[str, Facts]:
-    """Return the facts of those hosts that answer."""
-    names = tuple(names)
+    ``where_possible``: a host that does not answer is left out instead.
+    """
 
     def ask(host: Host) -> Facts | None:
         try:
             return facts(access, host, database, checksums=checksums, names=names)
         except HostError:
-            return None
+            if where_possible:
+                return None
+            raise
 
     answers = on_each(hosts, ask)
     return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+facts_where_possible = partial(all_facts, where_possible=True)
 
 
 def raft_status(

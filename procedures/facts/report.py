@@ -32,13 +32,19 @@ def _read(
     host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]
 ) -> Facts:
     values = output.values
-    for text in ("oned", "next"):
-        _check_conf(host, values.get(text, ""))
-    log = values.get("log", "").split()
-    staged = [*values.get("staged", "").split(), "", "", ""]
+    oned_conf, next_conf = values.get("oned", ""), values.get("next", "")
+    for text in (oned_conf, next_conf):
+        _check_conf(host, text)
+    log_index, log_term, log_begins = map(int, values.get("log", "").split() or (-1, -1, -1))
+    staged, staged_schema, replaced, *_ = [*values.get("staged", "").split(), "", "", ""]
     seen = traces.parse(values)
-    on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(values.get("oned", "")).is_sqlite
-    if set(seen.objects) >= TYPICAL and not {"users", "identity", "zone", "log"} <= values.keys():
+    on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(oned_conf).is_sqlite
+    if {*seen.objects} >= traces.TYPICAL and not {
+        "users",
+        "identity",
+        "zone",
+        "log",
+    } <= values.keys():
         # A database with unknown content must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
     if any("\t" not in line for line in values.get("checksums", "").splitlines()):
@@ -46,35 +52,36 @@ def _read(
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
         raise ValueError("a change of the database's version without its three words")
-    resolves = {name: values.get(f"resolves_{_variable(name)}", "") for name in names}
+    own_names = map(str.split, values.get("own_names", "").splitlines())
+    answers = {name: values.get("resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)) for name in names}
     return Facts(
         host=host,
         distribution=values["distribution"],
         release=values["release"],
         machine_id=values["machine_id"],
         addresses=tuple(_addresses(values["addresses"])),
-        resolves={name: address for name, address in resolves.items() if address},
+        resolves={name: address for name, address in answers.items() if address},
         packages=dict(_packages(values["packages"])),
         pin=values["pin"],
         proxy=values["proxy"],
         active=values["active"] == "active",
         since=int(values["since"]),
         configured=int(values["configured"] or 0),
-        oned_conf=values.get("oned", ""),
-        next_conf=values.get("next", ""),
+        oned_conf=oned_conf,
+        next_conf=next_conf,
         dumps=tuple(_dumps(values["backups"])),
         # A database that does not answer must not be taken for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
         zone_body=values.get("zone", ""),
         zone_changed=int(values.get("zone_changed") or 0),
-        log_index=int(log[0]) if log else -1,
-        log_term=int(log[1]) if log else -1,
-        log_begins=int(log[2]) if log else -1,
+        log_index=log_index,
+        log_term=log_term,
+        log_begins=log_begins,
         checksums=values.get("checksums", ""),
         files=files(values),
         hostname=values.get("hostname", ""),
-        own_names=dict(_names(values.get("own_names", ""))),
+        own_names={name: address for address, name in own_names},
         hosts_template=values.get("hosts_template", ""),
         keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
         timezone=values.get("timezone", ""),
@@ -88,9 +95,9 @@ def _read(
         two_passwords=bool(values.get("two_passwords")),
         silent=values.get("silent", ""),
         schema=seen.sqlite_schema if on_sqlite else values.get("schema", ""),
-        staged=staged[0],
-        staged_schema=staged[1],
-        replaced=staged[2],
+        staged=staged,
+        staged_schema=staged_schema,
+        replaced=replaced,
         upgrading=upgrading,
         migrating=values.get("migrating", "").strip(),
         converting=values.get("converting", "").strip(),
@@ -99,10 +106,6 @@ def _read(
         has_grpc_port=values.get("grpc", "unknown") != "",
         front_ends=front_ends,
     )
-
-
-TYPICAL = frozenset(traces.TYPICAL)
-"""Tables that every database of OpenNebula has."""
 
 
 def _check_conf(host: Host, text: str) -> None:
@@ -135,16 +138,6 @@ def _role(process: str) -> str:
     """Return the role for which a hook runs; empty if that cannot be seen."""
     found = re.search(r"/hooks/raft/\S+ +(leader|follower)\b", process)
     return found[1] if found else ""
-
-
-def _names(text: str) -> Iterable[tuple[str, str]]:
-    for line in text.splitlines():
-        address, name = line.split()
-        yield name, address
-
-
-def _variable(name: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
 
 
 def _addresses(text: str) -> Iterable[Address]:

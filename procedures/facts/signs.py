@@ -6,11 +6,11 @@ it in the stack's own database, outside any federation.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hosts.errors import HostError
 from opennebula import conf
 from opennebula.database import TABLES, DataPlace
+from opennebula.membership.observed import Refusal
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.specs import Database
@@ -26,15 +26,6 @@ STARTED = "started"
 """Text of the mark after our bootstrap, or copy of the zone's data, has started."""
 _MANY = 3
 """Largest number of names in a message."""
-
-
-@dataclass(frozen=True)
-class ForeignSign:
-    """A sign of another OpenNebula, or of data that this stack must not overwrite."""
-
-    expected: str
-    seen: str
-    remedy: str
 
 
 def refusal(
@@ -53,22 +44,22 @@ def refusal(
         expected=" and ".join(dict.fromkeys(sign.expected for sign in found)),
         seen="; ".join(dict.fromkeys(sign.seen for sign in found)),
         remedy=". ".join(
-            _sentence(remedy) for remedy in dict.fromkeys(sign.remedy for sign in found)
+            remedy[:1].upper() + remedy[1:]
+            for remedy in dict.fromkeys(sign.remedy for sign in found)
         ),
     )
 
 
-def signs(
-    seen: Facts, database: Database, *, new: bool, converts: bool = False
-) -> list[ForeignSign]:
+def signs(seen: Facts, database: Database, *, new: bool, converts: bool = False) -> list[Refusal]:
     """Return all signs, as ``refusal`` describes."""
     found = [*_federation(seen), *_elsewhere(seen, database, new=new)]
     found += _shared(seen, database, new=new)
     if not converts:
         found += _sqlite(seen, database)
     if new and not seen.has_content:
-        found += [*_service(seen), *_keys(seen), *_one_db(seen)]
-        found += _databases(seen, database)
+        if seen.traces.claimed != STARTED:
+            found += [*_service(seen), *_keys(seen)]
+        found += [*_one_db(seen), *_databases(seen, database)]
     elif new and not database.is_mariadb:
         found += _databases(seen, database)
     found += _account(seen, database, is_blank=new and not seen.has_content)
@@ -107,14 +98,14 @@ def own_place(database: Database) -> str:
     return f"this host's own MariaDB, {database.name}" if database.is_mariadb else "SQLite"
 
 
-def _federation(seen: Facts) -> Iterator[ForeignSign]:
+def _federation(seen: Facts) -> Iterator[Refusal]:
     section = conf.section(seen.oned_conf, "FEDERATION")
     mode, zone = seen.federation_mode, section.get("ZONE_ID", "0")
     leave = f"Remove {seen.host.name} from opennebula-ha:frontends"
     is_alone, is_master = mode == "STANDALONE", mode == "MASTER"
     if not is_alone:
         at = section.get("MASTER_ONED", "")
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"FEDERATION/MODE {mode}{f' with MASTER_ONED {at}' if at else ''} in oned.conf",
             f"{leave}; or end the federation first (onezone delete of the other zones,"
@@ -123,7 +114,7 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
             else leave,
         )
     if zone not in ("", "0"):
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"FEDERATION/ZONE_ID {zone} in oned.conf",
             f"{leave}; or, if it is left over, set ZONE_ID = 0: outside a federation oned"
@@ -133,7 +124,7 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
         )
     others = [known for known in seen.traces.zones if known.split(" ", 1)[0] != "0"]
     if others:
-        yield ForeignSign(
+        yield Refusal(
             ALONE,
             f"zone {', '.join(others)} in its database",
             f"{leave}; or, if that zone does not exist any more, delete it there (onezone delete)"
@@ -142,9 +133,9 @@ def _federation(seen: Facts) -> Iterator[ForeignSign]:
         )
 
 
-def _sqlite(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _sqlite(seen: Facts, database: Database) -> Iterator[Refusal]:
     if on_sqlite(seen, database):
-        yield ForeignSign(
+        yield Refusal(
             "its data in MariaDB, as opennebula-ha:db_backend says",
             f"{seen.database} with {seen.traces.sqlite_bytes} bytes",
             "Set opennebula-ha:convert_database: true to convert it; or convert it as OpenNebula's"
@@ -154,7 +145,7 @@ def _sqlite(seen: Facts, database: Database) -> Iterator[ForeignSign]:
         )
 
 
-def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
+def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Refusal]:
     section, host = seen.database, seen.host
     if configuration.place(seen.oned_conf, database, host) is DataPlace.ANOTHER:
         if _is_of_an_earlier_config(seen, database, new=new):
@@ -162,7 +153,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         expected = f"DB in /etc/one/oned.conf to point to {own_place(database)}"
         if new and not seen.has_content:
             expected = BLANK
-        yield ForeignSign(
+        yield Refusal(
             expected,
             f"DB in /etc/one/oned.conf points to {section}",
             _elsewhere_remedy(seen, database),
@@ -170,7 +161,7 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         return
     is_blank = new and not seen.has_content and not seen.traces.claimed
     if is_blank and not section.is_sqlite and section.user != database.owner:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"DB/USER {section.user} in /etc/one/oned.conf",
             f"Set opennebula-ha:db_owner: {section.user}; or, if no OpenNebula there is needed,"
@@ -178,19 +169,19 @@ def _elsewhere(seen: Facts, database: Database, *, new: bool) -> Iterator[Foreig
         )
 
 
-def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSign]:
+def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[Refusal]:
     """Find replication in MariaDB, which would bring writes of one front-end to others."""
     expected = "MariaDB without replication: each oned writes its own database"
     leave = f"Remove {seen.host.name} from opennebula-ha:frontends; or"
     if database.is_mariadb and seen.traces.galera:
-        yield ForeignSign(
+        yield Refusal(
             expected,
             "MariaDB with Galera",
             f"{leave} turn Galera off there (wsrep_on = OFF in MariaDB's configuration, and a"
             " restart), with OpenNebula's database on one front-end alone",
         )
     if database.is_mariadb and new and seen.traces.sources:
-        yield ForeignSign(
+        yield Refusal(
             expected,
             f"MariaDB as a replica of {_listed(seen.traces.sources)}",
             f"{leave} end that replication (STOP ALL SLAVES, then RESET SLAVE 'NAME' ALL for each"
@@ -201,16 +192,11 @@ def _shared(seen: Facts, database: Database, *, new: bool) -> Iterator[ForeignSi
 
 def _elsewhere_remedy(seen: Facts, database: Database) -> str:
     section, host = seen.database, seen.host
-    is_on_host = section.is_local((host.name, host.address))
-    if not database.is_mariadb:
-        name = (
-            f" and opennebula-ha:db_name: {section.name}" if section.name != database.name else ""
-        )
-        take = f"Set opennebula-ha:db_backend: MariaDB{name}" if is_on_host else ""
-    else:
-        take = f"Set opennebula-ha:db_name: {section.name}" if is_on_host else ""
-    if take:
-        return f"{take}: a database in use keeps its name"
+    if section.is_local((host.name, host.address)):
+        keys = [] if database.is_mariadb else ["opennebula-ha:db_backend: MariaDB"]
+        if database.is_mariadb or section.name != database.name:
+            keys.append(f"opennebula-ha:db_name: {section.name}")
+        return f"Set {' and '.join(keys)}: a database in use keeps its name"
     return (
         f"Remove {host.name} from opennebula-ha:frontends; or move that database to"
         f" {own_place(database)} (stop opennebula, dump it there, restore it here), and set"
@@ -232,9 +218,7 @@ def _is_of_an_earlier_config(seen: Facts, database: Database, *, new: bool) -> b
     )
 
 
-def _service(seen: Facts) -> Iterator[ForeignSign]:
-    if seen.traces.claimed == STARTED:
-        return
+def _service(seen: Facts) -> Iterator[Refusal]:
     unit = seen.units.get("opennebula")
     # Its package may enable it during our installation.
     enabled = (
@@ -244,14 +228,14 @@ def _service(seen: Facts) -> Iterator[ForeignSign]:
     )
     if seen.active or (unit is not None and unit.runs) or enabled:
         what = [word for word, holds in (("running", seen.active), ("enabled", enabled)) if holds]
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"opennebula.service {' and '.join(what) or 'starting'}",
             f"If that OpenNebula is needed, remove {seen.host.name} from"
             " opennebula-ha:frontends; otherwise systemctl disable --now opennebula",
         )
     if seen.traces.processes and not seen.active and not seen.stopping:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"an oned outside opennebula.service: process {', '.join(seen.traces.processes)}",
             f"If that OpenNebula is needed, remove {seen.host.name} from"
@@ -259,15 +243,13 @@ def _service(seen: Facts) -> Iterator[ForeignSign]:
         )
 
 
-def _keys(seen: Facts) -> Iterator[ForeignSign]:
-    if seen.traces.claimed == STARTED:
-        return
+def _keys(seen: Facts) -> Iterator[Refusal]:
     own = [path for path in seen.keys if path.startswith(f"{_KEYS}/")]
     if seen.package:
         # The package creates that one.
         own = [path for path in own if path != _ONE_AUTH]
     if own:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"keys in {_KEYS} ({_listed(path.rpartition('/')[2] for path in sorted(own))})",
             "If they belong to a database that you want to restore, restore it first, as the"
@@ -275,28 +257,28 @@ def _keys(seen: Facts) -> Iterator[ForeignSign]:
         )
     ssh = [path for path in seen.keys if path.startswith(f"{_SSH}/")]
     if ssh and not seen.package:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"keys in {_SSH} ({_listed(path.rpartition('/')[2] for path in sorted(ssh))})",
             f"Move {_SSH} to another place",
         )
 
 
-def _one_db(seen: Facts) -> Iterator[ForeignSign]:
+def _one_db(seen: Facts) -> Iterator[Refusal]:
     if seen.traces.sqlite_bytes and not seen.database.is_sqlite:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"/var/lib/one/one.db with {seen.traces.sqlite_bytes} bytes",
             "Move /var/lib/one/one.db to another place",
         )
 
 
-def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _databases(seen: Facts, database: Database) -> Iterator[Refusal]:
     objects = set(seen.traces.objects)
     if seen.traces.claimed == STARTED:
         objects -= TABLES
     if database.is_mariadb and objects:
-        yield ForeignSign(
+        yield Refusal(
             BLANK,
             f"a database {database.name} that is not OpenNebula's, or only a part of it"
             f" ({_listed(sorted(objects))})",
@@ -306,7 +288,7 @@ def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
     for name, local in sorted(seen.traces.databases.items()):
         if local.is_opennebula and not (database.is_mariadb and name == database.name):
             mariadb = "" if database.is_mariadb else "opennebula-ha:db_backend: MariaDB and "
-            yield ForeignSign(
+            yield Refusal(
                 BLANK,
                 f"OpenNebula's tables in the database {name}",
                 f"To adopt that OpenNebula, set {mariadb}opennebula-ha:db_name: {name}; if it"
@@ -314,7 +296,7 @@ def _databases(seen: Facts, database: Database) -> Iterator[ForeignSign]:
             )
 
 
-def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[ForeignSign]:
+def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[Refusal]:
     """Find another use of the account whose password and rights would be set."""
     is_oned = not seen.database.is_sqlite and seen.database.user == database.owner
     if not database.is_mariadb or (is_oned and not is_blank):
@@ -325,19 +307,19 @@ def _account(seen: Facts, database: Database, *, is_blank: bool) -> Iterator[For
         if configuration.foreign_grants(database, grants)
     ]
     if foreign:
-        yield ForeignSign(
+        yield Refusal(
             BLANK if is_blank else "an account of MariaDB for OpenNebula alone",
             f"another use of MariaDB's account {', '.join(foreign)}: it has other rights",
             "Set opennebula-ha:db_owner to a name that is free",
         )
 
 
-def _hidden(seen: Facts, database: Database) -> Iterator[ForeignSign]:
+def _hidden(seen: Facts, database: Database) -> Iterator[Refusal]:
     unseen = seen.traces.unseen
     if not database.is_mariadb or not (seen.silent or unseen):
         return
     holds = f"no MariaDB answers for the data in {_listed(unseen)}" if unseen else ""
-    yield ForeignSign(
+    yield Refusal(
         "MariaDB to accept root on its socket",
         "; ".join(part for part in (seen.silent, holds) if part),
         "Start MariaDB (systemctl start mariadb) and look at its journal, then run again",
@@ -348,7 +330,3 @@ def _listed(names: Iterator[str] | list[str] | tuple[str, ...]) -> str:
     every = list(names)
     more = len(every) - _MANY
     return ", ".join(every[:_MANY]) + (f" and {more} more" if more > 0 else "")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

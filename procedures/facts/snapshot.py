@@ -144,7 +144,8 @@ def take_snapshot(
     strangers = [entry.name for entry in view.pool if entry.name not in hosts]
     if strangers and view.leader() is None and view.statuses:
         way = hosts[min(view.statuses)]
-        seen = replace(seen, others=_ask_others(access, way, strangers))
+        answers = {name: raft_status(access, way, ANSWER, of=name) for name in strangers}
+        seen = replace(seen, others={name: raft for name, raft in answers.items() if raft})
     return _compared(access, hosts, database, seen, note) if compare else seen
 
 
@@ -183,7 +184,7 @@ def _observe(
                 exclusive=False,
                 timeout=LOOK,
             )
-            found = read(host, tuple(hosts), output, access.front_ends)
+            found = read(host, hosts, output, access.front_ends)
             with reading_answer(host.name, "observe"):
                 return read_snapshot(host, found, output.values)
         except HostError as error:
@@ -210,11 +211,6 @@ def _ask_oned(access: Access, host: Host) -> Answers:
     except (ApiError, HostError) as error:
         return Answers(raft, pool, refuses_calls=str(error))
     return Answers(raft, pool)
-
-
-def _ask_others(access: Access, way: Host, names: list[str]) -> dict[str, RaftStatus]:
-    answers = {name: raft_status(access, way, ANSWER, of=name) for name in names}
-    return {name: status for name, status in answers.items() if status}
 
 
 def _compared(

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+TYPICAL = frozenset({"db_versioning", "user_pool", "zone_pool"})
+"""Tables that every OpenNebula has, as observe.sh counts them."""
+
 
 @dataclass(frozen=True)
 class LocalDatabase:
@@ -66,10 +69,6 @@ def _databases(text: str) -> dict[str, LocalDatabase]:
         tables, typical, name = line.split(" ", 2)
         found[name] = LocalDatabase(int(tables), int(typical) == len(TYPICAL))
     return found
-
-
-TYPICAL = ("db_versioning", "user_pool", "zone_pool")
-"""Tables that every OpenNebula has, as observe.sh counts them."""
 
 
 def _accounts(text: str) -> dict[str, tuple[str, ...]]:

@@ -42,5 +42,5 @@ def join(
 def _stopped(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
     """Return whether a server of the pool is installed, on a host that answers, and stopped."""
     silent = {name: hosts[name] for name in view.silent() & hosts.keys()}
-    seen = facts_where_possible(access, silent, zone.database) if silent else {}
+    seen = facts_where_possible(access, silent, zone.database)
     return any(front_end.package and front_end.has_ended for front_end in seen.values())

@@ -2,20 +2,14 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api
 from opennebula.membership.join import plan_join
 from opennebula.membership.observed import Refusal
-from opennebula.zone import (
-    ServerEntry,
-    ZoneView,
-    endpoint,
-    faults,
-    following,
-    quorum,
-)
+from opennebula.zone import ServerEntry, ZoneView, endpoint, faults, following, quorum
 from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
@@ -33,53 +27,42 @@ PATIENCE = 20.0
 """Seconds for the other servers to end an election, or to answer again."""
 
 
+@dataclass
 class Join:
     """The join, rejoin or repair of one server."""
 
-    def __init__(
-        self,
-        access: Access,
-        spec: MemberSpec,
-        hosts: Mapping[str, Host],
-        *,
-        resync: Sequence[str] = (),
-        awaiting: Collection[str] = (),
-        seeded: bool = False,
-        follows: bool = True,
-    ) -> None:
-        """``resync``: see ``plan_join``. ``awaiting``: servers that are repaired later.
-
-        ``follows``: it is part of a majority if its status says so.
-        """
-        self._follows = follows
-        self._resync = resync
-        self._seeded = seeded
-        self._awaiting = frozenset(awaiting)
-        self._access = access
-        self._zone = spec.zone
-        self._host = spec.host
-        self._hosts = hosts
-        self._missing: frozenset[str] = frozenset()
+    access: Access
+    spec: MemberSpec
+    hosts: Mapping[str, Host]
+    _: KW_ONLY
+    resync: Sequence[str] = ()
+    """See ``plan_join``."""
+    awaiting: Collection[str] = ()
+    """Servers that are repaired later."""
+    seeded: bool = False
+    follows: bool = True
+    """It is part of a majority if its status says so."""
+    _missing: frozenset[str] = field(default=frozenset(), init=False)
 
     def run(self) -> int:
         """Do the missing steps and the health check; return the server's ID. Raises HostError."""
-        name = self._host.name
+        name = self.spec.host.name
         view = self._ready()
         if view.entry(name) is None and self._resync_stuck():
             view = self._ready()
-        leader = _known(view, self._hosts)
-        if leader == name and self._resync:
+        leader = self._leader_of(view)
+        if leader == name and self.resync:
             leader, view = self._step_down(view)
-        pair = {leader: self._hosts[leader], name: self._host}
-        seen = all_facts(self._access, pair, self._zone.database, names=pair)
+        pair = {leader: self.hosts[leader], name: self.spec.host}
+        seen = all_facts(self.access, pair, self.spec.zone.database, names=pair)
         storage.require_same({name: front_end.storage for name, front_end in seen.items()})
         self._report_list(seen[name], view)
         plan = plan_join(
             seen[name].view(view.statuses.get(name)),
             seen[leader].view(view.statuses[leader]),
             view.pool,
-            resync=self._resync,
-            seeded=self._seeded,
+            resync=self.resync,
+            seeded=self.seeded,
         )
         if isinstance(plan, Refusal):
             raise refused(plan, name, STEP)
@@ -88,19 +71,27 @@ class Join:
 
         def begin() -> None:
             number, title = next(steps)
-            self._access.report(f"{name}: step {number} of {len(plan.steps)}: {title}")
+            self.access.report(f"{name}: step {number} of {len(plan.steps)}: {title}")
 
         for reason in plan.reasons:
-            self._access.report(f"{name}: rejoin: {reason}")
-        if plan.seed and self._resync and seen[name].has_content:
+            self.access.report(f"{name}: rejoin: {reason}")
+        if plan.seed and self.resync and seen[name].has_content:
             # Keep the data that is replaced: the operator may need it.
-            dump(self._access, self._host, self._zone, reason=f"differing-{name}", stop=True)
+            dump(self.access, self.spec.host, self.spec.zone, reason=f"differing-{name}", stop=True)
         if plan.seed:
             begin()
             require_names(seen.values(), pair)
             # The ID that the pool will assign; it is set again before the start.
             expected = entry.id if entry else max(item.id for item in view.pool) + 1
-            self._seed(leader, seen[name], expected)
+            seed(
+                self.access,
+                self.hosts[leader],
+                [seen[name]],
+                {name: expected},
+                self.spec.zone,
+                reason=f"before-join-{name}",
+                stop=False,
+            )
         if plan.register:
             begin()
             entry = self._register()
@@ -113,12 +104,8 @@ class Join:
                 self._reset(entry)
             self._start(entry)
         begin()
-        health.verify(
-            self._access,
-            self._zone,
-            self._hosts,
-            without=self._missing | self._awaiting,
-        )
+        without = self._missing | {*self.awaiting}
+        health.verify(self.access, self.spec.zone, self.hosts, without=without)
         return entry.id
 
     def _resync_stuck(self) -> bool:
@@ -126,19 +113,15 @@ class Join:
 
         A new entry raises the quorum, and none of them would be a part of it.
         """
-        left = zone_leader.stuck(self._access, self._hosts, step=STEP)
+        left = zone_leader.stuck(self.access, self.hosts, step=STEP)
         names = sorted(left)
         for number, name in enumerate(names, 1):
             reason = f"its log ends at {left[name]} and takes nothing that the leader writes"
-            self._access.report(f"{name}: repair: {reason}")
-            spec = MemberSpec(host=self._hosts[name], zone=self._zone)
+            self.access.report(f"{name}: repair: {reason}")
+            spec = MemberSpec(host=self.hosts[name], zone=self.spec.zone)
+            others = names[number:]
             Join(
-                self._access,
-                spec,
-                self._hosts,
-                resync=[reason],
-                awaiting=names[number:],
-                follows=False,
+                self.access, spec, self.hosts, resync=[reason], awaiting=others, follows=False
             ).run()
         return bool(names)
 
@@ -147,36 +130,26 @@ class Join:
         if own.has_content and own.pool != view.pool and view.entry(own.host.name) is not None:
             listed = ", ".join(entry.name for entry in own.pool) or "no server"
             everybody = ", ".join(entry.name for entry in view.pool)
-            self._access.report(
+            self.access.report(
                 f"{own.host.name}: its database lists {listed}, the zone has {everybody}"
             )
 
     def _step_down(self, view: ZoneView) -> tuple[str, ZoneView]:
         """Stop the oned of the leader that is repaired, and wait for another leader."""
-        name = self._host.name
+        name = self.spec.host.name
         if len(view.pool) == 1:
             raise HostError(
                 name,
                 STEP,
                 expected="another zone server to lead",
-                seen=f"{name} alone; {'; '.join(self._resync)}",
+                seen=f"{name} alone; {'; '.join(self.resync)}",
                 remedy="correct it on the host, then run again",
             )
-        zone_leader.write(self._access, self._hosts, view)
-        stop(self._access, self._host)
-        view = leading_with_vips(self._access, self._zone, self._others())
-        return _known(view, self._hosts), view
-
-    def _seed(self, leader: str, target: Facts, server_id: int) -> None:
-        seed(
-            self._access,
-            self._hosts[leader],
-            [target],
-            {target.host.name: server_id},
-            self._zone,
-            reason=f"before-join-{target.host.name}",
-            stop=False,
-        )
+        zone_leader.write(self.access, self.hosts, view)
+        stop(self.access, self.spec.host)
+        others = {other: host for other, host in self.hosts.items() if other != name}
+        view = leading_with_vips(self.access, self.spec.zone, others)
+        return self._leader_of(view), view
 
     def _reset(self, entry: ServerEntry) -> None:
         """Have the leader search the end of the server's log again, from the end of its own log.
@@ -185,8 +158,8 @@ class Join:
         among records that it has purged.
         """
         zone_leader.at_leader(
-            self._access,
-            self._hosts,
+            self.access,
+            self.hosts,
             lambda api: api.reset_server(entry.id),
             step="reset the server in the leader's log",
             expected="success",
@@ -201,20 +174,21 @@ class Join:
         two such servers would wait for each other. Elections and short outages are waited out.
         Servers that are repaired later are ignored.
         """
-        name = self._host.name
+        name = self.spec.host.name
         lacking: list[str] = []
-        view = zone_leader.wait_for_leader(self._access, self._hosts)
+        view = zone_leader.wait_for_leader(self.access, self.hosts)
         deadline = time.monotonic() + PATIENCE
 
         def look() -> ZoneView | None:
             nonlocal lacking, view
-            view = zone_leader.wait_for_leader(self._access, self._hosts)
+            view = zone_leader.wait_for_leader(self.access, self.hosts)
             listed = view.entry(name) is not None
             silent = frozenset(view.silent() - {name})
-            absent = self._awaiting | {name}
-            only_returns = listed and not (self._follows and name in view.statuses)
+            absent = {*self.awaiting, name}
+            only_returns = listed and not (self.follows and name in view.statuses)
             waited = listed and time.monotonic() > deadline
-            if only_returns or (waited and self._keeps_quorum(view)):
+            keeps_quorum = len(following(view) - {name}) >= quorum(len(view.pool))
+            if only_returns or (waited and keeps_quorum):
                 absent |= silent
             found = faults(view, without=absent)
             lacking = [fault for fault in found if " has index " not in fault]
@@ -234,47 +208,35 @@ class Join:
             " opennebula-ha:lost",
         )
 
-    def _keeps_quorum(self, view: ZoneView) -> bool:
-        up = following(view) - {self._host.name}
-        return len(up) >= quorum(len(view.pool))
-
-    def _others(self) -> dict[str, Host]:
-        return {name: host for name, host in self._hosts.items() if name != self._host.name}
-
     def _register(self) -> ServerEntry:
-        name = self._host.name
-        self._access.report(f"{name}: register with the leader")
+        name = self.spec.host.name
+        self.access.report(f"{name}: register with the leader")
 
         def register(api: Api) -> ServerEntry:
             # A call that failed may have been executed: the pool decides.
-            if all(entry.name != name for entry in self._access.named(api.servers())):
-                api.add_server(name, endpoint(name), self._zone.grpc_of(name))
-            pool = self._access.named(api.servers())
+            if all(entry.name != name for entry in self.access.named(api.servers())):
+                api.add_server(name, endpoint(name), self.spec.zone.grpc_of(name))
+            pool = self.access.named(api.servers())
             return next(entry for entry in pool if entry.name == name)
 
         return zone_leader.at_leader(
-            self._access,
-            self._hosts,
+            self.access,
+            self.hosts,
             register,
             step="register the server",
             expected=f"{name} in the zone's pool",
         )
 
     def _start(self, entry: ServerEntry) -> None:
-        leader = _leader(self._access, self._hosts)
-        body = facts(self._access, self._hosts[leader], self._zone.database).zone_body
-        own = facts(self._access, self._host, self._zone.database)
+        leader = self._leader_of(zone_leader.wait_for_leader(self.access, self.hosts))
+        body = facts(self.access, self.hosts[leader], self.spec.zone.database).zone_body
+        own = facts(self.access, self.spec.host, self.spec.zone.database)
         if not own.active:
-            assign_server_id(self._access, self._zone, own, entry.id, body)
-        start(self._access, self._host, entry.id)
+            assign_server_id(self.access, self.spec.zone, own, entry.id, body)
+        start(self.access, self.spec.host, entry.id)
 
-
-def _leader(access: Access, hosts: Mapping[str, Host]) -> str:
-    return _known(zone_leader.wait_for_leader(access, hosts), hosts)
-
-
-def _known(view: ZoneView, hosts: Mapping[str, Host]) -> str:
-    leader = view.leader() or ""
-    if leader not in hosts:
-        raise zone_leader.strange_leader(leader, STEP)
-    return leader
+    def _leader_of(self, view: ZoneView) -> str:
+        leader = view.leader() or ""
+        if leader not in self.hosts:
+            raise zone_leader.strange_leader(leader, STEP)
+        return leader

@@ -1,6 +1,7 @@
 """Take down a whole zone: followers first, the leader last. The data stays on all hosts."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from hosts.models import Host
 from opennebula.zone import ZoneView
@@ -25,9 +26,7 @@ def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None
         running = {name: host for name, host in hosts.items() if seen[name].active}
         leader = ZoneView((), statuses(access, running)).leader()
         followers = [name for name in hosts if name != leader]
-        side_by_side(
-            {name: lambda name=name: _stop(access, zone, seen[name]) for name in followers}  # type: ignore[misc]
-        )
+        side_by_side({name: partial(_stop, access, zone, seen[name]) for name in followers})
         if leader is not None:
             _stop(access, zone, seen[leader])
 

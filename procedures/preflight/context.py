@@ -5,12 +5,14 @@ is *fresh*, and is checked completely. On all other hosts, preflight checks only
 needs: it must be possible to repair a zone that is partly broken.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
+from hosts.models import Host
 from opennebula.zone import STANDALONE_ID
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.facts import Facts
@@ -34,17 +36,25 @@ class Finding:
     weight: Weight = Weight.REFUSAL
 
 
+def fault(
+    host: str,
+    step: str,
+    *,
+    expected: str,
+    seen: str,
+    remedy: str,
+    weight: Weight = Weight.REFUSAL,
+) -> Finding:
+    """Return the finding with that error."""
+    return Finding(HostError(host, step, expected=expected, seen=seen, remedy=remedy), weight)
+
+
 @dataclass(frozen=True)
 class HostReport:
     """What a host reported. Its facts can only be observed with systemd."""
 
     probe: Probe
     facts: Facts | None
-
-    @property
-    def holds_data(self) -> bool:
-        """Whether the host holds OpenNebula's data."""
-        return self.facts is not None and self.facts.has_content
 
 
 @dataclass(frozen=True)
@@ -54,28 +64,31 @@ class StackChange:
     spec: PreflightSpec
     before: PreflightSpec | None
 
+    @property
+    def old(self) -> Mapping[str, Host]:
+        """The hosts that the stack had."""
+        return self.before.hosts if self.before else {}
+
     @cached_property
     def new(self) -> frozenset[str]:
         """The hosts that the stack did not have at these addresses."""
-        old = self.before.hosts if self.before else {}
         return frozenset(
             name
             for name, host in self.spec.hosts.items()
-            if name not in old or old[name].address != host.address
+            if name not in self.old or self.old[name].address != host.address
         )
 
     @property
     def leaving(self) -> frozenset[str]:
         """The hosts that were removed from the stack."""
-        return frozenset(self.before.hosts if self.before else ()) - self.spec.hosts.keys()
+        return frozenset(self.old) - self.spec.hosts.keys()
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """New front-ends at the address of one that leaves the stack, each with that one's name."""
-        old = self.before.hosts.values() if self.before else ()
         gone = {
             (host.address, host.ssh.port): host.name
-            for host in old
+            for host in self.old.values()
             if host.name not in self.spec.hosts
         }
         present = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
@@ -125,43 +138,49 @@ class Site:
         """What the stack wants."""
         return self.change.spec
 
+    @cached_property
+    def facts(self) -> Mapping[str, Facts]:
+        """The facts of each host on which they could be observed."""
+        return {name: report.facts for name, report in self.seen.items() if report.facts}
+
+    @cached_property
+    def holding(self) -> frozenset[str]:
+        """The hosts that hold OpenNebula's data."""
+        return frozenset(name for name, facts in self.facts.items() if facts.has_content)
+
     @property
     def may_have_zone(self) -> bool:
         """Return whether there may be a zone: a host holds data, or that is unknown.
 
         Hosts that leave are not observed, and new hosts alone do not show what the stack has.
         """
-        return (
-            any(report.holds_data for report in self.seen.values())
-            or bool(self.change.leaving)
-            or self.seen.keys() <= self.change.new
-        )
+        return bool(self.holding or self.change.leaving) or self.seen.keys() <= self.change.new
 
     @cached_property
     def fresh(self) -> frozenset[str]:
         """The hosts that are checked completely."""
-        return frozenset(
-            name for name in self.change.new & self.seen.keys() if not self.seen[name].holds_data
-        )
+        return self.change.new & self.seen.keys() - self.holding
+
+    @property
+    def fresh_probes(self) -> Mapping[str, Probe]:
+        """What was observed on the fresh hosts, in the order of their names."""
+        return {name: self.seen[name].probe for name in sorted(self.fresh)}
 
     @cached_property
     def joining(self) -> frozenset[str]:
         """The hosts that enter the zone: the fresh ones, and those that return with old data."""
-        holding = self.change.new & self.seen.keys() - self.fresh
-        return self.fresh | {name for name in holding if not self._is_listed(name)}
+        returning = self.change.new & self.holding
+        return self.fresh | {name for name in returning if not self._is_listed(name)}
 
     @cached_property
     def unchanged(self) -> Mapping[str, Facts]:
         """The servers of a running zone that this run adopts, and on which it writes nothing."""
         servers = {
-            name: report.facts
-            for name, report in self.seen.items()
-            if name in self.change.new - self.joining
-            and report.facts
-            and report.facts.server_id != STANDALONE_ID
+            name: facts
+            for name, facts in self.facts.items()
+            if name in self.change.new - self.joining and facts.server_id != STANDALONE_ID
         }
-        holding = [report.facts for report in self.seen.values() if report.facts]
-        is_one = len({facts.identity for facts in holding if facts.identity}) == 1
+        is_one = len({facts.identity for facts in self.facts.values() if facts.identity}) == 1
         return servers if is_one and any(facts.active for facts in servers.values()) else {}
 
     def _is_listed(self, name: str) -> bool:
@@ -169,12 +188,8 @@ class Site:
 
         The list of a server that left is an old one.
         """
-        own = self.seen[name].facts
-        copies = [
-            report.facts
-            for report in self.seen.values()
-            if report.facts and own and report.facts.identity == own.identity
-        ]
+        own = self.facts[name]
+        copies = [facts for facts in self.facts.values() if facts.identity == own.identity]
         newest = max(copies, key=lambda facts: (facts.active, facts.log_term, facts.log_index))
         return newest is own or any(entry.name == name for entry in newest.pool)
 
@@ -182,18 +197,24 @@ class Site:
     def converted(self) -> Mapping[str, Facts]:
         """The hosts whose data will be moved from SQLite to MariaDB."""
         return {
-            name: report.facts
-            for name, report in self.seen.items()
-            if report.facts
-            and Step.LOOK in plan(report.facts, self.spec.database, converts=self.converts)
+            name: facts
+            for name, facts in self.facts.items()
+            if Step.LOOK in plan(facts, self.spec.database, converts=self.converts)
         }
 
     @cached_property
     def known(self) -> frozenset[str]:
         """The hosts that belong to the zone already, running or not."""
-        pools = (report.facts.pool for report in self.seen.values() if report.facts)
-        listed = {entry.name for pool in pools for entry in pool}
+        listed = {entry.name for facts in self.facts.values() for entry in facts.pool}
         return (frozenset(self.spec.hosts) - self.change.new) | listed
+
+
+def in_network(network: str, address: str) -> bool:
+    """Return whether an address is in a network; False if one of them is not valid."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 Check = Callable[[Site], Iterator[Finding]]

@@ -12,7 +12,7 @@ from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import question
 from procedures.facts.report import read
-from procedures.parallel import HostErrors, on_each
+from procedures.parallel import on_each, raise_all
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
 from procedures.preflight.context import HostReport, Site, StackChange, Weight
@@ -77,14 +77,11 @@ def preflight(
             warn(str(finding.error))
         elif finding.weight is Weight.NOTE:
             access.report(f"{finding.error.host}: {finding.error.seen}: {finding.error.remedy}")
-    facts = {name: report.facts for name, report in site.seen.items() if report.facts is not None}
     # One host under two names would look like two servers.
-    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, facts)
-    wrong = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
-    wrong += foreseen.refusals
-    if wrong:
-        raise wrong[0] if len(wrong) == 1 else HostErrors(wrong)
-    return Checked(facts, foreseen.adopted, foreseen.leaving)
+    foreseen = Foreseen() if change.renamed else foresee(access, zone_change, site.facts)
+    refusals = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
+    raise_all([*refusals, *foreseen.refusals])
+    return Checked(site.facts, foreseen.adopted, foreseen.leaving)
 
 
 def _look(
@@ -109,7 +106,9 @@ def _look(
             timeout=SECONDS,
         )
         received = sent + time.monotonic() - begun
-        _require_forwarding(access, host)
+        # The calls of oned need an sshd that forwards connections.
+        with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
+            pass
         known = (
             read(host, change.spec.hosts, output, access.front_ends)
             if "machine_id" in output.values
@@ -119,12 +118,6 @@ def _look(
             return HostReport(read_probe(output.values, sent, received), known)
     except HostError as error:
         return error
-
-
-def _require_forwarding(access: Access, host: Host) -> None:
-    """Raise HostError if sshd does not forward connections, which the calls of oned need."""
-    with suppress(OSError), closing(access.connection(host).open_stream(ports.ONED, FORWARD)):
-        pass
 
 
 def _sources(change: StackChange, target: str) -> list[str]:

@@ -84,27 +84,22 @@ def foresee(access: Access, change: ZoneChange, seen: Mapping[str, Facts]) -> Fo
     except HostError as error:
         return Foreseen((error,))
     views = [front_end.view(answers.get(name)) for name, front_end in known.items()]
-    misled = list(_of_endpoints(access, change, view))
-    if misled:
-        return Foreseen(tuple(misled))
+    if misled := tuple(_of_endpoints(access, change, view)):
+        return Foreseen(misled)
     foreseen = judge(change, views, view, access.secrets.one_pass)
     try:
         leave.require_gone(way, change.lost_at, running)
     except HostError as error:
         foreseen = Foreseen((*foreseen.refusals, error))
-    foreseen = replace(
-        foreseen,
-        leaving=names_of_leaving(
-            known.values(),
-            change.staying,
-            change.lost,
-            {name: host.address for name, host in change.leaving.items()},
-        ),
+    addresses = {name: host.address for name, host in change.leaving.items()}
+    return Foreseen(
+        foreseen.refusals,
+        # Data in SQLite will be moved, as the config demands.
+        frozenset()
+        if any(on_sqlite(front_end, change.zone.database) for front_end in known.values())
+        else foreseen.adopted,
+        names_of_leaving(known.values(), change.staying, change.lost, addresses),
     )
-    if any(on_sqlite(front_end, change.zone.database) for front_end in known.values()):
-        # Its data will be moved, as the config demands.
-        return replace(foreseen, adopted=frozenset())
-    return foreseen
 
 
 def _of_endpoints(access: Access, change: ZoneChange, view: ZoneView) -> Iterator[HostError]:
@@ -147,10 +142,7 @@ def judge(
     """
     staying = [host for host in front_ends if host.name in change.staying]
     forgets = {entry.name for host in staying for entry in host.pool} & {*change.lost}
-    refusals = [
-        *_of_strangers(change, front_ends),
-        *_of_lost(change, staying, view, forgets),
-    ]
+    refusals = [*_of_strangers(change, front_ends), *_of_lost(change, staying, view, forgets)]
     adopted: frozenset[str] = frozenset()
     if not refusals and not (forgets and view.leader() is None):
         plan = plan_zone(

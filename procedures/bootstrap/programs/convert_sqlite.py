@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import NamedTuple
 
 WRONG = 65
 BATCH = 1 << 20
@@ -49,12 +50,11 @@ class Wrong(Exception):
     """A fault: what was expected, what was seen, and what to do."""
 
 
-class Table:
+class Table(NamedTuple):
     """A table that exists on both sides, and the columns to copy."""
 
-    def __init__(self, name: str, columns: "list[str]") -> None:
-        self.name = name
-        self.columns = columns
+    name: str
+    columns: "list[str]"
 
     @property
     def listed(self) -> str:
@@ -147,43 +147,35 @@ def verify(source: sqlite3.Connection, database: str) -> None:
     """Compare the rows on both sides, in any order."""
     number = 0
     for table in tables(source, database):
-        here = Total()
-        for row in rows(source, table):
-            here.add(b" ".join(digest(cell) for cell in row))
+        here, here_sum = total(b" ".join(map(digest, row)) for row in rows(source, table))
         columns = ", ".join(
             f"IFNULL(SHA2(CAST(`{column}` AS BINARY), 256), '-')" for column in table.columns
         )
         query = f"SELECT CONCAT_WS(' ', {columns}) FROM `{table.name}`"
-        there = Total()
-        for line in ask(database, query):
-            there.add(line)
-        number += here.rows
-        if here.rows != there.rows:
+        there, there_sum = total(ask(database, query))
+        number += here
+        if here != there:
             raise Wrong(
-                f"{here.rows} rows in {table.name} as in SQLite",
-                str(there.rows),
+                f"{here} rows in {table.name} as in SQLite",
+                str(there),
                 "run again; nothing has changed, and OpenNebula continues on SQLite",
             )
-        if here.sum != there.sum:
+        if here_sum != there_sum:
             raise Wrong(
                 f"the same values in {table.name} as in SQLite",
-                f"{there.rows} rows, of which some differ",
+                f"{there} rows, of which some differ",
                 "run again; nothing has changed, and OpenNebula continues on SQLite",
             )
     print("rows", number)
 
 
-class Total:
-    """The number of rows, and a sum of their digests that does not depend on their order."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.sum = 0
-
-    def add(self, row: bytes) -> None:
-        """Add a row."""
-        self.rows += 1
-        self.sum += int.from_bytes(hashlib.sha256(row).digest(), "big")
+def total(digests: "Iterator[bytes]") -> "tuple[int, int]":
+    """Return the number of rows, and a sum of their digests that does not depend on their order."""
+    number = whole = 0
+    for row in digests:
+        number += 1
+        whole += int.from_bytes(hashlib.sha256(row).digest(), "big")
+    return number, whole
 
 
 def tables(source: sqlite3.Connection, database: str) -> "list[Table]":

@@ -8,8 +8,7 @@ from collections.abc import Collection
 from importlib import import_module
 from pkgutil import iter_modules
 
-from hosts.errors import HostError
-from procedures.preflight.context import ALWAYS, SKIPPABLE, Finding, Site, Weight
+from procedures.preflight.context import ALWAYS, SKIPPABLE, Finding, Site, Weight, fault
 
 __all__ = ["SKIPPABLE", "findings"]
 
@@ -43,12 +42,5 @@ def _with_way_past(finding: Finding, name: str) -> Finding:
         return finding
     error = finding.error
     way_past = f"; to continue anyway, set opennebula-ha:skip_checks: [{name}]"
-    return Finding(
-        HostError(
-            error.host,
-            error.step,
-            expected=error.expected,
-            seen=error.seen,
-            remedy=error.remedy + way_past,
-        )
-    )
+    remedy = error.remedy + way_past
+    return fault(error.host, error.step, expected=error.expected, seen=error.seen, remedy=remedy)

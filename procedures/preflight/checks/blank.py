@@ -9,14 +9,7 @@ from procedures.preflight.context import Finding, Site, always
 @always
 def blank(site: Site) -> Iterator[Finding]:
     """Check that no observed host holds anything that belongs to another user or program."""
-    for name, seen in site.seen.items():
-        if seen.facts is None:
-            continue
-        error = refusal(
-            seen.facts,
-            site.spec.database,
-            new=name in site.change.new,
-            converts=site.converts,
-        )
-        if error is not None:
+    for name, seen in site.facts.items():
+        is_new = name in site.change.new
+        if error := refusal(seen, site.spec.database, new=is_new, converts=site.converts):
             yield Finding(error)

@@ -7,8 +7,7 @@ be valid on all others: login tokens, which GUI, Gate and Flow use all the time.
 from collections.abc import Iterator
 from statistics import median_low
 
-from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, Weight, skippable
+from procedures.preflight.context import Finding, Site, Weight, fault, skippable
 from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
@@ -34,19 +33,15 @@ def clock(site: Site) -> Iterator[Finding]:
     # The time settings in the config will correct it.
     refuses = apart > APART and bool(site.fresh & {first, last}) and not site.spec.sets_clocks
     wrong = max((first, last), key=lambda name: abs(clocks[name].ahead - usual))
-    yield Finding(
-        HostError(
-            # Of two clocks, either may be wrong.
-            wrong if len(clocks) > 2 else ", ".join(sorted(clocks)),
-            "compare the clocks",
-            expected=f"at most {APART if refuses else CLOSE:.0f} s between the front-ends",
-            seen=", ".join(
-                _offset(name, reading, usual) for name, reading in sorted(clocks.items())
-            ),
-            remedy="let all front-ends use the same time servers: timedatectl shows whether they"
-            " do, and opennebula-ha:ntp configures chrony or systemd-timesyncd",
-        ),
-        Weight.REFUSAL if refuses else Weight.WARNING,
+    yield fault(
+        # Of two clocks, either may be wrong.
+        wrong if len(clocks) > 2 else ", ".join(sorted(clocks)),
+        "compare the clocks",
+        expected=f"at most {APART if refuses else CLOSE:.0f} s between the front-ends",
+        seen=", ".join(_offset(name, reading, usual) for name, reading in sorted(clocks.items())),
+        remedy="let all front-ends use the same time servers: timedatectl shows whether they"
+        " do, and opennebula-ha:ntp configures chrony or systemd-timesyncd",
+        weight=Weight.REFUSAL if refuses else Weight.WARNING,
     )
 
 

@@ -2,25 +2,21 @@
 
 from collections.abc import Iterator
 
-from hosts.errors import HostError
 from procedures.bootstrap.convert_database import STEP, refusal
-from procedures.preflight.context import Finding, Site, always
+from procedures.preflight.context import Finding, Site, always, fault
 
 
 @always
 def conversion(site: Site) -> Iterator[Finding]:
     """Check for one standalone front-end, the version in the config, and Python."""
-    holding = {name for name, report in site.seen.items() if report.holds_data}
     for name, seen in site.converted.items():
-        if refused := refusal(seen, site.spec.version, holding - {name}):
+        if refused := refusal(seen, site.spec.version, site.holding - {name}):
             yield Finding(refused)
         if not site.seen[name].probe.has_python:
-            yield Finding(
-                HostError(
-                    name,
-                    STEP,
-                    expected="Python 3 with its module for SQLite, which the conversion needs",
-                    seen="no python3",
-                    remedy="install the package python3 there, then run again",
-                )
+            yield fault(
+                name,
+                STEP,
+                expected="Python 3 with its module for SQLite, which the conversion needs",
+                seen="no python3",
+                remedy="install the package python3 there, then run again",
             )

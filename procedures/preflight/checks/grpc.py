@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from hosts.errors import HostError
 from opennebula.api import has_grpc
-from opennebula.zone import ServerEntry
-from procedures.preflight.context import Finding, Site, Weight, always
+from procedures.preflight.context import Finding, Site, Weight, always, fault
 
 _REMEDY = (
     "OpenNebula cannot change an entry: let the front-ends leave and join again, two at a time"
@@ -17,10 +15,9 @@ def grpc(site: Site) -> Iterator[Finding]:
     """Report at a stack's first ``up`` where the zone's entries differ from the config."""
     if site.change.before is not None or not has_grpc(site.spec.version):
         return
-    pools = [report.facts.pool for report in site.seen.values() if report.facts]
-    pool = max(pools, key=len, default=())
-    registered = _names(entry for entry in pool if entry.grpc)
-    missing = _names(entry for entry in pool if not entry.grpc)
+    pool = max((facts.pool for facts in site.facts.values()), key=len, default=())
+    registered = ", ".join(sorted(entry.name for entry in pool if entry.grpc))
+    missing = ", ".join(sorted(entry.name for entry in pool if not entry.grpc))
     if registered and not site.spec.register_grpc:
         yield _of(
             registered,
@@ -37,11 +34,12 @@ def grpc(site: Site) -> Iterator[Finding]:
         )
 
 
-def _names(entries: Iterator[ServerEntry]) -> str:
-    return ", ".join(sorted(entry.name for entry in entries))
-
-
 def _of(names: str, *, expected: str, seen: str) -> Finding:
-    step = "check the zone's gRPC endpoints"
-    error = HostError(names, step, expected=expected, seen=seen, remedy=_REMEDY)
-    return Finding(error, Weight.WARNING)
+    return fault(
+        names,
+        "check the zone's gRPC endpoints",
+        expected=expected,
+        seen=seen,
+        remedy=_REMEDY,
+        weight=Weight.WARNING,
+    )

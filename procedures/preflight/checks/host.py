@@ -9,7 +9,7 @@ from opennebula import packages
 from opennebula import ports as at
 from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
-from procedures.preflight.context import Finding, HostReport, Site, Weight, always, skippable
+from procedures.preflight.context import Finding, Site, Weight, always, fault, skippable
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -54,8 +54,7 @@ _DATABASES = {family.database for family in FAMILIES}
 @always
 def distribution(site: Site) -> Iterator[Finding]:
     """Check that OpenNebula has packages for the distribution."""
-    for name in site.fresh:
-        probe = site.seen[name].probe
+    for name, probe in site.fresh_probes.items():
         try:
             supported(name, probe.distribution, probe.release, site.spec.version)
         except HostError as error:
@@ -65,57 +64,53 @@ def distribution(site: Site) -> Iterator[Finding]:
 @always
 def systemd(site: Site) -> Iterator[Finding]:
     """Check that systemd runs, which manages the services."""
-    for name in site.fresh:
-        if not site.seen[name].probe.has_systemd:
-            yield Finding(
-                HostError(
-                    name,
-                    "check for systemd",
-                    expected="a system that was booted with systemd",
-                    seen="no /run/systemd/system",
-                    remedy="use a whole server, or a container with systemd as its first process",
-                )
+    for name, probe in site.fresh_probes.items():
+        if not probe.has_systemd:
+            yield fault(
+                name,
+                "check for systemd",
+                expected="a system that was booted with systemd",
+                seen="no /run/systemd/system",
+                remedy="use a whole server, or a container with systemd as its first process",
             )
 
 
 @always
 def mandatory_access(site: Site) -> Iterator[Finding]:
     """Report SELinux or AppArmor: a note, since it matters only if it denies something."""
-    for name in site.fresh:
-        probe = site.seen[name].probe
+    for name, probe in site.fresh_probes.items():
         if probe.is_enforcing:
-            yield Finding(_access(name, "SELinux enforcing", "ausearch -m avc"), Weight.WARNING)
+            yield _access(name, "SELinux enforcing", "ausearch -m avc", Weight.WARNING)
         if probe.has_apparmor:
-            yield Finding(_access(name, "AppArmor on", "journalctl -k -g apparmor"), Weight.NOTE)
+            yield _access(name, "AppArmor on", "journalctl -k -g apparmor", Weight.NOTE)
 
 
-def _access(name: str, what: str, how: str) -> HostError:
-    return HostError(
+def _access(name: str, what: str, how: str, weight: Weight) -> Finding:
+    return fault(
         name,
         "check mandatory access control",
         expected="no policy that denies OpenNebula access to its files",
         seen=what,
         remedy=f"if a service is denied access, {how} shows it",
+        weight=weight,
     )
 
 
 @skippable
 def memory(site: Site) -> Iterator[Finding]:
     """Check the memory against the least that works, and against the usual size."""
-    for name in site.fresh:
-        there = site.seen[name].probe.memory
+    for name, probe in site.fresh_probes.items():
+        there = probe.memory
         if there >= GOOD_MEMORY * (1 - UNCOUNTED):
             continue
         refuses = there < LEAST_MEMORY * (1 - UNCOUNTED)
-        yield Finding(
-            HostError(
-                name,
-                "check the memory",
-                expected=f"{_size(LEAST_MEMORY if refuses else GOOD_MEMORY)} for a front-end",
-                seen=_size(there),
-                remedy=f"give {name} more memory",
-            ),
-            Weight.REFUSAL if refuses else Weight.WARNING,
+        yield fault(
+            name,
+            "check the memory",
+            expected=f"{_size(LEAST_MEMORY if refuses else GOOD_MEMORY)} for a front-end",
+            seen=_size(there),
+            remedy=f"give {name} more memory",
+            weight=Weight.REFUSAL if refuses else Weight.WARNING,
         )
 
 
@@ -124,7 +119,7 @@ def disk(site: Site) -> Iterator[Finding]:
     """Check the free space. Needs on the same file system are added up."""
     for name, seen in site.seen.items():
         by_mount: dict[str, list[RoomNeed]] = defaultdict(list)
-        for need in _needs(site, name, seen):
+        for need in _needs(site, name):
             if need.path not in seen.probe.room:
                 continue  # Its free space is unknown.
             by_mount[seen.probe.room[need.path].mount].append(need)
@@ -135,27 +130,25 @@ def disk(site: Site) -> Iterator[Finding]:
                 parts = ", ".join(
                     f"{_size(item.size)} in {item.path}: {item.what}" for item in needs
                 )
-                yield Finding(
-                    HostError(
-                        name,
-                        "check the free space",
-                        expected=f"{_size(wanted)} of free space on {mount} ({parts})",
-                        seen=_size(free),
-                        remedy=f"free some space on {mount} of {name}, or make it larger",
-                    )
+                yield fault(
+                    name,
+                    "check the free space",
+                    expected=f"{_size(wanted)} of free space on {mount} ({parts})",
+                    seen=_size(free),
+                    remedy=f"free some space on {mount} of {name}, or make it larger",
                 )
 
 
-def _needs(site: Site, name: str, seen: HostReport) -> Iterator[RoomNeed]:
+def _needs(site: Site, name: str) -> Iterator[RoomNeed]:
     if name in site.fresh:
         yield from PACKAGES
         yield MARIADB if site.spec.database.is_mariadb else SQLITE
         yield DUMPS
     elif name in site.converted:
         yield from (MARIADB, DUMPS)
-    elif site.change.is_upgrade and seen.facts is not None:
+    elif site.change.is_upgrade and name in site.facts:
         yield from STAGED
-        largest = max((dump.size for dump in seen.facts.dumps), default=0)
+        largest = max((dump.size for dump in site.facts[name].dumps), default=0)
         yield RoomNeed(DUMPS.path, "one more dump", max(largest, LEAST_DUMP))
 
 
@@ -166,27 +159,22 @@ def listeners(site: Site) -> Iterator[Finding]:
     wanted |= {at.FEATURES[name]: packages.FEATURES[name] for name in site.spec.features}
     if site.spec.database.is_mariadb:
         wanted[MARIADB_PORT] = "MariaDB"
-    for name in site.fresh:
-        seen = site.seen[name]
-        if seen.facts is None:
-            continue
-        there = {*seen.facts.packages}
+    for name in site.fresh & site.facts.keys():
+        there = {*site.facts[name].packages}
         if there & _DATABASES:
             there.add("MariaDB")
         taken = {
             port: listener.process
-            for port, listener in sorted(seen.probe.listening.items())
+            for port, listener in sorted(site.seen[name].probe.listening.items())
             if port in wanted and wanted[port] not in there
         }
         if taken:
-            yield Finding(
-                HostError(
-                    name,
-                    "check that the ports of its services are free",
-                    expected=", ".join(f"{port} free for {wanted[port]}" for port in taken),
-                    seen=", ".join(f"{process} at {port}" for port, process in taken.items()),
-                    remedy="stop that program, or let it listen at another port",
-                )
+            yield fault(
+                name,
+                "check that the ports of its services are free",
+                expected=", ".join(f"{port} free for {wanted[port]}" for port in taken),
+                seen=", ".join(f"{process} at {port}" for port, process in taken.items()),
+                remedy="stop that program, or let it listen at another port",
             )
 
 

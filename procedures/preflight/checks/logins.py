@@ -1,12 +1,10 @@
 """Check that each front-end's sshd accepts the logins that bring the zone's data. Pure."""
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from hosts.errors import HostError
-from procedures.preflight.context import Finding, Site, skippable
+from procedures.preflight.context import Finding, Site, fault, in_network, skippable
 
 Sshd = Mapping[str, Sequence[str]]
 """Settings as ``sshd -T`` prints them, by name in lower case; repeated ones in order."""
@@ -15,8 +13,7 @@ Sshd = Mapping[str, Sequence[str]]
 @skippable
 def logins(site: Site) -> Iterator[Finding]:
     """Check that each new front-end accepts logins of this program's account from the others."""
-    for name in sorted(site.fresh):
-        there = site.seen[name].probe
+    for name, there in site.fresh_probes.items():
         refused: dict[str, list[str]] = defaultdict(list)
         for source, host in sorted(site.spec.hosts.items()):
             settings = there.sshd.get(host.address)
@@ -28,20 +25,17 @@ def logins(site: Site) -> Iterator[Finding]:
         if not refused:
             continue
         sources = sorted({address for addresses in refused.values() for address in addresses})
-        yield Finding(
-            HostError(
-                name,
-                "check the logins that sshd accepts",
-                expected=f"{there.login} to be accepted with a key from {', '.join(sources)}",
-                seen="; ".join(
-                    f"{reason} (from {', '.join(addresses)})"
-                    for reason, addresses in refused.items()
-                ),
-                remedy="allow that in sshd_config or its Match blocks, such as with"
-                f" {there.login}@{sources[0]} in AllowUsers, and reload sshd: the zone's data come"
-                " that way, with a key for that alone. 'sshd -T -C"
-                f" user={there.login},host={sources[0]},addr={sources[0]}' shows what counts",
-            )
+        yield fault(
+            name,
+            "check the logins that sshd accepts",
+            expected=f"{there.login} to be accepted with a key from {', '.join(sources)}",
+            seen="; ".join(
+                f"{reason} (from {', '.join(addresses)})" for reason, addresses in refused.items()
+            ),
+            remedy="allow that in sshd_config or its Match blocks, such as with"
+            f" {there.login}@{sources[0]} in AllowUsers, and reload sshd: the zone's data come"
+            " that way, with a key for that alone. 'sshd -T -C"
+            f" user={there.login},host={sources[0]},addr={sources[0]}' shows what counts",
         )
 
 
@@ -73,13 +67,5 @@ def _refusals(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> It
 
 def _is_user(pattern: str, login: str, address: str) -> bool:
     user, at, host = pattern.partition("@")
-    return fnmatchcase(login, user) and (not at or _is_at(host, address))
-
-
-def _is_at(pattern: str, address: str) -> bool:
-    if "/" in pattern:
-        try:
-            return ipaddress.ip_address(address) in ipaddress.ip_network(pattern, strict=False)
-        except ValueError:
-            return False
-    return fnmatchcase(address, pattern)
+    is_there = in_network(host, address) if "/" in host else fnmatchcase(address, host)
+    return fnmatchcase(login, user) and (not at or is_there)

@@ -4,11 +4,10 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator
 
-from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
 from procedures.facts.observe import NO_ADDRESS, wrong_names
-from procedures.preflight.context import Finding, Site, Weight, skippable
+from procedures.preflight.context import Finding, Site, Weight, fault, skippable
 
 OPEN = "open"
 REFUSED = "Connection refused"
@@ -25,32 +24,28 @@ def names(site: Site) -> Iterator[Finding]:
         return
     listed = {entry.name for seen in site.unchanged.values() for entry in seen.pool}
     others = ", ".join(sorted(site.joining - listed))
-    for name, seen in site.seen.items():
-        if seen.facts is None:
-            continue
+    for name, facts in site.facts.items():
         adopted = name in site.unchanged
         written = site.spec.ensure_hosts and not adopted
-        wrong = wrong_names(seen.facts, asked)
+        wrong = wrong_names(facts, asked)
         if written:
-            wrong = _past_the_hosts_file(wrong, seen.probe.name_sources)
+            wrong = _past_the_hosts_file(wrong, site.seen[name].probe.name_sources)
         if wrong:
-            yield Finding(
-                HostError(
-                    name,
-                    "resolve the front-ends' names",
-                    expected=", ".join(f"{other} at {asked[other].address}" for other in wrong),
-                    seen=", ".join(f"{other} at {found}" for other, found in wrong.items()),
-                    remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
-                    " what we write into /etc/hosts counts"
-                    if written
-                    else "correct the name service or /etc/hosts there, or set"
-                    " opennebula-ha:ensure_hosts: true"
-                    if not adopted
-                    else f"run up without {others} first, since the up that adopts a server writes"
-                    " nothing on it; or add these names to /etc/hosts there"
-                    if site.spec.ensure_hosts and others
-                    else "correct the name service or /etc/hosts there",
-                )
+            yield fault(
+                name,
+                "resolve the front-ends' names",
+                expected=", ".join(f"{other} at {asked[other].address}" for other in wrong),
+                seen=", ".join(f"{other} at {found}" for other, found in wrong.items()),
+                remedy="put files first in the line 'hosts:' of /etc/nsswitch.conf, so that"
+                " what we write into /etc/hosts counts"
+                if written
+                else "correct the name service or /etc/hosts there, or set"
+                " opennebula-ha:ensure_hosts: true"
+                if not adopted
+                else f"run up without {others} first, since the up that adopts a server writes"
+                " nothing on it; or add these names to /etc/hosts there"
+                if site.spec.ensure_hosts and others
+                else "correct the name service or /etc/hosts there",
             )
 
 
@@ -79,8 +74,8 @@ def ports(site: Site) -> Iterator[Finding]:
         yield from _unreached(site, target, sources, wanted)
         cut_off = {source for source in sources if _is_cut_off(site, source, target)}
         sources = [source for source in sources if source not in cut_off]
-        for found in _unreached(site, target, sources, {p: n for p, n in grpc.items() if n}):
-            yield Finding(found.error, Weight.WARNING)
+        grpc = {port: name for port, name in grpc.items() if name}
+        yield from _unreached(site, target, sources, grpc, Weight.WARNING)
 
 
 @skippable
@@ -106,7 +101,11 @@ def _is_cut_off(site: Site, source: str, target: str) -> bool:
 
 
 def _unreached(
-    site: Site, target: str, sources: list[str], wanted: dict[int, str]
+    site: Site,
+    target: str,
+    sources: list[str],
+    wanted: dict[int, str],
+    weight: Weight = Weight.REFUSAL,
 ) -> Iterator[Finding]:
     address, there = site.spec.hosts[target].address, site.seen[target].probe
     # If no program listens yet, the host itself refuses: no firewall blocks the port.
@@ -121,18 +120,17 @@ def _unreached(
     if not failed:
         return
     missed = sorted({source for source, _ in failed})
-    yield Finding(
-        HostError(
-            target,
-            "check that the front-ends reach each other",
-            expected=f"an answer at {address} to {', '.join(missed)}",
-            seen="; ".join(
-                f"from {source} to {target} port {', '.join(which)}: {said}"
-                for (source, said), which in failed.items()
-            ),
-            remedy=f"let TCP from {', '.join(site.spec.hosts[name].address for name in missed)} to"
-            f" these ports of {address} through, in the firewalls of both ends and between them",
-        )
+    yield fault(
+        target,
+        "check that the front-ends reach each other",
+        expected=f"an answer at {address} to {', '.join(missed)}",
+        seen="; ".join(
+            f"from {source} to {target} port {', '.join(which)}: {said}"
+            for (source, said), which in failed.items()
+        ),
+        remedy=f"let TCP from {', '.join(site.spec.hosts[name].address for name in missed)} to"
+        f" these ports of {address} through, in the firewalls of both ends and between them",
+        weight=weight,
     )
 
 
@@ -143,52 +141,38 @@ def interface(site: Site) -> Iterator[Finding]:
     A VIP outside all of the host's subnets may be intended: a single address, or an IPv4 one whose
     interface is set for that host, since the settings permit only these.
     """
-    for name, seen in site.seen.items():
-        if seen.facts is None:
-            continue
-        addresses = seen.facts.addresses
+    for name, facts in site.facts.items():
+        there = [f"{known.interface} {known.address}/{known.prefix}" for known in facts.addresses]
         vips = {vip.address for vip in site.spec.vips.get(name, ())}
+        own = [address for address in facts.addresses if address.address not in vips]
         for vip in site.change.vips_of(name):
-            if any(
-                address.interface == vip.interface
-                and address.address not in vips
-                and ipaddress.ip_address(address.address) in vip.network
-                for address in addresses
-            ):
+            here = [address for address in own if address.interface == vip.interface]
+            if any(ipaddress.ip_address(address.address) in vip.network for address in here):
                 continue
-            there = [
-                f"{address.interface} {address.address}/{address.prefix}" for address in addresses
-            ]
-            own = [address for address in addresses if address.address not in vips]
             may_be_elsewhere = not vip.is_ipv6 or vip.network.num_addresses == 1
             if (
                 may_be_elsewhere
-                and any(address.interface == vip.interface for address in own)
+                and here
                 and not any(ipaddress.ip_address(address.address) in vip.network for address in own)
             ):
-                yield Finding(
-                    HostError(
-                        name,
-                        "check the VIP's interface",
-                        expected=f"an address in {vip.network} on {vip.interface}",
-                        seen=", ".join(there),
-                        remedy=f"make sure that clients have a route to {vip.address} that follows"
-                        " the leader: without one they reach it at most from that interface's"
-                        " subnet",
-                    ),
-                    Weight.WARNING,
-                )
-                continue
-            yield Finding(
-                HostError(
+                yield fault(
                     name,
                     "check the VIP's interface",
-                    expected=f"interface {vip.interface} with an address in {vip.network}",
-                    seen=", ".join(there) or "no address at all",
-                    remedy="correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
-                    f" {name} one_vip_if for this host alone; of a further VIP its interface in"
-                    " opennebula-ha:one_vips",
+                    expected=f"an address in {vip.network} on {vip.interface}",
+                    seen=", ".join(there),
+                    remedy=f"make sure that clients have a route to {vip.address} that follows"
+                    " the leader: without one they reach it at most from that interface's subnet",
+                    weight=Weight.WARNING,
                 )
+                continue
+            yield fault(
+                name,
+                "check the VIP's interface",
+                expected=f"interface {vip.interface} with an address in {vip.network}",
+                seen=", ".join(there) or "no address at all",
+                remedy="correct opennebula-ha:one_vip_if, or opennebula-ha:frontends"
+                f" {name} one_vip_if for this host alone; of a further VIP its interface in"
+                " opennebula-ha:one_vips",
             )
 
 
@@ -198,7 +182,9 @@ def vip(site: Site) -> Iterator[Finding]:
     probes = [report.probe for report in site.seen.values()]
     addresses = {host.address for host in site.spec.hosts.values()}
     own = {mac for probe in probes for mac in probe.macs}
-    if _lists_others(site):
+    if any(
+        entry.name not in site.spec.hosts for facts in site.facts.values() for entry in facts.pool
+    ):
         # A front-end may hold it; the check of the zone reports that.
         return
     own |= {mac for probe in probes for of, mac in probe.neighbours.items() if of in addresses}
@@ -209,21 +195,13 @@ def vip(site: Site) -> Iterator[Finding]:
             if mac and mac not in own:
                 strange[address, mac].append(name)
     for (address, mac), names in strange.items():
-        yield Finding(
-            HostError(
-                ", ".join(names),
-                "check that the VIP is free",
-                expected=f"no other host at {address}",
-                seen=f"{mac} there, which is not a front-end",
-                remedy="remove that address from the computer that has it, or set"
-                " opennebula-ha:one_vip to a free one",
-            ),
+        yield fault(
+            ", ".join(names),
+            "check that the VIP is free",
+            expected=f"no other host at {address}",
+            seen=f"{mac} there, which is not a front-end",
+            remedy="remove that address from the computer that has it, or set"
+            " opennebula-ha:one_vip to a free one",
             # A server of the zone that does not answer may hold it.
-            Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
+            weight=Weight.WARNING if site.known & site.silent.keys() else Weight.REFUSAL,
         )
-
-
-def _lists_others(site: Site) -> bool:
-    """Return whether a zone on these hosts has servers that are not front-ends of the stack."""
-    pools = [report.facts.pool for report in site.seen.values() if report.facts]
-    return any(entry.name not in site.spec.hosts for pool in pools for entry in pool)
