@@ -253,7 +253,7 @@ def _configure(
 ) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
-    written = collect.writing(seen, spec, secrets)
+    files, texts = collect.writing(seen, spec, secrets)
     replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
     # An oned that runs may open further connections until the rollout restarts it.
     former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
@@ -289,10 +289,10 @@ def _configure(
             "timezone": wanted_timezone(seen, spec),
             "blank": blank,
             "keeps": "yes" if replaced else "no",
-            **written.variables,
+            **files,
         },
         secrets={
-            **written.secrets,
+            **texts,
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
             "account": _account(seen, spec, secrets.db_password),
