@@ -121,12 +121,6 @@ def account_name(owner: str) -> str:
     return f"'{_quote(owner)}'@'localhost'"
 
 
-def without_global_rights(database: Database) -> str:
-    """Return SQL that revokes all rights of the account except on its own database."""
-    owner = account_name(database.owner)
-    return f"REVOKE ALL PRIVILEGES ON *.* FROM {owner};\nREVOKE GRANT OPTION ON *.* FROM {owner};"
-
-
 def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
     """Return the rights that the account lacks or must not have, from its SHOW GRANTS."""
     if not grants:
@@ -168,20 +162,24 @@ def _rights(grants: Sequence[str]) -> list[str]:
     return [line for line in grants if not line.startswith("GRANT USAGE ")]
 
 
-def account(database: Database, password: str) -> str:
+def account(database: Database, password: str, grants: Sequence[str] = ()) -> str:
     """Return SQL that creates the database, and an account that may use only that, from the host.
 
-    An existing account keeps its password: see ``identify``.
+    An existing account keeps its password: see ``identify``. ``grants``: its present rights.
     """
     name = database.name.replace("`", "``")
     owner = account_name(database.owner)
-    return "\n".join(
-        [
-            f"CREATE DATABASE IF NOT EXISTS `{name}`;",
-            f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
-            f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO {owner};",
+    statements = [
+        f"CREATE DATABASE IF NOT EXISTS `{name}`;",
+        f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
+        f"{own_grant(database)}{owner};",
+    ]
+    if TOO_MUCH in account_faults(database, grants):
+        statements += [
+            f"REVOKE ALL PRIVILEGES ON {_EVERYTHING} FROM {owner};",
+            f"REVOKE GRANT OPTION ON {_EVERYTHING} FROM {owner};",
         ]
-    )
+    return "\n".join(statements)
 
 
 def identify(database: Database, password: str, *, former: str = "") -> str:
