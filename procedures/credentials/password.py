@@ -57,7 +57,7 @@ def set_password(
     if way is None or (
         way is access
         and set(files.values()) == {_line(new)}
-        and all(_only(access, running, new).values())
+        and all(_only(access, running).values())
         and not (failed and _call(access, running, lambda api: api.has_endless_token()))
     ):
         return
@@ -74,7 +74,7 @@ def set_password(
         on_each(members, lambda host: access.run(host, "hide_tokens"))
         access.report("make the new password the only one")
         _call(access, members, lambda api: api.set_password(new))
-        _until_all(members, "to accept only the new password", lambda: _only(access, members, new))
+        _until_all(members, "to accept only the new password", lambda: _only(access, members))
 
 
 def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
@@ -177,12 +177,12 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     _until_all(members, "to accept the new password", lambda: _admitted(access, members))
 
 
-def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str, bool]:
-    """Return whether that is the password itself on each oned, not a token."""
+def _only(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
+    """Return whether the stack's password is the password itself on each oned, not a token."""
 
     def ask(host: Host) -> bool:
         try:
-            return access.api(host).has_password(password)
+            return access.api(host).has_password(access.secrets.one_pass)
         except (ApiError, HostError):
             return False
 

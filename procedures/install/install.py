@@ -78,7 +78,8 @@ def install(
     fetched = [] if rolls else packaging.to_fetch(seen, spec)
     if packaging.source_differences(seen, spec):
         fetch.configure_sources(access, spec, seen, blank)
-    if let_go := packaging.held(seen, packaging.wanted(seen, spec)):
+    known = {name: seen.packages.get(name) for name in packaging.wanted(seen, spec)}
+    if let_go := [name for name, package in known.items() if package and package.held]:
         access.run(
             spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=fetch.INSTALL
         )
