@@ -64,16 +64,8 @@ def seed(
     tasks: dict[str, Callable[[], object]] = {}
     if stop:
         tasks[""] = partial(oned_service.stop, access, source)
-    allowed = {"public_key": public, "seconds": str(int(TRUST))}
     tasks |= {
-        target.host.name: partial(
-            access.run,
-            target.host,
-            "allow_transfer",
-            variables=allowed,
-            timeout=oned_service.STOP,
-        )
-        for target in targets
+        target.host.name: partial(_allow, access, target.host, public) for target in targets
     }
     side_by_side(tasks)
     path = _send(access, source, [target.host for target in targets], _kept(zone, reason), private)
@@ -96,6 +88,15 @@ def seed(
 def _kept(zone: ZoneSpec, reason: str) -> dict[str, str]:
     """Return the variables of a dump: see dumps.sh."""
     return {"db_name": zone.database.name, "reason": reason, "keep": str(zone.keep_dumps)}
+
+
+def _allow(access: Access, host: Host, public_key: str) -> None:
+    access.run(
+        host,
+        "allow_transfer",
+        variables={"public_key": public_key, "seconds": str(int(TRUST))},
+        timeout=oned_service.STOP,
+    )
 
 
 def _send(
