@@ -84,8 +84,17 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
     Another name of the same server stays, unless the account changes: the account that this program
     creates can only log in through the socket.
     """
-    wanted = _database(database, password)
-    if place(text, database, host) is DataPlace.OURS and database.is_mariadb:
+    if not database.is_mariadb:
+        return conf.write(text, "DB", {"BACKEND": "sqlite"})
+    wanted: dict[str, conf.Scalar] = {
+        "BACKEND": "mysql",
+        "SERVER": _HERE,
+        "PORT": 0,
+        "USER": database.owner,
+        "PASSWD": password,
+        "DB_NAME": database.name,
+    }
+    if place(text, database, host) is DataPlace.OURS:
         account = {key: wanted[key] for key in ("USER", "PASSWD")}
         if account.items() <= conf.section(text, "DB").items():
             wanted = {key: value for key, value in wanted.items() if key not in _SERVER}
@@ -97,11 +106,6 @@ def place(text: str, database: Database, host: Host) -> DataPlace:
     return DatabaseSection.of(text).place(
         mariadb=database.is_mariadb, name=database.name, names=(host.name, host.address)
     )
-
-
-def changes_database(text: str, written: str) -> bool:
-    """Return whether two versions of oned.conf differ in the section DB."""
-    return conf.read(text, "DB") != conf.read(written, "DB")
 
 
 def with_server_id(text: str, server_id: int) -> str:
@@ -209,19 +213,6 @@ def foreign_grants(database: Database, grants: Sequence[str]) -> list[str]:
     by_hand = f"GRANT ALL PRIVILEGES ON `{database.name}`.* TO "
     own = ("GRANT USAGE ON *.* TO ", own_grant(database), by_hand)
     return [line for line in grants if not line.startswith(own)]
-
-
-def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
-    if not database.is_mariadb:
-        return {"BACKEND": "sqlite"}
-    return {
-        "BACKEND": "mysql",
-        "SERVER": _HERE,
-        "PORT": 0,
-        "USER": database.owner,
-        "PASSWD": password,
-        "DB_NAME": database.name,
-    }
 
 
 def _pattern(database: Database) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula import packages, raft_hook
+from opennebula import conf, packages, raft_hook
 from opennebula.zone import STANDALONE_ID, State
 from procedures import host_drift
 from procedures.bootstrap import convert_database
@@ -227,9 +227,8 @@ def _configure(
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
     files, texts = collect.writing(seen, spec, secrets)
-    replaced = host_drift.writes_auth(seen) or configuration.changes_database(
-        seen.oned_conf, first or then
-    )
+    moves = conf.read(seen.oned_conf, "DB") != conf.read(first or then, "DB")
+    replaced = host_drift.writes_auth(seen) or moves
     # An oned that runs may open further connections until the rollout restarts it.
     former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
     own = host_drift.own_units(spec)
