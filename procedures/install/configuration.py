@@ -36,7 +36,10 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
         # This includes IPv4. By default oned listens on IPv4 only.
         wanted["LISTEN_ADDRESS"] = "::"
     if spec.ldap.is_default:
-        text = _with_driver(text, "ldap")
+        allowed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
+        # Without a list, all drivers are allowed.
+        if allowed and "ldap" not in allowed.split(","):
+            text = conf.write(text, "AUTH_MAD", {"AUTHN": f"{allowed},ldap"})
         wanted["DEFAULT_AUTH"] = "ldap"
     named = {name.upper() for name in spec.oned}
     wanted = {name: setting for name, setting in wanted.items() if name not in named}
@@ -52,15 +55,6 @@ def hook_commands(spec: InstallationSpec) -> dict[str, str]:
         "leader": raft_hook.fit(spec.hooks.leader, addresses),
         "follower": raft_hook.fit(spec.hooks.follower, addresses),
     }
-
-
-def _with_driver(text: str, name: str) -> str:
-    """Return oned.conf with that driver in the list of allowed authentication drivers."""
-    listed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
-    # Without a list, all drivers are allowed.
-    if not listed or name in listed.split(","):
-        return text
-    return conf.write(text, "AUTH_MAD", {"AUTHN": f"{listed},{name}"})
 
 
 def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
