@@ -64,9 +64,7 @@ def seed(
     tasks: dict[str, Callable[[], object]] = {}
     if stop:
         tasks[""] = partial(oned_service.stop, access, source)
-    tasks |= {
-        target.host.name: partial(_allow, access, target.host, public) for target in targets
-    }
+    tasks |= {target.host.name: partial(_allow, access, target.host, public) for target in targets}
     side_by_side(tasks)
     path = _send(access, source, [target.host for target in targets], _kept(zone, reason), private)
     side_by_side(

@@ -279,7 +279,7 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
     leading = on_each(hosts, leads)
     rest = {name: host for name, host in hosts.items() if not leading[name]}
     drop(access, vips, rest)
-    return sorted(rest) if vips else []
+    return sorted(rest)
 
 
 def _take(access: Access, leader: Facts) -> None:

@@ -112,7 +112,7 @@ def _source(seen: Mapping[str, WebServerFacts]) -> str:
 def _observe(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
     def ask(host: Host) -> WebServerFacts:
         values = _run(access, spec, host, "look").values
-        return WebServerFacts(**{field.name: values[field.name] for field in fields(WebServerFacts)})
+        return WebServerFacts(**{part.name: values[part.name] for part in fields(WebServerFacts)})
 
     return on_each(spec.hosts, ask)
 
