@@ -34,14 +34,13 @@ def drift(
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
-    refused = [
-        f"{sign.seen}: up fails until this is reverted"
-        for sign in signs.signs(seen, spec.database, new=False)
-    ]
     if signs.moved(seen, spec.database):
         # Never revert this automatically: the data may be where it points to now.
         named = tuple(name for name in named if name.partition("/")[0] != "DB")
-    found += refused
+    found += [
+        f"{sign.seen}: up fails until this is reverted"
+        for sign in signs.signs(seen, spec.database, new=False)
+    ]
     found += [f"oned.conf: {name}" for name in named]
     found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
     if wanted_hostname(seen, spec):
