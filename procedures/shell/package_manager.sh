@@ -30,7 +30,6 @@ fault_among() { # NAME...
         [[ ! $said =~ ${!words} ]] || { echo "$name"; return; }
     done
 }
-package_fault() { fault_among blocked script offline; }
 # Try the repository in $trial alone.
 probe() {
     try_repository && return 0
@@ -40,7 +39,7 @@ probe() {
 }
 # What an operator can do about the package manager's message.
 package_remedy() {
-    case $(package_fault) in
+    case $(fault_among blocked script offline) in
         blocked) echo "find out which package blocks this one: held back, or from another repository; release or remove it on the host, then run again" ;;
         script) echo "the script of that package failed: correct the fault that it reports on the host ($package_log has its whole output), then run again" ;;
         offline) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
