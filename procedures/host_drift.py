@@ -34,14 +34,13 @@ def drift(
     if not seen.package:
         return tuple(found)
     named = configuration.differences(seen.newest_conf, spec, secrets.db_password)
-    refused = [
-        f"{sign.seen}: up fails until this is reverted"
-        for sign in signs.signs(seen, spec.database, new=False)
-    ]
     if signs.moved(seen, spec.database):
         # Never revert this automatically: the data may be where it points to now.
         named = tuple(name for name in named if name.partition("/")[0] != "DB")
-    found += refused
+    found += [
+        f"{sign.seen}: up fails until this is reverted"
+        for sign in signs.signs(seen, spec.database, new=False)
+    ]
     found += [f"oned.conf: {name}" for name in named]
     found += [name for change in collect.changes(seen, spec, secrets) for name in change.shown]
     if wanted_hostname(seen, spec):
@@ -145,7 +144,7 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
 
 def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """Return the units that run on a follower but belong to the leader, unless a hook runs."""
-    if spec.hooks is None or seen.hook_runs or _leads(seen, spec) is not False:
+    if spec.hooks is None or seen.hook_runs or seen.leads is not False:
         return ()
     names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
     return tuple(name for name in names if name in seen.units and seen.units[name].runs)
@@ -157,7 +156,8 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     The zone decides whether oned must run. Except for the GUI, the services run only on the leader:
     the Raft hook starts them after it has moved the VIPs.
     """
-    beside_leader = seen.active and bool(_leads(seen, spec)) and not seen.hook_runs
+    leads = spec.hooks is None or bool(seen.leads)
+    beside_leader = seen.active and leads and not seen.hook_runs
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
         for feature in features(seen, spec)
@@ -175,14 +175,6 @@ def own_units(spec: InstallationSpec) -> list[str]:
     return check + ([backup.TIMER_UNIT] if spec.backup is not None else [])
 
 
-def _leads(seen: Facts, spec: InstallationSpec) -> bool | None:
-    """Return whether this server leads, by its Raft state; None if unknown.
-
-    The VIP does not show it, since an address may be left over.
-    """
-    return True if spec.hooks is None else seen.leads
-
-
 def has_led(spec: InstallationSpec) -> bool:
     """Return whether the stack has services that run only on the leader."""
     return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
@@ -192,6 +184,7 @@ def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts
     """Return the facts with ``leads`` set from the server's Raft state, if a service needs that.
 
     It stays unknown for a server outside any zone, and for one that is neither leader nor follower.
+    The VIP does not show it, since an address may be left over.
     """
     if not has_led(spec):
         return seen

@@ -1,8 +1,9 @@
 """The services next to oned: OneGate, OneFlow and OneForm on the leader, FireEdge everywhere."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hosts.errors import reading_answer
 from hosts.models import Host
@@ -130,31 +131,24 @@ def put_in_place(
     return _Settling(access, zone, hosts, leader, wanted).run(seen)
 
 
+@dataclass
 class _Settling:
-    def __init__(
-        self,
-        access: Access,
-        zone: ZoneSpec,
-        hosts: Mapping[str, Host],
-        leader: str,
-        wanted: Mapping[str, Sequence[str]],
-    ) -> None:
-        self._access = access
-        self._zone = zone
-        self._hosts = hosts
-        self._wanted = wanted
-        self._leader: str | None = leader
-        self._started: set[tuple[str, str]] = set()
-        self._restarts: dict[tuple[str, str], int] = {}
-        """Restarts by systemd at the last observation, by host and unit."""
-        self._new_restarts: dict[tuple[str, str], int] = {}
-        """Restarts by systemd since the first observation, by host and unit."""
+    access: Access
+    zone: ZoneSpec
+    hosts: Mapping[str, Host]
+    leader: str | None
+    wanted: Mapping[str, Sequence[str]]
+    started: set[tuple[str, str]] = field(default_factory=set)
+    restarts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Restarts by systemd at the last observation, by host and unit."""
+    new_restarts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Restarts by systemd since the first observation, by host and unit."""
 
     def run(self, seen: Mapping[str, ServiceFacts] | None) -> str:
         begun, reported = time.monotonic(), ""
         if seen is None:
-            seen = self._observe({}, {})
-        while wrong := faults(seen, self._wanted, self._leader):
+            seen = self._observe()
+        while wrong := faults(seen, self.wanted, self.leader):
             self._count(seen)
             lost = [fault for fault in wrong if self._is_lost(seen[fault.host], fault)]
             if lost or time.monotonic() - begun > DEADLINE:
@@ -162,77 +156,76 @@ class _Settling:
             text = "; ".join(f"{fault.host}: {full_name(fault.unit)}" for fault in wrong)
             if text != reported:
                 # After a change, observe again without a pause.
-                self._access.report(f"wait for the services: {text}")
+                self.access.report(f"wait for the services: {text}")
                 reported = text
             else:
                 time.sleep(PAUSE)
             stop = [fault for fault in wrong if fault.is_stray and not seen[fault.host].hook_runs]
             start = [fault for fault in wrong if self._has_to_start(seen[fault.host], fault)]
-            seen = self._observe(_by_host(stop), _by_host(start))
-        return self._leader or ""
+            seen = self._observe(stop, start)
+        return self.leader or ""
 
     def _has_to_start(self, seen: ServiceFacts, fault: Fault) -> bool:
         """Return whether to start a service, which a running hook would otherwise do.
 
         A hook that has moved the VIPs may announce them for a long time: see services.sh.
         """
-        is_free = bool(self._zone.vips) or not seen.hook_runs
-        return fault.is_down and is_free and (fault.host, fault.unit) not in self._started
+        is_free = bool(self.zone.vips) or not seen.hook_runs
+        return fault.is_down and is_free and (fault.host, fault.unit) not in self.started
 
     def _observe(
-        self, stop: Mapping[str, Sequence[str]], start: Mapping[str, Sequence[str]]
+        self, stop: Sequence[Fault] = (), start: Sequence[Fault] = ()
     ) -> dict[str, ServiceFacts]:
         def ask(host: Host) -> tuple[ServiceFacts, RaftStatus | None]:
             name = host.name
-            if not self._wanted.get(name):
-                return ServiceFacts({}), raft_status(self._access, host)
-            leads = name == self._leader
-            values = self._access.run(
+            if not self.wanted.get(name):
+                return ServiceFacts({}), raft_status(self.access, host)
+            leads = name == self.leader
+            values = self.access.run(
                 host,
                 "services",
                 variables={
-                    "units": " ".join(full_name(unit) for unit in self._wanted.get(name, ())),
-                    "stop": " ".join(stop.get(name, ())),
-                    "start": " ".join(start.get(name, ())),
-                    "addresses": " ".join(v.address for v in self._zone.vips) if leads else "",
+                    "units": " ".join(full_name(unit) for unit in self.wanted[name]),
+                    "stop": " ".join(fault.unit for fault in stop if fault.host == name),
+                    "start": " ".join(fault.unit for fault in start if fault.host == name),
+                    "addresses": " ".join(v.address for v in self.zone.vips) if leads else "",
                 },
-                exclusive=name in stop or name in start,
+                exclusive=any(fault.host == name for fault in (*stop, *start)),
             ).values
             listening = frozenset(
                 unit.removesuffix(".service") for unit in values["listening"].splitlines()
             )
-            self._started |= {(name, unit) for unit in values["started"].split()}
+            self.started |= {(name, unit) for unit in values["started"].split()}
             with reading_answer(name, "services"):
                 seen = ServiceFacts(units(values), bool(values["hook"]), listening)
-            return seen, raft_status(self._access, host)
+            return seen, raft_status(self.access, host)
 
-        answers = on_each(self._hosts, ask)
-        if self._zone.highly_available:
+        answers = on_each(self.hosts, ask)
+        if self.zone.highly_available:
             statuses = {name: status for name, (_, status) in answers.items() if status}
-            self._leader = ZoneView((), statuses).leader()
+            self.leader = ZoneView((), statuses).leader()
         return {name: seen for name, (seen, _) in answers.items()}
 
     def _count(self, seen: Mapping[str, ServiceFacts]) -> None:
         for name, front_end in seen.items():
             for unit, now in front_end.units.items():
-                key = (name, unit)
-                more = max(now.restarts - self._restarts.get(key, now.restarts), 0)
-                self._restarts[key] = now.restarts
-                self._new_restarts[key] = self._new_restarts.get(key, 0) + more
+                before = self.restarts.get((name, unit), now.restarts)
+                self.new_restarts[name, unit] += max(now.restarts - before, 0)
+                self.restarts[name, unit] = now.restarts
 
     def _is_lost(self, seen: ServiceFacts, fault: Fault) -> bool:
         """Return whether a started service fails, or is restarted again and again."""
         if fault.is_stray or fault.unit not in seen.units:
             return False
         key = (fault.host, fault.unit)
-        has_failed = seen.units[fault.unit].active == "failed" and key in self._started
-        return has_failed or self._new_restarts.get(key, 0) >= LOOPS
+        has_failed = seen.units[fault.unit].active == "failed" and key in self.started
+        return has_failed or self.new_restarts[key] >= LOOPS
 
     def _refuse(self, wrong: Sequence[Fault]) -> None:
         def refuse(host: Host) -> None:
             own = [fault for fault in wrong if fault.host == host.name]
             named = " ".join(fault.unit for fault in own)
-            self._access.run(
+            self.access.run(
                 host,
                 "refuse_services",
                 variables={
@@ -247,12 +240,5 @@ class _Settling:
                 exclusive=False,
             )
 
-        on_each({fault.host: self._hosts[fault.host] for fault in wrong}, refuse)
+        on_each({fault.host: self.hosts[fault.host] for fault in wrong}, refuse)
         raise AssertionError("refuse_services.sh always refuses")
-
-
-def _by_host(wrong: Sequence[Fault]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for fault in wrong:
-        found.setdefault(fault.host, []).append(fault.unit)
-    return found

@@ -8,21 +8,16 @@ for unit in $stop; do
     step "stop $unit on a follower"
     systemctl stop "$unit.service"
 done
-held=yes
 for address in $addresses; do
-    [ -n "$(ip -o address show to "$address")" ] || held=
+    [ -n "$(ip -o address show to "$address")" ] || start=
 done
-if [ -n "$held" ]; then
-    for unit in $start; do
-        step "start $unit"
-        # The unit may permit only a few starts in a period.
-        systemctl reset-failed "$unit.service" 2>/dev/null || true
-        systemctl start --no-block "$unit.service"
-    done
-    tell started "$start"
-else
-    tell started ""
-fi
+for unit in $start; do
+    step "start $unit"
+    # The unit may permit only a few starts in a period.
+    systemctl reset-failed "$unit.service" 2>/dev/null || true
+    systemctl start --no-block "$unit.service"
+done
+tell started "$start"
 tell hook "$(raft_hooks)"
 tell_units $units
 sockets=$(ss -Hltnp 2>/dev/null || true)

@@ -9,7 +9,7 @@ set_block() { # file, lines
     [ -e "$1" ] || install -o "$user" -g "$(id -gn "$user")" -m 0600 /dev/null "$1"
     kept=$(without_block "$1")
     if [ -n "$2" ]; then
-        put "$1" "$kept${kept:+$'\n'}$begin"$'\n'"$2"$'\n'"$end"
+        put_block "$1" "$kept${kept:+$'\n'}" "$2"
     else
         remove_block "$1"
     fi

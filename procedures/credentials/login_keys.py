@@ -35,8 +35,8 @@ def ensure(access: Access, spec: LoginKeysSpec) -> None:
     desired = wanted(seen, _known(access, spec))
     side_by_side(
         {
-            name: lambda name=name: _write(access, spec.hosts[name], desired[name])  # type: ignore[misc]
-            for name in spec.hosts
+            name: partial(_write, access, host, desired[name])
+            for name, host in spec.hosts.items()
             if desired[name] != seen[name]
         }
     )

@@ -57,8 +57,8 @@ def set_password(
     if way is None or (
         way is access
         and set(files.values()) == {_line(new)}
-        and all(_only(access, running, new).values())
-        and not (failed and _lets_in_another(access, running))
+        and all(_only(access, running).values())
+        and not (failed and _call(access, running, lambda api: api.has_endless_token()))
     ):
         return
     with zone_lock(access, staying):
@@ -72,7 +72,9 @@ def set_password(
             lambda host: access.run(host, "write_one_auth", secrets={"one_auth": _line(new)}),
         )
         on_each(members, lambda host: access.run(host, "hide_tokens"))
-        _as_only_one(access, members, new)
+        access.report("make the new password the only one")
+        _call(access, members, lambda api: api.set_password(new))
+        _until_all(members, "to accept only the new password", lambda: _only(access, members))
 
 
 def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
@@ -175,27 +177,16 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     _until_all(members, "to accept the new password", lambda: _admitted(access, members))
 
 
-def _as_only_one(access: Access, members: Mapping[str, Host], new: str) -> None:
-    """Revoke the former password on every server. Raises HostError."""
-    access.report("make the new password the only one")
-    _call(access, members, lambda api: api.set_password(new))
-    _until_all(members, "to accept only the new password", lambda: _only(access, members, new))
-
-
-def _only(access: Access, hosts: Mapping[str, Host], password: str) -> dict[str, bool]:
-    """Return whether that is the password itself on each oned, not a token."""
+def _only(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
+    """Return whether the stack's password is the password itself on each oned, not a token."""
 
     def ask(host: Host) -> bool:
         try:
-            return access.api(host).has_password(password)
+            return access.api(host).has_password(access.secrets.one_pass)
         except (ApiError, HostError):
             return False
 
     return on_each(hosts, ask)
-
-
-def _lets_in_another(access: Access, hosts: Mapping[str, Host]) -> bool:
-    return _call(access, hosts, lambda api: api.has_endless_token())
 
 
 def _call(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:

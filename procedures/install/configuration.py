@@ -36,7 +36,10 @@ def oned_conf(text: str, spec: InstallationSpec, db_password: str) -> str:
         # This includes IPv4. By default oned listens on IPv4 only.
         wanted["LISTEN_ADDRESS"] = "::"
     if spec.ldap.is_default:
-        text = _with_driver(text, "ldap")
+        allowed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
+        # Without a list, all drivers are allowed.
+        if allowed and "ldap" not in allowed.split(","):
+            text = conf.write(text, "AUTH_MAD", {"AUTHN": f"{allowed},ldap"})
         wanted["DEFAULT_AUTH"] = "ldap"
     named = {name.upper() for name in spec.oned}
     wanted = {name: setting for name, setting in wanted.items() if name not in named}
@@ -52,15 +55,6 @@ def hook_commands(spec: InstallationSpec) -> dict[str, str]:
         "leader": raft_hook.fit(spec.hooks.leader, addresses),
         "follower": raft_hook.fit(spec.hooks.follower, addresses),
     }
-
-
-def _with_driver(text: str, name: str) -> str:
-    """Return oned.conf with that driver in the list of allowed authentication drivers."""
-    listed = conf.section(text, "AUTH_MAD").get("AUTHN", "")
-    # Without a list, all drivers are allowed.
-    if not listed or name in listed.split(","):
-        return text
-    return conf.write(text, "AUTH_MAD", {"AUTHN": f"{listed},{name}"})
 
 
 def differences(text: str, spec: InstallationSpec, db_password: str) -> tuple[str, ...]:
@@ -84,8 +78,17 @@ def with_database(text: str, database: Database, password: str, host: Host) -> s
     Another name of the same server stays, unless the account changes: the account that this program
     creates can only log in through the socket.
     """
-    wanted = _database(database, password)
-    if place(text, database, host) is DataPlace.OURS and database.is_mariadb:
+    if not database.is_mariadb:
+        return conf.write(text, "DB", {"BACKEND": "sqlite"})
+    wanted: dict[str, conf.Scalar] = {
+        "BACKEND": "mysql",
+        "SERVER": _HERE,
+        "PORT": 0,
+        "USER": database.owner,
+        "PASSWD": password,
+        "DB_NAME": database.name,
+    }
+    if place(text, database, host) is DataPlace.OURS:
         account = {key: wanted[key] for key in ("USER", "PASSWD")}
         if account.items() <= conf.section(text, "DB").items():
             wanted = {key: value for key, value in wanted.items() if key not in _SERVER}
@@ -97,11 +100,6 @@ def place(text: str, database: Database, host: Host) -> DataPlace:
     return DatabaseSection.of(text).place(
         mariadb=database.is_mariadb, name=database.name, names=(host.name, host.address)
     )
-
-
-def changes_database(text: str, written: str) -> bool:
-    """Return whether two versions of oned.conf differ in the section DB."""
-    return conf.read(text, "DB") != conf.read(written, "DB")
 
 
 def with_server_id(text: str, server_id: int) -> str:
@@ -119,12 +117,6 @@ def without_hooks(text: str) -> str:
 def account_name(owner: str) -> str:
     """Return the name in SQL of an account that logs in from the host itself."""
     return f"'{_quote(owner)}'@'localhost'"
-
-
-def without_global_rights(database: Database) -> str:
-    """Return SQL that revokes all rights of the account except on its own database."""
-    owner = account_name(database.owner)
-    return f"REVOKE ALL PRIVILEGES ON *.* FROM {owner};\nREVOKE GRANT OPTION ON *.* FROM {owner};"
 
 
 def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
@@ -168,20 +160,24 @@ def _rights(grants: Sequence[str]) -> list[str]:
     return [line for line in grants if not line.startswith("GRANT USAGE ")]
 
 
-def account(database: Database, password: str) -> str:
+def account(database: Database, password: str, grants: Sequence[str] = ()) -> str:
     """Return SQL that creates the database, and an account that may use only that, from the host.
 
-    An existing account keeps its password: see ``identify``.
+    An existing account keeps its password: see ``identify``. ``grants``: its present rights.
     """
     name = database.name.replace("`", "``")
     owner = account_name(database.owner)
-    return "\n".join(
-        [
-            f"CREATE DATABASE IF NOT EXISTS `{name}`;",
-            f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
-            f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO {owner};",
+    statements = [
+        f"CREATE DATABASE IF NOT EXISTS `{name}`;",
+        f"CREATE USER IF NOT EXISTS {owner} IDENTIFIED BY '{_quote(password)}';",
+        f"{own_grant(database)}{owner};",
+    ]
+    if TOO_MUCH in account_faults(database, grants):
+        statements += [
+            f"REVOKE ALL PRIVILEGES ON {_EVERYTHING} FROM {owner};",
+            f"REVOKE GRANT OPTION ON {_EVERYTHING} FROM {owner};",
         ]
-    )
+    return "\n".join(statements)
 
 
 def identify(database: Database, password: str, *, former: str = "") -> str:
@@ -211,19 +207,6 @@ def foreign_grants(database: Database, grants: Sequence[str]) -> list[str]:
     by_hand = f"GRANT ALL PRIVILEGES ON `{database.name}`.* TO "
     own = ("GRANT USAGE ON *.* TO ", own_grant(database), by_hand)
     return [line for line in grants if not line.startswith(own)]
-
-
-def _database(database: Database, password: str) -> dict[str, conf.Scalar]:
-    if not database.is_mariadb:
-        return {"BACKEND": "sqlite"}
-    return {
-        "BACKEND": "mysql",
-        "SERVER": _HERE,
-        "PORT": 0,
-        "USER": database.owner,
-        "PASSWD": password,
-        "DB_NAME": database.name,
-    }
 
 
 def _pattern(database: Database) -> str:

@@ -62,10 +62,7 @@ if [ -n "$hosts_entries" ]; then
                 if (!wrong) print
                 else if (line != $1) print line
             }')
-        put "$file" "$kept
-$begin
-$hosts_entries
-$end"
+        put_block "$file" "$kept"$'\n' "$hosts_entries"
     done
 fi
 

@@ -29,7 +29,11 @@ def clean_up_accounts(
     gone = sorted({*former} - {database.owner})
     if not gone:
         hosts = {
-            n: host for n, host in hosts.items() if n not in seen or _differs(database, seen[n])
+            n: host
+            for n, host in hosts.items()
+            if n not in seen
+            or seen[n].two_passwords
+            or configuration.further_accounts(database, seen[n].traces.accounts)
         }
     # An oned that uses another host's MariaDB may need one of these accounts.
     is_local = all(configuration.is_local(front_end.oned_conf) for front_end in seen.values())
@@ -47,10 +51,4 @@ def clean_up_accounts(
             },
             secrets={"account": configuration.identify(database, access.secrets.db_password)},
         ),
-    )
-
-
-def _differs(database: Database, seen: Facts) -> bool:
-    return seen.two_passwords or bool(
-        configuration.further_accounts(database, seen.traces.accounts)
     )

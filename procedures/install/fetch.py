@@ -95,16 +95,12 @@ def fetch_packages(
     if stage:
         return seen
     with reading_answer(seen.host.name, "install"):
-        return replace(
+        seen = replace(
             seen,
             packages={**seen.packages, "opennebula": Package(output.values["package"], held=False)},
             oned_conf=output.values["oned"],
             files=files(output.values),
         )
-
-
-def require_version(seen: Facts, spec: InstallationSpec) -> None:
-    """Raise HostError unless the installed package has the wanted version."""
     if not is_version(seen.package, spec.version):
         raise HostError(
             seen.host.name,
@@ -114,3 +110,4 @@ def require_version(seen: Facts, spec: InstallationSpec) -> None:
             remedy="correct opennebula-ha:one_version, or the mirror that"
             " opennebula-ha:repository names",
         )
+    return seen

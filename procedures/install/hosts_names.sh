@@ -14,8 +14,5 @@ for file in $(hosts_files); do
     [ "$lines" != "$had" ] || continue
     step "change the front-ends' names in $file"
     kept=$(without_block "$file")
-    put "$file" "$kept
-$begin
-$lines
-$end"
+    put_block "$file" "$kept"$'\n' "$lines"
 done

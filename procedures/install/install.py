@@ -5,50 +5,16 @@ from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula import packages, raft_hook
+from opennebula import conf, packages, raft_hook
 from opennebula.zone import STANDALONE_ID, State
+from procedures import host_drift
 from procedures.bootstrap import convert_database
 from procedures.context import Access
-from procedures.facts import signs
+from procedures.facts import observe, signs
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
-from procedures.facts.observe import (
-    facts,
-    facts_where_possible,
-    names_of_leaving,
-    raft_status,
-    servers,
-    statuses,
-)
-from procedures.host_drift import (
-    check,
-    drift,
-    has_led,
-    managed_units,
-    open_keys,
-    own_units,
-    stray_units,
-    wanted_hostname,
-    wanted_timezone,
-    with_lead,
-    writes_auth,
-)
-from procedures.install import configuration, storage
-from procedures.install.fetch import (
-    INSTALL,
-    configure_sources,
-    fetch_packages,
-    require_version,
-    stage_packages,
-)
+from procedures.install import configuration, fetch, packaging, storage
 from procedures.install.files import collect, leader
-from procedures.install.packaging import (
-    features,
-    held,
-    source_differences,
-    to_fetch,
-    wanted,
-)
 from procedures.specs import InstallationSpec
 from procedures.upgrade import versions
 
@@ -94,7 +60,7 @@ def install(
     """
     seen = seen or _facts(access, spec)
     seen = _with_lead(access, spec, seen)
-    check(seen, spec, new=new, converts=converts)
+    host_drift.check(seen, spec, new=new, converts=converts)
     others = {name: host for name, host in front_ends.items() if name != spec.host.name}
     versions.check(seen, spec.version)
     conversion = convert_database.plan(seen, spec.database, converts=converts)
@@ -102,29 +68,33 @@ def install(
         _require_convertible(access, spec, seen, others if new else {})
     if leaving is None:
         leaving = _leaving(access, spec, seen, others, lost)
-    lacking = drift(seen, spec, access.secrets, leaving)
+    lacking = host_drift.drift(seen, spec, access.secrets, leaving)
     if new and seen.has_content and (lacking or renew):
         _require_own(access, spec, seen, others)
     if new and seen.has_content and seen.active and seen.server_id != STANDALONE_ID:
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or versions.rolls(seen, spec.version)
-    fetched = [] if rolls else to_fetch(seen, spec)
-    if source_differences(seen, spec):
-        configure_sources(access, spec, seen, blank)
-    if let_go := held(seen, wanted(seen, spec)):
-        access.run(spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=INSTALL)
+    fetched = [] if rolls else packaging.to_fetch(seen, spec)
+    if packaging.source_differences(seen, spec):
+        fetch.configure_sources(access, spec, seen, blank)
+    known = {name: seen.packages.get(name) for name in packaging.wanted(seen, spec)}
+    if let_go := [name for name, package in known.items() if package and package.held]:
+        access.run(
+            spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=fetch.INSTALL
+        )
     if seen.staged and not rolls and not versions.is_half_rolled(seen):
         access.run(spec.host, "unstage")
     if rolls and not seen.upgrading:
-        stage_packages(access, spec, seen, agreed)
+        fetch.stage_packages(access, spec, seen, agreed)
     if fetched:
-        seen = fetch_packages(access, spec, seen, fetched, blank=blank)
-        require_version(seen, spec)
+        seen = fetch.fetch_packages(access, spec, seen, fetched, blank=blank)
     if conversion:
         convert_database.convert(access, seen, spec.database, conversion)
-        seen = _with_lead(access, spec, facts(access, spec.host, spec.database, names=spec.names))
-        lacking = drift(seen, spec, access.secrets, leaving)
+        seen = _with_lead(
+            access, spec, observe.facts(access, spec.host, spec.database, names=spec.names)
+        )
+        lacking = host_drift.drift(seen, spec, access.secrets, leaving)
     if lacking or renew:
         _configure(access, spec, seen, leaving, blank=blank)
         storage.mount(access, spec, seen.storage)
@@ -135,16 +105,16 @@ def install(
 def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Installed:
     """Return the present installation, and how it differs from the spec."""
     seen = survey.facts_of(spec.host)
-    if has_led(spec):
+    if host_drift.has_led(spec):
         view = survey.view()
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
         if state is State.LEADER and view.leader() != spec.host.name:
             # It is deposed, but has not noticed yet.
             state = None
-        seen = with_lead(seen, spec, state)
-    leaving = servers(survey.known_facts().values()) - spec.names.keys()
-    return _installed(access, spec, seen, drift(seen, spec, access.secrets, leaving))
+        seen = host_drift.with_lead(seen, spec, state)
+    leaving = observe.servers(survey.known_facts().values()) - spec.names.keys()
+    return _installed(access, spec, seen, host_drift.drift(seen, spec, access.secrets, leaving))
 
 
 def not_ours(host: str, holding: Sequence[str]) -> HostError:
@@ -168,10 +138,12 @@ def _require_own(
     Raises HostError.
     """
     if seen.active:
-        statuses(access, {spec.host.name: spec.host})
+        observe.statuses(access, {spec.host.name: spec.host})
     strange = [
         name
-        for name, front_end in sorted(facts_where_possible(access, others, spec.database).items())
+        for name, front_end in sorted(
+            observe.facts_where_possible(access, others, spec.database).items()
+        )
         if front_end.has_content and front_end.identity != seen.identity
     ]
     if strange:
@@ -180,10 +152,9 @@ def _require_own(
 
 def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) -> None:
     """Check that sudo now allows oneadmin what the hooks need: a later file may deny it again."""
-    if seen.sudo_refusal and leader.moves_vips(spec):
-        said = _facts(access, spec).sudo_refusal
-        if said:
-            raise leader.refused_by_sudo(spec.host.name, said)
+    is_due = bool(seen.sudo_refusal) and leader.moves_vips(spec)
+    if is_due and (said := _facts(access, spec).sudo_refusal):
+        raise leader.refused_by_sudo(spec.host.name, said)
 
 
 def _require_convertible(
@@ -191,7 +162,7 @@ def _require_convertible(
 ) -> None:
     holding = [
         name
-        for name, front_end in facts_where_possible(access, others, spec.database).items()
+        for name, front_end in observe.facts_where_possible(access, others, spec.database).items()
         if front_end.has_content
     ]
     if refused := convert_database.refusal(seen, spec.version, holding):
@@ -210,12 +181,12 @@ def _leaving(
         return {}
     known = [seen]
     if not seen.has_content:
-        known += facts_where_possible(access, others, spec.database).values()
-    return names_of_leaving(known, spec.names, lost)
+        known += observe.facts_where_possible(access, others, spec.database).values()
+    return observe.names_of_leaving(known, spec.names, lost)
 
 
 def _facts(access: Access, spec: InstallationSpec) -> Facts:
-    return facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
+    return observe.facts(access, spec.host, spec.database, names=spec.names, even_silent=True)
 
 
 def _blank(seen: Facts, spec: InstallationSpec) -> str:
@@ -227,8 +198,10 @@ def _blank(seen: Facts, spec: InstallationSpec) -> str:
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
     """Return the facts with whether oned leads, if something depends on it."""
-    status = raft_status(access, spec.host) if has_led(spec) and seen.active else None
-    return with_lead(seen, spec, status.state if status else None)
+    status = (
+        observe.raft_status(access, spec.host) if host_drift.has_led(spec) and seen.active else None
+    )
+    return host_drift.with_lead(seen, spec, status.state if status else None)
 
 
 def confs(seen: Facts, spec: InstallationSpec, db_password: str) -> tuple[str, str]:
@@ -253,11 +226,12 @@ def _configure(
 ) -> None:
     secrets = access.secrets
     first, then = confs(seen, spec, secrets.db_password)
-    written = collect.writing(seen, spec, secrets)
-    replaced = writes_auth(seen) or configuration.changes_database(seen.oned_conf, first or then)
+    files, texts = collect.writing(seen, spec, secrets)
+    moves = conf.read(seen.oned_conf, "DB") != conf.read(first or then, "DB")
+    replaced = host_drift.writes_auth(seen) or moves
     # An oned that runs may open further connections until the rollout restarts it.
     former = configuration.in_use(seen.oned_conf, spec.database) if seen.active else ""
-    own = own_units(spec)
+    own = host_drift.own_units(spec)
     access.run(
         spec.host,
         "configure",
@@ -269,10 +243,12 @@ def _configure(
             ),
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
-            "features": " ".join(packages.FEATURES[name] for name in features(seen, spec)),
+            "features": " ".join(
+                packages.FEATURES[name] for name in packaging.features(seen, spec)
+            ),
             "stopped": " ".join(
                 name
-                for name, has_to_run in managed_units(seen, spec).items()
+                for name, has_to_run in host_drift.managed_units(seen, spec).items()
                 if has_to_run
                 and name not in own
                 and name in seen.units
@@ -282,33 +258,26 @@ def _configure(
                 sorted(map(raft_hook.path, set(configuration.hook_commands(spec).values())))
             ),
             "own_units": " ".join(own),
-            "strays": " ".join(stray_units(seen, spec)),
-            "open_keys": "\n".join(open_keys(seen)),
-            "hostname": wanted_hostname(seen, spec),
+            "strays": " ".join(host_drift.stray_units(seen, spec)),
+            "open_keys": "\n".join(host_drift.open_keys(seen)),
+            "hostname": host_drift.wanted_hostname(seen, spec),
             "keeps_hostname": "yes" if spec.ensure_hostname else "no",
-            "timezone": wanted_timezone(seen, spec),
+            "timezone": host_drift.wanted_timezone(seen, spec),
             "blank": blank,
             "keeps": "yes" if replaced else "no",
-            **written.variables,
+            **files,
         },
         secrets={
-            **written.secrets,
+            **texts,
             "oned_conf": first.rstrip("\n"),
             "next_conf": then.rstrip("\n"),
-            "account": _account(seen, spec, secrets.db_password),
+            "account": configuration.account(spec.database, secrets.db_password, seen.grants),
             "identify": configuration.identify(spec.database, secrets.db_password, former=former),
             "db_password": secrets.db_password,
-            "one_auth": f"oneadmin:{secrets.one_pass}" if writes_auth(seen) else "",
+            "one_auth": f"oneadmin:{secrets.one_pass}" if host_drift.writes_auth(seen) else "",
         },
         timeout=CONFIGURE,
     )
-
-
-def _account(seen: Facts, spec: InstallationSpec, password: str) -> str:
-    statements = configuration.account(spec.database, password)
-    if configuration.TOO_MUCH in configuration.account_faults(spec.database, seen.grants):
-        statements += "\n" + configuration.without_global_rights(spec.database)
-    return statements
 
 
 def _installed(

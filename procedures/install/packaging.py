@@ -1,7 +1,5 @@
 """Which packages a host must have, and where it gets them from. Pure."""
 
-from collections.abc import Iterable
-
 from hosts.errors import HostError
 from opennebula import families, packages
 from opennebula.families import Platform
@@ -48,7 +46,7 @@ def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
             mariadb=spec.database.is_mariadb,
             fstypes=[mount.fstype for mount in spec.mounts],
         ),
-        *leader.wanted_packages(spec),
+        *(("python3",) if leader.has_hook(spec) else ()),
     )
 
 
@@ -97,8 +95,3 @@ def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
         for name, fault in differing_packages(seen, spec).items()
         if fault != "held back"
     ]
-
-
-def held(seen: Facts, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the packages that are held back on the host."""
-    return tuple(name for name in names if name in seen.packages and seen.packages[name].held)

@@ -13,18 +13,14 @@ sql <<<"$account"
 while read -r account; do
     [ -z "$account" ] || drop_account "$account" "$grant" </dev/null
 done <<<"$former"
-# Whether an account has rights, but only to our databases.
-is_ours() { # USER HOST
-    local rights
-    rights=$(sql -e "SHOW GRANTS FOR $1@$2" | grep -v '^GRANT USAGE ') || return 1
-    ! grep -qvF -f <(printf '%s\n' "$ours") <<<"$rights"
-}
 for owner in $owners; do
     name=$(quoted "$owner")
     mapfile -t places < <(sql -e "SELECT host FROM mysql.user WHERE user = $name AND host <> 'localhost'")
     for from in "${places[@]}"; do
         host=$(quoted "$from")
-        is_ours "$name" "$host" || continue
+        # Only an account that has rights, and only rights to our databases.
+        rights=$(sql -e "SHOW GRANTS FOR $name@$host" | grep -v '^GRANT USAGE ') || continue
+        ! grep -qvF -f <(printf '%s\n' "$ours") <<<"$rights" || continue
         step "drop the database account $owner@$from"
         # By name: for connections by the socket, another account applies.
         users=$(sql -e "SELECT DISTINCT REGEXP_REPLACE(host, ':[0-9]+\$', '') AS place

@@ -65,37 +65,25 @@ for path in $leaving; do
     unmounted+=("$path")
 done
 
-mount_it() {
-    local src fstype opts said
-    make_folder "$path"
-    require_empty "$path"
-    read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
-    # A process that stays, such as a daemon, must not keep our lock.
-    said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
-        refuse "$path to be mounted" "${said:-not complete after 60 s}" \
-            "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
-    mounted+=("$path")
-}
 own_it() {
     local said
     said=$(chown "$owner:$group" "$path" 2>&1 && chmod "$mode" "$path" 2>&1) ||
         refuse "$path to be made $owner:$group $mode" "$said" \
             "give the folder that owner and mode on its server, then run again"
 }
-stamp_it() {
-    local said
-    said=$(on_share "$path" "$owner" "$group" sh -c \
-        'mkdir -p "$1" && cat /proc/sys/kernel/random/uuid >"$1/$2"' - \
-        "$(basename "$path")/$stamps" "$name" 2>&1) ||
-        refuse "$owner to be able to write on $path" "$said" \
-            "give the folder that owner on its server, or mount it with ro; then run again"
-}
 while read -r path owner group mode stamped; do
     [ -n "$path" ] || continue
     step "mount $path"
     fresh=
     if ! is_mounted "$path"; then
-        mount_it
+        make_folder "$path"
+        require_empty "$path"
+        read -r src _ fstype opts _ < <(awk -v path="$path" '$2 == path' <<<"$fstab")
+        # A process that stays, such as a daemon, must not keep our lock.
+        said=$(timeout -s KILL 60 mount -t "$fstype" -o "$opts" "$src" "$path" </dev/null 2>&1 8>&- 9>&-) ||
+            refuse "$path to be mounted" "${said:-not complete after 60 s}" \
+                "correct that entry of opennebula-ha:fstab, or have its server let this host in; then run again"
+        mounted+=("$path")
         fresh=yes
     fi
     read -r uid user gid group_name seen <<<"$(about "$path")"
@@ -104,7 +92,11 @@ while read -r path owner group mode stamped; do
         *) own_it ;;
     esac
     if [ "$stamped" = yes ] && { [ -n "$fresh" ] || [[ " $(stamps_on "$path") " != *" $name="* ]]; }; then
-        stamp_it
+        said=$(on_share "$path" "$owner" "$group" sh -c \
+            'mkdir -p "$1" && cat /proc/sys/kernel/random/uuid >"$1/$2"' - \
+            "$(basename "$path")/$stamps" "$name" 2>&1) ||
+            refuse "$owner to be able to write on $path" "$said" \
+                "give the folder that owner on its server, or mount it with ro; then run again"
     fi
 done <<<"$mounts"
 
@@ -135,7 +127,7 @@ done <<<"$links"
 step "write /etc/fstab"
 if [ -n "$fstab" ]; then
     [ -e /etc/fstab ] || install -m 0644 /dev/null /etc/fstab
-    put /etc/fstab "$kept${kept:+$'\n'}$begin"$'\n'"$fstab"$'\n'"$end"
+    put_block /etc/fstab "$kept${kept:+$'\n'}" "$fstab"
 elif [ -e /etc/fstab ]; then
     remove_block /etc/fstab
 fi

@@ -55,9 +55,8 @@ if [ "$purge" = yes ]; then
     [ -z "$account" ] || drop_account "$account" "$grant"
     [ -z "$(theirs_here)" ] || remove_packages 'opennebula*'
     for folder in /var/lib/one /var/lib/opennebula-ha /etc/one; do remove_folder "$folder"; done
-    forget_source
-    use_proxy ""
-elif [ -z "$(installed opennebula)" ]; then
+fi
+if [ "$purge" = yes ] || [ -z "$(installed opennebula)" ]; then
     forget_source
     use_proxy ""
 fi

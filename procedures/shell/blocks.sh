@@ -18,6 +18,9 @@ without_block() { # FILE
         "add it there, after the last line of this program's part; then run again" >&8
     return "$status"
 }
+put_block() { # FILE, what others have in it with the line break after it, our lines
+    put "$1" "$2$begin"$'\n'"$3"$'\n'"$end"
+}
 remove_block() {
     without_block "$1" >/dev/null
     sed -i --follow-symlinks "/^$begin\$/,/^$end\$/d" "$1"

@@ -1,4 +1,4 @@
-# The stack's account in MariaDB. Variables: account, identify, db_owner, db_password.
+# The stack's account in MariaDB.
 #: use mariadb
 # Create the stack's database and its account, which may already have this password, and the one
 # that a running oned uses. Variables: account, identify, db_owner, db_password.
@@ -10,9 +10,8 @@ make_account() {
 set_account() { # SQL
     local said remedy="run 'mariadb' as root on the host to see whether it accepts CREATE USER and GRANT; then run again"
     said=$(sql <<<"$1" 2>&1) && return 0
-    case $said in
-        *"ERROR 1819"*) remedy="choose another opennebula-ha:db_password, or change MariaDB's password policy there; then run again" ;;
-    esac
+    [[ $said != *"ERROR 1819"* ]] ||
+        remedy="choose another opennebula-ha:db_password, or change MariaDB's password policy there; then run again"
     refuse "MariaDB to set up the account $db_owner" "$said" "$remedy"
 }
 # Drop the account, unless it has other rights than this program grants.

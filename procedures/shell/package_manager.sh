@@ -22,12 +22,27 @@ ask() { # COMMAND...
         lock_waited=$((lock_waited + SECONDS - began))
     done
 }
+# The first of these faults that said speaks of, in the words of the family's package manager.
+fault_among() { # NAME...
+    local name words
+    for name in "$@"; do
+        words=says_$name
+        [[ ! $said =~ ${!words} ]] || { echo "$name"; return; }
+    done
+}
+# Try the repository in $trial alone.
+probe() {
+    try_repository && return 0
+    fault=$(fault_among unsigned denied absent)
+    fault=${fault:-unreachable}
+    return 1
+}
 # What an operator can do about the package manager's message.
 package_remedy() {
-    case $(package_fault) in
+    case $(fault_among blocked script offline) in
         blocked) echo "find out which package blocks this one: held back, or from another repository; release or remove it on the host, then run again" ;;
         script) echo "the script of that package failed: correct the fault that it reports on the host ($package_log has its whole output), then run again" ;;
-        unreachable) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
+        offline) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;
         *) echo "run the same with $manager on the host to see its whole output; when it succeeds there, run again" ;;
     esac
 }

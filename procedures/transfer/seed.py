@@ -8,7 +8,8 @@ import into one new database, and only for a while. The source knows the targets
 that this program verified.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from hosts.errors import HostError, no_room
 from hosts.models import Host
@@ -60,19 +61,16 @@ def seed(
     if not targets:
         return dump(access, source, zone, reason=reason, stop=stop)
     private, public = new_key()
-    side_by_side(
-        {
-            **({"": lambda: oned_service.stop(access, source)} if stop else {}),
-            **{
-                target.host.name: lambda host=target.host: _allow(access, host, public)  # type: ignore[misc]
-                for target in targets
-            },
-        }
-    )
+    tasks: dict[str, Callable[[], object]] = {}
+    if stop:
+        tasks[""] = partial(oned_service.stop, access, source)
+    tasks |= {target.host.name: partial(_allow, access, target.host, public) for target in targets}
+    side_by_side(tasks)
     path = _send(access, source, [target.host for target in targets], _kept(zone, reason), private)
     side_by_side(
         {
-            target.host.name: lambda target=target: put_in_place(  # type: ignore[misc]
+            target.host.name: partial(
+                put_in_place,
                 access,
                 target,
                 server_ids[target.host.name],

@@ -9,6 +9,7 @@ remains to be done.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -21,15 +22,8 @@ from procedures.oned_service import RESTART, answering, stop
 from procedures.parallel import HostErrors, on_each
 from procedures.specs import ZoneSpec
 from procedures.transfer.seed import COPY, dump, seed
-from procedures.upgrade.versions import (
-    VersionChange,
-    WantedVersion,
-    agree,
-    dump_reason,
-    goes_back,
-    is_due,
-    kept_dump,
-)
+from procedures.upgrade import versions
+from procedures.upgrade.versions import VersionChange, WantedVersion
 
 
 def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True) -> None:
@@ -84,7 +78,8 @@ def go_back(
         return False
     seen = all_facts(access, hosts, zone.database)
     return any(
-        is_due(front_end, release.version) and goes_back(front_end.schema, front_end.staged_schema)
+        versions.is_due(front_end, release.version)
+        and versions.goes_back(front_end.schema, front_end.staged_schema)
         for front_end in seen.values()
     ) and change_database(access, zone, min(seen), seen, release)
 
@@ -97,12 +92,14 @@ def change_database(
     Raises HostError.
     """
     due = {
-        name: front_end for name, front_end in seen.items() if is_due(front_end, release.version)
+        name: front_end
+        for name, front_end in seen.items()
+        if versions.is_due(front_end, release.version)
     }
     if all(front_end.staged_schema == front_end.schema for front_end in due.values()):
         return False
     for front_end in due.values():
-        agree(front_end, zone.database, release)
+        versions.agree(front_end, zone.database, release)
     change = VersionChange(leader, due[min(due)].staged, due[min(due)].staged_schema)
     for name, front_end in seen.items():
         if (front_end.staged, front_end.staged_schema) != (change.package, change.schema):
@@ -113,28 +110,29 @@ def change_database(
                 seen=front_end.staged or "none",
                 remedy="change the zone's front-ends before or after the upgrade, not with it",
             )
-    if goes_back(seen[leader].schema, change.schema):
-        kept_dump(seen, change.schema)
+    if versions.goes_back(seen[leader].schema, change.schema):
+        versions.kept_dump(seen, change.schema)
     _Changing(access, zone, seen, change).run()
     return True
 
 
+@dataclass
 class _Changing:
-    def __init__(
-        self, access: Access, zone: ZoneSpec, seen: Mapping[str, Facts], change: VersionChange
-    ) -> None:
-        self._access = access
-        self._zone = zone
-        self._change = change
-        self._facts = {
+    access: Access
+    zone: ZoneSpec
+    facts: Mapping[str, Facts]
+    change: VersionChange
+
+    def __post_init__(self) -> None:
+        self.facts = {
             n: front_end
-            for n, front_end in seen.items()
+            for n, front_end in self.facts.items()
             if front_end.has_content or front_end.upgrading
         }
-        self._hosts = {name: front_end.host for name, front_end in self._facts.items()}
+        self.hosts = {name: front_end.host for name, front_end in self.facts.items()}
 
     def run(self) -> None:
-        if not all(self._change.is_done(front_end) for front_end in self._facts.values()):
+        if not all(self.change.is_done(front_end) for front_end in self.facts.values()):
             try:
                 self._stop_all()
                 self._change_first()
@@ -146,53 +144,53 @@ class _Changing:
 
     def _stop_all(self) -> None:
         """Stop the followers first, so that the leader has the last records."""
-        target = {"target": str(self._change)}
-        on_each(self._hosts, lambda host: self._access.run(host, "begin_upgrade", variables=target))
-        followers = dict(self._hosts)
-        leader = followers.pop(self._change.leader, None)
-        on_each(followers, lambda host: stop(self._access, host))
+        target = {"target": str(self.change)}
+        on_each(self.hosts, lambda host: self.access.run(host, "begin_upgrade", variables=target))
+        followers = dict(self.hosts)
+        leader = followers.pop(self.change.leader, None)
+        on_each(followers, lambda host: stop(self.access, host))
         if leader is not None:
-            stop(self._access, leader)
+            stop(self.access, leader)
         self._observe()
 
     def _observe(self) -> None:
-        self._facts = all_facts(self._access, self._hosts, self._zone.database)
+        self.facts = all_facts(self.access, self.hosts, self.zone.database)
 
     def _source(self) -> str:
         """Return the server whose database is copied: an upgraded one, otherwise the newest."""
         return max(
-            self._facts,
+            self.facts,
             key=lambda name: (
-                self._change.has_database(self._facts[name]),
-                bool(self._facts[name].migrating),
-                self._facts[name].log_term,
-                self._facts[name].log_index,
-                name == self._change.leader,
+                self.change.has_database(self.facts[name]),
+                bool(self.facts[name].migrating),
+                self.facts[name].log_term,
+                self.facts[name].log_index,
+                name == self.change.leader,
             ),
         )
 
     def _change_first(self) -> None:
-        front_end = self._facts[self._source()]
-        if self._change.has_database(front_end):
+        front_end = self.facts[self._source()]
+        if self.change.has_database(front_end):
             return
         servers = "\n".join(sorted(f"{entry.id} {entry.name}" for entry in front_end.pool))
         instead = ""
-        if goes_back(front_end.schema, self._change.schema):
-            holder, instead = kept_dump(self._facts, self._change.schema)
-            front_end = self._facts[holder]
+        if versions.goes_back(front_end.schema, self.change.schema):
+            holder, instead = versions.kept_dump(self.facts, self.change.schema)
+            front_end = self.facts[holder]
         kept = front_end.migrating or dump(
-            self._access,
+            self.access,
             front_end.host,
-            self._zone,
-            reason=dump_reason(front_end.schema, self._change.schema),
+            self.zone,
+            reason=versions.dump_reason(front_end.schema, self.change.schema),
             stop=True,
         )
-        on_each(self._hosts, self._install)
-        self._access.run(
+        on_each(self.hosts, self._install)
+        self.access.run(
             front_end.host,
             "upgrade_database",
             variables={
-                "db_name": self._zone.database.name,
+                "db_name": self.zone.database.name,
                 "dump": kept,
                 "instead": instead,
                 "servers": servers,
@@ -202,52 +200,50 @@ class _Changing:
         self._observe()
 
     def _install(self, host: Host) -> None:
-        if self._facts[host.name].package != self._change.package:
-            swap(self._access, host, start=False)
+        if self.facts[host.name].package != self.change.package:
+            swap(self.access, host, start=False)
 
     def _change_others(self) -> None:
-        on_each(self._hosts, self._install)
+        on_each(self.hosts, self._install)
         seed(
-            self._access,
-            self._hosts[self._source()],
+            self.access,
+            self.hosts[self._source()],
             [
                 front_end
-                for front_end in self._facts.values()
-                if not self._change.has_database(front_end)
+                for front_end in self.facts.values()
+                if not self.change.has_database(front_end)
             ],
-            {name: front_end.server_id for name, front_end in self._facts.items()},
-            self._zone,
-            reason=f"of-{self._change.schema}".replace("/", "_"),
+            {name: front_end.server_id for name, front_end in self.facts.items()},
+            self.zone,
+            reason=f"of-{self.change.schema}".replace("/", "_"),
             stop=True,
         )
 
     def _start(self, *, takes_staged: bool) -> None:
-        self._access.report(f"start {', '.join(self._hosts)} together")
+        self.access.report(f"start {', '.join(self.hosts)} together")
         variables = {"takes_staged": "yes" if takes_staged else "no"}
         on_each(
-            self._hosts,
-            lambda host: self._access.run(
-                host, "end_upgrade", variables=variables, timeout=RESTART
-            ),
+            self.hosts,
+            lambda host: self.access.run(host, "end_upgrade", variables=variables, timeout=RESTART),
         )
-        if self._zone.highly_available:
-            zone_leader.wait_for_leader(self._access, self._hosts)
+        if self.zone.highly_available:
+            zone_leader.wait_for_leader(self.access, self.hosts)
         else:
-            on_each(self._hosts, lambda host: answering(self._access, host))
+            on_each(self.hosts, lambda host: answering(self.access, host))
 
     def _abandon(self, error: HostError) -> None:
         """Restore the former packages, if no database was upgraded yet."""
         try:
             self._observe()
             if any(
-                self._change.has_database(front_end) or front_end.migrating
-                for front_end in self._facts.values()
+                self.change.has_database(front_end) or front_end.migrating
+                for front_end in self.facts.values()
             ):
                 return
-            self._access.report("the zone keeps its version")
-            for name, front_end in self._facts.items():
+            self.access.report("the zone keeps its version")
+            for name, front_end in self.facts.items():
                 if front_end.package != front_end.replaced:
-                    swap(self._access, self._hosts[name], folder="old", start=False)
+                    swap(self.access, self.hosts[name], folder="old", start=False)
             self._start(takes_staged=False)
         except HostError as another:
             raise HostErrors([error, another]) from None

@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from hosts.errors import HostError
@@ -81,7 +81,8 @@ def in_effect(leader: Facts) -> tuple[Vip, ...]:
     if leader.is_behind and not leader.next_conf:
         return ()
     try:
-        places = [(word, ipaddress.ip_interface(place)) for word, place in _pairs(words)]
+        pairs = zip(words[::2], words[1::2], strict=True)
+        places = [(interface, ipaddress.ip_interface(place)) for interface, place in pairs]
     except ValueError:
         # Arguments of a custom hook.
         return ()
@@ -89,10 +90,6 @@ def in_effect(leader: Facts) -> tuple[Vip, ...]:
         Vip(address=str(place.ip), prefix=place.network.prefixlen, interface=interface)
         for interface, place in places
     )
-
-
-def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    return zip(words[::2], words[1::2], strict=True)
 
 
 class LeaderChanged(Exception):
@@ -282,7 +279,7 @@ def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Hos
     leading = on_each(hosts, leads)
     rest = {name: host for name, host in hosts.items() if not leading[name]}
     drop(access, vips, rest)
-    return sorted(rest) if vips else []
+    return sorted(rest)
 
 
 def _take(access: Access, leader: Facts) -> None:

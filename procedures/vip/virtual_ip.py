@@ -40,7 +40,12 @@ def set_endpoint(
         view = zone_leader.wait_for_leader(access, hosts)
         leader, entrance = view.leader() or "", api_host(view, hosts)
         seen = all_facts(access, hosts, zone.database)
-    guis = _guis(seen)
+    # Where FireEdge must run.
+    guis = {
+        name: shown.host
+        for name, shown in seen.items()
+        if _GUI in shown.units and shown.units[_GUI].enabled.startswith("enabled")
+    }
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
     ask = partial(
         zone_leader.ask,
@@ -72,24 +77,13 @@ def set_endpoint(
             name: services.promised(shown, features, version) if features else ()
             for name, shown in present.items()
         }
-        known = (
-            None
-            if idle
-            else {name: services.ServiceFacts.of(shown) for name, shown in present.items()}
+        known = {name: services.ServiceFacts.of(shown) for name, shown in present.items()}
+        head = services.put_in_place(
+            access, zone, hosts, leader, wanted=wanted, seen=None if idle else known
         )
-        head = services.put_in_place(access, zone, hosts, leader, wanted=wanted, seen=known)
         if head != leader:
             return set_endpoint(access, zone, hosts, version=version, features=features)
     return leader if zone.vips else ""
-
-
-def _guis(seen: Mapping[str, Facts]) -> dict[str, Host]:
-    """Return the front-ends on which FireEdge must run."""
-    return {
-        name: shown.host
-        for name, shown in seen.items()
-        if _GUI in shown.units and shown.units[_GUI].enabled.startswith("enabled")
-    }
 
 
 def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:

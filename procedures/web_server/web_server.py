@@ -7,7 +7,7 @@ encrypted with a secret that only the front-ends of this zone have.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from hosts.models import Host
 from hosts.script import Output
@@ -30,7 +30,8 @@ class WebServerFacts:
     bundle: str
     """A digest of keys and certificates; empty without any."""
     site: str
-    linked: bool
+    linked: str
+    """``yes`` or empty: whether the web server reads the site."""
     enabled: str
     active: str
 
@@ -111,14 +112,7 @@ def _source(seen: Mapping[str, WebServerFacts]) -> str:
 def _observe(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
     def ask(host: Host) -> WebServerFacts:
         values = _run(access, spec, host, "look").values
-        return WebServerFacts(
-            values["fault"],
-            values["bundle"],
-            values["site"],
-            values["linked"] == "yes",
-            values["enabled"],
-            values["active"],
-        )
+        return WebServerFacts(**{part.name: values[part.name] for part in fields(WebServerFacts)})
 
     return on_each(spec.hosts, ask)
 

@@ -62,14 +62,14 @@ def written(
     changes = collect.changes(seen, wanted, secrets)
     after = dict(seen.files)
     for change in changes:
-        there = after.pop(change.path, None)
-        owner = change.owner or (there.owner if there else "root:root")
-        mode = int(change.mode, 8) if change.mode else there.mode if there else 0o600
+        there = after.pop(change.file.path, None)
+        owner = change.file.owner or (there.owner if there else "root:root")
+        mode = int(change.file.mode, 8) if change.file.mode else there.mode if there else 0o600
         if change.text:
-            after[change.path] = File(change.text, mode, owner)
+            after[change.file.path] = File(change.text, mode, owner)
     again = collect.changes(facts(files=after, units=seen.units), wanted, secrets)
     assert again == []
-    return {change.path: change.text for change in changes}
+    return {change.file.path: change.text for change in changes}
 
 
 def loaded(text: str) -> Any:
@@ -128,25 +128,25 @@ def test_a_missing_file_of_a_package_is_not_created() -> None:
 
 def test_a_file_without_settings_may_be_missing() -> None:
     seen = host({services.SUNSTONE: None, ldap.SERVERS: None, schedulers.DRS: None})
-    paths = {change.path for change in collect.changes(seen, spec(features=("gui",)), SECRETS)}
+    paths = {change.file.path for change in collect.changes(seen, spec(features=("gui",)), SECRETS)}
     assert paths.isdisjoint({services.SUNSTONE, ldap.SERVERS, schedulers.DRS})
 
 
 def test_only_changed_files_cause_a_restart_and_only_one() -> None:
-    given = collect.writing(host(), spec(features=("flow", "gui", "gate")), SECRETS)
-    restarts = given.variables["restarts"].split()
+    given, _ = collect.writing(host(), spec(features=("flow", "gui", "gate")), SECRETS)
+    restarts = given["restarts"].split()
     assert sorted(restarts) == ["opennebula-fireedge", "opennebula-flow", "opennebula-gate"]
     seen = host({services.FLOW: ":host: 0.0.0.0\n"})
-    given = collect.writing(seen, spec(features=("flow",)), SECRETS)
-    assert given.variables["restarts"] == ""
+    given, _ = collect.writing(seen, spec(features=("flow",)), SECRETS)
+    assert given["restarts"] == ""
 
 
 def test_a_text_with_secrets_is_marked_as_secret() -> None:
     wanted = spec(features=("gui",), ldap=LdapSpec(servers={"a": {":host": "b"}}))
     secrets = Secrets("one", "two", one_token=f"user:{CANARY}", ldap_passwords={"a": CANARY})
-    given = collect.writing(host(), wanted, secrets)
-    assert CANARY not in str(given.variables)
-    assert sum(CANARY in text for text in given.secrets.values()) == 2
+    variables, hidden = collect.writing(host(), wanted, secrets)
+    assert CANARY not in str(variables)
+    assert sum(CANARY in text for text in hidden.values()) == 2
 
 
 def test_a_readable_file_with_a_secret_gets_a_strict_mode() -> None:
@@ -156,10 +156,14 @@ def test_a_readable_file_with_a_secret_gets_a_strict_mode() -> None:
     (change,) = (
         change
         for change in collect.changes(host({ldap.SERVERS: text}), spec(ldap=servers), secrets)
-        if change.path == ldap.SERVERS
+        if change.file.path == ldap.SERVERS
     )
     assert change.shown == ("auth/ldap_auth.conf: mode 644, owner root:root",)
-    assert (change.owner, change.mode, change.restarts) == ("root:oneadmin", "640", "")
+    assert (change.file.owner, change.file.mode, change.file.restarts) == (
+        "root:oneadmin",
+        "640",
+        "",
+    )
 
 
 # OneGate, OneFlow, OneForm, FireEdge
@@ -249,7 +253,7 @@ def test_the_kill_mode_of_oned_is_set_without_a_restart() -> None:
     for wanted in (spec(), spec(features=FEATURES, hooks=None)):
         given = written(wanted, seen)[services.ONED]
         assert given == f"{HEADER}[Service]\nKillMode=mixed\n"
-    assert collect.writing(seen, spec(), SECRETS).variables["restarts"] == ""
+    assert collect.writing(seen, spec(), SECRETS)[0]["restarts"] == ""
 
 
 def test_a_feature_that_is_off_is_not_touched() -> None:
@@ -356,7 +360,7 @@ def test_chrony_uses_only_the_stacks_servers() -> None:
         f"{HEADER}pool pool.ntp.org iburst\nserver ntp.example.org iburst\n"
     )
     assert given[clock.CHRONY[0]] == CHRONYD.replace("pool 2", "# opennebula-ha off: pool 2")
-    restarts = collect.writing(seen, spec(clock=ASKED), SECRETS).variables["restarts"]
+    restarts = collect.writing(seen, spec(clock=ASKED), SECRETS)[0]["restarts"]
     assert restarts == "chrony"
     after = written(spec(), host(dict(given), units=keeps_time("chrony")))
     assert (after[clock.SOURCES], after[clock.CHRONY[0]]) == ("", CHRONYD)
@@ -402,9 +406,9 @@ def test_the_locale_is_in_the_distributions_file() -> None:
         for change in collect.changes(
             host(distribution="almalinux", release="9.4"), wanted, SECRETS
         )
-        if "locale" in change.path
+        if "locale" in change.file.path
     )
-    assert (change.path, change.mode) == ("/etc/locale.conf", "644")
+    assert (change.file.path, change.file.mode) == ("/etc/locale.conf", "644")
 
 
 # Settings that depend on the leader

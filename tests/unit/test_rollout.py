@@ -33,7 +33,7 @@ class Zone:
         monkeypatch.setattr(rollout, "start", lambda *_: None)
         monkeypatch.setattr(health, "verify", self._verify)
         monkeypatch.setattr(health, "last_check", lambda *given: given[3])
-        for name in ("resume", "go_back", "change_database", "is_due"):
+        for name in ("resume", "go_back", "change_database"):
             monkeypatch.setattr(f"procedures.rollout.upgrade.{name}", lambda *_: False)
 
     def _renew(self, _access: object, front_end: Facts) -> None:

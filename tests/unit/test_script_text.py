@@ -37,7 +37,7 @@ def test_each_script_has_a_description_and_uses_its_declarations(name: str) -> N
             assert re.search(rf"\b{variable.rstrip('*')}", code), variable
 
 
-BRANCHES = {"observe": ["unseen"], "services": ["started"]}
+BRANCHES = {"observe": ["unseen"]}
 """Values that more than one branch of a script returns."""
 
 

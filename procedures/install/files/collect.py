@@ -1,7 +1,7 @@
 """Collect the changes of all managed files of one front-end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from hosts.errors import HostError
@@ -19,22 +19,17 @@ _MISSING = ("missing",)
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file to write, or to remove if the text is empty."""
+    """A managed file to write, or to remove if the text is empty."""
 
-    path: str
+    file: ManagedFile
     text: str
     names: tuple[str, ...]
     """Names of the settings that differ."""
-    owner: str = ""
-    mode: str = ""
-    restarts: str = ""
-    """The unit to restart, which reads the file."""
-    is_secret: bool = False
 
     @property
     def shown(self) -> tuple[str, ...]:
         """Return the differences as a refresh shows them."""
-        path = self.path.removeprefix("/etc/one/")
+        path = self.file.path.removeprefix("/etc/one/")
         return tuple(f"{path}: {name}" for name in self.names) or (path,)
 
 
@@ -60,46 +55,36 @@ def changes(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> list[FileC
     return [change for change in found if change is not None]
 
 
-@dataclass(frozen=True)
-class Writing:
-    """The variables and secrets of configure.sh for the changed files."""
-
-    variables: dict[str, str]
-    secrets: dict[str, str]
-
-
-def writing(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Writing:
-    """Return the variables and secrets for the changed files.
+def writing(
+    seen: Facts, spec: InstallationSpec, secrets: Secrets
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the variables and secrets of configure.sh for the changed files.
 
     Raises HostError if a file of a package is missing.
     """
     found = changes(seen, spec, secrets)
-    for change in found:
+    texts: dict[bool, dict[str, str]] = {False: {}, True: {}}
+    for n, change in enumerate(found):
         if change.names == _MISSING:
             raise HostError(
                 seen.host.name,
-                f"edit {change.path}",
+                f"edit {change.file.path}",
                 expected="the file that its package brings",
                 seen="none",
                 remedy="have its package put it back (apt-get install --reinstall"
                 " -o Dpkg::Options::=--force-confmiss, dnf reinstall, or zypper install --force),"
                 " then run again",
             )
-    texts = {f"text_{n}": change.text.rstrip("\n") for n, change in enumerate(found)}
-    hidden = {f"text_{n}" for n, change in enumerate(found) if change.is_secret}
-    return Writing(
-        {
-            "files": "\n".join(
-                f"{n} {change.owner or '-'} {change.mode or '-'} {change.path}"
-                for n, change in enumerate(found)
-            ),
-            "restarts": " ".join(
-                dict.fromkeys(change.restarts for change in found if change.restarts)
-            ),
-            **{name: text for name, text in texts.items() if name not in hidden},
-        },
-        {name: text for name, text in texts.items() if name in hidden},
-    )
+        texts[change.file.is_secret][f"text_{n}"] = change.text.rstrip("\n")
+    files = [change.file for change in found]
+    return {
+        "files": "\n".join(
+            f"{n} {file.owner or '-'} {file.mode or '-'} {file.path}"
+            for n, file in enumerate(files)
+        ),
+        "restarts": " ".join(dict.fromkeys(file.restarts for file in files if file.restarts)),
+        **texts[False],
+    }, texts[True]
 
 
 def time_service(seen: Facts) -> str:
@@ -125,22 +110,13 @@ def _change(seen: Facts, file: ManagedFile) -> FileChange | None:
             seen=str(error),
             remedy="correct that line on the host, then run again",
         ) from None
-    names = file.differences(before, after) if before != after else ()
-    if before == after:
-        has_mode = present is None or (
-            file.owner in ("", present.owner) and file.mode in ("", f"{present.mode:o}")
-        )
-        if has_mode:
-            return None
-        names = (f"mode {present.mode:o}, owner {present.owner}",) if present else ()
-    if present is None and file.package:
-        names = _MISSING
-    return FileChange(
-        path=file.path,
-        text=after,
-        names=names,
-        owner=file.owner,
-        mode=file.mode,
-        restarts=file.restarts if before != after else "",
-        is_secret=file.is_secret,
-    )
+    if before != after:
+        is_missing = present is None and bool(file.package)
+        names = _MISSING if is_missing else file.differences(before, after)
+        return FileChange(file, after, names)
+    if present is None or (
+        file.owner in ("", present.owner) and file.mode in ("", f"{present.mode:o}")
+    ):
+        return None
+    names = (f"mode {present.mode:o}, owner {present.owner}",)
+    return FileChange(replace(file, restarts=""), after, names)

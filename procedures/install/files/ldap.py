@@ -36,11 +36,10 @@ def files(
         mode="640" if passwords else "",
         is_secret=True,
     )
-    wanted = {f"{MAPPINGS}{name}": _mapping(groups) for name, groups in spec.mappings.items()}
+    wanted = {
+        f"{MAPPINGS}{name}": str(yaml.safe_dump(dict(groups), allow_unicode=True))
+        for name, groups in spec.mappings.items()
+    }
     mine = {path for path in present if path.startswith(MAPPINGS) and path.endswith(".yaml")}
     for path in sorted({*wanted, *mine}):
         yield own_file(path, wanted.get(path, ""), "640", "oneadmin")
-
-
-def _mapping(groups: Mapping[str, int]) -> str:
-    return str(yaml.safe_dump(dict(groups), allow_unicode=True))

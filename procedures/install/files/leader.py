@@ -131,11 +131,6 @@ def has_hook(spec: InstallationSpec) -> bool:
     return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in commands}
 
 
-def wanted_packages(spec: InstallationSpec) -> tuple[str, ...]:
-    """Return the packages that the hook needs."""
-    return ("python3",) if has_hook(spec) else ()
-
-
 def has_check(spec: InstallationSpec) -> bool:
     """Return whether the front-end has the leader check."""
     return spec.hooks is not None and spec.leader_check is not None

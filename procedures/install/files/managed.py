@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 
 
-def _unnamed(_before: str, _after: str) -> tuple[str, ...]:
-    return ()
-
-
 @dataclass(frozen=True)
 class ManagedFile:
     """A path, and the edit that sets what the stack wants."""
@@ -17,7 +13,7 @@ class ManagedFile:
     edit: Callable[[str], str]
     """Present text (empty without a file) to wanted text; unchanged if nothing differs. Raises
     ConfError."""
-    differences: Callable[[str, str], tuple[str, ...]] = _unnamed
+    differences: Callable[[str, str], tuple[str, ...]] = lambda *_: ()
     """Names of the settings in which two texts differ, without values."""
     package: str = "opennebula"
     """The package of the file; empty if this program creates it."""

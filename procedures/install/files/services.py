@@ -47,16 +47,16 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104
 
 def files(spec: InstallationSpec, one_token: str | None) -> Iterator[ManagedFile]:
     """Yield the files of oned's unit, and of the features that are on."""
-    edits: dict[str, list[tuple[str, Callable[[str], str]]]] = {
-        "gate": [(GATE, partial(_gate, spec=spec))],
-        "flow": [(FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0])))],
-        "form": [(FORM, partial(_listening, address=spec.bind.get("form", _ANY[0])))],
-        "gui": [(FIREEDGE, partial(_fireedge, spec=spec))],
+    edits: dict[str, tuple[str, Callable[[str], str]]] = {
+        "gate": (GATE, partial(_gate, spec=spec)),
+        "flow": (FLOW, partial(_listening, address=spec.bind.get("flow", _ANY[0]))),
+        "form": (FORM, partial(_listening, address=spec.bind.get("form", _ANY[0]))),
+        "gui": (FIREEDGE, partial(_fireedge, spec=spec)),
     }
     for feature in spec.features:
+        path, edit = edits[feature]
         unit = FEATURES[feature]
-        for path, edit in edits[feature]:
-            yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
+        yield ManagedFile(path, edit, yaml_file.differences, package=unit, restarts=unit)
     for feature, path in LIMITS.items():
         is_led = feature in spec.features and spec.hooks is not None
         yield own_file(path, _NO_LIMIT if is_led else "", "644")

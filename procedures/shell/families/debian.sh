@@ -12,13 +12,9 @@ lock_holder() {
     case $found in *[!0-9]* | "") echo "$found" ;; *) process "$found" ;; esac
 }
 package_log=/var/log/apt/term.log
-package_fault() {
-    case $said in
-        *"unmet dependencies"* | *"held broken packages"* | *"onflicts"* | *"would remove"*) echo blocked ;;
-        *"Sub-process /usr/bin/dpkg returned"*) echo script ;;
-        *"Failed to fetch"* | *"Temporary failure"* | *"ould not connect"*) echo unreachable ;;
-    esac
-}
+says_blocked="unmet dependencies|held broken packages|onflicts|would remove"
+says_script="Sub-process /usr/bin/dpkg returned"
+says_offline="Failed to fetch|Temporary failure|ould not connect"
 installed_packages() {
     dpkg-query -W -f '${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n' |
         sed -n 's/^installed //p'
@@ -50,7 +46,10 @@ Components: opennebula
 Signed-By: $1
 END
 }
-probe() {
+says_unsigned="not signed|NO_PUBKEY|BADSIG"
+says_denied="401 |403 "
+says_absent="does not have a Release|404 "
+try_repository() {
     if [ -n "$token" ]; then
         local machine=${url#*://}
         (umask 077 && printf 'machine %s login %s password %s\n' "${machine%%/*}" "${token%%:*}" "${token#*:}" >"$token_file")
@@ -58,17 +57,8 @@ probe() {
         rm -f "$token_file"
     fi
     source_text "$trial/key.asc" >"$trial/opennebula.sources"
-    if ask apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
-        -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 && ! grep -q '^[EW]:' <<<"$said"; then
-        return 0
-    fi
-    case $said in
-        *"not signed"* | *NO_PUBKEY* | *BADSIG*) fault=unsigned ;;
-        *"401 "* | *"403 "*) fault=denied ;;
-        *"does not have a Release"* | *"404 "*) fault=absent ;;
-        *) fault=unreachable ;;
-    esac
-    return 1
+    ask apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
+        -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 && ! grep -q '^[EW]:' <<<"$said"
 }
 published() {
     local name version

@@ -49,19 +49,15 @@ dnf_on_trial() {
     fi
     dnf -q -y --setopt=reposdir="$trial/parts" "$@"
 }
-probe() {
+says_unsigned="GPG|repomd\.xml\.asc"
+says_denied="code: 40[13]"
+says_absent="code: 404"
+try_repository() {
     mkdir "$trial/only"
     (umask 077 && source_text "$trial/key.asc" open >"$trial/only/opennebula.repo")
     # With -q, it would not report the reason.
     ask dnf -y --setopt=reposdir="$trial/only" --setopt=cachedir="$trial/cache" \
-        --setopt=opennebula.skip_if_unavailable=0 makecache && return 0
-    case $said in
-        *"GPG"* | *"repomd.xml.asc"*) fault=unsigned ;;
-        *"code: 401"* | *"code: 403"*) fault=denied ;;
-        *"code: 404"*) fault=absent ;;
-        *) fault=unreachable ;;
-    esac
-    return 1
+        --setopt=opennebula.skip_if_unavailable=0 makecache
 }
 published() {
     ask dnf_on_trial --disablerepo='*' --enablerepo=opennebula repoquery --latest-limit=1 --qf '%{name} %{evr}\n' || true
@@ -76,15 +72,8 @@ download_again() {
     ask dnf -q -y --disableexcludepkgs=opennebula --downloadonly --destdir="$1" reinstall "${names[@]/=/-}"
 }
 refresh() { ask dnf -q makecache --refresh; }
-install_packages() {
-    keep_configuration
-    if ! ask dnf_on_trial install "${@/=/-}"; then
-        case $said in *"No match for argument"* | *"Unable to find a match"*) fault=absent ;; *) fault=other ;; esac
-        bring_back_configuration
-        return 1
-    fi
-    bring_back_configuration
-}
+no_such_package="No match for argument|Unable to find a match"
+install_on_trial() { dnf_on_trial install "${@/=/-}"; }
 remove_packages() { ask dnf -q -y --noautoremove remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask dnf -q versionlock delete "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || grep -qxF "$pins" "$source_file" || sed -i "/^\[opennebula\]/a $pins" "$source_file"; }

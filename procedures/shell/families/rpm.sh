@@ -1,11 +1,7 @@
 # What dnf's and zypper's hosts have in common.
-package_fault() {
-    case $said in
-        *"nothing provides"* | *"conflicting requests"* | *"conflicts with"*) echo blocked ;;
-        *scriptlet*) echo script ;;
-        *"Curl error"* | *"(curl) error"* | *"Cannot download"* | *"ould not resolve"*) echo unreachable ;;
-    esac
-}
+says_blocked="nothing provides|conflicting requests|conflicts with"
+says_script=scriptlet
+says_offline="Curl error|\(curl\) error|Cannot download|ould not resolve"
 installed_packages() {
     local names name version want lock
     mapfile -t names < <(locked_names)
@@ -54,6 +50,14 @@ in_the_way() {
     ! compgen -G "$1/nodejs-[0-9]*.rpm" >/dev/null || clashing=$clashes
     { names_in "${1%/*}"/*/*.rpm | grep '^opennebula' || true; printf '%s\n' $clashing; } |
         LC_ALL=C sort -u | comm -23 - <(names_in "$1"/*.rpm)
+}
+install_packages() {
+    local status=0
+    keep_configuration
+    ask install_on_trial "$@" || status=1
+    bring_back_configuration
+    if [[ $said =~ $no_such_package ]]; then fault=absent; else fault=other; fi
+    return "$status"
 }
 # Replace the installed packages, up or down, with nothing but the packages of the folder.
 install_files() {

@@ -57,7 +57,10 @@ zypper_on_trial() {
     fi
     zypper --reposd-dir "$trial/parts" "$@"
 }
-probe() {
+says_unsigned="ignature|unknown key"
+says_denied="error: 40[13]|ermission to access"
+says_absent="can't be determined|404|not found on medium"
+try_repository() {
     if [ -n "$token" ]; then
         install -d -m 0755 "$(dirname "$token_file")"
         (umask 077 && printf '%s\n' "username=${token%%:*}" "password=${token#*:}" >"$token_file")
@@ -68,14 +71,7 @@ probe() {
     source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
     # By default zypper would ask, or accept any key of the repository.
     rpm --import "$trial/key.asc" >&2
-    ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula && return 0
-    case $said in
-        *ignature* | *"unknown key"*) fault=unsigned ;;
-        *"error: 401"* | *"error: 403"* | *"ermission to access"*) fault=denied ;;
-        *"can't be determined"* | *404* | *"not found on medium"*) fault=absent ;;
-        *) fault=unreachable ;;
-    esac
-    return 1
+    ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula
 }
 # Newest first: of several packages with one name, the first counts.
 published() {
@@ -96,15 +92,8 @@ download_again() {
     fetch_packages "$1" "zypper --reposd-dir $trial/present --pkg-cache-dir $1" --force "${@:2}"
 }
 refresh() { ask zypper refresh; }
-install_packages() {
-    keep_configuration
-    if ! ask did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; then
-        case $said in *"not found"* | *"No provider of"*) fault=absent ;; *) fault=other ;; esac
-        bring_back_configuration
-        return 1
-    fi
-    bring_back_configuration
-}
+no_such_package="not found|No provider of"
+install_on_trial() { did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; }
 remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || sed -i 's/^enabled=.*/enabled=0/' "$source_file"; }

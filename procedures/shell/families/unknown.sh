@@ -5,4 +5,3 @@ theirs_here() { :; }
 pinned() { :; }
 proxy_in_use() { :; }
 lock_holder() { return 1; }
-package_fault() { :; }
