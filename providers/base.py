@@ -74,8 +74,6 @@ class Provider(ResourceProvider):
     """Create and update may change a host or OpenNebula, so that a failed one is recorded."""
     fixed_id: ClassVar[str] = ""
     """The ID, if a stack has one resource of this kind. Otherwise it is the host's name."""
-    identity: ClassVar[tuple[str, ...]] = ()
-    """Fields of the spec whose change replaces the resource, as dotted paths."""
 
     def configure(self, req: ConfigureRequest) -> None:
         """Set up the provider host, and store the stack's config."""
@@ -90,7 +88,10 @@ class Provider(ResourceProvider):
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Report a change of an input, an incomplete create or update, or drift."""
+        """Report a change of an input, an incomplete create or update, or drift.
+
+        A resource of one host is replaced if it is to be on a host of another name.
+        """
         changed = self.changed(olds, news)
         former = self._modern(olds)
         # If the machine of a front-end is replaced, the engine first asks what an unknown input
@@ -98,11 +99,8 @@ class Provider(ResourceProvider):
         is_probe = any(state.is_unknown(value) for value in news.values())
         for about, text in self.forecast(former, news, changed) if changed and not is_probe else ():
             progress.note(about, text)
-        replaces = [
-            path
-            for path in self.identity
-            if not is_probe and state.value_at(former, path) != state.value_at(news, path)
-        ]
+        before, after = (state.value_at(props, "host.name") for props in (former, news))
+        is_another = before != after and not is_probe
         drift = olds.get("drift") or []
         drift = drift if isinstance(drift, list | tuple) else [drift]
         observes = runtime.observes()
@@ -112,8 +110,10 @@ class Provider(ResourceProvider):
             what = UNWANTED if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
         return DiffResult(
-            changes=bool(changed or replaces or ((olds.get(INCOMPLETE) or drift) and not observes)),
-            replaces=sorted({path.partition(".")[0] for path in replaces}),
+            changes=bool(
+                changed or is_another or ((olds.get(INCOMPLETE) or drift) and not observes)
+            ),
+            replaces=["host"] if is_another else [],
             delete_before_replace=True,
         )
 

@@ -38,7 +38,6 @@ class InstallationProvider(Provider):
     )
     optional = frozenset({"leader_check", "pkg_cache_proxy"})
     unaffected_by = frozenset({"etc_hosts"})
-    identity = ("host.name",)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Count how often a name was added to /etc/hosts, or got another address.

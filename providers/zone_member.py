@@ -25,7 +25,6 @@ class ZoneMemberProvider(Provider):
     unaffected_by = frozenset(
         {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
     )
-    identity = ("host.name",)
 
     def do_create(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
         """Join, unless the front-end is a server already."""

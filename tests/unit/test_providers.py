@@ -49,7 +49,6 @@ PROVIDERS = [
 
 class Probe(Provider):
     spec_type = "MemberSpec"
-    identity = ("host.name",)
 
     def identifier(self, spec: MemberSpec) -> str:
         return spec.host.name
@@ -171,12 +170,11 @@ def test_states_of_earlier_versions_still_name_their_provider(kind: type[Provide
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_identity_of_each_resource_is_a_path_in_its_spec(kind: type[Provider]) -> None:
+def test_a_resource_without_an_id_of_its_own_is_of_a_host_with_a_name(kind: type[Provider]) -> None:
     spec: Any = getattr(specs, kind.spec_type)
-    for path in kind.identity:
-        model = spec
-        for name in path.split("."):
-            model = model.model_fields[name].annotation
+    is_of_host = not kind.fixed_id and kind.identifier is Provider.identifier
+    assert is_of_host == ("host" in spec.model_fields)
+    assert not is_of_host or "name" in spec.model_fields["host"].annotation.model_fields
 
 
 def raising(error: Exception) -> str:
