@@ -11,12 +11,11 @@ from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
-from providers.state import hosts_input
+from providers.state import as_input, hosts_input
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone
 from settings import Settings, specs
-from settings.model import NONE
 
 if TYPE_CHECKING:
     from components.addresses import Addresses
@@ -69,12 +68,12 @@ class HighAvailableZone(ComponentResource):
         checked = Preflight(
             name,
             specs.preflight(settings),
-            zone=zone,
-            lost=settings.lost,
+            zone=as_input(zone),
+            lost=sorted(settings.lost),
             wanted=specs.digest(settings, [*wanted, zone]),
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
-            exceptions=specs.exceptions(settings),
+            **specs.exceptions(settings),
             urn=urn([ZONE], "Preflight", name),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )
@@ -117,12 +116,10 @@ class HighAvailableZone(ComponentResource):
         self.zone = Zone(
             name,
             zone,
-            settings.hosts,
+            frontends=hosts_input(settings.hosts),
             one_pass=Output.secret(settings.fingerprint("one_pass")),
-            lost=settings.lost,
-            restore_from=settings.restore_from,
-            mounts=[mount.line for mount in specs.mounts(settings)],
-            admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
+            lost=sorted(settings.lost),
+            **specs.data(settings),
             urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=prepared),
         )
@@ -137,8 +134,8 @@ class HighAvailableZone(ComponentResource):
         self.rollout = Rollout(
             name,
             zone,
-            settings.hosts,
-            features=settings.feature_names,
+            frontends=hosts_input(settings.hosts),
+            features=sorted(settings.feature_names),
             after={**self._revisions(), **specs.beyond_members(settings)},
             urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(

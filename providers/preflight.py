@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi import Input, ResourceOptions
-
 from providers import progress
 from providers.base import ManagedResource, Outputs, Props, Provider
-from providers.state import as_input, lost_addresses
+from providers.state import lost_addresses
 
 if TYPE_CHECKING:
     from procedures.context import Access
     from procedures.preflight.preflight import Checked
     from procedures.preflight.zone_preflight import ZoneChange
-    from procedures.specs import PreflightSpec, ZoneSpec
+    from procedures.specs import PreflightSpec
     from providers.run_state import RunState
 
 
@@ -62,44 +60,16 @@ class PreflightProvider(Provider):
 
 
 class Preflight(ManagedResource, module="opennebula", name="Preflight"):
-    """The checks of all front-ends, which everything else waits for."""
+    """The checks of all front-ends for a zone, which everything else waits for.
+
+    Inputs: ``zone``, its spec; ``lost``; ``wanted``, a digest of all specs, and ``secrets``, a
+    fingerprint of all secrets: if one changes, the checks run first; ``one_pass``, the fingerprint
+    of oneadmin's password alone; and the config keys that make the stack less safe, for reviewers
+    and policies.
+    """
 
     provider_type = PreflightProvider
     outputs = ()
-
-    def __init__(
-        self,
-        name: str,
-        spec: PreflightSpec,
-        *,
-        zone: ZoneSpec,
-        lost: Sequence[str],
-        wanted: str,
-        secrets: Input[str],
-        one_pass: Input[str],
-        exceptions: Mapping[str, Any],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """Check the hosts of ``spec`` for the zone ``zone``.
-
-        ``wanted`` is a digest of all specs and ``secrets`` a fingerprint of all secrets: if one
-        changes, the checks run first. ``one_pass`` is the fingerprint of oneadmin's password alone.
-        ``exceptions`` are the config keys that make the stack less safe, for reviewers and
-        policies.
-        """
-        super().__init__(
-            name,
-            spec,
-            zone=as_input(zone),
-            lost=sorted(lost),
-            wanted=wanted,
-            secrets=secrets,
-            one_pass=one_pass,
-            **exceptions,
-            urn=urn,
-            opts=opts,
-        )
 
 
 def _check(

@@ -6,11 +6,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output
 
 from providers import notes, runtime
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, now
-from providers.state import hosts_input, hosts_of
+from providers.state import hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -121,7 +121,11 @@ class RolloutProvider(ZoneSpecProvider):
 
 
 class Rollout(ManagedResource, module="opennebula", name="Rollout"):
-    """The zone with all its servers, each of which runs its present configuration."""
+    """The zone with all its servers, each of which runs its present configuration.
+
+    Inputs: ``frontends``; ``features``, the services next to oned; ``after``, outputs whose change
+    calls for another health check.
+    """
 
     provider_type = RolloutProvider
     outputs = ("verified_at", "leader", "servers", "pool", "backups", "drift")
@@ -130,30 +134,6 @@ class Rollout(ManagedResource, module="opennebula", name="Rollout"):
     servers: Output[Any]
     """By name; a list in states of earlier versions."""
     backups: Output[dict[str, Any]]
-
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        features: Sequence[str],
-        after: Mapping[str, Input[Any]],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``features``: the services next to oned. ``after``: outputs whose change calls for
-        another health check.
-        """
-        super().__init__(
-            name,
-            spec,
-            frontends=hosts_input(front_ends),
-            features=sorted(features),
-            after=dict(after),
-            urn=urn,
-            opts=opts,
-        )
 
 
 def _waiting(names: Sequence[str]) -> list[str]:

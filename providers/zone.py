@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, ResourceOptions
 from pulumi.dynamic import CheckResult
 
 from providers import progress, runtime
 from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
-from providers.state import hosts_input, hosts_of, is_unknown, lost_addresses
+from providers.state import hosts_of, is_unknown, lost_addresses
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -215,45 +214,16 @@ class ZoneProvider(ZoneSpecProvider):
 
 
 class Zone(ManagedResource, module="opennebula", name="Zone"):
-    """Zone 0 with all front-ends of the stack."""
+    """Zone 0 with all front-ends of the stack.
+
+    Inputs: ``frontends``; ``one_pass``, the fingerprint of the password; ``lost``, former
+    front-ends that are gone for good. Only if they are set: ``restore_from``, the path of a dump;
+    ``mounts``, lines of fstab, whose change calls for another comparison of the shares;
+    ``admin_pubkey``, see credentials/admin_key.py.
+    """
 
     provider_type = ZoneProvider
     outputs = ("drift", "lost_at")
-
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        one_pass: Input[str],
-        lost: Sequence[str],
-        restore_from: str | None,
-        mounts: Sequence[str],
-        admin_pubkey: str | None,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``one_pass``: fingerprint of the password. ``lost``: former front-ends that are gone for
-        good. ``restore_from``: path of a dump. ``mounts``: lines of fstab, whose change calls for
-        another comparison of the shares. ``admin_pubkey``: see credentials/admin_key.py.
-        """
-        # An input that is no longer set is no change.
-        optional = {
-            "restore_from": restore_from,
-            "mounts": list(mounts),
-            "admin_pubkey": admin_pubkey,
-        }
-        super().__init__(
-            name,
-            spec,
-            frontends=hosts_input(front_ends),
-            one_pass=one_pass,
-            lost=sorted(lost),
-            **{key: value for key, value in optional.items() if value},
-            urn=urn,
-            opts=opts,
-        )
 
 
 _KEY = "oneadmin's SSH_PUBLIC_KEY"

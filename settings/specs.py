@@ -25,7 +25,7 @@ from procedures.specs import (
     WebSpec,
     ZoneSpec,
 )
-from settings.model import Settings
+from settings.model import NONE, Settings
 
 
 def digest(settings: Settings, specs: Sequence[Spec]) -> str:
@@ -122,6 +122,16 @@ def exceptions(settings: Settings) -> dict[str, Any]:
         "accept_new_host_keys": settings.ssh.accept_new_host_keys,
         "allow_degraded": settings.allow_degraded,
         "skip_checks": sorted(settings.skip_checks),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def data(settings: Settings) -> dict[str, Any]:
+    """Return what the config says of the zone's data. A key that is no longer set is no change."""
+    values: dict[str, Any] = {
+        "restore_from": settings.restore_from,
+        "mounts": [mount.line for mount in mounts(settings)],
+        "admin_pubkey": "" if settings.admin_pubkey == NONE else settings.admin_pubkey,
     }
     return {name: value for name, value in values.items() if value}
 
