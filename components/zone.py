@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components.front_end import FrontEnd, FrontEndArgs
-from components.urn import ZONE, urn
+from components.front_end import FrontEnd
 from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
 from providers.state import as_input, hosts_input
+from providers.urn import ZONE
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone
@@ -56,7 +56,6 @@ class HighAvailableZone(ComponentResource):
         super().__init__(ZONE, name, {}, opts)
         self._addresses = addresses
         secrets = Output.secret(settings.fingerprint())
-        below = ResourceOptions(parent=self)
         commands = self._commands(settings)
         wanted = specs.installations(settings)
         # The checks may depend on the operator's own commands.
@@ -74,19 +73,15 @@ class HighAvailableZone(ComponentResource):
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
             **specs.exceptions(settings),
-            urn=urn([ZONE], "Preflight", name),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )
         self.front_ends = [
             FrontEnd(
-                spec.host.name,
-                FrontEndArgs(
-                    spec=spec,
-                    secrets=secrets,
-                    before=[checked, *own[spec.host.name]],
-                    commands=commands,
-                ),
-                opts=below,
+                spec,
+                secrets=secrets,
+                before=[checked, *own[spec.host.name]],
+                commands=commands,
+                opts=ResourceOptions(parent=self),
             )
             for spec in wanted
         ]
@@ -99,7 +94,6 @@ class HighAvailableZone(ComponentResource):
                 after={
                     front_end.name: front_end.installation.host_key for front_end in self.front_ends
                 },
-                urn=urn([ZONE], "LoginKeys", name),
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
@@ -109,7 +103,6 @@ class HighAvailableZone(ComponentResource):
             name,
             zone,
             frontends=hosts_input(settings.hosts),
-            urn=urn([ZONE], "Bootstrap", name),
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )
         prepared = [*prepared, bootstrap]
@@ -120,24 +113,18 @@ class HighAvailableZone(ComponentResource):
             one_pass=Output.secret(settings.fingerprint("one_pass")),
             lost=sorted(settings.lost),
             **specs.data(settings),
-            urn=urn([ZONE], "Zone", name),
             opts=ResourceOptions(parent=self, depends_on=prepared),
         )
-        before: FrontEnd | None = None
+        members: list[Resource] = []
         if settings.highly_available:
             for front_end in self.front_ends:
-                front_end.join(zone, self.zone, before)
-                before = front_end
-        members: list[Resource] = [
-            front_end.member for front_end in self.front_ends if front_end.member
-        ]
+                members.append(front_end.join(zone, self.zone, after=members[-1:]))
         self.rollout = Rollout(
             name,
             zone,
             frontends=hosts_input(settings.hosts),
             features=sorted(settings.feature_names),
             after={**self._revisions(), **specs.beyond_members(settings)},
-            urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
             ),
@@ -148,7 +135,6 @@ class HighAvailableZone(ComponentResource):
             self.virtual_ip = VirtualIp(
                 name,
                 zone,
-                urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(
                     parent=self, depends_on=[self.rollout], deleted_with=self.zone
                 ),
@@ -161,7 +147,6 @@ class HighAvailableZone(ComponentResource):
                     front_end.name: front_end.installation.machine_id
                     for front_end in self.front_ends
                 },
-                urn=urn([ZONE], "WebServer", name),
                 # Its keys are encrypted with a secret that the zone's servers share.
                 opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )

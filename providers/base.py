@@ -37,6 +37,7 @@ from providers.runtime import (
     recorded,
     recorded_create,
 )
+from providers.urn import ZONE, urn
 
 if TYPE_CHECKING:
     from pulumi import ResourceOptions
@@ -298,10 +299,10 @@ class ManagedResource(Resource):
     provider_type: ClassVar[type[Provider]]
     outputs: ClassVar[tuple[str, ...]] = ("drift",)
     """Names of the outputs in addition to the inputs."""
+    parents: ClassVar[tuple[str, ...]] = (ZONE,)
+    """Types of the components that it is below."""
 
-    def __init__(
-        self, name: str, spec: BaseModel, *, urn: str, opts: ResourceOptions, **inputs: Any
-    ) -> None:
+    def __init__(self, name: str, spec: BaseModel, *, opts: ResourceOptions, **inputs: Any) -> None:
         """``inputs``: further inputs by their names."""
         super().__init__(
             self.provider_type(),
@@ -309,7 +310,7 @@ class ManagedResource(Resource):
             {
                 **self.provider_type.inputs_of(spec),
                 **inputs,
-                "urn": urn,
+                "urn": urn(self.parents, type(self).__name__, name),
                 **dict.fromkeys(self.outputs),
             },
             opts,

@@ -11,6 +11,7 @@ from pulumi.dynamic import CheckResult
 from providers import notes, progress, state
 from providers.base import ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
+from providers.urn import FRONT_END, ZONE
 
 if TYPE_CHECKING:
     from procedures.context import Access
@@ -146,6 +147,7 @@ class Installation(ManagedResource, module="opennebula", name="Installation"):
     """
 
     provider_type = InstallationProvider
+    parents = (ZONE, FRONT_END)
     outputs = ("revision", "package", "distribution", "machine_id", "host_key", "drift")
     revision: Output[str]
     machine_id: Output[str]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pulumi import Output
 
 from providers.base import ManagedResource, Outputs, Props, Provider, now
+from providers.urn import FRONT_END, ZONE
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -77,6 +78,7 @@ class ZoneMember(ManagedResource, module="opennebula", name="ZoneMember"):
     """A front-end's zone server."""
 
     provider_type = ZoneMemberProvider
+    parents = (ZONE, FRONT_END)
     outputs = ("server_id", "revision", "endpoint", "drift")
     revision: Output[str]
 

@@ -8,12 +8,12 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, rpc
 
-from components.urn import FRONT_END, ZONE
 from components.zone import HighAvailableZone, by_name
 from procedures.specs import BackupSpec, Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from providers import state
 from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
+from providers.urn import FRONT_END, ZONE
 from settings import Settings, parse
 from settings.specs import installations, preflight, zone
 from tests.unit.bad_configs import CANARY, MISSING
