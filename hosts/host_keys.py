@@ -1,7 +1,5 @@
 """Verify host keys: pinned keys, known_hosts, or the first key seen if the stack accepts it."""
 
-import base64
-import hashlib
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,8 +130,7 @@ def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
 
 def fingerprint(key: paramiko.PKey) -> str:
     """Return the type and fingerprint of a key as ssh prints it: ``ssh-ed25519 SHA256:…``."""
-    digest = hashlib.sha256(key.asbytes()).digest()
-    return f"{key.get_name()} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+    return f"{key.get_name()} {key.fingerprint}"
 
 
 class _Policy(paramiko.MissingHostKeyPolicy):
