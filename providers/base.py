@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from pulumi import ResourceOptions
     from pydantic import BaseModel
 
-    from procedures.context import Access
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 UNWANTED = "not as the stack wants it"
 """What drift is called while the stack only observes."""
@@ -133,28 +133,28 @@ class Provider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource, or adopt what exists."""
-        access, run, spec = self._begin(props)
-        identifier = self.identifier(spec)
+        op = self._begin(props)
+        identifier = self.identifier(op.spec)
         with (
             recorded_create(
                 identifier,
                 props,
-                changed=lambda: self.changes_hosts and access.changes.is_set(),
+                changed=lambda: self.changes_hosts and op.access.changes.is_set(),
             ),
             progress.operation(state.urn_of(props), "create"),
         ):
-            if self.is_adopted(run, spec) and self.changes_hosts:
-                seen = self._observe(access, run, spec, props)
+            if self.is_adopted(op) and self.changes_hosts:
+                seen = self._observe(op)
             else:
-                seen = self.do_create(access, run, spec, props)
+                seen = self.do_create(op)
             return CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the present outputs, and warn of each difference."""
         notes.refreshed.add(state.urn_of(props))
-        access, run, spec = self._begin(props, reads=True)
+        op = self._begin(props, reads=True)
         with progress.operation(state.urn_of(props), "read"):
-            seen = self.do_read(access, run, spec, props)
+            seen = self.do_read(op)
         self._warn(props, "drift", seen)
         return ReadResult(id_, {**props, **_printable(seen)})
 
@@ -163,19 +163,19 @@ class Provider(ResourceProvider):
         incomplete = olds.get(INCOMPLETE)
         kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            access, run, spec = self._begin(news, olds)
+            op = self._begin(news, olds)
             with progress.operation(state.urn_of(news), "update"):
-                seen = self._update(access, run, spec, olds, news)
+                seen = self._update(op)
             return UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, unless it no longer exists."""
-        access, run, spec = self._begin(props)
+        op = self._begin(props)
         with progress.operation(state.urn_of(props), "delete"):
-            if run.observes:
+            if op.run.observes:
                 return
             try:
-                self.do_delete(access, run, spec, props)
+                self.do_delete(op)
             except HostError:
                 progress.warn(
                     state.urn_of(props), "to keep it after all: pulumi refresh, then pulumi up"
@@ -186,51 +186,41 @@ class Provider(ResourceProvider):
         """Return the ID of the resource."""
         return self.fixed_id or str(spec.host.name)
 
-    def is_adopted(self, run: RunState, spec: Any) -> bool:
+    def is_adopted(self, op: Operation[Any]) -> bool:
         """Return whether the resource belongs to a zone that the stack adopts unchanged."""
-        if "host" not in type(spec).model_fields:
-            return run.adopts
-        return run.observes or spec.host.name in run.adopted
+        if "host" not in type(op.spec).model_fields:
+            return op.run.adopts
+        return op.run.observes or op.spec.host.name in op.run.adopted
 
-    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_create(self, op: Operation[Any]) -> Outputs:
         """Create; return the outputs."""
         raise NotImplementedError
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[Any]) -> Outputs:
         """Complete a create that failed with the inputs ``olds``."""
-        return self.do_update(access, run, spec, olds, news)
+        return self.do_update(op)
 
-    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_read(self, op: Operation[Any]) -> Outputs:
         """Return the present outputs; ``drift`` lists what differs from the spec."""
         raise NotImplementedError
 
-    def do_update(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[Any]) -> Outputs:
         """Update; return the outputs."""
         raise NotImplementedError
 
-    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
+    def do_delete(self, op: Operation[Any]) -> None:
         """Delete. By default there is nothing to remove."""
 
-    def _update(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
-        is_new = olds.get(INCOMPLETE) == CREATE
-        is_left = run.observes or (is_new and self.is_adopted(run, spec))
+    def _update(self, op: Operation[Any]) -> Outputs:
+        is_new = op.olds.get(INCOMPLETE) == CREATE
+        is_left = op.run.observes or (is_new and self.is_adopted(op))
         if is_left and self.changes_hosts:
-            return self._observe(access, run, spec, {**olds, **news})
-        if is_new:
-            return self.do_create_again(access, run, spec, olds, news)
-        return self.do_update(access, run, spec, olds, news)
+            return self._observe(replace(op, props={**op.olds, **op.props}))
+        return self.do_create_again(op) if is_new else self.do_update(op)
 
-    def _observe(
-        self, access: Access, run: RunState, spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
-        seen = self.do_read(access, run, spec, props)
-        self._warn(props, UNWANTED, seen)
+    def _observe(self, op: Operation[Any]) -> Outputs:
+        seen = self.do_read(op)
+        self._warn(op.props, UNWANTED, seen)
         return seen
 
     def _warn(self, props: Mapping[str, Any], what: str, seen: Outputs) -> None:
@@ -242,13 +232,9 @@ class Provider(ResourceProvider):
             progress.warn(state.urn_of(props), f"{what}: {difference}{further}")
 
     def _begin(
-        self,
-        props: Mapping[str, Any],
-        olds: Mapping[str, Any] | None = None,
-        *,
-        reads: bool = False,
-    ) -> tuple[Access, RunState, Any]:
-        """Return access, run state and spec for an operation. This imports most modules."""
+        self, props: Props, olds: Props | None = None, *, reads: bool = False
+    ) -> Operation[Any]:
+        """Return an operation on the resource. This imports most modules."""
         from providers import run_state
 
         if not reads:
@@ -256,7 +242,8 @@ class Provider(ResourceProvider):
         run = run_state.current()
         for properties in (olds or {}, props):
             run.note_recorded(state.all_hosts_of(self._modern(properties)))
-        return run.access(progress.reporter(state.urn_of(props))), run, self.spec_of(props)
+        access = run.access(progress.reporter(state.urn_of(props)))
+        return run_state.Operation(access, run, self.spec_of(props), props, olds or {})
 
     def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
         """Return all specs that may be applied: the last one, and those of failed updates since.

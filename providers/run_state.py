@@ -13,7 +13,8 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from pulumi.dynamic import Config
 
@@ -30,6 +31,7 @@ from procedures.specs import Database, ZoneSpec
 from procedures.upgrade.versions import WantedVersion
 from providers import notes, runtime
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 PROJECT = "opennebula-ha"
@@ -200,6 +202,19 @@ class RunState:
         """Return access to the hosts for one operation on one resource."""
         known = {**self._former, **self.front_ends}
         return Access(self._pool, self._secrets, report, front_ends=known)
+
+
+@dataclass(frozen=True)
+class Operation(Generic[S]):
+    """One operation on a resource: what it wants, and what it works with."""
+
+    access: Access
+    run: RunState
+    spec: S
+    props: Mapping[str, Any]
+    """The inputs that the stack wants; for a read or a delete, the resource's properties."""
+    olds: Mapping[str, Any]
+    """For an update, the resource's properties until now."""
 
 
 _lock = threading.Lock()

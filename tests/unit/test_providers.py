@@ -26,6 +26,7 @@ from providers.installation import InstallationProvider
 from providers.login_keys import LoginKeysProvider
 from providers.preflight import PreflightProvider
 from providers.rollout import RolloutProvider
+from providers.run_state import Operation
 from providers.runtime import _clean_format_exc
 from providers.virtual_ip import VirtualIpProvider
 from providers.web_server import WebServerProvider
@@ -258,14 +259,14 @@ class Half(Probe):
     def is_adopted(self, *_: Any) -> bool:
         return self.adopted
 
-    def do_create(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "create")
+    def do_create(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "create")
 
-    def do_create_again(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "create again")
+    def do_create_again(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "create again")
 
-    def do_update(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "update")
+    def do_update(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "update")
 
     def do_read(self, *_: Any) -> dict[str, Any]:
         return {"drift": ["as it was"]}
@@ -434,7 +435,7 @@ def test_a_front_end_that_left_the_config_is_known_by_the_state(
         props = {"spec": whole, "front_ends": listed}
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    access, _, _ = kind()._begin({**props, "urn": "urn:1"})
+    access = kind()._begin({**props, "urn": "urn:1"}).access
     entry = ServerEntry(1, "Front_End_1", "http://192.0.2.7:2633/RPC2")
     assert [one.name for one in access.named((entry,))] == ["n1"]
 
