@@ -526,15 +526,25 @@ def is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def kind(annotation: Any) -> str:
+    """Return the name that the documents have for a type."""
+    found = base(annotation)
+    if typing.get_origin(found) is list:
+        return "list"
+    if typing.get_origin(found) is dict or is_model(found):
+        return "object"
+    return {bool: "boolean", int: "number", SecretStr: "secret"}.get(found, "text")
+
+
 def declared_default(field: FieldInfo) -> Any:
     """Return the default for Pulumi.yaml. Pulumi needs one for each optional key."""
     value = field.get_default(call_default_factory=True)
     if value is None:
-        return 0 if base(field.annotation) is int else ""
+        return 0 if kind(field.annotation) == "number" else ""
     return {} if isinstance(value, BaseModel) else value
 
 
 SECRETS = tuple(
-    key for key, field in Settings.model_fields.items() if base(field.annotation) is SecretStr
+    key for key, field in Settings.model_fields.items() if kind(field.annotation) == "secret"
 )
 """What only providers get, and no resource. ``ssh`` and ``auth`` may have one in them, too."""
