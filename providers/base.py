@@ -17,27 +17,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi.dynamic import (
-    CheckResult,
-    ConfigureRequest,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi import dynamic
 
 from hosts.errors import HostError, printable
 from providers import notes, progress, runtime, state
-from providers.runtime import (
-    ATTEMPTED,
-    CREATE,
-    INCOMPLETE,
-    PROVIDER_KEY,
-    recorded,
-    recorded_create,
-)
 from providers.urn import ZONE, urn
 
 if TYPE_CHECKING:
@@ -53,9 +36,11 @@ DRIFT_PAGE = "docs/drift.md"
 
 Outputs = dict[str, Any]
 Props = Mapping[str, Any]
+Forecast = Iterable[tuple[str, str]]
+"""Effects of a change on the zone, in words, each with the URN of its row."""
 
 
-class Provider(ResourceProvider):
+class Provider(dynamic.ResourceProvider):
     """A dynamic provider. The inputs are those of one typed spec; the outputs add observations."""
 
     serialize_as_secret_always = False
@@ -76,19 +61,19 @@ class Provider(ResourceProvider):
     fixed_id: ClassVar[str] = ""
     """The ID, if a stack has one resource of this kind. Otherwise it is the host's name."""
 
-    def configure(self, req: ConfigureRequest) -> None:
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Set up the provider host, and store the stack's config."""
         runtime.hide_tracebacks()
         runtime.end_with_engine()
         runtime.on_interrupt(progress.warn_of_running_steps)
         runtime.store(req.config)
 
-    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+    def check(self, olds: Props, news: dict[str, Any]) -> dynamic.CheckResult:
         """Accept the inputs, which the program made from a validated config."""
         notes.addresses.update(state.addresses_in(news))
-        return CheckResult(news, [])
+        return dynamic.CheckResult(news, [])
 
-    def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
         """Report a change of an input, an incomplete create or update, or drift.
 
         A resource of one host is replaced if it is to be on a host of another name.
@@ -110,33 +95,31 @@ class Provider(ResourceProvider):
         for difference in () if urn in notes.refreshed else drift:
             what = UNWANTED if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
-        return DiffResult(
+        return dynamic.DiffResult(
             changes=bool(
-                changed or is_another or ((olds.get(INCOMPLETE) or drift) and not observes)
+                changed or is_another or ((olds.get(runtime.INCOMPLETE) or drift) and not observes)
             ),
             replaces=["host"] if is_another else [],
             delete_before_replace=True,
         )
 
-    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+    def changed(self, olds: Props, news: Props) -> set[str]:
         """Return the inputs that differ and affect the resource."""
         former = self._modern(olds)
         absent = {key for key in former if key.partition(".")[0] in self.spread | self.optional}
-        keys = (news.keys() | absent) - {"urn", PROVIDER_KEY} - self.unaffected_by
+        keys = (news.keys() | absent) - {"urn", runtime.PROVIDER_KEY} - self.unaffected_by
         return {key for key in keys if state.normal(former.get(key)) != state.normal(news.get(key))}
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
-        """Describe the effects of a change on the zone, each with the URN of its row."""
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
+        """Describe the effects of a change on the zone."""
         return ()
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource, or adopt what exists."""
         op = self._begin(props)
         identifier = self.identifier(op.spec)
         with (
-            recorded_create(
+            runtime.recorded_create(
                 identifier,
                 props,
                 changed=lambda: self.changes_hosts and op.access.changes.is_set(),
@@ -147,26 +130,26 @@ class Provider(ResourceProvider):
                 seen = self._observe(op)
             else:
                 seen = self.do_create(op)
-            return CreateResult(identifier, {**_inputs(props), **_printable(seen)})
+            return dynamic.CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the present outputs, and warn of each difference."""
         notes.refreshed.add(state.urn_of(props))
         op = self._begin(props, reads=True)
         with progress.operation(state.urn_of(props), "read"):
             seen = self.do_read(op)
         self._warn(props, "drift", seen)
-        return ReadResult(id_, {**props, **_printable(seen)})
+        return dynamic.ReadResult(id_, {**props, **_printable(seen)})
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Change the resource to match the new spec."""
-        incomplete = olds.get(INCOMPLETE)
-        kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
-        with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
+        incomplete = olds.get(runtime.INCOMPLETE)
+        kept = {runtime.INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
+        with runtime.recorded(_id, olds, news) if self.changes_hosts else nullcontext():
             op = self._begin(news, olds)
             with progress.operation(state.urn_of(news), "update"):
                 seen = self._update(op)
-            return UpdateResult({**_inputs(news), **_printable(seen), **kept})
+            return dynamic.UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, unless it no longer exists."""
@@ -212,7 +195,7 @@ class Provider(ResourceProvider):
         """Delete. By default there is nothing to remove."""
 
     def _update(self, op: Operation[Any]) -> Outputs:
-        is_new = op.olds.get(INCOMPLETE) == CREATE
+        is_new = op.olds.get(runtime.INCOMPLETE) == runtime.CREATE
         is_left = op.run.observes or (is_new and self.is_adopted(op))
         if is_left and self.changes_hosts:
             return self._observe(replace(op, props={**op.olds, **op.props}))
@@ -223,7 +206,7 @@ class Provider(ResourceProvider):
         self._warn(op.props, UNWANTED, seen)
         return seen
 
-    def _warn(self, props: Mapping[str, Any], what: str, seen: Outputs) -> None:
+    def _warn(self, props: Props, what: str, seen: Outputs) -> None:
         """Warn of each difference from the stack. The last one says where to read on."""
         differences = seen.get("drift", ())
         for left, difference in zip(reversed(range(len(differences))), differences, strict=True):
@@ -245,15 +228,15 @@ class Provider(ResourceProvider):
         access = run.access(progress.reporter(state.urn_of(props)))
         return run_state.Operation(access, run, self.spec_of(props), props, olds or {})
 
-    def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
+    def former_specs(self, olds: Props) -> list[Any]:
         """Return all specs that may be applied: the last one, and those of failed updates since.
 
         A failed update may have changed any host: an update back to the last spec reverts that.
         """
         with state.reading(olds):
-            return [self.spec_of(props) for props in (olds, *olds.get(ATTEMPTED, ()))]
+            return [self.spec_of(props) for props in (olds, *olds.get(runtime.ATTEMPTED, ()))]
 
-    def spec_of(self, props: Mapping[str, Any]) -> Any:
+    def spec_of(self, props: Props) -> Any:
         """Return the typed spec of a resource with these inputs or outputs.
 
         Raises HostError for a state that has none.
@@ -267,7 +250,7 @@ class Provider(ResourceProvider):
         """Return the spec as inputs of the resource, as a preview shows them."""
         return state.flat(state.as_input(spec), cls.labels, cls.spread)
 
-    def _modern(self, props: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _modern(self, props: Props) -> Props:
         """Return the properties of a state of an earlier version under their present names."""
         return state.modern(props, self.labels, self.spread)
 
@@ -280,7 +263,7 @@ class ZoneSpecProvider(Provider):
     optional = frozenset({"register_grpc"})
 
 
-class ManagedResource(Resource):
+class ManagedResource(dynamic.Resource):
     """A resource of the stack, with the fields of a spec as its inputs."""
 
     provider_type: ClassVar[type[Provider]]
@@ -318,5 +301,5 @@ def _printable(value: Any) -> Any:
     return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in props.items() if key != PROVIDER_KEY}
+def _inputs(props: Props) -> dict[str, Any]:
+    return {key: value for key, value in props.items() if key != runtime.PROVIDER_KEY}

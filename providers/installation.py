@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Output
 from pulumi.dynamic import CheckResult
 
 from providers import notes, progress, state
-from providers.base import ManagedResource, Outputs, Provider, now
+from providers.base import Forecast, ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 from providers.urn import FRONT_END, ZONE
 
@@ -52,9 +52,7 @@ class InstallationProvider(Provider):
         count = int(former.get(NAMINGS, 0)) + differs
         return super().check(olds, {**news, NAMINGS: count} if count else news)
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Note the changed inputs for the forecast of Rollout."""
         notes.changed[news["host"]["name"]] = changed
         return ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Output
 
 from providers import notes, runtime
-from providers.base import ManagedResource, Outputs, ZoneSpecProvider, now
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider, now
 from providers.state import hosts_of
 from providers.zone import prepare_leave
 
@@ -27,9 +27,7 @@ class RolloutProvider(ZoneSpecProvider):
 
     fixed_id = "rollout"
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe what happens to the zone, from its state after the last rollout."""
         from opennebula import forecast
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pulumi import Output
 
-from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider
 
 if TYPE_CHECKING:
     from procedures.specs import Vip, ZoneSpec
@@ -19,9 +18,7 @@ class VirtualIpProvider(ZoneSpecProvider):
 
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe which addresses clients lose, and which they get."""
         from opennebula.forecast import addresses
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CheckResult
 
 from providers import progress, runtime
-from providers.base import ManagedResource, Outputs, ZoneSpecProvider
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
 from providers.state import hosts_of, is_unknown, lost_addresses
@@ -40,9 +40,7 @@ class ZoneProvider(ZoneSpecProvider):
             )
         return super().check(olds, news)
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe a change of the password, and front-ends whose address is about to change.
 
         Rollout's forecast describes joins and leaves.
