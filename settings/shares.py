@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hosts.models import SshSettings
-from settings import places
 from settings.faults import of
 from settings.model import Datastores, FrontEnd, Mount
+from settings.places import (
+    DATASTORES,
+    KEEP_ELSEWHERE,
+    MOUNT_ELSEWHERE,
+    PLACES,
+    Place,
+    is_in,
+    why_not,
+)
 
 
 def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
@@ -25,8 +33,8 @@ def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
         if times > 1:
             yield of("ds.config.mounts", f"{kind} is listed {times} times; expected it once")
     for index, share in enumerate(fstab):
-        if why := places.why_not(share.path, places=homes):
-            yield of(f"fstab.{index}.path", f"{why}: {places.MOUNT_ELSEWHERE}")
+        if why := why_not(share.path, places=homes):
+            yield of(f"fstab.{index}.path", f"{why}: {MOUNT_ELSEWHERE}")
         if re.search(r"\bpass(word)?2?=", share.opts):
             yield of(
                 f"fstab.{index}.opts",
@@ -34,7 +42,7 @@ def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
                 " hosts that only root can read, and set credentials=/etc/one-share",
             )
         src = "/" + posixpath.normpath(share.src).lstrip("/")
-        if _is_bound(share) and (why := places.why_not(src, places=(*places.PLACES, *homes))):
+        if _is_bound(share) and (why := why_not(src, places=(*PLACES, *homes))):
             yield of(
                 f"fstab.{index}.src",
                 f"{why}: it would get the owner and mode of this entry; name a folder of the"
@@ -42,15 +50,15 @@ def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
             )
     for index, mount in enumerate(mounts):
         key = f"ds.config.mounts.{index}.path"
-        if places.is_in(f"{mount.path}/", places.DATASTORES):
+        if is_in(f"{mount.path}/", DATASTORES):
             yield of(
                 key,
                 f"{mount.path} is where the datastores themselves are: mount the share there with"
                 " fstab, and remove this entry",
             )
-        elif why := places.why_not(mount.path, places=homes):
-            yield of(key, f"{why}: {places.KEEP_ELSEWHERE}")
-    links = {f"{places.DATASTORES}/{number}" for number in datastores.links}
+        elif why := why_not(mount.path, places=homes):
+            yield of(key, f"{why}: {KEEP_ELSEWHERE}")
+    links = {f"{DATASTORES}/{number}" for number in datastores.links}
     for path in sorted(links & {mount.path for mount in fstab}):
         yield of("ds.config.mounts", f"{path} is also mounted by fstab; remove it from one of them")
 
@@ -61,7 +69,7 @@ def _is_bound(share: Mount) -> bool:
     return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
 
 
-def _homes(values: Mapping[str, Any]) -> Iterator[places.Place]:
+def _homes(values: Mapping[str, Any]) -> Iterator[Place]:
     """Yield the homes of the accounts that this stack logs in as, or creates keys for."""
     ssh: SshSettings = values.get("ssh", SshSettings())
     front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
@@ -69,5 +77,5 @@ def _homes(values: Mapping[str, Any]) -> Iterator[places.Place]:
     users |= {front_end.ssh.user for front_end in front_ends.values() if front_end.ssh.user}
     for user in sorted(users):
         why = f"is the home of {user}, with the keys that log in by SSH"
-        yield places.Place(f"/home/{user}", why, inside=False)
-        yield places.Place(f"/home/{user}/.ssh", f"holds the SSH keys of {user}")
+        yield Place(f"/home/{user}", why, inside=False)
+        yield Place(f"/home/{user}/.ssh", f"holds the SSH keys of {user}")
