@@ -7,7 +7,7 @@ from pulumi import ComponentResource, Input, Resource, ResourceOptions
 
 from procedures.specs import InstallationSpec, MemberSpec, ZoneSpec
 from providers.installation import Installation
-from providers.urn import FRONT_END
+from providers.state import FRONT_END
 from providers.zone import Zone
 from providers.zone_member import ZoneMember
 

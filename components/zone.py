@@ -10,8 +10,7 @@ from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
-from providers.state import as_input, hosts_input
-from providers.urn import ZONE
+from providers.state import ZONE, as_input, hosts_input
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone

@@ -21,7 +21,6 @@ from pulumi import dynamic
 
 from hosts.errors import HostError, printable
 from providers import notes, progress, runtime, state
-from providers.urn import ZONE, urn
 
 if TYPE_CHECKING:
     from pulumi import ResourceOptions
@@ -269,7 +268,7 @@ class ManagedResource(dynamic.Resource):
     provider_type: ClassVar[type[Provider]]
     outputs: ClassVar[tuple[str, ...]] = ("drift",)
     """Names of the outputs in addition to the inputs."""
-    parents: ClassVar[tuple[str, ...]] = (ZONE,)
+    parents: ClassVar[tuple[str, ...]] = (state.ZONE,)
     """Types of the components that it is below."""
 
     def __init__(self, name: str, spec: BaseModel, *, opts: ResourceOptions, **inputs: Any) -> None:
@@ -280,7 +279,7 @@ class ManagedResource(dynamic.Resource):
             {
                 **self.provider_type.inputs_of(spec),
                 **inputs,
-                "urn": urn(self.parents, type(self).__name__, name),
+                "urn": state.urn(self.parents, type(self).__name__, name),
                 **dict.fromkeys(self.outputs),
             },
             opts,

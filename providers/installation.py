@@ -11,7 +11,6 @@ from pulumi.dynamic import CheckResult
 from providers import notes, progress, state
 from providers.base import Forecast, ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
-from providers.urn import FRONT_END, ZONE
 
 if TYPE_CHECKING:
     from procedures.install.install import Installed
@@ -131,7 +130,7 @@ class Installation(ManagedResource, module="opennebula", name="Installation"):
     """
 
     provider_type = InstallationProvider
-    parents = (ZONE, FRONT_END)
+    parents = (state.ZONE, state.FRONT_END)
     outputs = ("revision", "package", "distribution", "machine_id", "host_key", "drift")
     revision: Output[str]
     machine_id: Output[str]

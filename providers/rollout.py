@@ -11,7 +11,6 @@ from pulumi import Output
 from providers import notes, runtime
 from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider, now
 from providers.state import hosts_of
-from providers.zone import prepare_leave
 
 if TYPE_CHECKING:
     from hosts.models import Host
@@ -93,6 +92,8 @@ class RolloutProvider(ZoneSpecProvider):
 
     def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Restart one server at a time, including servers that are about to leave."""
+        from providers.zone import prepare_leave
+
         leaving = {**op.run.without_lost(hosts_of(op.olds)), **op.run.departing}
         left = {name: host for name, host in leaving.items() if name not in op.run.front_ends}
         if op.spec.highly_available and left and not op.run.departing:

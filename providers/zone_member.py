@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pulumi import Output
 
 from providers.base import ManagedResource, Outputs, Provider, now
-from providers.urn import FRONT_END, ZONE
+from providers.state import FRONT_END, ZONE
 
 if TYPE_CHECKING:
     from hosts.models import Host

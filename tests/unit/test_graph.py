@@ -13,7 +13,6 @@ from procedures.specs import BackupSpec, Hooks, InstallationSpec, PreflightSpec,
 from providers import state
 from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
-from providers.urn import FRONT_END, ZONE
 from settings import Settings, parse
 from settings.specs import installations, preflight, zone
 from tests.unit.bad_configs import CANARY, MISSING
@@ -166,8 +165,8 @@ def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
 
 
 def test_types_are_ours(graph: Graph) -> None:
-    assert graph["HighAvailableZone zone"].type == ZONE
-    assert graph["FrontEnd n1a1"].type == FRONT_END
+    assert graph["HighAvailableZone zone"].type == state.ZONE
+    assert graph["FrontEnd n1a1"].type == state.FRONT_END
     for kind in SEEN:
         one = next(one for one in graph.resources.values() if one.key.startswith(f"{kind} "))
         assert one.type == f"{DYNAMIC}{kind}"
