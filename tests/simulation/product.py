@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-import components.front_end
 import components.zone
 import procedures
 import procedures.context
