@@ -1,7 +1,6 @@
 """One front-end: its installation, and its server in the zone."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pulumi import ComponentResource, Input, Resource, ResourceOptions
 
@@ -10,9 +9,6 @@ from providers.installation import Installation
 from providers.state import FRONT_END
 from providers.zone import Zone
 from providers.zone_member import ZoneMember
-
-if TYPE_CHECKING:
-    from components.commands import Commands
 
 
 class FrontEnd(ComponentResource):
@@ -24,16 +20,14 @@ class FrontEnd(ComponentResource):
         *,
         secrets: Input[str],
         before: Sequence[Resource],
-        commands: "Commands | None",
         opts: ResourceOptions,
     ) -> None:
         """``secrets``: a fingerprint of those that are written on the host. ``before``: what the
-        installation waits for. ``commands``: the operator's own, if any.
+        installation waits for.
         """
         self.name = spec.host.name
         super().__init__(FRONT_END, self.name, {}, opts)
         self._host = spec.host
-        self._commands = commands
         self.installation = Installation(
             self.name,
             spec,
@@ -52,10 +46,3 @@ class FrontEnd(ComponentResource):
             ),
         )
         return self.member
-
-    def run_commands(self, zone: Zone) -> None:
-        """Run the operator's own commands when the front-end is in the zone."""
-        if self._commands is not None:
-            after: list[Resource] = [zone, self.installation]
-            after += [self.member] if self.member is not None else []
-            self._commands.after_join(self._host, self.installation.host_key, after)

@@ -79,7 +79,6 @@ class HighAvailableZone(ComponentResource):
                 spec,
                 secrets=secrets,
                 before=[checked, *own[spec.host.name]],
-                commands=commands,
                 opts=ResourceOptions(parent=self),
             )
             for spec in wanted
@@ -149,8 +148,11 @@ class HighAvailableZone(ComponentResource):
                 # Its keys are encrypted with a secret that the zone's servers share.
                 opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
-        for front_end in self.front_ends:
-            front_end.run_commands(self.zone)
+        if commands:
+            for spec, front_end in zip(wanted, self.front_ends, strict=True):
+                member = [front_end.member] if front_end.member else []
+                after = [self.zone, front_end.installation, *member]
+                commands.after_join(spec.host, front_end.installation.host_key, after)
         self.register_outputs(self.outputs())
 
     def _commands(self, settings: Settings) -> "Commands | None":
