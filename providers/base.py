@@ -75,7 +75,7 @@ class Provider(dynamic.ResourceProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
         """Report a change of an input, an incomplete create or update, or drift.
 
-        A resource of one host is replaced if it is to be on a host of another name.
+        A resource of one host is replaced if the name of that host differs.
         """
         changed = self.changed(olds, news)
         former = self._modern(olds)
