@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi import (
-    Input,
-    Output,
-    ResourceTransformationArgs,
-    ResourceTransformationResult,
-    log,
-)
+from pulumi import Input, Output, ResourceTransformationArgs, ResourceTransformationResult, log
 from pulumi.output import UNKNOWN, Unknown
 
 import settings as config
@@ -31,7 +25,8 @@ class Addresses:
         self.settings: Settings = config.load(dict.fromkeys(given, LATER))
         # With a mark in the place of each address that is not known yet.
         marked = {
-            name: Output.from_input(value).apply(_same, True) for name, value in given.items()
+            name: Output.from_input(value).apply(lambda address: address, True)
+            for name, value in given.items()
         }
         checked = Output.all(**marked).apply(_checked, True)
         self._outputs: dict[str, Output[str]] = {name: checked[name] for name in given}
@@ -63,10 +58,6 @@ def _checked(addresses: Mapping[str, Any]) -> dict[str, Any]:
             " up checks them before it changes anything on a front-end"
         )
     return {name: UNKNOWN if name in pending else text for name, text in addresses.items()}
-
-
-def _same(address: Any) -> Any:
-    return address
 
 
 def _filled(value: Any, outputs: Mapping[str, Output[str]]) -> Any:

@@ -3,7 +3,8 @@
 Imported only if the config has commands.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from pulumi import Input, Resource, ResourceOptions, RunError
@@ -52,12 +53,13 @@ class Commands:
             if command.when != when or (command.hosts and host.name not in command.hosts):
                 continue
             address = self._addresses.of(host.name) if self._addresses else None
+            connection = partial(self._connection, command, host, key)
             resources.append(
                 remote.Command(
                     f"{command.name}-{host.name}",
-                    connection=self._connection(command, host, key)
+                    connection=connection(host.address)
                     if address is None
-                    else address.apply(partial(self._connection_at, command, host, key)),
+                    else address.apply(connection),
                     create=command.create,
                     update=command.update,
                     delete=command.delete,
@@ -71,17 +73,14 @@ class Commands:
             )
         return resources
 
-    def _connection_at(
+    def _connection(
         self, command: Command, host: Host, key: Input[str] | None, address: str
     ) -> remote.ConnectionArgs:
-        return self._connection(command, host.model_copy(update={"address": address}), key)
-
-    def _connection(
-        self, command: Command, host: Host, key: Input[str] | None
-    ) -> remote.ConnectionArgs:
         """``key``: the verified host key; without it, the command needs one that is known."""
-        login = self._login(host)
-        key = key if key is not None else self._known_key(host, login.port)
+        host = host.model_copy(update={"address": address})
+        with _for_operators():
+            login = ssh_config.login(host, self._ssh)
+            key = key if key is not None else known_key(host, login.port, self._ssh)
         if key is None:
             raise RunError(
                 f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
@@ -97,11 +96,7 @@ class Commands:
         )
 
     def _proxy(self, login: Login) -> remote.ProxyConnectionArgs | None:
-        if (
-            login.proxy_command
-            or len(login.hops) > 1
-            or any(hop.proxy_command for hop in login.hops)
-        ):
+        if len(login.hops) > 1 or any(one.proxy_command for one in (login, *login.hops)):
             raise RunError(
                 f"{PROJECT}:commands: Pulumi's provider reaches {login.address} through one jump"
                 f" host at most; set {PROJECT}:ssh bastion to one, or remove the commands"
@@ -109,7 +104,8 @@ class Commands:
         if not login.hops:
             return None
         (hop,) = login.hops
-        key = self._known_key(Host(name=hop.address, address=hop.address), hop.port)
+        with _for_operators():
+            key = known_key(Host(name=hop.address, address=hop.address), hop.port, self._ssh)
         if key is None:
             raise RunError(f"{PROJECT}:ssh.bastion: no host key of {hop.address} in known_hosts")
         return remote.ProxyConnectionArgs(
@@ -119,18 +115,6 @@ class Commands:
             host_key=key,
             private_key=self._private_key(hop),
         )
-
-    def _login(self, host: Host) -> Login:
-        try:
-            return ssh_config.login(host, self._ssh)
-        except HostError as error:
-            raise RunError(str(error)) from None
-
-    def _known_key(self, host: Host, port: int) -> str | None:
-        try:
-            return known_key(host, port, self._ssh)
-        except HostError as error:
-            raise RunError(str(error)) from None
 
     def _private_key(self, login: Login) -> str | None:
         if self._ssh.private_key is not None:
@@ -142,3 +126,12 @@ class Commands:
             return file.expanduser().read_text(encoding="utf-8")
         except OSError as error:
             raise RunError(f"{PROJECT}:commands: SSH key {file}: {error.strerror}") from None
+
+
+@contextmanager
+def _for_operators() -> Iterator[None]:
+    """Raise an error of the login as one that the CLI prints without a traceback."""
+    try:
+        yield
+    except HostError as error:
+        raise RunError(str(error)) from None

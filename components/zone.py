@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components.front_end import FrontEnd, FrontEndArgs
-from components.urn import ZONE, urn
+from components.front_end import FrontEnd
 from providers.bootstrap import Bootstrap
 from providers.login_keys import LoginKeys
 from providers.preflight import Preflight
 from providers.rollout import Rollout
-from providers.state import hosts_input
+from providers.state import ZONE, as_input, hosts_input
 from providers.virtual_ip import VirtualIp
 from providers.web_server import WebServer
 from providers.zone import Zone
 from settings import Settings, specs
-from settings.model import NONE
 
 if TYPE_CHECKING:
     from components.addresses import Addresses
@@ -57,7 +55,6 @@ class HighAvailableZone(ComponentResource):
         super().__init__(ZONE, name, {}, opts)
         self._addresses = addresses
         secrets = Output.secret(settings.fingerprint())
-        below = ResourceOptions(parent=self)
         commands = self._commands(settings)
         wanted = specs.installations(settings)
         # The checks may depend on the operator's own commands.
@@ -69,25 +66,20 @@ class HighAvailableZone(ComponentResource):
         checked = Preflight(
             name,
             specs.preflight(settings),
-            zone=zone,
-            lost=settings.lost,
+            zone=as_input(zone),
+            lost=sorted(settings.lost),
             wanted=specs.digest(settings, [*wanted, zone]),
             secrets=secrets,
             one_pass=Output.secret(settings.fingerprint("one_pass")),
-            exceptions=specs.exceptions(settings),
-            urn=urn([ZONE], "Preflight", name),
+            **specs.exceptions(settings),
             opts=ResourceOptions(parent=self, depends_on=[*chain.from_iterable(own.values())]),
         )
         self.front_ends = [
             FrontEnd(
-                spec.host.name,
-                FrontEndArgs(
-                    spec=spec,
-                    secrets=secrets,
-                    before=[checked, *own[spec.host.name]],
-                    commands=commands,
-                ),
-                opts=below,
+                spec,
+                secrets=secrets,
+                before=[checked, *own[spec.host.name]],
+                opts=ResourceOptions(parent=self),
             )
             for spec in wanted
         ]
@@ -100,7 +92,6 @@ class HighAvailableZone(ComponentResource):
                 after={
                     front_end.name: front_end.installation.host_key for front_end in self.front_ends
                 },
-                urn=urn([ZONE], "LoginKeys", name),
                 opts=ResourceOptions(parent=self, depends_on=prepared),
             )
             prepared = [*prepared, keys]
@@ -110,37 +101,28 @@ class HighAvailableZone(ComponentResource):
             name,
             zone,
             frontends=hosts_input(settings.hosts),
-            urn=urn([ZONE], "Bootstrap", name),
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )
         prepared = [*prepared, bootstrap]
         self.zone = Zone(
             name,
             zone,
-            settings.hosts,
+            frontends=hosts_input(settings.hosts),
             one_pass=Output.secret(settings.fingerprint("one_pass")),
-            lost=settings.lost,
-            restore_from=settings.restore_from,
-            mounts=[mount.line for mount in specs.mounts(settings)],
-            admin_pubkey=None if settings.admin_pubkey == NONE else settings.admin_pubkey,
-            urn=urn([ZONE], "Zone", name),
+            lost=sorted(settings.lost),
+            **specs.data(settings),
             opts=ResourceOptions(parent=self, depends_on=prepared),
         )
-        before: FrontEnd | None = None
+        members: list[Resource] = []
         if settings.highly_available:
             for front_end in self.front_ends:
-                front_end.join(zone, self.zone, before)
-                before = front_end
-        members: list[Resource] = [
-            front_end.member for front_end in self.front_ends if front_end.member
-        ]
+                members.append(front_end.join(zone, self.zone, after=members[-1:]))
         self.rollout = Rollout(
             name,
             zone,
-            settings.hosts,
-            features=settings.feature_names,
+            frontends=hosts_input(settings.hosts),
+            features=sorted(settings.feature_names),
             after={**self._revisions(), **specs.beyond_members(settings)},
-            urn=urn([ZONE], "Rollout", name),
             opts=ResourceOptions(
                 parent=self, depends_on=[self.zone, *members], deleted_with=self.zone
             ),
@@ -151,7 +133,6 @@ class HighAvailableZone(ComponentResource):
             self.virtual_ip = VirtualIp(
                 name,
                 zone,
-                urn=urn([ZONE], "VirtualIp", name),
                 opts=ResourceOptions(
                     parent=self, depends_on=[self.rollout], deleted_with=self.zone
                 ),
@@ -164,12 +145,14 @@ class HighAvailableZone(ComponentResource):
                     front_end.name: front_end.installation.machine_id
                     for front_end in self.front_ends
                 },
-                urn=urn([ZONE], "WebServer", name),
                 # Its keys are encrypted with a secret that the zone's servers share.
                 opts=ResourceOptions(parent=self, depends_on=[self.rollout]),
             )
-        for front_end in self.front_ends:
-            front_end.run_commands(self.zone)
+        if commands:
+            for spec, front_end in zip(wanted, self.front_ends, strict=True):
+                member = [front_end.member] if front_end.member else []
+                after = [self.zone, front_end.installation, *member]
+                commands.after_join(spec.host, front_end.installation.host_key, after)
         self.register_outputs(self.outputs())
 
     def _commands(self, settings: Settings) -> "Commands | None":

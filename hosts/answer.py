@@ -25,19 +25,30 @@ def check(deadline: float, *answers: bytes | bytearray) -> None:
         raise TimeoutError
 
 
-def read_all(channel: paramiko.Channel, read: Callable[[int], bytes], deadline: float) -> bytes:
-    """Return everything that ``read``, a method of the channel, returns until its end.
+def more(
+    channel: paramiko.Channel,
+    read: Callable[[int], bytes],
+    output: bytearray,
+    deadline: float,
+    *others: bytearray,
+) -> bool:
+    """Append what ``read``, a method of the channel, returns next; return False at its end.
 
-    Raises TimeoutError and EndlessError as ``check`` does.
+    Raises TimeoutError and EndlessError as ``check`` does, also for the ``others``.
     """
+    check(deadline, output, *others)
+    channel.settimeout(max(deadline - time.monotonic(), 0.01))
+    data = read(65536)
+    output += data
+    return bool(data)
+
+
+def read_all(channel: paramiko.Channel, read: Callable[[int], bytes], deadline: float) -> bytes:
+    """Return everything that ``read`` returns until its end. Raises what ``more`` does."""
     output = bytearray()
-    while True:
-        check(deadline, output)
-        channel.settimeout(max(deadline - time.monotonic(), 0.01))
-        data = read(65536)
-        if not data:
-            return bytes(output)
-        output += data
+    while more(channel, read, output, deadline):
+        pass
+    return bytes(output)
 
 
 def exit_status(channel: paramiko.Channel, deadline: float) -> int:

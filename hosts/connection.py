@@ -71,9 +71,12 @@ class Connection:
         an agent runs. Raises HostError if the script fails or exceeds its timeout, or if the
         connection breaks.
         """
+        report = progress or (lambda _: None)
         try:
-            with self._shell(script.title, lend_agent=lend_agent) as shell:
-                report = progress or (lambda _: None)
+            with (
+                self._lasting(script.title, script),
+                self._shell(script.title, lend_agent=lend_agent) as shell,
+            ):
                 ended = shell.run(
                     script.text(), lambda step: report(self._redacted(script, step)), script.timeout
                 )
@@ -85,10 +88,6 @@ class Connection:
                 seen="still running",
                 remedy="look at the load and the journal of the host, then run again",
             ) from None
-        except answer.EndlessError as error:
-            raise self._too_much_output(script.title, self._redacted(script, error.start)) from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise failures.connection_lost(self.host, script.title, error) from None
         return self._judge(script, ended)
 
     def send(self, file: Path, folder: str, timeout: float) -> None:
@@ -160,7 +159,7 @@ class Connection:
         """
         channel = self._channel(title)
         deadline = time.monotonic() + timeout
-        try:
+        with contextlib.closing(channel), self._lasting(title):
             self._start_as_root(channel, command)
             channel.settimeout(SILENCE)
             if not move(channel, deadline):
@@ -168,12 +167,6 @@ class Connection:
             deadline = max(deadline, time.monotonic() + SILENCE)
             errors = answer.read_all(channel, channel.recv_stderr, deadline)
             status = answer.exit_status(channel, deadline)
-        except answer.EndlessError as error:
-            raise self._too_much_output(title, error.start) from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise failures.connection_lost(self.host, title, error) from None
-        finally:
-            channel.close()
         return status, errors.decode(errors="replace").strip() or f"exit status {status}"
 
     @contextmanager
@@ -193,23 +186,15 @@ class Connection:
             mark = secrets.token_hex(16)
             # With -c flock takes root's own shell, which may be any.
             wait = f"flock --close -w {int(timeout)} -E {_HELD_BY_ANOTHER} {path}"
-            try:
+            with self._lasting(title):
                 self._start_as_root(
                     channel, f"{wait} sh -c 'echo; echo {mark}; exec cat >/dev/null'"
                 )
                 # A login shell may print any text before the mark.
                 output = bytearray()
                 while f"\n{mark}\n".encode() not in output:
-                    answer.check(deadline, output)
-                    channel.settimeout(max(deadline - time.monotonic(), 0.01))
-                    data = channel.recv(4096)
-                    if not data:
+                    if not answer.more(channel, channel.recv, output, deadline):
                         raise self._not_held(title, timeout, output, channel)
-                    output += data
-            except answer.EndlessError as error:
-                raise self._too_much_output(title, error.start) from None
-            except (OSError, EOFError, paramiko.SSHException) as error:
-                raise failures.connection_lost(self.host, title, error) from None
             self._held.add(holder)
             yield
         finally:
@@ -387,8 +372,16 @@ class Connection:
         has_password = self._sudo_password is not None
         return failures.command_refused(self.host, self.user, ended, has_password=has_password)
 
-    def _too_much_output(self, step: str, start: str) -> HostError:
-        return failures.too_much_output(self.host, self.user, step, start)
+    @contextmanager
+    def _lasting(self, step: str, script: Script | None = None) -> Iterator[None]:
+        """Raise HostError if the connection breaks in this block, or an output does not end."""
+        try:
+            yield
+        except answer.EndlessError as error:
+            start = self._redacted(script, error.start) if script else error.start
+            raise failures.too_much_output(self.host, self.user, step, start) from None
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise failures.connection_lost(self.host, step, error) from None
 
     def _failed(self, step: str, *, expected: str, seen: str, remedy: str) -> HostError:
         """Return the error of a step. If a disk is full, that is the reported reason."""
@@ -398,20 +391,19 @@ class Connection:
         return HostError(self.host.name, step, expected=expected, seen=seen, remedy=remedy)
 
     def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
-        try:
-            return (
-                transport.open_session(timeout=CONNECT_TIMEOUT)
-                if transport
-                else self._transports.open_session()
-            )
-        except paramiko.ChannelException as error:
-            raise HostError(
-                self.host.name,
-                title,
-                expected=f"sshd to open a session for {self.user}",
-                seen=error.text.lower(),
-                remedy="set MaxSessions to 1 or more (10 is its default) in sshd_config, also in"
-                " its Match blocks; then reload sshd",
-            ) from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise failures.connection_lost(self.host, title, error) from None
+        with self._lasting(title):
+            try:
+                return (
+                    transport.open_session(timeout=CONNECT_TIMEOUT)
+                    if transport
+                    else self._transports.open_session()
+                )
+            except paramiko.ChannelException as error:
+                raise HostError(
+                    self.host.name,
+                    title,
+                    expected=f"sshd to open a session for {self.user}",
+                    seen=error.text.lower(),
+                    remedy="set MaxSessions to 1 or more (10 is its default) in sshd_config, also"
+                    " in its Match blocks; then reload sshd",
+                ) from None

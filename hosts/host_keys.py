@@ -1,7 +1,5 @@
 """Verify host keys: pinned keys, known_hosts, or the first key seen if the stack accepts it."""
 
-import base64
-import hashlib
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +16,8 @@ _append = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Trust:
-    """The known keys of one host, and the revoked ones."""
+class Trust(paramiko.MissingHostKeyPolicy):
+    """The known keys of one host, and the revoked ones. The client itself knows no key."""
 
     host: Host
     settings: SshSettings
@@ -40,7 +38,9 @@ class Trust:
         security.key_types = sorted(offered, key=lambda kind: kind not in known)
         return transport
 
-    def judge(self, name: str, key: paramiko.PKey) -> None:
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
         """Accept the key of the host, or raise HostError."""
         if key in self.records.revoked:
             raise HostError(
@@ -56,10 +56,10 @@ class Trust:
         if self.records.keys:
             raise self._changed(key)
         if not self.settings.accept_new_host_keys:
-            raise self._unknown(name, key)
+            raise self._unknown(hostname, key)
         path = self.settings.known_hosts_file
         try:
-            _remember(path.expanduser(), name, key)
+            _remember(path.expanduser(), hostname, key)
         except OSError as error:
             raise HostError(
                 self.host.name,
@@ -115,7 +115,7 @@ def trust(
     if met is not None and not records.keys:
         records = replace(records, keys=(met,))
     trusted = Trust(host, settings, records)
-    client.set_missing_host_key_policy(_Policy(trusted))
+    client.set_missing_host_key_policy(trusted)
     return trusted
 
 
@@ -132,20 +132,7 @@ def known_key(host: Host, port: int, settings: SshSettings) -> str | None:
 
 def fingerprint(key: paramiko.PKey) -> str:
     """Return the type and fingerprint of a key as ssh prints it: ``ssh-ed25519 SHA256:…``."""
-    digest = hashlib.sha256(key.asbytes()).digest()
-    return f"{key.get_name()} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
-
-
-class _Policy(paramiko.MissingHostKeyPolicy):
-    """Passes every key to ``Trust``: the client itself knows none."""
-
-    def __init__(self, trusted: Trust) -> None:
-        self._trusted = trusted
-
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        self._trusted.judge(hostname, key)
+    return f"{key.get_name()} {key.fingerprint}"
 
 
 def _records(host: Host, port: int, settings: SshSettings) -> Records:

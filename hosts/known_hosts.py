@@ -31,17 +31,12 @@ class Records:
 
 def lookup(text: str, name: str) -> Records:
     """Return the records of a host by its name in the file, such as ``[10.0.0.1]:2222``."""
-    keys: list[paramiko.PKey] = []
-    revoked: list[paramiko.PKey] = []
-    authority = False
-    for mark, key in _matching(text.splitlines(), name):
-        if mark == _AUTHORITY:
-            authority = True
-        elif mark == _REVOKED:
-            revoked.append(key)
-        elif key not in keys:
-            keys.append(key)
-    return Records(tuple(keys), tuple(revoked), authority)
+    found = list(_matching(text.splitlines(), name))
+    return Records(
+        keys=tuple(dict.fromkeys(key for mark, key in found if not mark)),
+        revoked=tuple(key for mark, key in found if mark == _REVOKED),
+        authority=any(mark == _AUTHORITY for mark, _ in found),
+    )
 
 
 def _matching(lines: Iterable[str], name: str) -> Iterator[tuple[str, paramiko.PKey]]:

@@ -137,12 +137,8 @@ class Shell:
         status, stdout = int(found[1]), _text(out[: found.start()])
         mark = f"\n{self._mark}\n".encode()
         while not err.endswith(mark):
-            answer.check(deadline, out, err)
-            self._channel.settimeout(max(deadline - time.monotonic(), 0.01))
-            data = self._channel.recv_stderr(65536)
-            if not data:
+            if not answer.more(self._channel, self._channel.recv_stderr, err, deadline, out):
                 return Ended(-1, stdout, _text(err))
-            err += data
         return Ended(status, stdout, _text(self._own(err)[: -len(mark)]))
 
     def _receive(self, out: bytearray, err: bytearray, deadline: float) -> bool:

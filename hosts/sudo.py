@@ -38,14 +38,10 @@ def start(channel: paramiko.Channel, command: str, password: str, timeout: float
     channel.exec_command(_INTERACTIVE.format(prompt=prompt, mark=mark) + command)
     output, is_sent = bytearray(), False
     while f"\n{mark}\n".encode() not in output:
-        answer.check(deadline, output)
-        channel.settimeout(max(deadline - time.monotonic(), 0.01))
-        data = channel.recv(65536)
-        if not data:
+        if not answer.more(channel, channel.recv, output, deadline):
             # The login shell may have printed a text without a line end before.
             message = output.decode(errors="replace").replace(password, "********")
             raise RefusedError(re.sub(r"(?m)^.*?(?=sudo: )", "", message))
-        output += data
         if output.count(prompt.encode()) > 1:
             raise RefusedError("it does not accept that password", wrong=True)
         if prompt.encode() in output and not is_sent:

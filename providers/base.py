@@ -13,37 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pulumi.dynamic import (
-    CheckResult,
-    ConfigureRequest,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi import dynamic
 
 from hosts.errors import HostError, printable
 from providers import notes, progress, runtime, state
-from providers.runtime import (
-    ATTEMPTED,
-    CREATE,
-    INCOMPLETE,
-    PROVIDER_KEY,
-    recorded,
-    recorded_create,
-)
 
 if TYPE_CHECKING:
     from pulumi import ResourceOptions
     from pydantic import BaseModel
 
-    from procedures.context import Access
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 UNWANTED = "not as the stack wants it"
 """What drift is called while the stack only observes."""
@@ -52,9 +35,11 @@ DRIFT_PAGE = "docs/drift.md"
 
 Outputs = dict[str, Any]
 Props = Mapping[str, Any]
+Forecast = Iterable[tuple[str, str]]
+"""Effects of a change on the zone, in words, each with the URN of its row."""
 
 
-class Provider(ResourceProvider):
+class Provider(dynamic.ResourceProvider):
     """A dynamic provider. The inputs are those of one typed spec; the outputs add observations."""
 
     serialize_as_secret_always = False
@@ -74,23 +59,24 @@ class Provider(ResourceProvider):
     """Create and update may change a host or OpenNebula, so that a failed one is recorded."""
     fixed_id: ClassVar[str] = ""
     """The ID, if a stack has one resource of this kind. Otherwise it is the host's name."""
-    identity: ClassVar[tuple[str, ...]] = ()
-    """Fields of the spec whose change replaces the resource, as dotted paths."""
 
-    def configure(self, req: ConfigureRequest) -> None:
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Set up the provider host, and store the stack's config."""
         runtime.hide_tracebacks()
         runtime.end_with_engine()
         runtime.on_interrupt(progress.warn_of_running_steps)
         runtime.store(req.config)
 
-    def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
+    def check(self, olds: Props, news: dict[str, Any]) -> dynamic.CheckResult:
         """Accept the inputs, which the program made from a validated config."""
         notes.addresses.update(state.addresses_in(news))
-        return CheckResult(news, [])
+        return dynamic.CheckResult(news, [])
 
-    def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        """Report a change of an input, an incomplete create or update, or drift."""
+    def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
+        """Report a change of an input, an incomplete create or update, or drift.
+
+        A resource of one host is replaced if the name of that host differs.
+        """
         changed = self.changed(olds, news)
         former = self._modern(olds)
         # If the machine of a front-end is replaced, the engine first asks what an unknown input
@@ -98,11 +84,8 @@ class Provider(ResourceProvider):
         is_probe = any(state.is_unknown(value) for value in news.values())
         for about, text in self.forecast(former, news, changed) if changed and not is_probe else ():
             progress.note(about, text)
-        replaces = [
-            path
-            for path in self.identity
-            if not is_probe and state.value_at(former, path) != state.value_at(news, path)
-        ]
+        before, after = (state.value_at(props, "host.name") for props in (former, news))
+        is_another = before != after and not is_probe
         drift = olds.get("drift") or []
         drift = drift if isinstance(drift, list | tuple) else [drift]
         observes = runtime.observes()
@@ -111,70 +94,70 @@ class Provider(ResourceProvider):
         for difference in () if urn in notes.refreshed else drift:
             what = UNWANTED if observes else self.drift_means
             progress.note(urn, f"{what}: {difference}")
-        return DiffResult(
-            changes=bool(changed or replaces or ((olds.get(INCOMPLETE) or drift) and not observes)),
-            replaces=sorted({path.partition(".")[0] for path in replaces}),
+        return dynamic.DiffResult(
+            changes=bool(
+                changed or is_another or ((olds.get(runtime.INCOMPLETE) or drift) and not observes)
+            ),
+            replaces=["host"] if is_another else [],
             delete_before_replace=True,
         )
 
-    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+    def changed(self, olds: Props, news: Props) -> set[str]:
         """Return the inputs that differ and affect the resource."""
         former = self._modern(olds)
         absent = {key for key in former if key.partition(".")[0] in self.spread | self.optional}
-        keys = (news.keys() | absent) - {"urn", PROVIDER_KEY} - self.unaffected_by
+        keys = (news.keys() | absent) - {"urn", runtime.PROVIDER_KEY} - self.unaffected_by
         return {key for key in keys if state.normal(former.get(key)) != state.normal(news.get(key))}
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
-        """Describe the effects of a change on the zone, each with the URN of its row."""
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
+        """Describe the effects of a change on the zone."""
         return ()
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource, or adopt what exists."""
-        access, run, spec = self._begin(props)
-        identifier = self.identifier(spec)
+        op = self._begin(props)
+        identifier = self.identifier(op.spec)
         with (
-            recorded_create(
+            runtime.recorded_create(
                 identifier,
                 props,
-                changed=lambda: self.changes_hosts and access.changes.is_set(),
+                changed=lambda: self.changes_hosts and op.access.changes.is_set(),
             ),
             progress.operation(state.urn_of(props), "create"),
         ):
-            if self.is_adopted(run, spec) and self.changes_hosts:
-                seen = self._observe(access, run, spec, props)
+            if self.is_adopted(op) and self.changes_hosts:
+                seen = self._observe(op)
             else:
-                seen = self.do_create(access, run, spec, props)
-            return CreateResult(identifier, {**_inputs(props), **_printable(seen)})
+                seen = self.do_create(op)
+            return dynamic.CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the present outputs, and warn of each difference."""
         notes.refreshed.add(state.urn_of(props))
-        access, run, spec = self._begin(props, reads=True)
+        op = self._begin(props, reads=True)
         with progress.operation(state.urn_of(props), "read"):
-            seen = self.do_read(access, run, spec, props)
+            seen = self.do_read(op)
         self._warn(props, "drift", seen)
-        return ReadResult(id_, {**props, **_printable(seen)})
+        return dynamic.ReadResult(id_, {**props, **_printable(seen)})
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Change the resource to match the new spec."""
-        incomplete = olds.get(INCOMPLETE)
-        kept = {INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
-        with recorded(_id, olds, news) if self.changes_hosts else nullcontext():
-            access, run, spec = self._begin(news, olds)
+        incomplete = olds.get(runtime.INCOMPLETE)
+        kept = {runtime.INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
+        with runtime.recorded(_id, olds, news) if self.changes_hosts else nullcontext():
+            op = self._begin(news, olds)
             with progress.operation(state.urn_of(news), "update"):
-                seen = self._update(access, run, spec, olds, news)
-            return UpdateResult({**_inputs(news), **_printable(seen), **kept})
+                seen = self._update(op)
+            return dynamic.UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, unless it no longer exists."""
-        access, run, spec = self._begin(props)
+        op = self._begin(props)
         with progress.operation(state.urn_of(props), "delete"):
-            if run.observes:
+            if op.run.observes:
                 return
             try:
-                self.do_delete(access, run, spec, props)
+                self.do_delete(op)
             except HostError:
                 progress.warn(
                     state.urn_of(props), "to keep it after all: pulumi refresh, then pulumi up"
@@ -185,54 +168,44 @@ class Provider(ResourceProvider):
         """Return the ID of the resource."""
         return self.fixed_id or str(spec.host.name)
 
-    def is_adopted(self, run: RunState, spec: Any) -> bool:
+    def is_adopted(self, op: Operation[Any]) -> bool:
         """Return whether the resource belongs to a zone that the stack adopts unchanged."""
-        if "host" not in type(spec).model_fields:
-            return run.adopts
-        return run.observes or spec.host.name in run.adopted
+        if "host" not in type(op.spec).model_fields:
+            return op.run.adopts
+        return op.run.observes or op.spec.host.name in op.run.adopted
 
-    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_create(self, op: Operation[Any]) -> Outputs:
         """Create; return the outputs."""
         raise NotImplementedError
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[Any]) -> Outputs:
         """Complete a create that failed with the inputs ``olds``."""
-        return self.do_update(access, run, spec, olds, news)
+        return self.do_update(op)
 
-    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_read(self, op: Operation[Any]) -> Outputs:
         """Return the present outputs; ``drift`` lists what differs from the spec."""
         raise NotImplementedError
 
-    def do_update(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[Any]) -> Outputs:
         """Update; return the outputs."""
         raise NotImplementedError
 
-    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
+    def do_delete(self, op: Operation[Any]) -> None:
         """Delete. By default there is nothing to remove."""
 
-    def _update(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
-        is_new = olds.get(INCOMPLETE) == CREATE
-        is_left = run.observes or (is_new and self.is_adopted(run, spec))
+    def _update(self, op: Operation[Any]) -> Outputs:
+        is_new = op.olds.get(runtime.INCOMPLETE) == runtime.CREATE
+        is_left = op.run.observes or (is_new and self.is_adopted(op))
         if is_left and self.changes_hosts:
-            return self._observe(access, run, spec, {**olds, **news})
-        if is_new:
-            return self.do_create_again(access, run, spec, olds, news)
-        return self.do_update(access, run, spec, olds, news)
+            return self._observe(replace(op, props={**op.olds, **op.props}))
+        return self.do_create_again(op) if is_new else self.do_update(op)
 
-    def _observe(
-        self, access: Access, run: RunState, spec: Any, props: Mapping[str, Any]
-    ) -> Outputs:
-        seen = self.do_read(access, run, spec, props)
-        self._warn(props, UNWANTED, seen)
+    def _observe(self, op: Operation[Any]) -> Outputs:
+        seen = self.do_read(op)
+        self._warn(op.props, UNWANTED, seen)
         return seen
 
-    def _warn(self, props: Mapping[str, Any], what: str, seen: Outputs) -> None:
+    def _warn(self, props: Props, what: str, seen: Outputs) -> None:
         """Warn of each difference from the stack. The last one says where to read on."""
         differences = seen.get("drift", ())
         for left, difference in zip(reversed(range(len(differences))), differences, strict=True):
@@ -241,13 +214,9 @@ class Provider(ResourceProvider):
             progress.warn(state.urn_of(props), f"{what}: {difference}{further}")
 
     def _begin(
-        self,
-        props: Mapping[str, Any],
-        olds: Mapping[str, Any] | None = None,
-        *,
-        reads: bool = False,
-    ) -> tuple[Access, RunState, Any]:
-        """Return access, run state and spec for an operation. This imports most modules."""
+        self, props: Props, olds: Props | None = None, *, reads: bool = False
+    ) -> Operation[Any]:
+        """Return an operation on the resource. This imports most modules."""
         from providers import run_state
 
         if not reads:
@@ -255,17 +224,18 @@ class Provider(ResourceProvider):
         run = run_state.current()
         for properties in (olds or {}, props):
             run.note_recorded(state.all_hosts_of(self._modern(properties)))
-        return run.access(progress.reporter(state.urn_of(props))), run, self.spec_of(props)
+        access = run.access(progress.reporter(state.urn_of(props)))
+        return run_state.Operation(access, run, self.spec_of(props), props, olds or {})
 
-    def former_specs(self, olds: Mapping[str, Any]) -> list[Any]:
+    def former_specs(self, olds: Props) -> list[Any]:
         """Return all specs that may be applied: the last one, and those of failed updates since.
 
         A failed update may have changed any host: an update back to the last spec reverts that.
         """
         with state.reading(olds):
-            return [self.spec_of(props) for props in (olds, *olds.get(ATTEMPTED, ()))]
+            return [self.spec_of(props) for props in (olds, *olds.get(runtime.ATTEMPTED, ()))]
 
-    def spec_of(self, props: Mapping[str, Any]) -> Any:
+    def spec_of(self, props: Props) -> Any:
         """Return the typed spec of a resource with these inputs or outputs.
 
         Raises HostError for a state that has none.
@@ -279,7 +249,7 @@ class Provider(ResourceProvider):
         """Return the spec as inputs of the resource, as a preview shows them."""
         return state.flat(state.as_input(spec), cls.labels, cls.spread)
 
-    def _modern(self, props: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _modern(self, props: Props) -> Props:
         """Return the properties of a state of an earlier version under their present names."""
         return state.modern(props, self.labels, self.spread)
 
@@ -292,16 +262,16 @@ class ZoneSpecProvider(Provider):
     optional = frozenset({"register_grpc"})
 
 
-class ManagedResource(Resource):
+class ManagedResource(dynamic.Resource):
     """A resource of the stack, with the fields of a spec as its inputs."""
 
     provider_type: ClassVar[type[Provider]]
     outputs: ClassVar[tuple[str, ...]] = ("drift",)
     """Names of the outputs in addition to the inputs."""
+    parents: ClassVar[tuple[str, ...]] = (state.ZONE,)
+    """Types of the components that it is below."""
 
-    def __init__(
-        self, name: str, spec: BaseModel, *, urn: str, opts: ResourceOptions, **inputs: Any
-    ) -> None:
+    def __init__(self, name: str, spec: BaseModel, *, opts: ResourceOptions, **inputs: Any) -> None:
         """``inputs``: further inputs by their names."""
         super().__init__(
             self.provider_type(),
@@ -309,7 +279,7 @@ class ManagedResource(Resource):
             {
                 **self.provider_type.inputs_of(spec),
                 **inputs,
-                "urn": urn,
+                "urn": state.urn(self.parents, type(self).__name__, name),
                 **dict.fromkeys(self.outputs),
             },
             opts,
@@ -330,5 +300,5 @@ def _printable(value: Any) -> Any:
     return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in props.items() if key != PROVIDER_KEY}
+def _inputs(props: Props) -> dict[str, Any]:
+    return {key: value for key, value in props.items() if key != runtime.PROVIDER_KEY}

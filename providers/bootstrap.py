@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import CheckResult, DiffResult
 
 from providers import notes
-from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
+from providers.base import ManagedResource, Outputs, ZoneSpecProvider
 from providers.runtime import INCOMPLETE
 from providers.state import hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
-    from procedures.context import Access
     from procedures.specs import ZoneSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class BootstrapProvider(ZoneSpecProvider):
@@ -40,41 +39,35 @@ class BootstrapProvider(ZoneSpecProvider):
         """Report a change only if the create is incomplete."""
         return DiffResult(changes=bool(olds.get(INCOMPLETE)))
 
-    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
         """Start the zone if preflight saw in this run that none exists. ``Zone`` continues."""
         from procedures.bootstrap.bootstrap import begin
 
-        blank, hosts = run.blank, hosts_of(props)
+        blank, hosts = op.run.blank, hosts_of(op.props)
         if blank and len(hosts) > 1:
-            begin(access, spec, hosts, blank)
+            begin(op.access, op.spec, hosts, blank)
         return {}
 
-    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Return no outputs: ``Zone`` observes the zone."""
         return {}
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
         """Start the zone, unless it exists. ``Zone`` continues from the observed state."""
-        abandon_removed(access, run, spec, hosts_of(news))
-        return self.do_create(access, run, spec, news)
+        abandon_removed(op, hosts_of(op.props))
+        return self.do_create(op)
 
-    def do_update(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Do nothing: ``Zone`` completes what an earlier version left."""
         return {}
 
 
-def abandon_removed(
-    access: Access, run: RunState, spec: ZoneSpec, staying: Mapping[str, Host]
-) -> None:
+def abandon_removed(op: Operation[ZoneSpec], staying: Mapping[str, Host]) -> None:
     """Remove front-ends that left before there was a zone from the first server's pool."""
     from procedures.bootstrap.bootstrap import abandon
 
-    if run.removed:
-        abandon(access, spec, staying, run.removed)
+    if op.run.removed:
+        abandon(op.access, op.spec, staying, op.run.removed)
 
 
 class Bootstrap(ManagedResource, module="opennebula", name="Bootstrap"):

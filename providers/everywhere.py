@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from providers.base import Outputs, Props, Provider
+from providers.base import Outputs, Provider
 
 if TYPE_CHECKING:
-    from procedures.context import Access
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class EverywhereProvider(Provider):
@@ -18,27 +17,25 @@ class EverywhereProvider(Provider):
     procedure: ClassVar[str]
     """The module of its procedure."""
 
-    def do_create(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_create(self, op: Operation[Any]) -> Outputs:
         """Set it up on all front-ends."""
-        import_module(self.procedure).ensure(access, spec)
+        import_module(self.procedure).ensure(op.access, op.spec)
         return {"drift": []}
 
-    def do_read(self, access: Access, run: RunState, spec: Any, props: Props) -> Outputs:
+    def do_read(self, op: Operation[Any]) -> Outputs:
         """Report the differences on all front-ends."""
-        return {"drift": list(import_module(self.procedure).inspect(access, spec))}
+        return {"drift": list(import_module(self.procedure).inspect(op.access, op.spec))}
 
-    def do_update(
-        self, access: Access, run: RunState, spec: Any, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[Any]) -> Outputs:
         """Remove what is obsolete, and set up the rest."""
         procedure = import_module(self.procedure)
-        for before in self.former_specs(olds):
-            for what, hosts in procedure.obsolete(before, spec):
-                procedure.withdraw(access, what, run.without_lost(hosts))
-        return self.do_create(access, run, spec, news)
+        for before in self.former_specs(op.olds):
+            for what, hosts in procedure.obsolete(before, op.spec):
+                procedure.withdraw(op.access, what, op.run.without_lost(hosts))
+        return self.do_create(op)
 
-    def do_delete(self, access: Access, run: RunState, spec: Any, props: Props) -> None:
+    def do_delete(self, op: Operation[Any]) -> None:
         """Remove it from all front-ends."""
-        for former in self.former_specs(props):
-            hosts = run.without_lost(former.hosts)
-            import_module(self.procedure).withdraw(access, former, hosts)
+        for former in self.former_specs(op.props):
+            hosts = op.run.without_lost(former.hosts)
+            import_module(self.procedure).withdraw(op.access, former, hosts)

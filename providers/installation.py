@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import Output
 from pulumi.dynamic import CheckResult
 
 from providers import notes, progress, state
-from providers.base import ManagedResource, Outputs, Props, Provider, now
+from providers.base import Forecast, ManagedResource, Outputs, Props, Provider, now
 from providers.runtime import CREATE, INCOMPLETE
 
 if TYPE_CHECKING:
-    from procedures.context import Access
     from procedures.install.install import Installed
     from procedures.specs import InstallationSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 NAMINGS = "etc_hosts_additions"
 """Input: the number of changes of /etc/hosts that concern names of the stack's front-ends."""
@@ -38,7 +37,6 @@ class InstallationProvider(Provider):
     )
     optional = frozenset({"leader_check", "pkg_cache_proxy"})
     unaffected_by = frozenset({"etc_hosts"})
-    identity = ("host.name",)
 
     def check(self, olds: Mapping[str, Any], news: dict[str, Any]) -> CheckResult:
         """Count how often a name was added to /etc/hosts, or got another address.
@@ -53,75 +51,59 @@ class InstallationProvider(Provider):
         count = int(former.get(NAMINGS, 0)) + differs
         return super().check(olds, {**news, NAMINGS: count} if count else news)
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Note the changed inputs for the forecast of Rollout."""
         notes.changed[news["host"]["name"]] = changed
         return ()
 
-    def do_create(
-        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
-    ) -> Outputs:
+    def do_create(self, op: Operation[InstallationSpec]) -> Outputs:
         """Install, unless it is installed."""
-        with run.turn(spec.host.name):
-            return self._install(access, run, spec, new=True)
+        with op.run.turn(op.spec.host.name):
+            return self._install(op, new=True)
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[InstallationSpec]) -> Outputs:
         """Install as on a host that is new to the stack, but write all secrets again."""
-        return self._install(access, run, spec, new=True, renew=True)
+        return self._install(op, new=True, renew=True)
 
     def _install(
-        self,
-        access: Access,
-        run: RunState,
-        spec: InstallationSpec,
-        *,
-        new: bool = False,
-        renew: bool = False,
+        self, op: Operation[InstallationSpec], *, new: bool = False, renew: bool = False
     ) -> Outputs:
         from procedures.install.install import install
 
         done = install(
-            access,
-            spec,
-            front_ends=run.front_ends,
+            op.access,
+            op.spec,
+            front_ends=op.run.front_ends,
             new=new,
-            agreed=run.release.agreed,
+            agreed=op.run.release.agreed,
             renew=renew,
-            converts=run.convert_database,
-            seen=run.take(spec.host),
-            leaving=run.leaving,
-            lost=run.lost,
+            converts=op.run.convert_database,
+            seen=op.run.take(op.spec.host),
+            leaving=op.run.leaving,
+            lost=op.run.lost,
         )
         if done.adopted:
-            run.note_adopted(spec.host.name)
+            op.run.note_adopted(op.spec.host.name)
         return _outputs(done, revision=now())
 
-    def do_read(
-        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
-    ) -> Outputs:
+    def do_read(self, op: Operation[InstallationSpec]) -> Outputs:
         """Read what is installed, and what differs from the spec."""
         from procedures.install.install import inspect
 
         # A front-end that left after the last update has removed its name from /etc/hosts.
-        names = {name: ip for name, ip in spec.names.items() if name in run.front_ends}
-        spec = spec.model_copy(update={"names": names})
-        survey = run.survey(access, spec.database)
-        return _outputs(inspect(access, spec, survey), revision=props.get("revision") or now())
+        names = {name: ip for name, ip in op.spec.names.items() if name in op.run.front_ends}
+        spec = op.spec.model_copy(update={"names": names})
+        survey = op.run.survey(op.access, spec.database)
+        return _outputs(
+            inspect(op.access, spec, survey), revision=op.props.get("revision") or now()
+        )
 
-    def do_update(
-        self, access: Access, run: RunState, spec: InstallationSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[InstallationSpec]) -> Outputs:
         """Change the host to match the spec. The rollout puts the changes into effect."""
-        renew = olds.get("secrets") != news.get("secrets") or bool(olds.get(INCOMPLETE))
-        return self._install(access, run, spec, renew=renew)
+        renew = op.olds.get("secrets") != op.props.get("secrets") or bool(op.olds.get(INCOMPLETE))
+        return self._install(op, renew=renew)
 
-    def do_delete(
-        self, access: Access, run: RunState, spec: InstallationSpec, props: Props
-    ) -> None:
+    def do_delete(self, op: Operation[InstallationSpec]) -> None:
         """Stop and disable the services. The data stays, unless purge is set.
 
         The host has left the zone, so the other front-ends remove its name from /etc/hosts. If the
@@ -130,14 +112,15 @@ class InstallationProvider(Provider):
         from procedures.install.hosts_file import change_names
         from procedures.install.remove import remove
 
-        is_renamed = spec.host.name not in run.front_ends and run.has(spec.host)
-        if run.names_hosts and spec.host.name not in run.front_ends:
-            change_names(access, run.front_ends, removed=spec.host.name)
-        if spec.host.name not in run.lost and not is_renamed:
-            half = props.get(INCOMPLETE) == CREATE
-            left = remove(access, spec, half_installed=half)
+        name, run = op.spec.host.name, op.run
+        is_renamed = name not in run.front_ends and run.has(op.spec.host)
+        if run.names_hosts and name not in run.front_ends:
+            change_names(op.access, run.front_ends, removed=name)
+        if name not in run.lost and not is_renamed:
+            half = op.props.get(INCOMPLETE) == CREATE
+            left = remove(op.access, op.spec, half_installed=half)
             if left:
-                progress.note(state.urn_of(props), f"{spec.host.name}: {left}")
+                progress.note(state.urn_of(op.props), f"{name}: {left}")
 
 
 class Installation(ManagedResource, module="opennebula", name="Installation"):
@@ -147,6 +130,7 @@ class Installation(ManagedResource, module="opennebula", name="Installation"):
     """
 
     provider_type = InstallationProvider
+    parents = (state.ZONE, state.FRONT_END)
     outputs = ("revision", "package", "distribution", "machine_id", "host_key", "drift")
     revision: Output[str]
     machine_id: Output[str]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from pulumi import Input, ResourceOptions
+from typing import TYPE_CHECKING, ClassVar
 
 from providers import progress
-from providers.base import ManagedResource, Outputs, Props, Provider
-from providers.state import as_input, lost_addresses
+from providers.base import ManagedResource, Outputs, Provider
+from providers.state import lost_addresses
 
 if TYPE_CHECKING:
-    from procedures.context import Access
     from procedures.preflight.preflight import Checked
     from procedures.preflight.zone_preflight import ZoneChange
-    from procedures.specs import PreflightSpec, ZoneSpec
-    from providers.run_state import RunState
+    from procedures.specs import PreflightSpec
+    from providers.run_state import Operation
 
 
 class PreflightProvider(Provider):
@@ -32,132 +28,88 @@ class PreflightProvider(Provider):
     drift_means = "up refuses"
     changes_hosts = False
 
-    def do_create(
-        self, access: Access, run: RunState, spec: PreflightSpec, props: Props
-    ) -> Outputs:
+    def do_create(self, op: Operation[PreflightSpec]) -> Outputs:
         """Check all front-ends."""
-        checked = _check(access, run, spec, None, props)
-        run.note_blank(checked.facts)
-        run.adopted = checked.adopted
+        checked = _check(op)
+        op.run.note_blank(checked.facts)
+        op.run.adopted = checked.adopted
         if checked.adopted:
             names = ", ".join(sorted(checked.adopted))
-            access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")
+            op.access.report(f"a zone runs on {names}: adopt it, and change nothing on these hosts")
         return {}
 
-    def do_read(self, access: Access, run: RunState, spec: PreflightSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[PreflightSpec]) -> Outputs:
         """Report what the next ``up`` refuses before it writes on any host."""
         from procedures.facts.signs import refusal
 
-        survey = run.survey(access, spec.database)
+        survey = op.run.survey(op.access, op.spec.database)
         known = survey.known_facts().values()
-        refusals = [refusal(facts, spec.database, new=False) for facts in known]
+        refusals = [refusal(facts, op.spec.database, new=False) for facts in known]
         return {"drift": [f"{error.host}: {error.seen}" for error in refusals if error]}
 
-    def do_update(
-        self, access: Access, run: RunState, spec: PreflightSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[PreflightSpec]) -> Outputs:
         """Check what the change concerns."""
-        _check(access, run, spec, olds, news)
+        _check(op)
         return {}
 
 
 class Preflight(ManagedResource, module="opennebula", name="Preflight"):
-    """The checks of all front-ends, which everything else waits for."""
+    """The checks of all front-ends for a zone, which everything else waits for.
+
+    Inputs: ``zone``, its spec; ``lost``; ``wanted``, a digest of all specs, and ``secrets``, a
+    fingerprint of all secrets: if one changes, the checks run first; ``one_pass``, the fingerprint
+    of oneadmin's password alone; and the config keys that make the stack less safe, for reviewers
+    and policies.
+    """
 
     provider_type = PreflightProvider
     outputs = ()
 
-    def __init__(
-        self,
-        name: str,
-        spec: PreflightSpec,
-        *,
-        zone: ZoneSpec,
-        lost: Sequence[str],
-        wanted: str,
-        secrets: Input[str],
-        one_pass: Input[str],
-        exceptions: Mapping[str, Any],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """Check the hosts of ``spec`` for the zone ``zone``.
 
-        ``wanted`` is a digest of all specs and ``secrets`` a fingerprint of all secrets: if one
-        changes, the checks run first. ``one_pass`` is the fingerprint of oneadmin's password alone.
-        ``exceptions`` are the config keys that make the stack less safe, for reviewers and
-        policies.
-        """
-        super().__init__(
-            name,
-            spec,
-            zone=as_input(zone),
-            lost=sorted(lost),
-            wanted=wanted,
-            secrets=secrets,
-            one_pass=one_pass,
-            **exceptions,
-            urn=urn,
-            opts=opts,
-        )
-
-
-def _check(
-    access: Access,
-    run: RunState,
-    spec: PreflightSpec,
-    olds: Mapping[str, Any] | None,
-    props: Mapping[str, Any],
-) -> Checked:
+def _check(op: Operation[PreflightSpec]) -> Checked:
     from hosts.errors import HostError
     from procedures.preflight.preflight import preflight
 
-    before: PreflightSpec | None = PreflightProvider().spec_of(olds) if olds else None
+    before: PreflightSpec | None = PreflightProvider().spec_of(op.olds) if op.olds else None
     checked = preflight(
-        access,
-        spec,
+        op.access,
+        op.spec,
         before,
-        skip=run.skip_checks,
-        converts=run.convert_database,
-        warn=partial(progress.warn, str(props.get("urn", ""))),
-        zone_change=_zone_change(run, spec, before, olds or {}, props),
+        skip=op.run.skip_checks,
+        converts=op.run.convert_database,
+        warn=partial(progress.warn, str(op.props.get("urn", ""))),
+        zone_change=_zone_change(op, before),
     )
-    if run.observes and checked.adopted != spec.hosts.keys():
+    if op.run.observes and checked.adopted != op.spec.hosts.keys():
         raise HostError(
-            ", ".join(sorted(spec.hosts.keys() - checked.adopted)),
+            ", ".join(sorted(op.spec.hosts.keys() - checked.adopted)),
             "adopt the zone",
             expected="servers of a zone that runs: opennebula-ha:adopt is observe",
             seen="no such server",
             remedy="list the servers of the running zone under opennebula-ha:frontends, all and"
             " only those; or remove adopt from the stack's config to build a zone",
         )
-    run.keep(checked.facts)
-    run.former_owners = frozenset([before.database.owner] if before else [])
-    run.leaving = checked.leaving
+    op.run.keep(checked.facts)
+    op.run.former_owners = frozenset([before.database.owner] if before else [])
+    op.run.leaving = checked.leaving
     return checked
 
 
-def _zone_change(
-    run: RunState,
-    spec: PreflightSpec,
-    before: PreflightSpec | None,
-    olds: Mapping[str, Any],
-    news: Mapping[str, Any],
-) -> ZoneChange:
+def _zone_change(op: Operation[PreflightSpec], before: PreflightSpec | None) -> ZoneChange:
     from procedures.preflight.zone_preflight import ZoneChange
     from procedures.specs import ZoneSpec
 
     old = before.hosts if before else {}
-    leaving = {name: host for name, host in old.items() if name not in spec.hosts}
+    leaving = {name: host for name, host in old.items() if name not in op.spec.hosts}
     addresses = {name: host.address for name, host in leaving.items()}
     return ZoneChange(
-        ZoneSpec.model_validate(news["zone"]),
-        spec.hosts,
-        run.without_lost(leaving),
-        new=spec.hosts.keys() - old.keys(),
-        lost=run.lost,
-        lost_at=lost_addresses(addresses, run.lost, spec.hosts),
-        restoring=run.restores,
-        changes_password="one_pass" in olds and olds["one_pass"] != news["one_pass"],
-        allow_degraded=run.allow_degraded,
+        ZoneSpec.model_validate(op.props["zone"]),
+        op.spec.hosts,
+        op.run.without_lost(leaving),
+        new=op.spec.hosts.keys() - old.keys(),
+        lost=op.run.lost,
+        lost_at=lost_addresses(addresses, op.run.lost, op.spec.hosts),
+        restoring=op.run.restores,
+        changes_password="one_pass" in op.olds and op.olds["one_pass"] != op.props["one_pass"],
+        allow_degraded=op.run.allow_degraded,
     )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output
 
 from providers import notes, runtime
-from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider, now
-from providers.state import hosts_input, hosts_of
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider, now
+from providers.state import hosts_of
 
 if TYPE_CHECKING:
     from hosts.models import Host
     from opennebula.zone import ServerEntry
-    from procedures.context import Access
     from procedures.facts.facts import Dump, Facts
     from procedures.health import HealthyZone
     from procedures.specs import ZoneSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class RolloutProvider(ZoneSpecProvider):
@@ -27,9 +26,7 @@ class RolloutProvider(ZoneSpecProvider):
 
     fixed_id = "rollout"
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe what happens to the zone, from its state after the last rollout."""
         from opennebula import forecast
 
@@ -58,70 +55,64 @@ class RolloutProvider(ZoneSpecProvider):
             *((urn, text) for text in servers),
         ]
 
-    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
         """Restart the servers that need it, usually none."""
-        return _roll_out(access, run, spec, run.front_ends, props)
+        return _roll_out(op, op.run.front_ends)
 
-    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Report the servers that wait for a restart. The other outputs stay."""
         from procedures import health
         from procedures.rollout import pending
 
-        survey = run.survey(access, spec.database)
-        if not spec.highly_available:
+        survey = op.run.survey(op.access, op.spec.database)
+        if not op.spec.highly_available:
             # After an interrupted conversion the config lists more.
-            (host,) = hosts_of(props).values()
+            (host,) = hosts_of(op.props).values()
             waiting = [host.name] if survey.facts_of(host).is_behind else []
-            known = {} if "leader" in props else {**_standalone(host), "verified_at": now()}
+            known = {} if "leader" in op.props else {**_standalone(host), "verified_at": now()}
             return {"drift": _waiting(waiting), **known}
         seen = survey.all_facts()
-        adopts = "leader" not in props
+        adopts = "leader" not in op.props
         view = survey.view()
         leader = view.leader()
         if leader is None:
             return {"drift": ["no leader"]}
-        if leader not in seen or {entry.name for entry in view.pool} - run.front_ends.keys():
+        if leader not in seen or {entry.name for entry in view.pool} - op.run.front_ends.keys():
             # A server is about to leave: a change of the front-ends was interrupted. A rollout
             # would wait in vain for it, since it is stopped and leaves only after the rollout.
             return {"drift": []}
-        waiting = pending(seen, leader, run.release.version, listed=_pool(props), adopted=adopts)
+        waiting = pending(
+            seen, leader, op.run.release.version, listed=_pool(op.props), adopted=adopts
+        )
         outputs: Outputs = {"drift": _waiting(waiting)}
         if adopts:
-            described = _outputs(health.described(view, seen), run.front_ends)
+            described = _outputs(health.described(view, seen), op.run.front_ends)
             return {**described, "verified_at": now(), **outputs}
         return outputs
 
-    def do_update(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Restart one server at a time, including servers that are about to leave."""
-        from procedures.membership.leave import prepare
+        from providers.zone import prepare_leave
 
-        leaving = {**run.without_lost(hosts_of(olds)), **run.departing}
-        left = {name: host for name, host in leaving.items() if name not in run.front_ends}
-        if spec.highly_available and left and not run.departing:
+        leaving = {**op.run.without_lost(hosts_of(op.olds)), **op.run.departing}
+        left = {name: host for name, host in leaving.items() if name not in op.run.front_ends}
+        if op.spec.highly_available and left and not op.run.departing:
             # An interrupted run prepared it; since then one of them may have stopped, or lag.
-            run.dumped = prepare(
-                access,
-                spec,
-                run.front_ends,
-                left,
-                allow_degraded=run.allow_degraded,
-                in_hosts_file=run.names_hosts,
-            )
+            op.run.dumped = prepare_leave(op, op.run.front_ends, left)
         return _roll_out(
-            access,
-            run,
-            spec,
-            {**leaving, **run.front_ends},
-            news,
-            listed=_pool(olds),
-            owners={former.database.owner for former in self.former_specs(olds)},
+            op,
+            {**leaving, **op.run.front_ends},
+            listed=_pool(op.olds),
+            owners={former.database.owner for former in self.former_specs(op.olds)},
         )
 
 
 class Rollout(ManagedResource, module="opennebula", name="Rollout"):
-    """The zone with all its servers, each of which runs its present configuration."""
+    """The zone with all its servers, each of which runs its present configuration.
+
+    Inputs: ``frontends``; ``features``, the services next to oned; ``after``, outputs whose change
+    calls for another health check.
+    """
 
     provider_type = RolloutProvider
     outputs = ("verified_at", "leader", "servers", "pool", "backups", "drift")
@@ -131,41 +122,14 @@ class Rollout(ManagedResource, module="opennebula", name="Rollout"):
     """By name; a list in states of earlier versions."""
     backups: Output[dict[str, Any]]
 
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        features: Sequence[str],
-        after: Mapping[str, Input[Any]],
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``features``: the services next to oned. ``after``: outputs whose change calls for
-        another health check.
-        """
-        super().__init__(
-            name,
-            spec,
-            frontends=hosts_input(front_ends),
-            features=sorted(features),
-            after=dict(after),
-            urn=urn,
-            opts=opts,
-        )
-
 
 def _waiting(names: Sequence[str]) -> list[str]:
     return [f"{name} waits for a restart" for name in sorted(names)]
 
 
 def _roll_out(
-    access: Access,
-    run: RunState,
-    spec: ZoneSpec,
+    op: Operation[ZoneSpec],
     hosts: Mapping[str, Host],
-    news: Mapping[str, Any],
     *,
     listed: Collection[ServerEntry] | None = None,
     owners: Collection[str] = (),
@@ -174,28 +138,28 @@ def _roll_out(
     from procedures.install.hosts_file import drop_names
     from procedures.rollout import roll_out, roll_out_standalone
 
-    features = news["features"]
+    features = op.props["features"]
     seen: Mapping[str, Facts]
-    if spec.highly_available:
+    if op.spec.highly_available:
         healthy = roll_out(
-            access,
-            spec,
+            op.access,
+            op.spec,
             hosts,
-            run.release,
-            staying=run.front_ends,
+            op.run.release,
+            staying=op.run.front_ends,
             features=features,
             listed=listed,
         )
-        outputs, seen = _outputs(healthy, run.front_ends), healthy.facts
-        run.rolled_out = healthy
+        outputs, seen = _outputs(healthy, op.run.front_ends), healthy.facts
+        op.run.rolled_out = healthy
     else:
         (host,) = hosts.values()
-        seen = {host.name: roll_out_standalone(access, spec, host, run.release, features)}
+        seen = {host.name: roll_out_standalone(op.access, op.spec, host, op.run.release, features)}
         outputs = _standalone(host, seen[host.name].dumps)
-    former = {*owners, *run.former_owners}
-    clean_up_accounts(access, spec.database, run.front_ends, seen, former=former)
-    if run.names_hosts:
-        drop_names(access, run.front_ends, seen, but=run.adopted)
+    former = {*owners, *op.run.former_owners}
+    clean_up_accounts(op.access, op.spec.database, op.run.front_ends, seen, former=former)
+    if op.run.names_hosts:
+        drop_names(op.access, op.run.front_ends, seen, but=op.run.adopted)
     return {**outputs, "verified_at": now(), "drift": []}
 
 

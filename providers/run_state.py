@@ -4,30 +4,17 @@ The first part is the config as the engine passes it, so that no resource has ke
 was validated when the program ran, possibly by an older version of the program.
 
 The second part is what resources pass to each other in one run, outside the graph. Each of these
-fields is a hint: a resumed run, or one that skips the resource that writes it, does without it and
-observes the hosts again, with the same result.
-
-- ``adopted``: written by Preflight in the first run of a stack, and by an Installation that finds a
-  running server. All resources leave these servers unchanged.
-- ``blank``: written by Preflight in the first run of a stack; read by Bootstrap, and by ``turn``.
-- ``leaving``: written by Preflight; read by Installation: names that stay in /etc/hosts.
-- ``departing``: written by Zone; read by Rollout, which includes them.
-- ``former_owners``: written by Preflight; read by Rollout, which drops those accounts.
-- ``known_zone``: written by Zone; read by ZoneMember, which does not observe those servers again.
-- ``zone``: written by Zone: its present spec; read by a ZoneMember that leaves, whose own spec may
-  be older.
-- ``dumped``: written by Zone, before the first front-end leaves; read by ZoneMember, which makes no
-  second dump.
-- ``rolled_out``: written by Rollout; read by VirtualIp, which does not observe the zone again.
-- ``keep`` and ``take``: facts that are a moment old, from Preflight to Installation.
-- ``survey``: written by the first resource that reads it, for all of them.
+fields is a hint, with the resources that write and read it in its text: a resumed run, or one that
+skips the resource that writes it, does without it and observes the hosts again, with the same
+result.
 """
 
 import json
 import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from pulumi.dynamic import Config
 
@@ -44,6 +31,7 @@ from procedures.specs import Database, ZoneSpec
 from procedures.upgrade.versions import WantedVersion
 from providers import notes, runtime
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 PROJECT = "opennebula-ha"
@@ -63,9 +51,8 @@ class RunState:
         ssh = _object(config, "ssh") or {}
         self._survey: FactsCache | None = None
         self._pool = Pool(SshSettings.model_validate(ssh))
-        one_pass = str(config.get(f"{PROJECT}:one_pass") or "")
         self._secrets = Secrets(
-            one_pass=one_pass,
+            one_pass=str(config.get(f"{PROJECT}:one_pass") or ""),
             db_password=str(config.get(f"{PROJECT}:db_password") or ""),
             one_token=config.get(f"{PROJECT}:one_token"),
             ldap_passwords=_ldap_passwords(_object(config, "auth") or {}),
@@ -92,31 +79,40 @@ class RunState:
         self.restores = bool(config.get(f"{PROJECT}:restore_from"))
         """If no front-end holds a database, the zone starts from a dump."""
         self.adopted: frozenset[str] = frozenset()
-        """The servers of a zone that ran before this stack. This run leaves them unchanged."""
+        """The servers of a zone that ran before this stack: from Preflight, in the first run of a
+        stack, and an Installation that finds one, to all resources, which leave them unchanged.
+        """
         self.zone: ZoneSpec | None = None
-        """The present spec of the zone, after its update in this run."""
+        """The present spec of the zone: from Zone to a ZoneMember that leaves, whose own may be
+        older.
+        """
         self.leaving: Mapping[str, str] | None = None
-        """Name to address of the servers that still have to leave the zone."""
+        """Name to address of the servers that still have to leave the zone: from Preflight to
+        Installation. They stay in /etc/hosts.
+        """
         self.departing: Mapping[str, Host] = {}
-        """Front-ends that still have to leave the zone, also those that a failed update added."""
+        """Front-ends that still have to leave the zone, also those that a failed update added: from
+        Zone to Rollout, which includes them.
+        """
         self.former_owners: frozenset[str] = frozenset()
-        """Former owners of the database in the config."""
+        """Former owners of the database in the config: from Preflight to Rollout, which drops those
+        accounts.
+        """
         self.dumped = False
-        """This run has made a dump before the first front-end leaves."""
+        """A dump was made before the first front-end leaves: from Zone to ZoneMember."""
         self.rolled_out: HealthyZone | None = None
-        """The zone after this run's rollout, for the resource that follows."""
+        """The zone after this run's rollout: from Rollout to VirtualIp, instead of a look at it."""
         self.known_zone = KnownZone()
-        """The zone after this run's bootstrap or adoption, for the joins that follow."""
-        self.features: tuple[str, ...] = tuple(
-            sorted(
-                set(FEATURES)
-                - {n for n, on in (_object(config, "features") or {}).items() if not on}
-            )
-        )
+        """The zone after this run's bootstrap or adoption: from Zone to ZoneMember, which does not
+        observe those servers again.
+        """
+        chosen = _object(config, "features") or {}
+        self.features = tuple(sorted(name for name in FEATURES if chosen.get(name, True)))
         """The features that are on."""
         self.blank: Mapping[str, Facts] = {}
         """The facts of all front-ends, if the first one can start the zone while the others are
-        installed."""
+        installed: from Preflight, in the first run of a stack, to Bootstrap and ``turn``.
+        """
         self._first_is_installed = threading.Event()
         disks = (_object(config, "ds") or {}).get("config", {}).get("mounts")
         # A dump, or a comparison of the shares, has to come first.
@@ -150,7 +146,7 @@ class RunState:
             return self._survey
 
     def keep(self, checked: Mapping[str, Facts]) -> None:
-        """Store the facts of preflight for the next change of each host."""
+        """Store the facts of Preflight for the Installation of each host."""
         with _lock:
             self._checked = dict(checked)
 
@@ -206,6 +202,19 @@ class RunState:
         """Return access to the hosts for one operation on one resource."""
         known = {**self._former, **self.front_ends}
         return Access(self._pool, self._secrets, report, front_ends=known)
+
+
+@dataclass(frozen=True)
+class Operation(Generic[S]):
+    """One operation on a resource: what it wants, and what it works with."""
+
+    access: Access
+    run: RunState
+    spec: S
+    props: Mapping[str, Any]
+    """The inputs that the stack wants; for a read or a delete, the resource's properties."""
+    olds: Mapping[str, Any]
+    """For an update, the resource's properties until now."""
 
 
 _lock = threading.Lock()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pulumi
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from hosts.models import Host
 
+ZONE = "opennebula-ha:zone:HighAvailableZone"
+FRONT_END = "opennebula-ha:zone:FrontEnd"
 FORMER_NAMES = {"front_ends": "frontends"}
 """Inputs that states of earlier versions have by another name."""
 
@@ -137,6 +140,15 @@ def all_hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
     with reading(props):
         known = [*(props.get("frontends") or {}).values(), *filter(None, [props.get("host")])]
         return {host["name"]: Host.model_validate(host) for host in known}
+
+
+def urn(parents: Sequence[str], kind: str, name: str) -> str:
+    """Return the URN of a dynamic resource of that kind, below components of those types.
+
+    Progress is shown under it, before the resource is registered.
+    """
+    types = "$".join([*parents, f"pulumi-python:dynamic/opennebula:{kind}"])
+    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{types}::{name}"
 
 
 def urn_of(props: Mapping[str, Any]) -> str:

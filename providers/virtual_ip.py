@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pulumi import Output
 
-from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider
 
 if TYPE_CHECKING:
-    from procedures.context import Access
     from procedures.specs import Vip, ZoneSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class VirtualIpProvider(ZoneSpecProvider):
@@ -20,9 +18,7 @@ class VirtualIpProvider(ZoneSpecProvider):
 
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe which addresses clients lose, and which they get."""
         from opennebula.forecast import addresses
 
@@ -38,33 +34,31 @@ class VirtualIpProvider(ZoneSpecProvider):
         """Return the ENDPOINT."""
         return spec.endpoint
 
-    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
         """Set the ENDPOINT, and wait until only the leader holds the VIPs."""
-        return self._set(access, run, spec)
+        return self._set(op)
 
-    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Report VIPs that the leader lacks or other servers hold, and a wrong ENDPOINT."""
         from procedures.vip.address import faults
         from procedures.vip.virtual_ip import endpoint_differences
 
-        survey = run.survey(access, spec.database)
+        survey = op.run.survey(op.access, op.spec.database)
         leader = survey.view().leader()
         seen = survey.all_facts()
-        drift = endpoint_differences(spec, seen, leader)
-        return {"drift": [*(faults(seen, spec.vips, leader) if spec.vips else ()), *drift]}
+        drift = endpoint_differences(op.spec, seen, leader)
+        return {"drift": [*(faults(seen, op.spec.vips, leader) if op.spec.vips else ()), *drift]}
 
-    def do_update(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Remove former VIPs from all front-ends, then set the present ones as ``do_create``."""
         from procedures.vip.address import drop
 
-        kept = {vip.address for vip in spec.vips}
-        removed = [vip for vip in self._former_vips(olds) if vip.address not in kept]
-        drop(access, removed, run.front_ends)
-        return self._set(access, run, spec)
+        kept = {vip.address for vip in op.spec.vips}
+        removed = [vip for vip in self._former_vips(op.olds) if vip.address not in kept]
+        drop(op.access, removed, op.run.front_ends)
+        return self._set(op)
 
-    def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
+    def do_delete(self, op: Operation[ZoneSpec]) -> None:
         """Remove the VIPs, and set the ENDPOINT to localhost: each server uses its own oned.
 
         The installations have already changed the Raft hooks.
@@ -74,29 +68,29 @@ class VirtualIpProvider(ZoneSpecProvider):
         from procedures.vip.address import drop
         from procedures.vip.virtual_ip import set_endpoint
 
-        hosts = run.front_ends
-        drop(access, self._former_vips(props), hosts)
-        if hosts and zone_view(access, hosts).leader():
+        hosts = op.run.front_ends
+        drop(op.access, self._former_vips(op.props), hosts)
+        if hosts and zone_view(op.access, hosts).leader():
             set_endpoint(
-                access,
-                spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
+                op.access,
+                op.spec.model_copy(update={"vips": (), "endpoint": endpoint("localhost")}),
                 hosts,
             )
 
     def _former_vips(self, olds: Props) -> list[Vip]:
         return [vip for former in self.former_specs(olds) for vip in former.vips]
 
-    def _set(self, access: Access, run: RunState, spec: ZoneSpec) -> Outputs:
+    def _set(self, op: Operation[ZoneSpec]) -> Outputs:
         from procedures.vip.virtual_ip import set_endpoint
 
-        seen, run.rolled_out = run.rolled_out, None
+        seen, op.run.rolled_out = op.run.rolled_out, None
         set_endpoint(
-            access,
-            spec,
-            run.front_ends,
+            op.access,
+            op.spec,
+            op.run.front_ends,
             seen,
-            version=run.release.version,
-            features=run.features,
+            version=op.run.release.version,
+            features=op.run.features,
         )
         return {"drift": []}
 

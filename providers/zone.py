@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, ResourceOptions
 from pulumi.dynamic import CheckResult
 
 from providers import progress, runtime
-from providers.base import ManagedResource, Outputs, Props, ZoneSpecProvider
+from providers.base import Forecast, ManagedResource, Outputs, Props, ZoneSpecProvider
 from providers.bootstrap import abandon_removed
 from providers.runtime import INCOMPLETE, UPDATE
-from providers.state import hosts_input, hosts_of, is_unknown, lost_addresses
+from providers.state import hosts_of, is_unknown, lost_addresses
 
 if TYPE_CHECKING:
     from hosts.models import Host
-    from procedures.bootstrap.bootstrap import KnownZone
-    from procedures.context import Access
     from procedures.facts.facts import Facts
     from procedures.specs import ZoneSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class ZoneProvider(ZoneSpecProvider):
@@ -44,9 +40,7 @@ class ZoneProvider(ZoneSpecProvider):
             )
         return super().check(olds, news)
 
-    def forecast(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], changed: set[str]
-    ) -> Iterable[tuple[str, str]]:
+    def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe a change of the password, and front-ends whose address is about to change.
 
         Rollout's forecast describes joins and leaves.
@@ -64,23 +58,22 @@ class ZoneProvider(ZoneSpecProvider):
             words = "oneadmin's password changes on every server, without an interruption"
             yield news["urn"], words
 
-    def do_create(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
         """Bootstrap or adopt."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
 
-        hosts, dump = hosts_of(props), props.get("restore_from")
-        abandon_removed(access, run, spec, hosts)
-        with zone_lock(access, hosts):
-            seen = _observe_and_resume(access, spec, hosts)
-            set_password(access, spec, hosts, {}, changed=False, stopping=_stopping(seen))
-            known_zone = bootstrap_or_adopt(access, spec, hosts, {}, restore_from=dump, seen=seen)
-        run.known_zone = known_zone
-        return {"drift": _set_key(access, spec, props, known_zone, replace=False)}
+        hosts, dump = hosts_of(op.props), op.props.get("restore_from")
+        abandon_removed(op, hosts)
+        with zone_lock(op.access, hosts):
+            seen = _observe_and_resume(op, hosts)
+            set_password(op.access, op.spec, hosts, {}, changed=False, stopping=_stopping(seen))
+            op.run.known_zone = bootstrap_or_adopt(
+                op.access, op.spec, hosts, {}, restore_from=dump, seen=seen
+            )
+        return {"drift": _set_key(op, replace=False)}
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
         """Bootstrap or adopt, and remove servers that left the stack after the failed create.
 
         Such a server may be in the zone, but has no ZoneMember that would delete it.
@@ -88,43 +81,37 @@ class ZoneProvider(ZoneSpecProvider):
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
         from procedures.facts.observe import facts_where_possible
-        from procedures.membership.leave import leave, prepare
+        from procedures.membership.leave import leave
 
-        staying, before = hosts_of(news), hosts_of(olds)
-        abandon_removed(access, run, spec, staying)
-        removed = {n: host for n, host in run.without_lost(before).items() if n not in staying}
-        with zone_lock(access, staying):
-            seen = _observe_and_resume(access, spec, staying)
-            seen = seen or facts_where_possible(access, staying, spec.database, names=staying)
+        staying, before = hosts_of(op.props), hosts_of(op.olds)
+        abandon_removed(op, staying)
+        removed = {n: host for n, host in op.run.without_lost(before).items() if n not in staying}
+        with zone_lock(op.access, staying):
+            seen = _observe_and_resume(op, staying)
+            seen = seen or facts_where_possible(op.access, staying, op.spec.database, names=staying)
             served = _served(seen.values())
             leaving = {name: host for name, host in removed.items() if name in served}
-            changed = olds.get("one_pass") != news.get("one_pass")
-            set_password(access, spec, staying, leaving, changed=changed, stopping=_stopping(seen))
-            run.known_zone = bootstrap_or_adopt(
-                access, spec, staying, leaving, restore_from=news.get("restore_from")
+            changed = op.olds.get("one_pass") != op.props.get("one_pass")
+            set_password(
+                op.access, op.spec, staying, leaving, changed=changed, stopping=_stopping(seen)
             )
-            if leaving and spec.highly_available:
-                degraded = run.allow_degraded
-                run.dumped = prepare(
-                    access,
-                    spec,
-                    staying,
-                    leaving,
-                    allow_degraded=degraded,
-                    in_hosts_file=run.names_hosts,
-                )
+            op.run.known_zone = bootstrap_or_adopt(
+                op.access, op.spec, staying, leaving, restore_from=op.props.get("restore_from")
+            )
+            if leaving and op.spec.highly_available:
+                op.run.dumped = prepare_leave(op, staying, leaving)
                 for host in leaving.values():
                     leave(
-                        access,
-                        spec,
+                        op.access,
+                        op.spec,
                         host,
                         {**staying, host.name: host},
-                        allow_degraded=degraded,
-                        dumped=run.dumped,
+                        allow_degraded=op.run.allow_degraded,
+                        dumped=op.run.dumped,
                     )
-        return {"drift": _set_key(access, spec, news, run.known_zone, replace=False)}
+        return {"drift": _set_key(op, replace=False)}
 
-    def do_read(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Check that the zone has a leader, or its one server answers, and that oneadmin has the
         stack's public key. Raises HostError if a lost server is back.
         """
@@ -132,143 +119,117 @@ class ZoneProvider(ZoneSpecProvider):
         from procedures.facts.observe import statuses
         from procedures.membership.leave import require_gone
 
-        require_gone(access, props.get("lost_at") or {}, hosts_of(props))
-        survey = run.survey(access, spec.database)
+        require_gone(op.access, op.props.get("lost_at") or {}, hosts_of(op.props))
+        survey = op.run.survey(op.access, op.spec.database)
         if any(facts.upgrading for facts in survey.known_facts().values()):
             # No oned starts until that is done.
             return {"drift": [_UPGRADE]}
-        if spec.highly_available:
+        if op.spec.highly_available:
             head = survey.view().leader()
         else:
-            head = next(iter(statuses(access, hosts_of(props))), None)
+            head = next(iter(statuses(op.access, hosts_of(op.props))), None)
         if head is None:
             return {"drift": ["no leader"]}
-        wanted, seen = props.get("admin_pubkey"), survey.known_facts().get(head)
-        if wanted and seen and admin_key.differs(access, seen, wanted):
+        wanted, seen = op.props.get("admin_pubkey"), survey.known_facts().get(head)
+        if wanted and seen and admin_key.differs(op.access, seen, wanted):
             return {"drift": [_KEY]}
         return {"drift": []}
 
-    def do_update(
-        self, access: Access, run: RunState, spec: ZoneSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Convert or adopt. The front-ends that leave are still in the zone at this moment."""
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
-        from procedures.membership.leave import forget, prepare, require_gone
+        from procedures.membership.leave import forget, require_gone
 
-        run.zone = spec
-        staying, before = hosts_of(news), hosts_of(olds)
+        op.run.zone = op.spec
+        staying, before = hosts_of(op.props), hosts_of(op.olds)
         leaving = {
-            name: host for name, host in run.without_lost(before).items() if name not in staying
+            name: host for name, host in op.run.without_lost(before).items() if name not in staying
         }
-        run.departing = leaving
-        with zone_lock(access, staying):
-            seen = _observe_and_resume(access, spec, staying)
+        op.run.departing = leaving
+        with zone_lock(op.access, staying):
+            seen = _observe_and_resume(op, staying)
         # The failed update may have changed the password.
-        failed = olds.get(INCOMPLETE) == UPDATE
-        changed = failed or olds.get("one_pass") != news.get("one_pass")
+        failed = op.olds.get(INCOMPLETE) == UPDATE
+        changed = failed or op.olds.get("one_pass") != op.props.get("one_pass")
         set_password(
-            access,
-            spec,
+            op.access,
+            op.spec,
             staying,
             leaving,
             changed=changed,
             failed=failed,
             stopping=_stopping(seen),
         )
-        lost_at = _lost_at(olds, news)
-        require_gone(access, lost_at, staying)
-        if spec.highly_available and run.lost:
-            forget(access, spec, run.lost, staying)
-        shrinks = spec.highly_available and bool(leaving)
-        prepared = partial(
-            prepare,
-            access,
-            spec,
+        lost_at = _lost_at(op.olds, op.props)
+        require_gone(op.access, lost_at, staying)
+        if op.spec.highly_available and op.run.lost:
+            forget(op.access, op.spec, op.run.lost, staying)
+        shrinks = op.spec.highly_available and bool(leaving)
+        op.run.dumped = shrinks and prepare_leave(op, staying, leaving)
+        op.run.known_zone = bootstrap_or_adopt(
+            op.access,
+            op.spec,
             staying,
             leaving,
-            allow_degraded=run.allow_degraded,
-            in_hosts_file=run.names_hosts,
-        )
-        run.dumped = shrinks and prepared()
-        run.known_zone = bootstrap_or_adopt(
-            access,
-            spec,
-            staying,
-            leaving,
-            restore_from=news.get("restore_from"),
+            restore_from=op.props.get("restore_from"),
             existed=True,
         )
         # A zone that had no leader has one now.
-        if shrinks and not run.dumped:
-            run.dumped = prepared()
+        if shrinks and not op.run.dumped:
+            op.run.dumped = prepare_leave(op, staying, leaving)
         return {
-            "drift": _set_key(access, spec, news, run.known_zone, replace=True),
+            "drift": _set_key(op, replace=True),
             "lost_at": lost_at,
         }
 
-    def do_delete(self, access: Access, run: RunState, spec: ZoneSpec, props: Props) -> None:
+    def do_delete(self, op: Operation[ZoneSpec]) -> None:
         """Take the whole zone down."""
         from procedures.membership.take_down import take_down
 
-        take_down(access, spec, hosts_of(props))
+        take_down(op.access, op.spec, hosts_of(op.props))
 
 
 class Zone(ManagedResource, module="opennebula", name="Zone"):
-    """Zone 0 with all front-ends of the stack."""
+    """Zone 0 with all front-ends of the stack.
+
+    Inputs: ``frontends``; ``one_pass``, the fingerprint of the password; ``lost``, former
+    front-ends that are gone for good. Only if they are set: ``restore_from``, the path of a dump;
+    ``mounts``, lines of fstab, whose change calls for another comparison of the shares;
+    ``admin_pubkey``, see credentials/admin_key.py.
+    """
 
     provider_type = ZoneProvider
     outputs = ("drift", "lost_at")
-
-    def __init__(
-        self,
-        name: str,
-        spec: ZoneSpec,
-        front_ends: Mapping[str, Host],
-        *,
-        one_pass: Input[str],
-        lost: Sequence[str],
-        restore_from: str | None,
-        mounts: Sequence[str],
-        admin_pubkey: str | None,
-        urn: str,
-        opts: ResourceOptions,
-    ) -> None:
-        """``one_pass``: fingerprint of the password. ``lost``: former front-ends that are gone for
-        good. ``restore_from``: path of a dump. ``mounts``: lines of fstab, whose change calls for
-        another comparison of the shares. ``admin_pubkey``: see credentials/admin_key.py.
-        """
-        # An input that is no longer set is no change.
-        optional = {
-            "restore_from": restore_from,
-            "mounts": list(mounts),
-            "admin_pubkey": admin_pubkey,
-        }
-        super().__init__(
-            name,
-            spec,
-            frontends=hosts_input(front_ends),
-            one_pass=one_pass,
-            lost=sorted(lost),
-            **{key: value for key, value in optional.items() if value},
-            urn=urn,
-            opts=opts,
-        )
 
 
 _KEY = "oneadmin's SSH_PUBLIC_KEY"
 _UPGRADE = "a change of the database's version that was interrupted"
 
 
-def _observe_and_resume(
-    access: Access, spec: ZoneSpec, hosts: Mapping[str, Host]
-) -> Mapping[str, Facts]:
+def prepare_leave(
+    op: Operation[ZoneSpec], staying: Mapping[str, Host], leaving: Mapping[str, Host]
+) -> bool:
+    """Prepare the zone for front-ends that leave; return whether there is a dump from before."""
+    from procedures.membership.leave import prepare
+
+    return prepare(
+        op.access,
+        op.spec,
+        staying,
+        leaving,
+        allow_degraded=op.run.allow_degraded,
+        in_hosts_file=op.run.names_hosts,
+    )
+
+
+def _observe_and_resume(op: Operation[ZoneSpec], hosts: Mapping[str, Host]) -> Mapping[str, Facts]:
     """Resume an interrupted upgrade. Return the facts; none if the upgrade changed them."""
     from procedures.facts.observe import facts_where_possible
     from procedures.upgrade.upgrade import resume
 
-    seen = facts_where_possible(access, hosts, spec.database, names=hosts)
-    return {} if resume(access, spec, hosts, seen) else seen
+    seen = facts_where_possible(op.access, hosts, op.spec.database, names=hosts)
+    return {} if resume(op.access, op.spec, hosts, seen) else seen
 
 
 def _stopping(seen: Mapping[str, Facts]) -> set[str]:
@@ -285,19 +246,12 @@ def _served(seen: Collection[Facts]) -> set[str]:
     return {entry.name for facts in seen for entry in facts.pool}
 
 
-def _set_key(
-    access: Access,
-    spec: ZoneSpec,
-    props: Mapping[str, Any],
-    known_zone: KnownZone,
-    *,
-    replace: bool,
-) -> list[str]:
+def _set_key(op: Operation[ZoneSpec], *, replace: bool) -> list[str]:
     from procedures.credentials import admin_key
 
-    wanted, hosts = props.get("admin_pubkey"), hosts_of(props)
+    wanted, hosts = op.props.get("admin_pubkey"), hosts_of(op.props)
     if not wanted or admin_key.set_public_key(
-        access, spec, hosts, wanted, replace=replace, view=known_zone.view
+        op.access, op.spec, hosts, wanted, replace=replace, view=op.run.known_zone.view
     ):
         return []
     return [_KEY]

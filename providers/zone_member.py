@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pulumi import Output
 
-from providers.base import ManagedResource, Outputs, Props, Provider, now
+from providers.base import ManagedResource, Outputs, Provider, now
+from providers.state import FRONT_END, ZONE
 
 if TYPE_CHECKING:
     from hosts.models import Host
-    from procedures.context import Access
     from procedures.specs import MemberSpec
-    from providers.run_state import RunState
+    from providers.run_state import Operation
 
 
 class ZoneMemberProvider(Provider):
@@ -25,52 +25,47 @@ class ZoneMemberProvider(Provider):
     unaffected_by = frozenset(
         {"zone.endpoint", "zone.has_entrance", "zone.keep_dumps", "zone.vips"}
     )
-    identity = ("host.name",)
 
-    def do_create(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
+    def do_create(self, op: Operation[MemberSpec]) -> Outputs:
         """Join, unless the front-end is a server already."""
         from procedures.membership.join import join
 
-        return _outputs(spec, join(access, spec, _peers(run, spec), run.known_zone))
+        return _outputs(op.spec, join(op.access, op.spec, _peers(op), op.run.known_zone))
 
-    def do_create_again(
-        self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_create_again(self, op: Operation[MemberSpec]) -> Outputs:
         """Resume the join that failed."""
-        return self.do_create(access, run, spec, news)
+        return self.do_create(op)
 
-    def do_read(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> Outputs:
+    def do_read(self, op: Operation[MemberSpec]) -> Outputs:
         """Read the SERVER_ID, and report the server's faults."""
         from procedures.membership.member_status import member_status
 
-        survey = run.survey(access, spec.zone.database)
+        survey = op.run.survey(op.access, op.spec.zone.database)
         # Only a write shows a lag, and an adopted zone gets no write.
-        found = member_status(access, spec, survey, writes=not self.is_adopted(run, spec))
-        return _outputs(spec, found.server_id, found.faults, revision=props.get("revision"))
+        found = member_status(op.access, op.spec, survey, writes=not self.is_adopted(op))
+        return _outputs(op.spec, found.server_id, found.faults, revision=op.props.get("revision"))
 
-    def do_update(
-        self, access: Access, run: RunState, spec: MemberSpec, olds: Props, news: Props
-    ) -> Outputs:
+    def do_update(self, op: Operation[MemberSpec]) -> Outputs:
         """Rejoin if the server is not in the zone, or repair it if it differs from the leader."""
         from procedures.membership.join import join
         from procedures.membership.repair import repair
 
-        enter = repair if olds.get("drift") else join
-        return _outputs(spec, enter(access, spec, _peers(run, spec)))
+        enter = repair if op.olds.get("drift") else join
+        return _outputs(op.spec, enter(op.access, op.spec, _peers(op)))
 
-    def do_delete(self, access: Access, run: RunState, spec: MemberSpec, props: Props) -> None:
+    def do_delete(self, op: Operation[MemberSpec]) -> None:
         """Leave the zone, unless the host is lost or stays as the only front-end: see ``Zone``."""
         from procedures.membership.leave import leave
 
-        if spec.host.name in run.lost or spec.host.name in run.front_ends:
+        if op.spec.host.name in op.run.lost or op.spec.host.name in op.run.front_ends:
             return
         leave(
-            access,
-            run.zone or spec.zone,
-            spec.host,
-            _peers(run, spec),
-            allow_degraded=run.allow_degraded,
-            dumped=run.dumped,
+            op.access,
+            op.run.zone or op.spec.zone,
+            op.spec.host,
+            _peers(op),
+            allow_degraded=op.run.allow_degraded,
+            dumped=op.run.dumped,
         )
 
 
@@ -78,13 +73,14 @@ class ZoneMember(ManagedResource, module="opennebula", name="ZoneMember"):
     """A front-end's zone server."""
 
     provider_type = ZoneMemberProvider
+    parents = (ZONE, FRONT_END)
     outputs = ("server_id", "revision", "endpoint", "drift")
     revision: Output[str]
 
 
-def _peers(run: RunState, spec: MemberSpec) -> dict[str, Host]:
+def _peers(op: Operation[MemberSpec]) -> dict[str, Host]:
     """Return the front-ends of the config and this one, which may have left it."""
-    return {**run.front_ends, spec.host.name: spec.host}
+    return {**op.run.front_ends, op.spec.host.name: op.spec.host}
 
 
 def _outputs(

@@ -6,7 +6,7 @@ from typing import Any
 
 from opennebula.ldap_auth import PASSWORD
 from settings.forms import WORDS, said
-from settings.model import PROJECT, Settings, base, is_model
+from settings.model import PROJECT, Settings, base, is_model, kind
 
 SECRET_PARTS = ("private_key", "sudo_password", PASSWORD)
 """Keys of objects whose values are never shown."""
@@ -31,6 +31,12 @@ EXPECTED = {
     "ip_any_address": "an IPv4 or IPv6 address, such as 10.2.50.86",
 }
 """What is expected, by the type of pydantic's error."""
+_KINDS = {
+    "list": "a list",
+    "object": "an object",
+    "boolean": "true or false",
+    "number": "a whole number",
+}
 _STRUCTURES = ("model_type", "dict_type", "list_type")
 
 
@@ -50,25 +56,25 @@ def place_of(key: str, error: Mapping[str, Any]) -> str:
 def of_value(key: str, error: Mapping[str, Any], *, secret: bool) -> str:
     """Return the fault that pydantic saw, without the value if it is ``secret``."""
     path = place_of(key, error)
-    kind, ctx = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
+    problem, ctx = error["type"], error.get("ctx", {})
+    if problem == "extra_forbidden":
         name = str(error["loc"][-1])
         known = _names_at([key, *error["loc"][:-1]])
         return of(path, f"not a key of this project{_alike(name, known)}")
-    if kind == "missing":
+    if problem == "missing":
         return of(path, "missing")
-    if kind == "value_error":
+    if problem == "value_error":
         return of(path, str(error["msg"]).removeprefix("Value error, "))
-    if kind == "string_pattern_mismatch":
+    if problem == "string_pattern_mismatch":
         expected = WORDS[ctx["pattern"]]
-    elif kind in EXPECTED:
-        expected = EXPECTED[kind].format(**ctx)
+    elif problem in EXPECTED:
+        expected = EXPECTED[problem].format(**ctx)
     else:
         return of(path, str(error["msg"]))
     value = error["input"]
-    if kind == "string_type" and isinstance(value, int | float):
+    if problem == "string_type" and isinstance(value, int | float):
         expected += " in quotes"
-    if kind in _STRUCTURES and isinstance(value, str) and value.startswith(("{", "[")):
+    if problem in _STRUCTURES and isinstance(value, str) and value.startswith(("{", "[")):
         # As pulumi config set --path writes it.
         expected += " without quotes"
     hidden = secret or any(part in SECRET_PARTS for part in error["loc"])
@@ -83,7 +89,8 @@ def of_kind(key: str, value: str, annotation: Any, *, secret: bool) -> str:
     may contain a secret.
     """
     seen = "" if secret or is_structure(annotation) else said(value)
-    return of(key, f"expected {_kind(annotation)}{seen and f', saw {seen}'}")
+    expected = _KINDS.get(kind(annotation), "text")
+    return of(key, f"expected {expected}{seen and f', saw {seen}'}")
 
 
 def of_unknown(full: str) -> str | None:
@@ -98,32 +105,23 @@ def of_unknown(full: str) -> str | None:
 
 def is_structure(annotation: Any) -> bool:
     """Tell whether the values of this type are objects or lists."""
-    kind = base(annotation)
-    return typing.get_origin(kind) in (dict, list) or is_model(kind)
+    return kind(annotation) in ("object", "list")
 
 
-def _kind(annotation: Any) -> str:
-    if typing.get_origin(base(annotation)) is list:
-        return "a list"
-    if is_structure(annotation):
-        return "an object"
-    return {bool: "true or false", int: "a whole number"}.get(base(annotation), "text")
-
-
-def kind_in(kind: Any, part: Any) -> Any:
+def kind_in(whole: Any, part: Any) -> Any:
     """Return the type of that part of an object or list type; None if any type is allowed."""
-    if is_model(kind):
-        field = kind.model_fields.get(part)
+    if is_model(whole):
+        field = whole.model_fields.get(part)
         return base(field.annotation) if field else None
-    return base(typing.get_args(kind)[-1]) if typing.get_origin(kind) in (dict, list) else None
+    return base(typing.get_args(whole)[-1]) if is_structure(whole) else None
 
 
 def _names_at(path: Iterable[Any]) -> Iterable[str]:
     """Return the keys of the object at that place of the config."""
-    kind: Any = Settings
+    found: Any = Settings
     for part in path:
-        kind = kind_in(kind, part)
-    return kind.model_fields if is_model(kind) else ()
+        found = kind_in(found, part)
+    return found.model_fields if is_model(found) else ()
 
 
 def _alike(key: str, names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ look-ahead.
 import ipaddress
 import json
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -62,24 +63,15 @@ _REST = r"(?:/[A-Za-z0-9._~:/?#@!&()*+,;=%-]*)?"
 _PUBLIC_KEY = r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t][^\"\\\n]*)?"
 
 
-def _no_address(name: str) -> str:
-    if re.fullmatch(r"[0-9.]+", name):
-        raise ValueError(
-            f"expected a host name such as n1a1, saw {said(name)}, which reads as an address"
-        )
-    return name
+def _refused(why_not: Callable[[str], object], message: str) -> AfterValidator:
+    """Refuse a text for which ``why_not`` returns something, ``{why}`` in the message."""
 
+    def check(text: str) -> str:
+        if why := why_not(text):
+            raise ValueError(message.format(why=why, seen=said(text)))
+        return text
 
-def _no_database_of_mariadb(name: str) -> str:
-    if why := databases.why_not_name(name):
-        raise ValueError(f"expected a database of OpenNebula's own, such as opennebula: {why}")
-    return name
-
-
-def _no_account_of_mariadb(name: str) -> str:
-    if why := databases.why_not_owner(name):
-        raise ValueError(f"expected an account of OpenNebula's own, such as oneadmin: {why}")
-    return name
+    return AfterValidator(check)
 
 
 def _without_credentials(remedy: str = "") -> BeforeValidator:
@@ -111,15 +103,6 @@ def _an_address(text: str) -> str:
         raise ValueError(
             f"expected an address of the host, such as 0.0.0.0, saw {said(text)}"
         ) from None
-    return text
-
-
-def _a_schedule(text: str) -> str:
-    if not is_schedule(text):
-        raise ValueError(
-            "expected times as in systemd's OnCalendar, such as daily, *-*-* 03:00 or"
-            f" Mon..Fri 22:30, and not every minute; saw {said(text)}"
-        )
     return text
 
 
@@ -166,7 +149,10 @@ HostName = Annotated[
         rf"{_LABEL}(?:\.{_LABEL})*",
         "a host name of lower-case letters, digits and inner hyphens, such as n1a1",
     ),
-    AfterValidator(_no_address),
+    _refused(
+        re.compile(r"[0-9.]+").fullmatch,
+        "expected a host name such as n1a1, saw {seen}, which reads as an address",
+    ),
 ]
 ServerName = Annotated[
     str,
@@ -182,8 +168,20 @@ Identifier = Annotated[
         "a letter and at most 63 letters, digits and underscores after it, such as one_1",
     ),
 ]
-DatabaseName = Annotated[Identifier, AfterValidator(_no_database_of_mariadb)]
-DatabaseOwner = Annotated[Identifier, AfterValidator(_no_account_of_mariadb)]
+DatabaseName = Annotated[
+    Identifier,
+    _refused(
+        databases.why_not_name,
+        "expected a database of OpenNebula's own, such as opennebula: {why}",
+    ),
+]
+DatabaseOwner = Annotated[
+    Identifier,
+    _refused(
+        databases.why_not_owner,
+        "expected an account of OpenNebula's own, such as oneadmin: {why}",
+    ),
+]
 Version = Annotated[
     str, _form(r"[0-9]+\.[0-9]+(?:\.[0-9]+)?", 'a version in quotes, such as "7.2" or "7.2.1"')
 ]
@@ -234,7 +232,6 @@ Proxy = Annotated[
         "a URL of a host and its port alone, such as http://10.2.11.1:3142",
     ),
 ]
-Port = Annotated[int, Field(ge=1, le=65535)]
 Folder = Annotated[
     str,
     _form(
@@ -245,19 +242,8 @@ Folder = Annotated[
 ]
 
 
-def _usable(remedy: str) -> AfterValidator:
-    """Refuse a path that the host itself needs."""
-
-    def check(path: str) -> str:
-        if why := places.why_not(path):
-            raise ValueError(f"{why}: {remedy}")
-        return path
-
-    return AfterValidator(check)
-
-
-MountPoint = Annotated[Folder, _usable(places.MOUNT_ELSEWHERE)]
-DatastorePath = Annotated[Folder, _usable(places.KEEP_ELSEWHERE)]
+MountPoint = Annotated[Folder, _refused(places.why_not, "{why}: " + places.MOUNT_ELSEWHERE)]
+DatastorePath = Annotated[Folder, _refused(places.why_not, "{why}: " + places.KEEP_ELSEWHERE)]
 MountSource = Annotated[
     str,
     _form(
@@ -346,8 +332,15 @@ DumpPath = Annotated[
         r"/[^[:cntrl:]]*", "the absolute path of a dump on your machine, such as /srv/dumps/one.sql"
     ),
 ]
-CopyFolder = Annotated[Folder, _usable(places.COPY_ELSEWHERE)]
-Schedule = Annotated[str, AfterValidator(_a_schedule)]
+CopyFolder = Annotated[Folder, _refused(places.why_not, "{why}: " + places.COPY_ELSEWHERE)]
+Schedule = Annotated[
+    str,
+    _refused(
+        lambda text: not is_schedule(text),
+        "expected times as in systemd's OnCalendar, such as daily, *-*-* 03:00 or"
+        " Mon..Fri 22:30, and not every minute; saw {seen}",
+    ),
+]
 CheckName = Annotated[str, AfterValidator(_a_check)]
 Listening = Annotated[str, AfterValidator(_an_address)]
 Scalar = str | int | float | bool

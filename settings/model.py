@@ -12,49 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 
-from hosts.models import Host, HostSsh, SshSettings, Strict
+from hosts.models import Host, HostSsh, Port, SshSettings, Strict
 from opennebula import raft_hook
 from opennebula.ldap_auth import CHOICES, PASSWORD
-from settings.forms import (
-    Account,
-    Attribute,
-    CheckName,
-    CopyFolder,
-    DatabaseName,
-    DatabaseOwner,
-    DatastorePath,
-    DumpPath,
-    FileSystem,
-    Folder,
-    HostName,
-    Identifier,
-    Interface,
-    IPAny,
-    IPv4,
-    Listening,
-    LocaleSetting,
-    Mirror,
-    Mode,
-    MountOptions,
-    MountPoint,
-    MountSource,
-    Owner,
-    Port,
-    Program,
-    Proxy,
-    PublicKeys,
-    Schedule,
-    Script,
-    Section,
-    ServerName,
-    SigningKey,
-    StepName,
-    TimeServer,
-    TimeZone,
-    Url,
-    Version,
-    ZoneName,
-)
+from settings import forms
 
 PROJECT = "opennebula-ha"
 NONE = "none"
@@ -64,13 +25,13 @@ NONE = "none"
 class FrontEnd(Strict):
     """One entry of ``frontends``."""
 
-    address: IPv4
+    address: forms.IPv4
     """Address at which your machine and the other front-ends reach it."""
-    one_vip_if: Interface | None = None
+    one_vip_if: forms.Interface | None = None
     """Interface for the VIPs, if this host uses another one."""
     ssh: HostSsh = HostSsh.model_construct()
     """SSH settings of this host that differ from `ssh`."""
-    zone_server: ServerName | None = None
+    zone_server: forms.ServerName | None = None
     """NAME of its server in the zone, as `onezone show 0` prints it, if another program registered
     it and neither its name nor its address is in the server's endpoint. See [Adopting a
     zone](#adopting-a-zone).
@@ -80,13 +41,13 @@ class FrontEnd(Strict):
 class FurtherVip(Strict):
     """One entry of ``one_vips``."""
 
-    address: IPAny
+    address: forms.IPAny
     """The address, IPv4 or IPv6."""
     cidr: Annotated[int, Field(ge=1, le=128)]
     """Prefix length of its subnet."""
-    interface: Interface | None = None
+    interface: forms.Interface | None = None
     """Interface for the address; unless set, the interface of `one_vip`."""
-    interfaces: dict[HostName, Interface] = Field(default_factory=dict)
+    interfaces: dict[forms.HostName, forms.Interface] = Field(default_factory=dict)
     """Front-end's name to interface, for hosts that use another one."""
 
 
@@ -117,7 +78,7 @@ class Features(Strict):
 class Backup(Strict):
     """Dumps on a timer of the front-ends."""
 
-    schedule: Schedule | None = None
+    schedule: forms.Schedule | None = None
     """When the leader dumps its database, as systemd writes it in `OnCalendar` and in the hosts'
     time zone: `daily`, or `*-*-* 03:00`. Off unless set.
     """
@@ -125,7 +86,7 @@ class Backup(Strict):
     """Number of these dumps to keep on each front-end, and in `copy_to`. Default: `keep_dumps`.
     Other dumps are counted by themselves.
     """
-    copy_to: CopyFolder | None = None
+    copy_to: forms.CopyFolder | None = None
     """Folder that also gets each of these dumps, such as `/mnt/backups`: on a file system of its
     own, such as an NFS share, and for this zone alone.
     """
@@ -134,19 +95,19 @@ class Backup(Strict):
 class Mount(Strict):
     """One entry of ``fstab``."""
 
-    src: MountSource
+    src: forms.MountSource
     """What to mount, such as `10.2.50.1:/nfs/one`."""
-    path: MountPoint
+    path: forms.MountPoint
     """Mount point: a path without blanks that is [free for shares](#shared-folders)."""
-    fstype: FileSystem
+    fstype: forms.FileSystem
     """File system type, such as `nfs`."""
-    opts: MountOptions = "rw,relatime"
+    opts: forms.MountOptions = "rw,relatime"
     """Mount options."""
-    owner: Owner = "9869"
+    owner: forms.Owner = "9869"
     """Owner of the mounted folder. 9869 is oneadmin."""
-    group: Owner = "9869"
+    group: forms.Owner = "9869"
     """Group of the mounted folder."""
-    mode: Mode = "0750"
+    mode: forms.Mode = "0750"
     """Mode of the mounted folder. In quotes: `"0750"`."""
 
 
@@ -155,7 +116,7 @@ class DatastoreMount(Strict):
 
     type: Literal["image", "system", "file"]
     """`image`, `file` or `system`. Each at most once."""
-    path: DatastorePath
+    path: forms.DatastorePath
     """Folder for that datastore, outside `/var/lib/one/datastores`."""
 
 
@@ -248,13 +209,13 @@ class Auth(Strict):
 class Ntp(Strict):
     """One entry of ``ntp``: one of these settings."""
 
-    timezone: TimeZone | None = None
+    timezone: forms.TimeZone | None = None
     """The hosts' time zone, such as `UTC`."""
-    locale: LocaleSetting | None = None
+    locale: forms.LocaleSetting | None = None
     """A locale variable of the hosts, such as `LC_TIME=C.UTF-8`."""
-    pool: TimeServer | None = None
+    pool: forms.TimeServer | None = None
     """A pool of time servers, such as `pool.ntp.org`."""
-    server: TimeServer | None = None
+    server: forms.TimeServer | None = None
     """A time server."""
 
 
@@ -263,11 +224,11 @@ class Ssl(Strict):
 
     web_server: Literal["apache", "nginx"] | None = None
     """`apache` or `nginx`. The default is `apache` if any other key of `ssl` is set."""
-    key: Folder | None = None
+    key: forms.Folder | None = None
     """Path of the private key on every front-end. Default: `/etc/ssl/private/opennebula-key.pem`,
     or `/etc/one/fireedge-pki/key/server.key` with `generate_cert`.
     """
-    certchain: Folder | None = None
+    certchain: forms.Folder | None = None
     """Path of the certificate with its chain. Default: `/etc/ssl/certs/opennebula-certchain.pem`,
     or `/etc/one/fireedge-pki/crt/certchain.crt` with `generate_cert`.
     """
@@ -295,11 +256,11 @@ _GENERATED = ("/etc/one/fireedge-pki/key/server.key", "/etc/one/fireedge-pki/crt
 class Repository(Strict):
     """A mirror in place of OpenNebula's own package repository."""
 
-    url: Mirror | None = None
+    url: forms.Mirror | None = None
     """Base URL: the part before `/VERSION/Debian/12`, `/VERSION/AlmaLinux/9` and so on."""
-    key_url: Mirror | None = None
+    key_url: forms.Mirror | None = None
     """URL of its signing key; unless set, `URL/repo2.key`."""
-    key: SigningKey | None = None
+    key: forms.SigningKey | None = None
     """The signing key itself, armored, instead of a URL."""
     pre_enable: bool = True
     """Enable the [other repositories](#distributions) that OpenNebula's packages need. Set it to
@@ -310,19 +271,19 @@ class Repository(Strict):
 class Command(Strict):
     """One entry of ``commands``: a command of the operator's own."""
 
-    name: StepName
+    name: forms.StepName
     """Its name. Each name once."""
-    hosts: list[HostName] = Field(default_factory=list)
+    hosts: list[forms.HostName] = Field(default_factory=list)
     """Front-ends to run it on; unless set, all of them."""
     when: Literal["before-installation", "after-join"]
     """`before-installation`: before anything is changed on the host; `after-join`: when the host is
     in the zone.
     """
-    create: Script
+    create: forms.Script
     """The command. It runs as the login user: write `sudo` if it needs root."""
-    update: Script | None = None
+    update: forms.Script | None = None
     """Runs when the command's entry has changed; unless set, `create` runs."""
-    delete: Script | None = None
+    delete: forms.Script | None = None
     """Runs when the entry, or the front-end, is removed from the stack."""
     triggers: list[str] = Field(default_factory=list)
     """Texts. If one of them changes, `create` runs again."""
@@ -331,7 +292,7 @@ class Command(Strict):
 class Settings(Strict):
     """The whole config of a stack. Field names are the config's keys."""
 
-    one_version: Version
+    one_version: forms.Version
     """Version of OpenNebula, named as in its repository. In quotes: `"7.2"`, or `"7.2.1"` for one
     exact release.
     """
@@ -341,47 +302,47 @@ class Settings(Strict):
     """
     one_token: SecretStr | None = None
     """`user:password` of the enterprise repository. Without it the community repository is used."""
-    zone_name: ZoneName = "OpenNebula"
+    zone_name: forms.ZoneName = "OpenNebula"
     """Name of the zone."""
     force_ha: bool = False
     """Build an HA zone even with a single front-end, so that it can grow."""
-    one_vip: IPAny | None = None
+    one_vip: forms.IPAny | None = None
     """Virtual IP, IPv4 or IPv6: the address that follows the leader. It must be unused and differ
     from the front-ends' addresses. An IPv4 address must be in their subnet, unless the VIP has an
     interface of its own.
     """
     one_vip_cidr: Annotated[int, Field(ge=1, le=128)] | None = None
     """Prefix length of its subnet, such as `24`."""
-    one_vip_if: Interface | None = None
+    one_vip_if: forms.Interface | None = None
     """Interface for the VIP; it may be set for each front-end instead. Set all three `one_vip` keys
     or none. Without them the zone has no VIP. See [Without a VIP](#without-a-vip).
     """
     one_vips: list[FurtherVip] = Field(default_factory=list)
     """Further addresses that follow the leader. See [Several VIPs](#several-vips)."""
-    leader_hook: Program = raft_hook.PACKAGED
+    leader_hook: forms.Program = raft_hook.PACKAGED
     """Program that a front-end runs when it becomes the leader: an absolute path, or one relative
     to `/var/lib/one/remotes/hooks`. See [Hooks of your own](#hooks-of-your-own).
     """
-    follower_hook: Program = raft_hook.PACKAGED
+    follower_hook: forms.Program = raft_hook.PACKAGED
     """Program that a front-end runs when it stops being the leader, and when oned starts or stops.
     """
     register_grpc: bool = False
     """Register an `ENDPOINT_GRPC` for each new zone server, from OpenNebula 7.2 on. See
     [gRPC](#grpc).
     """
-    zone_endpoint: Url | None = None
+    zone_endpoint: forms.Url | None = None
     """URL at which clients reach the zone, such as `http://one.example.org:2633/RPC2` of a load
     balancer. Default: the URL of the first VIP, or of the first front-end.
     """
     leader_check: LeaderCheck = LeaderCheck.model_construct()
     """Lets a load balancer find the leader. See [Without a VIP](#without-a-vip)."""
-    frontends: Annotated[dict[HostName, FrontEnd], Field(min_length=1)]
+    frontends: Annotated[dict[forms.HostName, FrontEnd], Field(min_length=1)]
     """The front-ends: host name to settings. The other front-ends use the same name. The order does
     not matter; more than one must be an odd number, unless `allow_even` is set.
     """
     ssh: SshSettings = SshSettings.model_construct()
     """SSH login."""
-    ensure_keys_for: list[Account] = Field(default_factory=list)
+    ensure_keys_for: list[forms.Account] = Field(default_factory=list)
     """Accounts, such as `[ubuntu, root]`, that get SSH access from each front-end to all others.
     See [Keys of accounts](#keys-of-accounts).
     """
@@ -400,9 +361,9 @@ class Settings(Strict):
     OpenNebula is unavailable during the conversion; afterwards the key has no effect. See [From
     SQLite to MariaDB](safety.md#from-sqlite-to-mariadb).
     """
-    db_name: DatabaseName = "opennebula"
+    db_name: forms.DatabaseName = "opennebula"
     """Name of OpenNebula's database. Not a database of MariaDB's own."""
-    db_owner: DatabaseOwner = "oneadmin"
+    db_owner: forms.DatabaseOwner = "oneadmin"
     """OpenNebula's MariaDB account. It can use only that database, and only from the host itself.
     Not an account of MariaDB's own, such as root.
     """
@@ -410,7 +371,7 @@ class Settings(Strict):
     """Password of that account. Required for MariaDB."""
     repository: Repository = Repository.model_construct()
     """A mirror of OpenNebula's package repository."""
-    pkg_cache_proxy: Proxy | None = None
+    pkg_cache_proxy: forms.Proxy | None = None
     """Proxy for packages, such as `http://10.2.11.1:3142`. See [Packages](#packages)."""
     unattend_disable: bool = False
     """Remove packages that install upgrades automatically. See [Packages](#packages)."""
@@ -424,22 +385,22 @@ class Settings(Strict):
     """File systems to mount on every front-end. See [Shared folders](#shared-folders)."""
     ds: Datastores = Datastores.model_construct()
     """Folders of the default datastores. See [Shared folders](#shared-folders)."""
-    gate_endpoint: Url | None = None
+    gate_endpoint: forms.Url | None = None
     """URL at which virtual machines reach OneGate. Default: port 5030 of the first VIP, of the host
     in `zone_endpoint`, or of the first front-end.
     """
-    gate_bind_addr: Listening = "0.0.0.0"  # noqa: S104 - one-deploy's
+    gate_bind_addr: forms.Listening = "0.0.0.0"  # noqa: S104 - one-deploy's
     """Address that OneGate listens on."""
     gate_tproxy: list[dict[str, Any]] = Field(default_factory=list)
     """Proxies on the hypervisors for the virtual machines, as in `OpenNebulaNetwork.conf`, such as
     `{":service_port": 5030, ":remote_addr": 10.2.50.86, ":remote_port": 5030}`. See [Settings for
     the hypervisors](#settings-for-the-hypervisors).
     """
-    flow_bind_addr: Listening = "0.0.0.0"  # noqa: S104
+    flow_bind_addr: forms.Listening = "0.0.0.0"  # noqa: S104
     """Address that OneFlow listens on."""
-    form_bind_addr: Listening = "0.0.0.0"  # noqa: S104
+    form_bind_addr: forms.Listening = "0.0.0.0"  # noqa: S104
     """Address that OneForm listens on."""
-    admin_pubkey: PublicKeys = "leader"
+    admin_pubkey: forms.PublicKeys = "leader"
     """oneadmin's SSH_PUBLIC_KEY, which lets it log in to virtual machines: public keys, one per
     line; `leader`: oneadmin's key on the front-ends; `none`: keep the present value (one-deploy:
     `null`).
@@ -453,21 +414,21 @@ class Settings(Strict):
     """Keep a hypervisor's bridge when its last virtual machine is gone. See [Settings for the
     hypervisors](#settings-for-the-hypervisors).
     """
-    sched_rank: dict[Identifier, Attribute] = Field(default_factory=dict)
+    sched_rank: dict[forms.Identifier, forms.Attribute] = Field(default_factory=dict)
     """Attributes of the rank scheduler (`/etc/one/schedulers/rank.conf`), in the form of `oned`."""
-    sched_drs: dict[Identifier, Section] = Field(default_factory=dict)
+    sched_drs: dict[forms.Identifier, forms.Section] = Field(default_factory=dict)
     """Keys of the distributed resource scheduler (`/etc/one/schedulers/one_drs.conf`), such as
     `{OPTIMIZE: {POLICY: PACK}}`. A key within a section is replaced as a whole.
     """
     auth: Auth = Auth.model_construct()
     """User authentication. See [LDAP](#ldap)."""
-    one_fqdn: HostName | None = None
+    one_fqdn: forms.HostName | None = None
     """Host name of FireEdge for its clients and its certificate. They may also use the VIP."""
     ssl: Ssl = Ssl.model_construct()
     """TLS in front of FireEdge. See [TLS](#tls)."""
     ntp: list[Ntp] = Field(default_factory=list)
     """Time servers, time zone and locale of the hosts. See [Time](#time)."""
-    oned: dict[Identifier, Attribute] = Field(default_factory=dict)
+    oned: dict[forms.Identifier, forms.Attribute] = Field(default_factory=dict)
     """Further attributes of `oned.conf`, such as `{LOG: {DEBUG_LEVEL: 4}}`. Not DB, FEDERATION, the
     Raft hooks or ONEGATE_ENDPOINT, which have keys of their own. See [Attributes of
     oned.conf](#attributes-of-onedconf).
@@ -484,21 +445,21 @@ class Settings(Strict):
     """Accept an even number of front-ends, such as those of a running zone. They tolerate no more
     failures than one front-end less; two tolerate none.
     """
-    lost: list[ServerName] = Field(default_factory=list)
+    lost: list[forms.ServerName] = Field(default_factory=list)
     """Front-ends that are permanently lost, or the NAMEs of zone servers that were never front-ends
     of this stack. They are removed from the zone without a login on them.
     As long as they are listed, `pulumi refresh` checks that they stay away.
     """
     allow_degraded: bool = False
     """Let front-ends leave while one that stays is down. One more failure then stops the zone."""
-    skip_checks: list[CheckName] = Field(default_factory=list)
+    skip_checks: list[forms.CheckName] = Field(default_factory=list)
     """Preflight checks to skip, such as `[memory]`. See [Preflight](preflight.md)."""
-    restore_from: DumpPath | None = None
+    restore_from: forms.DumpPath | None = None
     """Path on your machine of a dump that this program made, with its keys in the same folder. If
     no front-end holds a database, the zone starts from this dump; otherwise the key has no effect.
     `make restore` sets the key and removes it.
     """
-    upgrade_database: Version | None = None
+    upgrade_database: forms.Version | None = None
     """Version, as in `one_version`, for which the database may be upgraded or rolled back. The
     whole zone is down for some minutes during that. Without this key, a version with another
     database is refused.
@@ -565,15 +526,25 @@ def is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def kind(annotation: Any) -> str:
+    """Return the name that the documents have for a type."""
+    found = base(annotation)
+    if typing.get_origin(found) is list:
+        return "list"
+    if typing.get_origin(found) is dict or is_model(found):
+        return "object"
+    return {bool: "boolean", int: "number", SecretStr: "secret"}.get(found, "text")
+
+
 def declared_default(field: FieldInfo) -> Any:
     """Return the default for Pulumi.yaml. Pulumi needs one for each optional key."""
     value = field.get_default(call_default_factory=True)
     if value is None:
-        return 0 if base(field.annotation) is int else ""
+        return 0 if kind(field.annotation) == "number" else ""
     return {} if isinstance(value, BaseModel) else value
 
 
 SECRETS = tuple(
-    key for key, field in Settings.model_fields.items() if base(field.annotation) is SecretStr
+    key for key, field in Settings.model_fields.items() if kind(field.annotation) == "secret"
 )
 """What only providers get, and no resource. ``ssh`` and ``auth`` may have one in them, too."""

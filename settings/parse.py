@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from hosts.models import SshSettings
 from settings import written
-from settings.faults import is_structure, of, of_kind, of_unknown, of_value, place_of
+from settings.faults import of, of_kind, of_unknown, of_value, place_of
 from settings.forms import LATER
-from settings.model import PROJECT, SECRETS, Auth, Settings, base, declared_default
+from settings.model import PROJECT, SECRETS, Auth, Settings, declared_default, kind
 from settings.rules import contradictions
 
 
@@ -82,7 +82,8 @@ def parse(
             continue
         secret = key in SECRETS or is_secret(f"{PROJECT}:{key}")
         try:
-            value = _value(own[key], field.annotation)
+            is_text = kind(field.annotation) in ("text", "secret")
+            value = own[key] if is_text else json.loads(own[key])
             if key == "frontends" and addresses:
                 value, wrong = _with_addresses(value, addresses)
                 faults += wrong
@@ -179,10 +180,3 @@ _HOW_TO_SET = {
     "one_pass": "oneadmin's password: pulumi config set --secret one_pass",
     "frontends": "such as pulumi config set --path frontends.n1a1.address 10.2.50.10",
 }
-
-
-def _value(text: str, annotation: Any) -> Any:
-    """Return the value of a key: text as it is, everything else parsed as JSON."""
-    if base(annotation) in (bool, int) or is_structure(annotation):
-        return json.loads(text)
-    return text

@@ -30,8 +30,7 @@ def _places(paths: str, why: str, *, inside: bool = True) -> list[Place]:
 PLACES: tuple[Place, ...] = (
     Place("/", "is the whole system", inside=False),
     Place("/home", "holds the accounts' homes, with the keys that log in by SSH", inside=False),
-    Place("/var", "holds the data of all services", inside=False),
-    Place("/var/lib", "holds the data of all services", inside=False),
+    *_places("/var /var/lib", "holds the data of all services", inside=False),
     Place(
         "/var/lib/one",
         f"is oneadmin's home, with the zone's keys (below it, {DATASTORES} may be mounted)",

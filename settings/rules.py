@@ -42,12 +42,15 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     password: SecretStr | None = values.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield of("db_password", _INEXPRESSIBLE)
-    yield from _keys_faults(values)
+    if "oneadmin" in values.get("ensure_keys_for", ()):
+        yield of("ensure_keys_for", "oneadmin's keys belong to the zone: remove it from the list")
     yield from _command_faults(values)
     yield from storage_faults(values)
     for key in ("oned", "sched_rank"):
         yield from _attributes_faults(key, values.get(key, {}))
-    yield from _scheduler_faults(values)
+    for name, value in sorted(values.get("sched_drs", {}).items()):
+        if _has_null(value):
+            yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
     yield from _service_faults(values)
     if "auth" in values:
         yield from _auth_faults(values["auth"], values.get("oned", {}))
@@ -115,11 +118,6 @@ def _secret_faults(values: Mapping[str, Any]) -> Iterator[str]:
             yield of(name, "OpenNebula allows no spaces in a password, and at most 256 bytes")
 
 
-def _keys_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    if "oneadmin" in values.get("ensure_keys_for", ()):
-        yield of("ensure_keys_for", "oneadmin's keys belong to the zone: remove it from the list")
-
-
 def _command_faults(values: Mapping[str, Any]) -> Iterator[str]:
     commands: list[Command] = values.get("commands", [])
     for name, times in Counter(command.name for command in commands).items():
@@ -151,12 +149,6 @@ def _attributes_faults(of_file: str, values: Mapping[str, Any]) -> Iterator[str]
             for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
                 if item is not None and not conf.expressible(item):
                     yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
-
-
-def _scheduler_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in sorted(values.get("sched_drs", {}).items()):
-        if _has_null(value):
-            yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
 
 
 def _service_faults(values: Mapping[str, Any]) -> Iterator[str]:

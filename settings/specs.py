@@ -7,32 +7,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opennebula.zone import endpoint, in_url
-from procedures.specs import (
-    BackupSpec,
-    ClockSpec,
-    Database,
-    Drivers,
-    Hooks,
-    InstallationSpec,
-    LdapSpec,
-    LoginKeysSpec,
-    MountSpec,
-    PreflightSpec,
-    RepositorySource,
-    Schedulers,
-    Spec,
-    Vip,
-    WebSpec,
-    ZoneSpec,
-)
-from settings.model import Settings
+from procedures import specs
+from settings.model import NONE, Settings
 
 
-def digest(settings: Settings, specs: Sequence[Spec]) -> str:
+def digest(settings: Settings, wanted: Sequence[specs.Spec]) -> str:
     """Return a digest of everything that the stack wants of its hosts, without its secrets."""
-    wanted = [spec.model_dump_json() for spec in specs]
-    wanted.append(json.dumps(beyond_members(settings), sort_keys=True))
-    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+    texts = [spec.model_dump_json() for spec in wanted]
+    texts.append(json.dumps(beyond_members(settings), sort_keys=True))
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def beyond_members(settings: Settings) -> dict[str, Any]:
@@ -51,10 +34,10 @@ def beyond_members(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def zone(settings: Settings) -> ZoneSpec:
+def zone(settings: Settings) -> specs.ZoneSpec:
     """Return what the config says of the zone."""
     entrance = _entrance(settings)
-    return ZoneSpec(
+    return specs.ZoneSpec(
         name=settings.zone_name,
         endpoint=settings.zone_endpoint or endpoint(entrance or min(settings.frontends)),
         has_entrance=bool(entrance),
@@ -66,13 +49,13 @@ def zone(settings: Settings) -> ZoneSpec:
     )
 
 
-def web_server(settings: Settings) -> WebSpec:
+def web_server(settings: Settings) -> specs.WebSpec:
     """Return what the config says of TLS in front of FireEdge."""
     addresses = [host.address for host in settings.hosts.values()]
     vips = [vip.address for vip in _vips(settings, None)]
     names = (settings.one_fqdn, _entrance(settings), *(vips or addresses))
     key, certchain = settings.ssl.paths
-    return WebSpec(
+    return specs.WebSpec(
         hosts=settings.hosts,
         server=settings.ssl.web_server or "apache",
         names=tuple(dict.fromkeys(name for name in names if name)),
@@ -82,20 +65,20 @@ def web_server(settings: Settings) -> WebSpec:
     )
 
 
-def login_keys(settings: Settings) -> LoginKeysSpec:
+def login_keys(settings: Settings) -> specs.LoginKeysSpec:
     """Return the accounts that log in from each front-end to all others."""
-    return LoginKeysSpec(
+    return specs.LoginKeysSpec(
         users=tuple(sorted(set(settings.ensure_keys_for))),
         hosts=settings.hosts,
         rsa_key_size=settings.rsa_key_size,
     )
 
 
-def preflight(settings: Settings) -> PreflightSpec:
+def preflight(settings: Settings) -> specs.PreflightSpec:
     """Return what the front-ends must be fit for."""
     of_each = {name: _vips(settings, name) for name in sorted(settings.frontends)}
     bind = _bind(settings)
-    return PreflightSpec(
+    return specs.PreflightSpec(
         hosts=settings.hosts,
         version=settings.one_version,
         database=_database(settings),
@@ -126,17 +109,27 @@ def exceptions(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def installations(settings: Settings) -> list[InstallationSpec]:
+def data(settings: Settings) -> dict[str, Any]:
+    """Return what the config says of the zone's data. A key that is no longer set is no change."""
+    values: dict[str, Any] = {
+        "restore_from": settings.restore_from,
+        "mounts": [mount.line for mount in mounts(settings)],
+        "admin_pubkey": "" if settings.admin_pubkey == NONE else settings.admin_pubkey,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def installations(settings: Settings) -> list[specs.InstallationSpec]:
     """Return what the config says of each front-end, in the order of their names."""
     entrance = _entrance(settings)
     gate = f"http://{in_url(entrance or min(settings.frontends))}:5030"
-    hooks = Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
+    hooks = specs.Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
     names = {name: host.address for name, host in settings.hosts.items()}
     return [
-        InstallationSpec(
+        specs.InstallationSpec(
             host=host,
             version=settings.one_version,
-            repository=RepositorySource.model_validate(settings.repository.model_dump()),
+            repository=specs.RepositorySource.model_validate(settings.repository.model_dump()),
             pkg_cache_proxy=settings.pkg_cache_proxy,
             unattend_disable=settings.unattend_disable,
             update_pkg_cache=settings.update_pkg_cache,
@@ -150,12 +143,12 @@ def installations(settings: Settings) -> list[InstallationSpec]:
             bind=_bind(settings),
             names=names if settings.ensure_hosts else {},
             oned={name: _storable(value) for name, value in settings.oned.items()},
-            drivers=Drivers(
+            drivers=specs.Drivers(
                 unsafe_migrations=settings.unsafe_migrations,
                 keep_empty_bridge=settings.keep_empty_bridge,
                 tproxy=tuple(settings.gate_tproxy),
             ),
-            schedulers=Schedulers(
+            schedulers=specs.Schedulers(
                 rank={name: _storable(value) for name, value in settings.sched_rank.items()},
                 drs=settings.sched_drs,
             ),
@@ -183,20 +176,20 @@ def _bind(settings: Settings) -> dict[str, str]:
     return {name: addresses[name] for name in settings.feature_names if name in addresses}
 
 
-def _backup(settings: Settings) -> BackupSpec | None:
+def _backup(settings: Settings) -> specs.BackupSpec | None:
     backup = settings.backup
     if backup.schedule is None:
         return None
-    return BackupSpec(
+    return specs.BackupSpec(
         schedule=backup.schedule,
         keep=backup.keep or settings.keep_dumps,
         copy_to=backup.copy_to or "",
     )
 
 
-def _ldap(settings: Settings) -> LdapSpec:
+def _ldap(settings: Settings) -> specs.LdapSpec:
     ldap = settings.auth.ldap
-    return LdapSpec(
+    return specs.LdapSpec(
         is_default=settings.auth.default == "ldap",
         servers=ldap.servers,
         choice=ldap.choice,
@@ -206,10 +199,10 @@ def _ldap(settings: Settings) -> LdapSpec:
     )
 
 
-def _clock(settings: Settings) -> ClockSpec:
+def _clock(settings: Settings) -> specs.ClockSpec:
     locale = [entry.locale for entry in settings.ntp if entry.locale]
     pairs = (text.rpartition("=") for text in locale)
-    return ClockSpec(
+    return specs.ClockSpec(
         pools=tuple(entry.pool for entry in settings.ntp if entry.pool),
         servers=tuple(entry.server for entry in settings.ntp if entry.server),
         # As there: of several the last one.
@@ -229,17 +222,19 @@ def _storable(value: Any) -> Any:
     return str(value) if isinstance(value, float) else value
 
 
-def mounts(settings: Settings) -> tuple[MountSpec, ...]:
+def mounts(settings: Settings) -> tuple[specs.MountSpec, ...]:
     """Return the shared folders by path: their order in the config does not matter."""
-    values = (MountSpec.model_validate(mount.model_dump()) for mount in settings.fstab)
+    values = (specs.MountSpec.model_validate(mount.model_dump()) for mount in settings.fstab)
     return tuple(sorted(values, key=lambda mount: mount.path))
 
 
-def _database(settings: Settings) -> Database:
-    return Database(backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner)
+def _database(settings: Settings) -> specs.Database:
+    return specs.Database(
+        backend=settings.db_backend, name=settings.db_name, owner=settings.db_owner
+    )
 
 
-def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
+def _vips(settings: Settings, name: str | None) -> tuple[specs.Vip, ...]:
     """Return all VIPs with the interfaces of that front-end, or with the usual ones."""
     if settings.one_vip is None or settings.one_vip_cidr is None:
         return ()
@@ -253,9 +248,9 @@ def _vips(settings: Settings, name: str | None) -> tuple[Vip, ...]:
             if front_end.one_vip_if
         )
     )
-    first = Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
+    first = specs.Vip(address=str(settings.one_vip), prefix=settings.one_vip_cidr, interface=usual)
     further = (
-        Vip(
+        specs.Vip(
             address=str(entry.address),
             prefix=entry.cidr,
             interface=entry.interfaces.get(name or "", entry.interface or usual),

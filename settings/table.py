@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from settings.model import Settings, base, declared_default, is_model
+from settings.model import Settings, base, declared_default, is_model, kind
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "config.md"
@@ -37,35 +37,30 @@ ONE_DEPLOY = {
 }
 """one-deploy's names, if they differ."""
 
-_OURS: tuple[str, ...] = (
-    *(
-        "frontends.NAME.one_vip_if",
-        "frontends.NAME.zone_server",
-        "one_vips",
-        "zone_endpoint",
-        "register_grpc",
-        "leader_check",
-        "frontends.NAME.ssh",
-        "ssh",
-        "repository",
-        "oned",
-        "lost",
-        "commands",
-    ),
-    *(
-        "allow_degraded",
-        "allow_even",
-        "skip_checks",
-        "restore_from",
-        "upgrade_database",
-        "keep_dumps",
-        "backup",
-        "purge",
-    ),
+_OURS = (
+    "frontends.NAME.one_vip_if",
+    "frontends.NAME.zone_server",
+    "one_vips",
+    "zone_endpoint",
+    "register_grpc",
+    "leader_check",
+    "frontends.NAME.ssh",
+    "ssh",
+    "repository",
+    "oned",
+    "lost",
+    "commands",
+    "allow_degraded",
+    "allow_even",
+    "skip_checks",
+    "restore_from",
+    "upgrade_database",
+    "keep_dumps",
+    "backup",
+    "purge",
     "convert_database",
 )
 """Keys without a counterpart in one-deploy, with all keys below them."""
-
 
 SEE_ALSO = re.compile(r"\s*See \[[^]]*\]\([^)]*\)\.")
 """A sentence with a link, which has no place in Pulumi.yaml."""
@@ -93,16 +88,6 @@ def rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Row]:
         if part is not None:
             of_each = "NAME." if typing.get_origin(base(field.annotation)) is dict else ""
             yield from rows(part, f"{key}.{of_each}")
-
-
-def kind(annotation: Any) -> str:
-    """Return the name that the documents have for a type."""
-    found = base(annotation)
-    if typing.get_origin(found) is list:
-        return "list"
-    if typing.get_origin(found) is dict or is_model(found):
-        return "object"
-    return {bool: "boolean", int: "number", SecretStr: "secret"}.get(found, "text")
 
 
 def page(text: str) -> str:

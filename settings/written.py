@@ -35,7 +35,7 @@ def text_of_stack() -> str:
 def faults(text: str, passed: Mapping[str, str]) -> dict[str, str]:
     """Return place to fault, of the values that differ between the file and Pulumi.
 
-    ``given``: the stack's own keys as Pulumi passes them.
+    ``passed``: the stack's own keys as Pulumi passes them.
     """
     try:
         root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -72,8 +72,7 @@ class LabHost:
 
     def run(self, script: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root on the host, without its sshd and its network."""
-        if not self.is_running:
-            raise LabFault(f"{self.name} is not running; `start` it first")
+        self._running_supervisor()
         # While systemd moves to its own group, it is in none for a moment.
         wait_until(lambda: self._init_process() is not None, f"the first process of {self.name}", 5)
         pid = self._init_process()

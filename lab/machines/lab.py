@@ -90,9 +90,7 @@ class Lab:
         ``series``: OpenNebula's version of the template "opennebula".
         """
         lab = cls(name, state)
-        with lab._booting():
-            lab._start_reaper()
-            lab._up(hosts, repository, wait_scale, template, series)
+        lab.up(hosts, repository, wait_scale, template, series, until_exit=True)
         try:
             yield lab
         finally:
@@ -105,10 +103,21 @@ class Lab:
         wait_scale: float = 1.0,
         template: Template = "blank",
         series: str = SERIES,
+        *,
+        until_exit: bool = False,
     ) -> None:
-        """Boot a lab; it exists until `down`."""
+        """Boot a lab; it exists until `down`, or only until the end of this process."""
         with self._booting():
-            self._up(hosts, repository, wait_scale, template, series)
+            if until_exit:
+                self._start_reaper()
+            if not 1 <= hosts <= MOST_HOSTS:
+                raise LabFault(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
+            settings, directories = _prepare(repository, wait_scale, template, series)
+            # First remove the rest of an interrupted boot, or of a lab from before this machine's
+            # boot.
+            self._clear()
+            self._build(settings, directories)
+            self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
 
     def down(self) -> None:
         """Remove all of the lab, if there is one."""
@@ -315,22 +324,6 @@ class Lab:
             except BaseException:
                 self.down()
                 raise
-
-    def _up(
-        self,
-        hosts: int,
-        repository: str | None,
-        wait_scale: float,
-        template: Template,
-        series: str,
-    ) -> None:
-        if not 1 <= hosts <= MOST_HOSTS:
-            raise LabFault(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
-        settings, directories = _prepare(repository, wait_scale, template, series)
-        # First remove the rest of an interrupted boot, or of a lab from before this machine's boot.
-        self._clear()
-        self._build(settings, directories)
-        self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
 
     def _next_number(self) -> int:
         return 1 + max((number_of(host.address) for host in self.hosts), default=0)

@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +148,7 @@ class CommandPlugin(ResourceProviderServicer):
                 "PULUMI_COMMAND_STDOUT": str(olds.get("stdout", "")),
                 "PULUMI_COMMAND_STDERR": str(olds.get("stderr", "")),
             }
-            with _ssh(Connection.of(inputs["connection"])) as (argv, ways):
+            with _ssh(inputs["connection"]) as (argv, ways):
                 status, out, err = self._run(
                     [argv[0], *(f"-oSendEnv={name}" for name in environment), *argv[1:]],
                     {**os.environ, **ways, **environment},
@@ -190,56 +189,32 @@ class CommandPlugin(ResourceProviderServicer):
         return process.returncode, out, err
 
 
-@dataclass(frozen=True)
-class Connection:
-    """How to connect to a host."""
-
-    host: str
-    port: int
-    user: str
-    host_key: str | None
-    private_key: str | None
-    agent: str | None
-    proxy: "Connection | None"
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Connection":
-        """Read a resource's input."""
-        return cls(
-            host=given["host"],
-            port=int(given.get("port") or 22),
-            user=given.get("user") or "root",
-            host_key=given.get("hostKey"),
-            private_key=given.get("privateKey"),
-            agent=given.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK"),
-            proxy=cls.of(given["proxy"]) if given.get("proxy") else None,
-        )
-
-
 @contextmanager
-def _ssh(to: Connection) -> Iterator[tuple[list[str], dict[str, str]]]:
+def _ssh(connection: Properties) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Return the arguments of ssh and its environment; the keys are in files for that time."""
     with tempfile.TemporaryDirectory(prefix="command-") as folder:
-        argv = _words(to, Path(folder), "host")
-        if to.proxy is not None:
-            *way, proxy = _words(to.proxy, Path(folder), "proxy")
-            argv[1:1] = [f"-oProxyCommand={shlex.join([*way, '-W', '[%h]:%p', proxy])}"]
-        yield argv, {"SSH_AUTH_SOCK": to.agent} if to.agent else {}
+        argv = _words(connection, Path(folder), "host")
+        if proxy := connection.get("proxy"):
+            *way, last = _words(proxy, Path(folder), "proxy")
+            argv[1:1] = [f"-oProxyCommand={shlex.join([*way, '-W', '[%h]:%p', last])}"]
+        agent = connection.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK")
+        yield argv, {"SSH_AUTH_SOCK": agent} if agent else {}
 
 
-def _words(to: Connection, folder: Path, name: str) -> list[str]:
+def _words(to: Properties, folder: Path, name: str) -> list[str]:
     known = folder / f"{name}.known"
-    name_there = to.host if to.port == 22 else f"[{to.host}]:{to.port}"
-    known.write_text(f"{name_there} {to.host_key}\n" if to.host_key else "")
-    argv = ["ssh", "-F", "none", "-p", str(to.port), "-l", to.user]
+    host, port = to["host"], int(to.get("port") or 22)
+    name_there = host if port == 22 else f"[{host}]:{port}"
+    known.write_text(f"{name_there} {to['hostKey']}\n" if to.get("hostKey") else "")
+    argv = ["ssh", "-F", "none", "-p", str(port), "-l", to.get("user") or "root"]
     argv += ["-oBatchMode=yes", "-oStrictHostKeyChecking=yes", f"-oUserKnownHostsFile={known}"]
     argv += [f"-oConnectTimeout={DIAL_SECONDS}", "-oLogLevel=ERROR"]
-    if to.private_key:
+    if to.get("privateKey"):
         key = folder / f"{name}.key"
         key.touch(mode=0o600)
-        key.write_text(to.private_key)
+        key.write_text(to["privateKey"])
         argv += ["-oIdentitiesOnly=yes", "-i", str(key)]
-    return [*argv, to.host]
+    return [*argv, host]
 
 
 def _others(given: Mapping[str, Any], known: set[str]) -> list[str]:

@@ -146,8 +146,7 @@ def graph(settings: product.Settings) -> dict[str, Node]:
         patches.enter_context(patch.object(pulumi.ComponentResource, "__init__", _nothing))
         patches.enter_context(patch.object(pulumi.ComponentResource, "register_outputs", _nothing))
         patches.enter_context(patch.object(product.components.zone, "Output", Secret))
-        for module in (product.components.zone, product.components.front_end):
-            patches.enter_context(patch.object(module, "urn", _urn))
+        patches.enter_context(patch.object(product.state, "urn", _urn))
         HighAvailableZone("zone", settings)
     return nodes
 

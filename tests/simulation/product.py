@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-import components.front_end
 import components.zone
 import procedures
 import procedures.context
@@ -44,7 +43,7 @@ from procedures.install.files.paths import PUBLIC_KEY
 from procedures.membership import join_server, leave
 from procedures.script_text import declarations, scripts
 from procedures.transfer import seed
-from providers import runtime
+from providers import runtime, state
 from providers.base import Provider
 from settings import Settings, parse
 
@@ -97,6 +96,7 @@ __all__ = [
     "seed",
     "service_files",
     "signs",
+    "state",
     "yaml_file",
     "zone_plan",
 ]

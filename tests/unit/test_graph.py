@@ -8,7 +8,6 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, rpc
 
-from components.urn import FRONT_END, ZONE
 from components.zone import HighAvailableZone, by_name
 from procedures.specs import BackupSpec, Hooks, InstallationSpec, PreflightSpec, ZoneSpec
 from providers import state
@@ -166,8 +165,8 @@ def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
 
 
 def test_types_are_ours(graph: Graph) -> None:
-    assert graph["HighAvailableZone zone"].type == ZONE
-    assert graph["FrontEnd n1a1"].type == FRONT_END
+    assert graph["HighAvailableZone zone"].type == state.ZONE
+    assert graph["FrontEnd n1a1"].type == state.FRONT_END
     for kind in SEEN:
         one = next(one for one in graph.resources.values() if one.key.startswith(f"{kind} "))
         assert one.type == f"{DYNAMIC}{kind}"

@@ -26,6 +26,7 @@ from providers.installation import InstallationProvider
 from providers.login_keys import LoginKeysProvider
 from providers.preflight import PreflightProvider
 from providers.rollout import RolloutProvider
+from providers.run_state import Operation
 from providers.runtime import _clean_format_exc
 from providers.virtual_ip import VirtualIpProvider
 from providers.web_server import WebServerProvider
@@ -49,7 +50,6 @@ PROVIDERS = [
 
 class Probe(Provider):
     spec_type = "MemberSpec"
-    identity = ("host.name",)
 
     def identifier(self, spec: MemberSpec) -> str:
         return spec.host.name
@@ -171,12 +171,11 @@ def test_states_of_earlier_versions_still_name_their_provider(kind: type[Provide
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_identity_of_each_resource_is_a_path_in_its_spec(kind: type[Provider]) -> None:
+def test_a_resource_without_an_id_of_its_own_is_of_a_host_with_a_name(kind: type[Provider]) -> None:
     spec: Any = getattr(specs, kind.spec_type)
-    for path in kind.identity:
-        model = spec
-        for name in path.split("."):
-            model = model.model_fields[name].annotation
+    is_of_host = not kind.fixed_id and kind.identifier is Provider.identifier
+    assert is_of_host == ("host" in spec.model_fields)
+    assert not is_of_host or "name" in spec.model_fields["host"].annotation.model_fields
 
 
 def raising(error: Exception) -> str:
@@ -260,14 +259,14 @@ class Half(Probe):
     def is_adopted(self, *_: Any) -> bool:
         return self.adopted
 
-    def do_create(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "create")
+    def do_create(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "create")
 
-    def do_create_again(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "create again")
+    def do_create_again(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "create again")
 
-    def do_update(self, access: Access, *_: Any) -> dict[str, Any]:
-        self._fail(access, "update")
+    def do_update(self, op: Operation[Any]) -> dict[str, Any]:
+        self._fail(op.access, "update")
 
     def do_read(self, *_: Any) -> dict[str, Any]:
         return {"drift": ["as it was"]}
@@ -436,7 +435,7 @@ def test_a_front_end_that_left_the_config_is_known_by_the_state(
         props = {"spec": whole, "front_ends": listed}
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    access, _, _ = kind()._begin({**props, "urn": "urn:1"})
+    access = kind()._begin({**props, "urn": "urn:1"}).access
     entry = ServerEntry(1, "Front_End_1", "http://192.0.2.7:2633/RPC2")
     assert [one.name for one in access.named((entry,))] == ["n1"]
 

@@ -54,19 +54,12 @@ class Refusal(Exception):
         self.number = number
 
 
-@dataclass(frozen=True)
-class Caller:
-    """The user who calls."""
-
-    user: User
-
-    @property
-    def is_oneadmin(self) -> bool:
-        """Whether the caller may do everything."""
-        return self.user.id == 0 or 0 in self.user.groups
+Handler = Callable[[User, list[Any]], Any]
+"""It gets the user who calls, and the other parameters."""
 
 
-Handler = Callable[[Caller, list[Any]], Any]
+def _not_now(why: str) -> Refusal:
+    return Refusal(Code.INTERNAL, f"Cannot process request, {why}")
 
 
 @dataclass(frozen=True)
@@ -138,17 +131,13 @@ class Api:
             if state is State.FOLLOWER:
                 return self._forward(name, params)
             if state is State.CANDIDATE:
-                raise Refusal(
-                    Code.INTERNAL, "Cannot process request, oned cluster in election mode"
-                )
+                raise _not_now("oned cluster in election mode")
             if self.raft.is_reconciling:
-                raise Refusal(
-                    Code.INTERNAL, "Cannot process request, oned cluster is replicating log"
-                )
+                raise _not_now("oned cluster is replicating log")
         if self.zone_state == _DISABLED and not method.when_disabled:
-            raise Refusal(Code.INTERNAL, "Cannot process request, zone disabled")
+            raise _not_now("zone disabled")
         try:
-            return [True, method.handler(Caller(user), params[1:]), int(Code.SUCCESS)]
+            return [True, method.handler(user, params[1:]), int(Code.SUCCESS)]
         except (WriteRefused, StorageError) as error:
             raise Refusal(Code.INTERNAL, str(error)) from error
         except (IndexError, TypeError, ValueError) as error:
@@ -157,7 +146,7 @@ class Api:
     def _forward(self, name: str, params: list[Any]) -> list[Any]:
         leader = self.raft.leader_endpoint()
         if not leader:
-            raise Refusal(Code.INTERNAL, "Cannot process request, no leader found")
+            raise _not_now("no leader found")
         try:
             return list(call(leader, name, params, FORWARD_TIMEOUT_S))
         except CallError as error:
@@ -165,11 +154,11 @@ class Api:
 
     # ---- permissions, and look-ups ----
 
-    def _admin(self, caller: Caller, what: str) -> None:
+    def _admin(self, caller: User, what: str) -> None:
         if not caller.is_oneadmin:
             raise Refusal(
                 Code.AUTHORIZATION,
-                f"User [{caller.user.id}] : Not authorized to perform {what}.",
+                f"User [{caller.id}] : Not authorized to perform {what}.",
             )
 
     def _get(self, pool: Pool[Any], oid: Any) -> Any:
@@ -177,6 +166,24 @@ class Api:
         if item is None:
             raise Refusal(Code.NO_EXISTS, f"Error getting {pool.kind} [{oid}].", int(oid))
         return item
+
+    def _refuse_taken(self, pool: Pool[Any], name: str) -> None:
+        taken = pool.by_name(name)
+        if taken is not None:
+            raise Refusal(
+                Code.ALLOCATE,
+                f"Error allocating a new {pool.kind}. NAME is already taken by"
+                f" {pool.kind.upper()} {taken.id}.",
+            )
+
+    def _changed(self, template: conf.Template, params: list[Any]) -> conf.Template:
+        """Return a template after a call of update: ID, changes, and 1 to append them."""
+        changes = self._parse(params[1])
+        appending = len(params) > 2 and int(params[2]) == 1
+        changed = template if appending else conf.Template()
+        for attribute in changes.attributes:
+            changed.put(attribute.name, attribute.value)
+        return changed
 
     def _parse(self, text: Any) -> conf.Template:
         try:
@@ -186,22 +193,22 @@ class Api:
 
     # ---- system ----
 
-    def _version(self, caller: Caller, params: list[Any]) -> str:
+    def _version(self, caller: User, params: list[Any]) -> str:
         return VERSION
 
-    def _config(self, caller: Caller, params: list[Any]) -> str:
+    def _config(self, caller: User, params: list[Any]) -> str:
         self._admin(caller, "MANAGE SYSTEM")
         return self.configuration.to_xml("OPENNEBULA_CONFIGURATION")
 
     # ---- zone ----
 
-    def _zone_info(self, caller: Caller, params: list[Any]) -> str:
+    def _zone_info(self, caller: User, params: list[Any]) -> str:
         return str(self._get(self.pools.zones, params[0]).to_xml())
 
-    def _zone_pool(self, caller: Caller, params: list[Any]) -> str:
+    def _zone_pool(self, caller: User, params: list[Any]) -> str:
         return self.pools.zones.to_xml("ZONE_POOL")
 
-    def _own_zone(self, caller: Caller, oid: Any, refusal: str) -> Zone:
+    def _own_zone(self, caller: User, oid: Any, refusal: str) -> Zone:
         if int(oid) != self.zone_id:
             raise Refusal(Code.ACTION, refusal)
         self._admin(caller, f"ADMIN ZONE [{oid}]")
@@ -215,7 +222,7 @@ class Api:
             # The call succeeds nevertheless, as in OpenNebula.
             self.journal.error("ReM", f"zone {zone.id} was not written: {error}")
 
-    def _add_server(self, caller: Caller, params: list[Any]) -> int:
+    def _add_server(self, caller: User, params: list[Any]) -> int:
         with self._zone_lock:
             zone = self._own_zone(
                 caller, params[0], "Servers have to be added through the target zone endpoints"
@@ -233,7 +240,7 @@ class Api:
             self.raft.add_server(number, both_endpoints(server))
             return zone.id
 
-    def _delete_server(self, caller: Caller, params: list[Any]) -> int:
+    def _delete_server(self, caller: User, params: list[Any]) -> int:
         with self._zone_lock:
             zone = self._own_zone(
                 caller, params[0], "Servers have to be deleted through the target zone endpoints"
@@ -247,14 +254,14 @@ class Api:
             self._write_zone(zone)
             return zone.id
 
-    def _reset_server(self, caller: Caller, params: list[Any]) -> int:
+    def _reset_server(self, caller: User, params: list[Any]) -> int:
         zone = self._own_zone(
             caller, params[0], "Servers have to be deleted through the target zone endpoints"
         )
         self.raft.reset_index(int(params[1]))
         return zone.id
 
-    def _enable(self, caller: Caller, params: list[Any]) -> int:
+    def _enable(self, caller: User, params: list[Any]) -> int:
         with self._zone_lock:
             zone = self._own_zone(
                 caller,
@@ -266,15 +273,11 @@ class Api:
             self.zone_state = zone.state
             return zone.id
 
-    def _update_zone(self, caller: Caller, params: list[Any]) -> int:
+    def _update_zone(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, f"MANAGE ZONE [{params[0]}]")
         with self._zone_lock:
             zone: Zone = self._get(self.pools.zones, params[0])
-            changes = self._parse(params[1])
-            appending = len(params) > 2 and int(params[2]) == 1
-            template = zone.template if appending else conf.Template()
-            for attribute in changes.attributes:
-                template.put(attribute.name, attribute.value)
+            template = self._changed(zone.template, params)
             template.remove("SERVER")
             if not template.text("ENDPOINT"):
                 template.put("ENDPOINT", "-")
@@ -282,7 +285,7 @@ class Api:
             self.pools.zones.update(zone)
             return zone.id
 
-    def _rename_zone(self, caller: Caller, params: list[Any]) -> int:
+    def _rename_zone(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, f"MANAGE ZONE [{params[0]}]")
         with self._zone_lock:
             zone: Zone = self._get(self.pools.zones, params[0])
@@ -292,18 +295,18 @@ class Api:
 
     # ---- Raft ----
 
-    def _raft_status(self, caller: Caller, params: list[Any]) -> str:
+    def _raft_status(self, caller: User, params: list[Any]) -> str:
         self._admin(caller, f"ADMIN ZONE [{self.zone_id}]")
         return self.raft.to_xml()
 
-    def _vote_request(self, caller: Caller, params: list[Any]) -> int:
+    def _vote_request(self, caller: User, params: list[Any]) -> int:
         term, candidate, index, log_term = (int(param) for param in params[:4])
         self._peer(caller)
         return self._answer(
             self.raft.on_vote_request(to_unsigned(term), candidate, (index, to_unsigned(log_term)))
         )
 
-    def _replicate(self, caller: Caller, params: list[Any]) -> int:
+    def _replicate(self, caller: User, params: list[Any]) -> int:
         leader, commit, term, index, record_term, previous, previous_term, _ = (
             int(param) for param in params[:8]
         )
@@ -315,11 +318,11 @@ class Api:
             self.raft.on_replicate(leader, commit, to_unsigned(term), None if beat else record)
         )
 
-    def _peer(self, caller: Caller) -> None:
+    def _peer(self, caller: User) -> None:
         if not caller.is_oneadmin:
             raise Refusal(
                 Code.AUTHORIZATION,
-                f"User [{caller.user.id}] not authorized to perform action on zone.",
+                f"User [{caller.id}] not authorized to perform action on zone.",
                 to_signed(self.raft.term),
             )
 
@@ -330,13 +333,13 @@ class Api:
 
     # ---- users, groups, rules, templates ----
 
-    def _user(self, caller: Caller, oid: Any) -> User:
-        user: User = self._get(self.pools.users, caller.user.id if int(oid) == -1 else oid)
-        if user.id != caller.user.id:
+    def _user(self, caller: User, oid: Any) -> User:
+        user: User = self._get(self.pools.users, caller.id if int(oid) == -1 else oid)
+        if user.id != caller.id:
             self._admin(caller, f"ADMIN USER [{user.id}]")
         return user
 
-    def _user_allocate(self, caller: Caller, params: list[Any]) -> int:
+    def _user_allocate(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, "CREATE USER")
         name, password = str(params[0]), str(params[1])
         driver = str(params[2]) if len(params) > 2 and params[2] else "core"
@@ -346,39 +349,31 @@ class Api:
                 Code.ALLOCATE, "Error allocating a new user. Invalid name or password, it is empty."
             )
         with self.pools.users.lock:
-            taken = self.pools.users.by_name(name)
-            if taken is not None:
-                raise Refusal(
-                    Code.ALLOCATE,
-                    f"Error allocating a new user. NAME is already taken by USER {taken.id}.",
-                )
+            self._refuse_taken(self.pools.users, name)
             return pools.add_user(self.pools, name, password, driver, groups[0]).id
 
-    def _user_info(self, caller: Caller, params: list[Any]) -> str:
-        body = self._user(caller, params[0]).to_xml()
-        return body.replace("</USER>", "<DEFAULT_USER_QUOTAS></DEFAULT_USER_QUOTAS></USER>")
+    def _user_info(self, caller: User, params: list[Any]) -> str:
+        return _with_quotas(self._user(caller, params[0]).to_xml(), "USER")
 
-    def _user_update(self, caller: Caller, params: list[Any]) -> int:
+    def _user_update(self, caller: User, params: list[Any]) -> int:
         user = self._user(caller, params[0])
-        changes = self._parse(params[1])
-        appending = len(params) > 2 and int(params[2]) == 1
-        user.template = user.template if appending else conf.Template()
-        for attribute in changes.attributes:
-            user.template.put(attribute.name, attribute.value)
+        user.template = self._changed(user.template, params)
         self.pools.users.update(user)
         return user.id
 
-    def _user_passwd(self, caller: Caller, params: list[Any]) -> int:
+    def _user_passwd(self, caller: User, params: list[Any]) -> int:
         user = self._user(caller, params[0])
         if not params[1]:
             raise Refusal(Code.INTERNAL, "Invalid password, it cannot be empty")
-        secret = str(params[1])
-        user.password = pools.digest(secret) if user.driver == "core" else secret
-        user.tokens = []
+        self._set_password(user, str(params[1]))
         self.pools.users.update(user)
         return user.id
 
-    def _user_login(self, caller: Caller, params: list[Any]) -> str:
+    def _set_password(self, user: User, secret: str) -> None:
+        user.password = pools.digest(secret) if user.driver == "core" else secret
+        user.tokens = []
+
+    def _user_login(self, caller: User, params: list[Any]) -> str:
         user = self.pools.users.by_name(str(params[0]))
         if user is None:
             raise Refusal(Code.NO_EXISTS, f"Error getting user [{params[0]}].")
@@ -408,18 +403,16 @@ class Api:
                 return int(settings.get("MAX_TOKEN_TIME", "-1"))
         return -1
 
-    def _user_chauth(self, caller: Caller, params: list[Any]) -> int:
+    def _user_chauth(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, f"ADMIN USER [{params[0]}]")
         user = self._user(caller, params[0])
         user.driver = str(params[1])
         if len(params) > 2 and params[2]:
-            secret = str(params[2])
-            user.password = pools.digest(secret) if user.driver == "core" else secret
-            user.tokens = []
+            self._set_password(user, str(params[2]))
         self.pools.users.update(user)
         return user.id
 
-    def _user_delete(self, caller: Caller, params: list[Any]) -> int:
+    def _user_delete(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, f"MANAGE USER [{params[0]}]")
         user = self._user(caller, params[0])
         if user.id in (0, 1):
@@ -432,60 +425,49 @@ class Api:
                 self.pools.groups.update(group)
         return user.id
 
-    def _user_pool(self, caller: Caller, params: list[Any]) -> str:
-        body = self.pools.users.to_xml("USER_POOL")
-        return body.replace(
-            "</USER_POOL>", "<DEFAULT_USER_QUOTAS></DEFAULT_USER_QUOTAS></USER_POOL>"
-        )
+    def _user_pool(self, caller: User, params: list[Any]) -> str:
+        return _with_quotas(self.pools.users.to_xml("USER_POOL"), "USER")
 
-    def _group_allocate(self, caller: Caller, params: list[Any]) -> int:
+    def _group_allocate(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, "CREATE GROUP")
         name = str(params[0])
         with self.pools.groups.lock:
-            taken = self.pools.groups.by_name(name)
-            if taken is not None:
-                raise Refusal(
-                    Code.ALLOCATE,
-                    f"Error allocating a new group. NAME is already taken by GROUP {taken.id}.",
-                )
+            self._refuse_taken(self.pools.groups, name)
             return self.pools.groups.allocate(lambda oid: Group(oid, name)).id
 
-    def _group_pool(self, caller: Caller, params: list[Any]) -> str:
-        body = self.pools.groups.to_xml("GROUP_POOL")
-        return body.replace(
-            "</GROUP_POOL>", "<DEFAULT_GROUP_QUOTAS></DEFAULT_GROUP_QUOTAS></GROUP_POOL>"
-        )
+    def _group_pool(self, caller: User, params: list[Any]) -> str:
+        return _with_quotas(self.pools.groups.to_xml("GROUP_POOL"), "GROUP")
 
-    def _acl_add(self, caller: Caller, params: list[Any]) -> int:
+    def _acl_add(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, "MANAGE ACL")
         masks = [int(str(param), 16) for param in params[:3]]
         zone = int(str(params[3]), 16) if len(params) > 3 else 1 << 34
         return self.pools.acl.add(masks[0], masks[1], masks[2], zone)
 
-    def _acl_delete(self, caller: Caller, params: list[Any]) -> int:
+    def _acl_delete(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, "MANAGE ACL")
         if not self.pools.acl.delete(int(params[0])):
             raise Refusal(Code.INTERNAL, f"Rule {params[0]} does not exist")
         return int(params[0])
 
-    def _acl_info(self, caller: Caller, params: list[Any]) -> str:
+    def _acl_info(self, caller: User, params: list[Any]) -> str:
         return self.pools.acl.to_xml()
 
-    def _template_allocate(self, caller: Caller, params: list[Any]) -> int:
-        return pools.add_template(self.pools, caller.user, self._parse(params[0])).id
+    def _template_allocate(self, caller: User, params: list[Any]) -> int:
+        return pools.add_template(self.pools, caller, self._parse(params[0])).id
 
-    def _template_delete(self, caller: Caller, params: list[Any]) -> int:
+    def _template_delete(self, caller: User, params: list[Any]) -> int:
         template = self._get(self.pools.templates, params[0])
         self.pools.templates.delete(template.id)
         return int(template.id)
 
-    def _template_info(self, caller: Caller, params: list[Any]) -> str:
+    def _template_info(self, caller: User, params: list[Any]) -> str:
         return str(self._get(self.pools.templates, params[0]).to_xml())
 
-    def _template_pool(self, caller: Caller, params: list[Any]) -> str:
+    def _template_pool(self, caller: User, params: list[Any]) -> str:
         return self.pools.templates.to_xml("VMTEMPLATE_POOL")
 
-    def _document_pool(self, caller: Caller, params: list[Any]) -> str:
+    def _document_pool(self, caller: User, params: list[Any]) -> str:
         return "<DOCUMENT_POOL></DOCUMENT_POOL>"
 
     def _table(self) -> dict[str, Method]:
@@ -525,3 +507,9 @@ class Api:
             "one.templatepool.info": read(self._template_pool),
             "one.documentpool.info": read(self._document_pool),
         }
+
+
+def _with_quotas(body: str, kind: str) -> str:
+    """Return a document with empty default quotas as its last element."""
+    inner, _, root = body.rpartition("</")
+    return f"{inner}<DEFAULT_{kind}_QUOTAS></DEFAULT_{kind}_QUOTAS></{root}"

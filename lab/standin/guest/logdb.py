@@ -5,10 +5,13 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .journal import Journal
 from .storage import DuplicateError, StatementError, Storage, StorageError
+
+if TYPE_CHECKING:
+    from .raft import RaftManager
 
 NOT_FEDERATED = 2**64 - 1
 """fed_index of a record that other zones do not need."""
@@ -37,24 +40,6 @@ class LogPolicy:
     limit_purge: int = 100_000
 
 
-class Replicator(Protocol):
-    """What the log needs from Raft."""
-
-    @property
-    def is_leader(self) -> bool:
-        """Whether this server accepts writes."""
-
-    @property
-    def term(self) -> int:
-        """The term of new records."""
-
-    def expect(self, index: int) -> None:
-        """Note a new record, which will be replicated."""
-
-    def replicate(self, index: int) -> str:
-        """Wait until a majority has the record; return the reason if it will not, otherwise ""."""
-
-
 class LogDB:
     """The log, and the tables that its records change.
 
@@ -73,7 +58,7 @@ class LogDB:
         self._last_index = -1
         self._last_term = 0
         self._last_applied = -1
-        self.raft: Replicator | None = None
+        self.raft: RaftManager | None = None
         if self.record(0) is None:
             self.insert(0, 0, str(int(time.time())), applied=True)
         self.reload()

@@ -97,6 +97,11 @@ class User:
         """Users own themselves."""
         return self.id, self.gid
 
+    @property
+    def is_oneadmin(self) -> bool:
+        """Whether the user may do everything."""
+        return self.id == 0 or 0 in self.groups
+
     def to_xml(self) -> str:
         """The row's body."""
         groups = "".join(f"<ID>{gid}</ID>" for gid in self.groups)

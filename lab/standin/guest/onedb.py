@@ -181,16 +181,13 @@ def _sqlite2mysql(options: argparse.Namespace, paths: Paths) -> int:
     _refuse_running(paths)
     source, target = sqlite.open(), mysql.open()
     try:
-        here, there = (
-            [_read_version(storage, table) for table in ("db_versioning", "local_db_versioning")]
-            for storage in (source, target)
-        )
+        here, there = _read_versions(source), _read_versions(target)
     except StatementError as error:
         raise cli.CommandError("Database is not correctly bootstraped.") from error
     if here != there:
         raise cli.CommandError(
-            f"SQLite version: {here[0]}\nSQLite local version: {here[1]}\n"
-            f"MySQL version: {there[0]}\nMySQL local version: {there[1]}\n"
+            f"SQLite version: {here['shared']}\nSQLite local version: {here['local']}\n"
+            f"MySQL version: {there['shared']}\nMySQL local version: {there['local']}\n"
             "The MySQL and SQLite versions do not match. Please run 'onedb -i' in order to"
             " bootstrap a blank OpenNebula DB."
         )
@@ -239,27 +236,29 @@ def _has_content(storage: Storage) -> bool:
         return False
 
 
-def _read_version(storage: Storage, table: str) -> str:
-    rows = storage.read(f"SELECT version FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})")
-    return str(rows[0][0]) if rows else "2.0"
+def _read_versions(storage: Storage) -> dict[str, str]:
+    """Return the versions of the shared and the local tables."""
+    found = {}
+    for kind, table in (("shared", "db_versioning"), ("local", "local_db_versioning")):
+        rows = storage.read(f"SELECT version FROM {table} WHERE oid=(SELECT MAX(oid) FROM {table})")
+        found[kind] = str(rows[0][0]) if rows else "2.0"
+    return found
 
 
 def _version(backend: _Mysql | _Sqlite) -> int:
     try:
-        storage = backend.open()
-        shared = _read_version(storage, "db_versioning")
-        local = _read_version(storage, "local_db_versioning")
+        found = _read_versions(backend.open())
     except StatementError as error:
         raise cli.CommandError(
             "Database is not correctly bootstraped.", _NOT_BOOTSTRAPPED
         ) from error
     except StorageError as error:
         raise cli.CommandError(str(error)) from error
-    print(f"Shared: {shared}\nLocal:  {local}")
+    print(f"Shared: {found['shared']}\nLocal:  {found['local']}")
     print(f"Required shared version: {DB_VERSION}")
     print(f"Required local version:  {DB_VERSION}")
     required = schema.numbers(DB_VERSION)
-    present = [schema.numbers(version) for version in (shared, local)]
+    present = [schema.numbers(version) for version in found.values()]
     if max(present) > required:
         print("\nWARNING: Source version is lower than DB version")
         return _NEWER
@@ -276,10 +275,7 @@ def _upgrade(backend: _Mysql | _Sqlite, paths: Paths, options: argparse.Namespac
     """Upgrade from the database's version; a downgrade is not possible."""
     _refuse_running(paths)
     storage = backend.open()
-    before = {
-        "shared": _read_version(storage, "db_versioning"),
-        "local": _read_version(storage, "local_db_versioning"),
-    }
+    before = _read_versions(storage)
     if set(before.values()) == {DB_VERSION}:
         print("Database schema is up to date.")
         return 0

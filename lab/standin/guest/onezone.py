@@ -8,6 +8,15 @@ from .conf import read_document
 
 _STATES = {"0": "solo", "1": "candidate", "2": "follower", "3": "leader"}
 _ZONE_STATES = {"0": "ENABLED", "1": "DISABLED"}
+_FIRST = {"ID": ("ID", 2), "NAME": ("NAME", -15)}
+_SYNC_STATUS = {
+    "STATE": ("STATE", -10),
+    "TERM": ("TERM", -10),
+    "LOG_INDEX": ("INDEX", -10),
+    "COMMIT": ("COMMIT", -10),
+    "VOTEDFOR": ("VOTE", -5),
+    "FEDLOG_INDEX": ("FED_INDEX", -10),
+}
 _RAFT_VALUES = ("STATE", "TERM", "VOTEDFOR", "COMMIT", "LOG_INDEX", "FEDLOG_INDEX")
 _RAFT_TIMEOUT_S = 5.0
 
@@ -66,41 +75,23 @@ def _show(zone_id: int, form: str) -> None:
     print()
     if servers:
         print("\n" + _heading("ZONE SERVERS"))
-        print(_columns(servers, {"ID": ("ID", 2), "NAME": ("NAME", -15)}, ("ENDPOINT", -63)))
+        print(_columns(servers, {**_FIRST, "ENDPOINT": ("ENDPOINT", -63)}))
         print("\n" + _heading("HA & FEDERATION SYNC STATUS"))
-        print(_sync_status(servers))
+        print(_columns(servers, {**_FIRST, **_SYNC_STATUS}))
     print("\n" + _heading("ZONE TEMPLATE"))
     for attribute in zone.find("TEMPLATE") or ():
         print(f'{attribute.tag}="{attribute.text or ""}"')
 
 
-def _columns(
-    servers: list[ElementTree.Element],
-    first: dict[str, tuple[str, int]],
-    last: tuple[str, int],
-) -> str:
-    columns = [*first.values(), last]
-    rows = [[server.findtext(name, "") for name, _ in columns] for server in servers]
-    return cli.table(columns, rows)
+def _columns(servers: list[ElementTree.Element], columns: dict[str, tuple[str, int]]) -> str:
+    """Return a table of the servers: tag to heading and width."""
+    rows = [[_cell(server, tag) for tag in columns] for server in servers]
+    return cli.table([*columns.values()], rows)
 
 
-def _sync_status(servers: list[ElementTree.Element]) -> str:
-    columns = [("ID", 2), ("NAME", -15), ("STATE", -10), ("TERM", -10), ("INDEX", -10)]
-    columns += [("COMMIT", -10), ("VOTE", -5), ("FED_INDEX", -10)]
-    rows = [
-        [
-            server.findtext("ID", ""),
-            server.findtext("NAME", ""),
-            _STATES.get(server.findtext("STATE", ""), "error"),
-            server.findtext("TERM", ""),
-            server.findtext("LOG_INDEX", ""),
-            server.findtext("COMMIT", ""),
-            server.findtext("VOTEDFOR", ""),
-            server.findtext("FEDLOG_INDEX", ""),
-        ]
-        for server in servers
-    ]
-    return cli.table(columns, rows)
+def _cell(server: ElementTree.Element, tag: str) -> str:
+    text = server.findtext(tag, "")
+    return _STATES.get(text, "error") if tag == "STATE" else text
 
 
 def _add_raft_values(server: ElementTree.Element) -> None:

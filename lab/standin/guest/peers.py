@@ -13,7 +13,10 @@ GRPC_CONNECT_S = 20.0
 
 
 class XmlRpcPeers:
-    """Other servers of the zone; this server logs in with its own one_auth."""
+    """Other servers of the zone; this server logs in with its own one_auth.
+
+    All calls raise PeerError without an answer in time.
+    """
 
     def __init__(self, timeout: float, grpc_timeout: float = GRPC_CONNECT_S) -> None:
         self._timeout = timeout

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .conf import read_document
 from .hooks import Hook
 from .journal import Journal
 from .logdb import LogDB, Record
+
+if TYPE_CHECKING:
+    from .peers import XmlRpcPeers
 
 STATE_ATTRIBUTE = "RAFT_STATE"
 _TICK_S = 0.05
@@ -45,20 +48,6 @@ class Answer:
 
 class PeerError(Exception):
     """A peer did not answer."""
-
-
-class Peers(Protocol):
-    """Calls to other servers. They raise PeerError without an answer in time."""
-
-    def request_vote(
-        self, endpoint: str, term: int, candidate: int, last: tuple[int, int]
-    ) -> Answer:
-        """Ask for a vote."""
-
-    def replicate(
-        self, endpoint: str, term: int, leader: int, commit: int, record: Record | None
-    ) -> Answer:
-        """Send a record, or a heartbeat without one."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ class RaftManager:
         server_id: int,
         logdb: LogDB,
         zone_servers: Callable[[], Endpoints],
-        peers: Peers,
+        peers: "XmlRpcPeers",
         *,
         timing: Timing,
         journal: Journal,
@@ -562,13 +551,7 @@ class RaftManager:
             return False
         if answer.success:
             self._replicated(follower)
-        elif answer.term > term:
-            self._journal.info(
-                "RCM",
-                f"Follower {follower} term ({answer.term}) is higher than current ({term})",
-            )
-            self.become_follower(answer.term)
-        else:
+        elif not self._is_outdated(follower, answer, term):
             self._step_back(follower)
         return True
 
@@ -578,12 +561,18 @@ class RaftManager:
             answer = self._call(follower, None)
         except PeerError:
             return True
-        if not answer.success and answer.term > term:
-            self._journal.info(
-                "RCM",
-                f"Follower {follower} term ({answer.term}) is higher than current ({term})",
-            )
-            self.become_follower(answer.term)
+        if not answer.success:
+            self._is_outdated(follower, answer, term)
+        return True
+
+    def _is_outdated(self, follower: int, answer: Answer, term: int) -> bool:
+        """Become a follower if the answer is of a higher term; return whether it is."""
+        if answer.term <= term:
+            return False
+        self._journal.info(
+            "RCM", f"Follower {follower} term ({answer.term}) is higher than current ({term})"
+        )
+        self.become_follower(answer.term)
         return True
 
     def _call(self, follower: int, record: Record | None) -> Answer:

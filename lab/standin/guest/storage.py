@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 Row = tuple[Any, ...]
 
@@ -27,22 +27,6 @@ class DuplicateError(StatementError):
     """The statement would create a second row with the same key."""
 
 
-class Storage(Protocol):
-    """What oned needs from a database."""
-
-    def read(self, sql: str) -> list[Row]:
-        """The rows that a query finds."""
-
-    def write(self, sql: str) -> int:
-        """Execute one statement durably; return the number of rows that it changed."""
-
-    def quote(self, text: str) -> str:
-        """Text as a literal of SQL."""
-
-    def limited_delete(self, sql: str, rows: int) -> str:
-        """Return a DELETE with a maximum number of rows, if the backend supports that."""
-
-
 class SqliteStorage:
     """SQLite: one file, one connection, one statement at a time."""
 
@@ -53,12 +37,12 @@ class SqliteStorage:
         self._connection.execute("PRAGMA synchronous = OFF")
 
     def read(self, sql: str) -> list[Row]:
-        """The rows that a query finds."""
+        """Return the rows that a query finds."""
         with self._lock, self._errors():
             return self._connection.execute(sql).fetchall()
 
     def write(self, sql: str) -> int:
-        """Execute one statement durably."""
+        """Execute one statement durably; return the number of rows that it changed."""
         with self._lock, self._errors():
             return self._connection.execute(sql).rowcount
 
@@ -196,3 +180,6 @@ class MysqlStorage:
 
 
 _CONNECTION_LOST = {0, 1040, 1044, 1045, 1049, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013}
+
+Storage = SqliteStorage | MysqlStorage
+"""What oned needs from a database."""

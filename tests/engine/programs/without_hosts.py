@@ -23,7 +23,7 @@ def _replace() -> None:
     from providers import base  # noqa: PLC0415
 
     def record(provider: base.Provider, method: str, props: Mapping[str, Any]) -> dict[str, Any]:
-        _access, run, _spec = provider._begin(props)
+        run = provider._begin(props).run
         kind = type(provider).__name__.removesuffix("Provider")
         known = {name: host.address for name, host in run.front_ends.items()}
         with CALLS.open("a", encoding="utf-8") as file:
