@@ -44,7 +44,7 @@ FRONT_END_PACKAGES = (
     "zstd",
 )
 OPENNEBULA_PACKAGES = ("opennebula", "openssl", "sudo")
-# Each host has keys of its own: see seed.py.
+# Each host gets its own keys before its first boot.
 _WITHOUT_KEYS = "rm -rf var/lib/one/.ssh/* var/lib/one/.one/*"
 
 

@@ -12,8 +12,8 @@ drop_programs() {
     stop_programs
     rm -f /etc/systemd/system/opennebula-ha-leader{.socket,@.service} \
         /etc/systemd/system/opennebula-ha-backup.{service,timer} \
-        /etc/systemd/system/opennebula{,-gate,-flow,-form}.service.d/opennebula-ha.conf \
+        /etc/systemd/system/opennebula{,-gate,-flow,-form,-hem}.service.d/opennebula-ha.conf \
         /etc/sudoers.d/opennebula-ha /var/lib/one/remotes/hooks/raft/vips.sh
     rm -rf /usr/local/lib/opennebula-ha
-    rmdir /etc/systemd/system/opennebula{,-gate,-flow,-form}.service.d 2>/dev/null || true
+    rmdir /etc/systemd/system/opennebula{,-gate,-flow,-form,-hem}.service.d 2>/dev/null || true
 }

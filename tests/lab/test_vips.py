@@ -293,7 +293,8 @@ def test_destroy_removes_all_of_our_files(zone: tuple[Lab, Operator]) -> None:
     assert held_by(lab) == {}
     for name in NAMES:
         left = lab.host(name).run(
-            f"ls {HOOK} /etc/sudoers.d/opennebula-ha /usr/local/lib/opennebula-ha"
+            f"ls {HOOK} /etc/sudoers.d/opennebula-ha /usr/local/lib/opennebula-ha;"
+            " find /etc/systemd/system -name 'opennebula-ha*' -o -type d -name 'opennebula*.d'"
         )
         assert left.stdout == ""
 

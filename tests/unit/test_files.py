@@ -1,5 +1,6 @@
 """Settings of this program in files other than oned.conf, by subject."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -469,3 +470,18 @@ def test_a_hook_without_rights_is_reported_and_gets_them() -> None:
             if one.path == leader.SUDOERS
         ]
         assert ("ip address" in file.edit(present)) is given
+
+
+def test_the_end_of_a_front_end_removes_our_units_and_their_parts() -> None:
+    """What `drop_programs` gives to rm, with every other command a stub."""
+    shown = """
+    systemctl() { :; }; rmdir() { :; }; rm() { printf '%s\\n' "$@"; }
+    . "$1"; drop_programs
+    """
+    script = Path(__file__).parents[2] / "procedures/shell/programs.sh"
+    done = subprocess.run(
+        ["bash", "-c", shown, "bash", str(script)], capture_output=True, text=True, check=True
+    )
+    ours = {path for path in PATHS if path.startswith("/etc/systemd/system/")}
+    assert len(ours) > 5
+    assert ours - set(done.stdout.splitlines()) == set()
