@@ -76,7 +76,7 @@ class SshSettings(Strict):
     forward_agent: bool = False
     """Forward your SSH agent to the leader while it sends the database to other front-ends. During
     that time root on the leader can use your agent. See [Transfer between
-    front-ends](safety.md#transfer-between-front-ends).
+    front-ends](secrets.md#transfer-between-front-ends).
     """
 
     @field_validator("bastion")
