@@ -2,12 +2,18 @@
 #: use family gui marks oned package_manager staged units
 #: folder: new; or old: restore the former packages
 #: start: yes: also start oned; if it does not start with the new packages, restore the former ones
+# The names of units of OpenNebula that are installed.
+units_here() { # OPTION or UNIT...
+    { systemctl list-unit-files --no-legend "$@" opennebula-{fireedge,flow,gate,form}.service ||
+        true; } | awk '{print $1}'
+}
 # An earlier run may have stopped it.
 swap_packages() {
-    local folder=$staged/$1 units
+    local folder=$staged/$1 units others=$staged/masked
     step "install OpenNebula $(cat "$folder/version")"
-    units=$({ systemctl list-unit-files --no-legend opennebula.service \
-        opennebula-{fireedge,flow,gate,form}.service || true; } | awk '{print $1}')
+    # What others masked before the first attempt stays masked.
+    [ -e "$others" ] || put "$others" "$(units_here --state=masked)"
+    units=$(units_here opennebula.service | grep -vxFf "$others" || true)
     # Nothing that is half installed may start: neither by a package's script, nor after a crash.
     systemctl mask $units 2>/dev/null
     install_files "$folder" || refuse "$manager to install the packages in $folder" \

@@ -603,6 +603,33 @@ def test_the_waiting_version_replaces_the_installed_one(
     assert masks[0] < place < unmasks[-1]
 
 
+LISTED = (
+    "systemctl list-unit-files --no-legend opennebula.service *",
+    "printf '%s\\n' 'opennebula.service disabled' 'opennebula-flow.service enabled'"
+    " 'opennebula-form.service masked'",
+)
+
+
+def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
+    """Also if a first attempt was interrupted, after which more units are masked."""
+    one = staged(tmp_path, DEBIAN)
+    masked = "systemctl list-unit-files --no-legend --state=masked *"
+    one.answer(*LISTED)
+    one.answer(masked, "echo 'opennebula-form.service masked enabled'")
+    one.answer("apt-get * install *_7.2.1*", "kill -9 $PPID $(ps -o ppid= $PPID)")
+    with pytest.raises(AssertionError):
+        one.run("swap", {"folder": "new", "start": "no"})
+    again = staged(tmp_path / "again", DEBIAN)
+    kept = "var/lib/opennebula-ha/staged/masked"
+    again.file(kept, one.file(kept))
+    again.answer(*LISTED)
+    again.answer(masked, "printf '%s\\n' opennebula{,-flow,-form}'.service masked'")
+    again.asked()
+    again.run("swap", {"folder": "new", "start": "no"})
+    words = [line for line in again.asked("systemctl") if line.startswith("systemctl unmask ")]
+    assert words == ["systemctl unmask opennebula.service opennebula-flow.service"]
+
+
 def test_packages_that_came_with_the_new_version_leave_with_it(tmp_path: Path) -> None:
     one = staged(tmp_path, ALMA)
     one.install(opennebula_migration="7.2.1-1.el9")
