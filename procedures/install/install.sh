@@ -85,6 +85,8 @@ grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$trial/key.asc" ||
     refuse "an armored OpenPGP public key" "something else at ${key_url:-opennebula-ha:repository key}" \
         "correct opennebula-ha:repository key_url or key"
 if ! probe; then
+    # Without a source that names it, nothing would remove it later.
+    [ -z "$token" ] || [ -e "$source_file" ] || rm -f "${token_file:-}"
     case $fault in
         unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
         denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;

@@ -177,8 +177,8 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             ASK_DEB,
         ]
         assert one.file("etc/apt/sources.list.d/opennebula.sources") == (
-            "# Written by opennebula-ha.\nTypes: deb\nURIs: http://m/7.2/X/9\nSuites: stable\n"
-            "Components: opennebula\nSigned-By: /etc/apt/keyrings/opennebula.asc\n"
+            "# Written by opennebula-ha.\n# Credentials: none\nTypes: deb\nURIs: http://m/7.2/X/9\n"
+            "Suites: stable\nComponents: opennebula\nSigned-By: /etc/apt/keyrings/opennebula.asc\n"
         )
         assert KEY in one.file("etc/apt/keyrings/opennebula.asc")
 
@@ -294,6 +294,38 @@ def test_only_root_can_read_a_token(tmp_path: Path, os_release: str, file: str, 
     assert holders[0].stat().st_mode & 0o077 == 0
     one.run("install", variables())
     assert "pa:ss" not in one.file(file)
+
+
+@pytest.mark.parametrize(("os_release", "file", "text"), [TOKENS[0], TOKENS[2]])
+def test_a_token_of_others_stays(tmp_path: Path, os_release: str, file: str, text: str) -> None:
+    """A file of the same name, as one-deploy writes it, with a stack that has no token."""
+    theirs = f"# by hand\n{text}"
+    one = host(tmp_path, os_release)
+    one.file(file, theirs)
+    for _ in range(2):
+        one.run("install", variables())
+        assert one.file(file) == theirs
+    one.file("etc/hosts", "")
+    given = {"features": "", "purge": "yes", "db_name": "opennebula", "account": "", "grant": ""}
+    one.run("uninstall", {**given, "database": "none"})
+    assert one.file(file) == theirs
+
+
+def test_a_token_of_an_earlier_version_is_removed(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    one.install(opennebula="7.2.0-1")
+    file, text = TOKENS[0][1:]
+    one.file(file, text)
+    one.file("etc/apt/sources.list.d/opennebula.sources", "Types: deb\nURIs: https://m/7.2/X/9\n")
+    one.run("install", variables())
+    assert one.file(file) == ""
+
+
+def test_a_refused_token_leaves_no_file(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    one.fail("apt-get *update*sourcelist*", "E: x 401  Unauthorized")
+    assert "one_token" in one.run("install", variables(), token="user:wrong").values["remedy"]
+    assert one.file(TOKENS[0][1]) == ""
 
 
 def test_zypper_gets_the_path_of_the_token(tmp_path: Path) -> None:

@@ -39,12 +39,18 @@ prepare() { :; }
 source_text() {
     cat <<END
 # Written by opennebula-ha.
+# Credentials: $([ -n "$token" ] && echo "$token_file" || echo none)
 Types: deb
 URIs: $url
 Suites: stable
 Components: opennebula
 Signed-By: $1
 END
+}
+# Others use a file of that name, too, such as one-deploy. A source of an earlier version does not
+# say whether it is ours.
+forget_token() {
+    [ ! -e "$source_file" ] || grep -q '^# Credentials: none$' "$source_file" || rm -f "$token_file"
 }
 says_unsigned="not signed|NO_PUBKEY|BADSIG"
 says_denied="401 |403 "
@@ -54,7 +60,7 @@ try_repository() {
         local machine=${url#*://}
         (umask 077 && printf 'machine %s login %s password %s\n' "${machine%%/*}" "${token%%:*}" "${token#*:}" >"$token_file")
     else
-        rm -f "$token_file"
+        forget_token
     fi
     source_text "$trial/key.asc" >"$trial/opennebula.sources"
     ask apt update -o Dir::Etc::sourcelist="$trial/opennebula.sources" \
@@ -157,4 +163,7 @@ Acquire::https::Proxy \"DIRECT\";"
     fi
 }
 proxy_in_use() { sed -n 's/^Acquire::http::Proxy "\(.*\)";$/\1/p' "$proxy_file" 2>/dev/null || true; }
-forget_source() { rm -f "$source_file" "$key_file" "$token_file" "$pin_file"; }
+forget_source() {
+    forget_token
+    rm -f "$source_file" "$key_file" "$pin_file"
+}

@@ -65,7 +65,7 @@ try_repository() {
         install -d -m 0755 "$(dirname "$token_file")"
         (umask 077 && printf '%s\n' "username=${token%%:*}" "password=${token#*:}" >"$token_file")
     else
-        rm -f "$token_file"
+        forget_token
     fi
     mkdir "$trial/only"
     source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
@@ -101,4 +101,8 @@ pinned() { ! grep -qx 'enabled=0' "$source_file" 2>/dev/null || echo '*'; }
 # zypper's own proxy setting applies to all programs: only commands of this program use this proxy.
 use_proxy() { :; }
 proxy_in_use() { :; }
-forget_source() { rm -f "$source_file" "$key_file" "$token_file"; }
+forget_token() { ! grep -qs "credentials=$(basename "$token_file")" "$source_file" || rm -f "$token_file"; }
+forget_source() {
+    forget_token
+    rm -f "$source_file" "$key_file"
+}
