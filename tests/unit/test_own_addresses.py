@@ -1,5 +1,6 @@
 """Addresses that the program passes in place of the config: outputs, which may be unknown."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -168,7 +169,17 @@ def test_only_unknown_addresses_are_unknown_in_a_preview() -> None:
     assert found["Installation n1a2"].inputs["host"]["name"] == "n1a2"
 
 
-@pytest.mark.usefixtures("own_config")
+@pytest.fixture
+def loop_of_an_ended_program() -> Iterator[None]:
+    """Let nobody report the results that nothing awaits: a program would have ended."""
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+@pytest.mark.usefixtures("own_config", "loop_of_an_ended_program")
 def test_a_fault_of_an_output_ends_the_program_with_its_text() -> None:
     with pytest.raises(pulumi.RunError, match=r"one_vip: 10\.2\.50\.86 is the address of n1a1"):
         of_program(**{**ADDRESSES, "n1a1": "10.2.50.86"})
