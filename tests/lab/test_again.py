@@ -22,7 +22,7 @@ Site = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(2)
+    lab = make_module_lab(2, template="mariadb")
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
     operator.config["force_ha"] = True
     run = operator.up()

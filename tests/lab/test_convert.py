@@ -28,7 +28,7 @@ Site = tuple[Lab, Operator]
 
 @pytest.fixture(scope="module")
 def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = make_module_lab(3)
+    lab = make_module_lab(3, template="mariadb")
     yield lab, Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=["n1a1"])
 
 
