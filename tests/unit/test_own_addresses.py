@@ -171,7 +171,7 @@ def test_only_unknown_addresses_are_unknown_in_a_preview() -> None:
 
 @pytest.fixture
 def loop_of_an_ended_program() -> Iterator[None]:
-    """Let nobody report the results that nothing awaits: a program would have ended."""
+    """Report no results that nothing awaits: a program would have ended."""
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
