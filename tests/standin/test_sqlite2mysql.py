@@ -136,7 +136,7 @@ def test_both_tools_make_the_same_database(both: Both) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert both.copied() == theirs
     done = both.program("verify", "opennebula")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert both.sql("SELECT fed_index, applied FROM logdb WHERE log_index = 1") == (
         "18446744073709551615\t1\n"
     )
