@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from hosts.models import Host
-from opennebula.zone import ZoneView
 from procedures.bootstrap.bootstrap import KnownZone, zone_lock
 from procedures.context import Access
-from procedures.facts.observe import facts_where_possible, zone_view
+from procedures.facts.observe import zone_view
 from procedures.membership.join_server import Join
 from procedures.membership.member_status import MemberStatus, by_status
 from procedures.membership.repair import repair
-from procedures.specs import MemberSpec, ZoneSpec
+from procedures.specs import MemberSpec
 
 
 def join(
@@ -28,19 +27,12 @@ def join(
     if status.server_id < 0 or status.faults:
         view = zone_view(access, hosts)
         status = by_status(view, name)
-        if view.entry(name) is None and _stopped(access, spec.zone, hosts, view):
-            # It would not be let in before these are up again.
-            return repair(access, spec, hosts)
+        if view.entry(name) is None:
+            # It is let in only when the other servers have no faults.
+            return repair(access, spec, hosts, seeded=name in known_zone.seeded)
     if status.server_id >= 0 and not status.faults:
         return status.server_id
     if status.server_id >= 0:
         access.report(f"{name}: repair: {'; '.join(status.faults)}")
     with zone_lock(access, hosts):
         return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
-
-
-def _stopped(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
-    """Return whether a server of the pool is installed, on a host that answers, and stopped."""
-    silent = {name: hosts[name] for name in view.silent() & hosts.keys()}
-    seen = facts_where_possible(access, silent, zone.database)
-    return any(front_end.package and front_end.has_ended for front_end in seen.values())

@@ -16,10 +16,13 @@ from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec
 
 
-def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
+def repair(
+    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, seeded: bool = False
+) -> int:
     """Repair the host's server, so that it does not differ from the leader; return its SERVER_ID.
 
-    First repairs other servers, if the zone would otherwise lose its quorum. Raises HostError.
+    First repairs other servers, if the zone would otherwise lose its quorum. A host that is not in
+    the zone joins it after the repair of all others. ``seeded``: see ``Join``. Raises HostError.
     """
     name = spec.host.name
     survey = FactsCache(access, hosts, spec.zone.database)
@@ -45,7 +48,8 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
     with zone_lock(access, hosts):
         for number, turn in enumerate(order[: order.index(name) + 1]):
             status = statuses[turn]
-            access.report(f"{turn}: repair: {'; '.join(status.faults)}")
+            if turn in specs:
+                access.report(f"{turn}: repair: {'; '.join(status.faults)}")
             awaiting = order[number + 1 :]
             other = specs.get(turn, spec)
             ids[turn] = Join(
@@ -55,6 +59,7 @@ def repair(access: Access, spec: MemberSpec, hosts: Mapping[str, Host]) -> int:
                 resync=status.resync,
                 awaiting=awaiting,
                 follows=status.follows,
+                seeded=seeded and turn == name,
             ).run()
     return ids[name]
 

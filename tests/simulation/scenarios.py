@@ -115,6 +115,22 @@ def drop_data(site: Site, name: str) -> None:
         del host.files[path]
 
 
+def misnumber(site: Site, name: str) -> None:
+    """Give a front-end another SERVER_ID by hand, and restart its oned."""
+    host = site.hosts[name]
+    site.misnumbered.add(name)
+    host.put_conf(conf.write(host.conf, "FEDERATION", {"SERVER_ID": 9}), site.clock.now)
+    site.stop(host)
+    site.start(host)
+    site.happened()
+
+
+def change_data(site: Site, name: str) -> None:
+    """Change a table of a front-end by hand."""
+    database = site.database(name)
+    database.content = replace(database.content, tokens=frozenset({"by hand"}))
+
+
 def one_without_data() -> Operator:
     operator = settled(THREE)
     drop_data(operator.site, "n2")

@@ -78,6 +78,8 @@ class Site:
     contents: dict[str, set[str]] = field(default_factory=dict)
     """The successive contents of each server's tables, since several were asked at the same time.
     """
+    misnumbered: set[str] = field(default_factory=set)
+    """Servers whose SERVER_ID somebody changed."""
     _worked: set[str] = field(default_factory=set)
     _lit: float = BEGIN
     """When the leader last held the VIP, or there was none."""
@@ -501,7 +503,10 @@ class Site:
             listed = {entry.name: entry.id for entry in self.database(leader).pool}
             for name in names:
                 known = listed.get(name) == self.hosts[name].running_id
-                require(known, f"{name} runs as a stranger, or under another's number")
+                require(
+                    known or name in self.misnumbered,
+                    f"{name} runs as a stranger, or under another's number",
+                )
             self._check_logins(leader)
 
     def _check_logins(self, leader: str) -> None:

@@ -16,7 +16,9 @@ from tests.simulation.scenarios import (
     ONE,
     THREE,
     adopted,
+    change_data,
     drop_data,
+    misnumber,
     registered,
     settled,
 )
@@ -183,13 +185,12 @@ def test_an_adopted_zone_grows_in_two_runs(zone: Callable[[], Operator]) -> None
 
 
 @pytest.mark.parametrize("broken", ["n1", "n3", "n5"])
-@pytest.mark.parametrize("lose", [Site.blank, drop_data])
-def test_growth_repairs_servers_first(lose: Callable[[Site, str], None], broken: str) -> None:
+@pytest.mark.parametrize("damage", [Site.blank, drop_data, Site.stop_oned, misnumber, change_data])
+def test_growth_repairs_servers_first(damage: Callable[[Site, str], None], broken: str) -> None:
     """In whichever order their names are: a new server needs all others up."""
     operator = Operator(blank(*FIVE.front_ends))
     operator.up(Config.of("n1", "n3", "n5"))
-    lose(operator.site, broken)
+    damage(operator.site, broken)
     operator.refresh(FIVE)
     operator.up(FIVE)
-    answers = operator.site.statuses(operator.site.hosts)
-    assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}
+    operator.site.assert_whole(FIVE.front_ends)
