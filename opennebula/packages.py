@@ -18,6 +18,8 @@ FEATURES = {
 """Feature to the name of its package and systemd unit."""
 LED = ("gate", "flow", "form")
 """Features that run only on the leader; FireEdge runs on every front-end."""
+HOOK_MANAGER = "opennebula-hem"
+"""The unit that runs the users' hooks, on the leader only. It belongs to oned's package."""
 _SINCE = {"form": "7.2"}
 
 

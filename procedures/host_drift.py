@@ -130,23 +130,22 @@ def wanted_timezone(seen: Facts, spec: InstallationSpec) -> str:
 def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
     """Return the units with a fault: not enabled, stopped, or running where they must not."""
     found: dict[str, str] = {}
-    strays = stray_units(seen, spec)
     for name, has_to_run in managed_units(seen, spec).items():
         unit = seen.units.get(name)
         if unit is not None and not unit.starts_at_boot:
             found[name] = unit.enabled
         elif unit is not None and has_to_run and not unit.runs:
             found[name] = "stopped"
-        elif name in strays:
-            found[name] = "runs on a follower"
-    return found
+    strays = (name for name in stray_units(seen, spec) if name not in found)
+    return found | dict.fromkeys(strays, "runs on a follower")
 
 
 def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """Return the units that run on a follower but belong to the leader, unless a hook runs."""
     if spec.hooks is None or seen.hook_runs or seen.leads is not False:
         return ()
-    names = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
+    led = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
+    names = (*led, packages.HOOK_MANAGER)
     return tuple(name for name in names if name in seen.units and seen.units[name].runs)
 
 
@@ -175,18 +174,13 @@ def own_units(spec: InstallationSpec) -> list[str]:
     return check + ([backup.TIMER_UNIT] if spec.backup is not None else [])
 
 
-def has_led(spec: InstallationSpec) -> bool:
-    """Return whether the stack has services that run only on the leader."""
-    return spec.hooks is not None and not set(packages.LED).isdisjoint(spec.features)
-
-
 def with_lead(seen: Facts, spec: InstallationSpec, state: State | None) -> Facts:
-    """Return the facts with ``leads`` set from the server's Raft state, if a service needs that.
+    """Return the facts with ``leads`` set from the server's Raft state, if the stack has hooks.
 
     It stays unknown for a server outside any zone, and for one that is neither leader nor follower.
     The VIP does not show it, since an address may be left over.
     """
-    if not has_led(spec):
+    if spec.hooks is None:
         return seen
     if not seen.active:
         return replace(seen, leads=None if seen.server_id == STANDALONE_ID else False)

@@ -7,7 +7,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.families import FAMILIES
-from opennebula.packages import FEATURES
+from opennebula.packages import FEATURES, HOOK_MANAGER
 from opennebula.zone import RaftStatus, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
@@ -249,7 +249,7 @@ def names_of_leaving(
 
 
 _UNITS = (
-    *("opennebula", *FEATURES.values()),
+    *("opennebula", HOOK_MANAGER, *FEATURES.values()),
     *sorted({family.database_service for family in FAMILIES}),
     *clock.UNITS,
     SOCKET_UNIT,

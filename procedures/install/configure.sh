@@ -159,6 +159,8 @@ if systemctl -q is-active opennebula.service; then
 fi
 for unit in $strays; do
     step "stop $unit on a follower"
+    # OpenNebula's hook stops opennebula-hem on a follower only if it is enabled.
+    systemctl enable "$unit.service" 2>/dev/null || true
     systemctl stop "$unit.service"
 done
 for unit in $stopped; do

@@ -105,7 +105,7 @@ def install(
 def inspect(access: Access, spec: InstallationSpec, survey: FactsCache) -> Installed:
     """Return the present installation, and how it differs from the spec."""
     seen = survey.facts_of(spec.host)
-    if host_drift.has_led(spec):
+    if spec.hooks is not None:
         view = survey.view()
         status = view.statuses.get(spec.host.name)
         state = status.state if status else None
@@ -198,9 +198,7 @@ def _blank(seen: Facts, spec: InstallationSpec) -> str:
 
 def _with_lead(access: Access, spec: InstallationSpec, seen: Facts) -> Facts:
     """Return the facts with whether oned leads, if something depends on it."""
-    status = (
-        observe.raft_status(access, spec.host) if host_drift.has_led(spec) and seen.active else None
-    )
+    status = observe.raft_status(access, spec.host) if spec.hooks and seen.active else None
     return host_drift.with_lead(seen, spec, status.state if status else None)
 
 

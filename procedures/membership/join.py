@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from hosts.models import Host
-from procedures.bootstrap.bootstrap import KnownZone, zone_lock
+from procedures.bootstrap.bootstrap import KnownZone
 from procedures.context import Access
 from procedures.facts.observe import zone_view
-from procedures.membership.join_server import Join
 from procedures.membership.member_status import MemberStatus, by_status
 from procedures.membership.repair import repair
 from procedures.specs import MemberSpec
@@ -25,14 +24,7 @@ def join(
     # A server that this run has seen healthy is not observed again: the rollout checks the zone.
     status = by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
     if status.server_id < 0 or status.faults:
-        view = zone_view(access, hosts)
-        status = by_status(view, name)
-        if view.entry(name) is None:
-            # It is let in only when the other servers have no faults.
-            return repair(access, spec, hosts, seeded=name in known_zone.seeded)
+        status = by_status(zone_view(access, hosts), name)
     if status.server_id >= 0 and not status.faults:
         return status.server_id
-    if status.server_id >= 0:
-        access.report(f"{name}: repair: {'; '.join(status.faults)}")
-    with zone_lock(access, hosts):
-        return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
+    return repair(access, spec, hosts, seeded=name in known_zone.seeded)

@@ -84,12 +84,15 @@ def test_drift_on_a_host_is_reverted_without_a_rejoin(zone: tuple[Lab, Operator]
 def test_a_leftover_vip_does_not_make_a_server_the_leader(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
-    flow = "opennebula-flow.service"
+    flow, hem = "opennebula-flow.service", "opennebula-hem.service"
     part = "/etc/systemd/system/opennebula-flow.service.d/opennebula-ha.conf"
     mode = "mode 600, owner root:root"
     drift = [
         Drift(near, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {near}"),
         Drift(near, f"systemctl start {flow}", f"{flow}: runs on a follower"),
+        Drift(
+            near, f"systemctl disable {hem}; systemctl start {hem}", f"{hem}: runs on a follower"
+        ),
         Drift(far, f"ip address add {VIP}/24 dev eth0", f"{VIP} left over on {far}"),
         Drift(far, f"chmod 600 {part}", f"{part}: {mode}"),
         Drift(leader, f"systemctl stop {flow}", f"{flow}: stopped"),
@@ -100,6 +103,7 @@ def test_a_leftover_vip_does_not_make_a_server_the_leader(zone: tuple[Lab, Opera
     assert said.count(f"{far}: remove {VIP}") == 1
     runs = {name: lab.host(name).run(f"systemctl is-active {flow}").returncode for name in NAMES}
     assert [name for name, status in runs.items() if status == 0] == [leader]
+    assert lab.host(near).run(f"systemctl is-enabled {hem}").stdout == "enabled\n"
 
 
 def test_stopped_servers_start_and_different_data_are_resynced(

@@ -79,7 +79,7 @@ class Site:
     """The successive contents of each server's tables, since several were asked at the same time.
     """
     misnumbered: set[str] = field(default_factory=set)
-    """Servers whose SERVER_ID somebody changed."""
+    """Servers whose SERVER_ID was changed by hand."""
     _worked: set[str] = field(default_factory=set)
     _lit: float = BEGIN
     """When the leader last held the VIP, or there was none."""

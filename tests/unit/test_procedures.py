@@ -353,7 +353,8 @@ AUTH = "/var/lib/one/.one/one_auth"
 UNATTENDED = {"unattended-upgrades": Package("2.9.1")}
 PROXY = "http://10.2.50.1:3142"
 FLOW, FIREEDGE = packages.FEATURES["flow"], packages.FEATURES["gui"]
-STOPPED = Unit("enabled", "inactive")
+HEM = packages.HOOK_MANAGER
+RUNS, STOPPED = Unit("enabled", "active"), Unit("enabled", "inactive")
 LEADERS = (Address("eth0", "10.2.50.10", 24), Address("eth0", VIP.address, 24))
 
 
@@ -475,6 +476,14 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
             ("opennebula-flow.service: runs on a follower",),
         ),
         (with_flow(leads=False, hooks=frozenset({"leader"})), spec(features=("flow",)), ()),
+        # It belongs to oned's package, whatever the features.
+        (
+            facts(units=units(**{HEM: RUNS}), leads=False),
+            spec(),
+            ("opennebula-hem.service: runs on a follower",),
+        ),
+        (facts(units=units(**{HEM: RUNS}), leads=True), spec(), ()),
+        (facts(units=units(**{HEM: STOPPED}), leads=False), spec(), ()),
         (with_flow(leads=None), spec(features=("flow",)), ()),
         (
             with_flow(units=units(**{FLOW: STOPPED})),
