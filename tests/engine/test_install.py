@@ -10,11 +10,18 @@ import pytest
 
 from lab.pulumi.cli import ROOT
 
-FILES = ("scripts/install-pulumi", "lab/pulumi/go.mod", "lab/pulumi/go.sum", "Pulumi.yaml")
+FILES = (
+    *("scripts/install-pulumi", "Pulumi.yaml"),
+    *("lab/pulumi/go.mod", "lab/pulumi/go.sum", "lab/pulumi/language/main.go"),
+)
 TOOLS = (
     *("awk", "bash", "cat", "chmod", "cp", "cut", "dirname", "env", "flock", "install", "ln"),
     *("mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sha256sum", "sh", "sort", "stat", "tail"),
     *("timeout", "touch", "tr", "uname", "wc"),
+)
+PROGRAMS = (
+    *("pulumi", "pulumi-language-python"),
+    *("pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
 )
 INSTALLER = """
 mkdir -p "$5/bin"
@@ -128,15 +135,23 @@ def test_a_build_leaves_only_the_cli_also_for_other_checkouts(
     assert done.returncode == 0, done.stderr
     assert "setup: compiled 50 %\n" in done.stderr
     bin_ = machine.folder / "checkout/.pulumi/bin"
-    for name in ("pulumi", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
+    for name in PROGRAMS:
         assert os.access(bin_ / name, os.X_OK), name
-    assert (bin_ / "pulumi-language-python").is_symlink()
     assert not list((machine.folder / "tmp").iterdir())
     assert machine.install().stderr == ""
     (machine.folder / "bin/go").unlink()
     machine.clone("other")
     assert machine.install("other").returncode == 0
     assert (machine.folder / "other/.pulumi/bin/pulumi").exists()
+
+
+def test_a_changed_language_host_is_built_again(machine: Machine) -> None:
+    machine.has("curl", "exit 6")
+    machine.has("go", GO)
+    assert machine.install().returncode == 0
+    with (machine.folder / "checkout/lab/pulumi/language/main.go").open("a") as source:
+        source.write("// changed\n")
+    assert "setup: compiled 50 %\n" in machine.install().stderr
 
 
 def test_a_failed_build_reports_the_reason(machine: Machine) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from commands.pending import settled
 from tests.engine.playground import DEADLINE_SECONDS, Run, Stack, cancel, kill_session, session
+from tests.engine.test_plugins import IS_OURS
 
 REPEATED = ("Resource monitor has terminated", "an unhandled error occurred", "Traceback")
-OFFICIAL_HOST = r"/pulumi-language-python( |$)"
-LANGUAGE_HOST = rf"language_host|{OFFICIAL_HOST}"
+LANGUAGE_HOST = r"/pulumi-language-python( |$)"
 PROGRAM = r"pulumi-language-python-exec"
 PROVIDER_HOST = r"python\S* .*-m pulumi\.dynamic"
 
@@ -63,7 +63,7 @@ class Midway:
         return [
             command
             for command in session(self.process.pid).values()
-            if not re.search(OFFICIAL_HOST, command)
+            if IS_OURS or not re.search(LANGUAGE_HOST, command)
         ]
 
 
