@@ -46,7 +46,7 @@ fill_scratch() {
         LC_ALL=C sed -E '/^\/\*!500(03|13) /s/DEFINER=`[^`]*`@`[^`]*`//'
     } | HOME=/nonexistent "$(command -v mariadb || command -v mysql)" \
         --defaults-extra-file=<(printf '[client]\npassword=%s\n' "$importer_password") \
-        --user="${importer%@*}" "${here[@]}" --batch --binary-mode --local-infile=0 \
+        --user="${importer%@*}" "${here[@]}" --batch --binary-mode --local-infile=0 --skip-force \
         --init-command="SET SESSION $import_session" "$scratch" 2>&1 >/dev/null | errors >&2
 }
 # What fill_scratch needs, as a separate program.

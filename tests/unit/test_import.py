@@ -13,7 +13,8 @@ CLIENT = """#!/bin/bash
 defaults=--no-defaults
 case $1 in --defaults-*file=*) defaults=--defaults-file=${1#*=}; shift ;; esac
 printf '%s\\n' "$*" >>"FOLDER/asked"
-exec /usr/bin/mariadb "$defaults" --socket=FOLDER/socket --user=root "$@"
+# As a my.cnf with "force".
+exec /usr/bin/mariadb "$defaults" --force --socket=FOLDER/socket --user=root "$@"
 """
 DUMP = """CREATE TABLE `user_pool` (`oid` int, `name` varchar(128));
 LOCK TABLES `user_pool` WRITE;

@@ -259,8 +259,8 @@ def digest(cell: object) -> bytes:
 def client(database: str) -> "list[str]":
     """Return the command of MariaDB's client, as root over the socket."""
     program = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
-    # Not for the server that root's own .my.cnf may name.
-    here = ("--host=localhost", "--protocol=socket")
+    # Whatever server root's .my.cnf names, and whether it ignores errors.
+    here = ("--host=localhost", "--protocol=socket", "--skip-force")
     return [program, *here, "--batch", "--skip-column-names", "--raw", "--quick", database]
 
 
