@@ -54,11 +54,19 @@ class Unit:
     """How often systemd has restarted it since its last manual start."""
     seconds: float = math.inf
     """Seconds since it became active; 0 if it is not."""
+    file: str = ""
+    """The file that defines it."""
 
     @property
     def starts_at_boot(self) -> bool:
         """Whether it is neither disabled nor masked."""
         return self.enabled.removesuffix("-runtime") not in ("disabled", "masked")
+
+    @property
+    def replacement(self) -> str:
+        """The administrator's file that replaces its package's, if there is one."""
+        is_copy = self.file.startswith("/etc/") and not self.enabled.startswith("masked")
+        return self.file if is_copy else ""
 
     @property
     def runs(self) -> bool:

@@ -167,6 +167,7 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
             active,
             restarts=int(shown.get("NRestarts") or 0),
             seconds=max(uptime - entered, 0.0) if active == "active" else 0.0,
+            file=shown.get("FragmentPath", ""),
         )
     return found
 

@@ -2,7 +2,7 @@
 # Report units as systemd shows them, with the seconds since boot. Sets shown.
 tell_units() { # UNIT...
     shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p NRestarts \
-        -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p MainPID "$@")
+        -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p FragmentPath -p MainPID "$@")
     tell units "$shown"
     # The start time of a new process. In some containers, /proc/uptime is not the host's.
     tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"

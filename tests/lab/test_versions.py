@@ -30,6 +30,21 @@ def zone(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
+def test_a_whole_unit_in_etc_is_refused_before_an_upgrade(zone: Zone) -> None:
+    """As `systemctl edit --full` leaves it; the next test shows that the remedy works."""
+    lab, operator = zone
+    copy = "/etc/systemd/system/opennebula.service"
+    lab.host("n1a2").run(f"cp /lib/systemd/system/opennebula.service {copy}")
+    lab.host("n1a2").run("systemctl daemon-reload")
+    operator.config["one_version"] = "7.2.1"
+    message = only(operator.up(), "n1a2")
+    assert message.seen == f"the whole unit in {copy}"
+    assert_settled(lab, "7.2")
+    for command in (f"mv {copy} /root/", "systemctl daemon-reload"):
+        assert f"'{command}'" in message.remedy
+        assert lab.host("n1a2").run(command).returncode == 0
+
+
 def test_a_patch_release_is_rolled_out_under_writes(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)

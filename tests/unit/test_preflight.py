@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
@@ -13,7 +13,7 @@ from hosts.models import Host
 from hosts.script import Output
 from opennebula import families
 from procedures.context import Access, Secrets
-from procedures.facts.facts import Address, Dump, Facts, Package
+from procedures.facts.facts import Address, Dump, Facts, Package, Unit
 from procedures.parallel import HostErrors
 from procedures.preflight.checks import SKIPPABLE, findings
 from procedures.preflight.checks.host import GIB, MIB, PATHS
@@ -785,6 +785,24 @@ def test_another_version_needs_space_next_to_the_present_one() -> None:
     error = only(findings(site(answers, spec(version="7.2.1"), spec())))
     assert error.expected.startswith("1.7 GiB of free space on / (")
     assert "200 MiB in /var/backups: one more dump" in error.expected
+
+
+def test_an_upgrade_needs_units_that_it_can_mask() -> None:
+    """With `systemctl edit --full`, the whole unit is in /etc."""
+    copy = Unit("enabled", "active", file="/etc/systemd/system/opennebula.service")
+    units = {
+        "opennebula": copy,
+        "opennebula-flow": Unit("masked", "inactive", file="/etc/systemd/system/opennebula-flow"),
+        "opennebula-gate": Unit("enabled", "active", file="/lib/systemd/system/opennebula-gate"),
+    }
+    answers = looks(at_work=True, n1a1=HostReport(bare("n1a1"), settled("n1a1", units=units)))
+    assert findings(site(answers, spec(), spec())) == []
+    error = only(findings(site(answers, spec(version="7.2.1"), spec())))
+    assert error.seen == "the whole unit in /etc/systemd/system/opennebula.service"
+    assert "'systemctl edit opennebula'" in error.remedy
+    left = {"opennebula": replace(copy, enabled="disabled", active="inactive")}
+    fresh = looks(n1a1=HostReport(bare("n1a1"), blank("n1a1", units=left)))
+    assert only(findings(site(fresh))).seen == error.seen
 
 
 def test_a_new_feature_needs_its_port() -> None:

@@ -76,6 +76,26 @@ def systemd(site: Site) -> Iterator[Finding]:
 
 
 @always
+def unit_files(site: Site) -> Iterator[Finding]:
+    """Check that OpenNebula's units can be masked while its packages change."""
+    for name in site.facts if site.change.is_upgrade else site.fresh & site.facts.keys():
+        for unit in ("opennebula", *packages.FEATURES.values()):
+            file = (
+                site.facts[name].units[unit].replacement if unit in site.facts[name].units else ""
+            )
+            if file:
+                yield fault(
+                    name,
+                    "check the systemd units",
+                    expected=f"{unit}.service from its package, with your changes in a drop-in:"
+                    " it is masked while packages are installed",
+                    seen=f"the whole unit in {file}",
+                    remedy=f"on {name}: 'mv {file} /root/' and 'systemctl daemon-reload', then set"
+                    f" what you changed there with 'systemctl edit {unit}'; then run again",
+                )
+
+
+@always
 def mandatory_access(site: Site) -> Iterator[Finding]:
     """Report SELinux or AppArmor: a note, since it matters only if it denies something."""
     for name, probe in site.fresh_probes.items():
