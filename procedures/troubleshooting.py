@@ -39,7 +39,9 @@ TOPICS = (
     Topic("Host key", "verify the host key"),
     Topic("Root", "become root; start a shell"),
     Topic("Another OpenNebula", "identify the OpenNebula on the host", signs="other_database"),
-    Topic("Distribution", "choose the package repository; check for systemd"),
+    Topic(
+        "Distribution", "choose the package repository; check for systemd; check the systemd units"
+    ),
     Topic("Memory", "check the memory"),
     Topic("Disk space", "check the free space", signs="disk_full disk_low"),
     Topic("Clock", "compare the clocks"),
