@@ -79,6 +79,7 @@ def front_ends(operator: Operator) -> dict[str, Any]:
     return listed
 
 
+@pytest.mark.campaign
 def test_a_list_without_all_servers_of_the_zone_is_refused(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     before = trace(lab)
@@ -129,6 +130,7 @@ def test_first_up_changes_nothing(site: Site) -> None:
     assert connections(lab) == asked
 
 
+@pytest.mark.campaign
 def test_zone_is_only_observed_as_long_as_the_config_says(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     observer = Operator(lab, tmp_path, front_ends=NAMES)

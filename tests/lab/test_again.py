@@ -43,6 +43,7 @@ def refused_twice(site: Site, host: str, step: str, **changes: Any) -> None:
     assert everything(lab.hosts) == before
 
 
+@pytest.mark.campaign
 def test_a_vip_in_use_by_another_host_is_refused_twice(site: Site) -> None:
     lab, _ = site
     do(lab.host(STRANGER), f"ip address add {TAKEN}/24 dev eth0")
@@ -50,6 +51,7 @@ def test_a_vip_in_use_by_another_host_is_refused_twice(site: Site) -> None:
     do(lab.host(STRANGER), f"ip address del {TAKEN}/24 dev eth0")
 
 
+@pytest.mark.campaign
 def test_a_front_end_under_another_name_is_refused_twice(site: Site) -> None:
     lab, _ = site
     refused_twice(

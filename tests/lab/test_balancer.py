@@ -132,6 +132,7 @@ def test_a_stopped_service_on_the_leader_is_drift(zone: tuple[Lab, Operator]) ->
     assert "drift:" not in operator.refresh().output
 
 
+@pytest.mark.campaign
 def test_change_from_balancer_to_vip_to_neither(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     endpoint = operator.config.pop("zone_endpoint")

@@ -121,6 +121,7 @@ def test_another_vip_replaces_the_previous_one(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     lab, operator = zone
     others = [name for name in NAMES if name != leader(lab)]
@@ -143,6 +144,7 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-3rd"

@@ -39,6 +39,7 @@ def term(lab: Lab) -> int:
     return max(server.term for server in servers(lab.host("n1a1")))
 
 
+@pytest.mark.campaign
 def test_switchover_to_a_named_front_end(
     zone: tuple[Lab, Operator],
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_follower_behind_the_leaders_log_is_resynced(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_a_zone_of_two_continues_after_the_loss_of_one(site: Site) -> None:
     lab, operator = site
     lost = assert_whole(lab, NAMES)
@@ -120,6 +121,7 @@ def test_a_zone_of_two_continues_after_the_loss_of_one(site: Site) -> None:
     one(survivor, "oneuser create alone secret-of-that")
 
 
+@pytest.mark.campaign
 def test_a_removed_host_that_returns_is_reported(site: Site) -> None:
     lab, operator = site
     (survivor,) = (lab.host(name) for name in operator.config["frontends"])

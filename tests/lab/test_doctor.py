@@ -39,6 +39,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     yield lab, operator
 
 
+@pytest.mark.campaign
 def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)
@@ -96,6 +97,7 @@ def test_a_host_that_is_off_and_a_full_disk_are_named(site: Site) -> None:
     )
 
 
+@pytest.mark.campaign
 def test_an_oned_without_database_and_a_stop_that_hangs_are_named(site: Site) -> None:
     lab, operator = site
     leader, near, _ = roles(lab)
@@ -125,6 +127,7 @@ def test_an_oned_without_database_and_a_stop_that_hangs_are_named(site: Site) ->
     )
 
 
+@pytest.mark.campaign
 def test_servers_of_the_stack_or_the_zone_alone_are_named(site: Site) -> None:
     lab, operator = site
     leader, _, far = roles(lab)

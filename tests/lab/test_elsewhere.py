@@ -116,6 +116,7 @@ def test_an_opennebula_with_a_remote_database_is_refused(
     assert "Remove n1a1 from opennebula-ha:frontends" in message.remedy
 
 
+@pytest.mark.campaign
 def test_a_local_copy_of_a_remote_database_is_refused_too(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_local_copy_of_a_remote_database_is_refused_too(
     sql(cloud, "DROP DATABASE opennebula")
 
 
+@pytest.mark.campaign
 def test_a_local_database_of_another_name_keeps_its_name(
     lab: Lab, cloud: LabHost, tmp_path: Path
 ) -> None:

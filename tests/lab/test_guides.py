@@ -167,6 +167,7 @@ def test_guide_replace_a_lost_host(reader: Reader) -> None:
     assert_whole(reader.lab, REPLACED)
 
 
+@pytest.mark.campaign
 def test_guides_secrets_and_adopt(reader: Reader) -> None:
     reader.work_under_traffic("secrets")
     assert_whole(reader.lab, REPLACED)
@@ -187,6 +188,7 @@ def test_guides_backup_and_restore(reader: Reader) -> None:
     assert " alice " in one(reader.lab.host(leader), "oneuser list")
 
 
+@pytest.mark.campaign
 def test_guide_upgrade_and_roll_back(reader: Reader) -> None:
     reader.work_under_traffic("upgrade")
     assert_whole(reader.lab, REPLACED)

@@ -92,6 +92,7 @@ def test_grown_zone_survives_the_immediate_loss_of_a_server(zone: tuple[Lab, Ope
     assert_whole(lab, names)
 
 
+@pytest.mark.campaign
 def test_a_lost_host_leaves_without_being_reached(
     zone: tuple[Lab, Operator],
 ) -> None:

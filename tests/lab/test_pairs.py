@@ -110,7 +110,7 @@ def test_the_zone_has_a_grpc_endpoint_and_its_servers_none(zone: tuple[Lab, Oper
         pytest.param(wrong_number_and_stopped, marks=pytest.mark.campaign),
         pytest.param(other_data_and_wrong_key, marks=pytest.mark.campaign),
         pytest.param(stopped_and_an_old_list, marks=pytest.mark.campaign),
-        all_of_it_on_the_followers,
+        pytest.param(all_of_it_on_the_followers, marks=pytest.mark.campaign),
         pytest.param(a_leader_that_must_not_restart_and_other_data, marks=pytest.mark.campaign),
     ],
 )

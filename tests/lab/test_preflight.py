@@ -227,6 +227,7 @@ def test_a_vip_in_use_by_another_host_is_refused(site: Site) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_an_unsuitable_new_host_stops_the_growth_before_any_change(site: Site) -> None:
     lab, operator = site
     present = assert_whole(lab, NAMES[:3])

@@ -77,6 +77,7 @@ def test_a_password_that_the_existing_opennebula_refuses(site: Site, tmp_path: P
     assert trace(lab, ["n1a4"]) == before
 
 
+@pytest.mark.campaign
 def test_a_server_that_the_config_never_listed_is_refused(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")
@@ -95,6 +96,7 @@ def test_a_server_that_the_config_never_listed_is_refused(site: Site) -> None:
     assert_whole(lab, NAMES)
 
 
+@pytest.mark.campaign
 def test_a_shrink_while_a_remaining_server_is_down_is_refused(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)

@@ -117,6 +117,7 @@ def test_a_refused_rollout_restores_all_settings_of_a_server(zone: Zone, owner: 
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_up_resumes_a_rollout_that_was_killed(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)

@@ -68,6 +68,7 @@ def test_a_token_of_one_fireedge_is_valid_on_all(zone: tuple[Lab, Operator]) -> 
     assert_one_key(lab)
 
 
+@pytest.mark.campaign
 def test_a_fireedge_installed_later_has_the_same_key(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.change(NAMES, features={**EVERYTHING, "gui": False})
@@ -110,6 +111,7 @@ def test_up_fails_while_a_service_stops_again_and_again(zone: tuple[Lab, Operato
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_up_fails_while_fireedge_is_down_on_a_follower(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)

@@ -351,6 +351,7 @@ def tables(host: LabHost, database: str) -> dict[str, str]:
     return {name: do(host, f"{dump} {database} {name}") for name in names}
 
 
+@pytest.mark.campaign
 def test_move_back_to_sqlite_and_to_mariadb_again(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")

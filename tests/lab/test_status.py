@@ -110,6 +110,7 @@ def test_manual_changes_are_named_with_a_remedy(site: Site) -> None:
     cure(site, *found.findings)
 
 
+@pytest.mark.campaign
 def test_wrong_ids_other_data_and_a_stale_list_are_named(site: Site) -> None:
     lab, operator = site
     _, near, far = roles(lab)
@@ -134,6 +135,7 @@ def test_wrong_ids_other_data_and_a_stale_list_are_named(site: Site) -> None:
     cure(site, stale, differ, named(found, "wrong_server_id", near.name))
 
 
+@pytest.mark.campaign
 def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)
@@ -160,6 +162,7 @@ def test_a_frozen_follower_lags_when_it_continues(site: Site) -> None:
     )
 
 
+@pytest.mark.campaign
 def test_servers_that_are_cut_off_are_named(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)

@@ -66,6 +66,7 @@ def test_a_stop_that_hangs_is_ended_early(zone: tuple[Lab, Operator]) -> None:
     assert "timed out. Killing" not in lab.host(near).run("journalctl -u opennebula").stdout
 
 
+@pytest.mark.campaign
 def test_up_waits_for_an_oned_that_is_stopping(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     _, near, _ = roles(lab)

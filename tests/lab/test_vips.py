@@ -232,6 +232,7 @@ def test_other_vips_replace_the_previous_ones(zone: tuple[Lab, Operator]) -> Non
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_the_first_vip_may_be_ipv6(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {
@@ -267,6 +268,7 @@ def test_one_ipv4_vip_uses_opennebulas_own_hook(zone: tuple[Lab, Operator]) -> N
         assert gone.stdout == ""
 
 
+@pytest.mark.campaign
 def test_a_custom_hook_gets_the_vips_as_arguments(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {"leader_hook": "/usr/local/sbin/lead", "follower_hook": "raft/vips.sh"}
