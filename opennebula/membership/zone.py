@@ -206,13 +206,21 @@ def _resume(members: FrontEnds, known: AbstractSet[str]) -> Plan:
 
 
 def _misplaced(host: FrontEndView, ids: Mapping[str, int]) -> Refusal | None:
-    if ids.get(host.name) == host.server_id:
+    number = ids.get(host.name)
+    if number == host.server_id:
         return None
+    seen = f"SERVER_ID {host.server_id} in oned.conf"
+    if number is None:
+        return Refusal(
+            expected="no SERVER_ID, since the pool does not list it",
+            seen=seen,
+            remedy="never start it so; drop its database to have it join again",
+            host=host.name,
+        )
     return Refusal(
-        expected=f"SERVER_ID {ids.get(host.name, 'of no server')} as in the pool",
-        seen=f"SERVER_ID {host.server_id} in oned.conf",
-        remedy="never start it so; correct /etc/one/oned.conf, or drop the database to"
-        " have it rejoin",
+        expected=f"SERVER_ID {number} as in the pool",
+        seen=seen,
+        remedy=f"never start it so; set SERVER_ID = {number} in /etc/one/oned.conf, then run again",
         host=host.name,
     )
 

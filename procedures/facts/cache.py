@@ -6,16 +6,12 @@ from functools import cached_property
 
 from hosts.errors import HostError
 from hosts.models import Host
-from opennebula.zone import State, ZoneView
+from opennebula.zone import ZoneView
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import facts, zone_view
+from procedures.facts.observe import elected_view, facts
 from procedures.parallel import on_each
 from procedures.specs import Database
-from procedures.wait import repeat
-
-ELECTION = 12.0
-"""Seconds that a normal election takes: 5 s without the leader, and a split vote."""
 
 
 class FactsCache:
@@ -60,16 +56,7 @@ class FactsCache:
 
     @cached_property
     def _view(self) -> ZoneView:
-        view = ZoneView((), {})
-
-        def look() -> bool | None:
-            nonlocal view
-            view = zone_view(self._access, self.hosts)
-            electing = any(status.state is not State.SOLO for status in view.statuses.values())
-            return None if electing and not view.leader() else True
-
-        repeat(look, ELECTION)
-        return view
+        return elected_view(self._access, self.hosts)
 
     def _ask(self, host: Host) -> Facts | HostError:
         try:

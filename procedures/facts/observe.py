@@ -8,7 +8,7 @@ from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.families import FAMILIES
 from opennebula.packages import FEATURES, HOOK_MANAGER
-from opennebula.zone import RaftStatus, ZoneView, host_in
+from opennebula.zone import RaftStatus, State, ZoneView, host_in
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.report import read
@@ -18,6 +18,10 @@ from procedures.install.files.leader import SOCKET_UNIT
 from procedures.install.files.paths import PATHS
 from procedures.parallel import on_each
 from procedures.specs import Database
+from procedures.wait import repeat
+
+ELECTION = 12.0
+"""Seconds that a normal election takes: 5 s without the leader, and a split vote."""
 
 
 def facts(
@@ -174,6 +178,20 @@ def zone_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
                 answers[entry.name] = status
     view = ZoneView(pool, answers)
     return view if view.leader() else ZoneView((), answers)
+
+
+def elected_view(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+    """Return the zone as ``zone_view`` does, after an election that takes place just now."""
+    view = ZoneView((), {})
+
+    def look() -> bool | None:
+        nonlocal view
+        view = zone_view(access, hosts)
+        electing = any(status.state is not State.SOLO for status in view.statuses.values())
+        return None if electing and not view.leader() else True
+
+    repeat(look, ELECTION)
+    return view
 
 
 def api_host(view: ZoneView, hosts: Mapping[str, Host]) -> Host:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from hosts.models import Host
-from procedures.bootstrap.bootstrap import KnownZone
+from opennebula.zone import ZoneView
+from procedures.bootstrap.bootstrap import KnownZone, zone_lock
 from procedures.context import Access
-from procedures.facts.observe import zone_view
+from procedures.facts.observe import facts_where_possible, zone_view
+from procedures.membership.join_server import Join
 from procedures.membership.member_status import MemberStatus, by_status
 from procedures.membership.repair import repair
-from procedures.specs import MemberSpec
+from procedures.specs import MemberSpec, ZoneSpec
 
 
 def join(
@@ -24,7 +26,28 @@ def join(
     # A server that this run has seen healthy is not observed again: the rollout checks the zone.
     status = by_status(known_zone.view, name) if known_zone.view else MemberStatus(-1)
     if status.server_id < 0 or status.faults:
-        status = by_status(zone_view(access, hosts), name)
+        view = zone_view(access, hosts)
+        status = by_status(view, name)
+        if view.entry(name) is None and _block(access, spec.zone, hosts, view):
+            return repair(access, spec, hosts, seeded=name in known_zone.seeded)
     if status.server_id >= 0 and not status.faults:
         return status.server_id
-    return repair(access, spec, hosts, seeded=name in known_zone.seeded)
+    if status.server_id >= 0:
+        access.report(f"{name}: repair: {'; '.join(status.faults)}")
+    with zone_lock(access, hosts):
+        return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
+
+
+def _block(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
+    """Return whether servers that can be repaired keep a new one out.
+
+    They run with another SERVER_ID, or are installed, on a host that answers, and stopped. Other
+    faults do not keep it out, or the join itself repairs them.
+    """
+    for entry in view.pool:
+        status = view.statuses.get(entry.name)
+        if status is not None and status.server_id != entry.id and entry.name in hosts:
+            return True
+    silent = {name: hosts[name] for name in view.silent() & hosts.keys()}
+    seen = facts_where_possible(access, silent, zone.database)
+    return any(front_end.package and front_end.has_ended for front_end in seen.values())

@@ -48,7 +48,7 @@ class Join:
         """Do the missing steps and the health check; return the server's ID. Raises HostError."""
         name = self.spec.host.name
         view = self._ready()
-        if view.entry(name) is None and self._resync_stuck():
+        if self._resync_stuck() if view.entry(name) is None else self._is_stuck(view):
             view = self._ready()
         leader = self._leader_of(view)
         if leader == name and self.resync:
@@ -113,10 +113,10 @@ class Join:
 
         A new entry raises the quorum, and none of them would be a part of it.
         """
-        left = zone_leader.stuck(self.access, self.hosts, step=STEP)
+        left = self._stuck()
         names = sorted(left)
         for number, name in enumerate(names, 1):
-            reason = f"its log ends at {left[name]} and takes nothing that the leader writes"
+            reason = left[name]
             self.access.report(f"{name}: repair: {reason}")
             spec = MemberSpec(host=self.hosts[name], zone=self.spec.zone)
             others = names[number:]
@@ -124,6 +124,25 @@ class Join:
                 self.access, spec, self.hosts, resync=[reason], awaiting=others, follows=False
             ).run()
         return bool(names)
+
+    def _is_stuck(self, view: ZoneView) -> bool:
+        """Return whether this server follows and takes no record: then it gets a fresh copy."""
+        name = self.spec.host.name
+        if self.resync or name not in view.statuses:
+            return False
+        reason = self._stuck().get(name)
+        if reason is None:
+            return False
+        self.resync, self.follows = [reason], False
+        return True
+
+    def _stuck(self) -> dict[str, str]:
+        """Return the servers that follow and take no record of the leader, each with the reason."""
+        left = zone_leader.stuck(self.access, self.hosts, step=STEP)
+        return {
+            name: f"its log ends at {index} and takes nothing that the leader writes"
+            for name, index in left.items()
+        }
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Report if the server's own database lists other servers than the leader's."""

@@ -1,6 +1,6 @@
 """Remove servers from the zone, without losing quorum."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from hosts.errors import HostError
@@ -12,6 +12,7 @@ from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
+from procedures.facts.cache import FactsCache
 from procedures.facts.observe import (
     api_host,
     facts_where_possible,
@@ -21,6 +22,8 @@ from procedures.facts.observe import (
 )
 from procedures.install.hosts_file import change_names
 from procedures.membership.join_server import Join
+from procedures.membership.member_status import member_status
+from procedures.membership.repair import repair
 from procedures.oned_service import stop
 from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec, ZoneSpec
@@ -188,8 +191,9 @@ def prepare(
         change_names(access, there, added=staying)
     successors = {entry.name for entry in view.pool} & staying.keys()
     if view.leader() in leaving and successors:
+        healthy = _without_faults(access, zone, everybody, successors)
         with zone_lock(access, staying):
-            switch_over(access, zone, everybody, successors)
+            switch_over(access, zone, everybody, healthy)
     names = "-".join(sorted(entry.name for entry in view.pool if entry.name in leaving))
     if names:
         _keep_dump(access, zone, everybody, f"before-leave-{names}")
@@ -215,6 +219,22 @@ def _bring_back(
         with zone_lock(access, staying):
             Join(access, MemberSpec(host=silent[name], zone=zone), everybody).run()
     return zone_view(access, everybody) if stopped else view
+
+
+def _without_faults(
+    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], names: Collection[str]
+) -> set[str]:
+    """Return the servers whose data and keys are the leader's. If all differ, repair one of them.
+
+    The next leader's data and keys are the zone's from then on.
+    """
+    survey = FactsCache(access, hosts, zone.database)
+    specs = {name: MemberSpec(host=hosts[name], zone=zone) for name in names}
+    healthy = {name for name in names if not member_status(access, specs[name], survey).faults}
+    if healthy:
+        return healthy
+    repair(access, specs[min(names)], hosts)
+    return {min(names)}
 
 
 def unreachable(gone: Iterable[str]) -> HostError:

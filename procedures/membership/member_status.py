@@ -9,7 +9,7 @@ from opennebula.zone import ServerEntry, State, ZoneView, behind, following
 from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
-from procedures.facts.observe import all_facts, zone_view
+from procedures.facts.observe import all_facts, elected_view
 from procedures.replica_drift import SECOND_LOOK, lasting, mismatches, tables
 from procedures.specs import MemberSpec
 from procedures.wait import repeat
@@ -62,7 +62,7 @@ def membership(
     access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
 ) -> MemberStatus:
     """Return a front-end's status from the Raft statuses alone."""
-    view = zone_view(access, hosts)
+    view = elected_view(access, hosts)
     if writes and view.leader() is not None and _lag(view, spec.host.name):
         # Without writes a healthy follower may lag, too, until it gets the next record.
         return _caught_up(access, spec.host.name, hosts)
@@ -91,7 +91,8 @@ def by_status(view: ZoneView, name: str, record: int | None = None) -> MemberSta
     """
     entry = view.entry(name)
     if not view.leader():
-        return MemberStatus(-1, ("there is no leader",))
+        # Unknown: a server that may follow counts for the quorum.
+        return MemberStatus(-1, ("there is no leader",), follows=name in view.statuses)
     if entry is None:
         return MemberStatus(-1, ("it is not in the zone",))
     lag = _lag(view, name, record)

@@ -5,7 +5,7 @@ from functools import partial
 
 from hosts.models import Host
 from opennebula.membership.repair import Condition, Need, plan_repairs
-from opennebula.zone import ServerEntry, ZoneView
+from opennebula.zone import ServerEntry, ZoneView, following
 from procedures.bootstrap.bootstrap import refused, zone_lock
 from procedures.context import Access
 from procedures.facts.cache import FactsCache
@@ -39,9 +39,19 @@ def repair(
         n: partial(member_status, access, other, survey) for n, other in specs.items() if n != name
     }
     statuses = {**side_by_side(others), name: own}
-    plan = plan_repairs(conditions(view, known, statuses))
+    servers = conditions(view, known, statuses)
+    plan = plan_repairs(servers)
     if name not in plan.order and plan.refusal is not None:
-        raise refused(plan.refusal, name, STEP)
+        newcomer = min((n for n in known.keys() - statuses.keys() if known[n].package), default="")
+        if not newcomer or not all(one.follows and not one.misnumbered for one in servers):
+            raise refused(plan.refusal, name, STEP)
+        # All servers follow, but the zone cannot spare one of them, such as a zone of two.
+        access.report(f"{newcomer}: joins first: the zone has too few servers to repair {name}")
+        due = [one.name for one in servers if one.need]
+        with zone_lock(access, hosts):
+            new = spec.model_copy(update={"host": hosts[newcomer]})
+            Join(access, new, hosts, awaiting=due).run()
+        return repair(access, spec, hosts)
     # A host that is not a server of the zone, or has other data, comes after all others.
     order = [*plan.order] if name in plan.order else [*plan.order, name]
     ids: dict[str, int] = {}
@@ -79,7 +89,8 @@ def _condition(
 ) -> Condition:
     own, head = known.get(entry.name), known.get(view.leader() or "")
     if own is None or head is None or found is None:
-        return Condition(entry.name, follows=False)
+        # One that leaves the stack counts for the quorum as long as it follows.
+        return Condition(entry.name, follows=entry.name in following(view))
     if own.has_content and own.identity != head.identity:
         # It is not repaired as a part of another repair: its own one reports it.
         return Condition(entry.name, follows=False)

@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 
-from tests.simulation.builders import blank
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.product import State
 from tests.simulation.scenarios import (
@@ -16,9 +15,6 @@ from tests.simulation.scenarios import (
     ONE,
     THREE,
     adopted,
-    change_data,
-    drop_data,
-    misnumber,
     registered,
     settled,
 )
@@ -182,15 +178,3 @@ def test_an_adopted_zone_grows_in_two_runs(zone: Callable[[], Operator]) -> None
     operator.up(FIVE)
     answers = operator.site.statuses(operator.site.hosts)
     assert {name for name, found in answers.items() if found.server_id >= 0} == {*FIVE.front_ends}
-
-
-@pytest.mark.parametrize("broken", ["n1", "n3", "n5"])
-@pytest.mark.parametrize("damage", [Site.blank, drop_data, Site.stop_oned, misnumber, change_data])
-def test_growth_repairs_servers_first(damage: Callable[[Site, str], None], broken: str) -> None:
-    """In whichever order their names are: a new server needs all others up."""
-    operator = Operator(blank(*FIVE.front_ends))
-    operator.up(Config.of("n1", "n3", "n5"))
-    damage(operator.site, broken)
-    operator.refresh(FIVE)
-    operator.up(FIVE)
-    operator.site.assert_whole(FIVE.front_ends)

@@ -1,5 +1,7 @@
 """A front-end that joins: a server that is already healthy is not touched, nor checked twice."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -31,7 +33,7 @@ def view(state: State = State.FOLLOWER, *, listed: bool = True) -> ZoneView:
 
 
 class Zone:
-    """The requests to the servers, and whether the host had to join or be repaired."""
+    """The requests to the servers, and whether the host had to join."""
 
     def __init__(self, present: ZoneView) -> None:
         self.present = present
@@ -43,8 +45,11 @@ class Zone:
         self.looks += 1
         return self.present
 
-    def repair(self, *_: Any, **given: Any) -> int:
+    def join(self, *_: Any, **given: Any) -> "Zone":
         self.joined.append(given)
+        return self
+
+    def run(self) -> int:
         return 2
 
 
@@ -53,7 +58,8 @@ def joined(
 ) -> Zone:
     zone = Zone(present)
     monkeypatch.setattr(join, "zone_view", zone.look)
-    monkeypatch.setattr(join, "repair", zone.repair)
+    monkeypatch.setattr(join, "zone_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(join, "Join", zone.join)
     access = Access(cast(Any, None), cast(Any, None), zone.said.append)
     assert join.join(access, SPEC, HOSTS, known_zone) == 2
     return zone
@@ -75,13 +81,20 @@ def test_a_recovered_server_is_checked_and_left_alone(
 
 
 @pytest.mark.parametrize("now", [view(State.CANDIDATE), view(listed=False)])
-def test_a_new_or_unhealthy_server_joins_after_the_repair_of_others(
-    monkeypatch: pytest.MonkeyPatch, now: ZoneView
-) -> None:
+def test_an_unhealthy_server_joins(monkeypatch: pytest.MonkeyPatch, now: ZoneView) -> None:
     known_zone = KnownZone(view(listed=False), seeded=frozenset({"n3"}))
     zone = joined(monkeypatch, now, known_zone)
     assert zone.joined == [{"seeded": True}]
     assert joined(monkeypatch, now).joined == [{"seeded": False}]
+
+
+def test_faults_are_reported_before_the_repair(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = view()
+    lags = replace(behind.statuses["n3"], index=5, commit=5)
+    zone = joined(monkeypatch, ZoneView(behind.pool, {**behind.statuses, "n3": lags}))
+    assert zone.said == ["n3: repair: its log ends at 5, the leader's at 7"]
+    # A new server has no faults to report.
+    assert joined(monkeypatch, view(listed=False)).said == []
 
 
 def test_a_server_with_another_list_than_the_leader_is_reported() -> None:
