@@ -677,7 +677,7 @@ def test_every_front_end_must_resolve_the_name_of_every_other() -> None:
     ("own_names", "remedy"),
     [({}, "set opennebula-ha:ensure_hosts: true"), ({"a": "10.2.50.0"}, "take a off the line")],
 )
-def test_a_name_that_our_part_of_the_hosts_file_has_comes_from_elsewhere(
+def test_a_name_in_our_part_may_come_from_elsewhere(
     own_names: dict[str, str], remedy: str
 ) -> None:
     seen = facts("b", resolves={"a": "127.0.1.1"}, own_names=own_names)
