@@ -877,7 +877,7 @@ def test_the_scripts_output_has_logins_names_and_other_programs() -> None:
         values(
             "n1a1",
             login="ubuntu",
-            groups="ubuntu sudo",
+            groups="ubuntu\nsudo",
             sshd="10.2.50.11 allowusers ubuntu@10.2.50.1\n10.2.50.11 allowusers admin\n"
             "10.2.50.11 authorizedkeysfile .ssh/authorized_keys .ssh/more\n"
             "10.2.50.12 forcecommand none",
