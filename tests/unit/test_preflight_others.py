@@ -10,7 +10,7 @@ from procedures.facts.facts import Package
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.logins import refusal
 from procedures.preflight.context import Finding, HostReport, Site, StackChange, Weight
-from procedures.preflight.probe import Probe
+from procedures.preflight.probe import Listener, Probe
 from tests.unit.sandbox import Sandbox
 from tests.unit.test_preflight import NAMES, VIP, address, bare, blank, looks, seen, site, spec
 
@@ -254,6 +254,8 @@ def with_packages(**packages: str) -> HostReport:
         ({"mysql_community_server": "8.4.3-1"}, "mysql-community-server 8.4.3-1"),
         ({"percona_server_server": "8.0.36"}, "percona-server-server 8.0.36"),
         ({"default_mysql_server": "1.1.0", "mariadb_server": "1:10.11.6-0"}, ""),
+        ({"mysql_server": "8.0.40", "MariaDB_server": "11.4.4-1.el9"}, ""),
+        ({"mysql_server": "8.0.40", "mariadb_server_10.6": "1:10.6.22-0"}, ""),
         ({"mysql_common": "5.8", "mysql_client_8.0": "8.0.40"}, ""),
         ({}, ""),
     ],
@@ -265,6 +267,16 @@ def test_a_server_that_mariadbs_packages_would_remove_is_refused(
     assert [(one.error.seen, one.weight) for one in found] == (
         [(said, Weight.REFUSAL)] if said else []
     )
+
+
+def test_a_mariadb_of_any_package_may_have_its_port() -> None:
+    names = ("mariadb", "mariadb-server", "mariadb-server-10.5", "mariadb-server-core-10.6")
+    port = {"listening": {3306: Listener("mariadbd", ("127.0.0.1",))}}
+    for name in (*names, "MariaDB-server"):
+        there = blank("n1a2", packages={name: Package("11.4.4-1.el9")})
+        assert found(HostReport(bare("n1a2", **port), there)) == []
+    foreign = blank("n1a2", packages={"mariadb-server-galera": Package("11.4.4-1")})
+    assert found(HostReport(bare("n1a2", **port), foreign)) != []
 
 
 @pytest.mark.parametrize(
