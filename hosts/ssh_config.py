@@ -1,6 +1,7 @@
 """How to log in to a host: the stack's settings, and the operator's ~/.ssh/config."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,11 @@ _STEP = "read the SSH client's configuration"
 _MOST_HOPS = 8
 _DEEPEST = 16
 """OpenSSH's limit for nested Include."""
+_COMMENT = re.compile(r"""(?i)^(?!\s*proxycommand)((?:"[^"]*"|'[^']*'|[^"'])*?)\s#.*$""")
+"""A line with a comment at its end, outside quotes. OpenSSH passes all of a command to a shell."""
+_WITHOUT_VALUE = ("all", "canonical", "final")
+_CONDITIONS = (*_WITHOUT_VALUE, "host", "originalhost", "user", "localuser", "exec")
+"""The conditions of Match that paramiko knows; any other one would be fulfilled."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class _Reader:
             required = "config_file" in settings.model_fields_set
             self._text = "\n".join(_lines(settings.config_file.expanduser(), required=required))
             paramiko.SSHConfig.from_text(self._text)
+            _check_conditions(self._text)
         except (OSError, ValueError, paramiko.ConfigParseError) as error:
             raise self._fault(getattr(error, "strerror", None) or str(error)) from None
 
@@ -138,13 +145,29 @@ class _Reader:
 
 def _names(text: str, name: str) -> bool:
     """Return whether a Host line has that name, in another pattern than ``*``."""
-    for line in re.findall(r"^\s*host(?:\s*=\s*|\s+)(.+)$", text, re.IGNORECASE | re.MULTILINE):
+    for line in _values_of("host", text):
         words = [word.strip('"') for word in line.split() if word.strip('"*?')]
         if words and paramiko.SSHConfig.from_text(
             f"Host {' '.join(words)}\n  IdentitiesOnly yes"
         ).lookup(name).get("identitiesonly"):
             return True
     return False
+
+
+def _check_conditions(text: str) -> None:
+    """Raise ValueError for a condition of Match that paramiko does not know."""
+    for line in _values_of("match", text):
+        words = iter(shlex.split(line))
+        for word in words:
+            condition = word.removeprefix("!")
+            if condition not in _CONDITIONS:
+                raise ValueError(f"Match {condition}: a condition that is not supported")
+            if condition not in _WITHOUT_VALUE:
+                next(words, "")
+
+
+def _values_of(keyword: str, text: str) -> list[str]:
+    return re.findall(rf"(?im)^\s*{keyword}(?:\s*=\s*|\s+)(.+)$", text)
 
 
 def _lines(path: Path, *, required: bool, depth: int = 0) -> Iterator[str]:
@@ -157,7 +180,7 @@ def _lines(path: Path, *, required: bool, depth: int = 0) -> Iterator[str]:
         if required:
             raise
         return
-    for line in text.splitlines():
+    for line in (_COMMENT.sub(r"\1", commented) for commented in text.splitlines()):
         found = re.fullmatch(r"\s*include(?:\s*=\s*|\s+)(.+?)\s*", line, re.IGNORECASE)
         if not found:
             yield line
