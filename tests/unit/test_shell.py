@@ -414,7 +414,7 @@ def test_output_after_the_end_is_read_up_to_a_time_and_size() -> None:
         ("This account is not available", "start a shell", "bash -c true"),
     ],
 )
-def test_a_refusal_of_sudo_is_told_from_one_of_the_shell(said: str, step: str, remedy: str) -> None:
+def test_a_refusal_of_sudo_is_not_one_of_the_shell(said: str, step: str, remedy: str) -> None:
     ended = Ended(1, "", f"sudo: unable to resolve host n1\n{said}\n", started=False)
     host = Host(name="n1a1", address="10.2.50.10")
     error = command_refused(host, "deploy", ended, has_password=False)
