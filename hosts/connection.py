@@ -237,7 +237,9 @@ class Connection:
                     "ask oned through SSH",
                     expected="sshd that forwards connections to 127.0.0.1",
                     seen="administratively prohibited",
-                    remedy="set AllowTcpForwarding to local or yes in sshd_config",
+                    remedy="permit it in sshd_config (AllowTcpForwarding local, PermitOpen any, no"
+                    " DisableForwarding) and in authorized_keys (the key without restrict or"
+                    " no-port-forwarding)",
                 ) from None
             raise ConnectionRefusedError(error.text) from None
         except (EOFError, paramiko.SSHException) as error:

@@ -1,5 +1,7 @@
 """The errors of a connection, as operators see them."""
 
+import re
+
 import paramiko
 
 from hosts import answer
@@ -8,6 +10,10 @@ from hosts.models import Host
 from hosts.private_keys import Keys
 from hosts.shell import Ended
 from hosts.ssh_config import Login
+
+_SUDO = re.compile(
+    "^sudo:|^Sorry, user |is not in the sudoers file|is not allowed to (run|execute)"
+)
 
 
 def login_refused(host: Host, login: Login, keys: Keys) -> HostError:
@@ -31,8 +37,8 @@ def command_refused(host: Host, user: str, ended: Ended, *, has_password: bool) 
     """
     lines = [line for line in ended.stderr.splitlines() if line.strip()]
     # sudo also prints warnings, such as a name that it cannot resolve.
-    sudo = [line for line in lines if line.startswith("sudo:") and "unable to resolve" not in line]
-    if "tty" in "".join(sudo):
+    sudo = [line for line in lines if _SUDO.search(line) and "unable to resolve" not in line]
+    if re.search(r"\btty\b", "\n".join(sudo)):
         return HostError(
             host.name,
             "become root",

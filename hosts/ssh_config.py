@@ -15,6 +15,12 @@ _STEP = "read the SSH client's configuration"
 _MOST_HOPS = 8
 _DEEPEST = 16
 """OpenSSH's limit for nested Include."""
+_COMMENT = re.compile(r"""(?i)^(?!\s*proxycommand)((?:"[^"]*"|'[^']*'|[^"'])*?)\s#.*$""")
+"""A line with a comment at its end, outside quotes. OpenSSH passes all of a command to a shell."""
+_WITHOUT_VALUE = ("all", "canonical", "final")
+_CONDITIONS = (*_WITHOUT_VALUE, "host", "originalhost", "user", "localuser", "exec")
+"""The conditions of Match that paramiko knows."""
+_MATCH = re.compile(r"(\s*match(?:\s*=\s*|\s+))(.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class _Reader:
         self._settings = settings
         try:
             required = "config_file" in settings.model_fields_set
-            self._text = "\n".join(_lines(settings.config_file.expanduser(), required=required))
+            lines = _lines(settings.config_file.expanduser(), required=required)
+            self._text = "\n".join(map(_with_known_conditions, lines))
             paramiko.SSHConfig.from_text(self._text)
         except (OSError, ValueError, paramiko.ConfigParseError) as error:
             raise self._fault(getattr(error, "strerror", None) or str(error)) from None
@@ -147,6 +154,26 @@ def _names(text: str, name: str) -> bool:
     return False
 
 
+def _with_known_conditions(line: str) -> str:
+    """Return a line with the conditions of Match as paramiko spells them.
+
+    Raises ValueError for one that it does not know: it would be fulfilled.
+    """
+    found = _MATCH.fullmatch(line)
+    if not found:
+        return line
+    words = iter(re.findall(r'(?:"[^"]*"|\S)+', found[2]))
+    known = []
+    for word in words:
+        known.append(word.lower())
+        condition = known[-1].removeprefix("!")
+        if condition not in _CONDITIONS:
+            raise ValueError(f"Match {condition}: a condition that is not supported")
+        if condition not in _WITHOUT_VALUE:
+            known.append(next(words, ""))
+    return found[1] + " ".join(known)
+
+
 def _lines(path: Path, *, required: bool, depth: int = 0) -> Iterator[str]:
     """Yield the lines of a file, with the contents of included files."""
     if depth > _DEEPEST:
@@ -157,7 +184,7 @@ def _lines(path: Path, *, required: bool, depth: int = 0) -> Iterator[str]:
         if required:
             raise
         return
-    for line in text.splitlines():
+    for line in (_COMMENT.sub(r"\1", commented) for commented in text.splitlines()):
         found = re.fullmatch(r"\s*include(?:\s*=\s*|\s+)(.+?)\s*", line, re.IGNORECASE)
         if not found:
             yield line

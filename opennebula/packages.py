@@ -1,5 +1,6 @@
 """OpenNebula's package repositories and the names of its packages, for all families."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ LED = ("gate", "flow", "form")
 HOOK_MANAGER = "opennebula-hem"
 """The unit that runs the users' hooks, on the leader only. It belongs to oned's package."""
 _SINCE = {"form": "7.2"}
+MARIADB_ORG = "MariaDB-server"
+"""MariaDB.org's RPM, which replaces the distribution's."""
+_MARIADB = re.compile("mariadb(-server(-core)?(-[0-9.]+)?)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ def packages(
         *family.tools,
         *sorted({family.shares[mount] for mount in fstypes if mount in family.shares}),
     )
+
+
+def is_mariadb(package: str) -> bool:
+    """Return whether a package is MariaDB's server, or the client that needs the same release."""
+    return bool(_MARIADB.fullmatch(package))
 
 
 def available(platform: Platform, features: Iterable[str], version: str) -> tuple[str, ...]:

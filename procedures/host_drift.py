@@ -11,7 +11,7 @@ from procedures.facts import signs
 from procedures.facts.facts import Facts
 from procedures.facts.observe import full_name
 from procedures.install import configuration, storage
-from procedures.install.files import backup, clock, collect, leader
+from procedures.install.files import backup, collect, leader
 from procedures.install.packaging import differing_packages, features, platform, source_differences
 from procedures.specs import InstallationSpec
 from procedures.upgrade.versions import rolls
@@ -92,14 +92,20 @@ def check(
     platform(seen, spec)
     if refused := signs.refusal(seen, spec.database, new=new, converts=converts):
         raise refused
-    if (spec.clock.pools or spec.clock.servers) and not collect.time_service(seen):
-        there = [name for name in clock.UNITS if name in seen.units and seen.units[name].enabled]
+    if spec.clock.pools or spec.clock.servers:
+        require_time_service(seen)
+
+
+def require_time_service(seen: Facts) -> None:
+    """Raise HostError unless exactly one time service is enabled, which gets the servers."""
+    if len(there := collect.time_services(seen)) != 1:
         raise HostError(
             seen.host.name,
             "check the time service",
             expected="one enabled time service: chrony or systemd-timesyncd",
             seen=" and ".join(there) or "none",
-            remedy="install one of them there, or remove pool and server from opennebula-ha:ntp",
+            remedy=f"{'disable' if there else 'install'} one of them there, or remove pool and"
+            " server from opennebula-ha:ntp",
         )
 
 

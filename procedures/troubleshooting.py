@@ -44,7 +44,7 @@ TOPICS = (
     ),
     Topic("Memory", "check the memory"),
     Topic("Disk space", "check the free space", signs="disk_full disk_low"),
-    Topic("Clock", "compare the clocks"),
+    Topic("Clock", "compare the clocks; check the time service"),
     Topic("Names", "resolve the front-ends' names"),
     Topic("Own name", "resolve its own name"),
     Topic("Renamed front-ends", "compare the front-ends' names"),
@@ -79,7 +79,7 @@ TOPICS = (
         "Configuration files",
         "start the leader check for load balancers; change the front-ends' names in …;"
         " configure; edit …; hosts names; make the front-ends' names resolve; read …; restart …;"
-        " find the program …; check the time service; set the hostname; set the time zone;"
+        " find the program …; set the hostname; set the time zone;"
         " start the timer of the dumps; write the configuration",
     ),
     Topic(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from hosts.models import SshSettings
-from opennebula import conf, managed_settings
+from opennebula import conf, managed_settings, ports
 from opennebula.ldap_auth import CHOICES
 from settings.addresses import front_end_faults, leader_faults, vip_faults
 from settings.faults import of
@@ -48,6 +48,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     yield from storage_faults(values)
     for key in ("oned", "sched_rank"):
         yield from _attributes_faults(key, values.get(key, {}))
+    yield from _listen_faults(values.get("oned", {}), available=available)
     for name, value in sorted(values.get("sched_drs", {}).items()):
         if _has_null(value):
             yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
@@ -149,6 +150,23 @@ def _attributes_faults(of_file: str, values: Mapping[str, Any]) -> Iterator[str]
             for part, item in entry.items() if isinstance(entry, Mapping) else [("", entry)]:
                 if item is not None and not conf.expressible(item):
                     yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
+
+
+def _listen_faults(oned: Mapping[str, Any], *, available: bool) -> Iterator[str]:
+    for name, value in sorted(oned.items()):
+        if name.upper() == "PORT" and str(value) not in ("None", str(ports.ONED)):
+            yield of(
+                f"oned.{name}",
+                f"expected {ports.ONED}, at which servers, services and clients call oned",
+            )
+        if available and name.upper() == "LISTEN_ADDRESS" and _LOOPBACK.fullmatch(str(value)):
+            yield of(
+                f"oned.{name}",
+                "expected an address at which the other front-ends reach oned, such as 0.0.0.0",
+            )
+
+
+_LOOPBACK = re.compile(r"127\..*|::1|localhost")
 
 
 def _service_faults(values: Mapping[str, Any]) -> Iterator[str]:

@@ -220,8 +220,14 @@ def require_names(seen: Iterable[Facts], hosts: Mapping[str, Host]) -> None:
                 "resolve the front-ends' names",
                 expected=f"{name} at {hosts[name].address}",
                 seen=seen_at,
-                remedy="set opennebula-ha:ensure_hosts: true, or correct the name service or"
-                " /etc/hosts there; then pulumi refresh, then pulumi up",
+                remedy=(
+                    f"take {name} off the line of another address in /etc/hosts there, or put"
+                    " files first in the line 'hosts:' of /etc/nsswitch.conf"
+                    if name in front_end.own_names
+                    else "set opennebula-ha:ensure_hosts: true, or correct the name service or"
+                    " /etc/hosts there"
+                )
+                + "; then pulumi refresh, then pulumi up",
             )
 
 

@@ -47,21 +47,7 @@ if [ -n "$hosts_entries" ]; then
     step "make the front-ends' names resolve"
     [ -e /etc/hosts ] || install -m 0644 /dev/null /etc/hosts
     for file in $(hosts_files); do
-        # Remove these names from all other lines that give them another address.
-        kept=$(without_block "$file" | awk -v entries="$hosts_entries" '
-            BEGIN {
-                count = split(entries, words, /[ \n]/)
-                for (i = 1; i < count; i += 2) at[words[i + 1]] = words[i]
-            }
-            {
-                line = $1
-                wrong = 0
-                for (i = 2; i <= NF && $i !~ /^#/; i++)
-                    if ($1 ~ /^[0-9.]+$/ && $i in at && at[$i] != $1) wrong = 1
-                    else line = line " " $i
-                if (!wrong) print
-                else if (line != $1) print line
-            }')
+        kept=$(without_names "$file" "$hosts_entries" "$(cat /proc/sys/kernel/hostname)")
         put_block "$file" "$kept"$'\n' "$hosts_entries"
     done
 fi

@@ -43,7 +43,7 @@ def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
         *packages.packages(
             platform(seen, spec),
             features(seen, spec),
-            mariadb=spec.database.is_mariadb,
+            mariadb=spec.database.is_mariadb and packages.MARIADB_ORG not in seen.packages,
             fstypes=[mount.fstype for mount in spec.mounts],
         ),
         *(("python3",) if leader.has_hook(spec) else ()),

@@ -168,11 +168,15 @@ class Probe:
     """Whether Python 3 is installed."""
     login: str = fact('echo "$login"', str, default="root")
     """The account that this program logs in with."""
-    groups: tuple[str, ...] = fact('id -Gn "$login"', lambda text: tuple(text.split()), default=())
+    groups: tuple[str, ...] = fact(
+        """id -Gnz "$login" | tr '\\0' '\\n'""",
+        lambda text: tuple(text.splitlines()),
+        default=(),
+    )
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
         """for address in $sources; do
         sshd_settings "$login" "$address" | sed -nE "s/^(authorizedkeysfile|pubkeyauthentication|\
-permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
+authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
     done""",
         _sshd,
         default={},
@@ -195,7 +199,7 @@ permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
         systemctl show-environment
         systemctl show -p Environment --value opennebula.service \
             opennebula-{fireedge,flow,gate,form}.service
-        cat /etc/systemd/system/{service,opennebula*.service}.d/*.conf
+        grep -hv '^[[:space:]]*[#;]' /etc/systemd/system/{service,opennebula*.service}.d/*.conf
     } 2>/dev/null | tr ' "'\\' '\\n\\n\\n' | sed 's/^Environment=//' |
         grep -iE '^(https?|all|no|grpc)_proxy=' | awk '!seen[$0]++' || true""",
         lambda text: dict(line.partition("=")[::2] for line in text.splitlines()),

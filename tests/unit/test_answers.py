@@ -39,7 +39,7 @@ POOL = (
 TOLD = values(
     "n1a1",
     login="ubuntu",
-    groups="ubuntu sudo",
+    groups="ubuntu\nsudo",
     sshd="10.2.50.11 allowusers ubuntu@10.2.50.1",
     locales="C\nC.utf8",
     own_name="n1a1 10.2.50.10",

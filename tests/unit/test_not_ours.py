@@ -67,6 +67,53 @@ def test_no_script_finds_our_part_by_itself(name: str) -> None:
     assert "$begin\\$" not in own
 
 
+# Names in /etc/hosts
+
+ENTRIES = "10.2.50.10 n1a1\n10.2.50.11 n1a2"
+HOSTS = {
+    "another case": ("192.168.5.5 N1A1.example.org N1A1", "192.168.5.5 N1A1.example.org"),
+    "Debian's own name": ("127.0.1.1 N1A1", ""),
+    "loopback of IPv6": ("::1 n1a2.example.org n1a2", "::1 n1a2.example.org"),
+    "all of it": ("0:0:0:0:0:0:0:1 n1a2 other", "0:0:0:0:0:0:0:1 other"),
+    "IPv4 in IPv6": ("::FFFF:10.2.50.99 n1a2", ""),
+    "the same address": ("10.2.50.11  n1a2 # ours", "10.2.50.11  n1a2 # ours"),
+    "IPv6": ("2001:db8::11 n1a2", "2001:db8::11 n1a2"),
+    "another IPv6 that ends alike": ("fe80::1 n1a2", "fe80::1 n1a2"),
+    "a comment": ("127.0.0.1 localhost # n1a2", "127.0.0.1 localhost # n1a2"),
+    "another host": ("192.168.5.5 n1a22", "192.168.5.5 n1a22"),
+    "cloud-init's own name": ("127.0.1.1 {{fqdn}} {{hostname}}", "127.0.1.1 {{fqdn}}"),
+}
+
+
+@pytest.mark.parametrize(("line", "left"), HOSTS.values(), ids=HOSTS)
+def test_names_that_glibc_would_find_elsewhere_are_taken_off(
+    host: Sandbox, line: str, left: str
+) -> None:
+    assert names_left(host, line, "n1a1.example.org") == left
+
+
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [("n1a1", ""), ("bastion", "127.0.1.1 {{fqdn}} {{hostname}}")],
+)
+def test_cloud_inits_template_keeps_the_name_of_another_host(
+    host: Sandbox, own: str, left: str
+) -> None:
+    assert names_left(host, "127.0.1.1 {{fqdn}} {{hostname}}", own) == left
+
+
+def test_cloud_inits_full_name_may_be_the_front_ends(host: Sandbox) -> None:
+    entries = ENTRIES.replace("n1a1", "n1a1.example.org")
+    left = names_left(host, "127.0.1.1 {{fqdn}} {{hostname}}", "n1a1", entries)
+    assert left == "127.0.1.1 {{hostname}}"
+
+
+def names_left(host: Sandbox, line: str, own: str, entries: str = ENTRIES) -> str:
+    host.file("etc/hosts", f"{line}\n")
+    text = f"tell left \"$(without_names /etc/hosts '{entries}' {own})\""
+    return host.call("blocks family hosts_files", text).values["left"]
+
+
 # Files that are something else
 
 

@@ -544,10 +544,40 @@ def test_a_silent_host_does_not_prove_that_no_zone_exists() -> None:
     assert only(findings(site(none_seen, before=alone))).host == "n1a3"
 
 
+def keeping_time(*, at_work: bool = False, **enabled: tuple[str, ...]) -> Looks:
+    """Make hosts with one time service, or with those of ``enabled``."""
+    known = settled if at_work else blank
+    units = {
+        name: {unit: Unit("enabled", "active") for unit in enabled.get(name, ("chrony",))}
+        for name in NAMES
+    }
+    return {name: HostReport(bare(name), known(name, units=units[name])) for name in NAMES}
+
+
 def test_wrong_clocks_that_up_will_set_are_a_warning() -> None:
-    answers = looks(n1a3=seen("n1a3", clock=ClockReading(80.0, 80.1)))
-    (found,) = findings(site(answers, spec(sets_clocks=True)))
+    hosts = keeping_time()
+    there = hosts["n1a3"]
+    assert isinstance(there, HostReport)
+    wrong = replace(there, probe=bare("n1a3", clock=ClockReading(80.0, 80.1)))
+    (found,) = findings(site({**hosts, "n1a3": wrong}, spec(sets_clocks=True)))
     assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
+
+
+@pytest.mark.parametrize(
+    ("enabled", "said"),
+    [((), "none"), (("chrony", "systemd-timesyncd"), "chrony and systemd-timesyncd")],
+)
+def test_time_servers_need_one_time_service(enabled: tuple[str, ...], said: str) -> None:
+    """Before the others are installed."""
+    hosts = keeping_time(n1a2=enabled)
+    error = only(findings(site(hosts, spec(sets_clocks=True))))
+    assert (error.host, error.step, error.seen) == ("n1a2", "check the time service", said)
+    assert "skip_checks" not in error.remedy
+    assert findings(site(hosts)) == []
+    # Also where they are new in the config, but no later.
+    hosts = keeping_time(at_work=True, n1a2=enabled)
+    assert only(findings(site(hosts, spec(sets_clocks=True), spec()))).host == "n1a2"
+    assert findings(site(hosts, spec(sets_clocks=True), spec(sets_clocks=True))) == []
 
 
 def test_wrong_clocks_of_running_servers_are_a_warning() -> None:
@@ -877,7 +907,7 @@ def test_the_scripts_output_has_logins_names_and_other_programs() -> None:
         values(
             "n1a1",
             login="ubuntu",
-            groups="ubuntu sudo",
+            groups="ubuntu\nsudo",
             sshd="10.2.50.11 allowusers ubuntu@10.2.50.1\n10.2.50.11 allowusers admin\n"
             "10.2.50.11 authorizedkeysfile .ssh/authorized_keys .ssh/more\n"
             "10.2.50.12 forcecommand none",

@@ -1,5 +1,7 @@
 """Preflight of other parts of a host: sshd, names, proxies, networks, passwords."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from procedures.facts.facts import Package
 from procedures.preflight.checks import findings
 from procedures.preflight.checks.logins import refusal
 from procedures.preflight.context import Finding, HostReport, Site, StackChange, Weight
+from procedures.preflight.probe import Listener, Probe
+from tests.unit.sandbox import Sandbox
 from tests.unit.test_preflight import NAMES, VIP, address, bare, blank, looks, seen, site, spec
 
 CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
@@ -32,15 +36,63 @@ CARRIED_ON = {"pubkeyauthentication": ("yes",), "forcecommand": ("none",)}
         ({"allowusers": ("ubuntu@10.3.0.0/16",)}, "AllowUsers ubuntu@10.3.0.0/16"),
         ({"allowusers": ("ubuntu@10.2.50.*",)}, ""),
         ({"allowusers": ("ubuntu@bastion/x",)}, "AllowUsers ubuntu@bastion/x"),
+        ({"allowusers": ("ubuntu@10.2.50.9,10.2.50.10",)}, ""),
+        ({"allowusers": ("ubuntu@10.3.0.0/16,10.2.50.0/24",)}, ""),
+        ({"allowusers": ("ubuntu@!10.2.50.99,10.2.50.*",)}, ""),
+        (
+            {"allowusers": ("ubuntu@10.2.50.*,!10.2.50.0/28",)},
+            "AllowUsers ubuntu@10.2.50.*,!10.2.50.0/28",
+        ),
+        ({"allowusers": ("ubuntu@!10.2.50.99",)}, "AllowUsers ubuntu@!10.2.50.99"),
+        ({"denyusers": ("ubuntu@!10.2.50.10,*",)}, ""),
         ({"denyusers": ("ubuntu@10.2.50.10",)}, "DenyUsers ubuntu@10.2.50.10"),
         ({"denyusers": ("root",)}, ""),
         ({"allowgroups": ("wheel", "su??")}, ""),
         ({"allowgroups": ("wheel",)}, "AllowGroups wheel"),
         ({"denygroups": ("sudo",)}, "DenyGroups sudo"),
+        ({"authenticationmethods": ("any",)}, ""),
+        ({"authenticationmethods": ("publickey,password publickey",)}, ""),
+        (
+            {"authenticationmethods": ("publickey,password keyboard-interactive",)},
+            "AuthenticationMethods publickey,password keyboard-interactive",
+        ),
     ],
 )
 def test_sshd_accepts_an_account_according_to_its_settings(sshd: Any, said: str) -> None:
     assert refusal(sshd, "ubuntu", ("ubuntu", "sudo"), "10.2.50.10") == said
+
+
+def test_the_part_after_the_last_at_sign_is_the_hosts() -> None:
+    sshd = {"allowusers": ("me@example.org@10.2.50.*",)}
+    assert refusal(sshd, "me@example.org", (), "10.2.50.10") == ""
+    assert refusal(sshd, "me", (), "10.2.50.10") != ""
+
+
+def reported(root: Path, name: str, given: Callable[[Sandbox], object]) -> Any:
+    """Return what a host of that kind reports of one fact."""
+    host = Sandbox(root / "host", "ID=debian", "", new="")
+    given(host)
+    how = Probe.__dataclass_fields__[name].metadata
+    text = f'login=ubuntu; tell it "$({how["shell"]})"'
+    return how["parse"](host.call("family", text).values["it"])
+
+
+def test_groups_may_have_blanks(tmp_path: Path) -> None:
+    """As those of Active Directory have."""
+
+    def id_of(host: Sandbox) -> None:
+        host.file("bin/id", "#!/bin/sh\nprintf 'ubuntu\\0domain users\\0'\n")
+        (host.root / "bin/id").chmod(0o755)
+
+    assert reported(tmp_path, "groups", id_of) == ("ubuntu", "domain users")
+
+
+def test_a_proxy_in_a_comment_does_not_count(tmp_path: Path) -> None:
+    text = "[Service]\n#Environment=http_proxy=a\n ; Environment=all_proxy=b\n"
+    text += 'Environment="https_proxy=c" no_proxy=d\n'
+    file = "etc/systemd/system/opennebula.service.d/proxy.conf"
+    found = reported(tmp_path, "environment", lambda host: host.file(file, text))
+    assert found == {"https_proxy": "c", "no_proxy": "d"}
 
 
 def test_root_may_log_in_with_a_key_unless_forbidden() -> None:
@@ -202,6 +254,8 @@ def with_packages(**packages: str) -> HostReport:
         ({"mysql_community_server": "8.4.3-1"}, "mysql-community-server 8.4.3-1"),
         ({"percona_server_server": "8.0.36"}, "percona-server-server 8.0.36"),
         ({"default_mysql_server": "1.1.0", "mariadb_server": "1:10.11.6-0"}, ""),
+        ({"mysql_server": "8.0.40", "MariaDB_server": "11.4.4-1.el9"}, ""),
+        ({"mysql_server": "8.0.40", "mariadb_server_10.6": "1:10.6.22-0"}, ""),
         ({"mysql_common": "5.8", "mysql_client_8.0": "8.0.40"}, ""),
         ({}, ""),
     ],
@@ -213,6 +267,16 @@ def test_a_server_that_mariadbs_packages_would_remove_is_refused(
     assert [(one.error.seen, one.weight) for one in found] == (
         [(said, Weight.REFUSAL)] if said else []
     )
+
+
+def test_a_mariadb_of_any_package_may_have_its_port() -> None:
+    names = ("mariadb", "mariadb-server", "mariadb-server-10.5", "mariadb-server-core-10.6")
+    port = {"listening": {3306: Listener("mariadbd", ("127.0.0.1",))}}
+    for name in (*names, "MariaDB-server"):
+        there = blank("n1a2", packages={name: Package("11.4.4-1.el9")})
+        assert found(HostReport(bare("n1a2", **port), there)) == []
+    foreign = blank("n1a2", packages={"mariadb-server-galera": Package("11.4.4-1")})
+    assert found(HostReport(bare("n1a2", **port), foreign)) != []
 
 
 @pytest.mark.parametrize(

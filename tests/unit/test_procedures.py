@@ -378,6 +378,21 @@ def test_a_host_that_matches_the_stack_shows_no_drift() -> None:
         (facts(packages=version("7.4.0-1")), spec(), ("package opennebula: version 7.4.0-1",)),
         (facts(packages=installed(rsync=None)), spec(), ("package rsync: not installed",)),
         (
+            facts(packages=installed(**{"mariadb-server": None})),
+            spec(),
+            ("package mariadb-server: not installed",),
+        ),
+        # MariaDB.org's.
+        (
+            facts(
+                packages=installed(
+                    **{"mariadb-server": None, "MariaDB-server": Package("11.4.4-1.el9")}
+                )
+            ),
+            spec(),
+            (),
+        ),
+        (
             facts(packages=installed(opennebula=Package("7.2.0-1", held=True))),
             spec(),
             ("package opennebula: held back",),
@@ -671,6 +686,17 @@ def test_every_front_end_must_resolve_the_name_of_every_other() -> None:
         require_names(
             [facts("a", resolves=right), facts("b", resolves={**right, "a": "127.0.1.1"})], hosts
         )
+
+
+@pytest.mark.parametrize(
+    ("own_names", "remedy"),
+    [({}, "set opennebula-ha:ensure_hosts: true"), ({"a": "10.2.50.0"}, "take a off the line")],
+)
+def test_a_name_in_our_part_may_come_from_elsewhere(own_names: dict[str, str], remedy: str) -> None:
+    seen = facts("b", resolves={"a": "127.0.1.1"}, own_names=own_names)
+    with pytest.raises(HostError) as caught:
+        require_names([seen], {"a": Host(name="a", address="10.2.50.0")})
+    assert caught.value.remedy.startswith(remedy)
 
 
 def test_the_pool_is_read_from_the_zones_body() -> None:

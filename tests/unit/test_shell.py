@@ -16,8 +16,10 @@ from typing import Any, cast
 import pytest
 
 from hosts import answer, sudo
+from hosts.failures import command_refused
+from hosts.models import Host
 from hosts.script import Script
-from hosts.shell import OverdueError, Shell
+from hosts.shell import Ended, OverdueError, Shell
 
 
 class LocalChannel:
@@ -394,3 +396,27 @@ def test_output_after_the_end_is_read_up_to_a_time_and_size() -> None:
         answer.read_all(flood, flood.recv, time.monotonic() - 1)
     never = SimpleNamespace(status_event=threading.Event())
     assert answer.exit_status(cast(Any, never), time.monotonic() + 0.05) == -1
+
+
+@pytest.mark.parametrize(
+    ("said", "step", "remedy"),
+    [
+        ("sudo: a password is required", "become root", "NOPASSWD"),
+        (
+            "Sorry, user deploy is not allowed to execute '/bin/bash' as root on n1.",
+            *("become root", "NOPASSWD"),
+        ),
+        ("Sorry, user deploy may not run sudo on n1.", "become root", "NOPASSWD"),
+        ("deploy is not in the sudoers file.", "become root", "NOPASSWD"),
+        ("deploy is not allowed to run sudo on n1.", "become root", "NOPASSWD"),
+        ("sudo: sorry, you must have a tty to run sudo", "become root", "!requiretty"),
+        ("sudo: unknown user pretty", "become root", "NOPASSWD"),
+        ("This account is not available", "start a shell", "bash -c true"),
+    ],
+)
+def test_a_refusal_of_sudo_is_not_one_of_the_shell(said: str, step: str, remedy: str) -> None:
+    ended = Ended(1, "", f"sudo: unable to resolve host n1\n{said}\n", started=False)
+    host = Host(name="n1a1", address="10.2.50.10")
+    error = command_refused(host, "deploy", ended, has_password=False)
+    assert (error.step, error.seen) == (step, ended.stderr.strip() if "start" in step else said)
+    assert remedy in error.remedy

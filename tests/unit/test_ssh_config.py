@@ -124,11 +124,45 @@ def test_a_file_made_on_windows_with_includes_is_read(tmp_path: Path) -> None:
         ("Host a\nProxyJump b\nHost *\nProxyJump a\n", "through more than 8 hosts, or in a circle"),
         ('Host "n1a1\n', "Unparsable host"),
         ("Match host\n", "Missing parameter"),
+        ("Match tagged work\n  User a\n", "Match tagged: a condition that is not supported"),
+        ("Match host n1a1 !version OpenSSH_9.*\n", "Match version: a condition"),
+        ('Match host "n1a1\n', "No closing quotation"),
         ("Include config\n", "Include goes deeper than 16 files"),
     ],
 )
 def test_an_unusable_file_is_named_with_the_reason(tmp_path: Path, text: str, seen: str) -> None:
     assert seen in refused(tmp_path, text).seen
+
+
+@pytest.mark.parametrize(
+    ("line", "user"),
+    [
+        ("User ops # mine", "ops"),
+        ("User ops\t#mine", "ops"),
+        ('User "ops # mine"', "ops # mine"),
+        ("User ops#1", "ops#1"),
+        ("User ops # who's", "ops"),
+        ("Match host 10.2.50.10 # mine\n  User ops", "ops"),
+        ("Match originalhost n1a1 !user x\n  User ops", "ops"),
+        ("Match all\n  User ops", "ops"),
+        ("Match Host 10.2.50.10\n  User ops", "ops"),
+        ("Match Host elsewhere\n  User theirs\nMatch All\n  User ops", "ops"),
+        ("Include more # mine", "included"),
+        ("  # Host\nUser ops", "ops"),
+    ],
+)
+def test_comments_and_conditions_are_read_as_openssh_does(
+    tmp_path: Path, line: str, user: str
+) -> None:
+    (tmp_path / "more").write_text("User included\n")
+    assert way(tmp_path, f"Host n1a1\n  Port 2222\n{line}\n").user == user
+
+
+def test_the_command_of_a_proxy_may_have_a_number_sign(tmp_path: Path) -> None:
+    command = "sh -c 'nc %h 22 # x'"
+    assert way(tmp_path, f"ProxyCommand {command}\n").proxy_command == command.replace(
+        "%h", "10.2.50.10"
+    )
 
 
 def test_no_file_ends_in_another_error(tmp_path: Path) -> None:

@@ -87,11 +87,16 @@ def writing(
     }, texts[True]
 
 
-def time_service(seen: Facts) -> str:
-    """Return the unit of the time service; empty unless exactly one is enabled."""
-    enabled = [
+def time_services(seen: Facts) -> list[str]:
+    """Return the units of the enabled time services."""
+    return [
         name for name in clock.UNITS if name in seen.units and seen.units[name].enabled == "enabled"
     ]
+
+
+def time_service(seen: Facts) -> str:
+    """Return the unit of the time service; empty unless exactly one is enabled."""
+    enabled = time_services(seen)
     return enabled[0] if len(enabled) == 1 else ""
 
 

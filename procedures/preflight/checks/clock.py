@@ -7,7 +7,9 @@ be valid on all others: login tokens, which GUI, Gate and Flow use all the time.
 from collections.abc import Iterator
 from statistics import median_low
 
-from procedures.preflight.context import Finding, Site, Weight, fault, skippable
+from hosts.errors import HostError
+from procedures.host_drift import require_time_service
+from procedures.preflight.context import Finding, Site, Weight, always, fault, skippable
 from procedures.preflight.probe import ClockReading
 
 CLOSE = 2.0
@@ -43,6 +45,19 @@ def clock(site: Site) -> Iterator[Finding]:
         " do, and opennebula-ha:ntp configures chrony or systemd-timesyncd",
         weight=Weight.REFUSAL if refuses else Weight.WARNING,
     )
+
+
+@always
+def time_service(site: Site) -> Iterator[Finding]:
+    """Check for what will use the stack's time servers, as each installation does."""
+    before = site.change.before
+    has_new_servers = site.spec.sets_clocks and not (before and before.sets_clocks)
+    for name, facts in site.facts.items() if site.spec.sets_clocks else ():
+        if has_new_servers or name in site.change.new:
+            try:
+                require_time_service(facts)
+            except HostError as error:
+                yield Finding(error)
 
 
 def _offset(name: str, reading: ClockReading, usual: float) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hosts.errors import HostError
 from opennebula import packages
 from opennebula import ports as at
-from opennebula.families import FAMILIES
 from procedures.install.packaging import supported
 from procedures.preflight.context import Finding, Site, Weight, always, fault, skippable
 
@@ -48,7 +47,6 @@ LEAST_DUMP = 64 * MIB
 PATHS = sorted({item.path for item in (*PACKAGES, MARIADB, SQLITE, DUMPS, *STAGED)})
 
 MARIADB_PORT = 3306
-_DATABASES = {family.database for family in FAMILIES}
 
 
 @always
@@ -181,7 +179,7 @@ def listeners(site: Site) -> Iterator[Finding]:
         wanted[MARIADB_PORT] = "MariaDB"
     for name in site.fresh & site.facts.keys():
         there = {*site.facts[name].packages}
-        if there & _DATABASES:
+        if any(map(packages.is_mariadb, there)):
             there.add("MariaDB")
         taken = {
             port: listener.process

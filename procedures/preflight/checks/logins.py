@@ -48,6 +48,9 @@ def _refusals(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> It
     first = {name: values[0] for name, values in sshd.items() if values}
     if first.get("pubkeyauthentication") == "no":
         yield "PubkeyAuthentication no"
+    methods = first.get("authenticationmethods", "any")
+    if not {"any", "publickey"} & {*methods.split()}:
+        yield f"AuthenticationMethods {methods}"
     if first.get("authorizedkeysfile") == "none":
         yield "AuthorizedKeysFile none"
     if login == "root" and first.get("permitrootlogin") == "no":
@@ -66,6 +69,17 @@ def _refusals(sshd: Sshd, login: str, groups: Sequence[str], address: str) -> It
 
 
 def _is_user(pattern: str, login: str, address: str) -> bool:
-    user, at, host = pattern.partition("@")
-    is_there = in_network(host, address) if "/" in host else fnmatchcase(address, host)
-    return fnmatchcase(login, user) and (not at or is_there)
+    user, at, hosts = pattern.rpartition("@")
+    if not at:
+        return fnmatchcase(login, pattern)
+    listed = hosts.split(",")
+    refused = (host[1:] for host in listed if host.startswith("!"))
+    return (
+        fnmatchcase(login, user)
+        and any(_is_at(host, address) for host in listed)
+        and not any(_is_at(host, address) for host in refused)
+    )
+
+
+def _is_at(host: str, address: str) -> bool:
+    return in_network(host, address) if "/" in host else fnmatchcase(address, host)

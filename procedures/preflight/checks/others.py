@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from opennebula import packages
 from procedures.install.files.leader import refused_by_sudo
 from procedures.preflight.context import Finding, Site, Weight, always, fault, in_network, skippable
 
@@ -184,19 +185,17 @@ def database_server(site: Site) -> Iterator[Finding]:
         return
     series: dict[str, str] = {}
     for name, facts in sorted(site.facts.items()):
-        packages = facts.packages
-        found = [
-            packages[known].version for known in ("mariadb-server", "mariadb") if known in packages
-        ]
+        there = facts.packages
+        found = [there[known].version for known in there if packages.is_mariadb(known)]
         if found and (release := re.match(r"(?:\d+:)?(\d+\.\d+)", found[0])):
             series[name] = release[1]
-        others = sorted(other for other in packages if not found and _MYSQL.fullmatch(other))
+        others = sorted(other for other in there if not found and _MYSQL.fullmatch(other))
         if others:
             yield fault(
                 name,
                 "check for another database server",
                 expected="MariaDB, or no database server",
-                seen=", ".join(f"{other} {packages[other].version}" for other in others),
+                seen=", ".join(f"{other} {there[other].version}" for other in others),
                 remedy="MariaDB's packages would remove that one: move its databases to MariaDB"
                 " (dump, install, restore), or remove it if nothing in it is needed",
             )
