@@ -728,6 +728,32 @@ def test_changed_configuration_survives_a_crash_in_between(tmp_path: Path, os_re
     assert one.file("etc/one/oned.conf") == "# changed\n"
 
 
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_configuration_that_is_a_link_stays_a_link(tmp_path: Path, os_release: str) -> None:
+    one = staged(tmp_path, os_release)
+    one.file("etc/one/shared.conf", "# changed\n")
+    conf = one.root / "etc/one/oned.conf"
+    conf.unlink()
+    conf.symlink_to("shared.conf")
+    one.answer("rpm -U *", REPLACES)
+    one.run("swap", {"folder": "new", "start": "no"})
+    assert conf.readlink() == Path("shared.conf")
+    assert one.file("etc/one/shared.conf") == "# changed\n"
+
+
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_without_a_copy_of_the_configuration_no_package_is_replaced(
+    tmp_path: Path, os_release: str
+) -> None:
+    one = staged(tmp_path, os_release)
+    full = "cp: error writing: No space left on device"
+    one.file("bin/cp", f"#!/bin/bash\necho {full} >&2\nexit 1\n")
+    (one.root / "bin/cp").chmod(0o755)
+    told = one.run("swap", {"folder": "new", "start": "no"}).values
+    assert told["seen"] == full
+    assert not any(line.startswith("rpm -U") for line in one.asked("rpm"))
+
+
 # Observation
 
 OBSERVE = {
