@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,8 +170,9 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             "systemctl --no-reload mask opennebula.service",
             f"{APT_GET} update",
             "dpkg --configure -a",
-            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
-            " -o Dpkg::Options::=--force-confold --no-remove opennebula rsync",
+            f"{APT_GET} install -y --allow-downgrades --no-remove"
+            " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+            " opennebula rsync",
             ASK_DEB,
             "systemctl --no-reload unmask opennebula.service",
             "systemctl --no-reload disable opennebula.service",
@@ -183,7 +185,7 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
         assert KEY in one.file("etc/apt/keyrings/opennebula.asc")
 
 
-@pytest.mark.parametrize(
+GOES = pytest.mark.parametrize(
     ("goes", "is_refused"),
     [
         ("arping [2.23]", True),
@@ -191,20 +193,35 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
         ("libopennebula-java [6]", False),
     ],
 )
-def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
-    """With -y apt removes what clashes with a new package, without a question."""
-    one = host(tmp_path, DEBIAN)
+
+
+def removing(one: Sandbox, goes: str) -> Sandbox:
+    """Let a package go when others come, and forget the calls until now."""
     one.fail("apt-get *--no-remove*", "E: Packages need to be removed but remove is disabled.")
     one.answer("apt-get * -s *", f"echo 'Remv {goes}'; echo 'Inst opennebula (7.2.0-1)'")
-    values = one.run("install", variables()).values
+    one.asked()
+    return one
+
+
+def check_removal(one: Sandbox, values: Mapping[str, str], *, is_refused: bool) -> None:
+    """Check that apt removes no package of others, but OpenNebula's."""
     installed = [
-        line for line in one.asked("apt-get") if " install " in line and " -s " not in line
+        line
+        for line in one.asked("apt-get")
+        if " install " in line and " -s " not in line and "--reinstall" not in line
     ]
     assert len(installed) == (1 if is_refused else 2)
     assert ("remedy" in values) == is_refused
     if is_refused:
         assert "would remove arping" in values["seen"]
         assert "remove it on the host" in values["remedy"]
+
+
+@GOES
+def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
+    """With -y apt removes what clashes with a new package, without a question."""
+    one = removing(host(tmp_path, DEBIAN), goes)
+    check_removal(one, one.run("install", variables()).values, is_refused=is_refused)
 
 
 def test_el_uses_dnf(tmp_path: Path) -> None:
@@ -539,7 +556,7 @@ def test_downloaded_packages_and_their_sources(tmp_path: Path) -> None:
     deb = staged(tmp_path / "deb", DEBIAN)
     fetched = [line for line in deb.asked("apt-get") if "--download-only" in line]
     assert fetched[0].startswith(
-        f"{APT_GET} install -y --download-only --allow-downgrades"
+        f"{APT_GET} install -y --allow-downgrades --no-remove --download-only"
         " -o Dir::Cache::archives=/var/lib/opennebula-ha/staged.partial/new"
         " -o Dir::Etc::sourceparts=/run/TRIAL/parts"
         " -o Dir::Etc::preferencesparts=/run/TRIAL/preferences "
@@ -603,8 +620,8 @@ def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
     [
         (
             DEBIAN,
-            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
-            " -o Dpkg::Options::=--force-confold"
+            f"{APT_GET} install -y --allow-downgrades --no-remove"
+            " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
             " /var/lib/opennebula-ha/staged/new/opennebula-flow_7.2.1-1_amd64.deb"
             " /var/lib/opennebula-ha/staged/new/opennebula-migration_7.2.1-1_amd64.deb"
             " /var/lib/opennebula-ha/staged/new/opennebula_7.2.1-1_amd64.deb",
@@ -660,6 +677,26 @@ def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
     again.run("swap", {"folder": "new", "start": "no"})
     words = [line for line in again.asked("systemctl") if line.startswith("systemctl unmask ")]
     assert words == ["systemctl unmask opennebula.service opennebula-flow.service"]
+
+
+@GOES
+def test_another_version_removes_no_package_of_others(
+    tmp_path: Path, goes: str, is_refused: bool
+) -> None:
+    """It is refused when it is staged: then the zone still runs."""
+    one = host(tmp_path, DEBIAN)
+    one.install(opennebula="7.2.0-1")
+    one.file("published", PUBLISHED[DEBIAN])
+    output = removing(one, goes).run("install", variables(stage="7.2.1"))
+    check_removal(one, output.values, is_refused=is_refused)
+    assert bool(one.file("var/lib/opennebula-ha/staged/new/version")) != is_refused
+
+
+@GOES
+def test_staged_packages_remove_none_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
+    one = removing(staged(tmp_path, DEBIAN), goes)
+    values = one.run("swap", {"folder": "new", "start": "no"}).values
+    check_removal(one, values, is_refused=is_refused)
 
 
 def test_packages_that_came_with_the_new_version_leave_with_it(tmp_path: Path) -> None:

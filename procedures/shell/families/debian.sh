@@ -87,7 +87,7 @@ download() {
     others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$trial/preferences"
     cp "$trial/opennebula.sources" "$trial/parts"
     mkdir -p "$1/partial"
-    ask apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$1" \
+    careful_install --download-only -o Dir::Cache::archives="$1" \
         -o Dir::Etc::sourceparts="$trial/parts" -o Dir::Etc::preferencesparts="$trial/preferences" "${@:2}"
 }
 download_again() {
@@ -119,27 +119,30 @@ refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
     # Other repositories may fail: the installation reports what is missing.
     ask apt update || true
-    _install --no-remove "$@" && return 0
-    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
-    # An older OpenNebula's packages may make room for this one, but no others.
-    local others
-    others=$(apt -s install -y --allow-downgrades "$@" 2>/dev/null |
-        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
-    if [ -n "$others" ]; then
-        said="E: It would remove $others" fault=other
-        return 1
-    fi
     _install "$@"
 }
 install_files() { _install "$1"/*.deb; }
 _install() {
     rm -f "$pin_file"
     ask dpkg --configure -a || true
-    if ! ask apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold "$@"; then
-        case $said in *"Unable to locate"*) fault=absent ;; *) fault=other ;; esac
+    fault=other
+    careful_install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" && return 0
+    case $said in *"Unable to locate"*) fault=absent ;; esac
+    return 1
+}
+# With -y, apt also removes what conflicts with a new package. An older OpenNebula's packages may
+# make room for this one, but no others.
+careful_install() {
+    local others
+    ask apt install -y --allow-downgrades --no-remove "$@" && return 0
+    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
+    others=$(apt -s install -y --allow-downgrades "$@" 2>/dev/null |
+        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
+    if [ -n "$others" ]; then
+        said="E: It would remove $others"
         return 1
     fi
+    ask apt install -y --allow-downgrades "$@"
 }
 remove_packages() { ask apt -y purge "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask apt-mark unhold "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
