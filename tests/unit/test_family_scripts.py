@@ -1005,6 +1005,12 @@ def read(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
+def test_no_script_lets_tar_call_zstd() -> None:
+    """GNU tar 1.30 on EL 8 does not know --zstd."""
+    for file in SCRIPTS.rglob("*.sh"):
+        assert not re.search(r"\btar\b.*--zstd", file.read_text()), file
+
+
 def test_no_script_needs_python_on_a_host() -> None:
     """The lab's hosts have Python, so that the lab would not notice."""
     for path in SCRIPTS.rglob("*.sh"):
