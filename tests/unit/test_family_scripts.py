@@ -670,6 +670,7 @@ def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
         one.run("swap", {"folder": "new", "start": "no"})
     again = staged(tmp_path / "again", DEBIAN)
     kept = "var/lib/opennebula-ha/staged/masked"
+    assert one.run("observe", OBSERVE, exclusive=False).values["swapping"] == "yes"
     again.file(kept, one.file(kept))
     again.answer(*LISTED)
     again.answer(masked, "printf '%s\\n' opennebula{,-flow,-form}'.service masked'")
@@ -677,6 +678,26 @@ def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
     again.run("swap", {"folder": "new", "start": "no"})
     words = [line for line in again.asked("systemctl") if line.startswith("systemctl unmask ")]
     assert words == ["systemctl unmask opennebula.service opennebula-flow.service"]
+    assert "swapping" not in again.run("observe", OBSERVE, exclusive=False).values
+
+
+@pytest.mark.parametrize(("version", "is_refused"), [("7.2.0-1", False), ("7.2.1-1", True)])
+def test_without_the_former_packages_only_the_former_version_stays(
+    tmp_path: Path, version: str, is_refused: bool
+) -> None:
+    """A failed upgrade may have replaced nothing: then its units are unmasked."""
+    one = staged(tmp_path, DEBIAN)
+    for file in (one.root / "var/lib/opennebula-ha/staged/old").glob("*.deb"):
+        file.unlink()
+    one.file("var/lib/opennebula-ha/staged/masked", "opennebula-form.service\n")
+    one.install(opennebula=version)
+    one.answer("dpkg-query * opennebula", f"echo 'installed {version}'")
+    one.answer(*LISTED)
+    one.asked()
+    assert ("remedy" in one.run("swap", {"folder": "old", "start": "no"}).values) is is_refused
+    words = [line for line in one.asked("systemctl") if line.startswith("systemctl unmask ")]
+    unmask = ["systemctl unmask opennebula.service opennebula-flow.service"]
+    assert words == ([] if is_refused else unmask)
 
 
 @GOES
