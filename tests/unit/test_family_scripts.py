@@ -345,6 +345,25 @@ def test_a_refused_token_leaves_no_file(tmp_path: Path) -> None:
     assert one.file(TOKENS[0][1]) == ""
 
 
+@pytest.mark.parametrize(("os_release", "file", "text"), [TOKENS[0], TOKENS[2]])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_token_in_use_stays_until_another_is_verified(
+    tmp_path: Path, os_release: str, file: str, text: str, is_ours: bool
+) -> None:
+    one = host(tmp_path, os_release)
+    if is_ours:
+        one.run("install", variables(), token="user:pa:ss$")
+    else:
+        one.file(file, f"# by hand\n{text}")
+    before = one.file(file), (one.root / file).stat().st_mode
+    assert text in before[0]
+    one.fail("apt-get *update*sourcelist*", "E: Could not resolve 'm'")
+    one.fail("zypper *refresh*", "Error code: Connection failed")
+    for token in ("user:wrong", ""):
+        assert "remedy" in one.run("install", variables(), token=token).values
+        assert (one.file(file), (one.root / file).stat().st_mode) == before
+
+
 def test_zypper_gets_the_path_of_the_token(tmp_path: Path) -> None:
     one = host(tmp_path, LEAP)
     one.run("install", variables(), token="user:password")
