@@ -831,6 +831,40 @@ def test_without_a_copy_of_the_configuration_no_package_is_replaced(
     assert not any(line.startswith("rpm -U") for line in one.asked("rpm"))
 
 
+# The web server
+
+WEB = {
+    **dict.fromkeys(("server", "key", "certchain", "text", "names", "sealed"), ""),
+    "server": "apache",
+    "generate": "yes",
+}
+
+
+@pytest.mark.parametrize(
+    ("present", "calls"),
+    [
+        ("", ["systemctl mask httpd.service", "systemctl unmask httpd.service"]),
+        ("httpd.service enabled enabled", []),
+    ],
+)
+def test_no_web_server_is_masked_after_a_failed_installation(
+    tmp_path: Path, present: str, calls: list[str]
+) -> None:
+    one = host(tmp_path, ALMA)
+    one.answer("systemctl list-unit-files *", f"echo '{present}'")
+    one.fail("dnf *install*", "Error: Unable to find a match: mod_ssl")
+    assert "remedy" in one.run("web_server", {**WEB, "action": "serve"}).values
+    assert [line for line in one.asked("systemctl") if "mask" in line] == calls
+
+
+@pytest.mark.parametrize("action", ["make", "receive"])
+def test_without_oneadmins_key_no_certificate_is_sent_or_received(
+    tmp_path: Path, action: str
+) -> None:
+    told = host(tmp_path, ALMA).run("web_server", {**WEB, "action": action}).values
+    assert told["expected"] == "oneadmin's key in /var/lib/one/.ssh/id_rsa"
+
+
 # Observation
 
 OBSERVE = {
