@@ -149,6 +149,7 @@ def test_scripts_name_no_package_manager() -> None:
 # Installing
 
 APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
+UNPINNED = "-y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -170,7 +171,7 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             "systemctl --no-reload mask opennebula.service",
             f"{APT_GET} update",
             "dpkg --configure -a",
-            f"{APT_GET} install -y --allow-downgrades --no-remove"
+            f"{APT_GET} install {UNPINNED} --no-remove"
             " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
             " opennebula rsync",
             ASK_DEB,
@@ -575,12 +576,11 @@ def test_downloaded_packages_and_their_sources(tmp_path: Path) -> None:
     deb = staged(tmp_path / "deb", DEBIAN)
     fetched = [line for line in deb.asked("apt-get") if "--download-only" in line]
     assert fetched[0].startswith(
-        f"{APT_GET} install -y --allow-downgrades --no-remove --download-only"
+        f"{APT_GET} install {UNPINNED} --no-remove --download-only"
         " -o Dir::Cache::archives=/var/lib/opennebula-ha/staged.partial/new"
-        " -o Dir::Etc::sourceparts=/run/TRIAL/parts"
-        " -o Dir::Etc::preferencesparts=/run/TRIAL/preferences "
+        " -o Dir::Etc::sourceparts=/run/TRIAL/parts "
     )
-    assert set(fetched[0].split("preferences ")[1].split()) == {
+    assert set(fetched[0].split("/run/TRIAL/parts ")[1].split()) == {
         "opennebula=7.2.1-1",
         "opennebula-flow=7.2.1-1",
         "opennebula-migration=7.2.1-1",
@@ -639,7 +639,7 @@ def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
     [
         (
             DEBIAN,
-            f"{APT_GET} install -y --allow-downgrades --no-remove"
+            f"{APT_GET} install {UNPINNED} --no-remove"
             " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
             " /var/lib/opennebula-ha/staged/new/opennebula-flow_7.2.1-1_amd64.deb"
             " /var/lib/opennebula-ha/staged/new/opennebula-migration_7.2.1-1_amd64.deb"
@@ -923,6 +923,24 @@ def test_installed_packages_are_kept_from_a_plain_upgrade(
     assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == ""
     one.run("install", variables())
     assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == pin
+
+
+def test_a_failed_installation_leaves_the_pin(tmp_path: Path) -> None:
+    """apt itself reads all preferences but our own, also those that are links."""
+    one = host(tmp_path, DEBIAN)
+    one.run("install", variables())
+    pin = one.file("etc/apt/preferences.d/opennebula")
+    assert "Pin: version 7.2.0-1\n" in pin
+    one.file("etc/theirs", "Package: *\n")
+    (one.root / "etc/apt/preferences.d/theirs").symlink_to("../../theirs")
+    one.answer(
+        "apt-get * install *",
+        "folder=${asked#*preferencesparts=}; ls ${folder%% *} >/ROOT/read; exit 1",
+    )
+    assert "remedy" in one.run("install", variables()).values
+    assert one.file("etc/apt/preferences.d/opennebula") == pin
+    assert one.file("read") == "theirs\n"
+    assert not [*(one.root / "run").glob("opennebula-ha*")]
 
 
 def test_a_removed_pin_is_restored(tmp_path: Path) -> None:
