@@ -1217,13 +1217,17 @@ def test_the_remedy_fits_the_package_managers_message(
         (ALMA, "dnf-automatic.timer", "dnf -q -y --noautoremove remove unattended-upgrades"),
     ],
 )
+@pytest.mark.parametrize("succeeds", [True, False])
 def test_no_unattended_upgrade_starts_during_its_removal(
-    tmp_path: Path, os_release: str, timer: str, removal: str
+    tmp_path: Path, os_release: str, timer: str, removal: str, succeeds: bool
 ) -> None:
+    """What was stopped for it starts again, also if it fails."""
     one = host(tmp_path, os_release)
     one.answer("systemctl list-units*", f"echo '{timer} loaded active waiting Upgrades'")
+    if not succeeds:
+        one.fail("*unattended-upgrades", "E: it failed")
     given = {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
-    one.run("packages", given)
+    assert ("remedy" in one.run("packages", given).values) is not succeeds
     asked = [line for line in one.asked() if "list-units" not in line]
     stop, start = f"systemctl stop {timer}", f"systemctl start {timer}"
     assert [line for line in asked if line in (stop, removal, start)] == [stop, removal, start]
