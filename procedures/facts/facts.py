@@ -167,6 +167,8 @@ class Facts:
     """Version of the database's schema that the staged packages need."""
     replaced: str = ""
     """Version of the packages that were installed when these were staged."""
+    swapping: bool = False
+    """Whether a replacement of packages was not completed: they may be half installed."""
     upgrading: str = ""
     """An upgrade of the database that is in progress: see procedures/upgrade/versions.py."""
     migrating: str = ""

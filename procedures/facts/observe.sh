@@ -61,6 +61,7 @@ for file in "$upgrading" "$migrating" "$converting"; do
 done
 if [ -e "$staged/new/version" ]; then
     tell staged "$(cat "$staged"/{new/version,schema,old/version})"
+    [ ! -e "$swapping" ] || tell swapping yes
 fi
 # oned listens there before systemd reports it as active.
 tell grpc "$(ss -Hltn 'sport = :2634' 2>/dev/null || echo unknown)"

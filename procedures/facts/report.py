@@ -98,6 +98,7 @@ def _read(
         staged=staged,
         staged_schema=staged_schema,
         replaced=replaced,
+        swapping="swapping" in values,
         upgrading=upgrading,
         migrating=values.get("migrating", "").strip(),
         converting=values.get("converting", "").strip(),

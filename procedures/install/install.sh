@@ -71,9 +71,14 @@ stage_packages() {
 }
 
 step "add the package repository"
-# The present repository stays until the new one is verified.
+# The present repository stays until the new one is verified, and so does its token.
 trial=$(mktemp -d /run/opennebula-ha-trial.XXXXXX)
-trap 'rm -rf "$trial"' EXIT
+verified=
+put_token_back() {
+    if [ -e "$trial/token" ]; then cp -p "$trial/token" "$token_file"; else rm -f "${token_file:-}"; fi
+}
+[ ! -e "${token_file:-}" ] || cp -p "$token_file" "$trial/token"
+trap '[ -n "$verified" ] || put_token_back; rm -rf "$trial"' EXIT
 chmod 0755 "$trial"
 if [ -n "$key" ]; then
     printf '%s\n' "$key" >"$trial/key.asc"
@@ -85,8 +90,6 @@ grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$trial/key.asc" ||
     refuse "an armored OpenPGP public key" "something else at ${key_url:-opennebula-ha:repository key}" \
         "correct opennebula-ha:repository key_url or key"
 if ! probe; then
-    # Without a source that names it, nothing would remove it later.
-    [ -z "$token" ] || [ -e "$source_file" ] || rm -f "${token_file:-}"
     case $fault in
         unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
         denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
@@ -95,6 +98,7 @@ if ! probe; then
     esac
     refuse "a signed package repository at $url" "$(reasons)" "$remedy"
 fi
+verified=yes
 prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)" \
     "enable them on the host (in this order: $(paste -sd, <<<"$needs")), then run again; where others take their place, set opennebula-ha:repository pre_enable: false"
 if [ "$refresh" = yes ]; then

@@ -11,9 +11,11 @@ if [ -n "$unattended" ]; then
     # Start no new run, and wait for one that is running.
     timers=$(systemctl list-units --no-legend --plain --type=timer $upgrade_timers 2>/dev/null |
         awk '{print $1}' || true)
-    [ -z "$timers" ] || systemctl stop $timers
+    if [ -n "$timers" ]; then
+        # What remains of these packages only downloads lists.
+        trap 'systemctl start $timers 2>/dev/null || true' EXIT
+        systemctl stop $timers
+    fi
     remove_packages $unattended
-    # The rest of these packages only downloads lists.
-    [ -z "$timers" ] || systemctl start $timers 2>/dev/null || true
 fi
 [ "$pinned" != yes ] || pin

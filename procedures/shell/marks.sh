@@ -23,3 +23,5 @@ unclaim() {
 converting=/var/lib/opennebula-ha/converting
 # Staged packages: new/ and, for a rollback, old/, the repository, and their versions.
 staged=/var/lib/opennebula-ha/staged
+# Their units that others have masked, while packages are replaced.
+swapping=$staged/masked

@@ -18,7 +18,8 @@ if [ "$may_replace" = yes ]; then
 fi
 if [ -n "$one_auth" ]; then
     import_dump "$incoming"/*.sql.zst
-    tar -C "$incoming" --zstd -xf "$incoming"/*.keys.tar.zst
+    # tar on EL 8 does not know zstd.
+    zstd -dc "$incoming"/*.keys.tar.zst | tar -C "$incoming" -xf -
     # The servers in the dump do not exist any more.
     sql "$scratch" -e "UPDATE zone_pool SET body = REGEXP_REPLACE(body,
         '(?s)<SERVER_POOL>.*</SERVER_POOL>', '<SERVER_POOL></SERVER_POOL>') WHERE oid = 0"

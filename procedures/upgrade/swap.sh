@@ -7,22 +7,31 @@ units_here() { # OPTION or UNIT...
     { systemctl list-unit-files --no-legend "$@" opennebula-{fireedge,flow,gate,form}.service ||
         true; } | awk '{print $1}'
 }
+units_of_ours() { units_here opennebula.service | grep -vxFf "$swapping" || true; }
+unmask_units() {
+    systemctl unmask $(units_of_ours) 2>/dev/null
+    rm -f "$swapping"
+}
 # An earlier run may have stopped it.
 swap_packages() {
-    local folder=$staged/$1 units others=$staged/masked
+    local folder=$staged/$1
     step "install OpenNebula $(cat "$folder/version")"
     # What others masked before the first attempt stays masked.
-    [ -e "$others" ] || put "$others" "$(units_here --state=masked)"
-    units=$(units_here opennebula.service | grep -vxFf "$others" || true)
+    [ -e "$swapping" ] || put "$swapping" "$(units_here --state=masked)"
     # Nothing that is half installed may start: neither by a package's script, nor after a crash.
-    systemctl mask $units 2>/dev/null
+    systemctl mask $(units_of_ours) 2>/dev/null
     install_files "$folder" || refuse "$manager to install the packages in $folder" \
         "$(tail -n 8 <<<"$said")" "$(package_remedy)"
     pin
-    systemctl unmask $units 2>/dev/null
+    unmask_units
 }
 has_packages() { compgen -G "$staged/$1/*.$extension" >/dev/null; }
 [ -e "$staged/new/version" ] || exit 0
+if [ "$folder" = old ] && ! has_packages old && cmp -s <(installed opennebula) "$staged/old/version"; then
+    # The failed upgrade may have replaced nothing.
+    [ ! -e "$swapping" ] || unmask_units
+    exit 0
+fi
 has_packages "$folder" || refuse "packages in $staged/$folder" "none" \
     "set opennebula-ha:one_version to the version that you want"
 stop_oned

@@ -200,7 +200,7 @@ class _Changing:
         self._observe()
 
     def _install(self, host: Host) -> None:
-        if self.facts[host.name].package != self.change.package:
+        if not self.change.has_packages(self.facts[host.name]):
             swap(self.access, host, start=False)
 
     def _change_others(self) -> None:
@@ -242,7 +242,7 @@ class _Changing:
                 return
             self.access.report("the zone keeps its version")
             for name, front_end in self.facts.items():
-                if front_end.package != front_end.replaced:
+                if front_end.package != front_end.replaced or front_end.swapping:
                     swap(self.access, self.hosts[name], folder="old", start=False)
             self._start(takes_staged=False)
         except HostError as another:

@@ -35,13 +35,17 @@ class VersionChange:
     def __str__(self) -> str:
         return f"{self.leader} {self.package} {self.schema}"
 
+    def has_packages(self, front_end: Facts) -> bool:
+        """Return whether that host's packages are completely changed."""
+        return front_end.package == self.package and not front_end.swapping
+
     def has_database(self, front_end: Facts) -> bool:
         """Return whether that host's database is completely changed."""
         return front_end.schema == self.schema and not front_end.migrating
 
     def is_done(self, front_end: Facts) -> bool:
         """Return whether only the start of oned is missing on that host."""
-        return front_end.package == self.package and self.has_database(front_end)
+        return self.has_packages(front_end) and self.has_database(front_end)
 
 
 def rolls(seen: Facts, version: str) -> bool:

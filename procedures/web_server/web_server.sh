@@ -22,9 +22,11 @@ packages="$packages openssl"
 
 # What only this zone's front-ends know: oneadmin's own key, which they share.
 secret=/var/lib/one/.ssh/id_rsa
-sealing() {
+require_secret() {
     [ -s "$secret" ] || refuse "oneadmin's key in $secret" "none" \
         "put it back from another front-end, then run again"
+}
+sealing() {
     openssl enc -aes-256-cbc -pbkdf2 -iter 100000 "$@" -pass file:<(sha256sum <"$secret" | cut -c1-64)
 }
 bundle() { for file in "$ca_key" "$ca" "$key" "$certchain"; do echo "$file"; done; }
@@ -91,11 +93,13 @@ case $action in
         tell active "$(systemctl show -p ActiveState --value "$unit")"
         ;;
     make)
+        require_secret
         [ -z "$(certificate_fault)" ] || make_certificate
         bundle | sed 's,^/,,' | tar -C / -c --files-from - | sealing -e | base64 -w0 | give sealed
         ;;
     receive)
         step "install the certificate"
+        require_secret
         folders
         base64 -d <<<"$sealed" | sealing -d | tar -C / -xp --no-same-owner --no-overwrite-dir
         fault=$(certificate_fault)
@@ -107,10 +111,12 @@ case $action in
         if [ -n "$missing" ]; then
             step "install$missing"
             # A package that is installed may not start its service next to the present one.
-            systemctl mask "$unit" 2>/dev/null
+            if [ -z "$(systemctl list-unit-files --no-legend "$unit" || true)" ]; then
+                trap 'systemctl unmask "$unit" 2>/dev/null || true' EXIT
+                systemctl mask "$unit" 2>/dev/null
+            fi
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
                 "$(package_remedy)"
-            systemctl unmask "$unit" 2>/dev/null
         fi
         fault=$(certificate_fault)
         [ -z "$fault" ] || refuse "a private key in $key and its certificate, with those that lead to its authority, in $certchain" \

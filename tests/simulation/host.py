@@ -117,6 +117,8 @@ class SimHost:
     has_scratch: bool = False
     staged: tuple[str, str, str] | None = None
     """The package that waits, its schema, and the former package."""
+    swapping: bool = False
+    """Whether the packages that wait are installed only in part."""
     upgrading: str = ""
     migrating: str = ""
     stopping: bool = False

@@ -142,6 +142,8 @@ def observed(site: Site, host: SimHost, v: Mapping[str, str]) -> dict[str, str]:
         values["migrating"] = host.migrating
     if host.staged:
         values["staged"] = " ".join(host.staged)
+    if host.swapping:
+        values["swapping"] = "yes"
     if CONF in host.files:
         values["oned"] = host.conf
     if NEXT in host.files:

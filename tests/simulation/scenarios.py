@@ -332,5 +332,5 @@ def _end_of(host: SimHost) -> object:
         host.names,
         {name: unit.enabled for name, unit in host.units.items()},
         host.accounts,
-        (host.staged, host.upgrading, host.migrating),
+        (host.staged, host.swapping, host.upgrading, host.migrating),
     )

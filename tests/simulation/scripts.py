@@ -204,11 +204,16 @@ def make_gui_key(site: Site, host: SimHost) -> None:
         host.put(key, f"of {host.files[zone].text}", site.clock.now, mode=0o644, owner=ONEADMIN)
 
 
-def swap_packages(site: Site, host: SimHost, version: str) -> None:
-    for name in host.packages:
+def swap_packages(site: Site, host: SimHost, version: str) -> Effects:
+    host.swapping = True
+    for name in sorted(host.packages):
         if name.startswith("opennebula"):
+            yield
             host.packages[name] = version
     host.pin = version
+    yield
+    host.swapping = False
+    return None
 
 
 def put_in_place(host: SimHost, name: str, *, may_replace: bool) -> Effects:
@@ -651,7 +656,7 @@ def swap(site: Site, host: SimHost, v: Values) -> Effects:
     new, _, old = host.staged
     yield from stop_oned(site, host)
     yield
-    swap_packages(site, host, new if v["folder"] == "new" else old)
+    yield from swap_packages(site, host, new if v["folder"] == "new" else old)
     if v["start"] != "yes":
         return None
     yield
@@ -659,7 +664,7 @@ def swap(site: Site, host: SimHost, v: Values) -> Effects:
     yield
     if why := try_oned(site, host):
         yield
-        swap_packages(site, host, old)
+        yield from swap_packages(site, host, old)
         yield
         run_oned(site, host)
         raise Refused(f"oned to start with {new}", why)

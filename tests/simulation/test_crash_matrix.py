@@ -53,6 +53,8 @@ KNOWN = [
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
     # The database is in place; the received copy still exists.
     ("upgrade the database", ("n2 restore", How.INSIDE, 12), "nothing"),
+    # The new opennebula is installed, but not all of its other packages.
+    ("upgrade the database", ("n2 swap", How.INSIDE, 3), "nothing"),
     ("go back", ("n2 restore", How.INSIDE, 14), "nothing"),
 ]
 """Cells that failed once."""

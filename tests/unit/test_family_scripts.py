@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def test_scripts_name_no_package_manager() -> None:
 # Installing
 
 APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
+UNPINNED = "-y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -169,8 +171,9 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
             "systemctl --no-reload mask opennebula.service",
             f"{APT_GET} update",
             "dpkg --configure -a",
-            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
-            " -o Dpkg::Options::=--force-confold --no-remove opennebula rsync",
+            f"{APT_GET} install {UNPINNED} --no-remove"
+            " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+            " opennebula rsync",
             ASK_DEB,
             "systemctl --no-reload unmask opennebula.service",
             "systemctl --no-reload disable opennebula.service",
@@ -183,7 +186,7 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
         assert KEY in one.file("etc/apt/keyrings/opennebula.asc")
 
 
-@pytest.mark.parametrize(
+GOES = pytest.mark.parametrize(
     ("goes", "is_refused"),
     [
         ("arping [2.23]", True),
@@ -191,20 +194,35 @@ def test_debian_and_ubuntu_use_apt(tmp_path: Path) -> None:
         ("libopennebula-java [6]", False),
     ],
 )
-def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
-    """With -y apt removes what clashes with a new package, without a question."""
-    one = host(tmp_path, DEBIAN)
+
+
+def removing(one: Sandbox, goes: str) -> Sandbox:
+    """Let a package go when others come, and forget the calls until now."""
     one.fail("apt-get *--no-remove*", "E: Packages need to be removed but remove is disabled.")
     one.answer("apt-get * -s *", f"echo 'Remv {goes}'; echo 'Inst opennebula (7.2.0-1)'")
-    values = one.run("install", variables()).values
+    one.asked()
+    return one
+
+
+def check_removal(one: Sandbox, values: Mapping[str, str], *, is_refused: bool) -> None:
+    """Check that apt removes no package of others, but OpenNebula's."""
     installed = [
-        line for line in one.asked("apt-get") if " install " in line and " -s " not in line
+        line
+        for line in one.asked("apt-get")
+        if " install " in line and " -s " not in line and "--reinstall" not in line
     ]
     assert len(installed) == (1 if is_refused else 2)
     assert ("remedy" in values) == is_refused
     if is_refused:
         assert "would remove arping" in values["seen"]
         assert "remove it on the host" in values["remedy"]
+
+
+@GOES
+def test_apt_removes_no_package_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
+    """With -y apt removes what clashes with a new package, without a question."""
+    one = removing(host(tmp_path, DEBIAN), goes)
+    check_removal(one, one.run("install", variables()).values, is_refused=is_refused)
 
 
 def test_el_uses_dnf(tmp_path: Path) -> None:
@@ -326,6 +344,25 @@ def test_a_refused_token_leaves_no_file(tmp_path: Path) -> None:
     one.fail("apt-get *update*sourcelist*", "E: x 401  Unauthorized")
     assert "one_token" in one.run("install", variables(), token="user:wrong").values["remedy"]
     assert one.file(TOKENS[0][1]) == ""
+
+
+@pytest.mark.parametrize(("os_release", "file", "text"), [TOKENS[0], TOKENS[2]])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_token_in_use_stays_until_another_is_verified(
+    tmp_path: Path, os_release: str, file: str, text: str, is_ours: bool
+) -> None:
+    one = host(tmp_path, os_release)
+    if is_ours:
+        one.run("install", variables(), token="user:pa:ss$")
+    else:
+        one.file(file, f"# by hand\n{text}")
+    before = one.file(file), (one.root / file).stat().st_mode
+    assert text in before[0]
+    one.fail("apt-get *update*sourcelist*", "E: Could not resolve 'm'")
+    one.fail("zypper *refresh*", "Error code: Connection failed")
+    for token in ("user:wrong", ""):
+        assert "remedy" in one.run("install", variables(), token=token).values
+        assert (one.file(file), (one.root / file).stat().st_mode) == before
 
 
 def test_zypper_gets_the_path_of_the_token(tmp_path: Path) -> None:
@@ -539,12 +576,11 @@ def test_downloaded_packages_and_their_sources(tmp_path: Path) -> None:
     deb = staged(tmp_path / "deb", DEBIAN)
     fetched = [line for line in deb.asked("apt-get") if "--download-only" in line]
     assert fetched[0].startswith(
-        f"{APT_GET} install -y --download-only --allow-downgrades"
+        f"{APT_GET} install {UNPINNED} --no-remove --download-only"
         " -o Dir::Cache::archives=/var/lib/opennebula-ha/staged.partial/new"
-        " -o Dir::Etc::sourceparts=/run/TRIAL/parts"
-        " -o Dir::Etc::preferencesparts=/run/TRIAL/preferences "
+        " -o Dir::Etc::sourceparts=/run/TRIAL/parts "
     )
-    assert set(fetched[0].split("preferences ")[1].split()) == {
+    assert set(fetched[0].split("/run/TRIAL/parts ")[1].split()) == {
         "opennebula=7.2.1-1",
         "opennebula-flow=7.2.1-1",
         "opennebula-migration=7.2.1-1",
@@ -603,8 +639,8 @@ def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
     [
         (
             DEBIAN,
-            f"{APT_GET} install -y --allow-downgrades -o Dpkg::Options::=--force-confdef"
-            " -o Dpkg::Options::=--force-confold"
+            f"{APT_GET} install {UNPINNED} --no-remove"
+            " -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
             " /var/lib/opennebula-ha/staged/new/opennebula-flow_7.2.1-1_amd64.deb"
             " /var/lib/opennebula-ha/staged/new/opennebula-migration_7.2.1-1_amd64.deb"
             " /var/lib/opennebula-ha/staged/new/opennebula_7.2.1-1_amd64.deb",
@@ -653,6 +689,7 @@ def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
         one.run("swap", {"folder": "new", "start": "no"})
     again = staged(tmp_path / "again", DEBIAN)
     kept = "var/lib/opennebula-ha/staged/masked"
+    assert one.run("observe", OBSERVE, exclusive=False).values["swapping"] == "yes"
     again.file(kept, one.file(kept))
     again.answer(*LISTED)
     again.answer(masked, "printf '%s\\n' opennebula{,-flow,-form}'.service masked'")
@@ -660,6 +697,46 @@ def test_a_unit_that_others_masked_stays_masked(tmp_path: Path) -> None:
     again.run("swap", {"folder": "new", "start": "no"})
     words = [line for line in again.asked("systemctl") if line.startswith("systemctl unmask ")]
     assert words == ["systemctl unmask opennebula.service opennebula-flow.service"]
+    assert "swapping" not in again.run("observe", OBSERVE, exclusive=False).values
+
+
+@pytest.mark.parametrize(("version", "is_refused"), [("7.2.0-1", False), ("7.2.1-1", True)])
+def test_without_the_former_packages_only_the_former_version_stays(
+    tmp_path: Path, version: str, is_refused: bool
+) -> None:
+    """A failed upgrade may have replaced nothing: then its units are unmasked."""
+    one = staged(tmp_path, DEBIAN)
+    for file in (one.root / "var/lib/opennebula-ha/staged/old").glob("*.deb"):
+        file.unlink()
+    one.file("var/lib/opennebula-ha/staged/masked", "opennebula-form.service\n")
+    one.install(opennebula=version)
+    one.answer("dpkg-query * opennebula", f"echo 'installed {version}'")
+    one.answer(*LISTED)
+    one.asked()
+    assert ("remedy" in one.run("swap", {"folder": "old", "start": "no"}).values) is is_refused
+    words = [line for line in one.asked("systemctl") if line.startswith("systemctl unmask ")]
+    unmask = ["systemctl unmask opennebula.service opennebula-flow.service"]
+    assert words == ([] if is_refused else unmask)
+
+
+@GOES
+def test_another_version_removes_no_package_of_others(
+    tmp_path: Path, goes: str, is_refused: bool
+) -> None:
+    """It is refused when it is staged: then the zone still runs."""
+    one = host(tmp_path, DEBIAN)
+    one.install(opennebula="7.2.0-1")
+    one.file("published", PUBLISHED[DEBIAN])
+    output = removing(one, goes).run("install", variables(stage="7.2.1"))
+    check_removal(one, output.values, is_refused=is_refused)
+    assert bool(one.file("var/lib/opennebula-ha/staged/new/version")) != is_refused
+
+
+@GOES
+def test_staged_packages_remove_none_of_others(tmp_path: Path, goes: str, is_refused: bool) -> None:
+    one = removing(staged(tmp_path, DEBIAN), goes)
+    values = one.run("swap", {"folder": "new", "start": "no"}).values
+    check_removal(one, values, is_refused=is_refused)
 
 
 def test_packages_that_came_with_the_new_version_leave_with_it(tmp_path: Path) -> None:
@@ -728,6 +805,66 @@ def test_changed_configuration_survives_a_crash_in_between(tmp_path: Path, os_re
     assert one.file("etc/one/oned.conf") == "# changed\n"
 
 
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_configuration_that_is_a_link_stays_a_link(tmp_path: Path, os_release: str) -> None:
+    one = staged(tmp_path, os_release)
+    one.file("etc/one/shared.conf", "# changed\n")
+    conf = one.root / "etc/one/oned.conf"
+    conf.unlink()
+    conf.symlink_to("shared.conf")
+    one.answer("rpm -U *", REPLACES)
+    one.run("swap", {"folder": "new", "start": "no"})
+    assert conf.readlink() == Path("shared.conf")
+    assert one.file("etc/one/shared.conf") == "# changed\n"
+
+
+@pytest.mark.parametrize("os_release", [ALMA, LEAP])
+def test_without_a_copy_of_the_configuration_no_package_is_replaced(
+    tmp_path: Path, os_release: str
+) -> None:
+    one = staged(tmp_path, os_release)
+    full = "cp: error writing: No space left on device"
+    one.file("bin/cp", f"#!/bin/bash\necho {full} >&2\nexit 1\n")
+    (one.root / "bin/cp").chmod(0o755)
+    told = one.run("swap", {"folder": "new", "start": "no"}).values
+    assert told["seen"] == full
+    assert not any(line.startswith("rpm -U") for line in one.asked("rpm"))
+
+
+# The web server
+
+WEB = {
+    **dict.fromkeys(("server", "key", "certchain", "text", "names", "sealed"), ""),
+    "server": "apache",
+    "generate": "yes",
+}
+
+
+@pytest.mark.parametrize(
+    ("present", "calls"),
+    [
+        ("", ["systemctl mask httpd.service", "systemctl unmask httpd.service"]),
+        ("httpd.service enabled enabled", []),
+    ],
+)
+def test_no_web_server_is_masked_after_a_failed_installation(
+    tmp_path: Path, present: str, calls: list[str]
+) -> None:
+    one = host(tmp_path, ALMA)
+    one.answer("systemctl list-unit-files *", f"echo '{present}'")
+    one.fail("dnf *install*", "Error: Unable to find a match: mod_ssl")
+    assert "remedy" in one.run("web_server", {**WEB, "action": "serve"}).values
+    assert [line for line in one.asked("systemctl") if "mask" in line] == calls
+
+
+@pytest.mark.parametrize("action", ["make", "receive"])
+def test_without_oneadmins_key_no_certificate_is_sent_or_received(
+    tmp_path: Path, action: str
+) -> None:
+    told = host(tmp_path, ALMA).run("web_server", {**WEB, "action": action}).values
+    assert told["expected"] == "oneadmin's key in /var/lib/one/.ssh/id_rsa"
+
+
 # Observation
 
 OBSERVE = {
@@ -786,6 +923,24 @@ def test_installed_packages_are_kept_from_a_plain_upgrade(
     assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == ""
     one.run("install", variables())
     assert one.run("observe", OBSERVE, exclusive=False).values["pin"] == pin
+
+
+def test_a_failed_installation_leaves_the_pin(tmp_path: Path) -> None:
+    """apt itself reads all preferences but our own, also those that are links."""
+    one = host(tmp_path, DEBIAN)
+    one.run("install", variables())
+    pin = one.file("etc/apt/preferences.d/opennebula")
+    assert "Pin: version 7.2.0-1\n" in pin
+    one.file("etc/theirs", "Package: *\n")
+    (one.root / "etc/apt/preferences.d/theirs").symlink_to("../../theirs")
+    one.answer(
+        "apt-get * install *",
+        "folder=${asked#*preferencesparts=}; ls ${folder%% *} >/ROOT/read; exit 1",
+    )
+    assert "remedy" in one.run("install", variables()).values
+    assert one.file("etc/apt/preferences.d/opennebula") == pin
+    assert one.file("read") == "theirs\n"
+    assert not [*(one.root / "run").glob("opennebula-ha*")]
 
 
 def test_a_removed_pin_is_restored(tmp_path: Path) -> None:
@@ -942,6 +1097,12 @@ def read(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
+def test_no_script_lets_tar_call_zstd() -> None:
+    """GNU tar 1.30 on EL 8 does not know --zstd."""
+    for file in SCRIPTS.rglob("*.sh"):
+        assert not re.search(r"\btar\b.*--zstd", file.read_text()), file
+
+
 def test_no_script_needs_python_on_a_host() -> None:
     """The lab's hosts have Python, so that the lab would not notice."""
     for path in SCRIPTS.rglob("*.sh"):
@@ -1056,13 +1217,17 @@ def test_the_remedy_fits_the_package_managers_message(
         (ALMA, "dnf-automatic.timer", "dnf -q -y --noautoremove remove unattended-upgrades"),
     ],
 )
+@pytest.mark.parametrize("succeeds", [True, False])
 def test_no_unattended_upgrade_starts_during_its_removal(
-    tmp_path: Path, os_release: str, timer: str, removal: str
+    tmp_path: Path, os_release: str, timer: str, removal: str, succeeds: bool
 ) -> None:
+    """What was stopped for it starts again, also if it fails."""
     one = host(tmp_path, os_release)
     one.answer("systemctl list-units*", f"echo '{timer} loaded active waiting Upgrades'")
+    if not succeeds:
+        one.fail("*unattended-upgrades", "E: it failed")
     given = {"proxy": "", "unattended": "unattended-upgrades", "pinned": "no", "blank": ""}
-    one.run("packages", given)
+    assert ("remedy" in one.run("packages", given).values) is not succeeds
     asked = [line for line in one.asked() if "list-units" not in line]
     stop, start = f"systemctl stop {timer}", f"systemctl start {timer}"
     assert [line for line in asked if line in (stop, removal, start)] == [stop, removal, start]

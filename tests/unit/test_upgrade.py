@@ -118,6 +118,7 @@ def test_a_started_upgrade_must_be_completed() -> None:
         ({"package": "7.4.0-1", "schema": "7.4.0"}, True, True),
         # Half installed.
         ({"package": "", "schema": "7.4.0"}, True, False),
+        ({"package": "7.4.0-1", "schema": "7.4.0", "swapping": True}, True, False),
     ],
 )
 def test_the_state_of_a_host_tells_the_progress_of_the_upgrade(

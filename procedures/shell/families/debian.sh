@@ -80,15 +80,14 @@ published() {
 }
 others_of() { # folder, our files in it, where to copy the others to
     mkdir -p "${@: -1}"
-    find "$1" -maxdepth 1 -type f ! -name "$(basename "$2")" ! -name "$(basename "$3")" -exec cp -t "${@: -1}" {} +
+    find "$1" -maxdepth 1 -xtype f ! -name "$(basename "$2")" ! -name "$(basename "$3")" -exec cp -t "${@: -1}" {} +
 }
 download() {
     others_of /etc/apt/sources.list.d "$source_file" "$former_source_file" "$trial/parts"
-    others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$trial/preferences"
     cp "$trial/opennebula.sources" "$trial/parts"
     mkdir -p "$1/partial"
-    ask apt install -y --download-only --allow-downgrades -o Dir::Cache::archives="$1" \
-        -o Dir::Etc::sourceparts="$trial/parts" -o Dir::Etc::preferencesparts="$trial/preferences" "${@:2}"
+    careful_install --download-only -o Dir::Cache::archives="$1" \
+        -o Dir::Etc::sourceparts="$trial/parts" "${@:2}"
 }
 download_again() {
     local name file
@@ -119,27 +118,38 @@ refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
     # Other repositories may fail: the installation reports what is missing.
     ask apt update || true
-    _install --no-remove "$@" && return 0
-    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
-    # An older OpenNebula's packages may make room for this one, but no others.
-    local others
-    others=$(apt -s install -y --allow-downgrades "$@" 2>/dev/null |
-        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
-    if [ -n "$others" ]; then
-        said="E: It would remove $others" fault=other
-        return 1
-    fi
     _install "$@"
 }
 install_files() { _install "$1"/*.deb; }
 _install() {
-    rm -f "$pin_file"
     ask dpkg --configure -a || true
-    if ! ask apt install -y --allow-downgrades -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold "$@"; then
-        case $said in *"Unable to locate"*) fault=absent ;; *) fault=other ;; esac
+    fault=other
+    careful_install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" && return 0
+    case $said in *"Unable to locate"*) fault=absent ;; esac
+    return 1
+}
+# With -y, apt also removes what conflicts with a new package. An older OpenNebula's packages may
+# make room for this one, but no others.
+careful_install() {
+    local others
+    ask unpinned_install --no-remove "$@" && return 0
+    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
+    others=$(unpinned_install -s "$@" 2>/dev/null |
+        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
+    if [ -n "$others" ]; then
+        said="E: It would remove $others"
         return 1
     fi
+    ask unpinned_install "$@"
+}
+# Our pin is for the present version.
+unpinned_install() {
+    local status=0 parts
+    parts=$(mktemp -d /run/opennebula-ha-trial.XXXXXX) &&
+        others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$parts" || return 1
+    apt install -y --allow-downgrades -o Dir::Etc::preferencesparts="$parts" "$@" || status=$?
+    rm -rf "$parts"
+    return "$status"
 }
 remove_packages() { ask apt -y purge "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask apt-mark unhold "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }

@@ -53,8 +53,7 @@ in_the_way() {
 }
 install_packages() {
     local status=0
-    keep_configuration
-    ask install_on_trial "$@" || status=1
+    { ask keep_configuration && ask install_on_trial "$@"; } || status=1
     bring_back_configuration
     if [[ $said =~ $no_such_package ]]; then fault=absent; else fault=other; fi
     return "$status"
@@ -62,7 +61,7 @@ install_packages() {
 # Replace the installed packages, up or down, with nothing but the packages of the folder.
 install_files() {
     local name done=
-    keep_configuration
+    ask keep_configuration || return 1
     for name in $(in_the_way "$1"); do [ -z "$(installed "$name")" ] || ask rpm -e --nodeps "$name"; done
     ask rpm -U --oldpackage --replacepkgs "$1"/*.rpm || done=no
     bring_back_configuration
@@ -71,13 +70,15 @@ install_files() {
 
 # rpm replaces a changed file by the package's own, and keeps the changed one next to it, since
 # OpenNebula's packages do not mark their configuration. Keep the changes, even if the host crashes
-# in between.
+# in between: of a file that is a link, its content.
 keep_configuration() {
-    rm -rf "$kept_configuration.partial"
-    mkdir -p "$kept_configuration.partial"
+    local file partial=$kept_configuration.partial
+    rm -rf "$partial"
+    mkdir -p "$partial" || return 1
     { rpm -qac 'opennebula*' | grep '^/' || true; } | sort -u | while read -r file; do
-        [ ! -f "$file" ] || cp -a --parents -t "$kept_configuration.partial" "$file"
-    done
+        [ -f "$file" ] || continue
+        mkdir -p "$partial${file%/*}" && cp -aL "$file" "$partial$file" || return 1
+    done || return 1
     rm -rf "$kept_configuration"
-    mv "$kept_configuration.partial" "$kept_configuration"
+    mv "$partial" "$kept_configuration"
 }
