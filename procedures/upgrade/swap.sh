@@ -2,16 +2,6 @@
 #: use family gui marks oned package_manager staged units
 #: folder: new; or old: restore the former packages
 #: start: yes: also start oned; if it does not start with the new packages, restore the former ones
-# The names of units of OpenNebula that are installed.
-units_here() { # OPTION or UNIT...
-    { systemctl list-unit-files --no-legend "$@" opennebula-{fireedge,flow,gate,form}.service ||
-        true; } | awk '{print $1}'
-}
-units_of_ours() { units_here opennebula.service | grep -vxFf "$swapping" || true; }
-unmask_units() {
-    systemctl unmask $(units_of_ours) 2>/dev/null
-    rm -f "$swapping"
-}
 # An earlier run may have stopped it.
 swap_packages() {
     local folder=$staged/$1

@@ -719,6 +719,16 @@ def test_without_the_former_packages_only_the_former_version_stays(
     assert words == ([] if is_refused else unmask)
 
 
+def test_units_are_unmasked_with_the_staged_packages_gone(tmp_path: Path) -> None:
+    """The version was set back after an interrupted upgrade."""
+    one = staged(tmp_path, DEBIAN)
+    one.file("var/lib/opennebula-ha/staged/masked", "opennebula-form.service\n")
+    one.answer(*LISTED)
+    one.run("unstage", {})
+    words = [line for line in one.asked("systemctl") if line.startswith("systemctl unmask ")]
+    assert words == ["systemctl unmask opennebula.service opennebula-flow.service"]
+
+
 @GOES
 def test_another_version_removes_no_package_of_others(
     tmp_path: Path, goes: str, is_refused: bool
