@@ -111,12 +111,16 @@ case $action in
         if [ -n "$missing" ]; then
             step "install$missing"
             # A package that is installed may not start its service next to the present one.
+            masked=
             if [ -z "$(systemctl list-unit-files --no-legend "$unit" || true)" ]; then
-                trap 'systemctl unmask "$unit" 2>/dev/null || true' EXIT
-                systemctl mask "$unit" 2>/dev/null
+                masked=$unit
+                systemctl mask "$masked" 2>/dev/null
             fi
+            trap '[ -z "$masked" ] || systemctl unmask "$masked" 2>/dev/null || true' EXIT
             install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
                 "$(package_remedy)"
+            trap - EXIT
+            [ -z "$masked" ] || systemctl unmask "$masked" 2>/dev/null
         fi
         fault=$(certificate_fault)
         [ -z "$fault" ] || refuse "a private key in $key and its certificate, with those that lead to its authority, in $certchain" \
