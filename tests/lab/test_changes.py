@@ -144,11 +144,10 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
-@pytest.mark.campaign
 def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-3rd"
-    operator.config |= {"one_vip": VIP}
+    operator.config |= {"one_vip": VIP, "one_vip_cidr": 24}
     run = operator.up("--diff", "--debug")
     assert run.ok, run.output
     assert {(name, address) for name, _, address in places(lab)} == {(leader(lab), f"{VIP}/24")}
