@@ -317,7 +317,6 @@ def test_a_join_uses_the_operators_agent_only_temporarily(site: Site, agent: str
     assert agent not in logins(lab, name, "n1a5")[len(before) :]
 
 
-@pytest.mark.campaign
 def test_the_agent_is_not_used_if_another_host_answers(site: Site, agent: str) -> None:
     lab, operator = site
     # With login keys it would be noticed before the transfer.
