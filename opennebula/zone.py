@@ -79,6 +79,14 @@ class ZoneView:
         """Return the names of the pool's servers that did not answer."""
         return {entry.name for entry in self.pool} - self.statuses.keys()
 
+    def misnumbered(self) -> set[str]:
+        """Return the names of the servers that run with another SERVER_ID than in the pool."""
+        return {
+            entry.name
+            for entry in self.pool
+            if (status := self.statuses.get(entry.name)) and status.server_id != entry.id
+        }
+
     def up(self) -> set[str]:
         """Return the names of the servers that are leader or follower."""
         return {

@@ -28,7 +28,7 @@ def join(
     if status.server_id < 0 or status.faults:
         view = zone_view(access, hosts)
         status = by_status(view, name)
-        if view.entry(name) is None and _block(access, spec.zone, hosts, view):
+        if view.entry(name) is None and _is_blocked(access, spec.zone, hosts, view):
             return repair(access, spec, hosts, seeded=name in known_zone.seeded)
     if status.server_id >= 0 and not status.faults:
         return status.server_id
@@ -38,16 +38,14 @@ def join(
         return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
 
 
-def _block(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
+def _is_blocked(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
     """Return whether servers that can be repaired keep a new one out.
 
     They run with another SERVER_ID, or are installed, on a host that answers, and stopped. Other
     faults do not keep it out, or the join itself repairs them.
     """
-    for entry in view.pool:
-        status = view.statuses.get(entry.name)
-        if status is not None and status.server_id != entry.id and entry.name in hosts:
-            return True
+    if view.misnumbered() & hosts.keys():
+        return True
     silent = {name: hosts[name] for name in view.silent() & hosts.keys()}
     seen = facts_where_possible(access, silent, zone.database)
     return any(front_end.package and front_end.has_ended for front_end in seen.values())

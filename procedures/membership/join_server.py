@@ -48,7 +48,8 @@ class Join:
         """Do the missing steps and the health check; return the server's ID. Raises HostError."""
         name = self.spec.host.name
         view = self._ready()
-        if self._resync_stuck() if view.entry(name) is None else self._is_stuck(view):
+        found = self._resync_stuck() if view.entry(name) is None else self._is_stuck(view)
+        if found:
             view = self._ready()
         leader = self._leader_of(view)
         if leader == name and self.resync:

@@ -94,7 +94,6 @@ def _condition(
     if own.has_content and own.identity != head.identity:
         # It is not repaired as a part of another repair: its own one reports it.
         return Condition(entry.name, follows=False)
-    status = view.statuses.get(entry.name)
     need = Need.NOTHING
     if found.faults:
         need = Need.RESYNC if found.resync or not own.has_content else Need.START
@@ -103,5 +102,5 @@ def _condition(
         need,
         follows=found.follows,
         leads=entry.name == view.leader(),
-        misnumbered=status is not None and status.server_id != entry.id,
+        misnumbered=entry.name in view.misnumbered(),
     )

@@ -483,10 +483,10 @@ def test_an_unusable_repository_changes_nothing_and_says_why(
 ) -> None:
     one = host(tmp_path, os_release)
     one.fail(command, said)
-    told = one.run("install", variables()).values
-    assert told["expected"] == "a signed package repository at http://m/7.2/X/9"
-    assert said.splitlines()[-1].strip() in told["seen"]
-    assert remedy in told["remedy"]
+    answer = one.run("install", variables()).values
+    assert answer["expected"] == "a signed package repository at http://m/7.2/X/9"
+    assert said.splitlines()[-1].strip() in answer["seen"]
+    assert remedy in answer["remedy"]
     for file in (
         "etc/apt/sources.list.d/opennebula.sources",
         "etc/yum.repos.d/opennebula.repo",
@@ -509,18 +509,18 @@ def test_a_package_that_is_not_published_is_a_wrong_version(
 ) -> None:
     one = host(tmp_path, os_release)
     one.fail(command, said)
-    told = one.run("install", variables()).values
-    assert told["expected"].endswith(" to install opennebula rsync")
-    assert told["seen"] == said
-    assert "opennebula-ha:one_version" in told["remedy"]
+    answer = one.run("install", variables()).values
+    assert answer["expected"].endswith(" to install opennebula rsync")
+    assert answer["seen"] == said
+    assert "opennebula-ha:one_version" in answer["remedy"]
 
 
 def test_a_failed_requirement_names_the_key_to_skip_it(tmp_path: Path) -> None:
     one = host(tmp_path, ALMA)
     one.fail("dnf *config-manager*", "Error: No matching repo to modify: crb.")
-    told = one.run("install", variables(needs="repository crb")).values
-    assert told["seen"] == "Error: No matching repo to modify: crb."
-    assert "repository pre_enable: false" in told["remedy"]
+    answer = one.run("install", variables(needs="repository crb")).values
+    assert answer["seen"] == "Error: No matching repo to modify: crb."
+    assert "repository pre_enable: false" in answer["remedy"]
 
 
 # Another version
@@ -629,9 +629,9 @@ def test_a_repository_without_that_version_is_refused(tmp_path: Path) -> None:
         one = host(tmp_path / str(number), os_release)
         one.install(opennebula="7.2.0-1")
         one.file("published", PUBLISHED[os_release])
-        told = one.run("install", variables(stage="7.4")).values
-        assert told["expected"] == "a package of OpenNebula 7.4 at http://m/7.2/X/9"
-        assert told["seen"].startswith("7.2.1-1")
+        answer = one.run("install", variables(stage="7.4")).values
+        assert answer["expected"] == "a package of OpenNebula 7.4 at http://m/7.2/X/9"
+        assert answer["seen"].startswith("7.2.1-1")
 
 
 @pytest.mark.parametrize(
@@ -836,8 +836,8 @@ def test_without_a_copy_of_the_configuration_no_package_is_replaced(
     full = "cp: error writing: No space left on device"
     one.file("bin/cp", f"#!/bin/bash\necho {full} >&2\nexit 1\n")
     (one.root / "bin/cp").chmod(0o755)
-    told = one.run("swap", {"folder": "new", "start": "no"}).values
-    assert told["seen"] == full
+    answer = one.run("swap", {"folder": "new", "start": "no"}).values
+    assert answer["seen"] == full
     assert not any(line.startswith("rpm -U") for line in one.asked("rpm"))
 
 
@@ -871,8 +871,8 @@ def test_no_web_server_is_masked_after_a_failed_installation(
 def test_without_oneadmins_key_no_certificate_is_sent_or_received(
     tmp_path: Path, action: str
 ) -> None:
-    told = host(tmp_path, ALMA).run("web_server", {**WEB, "action": action}).values
-    assert told["expected"] == "oneadmin's key in /var/lib/one/.ssh/id_rsa"
+    answer = host(tmp_path, ALMA).run("web_server", {**WEB, "action": action}).values
+    assert answer["expected"] == "oneadmin's key in /var/lib/one/.ssh/id_rsa"
 
 
 # Observation
@@ -899,8 +899,8 @@ OBSERVE = {
 def test_a_host_reports_its_distribution(
     tmp_path: Path, os_release: str, distribution: str, release: str
 ) -> None:
-    told = host(tmp_path, os_release).run("observe", OBSERVE, exclusive=False).values
-    assert (told["distribution"], told["release"]) == (distribution, release)
+    answer = host(tmp_path, os_release).run("observe", OBSERVE, exclusive=False).values
+    assert (answer["distribution"], answer["release"]) == (distribution, release)
 
 
 def test_packages_and_the_programs_that_hold_them(tmp_path: Path) -> None:
@@ -910,8 +910,8 @@ def test_packages_and_the_programs_that_hold_them(tmp_path: Path) -> None:
         "printf 'installed install rsync 3-1\\ninstalled hold opennebula 7.2.0-1\\n"
         "config-files deinstall old 1\\n'",
     )
-    told = deb.run("observe", OBSERVE, exclusive=False).values
-    assert told["packages"] == "install rsync 3-1\nhold opennebula 7.2.0-1"
+    answer = deb.run("observe", OBSERVE, exclusive=False).values
+    assert answer["packages"] == "install rsync 3-1\nhold opennebula 7.2.0-1"
     alma = host(tmp_path / "alma", ALMA)
     locks = "# Added lock\nopennebula-0:7.2.0-1.el9.*\n!opennebula-gate-0:7.2.0-1.el9.*\n"
     alma.file("etc/dnf/plugins/versionlock.list", locks)
@@ -919,8 +919,8 @@ def test_packages_and_the_programs_that_hold_them(tmp_path: Path) -> None:
     leap.file("etc/zypp/locks", "\ntype: package\nmatch_type: glob\nsolvable_name: opennebula\n")
     for one in (alma, leap):
         one.install(opennebula="7.2.0-1.el9", opennebula_flow="7.2.0-1.el9")
-        told = one.run("observe", OBSERVE, exclusive=False).values
-        assert told["packages"] == (
+        answer = one.run("observe", OBSERVE, exclusive=False).values
+        assert answer["packages"] == (
             "hold opennebula 7.2.0-1.el9\ninstall opennebula-flow 7.2.0-1.el9"
         )
 
@@ -1096,8 +1096,8 @@ def test_uninstall_of_half_an_installation_reports_the_rest(
     assert one.file(mark) == "new\n"
     one.asked()
     given = {"features": "", "purge": "no", "db_name": "opennebula", "account": "", "grant": ""}
-    told = one.run("uninstall", {**given, "database": ""})
-    assert told.values["left"] == "one-a"
+    answer = one.run("uninstall", {**given, "database": ""})
+    assert answer.values["left"] == "one-a"
     assert "systemctl --no-reload unmask opennebula.service" in one.asked()
     assert [path.name for path in (one.root / "etc").rglob("*opennebula*")] == []
     assert one.file(mark) == ""
@@ -1187,10 +1187,10 @@ def test_a_lock_that_is_never_released_is_reported_with_its_holder(
 ) -> None:
     one = host(tmp_path, lock.os_release)
     one.answer(lock.pattern, f"echo {shlex.quote(lock.said)} >&2; exit {lock.status}")
-    told = one.run("install", variables(lock_patience="1")).values
-    assert told["expected"].endswith("to get its lock within 1 s")
-    assert told["seen"] == f"{lock.holder} has it"
-    assert "unattend_disable" in told["remedy"]
+    answer = one.run("install", variables(lock_patience="1")).values
+    assert answer["expected"].endswith("to get its lock within 1 s")
+    assert answer["seen"] == f"{lock.holder} has it"
+    assert "unattend_disable" in answer["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import yaml
 
 from opennebula import ports, yaml_file
 from opennebula.markup import read_yaml
-from opennebula.packages import FEATURES
+from opennebula.packages import FEATURES, HOOK_MANAGER
 from opennebula.zone import in_url
 from procedures.install.files.managed import ManagedFile, own_file
 from procedures.specs import InstallationSpec
@@ -24,7 +24,7 @@ LIMITS = {
     if feature != "gui"
 }
 """Drop-ins for the start limits of the units that the Raft hook starts."""
-HEM = "/etc/systemd/system/opennebula-hem.service.d/opennebula-ha.conf"
+HEM = f"/etc/systemd/system/{HOOK_MANAGER}.service.d/opennebula-ha.conf"
 """The same for what runs users' hooks, which is no feature."""
 ONED = "/etc/systemd/system/opennebula.service.d/opennebula-ha.conf"
 """Drop-in for how systemd stops oned."""
