@@ -17,10 +17,10 @@ FEATURES = {
     "form": "opennebula-form",
 }
 """Feature to the name of its package and systemd unit."""
-LED = ("gate", "flow", "form")
-"""Features that run only on the leader; FireEdge runs on every front-end."""
 HOOK_MANAGER = "opennebula-hem"
-"""The unit that runs the users' hooks, on the leader only. It belongs to oned's package."""
+"""The unit that runs the users' hooks. It belongs to oned's package."""
+LED_UNITS = frozenset({*FEATURES.values(), HOOK_MANAGER} - {FEATURES["gui"]})
+"""Units that run only on the leader; FireEdge runs on every front-end."""
 _SINCE = {"form": "7.2"}
 MARIADB_ORG = "MariaDB-server"
 """MariaDB.org's RPM, which replaces the distribution's."""

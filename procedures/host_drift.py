@@ -142,6 +142,14 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
             found[name] = unit.enabled
         elif unit is not None and has_to_run and not unit.runs:
             found[name] = "stopped"
+    hook_manager = seen.units.get(packages.HOOK_MANAGER)
+    if (
+        hook_manager is not None
+        and hook_manager.starts_at_boot
+        and not hook_manager.runs
+        and _runs_led_units(seen, spec)
+    ):
+        found[packages.HOOK_MANAGER] = "stopped"
     strays = (name for name in stray_units(seen, spec) if name not in found)
     return found | dict.fromkeys(strays, "runs on a follower")
 
@@ -150,9 +158,9 @@ def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """Return the units that run on a follower but belong to the leader, unless a hook runs."""
     if spec.hooks is None or seen.hook_runs or seen.leads is not False:
         return ()
-    led = (packages.FEATURES[name] for name in features(seen, spec) if name in packages.LED)
-    names = (*led, packages.HOOK_MANAGER)
-    return tuple(name for name in names if name in seen.units and seen.units[name].runs)
+    owned = {packages.HOOK_MANAGER, *(packages.FEATURES[name] for name in features(seen, spec))}
+    led = sorted(owned & packages.LED_UNITS)
+    return tuple(name for name in led if name in seen.units and seen.units[name].runs)
 
 
 def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
@@ -161,8 +169,7 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     The zone decides whether oned must run. Except for the GUI, the services run only on the leader:
     the Raft hook starts them after it has moved the VIPs.
     """
-    leads = spec.hooks is None or bool(seen.leads)
-    beside_leader = seen.active and leads and not seen.hook_runs
+    beside_leader = _runs_led_units(seen, spec)
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
         for feature in features(seen, spec)
@@ -172,6 +179,11 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     if seen.active:
         found["opennebula"] = True
     return found | dict.fromkeys(own_units(spec), True)
+
+
+def _runs_led_units(seen: Facts, spec: InstallationSpec) -> bool:
+    leads = spec.hooks is None or bool(seen.leads)
+    return seen.active and leads and not seen.hook_runs
 
 
 def own_units(spec: InstallationSpec) -> list[str]:

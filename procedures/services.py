@@ -1,4 +1,4 @@
-"""The services next to oned: OneGate, OneFlow and OneForm on the leader, FireEdge everywhere."""
+"""The services next to oned: FireEdge on every front-end, the others on the leader alone."""
 
 import time
 from collections import Counter
@@ -48,9 +48,14 @@ class ServiceFacts:
         """Return whether a unit runs or is starting."""
         return unit in self.units and self.units[unit].runs
 
-    def is_steady(self, unit: str) -> bool:
-        """Return whether a unit runs without being restarted again and again."""
+    def is_in_order(self, unit: str) -> bool:
+        """Return whether a unit of the leader runs without being restarted again and again.
+
+        The hook manager listens nowhere, and its administrator may have switched it off.
+        """
         seen = self.units.get(unit)
+        if unit == packages.HOOK_MANAGER:
+            return seen is None or seen.runs or not seen.starts_at_boot
         if seen is None or seen.active != "active":
             return False
         return seen.seconds >= STEADY or (unit in self.listening and not seen.restarts)
@@ -73,10 +78,11 @@ class Fault:
 
 
 def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str, ...]:
-    """Return the units of those features that are available on a host."""
+    """Return the units of those features that are available on a host, and the hook manager's."""
     platform = supported(seen.host.name, seen.distribution, seen.release, version)
     available = packages.available(platform, sorted(features), version)
-    return tuple(packages.FEATURES[name] for name in available)
+    hook_manager = (packages.HOOK_MANAGER,) if packages.HOOK_MANAGER in seen.units else ()
+    return (*(packages.FEATURES[name] for name in available), *hook_manager)
 
 
 def faults(
@@ -87,16 +93,15 @@ def faults(
     ``wanted``: the units of each front-end, as if it were the leader. Without a leader, each
     service that runs only on the leader is a fault.
     """
-    led = {packages.FEATURES[name] for name in packages.LED}
     found = []
     for host, shown in sorted(seen.items()):
         for unit in wanted.get(host, ()):
-            if unit in led and leader is None:
+            if unit in packages.LED_UNITS and leader is None:
                 found.append(Fault(host, unit, "waits for a leader"))
-            elif unit in led and host != leader:
+            elif unit in packages.LED_UNITS and host != leader:
                 if shown.runs(unit):
                     found.append(Fault(host, unit, "runs on a follower", is_stray=True))
-            elif not shown.is_steady(unit):
+            elif not shown.is_in_order(unit):
                 found.append(Fault(host, unit, _wrong(shown, unit), is_down=not shown.runs(unit)))
     return found
 
@@ -148,12 +153,16 @@ class _Settling:
         begun, reported = time.monotonic(), ""
         if seen is None:
             seen = self._observe()
-        while wrong := faults(seen, self.wanted, self.leader):
+        while (wrong := faults(seen, self.wanted, self.leader)) or self._hooks(seen):
             self._count(seen)
             lost = [fault for fault in wrong if self._is_lost(seen[fault.host], fault)]
-            if lost or time.monotonic() - begun > DEADLINE:
+            late = time.monotonic() - begun > DEADLINE
+            if lost or (wrong and late):
                 self._refuse(lost or wrong)
-            text = "; ".join(f"{fault.host}: {full_name(fault.unit)}" for fault in wrong)
+            if late:
+                break
+            found = [f"{fault.host}: {full_name(fault.unit)}" for fault in wrong]
+            text = "; ".join(found or [f"{name}: a Raft hook" for name in self._hooks(seen)])
             if text != reported:
                 # After a change, observe again without a pause.
                 self.access.report(f"wait for the services: {text}")
@@ -164,6 +173,14 @@ class _Settling:
             start = [fault for fault in wrong if self._has_to_start(seen[fault.host], fault)]
             seen = self._observe(stop, start)
         return self.leader or ""
+
+    def _hooks(self, seen: Mapping[str, ServiceFacts]) -> list[str]:
+        """Return the followers on which a hook runs.
+
+        If a follower led for a moment, its two hooks may run in the wrong order: that of a leader
+        starts the services at its end.
+        """
+        return [name for name, shown in seen.items() if shown.hook_runs and name != self.leader]
 
     def _has_to_start(self, seen: ServiceFacts, fault: Fault) -> bool:
         """Return whether to start a service, which a running hook would otherwise do.

@@ -24,7 +24,7 @@ from commands.status.signs.oned import WARM_UP
 from commands.status.signs.sign import Found, Level, Sign
 from commands.status.signs.table import SIGNS
 from commands.status.situation import Situation
-from opennebula.packages import FEATURES, LED
+from opennebula.packages import LED_UNITS
 from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
 from procedures.facts.facts import Facts
@@ -171,13 +171,12 @@ def _raft(now: Situation, seen: Snapshot) -> Raft | None:
 
 
 def _services(now: Situation, name: str) -> list[Service]:
-    led = {FEATURES[feature] for feature in LED}
     faults = {fault.unit: str(fault) for fault in now.service_faults if fault.host == name}
     found = []
     for unit in now.wanted_units[name]:
         seen = now.facts[name].units.get(unit)
         expected: bool | None = True
-        if unit in led:
+        if unit in LED_UNITS:
             expected = name == now.leader if now.leader else None
         found.append(
             Service(

@@ -137,8 +137,9 @@ def test_services_are_stopped_on_followers_and_started_on_the_leader(
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
     follower = next(name for name in NAMES if name != leader)
-    assert lab.host(follower).run("systemctl start opennebula-gate opennebula-flow").returncode == 0
-    assert lab.host(leader).run("systemctl stop opennebula-gate").returncode == 0
+    started = f"systemctl start opennebula-gate opennebula-flow {HEM}"
+    assert lab.host(follower).run(started).returncode == 0
+    assert lab.host(leader).run(f"systemctl stop opennebula-gate {HEM}").returncode == 0
     # Without a refresh the stack does not know, and the leader does not change.
     operator.config["keep_dumps"] = 9
     run = operator.up()
@@ -179,12 +180,24 @@ def assert_served_by(lab: Lab, leader: str) -> None:
 
 def assert_idle(lab: Lab, names: list[str]) -> None:
     """Check that none of the four runs there."""
+    units = [HEM, *BESIDE_LEADER]
 
-    def running() -> set[str]:
-        asked = f"systemctl is-active {HEM} {' '.join(BESIDE_LEADER)}"
-        return {said for name in names for said in lab.host(name).run(asked).stdout.split()}
+    def not_idle() -> dict[tuple[str, str], str]:
+        states = {
+            (name, unit): state
+            for name in names
+            for unit, state in zip(
+                units,
+                lab.host(name).run(f"systemctl is-active {' '.join(units)}").stdout.split(),
+                strict=True,
+            )
+        }
+        return {unit: state for unit, state in states.items() if state != "inactive"}
 
-    wait_for(lambda: running() == {"inactive"} or None, f"nothing but FireEdge on {names}")
+    try:
+        wait_for(lambda: not not_idle() or None, f"nothing but FireEdge on {names}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}, found {not_idle()}") from None
 
 
 def log_in(lab: Lab, name: str) -> Answer:

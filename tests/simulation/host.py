@@ -7,6 +7,7 @@ from functools import lru_cache
 from tests.simulation.database import Content, Database, Foreign, digest
 from tests.simulation.product import (
     FEATURES,
+    HOOK_MANAGER,
     MONITORD,
     PUBLIC_KEY,
     STANDALONE_ID,
@@ -217,6 +218,7 @@ class SimHost:
             return
         if name == "opennebula":
             self.units.setdefault("opennebula", Unit())
+            self.units.setdefault(HOOK_MANAGER, Unit())
             for path, text in {
                 ONE_AUTH: f"oneadmin:made-{self.name}-{now}",
                 f"{SSH}/id_rsa": f"key {self.name} {now}",

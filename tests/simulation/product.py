@@ -22,7 +22,7 @@ from opennebula import conf, managed_settings, yaml_file
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.database import TABLES, DatabaseSection
 from opennebula.membership import zone as zone_plan
-from opennebula.packages import FEATURES, LED, is_version
+from opennebula.packages import FEATURES, HOOK_MANAGER, LED_UNITS, is_version
 from opennebula.raft_hook import path as hook_path
 from opennebula.zone import (
     STANDALONE_ID,
@@ -49,7 +49,8 @@ from settings import Settings, parse
 
 __all__ = [
     "FEATURES",
-    "LED",
+    "HOOK_MANAGER",
+    "LED_UNITS",
     "MONITORD",
     "PUBLIC_KEY",
     "STANDALONE_ID",

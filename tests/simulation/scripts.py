@@ -26,7 +26,7 @@ from tests.simulation.host import (
     Dump,
     SimHost,
 )
-from tests.simulation.product import FEATURES, PUBLIC_KEY, STANDALONE_ID
+from tests.simulation.product import FEATURES, HOOK_MANAGER, PUBLIC_KEY, STANDALONE_ID
 from tests.simulation.site import Broken, Site, require
 
 Values = Mapping[str, str]
@@ -184,6 +184,9 @@ def try_oned(site: Site, host: SimHost, *, restart: bool = False) -> str:
         return why
     is_first = host.database_of(host.conf) is None
     site.stop(host)
+    # oned's unit wants the hook manager's. On a follower the hook stops it again.
+    host.enable(HOOK_MANAGER)
+    _start_unit(site, host, HOOK_MANAGER)
     site.start(host)
     if is_first:
         for name in ("one_key", "sunstone_auth", "oneflow_auth", "onegate_auth"):

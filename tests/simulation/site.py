@@ -22,8 +22,7 @@ from tests.simulation.clock import BEGIN, Clock
 from tests.simulation.database import Content, Database, Foreign, Pool
 from tests.simulation.host import DATABASE_SERVICE, ONE_AUTH, SimHost, Unit, hook_of
 from tests.simulation.product import (
-    FEATURES,
-    LED,
+    LED_UNITS,
     STANDALONE_ID,
     RaftStatus,
     State,
@@ -32,7 +31,6 @@ from tests.simulation.product import (
 )
 
 DOMAIN = ".example.org"
-_LED = [FEATURES[name] for name in LED]
 Change = Callable[[Content], Content]
 
 
@@ -331,7 +329,7 @@ class Site:
                 host.vips[address] = interface
             else:
                 host.vips.pop(address, None)
-        for name in _LED:
+        for name in LED_UNITS:
             if name in host.units:
                 host.units[name].active = role == "leader"
                 host.units[name].since = self.clock.now

@@ -17,6 +17,7 @@ from procedures.specs import Vip, ZoneSpec
 from tests.unit.test_procedures import facts
 
 FLOW, GATE, GUI = "opennebula-flow", "opennebula-gate", "opennebula-fireedge"
+HEM = "opennebula-hem"
 ALL = (FLOW, GATE, GUI)
 RUNS, STOPPED = Unit("enabled", "active"), Unit("enabled", "inactive")
 YOUNG = Unit("enabled", "active", seconds=2.0)
@@ -84,6 +85,28 @@ def test_without_a_leader_no_service_has_a_place() -> None:
     assert len(faults({"n1": LEADER, "n2": seen()}, {"n1": ALL, "n2": ALL}, None)) == 4
     # A service that no feature needs is not a fault.
     assert faults({"n1": seen(), "n2": seen(flow=RUNS)}, {"n1": (GUI,), "n2": ()}, "n1") == []
+
+
+@pytest.mark.parametrize(
+    ("leader", "follower", "found"),
+    [
+        (RUNS, STOPPED, []),
+        # It does not listen anywhere, so it only has to be started.
+        (YOUNG, STOPPED, []),
+        (STOPPED, STOPPED, ["n1: opennebula-hem.service is inactive"]),
+        (Unit("enabled", "failed"), STOPPED, ["n1: opennebula-hem.service is failed"]),
+        # Its administrator wants no hooks to run.
+        (Unit("masked", "inactive"), Unit("masked", "inactive"), []),
+        (RUNS, RUNS, ["n2: opennebula-hem.service runs on a follower"]),
+        (RUNS, Unit("disabled", "active"), ["n2: opennebula-hem.service runs on a follower"]),
+    ],
+)
+def test_users_hooks_run_on_the_leader_alone(
+    leader: Unit, follower: Unit, found: list[str]
+) -> None:
+    wanted = dict.fromkeys(("n1", "n2"), promised(facts(units={HEM: leader}), (), "7.2"))
+    shown = {"n1": ServiceFacts({HEM: leader}), "n2": ServiceFacts({HEM: follower})}
+    assert [f"{one.host}: {one}" for one in faults(shown, wanted, "n1")] == found
 
 
 def test_only_available_services_are_promised() -> None:
@@ -191,6 +214,18 @@ def test_no_command_runs_while_a_hook_runs() -> None:
     bare = ZONE.model_copy(update={"vips": ()})
     assert settled(site, busy, bare) == "n1"
     assert site.told == []
+
+
+def test_a_late_hook_of_a_former_leader_is_waited_for() -> None:
+    announces = {"n1": LEADER, "n2": seen(hook_runs=True)}
+    site = Site([announces, {"n1": LEADER, "n2": seen(gate=RUNS)}, WELL])
+    assert settled(site, announces) == "n1"
+    assert site.told == [f"n2: stop {GATE}"]
+
+
+def test_a_hook_that_does_not_end_is_no_fault_of_the_services() -> None:
+    hangs = {"n1": LEADER, "n2": seen(hook_runs=True)}
+    assert settled(Site([hangs]), hangs) == "n1"
 
 
 def test_a_leader_elected_in_between_is_the_one_that_counts() -> None:
