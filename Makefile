@@ -105,7 +105,7 @@ campaign: lab-setup ## Run the long form of the tests: RUNS, LAB_RUNS, LAB_SEQUE
 	@$(PY) -m tests.mutants
 	@LAB_RUNS='$(or $(LAB_RUNS),50)' $(PY) -m pytest -q -n 1 tests/lab/test_blank.py -k random_mixture
 	@LAB_SEQUENCES='$(or $(LAB_SEQUENCES),20)' $(PY) -m pytest -q -n 0 -x -s tests/lab/test_rollout.py -k random_sequence
-	@$(PY) -m pytest -q -n $(LABS) --dist loadfile -m campaign tests/lab
+	@$(PY) -m pytest -q -n $(LABS) --dist loadfile --no-loadscope-reorder tests/lab
 	@$(PY) -m tests.lab.crash_matrix --labs $(LABS) $(if $(CELLS),--cells '$(CELLS)')
 
 lab-test: lab-setup ## Run the tests on lab hosts (LABS=2: fewer labs at once)

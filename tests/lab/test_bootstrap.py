@@ -23,6 +23,7 @@ chmod 0755 /usr/local/bin/fail
 echo 'DPkg::Pre-Install-Pkgs {{ "/usr/local/bin/fail"; }};' >/etc/apt/apt.conf.d/99-test"""
 
 
+@pytest.mark.campaign
 def test_a_front_end_that_fails_to_install_can_be_replaced(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:

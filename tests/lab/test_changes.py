@@ -99,6 +99,7 @@ def test_a_new_database_password_keeps_every_oned_connected(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_another_vip_replaces_the_previous_one(zone: Zone) -> None:
     lab, operator = zone
     operator.config |= {"one_vip": OTHER_VIP, "one_vip_cidr": 25, "db_owner": "oneowner"}
@@ -144,6 +145,7 @@ def test_the_vip_moves_to_another_interface_of_some_hosts(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     lab, operator = zone
     new = operator.secrets["one_pass"] = "canary-one-pass-3rd"
@@ -157,6 +159,7 @@ def test_a_oneadmin_password_and_a_vip_change_in_one_up(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_one_deploys_database_account_is_removed_with_its_password(zone: Zone) -> None:
     lab, operator = zone
     old = operator.secrets["db_password"]

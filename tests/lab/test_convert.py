@@ -68,6 +68,7 @@ def test_the_first_server_may_fail_right_after_the_conversion(site: Site) -> Non
     assert_whole(lab, NAMES)
 
 
+@pytest.mark.campaign
 def test_a_follower_behind_the_leaders_log_is_resynced(site: Site) -> None:
     lab, operator = site
     leader = assert_whole(lab, NAMES)

@@ -146,6 +146,7 @@ def test_servers_of_the_stack_or_the_zone_alone_are_named(site: Site) -> None:
     del operator.config["lost"]
 
 
+@pytest.mark.campaign
 def test_a_proxy_and_the_database_of_another_zone_are_named(site: Site) -> None:
     lab, operator = site
     _, near, far = roles(lab)

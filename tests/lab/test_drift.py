@@ -81,6 +81,7 @@ def test_drift_on_a_host_is_reverted_without_a_rejoin(zone: tuple[Lab, Operator]
     assert lab.host(far).run("getent ahostsv4 n1a1").stdout.startswith("10.2.50.10 ")
 
 
+@pytest.mark.campaign
 def test_a_leftover_vip_does_not_make_a_server_the_leader(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)
@@ -142,6 +143,7 @@ def test_servers_with_wrong_keys_remotes_or_ids_rejoin(zone: tuple[Lab, Operator
     assert starts(lab, leader) == started
 
 
+@pytest.mark.campaign
 def test_a_leader_with_drift_hands_over_before_its_restart(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)

@@ -161,6 +161,7 @@ def test_guides_switchover_and_settings(reader: Reader) -> None:
         assert "DEBUG_LEVEL = 4" in reader.lab.host(name).run("cat /etc/one/oned.conf").stdout
 
 
+@pytest.mark.campaign
 def test_guide_replace_a_lost_host(reader: Reader) -> None:
     reader.lab.host("n1a3").kill()
     reader.work_under_traffic("replace")
@@ -176,6 +177,7 @@ def test_guides_secrets_and_adopt(reader: Reader) -> None:
     assert_whole(reader.lab, REPLACED)
 
 
+@pytest.mark.campaign
 def test_guides_backup_and_restore(reader: Reader) -> None:
     reader.work_under_traffic("backup")
 
@@ -194,6 +196,7 @@ def test_guide_upgrade_and_roll_back(reader: Reader) -> None:
     assert_whole(reader.lab, REPLACED)
 
 
+@pytest.mark.campaign
 def test_guides_take_down_and_vip(reader: Reader) -> None:
     reader.work_through("take-down")
     leader = assert_whole(reader.lab, REPLACED)

@@ -16,7 +16,8 @@ FAILS = "echo 'DPkg::{0} {{ \"false\"; }};' >/etc/apt/apt.conf.d/99-test"
 MARK = "/var/lib/opennebula-ha/claimed"
 
 
-@pytest.mark.parametrize("force_ha", [True, pytest.param(False, marks=pytest.mark.campaign)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("force_ha", [True, False])
 def test_remains_of_a_failed_installation_leave_with_the_host(
     make_lab: MakeLab, tmp_path: Path, force_ha: bool
 ) -> None:

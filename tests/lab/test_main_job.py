@@ -140,6 +140,7 @@ def test_a_front_end_missing_in_the_state_is_adopted_unchanged(
     assert_whole(lab, NAMES)
 
 
+@pytest.mark.campaign
 def test_a_different_zone_is_adopted_and_the_preview_shows_changes(
     built: tuple[Lab, Operator, list[str]],
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_private_key_that_no_host_accepts(site: Site, tmp_path: Path) -> None:
     assert "authorized_keys" in message.remedy
 
 
+@pytest.mark.campaign
 def test_a_private_key_file_that_does_not_exist(site: Site) -> None:
     _, operator = site
     with config(operator, ssh={"private_key_file": "/nowhere/id_ed25519"}):
@@ -86,6 +87,7 @@ def test_a_private_key_file_that_does_not_exist(site: Site) -> None:
     assert "No such file" in message.seen
 
 
+@pytest.mark.campaign
 def test_a_private_key_file_without_a_key(site: Site, tmp_path: Path) -> None:
     _, operator = site
     (tmp_path / "notes").write_text("not a key\n")
@@ -106,6 +108,7 @@ def test_unknown_host_keys_are_refused(site: Site, tmp_path: Path) -> None:
     assert "accept_new_host_keys" in message.remedy
 
 
+@pytest.mark.campaign
 def test_a_known_hosts_file_that_cannot_be_read(site: Site, tmp_path: Path) -> None:
     _, operator = site
     with config(operator, ssh={"known_hosts_file": str(tmp_path)}):
@@ -218,6 +221,7 @@ def test_a_host_that_is_off_does_not_block_other_installations(site: Site) -> No
         assert lab.host(name).run("dpkg-query -W opennebula").returncode == 0
 
 
+@pytest.mark.campaign
 def test_a_host_that_is_cut_off(site: Site) -> None:
     lab, operator = site
     lab.host("n1a2").partition()

@@ -19,6 +19,7 @@ SET: dict[str, Any] = {
 KEPT: dict[str, Any] = {"SESSION_EXPIRATION_TIME": 1800}
 
 
+@pytest.mark.campaign
 def test_an_attribute_is_set_checked_for_drift_and_removed(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:

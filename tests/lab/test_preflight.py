@@ -190,6 +190,7 @@ def test_the_same_hosts_become_a_zone_after_the_remedies(site: Site) -> None:
     assert connections(lab) == before
 
 
+@pytest.mark.campaign
 def test_problems_of_new_hosts_do_not_prevent_an_adoption(
     site: Site,
 ) -> None:

@@ -19,7 +19,7 @@ SHARE = {"src": "/srv/none", "path": "/mnt/none", "fstype": "none", "opts": "bin
 FAILING: dict[str, tuple[dict[str, Any], str]] = {
     "a missing hook": (
         {"leader_hook": "/usr/local/bin/no-such-hook"},
-        "expected /usr/local/bin/no-such-hook, which oneadmin can run",
+        "expected /usr/local/bin/no-such-hook, which can be run",
     ),
     "a share that does not mount": ({"fstab": [SHARE]}, "expected /mnt/none to be mounted"),
     "a missing account": (

@@ -48,6 +48,7 @@ def test_front_ends_that_cannot_reach_each_other_are_refused(site: Site) -> None
     assert_whole(lab, NAMES)
 
 
+@pytest.mark.campaign
 def test_a_front_end_of_another_zone_is_refused(site: Site, tmp_path: Path) -> None:
     lab, operator = site
     stranger = Operator(lab, tmp_path / "stranger", front_ends=["n1a4"])
@@ -65,6 +66,7 @@ def test_a_front_end_of_another_zone_is_refused(site: Site, tmp_path: Path) -> N
     assert stranger.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_a_password_that_the_existing_opennebula_refuses(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     before = trace(lab, ["n1a4"])

@@ -8,7 +8,7 @@ import pytest
 
 from lab.machines import Lab
 from opennebula.zone import quorum
-from tests.lab.conftest import MakeLab
+from tests.lab.conftest import MakeLab, short_form
 from tests.lab.messages import only
 from tests.lab.operators import Operator, Run, kill_at
 from tests.lab.sequences import play, sequence
@@ -87,9 +87,7 @@ def test_a_rollout_stops_at_the_first_server_that_does_not_start(zone: Zone) -> 
     assert [name for name in NAMES if after[name] != before[name]] == sorted([first, others[0]])
 
 
-@pytest.mark.parametrize(
-    "owner", ["oneadmin", pytest.param("oneowner", marks=pytest.mark.campaign)]
-)
+@pytest.mark.parametrize("owner", short_form(["oneadmin", "oneowner"]))
 def test_a_refused_rollout_restores_all_settings_of_a_server(zone: Zone, owner: str) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)
@@ -138,7 +136,7 @@ def test_up_resumes_a_rollout_that_was_killed(zone: Zone) -> None:
 @pytest.mark.parametrize("run", range(SEQUENCES or 1))
 def test_a_random_sequence_under_traffic(run: int, zone: Zone) -> None:
     lab, operator = zone
-    operator.change(NAMES)
+    operator.change(NAMES, oned={})
     assert_whole(lab, NAMES)
     chosen = os.environ.get("LAB_SEED") or (random.randrange(1 << 32) if SEQUENCES else SEED)
     print(f"sequence {run}: LAB_SEED={chosen}", flush=True)

@@ -83,6 +83,7 @@ def test_a_fireedge_installed_later_has_the_same_key(zone: tuple[Lab, Operator])
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_up_fails_while_a_service_stops_again_and_again(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     file = "/etc/one/oneflow-server.conf"
@@ -149,6 +150,7 @@ def test_services_are_stopped_on_followers_and_started_on_the_leader(
     assert_idle(lab, [name for name in NAMES if name != leader])
 
 
+@pytest.mark.campaign
 def test_fireedge_follows_the_vip(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     for name in NAMES:

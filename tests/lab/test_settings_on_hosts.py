@@ -276,6 +276,7 @@ def test_each_key_is_changed_on_all_hosts_without_an_outage(zone: tuple[Lab, Ope
     assert_silent(lab, operator)
 
 
+@pytest.mark.campaign
 def test_manual_edits_are_reported_and_reverted(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     host = lab.host("n1a2")

@@ -370,6 +370,7 @@ def test_move_back_to_sqlite_and_to_mariadb_again(site: Site) -> None:
     assert "before" in one(first, "oneuser list")
 
 
+@pytest.mark.campaign
 def test_the_moved_front_end_grows_to_three(site: Site) -> None:
     lab, operator = site
     first = lab.host("n1a1")

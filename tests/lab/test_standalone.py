@@ -14,6 +14,7 @@ NAME = "n1a1"
 PACE = "/etc/opennebula-standin.json"
 
 
+@pytest.mark.campaign
 def test_up_fails_if_oned_does_not_run(
     make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

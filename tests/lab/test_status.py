@@ -89,6 +89,7 @@ def test_a_picture_shows_the_zone_and_its_election(site: Site, tmp_path: Path) -
     assert shown.count(">now follower<") == 2
 
 
+@pytest.mark.campaign
 def test_manual_changes_are_named_with_a_remedy(site: Site) -> None:
     lab, operator = site
     leader, near, far = roles(lab)

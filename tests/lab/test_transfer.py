@@ -279,6 +279,7 @@ def test_front_ends_join_with_existing_keys(site: Site) -> None:
     assert_no_trust_left(lab)
 
 
+@pytest.mark.campaign
 def test_a_join_uses_the_operators_agent_only_temporarily(site: Site, agent: str) -> None:
     lab, operator = site
     operator.config["ssh"] |= {"forward_agent": True}
@@ -317,6 +318,7 @@ def test_a_join_uses_the_operators_agent_only_temporarily(site: Site, agent: str
     assert agent not in logins(lab, name, "n1a5")[len(before) :]
 
 
+@pytest.mark.campaign
 def test_the_agent_is_not_used_if_another_host_answers(site: Site, agent: str) -> None:
     lab, operator = site
     # With login keys it would be noticed before the transfer.
@@ -337,6 +339,7 @@ def test_a_killed_transfer_leaves_no_key_and_the_next_up_resumes(
     site: Site,
 ) -> None:
     lab, operator = site
+    operator.config["ensure_keys_for"] = []
     name = replace(lab, operator, "n1a4")
     leader, joining = lab.host(name), lab.host("n1a4")
     with in_the_middle_of(operator, name, "n1a4", MADE):

@@ -170,6 +170,7 @@ def test_a_program_that_adds_the_vip_to_another_host_is_reported(
     assert holders(lab) == [leader]
 
 
+@pytest.mark.campaign
 def test_a_hook_without_the_right_to_move_the_vip_is_drift(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader, near, far = roles(lab)

@@ -70,6 +70,7 @@ def test_a_patch_release_is_rolled_out_under_writes(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_a_patch_release_that_does_not_start_is_rolled_back(zone: Zone) -> None:
     lab, operator = zone
     leader = assert_whole(lab, NAMES)

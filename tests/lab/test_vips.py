@@ -253,6 +253,7 @@ def test_the_first_vip_may_be_ipv6(zone: tuple[Lab, Operator]) -> None:
         assert f'MONITOR_ADDRESS = "{OTHER6}"' in files
 
 
+@pytest.mark.campaign
 def test_one_ipv4_vip_uses_opennebulas_own_hook(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config |= {"one_vip": VIP, "one_vip_cidr": 24, "one_vips": []}

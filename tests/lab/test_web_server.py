@@ -114,6 +114,7 @@ def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) ->
     assert summary(look(operator, "status")) == []
 
 
+@pytest.mark.campaign
 def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     authority = everywhere(lab, f"cat {CA}")
@@ -139,6 +140,7 @@ def test_an_expiring_certificate_is_reported_and_renewed(zone: tuple[Lab, Operat
     assert_served(lab, [FQDN, VIP])
 
 
+@pytest.mark.campaign
 def test_another_name_gets_a_certificate_of_the_same_authority(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     authority, chain = everywhere(lab, f"cat {CA}"), everywhere(lab, f"cat {CHAIN}")
