@@ -273,6 +273,24 @@ class LoginKeysSpec(Spec):
     """Size of new RSA keys in bits; None for Ed25519 keys."""
 
 
+class PreparedSpec(Spec):
+    """What operators prepare on each front-end themselves: by hand, or with their own commands."""
+
+    accounts: tuple[str, ...] = ()
+    """Accounts that get login keys."""
+    programs: tuple[str, ...] = ()
+    """Paths of programs that the Raft hooks run, without those of OpenNebula's package."""
+    timezone: str = ""
+    mount_points: tuple[str, ...] = ()
+    """Empty folders, or none yet, without other lines in /etc/fstab."""
+    links: dict[str, str] = Field(default_factory=dict)
+    """See ``InstallationSpec``."""
+    key: str = ""
+    """Path of the web server's private key; empty if this program makes it."""
+    certchain: str = ""
+    """Path of the certificate for it."""
+
+
 class PreflightSpec(Spec):
     """What preflight checks the front-ends for."""
 
@@ -294,6 +312,7 @@ class PreflightSpec(Spec):
     """The stack sets time servers."""
     register_grpc: bool | None = Field(None, exclude_if=is_none)
     """See ``ZoneSpec``."""
+    prepared: PreparedSpec | None = Field(None, exclude_if=is_none)
 
     @property
     def core_ports(self) -> dict[int, str]:

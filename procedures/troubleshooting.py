@@ -62,6 +62,11 @@ TOPICS = (
     Topic("Password policy", "compare the database's password with MariaDB's policy"),
     Topic("Database server", "check for another database server; compare the releases of MariaDB"),
     Topic("Locale", "check the locales"),
+    Topic(
+        "Preparations",
+        "check the accounts; check the Raft hooks; check the time zone; check the place of …;"
+        " check the web server's certificate",
+    ),
     Topic("Access control", "check mandatory access control"),
     Topic("Cloud-init", "check for cloud-init"),
     Topic(

@@ -20,11 +20,12 @@ class PreflightProvider(Provider):
     """Checks the front-ends and changes nothing, so that there is nothing to delete."""
 
     spec_type = "PreflightSpec"
-    optional = frozenset({"register_grpc"})
+    optional = frozenset({"register_grpc", "prepared"})
     fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
-    # They change how the checks work, not what is checked.
-    unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks"})
+    # The first three change how the checks work, not what is checked; what they prepare is checked
+    # with the specs that need it, which are in ``wanted``.
+    unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks", "prepared"})
     drift_means = "up refuses"
     changes_hosts = False
 

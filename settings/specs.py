@@ -96,7 +96,27 @@ def preflight(settings: Settings) -> specs.PreflightSpec:
         ),
         sets_clocks=any(entry.pool or entry.server for entry in settings.ntp),
         register_grpc=settings.register_grpc or None,
+        prepared=_prepared(settings),
     )
+
+
+def _prepared(settings: Settings) -> specs.PreparedSpec | None:
+    web = web_server(settings) if settings.ssl.is_on else None
+    own = web if web and not web.generate else None
+    found = specs.PreparedSpec(
+        accounts=login_keys(settings).users,
+        programs=tuple(
+            path
+            for path in sorted({settings.leader_hook, settings.follower_hook})
+            if path.startswith("/") and not path.startswith("/var/lib/one/")
+        ),
+        timezone=_clock(settings).timezone,
+        mount_points=tuple(sorted(mount.path for mount in mounts(settings))),
+        links=settings.ds.links,
+        key=own.key if own else "",
+        certchain=own.certchain if own else "",
+    )
+    return found if found != specs.PreparedSpec() else None
 
 
 def exceptions(settings: Settings) -> dict[str, Any]:

@@ -9,7 +9,7 @@
 #: links: lines ID PATH
 require_empty() {
     local hidden
-    hidden=$(find "$1" -xdev -mindepth 1 ! -type d -print -quit)
+    hidden=$(hidden_by "$1")
     [ -z "$hidden" ] || refuse "an empty folder to mount on" "$hidden" \
         "move what is in $1 to the share, or away; then run again"
 }

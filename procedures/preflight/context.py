@@ -17,7 +17,7 @@ from opennebula.zone import STANDALONE_ID
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.facts import Facts
 from procedures.preflight.probe import Probe
-from procedures.specs import PreflightSpec, Vip
+from procedures.specs import PreflightSpec, PreparedSpec, Vip
 
 
 class Weight(Enum):
@@ -112,6 +112,12 @@ class StackChange:
         known = {vip.address for vips in old for vip in vips}
         wanted = dict.fromkeys(v.address for vips in self.spec.vips.values() for v in vips)
         return [address for address in wanted if address not in known]
+
+    def prepared_on(self, name: str) -> PreparedSpec:
+        """Return what must be prepared on that host, if it is new or that has changed."""
+        wanted = self.spec.prepared or PreparedSpec()
+        old = (self.before.prepared if self.before else None) or PreparedSpec()
+        return wanted if name in self.new or wanted != old else PreparedSpec()
 
     def vips_of(self, name: str) -> list[Vip]:
         """Return the VIPs of that host that are new or get another interface."""

@@ -91,6 +91,7 @@ def _look(
         # Connect first: the clocks are compared by the time that the script takes.
         access.connection(host).connect()
         sent, begun = time.time(), time.monotonic()
+        prepared = change.prepared_on(host.name)
         output = access.run(
             host,
             "preflight",
@@ -101,6 +102,13 @@ def _look(
                 "targets": "\n".join(_targets(change, host.name, ssh)),
                 "paths": " ".join(PATHS),
                 "sources": " ".join(_sources(change, host.name)),
+                "accounts": " ".join(prepared.accounts),
+                "programs": " ".join(prepared.programs),
+                "timezone": prepared.timezone,
+                "mount_points": " ".join(prepared.mount_points),
+                "links": "\n".join(f"{number} {path}" for number, path in prepared.links.items()),
+                "key": prepared.key,
+                "certchain": prepared.certchain,
             },
             exclusive=False,
             timeout=SECONDS,

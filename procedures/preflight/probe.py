@@ -77,6 +77,11 @@ def _room(text: str) -> dict[str, Room]:
     return {path: Room(mount, int(free) << 10) for path, free, mount in lines}
 
 
+def _obstacles(text: str) -> dict[str, str]:
+    lines = (line.partition("\t") for line in text.splitlines())
+    return {path: seen for path, _, seen in lines if seen}
+
+
 def _reached(text: str) -> dict[tuple[str, int], str]:
     lines = (line.split(" ", 2) for line in text.splitlines())
     return {(address, int(port)): said for address, port, said in lines}
@@ -227,6 +232,20 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
         default={},
     )
     """By VIP: the files of the network configuration that contain it."""
+    missing: tuple[tuple[str, str], ...] = fact(
+        "missing",
+        lambda text: tuple(line.partition(" ")[::2] for line in text.splitlines()),
+        default=(),
+    )
+    """What the host does not have, of what operators prepare: kind and name."""
+    obstacles: Mapping[str, str] = fact(
+        "obstacles",
+        _obstacles,
+        default={},
+    )
+    """By mount point, or link of a datastore: what prevents it."""
+    certificate_fault: str = fact('[ -z "$key" ] || fault_of_own_pair', str, default="")
+    """What is wrong with the key and certificate that the web server must have."""
     password_policy: Mapping[str, str] = fact(
         """sql -e "
         SELECT CONCAT(plugin_name, ' ') FROM information_schema.plugins

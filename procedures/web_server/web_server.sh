@@ -1,5 +1,5 @@
 # Set up the web server with TLS in front of FireEdge.
-#: use family package_manager units
+#: use certificate family package_manager units
 #: server: apache or nginx
 #: key: path
 #: certchain: path
@@ -30,19 +30,12 @@ sealing() {
     openssl enc -aes-256-cbc -pbkdf2 -iter 100000 "$@" -pass file:<(sha256sum <"$secret" | cut -c1-64)
 }
 bundle() { for file in "$ca_key" "$ca" "$key" "$certchain"; do echo "$file"; done; }
-public_of() { openssl pkey -in "$1" -pubout 2>/dev/null || true; }
 named() { openssl x509 -in "$certchain" -noout -ext subjectAltName 2>/dev/null | sed 1d | tr -d ' \n'; }
 certificate_fault() {
-    local public
-    public=$(public_of "$key")
-    if [ -z "$public" ]; then
-        echo "no private key in $key"
-    elif ! openssl x509 -in "$certchain" -noout 2>/dev/null; then
-        echo "no certificate in $certchain"
-    elif [ "$(openssl x509 -in "$certchain" -noout -pubkey)" != "$public" ]; then
-        echo "the certificate in $certchain is not for the key in $key"
-    elif ! openssl x509 -in "$certchain" -noout -checkend 0 >/dev/null; then
-        echo "the certificate in $certchain ended on $(openssl x509 -in "$certchain" -noout -enddate | cut -d= -f2)"
+    local fault
+    fault=$(fault_of_pair "$key" "$certchain")
+    if [ -n "$fault" ]; then
+        echo "$fault"
     elif [ "$generate" = yes ] && ! openssl x509 -in "$certchain" -noout -checkend "$month" >/dev/null; then
         echo "the certificate in $certchain ends within a month"
     elif [ "$generate" = yes ] && [ "$(named)" != "$(sed 's/IP:/IPAddress:/g' <<<"$names" | tr -d ' \n')" ]; then

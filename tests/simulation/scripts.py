@@ -786,7 +786,10 @@ def observe(site: Site, host: SimHost, v: Values) -> Values:
     return look.observed(site, host, v)
 
 
-@script(f"{_OBSERVE} vips targets paths sources")
+@script(
+    f"{_OBSERVE} vips targets paths sources accounts programs timezone mount_points links key"
+    " certchain"
+)
 def preflight(site: Site, host: SimHost, v: Values) -> Values:
     return {**look.ground(site, host, v), **look.observed(site, host, v)}
 

@@ -23,7 +23,7 @@ from procedures.preflight.preflight import preflight
 from procedures.preflight.probe import ClockReading, Listener, Probe, Room, read_probe
 from procedures.preflight.zone_preflight import ZoneChange
 from procedures.script_text import script_text
-from procedures.specs import PreflightSpec, Vip, ZoneSpec
+from procedures.specs import PreflightSpec, PreparedSpec, Vip, ZoneSpec
 from settings.forms import CheckName
 from tests.unit.test_procedures import facts
 
@@ -383,6 +383,61 @@ def test_a_fault_that_prevents_nothing_is_a_warning(
 )
 def test_a_normal_state_is_not_a_fault(answers: Looks) -> None:
     assert findings(site(answers)) == []
+
+
+PREPARED = PreparedSpec(
+    accounts=("ubuntu",), mount_points=("/mnt/one",), key="/etc/ssl/own.key", certchain="/etc/x.pem"
+)
+
+
+@pytest.mark.parametrize(
+    ("observed", "message"),
+    [
+        (
+            {"missing": (("account", "ubuntu"),)},
+            "n1a2: check the accounts: expected an account ubuntu, saw none",
+        ),
+        (
+            {"missing": (("program", "/usr/local/bin/lead"),)},
+            "n1a2: check the Raft hooks: expected /usr/local/bin/lead, which can be run, saw no"
+            " such program",
+        ),
+        (
+            {"missing": (("timezone", "Mars/Olympus"),)},
+            "n1a2: check the time zone: expected the time zone Mars/Olympus, saw no such"
+            " zone in /usr/share/zoneinfo",
+        ),
+        (
+            {"obstacles": {"/mnt/one": "/mnt/one/old"}},
+            "n1a2: check the place of /mnt/one: expected an empty folder or none, and no other line"
+            " for it in /etc/fstab, saw /mnt/one/old",
+        ),
+        (
+            {"certificate_fault": "no private key in /etc/ssl/own.key"},
+            "n1a2: check the web server's certificate: expected a private key in /etc/ssl/own.key"
+            " and its certificate, with those that lead to its authority, in /etc/x.pem, saw no"
+            " private key in /etc/ssl/own.key",
+        ),
+    ],
+)
+def test_what_operators_prepare_is_checked_before_any_host_changes(
+    observed: dict[str, Any], message: str
+) -> None:
+    wanted = spec(prepared=PREPARED)
+    error = only(findings(site(looks(n1a2=seen("n1a2", **observed)), wanted)))
+    assert str(error) == f"{message}\n  what to do: {error.remedy}"
+    # Nothing is written on the servers of a zone that is adopted.
+    server = HostReport(bare("n1a2", **observed), settled("n1a2"))
+    assert findings(site(looks(at_work=True, n1a2=server), wanted)) == []
+
+
+def test_preparations_are_checked_on_new_hosts_and_if_they_change() -> None:
+    grown = StackChange(spec(prepared=PREPARED), spec("n1a1", "n1a2", prepared=PREPARED))
+    assert grown.prepared_on("n1a1") == PreparedSpec()
+    assert grown.prepared_on("n1a3") == PREPARED
+    changed = StackChange(spec(prepared=PREPARED), spec())
+    assert changed.prepared_on("n1a1") == PREPARED
+    assert StackChange(spec(), None).prepared_on("n1a1") == PreparedSpec()
 
 
 def test_the_clock_that_differs_from_most_is_wrong() -> None:

@@ -1,0 +1,94 @@
+"""Check what operators prepare on each front-end themselves. Pure."""
+
+from collections.abc import Iterator
+
+from procedures.preflight.context import Finding, Site, always, fault
+from procedures.preflight.probe import Probe
+
+
+def _probes(site: Site) -> Iterator[tuple[str, Probe]]:
+    """Yield the hosts that this run changes: it writes nothing on those of an adopted zone."""
+    for name, report in sorted(site.seen.items()):
+        if name in site.joining or name not in site.change.new:
+            yield name, report.probe
+
+
+def _missing(site: Site, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield each host that lacks something of that kind, and its name."""
+    for name, probe in _probes(site):
+        for found, what in probe.missing:
+            if found == kind:
+                yield name, what
+
+
+@always
+def accounts(site: Site) -> Iterator[Finding]:
+    """Check that the accounts exist that get login keys."""
+    for name, account in _missing(site, "account"):
+        yield fault(
+            name,
+            "check the accounts",
+            expected=f"an account {account}",
+            seen="none",
+            remedy="make it there, or remove it from opennebula-ha:ensure_keys_for; then run again",
+        )
+
+
+@always
+def programs(site: Site) -> Iterator[Finding]:
+    """Check that the programs of the operator's own Raft hooks exist."""
+    for name, path in _missing(site, "program"):
+        yield fault(
+            name,
+            "check the Raft hooks",
+            expected=f"{path}, which can be run",
+            seen="no such program",
+            remedy="put it there, or correct leader_hook and follower_hook of opennebula-ha;"
+            " then run again",
+        )
+
+
+@always
+def time_zone(site: Site) -> Iterator[Finding]:
+    """Check that the time zone exists."""
+    for name, zone in _missing(site, "timezone"):
+        yield fault(
+            name,
+            "check the time zone",
+            expected=f"the time zone {zone}",
+            seen="no such zone in /usr/share/zoneinfo",
+            remedy="correct the timezone of opennebula-ha:ntp, or install tzdata there;"
+            " then run again",
+        )
+
+
+@always
+def mounts(site: Site) -> Iterator[Finding]:
+    """Check that nothing is in the place of the shares and of the links to them."""
+    for name, probe in _probes(site):
+        for path, found in probe.obstacles.items():
+            yield fault(
+                name,
+                f"check the place of {path}",
+                expected="an empty folder or none, and no other line for it in /etc/fstab",
+                seen=found,
+                remedy="move that away, or to the share; or change opennebula-ha:fstab or"
+                " opennebula-ha:ds; then run again",
+            )
+
+
+@always
+def certificate(site: Site) -> Iterator[Finding]:
+    """Check the web server's key and certificate, if this program does not make them."""
+    wanted = site.spec.prepared
+    for name, probe in _probes(site):
+        if wanted and probe.certificate_fault:
+            yield fault(
+                name,
+                "check the web server's certificate",
+                expected=f"a private key in {wanted.key} and its certificate, with those that lead"
+                f" to its authority, in {wanted.certchain}",
+                seen=probe.certificate_fault,
+                remedy="put them there, or set opennebula-ha:ssl generate_cert: true;"
+                " then run again",
+            )
